@@ -1,0 +1,75 @@
+// What a person can act on. Everything else that is thrown is a bug, and cli/run.ts says so.
+
+/**
+ * Each kind of failure with the exit code scripts see (2: what was asked or configured is wrong; 1: the work failed)
+ * and the name it has in `error.type` of a JSON answer, which older scripts compare with.
+ */
+export const ERROR_KINDS = {
+  "usage": { exitCode: 2, type: "ValueError" },
+  "config": { exitCode: 2, type: "ValueError" },
+  "bad-json": { exitCode: 2, type: "JSONDecodeError" },
+  "not-found": { exitCode: 2, type: "FileNotFoundError" },
+  "missing-tool": { exitCode: 2, type: "FileNotFoundError" },
+  "refused": { exitCode: 1, type: "RuntimeError" },
+  "declined": { exitCode: 1, type: "Aborted" },
+  "locked": { exitCode: 1, type: "TimeoutError" },
+  "no-space": { exitCode: 1, type: "OSError" },
+  "file-system": { exitCode: 1, type: "OSError" },
+  "transfer": { exitCode: 1, type: "RsyncError" },
+  "tool": { exitCode: 1, type: "RuntimeError" },
+  "bug": { exitCode: 1, type: "InternalError" },
+} as const satisfies Record<string, { exitCode: number; type: string }>;
+
+/** The kinds of {@linkcode ERROR_KINDS}. */
+export type ErrorKind = keyof typeof ERROR_KINDS;
+
+/** What may stand behind an error's first line. */
+export interface ErrorDetails {
+  /** What to do now: a sentence with the exact next command. */
+  readonly hint?: string;
+  /** Lines shown as they are, between message and hint; a program's last words, say. */
+  readonly lines?: readonly string[];
+  readonly cause?: unknown;
+}
+
+/** A failure a person can act on: `message` says what happened and to what, `hint` what to do about it. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+  readonly kind: ErrorKind;
+  readonly hint: string | undefined;
+  readonly lines: readonly string[];
+
+  constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.kind = kind;
+    this.hint = details.hint;
+    this.lines = details.lines ?? [];
+  }
+
+  get exitCode(): number {
+    return ERROR_KINDS[this.kind].exitCode;
+  }
+}
+
+/** The signals that end the program, and the exit code a shell expects for each (128 + its number, signal(7)). */
+export const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+/** A signal this program gives up on. */
+export type EndingSignal = keyof typeof SIGNAL_EXIT_CODES;
+
+/** Thrown at the next waiting point after a signal; it passes through every `finally` on its way out. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  constructor(readonly signal: EndingSignal) {
+    super(`Stopped by ${signal}`);
+  }
+
+  get exitCode(): number {
+    return SIGNAL_EXIT_CODES[this.signal];
+  }
+}
+
+/** The words of anything thrown, for a sentence: no class name, no stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

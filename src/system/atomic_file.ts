@@ -1,0 +1,72 @@
+// Small files that others read while we write them: config, markers. A reader sees the old or the new text, never a mixture.
+import { CliError, messageOf } from "../errors.ts";
+
+/** How to write. */
+export interface AtomicWrite {
+  /** An absolute path. A symbolic link stays one: the file it leads to is replaced. */
+  readonly path: string;
+  readonly content: string | Uint8Array;
+  /** Permission bits of the new file, whatever the umask; those of the old file if there is one and this isn't given. */
+  readonly mode?: number;
+  /** `durable` waits until the disk has it (fsync of file and directory); `fast` is for what can be made again. */
+  readonly durability: "durable" | "fast";
+}
+
+/** Replaces the file in one step: temporary file beside it, write, (fsync,) rename. Throws a CliError, the old file intact. */
+export async function writeFileAtomically(request: AtomicWrite): Promise<void> {
+  const path = await resolveLink(request.path);
+  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const bytes = typeof request.content === "string" ? new TextEncoder().encode(request.content) : request.content;
+  try {
+    const mode = request.mode ?? await permissionBits(path) ?? 0o600;
+    using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    if (mode !== 0o600) await Deno.chmod(temporary, mode);
+    if (request.durability === "durable") await file.sync();
+    await Deno.rename(temporary, path);
+    if (request.durability === "durable") await syncDirectory(directory);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw new CliError("file-system", `Cannot write "${path}": ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function resolveLink(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  // Either there is nothing yet, or a link whose target is still to be made.
+  try {
+    const target = await Deno.readLink(path);
+    return target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`;
+  } catch {
+    return path;
+  }
+}
+
+async function permissionBits(path: string): Promise<number | undefined> {
+  const info = await Deno.stat(path).catch(() => undefined);
+  return info?.mode === null || info === undefined ? undefined : info.mode & 0o7777;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  try {
+    using directory = await Deno.open(path);
+    await directory.sync();
+  } catch {
+    // Some file systems refuse fsync on a directory; the rename is still in order.
+  }
+}
+
+/** The text of a file, or undefined where there is none. */
+export async function readTextFileIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+// The only place that starts programs: an argument array, a whole environment, output as it comes, and an end in every case.
+import type { System } from "./system.ts";
+
+/** What to start and where its output goes. */
+export interface SpawnRequest {
+  /** An absolute path, from {@linkcode findProgram}. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Changes to the environment of this process; `null` removes a variable. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  readonly cwd?: string;
+  /** `inherit` hands the terminal on (an interactive shell in a container); then the program isn't bound to our life. */
+  readonly stdin?: "null" | "inherit";
+  /** Called for each piece of output; `inherit` hands our own stream on. Without it the output is collected. */
+  readonly onStdout?: ((text: string) => void) | "inherit";
+  readonly onStderr?: ((text: string) => void) | "inherit";
+}
+
+/** How the program ended. */
+export interface SpawnOutcome {
+  /** Its exit code; 128 + number if a signal ended it. */
+  readonly code: number;
+  /** What it wrote, `stdout` only where no `onStdout` took it, of `stderr` the last {@linkcode KEPT_CHARACTERS}. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How much of a program's stderr is kept: its last words are the ones that explain. */
+export const KEPT_CHARACTERS = 64 * 1024;
+
+/** How long a program may take to end after SIGTERM, before SIGKILL. Slurm leaves a job 30 s (KillWait, slurm.conf(5)). */
+const TERMINATION_SECONDS = 5;
+
+// rsync outlives a parent that is killed with -9 and goes on writing while our lock is already free (measured with rsync
+// 3.5.0). So each program gets a guard: a shell that waits for the end of a pipe which only this process holds open.
+const GUARD = `exec 3<&0
+"$@" </dev/null 3<&- & child=$!
+trap 'kill -TERM $child 2>/dev/null' TERM INT HUP
+{ read -r _ <&3; kill -TERM $child 2>/dev/null; sleep ${TERMINATION_SECONDS}; kill -KILL $child 2>/dev/null; } >/dev/null 2>&1 &
+guard=$!
+exec 3<&-
+wait $child; code=$?
+while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
+kill $guard 2>/dev/null
+exit $code`;
+
+/**
+ * Runs a program to its end. When the system's signal asks us to stop, the program gets SIGTERM, five seconds later SIGKILL,
+ * and then the signal's reason is thrown. A killed parent takes the program with it (except with `stdin: "inherit"`).
+ */
+export async function spawn(request: SpawnRequest, system: Pick<System, "env" | "signal">): Promise<SpawnOutcome> {
+  system.signal.throwIfAborted();
+  const env: Record<string, string> = { ...system.env };
+  for (const [name, value] of Object.entries(request.env ?? {})) {
+    if (value === null) delete env[name];
+    else env[name] = value;
+  }
+  const guarded = request.stdin !== "inherit";
+  const child = new Deno.Command(guarded ? "/bin/sh" : request.program, {
+    args: guarded ? ["-c", GUARD, "sh", request.program, ...request.args] : [...request.args],
+    clearEnv: true,
+    env,
+    ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+    stdin: guarded ? "piped" : "inherit",
+    stdout: request.onStdout === "inherit" ? "inherit" : "piped",
+    stderr: request.onStderr === "inherit" ? "inherit" : "piped",
+  }).spawn();
+
+  let killTimer: number | undefined;
+  const stop = () => {
+    tryKill(child, "SIGTERM");
+    killTimer = setTimeout(() => tryKill(child, "SIGKILL"), TERMINATION_SECONDS * 1000 + 500);
+  };
+  system.signal.addEventListener("abort", stop, { once: true });
+  try {
+    const [stdout, stderr, status] = await Promise.all([
+      request.onStdout === "inherit" ? "" : collect(child.stdout, request.onStdout, request.onStdout ? 0 : Infinity),
+      request.onStderr === "inherit" ? "" : collect(child.stderr, request.onStderr, KEPT_CHARACTERS),
+      child.status,
+    ]);
+    system.signal.throwIfAborted();
+    return { code: status.code, stdout, stderr };
+  } finally {
+    clearTimeout(killTimer);
+    system.signal.removeEventListener("abort", stop);
+    if (guarded) await child.stdin.close().catch(() => {});
+  }
+}
+
+function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onText: ((text: string) => void) | undefined,
+  keptCharacters: number,
+): Promise<string> {
+  let kept = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    onText?.(text);
+    kept += text;
+    if (kept.length > 2 * keptCharacters) kept = kept.slice(-keptCharacters);
+  }
+  return kept.length > keptCharacters ? kept.slice(-keptCharacters) : kept;
+}
+
+/**
+ * The absolute path of the first program of that name on the PATH of `env`, or undefined. Relative entries are passed over,
+ * so that the working directory never decides what runs.
+ */
+export function findProgram(name: string, env: Readonly<Record<string, string>>): string | undefined {
+  for (const directory of (env.PATH ?? "/usr/bin:/bin").split(":")) {
+    if (!directory.startsWith("/")) continue;
+    const path = `${directory}/${name}`;
+    try {
+      const info = Deno.statSync(path);
+      if (info.isFile && ((info.mode ?? 0) & 0o111) !== 0) return path;
+    } catch {
+      // Not in this directory.
+    }
+  }
+  return undefined;
+}

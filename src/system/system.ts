@@ -1,0 +1,89 @@
+// The edge to the machine, as a value that commands are given: environment, clock, streams and the signal to stop.
+// Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
+import { type EndingSignal, Interrupted, SIGNAL_EXIT_CODES } from "../errors.ts";
+
+/** One stream to people or programs. */
+export interface OutputStream {
+  readonly isTerminal: boolean;
+  /** Columns of the terminal, 80 if that can't be known. */
+  readonly columns: number;
+  /** Writes all of the text; throws when the other end is closed or full. */
+  write(text: string): void;
+}
+
+/** What a command may know of the process it runs in. */
+export interface System {
+  readonly env: Readonly<Record<string, string>>;
+  /** The working directory, absolute. */
+  readonly cwd: string;
+  /** The absolute path of this executable, for shell functions that outlive the PATH. */
+  readonly executable: string;
+  readonly processId: number;
+  readonly hostName: string;
+  readonly userId: number;
+  /** Milliseconds since 1970. Read it once per decision and hand it on. */
+  now(): number;
+  readonly stdin: { readonly isTerminal: boolean; readText(): Promise<string> };
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  /** Aborted with an {@linkcode Interrupted} as its reason when a signal asks us to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** The system of this process. Signals abort `signal`; a second one ends the process at once. */
+export function realSystem(): System {
+  const env = Deno.env.toObject();
+  return {
+    env,
+    cwd: currentDirectory(env),
+    executable: Deno.execPath(),
+    processId: Deno.pid,
+    hostName: Deno.hostname(),
+    userId: Deno.uid() ?? -1,
+    now: () => Date.now(),
+    stdin: {
+      isTerminal: Deno.stdin.isTerminal(),
+      readText: async () => await new Response(Deno.stdin.readable).text(),
+    },
+    stdout: outputStream(Deno.stdout),
+    stderr: outputStream(Deno.stderr),
+    signal: endingSignals(),
+  };
+}
+
+function currentDirectory(env: Readonly<Record<string, string>>): string {
+  try {
+    return Deno.cwd();
+  } catch {
+    // The directory was removed under us: a job's scratch directory, say. Absolute paths still work.
+    return env.PWD ?? "/";
+  }
+}
+
+function outputStream(stream: typeof Deno.stdout): OutputStream {
+  return {
+    isTerminal: stream.isTerminal(),
+    get columns() {
+      try {
+        return Deno.consoleSize().columns;
+      } catch {
+        return 80;
+      }
+    },
+    write(text: string): void {
+      const bytes = new TextEncoder().encode(text);
+      for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
+    },
+  };
+}
+
+function endingSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
+    Deno.addSignalListener(signal, () => {
+      if (controller.signal.aborted) Deno.exit(SIGNAL_EXIT_CODES[signal]);
+      controller.abort(new Interrupted(signal));
+    });
+  }
+  return controller.signal;
+}
