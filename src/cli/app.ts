@@ -1,0 +1,20 @@
+// The table of commands: the program's table of contents. Each is loaded only when it is asked for.
+import type { Command } from "../command.ts";
+
+// deno-lint-ignore no-explicit-any -- the table holds commands of all requests and answers
+export type AnyCommand = Command<any, any>;
+
+/** A command's one line in the list of commands, and how to load it. */
+export interface CommandEntry {
+  readonly load: () => Promise<AnyCommand>;
+}
+
+/** Every command by the words that call it, in the order of the help. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {};
+
+/** What the groups of commands are about, for the help. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  "config": "Show, check and change the configuration",
+  "venv": "Python environments, made with uv",
+  "apptainer": "Container images of Python environments",
+};

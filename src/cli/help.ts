@@ -1,0 +1,44 @@
+// What --help prints: what it is for, examples first, then every option.
+import { VERSION } from "../version.ts";
+import { type AnyCommand, COMMANDS, GROUPS } from "./app.ts";
+import { commandParser } from "./arguments.ts";
+
+/** The help of one command. */
+export function commandHelp(command: AnyCommand, columns: number): string {
+  const width = Math.max(40, Math.min(columns, 100));
+  const parser = commandParser(command.name, command.fields)
+    .configureHelp({ helpWidth: width, showGlobalOptions: false });
+  const parts = [command.summary + ".", "", "Examples:"];
+  for (const example of command.examples) parts.push(`  ${example.command}`, `      ${example.does}`);
+  parts.push("");
+  if (command.description !== undefined) parts.push(command.description, "");
+  return parts.join("\n") + "\n" + parser.helpInformation();
+}
+
+/** The help of the whole program, or of one group of commands. */
+export async function programHelp(group: string | undefined): Promise<string> {
+  const lines = group === undefined
+    ? [
+      `euler-files ${VERSION}: stages cache directories from slow storage to fast scratch.`,
+      "",
+      "In a job script:",
+      '  eval "$(euler-files sync)"',
+      "",
+      "Usage: euler-files COMMAND [OPTIONS]",
+      "",
+      "Commands:",
+    ]
+    : [`${GROUPS[group] ?? "Commands"}.`, "", `Usage: euler-files ${group} COMMAND [OPTIONS]`, "", "Commands:"];
+  const names = Object.keys(COMMANDS).filter((name) => group === undefined || name.startsWith(`${group} `));
+  const width = Math.max(...names.map((name) => name.length));
+  for (const name of names) {
+    const command = await COMMANDS[name]!.load();
+    lines.push(`  ${name.padEnd(width)}  ${command.summary}`);
+  }
+  lines.push(
+    "",
+    "Every command takes --help, --json, --input-json FILE, --quiet and --config FILE.",
+    "Exit codes: 0 done, 1 something failed, 2 configuration or usage, 130/143/129 stopped by a signal.",
+  );
+  return lines.join("\n") + "\n";
+}

@@ -1,0 +1,132 @@
+// What stands on stdout and stderr: events while a command works, then its answer or its error.
+import type { Answer, Rendered, Style, Styles } from "../command.ts";
+import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
+import type { Event } from "../events.ts";
+import type { System } from "../system/system.ts";
+import type { AnyCommand } from "./app.ts";
+import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
+
+/** How much is said, and to whom. */
+export type Audience = "person" | "quiet" | "json";
+
+/** The two streams of one run. */
+export class Output {
+  readonly #system: System;
+  readonly #audience: Audience;
+  readonly #styles: Styles;
+  readonly #details: boolean;
+  readonly #progress: ProgressDisplay | undefined;
+
+  constructor(
+    options: { system: System; audience: Audience; styles: Styles; details: boolean },
+  ) {
+    this.#system = options.system;
+    this.#audience = options.audience;
+    this.#styles = options.styles;
+    this.#details = options.details;
+    if (options.audience === "person") this.#progress = createProgressDisplay(options.system, options.styles.stderr);
+  }
+
+  /** Draws an event on stderr. `quiet` hears only warnings; `json` nothing, because the answer has them. */
+  report(event: Event): void {
+    if (event.type === "warning" && this.#audience !== "json") {
+      this.#say(warningText(event, this.#styles.stderr));
+    } else if (this.#audience !== "person") {
+      return;
+    } else if (event.type === "note") {
+      this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
+    } else if (event.type === "detail") {
+      if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
+    } else if (event.type === "progress") {
+      this.#progress?.update(event.subject, event.progress);
+    } else if (event.type === "done") {
+      this.#progress?.finish(event.subject);
+      this.#say(`${doneMark(event.outcome, this.#styles.stderr, this.#system.env)} ${event.subject}  ${event.text}\n`);
+    }
+  }
+
+  /** Takes the progress off the terminal. Call it before anything else is written there. */
+  close(): void {
+    this.#progress?.close();
+  }
+
+  /** Prints a command's answer: one JSON document, or its text. */
+  answer(command: AnyCommand, answer: Answer, request: Record<string, unknown>): void {
+    this.close();
+    if (this.#audience === "json") return this.#system.stdout.write(jsonText(answer));
+    const rendered: Rendered = command.render(answer, this.#styles, request);
+    if (rendered.stderr !== undefined && this.#audience !== "quiet") this.#system.stderr.write(rendered.stderr);
+    if (rendered.stdout !== undefined && rendered.stdout !== "") this.#system.stdout.write(rendered.stdout);
+  }
+
+  /** Prints an error and returns the exit code. `evaluated`: a shell runs our stdout, so it gets a statement that fails. */
+  failure(error: unknown, options: { readonly command: string | undefined; readonly evaluated: boolean }): number {
+    this.close();
+    if (this.#audience === "json") {
+      this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
+    } else {
+      this.#system.stderr.write(errorText(error, this.#styles.stderr));
+      if (options.evaluated) this.#system.stdout.write("false;\n");
+    }
+    return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
+  }
+
+  #say(text: string): void {
+    if (this.#progress !== undefined) this.#progress.printAbove(text);
+    else this.#system.stderr.write(text);
+  }
+}
+
+/** One document: two blanks of indent, keys sorted, a newline at the end, as scripts have always had it. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(sortKeys(value), null, 2) + "\n";
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sortKeys(v)]));
+}
+
+/** The `error` of a JSON answer. */
+export function errorDocument(error: unknown): Record<string, unknown> {
+  if (error instanceof CliError) {
+    const { kind, message, hint, lines } = error;
+    return {
+      type: ERROR_KINDS[kind].type,
+      kind,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(lines.length === 0 ? {} : { lines }),
+    };
+  }
+  if (error instanceof Interrupted) return { type: "KeyboardInterrupt", kind: "interrupted", message: error.message };
+  return { type: ERROR_KINDS.bug.type, kind: "bug", message: messageOf(error) };
+}
+
+function errorText(error: unknown, style: Style): string {
+  const head = style.bold(style.red("error:"));
+  if (error instanceof Interrupted) return `${head} ${error.message}\n`;
+  if (error instanceof CliError) {
+    const lines = error.lines.map((line) => `  ${line}\n`).join("");
+    return `${head} ${error.message}\n${lines}${hintText(error.hint, style)}`;
+  }
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  return `${head} ${messageOf(error)}\nThis is a bug in euler-files. Please report it with these lines:\n${stack}\n`;
+}
+
+function warningText(event: Event & { type: "warning" }, style: Style): string {
+  const subject = event.subject === undefined ? "" : `${event.subject}: `;
+  return `${style.bold(style.yellow("warning:"))} ${subject}${event.text}\n${hintText(event.hint, style)}`;
+}
+
+function hintText(hint: string | undefined, style: Style): string {
+  return hint === undefined ? "" : `${style.bold(style.cyan("hint:"))} ${hint}\n`;
+}
+
+function doneMark(outcome: "good" | "idle" | "bad", style: Style, env: Readonly<Record<string, string>>): string {
+  const unicode = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || "");
+  if (outcome === "good") return style.green(unicode ? "✓" : "+");
+  if (outcome === "idle") return style.dim(unicode ? "·" : "-");
+  return style.red(unicode ? "✗" : "x");
+}

@@ -1,0 +1,49 @@
+// Questions on the terminal. The only user of the prompt library, which is loaded with the first question.
+import process from "node:process";
+import type { Prompt } from "../command.ts";
+import { Interrupted } from "../errors.ts";
+import type { System } from "../system/system.ts";
+
+/** Whether someone is there to be asked: an answer is typed on stdin, questions are drawn on stderr. */
+export function canAsk(system: System): boolean {
+  return system.stdin.isTerminal && system.stderr.isTerminal && !system.env.CI && system.env.TERM !== "dumb";
+}
+
+/** Questions on stderr, so that a captured stdout never gets one. Ctrl-C throws `Interrupted`. */
+export function terminalPrompt(): Prompt {
+  const clack = () => import("@clack/prompts");
+  const streams = { input: process.stdin, output: process.stderr };
+  const answered = <Value>(answer: Value): Exclude<Value, symbol> => {
+    if (typeof answer === "symbol") throw new Interrupted("SIGINT");
+    return answer as Exclude<Value, symbol>;
+  };
+  return {
+    text: async ({ message, initial, placeholder, check }) =>
+      answered(
+        await (await clack()).text({
+          message,
+          ...streams,
+          ...(initial === undefined ? {} : { initialValue: initial }),
+          ...(placeholder === undefined ? {} : { placeholder }),
+          ...(check === undefined ? {} : { validate: (answer: string | undefined) => check(answer ?? "") }),
+        }),
+      ),
+    confirm: async ({ message, initial }) =>
+      answered(await (await clack()).confirm({ message, initialValue: initial, ...streams })),
+    select: async ({ message, options }) =>
+      // deno-lint-ignore no-explicit-any -- clack's option type depends on the value's type
+      answered(await (await clack()).select({ message, options: options as any, ...streams })),
+    selectSeveral: async ({ message, options, chosen, required }) =>
+      answered(
+        await (await clack()).multiselect({
+          message,
+          // deno-lint-ignore no-explicit-any -- as above
+          options: options as any,
+          initialValues: [...chosen],
+          required,
+          ...streams,
+        }),
+      ),
+    note: (text, title) => void clack().then(({ note }) => note(text, title, { output: process.stderr })),
+  };
+}

@@ -1,0 +1,102 @@
+// One command's life: find it, read its request, run it, print the answer, say the exit code. The only place that catches all.
+import type { Context, Prompt } from "../command.ts";
+import { CliError } from "../errors.ts";
+import type { System } from "../system/system.ts";
+import { VERSION } from "../version.ts";
+import { COMMANDS } from "./app.ts";
+import { findTarget, parseArguments, type Target } from "./arguments.ts";
+import { commandHelp, programHelp } from "./help.ts";
+import { Output } from "./output.ts";
+import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
+import { stylesFor } from "./style.ts";
+
+/** Runs one command line and returns the exit code. Throws only if stdout can't be written. */
+export async function run(argv: readonly string[], system: System): Promise<number> {
+  const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const audience = words.includes("--json")
+    ? "json"
+    : words.includes("--quiet") || words.includes("-q")
+    ? "quiet"
+    : "person";
+  const output = new Output({
+    system,
+    audience,
+    styles: stylesFor(system),
+    details: words.includes("--verbose") || words.includes("-v"),
+  });
+  // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
+  const stage: Stage = { command: undefined, evaluated: !system.stdout.isTerminal };
+  try {
+    return await runTarget(findTarget(argv), stage, output, system);
+  } catch (error) {
+    return output.failure(error, stage);
+  }
+}
+
+interface Stage {
+  command: string | undefined;
+  evaluated: boolean;
+}
+
+async function runTarget(target: Target, stage: Stage, output: Output, system: System): Promise<number> {
+  if (target.kind === "version") {
+    system.stdout.write(`euler-files ${VERSION}\n`);
+    return 0;
+  }
+  if (target.kind === "help") {
+    const help = await programHelp(target.group);
+    (target.asked ? system.stdout : system.stderr).write(help);
+    // A bare `euler-files` did nothing: a script that meant something else must notice.
+    if (!target.asked && stage.evaluated) system.stdout.write("false;\n");
+    return target.asked ? 0 : 2;
+  }
+  const command = await COMMANDS[target.name]!.load();
+  stage.command = target.name.replaceAll(" ", "-");
+  stage.evaluated = command.stdoutUse === "evaluated";
+  const { given, options, helpAsked } = parseArguments(target.name, command.fields, target.rest);
+  if (helpAsked) {
+    system.stdout.write(commandHelp(command, system.stdout.isTerminal ? system.stdout.columns : 100));
+    return 0;
+  }
+  const fromJson = options.inputJson === undefined
+    ? {}
+    : fieldsFromJson(command, await readInputJson(options.inputJson, system));
+  let request = buildRequest(command, fromJson, given);
+  const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
+  if (context.interactive && command.ask !== undefined) request = await command.ask(request, context);
+  const answer = await command.run(request, context);
+  system.signal.throwIfAborted();
+  output.answer(command, answer, request);
+  return answer.ok ? 0 : 1;
+}
+
+async function contextFor(
+  options: { readonly json: boolean; readonly config: string | undefined; readonly asks: boolean },
+  output: Output,
+  system: System,
+): Promise<Context> {
+  const mayAsk = options.asks && !options.json && system.stdin.isTerminal && system.stderr.isTerminal;
+  const terminal = mayAsk ? await import("./prompt.ts") : undefined;
+  const interactive = terminal !== undefined && terminal.canAsk(system);
+  return {
+    system,
+    configOption: options.config,
+    report: (event) => output.report(event),
+    interactive,
+    prompt: interactive ? terminal!.terminalPrompt() : REFUSING_PROMPT,
+  };
+}
+
+function refuse(): never {
+  throw new CliError("usage", "Cannot ask: there is no terminal", {
+    hint: "give the answers as options or with --input-json",
+  });
+}
+
+const REFUSING_PROMPT: Prompt = {
+  text: refuse,
+  confirm: refuse,
+  select: refuse,
+  selectSeveral: refuse,
+  note: () => {},
+};

@@ -1,0 +1,27 @@
+// What features tell about their work while they do it. The command line draws it; nobody else needs to know how.
+
+/** How far one piece of work is. Totals are absent until they are known; numbers never go down. */
+export interface Progress {
+  /** What is being done, as one word for people: `comparing`, `copying`, `packing`. */
+  readonly phase: string;
+  readonly filesDone: number;
+  readonly filesTotal?: number;
+  readonly bytesDone: number;
+  readonly bytesTotal?: number;
+}
+
+/** Something worth telling before the result is there. `subject` is the variable, image or environment it is about. */
+export type Event =
+  | { readonly type: "note"; readonly subject?: string; readonly text: string }
+  | { readonly type: "warning"; readonly subject?: string; readonly text: string; readonly hint?: string }
+  | { readonly type: "detail"; readonly subject?: string; readonly text: string }
+  | { readonly type: "progress"; readonly subject: string; readonly progress: Progress }
+  | {
+    readonly type: "done";
+    readonly subject: string;
+    readonly outcome: "good" | "idle" | "bad";
+    readonly text: string;
+  };
+
+/** Takes events; never throws. */
+export type Report = (event: Event) => void;

@@ -1,0 +1,105 @@
+// The inputs of a command, described once: the command line, --input-json, the help and the JSON Schemas all come from here.
+import * as v from "valibot";
+
+/** How a field is written on the command line. */
+export type Placement = "option" | "argument" | "json-only";
+
+/** One input of a command. `Value` is what the command gets. */
+export interface Field<Value> {
+  /** Checks a JSON value; also the source of its JSON Schema. */
+  readonly schema: v.GenericSchema<unknown, Value>;
+  /** `switch` takes no value, `list` takes several. */
+  readonly shape: "switch" | "text" | "list" | "object";
+  readonly placement: Placement;
+  readonly help: string;
+  /** The value when nothing was given. */
+  readonly absent: Value;
+  /** What stands for the value in the help: `NAME`, `DIR`. */
+  readonly placeholder?: string;
+  /** The option's long name if it isn't the field's name in dashes; `--no-delete`, `--var`. */
+  readonly flag?: string;
+  /** A one-letter option. */
+  readonly short?: string;
+  /** Other names of the field in --input-json, from older versions. */
+  readonly aliases?: readonly string[];
+  readonly choices?: readonly string[];
+}
+
+/** The inputs of a command by their name in code; JSON uses the same names in snake_case. */
+// deno-lint-ignore no-explicit-any -- each field has its own type of value
+export type Fields = Readonly<Record<string, Field<any>>>;
+
+/** What a command with these fields gets. */
+export type RequestOf<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends Field<infer Value> ? Value : never;
+};
+
+type Details = Partial<Pick<Field<unknown>, "placement" | "placeholder" | "flag" | "short" | "aliases">>;
+
+/** On or off, off unless given: `--dry-run`. */
+export function toggle(help: string, details: Details = {}): Field<boolean> {
+  return { schema: v.boolean(), shape: "switch", placement: "option", help, absent: false, ...details };
+}
+
+/** On unless switched off: the field `verify` has the options `--verify` and `--no-verify`. */
+export function toggleOff(help: string, details: Details = {}): Field<boolean> {
+  return { schema: v.boolean(), shape: "switch", placement: "option", help, absent: true, ...details };
+}
+
+/** A text that may be absent. */
+export function text(help: string, details: Details = {}): Field<string | undefined> {
+  return {
+    schema: v.optional(v.pipe(v.string(), v.nonEmpty("must not be empty"))),
+    shape: "text",
+    placement: "option",
+    help,
+    absent: undefined,
+    ...details,
+  };
+}
+
+/** A list of texts; on the command line the option is repeated, or the arguments are taken. Empty when absent. */
+export function list(help: string, details: Details = {}): Field<readonly string[]> {
+  return {
+    schema: v.array(v.pipe(v.string(), v.nonEmpty("must not be empty"))),
+    shape: "list",
+    placement: "option",
+    help,
+    absent: [],
+    ...details,
+  };
+}
+
+/** One of a few words, or absent. */
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
+  help: string,
+  details: Details = {},
+): Field<Choice | undefined> {
+  return {
+    schema: v.optional(v.picklist(choices)),
+    shape: "text",
+    placement: "option",
+    help,
+    absent: undefined,
+    choices,
+    ...details,
+  };
+}
+
+/** A JSON object that only --input-json can give. */
+export function object<Value>(schema: v.GenericSchema<unknown, Value>, help: string, details: Details = {}): Field<
+  Value | undefined
+> {
+  return { schema: v.optional(schema), shape: "object", placement: "json-only", help, absent: undefined, ...details };
+}
+
+/** The name of a field in JSON: `dryRun` is `dry_run`. */
+export function jsonName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The long option of a field: `dryRun` is `--dry-run`. */
+export function optionName(name: string, field: Field<unknown>): string {
+  return field.flag ?? `--${jsonName(name).replaceAll("_", "-")}`;
+}

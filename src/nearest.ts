@@ -1,0 +1,13 @@
+// "Did you mean …?"
+import leven from "leven";
+
+/** The known word nearest to a mistyped one, or undefined where none is near. Case doesn't count. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = leven(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
