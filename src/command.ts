@@ -5,10 +5,12 @@ import type { Report } from "./events.ts";
 import type { Fields, RequestOf } from "./fields.ts";
 import type { System } from "./system/system.ts";
 
-/** What --json prints, in the names scripts know. `ok: false` makes the exit code 1. */
+/** What --json prints, in the names scripts know. `ok: false` makes the exit code 1, where `exit_code` says no other. */
 export interface Answer {
   readonly ok: boolean;
   readonly command: string;
+  /** The code of a program that was run in our place. */
+  readonly exit_code?: number;
 }
 
 /** What a command may use besides its request. */
@@ -20,6 +22,8 @@ export interface Context {
   /** Whether a person can be asked: a terminal on stdin and stderr, and no --json. */
   readonly interactive: boolean;
   readonly prompt: Prompt;
+  /** Whether a program we start may draw on the terminal itself (its progress): stderr is one, and a person reads it. */
+  readonly sharesTerminal: boolean;
 }
 
 /** Questions to a person, on stderr. Each throws `Interrupted` on Ctrl-C. Only `ask` functions use it. */

@@ -15,6 +15,8 @@ export type Event =
   | { readonly type: "note"; readonly subject?: string; readonly text: string }
   | { readonly type: "warning"; readonly subject?: string; readonly text: string; readonly hint?: string }
   | { readonly type: "detail"; readonly subject?: string; readonly text: string }
+  /** What a program we run says, as it comes: whole lines, shown as they are. */
+  | { readonly type: "output"; readonly text: string }
   | { readonly type: "progress"; readonly subject: string; readonly progress: Progress }
   | {
     readonly type: "done";

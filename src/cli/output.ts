@@ -35,6 +35,8 @@ export class Output {
       return;
     } else if (event.type === "note") {
       this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
+    } else if (event.type === "output") {
+      this.#say(event.text);
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
     } else if (event.type === "progress") {

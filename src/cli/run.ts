@@ -67,11 +67,16 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   const answer = await command.run(request, context);
   system.signal.throwIfAborted();
   output.answer(command, answer, request);
-  return answer.ok ? 0 : 1;
+  return answer.exit_code ?? (answer.ok ? 0 : 1);
 }
 
 async function contextFor(
-  options: { readonly json: boolean; readonly config: string | undefined; readonly asks: boolean },
+  options: {
+    readonly json: boolean;
+    readonly quiet: boolean;
+    readonly config: string | undefined;
+    readonly asks: boolean;
+  },
   output: Output,
   system: System,
 ): Promise<Context> {
@@ -84,6 +89,7 @@ async function contextFor(
     report: (event) => output.report(event),
     interactive,
     prompt: interactive ? terminal!.terminalPrompt() : REFUSING_PROMPT,
+    sharesTerminal: !options.json && !options.quiet && system.stderr.isTerminal,
   };
 }
 

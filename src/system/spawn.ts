@@ -9,8 +9,6 @@ export interface SpawnRequest {
   /** Changes to the environment of this process; `null` removes a variable. */
   readonly env?: Readonly<Record<string, string | null>>;
   readonly cwd?: string;
-  /** `inherit` hands the terminal on (an interactive shell in a container); then the program isn't bound to our life. */
-  readonly stdin?: "null" | "inherit";
   /** Called for each piece of output; `inherit` hands our own stream on. Without it the output is collected. */
   readonly onStdout?: ((text: string) => void) | "inherit";
   readonly onStderr?: ((text: string) => void) | "inherit";
@@ -46,22 +44,16 @@ exit $code`;
 
 /**
  * Runs a program to its end. When the system's signal asks us to stop, the program gets SIGTERM, five seconds later SIGKILL,
- * and then the signal's reason is thrown. A killed parent takes the program with it (except with `stdin: "inherit"`).
+ * and then the signal's reason is thrown. A killed parent takes the program with it.
  */
 export async function spawn(request: SpawnRequest, system: Pick<System, "env" | "signal">): Promise<SpawnOutcome> {
   system.signal.throwIfAborted();
-  const env: Record<string, string> = { ...system.env };
-  for (const [name, value] of Object.entries(request.env ?? {})) {
-    if (value === null) delete env[name];
-    else env[name] = value;
-  }
-  const guarded = request.stdin !== "inherit";
-  const child = new Deno.Command(guarded ? "/bin/sh" : request.program, {
-    args: guarded ? ["-c", GUARD, "sh", request.program, ...request.args] : [...request.args],
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", GUARD, "sh", request.program, ...request.args],
     clearEnv: true,
-    env,
+    env: changedEnvironment(system.env, request.env),
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
-    stdin: guarded ? "piped" : "inherit",
+    stdin: "piped",
     stdout: request.onStdout === "inherit" ? "inherit" : "piped",
     stderr: request.onStderr === "inherit" ? "inherit" : "piped",
   }).spawn();
@@ -83,8 +75,44 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
   } finally {
     clearTimeout(killTimer);
     system.signal.removeEventListener("abort", stop);
-    if (guarded) await child.stdin.close().catch(() => {});
+    await child.stdin.close().catch(() => {});
   }
+}
+
+/**
+ * Runs a program in our place: terminal and streams are its own, signals reach it and it decides what they mean (a training
+ * job may write a checkpoint first). Returns its exit code.
+ */
+export async function runInForeground(
+  request: Pick<SpawnRequest, "program" | "args" | "env">,
+  system: System,
+): Promise<number> {
+  system.signal.throwIfAborted();
+  const child = new Deno.Command(request.program, {
+    args: [...request.args],
+    clearEnv: true,
+    env: changedEnvironment(system.env, request.env),
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn();
+  using _signals = system.handOverSignals((signal) => {
+    // Ctrl-C on a terminal goes to the program as well; a second one from us would end what the first only interrupted.
+    if (signal !== "SIGINT" || !system.stdin.isTerminal) tryKill(child, signal);
+  });
+  return (await child.status).code;
+}
+
+function changedEnvironment(
+  env: Readonly<Record<string, string>>,
+  changes: Readonly<Record<string, string | null>> = {},
+): Record<string, string> {
+  const changed: Record<string, string> = { ...env };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) delete changed[name];
+    else changed[name] = value;
+  }
+  return changed;
 }
 
 function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {

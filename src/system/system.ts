@@ -28,6 +28,8 @@ export interface System {
   readonly stderr: OutputStream;
   /** Aborted with an {@linkcode Interrupted} as its reason when a signal asks us to stop. */
   readonly signal: AbortSignal;
+  /** Until it is disposed of, ending signals go to `taker` and don't abort `signal`: a program in the foreground has them. */
+  handOverSignals(taker: (signal: EndingSignal) => void): Disposable;
 }
 
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
@@ -47,7 +49,7 @@ export function realSystem(): System {
     },
     stdout: outputStream(Deno.stdout),
     stderr: outputStream(Deno.stderr),
-    signal: endingSignals(),
+    ...endingSignals(),
   };
 }
 
@@ -77,13 +79,21 @@ function outputStream(stream: typeof Deno.stdout): OutputStream {
   };
 }
 
-function endingSignals(): AbortSignal {
+function endingSignals(): Pick<System, "signal" | "handOverSignals"> {
   const controller = new AbortController();
+  let taker: ((signal: EndingSignal) => void) | undefined;
   for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
     Deno.addSignalListener(signal, () => {
+      if (taker !== undefined) return taker(signal);
       if (controller.signal.aborted) Deno.exit(SIGNAL_EXIT_CODES[signal]);
       controller.abort(new Interrupted(signal));
     });
   }
-  return controller.signal;
+  return {
+    signal: controller.signal,
+    handOverSignals(newTaker) {
+      taker = newTaker;
+      return { [Symbol.dispose]: () => void (taker = undefined) };
+    },
+  };
 }
