@@ -1,0 +1,220 @@
+// What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
+// Every object lets unknown fields through: a later version may have written them, and they must survive.
+import * as v from "valibot";
+import { isPathComponent, isVariableName, reasonAgainstVariable } from "./names.ts";
+import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
+
+/** The one format version this program reads and writes. */
+export const CONFIG_VERSION = 1;
+
+const text = v.string("must be text");
+const path = v.pipe(text, v.nonEmpty("must not be empty"));
+const toggle = v.boolean("must be true or false");
+const seconds = v.number("must be a number of seconds");
+
+const variableName = v.pipe(
+  v.string(),
+  v.check(isVariableName, "is not a name for a variable: letters, digits and _ only, and no digit first"),
+  v.check(
+    (name) => reasonAgainstVariable(name) === undefined,
+    (issue) => `must not be managed: ${reasonAgainstVariable(String(issue.input)) ?? ""}`,
+  ),
+);
+
+const componentName = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
+
+/** One managed variable. */
+export const VARIABLE_SCHEMA = v.looseObject({
+  source: v.pipe(
+    path,
+    v.description("Persistent directory that is copied to scratch; $VAR and ~ are expanded at run time"),
+  ),
+  enabled: v.optional(v.pipe(toggle, v.description("false: only synced when named with --var")), true),
+}, 'must be an object with a "source"');
+
+/** One built image. */
+export const IMAGE_SCHEMA = v.looseObject({
+  venv_name: v.pipe(componentName, v.description("Directory of the environment below venv_base")),
+  python_version: v.pipe(text, v.description("Python version at build time")),
+  sif_filename: v.pipe(componentName, v.description("File name of the image in sif_store")),
+  built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
+  enabled: v.optional(v.pipe(toggle, v.description("false: skipped by `apptainer sync`")), true),
+}, "must be an object that describes an image");
+
+/** The `apptainer` section. */
+export const APPTAINER_SCHEMA = v.looseObject({
+  venv_base: v.optional(v.pipe(text, v.description("Directory of the Python environments")), ""),
+  sif_store: v.optional(v.pipe(text, v.description("Persistent directory of the built images")), ""),
+  scratch_sif_dir: v.optional(v.pipe(text, v.description("Directory on scratch the images are staged to")), ""),
+  base_image: v.optional(
+    v.pipe(
+      path,
+      v.check(
+        (image) => !/[{}]/.test(image.replaceAll("{version}", "")),
+        "may hold {version} but no other { or }",
+      ),
+      v.description("Container image to build upon; {version} becomes the Python version, 3.11 say"),
+    ),
+    "python:{version}-slim",
+  ),
+  container_venv_path: v.optional(
+    v.pipe(
+      path,
+      v.startsWith("/", "must be an absolute path"),
+      v.description("Where the environment is in the container"),
+    ),
+    "/opt/venv",
+  ),
+  build_args: v.optional(
+    v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
+    ["--fakeroot"],
+  ),
+  images: v.optional(v.record(componentName, IMAGE_SCHEMA, "must be an object of images"), {}),
+}, "must be an object");
+
+/** One entry of the migration history. */
+export const MIGRATION_SCHEMA = v.looseObject({
+  old_path: text,
+  new_path: text,
+  migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),
+  field_name: v.pipe(text, v.description("The field that was changed: source, venv_base, sif_store …")),
+  var_name: v.optional(v.pipe(text, v.description("The variable, where field_name is source")), ""),
+}, "must be an object");
+
+/** The whole file. */
+export const CONFIG_SCHEMA = v.looseObject({
+  version: v.pipe(v.literal(CONFIG_VERSION, `must be the number ${CONFIG_VERSION}`), v.description("Format version")),
+  scratch_base: v.pipe(
+    path,
+    v.description("Root of the fast scratch file system, usually $SCRATCH; expanded at run time"),
+  ),
+  cache_root: v.optional(
+    v.pipe(path, v.description("Directory of the staged caches, below scratch_base or absolute")),
+    ".cache/euler-files",
+  ),
+  uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
+  vars: v.optional(
+    v.pipe(
+      v.record(variableName, VARIABLE_SCHEMA, "must be an object of variables"),
+      v.description("Managed environment variables"),
+    ),
+    {},
+  ),
+  rsync_extra_args: v.optional(
+    v.pipe(
+      v.array(text, "must be a list of texts"),
+      v.check((args) => faultOfRsyncArgs(args) === undefined, (issue) => faultOfRsyncArgs(issue.input) ?? ""),
+      v.description("Further arguments of rsync, as --bwlimit=50000; what deletes is left out of push"),
+    ),
+    [],
+  ),
+  parallel_jobs: v.optional(
+    v.pipe(
+      v.number("must be a whole number of 1 or more"),
+      v.integer("must be a whole number of 1 or more"),
+      v.minValue(1, "must be a whole number of 1 or more"),
+      v.description("How many variables are synced side by side"),
+    ),
+    4,
+  ),
+  lock_timeout_seconds: v.optional(
+    v.pipe(seconds, v.minValue(0, "must be 0 or more"), v.description("How long to wait for another job's lock")),
+    300,
+  ),
+  skip_if_fresh_seconds: v.optional(
+    v.pipe(seconds, v.description("How long a sync is good for while the source is unchanged; 0: always compare")),
+    3600,
+  ),
+  engine: v.optional(
+    v.pipe(
+      v.picklist(["auto", "rsync", "native"], "must be auto, rsync or native"),
+      v.description("What copies: rsync, our own copy, or whichever fits"),
+    ),
+    "auto",
+  ),
+  apptainer: v.optional(v.pipe(APPTAINER_SCHEMA, v.description("Container images; omit if not used"))),
+  migrations: v.optional(
+    v.pipe(v.array(MIGRATION_SCHEMA, "must be a list"), v.description("History, written by `euler-files migrate`")),
+  ),
+}, "must be a JSON object");
+
+/** A checked configuration: the file's own names, defaults filled in, `$VARS` unexpanded, unknown fields still there. */
+export type Config = v.InferOutput<typeof CONFIG_SCHEMA>;
+
+/** The `apptainer` section of a checked configuration. */
+export type ApptainerConfig = v.InferOutput<typeof APPTAINER_SCHEMA>;
+
+/** What is wrong with a value, and where in the configuration. */
+export interface SchemaFault {
+  readonly path: readonly (string | number)[];
+  /** Continues the field's name: `must be a whole number of 1 or more, not "4"`. */
+  readonly what: string;
+}
+
+/** Checks a parsed configuration. All faults are listed, in the order of the schema. */
+export function checkConfig(value: unknown): { config: Config } | { faults: SchemaFault[] } {
+  const result = v.safeParse(CONFIG_SCHEMA, value);
+  if (result.success) return { config: result.output };
+  return { faults: result.issues.map(toFault) };
+}
+
+function toFault(issue: v.BaseIssue<unknown>): SchemaFault {
+  const path = (issue.path ?? []).map((item) => item.key as string | number);
+  // A missing field is reported on the object around it, and says nothing about the field.
+  if (issue.path?.at(-1)?.origin === "key" && issue.input === undefined) return { path, what: "is missing" };
+  if (!issue.message.startsWith("must be") || issue.kind === "validation" && issue.type === "check") {
+    return { path, what: issue.message };
+  }
+  return { path, what: `${issue.message}, not ${showValue(issue.input)}` };
+}
+
+function showValue(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  const shown = JSON.stringify(value) ?? String(value);
+  return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
+}
+
+/** A field as people write it: `vars.HF_HOME.source`, `migrations[0].old_path`; the whole file is `the file`. */
+export function fieldName(path: readonly (string | number)[]): string {
+  if (path.length === 0) return "the file";
+  return path.map((part, index) => {
+    if (typeof part === "number") return `[${part}]`;
+    const plain = /^[A-Za-z0-9_$-]+$/.test(part);
+    return plain ? (index === 0 ? part : `.${part}`) : `[${JSON.stringify(part)}]`;
+  }).join("");
+}
+
+const KNOWN_FIELDS = {
+  file: ["$schema", ...Object.keys(CONFIG_SCHEMA.entries)],
+  variable: Object.keys(VARIABLE_SCHEMA.entries),
+  apptainer: Object.keys(APPTAINER_SCHEMA.entries),
+  image: Object.keys(IMAGE_SCHEMA.entries),
+  migration: Object.keys(MIGRATION_SCHEMA.entries),
+};
+
+/** Every field this version doesn't know, with the names it could be a mistyping of. */
+export function listUnknownFields(value: unknown): { path: (string | number)[]; known: readonly string[] }[] {
+  const found: { path: (string | number)[]; known: readonly string[] }[] = [];
+  const look = (object: unknown, known: readonly string[], path: (string | number)[]) => {
+    for (const name of Object.keys(asObject(object))) {
+      if (!known.includes(name)) found.push({ path: [...path, name], known });
+    }
+  };
+  const config = asObject(value);
+  look(config, KNOWN_FIELDS.file, []);
+  for (const [name, entry] of Object.entries(asObject(config.vars))) look(entry, KNOWN_FIELDS.variable, ["vars", name]);
+  const apptainer = asObject(config.apptainer);
+  look(apptainer, KNOWN_FIELDS.apptainer, ["apptainer"]);
+  for (const [name, entry] of Object.entries(asObject(apptainer.images))) {
+    look(entry, KNOWN_FIELDS.image, ["apptainer", "images", name]);
+  }
+  if (Array.isArray(config.migrations)) {
+    config.migrations.forEach((entry, index) => look(entry, KNOWN_FIELDS.migration, ["migrations", index]));
+  }
+  return found;
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : {};
+}

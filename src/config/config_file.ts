@@ -1,0 +1,96 @@
+// Where the configuration is, and reading it. This runs in every job, from a network file system: one read, nothing more.
+import { CliError, messageOf } from "../errors.ts";
+import { formatCount } from "../format.ts";
+import { checkConfig, type Config } from "./config.ts";
+import type { Fault } from "./config_faults.ts";
+import { type AbsolutePath, resolvePath } from "./paths.ts";
+
+/**
+ * The path of the configuration: `--config`, then EULER_FILES_CONFIG, then `~/.euler-files.json`. Throws a CliError where
+ * HOME isn't set and needed.
+ */
+export function configPath(
+  options: { readonly config?: string },
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+): AbsolutePath {
+  if (options.config !== undefined) return resolvePath(options.config, env, cwd, { label: "--config", kind: "usage" });
+  if (env.EULER_FILES_CONFIG) {
+    return resolvePath(env.EULER_FILES_CONFIG, env, cwd, { label: "EULER_FILES_CONFIG", kind: "config" });
+  }
+  return resolvePath("~/.euler-files.json", env, cwd, { label: "the configuration", kind: "config" });
+}
+
+/** A configuration that was read and checked. */
+export interface ConfigFile {
+  readonly path: AbsolutePath;
+  readonly text: string;
+  readonly config: Config;
+}
+
+/**
+ * Reads and checks the configuration. Throws CliErrors: `not-found`, `bad-json` with line and column, `config` for the first
+ * thing that is wrong with a field.
+ */
+export async function readConfig(path: AbsolutePath): Promise<ConfigFile> {
+  const text = await readConfigText(path);
+  if (text === undefined) {
+    throw new CliError("not-found", `Cannot find the configuration "${path}"`, {
+      hint: "make one with `euler-files init`",
+    });
+  }
+  return { path, text, config: await parseConfig(text, path) };
+}
+
+/** The configuration's text, or undefined where there is none. Throws a CliError where it can't be read. */
+export async function readConfigText(path: AbsolutePath): Promise<string | undefined> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      // NFS answers ESTALE when another node has just replaced the file under us; the new one is there now.
+      if (messageOf(error).includes("os error 116") && attempt < 3) continue;
+      const what = error instanceof Deno.errors.PermissionDenied ? "permission denied" : messageOf(error);
+      throw new CliError("config", `Cannot read the configuration "${path}": ${what}`, { cause: error });
+    }
+  }
+}
+
+/** Checks a configuration's text; `path` is for the errors, which are those of {@linkcode readConfig}. */
+export async function parseConfig(text: string, path: AbsolutePath): Promise<Config> {
+  const value = await parseJson(text, path);
+  const checked = checkConfig(value);
+  if ("config" in checked) return checked.config;
+  const { listConfigFaults } = await import("./config_faults.ts");
+  throw errorFor(listConfigFaults(text).filter(({ severity }) => severity === "error"), path);
+}
+
+/** The text as a value, comments allowed and nothing checked. Throws a CliError `bad-json`. */
+export async function parseJson(text: string, path: AbsolutePath): Promise<unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // It may hold comments; the parser that knows them takes longer to load than most files to read.
+    const { parseConfigText } = await import("./config_faults.ts");
+    const parsed = parseConfigText(text);
+    if ("value" in parsed) return parsed.value;
+    throw errorFor(parsed.faults, path);
+  }
+}
+
+function errorFor(faults: readonly Fault[], path: AbsolutePath): CliError {
+  const first = faults.find(({ field }) => field === "version") ?? faults[0];
+  if (first === undefined) return new CliError("config", `Cannot use the configuration "${path}"`);
+  const place = `line ${first.line}, column ${first.column}`;
+  const further = faults.length - 1;
+  const all = further === 0 || first.field === "version"
+    ? ""
+    : `; \`euler-files config validate\` lists ${
+      further === 1 ? "one more fault" : `${formatCount(further)} more faults`
+    }`;
+  const syntax = first.kind === "syntax";
+  return new CliError(syntax ? "bad-json" : "config", `Cannot use "${path}" (${place}): ${first.message}`, {
+    hint: (first.hint ?? (syntax ? "mend it with `euler-files config edit`" : "mend the file")) + all,
+  });
+}

@@ -1,0 +1,242 @@
+// The configuration as it holds here and now: variables expanded, paths absolute and checked against one another.
+import { CliError, messageOf } from "../errors.ts";
+import { listSome, printable } from "../format.ts";
+import type { ApptainerConfig, Config } from "./config.ts";
+import { nearestName } from "./names.ts";
+import { type AbsolutePath, isWithin, joinPath, overlap, reallyOverlap, toAbsolutePath } from "./paths.ts";
+import { sortRsyncArgs } from "./rsync_extra_args.ts";
+
+type Environment = Readonly<Record<string, string>>;
+
+/** A managed variable with its two directories. */
+export interface ResolvedVariable {
+  readonly name: string;
+  /** The persistent directory. */
+  readonly source: AbsolutePath;
+  /** Its copy on scratch: what the variable is exported as. */
+  readonly target: AbsolutePath;
+  readonly enabled: boolean;
+}
+
+/** What a run goes by. */
+export interface ResolvedConfig {
+  /** The file it was read from. */
+  readonly path: AbsolutePath;
+  readonly scratchBase: AbsolutePath;
+  /** Below it lie targets, markers and locks, and nothing of ours lies elsewhere on scratch. */
+  readonly cacheRoot: AbsolutePath;
+  /** In the order of the file. */
+  readonly variables: readonly ResolvedVariable[];
+  /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
+  readonly unresolved: readonly { readonly name: string; readonly message: string }[];
+  /** `rsync_extra_args` that are harmless in either direction. */
+  readonly rsyncExtraArgs: readonly string[];
+  /** Those that delete at the receiving side: for staging in, never for what writes persistent storage. */
+  readonly stageInOnlyRsyncArgs: readonly string[];
+  readonly parallelJobs: number;
+  readonly lockTimeoutSeconds: number;
+  /** 0: never skip. */
+  readonly skipIfFreshSeconds: number;
+  readonly engine: "auto" | "rsync" | "native";
+}
+
+/**
+ * Resolves the configuration for the variables selected (each once, disabled ones too), or for all of them where the selection
+ * is missing or empty. Touches no file. Throws a CliError that names file and field: a variable in a path that isn't set, a
+ * relative path, a source and the cache root inside one another, a selected name that isn't there (`usage`, with the nearest).
+ */
+export function resolveConfig(
+  config: Config,
+  path: AbsolutePath,
+  env: Environment,
+  selection: readonly string[] = [],
+): ResolvedConfig {
+  return naming(path, () => {
+    const scratchBase = scratchPath(config.scratch_base, "scratch_base", config, env);
+    const cacheRoot = resolveCacheRoot(config, scratchBase, env);
+    const variables: ResolvedVariable[] = [];
+    const unresolved: { name: string; message: string }[] = [];
+    for (const name of selectNames(config, selection)) {
+      try {
+        variables.push(resolveVariable(name, config, cacheRoot, env));
+      } catch (error) {
+        if (selection.length > 0 || config.vars[name]?.enabled !== false) throw error;
+        unresolved.push({ name, message: messageOf(error) });
+      }
+    }
+    const args = sortRsyncArgs(config.rsync_extra_args);
+    return {
+      path,
+      scratchBase,
+      cacheRoot,
+      variables,
+      unresolved,
+      rsyncExtraArgs: args.both,
+      stageInOnlyRsyncArgs: args.stageInOnly,
+      parallelJobs: config.parallel_jobs,
+      lockTimeoutSeconds: config.lock_timeout_seconds,
+      skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
+      engine: config.engine,
+    };
+  });
+}
+
+function selectNames(config: Config, selection: readonly string[]): string[] {
+  const known = Object.keys(config.vars);
+  for (const name of selection) {
+    if (Object.hasOwn(config.vars, name)) continue;
+    const nearest = nearestName(name, known);
+    const all = known.length === 0 ? "no variable is configured" : `the configured ones are ${listSome(known, 20)}`;
+    throw new CliError("usage", `Cannot find the variable "${printable(name)}"`, {
+      hint: nearest === undefined ? all : `did you mean ${nearest}?`,
+    });
+  }
+  return selection.length === 0 ? known : known.filter((name) => selection.includes(name));
+}
+
+function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, env: Environment): ResolvedVariable {
+  const label = `vars.${name}.source`;
+  const entry = config.vars[name];
+  if (entry === undefined) throw new Error(`No variable ${name}`);
+  refuseManaged(entry.source, label, config);
+  const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
+  if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
+  return { name, source, target: joinPath(cacheRoot, name), enabled: entry.enabled };
+}
+
+function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePath, inside: boolean): CliError {
+  const how = inside
+    ? `it lies inside "${cacheRoot}", where the staged copies go`
+    : `it contains "${cacheRoot}", where the staged copies go, and would be copied into itself`;
+  return new CliError("config", `Cannot use vars.${name}.source "${source}": ${how}`, {
+    hint: inside
+      ? `euler-files config set vars.${name}.source DIRECTORY, with the persistent directory`
+      : "choose a smaller directory as the source, or another scratch_base or cache_root",
+  });
+}
+
+function resolveCacheRoot(config: Config, scratchBase: AbsolutePath, env: Environment): AbsolutePath {
+  const written = config.cache_root;
+  if (/^[/~$]/.test(written)) return scratchPath(written, "cache_root", config, env);
+  return toAbsolutePath(`${scratchBase}/${written}`, env, { label: "cache_root", kind: "config" });
+}
+
+function scratchPath(written: string, label: string, config: Config, env: Environment): AbsolutePath {
+  refuseManaged(written, label, config);
+  const path = toAbsolutePath(written, env, { label, kind: "config" });
+  if (path !== "/") return path;
+  throw new CliError("config", `Cannot use ${label} "${printable(written)}": it is the root of the file system`, {
+    hint: "euler-files config set scratch_base '$SCRATCH'",
+  });
+}
+
+/** A path that uses a variable we export would mean something else in the shell after a sync than before it. */
+function refuseManaged(written: string, label: string, config: Config): void {
+  for (const [, name = ""] of written.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)) {
+    if (!Object.hasOwn(config.vars, name)) continue;
+    throw new CliError(
+      "config",
+      `Cannot use ${label} "${printable(written)}": ${name} is itself a managed variable, so a sync changes it`,
+      { hint: `write the directory out instead of $${name}` },
+    );
+  }
+}
+
+/** Puts the file in front of the errors about its fields. */
+function naming<Result>(path: AbsolutePath, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof CliError) || error.kind !== "config") throw error;
+    throw new CliError("config", `${error.message} (in "${path}")`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Throws a CliError where links make source and target one, or put one inside the other. Look before a transfer: the names
+ * alone are checked by {@linkcode resolveConfig}.
+ */
+export async function refuseRealOverlap(variable: ResolvedVariable): Promise<void> {
+  if (!await reallyOverlap(variable.source, variable.target)) return;
+  throw new CliError(
+    "config",
+    `Cannot stage ${variable.name}: "${variable.source}" and "${variable.target}" are the same place, or one inside the other`,
+    { hint: `look where their links lead: realpath ${variable.source} ${variable.target}` },
+  );
+}
+
+/** Sources that lie inside another's source, or are the same; each pair once. */
+export function listNestedSources(
+  variables: readonly ResolvedVariable[],
+): { inner: ResolvedVariable; outer: ResolvedVariable; same: boolean }[] {
+  return variables.flatMap((inner, index) =>
+    variables.flatMap((outer, other) => {
+      const same = inner.source === outer.source;
+      if (inner === outer || !isWithin(inner.source, outer.source) || (same && index < other)) return [];
+      return [{ inner, outer, same }];
+    })
+  );
+}
+
+/**
+ * Makes sure that scratch is there. It is entered, not only looked at: many clusters mount it when it is first entered
+ * (https://scicomp.ethz.ch/wiki/Storage_systems). Throws a CliError where it is missing, no directory, or can't be written.
+ */
+export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase" | "cacheRoot">): Promise<void> {
+  const { scratchBase, cacheRoot } = resolved;
+  const hint =
+    "is this a node of the cluster? `euler-files config set scratch_base DIRECTORY` names another scratch for this one";
+  await Deno.stat(`${scratchBase}/.`).catch((error) => {
+    const missing = error instanceof Deno.errors.NotFound;
+    const kind = missing ? "not-found" : error instanceof Deno.errors.NotADirectory ? "config" : "file-system";
+    throw new CliError(kind, `Cannot use scratch "${scratchBase}": ${reasonOf(error)}`, { hint, cause: error });
+  });
+  if (await isThere(cacheRoot)) return;
+  // Loaded only on the first use of a scratch: this is the one question Deno has no call for.
+  const { access, constants } = await import("node:fs/promises");
+  let existing: string = cacheRoot;
+  while (existing !== "" && !await isThere(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
+  await access(existing || "/", constants.W_OK | constants.X_OK).catch((error) => {
+    throw new CliError("file-system", `Cannot use scratch "${existing || "/"}": it can't be written`, {
+      hint,
+      cause: error,
+    });
+  });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(`${path}/.`).then(() => true, () => false);
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such directory";
+  if (error instanceof Deno.errors.NotADirectory) return "it is not a directory";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return messageOf(error);
+}
+
+/** The directories of the `apptainer` section. Those that were left empty are missing. */
+export interface ResolvedApptainer {
+  readonly venvBase?: AbsolutePath;
+  readonly sifStore?: AbsolutePath;
+  readonly scratchSifDir?: AbsolutePath;
+}
+
+/** Resolves the directories of the `apptainer` section. Errors as those of {@linkcode resolveConfig}. */
+export function resolveApptainer(section: ApptainerConfig, path: AbsolutePath, env: Environment): ResolvedApptainer {
+  const resolve = (field: "venv_base" | "sif_store" | "scratch_sif_dir") =>
+    section[field] === ""
+      ? undefined
+      : naming(path, () => toAbsolutePath(section[field], env, { label: `apptainer.${field}`, kind: "config" }));
+  const venvBase = resolve("venv_base");
+  const sifStore = resolve("sif_store");
+  const scratchSifDir = resolve("scratch_sif_dir");
+  return {
+    ...(venvBase === undefined ? {} : { venvBase }),
+    ...(sifStore === undefined ? {} : { sifStore }),
+    ...(scratchSifDir === undefined ? {} : { scratchSifDir }),
+  };
+}
