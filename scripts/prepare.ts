@@ -1,0 +1,118 @@
+// Gets the programs that the demo and the tests run beside Deno: `deno run scripts/prepare.ts [demo|test]`.
+// As root on Debian it installs what is missing; elsewhere it says what is missing and how to get it. It never asks.
+
+/** What somebody is about to run. */
+export type Purpose = "demo" | "test";
+
+interface Program {
+  /** The Debian package it comes in. */
+  readonly package: string;
+  readonly purposes: readonly Purpose[];
+}
+
+const PROGRAMS: Readonly<Record<string, Program>> = {
+  rsync: { package: "rsync", purposes: ["demo", "test"] },
+  bash: { package: "bash", purposes: ["demo", "test"] },
+  dash: { package: "dash", purposes: ["test"] },
+  zsh: { package: "zsh", purposes: ["test"] },
+  fish: { package: "fish", purposes: ["test"] },
+  tcsh: { package: "tcsh", purposes: ["test"] },
+  expect: { package: "expect", purposes: ["test"] },
+  tmux: { package: "tmux", purposes: ["test"] },
+  strace: { package: "strace", purposes: ["test"] },
+  shellcheck: { package: "shellcheck", purposes: ["test"] },
+  setpriv: { package: "util-linux", purposes: ["test"] },
+  python3: { package: "python3", purposes: ["test"] },
+};
+
+/** Long enough for a slow mirror; without an end, a set-up nobody watches would hang. */
+const INSTALL_MINUTES = 8;
+
+/** What a set-up did. */
+export interface Preparation {
+  readonly installed: readonly string[];
+  readonly missing: readonly string[];
+  /** Why nothing, or not all, was installed; undefined where nothing is missing. */
+  readonly reason: string | undefined;
+}
+
+/** Installs what the purpose needs and the PATH lacks, where it may. Throws nothing: what stays missing is in the answer. */
+export async function prepare(purpose: Purpose): Promise<Preparation> {
+  const wanted = Object.keys(PROGRAMS).filter((name) => PROGRAMS[name]?.purposes.includes(purpose));
+  const absent = wanted.filter((name) => !isInstalled(name));
+  if (absent.length === 0) return { installed: [], missing: [], reason: undefined };
+  const refusal = Deno.uid() !== 0 ? "only root may install" : isInstalled("apt-get") ? undefined : "no apt-get here";
+  const failure = refusal ?? await install(absent.map((name) => PROGRAMS[name]?.package ?? name));
+  const missing = absent.filter((name) => !isInstalled(name));
+  return {
+    installed: absent.filter((name) => !missing.includes(name)),
+    missing,
+    reason: missing.length === 0 ? undefined : failure ?? "their packages hold no such program",
+  };
+}
+
+/** The sentences of a preparation, for stderr; none where everything was there. */
+export function describePreparation({ installed, missing, reason }: Preparation): readonly string[] {
+  const lines = installed.length === 0 ? [] : [`Installed ${installed.join(", ")}`];
+  if (missing.length === 0) return lines;
+  const packages = [...new Set(missing.map((name) => PROGRAMS[name]?.package ?? name))];
+  return [...lines, `Missing: ${missing.join(", ")} (${reason})`, `hint: apt-get install ${packages.join(" ")}`];
+}
+
+/** Whether the PATH has a program of that name. */
+export function isInstalled(program: string): boolean {
+  return (Deno.env.get("PATH") ?? "").split(":").some((directory) => {
+    try {
+      const info = Deno.statSync(`${directory || "."}/${program}`);
+      return info.isFile && ((info.mode ?? 0) & 0o111) !== 0;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Undefined if all went well, else why not. */
+async function install(packages: readonly string[]): Promise<string | undefined> {
+  const names = [...new Set(packages)];
+  // The lists of a fresh image are empty or old, so they are fetched only if the first try fails.
+  const first = await aptGet("install", "--no-install-recommends", ...names);
+  if (first === undefined) return undefined;
+  const update = await aptGet("update");
+  if (update !== undefined) return update;
+  const second = await aptGet("install", "--no-install-recommends", ...names);
+  if (second === undefined) return undefined;
+  // One unknown package makes apt-get refuse them all: then each for itself.
+  const failures = [];
+  for (const name of names) failures.push(await aptGet("install", "--no-install-recommends", name));
+  return failures.find((failure) => failure !== undefined);
+}
+
+async function aptGet(...args: readonly string[]): Promise<string | undefined> {
+  const settings = ["Acquire::Retries=1", "Acquire::http::Timeout=20", "DPkg::Lock::Timeout=120", "Dpkg::Use-Pty=0"];
+  try {
+    const { success, stderr } = await new Deno.Command("apt-get", {
+      args: ["-qq", "-y", ...settings.flatMap((setting) => ["-o", setting]), ...args],
+      env: { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      signal: AbortSignal.timeout(INSTALL_MINUTES * 60_000),
+    }).output();
+    if (success) return undefined;
+    const lines = new TextDecoder().decode(stderr).trim().split("\n");
+    return `apt-get ${args[0]}: ${lines.find((line) => line.startsWith("E:")) ?? lines.at(-1)}`;
+  } catch (error) {
+    return `apt-get: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** Writes lines to stderr. */
+export function tell(lines: readonly string[]): void {
+  if (lines.length > 0) Deno.stderr.writeSync(new TextEncoder().encode(`${lines.join("\n")}\n`));
+}
+
+if (import.meta.main) {
+  const preparation = await prepare(Deno.args[0] === "demo" ? "demo" : "test");
+  tell(describePreparation(preparation));
+  Deno.exit(preparation.missing.length === 0 ? 0 : 1);
+}

@@ -1,0 +1,41 @@
+// Runs the tests: `deno task test [FILE...]`. First it gets the programs they need, last it prints `N passed, N failed, N skipped`.
+// With EULER_FILES_TEST_EXECUTABLE=path the end-to-end tests run that executable instead of the source.
+import { describePreparation, prepare, tell } from "./prepare.ts";
+import { addTotals, readTotals, totalsLine } from "./test_totals.ts";
+
+const preparation = await prepare("test");
+tell(describePreparation(preparation));
+if (preparation.missing.length > 0) tell(["The tests that need them are skipped; each is named below."]);
+
+const child = new Deno.Command(Deno.execPath(), {
+  args: ["test", "--allow-all", "--no-prompt", "--parallel", ...(Deno.args.length === 0 ? ["tests"] : Deno.args)],
+  cwd: new URL("..", import.meta.url),
+  stdin: "null",
+  stdout: "piped",
+  stderr: "piped",
+}).spawn();
+
+const [output, , status] = await Promise.all([
+  showAndKeep(child.stdout, Deno.stdout),
+  showAndKeep(child.stderr, Deno.stderr),
+  child.status,
+]);
+const totals = readTotals(output);
+// Deno prints no totals where it didn't get as far as running tests: a file that doesn't compile, say.
+const counted = totals ?? { passed: 0, failed: 0, skipped: [] };
+const shown = status.success || counted.failed > 0
+  ? counted
+  : addTotals(counted, { passed: 0, failed: 1, skipped: [] });
+for (const name of shown.skipped) Deno.stdout.writeSync(new TextEncoder().encode(`skipped: ${name}\n`));
+Deno.stdout.writeSync(new TextEncoder().encode(`${totalsLine(shown)}\n`));
+Deno.exit(status.code);
+
+async function showAndKeep(stream: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Promise<string> {
+  let kept = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of stream) {
+    for (let written = 0; written < bytes.length;) written += to.writeSync(bytes.subarray(written));
+    kept += decoder.decode(bytes, { stream: true });
+  }
+  return kept;
+}

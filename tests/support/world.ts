@@ -1,0 +1,158 @@
+// A temporary world for a test: a home, a scratch and the program on the PATH, all gone at the end.
+//
+//   await using world = await makeWorld();
+//   await world.writeTree("home/.cache/hf", { "models/a.bin": "weights", "models/b": { link: "a.bin" } });
+//   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/.cache/hf") } } });
+//   const run = await world.run(["sync", "--json"]);            // run.code, run.stdout, run.stderr, run.json()
+//   const shell = await world.shell("fish", "euler-files sync | source; echo $HF_HOME");
+//   const job = world.start(["sync"]); await job.seen("HF_HOME"); job.kill("SIGTERM"); (await job.ended).code
+//
+// Nothing of the environment the tests run in reaches the program, except what `env` gives it.
+import { copyProgram, type Program, programUnderTest } from "./program.ts";
+import { startProcess, type TestProcess } from "./process.ts";
+import { type Tree, writeTree } from "./tree.ts";
+
+/** Who runs the program: whoever runs the tests, or, if that is root (whom no permission stops), uid 65534. */
+export type RunAs = "self" | "unprivileged";
+
+/** How one program is run. */
+export interface RunOptions {
+  /** Changes to {@linkcode World.env}; `null` removes a variable. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  /** Written to its standard input, which is empty otherwise. */
+  readonly stdin?: string;
+  readonly cwd?: string;
+  /** SIGKILL after this long, so that a hanging program fails its test; 60 s if not given. */
+  readonly timeoutSeconds?: number;
+}
+
+/** How it ended. */
+export interface RunResult {
+  /** Its exit code; 128 + number if a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What it wrote to stdout, as JSON; throws, with both streams in the message, where that isn't one JSON document. */
+  // deno-lint-ignore no-explicit-any
+  json(): any;
+}
+
+const SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** Makes a world. Use it with `await using`. */
+export async function makeWorld(options: { readonly runAs?: RunAs } = {}): Promise<World> {
+  const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "euler-files-test-" }));
+  for (const name of ["home", "scratch", "tmp", "bin", "fakes"]) await Deno.mkdir(`${root}/${name}`, { mode: 0o700 });
+  const program = await programUnderTest();
+  const drop = options.runAs === "unprivileged" && Deno.uid() === 0;
+  if (drop) await copyProgram(program, `${root}/bin`);
+  else await Deno.symlink(program.path, `${root}/bin/euler-files`);
+  const world = new World(root, program, drop);
+  await world.handOver();
+  return world;
+}
+
+/** What {@linkcode makeWorld} makes. */
+export class World implements AsyncDisposable {
+  readonly home: string;
+  readonly scratch: string;
+  /** The program, to be called by its path; it is on the PATH as `euler-files`, too. */
+  readonly executable: string;
+  /** The environment of all that runs here. */
+  readonly env: Readonly<Record<string, string>>;
+
+  constructor(readonly root: string, readonly program: Program, private readonly drop: boolean) {
+    this.home = `${root}/home`;
+    this.scratch = `${root}/scratch`;
+    this.executable = `${root}/bin/euler-files`;
+    this.env = {
+      HOME: this.home,
+      SCRATCH: this.scratch,
+      TMPDIR: `${root}/tmp`,
+      PATH: `${root}/fakes:${root}/bin:${SYSTEM_PATH}`,
+      LANG: "C.UTF-8",
+    };
+  }
+
+  /** An absolute path from one in the world: `home/.cache`, `scratch/x`. */
+  path(relative: string): string {
+    return `${this.root}/${relative}`;
+  }
+
+  /** Writes files, directories and links below a directory of the world, which is made if it isn't there. */
+  async writeTree(directory: string, tree: Tree): Promise<void> {
+    await writeTree(this.path(directory), tree);
+    await this.handOver();
+  }
+
+  /** Writes `~/.euler-files.json`: version 1 and `$SCRATCH`, and over them what is given; a string is written as it is. */
+  async writeConfig(config: Readonly<Record<string, unknown>> | string): Promise<void> {
+    const text = typeof config === "string"
+      ? config
+      : JSON.stringify({ version: 1, scratch_base: "$SCRATCH", vars: {}, ...config }, undefined, 2);
+    await Deno.writeTextFile(`${this.home}/.euler-files.json`, text);
+    await this.handOver();
+  }
+
+  /** Puts a program first on the PATH: a whole script, with its `#!` line. */
+  async fakeProgram(name: string, script: string): Promise<void> {
+    await Deno.writeTextFile(`${this.root}/fakes/${name}`, script);
+    await Deno.chmod(`${this.root}/fakes/${name}`, 0o755);
+    await this.handOver();
+  }
+
+  /** Runs euler-files to its end. */
+  async run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return await this.start(args, options).ended;
+  }
+
+  /** Runs any program to its end; a bare name is looked up on this world's PATH. */
+  async exec(program: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return await this.startProgram(program, args, options).ended;
+  }
+
+  /** Runs a script in a shell that reads no start-up files. */
+  async shell(
+    name: "bash" | "zsh" | "dash" | "fish" | "tcsh",
+    script: string,
+    options: RunOptions = {},
+  ): Promise<RunResult> {
+    const noStartUpFiles = {
+      bash: ["--norc", "--noprofile"],
+      zsh: ["-f"],
+      dash: [],
+      fish: ["--no-config"],
+      tcsh: ["-f"],
+    };
+    return await this.exec(name, [...noStartUpFiles[name], "-c", script], options);
+  }
+
+  /** Starts euler-files, to be watched and sent signals. */
+  start(args: readonly string[], options: RunOptions = {}): TestProcess {
+    return this.startProgram(this.executable, args, options);
+  }
+
+  /** Starts any program. */
+  startProgram(program: string, args: readonly string[], options: RunOptions = {}): TestProcess {
+    const env: Record<string, string> = { ...this.env };
+    for (const [name, value] of Object.entries(options.env ?? {})) {
+      if (value === null) delete env[name];
+      else env[name] = value;
+    }
+    const prefix = this.drop ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] : [];
+    return startProcess({ argv: [...prefix, program, ...args], env, cwd: options.cwd ?? this.home, options });
+  }
+
+  /** Gives all files here to the user who runs the program; call it after making some by other means. */
+  async handOver(): Promise<void> {
+    if (!this.drop) return;
+    const { success } = await new Deno.Command("chown", { args: ["-hR", "65534:65534", "--", this.root] }).output();
+    if (!success) throw new Error(`chown of "${this.root}" failed`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A test may have left directories that can't be entered; as the owner we may open them again.
+    await new Deno.Command("chmod", { args: ["-R", "u+rwX", "--", this.root], stderr: "null" }).output();
+    await Deno.remove(this.root, { recursive: true });
+  }
+}
