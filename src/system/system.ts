@@ -1,5 +1,6 @@
 // The edge to the machine, as a value that commands are given: environment, clock, streams and the signal to stop.
 // Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
+import { fileURLToPath } from "node:url";
 import { type EndingSignal, Interrupted, SIGNAL_EXIT_CODES } from "../errors.ts";
 
 /** One stream to people or programs. */
@@ -38,7 +39,8 @@ export function realSystem(): System {
   return {
     env,
     cwd: currentDirectory(env),
-    executable: Deno.execPath(),
+    // From source the program is the script: Deno alone wouldn't be euler-files.
+    executable: Deno.build.standalone ? Deno.execPath() : fileURLToPath(Deno.mainModule),
     processId: Deno.pid,
     hostName: Deno.hostname(),
     userId: Deno.uid() ?? -1,

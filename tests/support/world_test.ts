@@ -10,7 +10,7 @@ Deno.test("a world runs the program with its own home and nothing of our environ
   equal(names.join(" "), "HOME LANG PATH SCRATCH TMPDIR");
   const version = await world.run(["--version"]);
   equal(version.code, 0);
-  match(version.stdout, /^\S+\n$/);
+  match(version.stdout, /^euler-files \S+\n$/);
   equal((await world.shell("bash", "euler-files --version")).stdout, version.stdout);
 });
 
