@@ -1,0 +1,54 @@
+// Changes to the environment as statements for a shell to evaluate: the whole of what `sync` writes to stdout. Pure.
+import { CliError } from "../errors.ts";
+import { quoteForShell } from "./quote.ts";
+import { type Shell, type Syntax, SYNTAX_OF } from "./shell.ts";
+
+/** One change the shell shall make to its environment; `null` takes the variable away. */
+export interface Export {
+  readonly name: string;
+  readonly value: string | null;
+}
+
+/** What to write, for which shell, and whether the command that asks for it did all of its work. */
+export interface ExportsRequest {
+  readonly exports: readonly Export[];
+  readonly shell: Shell;
+  readonly outcome: "succeeded" | "failed";
+}
+
+/** Fails as a last statement in each of the shells: eval hides the exit code of the command it captured, but not this one. */
+export const FAILING_STATEMENT = "false;\n";
+
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/**
+ * The exact text for stdout. Each line is whole statements that end with `;`, because fish's `eval (…)` and tcsh's
+ * backquotes join the lines. After a failure the last statement fails, so that `set -e` and `||` see it.
+ * Throws `config` for a name that is none, before anything is rendered.
+ */
+export function renderExports(request: ExportsRequest): string {
+  const syntax = SYNTAX_OF[request.shell];
+  const statements = request.exports.map(({ name, value }) => {
+    if (!VARIABLE_NAME.test(name)) {
+      throw new CliError("config", `Cannot export ${JSON.stringify(name)}: it is not the name of a variable`, {
+        hint: "names are made of letters, digits and _, and don't start with a digit",
+      });
+    }
+    return (value === null ? unsetStatement(name, syntax) : setStatement(name, value, syntax)) + "\n";
+  });
+  // In fish, `set` leaves $status as it was before, so an older failure would look like ours.
+  if (syntax === "fish") statements.unshift("true;\n");
+  if (request.outcome === "failed") statements.push(FAILING_STATEMENT);
+  return statements.join("");
+}
+
+function setStatement(name: string, value: string, syntax: Syntax): string {
+  const word = quoteForShell(value, syntax);
+  if (syntax === "fish") return `set -gx ${name} ${word};`;
+  return syntax === "tcsh" ? `setenv ${name} ${word};` : `export ${name}=${word};`;
+}
+
+function unsetStatement(name: string, syntax: Syntax): string {
+  if (syntax === "fish") return `set -qg ${name}; and set -eg ${name}; or true;`;
+  return syntax === "tcsh" ? `unsetenv ${name};` : `unset ${name};`;
+}

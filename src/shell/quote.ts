@@ -1,0 +1,36 @@
+// One value as one word of a shell. Pure.
+import { CliError } from "../errors.ts";
+import type { Syntax } from "./shell.ts";
+
+// Everything stands between single quotes, except the characters that some shell reads specially even there; those stand
+// outside, behind a backslash. So `posix` words mean the same in fish, where '\\' is one backslash and '\' is an open quote,
+// and `tcsh` words survive both its history (`!`) and its setting backslash_quote.
+const OUTSIDE_QUOTES: Readonly<Record<Syntax, RegExp>> = {
+  posix: /([\\']+)/,
+  fish: /([\\'\n]+)/,
+  tcsh: /([\\'!\n\r]+)/,
+};
+
+/**
+ * The value as one word that the shell reads back byte for byte. `posix` is for bash, zsh and dash, and fish reads it the
+ * same. fish and tcsh words hold no line break: `eval (…)` and backquotes would turn it into a blank. A tcsh before 6.24
+ * may refuse a value with a line break. Throws `config` for a value with a NUL, which no environment can hold.
+ */
+export function quoteForShell(value: string, syntax: Syntax): string {
+  if (value.includes("\0")) {
+    throw new CliError("config", `Cannot hand ${JSON.stringify(value)} to a shell: it holds a NUL character`);
+  }
+  if (value === "") return "''";
+  return value.split(OUTSIDE_QUOTES[syntax])
+    .map((part, place) => {
+      if (part === "") return "";
+      return place % 2 === 0 ? `'${part}'` : Array.from(part, (character) => escape(character, syntax)).join("");
+    })
+    .join("");
+}
+
+function escape(character: string, syntax: Syntax): string {
+  if (character === "\n") return syntax === "tcsh" ? "$'\\n'" : "\\n";
+  if (character === "\r") return "$'\\r'";
+  return `\\${character}`;
+}
