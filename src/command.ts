@@ -108,3 +108,12 @@ export interface Command<F extends Fields = Fields, A extends Answer = Answer> {
 export function defineCommand<const F extends Fields, A extends Answer>(command: Command<F, A>): Command<F, A> {
   return command;
 }
+
+// deno-lint-ignore no-explicit-any -- for code that treats commands of all requests and answers alike
+export type AnyCommand = Command<any, any>;
+
+/** All commands, in the order of the help, and what their groups (`apptainer`) are about. */
+export interface Catalogue {
+  readonly commands: readonly AnyCommand[];
+  readonly groups: Readonly<Record<string, string>>;
+}

@@ -103,3 +103,13 @@ export function jsonName(name: string): string {
 export function optionName(name: string, field: Field<unknown>): string {
   return field.flag ?? `--${jsonName(name).replaceAll("_", "-")}`;
 }
+
+/** Whether the option switches something off: `--no-delete` sets the field `noDelete`. */
+export function isNegated(name: string, field: Field<unknown>): boolean {
+  return optionName(name, field).startsWith("--no-");
+}
+
+/** The names of a field in --input-json, its own first, then the older ones in the order in which they win. */
+export function jsonNames(name: string, field: Field<unknown>): readonly string[] {
+  return [jsonName(name), ...field.aliases ?? []];
+}

@@ -1,8 +1,5 @@
 // The table of commands: the program's table of contents. Each is loaded only when it is asked for.
-import type { Command } from "../command.ts";
-
-// deno-lint-ignore no-explicit-any -- the table holds commands of all requests and answers
-export type AnyCommand = Command<any, any>;
+import type { AnyCommand, Catalogue } from "../command.ts";
 
 /** A command's one line in the list of commands, and how to load it. */
 export interface CommandEntry {
@@ -10,7 +7,9 @@ export interface CommandEntry {
 }
 
 /** Every command by the words that call it, in the order of the help. */
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {};
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
+};
 
 /** What the groups of commands are about, for the help. */
 export const GROUPS: Readonly<Record<string, string>> = {
@@ -18,3 +17,8 @@ export const GROUPS: Readonly<Record<string, string>> = {
   "venv": "Python environments, made with uv",
   "apptainer": "Container images of Python environments",
 };
+
+/** Loads every command, for what is said about all of them. */
+export async function loadCatalogue(): Promise<Catalogue> {
+  return { commands: await Promise.all(Object.values(COMMANDS).map(({ load }) => load())), groups: GROUPS };
+}

@@ -1,6 +1,7 @@
 // What --help prints: what it is for, examples first, then every option.
+import type { AnyCommand } from "../command.ts";
 import { VERSION } from "../version.ts";
-import { type AnyCommand, COMMANDS, GROUPS } from "./app.ts";
+import { GROUPS, loadCatalogue } from "./app.ts";
 import { commandParser } from "./arguments.ts";
 
 /** The help of one command. */
@@ -11,7 +12,8 @@ export function commandHelp(command: AnyCommand, columns: number): string {
   const parts = [command.summary + ".", "", "Examples:"];
   for (const example of command.examples) parts.push(`  ${example.command}`, `      ${example.does}`);
   parts.push("");
-  if (command.description !== undefined) parts.push(command.description, "");
+  const help = parser.createHelp();
+  if (command.description !== undefined) parts.push(help.boxWrap(command.description, width), "");
   return parts.join("\n") + "\n" + parser.helpInformation();
 }
 
@@ -29,12 +31,10 @@ export async function programHelp(group: string | undefined): Promise<string> {
       "Commands:",
     ]
     : [`${GROUPS[group] ?? "Commands"}.`, "", `Usage: euler-files ${group} COMMAND [OPTIONS]`, "", "Commands:"];
-  const names = Object.keys(COMMANDS).filter((name) => group === undefined || name.startsWith(`${group} `));
-  const width = Math.max(...names.map((name) => name.length));
-  for (const name of names) {
-    const command = await COMMANDS[name]!.load();
-    lines.push(`  ${name.padEnd(width)}  ${command.summary}`);
-  }
+  const { commands } = await loadCatalogue();
+  const shown = commands.filter(({ name }) => group === undefined || name.startsWith(`${group} `));
+  const width = Math.max(...shown.map(({ name }) => name.length));
+  for (const { name, summary } of shown) lines.push(`  ${name.padEnd(width)}  ${summary}`);
   lines.push(
     "",
     "Every command takes --help, --json, --input-json FILE, --quiet and --config FILE.",

@@ -1,9 +1,9 @@
 // What stands on stdout and stderr: events while a command works, then its answer or its error.
-import type { Answer, Rendered, Style, Styles } from "../command.ts";
+import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts";
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { Event } from "../events.ts";
+import { jsonText } from "../json_text.ts";
 import type { System } from "../system/system.ts";
-import type { AnyCommand } from "./app.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
 /** How much is said, and to whom. */
@@ -77,17 +77,6 @@ export class Output {
     if (this.#progress !== undefined) this.#progress.printAbove(text);
     else this.#system.stderr.write(text);
   }
-}
-
-/** One document: two blanks of indent, keys sorted, a newline at the end, as scripts have always had it. */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(sortKeys(value), null, 2) + "\n";
-}
-
-function sortKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortKeys);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sortKeys(v)]));
 }
 
 /** The `error` of a JSON answer. */

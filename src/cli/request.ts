@@ -1,10 +1,10 @@
 // What was given on the command line and in --input-json → the request, or an error that names the field.
 import * as v from "valibot";
+import type { AnyCommand } from "../command.ts";
 import { CliError, messageOf } from "../errors.ts";
-import { type Fields, jsonName } from "../fields.ts";
+import { type Fields, jsonName, jsonNames, optionName } from "../fields.ts";
 import { nearest } from "../nearest.ts";
 import type { System } from "../system/system.ts";
-import type { AnyCommand } from "./app.ts";
 
 /** Reads the JSON that --input-json names. Errors: `not-found`, `bad-json` with line and column, `usage` if it is no object. */
 export async function readInputJson(source: string, system: System): Promise<Record<string, unknown>> {
@@ -26,24 +26,29 @@ export async function readInputJson(source: string, system: System): Promise<Rec
     });
   }
   if (!isObject(value)) {
-    throw new CliError("usage", `Cannot use the request from ${name}: it is not a JSON object`);
+    throw new CliError("usage", `Cannot use the request from ${name}: expected an object, got ${nameOfType(value)}`, {
+      hint: "`euler-files schema --kind input` describes it",
+    });
   }
   return value;
 }
 
-/** A JSON payload → values by field. Unknown names are errors, and so are two names of one field. */
+/** A JSON payload → values by field. Unknown names are errors. Of two names of one field the newer counts, as it always has. */
 export function fieldsFromJson(command: AnyCommand, payload: Record<string, unknown>): Record<string, unknown> {
-  const names = namesOfFields(command.fields);
+  const fields = command.fields as Fields;
+  const known = Object.entries(fields).flatMap(([field, description]) => jsonNames(field, description));
   const bare: string | undefined = command.bareInput;
-  if (bare !== undefined && !Object.keys(payload).some((name) => names.has(name))) return { [bare]: payload };
+  const names = Object.keys(payload);
+  if (bare !== undefined && names.length > 0 && !names.some((name) => known.includes(name))) {
+    return { [bare]: checkedValue(command, bare, jsonName(bare), payload) };
+  }
+  const stranger = names.find((name) => !known.includes(name));
+  if (stranger !== undefined) throw unknownField(command, stranger, known);
   const given: Record<string, unknown> = {};
-  // An older name yields to the field's own, as it always has; so the own names come last.
-  const ordered = Object.entries(payload).sort(([a], [b]) => Number(isOwnName(a, names)) - Number(isOwnName(b, names)));
-  for (const [name, value] of ordered) {
-    const field = names.get(name);
-    if (field === undefined) throw unknownField(command, name, [...names.keys()]);
-    checkField(command, field, name, value);
-    given[field] = value;
+  for (const [field, description] of Object.entries(fields)) {
+    const used = jsonNames(field, description).filter((name) => Object.hasOwn(payload, name));
+    // The names that don't count are checked, too: a mistake in them is one.
+    for (const name of used.reverse()) given[field] = checkedValue(command, field, name, payload[name]);
   }
   return given;
 }
@@ -57,15 +62,10 @@ export function buildRequest(
   const request: Record<string, unknown> = {};
   for (const [field, description] of Object.entries(command.fields as Fields)) {
     if (Object.hasOwn(fromFlags, field)) {
-      checkField(
-        command,
-        field,
-        description.placement === "argument"
-          ? description.placeholder ?? field
-          : `--${jsonName(field).replaceAll("_", "-")}`,
-        fromFlags[field],
-      );
-      request[field] = fromFlags[field];
+      const shownAs = description.placement === "argument"
+        ? description.placeholder ?? field.toUpperCase()
+        : optionName(field, description);
+      request[field] = checkedValue(command, field, shownAs, fromFlags[field]);
     } else {
       request[field] = Object.hasOwn(fromJson, field) ? fromJson[field] : description.absent;
     }
@@ -73,49 +73,49 @@ export function buildRequest(
   return request;
 }
 
-function namesOfFields(fields: Fields): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const [field, description] of Object.entries(fields)) {
-    names.set(jsonName(field), field);
-    for (const alias of description.aliases ?? []) names.set(alias, field);
-  }
-  return names;
-}
-
-function isOwnName(name: string, names: ReadonlyMap<string, string>): boolean {
-  const field = names.get(name);
-  return field !== undefined && jsonName(field) === name;
-}
-
-function checkField(command: AnyCommand, field: string, shownAs: string, value: unknown): void {
+function checkedValue(command: AnyCommand, field: string, shownAs: string, value: unknown): unknown {
   const description = (command.fields as Fields)[field]!;
   const checked = v.safeParse(description.schema, value);
-  if (checked.success) return;
+  if (checked.success) return checked.output;
   const issue = checked.issues[0];
-  const place = v.getDotPath(issue);
-  throw new CliError(
-    "usage",
-    `Invalid value for "${shownAs}"${place === null ? "" : ` at "${place}"`}: ${wordsOf(issue)}`,
-    {
-      hint: description.choices === undefined
-        ? `see \`euler-files ${command.name} --help\``
-        : `choose one of ${description.choices.join(", ")}`,
-    },
-  );
+  throw new CliError("usage", `Invalid value for "${shownAs}${placeOf(issue)}": ${wordsOf(issue)}`, {
+    hint: `see \`euler-files ${command.name} --help\``,
+  });
+}
+
+/** Where inside a field's value: `[0]`, `.vars.HF_HOME`. */
+function placeOf(issue: v.BaseIssue<unknown>): string {
+  return (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${String(key)}`).join("");
 }
 
 /** What a schema found wrong, for people: `expected a list, got "abc"`. */
-export function wordsOf(issue: v.BaseIssue<unknown>): string {
-  if (issue.kind !== "schema" || issue.expected === null) return issue.message;
-  const expected = issue.expected.replace(/\bArray\b/, "a list").replace(/\bObject\b/, "an object")
-    .replace(/^string$/, "a text").replace(/^boolean$/, "true or false").replace(/^number$/, "a number");
-  return `expected ${expected}, got ${issue.received}`;
+function wordsOf(issue: v.BaseIssue<unknown>): string {
+  if (issue.input === undefined) return "is missing";
+  // A schema with a message of its own knows better than its type.
+  if (issue.kind !== "schema" || issue.expected === null || !issue.message.startsWith("Invalid ")) return issue.message;
+  const expected = TYPE_NAMES[issue.expected] ?? issue.expected.replace(/[()"]/g, "").replaceAll(" | ", ", ");
+  return `expected ${issue.expected.startsWith("(") ? "one of " : ""}${expected}, got ${nameOfType(issue.input)}`;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  Array: "a list",
+  Object: "an object",
+  string: "a text",
+  boolean: "true or false",
+  number: "a number",
+};
+
+function nameOfType(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (isObject(value)) return "an object";
+  return JSON.stringify(value);
 }
 
 function unknownField(command: AnyCommand, name: string, known: readonly string[]): CliError {
   const near = nearest(name, known);
+  const fields = known.length === 0 ? "it has none" : `its fields are ${known.join(", ")}`;
   return new CliError("usage", `Unknown field "${name}" in the request for \`euler-files ${command.name}\``, {
-    hint: near === undefined ? `its fields are ${known.join(", ")}` : `did you mean "${near}"?`,
+    hint: near === undefined ? fields : `did you mean "${near}"?`,
   });
 }
 

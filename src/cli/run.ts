@@ -4,7 +4,7 @@ import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../version.ts";
 import { COMMANDS } from "./app.ts";
-import { findTarget, parseArguments, type Target } from "./arguments.ts";
+import { findTarget, optionWords, parseArguments, type Target } from "./arguments.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { Output } from "./output.ts";
 import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
@@ -12,17 +12,13 @@ import { stylesFor } from "./style.ts";
 
 /** Runs one command line and returns the exit code. Throws only if stdout can't be written. */
 export async function run(argv: readonly string[], system: System): Promise<number> {
-  const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
-  const audience = words.includes("--json")
-    ? "json"
-    : words.includes("--quiet") || words.includes("-q")
-    ? "quiet"
-    : "person";
+  const words = optionWords(argv);
+  const audience = words.includes("--json") ? "json" : isSet(words, "--quiet") ? "quiet" : "person";
   const output = new Output({
     system,
     audience,
     styles: stylesFor(system),
-    details: words.includes("--verbose") || words.includes("-v"),
+    details: isSet(words, "--verbose"),
   });
   // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
   const stage: Stage = { command: undefined, evaluated: !system.stdout.isTerminal };
@@ -31,6 +27,12 @@ export async function run(argv: readonly string[], system: System): Promise<numb
   } catch (error) {
     return output.failure(error, stage);
   }
+}
+
+/** Whether a switch was given, as itself or as its letter among others (`-qy`). */
+function isSet(words: readonly string[], flag: string): boolean {
+  const letter = new RegExp(`^-[a-z]*${flag[2]}`);
+  return words.some((word) => word === flag || letter.test(word));
 }
 
 interface Stage {

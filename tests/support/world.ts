@@ -8,6 +8,7 @@
 //   const job = world.start(["sync"]); await job.seen("HF_HOME"); job.kill("SIGTERM"); (await job.ended).code
 //
 // Nothing of the environment the tests run in reaches the program, except what `env` gives it.
+import { holdAgainstSchema } from "./answer_schema.ts";
 import { copyProgram, type Program, programUnderTest } from "./program.ts";
 import { startProcess, type TestProcess } from "./process.ts";
 import { type Tree, writeTree } from "./tree.ts";
@@ -101,9 +102,11 @@ export class World implements AsyncDisposable {
     await this.handOver();
   }
 
-  /** Runs euler-files to its end. */
+  /** Runs euler-files to its end. What it prints with --json is held against the schema of its command's answer. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return await this.start(args, options).ended;
+    const result = await this.start(args, options).ended;
+    if (args.includes("--json")) await holdAgainstSchema(result);
+    return result;
   }
 
   /** Runs any program to its end; a bare name is looked up on this world's PATH. */

@@ -1,0 +1,66 @@
+// Golden files: help texts and schemas as they are, so that a change to them is seen in review.
+// `scripts/deno task golden` writes them; tests/golden_test.ts compares.
+import type { AnyCommand } from "../src/command.ts";
+import { loadCatalogue } from "../src/cli/app.ts";
+import { commandHelp, programHelp } from "../src/cli/help.ts";
+import { configSchema } from "../src/commands/schema.ts";
+import { jsonText } from "../src/json_text.ts";
+import { commandNode } from "../src/schema/cli_tree.ts";
+import { inputSchema } from "../src/schema/input_schema.ts";
+import { outputSchema } from "../src/schema/output_schema.ts";
+import { VERSION } from "../src/version.ts";
+
+/** Where the golden files are. */
+export const GOLDEN_DIRECTORY = new URL("../tests/golden/", import.meta.url).pathname;
+
+/** The directories below it whose every file is made here. */
+export const GOLDEN_SETS = { help: helpTexts, schema: schemas };
+
+/** The width the help is drawn for. */
+const COLUMNS = 100;
+
+async function helpTexts(): Promise<Record<string, string>> {
+  const { commands, groups } = await loadCatalogue();
+  const texts: Record<string, string> = {
+    "euler-files.txt": (await programHelp(undefined)).replaceAll(VERSION, "VERSION"),
+  };
+  for (const group of Object.keys(groups)) texts[`${group}.txt`] = await programHelp(group);
+  for (const command of commands) texts[`${dotted(command)}.txt`] = commandHelp(command, COLUMNS);
+  return texts;
+}
+
+async function schemas(): Promise<Record<string, string>> {
+  const { commands } = await loadCatalogue();
+  const describe = (command: AnyCommand) => ({
+    cli: commandNode(command),
+    input_json: inputSchema(command),
+    output_json: outputSchema(command),
+  });
+  return {
+    // A group, but no command, has this name.
+    "config.json": jsonText(configSchema()),
+    ...Object.fromEntries(commands.map((command) => [`${dotted(command)}.json`, jsonText(describe(command))])),
+  };
+}
+
+function dotted(command: AnyCommand): string {
+  return command.name.replaceAll(" ", ".");
+}
+
+/** Every golden file as it should be: its path below the golden directory, and its text. */
+export async function makeGoldenFiles(): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const [set, make] of Object.entries(GOLDEN_SETS)) {
+    for (const [name, text] of Object.entries(await make())) files.set(`${set}/${name}`, text);
+  }
+  return files;
+}
+
+if (import.meta.main) {
+  const files = await makeGoldenFiles();
+  for (const set of Object.keys(GOLDEN_SETS)) {
+    await Deno.remove(GOLDEN_DIRECTORY + set, { recursive: true }).catch(() => {});
+    await Deno.mkdir(GOLDEN_DIRECTORY + set, { recursive: true });
+  }
+  for (const [path, text] of files) await Deno.writeTextFile(GOLDEN_DIRECTORY + path, text);
+}

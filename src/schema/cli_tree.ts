@@ -1,0 +1,126 @@
+// The command line as a tree of groups, commands and parameters. Its keys are those that scripts know from the older
+// Python versions (Click's `to_info_dict`), with null where this program has no such thing.
+import type { AnyCommand, Catalogue } from "../command.ts";
+import { type Field, type Fields, isNegated, jsonName, optionName } from "../fields.ts";
+import { GLOBAL_OPTIONS } from "../global_options.ts";
+
+/** One option or argument. */
+export type Parameter = Record<string, unknown>;
+
+/** A command; a group is one with `commands`. */
+export interface CommandNode {
+  readonly name: string;
+  readonly help: string;
+  readonly short_help: string;
+  readonly epilog: null;
+  readonly hidden: false;
+  readonly deprecated: false;
+  readonly params: readonly Parameter[];
+  readonly chain?: false;
+  readonly commands?: Readonly<Record<string, CommandNode>>;
+}
+
+/** The tree of everything. */
+export function cliTree({ commands, groups }: Catalogue): CommandNode {
+  const nodes: Record<string, CommandNode> = {};
+  for (const command of commands) {
+    const [first = "", second] = command.name.split(" ");
+    nodes[first] ??= second === undefined
+      ? commandNode(command)
+      : groupNode(first, groups[first] ?? "", commands.filter(({ name }) => name.startsWith(`${first} `)));
+  }
+  return {
+    ...describe("euler-files", "Stages cache directories from slow storage to fast scratch"),
+    params: [switchParameter("version", ["--version"], "Show the version"), HELP],
+    chain: false,
+    commands: nodes,
+  };
+}
+
+/** The node of one group and its commands. */
+export function groupNode(name: string, summary: string, commands: readonly AnyCommand[]): CommandNode {
+  return {
+    ...describe(name, summary),
+    params: [HELP],
+    chain: false,
+    commands: Object.fromEntries(commands.map((command) => [command.name.split(" ").at(-1), commandNode(command)])),
+  };
+}
+
+/** The node of one command. */
+export function commandNode(command: AnyCommand): CommandNode {
+  const name = command.name.split(" ").at(-1)!;
+  const fields = Object.entries({ ...command.fields, ...GLOBAL_OPTIONS } as Fields);
+  return {
+    ...describe(name, command.summary, command.description),
+    params: [
+      ...fields.filter(([, { placement }]) => placement === "argument").map(([name, field]) => argument(name, field)),
+      ...fields.filter(([, { placement }]) => placement === "option").map(([name, field]) => option(name, field)),
+      HELP,
+    ],
+  };
+}
+
+function describe(name: string, summary: string, description?: string): Omit<CommandNode, "params"> {
+  return {
+    name,
+    help: description === undefined ? summary : `${summary}.\n\n${description}`,
+    short_help: summary,
+    epilog: null,
+    hidden: false,
+    deprecated: false,
+  };
+}
+
+function argument(name: string, field: Field<unknown>): Parameter {
+  return {
+    name: jsonName(name),
+    param_type_name: "argument",
+    opts: [jsonName(name)],
+    secondary_opts: [],
+    type: typeOf(field),
+    default: null,
+    envvar: null,
+    help: field.help,
+    required: false,
+    multiple: false,
+    nargs: field.shape === "list" ? -1 : 1,
+  };
+}
+
+function option(name: string, field: Field<unknown>): Parameter {
+  const flag = optionName(name, field);
+  const isSwitch = field.shape === "switch";
+  return {
+    name: jsonName(name),
+    param_type_name: "option",
+    opts: field.short === undefined ? [flag] : [field.short, flag],
+    secondary_opts: isSwitch && field.absent === true && !isNegated(name, field) ? [`--no-${flag.slice(2)}`] : [],
+    type: typeOf(field),
+    default: field.absent ?? null,
+    envvar: null,
+    help: field.help,
+    hidden: false,
+    required: false,
+    multiple: field.shape === "list",
+    nargs: 1,
+    is_flag: isSwitch,
+    flag_value: isSwitch ? true : null,
+    count: false,
+    prompt: null,
+  };
+}
+
+function switchParameter(name: string, opts: readonly string[], help: string): Parameter {
+  const field: Field<unknown> = { ...GLOBAL_OPTIONS.json, help };
+  return { ...option(name, field), opts };
+}
+
+const HELP = switchParameter("help", ["-h", "--help"], "Show this help");
+
+function typeOf(field: Field<unknown>): Record<string, unknown> {
+  if (field.choices !== undefined) {
+    return { name: "choice", param_type: "Choice", choices: field.choices, case_sensitive: true };
+  }
+  return field.shape === "switch" ? { name: "boolean", param_type: "Bool" } : { name: "text", param_type: "String" };
+}

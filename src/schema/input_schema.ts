@@ -1,0 +1,29 @@
+// What a command takes through --input-json, as a JSON Schema.
+import type { AnyCommand } from "../command.ts";
+import { type Field, type Fields, jsonName } from "../fields.ts";
+import { type JsonSchema, schemaPart, wholeSchema } from "./json_schema.ts";
+
+/** The schema of a command's --input-json. Older names of a field are properties marked deprecated. */
+export function inputSchema(command: AnyCommand): JsonSchema {
+  const fields = command.fields as Fields;
+  const named: JsonSchema = { type: "object", properties: propertiesOf(fields), additionalProperties: false };
+  const bare: string | undefined = command.bareInput;
+  const part = bare === undefined ? named : { anyOf: [named, schemaPart(fields[bare]!.schema)] };
+  return wholeSchema(part, `Input of euler-files ${command.name}`, command.summary);
+}
+
+function propertiesOf(fields: Fields): Record<string, JsonSchema> {
+  const properties: Record<string, JsonSchema> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const own = jsonName(name);
+    properties[own] = { ...schemaPart(field.schema), ...wordsOn(field) };
+    for (const alias of field.aliases ?? []) {
+      properties[alias] = { ...schemaPart(field.schema), deprecated: true, description: `Older name of ${own}` };
+    }
+  }
+  return properties;
+}
+
+function wordsOn(field: Field<unknown>): JsonSchema {
+  return { description: field.help, ...(field.absent === undefined ? {} : { default: field.absent }) };
+}

@@ -1,0 +1,45 @@
+// A real answer of every command fits the schema it publishes. `world.run` checks that for every test that asks for JSON;
+// this one sees to it that no command is left out.
+import assert from "node:assert/strict";
+import { loadCatalogue } from "../../src/cli/app.ts";
+import { holdAgainstSchema } from "../support/answer_schema.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+/** For each command a call that succeeds in the world below. */
+const CALLS: Readonly<Record<string, readonly string[]>> = {
+  "schema": [],
+};
+
+async function makeFullWorld(): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree("home/hf", { "model.bin": "weights" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  return world;
+}
+
+Deno.test("a real answer of every command fits its schema", async () => {
+  await using world = await makeFullWorld();
+  for (const { name } of (await loadCatalogue()).commands) {
+    const args = CALLS[name];
+    assert.ok(args !== undefined, `add a call of \`${name}\` that succeeds to CALLS in tests/cli/answers_test.ts`);
+    const { code, stdout, stderr } = await world.run([...name.split(" "), ...args, "--json"]);
+    assert.equal(code, 0, `${name}: ${stdout}${stderr}`);
+  }
+});
+
+Deno.test("a failure of every command fits its schema", async () => {
+  await using world = await makeWorld();
+  for (const { name } of (await loadCatalogue()).commands) {
+    const { code, json } = await world.run([...name.split(" "), "--no-such-option", "--json"]);
+    assert.deepEqual([code, json().ok, json().error.kind], [2, false, "usage"]);
+  }
+});
+
+Deno.test("an answer that doesn't fit its schema is found", async () => {
+  const good = { ok: true, command: "schema", kind: "cli", cli: {} };
+  await holdAgainstSchema({ code: 0, stdout: JSON.stringify(good) });
+  const wrong = [{ ...good, kind: "bogus" }, { ...good, undescribed: 1 }, { ...good, ok: "yes" }, { ok: true }];
+  for (const answer of wrong) {
+    await assert.rejects(holdAgainstSchema({ code: 0, stdout: JSON.stringify(answer) }), /isn't what its schema says/);
+  }
+});

@@ -1,0 +1,129 @@
+// argv as people and scripts write it: which command is meant, and what was given to it.
+import assert from "node:assert/strict";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import { CliError } from "../../src/errors.ts";
+import { choice, list, text, toggle, toggleOff } from "../../src/fields.ts";
+import { runInProcess } from "../support/in_process.ts";
+
+const FIELDS = {
+  what: text("An argument", { placement: "argument" }),
+  words: list("The rest", { placement: "argument" }),
+  names: list("Names", { flag: "--name" }),
+  to: text("A place", { placeholder: "PATH" }),
+  mode: choice(["both", "one"], "A mode"),
+  dryRun: toggle("Only show"),
+  noDelete: toggle("Keep"),
+  yes: toggle("Don't ask", { short: "-y" }),
+  verify: toggleOff("Look again"),
+};
+
+function given(...words: string[]): Record<string, unknown> {
+  return parseArguments("move", FIELDS, words).given;
+}
+
+function messageFor(...words: string[]): string {
+  try {
+    given(...words);
+  } catch (error) {
+    assert.ok(error instanceof CliError);
+    assert.equal(error.kind, "usage");
+    return `${error.message} | ${error.hint}`;
+  }
+  throw new Error("expected an error");
+}
+
+Deno.test("only what was given is there", () => {
+  assert.deepEqual(given(), {});
+  assert.deepEqual(given("a", "b", "c"), { what: "a", words: ["b", "c"] });
+  assert.deepEqual(given("--name", "x", "--name=y"), { names: ["x", "y"] });
+  assert.deepEqual(given("--dry-run", "-y"), { dryRun: true, yes: true });
+});
+
+Deno.test("an option that switches off says so, and one that is on can be switched off", () => {
+  assert.deepEqual(given("--no-delete"), { noDelete: true });
+  assert.deepEqual(given("--no-verify"), { verify: false });
+  assert.deepEqual(given("--no-verify", "--verify"), { verify: true });
+});
+
+Deno.test("values may start with a dash, be empty or hold an equals sign", () => {
+  assert.deepEqual(given("--to", "-x"), { to: "-x" });
+  assert.deepEqual(given("--to=--yes"), { to: "--yes" });
+  assert.deepEqual(given("--to=a=b"), { to: "a=b" });
+  assert.deepEqual(given("--to", ""), { to: "" });
+  assert.deepEqual(given("--", "-a", "--yes"), { what: "-a", words: ["--yes"] });
+});
+
+Deno.test("an option where a value should be is taken for a forgotten value", () => {
+  assert.equal(
+    messageFor("x", "--to", "--yes"),
+    'Option "--to" needs a value, but "--yes" follows | write --to <PATH>, or --to=--yes if that is the value',
+  );
+  assert.equal(
+    messageFor("--to", "--", "x"),
+    'Option "--to" needs a value, but "--" follows | write --to <PATH>, or --to=-- if that is the value',
+  );
+  assert.equal(messageFor("--to"), 'Option "--to" needs a value | write --to <PATH>');
+});
+
+Deno.test("a mistyped option is answered with the nearest one", () => {
+  assert.equal(messageFor("--dry-rnu"), 'Unknown option "--dry-rnu" | did you mean `--dry-run`?');
+  assert.equal(messageFor("--xyzzy"), 'Unknown option "--xyzzy" | see `euler-files move --help`');
+});
+
+Deno.test("an argument too many is named", async () => {
+  const { code, stderr } = await runInProcess(["schema", "sync"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^error: Unexpected argument "sync" for `euler-files schema`\nhint: /);
+});
+
+Deno.test("a mistyped command is answered with the nearest one, and a captured stdout gets a failing statement", async () => {
+  const { code, stdout, stderr } = await runInProcess(["shcema"]);
+  assert.deepEqual([code, stdout], [2, "false;\n"]);
+  assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean `euler-files schema`?\n');
+});
+
+Deno.test("names that every JavaScript object knows are no commands, groups or fields", async () => {
+  for (const name of ["toString", "constructor", "__proto__", "hasOwnProperty"]) {
+    const { code, stderr } = await runInProcess([name]);
+    assert.equal(code, 2);
+    assert.match(stderr, new RegExp(`^error: Unknown command "${name}"`));
+    const payload = await runInProcess(["schema", "--input-json", "-"], { stdin: `{"${name}":1}` });
+    assert.equal(payload.code, 2);
+    assert.match(payload.stderr, new RegExp(`^error: Unknown field "${name}"`));
+  }
+});
+
+Deno.test("options of every command may stand before it", async () => {
+  const { code, stdout } = await runInProcess(["--json", "--config", "schema", "schema", "--kind", "cli"]);
+  assert.equal(code, 0);
+  assert.equal(JSON.parse(stdout).kind, "cli");
+});
+
+Deno.test("help is asked for in four ways", async () => {
+  const expected = (await runInProcess(["schema", "--help"])).stdout;
+  assert.match(expected, /Usage: euler-files schema/);
+  for (const argv of [["schema", "-h"], ["--help", "schema"], ["help", "schema"]]) {
+    assert.deepEqual(await runInProcess(argv), { code: 0, stdout: expected, stderr: "" });
+  }
+});
+
+Deno.test("without a command the help goes to stderr with exit code 2, and a shell that evaluates stdout fails", async () => {
+  const { code, stdout, stderr } = await runInProcess([]);
+  assert.deepEqual([code, stdout], [2, "false;\n"]);
+  assert.match(stderr, /Usage: euler-files COMMAND/);
+});
+
+Deno.test("usage errors are JSON where JSON was asked for", async () => {
+  const { code, stdout, stderr } = await runInProcess(["schema", "--json", "--kind", "bogus"]);
+  assert.deepEqual([code, stderr], [2, ""]);
+  assert.deepEqual(JSON.parse(stdout), {
+    ok: false,
+    command: "schema",
+    error: {
+      kind: "usage",
+      type: "ValueError",
+      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, got "bogus"',
+      hint: "see `euler-files schema --help`",
+    },
+  });
+});

@@ -1,0 +1,77 @@
+// `euler-files schema`: the documents scripts and editors read.
+import assert from "node:assert/strict";
+import { loadCatalogue } from "../../src/cli/app.ts";
+import { runInProcess } from "../support/in_process.ts";
+import { validator } from "../support/json_schema.ts";
+
+type Json = Record<string, unknown>;
+
+async function schema(...argv: string[]): Promise<Json> {
+  const { code, stdout } = await runInProcess(["schema", ...argv]);
+  assert.equal(code, 0);
+  return JSON.parse(stdout);
+}
+
+Deno.test("schema describes all of it, with and without --json", async () => {
+  const all = await schema();
+  assert.deepEqual(Object.keys(all).sort(), ["cli", "command", "config", "input_json", "kind", "ok", "output_json"]);
+  assert.deepEqual([all.command, all.kind], ["schema", "all"]);
+  assert.deepEqual(await schema("--json"), all);
+});
+
+Deno.test("schema has an input and an output schema for every command, each valid JSON Schema 2020-12", async () => {
+  const { input_json, output_json } = await schema() as Record<string, Record<string, Json>>;
+  const names = (await loadCatalogue()).commands.map(({ name }) => name.replaceAll(" ", ".")).sort();
+  for (const schemas of [input_json, output_json]) {
+    assert.deepEqual(Object.keys(schemas!).sort(), names);
+    for (const one of Object.values(schemas!)) {
+      assert.equal(one.$schema, "https://json-schema.org/draft/2020-12/schema");
+      assert.equal(typeof one.title, "string");
+      validator(one);
+    }
+  }
+});
+
+Deno.test("schema --kind narrows what is described, --command to whom it applies", async () => {
+  const cli = await schema("--kind", "cli", "--command", "schema");
+  assert.deepEqual(Object.keys(cli).sort(), ["cli", "command", "kind", "ok", "target_command"]);
+  assert.equal(cli.target_command, "schema");
+  assert.equal((cli.cli as Json).name, "schema");
+  const input = await schema("--kind", "input", "--command", "schema");
+  assert.deepEqual(Object.keys((input.input_json as Json).properties as Json), ["command", "kind"]);
+});
+
+Deno.test("schema --kind config is the bare schema an editor takes, and part of the answer with --json", async () => {
+  const bare = await schema("--kind", "config");
+  assert.deepEqual((await schema("--kind", "config", "--json")).config, bare);
+  const isValid = validator(bare);
+  const config = { $schema: "x", version: 1, scratch_base: "$SCRATCH", vars: { HF_HOME: { source: "/hf" } }, later: 1 };
+  assert.ok(isValid(config), JSON.stringify(isValid.errors));
+  for (const wrong of [{ version: "1" }, { vars: { HF_HOME: { source: 1 } } }, { parallel_jobs: 0 }]) {
+    assert.ok(!isValid({ ...config, ...wrong }), JSON.stringify(wrong));
+  }
+  const { code } = await runInProcess(["schema", "--kind", "config", "--command", "schema"]);
+  assert.equal(code, 2);
+});
+
+Deno.test("schema --command says which command is unknown and which it could be", async () => {
+  const { code, stdout, stderr } = await runInProcess(["schema", "--command", "shcema"]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean "schema"?\n');
+});
+
+Deno.test("the command tree has the keys that scripts know from older versions", async () => {
+  const { cli } = await schema("--kind", "cli") as { cli: Json };
+  const group = ["chain", "commands", "deprecated", "epilog", "help", "hidden", "name", "params", "short_help"];
+  assert.deepEqual(Object.keys(cli), group);
+  const command = (cli.commands as Record<string, Json>).schema!;
+  assert.deepEqual(Object.keys(command), group.filter((key) => key !== "chain" && key !== "commands"));
+  const kind = (command.params as Json[]).find(({ name }) => name === "kind")!;
+  assert.deepEqual(
+    Object.keys(kind),
+    "count default envvar flag_value help hidden is_flag multiple name nargs opts param_type_name prompt required secondary_opts type"
+      .split(" "),
+  );
+  assert.deepEqual(kind.opts, ["--kind"]);
+  assert.equal((kind.type as Json).param_type, "Choice");
+});

@@ -1,0 +1,43 @@
+// The program in the test's own process: argv in, exit code and streams out. For what doesn't need a process of its own.
+import { run } from "../../src/cli/run.ts";
+import type { OutputStream, System } from "../../src/system/system.ts";
+
+/** What the program sees of the world; no terminal, no environment and an empty stdin unless given. */
+export interface Surroundings {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly stdin?: string;
+}
+
+/** How it ended. */
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command line. */
+export async function runInProcess(argv: readonly string[], surroundings: Surroundings = {}): Promise<Ended> {
+  const [stdout, stderr] = [capture(), capture()];
+  const system: System = {
+    env: surroundings.env ?? {},
+    cwd: surroundings.cwd ?? "/",
+    executable: "/opt/euler-files",
+    processId: Deno.pid,
+    hostName: "node",
+    userId: 1000,
+    now: () => Date.now(),
+    stdin: { isTerminal: false, readText: () => Promise.resolve(surroundings.stdin ?? "") },
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    signal: new AbortController().signal,
+    handOverSignals: () => ({ [Symbol.dispose]: () => {} }),
+  };
+  const code = await run(argv, system);
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+function capture(): { stream: OutputStream; text: () => string } {
+  let written = "";
+  return { stream: { isTerminal: false, columns: 80, write: (text) => void (written += text) }, text: () => written };
+}

@@ -1,0 +1,66 @@
+// JSON Schemas in tests: checking values against them, and making values by them.
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import fc from "fast-check";
+
+type Schema = Record<string, unknown>;
+
+/** A function that checks values; its `errors` say what is wrong. Throws where the schema itself is wrong. */
+export function validator(schema: Schema): ValidateFunction {
+  // Without types for unions ajv calls `type: [..]` a mistake; it is none in 2020-12.
+  return new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true }).compile(schema);
+}
+
+/** The same schema, but an object may only have the properties it names: finds those an answer has and nobody described. */
+export function closed(schema: Schema): Schema {
+  return closePart(schema, false) as Schema;
+}
+
+function closePart(part: unknown, insideAllOf: boolean): unknown {
+  if (Array.isArray(part)) return part.map((item) => closePart(item, insideAllOf));
+  if (typeof part !== "object" || part === null) return part;
+  const copy = Object.fromEntries(
+    Object.entries(part).map(([key, value]) =>
+      key === "properties"
+        ? [key, Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, closePart(inner, false)]))]
+        : [key, closePart(value, key === "allOf")]
+    ),
+  );
+  const isOpen = "properties" in copy && !("additionalProperties" in copy);
+  return !insideAllOf && (isOpen || "allOf" in copy) ? { ...copy, unevaluatedProperties: false } : copy;
+}
+
+/** Values that a schema describes, for the keywords that inputs of commands use. Throws for any other. */
+export function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
+  if ("const" in schema) return fc.constant(schema.const);
+  if (Array.isArray(schema.enum)) return fc.constantFrom(...schema.enum);
+  if (Array.isArray(schema.anyOf)) return fc.oneof(...schema.anyOf.map(valuesOf));
+  switch (schema.type) {
+    case "boolean":
+      return fc.boolean();
+    case "integer":
+    case "number":
+      return fc.integer({ min: (schema.minimum as number | undefined) ?? -1000, max: 100_000 });
+    case "string":
+      return textOf(schema);
+    case "array":
+      return fc.array(valuesOf(schema.items as Schema), { maxLength: 4 });
+    case "object":
+      return objectOf(schema);
+  }
+  throw new Error(`no values for ${JSON.stringify(schema)}`);
+}
+
+function textOf(schema: Schema): fc.Arbitrary<string> {
+  if (typeof schema.pattern === "string") return fc.stringMatching(new RegExp(schema.pattern, "u"));
+  const minLength = (schema.minLength as number | undefined) ?? 0;
+  const awkward = fc.constantFrom("-x", "--json", "--", "a b", "ä=1", "=", "-", "$HOME", "a\nb", "help");
+  return fc.oneof(awkward, fc.string({ minLength, unit: "grapheme" }));
+}
+
+function objectOf(schema: Schema): fc.Arbitrary<Record<string, unknown>> {
+  const properties = Object.entries((schema.properties ?? {}) as Record<string, Schema>);
+  return fc.record(
+    Object.fromEntries(properties.map(([name, property]) => [name, valuesOf(property)])),
+    { requiredKeys: (schema.required ?? []) as string[], noNullPrototype: true },
+  );
+}
