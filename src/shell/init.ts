@@ -1,0 +1,127 @@
+// The `ef` function for each shell: `euler-files`, except that what `sync` prints is evaluated where it was typed. Pure.
+import { quoteForShell } from "./quote.ts";
+import { type Shell, SYNTAX_OF } from "./shell.ts";
+
+/** For which shell, and the absolute path of this program: the function must work when it isn't on the PATH any more. */
+export interface ShellInitRequest {
+  readonly shell: Shell;
+  readonly executable: string;
+}
+
+/**
+ * The text that defines `ef` when the shell evaluates it; it prints nothing and starts nothing. `ef` and `ef sync` evaluate
+ * and keep the exit code of `sync`; with --help, --json, --version or --dry-run, and for every other command, all is passed on.
+ * If the program isn't where it was, the one on the PATH is taken.
+ */
+export function shellInit({ shell, executable }: ShellInitRequest): string {
+  const syntax = SYNTAX_OF[shell];
+  if (syntax === "fish") return fishFunction(executable);
+  return syntax === "tcsh" ? tcshAlias(executable) : posixFunction(executable, shell);
+}
+
+/** Options whose value must not be taken for the name of a command. */
+const OPTIONS_WITH_VALUE = ["--config", "--input-json", "--shell", "--var"];
+
+/** Options that make something else of any command, and those that make `sync` print what isn't for evaluation. */
+const OPTIONS_THAT_ANSWER = ["-h", "--help", "--version"];
+const OPTIONS_THAT_SHOW = ["--json", "--dry-run"];
+
+/** Reads the words, in POSIX shell: to be evaluated are those whose `command` is empty or `sync` and `shown` empty. */
+function commandSearch(prefix: string): readonly string[] {
+  return [
+    `for ${prefix}word in "$@"; do`,
+    `  if [ -n "$${prefix}skip" ]; then ${prefix}skip=''; continue; fi`,
+    `  case "$${prefix}word" in`,
+    `    ${OPTIONS_WITH_VALUE.join("|")}) ${prefix}skip=1 ;;`,
+    `    ${OPTIONS_THAT_ANSWER.join("|")}) ${prefix}command="$${prefix}word"; break ;;`,
+    `    ${OPTIONS_THAT_SHOW.join("|")}) ${prefix}shown=1 ;;`,
+    `    -*) ;;`,
+    `    *) [ -n "$${prefix}command" ] || ${prefix}command="$${prefix}word" ;;`,
+    `  esac`,
+    `done`,
+  ];
+}
+
+// An alias called ef would be expanded in `ef() {` as well, by zsh even after `unalias`, since it reads the whole text first.
+// So the work is in a function that nobody has an alias for, and `ef` is defined by an eval of its own.
+function posixFunction(executable: string, shell: Shell): string {
+  return `unalias ef 2>/dev/null || :
+__euler_files_ef() {
+  local __ef_program='' __ef_word='' __ef_skip='' __ef_command='' __ef_shown='' __ef_text='' __ef_status=0
+  __ef_program=${quoteForShell(executable, "posix")}
+  [ -x "$__ef_program" ] || __ef_program=euler-files
+${commandSearch("__ef_").map((line) => `  ${line}`).join("\n")}
+  [ -n "$__ef_command" ] || set -- sync "$@"
+  if [ "\${__ef_command:-sync}$__ef_shown" != sync ]; then
+    command "$__ef_program" "$@"
+    return
+  fi
+  __ef_text="$(command "$__ef_program" "$@" --shell ${shell})" || __ef_status=$?
+  eval "$__ef_text" || [ "$__ef_status" -ne 0 ] || __ef_status=1
+  return "$__ef_status"
+}
+eval 'ef() { __euler_files_ef "$@"; }'
+`;
+}
+
+function fishFunction(executable: string): string {
+  return `function ef --description 'euler-files, evaluating what sync prints';
+  set -l __ef_program ${quoteForShell(executable, "fish")};
+  test -x $__ef_program; or set __ef_program euler-files;
+  set -l __ef_command;
+  set -l __ef_skip;
+  set -l __ef_shown;
+  for __ef_word in $argv;
+    if set -q __ef_skip[1]; set __ef_skip; continue; end;
+    switch $__ef_word;
+      case ${OPTIONS_WITH_VALUE.join(" ")}; set __ef_skip 1;
+      case ${OPTIONS_THAT_ANSWER.join(" ")}; set __ef_command $__ef_word; break;
+      case ${OPTIONS_THAT_SHOW.join(" ")}; set __ef_shown 1;
+      case '-*';
+      case '*'; set -q __ef_command[1]; or set __ef_command $__ef_word;
+    end;
+  end;
+  if not set -q __ef_command[1]; set argv sync $argv; set __ef_command sync; end;
+  if test "$__ef_command$__ef_shown" != sync; command $__ef_program $argv; return $status; end;
+  set -l __ef_text (command $__ef_program $argv --shell fish);
+  set -l __ef_status $status;
+  eval $__ef_text; or test $__ef_status -ne 0; or set __ef_status 1;
+  return $__ef_status;
+end;
+`;
+}
+
+// An alias of tcsh can't hold blocks, so a POSIX shell does the thinking. What it prints is evaluated: the statements of sync
+// with its exit code, or one statement that runs the program with the same words. Variables are handed into the quoted
+// backquotes as a text for a second eval: only so do words with blanks, quotes and stars arrive whole.
+function tcshAlias(executable: string): string {
+  const script = oneLine([
+    "skip=''",
+    "command=''",
+    "shown=''",
+    ...commandSearch(""),
+    "lead=''",
+    `if [ -z "$command" ]; then lead=sync; fi`,
+    `if [ "$command$lead$shown" = sync ]; then "$0" $lead "$@" --shell tcsh || echo "(exit $?);"; else`,
+    `echo '$__ef_program:q' $lead '$__ef_words:q;'; fi`,
+  ]);
+  return [
+    `set __ef_script = ${quoteForShell(script, "tcsh")};`,
+    `set __ef_capture = '/bin/sh -c $__ef_script:q $__ef_program:q $__ef_words:q';`,
+    `alias ef ${quoteForShell(tcshAliasBody(executable), "tcsh")};`,
+    "",
+  ].join("\n");
+}
+
+function tcshAliasBody(executable: string): string {
+  return [
+    "set __ef_words = (!*)",
+    `set __ef_program = ${quoteForShell(executable, "tcsh")}`,
+    "if (! -x $__ef_program:q) set __ef_program = euler-files",
+    "eval \"`eval '$__ef_capture'`\"",
+  ].join("; ");
+}
+
+function oneLine(lines: readonly string[]): string {
+  return lines.map((line) => / (do|in|else|;;)$/.test(line) ? line.trim() : `${line.trim()};`).join(" ");
+}

@@ -1,0 +1,25 @@
+unalias ef 2>/dev/null || :
+__euler_files_ef() {
+  local __ef_program='' __ef_word='' __ef_skip='' __ef_command='' __ef_shown='' __ef_text='' __ef_status=0
+  __ef_program='/home/ada/bin/euler-files'
+  [ -x "$__ef_program" ] || __ef_program=euler-files
+  for __ef_word in "$@"; do
+    if [ -n "$__ef_skip" ]; then __ef_skip=''; continue; fi
+    case "$__ef_word" in
+      --config|--input-json|--shell|--var) __ef_skip=1 ;;
+      -h|--help|--version) __ef_command="$__ef_word"; break ;;
+      --json|--dry-run) __ef_shown=1 ;;
+      -*) ;;
+      *) [ -n "$__ef_command" ] || __ef_command="$__ef_word" ;;
+    esac
+  done
+  [ -n "$__ef_command" ] || set -- sync "$@"
+  if [ "${__ef_command:-sync}$__ef_shown" != sync ]; then
+    command "$__ef_program" "$@"
+    return
+  fi
+  __ef_text="$(command "$__ef_program" "$@" --shell zsh)" || __ef_status=$?
+  eval "$__ef_text" || [ "$__ef_status" -ne 0 ] || __ef_status=1
+  return "$__ef_status"
+}
+eval 'ef() { __euler_files_ef "$@"; }'
