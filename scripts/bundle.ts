@@ -1,4 +1,5 @@
 // The program as one JavaScript file, and what it may do: the same for the executable, for `dev` and for the tests.
+import { relative } from "node:path";
 
 /** Reading, writing and starting programs anywhere is its work; it never needs the network or foreign code. */
 export const PERMISSIONS: readonly string[] = [
@@ -17,19 +18,29 @@ export const PROJECT_DIRECTORY: string = decodeURIComponent(new URL("..", import
 /** Bundles `entry` with all it imports into the file `output`. Throws an Error with Deno's own words. */
 export async function bundle(output: string, entry = `${PROJECT_DIRECTORY}/main.ts`): Promise<void> {
   await runDeno(["bundle", "--quiet", "--frozen", "--output", output, entry]);
+  const { npmCache } = JSON.parse(await runDeno(["info", "--json"])) as { npmCache: string };
+  await Deno.writeTextFile(output, withoutCachePaths(await Deno.readTextFile(output), npmCache));
 }
 
-/** Runs a subcommand of this Deno in the project. Throws an Error with what it wrote if it fails. */
-export async function runDeno(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<void> {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+/** A bundle names each package by its path in this machine's cache; these must not reach the executable. */
+function withoutCachePaths(code: string, npmCache: string): string {
+  const cache = RegExp.escape(relative(Deno.realPathSync(PROJECT_DIRECTORY), npmCache));
+  // ../../.cache/deno/npm/REGISTRY/@scope/name/1.2.3/index.js
+  return code.replaceAll(new RegExp(`${cache}/[^"\\s]*?/((?:@[^/"\\s]+/)?[^/"\\s]+/\\d+\\.)`, "g"), "npm/$1");
+}
+
+/** Runs a subcommand of this Deno in the project. Returns its stdout; throws an Error with its stderr. */
+export async function runDeno(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: PROJECT_DIRECTORY,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
     stderr: "piped",
   }).output();
   if (!success) throw new Error(`deno ${args[0]} failed:\n${new TextDecoder().decode(stderr).trim()}`);
+  return new TextDecoder().decode(stdout);
 }
 
 /** Where things that can be fetched or made again are kept between runs. */

@@ -1,0 +1,79 @@
+// Makes the executable: `deno task compile [--target TARGET] [--output FILE]`, by default dist/euler-files for this machine.
+// The same sources give the same bytes, wherever and whenever they are compiled.
+import { parseArgs } from "node:util";
+import { bundle, PERMISSIONS, PROJECT_DIRECTORY, runDeno } from "./bundle.ts";
+import { findDenort, type Target, TARGETS } from "./denort.ts";
+import { tell } from "./prepare.ts";
+
+/** What to make. */
+export interface CompileRequest {
+  readonly target: Target;
+  /** The path of the executable. */
+  readonly output: string;
+  /** Other than the program's, for measuring. */
+  readonly entry?: string;
+}
+
+/** `deno compile` keeps each file's time stamp in the executable: the bundle gets this one (SOURCE_DATE_EPOCH's default). */
+const BUNDLE_TIME = new Date(0);
+
+/** Bundles the program into one file and compiles that. Throws an Error that says which step failed and why. */
+export async function compile(request: CompileRequest): Promise<void> {
+  const denort = await findDenort(request.target);
+  const directory = await Deno.makeTempDir({ prefix: "euler-files-compile-" });
+  try {
+    // One file with everything in it: at run time nothing is resolved, fetched or read but the executable.
+    const script = `${directory}/euler-files.js`;
+    await bundle(script, request.entry);
+    await Deno.utime(script, BUNDLE_TIME, BUNDLE_TIME);
+    const made = `${directory}/euler-files`;
+    await runDeno([
+      "compile",
+      "--quiet",
+      "--no-check",
+      "--no-config",
+      "--no-lock",
+      "--no-remote",
+      "--no-npm",
+      // With a code cache the executable would run what it finds in $TMPDIR, whoever put it there.
+      "--no-code-cache",
+      ...PERMISSIONS,
+      `--target=${request.target}`,
+      `--output=${made}`,
+      script,
+    ], { DENORT_BIN: denort });
+    await Deno.mkdir(request.output.slice(0, request.output.lastIndexOf("/")), { recursive: true });
+    // A rename, not a write: the old executable may be running.
+    const beside = `${request.output}.${crypto.randomUUID()}`;
+    await Deno.copyFile(made, beside);
+    await Deno.chmod(beside, 0o755);
+    await Deno.rename(beside, request.output);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function readRequest(argv: readonly string[]): CompileRequest {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { target: { type: "string" }, output: { type: "string" } },
+  });
+  const own = `${Deno.build.arch}-unknown-linux-gnu`;
+  const target = TARGETS.find((name) => name === (values.target ?? own));
+  if (target === undefined) throw new Error(`no such target; there are ${TARGETS.join(", ")}`);
+  const suffix = target === own ? "" : `-${target}`;
+  const output = new URL(values.output ?? `dist/euler-files${suffix}`, `file://${PROJECT_DIRECTORY}/`).pathname;
+  return { target, output: decodeURIComponent(output) };
+}
+
+if (import.meta.main) {
+  try {
+    const request = readRequest(Deno.args);
+    await compile(request);
+    const { size } = await Deno.stat(request.output);
+    tell([`${request.output}: ${Math.round(size / 1e6)} MB for ${request.target}`]);
+  } catch (error) {
+    tell([`error: ${error instanceof Error ? error.message : String(error)}`]);
+    Deno.exit(1);
+  }
+}
