@@ -18,7 +18,7 @@ export function testExecutable(
 ): void {
   const executable = COMPILED_EXECUTABLE;
   if (executable !== undefined) return testNeeding(programs, name, () => run(executable));
-  testUnless("EULER_FILES_TEST_EXECUTABLE names no executable", name, () => {});
+  testUnless("only for the compiled executable", name, () => {});
 }
 
 /** Registers a test, skipped where there is a reason to. */

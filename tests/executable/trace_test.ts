@@ -1,0 +1,40 @@
+// What the compiled executable touches, seen by the system's own trace: a shared node's /tmp is open to everybody.
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { testExecutable, testNeeding } from "../support/needs.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+/** Runs a program under strace; returns the calls with a path or a network address, failed ones included. */
+async function trace(world: World, argv: readonly string[]): Promise<readonly string[]> {
+  const log = world.path("trace");
+  const run = await world.exec("strace", ["-f", "-qq", "-s", "4096", "-e", "trace=%file,%network", "-o", log, ...argv]);
+  equal(run.code, 0, run.stderr);
+  return (await Deno.readTextFile(log)).split("\n");
+}
+
+/** Calls that name something below $TMPDIR, or where a compiled program's files seem to be, which are never on disk. */
+function inTemporaryDirectories(world: World, calls: readonly string[]): readonly string[] {
+  return calls.filter((call) => call.includes(`"${world.env.TMPDIR}/`) || call.includes('"/tmp/deno-compile-'));
+}
+
+function overNetwork(calls: readonly string[]): readonly string[] {
+  return calls.filter((call) => /\b(AF_INET6?|AF_NETLINK|AF_PACKET)\b/.test(call));
+}
+
+testNeeding(["strace", "bash"], "the trace shows what a program opens in $TMPDIR and on the network", async () => {
+  await using world = await makeWorld();
+  const calls = await trace(world, ["bash", "-c", 'exec 3<"$TMPDIR/x"; exec 4<>/dev/tcp/127.0.0.1/9; true']);
+  ok(inTemporaryDirectories(world, calls).length > 0);
+  ok(overNetwork(calls).length > 0);
+});
+
+for (const args of [["--version"], ["--help"]]) {
+  testExecutable(["strace"], `${args.join(" ")} opens nothing in $TMPDIR and no network`, async () => {
+    await using world = await makeWorld();
+    // Where Deno keeps compiled code that it runs unseen, unless it was told not to.
+    await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by somebody else" });
+    const calls = await trace(world, [world.executable, ...args]);
+    ok(calls.length > 5);
+    deepEqual(inTemporaryDirectories(world, calls), []);
+    deepEqual(overNetwork(calls), []);
+  });
+}
