@@ -1,17 +1,17 @@
 // Changing the configuration: read, edit and write under a lock, everything else in the text left as the person wrote it.
-import { applyEdits, type FormattingOptions, type JSONPath, modify } from "jsonc-parser";
 import { CliError } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { type Config, CONFIG_VERSION, fieldName } from "./config.ts";
 import { parseConfig, parseJson, readConfigText } from "./config_file.ts";
+import { editJson, type JsonPath, NoSuchPlace } from "./json_edit.ts";
 import type { AbsolutePath } from "./paths.ts";
 
 /** One change. */
 export interface ConfigEdit {
   /** The field, from the top; -1 as the last part appends to a list. What is missing on the way is made. */
-  readonly path: readonly (string | number)[];
+  readonly path: JsonPath;
   /** The new value; undefined removes the field. */
   readonly value: unknown;
 }
@@ -153,34 +153,25 @@ async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
 }
 
 async function editText(text: string, edits: readonly ConfigEdit[], path: AbsolutePath): Promise<string> {
-  await parseJson(text, path);
-  const formattingOptions = layoutOf(text);
   let edited = text;
+  let value = await parseJson(text, path);
   for (const edit of edits) {
-    const before = await parseJson(edited, path);
-    edited = applyEdits(edited, modify(edited, edit.path as JSONPath, edit.value, { formattingOptions }));
+    const fault = (what: string, hint: string) =>
+      new CliError("config", `Cannot change ${fieldName(edit.path)} in "${path}": ${what}`, { hint });
+    try {
+      edited = editJson(edited, edit.path, edit.value);
+    } catch (error) {
+      if (!(error instanceof NoSuchPlace)) throw error;
+      throw fault(error.message, "mend it with `euler-files config edit`");
+    }
+    const wanted = withEdit(value, edit);
+    value = await parseJson(edited, path);
     // A field that is there twice is edited at its first place and read from its last.
-    if (!isSame(await parseJson(edited, path), withEdit(before, edit))) {
-      throw new CliError(
-        "config",
-        `Cannot change ${fieldName(edit.path)} in "${path}": the text around it is ambiguous`,
-        {
-          hint: "`euler-files config validate` shows what is there twice; mend it with `euler-files config edit`",
-        },
-      );
+    if (!isSame(value, wanted)) {
+      throw fault("a field on the way is given twice", "`euler-files config validate` shows which; keep one of them");
     }
   }
   return edited;
-}
-
-/** How the person lays the file out, as far as it shows. */
-function layoutOf(text: string): FormattingOptions {
-  const indent = /^([ \t]+)\S/m.exec(text)?.[1] ?? "  ";
-  return {
-    insertSpaces: !indent.includes("\t"),
-    tabSize: indent.includes("\t") ? 4 : indent.length,
-    eol: text.includes("\r\n") ? "\r\n" : "\n",
-  };
 }
 
 /** The value with the edit made, as the text should say afterwards. */

@@ -1,8 +1,8 @@
 // Everything that is wrong with a configuration's text, each fault with its place. Loaded only when something is wrong, or asked.
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { printable } from "../format.ts";
+import { nearest } from "../nearest.ts";
 import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
-import { nearestName } from "./names.ts";
 import { faultOfRsyncArgs, sortRsyncArgs } from "./rsync_extra_args.ts";
 
 /** One thing that is wrong. */
@@ -43,8 +43,8 @@ export function listConfigFaults(text: string): Fault[] {
   }
   for (const { path, known } of listUnknownFields(value)) {
     const field = fieldName(path);
-    const nearest = nearestName(String(path.at(-1)), known);
-    const hint = nearest === undefined ? undefined : `did you mean ${nearest}?`;
+    const near = nearest(String(path.at(-1)), known);
+    const hint = near === undefined ? undefined : `did you mean ${near}?`;
     faults.push(
       fault("warning", text, nodeNear(root, path), field, `${field} is not a known field; it is kept as it is`, hint),
     );

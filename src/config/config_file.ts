@@ -46,7 +46,8 @@ export async function readConfig(path: AbsolutePath): Promise<ConfigFile> {
 export async function readConfigText(path: AbsolutePath): Promise<string | undefined> {
   for (let attempt = 1;; attempt++) {
     try {
-      return await Deno.readTextFile(path);
+      const text = await Deno.readTextFile(path);
+      return text.startsWith("\ufeff") ? text.slice(1) : text;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       // NFS answers ESTALE when another node has just replaced the file under us; the new one is there now.

@@ -1,4 +1,4 @@
-// Which names may become a variable, a directory or a file of ours, and which known name a mistyped one is nearest to. Pure.
+// Which names may become a variable, a directory or a file of ours. Pure.
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 
@@ -59,39 +59,4 @@ export function isPathComponent(name: string): boolean {
 export function checkPathComponent(name: string, what: string): string {
   if (isPathComponent(name)) return name;
   throw new CliError("usage", `Cannot use "${printable(name)}" as ${what}: it must be a plain name, not a path`);
-}
-
-/** The name that was probably meant, or undefined where none is near: at most one letter in three may differ. */
-export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  let nearest: string | undefined;
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) {
-      nearest = candidate;
-      least = distance;
-    }
-  }
-  return nearest;
-}
-
-/** How many letters must be put in, taken out, replaced or swapped with their neighbour to come from one text to the other. */
-function editDistance(from: string, to: string): number {
-  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
-  for (let row = 1; row <= from.length; row++) {
-    const distances = [row];
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = at(rows, row - 1, column - 1) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      let least = Math.min(replaced, at(rows, row - 1, column) + 1, distances[column - 1]! + 1);
-      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
-      if (swapped) least = Math.min(least, at(rows, row - 2, column - 2) + 1);
-      distances.push(least);
-    }
-    rows.push(distances);
-  }
-  return at(rows, from.length, to.length);
-}
-
-function at(rows: readonly (readonly number[])[], row: number, column: number): number {
-  return rows[row]?.[column] ?? Infinity;
 }

@@ -1,8 +1,8 @@
 // The configuration as it holds here and now: variables expanded, paths absolute and checked against one another.
 import { CliError, messageOf } from "../errors.ts";
 import { listSome, printable } from "../format.ts";
+import { nearest } from "../nearest.ts";
 import type { ApptainerConfig, Config } from "./config.ts";
-import { nearestName } from "./names.ts";
 import { type AbsolutePath, isWithin, joinPath, overlap, reallyOverlap, toAbsolutePath } from "./paths.ts";
 import { sortRsyncArgs } from "./rsync_extra_args.ts";
 
@@ -85,10 +85,10 @@ function selectNames(config: Config, selection: readonly string[]): string[] {
   const known = Object.keys(config.vars);
   for (const name of selection) {
     if (Object.hasOwn(config.vars, name)) continue;
-    const nearest = nearestName(name, known);
+    const near = nearest(name, known);
     const all = known.length === 0 ? "no variable is configured" : `the configured ones are ${listSome(known, 20)}`;
     throw new CliError("usage", `Cannot find the variable "${printable(name)}"`, {
-      hint: nearest === undefined ? all : `did you mean ${nearest}?`,
+      hint: near === undefined ? all : `did you mean ${near}?`,
     });
   }
   return selection.length === 0 ? known : known.filter((name) => selection.includes(name));

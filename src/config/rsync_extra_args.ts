@@ -1,6 +1,7 @@
 // Which options of rsync a configuration may add. rsync can delete, follow links out of a tree, write elsewhere and start
 // other programs; what may be added is therefore a list of what is known to be harmless, and the rest is refused by name.
-import { nearestName } from "./names.ts";
+
+import { nearest } from "../nearest.ts";
 
 /**
  * - `both`: for staging in and out.
@@ -139,7 +140,7 @@ function optionsIn(argument: string): [name: string, written: string, valueGiven
 }
 
 function refusal(name: string): string {
-  const nearest = name.startsWith("--") ? nearestName(name, KNOWN_OPTIONS.keys()) : undefined;
-  const meant = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  const near = name.startsWith("--") ? nearest(name, [...KNOWN_OPTIONS.keys()]) : undefined;
+  const meant = near === undefined ? "" : `; did you mean ${near}?`;
   return `must not hold ${name}: it is not among the options that are known to be safe here${meant}`;
 }
