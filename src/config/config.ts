@@ -12,6 +12,18 @@ const path = v.pipe(text, v.nonEmpty("must not be empty"));
 const toggle = v.boolean("must be true or false");
 const seconds = v.number("must be a number of seconds");
 
+/** Valibot takes a list for an object without fields; in a configuration it is a mistake. */
+function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(schema: Schema): Schema {
+  return {
+    ...schema,
+    "~run"(dataset, config) {
+      if (!Array.isArray(dataset.value)) return schema["~run"](dataset, config);
+      v._addIssue(this, "type", dataset, config);
+      return dataset as unknown as v.OutputDataset<never, v.BaseIssue<unknown>>;
+    },
+  };
+}
+
 const variableName = v.pipe(
   v.string(),
   v.check(isVariableName, "is not a name for a variable: letters, digits and _ only, and no digit first"),
@@ -24,25 +36,25 @@ const variableName = v.pipe(
 const componentName = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
 
 /** One managed variable. */
-export const VARIABLE_SCHEMA = v.looseObject({
+export const VARIABLE_SCHEMA = notList(v.looseObject({
   source: v.pipe(
     path,
     v.description("Persistent directory that is copied to scratch; $VAR and ~ are expanded at run time"),
   ),
   enabled: v.optional(v.pipe(toggle, v.description("false: only synced when named with --var")), true),
-}, 'must be an object with a "source"');
+}, 'must be an object with a "source"'));
 
 /** One built image. */
-export const IMAGE_SCHEMA = v.looseObject({
+export const IMAGE_SCHEMA = notList(v.looseObject({
   venv_name: v.pipe(componentName, v.description("Directory of the environment below venv_base")),
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(componentName, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
   enabled: v.optional(v.pipe(toggle, v.description("false: skipped by `apptainer sync`")), true),
-}, "must be an object that describes an image");
+}, "must be an object that describes an image"));
 
 /** The `apptainer` section. */
-export const APPTAINER_SCHEMA = v.looseObject({
+export const APPTAINER_SCHEMA = notList(v.looseObject({
   venv_base: v.optional(v.pipe(text, v.description("Directory of the Python environments")), ""),
   sif_store: v.optional(v.pipe(text, v.description("Persistent directory of the built images")), ""),
   scratch_sif_dir: v.optional(v.pipe(text, v.description("Directory on scratch the images are staged to")), ""),
@@ -69,20 +81,20 @@ export const APPTAINER_SCHEMA = v.looseObject({
     v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
     ["--fakeroot"],
   ),
-  images: v.optional(v.record(componentName, IMAGE_SCHEMA, "must be an object of images"), {}),
-}, "must be an object");
+  images: v.optional(notList(v.record(componentName, IMAGE_SCHEMA, "must be an object of images")), {}),
+}, "must be an object"));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = v.looseObject({
+export const MIGRATION_SCHEMA = notList(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),
   field_name: v.pipe(text, v.description("The field that was changed: source, venv_base, sif_store …")),
   var_name: v.optional(v.pipe(text, v.description("The variable, where field_name is source")), ""),
-}, "must be an object");
+}, "must be an object"));
 
 /** The whole file. */
-export const CONFIG_SCHEMA = v.looseObject({
+export const CONFIG_SCHEMA = notList(v.looseObject({
   version: v.pipe(v.literal(CONFIG_VERSION, `must be the number ${CONFIG_VERSION}`), v.description("Format version")),
   scratch_base: v.pipe(
     path,
@@ -95,7 +107,7 @@ export const CONFIG_SCHEMA = v.looseObject({
   uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
   vars: v.optional(
     v.pipe(
-      v.record(variableName, VARIABLE_SCHEMA, "must be an object of variables"),
+      notList(v.record(variableName, VARIABLE_SCHEMA, "must be an object of variables")),
       v.description("Managed environment variables"),
     ),
     {},
@@ -104,7 +116,7 @@ export const CONFIG_SCHEMA = v.looseObject({
     v.pipe(
       v.array(text, "must be a list of texts"),
       v.check((args) => faultOfRsyncArgs(args) === undefined, (issue) => faultOfRsyncArgs(issue.input) ?? ""),
-      v.description("Further arguments of rsync, as --bwlimit=50000; what deletes is left out of push"),
+      v.description("Further arguments of rsync, as --bwlimit=50000; what could lose files is left out of push"),
     ),
     [],
   ),
@@ -136,7 +148,7 @@ export const CONFIG_SCHEMA = v.looseObject({
   migrations: v.optional(
     v.pipe(v.array(MIGRATION_SCHEMA, "must be a list"), v.description("History, written by `euler-files migrate`")),
   ),
-}, "must be a JSON object");
+}, "must be a JSON object"));
 
 /** A checked configuration: the file's own names, defaults filled in, `$VARS` unexpanded, unknown fields still there. */
 export type Config = v.InferOutput<typeof CONFIG_SCHEMA>;

@@ -54,7 +54,7 @@ export function listConfigFaults(text: string): Fault[] {
 }
 
 function listUnusedArgs(text: string, root: Node, value: unknown): Fault[] {
-  const args = (value as { rsync_extra_args?: unknown }).rsync_extra_args;
+  const args = (value as { rsync_extra_args?: unknown } | null)?.rsync_extra_args;
   if (!Array.isArray(args) || !args.every((arg) => typeof arg === "string") || faultOfRsyncArgs(args)) return [];
   const { stageInOnly, remote } = sortRsyncArgs(args);
   const node = nodeNear(root, ["rsync_extra_args"]);
@@ -62,7 +62,7 @@ function listUnusedArgs(text: string, root: Node, value: unknown): Fault[] {
   return [
     ...(stageInOnly.length === 0
       ? []
-      : [warn(`${stageInOnly.join(" ")} deletes, and is used by sync only, not by push`)]),
+      : [warn(`${stageInOnly.join(" ")} can lose files at the receiving side: sync uses it, push does not`)]),
     ...(remote.length === 0 ? [] : [warn(`${remote.join(" ")} has a meaning between two hosts only, and is not used`)]),
   ];
 }

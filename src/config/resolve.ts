@@ -31,7 +31,7 @@ export interface ResolvedConfig {
   readonly unresolved: readonly { readonly name: string; readonly message: string }[];
   /** `rsync_extra_args` that are harmless in either direction. */
   readonly rsyncExtraArgs: readonly string[];
-  /** Those that delete at the receiving side: for staging in, never for what writes persistent storage. */
+  /** Those that can lose what the receiving side has: for staging in, never for what writes persistent storage. */
   readonly stageInOnlyRsyncArgs: readonly string[];
   readonly parallelJobs: number;
   readonly lockTimeoutSeconds: number;

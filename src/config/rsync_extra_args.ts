@@ -5,7 +5,8 @@ import { nearest } from "../nearest.ts";
 
 /**
  * - `both`: for staging in and out.
- * - `in`: deletes at the receiving side. Wanted by those whose scratch shall mirror the source; never used on persistent storage.
+ * - `in`: deletes or half-overwrites at the receiving side. Wanted by those whose scratch shall mirror the source; never used on
+ *   persistent storage.
  * - `remote`: only has a meaning between two hosts. Older configurations hold it; it is taken and not passed on.
  */
 type Use = "both" | "in" | "remote";
@@ -39,7 +40,7 @@ const KNOWN_OPTIONS: ReadonlyMap<string, KnownOption> = new Map([
   ...table(
     "both",
     false,
-    "--cvs-exclude -C -F --sparse -S --preallocate --partial -P --progress --stats --fsync --old-dirs",
+    "--cvs-exclude -C -F --sparse -S --preallocate --partial -P --progress --stats --fsync",
   ),
   ...table(
     "both",
@@ -73,7 +74,7 @@ const KNOWN_OPTIONS: ReadonlyMap<string, KnownOption> = new Map([
     false,
     "--delete --del --delete-before --delete-during --delete-delay --delete-after --delete-excluded",
   ),
-  ...table("in", false, "--delete-missing-args --ignore-errors --force"),
+  ...table("in", false, "--delete-missing-args --ignore-errors --force --inplace"),
   ...table("in", true, "--max-delete"),
   ...table("remote", true, "--rsh -e --port --address --sockopts --contimeout"),
   ...table("remote", false, "--ipv4 -4 --ipv6 -6 --blocking-io --no-motd"),
@@ -83,7 +84,7 @@ const KNOWN_OPTIONS: ReadonlyMap<string, KnownOption> = new Map([
 export interface SortedRsyncArgs {
   /** Harmless in either direction. */
   readonly both: string[];
-  /** Only for staging in: they delete at the receiving side. */
+  /** Only for staging in: they can lose what the receiving side has. */
   readonly stageInOnly: string[];
   /** Without a meaning on one machine; not passed on. */
   readonly remote: string[];

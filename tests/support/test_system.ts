@@ -1,0 +1,43 @@
+// A System for tests of single functions: the environment given, streams that collect, no signals.
+import { hostname } from "node:os";
+import type { OutputStream, System } from "../../src/system/system.ts";
+
+/** A system with this environment and nothing else from outside; `stderr.text` and `stdout.text` hold what was written. */
+export function testSystem(
+  env: Readonly<Record<string, string>> = {},
+  signal: AbortSignal = new AbortController().signal,
+): System & { readonly stdout: Collected; readonly stderr: Collected } {
+  return {
+    env,
+    cwd: "/",
+    executable: "/nonexistent/euler-files",
+    processId: Deno.pid,
+    hostName: hostname(),
+    userId: Deno.uid() ?? -1,
+    now: () => Date.now(),
+    stdin: { isTerminal: false, readText: () => Promise.resolve("") },
+    stdout: collect(),
+    stderr: collect(),
+    signal,
+    handOverSignals: () => ({ [Symbol.dispose]() {} }),
+  };
+}
+
+/** A stream that keeps what is written to it. */
+export interface Collected extends OutputStream {
+  readonly text: string;
+}
+
+function collect(): Collected {
+  let text = "";
+  return {
+    isTerminal: false,
+    columns: 80,
+    get text() {
+      return text;
+    },
+    write(more: string) {
+      text += more;
+    },
+  };
+}
