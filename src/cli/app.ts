@@ -8,6 +8,7 @@ export interface CommandEntry {
 
 /** Every command by the words that call it, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
 
