@@ -1,4 +1,4 @@
-// Golden files: help texts and schemas as they are, so that a change to them is seen in review.
+// Golden files: help texts, schemas and what shells evaluate, as they are, so that a change to them is seen in review.
 // `scripts/deno task golden` writes them; tests/golden_test.ts compares.
 import type { AnyCommand } from "../src/command.ts";
 import { loadCatalogue } from "../src/cli/app.ts";
@@ -8,13 +8,16 @@ import { jsonText } from "../src/json_text.ts";
 import { commandNode } from "../src/schema/cli_tree.ts";
 import { inputSchema } from "../src/schema/input_schema.ts";
 import { outputSchema } from "../src/schema/output_schema.ts";
+import { renderExports } from "../src/shell/exports.ts";
+import { shellInit } from "../src/shell/init.ts";
+import { SHELLS } from "../src/shell/shell.ts";
 import { VERSION } from "../src/version.ts";
 
 /** Where the golden files are. */
 export const GOLDEN_DIRECTORY = new URL("../tests/golden/", import.meta.url).pathname;
 
 /** The directories below it whose every file is made here. */
-export const GOLDEN_SETS = { help: helpTexts, schema: schemas };
+export const GOLDEN_SETS = { help: helpTexts, schema: schemas, shell: shellTexts };
 
 /** The width the help is drawn for. */
 const COLUMNS = 100;
@@ -41,6 +44,19 @@ async function schemas(): Promise<Record<string, string>> {
     "config.json": jsonText(configSchema()),
     ...Object.fromEntries(commands.map((command) => [`${dotted(command)}.json`, jsonText(describe(command))])),
   };
+}
+
+function shellTexts(): Record<string, string> {
+  const exports = [
+    { name: "HF_HOME", value: "/scratch/ada/.cache/euler-files/HF_HOME" },
+    { name: "TORCH_HOME", value: "/scratch/ada's disk/a\\b!\n$HOME" },
+    { name: "OLD_HOME", value: null },
+  ];
+  return Object.fromEntries(SHELLS.flatMap((shell) => [
+    [`ef.${shell}`, shellInit({ shell, executable: "/home/ada/bin/euler-files" })],
+    [`exports.${shell}`, renderExports({ exports, shell, outcome: "succeeded" })],
+    [`failed.${shell}`, renderExports({ exports, shell, outcome: "failed" })],
+  ]));
 }
 
 function dotted(command: AnyCommand): string {

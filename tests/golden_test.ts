@@ -1,10 +1,10 @@
-// The help texts and schemas are those in tests/golden: whoever changes one sees it and says so in the commit.
+// The help texts, schemas and shell texts are those in tests/golden: whoever changes one sees it and says so in the commit.
 import assert from "node:assert/strict";
 import { GOLDEN_DIRECTORY, GOLDEN_SETS, makeGoldenFiles } from "../scripts/golden.ts";
 
 const REMEDY = "if that is meant, run `scripts/deno task golden` and commit what it writes";
 
-Deno.test("help texts and schemas are those of the golden files", async () => {
+Deno.test("help texts, schemas and shell texts are those of the golden files", async () => {
   for (const [path, text] of await makeGoldenFiles()) {
     const golden = await Deno.readTextFile(GOLDEN_DIRECTORY + path).catch(() => "");
     assert.equal(text, golden, `tests/golden/${path} is different now; ${REMEDY}`);

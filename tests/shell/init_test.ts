@@ -1,8 +1,7 @@
 // The `ef` function, in real shells, with a stand-in for the program that tells how it was called.
 import assert from "node:assert/strict";
 import { shellInit } from "../../src/shell/init.ts";
-import { type Shell, SHELLS } from "../../src/shell/shell.ts";
-import { assertGolden } from "../support/golden.ts";
+import type { Shell } from "../../src/shell/shell.ts";
 import { testNeeding } from "../support/needs.ts";
 import { runScript, type ShellResult, type TestShell } from "../support/shells.ts";
 
@@ -61,12 +60,6 @@ async function runWithEf(
   const env = { INIT: file, CODE: String(options.code ?? 0), PATH: options.path ?? Deno.env.get("PATH") ?? "" };
   const script = `${options.before ?? ""}\n${shellCase.load}\n${options.script}`;
   return await runScript(shellCase.shell, script, env).finally(() => Deno.remove(file));
-}
-
-for (const shell of SHELLS) {
-  Deno.test(`the ef function for ${shell} is the expected one`, async () => {
-    await assertGolden(`shell/ef.${shell}`, shellInit({ shell, executable: "/home/ada/bin/euler-files" }));
-  });
 }
 
 Deno.test("each line for fish ends with a semicolon and none is a comment, so that eval (…) may join them", () => {
