@@ -12,6 +12,8 @@ export interface SpawnRequest {
   /** Called for each piece of output; `inherit` hands our own stream on. Without it the output is collected. */
   readonly onStdout?: ((text: string) => void) | "inherit";
   readonly onStderr?: ((text: string) => void) | "inherit";
+  /** Takes stdout as it is, for what isn't text: file names are bytes. Stands in place of `onStdout`. */
+  readonly onStdoutBytes?: (bytes: Uint8Array) => void;
 }
 
 /** How the program ended. */
@@ -66,7 +68,11 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
   system.signal.addEventListener("abort", stop, { once: true });
   try {
     const [stdout, stderr, status] = await Promise.all([
-      request.onStdout === "inherit" ? "" : collect(child.stdout, request.onStdout, request.onStdout ? 0 : Infinity),
+      request.onStdoutBytes !== undefined
+        ? hand(child.stdout, request.onStdoutBytes)
+        : request.onStdout === "inherit"
+        ? ""
+        : collect(child.stdout, request.onStdout, request.onStdout ? 0 : Infinity),
       request.onStderr === "inherit" ? "" : collect(child.stderr, request.onStderr, KEPT_CHARACTERS),
       child.status,
     ]);
@@ -121,6 +127,11 @@ function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   } catch {
     // It has ended by itself.
   }
+}
+
+async function hand(stream: ReadableStream<Uint8Array>, onBytes: (bytes: Uint8Array) => void): Promise<string> {
+  for await (const bytes of stream) onBytes(bytes);
+  return "";
 }
 
 async function collect(

@@ -1,0 +1,139 @@
+// rsync(1): its arguments, its exit codes in words, what it says while it works and what it last said.
+import { CliError } from "../errors.ts";
+import { findProgram, spawn } from "../system/spawn.ts";
+import type { System } from "../system/system.ts";
+
+/** The rsync of this machine. */
+export interface Rsync {
+  readonly program: string;
+  /** `[3, 2, 7]`; versions decide which options there are. */
+  readonly version: readonly [number, number, number];
+}
+
+/** The first rsync on the PATH and its version, or undefined where there is none that runs. */
+export async function findRsync(system: System): Promise<Rsync | undefined> {
+  const program = findProgram("rsync", system.env);
+  if (program === undefined) return undefined;
+  const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
+  const version = /version v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(outcome.stdout);
+  if (outcome.code !== 0 || version === null) return undefined;
+  return { program, version: [Number(version[1]), Number(version[2]), Number(version[3] ?? 0)] };
+}
+
+/** Whether that rsync is at least the given version. */
+export function isAtLeast(rsync: Rsync, major: number, minor: number, patch: number): boolean {
+  const [ownMajor, ownMinor, ownPatch] = rsync.version;
+  if (ownMajor !== major) return ownMajor > major;
+  return ownMinor !== minor ? ownMinor > minor : ownPatch >= patch;
+}
+
+/** What a run writes. */
+export interface RsyncRequest {
+  /** Directory roots, absolute. */
+  readonly from: string;
+  readonly to: string;
+  /** Names relative to `from`, NUL-terminated; nothing else is touched. Directories are made, not entered. */
+  readonly listFile: string;
+  /**
+   * `copy` keeps everything: modes, owners, times, hard links, with ACLs and attributes where both sides have them.
+   * `content` brings what is in files and their times; modes and owners are those of the receiving side.
+   */
+  readonly keep: "copy" | "content";
+  /** `update` never overwrites a file that is newer there. */
+  readonly overwrite: "always" | "update";
+  /** `durable` waits until the disk has it, where rsync can. */
+  readonly durability: "durable" | "fast";
+  readonly extraArgs: readonly string[];
+}
+
+/** Options by which rsync removes or empties: they have no place where only what is listed may be written. */
+const DESTRUCTIVE = /^--(del|remove-s|inplace|append|ignore-existing|existing|ignore-non-existing|force|backup|suffix)/;
+
+/** The user's extra arguments without those that remove something; an argument of its own behind one stays with it. */
+export function withoutDestructive(extraArgs: readonly string[]): string[] {
+  return extraArgs.filter((argument) => !DESTRUCTIVE.test(argument));
+}
+
+/** The arguments of a run. `--` and the paths come last; a trailing `/` means the directory's content. */
+export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
+  const { keep, durability, overwrite } = request;
+  return [
+    ...(keep === "copy" ? ["-lptgoDH", "--numeric-ids"] : ["-lt", "--omit-dir-times", "-H"]),
+    "--whole-file",
+    // Whole seconds are rsync's default; anything changed twice in one would stay behind.
+    ...(isAtLeast(rsync, 3, 1, 3) ? ["--modify-window=-1"] : []),
+    ...(overwrite === "update" ? ["--update"] : []),
+    ...(durability === "durable" && isAtLeast(rsync, 3, 2, 4) ? ["--fsync"] : []),
+    "--outbuf=L",
+    "--out-format=%l",
+    ...request.extraArgs,
+    "--no-recursive",
+    "--dirs",
+    "--no-implied-dirs",
+    "--from0",
+    `--files-from=${request.listFile}`,
+    "--",
+    `${request.from}/`,
+    `${request.to}/`,
+  ];
+}
+
+/** How a run ended. */
+export interface RsyncOutcome {
+  readonly code: number;
+  /** What rsync itself said about it. */
+  readonly lastWords: readonly string[];
+}
+
+/** Codes after which the rest was still transferred: some files could not be read, or vanished meanwhile (rsync(1)). */
+export const PARTIAL_CODES: readonly number[] = [23, 24];
+
+const MEANINGS: Readonly<Record<number, string>> = {
+  1: "it did not accept its arguments",
+  2: "the two sides do not speak the same protocol",
+  3: "it could not choose its files and directories",
+  4: "it cannot do what was asked",
+  5: "it could not start",
+  10: "a connection failed",
+  11: "a file could not be read or written",
+  12: "the two sides lost one another",
+  13: "a message could not be delivered",
+  14: "its processes could not talk",
+  20: "it was stopped",
+  22: "it ran out of memory",
+  23: "some files were not transferred",
+  24: "some files vanished while it ran",
+  25: "it was told to delete too much",
+  30: "it waited too long for data",
+  35: "it waited too long for a connection",
+};
+
+/** `rsync ended with code 23 (some files were not transferred)`. */
+export function describeRsyncCode(code: number): string {
+  const meaning = code > 128 ? `ended by signal ${code - 128}` : MEANINGS[code];
+  return `rsync ended with code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
+}
+
+/** Runs it. `onFile` gets the size of each file as it is done. Throws a CliError only if rsync can't be started. */
+export async function runRsync(
+  request: RsyncRequest,
+  rsync: Rsync,
+  onFile: (sizeBytes: number) => void,
+  system: System,
+): Promise<RsyncOutcome> {
+  let rest = "";
+  const outcome = await spawn({
+    program: rsync.program,
+    args: rsyncArgs(request, rsync),
+    env: { LC_ALL: "C", RSYNC_PARTIAL_DIR: null },
+    onStdout: (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (/^\d+$/.test(line)) onFile(Number(line));
+    },
+  }, system).catch((error) => {
+    system.signal.throwIfAborted();
+    throw new CliError("missing-tool", `Cannot start "${rsync.program}"`, { cause: error });
+  });
+  return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-20) };
+}

@@ -1,0 +1,63 @@
+// tar(1) as hands: `tar -c | tar -x` moves many small files with fewer operations a file than cp or rsync, keeps nanoseconds,
+// hard links, holes and every byte of a name, and says when a file changed while it was read.
+import { findProgram, spawn } from "../system/spawn.ts";
+import type { System } from "../system/system.ts";
+
+/** One pipeline. */
+export interface TarPipeRequest {
+  readonly program: string;
+  readonly from: string;
+  readonly to: string;
+  /** A file with the names to move, relative to `from`, NUL-terminated. Directories among them are made, not entered. */
+  readonly listFile: string;
+  /** `holes` looks for holes in the files: more operations each. */
+  readonly sparse: "holes" | "none";
+}
+
+/** How a pipeline ended. */
+export interface TarPipeOutcome {
+  /** 0; 1 where a file changed while it was read; 2 where one could not be read. */
+  readonly readCode: number;
+  /** 0 or, where something could not be written, 2. */
+  readonly writeCode: number;
+  readonly lastWords: readonly string[];
+}
+
+// 64 KiB, the 128 blocks here, is what a pipe holds.
+const READ = "--create --file=- --format=posix --pax-option=delete=atime,delete=ctime --blocking-factor=128 " +
+  "--warning=no-timestamp --no-recursion --null --verbatim-files-from";
+const WRITE =
+  "--extract --file=- --preserve-permissions --numeric-owner --blocking-factor=128 --warning=no-timestamp " +
+  "--delay-directory-restore";
+
+// A stop goes to the writing end; the reading one then has nobody left to write to.
+const PIPE = `exec 3>&1
+{ "$0" ${READ} $4 --directory="$1" --files-from="$3" 3>&-; echo "r $?" >&3; } | "$0" ${WRITE} --directory="$2" 3>&- &
+writing=$!
+trap 'kill -TERM $writing 2>/dev/null' TERM
+wait $writing; code=$?
+while kill -0 $writing 2>/dev/null; do wait $writing; code=$?; done
+echo "w $code"`;
+
+/** Moves the listed names. Doesn't throw for what tar could not move: the caller looks at what arrived. */
+export async function runTarPipe(request: TarPipeRequest, system: System): Promise<TarPipeOutcome> {
+  const { program, from, to, listFile, sparse } = request;
+  const outcome = await spawn({
+    program: "/bin/sh",
+    args: ["-c", PIPE, program, from, to, listFile, sparse === "holes" ? "--sparse" : ""],
+    env: { LC_ALL: "C", TAR_OPTIONS: null },
+  }, system);
+  return {
+    readCode: Number(/^r (\d+)$/m.exec(outcome.stdout)?.[1] ?? 2),
+    writeCode: Number(/^w (\d+)$/m.exec(outcome.stdout)?.[1] ?? 2),
+    lastWords: outcome.stderr.split("\n").filter((line) => line.startsWith("tar: ")),
+  };
+}
+
+/** The tar of this machine if it is GNU's. */
+export async function findGnuTar(system: System): Promise<string | undefined> {
+  const program = findProgram("tar", system.env);
+  if (program === undefined) return undefined;
+  const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
+  return outcome.stdout.includes("GNU tar") ? program : undefined;
+}

@@ -1,0 +1,61 @@
+// Whether one tree is an exact copy of another, without changing either: the second look after a migration.
+import type { System } from "../system/system.ts";
+import type { DirectoryPlan } from "./decide.ts";
+import { joinName } from "./names.ts";
+import { walkTrees } from "./walk.ts";
+import { prepareWorkplace } from "./workplace.ts";
+
+/** One name that isn't the same in both trees. */
+export interface TreeDifference {
+  /** Relative to the roots. */
+  readonly path: string;
+  readonly kind: "missing" | "different" | "other permissions" | "extra" | "unreadable";
+}
+
+/** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times. */
+export async function compareTrees(
+  from: string,
+  to: string,
+  system: System,
+): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
+  await using workplace = await prepareWorkplace([from, to], system);
+  const differences: TreeDifference[] = [];
+  let files = 0;
+  let sizeBytes = 0;
+  await walkTrees(
+    {
+      ...{ from, to, baseline: undefined },
+      rules: { policy: "mirror", precision: "nanoseconds", removals: "baseline" },
+    },
+    {
+      onPlan(plan) {
+        differences.push(...differencesIn(plan));
+        for (const [, state] of plan.records) {
+          if (state.type !== "directory") files++;
+          sizeBytes += state.sizeBytes;
+        }
+      },
+      onUnreadable: (directory) => void differences.push({ path: directory, kind: "unreadable" }),
+    },
+    workplace,
+    system,
+  );
+  return { files, sizeBytes, differences };
+}
+
+function differencesIn(plan: DirectoryPlan): TreeDifference[] {
+  const replaced = new Set(plan.clears.map((entry) => entry.name));
+  const at = (entries: readonly { readonly name: string }[], kind: TreeDifference["kind"]) =>
+    entries.map(({ name }) => ({ path: joinName(plan.directory, name), kind }));
+  return [
+    ...at(plan.transfers, "missing"),
+    ...at(plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from), "missing"),
+    ...plan.makes.map(({ name }) => ({
+      path: joinName(plan.directory, name),
+      kind: replaced.has(name) ? "different" as const : "missing" as const,
+    })),
+    ...at(plan.modes, "other permissions"),
+    ...at(plan.kept, "different"),
+    ...at(plan.extras, "extra"),
+  ];
+}

@@ -1,0 +1,69 @@
+// What is known of one name in a tree, and when two of them are the same. Pure.
+
+/** What a name stands for; `special` is a fifo, a socket or a device. */
+export type EntryType = "file" | "directory" | "link" | "special";
+
+/** One name in a directory, as lstat(2) tells. */
+export interface Entry {
+  /** Without its directory, as names.ts has it. */
+  readonly name: string;
+  readonly type: EntryType;
+  /** Permission bits, with set-user-ID, set-group-ID and sticky. */
+  readonly mode: number;
+  /** 0 for everything but files. */
+  readonly sizeBytes: number;
+  /** Whole seconds since 1970, rounded down, and the nanoseconds above them. */
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  /** Where a symbolic link leads, else empty. */
+  readonly linkTarget: string;
+  /** `device:inode` of a file with several names, else empty. */
+  readonly linkGroup: string;
+  readonly groupId: number;
+  /** Fewer blocks than the size needs: there are holes, or the file system compresses. */
+  readonly sparse: boolean;
+  /** Which kind of special file, as find(1) writes it: p, s, b, c; empty for the others. */
+  readonly specialKind: string;
+}
+
+/** The part of an entry that a manifest keeps and a comparison looks at. */
+export type EntryState = Pick<
+  Entry,
+  "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget"
+>;
+
+/** How exact times are: Deno alone knows and sets milliseconds only (tried with 2.6.8). */
+export type TimePrecision = "nanoseconds" | "milliseconds";
+
+/** Whether both stand for the same content: type, size and modification time; for links where they lead. */
+export function sameContent(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
+  if (one.type !== other.type) return false;
+  switch (one.type) {
+    case "directory":
+    case "special":
+      return true;
+    case "link":
+      return one.linkTarget === other.linkTarget;
+    case "file":
+      return one.sizeBytes === other.sizeBytes && sameTime(one, other, precision);
+  }
+}
+
+/** Whether both were modified at the same time, as exactly as that can be known. */
+export function sameTime(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
+  if (one.mtimeSeconds !== other.mtimeSeconds) return false;
+  const unit = precision === "nanoseconds" ? 1 : 1_000_000;
+  return Math.floor(one.mtimeNanoseconds / unit) === Math.floor(other.mtimeNanoseconds / unit);
+}
+
+/** Whether `one` was modified after `other`. */
+export function isNewer(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
+  if (sameTime(one, other, precision)) return false;
+  return one.mtimeSeconds > other.mtimeSeconds ||
+    (one.mtimeSeconds === other.mtimeSeconds && one.mtimeNanoseconds > other.mtimeNanoseconds);
+}
+
+/** Whether permissions differ where they mean something: a link has none of its own. */
+export function sameMode(one: EntryState, other: EntryState): boolean {
+  return one.type === "link" || one.mode === other.mode;
+}

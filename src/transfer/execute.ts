@@ -1,0 +1,272 @@
+// Carries out what was decided, directory by directory, while the walk may still go on: makes directories, fills shards with
+// files, and at the end, when nothing can fail any more, removes what has to go and sets the directories' modes and times.
+import { CliError, messageOf } from "../errors.ts";
+import type { System } from "../system/system.ts";
+import { removeListed } from "../tools/remove.ts";
+import { type RsyncRequest, runRsync } from "../tools/rsync.ts";
+import { runTarPipe } from "../tools/tar_pipe.ts";
+import { type DirectoryPlan, type LinkedFile, planLinkGroups } from "./decide.ts";
+import type { Entry, EntryState } from "./entry.ts";
+import type { ManifestBuilder } from "./manifest.ts";
+import { isReachable, joinName } from "./names.ts";
+import { forEachAtOnce, Pool } from "./pool.ts";
+import { type Item, moveShard, pathOf, type ShardPlace, type Writer } from "./shard.ts";
+import type { Workplace } from "./workplace.ts";
+
+/** How files are to be written. */
+export interface Writing {
+  readonly files: Writer;
+  /** For what `files` can't write: sockets, and names that can't be renamed. */
+  readonly special: Writer | undefined;
+  /** How directories get their modes and times at the end; stage-out sets none. */
+  readonly directories: "tar" | Omit<RsyncRequest, "from" | "to" | "listFile"> | "none";
+  /** Modes of directories that are made: private until the end, or what the umask gives. */
+  readonly directoryMode: "private" | "umask";
+}
+
+/** What was done, gathered as it happens. */
+export interface Tally {
+  filesDone: number;
+  bytesDone: number;
+  readonly deleted: string[];
+  readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
+  readonly lastWords: string[];
+}
+
+/** Shards where operations wait: small ones, so that all pipelines have work until the end. */
+const WAITING_SHARD = { files: 256, sizeBytes: 64 * 1024 * 1024 };
+const LOCAL_SHARD = { files: 4096, sizeBytes: 1024 * 1024 * 1024 };
+
+/** Takes decided directories and carries them out. */
+export class Execution {
+  readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], missing: [], lastWords: [] };
+  readonly #place: ShardPlace;
+  readonly #pool: Pool;
+  readonly #stop = new AbortController();
+  readonly #linked: (LinkedFile & { readonly directory: string })[] = [];
+  readonly #removals: { readonly directory: string; readonly entry: Entry }[] = [];
+  readonly #finish: { readonly directory: string; readonly mode: number }[] = [];
+  readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
+  readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
+  readonly #made = new Set<string>();
+  #shard: Item[] = [];
+  #shardBytes = 0;
+  #special: Item[] = [];
+
+  constructor(
+    readonly roots: { readonly from: string; readonly to: string },
+    readonly writing: Writing,
+    readonly workplace: Workplace,
+    readonly manifest: ManifestBuilder,
+    system: System,
+    onDone: (files: number, sizeBytes: number) => void,
+  ) {
+    const stoppable = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
+    this.#place = {
+      ...roots,
+      workplace,
+      system: stoppable,
+      onDone: (files, sizeBytes) => {
+        this.tally.filesDone += files;
+        this.tally.bytesDone += sizeBytes;
+        onDone(files, sizeBytes);
+      },
+    };
+    this.#pool = new Pool(workplace.width, (error) => this.#stop.abort(error));
+  }
+
+  /** Carries out one directory; resolves when the walk may go on below it. */
+  async add(plan: DirectoryPlan): Promise<void> {
+    const { directory } = plan;
+    this.manifest.add(directory, plan.records);
+    const linked = plan.linked.map((file) => ({ ...file, directory }));
+    this.#linked.push(...linked);
+    const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
+      plan.linked.length;
+    if (writes > 0) await this.#makeWritable(plan);
+    for (const entry of plan.clears) await this.#removeEntry(directory, entry);
+    for (const entry of plan.makes) await this.#makeDirectory(joinName(directory, entry.name));
+    for (const entry of plan.modes) await this.#setMode(directory, entry);
+    if (plan.finish === "as source" && plan.fromSelf !== undefined) {
+      this.#finish.push({ directory, mode: plan.fromSelf.mode });
+    }
+    for (const entry of plan.removals) this.#removals.push({ directory, entry });
+    for (const entry of plan.transfers) await this.#queue({ directory, entry });
+  }
+
+  /** Waits for all shards and ends the work: links, removals, directories. Nothing is removed where something is missing. */
+  async finish(mayRemove: boolean): Promise<void> {
+    const groups = planLinkGroups(this.#linked);
+    await this.#flush();
+    // A group stays together: only one process sees that its names are one file.
+    for (const group of groups) {
+      for (const { directory, from } of group) await this.#queue({ directory, entry: from }, "together");
+      if (this.#isFull()) await this.#flush();
+    }
+    await this.#flush();
+    await this.#flushSpecial();
+    await this.#pool.settle();
+    if (mayRemove && !this.tally.missing.some((missing) => !missing.vanished)) await this.#remove();
+    await this.#finishDirectories();
+    for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
+  }
+
+  /** Ends what runs, after an error elsewhere. */
+  async abandon(error: unknown): Promise<void> {
+    this.#stop.abort(error);
+    await this.#pool.settle().catch(() => {});
+  }
+
+  async #queue(item: Item, grouping: "alone" | "together" = "alone"): Promise<void> {
+    if (this.writing.special !== undefined && this.#needsSpecial(item)) {
+      this.#special.push(item);
+      return;
+    }
+    this.#shard.push(item);
+    this.#shardBytes += item.entry.sizeBytes;
+    if (grouping === "alone" && this.#isFull()) await this.#flush();
+  }
+
+  #isFull(): boolean {
+    const limit = this.workplace.latency === "waits" ? WAITING_SHARD : LOCAL_SHARD;
+    return this.#shard.length >= limit.files || this.#shardBytes >= limit.sizeBytes;
+  }
+
+  #needsSpecial(item: Item): boolean {
+    if (item.entry.specialKind === "s") return this.writing.files.kind !== "rsync";
+    return this.writing.files.kind === "tar beside" && !isReachable(pathOf(item));
+  }
+
+  async #flush(): Promise<void> {
+    const items = this.#shard;
+    this.#shard = [];
+    this.#shardBytes = 0;
+    if (items.length > 0) await this.#pool.start(() => this.#move(items, this.writing.files));
+  }
+
+  async #flushSpecial(): Promise<void> {
+    const items = this.#special;
+    this.#special = [];
+    if (items.length > 0) await this.#pool.start(() => this.#move(items, this.writing.special!));
+  }
+
+  async #move(items: readonly Item[], writer: Writer): Promise<void> {
+    const outcome = await moveShard(items, writer, this.#place);
+    const seen = new Map(items.map((item) => [pathOf(item), item.entry]));
+    for (const item of outcome.arrived) {
+      // It changed since the walk, and this is what was copied.
+      if (seen.get(pathOf(item)) !== item.entry) this.#amend(item, item.entry);
+    }
+    for (const item of outcome.leftOut) this.#amend(item, undefined);
+    for (const { item, reason, vanished } of outcome.missing) {
+      this.#amend(item, undefined);
+      this.tally.missing.push({ path: pathOf(item), reason, vanished });
+    }
+    this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  #amend(item: Item, state: EntryState | undefined): void {
+    const changes = this.#changes.get(item.directory) ?? new Map<string, EntryState | undefined>();
+    changes.set(item.entry.name, state);
+    this.#changes.set(item.directory, changes);
+  }
+
+  /** A directory without write permission, as Go's module cache has them, gets it until the end. */
+  async #makeWritable(plan: DirectoryPlan): Promise<void> {
+    const { directory, toSelf } = plan;
+    if (toSelf === undefined) {
+      await this.#makeDirectory(directory);
+    } else if ((toSelf.mode & 0o700) !== 0o700 && isReachable(directory)) {
+      await Deno.chmod(this.#target(directory), toSelf.mode | 0o700);
+      if (plan.finish === "as it is") this.#relaxed.push({ directory, mode: toSelf.mode });
+    }
+  }
+
+  async #makeDirectory(directory: string): Promise<void> {
+    if (this.#made.has(directory)) return;
+    this.#made.add(directory);
+    if (!isReachable(directory)) {
+      const listFile = await this.workplace.writeList([`./${directory}`]);
+      await runTarPipe({ ...this.#pipe(), listFile, sparse: "none" }, this.#place.system);
+      return;
+    }
+    const mode = this.writing.directoryMode === "private" ? 0o700 : 0o777;
+    await Deno.mkdir(this.#target(directory), { recursive: true, mode });
+  }
+
+  #pipe(): { program: string; from: string; to: string } {
+    return { program: this.workplace.tar!, ...this.roots };
+  }
+
+  async #setMode(directory: string, entry: Entry): Promise<void> {
+    const path = joinName(directory, entry.name);
+    if (isReachable(path)) await Deno.chmod(this.#target(path), entry.mode);
+    else await this.#queue({ directory, entry });
+  }
+
+  #target(path: string): string {
+    return path === "" ? this.roots.to : `${this.roots.to}/${path}`;
+  }
+
+  async #remove(): Promise<void> {
+    // Deepest first, so that a directory is empty when its turn comes.
+    const removals = this.#removals.toReversed();
+    const files = removals.filter(({ entry }) => entry.type !== "directory");
+    await forEachAtOnce(files, this.workplace.width, ({ directory, entry }) => this.#removeEntry(directory, entry));
+    const directories = removals.filter(({ entry }) => entry.type === "directory")
+      .toSorted((one, other) => depthOf(other) - depthOf(one));
+    for (const { directory, entry } of directories) await this.#removeEntry(directory, entry);
+  }
+
+  async #removeEntry(directory: string, entry: Entry): Promise<void> {
+    const path = joinName(directory, entry.name);
+    try {
+      if (isReachable(path)) await Deno.remove(this.#target(path));
+      else await removeListed(this.roots.to, await this.workplace.writeList([`./${path}`]), this.#place.system);
+      this.tally.deleted.push(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      // Somebody put something into it meanwhile, or it was never ours to empty.
+      if (entry.type === "directory") return;
+      throw new CliError("file-system", `Cannot remove "${this.#target(path)}": ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #finishDirectories(): Promise<void> {
+    const { directories } = this.writing;
+    if (directories !== "none" && this.#finish.length > 0) {
+      // One that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
+      const closing = this.#finish.filter(({ mode }) => (mode & 0o700) !== 0o700);
+      const open = this.#finish.filter(({ mode }) => (mode & 0o700) === 0o700);
+      const share = Math.max(200, Math.ceil(open.length / this.workplace.width));
+      const shares = Array.from(
+        { length: Math.ceil(open.length / share) },
+        (_, at) => open.slice(at * share, at * share + share),
+      );
+      await forEachAtOnce(shares, this.workplace.width, (part) => this.#finishSome(part, directories));
+      if (closing.length > 0) await this.#finishSome(closing, directories);
+    }
+    for (const { directory, mode } of this.#relaxed) await Deno.chmod(this.#target(directory), mode);
+  }
+
+  async #finishSome(
+    part: readonly { readonly directory: string }[],
+    how: "tar" | Omit<RsyncRequest, "from" | "to" | "listFile">,
+  ): Promise<void> {
+    const deepestFirst = part.map(({ directory }) => directory).toSorted((one, other) => levelOf(other) - levelOf(one));
+    const names = deepestFirst.map((directory) => directory === "" ? "." : `./${directory}`);
+    const listFile = await this.workplace.writeList(names);
+    const { system } = this.#place;
+    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none" }, system);
+    else await runRsync({ ...how, ...this.roots, listFile }, this.workplace.rsync!, () => {}, system);
+    await Deno.remove(listFile);
+  }
+}
+
+function levelOf(directory: string): number {
+  return directory === "" ? 0 : directory.split("/").length;
+}
+
+function depthOf(removal: { readonly directory: string; readonly entry: Entry }): number {
+  return levelOf(joinName(removal.directory, removal.entry.name));
+}

@@ -1,0 +1,77 @@
+// File names as strings. The kernel's names are bytes, and not all are UTF-8: those keep their odd bytes as lone surrogates,
+// so that every name has one string and the way back gives its bytes.
+
+const ESCAPE = 0xdc00;
+const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const ENCODER = new TextEncoder();
+
+/** The string for a name's bytes. Bytes that aren't UTF-8 become U+DC80 to U+DCFF, which no valid name contains. */
+export function decodeName(bytes: Uint8Array): string {
+  try {
+    return STRICT.decode(bytes);
+  } catch {
+    return decodeLoosely(bytes);
+  }
+}
+
+function decodeLoosely(bytes: Uint8Array): string {
+  let name = "";
+  for (let at = 0; at < bytes.length;) {
+    const length = sequenceLength(bytes[at]!);
+    const piece = bytes.subarray(at, at + length);
+    const character = piece.length === length ? tryDecode(piece) : undefined;
+    name += character ?? String.fromCharCode(ESCAPE + bytes[at]!);
+    at += character === undefined ? 1 : length;
+  }
+  return name;
+}
+
+function sequenceLength(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xe0) return 2;
+  return first < 0xf0 ? 3 : 4;
+}
+
+function tryDecode(bytes: Uint8Array): string | undefined {
+  try {
+    return STRICT.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The bytes {@linkcode decodeName} was given. */
+export function encodeName(name: string): Uint8Array<ArrayBuffer> {
+  if (name.isWellFormed()) return ENCODER.encode(name);
+  const parts: number[] = [];
+  for (const character of name) {
+    const code = character.charCodeAt(0);
+    if (character.length === 1 && code >= ESCAPE + 0x80 && code <= ESCAPE + 0xff) parts.push(code - ESCAPE);
+    else parts.push(...ENCODER.encode(character));
+  }
+  return Uint8Array.from(parts);
+}
+
+/** Whether Deno's own file functions can reach that name; they take UTF-8 only and see nothing else (tried with 2.6.8). */
+export function isReachable(name: string): boolean {
+  return name.isWellFormed();
+}
+
+/** `directory/name`, where the root of a tree is the empty string. */
+export function joinName(directory: string, name: string): string {
+  return directory === "" ? name : `${directory}/${name}`;
+}
+
+/** Names as the lists programs read: each followed by a NUL. */
+export function encodeNameList(names: readonly string[]): Uint8Array<ArrayBuffer> {
+  const text = names.map((name) => `${name}\0`).join("");
+  if (text.isWellFormed()) return ENCODER.encode(text);
+  const parts = names.map((name) => encodeName(`${name}\0`));
+  const list = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    list.set(part, at);
+    at += part.length;
+  }
+  return list;
+}

@@ -1,0 +1,49 @@
+// Work that runs side by side, so much at a time, until the first failure.
+
+/** Runs tasks with at most `width` at once. The first that throws keeps the rest from starting; `settle` throws its error. */
+export class Pool {
+  readonly #width: number;
+  readonly #running = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #onFailure: (error: unknown) => void;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(width: number, onFailure: (error: unknown) => void = () => {}) {
+    this.#width = width;
+    this.#onFailure = onFailure;
+  }
+
+  /** Starts a task, at once or when one ends. Resolves as soon as it has started: awaiting this keeps the caller from running ahead. */
+  async start(task: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.#width && this.#failure === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    if (this.#failure !== undefined) return;
+    const running = task().catch((error) => {
+      this.#failure ??= { error };
+      this.#onFailure(error);
+    }).finally(() => {
+      this.#running.delete(running);
+      if (this.#failure === undefined) this.#waiting.shift()?.();
+      else for (const resume of this.#waiting.splice(0)) resume();
+    });
+    this.#running.add(running);
+  }
+
+  /** Waits until all started tasks have ended. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}
+
+/** Does something for each item, at most `width` at once. */
+export async function forEachAtOnce<T>(
+  items: readonly T[],
+  width: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const pool = new Pool(width);
+  for (const item of items) await pool.start(() => task(item));
+  await pool.settle();
+}

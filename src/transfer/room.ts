@@ -1,0 +1,30 @@
+// Whether what is to be written fits, before it is written.
+import { statfs } from "node:fs/promises";
+import { CliError } from "../errors.ts";
+import { formatCount, formatSize } from "../format.ts";
+
+/** What is to be written. */
+export interface RoomRequest {
+  readonly files: number;
+  readonly sizeBytes: number;
+}
+
+/** Throws a CliError `no-space` with the figures if the file system of a path has too few free bytes or inodes for it. */
+export async function checkRoom(path: string, request: RoomRequest): Promise<void> {
+  const facts = await statfs(path).catch(() => undefined);
+  if (facts === undefined) return;
+  const freeBytes = facts.bavail * facts.bsize;
+  if (request.sizeBytes > freeBytes) {
+    refuse(path, `${formatSize(request.sizeBytes)} are to be written and ${formatSize(freeBytes)} are free`);
+  }
+  // Some file systems make inodes as they need them and say 0 of 0.
+  if (facts.files > 0 && request.files > facts.ffree) {
+    refuse(path, `${formatCount(request.files)} files are to be made and ${formatCount(facts.ffree)} are allowed`);
+  }
+}
+
+function refuse(path: string, figures: string): never {
+  throw new CliError("no-space", `Cannot write to "${path}": ${figures}`, {
+    hint: "make room there, or stage less with `--var NAME`",
+  });
+}

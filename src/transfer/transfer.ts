@@ -1,0 +1,360 @@
+// Moves what differs from one directory tree to another: the one entrance for whoever stages, pushes, migrates or packs.
+// Knows nothing of variables, markers or configuration.
+import { CliError } from "../errors.ts";
+import type { System } from "../system/system.ts";
+import { withoutDestructive } from "../tools/rsync.ts";
+import type { DecisionRules, DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
+import { Execution, type Writing } from "./execute.ts";
+import { type Manifest, ManifestBuilder } from "./manifest.ts";
+import { joinName } from "./names.ts";
+import { checkRoom } from "./room.ts";
+import { walkTrees } from "./walk.ts";
+import { prepareWorkplace, type Workplace } from "./workplace.ts";
+
+/** What to transfer, and how. */
+export interface TransferRequest {
+  /** Directory roots, absolute. `to` may not exist yet. */
+  readonly from: string;
+  readonly to: string;
+  /**
+   * - `stage-in`: `to` gets what is new or changed in `from`; what was recorded and is gone there goes here as well. A file
+   *   that changed on the receiving side only is kept.
+   * - `stage-out`: only what changed or is new in `from` since the baseline. Nothing is removed, nothing newer overwritten,
+   *   nothing brought back that was deleted there; modes and owners stay those of the receiving side.
+   * - `mirror`: an exact copy, over whatever is there; nothing is removed.
+   */
+  readonly policy: TransferPolicy;
+  /** `auto`: native for `stage-in`, rsync (where there is one) for what writes persistent storage. */
+  readonly engine: "auto" | "rsync" | "native";
+  /** The user's own arguments for rsync; they make rsync the engine. Those that remove something never reach a stage-out. */
+  readonly extraArgs: readonly string[];
+  /** What the last complete transfer recorded; without it the newer side wins. */
+  readonly baseline: Manifest | undefined;
+  /** `unpublished`: nobody reads `to` yet. `in-place`: readers see each file old or new, never half. */
+  readonly publish: "unpublished" | "in-place";
+  readonly report?: (progress: TransferProgress) => void;
+}
+
+/** How far it is. Numbers never fall; the totals are known when the walk is over. */
+export interface TransferProgress {
+  readonly phase: "comparing" | "transferring" | "finishing";
+  /** Names looked at so far. */
+  readonly filesSeen: number;
+  readonly filesDone: number;
+  readonly filesTotal?: number;
+  readonly bytesDone: number;
+  readonly bytesTotal?: number;
+}
+
+/** A name on the receiving side that was left alone. */
+export interface KeptPath {
+  readonly path: string;
+  readonly reason: Kept["reason"];
+}
+
+/** A name that could not be transferred. */
+export interface MissingPath {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What a transfer would do; a dry run shows this. */
+export interface TransferPlan {
+  readonly engine: "rsync" | "native";
+  readonly filesToTransfer: number;
+  readonly bytesToTransfer: number;
+  /** Of the whole source. */
+  readonly filesTotal: number;
+  readonly bytesTotal: number;
+  /** Paths relative to the roots. */
+  readonly transfers: readonly string[];
+  readonly deletions: readonly string[];
+  readonly kept: readonly KeptPath[];
+  readonly unreadable: readonly MissingPath[];
+  /** The decisions, directory by directory, for {@linkcode carryOut}. */
+  readonly directories: readonly DirectoryPlan[];
+}
+
+/** How a transfer ended. */
+export interface TransferOutcome {
+  /** `partial`: something is missing. Only a complete one may be called fresh. */
+  readonly status: "complete" | "partial" | "failed";
+  readonly engine: "rsync" | "native";
+  readonly filesTransferred: number;
+  readonly bytesTransferred: number;
+  readonly filesTotal: number;
+  readonly bytesTotal: number;
+  readonly deleted: readonly string[];
+  readonly kept: readonly KeptPath[];
+  readonly missing: readonly MissingPath[];
+  /** All that is missing vanished at the source meanwhile: nothing is wrong, but something changed. */
+  readonly vanishedOnly: boolean;
+  /** What the programs said. */
+  readonly lastWords: readonly string[];
+  /** What both sides have in common now. */
+  readonly manifest: Manifest;
+  readonly seconds: number;
+}
+
+/** Looks at both sides and decides, without changing anything. Throws a CliError where the source can't be read. */
+export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
+  await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
+  const survey = new Survey(request);
+  const directories: DirectoryPlan[] = [];
+  await walkTrees(
+    walkRequest(request),
+    {
+      onPlan: (plan) => {
+        survey.add(plan);
+        directories.push(plan);
+      },
+      onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
+    },
+    workplace,
+    system,
+  );
+  const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
+    entries.map((entry) => joinName(plan.directory, entry.name));
+  return {
+    engine: engineFor(request, workplace),
+    ...survey.totals(),
+    transfers: directories.flatMap((plan) => at(plan, plan.transfers)),
+    deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
+    kept: survey.kept,
+    unreadable: survey.unreadable,
+    directories,
+  };
+}
+
+/** Carries out a plan: exactly that, though each file is checked again when it is its turn. Errors as in {@linkcode transferTree}. */
+export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
+  const feed = async (receiver: Receiver) => {
+    for (const directory of plan.directories) await receiver.onPlan(directory);
+    for (const { path, reason } of plan.unreadable) receiver.onUnreadable(path, "from", reason);
+  };
+  return await run(request, feed, system);
+}
+
+/**
+ * Compares and transfers at the same time. Single files that fail are in the outcome; throws a CliError `no-space` where
+ * there is no room, `missing-tool` where the engine asked for isn't there, and the signal's reason on a signal.
+ */
+export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
+  const feed = (receiver: Receiver, workplace: Workplace) =>
+    walkTrees(walkRequest(request), receiver, workplace, system);
+  return await run(request, feed, system);
+}
+
+interface Receiver {
+  onPlan(plan: DirectoryPlan): Promise<void>;
+  onUnreadable(directory: string, side: "from" | "to", reason: string): void;
+}
+
+async function run(
+  request: TransferRequest,
+  feed: (receiver: Receiver, workplace: Workplace) => Promise<void>,
+  system: System,
+): Promise<TransferOutcome> {
+  const started = performance.now();
+  await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
+  const engine = engineFor(request, workplace);
+  const survey = new Survey(request);
+  const manifest = new ManifestBuilder();
+  const beside = await prepareTarget(request, engine);
+  const writing = writingFor(request, engine, beside, workplace);
+  const execution = new Execution(
+    request,
+    writing,
+    workplace,
+    manifest,
+    system,
+    (files, sizeBytes) => survey.done(files, sizeBytes),
+  );
+  try {
+    await feed({
+      onPlan: async (plan) => {
+        survey.add(plan);
+        await execution.add(plan);
+      },
+      onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
+    }, workplace);
+    const { filesToTransfer, bytesToTransfer } = survey.totals();
+    const { filesDone, bytesDone } = execution.tally;
+    await checkRoom(request.to, { files: filesToTransfer - filesDone, sizeBytes: bytesToTransfer - bytesDone });
+    survey.walked();
+    await execution.finish(survey.unreadable.length === 0);
+  } catch (error) {
+    await execution.abandon(error);
+    system.signal.throwIfAborted();
+    throw error;
+  } finally {
+    if (beside !== undefined) await Deno.remove(beside, { recursive: true }).catch(() => {});
+  }
+  survey.keepRecords(manifest);
+  const { tally } = execution;
+  const missing = [...survey.unreadable, ...tally.missing];
+  return {
+    status: missing.length === 0 ? "complete" : "partial",
+    engine,
+    filesTransferred: tally.filesDone,
+    bytesTransferred: tally.bytesDone,
+    filesTotal: survey.totals().filesTotal,
+    bytesTotal: survey.totals().bytesTotal,
+    deleted: tally.deleted,
+    kept: survey.kept,
+    missing: missing.map(({ path, reason }) => ({ path, reason })),
+    vanishedOnly: missing.length > 0 && survey.unreadable.length === 0 && tally.missing.every((item) => item.vanished),
+    lastWords: tally.lastWords.slice(-20),
+    manifest: manifest.build("nanoseconds"),
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;
+
+/** Counts what goes by: for the plan's figures, for progress, for what the outcome names. */
+class Survey {
+  readonly kept: KeptPath[] = [];
+  readonly unreadable: MissingPath[] = [];
+  readonly #request: TransferRequest;
+  #counts = { filesToTransfer: 0, bytesToTransfer: 0, filesTotal: 0, bytesTotal: 0 };
+  #done = { filesDone: 0, bytesDone: 0 };
+  #phase: TransferProgress["phase"] = "comparing";
+  #walked = false;
+  #reportedAt = 0;
+
+  constructor(request: TransferRequest) {
+    this.#request = request;
+  }
+
+  add(plan: DirectoryPlan): void {
+    for (const { name, reason } of plan.kept) this.kept.push({ path: joinName(plan.directory, name), reason });
+    const toCome = [
+      ...plan.transfers,
+      ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from),
+    ];
+    for (const entry of toCome) {
+      this.#counts.filesToTransfer++;
+      this.#counts.bytesToTransfer += entry.sizeBytes;
+    }
+    for (const [, state] of plan.records) {
+      if (state.type === "directory") continue;
+      this.#counts.filesTotal++;
+      this.#counts.bytesTotal += state.sizeBytes;
+    }
+    if (this.#counts.filesToTransfer > 0) this.#phase = "transferring";
+    this.#report();
+  }
+
+  addUnreadable(directory: string, side: "from" | "to", reason: string): void {
+    const root = side === "from" ? this.#request.from : this.#request.to;
+    this.unreadable.push({ path: directory, reason: `cannot read "${joinName(root, directory)}": ${reason}` });
+  }
+
+  done(files: number, sizeBytes: number): void {
+    this.#done.filesDone += files;
+    this.#done.bytesDone += sizeBytes;
+    this.#report();
+  }
+
+  walked(): void {
+    this.#walked = true;
+    if (this.#counts.filesToTransfer === this.#done.filesDone) this.#phase = "finishing";
+    this.#report("now");
+  }
+
+  totals(): Totals {
+    return this.#counts;
+  }
+
+  /** What could not be looked at stays recorded as it was. */
+  keepRecords(manifest: ManifestBuilder): void {
+    const { baseline } = this.#request;
+    if (baseline === undefined || this.unreadable.length === 0) return;
+    for (const directory of baseline.directories()) {
+      const hidden = this.unreadable.some(({ path }) =>
+        directory === path || path === "" || directory.startsWith(`${path}/`)
+      );
+      if (hidden) manifest.add(directory, baseline.entriesOf(directory)!);
+    }
+  }
+
+  /** At most ten times a second. */
+  #report(when: "now" | "later" = "later"): void {
+    const now = performance.now();
+    if (this.#request.report === undefined || (when === "later" && now - this.#reportedAt < 100)) return;
+    this.#reportedAt = now;
+    const { filesToTransfer, bytesToTransfer, filesTotal } = this.#counts;
+    this.#request.report({
+      phase: this.#phase,
+      filesSeen: filesTotal,
+      ...this.#done,
+      ...(this.#walked ? { filesTotal: filesToTransfer, bytesTotal: bytesToTransfer } : {}),
+    });
+  }
+}
+
+function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] {
+  const deletesAll = request.policy === "stage-in" &&
+    request.extraArgs.some((argument) => /^--del(ete)?\b/.test(argument));
+  const rules: DecisionRules = {
+    policy: request.policy,
+    precision: request.baseline?.precision ?? "nanoseconds",
+    removals: deletesAll ? "all" : "baseline",
+  };
+  return { from: request.from, to: request.to, baseline: request.baseline, rules };
+}
+
+function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "native" {
+  const wantsRsync = request.extraArgs.length > 0 || request.engine === "rsync";
+  if (wantsRsync && workplace.rsync === undefined) {
+    throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
+      hint: "load it (`module load rsync`), or take rsync_extra_args out and use --engine native",
+    });
+  }
+  if (wantsRsync) return "rsync";
+  if (request.engine === "native") return "native";
+  return request.policy === "stage-in" || workplace.rsync === undefined ? "native" : "rsync";
+}
+
+function writingFor(
+  request: TransferRequest,
+  engine: "rsync" | "native",
+  beside: string | undefined,
+  workplace: Workplace,
+): Writing {
+  const common = {
+    overwrite: "always",
+    durability: request.policy === "stage-in" ? "fast" : "durable",
+    extraArgs: withoutDestructive(request.extraArgs),
+  } as const;
+  const copy = { kind: "rsync", options: { ...common, keep: "copy" } } as const;
+  const content = { kind: "rsync", options: { ...common, keep: "content" } } as const;
+  if (engine === "rsync") {
+    if (request.policy === "stage-out") {
+      return { files: content, special: undefined, directories: "none", directoryMode: "umask" };
+    }
+    return { files: copy, special: undefined, directories: copy.options, directoryMode: "private" };
+  }
+  return {
+    files: beside === undefined ? { kind: "tar" } : { kind: "tar beside", beside },
+    special: workplace.rsync === undefined ? undefined : copy,
+    directories: request.policy === "stage-out" ? "none" : "tar",
+    directoryMode: request.policy === "stage-out" ? "umask" : "private",
+  };
+}
+
+/** Makes the root; for in-place writing also a tree beside it. Clears what a killed transfer left there. */
+async function prepareTarget(request: TransferRequest, engine: "rsync" | "native"): Promise<string | undefined> {
+  await Deno.mkdir(request.to, { recursive: true, mode: request.policy === "stage-out" ? 0o777 : 0o700 });
+  if (engine === "rsync" || request.publish === "unpublished") return undefined;
+  const root = await Deno.realPath(request.to);
+  const beside = `${root}.incoming`;
+  await Deno.remove(beside, { recursive: true }).catch(() => {});
+  await Deno.mkdir(beside, { mode: 0o700 });
+  return beside;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}

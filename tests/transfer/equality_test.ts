@@ -1,0 +1,24 @@
+// What a transfer leaves behind is what `rsync -aH` would have left.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { differences, makeNastyTree, requestFor, temporaryDirectory, testSystem } from "./trees.ts";
+
+for (const engine of ["native", "rsync"] as const) {
+  for (const publish of ["unpublished", "in-place"] as const) {
+    for (const policy of ["stage-in", "mirror"] as const) {
+      Deno.test(`${policy}, ${engine}, ${publish}: equals rsync -aH on a nasty tree`, async () => {
+        await using place = await temporaryDirectory();
+        const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+        await Deno.mkdir(from);
+        await makeNastyTree(from);
+        const request = requestFor(from, to, { engine, publish, policy });
+        const outcome = await transferTree(request, testSystem());
+        assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });
+        assert.equal(await differences(from, to), "");
+        const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+        assert.equal(again.filesTransferred, 0);
+        assert.equal(await differences(from, to), "");
+      });
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// The manifest: what is written is read, what is damaged is not believed, and purges are found with few looks.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { EntryState } from "../../src/transfer/entry.ts";
+import { ManifestBuilder, readManifest, writeManifest } from "../../src/transfer/manifest.ts";
+import { decodeName, encodeName } from "../../src/transfer/names.ts";
+import { findPurged, sampleManifest } from "../../src/transfer/purge.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { makeNastyTree, requestFor, temporaryDirectory, testSystem } from "./trees.ts";
+
+const nameBytes = fc.uint8Array({ minLength: 1, maxLength: 30 })
+  .map((bytes) => bytes.map((byte) => byte === 0 || byte === 47 ? 65 : byte));
+
+Deno.test("names: any bytes come back from the string they were made", () => {
+  fc.assert(fc.property(nameBytes, (bytes) => {
+    assert.deepEqual([...encodeName(decodeName(bytes))], [...bytes]);
+  }));
+});
+
+Deno.test("manifest: what was recorded is read back, whatever the names and times", async () => {
+  await using place = await temporaryDirectory();
+  const path = `${place.path}/m`;
+  const state: fc.Arbitrary<EntryState> = fc.record({
+    type: fc.constantFrom("file", "directory", "link", "special"),
+    mode: fc.integer({ min: 0, max: 0o7777 }),
+    sizeBytes: fc.maxSafeNat(),
+    mtimeSeconds: fc.integer({ min: -(2 ** 40), max: 2 ** 40 }),
+    mtimeNanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
+    linkTarget: nameBytes.map(decodeName),
+  }, { noNullPrototype: true });
+  const records = fc.uniqueArray(fc.tuple(nameBytes.map(decodeName), state), { selector: ([name]) => name });
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(nameBytes.map(decodeName), records), async (tree) => {
+      const builder = new ManifestBuilder();
+      for (const [directory, entries] of Object.entries(tree)) builder.add(directory, entries);
+      await writeManifest(path, builder.build("nanoseconds"));
+      const read = await readManifest(path);
+      for (const [directory, entries] of Object.entries(tree)) {
+        assert.deepEqual(read?.entriesOf(directory), new Map(entries));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("manifest: a damaged one is none, wherever the damage is", async () => {
+  await using place = await temporaryDirectory();
+  const path = `${place.path}/m`;
+  const builder = new ManifestBuilder();
+  const state = { mode: 0o644, sizeBytes: 5, mtimeSeconds: 7, mtimeNanoseconds: 9, linkTarget: "" };
+  builder.add("a", [["file", { type: "file", ...state }]]);
+  await writeManifest(path, builder.build("nanoseconds"));
+  const bytes = await Deno.readFile(path);
+  for (let at = 0; at < bytes.length; at++) {
+    await Deno.writeFile(path, bytes.with(at, bytes[at]! ^ 1));
+    assert.equal(await readManifest(path), undefined, `byte ${at}`);
+    await Deno.writeFile(path, bytes.subarray(0, at));
+    assert.equal(await readManifest(path), undefined, `cut at ${at}`);
+  }
+});
+
+Deno.test("purge: the sample notices an emptied tree, the listing names every file", async () => {
+  await using place = await temporaryDirectory();
+  const [from, to, path] = [`${place.path}/from`, `${place.path}/to`, `${place.path}/m`];
+  await Deno.mkdir(from);
+  await makeNastyTree(from);
+  const { manifest } = await transferTree(requestFor(from, to), testSystem());
+  await writeManifest(path, manifest);
+  assert.deepEqual(await sampleManifest(path, to, 8), []);
+  assert.deepEqual(await findPurged(manifest, to, testSystem()), []);
+  await Deno.remove(`${to}/plain/one`);
+  assert.deepEqual(await sampleManifest(path, to, 8), ["plain/one"]);
+  await Deno.remove(`${to}/new\nline/f\nour`);
+  assert.deepEqual((await findPurged(manifest, to, testSystem())).toSorted(), ["new\nline/f\nour", "plain/one"]);
+});

@@ -1,0 +1,69 @@
+// Trees for the transfer tests: nasty ones, their exact listing, and the transfer of one into another.
+import { type TransferRequest } from "../../src/transfer/transfer.ts";
+import type { System } from "../../src/system/system.ts";
+
+/** A temporary directory that goes with `await using`, whatever modes are in it. */
+export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.makeTempDir({ prefix: "euler-files-test-" });
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await shell(`chmod -R u+rwx ${path}; rm -rf ${path}`);
+    },
+  };
+}
+
+/** Runs a shell script, fails if it fails, and returns its stdout. */
+export async function shell(script: string, cwd = "/"): Promise<string> {
+  const output = await new Deno.Command("bash", { args: ["-euc", script], cwd }).output();
+  if (!output.success) throw new Error(`${script}: ${new TextDecoder().decode(output.stderr)}`);
+  return new TextDecoder().decode(output.stdout);
+}
+
+/** What the transfer needs of the system. */
+export function testSystem(signal: AbortSignal = new AbortController().signal): System {
+  const env = Deno.env.toObject();
+  return {
+    env,
+    signal,
+    now: () => 0,
+    cwd: "/",
+    executable: "",
+    processId: 0,
+    hostName: "",
+    userId: 0,
+  } as unknown as System;
+}
+
+/** A request with the usual answers. */
+export function requestFor(from: string, to: string, changes: Partial<TransferRequest> = {}): TransferRequest {
+  return {
+    ...{ from, to, policy: "stage-in", engine: "auto", extraArgs: [], baseline: undefined, publish: "unpublished" },
+    ...changes,
+  };
+}
+
+/** Everything `rsync -aH` would find between two trees; empty if they are equal, to the nanosecond. */
+export async function differences(from: string, to: string): Promise<string> {
+  return await shell(`rsync -aHn --checksum --delete --modify-window=-1 --itemize-changes '${from}/' '${to}/'`);
+}
+
+/** A tree with everything that copies get wrong. */
+export async function makeNastyTree(root: string): Promise<void> {
+  await shell(
+    `
+    mkdir -p plain/deep/er empty readonly/inner 'with space' $'new\\nline' $'odd\\xff' holes links hard/a hard/b
+    echo one >plain/one; echo two >plain/deep/er/two; : >plain/empty
+    echo three >'with space/na me'; echo four >$'new\\nline/f\\nour'; echo five >$'odd\\xff/fi\\xfeve'
+    echo six >-dash; echo seven >'#hash'; echo eight >' lead'; echo nine >$'tab\\t*?[x]\\\\'
+    truncate -s 3M holes/sparse; printf end >>holes/sparse; head -c 300000 /dev/urandom >holes/full
+    ln -s nowhere links/dangling; ln -s ../plain/one links/file; ln -s .. links/loop; ln -s $'odd\\xfe' links/odd
+    echo linked >hard/a/x; ln hard/a/x hard/b/y; ln hard/a/x hard/z; echo pair >hard/p; ln hard/p hard/q
+    mkfifo fifo; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+    echo locked >readonly/inner/file; chmod 0640 plain/one; chmod 4755 plain/deep/er/two; chmod 0444 'with space/na me'
+    touch -d '1950-01-02 03:04:05.678901234 UTC' plain/one; touch -d '@-0.25' plain/deep; touch -h -d '@1234567890.000000001' links/dangling
+    touch -d '@1000000000.999999999' empty; touch -d '@1600000000.5' plain/empty
+    chmod 0555 readonly/inner readonly; chmod 0700 empty`,
+    root,
+  );
+}
