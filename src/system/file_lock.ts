@@ -83,12 +83,12 @@ async function raceForFlock(file: Deno.FsFile, request: LockRequest, system: Sys
     },
   );
   const deadline = request.deadlineSeconds * 1000;
-  const first = await Promise.race([locking, later(Math.min(CONTENTION_MILLISECONDS, deadline), system.signal)]);
+  const first = await raceAgainst(Math.min(CONTENTION_MILLISECONDS, deadline), locking, system.signal);
   if (first === "held" || first === "unsupported") return first;
   if (first === "elapsed") request.onWait?.(await readHolder(request.path));
   const second = first === "aborted"
     ? first
-    : await Promise.race([locking, later(deadline - CONTENTION_MILLISECONDS, system.signal)]);
+    : await raceAgainst(deadline - CONTENTION_MILLISECONDS, locking, system.signal);
   if (second === "held" || second === "unsupported") return second;
   abandoned = true;
   system.signal.throwIfAborted();
@@ -121,14 +121,19 @@ function isUnsupported(error: unknown): boolean {
   return errno !== undefined && UNSUPPORTED_ERRNOS.includes(Number(errno));
 }
 
-async function later(milliseconds: number, signal: AbortSignal): Promise<"elapsed" | "aborted"> {
+/** What comes first: the work's result, the time or a signal. The timer ends with the race, or it would keep the process alive. */
+async function raceAgainst<Result>(
+  milliseconds: number,
+  work: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result | "elapsed" | "aborted"> {
   if (signal.aborted) return "aborted";
   const { promise, resolve } = Promise.withResolvers<"elapsed" | "aborted">();
   const timer = setTimeout(() => resolve("elapsed"), Math.max(0, milliseconds));
   const abort = () => resolve("aborted");
   signal.addEventListener("abort", abort, { once: true });
   try {
-    return await promise;
+    return await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
