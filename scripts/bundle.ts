@@ -9,7 +9,7 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-env",
   // Not `--allow-run=rsync,…`: with names, Deno starts nothing while an LD_* variable is set, and `module load` sets them.
   "--allow-run",
-  "--allow-sys=hostname,uid",
+  "--allow-sys=hostname,uid,statfs",
 ];
 
 /** Where the project is, as a path without a slash at its end. */
