@@ -1,6 +1,13 @@
 // A lock for file systems without flock: a file only one can create, kept alive by a heartbeat.
 import { CliError, messageOf } from "../errors.ts";
-import { describeHolder, type Lock, lockedError, type LockHolder, type LockRequest, readHolder } from "./file_lock.ts";
+import {
+  describeHolder,
+  type Lock,
+  lockedError,
+  type LockHolder,
+  type LockRequest,
+  readHolder,
+} from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
 /** How often a holder shows that it lives. */

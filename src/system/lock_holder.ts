@@ -1,0 +1,75 @@
+// Who holds a lock, as the holder writes it and the waiters read it; and what asking for a lock and having it mean.
+import { CliError } from "../errors.ts";
+import { formatAge, printable } from "../format.ts";
+import type { System } from "./system.ts";
+
+/** What to lock and how long to try. */
+export interface LockRequest {
+  /** The lock file, absolute. It is made (0600) if it isn't there, and stays: removing it would split its waiters. */
+  readonly path: string;
+  readonly deadlineSeconds: number;
+  /** Called when someone else has it: once at the start of the wait, with what they wrote about themselves. */
+  readonly onWait?: (holder: LockHolder | undefined) => void;
+}
+
+/** Who has a lock, as they wrote into it. */
+export interface LockHolder {
+  readonly host: string;
+  readonly pid: number;
+  /** Slurm's job number, where there is one. */
+  readonly job?: string;
+  /** Seconds since 1970 by the holder's clock. */
+  readonly since: number;
+}
+
+/** A lock that is held; `await using` gives it back. */
+export interface Lock extends AsyncDisposable {
+  readonly kind: "flock" | "lease";
+}
+
+/** What this process writes into the locks it holds. */
+export function describeHolder(system: System): LockHolder {
+  const job = system.env.SLURM_JOB_ID;
+  return {
+    host: system.hostName,
+    pid: system.processId,
+    ...(job === undefined ? {} : { job }),
+    since: Math.floor(system.now() / 1000),
+  };
+}
+
+/** The error for a lock that didn't come free in time. */
+export function lockedError(request: LockRequest, holder: LockHolder | undefined, system: System): CliError {
+  return new CliError(
+    "locked",
+    `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s`,
+    {
+      hint:
+        "wait for the other job, or raise lock_timeout_seconds with `euler-files config set lock_timeout_seconds N`",
+    },
+  );
+}
+
+/** `by job 123 (process 4711 on eu-g1-001, for 12m)`, or as much of it as is known. */
+export function describe(holder: LockHolder | undefined, system: Pick<System, "now">): string {
+  if (holder === undefined) return "by another process";
+  const age = formatAge(system.now() / 1000 - holder.since);
+  const who = `process ${holder.pid} on ${printable(holder.host)}, for ${age}`;
+  return holder.job === undefined ? `by ${who}` : `by job ${printable(holder.job)} (${who})`;
+}
+
+/** What the holder of a lock wrote about itself, as far as it can be read. */
+export async function readHolder(path: string): Promise<LockHolder | undefined> {
+  try {
+    const holder: unknown = JSON.parse(await Deno.readTextFile(path));
+    return isHolder(holder) ? holder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isHolder(value: unknown): value is LockHolder {
+  if (typeof value !== "object" || value === null) return false;
+  const { host, pid, since } = value as Partial<LockHolder>;
+  return typeof host === "string" && typeof pid === "number" && typeof since === "number";
+}

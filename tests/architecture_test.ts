@@ -1,0 +1,138 @@
+// The rules of the house, as far as a program can see them: who imports whom, who touches the machine, names and sizes.
+import { deepEqual, ok } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
+
+/** From the process down to what anybody may use; a room (a file or directory of src/) imports only from lines below its own. */
+const LAYERS: readonly (readonly string[])[] = [
+  ["main.ts"],
+  ["cli"],
+  ["commands"],
+  ["schema"],
+  ["global_options.ts"],
+  ["command.ts"],
+  ["events.ts"],
+  ["apptainer"],
+  ["staging", "venv", "shell"],
+  ["transfer"],
+  ["config", "tools"],
+  ["system"],
+  ["errors.ts", "fields.ts", "format.ts", "json_text.ts", "nearest.ts", "version.ts"],
+];
+
+/** A feature stands alone; these meet below the commands. */
+const FEATURES = ["apptainer", "staging", "venv", "shell"];
+const FEATURE_IMPORTS = ["apptainer → staging", "apptainer → venv"];
+
+/** What touches the process or the machine, and the rooms that may. */
+const EDGES: readonly { readonly what: string; readonly pattern: RegExp; readonly rooms: readonly string[] }[] = [
+  { what: "Deno.exit, Deno.args", pattern: /\bDeno\.(exit|args)\b/, rooms: ["main.ts", "system"] },
+  { what: "Deno.env", pattern: /\bDeno\.env\b/, rooms: ["system"] },
+  { what: "Deno.Command, Deno.kill", pattern: /\bDeno\.(Command|kill|run)\b/, rooms: ["system"] },
+  { what: "the streams of Deno", pattern: /\bDeno\.(stdin|stdout|stderr)\b/, rooms: ["system"] },
+  { what: "the streams of node", pattern: /\bprocess\.\w/, rooms: ["system", "cli"] },
+  { what: "the clock", pattern: /\bDate\.now\b|\bnew Date\(\)/, rooms: ["system"] },
+  { what: "signals", pattern: /\bDeno\.\w+SignalListener\b/, rooms: ["system"] },
+  { what: "console", pattern: /\bconsole\.\w/, rooms: [] },
+  { what: "starting programs", pattern: /\b(spawn|findProgram)\(/, rooms: ["system", "tools"] },
+  { what: "node's ways to the same", pattern: /"node:(child_process|worker_threads|net|http|https)"/, rooms: [] },
+];
+
+interface SourceFile {
+  /** From the project's directory: `src/cli/run.ts`. */
+  readonly path: string;
+  readonly room: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+const FILES = await sourceFiles();
+
+Deno.test("every room has its place in the layers", () => {
+  const known = LAYERS.flat();
+  deepEqual([...new Set(FILES.map(({ room }) => room).filter((room) => !known.includes(room)))], []);
+});
+
+Deno.test("imports lead down the layers, and from no command to another", () => {
+  const wrong = edges().filter(({ from, to }) => {
+    if (from.room === to.room) return from.room === "commands";
+    if (FEATURES.includes(from.room) && FEATURES.includes(to.room)) {
+      return !FEATURE_IMPORTS.includes(`${from.room} → ${to.room}`);
+    }
+    return layerOf(from) >= layerOf(to);
+  });
+  deepEqual(wrong.map(({ from, to }) => `${from.path} → ${to.path}`), []);
+});
+
+Deno.test("no import leads back to where it came from", () => {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]) => {
+    if (trail.includes(path)) return void cycles.push([...trail.slice(trail.indexOf(path)), path].join(" → "));
+    if (done.has(path)) return;
+    for (const next of FILES.find((file) => file.path === path)?.imports ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const { path } of FILES) visit(path, []);
+  deepEqual(cycles, []);
+});
+
+for (const { what, pattern, rooms } of EDGES) {
+  Deno.test(`${what}: ${rooms.length === 0 ? "nowhere" : `only in ${rooms.join(", ")}`}`, () => {
+    const wrong = FILES.filter(({ room, text }) => !rooms.includes(room) && pattern.test(withoutComments(text)));
+    deepEqual(wrong.map(({ path }) => path), []);
+  });
+}
+
+Deno.test("no file or directory has a name that says nothing", () => {
+  const empty = FILES.filter(({ path }) =>
+    /(^|[/_])(utils?|helpers?|common|managers?|types|misc)(_|\/|\.ts$)/.test(path)
+  );
+  deepEqual(empty.map(({ path }) => path), []);
+});
+
+Deno.test("every file begins with a comment that says what it is for", () => {
+  deepEqual(FILES.filter(({ text }) => !/^\/\/ \S/.test(text)).map(({ path }) => path), []);
+});
+
+Deno.test("files are rooms: no more than 400 lines, half of them no more than 120", () => {
+  const sizes = FILES.map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
+  deepEqual(sizes.filter(({ lines }) => lines > 400), []);
+  const median = sizes.map(({ lines }) => lines).sort((a, b) => a - b)[Math.floor(sizes.length / 2)] ?? 0;
+  ok(median <= 120, `the median is ${median} lines`);
+});
+
+function edges(): { from: SourceFile; to: SourceFile }[] {
+  return FILES.flatMap((from) => FILES.filter(({ path }) => from.imports.includes(path)).map((to) => ({ from, to })));
+}
+
+function layerOf({ room }: SourceFile): number {
+  return LAYERS.findIndex((rooms) => rooms.includes(room));
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
+}
+
+async function sourceFiles(): Promise<SourceFile[]> {
+  const paths = ["main.ts", ...await modulesBelow("src")];
+  return await Promise.all(paths.map(async (path) => {
+    const text = await Deno.readTextFile(`${PROJECT_DIRECTORY}/${path}`);
+    const specifiers = [...withoutComments(text).matchAll(/(?:\bfrom|\bimport\(?)\s*"(\.[^"]+)"/g)];
+    return {
+      path,
+      room: path.replace(/^src\//, "").replace(/\/.*/, ""),
+      text,
+      imports: specifiers.map((match) => join(dirname(path), match[1] ?? "")),
+    };
+  }));
+}
+
+async function modulesBelow(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${PROJECT_DIRECTORY}/${directory}`)) {
+    if (isDirectory) found.push(...await modulesBelow(`${directory}/${name}`));
+    else if (name.endsWith(".ts")) found.push(`${directory}/${name}`);
+  }
+  return found.sort();
+}
