@@ -8,6 +8,9 @@ export interface CommandEntry {
 
 /** Every command by the words that call it, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  "sync": { load: async () => (await import("../commands/sync.ts")).sync },
+  "status": { load: async () => (await import("../commands/status.ts")).status },
+  "push": { load: async () => (await import("../commands/push.ts")).push },
   "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };

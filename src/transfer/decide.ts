@@ -191,19 +191,24 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   if (rules.policy !== "stage-in") {
     // Gone on scratch is no deletion, a purge did it: the record stays.
     if (rules.policy === "stage-out" && base !== undefined) draft.records.push([to.name, base]);
-    if (rules.policy === "mirror") draft.extras.push(to);
+    if (rules.policy === "mirror" && rules.removals === "all") removeExtra(draft, to);
+    else if (rules.policy === "mirror") draft.extras.push(to);
     return;
   }
   const recorded = base !== undefined && base.type === to.type;
   if (!recorded && rules.removals === "baseline") return;
   if (to.type === "directory") {
-    draft.descend.push({ name: to.name, to });
-    draft.removals.push(to);
+    removeExtra(draft, to);
   } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.precision))) {
     draft.removals.push(to);
   } else {
     keep(draft, to.name, "gone at the source, changed there", base);
   }
+}
+
+function removeExtra(draft: Draft, to: Entry): void {
+  if (to.type === "directory") draft.descend.push({ name: to.name, to });
+  draft.removals.push(to);
 }
 
 function mustFinish(draft: Draft, rules: DecisionRules): boolean {

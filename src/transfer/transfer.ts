@@ -297,10 +297,12 @@ class Survey {
 function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] {
   const deletesAll = request.policy === "stage-in" &&
     request.extraArgs.some((argument) => /^--del(ete)?\b/.test(argument));
+  // In a tree that nobody has used, whatever differs is left from a killed transfer, and some of it looks newer.
+  const unused = request.policy === "stage-in" && request.publish === "unpublished";
   const rules: DecisionRules = {
-    policy: request.policy,
+    policy: unused ? "mirror" : request.policy,
     precision: request.baseline?.precision ?? "nanoseconds",
-    removals: deletesAll ? "all" : "baseline",
+    removals: deletesAll || unused ? "all" : "baseline",
   };
   return { from: request.from, to: request.to, baseline: request.baseline, rules };
 }

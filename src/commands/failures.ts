@@ -1,0 +1,31 @@
+// The failures of single variables or images, in the answers and on stderr of the commands that treat several.
+import * as v from "valibot";
+import type { Style } from "../command.ts";
+import type { CliError } from "../errors.ts";
+
+/** One thing that failed while others may have gone well. */
+export const FAILURE_SCHEMA = v.object({
+  name: v.string(),
+  kind: v.string(),
+  message: v.string(),
+  hint: v.optional(v.string()),
+  lines: v.array(v.string()),
+});
+
+/** See {@linkcode FAILURE_SCHEMA}. */
+export type Failure = v.InferOutput<typeof FAILURE_SCHEMA>;
+
+/** The failure of the thing with this name. */
+export function failureOf(name: string, error: CliError): Failure {
+  const { kind, message, hint, lines } = error;
+  return { name, kind, message, lines: [...lines], ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The failures for people, each with its hint. */
+export function failuresText(failures: readonly Failure[], style: Style): string {
+  return failures.map(({ message, lines, hint }) =>
+    `${style.bold(style.red("error:"))} ${message}\n` +
+    lines.map((line) => `  ${line}\n`).join("") +
+    (hint === undefined ? "" : `${style.bold(style.cyan("hint:"))} ${hint}\n`)
+  ).join("");
+}

@@ -1,0 +1,159 @@
+// `push`: brings what changed on scratch back to persistent storage.
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
+import { ensureScratch, resolveConfig, type ResolvedVariable } from "../config/resolve.ts";
+import { list, type RequestOf, toggle } from "../fields.ts";
+import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { runPool } from "../pool.ts";
+import { checkCongruency } from "../staging/congruency.ts";
+import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "./failures.ts";
+import { stagingSettings } from "./staging_settings.ts";
+
+const FIELDS = {
+  vars: list("Push only this variable, even if it is disabled", {
+    flag: "--var",
+    placeholder: "NAME",
+    aliases: ["only_vars"],
+  }),
+  dryRun: toggle("Show what would be pushed and change nothing"),
+};
+
+type PushCommandRequest = RequestOf<typeof FIELDS>;
+
+const RESULT_SCHEMA = v.object({
+  name: v.string(),
+  scratch: v.string(),
+  source: v.string(),
+  status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
+  files_transferred: v.optional(v.number()),
+  bytes_transferred: v.optional(v.number()),
+  seconds: v.optional(v.number()),
+  /** Files left as they are at home because home is ahead. */
+  kept: v.array(v.string()),
+  warnings: v.array(v.string()),
+});
+
+const ANSWER_SCHEMA = v.object({
+  command: v.literal("push"),
+  ok: v.boolean(),
+  dry_run: v.boolean(),
+  only_vars: v.array(v.string()),
+  results: v.array(RESULT_SCHEMA),
+  errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
+  warnings: v.array(v.string()),
+});
+
+type PushAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+/** Stages the selected variables out. */
+export const push = defineCommand({
+  name: "push",
+  summary: "Bring what changed on scratch back to persistent storage",
+  description: "Nothing is ever deleted at home, and a file that is newer there is kept and named.",
+  examples: [
+    { command: "euler-files push", does: "After a job: bring back what it downloaded" },
+    { command: "euler-files push --dry-run", does: "What would be brought back" },
+    { command: "euler-files push --var HF_HOME", does: "One variable only" },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  run: runPush,
+  render: renderPush,
+});
+
+async function runPush(request: PushCommandRequest, context: Context): Promise<PushAnswer> {
+  const { system } = context;
+  const path = configPath(
+    context.configOption === undefined ? {} : { config: context.configOption },
+    system.env,
+    system.cwd,
+  );
+  const { config } = await readConfig(path);
+  const resolved = resolveConfig(config, path, system.env, request.vars);
+  const variables = resolved.variables.filter((variable) => request.vars.length > 0 || variable.enabled);
+  if (variables.length === 0) {
+    context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
+  }
+  const warnings = checkCongruency(variables, system.env);
+  for (const warning of warnings) context.report({ type: "warning", ...warning });
+  await ensureScratch(resolved);
+  const settings = { ...stagingSettings(resolved), rsyncExtraArgs: resolved.rsyncExtraArgs };
+  const items = await runPool(variables, resolved.parallelJobs, async (variable) => {
+    if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };
+    const outcome = await pushVariable({ variable, settings }, system, context.report);
+    return { variable, outcome };
+  });
+  for (const { variable, outcome } of items) tell(variable, outcome, context);
+  const failures = items.flatMap(({ variable, outcome }) =>
+    outcome.status === "failed" ? [failureOf(variable.name, outcome.error)] : []
+  );
+  return {
+    command: "push",
+    ok: failures.length === 0,
+    dry_run: request.dryRun,
+    only_vars: [...request.vars],
+    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome)),
+    errors: failures.map(({ name, message }) => `${name}: ${message}`),
+    failures,
+    warnings: warnings.map(({ text }) => text),
+  };
+}
+
+function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): PushAnswer["results"] {
+  const base = { name: variable.name, scratch: variable.target, source: variable.source };
+  switch (outcome.status) {
+    case "failed":
+      return [];
+    case "scratch-missing":
+      return [{ ...base, status: "scratch-missing", kept: [], warnings: [] }];
+    case "would-push":
+      return [{
+        ...base,
+        status: "dry-run",
+        files_transferred: outcome.files,
+        bytes_transferred: outcome.bytes,
+        kept: [...outcome.kept],
+        warnings: [],
+      }];
+    case "pushed":
+      return [{
+        ...base,
+        status: "pushed",
+        files_transferred: outcome.outcome.filesTransferred,
+        bytes_transferred: outcome.outcome.bytesTransferred,
+        seconds: outcome.outcome.seconds,
+        kept: outcome.outcome.kept.map(({ path }) => path),
+        warnings: outcome.warnings.map(({ text }) => text),
+      }];
+  }
+}
+
+function tell(variable: ResolvedVariable, outcome: PushPlan | PushResult, context: Context): void {
+  const subject = variable.name;
+  const done = (mark: "good" | "idle" | "bad", text: string) =>
+    context.report({ type: "done", subject, outcome: mark, text });
+  switch (outcome.status) {
+    case "failed":
+      return done("bad", "not pushed");
+    case "scratch-missing":
+      return done("idle", "nothing on scratch");
+    case "would-push":
+      return done("idle", `${formatFiles(outcome.files)}, ${formatSize(outcome.bytes)} would be pushed`);
+    case "pushed": {
+      for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
+      const { filesTransferred, bytesTransferred, seconds } = outcome.outcome;
+      if (filesTransferred === 0) return done("idle", "nothing new on scratch");
+      return done(
+        "good",
+        `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed in ${formatDuration(seconds)}`,
+      );
+    }
+  }
+}
+
+function renderPush(answer: PushAnswer, styles: Styles): Rendered {
+  return { stderr: failuresText(answer.failures, styles.stderr) };
+}

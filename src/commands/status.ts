@@ -1,0 +1,200 @@
+// `status`: a table of the variables, as a sync would see them.
+import Table from "cli-table3";
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
+import { ensureScratch, resolveConfig } from "../config/resolve.ts";
+import { type RequestOf, toggle } from "../fields.ts";
+import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
+import { runPool } from "../pool.ts";
+import { checkCongruency } from "../staging/congruency.ts";
+import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
+import { stagingSettings } from "./staging_settings.ts";
+
+const FIELDS = {
+  measure: toggle("Measure all sizes anew instead of showing the recorded ones"),
+};
+
+type StatusRequest = RequestOf<typeof FIELDS>;
+
+const VARIABLE_SCHEMA = v.object({
+  name: v.string(),
+  source: v.string(),
+  scratch: v.string(),
+  /** Sizes are texts; `-` where there is nothing, `?` where it took too long. */
+  source_size: v.string(),
+  scratch_size: v.string(),
+  source_bytes: v.nullable(v.number()),
+  scratch_bytes: v.nullable(v.number()),
+  last_synced: v.string(),
+  age_seconds: v.nullable(v.number()),
+  status: v.picklist(["fresh", "stale", "not-synced", "source-missing", "unusable"]),
+  reason: v.optional(v.string()),
+  /** How many files are gone from scratch since the last transfer. */
+  purged_files: v.number(),
+});
+
+type VariableStatus = v.InferOutput<typeof VARIABLE_SCHEMA>;
+
+const ANSWER_SCHEMA = v.object({
+  command: v.literal("status"),
+  ok: v.boolean(),
+  /** The enabled variables, in the order of the config. */
+  variables: v.array(VARIABLE_SCHEMA),
+  disabled: v.array(VARIABLE_SCHEMA),
+  total_scratch_usage: v.string(),
+  total_scratch_bytes: v.number(),
+  scratch_base: v.string(),
+  cache_root: v.string(),
+  config_path: v.string(),
+  config: v.object({ scratch_base: v.string(), uv_cache_dir: v.string(), venv_base: v.string() }),
+  warnings: v.array(v.string()),
+});
+
+type StatusAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+/** No size is waited for longer than this: a table with a few `?` beats minutes of silence. */
+const SIZE_BOUND_SECONDS = 10;
+
+/** Looks at all variables side by side. */
+export const status = defineCommand({
+  name: "status",
+  summary: "Show what is staged, how fresh it is and how much room it takes",
+  description: "Sizes are the recorded ones where they are known; others are measured, for at most 10 seconds.",
+  examples: [
+    { command: "euler-files status", does: "The table" },
+    { command: "euler-files status --json", does: "The same for scripts" },
+    { command: "euler-files status --measure", does: "With every size measured now" },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  run: runStatus,
+  render: renderStatus,
+});
+
+async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
+  const { system } = context;
+  const path = configPath(
+    context.configOption === undefined ? {} : { config: context.configOption },
+    system.env,
+    system.cwd,
+  );
+  const { config } = await readConfig(path);
+  const resolved = resolveConfig(config, path, system.env);
+  await ensureScratch(resolved);
+  const warnings = checkCongruency(resolved.variables.filter(({ enabled }) => enabled), system.env)
+    .map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
+  warnings.push(...resolved.unresolved.map(({ message }) => message));
+  const settings = stagingSettings(resolved);
+  const sizes = request.measure ? "measured" : "recorded";
+  const overviews = await runPool(resolved.variables, 16, async (variable) => {
+    const overview = await overviewVariable({ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS }, system);
+    return { enabled: variable.enabled, status: statusOf(overview), overview };
+  });
+  for (const { overview } of overviews) {
+    if (overview.purged.length === 0) continue;
+    warnings.push(
+      `${overview.variable.name}: ${formatFiles(overview.purged.length)} gone from scratch: ${
+        listSome(overview.purged, 3)
+      }`,
+    );
+  }
+  const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
+  return {
+    command: "status",
+    ok: true,
+    variables: overviews.filter(({ enabled }) => enabled).map(({ status }) => status),
+    disabled: overviews.filter(({ enabled }) => !enabled).map(({ status }) => status),
+    total_scratch_usage: formatSize(total),
+    total_scratch_bytes: total,
+    scratch_base: resolved.scratchBase,
+    cache_root: resolved.cacheRoot,
+    config_path: path,
+    config: {
+      scratch_base: config.scratch_base,
+      uv_cache_dir: config.uv_cache_dir ?? "",
+      venv_base: config.apptainer?.venv_base ?? "",
+    },
+    warnings,
+  };
+}
+
+function statusOf(overview: Overview): VariableStatus {
+  const { variable, freshness, lastSync } = overview;
+  const age = lastSync.state === "known" ? lastSync.ageSeconds : undefined;
+  return {
+    name: variable.name,
+    source: variable.source,
+    scratch: variable.target,
+    source_size: sizeText(overview.sourceSize),
+    scratch_size: sizeText(overview.targetSize),
+    source_bytes: bytesOf(overview.sourceSize),
+    scratch_bytes: bytesOf(overview.targetSize),
+    last_synced: age === undefined ? lastSync.state : `${formatAge(age)} ago`,
+    age_seconds: age ?? null,
+    status: freshness.verdict,
+    ...(freshness.verdict === "fresh" ? {} : { reason: freshness.reason }),
+    purged_files: overview.purged.length,
+  };
+}
+
+function sizeText(size: Size): string {
+  const sizeBytes = bytesOf(size);
+  if (sizeBytes !== null) return formatSize(sizeBytes);
+  return size.from === "absent" ? "-" : "?";
+}
+
+function bytesOf(size: Size): number | null {
+  return size.from === "recorded" || size.from === "measured" ? size.sizeBytes : null;
+}
+
+function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
+  const style = styles.stdout;
+  const all = [...answer.variables, ...answer.disabled];
+  const warnings = answer.warnings.map((text) => `${styles.stderr.bold(styles.stderr.yellow("warning:"))} ${text}\n`);
+  if (all.length === 0) {
+    return { stdout: "No variable is managed yet: `euler-files init` sets them up\n", stderr: warnings.join("") };
+  }
+  const table = new Table({
+    head: ["Variable", "Source size", "Scratch size", "Last synced", "Status"].map(style.bold),
+    style: { head: [], border: [], compact: true },
+    chars: BARE_TABLE,
+  });
+  for (const variable of answer.variables) table.push(rowOf(variable, statusText(variable.status, style)));
+  for (const variable of answer.disabled) {
+    table.push(rowOf(variable, `disabled, ${variable.status.replace("-", " ")}`).map(style.dim));
+  }
+  const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
+    .map(({ name, reason }) => style.dim(`${name}: ${reason}`) + "\n");
+  const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
+  return { stdout: `${table.toString()}\n\n${reasons.join("")}${total}`, stderr: warnings.join("") };
+}
+
+/** Columns divided by blanks, one line under the head: readable in any terminal and easy for awk. */
+const BARE_TABLE = {
+  "top": "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  "bottom": "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  "left": "",
+  "left-mid": "",
+  "mid": "",
+  "mid-mid": "",
+  "right": "",
+  "right-mid": "",
+  "middle": " ",
+};
+
+function rowOf(variable: VariableStatus, status: string): string[] {
+  return [variable.name, variable.source_size, variable.scratch_size, variable.last_synced, status];
+}
+
+function statusText(status: VariableStatus["status"], style: Style): string {
+  const words = status.replace("-", " ");
+  if (status === "fresh") return style.green(words);
+  return status === "not-synced" || status === "unusable" ? style.red(words) : style.yellow(words);
+}

@@ -1,0 +1,267 @@
+// `sync`: stages the variables in and tells the shell where they are.
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
+import { choice, list, type RequestOf, toggle } from "../fields.ts";
+import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { runPool } from "../pool.ts";
+import { type Export, renderExports } from "../shell/exports.ts";
+import { chooseShell, SHELLS } from "../shell/shell.ts";
+import { checkCongruency } from "../staging/congruency.ts";
+import { planVariable, type StagePlan } from "../staging/plan.ts";
+import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { type StageResult, stageVariable } from "../staging/stage.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "./failures.ts";
+import { stagingSettings } from "./staging_settings.ts";
+
+const FIELDS = {
+  vars: list("Sync only this variable, even if it is disabled", {
+    flag: "--var",
+    placeholder: "NAME",
+    aliases: ["only_vars"],
+  }),
+  dryRun: toggle("Show what would be synced, change nothing and export nothing"),
+  force: toggle("Compare source and target even where the last sync is fresh"),
+  verbose: toggle("Show more of what happens on stderr", { short: "-v" }),
+  shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
+};
+
+type SyncRequest = RequestOf<typeof FIELDS>;
+
+const RESULT_SCHEMA = v.object({
+  name: v.string(),
+  source: v.string(),
+  target: v.string(),
+  status: v.picklist(["synced", "skipped", "dry-run", "source-missing"]),
+  complete: v.optional(v.boolean()),
+  engine: v.optional(v.string()),
+  files_transferred: v.optional(v.number()),
+  bytes_transferred: v.optional(v.number()),
+  files_deleted: v.optional(v.number()),
+  seconds: v.optional(v.number()),
+  reason: v.optional(v.string()),
+  warnings: v.array(v.string()),
+});
+
+const ANSWER_SCHEMA = v.object({
+  command: v.literal("sync"),
+  ok: v.boolean(),
+  dry_run: v.boolean(),
+  force: v.boolean(),
+  verbose: v.boolean(),
+  only_vars: v.array(v.string()),
+  scratch_base: v.string(),
+  shell: v.picklist(SHELLS),
+  exports: v.record(v.string(), v.string()),
+  /** Variables of the environment that point at a target which isn't ready. */
+  unset: v.array(v.string()),
+  results: v.array(RESULT_SCHEMA),
+  errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
+  warnings: v.array(v.string()),
+});
+
+type SyncAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+type SyncResult = v.InferOutput<typeof RESULT_SCHEMA>;
+
+/** Stages the selected variables in, side by side, and answers with the exports. */
+export const sync = defineCommand({
+  name: "sync",
+  summary: "Stage caches to scratch and print the exports to evaluate",
+  description: "Progress and messages go to stderr. If a variable could not be staged, it is not exported and the\n" +
+    "output ends with a statement that fails, so that `set -e` and `||` see it.",
+  examples: [
+    { command: 'eval "$(euler-files sync)"', does: "In a job script: everything enabled, staged and exported" },
+    { command: "euler-files sync --shell fish | source", does: "The same in fish" },
+    { command: "euler-files sync --dry-run", does: "What would be copied" },
+    { command: "euler-files sync --var HF_HOME --force", does: "One variable, compared file by file" },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  stdoutUse: "evaluated",
+  run: runSync,
+  render: renderSync,
+});
+
+async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
+  const { system } = context;
+  const shell = chooseShell(request.shell, system.env);
+  const path = configPath(
+    context.configOption === undefined ? {} : { config: context.configOption },
+    system.env,
+    system.cwd,
+  );
+  const { config } = await readConfig(path);
+  const resolved = resolveConfig(config, path, system.env, request.vars);
+  const variables = resolved.variables.filter((variable) => request.vars.length > 0 || variable.enabled);
+  if (variables.length === 0) {
+    context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
+  }
+  const warnings = checkCongruency(variables, system.env);
+  for (const warning of warnings) context.report({ type: "warning", ...warning });
+  await ensureScratch(resolved);
+  const items = request.dryRun
+    ? await planAll(variables, request, resolved, context)
+    : await stageAll(variables, request, resolved, context);
+  const failures = items.flatMap(({ failure }) => failure ?? []);
+  return {
+    command: "sync",
+    ok: failures.length === 0,
+    dry_run: request.dryRun,
+    force: request.force,
+    verbose: request.verbose,
+    only_vars: [...request.vars],
+    scratch_base: resolved.scratchBase,
+    shell,
+    exports: Object.fromEntries(
+      items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
+    ),
+    unset: request.dryRun
+      ? []
+      : items.filter(({ usable, variable }) => !usable && system.env[variable.name] === variable.target)
+        .map(({ variable }) => variable.name),
+    results: items.flatMap(({ result }) => result ?? []),
+    errors: failures.map(({ name, message }) => `${name}: ${message}`),
+    failures,
+    warnings: warnings.map(({ text }) => text),
+  };
+}
+
+/** One variable's part of the answer. */
+interface Item {
+  readonly variable: ResolvedVariable;
+  /** Whether the shell may be told to use the target. */
+  readonly usable: boolean;
+  readonly result?: SyncResult;
+  readonly failure?: Failure;
+}
+
+async function stageAll(
+  variables: readonly ResolvedVariable[],
+  request: SyncRequest,
+  resolved: ResolvedConfig,
+  context: Context,
+): Promise<Item[]> {
+  if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
+  const settings = stagingSettings(resolved);
+  const mode = request.force ? "ignore-freshness" : "when-needed";
+  return (await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
+    const result = await stageVariable({ variable, settings, mode }, context.system, context.report);
+    const item = stagedItem(variable, result);
+    tellStaged(item, result, context);
+    return item;
+  }));
+}
+
+async function planAll(
+  variables: readonly ResolvedVariable[],
+  request: SyncRequest,
+  resolved: ResolvedConfig,
+  context: Context,
+): Promise<Item[]> {
+  const settings = stagingSettings(resolved);
+  const mode = request.force ? "ignore-freshness" : "when-needed";
+  return await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
+    const plan = await planVariable({ variable, settings, mode }, context.system);
+    const item = plannedItem(variable, plan);
+    context.report({
+      type: "done",
+      subject: variable.name,
+      outcome: item.failure ? "bad" : "idle",
+      text: describePlan(plan),
+    });
+    return item;
+  });
+}
+
+function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {
+  return [...variables].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+function stagedItem(variable: ResolvedVariable, result: StageResult): Item {
+  const { name, source, target } = variable;
+  const base = { name, source, target, warnings: [] as string[] };
+  if (result.status === "skipped") return { variable, usable: true, result: { ...base, status: "skipped" } };
+  if (result.status === "synced") {
+    const { outcome } = result;
+    return {
+      variable,
+      usable: true,
+      result: {
+        ...base,
+        status: "synced",
+        complete: result.completeness === "complete",
+        engine: outcome.engine,
+        files_transferred: outcome.filesTransferred,
+        bytes_transferred: outcome.bytesTransferred,
+        files_deleted: outcome.deleted.length,
+        seconds: outcome.seconds,
+        warnings: result.warnings.map(({ text }) => text),
+      },
+    };
+  }
+  const failure = failureOf(name, result.error);
+  return result.status === "source-missing"
+    ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
+    : { variable, usable: false, failure };
+}
+
+function plannedItem(variable: ResolvedVariable, plan: StagePlan): Item {
+  const { name, source, target } = variable;
+  const base = { name, source, target, warnings: [] as string[] };
+  if (plan.status === "skipped") return { variable, usable: false, result: { ...base, status: "skipped" } };
+  if (plan.status === "would-sync") {
+    return {
+      variable,
+      usable: false,
+      result: {
+        ...base,
+        status: "dry-run",
+        reason: plan.reason,
+        files_transferred: plan.files,
+        bytes_transferred: plan.bytes,
+        files_deleted: plan.deletions,
+      },
+    };
+  }
+  const failure = failureOf(name, plan.error);
+  return plan.status === "source-missing"
+    ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
+    : { variable, usable: false, failure };
+}
+
+function tellStaged({ variable }: Item, result: StageResult, context: Context): void {
+  const subject = variable.name;
+  if (result.status === "skipped") context.report({ type: "done", subject, outcome: "idle", text: "fresh" });
+  else if (result.status === "synced") {
+    for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
+    const { filesTransferred, bytesTransferred, seconds, engine, deleted } = result.outcome;
+    const moved = filesTransferred === 0 && deleted.length === 0
+      ? "up to date"
+      : `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`;
+    const removed = deleted.length === 0 ? "" : `, ${formatFiles(deleted.length)} removed`;
+    const text = `${moved}${removed} in ${formatDuration(seconds)} (${engine})`;
+    context.report({ type: "done", subject, outcome: result.completeness === "complete" ? "good" : "bad", text });
+  } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
+}
+
+function describePlan(plan: StagePlan): string {
+  if (plan.status === "skipped") return "fresh, would be left alone";
+  if (plan.status !== "would-sync") return "can't be staged";
+  const deletions = plan.deletions === 0 ? "" : `, ${formatFiles(plan.deletions)} would be removed`;
+  return `${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied${deletions}: ${plan.reason}`;
+}
+
+function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
+  const exports = Object.entries(answer.exports).map(([name, value]): Export => ({ name, value }));
+  for (const name of answer.unset) exports.push({ name, value: null });
+  return {
+    stderr: failuresText(answer.failures, styles.stderr),
+    stdout: renderExports({
+      exports,
+      shell: answer.shell,
+      outcome: answer.ok ? "succeeded" : "failed",
+    }),
+  };
+}

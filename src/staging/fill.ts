@@ -1,0 +1,161 @@
+// Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
+// later ones in place. The marker goes before the first change and comes back after a complete transfer.
+import { CliError } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { formatFiles, listSome } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { readManifest, writeManifest } from "../transfer/manifest.ts";
+import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { publishProgress } from "./herd.ts";
+import { layoutOf, type VariableLayout } from "./layout.ts";
+import { type Marker, removeMarker, writeMarker } from "./marker.ts";
+import { observeVariable, type VariableFacts } from "./observe.ts";
+import { retireTarget } from "./retire.ts";
+import type { StageRequest, StageResult, StageWarning } from "./stage.ts";
+
+/** A staging request together with the facts read under the lock. */
+export interface FillRequest extends StageRequest {
+  readonly facts: VariableFacts;
+}
+
+/** How many file names a marker keeps to look for later. */
+const SAMPLE_FILES = 16;
+
+/** Transfers and records. The caller holds the lock and has seen that source and target can be used. */
+export async function fillTarget(request: FillRequest, system: System, report: Report): Promise<StageResult> {
+  const { variable, settings, facts } = request;
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  const way = wayToFill(request);
+  const baseline = way === "in-place" ? await readManifest(layout.manifest) : undefined;
+  if (baseline !== undefined && baseline.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
+    return { status: "failed", error: emptiedSource(request, baseline.files) };
+  }
+  await removeMarker(layout.marker);
+  const outcome = await transferTwiceIfVanished(request, { layout, way, baseline }, system, report);
+  if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
+
+  const warnings = outcomeWarnings(variable.name, outcome);
+  if (way !== "in-place") {
+    if (way === "replacement") warnings.push(...await retireTarget({ layout, marker: facts.marker as Marker }, system));
+    await Deno.rename(layout.partial, layout.target);
+  }
+  // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
+  await Deno.chmod(layout.target, 0o700);
+  await writeManifest(layout.manifest, outcome.manifest);
+  if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
+  await recordCompletion(request, layout, outcome, system);
+  return { status: "synced", completeness: "complete", outcome, warnings };
+}
+
+/** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
+function wayToFill({ facts, variable }: FillRequest): "first" | "replacement" | "in-place" {
+  if (facts.target.state === "missing") return "first";
+  return typeof facts.marker !== "string" && facts.marker.source !== variable.source ? "replacement" : "in-place";
+}
+
+function isEmpty(facts: VariableFacts): boolean {
+  return facts.source.state === "directory" && facts.source.names.length === 0;
+}
+
+function emptiedSource({ variable }: FillRequest, files: number): CliError {
+  return new CliError(
+    "refused",
+    `Cannot stage "${variable.name}": its source "${variable.source}" is empty now, and held ${
+      formatFiles(files)
+    } before`,
+    {
+      hint:
+        `check that it is mounted; if it is meant to be empty, run \`euler-files sync --force --var ${variable.name}\``,
+    },
+  );
+}
+
+interface FillWay {
+  readonly layout: VariableLayout;
+  readonly way: "first" | "replacement" | "in-place";
+  readonly baseline: Awaited<ReturnType<typeof readManifest>>;
+}
+
+async function transferTwiceIfVanished(
+  request: FillRequest,
+  fill: FillWay,
+  system: System,
+  report: Report,
+): Promise<TransferOutcome> {
+  const { variable, settings } = request;
+  const progress = publishProgress(
+    fill.layout.progress,
+    (progress) => report({ type: "progress", subject: variable.name, progress }),
+  );
+  const transfer = () =>
+    transferTree({
+      from: variable.source,
+      to: fill.way === "in-place" ? fill.layout.target : fill.layout.partial,
+      policy: "stage-in",
+      publish: fill.way === "in-place" ? "in-place" : "unpublished",
+      engine: settings.engine,
+      extraArgs: settings.rsyncExtraArgs,
+      baseline: fill.baseline,
+      report: progress.report,
+    }, system);
+  try {
+    const first = await transfer();
+    // Files that come and go while we look are usual at home; a second look tells whether it goes on.
+    return first.status === "partial" && first.vanishedOnly ? await transfer() : first;
+  } finally {
+    await progress.end();
+  }
+}
+
+function transferError(name: string, outcome: TransferOutcome): CliError {
+  return new CliError("transfer", `Cannot stage "${name}": the transfer failed`, {
+    lines: outcome.lastWords,
+    hint: `run \`euler-files sync --var ${name} --verbose\` again; what has arrived is kept`,
+  });
+}
+
+function outcomeWarnings(name: string, outcome: TransferOutcome): StageWarning[] {
+  const warnings: StageWarning[] = [];
+  if (outcome.missing.length > 0) {
+    const paths = outcome.missing.map(({ path }) => path);
+    const why = outcome.vanishedOnly ? "vanished during the transfer" : outcome.missing[0]!.reason;
+    warnings.push({
+      text: `${formatFiles(paths.length)} could not be staged (${why}): ${listSome(paths)}`,
+      hint: `${name} is usable without them, and the next sync tries again`,
+    });
+  }
+  if (outcome.kept.length > 0) {
+    warnings.push({
+      text: `${formatFiles(outcome.kept.length)} changed on scratch and kept: ${
+        listSome(outcome.kept.map(({ path }) => path))
+      }`,
+      hint: `bring them home with \`euler-files push --var ${name}\``,
+    });
+  }
+  return warnings;
+}
+
+async function recordCompletion(
+  { variable, settings, facts }: FillRequest,
+  layout: VariableLayout,
+  outcome: TransferOutcome,
+  system: System,
+): Promise<void> {
+  // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
+  const source = facts.source;
+  const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  if (source.state !== "directory" || target.state !== "directory") return;
+  await writeMarker(layout.marker, {
+    synced_at: system.now() / 1000,
+    source_mtime: source.newestMtimeSeconds,
+    var_name: variable.name,
+    source: variable.source,
+    source_fingerprint: source.fingerprint,
+    target_device: target.device,
+    target_inode: target.inode,
+    left_out: source.names.filter((name) => !target.names.has(name)),
+    sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
+    files: outcome.filesTotal,
+    bytes: outcome.bytesTotal,
+  });
+}

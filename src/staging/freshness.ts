@@ -1,0 +1,51 @@
+// Facts and a clock → may this target be used as it is? Pure.
+import type { MarkerAbsence } from "./marker.ts";
+import type { VariableFacts } from "./observe.ts";
+
+/** What observation says of a variable. Everything but `fresh` has a reason for people. */
+export type Freshness =
+  | { readonly verdict: "fresh" }
+  | { readonly verdict: "stale" | "not-synced" | "source-missing" | "unusable"; readonly reason: string };
+
+/** What freshness is measured against. */
+export interface FreshnessRule {
+  /** Where the config says the source is; a marker of another source says nothing about it. */
+  readonly source: string;
+  readonly nowSeconds: number;
+  /** 0 or less: nothing is ever fresh. */
+  readonly maxAgeSeconds: number;
+}
+
+/** Clocks of nodes differ a little; a marker further in the future than this was not written by a sane clock. */
+const CLOCK_SKEW_SECONDS = 60;
+
+const ABSENCE: Readonly<Record<MarkerAbsence, string>> = {
+  "missing": "there is no record of a complete transfer",
+  "damaged": "the record of the last transfer is damaged or from an older version",
+  "not-ours": "the record of the last transfer belongs to another user",
+};
+
+/** Fresh means: a complete transfer of this very source, its source unchanged since, its target still there and whole. */
+export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Freshness {
+  const { source, target, marker } = facts;
+  if (source.state === "missing") return { verdict: "source-missing", reason: "the source is not there" };
+  if (source.state === "unusable") return { verdict: "unusable", reason: `the source can't be used: ${source.reason}` };
+  if (target.state === "missing") return { verdict: "not-synced", reason: "there is no copy on scratch" };
+  if (target.state === "unusable") return { verdict: "unusable", reason: `the target can't be used: ${target.reason}` };
+  if (typeof marker === "string") return { verdict: "stale", reason: ABSENCE[marker] };
+  const stale = (reason: string): Freshness => ({ verdict: "stale", reason });
+  if (marker.source !== rule.source) return stale(`it was staged from ${marker.source}`);
+  if (marker.target_device !== target.device || marker.target_inode !== target.inode) {
+    return stale("the directory on scratch was replaced");
+  }
+  const leftOut = new Set(marker.left_out);
+  const purged = source.names.filter((name) => !target.names.has(name) && !leftOut.has(name));
+  if (marker.source_fingerprint === source.fingerprint && purged.length + facts.purgedSample.length > 0) {
+    return stale(`files are gone from scratch (${[...purged, ...facts.purgedSample].slice(0, 3).join(", ")})`);
+  }
+  if (marker.source_fingerprint !== source.fingerprint) return stale("the source has changed");
+  const ageSeconds = rule.nowSeconds - marker.synced_at;
+  if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the record of the last transfer is from the future");
+  if (ageSeconds >= rule.maxAgeSeconds) return stale("the last transfer is older than skip_if_fresh_seconds");
+  return { verdict: "fresh" };
+}

@@ -1,0 +1,26 @@
+// Where a variable's files lie in the cache root. Marker and lock keep the names older versions gave them.
+
+/** The paths beside a variable's target. */
+export interface VariableLayout {
+  /** The staged copy; the value of the export. */
+  readonly target: string;
+  readonly marker: string;
+  readonly manifest: string;
+  readonly lock: string;
+  /** A first fill grows here and becomes the target by one rename. */
+  readonly partial: string;
+  /** Shown to the jobs that wait: how far the one that works is. */
+  readonly progress: string;
+}
+
+/** The layout of one variable. The name is one path component: config checks that. */
+export function layoutOf(cacheRoot: string, name: string): VariableLayout {
+  return {
+    target: `${cacheRoot}/${name}`,
+    marker: `${cacheRoot}/.${name}.synced`,
+    manifest: `${cacheRoot}/.${name}.manifest`,
+    lock: `${cacheRoot}/.${name}.lock`,
+    partial: `${cacheRoot}/.${name}.partial`,
+    progress: `${cacheRoot}/.${name}.progress`,
+  };
+}

@@ -1,0 +1,59 @@
+// The marker: the record of the last complete transfer of a variable. Without one, nothing counts as fresh.
+import * as v from "valibot";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+
+const MARKER_SCHEMA = v.looseObject({
+  // The four keys older versions wrote; scripts read them.
+  synced_at: v.number(),
+  source_mtime: v.number(),
+  var_name: v.string(),
+  source: v.string(),
+  // What makes freshness checkable. A marker without them was written by an older version and counts as none.
+  source_fingerprint: v.string(),
+  target_device: v.number(),
+  target_inode: v.number(),
+  /** Names at the source's top level that the target lacks on purpose: excluded ones, sockets. */
+  left_out: v.array(v.string()),
+  /** A few files of the target, the oldest first: a purge takes those first. */
+  sample: v.array(v.string()),
+  files: v.number(),
+  bytes: v.number(),
+});
+
+/** The record of a complete transfer. Times are seconds since 1970. */
+export type Marker = v.InferOutput<typeof MARKER_SCHEMA>;
+
+/** Why there is no usable marker. */
+export type MarkerAbsence = "missing" | "damaged" | "not-ours";
+
+/** Reads a marker. One that can't be parsed, lacks a key or belongs to another user counts as none. */
+export async function readMarker(path: string, userId: number): Promise<Marker | MarkerAbsence> {
+  let text: string;
+  try {
+    using file = await Deno.open(path, { read: true });
+    const info = await file.stat();
+    // A marker planted by someone else could make us export their directory.
+    if (!info.isFile || (info.uid !== null && info.uid !== userId)) return "not-ours";
+    text = await new Response(file.readable).text();
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "missing" : "damaged";
+  }
+  try {
+    const parsed = v.safeParse(MARKER_SCHEMA, JSON.parse(text));
+    return parsed.success ? parsed.output : "damaged";
+  } catch {
+    return "damaged";
+  }
+}
+
+/** Writes a marker in one step. */
+export async function writeMarker(path: string, marker: Marker): Promise<void> {
+  await writeFileAtomically({ path, content: JSON.stringify(marker), mode: 0o600, durability: "fast" });
+}
+
+/** Takes a marker away before its target changes: what is half updated is never fresh. */
+export async function removeMarker(path: string): Promise<void> {
+  await Deno.remove(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}

@@ -1,0 +1,53 @@
+// What staging one variable would do: the same look and the same planner as the real run, and then nothing.
+import { CliError, messageOf } from "../errors.ts";
+import type { System } from "../system/system.ts";
+import { readManifest } from "../transfer/manifest.ts";
+import { planTransfer } from "../transfer/transfer.ts";
+import { layoutOf } from "./layout.ts";
+import { look, refusal, type StageRequest } from "./stage.ts";
+
+/** What a sync would do with a variable. */
+export type StagePlan =
+  | { readonly status: "skipped" }
+  | {
+    readonly status: "would-sync";
+    readonly reason: string;
+    readonly files: number;
+    readonly bytes: number;
+    readonly deletions: number;
+  }
+  | { readonly status: "source-missing" | "failed"; readonly error: CliError };
+
+/** Plans one variable without taking its lock or writing anything. */
+export async function planVariable(request: StageRequest, system: System): Promise<StagePlan> {
+  const { variable, settings } = request;
+  const { facts, freshness } = await look(request, system);
+  if (freshness.verdict === "fresh" && request.mode === "when-needed") return { status: "skipped" };
+  const refused = refusal(variable, freshness);
+  if (refused !== undefined) return refused;
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  try {
+    const plan = await planTransfer({
+      from: variable.source,
+      to: layout.target,
+      policy: "stage-in",
+      publish: facts.target.state === "missing" ? "unpublished" : "in-place",
+      engine: settings.engine,
+      extraArgs: settings.rsyncExtraArgs,
+      baseline: await readManifest(layout.manifest),
+    }, system);
+    return {
+      status: "would-sync",
+      reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,
+      files: plan.filesToTransfer,
+      bytes: plan.bytesToTransfer,
+      deletions: plan.deletions.length,
+    };
+  } catch (error) {
+    system.signal.throwIfAborted();
+    const known = error instanceof CliError
+      ? error
+      : new CliError("file-system", `Cannot compare "${variable.name}": ${messageOf(error)}`, { cause: error });
+    return { status: "failed", error: known };
+  }
+}

@@ -1,0 +1,198 @@
+// Brings a variable's changes on scratch back home. Never deletes there, never replaces what is newer there.
+import { CliError, Interrupted, messageOf } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { formatFiles, listSome } from "../format.ts";
+import { acquireLock, describe } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import { readManifest, writeManifest } from "../transfer/manifest.ts";
+import { planTransfer, type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
+import { layoutOf } from "./layout.ts";
+import { type Marker, readMarker, removeMarker, writeMarker } from "./marker.ts";
+import { observeSource, observeVariable, type VariableFacts } from "./observe.ts";
+import type { StageWarning } from "./stage.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** What to stage out and how. */
+export interface PushRequest {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+}
+
+/** What became of a variable. */
+export type PushResult =
+  | { readonly status: "pushed"; readonly outcome: TransferOutcome; readonly warnings: readonly StageWarning[] }
+  | { readonly status: "scratch-missing" }
+  | { readonly status: "failed"; readonly error: CliError };
+
+/** What a push would do. */
+export type PushPlan =
+  | { readonly status: "would-push"; readonly files: number; readonly bytes: number; readonly kept: readonly string[] }
+  | { readonly status: "scratch-missing" }
+  | { readonly status: "failed"; readonly error: CliError };
+
+/** Stages one variable out under its lock. A failure is a result; only a signal throws. */
+export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
+  const { variable, settings } = request;
+  return await caught(variable, async () => {
+    if (nothingThere(await observe(request, system))) return { status: "scratch-missing" };
+    const layout = layoutOf(settings.cacheRoot, variable.name);
+    await using _lock = await acquireLock({
+      path: layout.lock,
+      deadlineSeconds: settings.lockTimeoutSeconds,
+      onWait: (holder) =>
+        report({ type: "note", subject: variable.name, text: `waiting, it is in use ${describe(holder, system)}` }),
+    }, system);
+    const facts = await observe(request, system);
+    if (nothingThere(facts)) return { status: "scratch-missing" };
+    return await push(request, facts, system, report);
+  });
+}
+
+/** Plans a push without a lock and without a change. */
+export async function planPush(request: PushRequest, system: System): Promise<PushPlan> {
+  return await caught(request.variable, async () => {
+    const facts = await observe(request, system);
+    if (nothingThere(facts)) return { status: "scratch-missing" };
+    const transfer = await transferRequest(request, facts);
+    if (facts.source.state === "missing") refuseLostSource(request.variable, transfer.baseline?.files ?? 0);
+    const plan = await planTransfer(transfer, system);
+    return {
+      status: "would-push",
+      files: plan.filesToTransfer,
+      bytes: plan.bytesToTransfer,
+      kept: plan.kept.map(({ path }) => path),
+    };
+  });
+}
+
+async function caught<Result>(
+  variable: Variable,
+  work: () => Promise<Result>,
+): Promise<Result | { readonly status: "failed"; readonly error: CliError }> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    if (error instanceof CliError) return { status: "failed", error };
+    if (error instanceof Error && /os error/.test(error.message)) {
+      const message = `Cannot push "${variable.name}": ${messageOf(error)}`;
+      return { status: "failed", error: new CliError("file-system", message, { cause: error }) };
+    }
+    throw error;
+  }
+}
+
+async function observe({ variable, settings }: PushRequest, system: System): Promise<VariableFacts> {
+  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  for (const [what, state] of [["source", facts.source], ["target", facts.target]] as const) {
+    if (state.state === "unusable") {
+      throw new CliError("refused", `Cannot push "${variable.name}": its ${what} can't be used: ${state.reason}`, {
+        hint: `look at "${what === "source" ? variable.source : variable.target}"`,
+      });
+    }
+  }
+  return facts;
+}
+
+/** An empty target was purged or never used: its emptiness says nothing about home. */
+function nothingThere({ target }: VariableFacts): boolean {
+  return target.state !== "directory" || target.names.size === 0;
+}
+
+async function transferRequest({ variable, settings }: PushRequest, facts: VariableFacts): Promise<TransferRequest> {
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  // A record of another source says nothing about what changed against this one.
+  const known = typeof facts.marker === "string" || facts.marker.source === variable.source;
+  return {
+    from: variable.target,
+    to: variable.source,
+    policy: "stage-out",
+    publish: "in-place",
+    engine: settings.engine,
+    extraArgs: settings.rsyncExtraArgs,
+    baseline: known ? await readManifest(layout.manifest) : undefined,
+  };
+}
+
+function refuseLostSource(variable: Variable, files: number): void {
+  if (files === 0) return;
+  throw new CliError(
+    "refused",
+    `Cannot push "${variable.name}": its source "${variable.source}" is not there, and held ${
+      formatFiles(files)
+    } before`,
+    { hint: `check that it is mounted; if it was removed on purpose, run \`mkdir -p '${variable.source}'\` first` },
+  );
+}
+
+async function push(request: PushRequest, facts: VariableFacts, system: System, report: Report): Promise<PushResult> {
+  const { variable, settings } = request;
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  const transfer = await transferRequest(request, facts);
+  if (facts.source.state === "missing") {
+    refuseLostSource(variable, transfer.baseline?.files ?? 0);
+    await Deno.mkdir(variable.source, { recursive: true });
+  }
+  const markerBefore = await readMarker(layout.marker, system.userId);
+  const wasCurrent = typeof markerBefore !== "string" && facts.source.state === "directory" &&
+    markerBefore.source === variable.source && markerBefore.source_fingerprint === facts.source.fingerprint;
+  await removeMarker(layout.marker);
+  const outcome = await transferTree({
+    ...transfer,
+    report: (progress) => report({ type: "progress", subject: variable.name, progress }),
+  }, system);
+  if (outcome.status === "failed") {
+    return {
+      status: "failed",
+      error: new CliError("transfer", `Cannot push "${variable.name}": the transfer failed`, {
+        lines: outcome.lastWords,
+        hint: `run \`euler-files push --var ${variable.name}\` again; what has arrived is kept`,
+      }),
+    };
+  }
+  await writeManifest(layout.manifest, outcome.manifest);
+  if (wasCurrent && outcome.status === "complete") await renewMarker(request, markerBefore, outcome, system);
+  return { status: "pushed", outcome, warnings: warningsOf(variable, outcome) };
+}
+
+/** Source and target hold the same now, and did so before: only what we brought changed. Anything else stays unmarked. */
+async function renewMarker(
+  { variable, settings }: PushRequest,
+  before: Marker,
+  outcome: TransferOutcome,
+  system: System,
+): Promise<void> {
+  const source = await observeSource(variable.source);
+  const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  if (source.state !== "directory" || target.state !== "directory") return;
+  const leftOut = new Set(before.left_out);
+  if (source.names.some((name) => !target.names.has(name) && !leftOut.has(name))) return;
+  await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
+    ...before,
+    synced_at: system.now() / 1000,
+    source_mtime: source.newestMtimeSeconds,
+    source_fingerprint: source.fingerprint,
+    sample: outcome.manifest.sample.slice(0, before.sample.length),
+    files: outcome.filesTotal,
+    bytes: outcome.bytesTotal,
+  });
+}
+
+function warningsOf(variable: Variable, outcome: TransferOutcome): StageWarning[] {
+  const warnings: StageWarning[] = [];
+  if (outcome.kept.length > 0) {
+    warnings.push({
+      text: `${formatFiles(outcome.kept.length)} left as at home, where they are newer or were removed: ${
+        listSome(outcome.kept.map(({ path }) => path))
+      }`,
+      hint: `compare with the copies in "${variable.target}"`,
+    });
+  }
+  if (outcome.missing.length > 0) {
+    warnings.push({
+      text: `${formatFiles(outcome.missing.length)} could not be pushed (${outcome.missing[0]!.reason}): ` +
+        listSome(outcome.missing.map(({ path }) => path)),
+    });
+  }
+  return warnings;
+}

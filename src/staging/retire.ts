@@ -1,0 +1,48 @@
+// Takes away a target that was staged from another source, unless it holds work that was never pushed.
+import { formatFiles } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { readManifest } from "../transfer/manifest.ts";
+import { planTransfer } from "../transfer/transfer.ts";
+import type { VariableLayout } from "./layout.ts";
+import type { Marker } from "./marker.ts";
+import type { StageWarning } from "./stage.ts";
+
+/** Renames the target aside and removes it if nothing on it is new; else leaves it there and says where. */
+export async function retireTarget(
+  { layout, marker }: { readonly layout: VariableLayout; readonly marker: Marker },
+  system: System,
+): Promise<StageWarning[]> {
+  const aside = `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
+  const unpushed = await countUnpushed(layout, marker, system);
+  await Deno.rename(layout.target, aside);
+  if (unpushed === 0) {
+    // Removing never follows links: Deno.remove takes a link for itself.
+    await Deno.remove(aside, { recursive: true }).catch(() => {});
+    return [];
+  }
+  return [{
+    text: `the source changed from ${marker.source}; the former copy has ` +
+      `${unpushed === undefined ? "perhaps changes" : formatFiles(unpushed)} never pushed and is kept in "${aside}"`,
+    hint: `remove it when you don't need it: rm -r '${aside}'`,
+  }];
+}
+
+async function countUnpushed(layout: VariableLayout, marker: Marker, system: System): Promise<number | undefined> {
+  const baseline = await readManifest(layout.manifest);
+  if (baseline === undefined) return undefined;
+  try {
+    const plan = await planTransfer({
+      from: layout.target,
+      to: marker.source,
+      policy: "stage-out",
+      publish: "in-place",
+      engine: "auto",
+      extraArgs: [],
+      baseline,
+    }, system);
+    return plan.filesToTransfer + plan.kept.length;
+  } catch {
+    // The former source is gone, say: then this may be the last copy.
+    return undefined;
+  }
+}

@@ -1,0 +1,148 @@
+// `push`: changes on scratch come home, and nothing at home is lost by it.
+import assert from "node:assert/strict";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/.cache/hf";
+const TARGET = "scratch/.cache/euler-files/HF_HOME";
+const MARKER = "scratch/.cache/euler-files/.HF_HOME.synced";
+
+async function syncedWorld(config: Record<string, unknown> = {}): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, { "hub/a": "a1", "hub/b": "b1", "top": "t1" });
+  await world.writeConfig({ ...config, vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  return world;
+}
+
+Deno.test("push brings home what a job made and changed on scratch", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(TARGET, { "hub/new/model": "downloaded", "top": "t2 from the job" });
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout, "");
+  assert.deepEqual(await readTree(world.path(SOURCE)), {
+    "hub/a": "a1",
+    "hub/b": "b1",
+    "hub/new/model": "downloaded",
+    "top": "t2 from the job",
+  });
+});
+
+Deno.test("after a push the variable is fresh", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(TARGET, { "hub/new/model": "downloaded" });
+  await world.run(["push"]);
+  assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
+});
+
+Deno.test("push never deletes at home, whatever is missing on scratch or stands in rsync_extra_args", async () => {
+  await using world = await syncedWorld({ rsync_extra_args: ["--delete"] });
+  await Deno.remove(world.path(`${TARGET}/hub`), { recursive: true });
+  await world.writeTree(TARGET, { "new": "n" });
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "hub/b": "b1", "new": "n", "top": "t1" });
+});
+
+Deno.test("push keeps a file that is newer at home, and names it", async () => {
+  await using world = await syncedWorld();
+  const soon = new Date(Date.now() + 5000);
+  await world.writeTree(SOURCE, { "hub/a": { file: "a2 at home", mtime: soon } });
+  await world.writeTree(TARGET, { "hub/a": "a2 on scratch", "hub/b": "b2 on scratch" });
+  const run = await world.run(["push"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a2 at home");
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "b2 on scratch");
+  assert.match(run.stderr, /hub\/a/);
+  const again = (await world.run(["push", "--json"])).json();
+  assert.deepEqual(again.results[0].kept, ["hub/a"]);
+});
+
+Deno.test("an edit at home since the last sync survives a push of the older copy", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(SOURCE, { "top": "edited at home" });
+  await world.run(["push"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "edited at home");
+});
+
+Deno.test("push keeps the modes of home and gives new files the person's usual ones", async () => {
+  await using world = await syncedWorld();
+  await Deno.chmod(world.path(`${SOURCE}/top`), 0o640);
+  await Deno.chmod(world.path(SOURCE), 0o750);
+  await world.writeTree(TARGET, { "top": { file: "t2", mode: 0o600 }, "dir/new": { file: "n", mode: 0o600 } });
+  await Deno.chmod(world.path(TARGET), 0o700);
+  const run = await world.shell("bash", "umask 022; euler-files push");
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "t2");
+  assert.equal(((await Deno.stat(world.path(`${SOURCE}/top`))).mode ?? 0) & 0o777, 0o640);
+  assert.equal(((await Deno.stat(world.path(SOURCE))).mode ?? 0) & 0o777, 0o750);
+});
+
+Deno.test("an empty or missing scratch is no error and changes nothing", async () => {
+  await using world = await syncedWorld();
+  const before = await readTree(world.path(SOURCE));
+  await Deno.remove(world.path(TARGET), { recursive: true });
+  for (const prepare of [() => {}, () => Deno.mkdirSync(world.path(TARGET))]) {
+    prepare();
+    const run = await world.run(["push", "--json"]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.equal(run.json().results[0].status, "scratch-missing");
+    assert.deepEqual(await readTree(world.path(SOURCE)), before);
+  }
+});
+
+Deno.test("push of a directory that was never staged writes no marker", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { "home": "h" });
+  await world.writeTree(TARGET, { "scratch": "s" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 0, run.stderr);
+  await assert.rejects(Deno.stat(world.path(MARKER)));
+  assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "synced");
+  assert.deepEqual(await readTree(world.path(TARGET)), { "home": "h", "scratch": "s" });
+});
+
+Deno.test("push refuses a source that has vanished with its files", async () => {
+  await using world = await syncedWorld();
+  await Deno.rename(world.path(SOURCE), world.path("home/moved"));
+  await world.writeTree(TARGET, { "new": "n" });
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /is not there, and held 3 files before/);
+  await assert.rejects(Deno.stat(world.path(SOURCE)));
+});
+
+Deno.test("push --dry-run changes nothing and says what it would bring", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(TARGET, { "hub/new": "downloaded" });
+  const before = await readTree(world.path(SOURCE));
+  const answer = (await world.run(["push", "--dry-run", "--json"])).json();
+  assert.equal(answer.results[0].status, "dry-run");
+  assert.equal(answer.results[0].files_transferred, 1);
+  assert.deepEqual(await readTree(world.path(SOURCE)), before);
+});
+
+Deno.test("push --var of an unknown name is an error with the nearest", async () => {
+  await using world = await syncedWorld();
+  const run = await world.run(["push", "--var", "HF_HONE"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /did you mean HF_HOME\?/);
+  const payload = await world.run(["push", "--input-json", "-"], { stdin: '{"var":["HF_HOME"]}' });
+  assert.equal(payload.code, 2);
+  assert.match(payload.stderr, /Unknown field "var"/);
+});
+
+Deno.test("a push over an earlier one, and syncs in between, lose nothing", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(TARGET, { "one": "1" });
+  await world.run(["push"]);
+  await world.writeTree(SOURCE, { "two": "2" });
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "three": "3" });
+  await world.run(["push"]);
+  const expected = { "hub/a": "a1", "hub/b": "b1", "one": "1", "three": "3", "top": "t1", "two": "2" };
+  assert.deepEqual(await readTree(world.path(SOURCE)), expected);
+  assert.deepEqual(await readTree(world.path(TARGET)), expected);
+});

@@ -1,0 +1,220 @@
+// `sync` when things go wrong: rsync's codes, permissions, full disks, signals, kill -9, many jobs at once.
+import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/.cache/hf";
+const CACHE_ROOT = "scratch/.cache/euler-files";
+const TARGET = `${CACHE_ROOT}/HF_HOME`;
+const MARKER = `${CACHE_ROOT}/.HF_HOME.synced`;
+
+const REAL_RSYNC = "for real in /usr/bin/rsync /usr/local/bin/rsync; do [ -x $real ] && break; done";
+
+async function worldWithCache(files = 3, config: Record<string, unknown> = {}): Promise<World> {
+  const world = await makeWorld();
+  const tree: Record<string, string> = {};
+  for (let i = 0; i < files; i++) tree[`d${i % 10}/f${i}`] = `content ${i}`;
+  await world.writeTree(SOURCE, tree);
+  await world.writeConfig({ engine: "rsync", ...config, vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  return world;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+Deno.test("when rsync fails its own words are shown, nothing is exported and the shell sees a failure", async () => {
+  await using world = await worldWithCache();
+  await world.fakeProgram(
+    "rsync",
+    "#!/bin/sh\ncase \"$*\" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\necho 'rsync: write failed: No space left on device (28)' >&2; exit 11\n",
+  );
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.stdout, "false;\n");
+  assert.match(run.stderr, /No space left on device/);
+  assert.match(run.stderr, /^hint: /m);
+  assert.equal(await exists(world.path(MARKER)), false);
+  await Deno.remove(world.path("fakes/rsync"));
+  assert.equal((await world.run(["sync"])).code, 0);
+});
+
+Deno.test("a file that can't be read is named; the variable is usable but not fresh", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "ok/a": "a", "ok/secret": { file: "b", mode: 0o000 } });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stdout, /^export HF_HOME=/);
+  assert.match(run.stderr, /1 file could not be staged .*ok\/secret/);
+  assert.equal(await exists(world.path(MARKER)), false);
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/ok/a`)), "a");
+});
+
+Deno.test("a scratch that can't be written is an error that says so", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { a: "a" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await Deno.chmod(world.scratch, 0o500);
+  const run = await world.run(["sync"]);
+  assert.equal(run.stdout, "false;\n");
+  assert.match(run.stderr, /^error: .*scratch/m);
+  assert.match(run.stderr, /^hint: /m);
+  assert.doesNotMatch(run.stderr, /bug/);
+});
+
+Deno.test("SCRATCH unset or not there: exit 2, and the shell sees it", async () => {
+  await using world = await worldWithCache();
+  for (const SCRATCH of [null, "", world.path("nowhere")]) {
+    const run = await world.run(["sync"], { env: { SCRATCH } });
+    assert.equal(run.code, 2, run.stderr);
+    assert.equal(run.stdout, "false;\n");
+    assert.match(run.stderr, /hint: /);
+  }
+  assert.deepEqual((await Array.fromAsync(Deno.readDir(world.home))).map(({ name }) => name).sort(), [
+    ".cache",
+    ".euler-files.json",
+  ]);
+});
+
+Deno.test("a missing config: exit 2, a hint to init, also as JSON", async () => {
+  await using world = await makeWorld();
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /hint: .*euler-files init/);
+  assert.equal(run.stdout, "false;\n");
+  const json = await world.run(["sync", "--json"]);
+  assert.equal(json.code, 2);
+  assert.equal(json.json().ok, false);
+  assert.equal(json.json().error.type, "FileNotFoundError");
+});
+
+Deno.test("a target that is a symbolic link is refused and left alone", async () => {
+  await using world = await worldWithCache();
+  await world.writeTree("home/precious", { keep: "me" });
+  await world.writeTree(CACHE_ROOT, { HF_HOME: { link: world.path("home/precious") } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.stdout, "false;\n");
+  assert.deepEqual(await readTree(world.path("home/precious")), { keep: "me" });
+});
+
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  Deno.test(`${signal} stops rsync, frees the lock, exports nothing and exits with ${code}`, async () => {
+    await using world = await worldWithCache();
+    await world.fakeProgram(
+      "rsync",
+      `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\necho $$ >"${
+        world.path("tmp/rsync.pid")
+      }"; exec sleep 60\n`,
+    );
+    await using job = world.start(["sync"]);
+    const pid = await readWhenThere(world.path("tmp/rsync.pid"));
+    job.kill(signal);
+    const ended = await job.ended;
+    assert.equal(ended.code, code, ended.stderr);
+    assert.doesNotMatch(ended.stdout, /export/);
+    assert.equal(await exists(`/proc/${pid}`), false, "rsync is still there");
+    await Deno.remove(world.path("fakes/rsync"));
+    const again = await world.run(["sync"]);
+    assert.equal(again.code, 0, again.stderr);
+  });
+}
+
+Deno.test("kill -9 takes rsync along; the next sync completes and marks", async () => {
+  await using world = await worldWithCache(200);
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\n${REAL_RSYNC}\n$real "$@" --bwlimit=1 & child=$!\necho $child >"${
+      world.path("tmp/rsync.pid")
+    }"\ntrap 'kill $child' TERM\nwait\n`,
+  );
+  await using job = world.start(["sync"]);
+  const pid = await readWhenThere(world.path("tmp/rsync.pid"));
+  job.kill("SIGKILL");
+  await job.ended;
+  await goneSoon(`/proc/${pid}`);
+  assert.equal(await exists(world.path(MARKER)), false);
+  await Deno.remove(world.path("fakes/rsync"));
+  const again = await world.run(["sync"]);
+  assert.equal(again.code, 0, again.stderr);
+  assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+  assert.equal(await exists(world.path(MARKER)), true);
+});
+
+Deno.test("sixty-four syncs started together cause one transfer, and all export", async () => {
+  await using world = await worldWithCache(20);
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *--version*) ;; *) echo x >>"${
+      world.path("tmp/calls")
+    }"; sleep 1;; esac\n${REAL_RSYNC}\nexec $real "$@"\n`,
+  );
+  const first = await world.run(["sync", "--var", "HF_HOME"]);
+  assert.equal(first.code, 0, first.stderr);
+  const callsOfOne = (await Deno.readTextFile(world.path("tmp/calls"))).length;
+  await Deno.remove(world.path("tmp/calls"));
+  await Deno.remove(world.path(CACHE_ROOT), { recursive: true });
+  const runs = await Promise.all(Array.from({ length: 64 }, () => world.run(["sync", "--quiet"])));
+  for (const run of runs) {
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout, /^export HF_HOME=/);
+  }
+  assert.equal((await Deno.readTextFile(world.path("tmp/calls"))).length, callsOfOne);
+});
+
+Deno.test("a lock that stays held ends the wait at its deadline and names the holder", async () => {
+  await using world = await worldWithCache(3, { lock_timeout_seconds: 1 });
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\ntouch "${
+      world.path("tmp/started")
+    }"; exec sleep 60\n`,
+  );
+  await using holder = world.start(["sync"], { env: { SLURM_JOB_ID: "4711" } });
+  await waitFor(world.path("tmp/started"));
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.stdout, "false;\n");
+  assert.match(run.stderr, /still held by job 4711 \(process \d+ on .*\) after 1 s/);
+  holder.kill("SIGTERM");
+  await holder.ended;
+});
+
+testNeeding(["mount"], "a full scratch is a failure with the figures, and nothing is exported", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { big: new Uint8Array(2_000_000) });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const mounted = await new Deno.Command("mount", {
+    args: ["-t", "tmpfs", "-o", "size=1m", "tmpfs", world.scratch],
+    stderr: "null",
+  }).output();
+  if (!mounted.success) return;
+  try {
+    const run = await world.run(["sync"]);
+    assert.equal(run.code, 1, run.stderr);
+    assert.equal(run.stdout, "false;\n");
+    assert.match(run.stderr, /space/i);
+  } finally {
+    await new Deno.Command("umount", { args: [world.scratch] }).output();
+  }
+});
+
+async function readWhenThere(path: string): Promise<string> {
+  await waitFor(path);
+  for (;;) {
+    const text = (await Deno.readTextFile(path)).trim();
+    if (text !== "") return text;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function waitFor(path: string): Promise<void> {
+  while (!await exists(path)) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+async function goneSoon(path: string): Promise<void> {
+  for (let i = 0; i < 100 && await exists(path); i++) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(await exists(path), false, `${path} is still there`);
+}

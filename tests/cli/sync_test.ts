@@ -1,0 +1,336 @@
+// `sync` on real files with the real rsync: what it stages, exports, skips, and when it stages again.
+import assert from "node:assert/strict";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/.cache/hf";
+const TARGET = "scratch/.cache/euler-files/HF_HOME";
+const MARKER = "scratch/.cache/euler-files/.HF_HOME.synced";
+
+async function worldWithCache(): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, {
+    "hub/models/blobs/a": "weights",
+    "hub/models/snapshots/main/model.bin": { link: "../../blobs/a" },
+    "version.txt": "1",
+  });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  return world;
+}
+
+async function syncStatus(world: World, ...args: string[]): Promise<string> {
+  const { results } = (await world.run(["sync", "--json", ...args])).json();
+  return results[0]?.status;
+}
+
+Deno.test("sync copies a variable to scratch and exports it", async () => {
+  await using world = await worldWithCache();
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout, `export HF_HOME='${world.path(TARGET)}';\n`);
+  assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+});
+
+Deno.test("sync makes what it makes for its owner alone, whatever the umask", async () => {
+  await using world = await worldWithCache();
+  const run = await world.shell("bash", "umask 000; euler-files sync");
+  assert.equal(run.code, 0, run.stderr);
+  for (const path of ["scratch/.cache/euler-files", TARGET, MARKER, "scratch/.cache/euler-files/.HF_HOME.lock"]) {
+    const { mode } = await Deno.stat(world.path(path));
+    assert.equal((mode ?? 0) & 0o077, 0, `${path} is ${(mode ?? 0).toString(8)}`);
+  }
+});
+
+Deno.test("sync does nothing the second time", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await world.fakeProgram("rsync", "#!/bin/sh\necho called >&2; exit 1\n");
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout, `export HF_HOME='${world.path(TARGET)}';\n`);
+  assert.match(run.stderr, /HF_HOME {2}fresh/);
+});
+
+Deno.test("the marker keeps the keys that scripts read", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
+  assert.equal(marker.var_name, "HF_HOME");
+  assert.equal(marker.source, world.path(SOURCE));
+  assert.ok(Math.abs(marker.synced_at - Date.now() / 1000) < 60);
+  assert.ok(marker.source_mtime > 0);
+});
+
+Deno.test("sync --json keeps the keys of older versions", async () => {
+  await using world = await worldWithCache();
+  const run = await world.run(["sync", "--json"]);
+  const answer = run.json();
+  assert.equal(run.stderr, "");
+  for (
+    const key of [
+      "command",
+      "dry_run",
+      "errors",
+      "exports",
+      "force",
+      "ok",
+      "only_vars",
+      "results",
+      "scratch_base",
+      "verbose",
+    ]
+  ) {
+    assert.ok(key in answer, key);
+  }
+  assert.deepEqual(answer.exports, { HF_HOME: world.path(TARGET) });
+  assert.equal(answer.results[0].status, "synced");
+  assert.equal(run.stdout, JSON.stringify(sortedByKeys(answer), null, 2) + "\n");
+});
+
+function sortedByKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedByKeys);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sortedByKeys(v)]),
+  );
+}
+
+Deno.test("sync stages again", async (t) => {
+  await t.step("when a file was added at the top level", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    await world.writeTree(SOURCE, { "new.txt": "new" });
+    assert.equal(await syncStatus(world), "synced");
+    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/new.txt`)), "new");
+  });
+  await t.step("when a file was added one level down", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    await world.writeTree(SOURCE, { "hub/new.txt": "new" });
+    assert.equal(await syncStatus(world), "synced");
+  });
+  await t.step("when scratch was emptied", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    await Deno.remove(world.path(TARGET), { recursive: true });
+    await Deno.mkdir(world.path(TARGET));
+    assert.equal(await syncStatus(world), "synced");
+    assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+  });
+  await t.step("when the target is gone", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    await Deno.remove(world.path(TARGET), { recursive: true });
+    assert.equal(await syncStatus(world), "synced");
+  });
+  await t.step("when one file is gone at the target's top level", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    await Deno.remove(world.path(`${TARGET}/version.txt`));
+    assert.equal(await syncStatus(world), "synced");
+    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/version.txt`)), "1");
+  });
+  await t.step("when the only file of a directory was purged", async () => {
+    await using world = await makeWorld();
+    await world.writeTree(SOURCE, { "hub/blob": "x" });
+    await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+    await world.run(["sync"]);
+    await Deno.remove(world.path(`${TARGET}/hub/blob`));
+    assert.equal(await syncStatus(world), "synced");
+  });
+  await t.step("when the marker is from the future", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
+    await Deno.writeTextFile(world.path(MARKER), JSON.stringify({ ...marker, synced_at: marker.synced_at + 1e6 }));
+    assert.equal(await syncStatus(world), "synced");
+  });
+  await t.step("when the marker is garbage", async () => {
+    await using world = await worldWithCache();
+    for (
+      const garbage of ["", "[]", "{", "null", '{"synced_at":9e9,"source_mtime":9e9,"var_name":"HF_HOME","source":"/"}']
+    ) {
+      await world.run(["sync"]);
+      await Deno.writeTextFile(world.path(MARKER), garbage);
+      assert.equal(await syncStatus(world), "synced", garbage);
+    }
+  });
+  await t.step("when the marker is older than skip_if_fresh_seconds", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
+    await Deno.writeTextFile(world.path(MARKER), JSON.stringify({ ...marker, synced_at: marker.synced_at - 3601 }));
+    assert.equal(await syncStatus(world), "synced");
+    assert.equal(await syncStatus(world), "skipped");
+  });
+  await t.step("always with --force, or with skip_if_fresh_seconds 0", async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    assert.equal(await syncStatus(world, "--force"), "synced");
+    await world.writeConfig({ skip_if_fresh_seconds: 0, vars: { HF_HOME: { source: world.path(SOURCE) } } });
+    assert.equal(await syncStatus(world), "synced");
+  });
+});
+
+Deno.test("another source in the config replaces the copy, even if all of it is older", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  const old = new Date("2020-01-01T00:00:00Z");
+  await world.writeTree("home/older", { "version.txt": { file: "0", mtime: old } });
+  await Deno.utime(world.path("home/older"), old, old);
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/older") } } });
+  assert.equal(await syncStatus(world), "synced");
+  assert.deepEqual(await readTree(world.path(TARGET)), { "version.txt": "0" });
+});
+
+Deno.test("another source never costs what was not pushed yet", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "downloaded.bin": "only on scratch" });
+  await world.writeTree("home/other", { "x": "y" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/other") } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  const aside = /kept in "([^"]+)"/.exec(run.stderr)?.[1];
+  assert.ok(aside !== undefined, run.stderr);
+  assert.equal(await Deno.readTextFile(`${aside}/downloaded.bin`), "only on scratch");
+});
+
+Deno.test("a change made during the transfer is staged by the next sync", async () => {
+  await using world = await worldWithCache();
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\nfor tool in /usr/bin/rsync /usr/local/bin/rsync; do [ -x $tool ] && break; done\n` +
+      `$tool "$@"; code=$?; echo late >"${world.path(SOURCE)}/late.txt"; exit $code\n`,
+  );
+  await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal(await syncStatus(world), "synced");
+  await Deno.remove(world.path("fakes/rsync"));
+  assert.equal(await syncStatus(world), "synced");
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/late.txt`)), "late\n");
+});
+
+Deno.test("a file removed at home goes from scratch, too, and push does not bring it back", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.remove(world.path(`${SOURCE}/hub/models/blobs/a`));
+  await world.run(["sync", "--force"]);
+  assert.equal("hub/models/blobs/a" in await readTree(world.path(TARGET)), false);
+  await world.run(["push"]);
+  assert.equal("hub/models/blobs/a" in await readTree(world.path(SOURCE)), false);
+});
+
+Deno.test("sync keeps what changed on scratch and was not pushed, and says so", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.writeTextFile(world.path(`${TARGET}/version.txt`), "2, from a job");
+  const run = await world.run(["sync", "--force"]);
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/version.txt`)), "2, from a job");
+  assert.match(run.stderr, /1 file changed on scratch and kept: version\.txt/);
+});
+
+Deno.test("sync --dry-run writes nothing, exports nothing and says what it would do", async () => {
+  await using world = await worldWithCache();
+  const run = await world.run(["sync", "--dry-run"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout, "");
+  assert.match(run.stderr, /HF_HOME {2}3 files, .* would be copied/);
+  assert.deepEqual(await readTree(world.scratch), {});
+  assert.equal((await Array.fromAsync(Deno.readDir(world.scratch))).length, 0);
+  const answer = (await world.run(["sync", "--dry-run", "--json"])).json();
+  assert.equal(answer.results[0].status, "dry-run");
+  assert.deepEqual(answer.exports, {});
+});
+
+Deno.test("--var chooses variables, disabled ones too, and knows the nearest name of a mistyped one", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/a", { x: "a" });
+  await world.writeTree("home/b", { x: "b" });
+  await world.writeConfig({
+    vars: { A_HOME: { source: world.path("home/a") }, B_HOME: { source: world.path("home/b"), enabled: false } },
+  });
+  assert.deepEqual(Object.keys((await world.run(["sync", "--json"])).json().exports), ["A_HOME"]);
+  assert.deepEqual(Object.keys((await world.run(["sync", "--json", "--var", "B_HOME"])).json().exports), ["B_HOME"]);
+  const both = await world.run(["sync", "--var", "B_HOME", "--var", "A_HOME"]);
+  assert.deepEqual(both.stdout.match(/^export \w+/gm), ["export A_HOME", "export B_HOME"]);
+  const typo = await world.run(["sync", "--var", "B_HOM"]);
+  assert.equal(typo.code, 2);
+  assert.equal(typo.stdout, "false;\n");
+  assert.match(typo.stderr, /hint: did you mean B_HOME\?/);
+});
+
+Deno.test("variables are staged side by side, and one that fails doesn't stop the others", async () => {
+  await using world = await makeWorld();
+  const vars: Record<string, unknown> = { GONE_HOME: { source: world.path("home/gone") } };
+  for (let i = 0; i < 6; i++) {
+    await world.writeTree(`home/s${i}`, { "d/f": `${i}` });
+    vars[`V${i}_HOME`] = { source: world.path(`home/s${i}`) };
+  }
+  await world.writeConfig({ parallel_jobs: 3, vars });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.stdout.match(/^export V\d_HOME=/gm)?.length, 6);
+  assert.ok(run.stdout.endsWith("false;\n"));
+  assert.doesNotMatch(run.stdout, /GONE_HOME/);
+  assert.match(run.stderr, /Cannot stage "GONE_HOME": its source ".*" is not there/);
+});
+
+Deno.test("a source that isn't there makes no directory anywhere", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.json().results[0].status, "source-missing");
+  assert.equal(run.json().ok, false);
+  await world.run(["push"]);
+  await assert.rejects(Deno.stat(world.path("home/nowhere")));
+  await assert.rejects(Deno.stat(world.path(TARGET)));
+});
+
+Deno.test("a source that is suddenly empty doesn't empty scratch", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.remove(world.path(SOURCE), { recursive: true });
+  await Deno.mkdir(world.path(SOURCE));
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /is empty now, and held 3 files before/);
+  assert.equal((await readTree(world.path(TARGET)))["version.txt"], "1");
+  assert.equal((await world.run(["sync", "--force"])).code, 0);
+  assert.deepEqual(await readTree(world.path(TARGET)), {});
+});
+
+Deno.test("a variable that still points at a target which isn't ready is unset", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
+  const run = await world.run(["sync"], { env: { HF_HOME: world.path(TARGET) } });
+  assert.equal(run.stdout, "unset HF_HOME;\nfalse;\n");
+});
+
+Deno.test("an environment that already points at our target is no mismatch, any other is", async () => {
+  await using world = await worldWithCache();
+  const ours = await world.run(["sync"], { env: { HF_HOME: world.path(TARGET) } });
+  assert.doesNotMatch(ours.stderr, /warning/);
+  const other = await world.run(["sync"], { env: { HF_HOME: "/somewhere/else" } });
+  assert.match(other.stderr, /HF_HOME is set to .*\/somewhere\/else/);
+  assert.equal(other.code, 0);
+  const answer = (await world.run(["sync", "--json"], { env: { HF_HOME: "/somewhere/else" } })).json();
+  assert.equal(answer.warnings.length, 1);
+});
+
+Deno.test("--quiet says nothing when all is well", async () => {
+  await using world = await worldWithCache();
+  assert.equal((await world.run(["sync", "--quiet"])).stderr, "");
+});
+
+Deno.test("flags and --input-json ask for the same, by the old names too", async () => {
+  await using world = await worldWithCache();
+  const request = JSON.stringify({ only_vars: ["HF_HOME"], dry_run: true, force: true });
+  const viaJson = (await world.run(["sync", "--json", "--input-json", "-"], { stdin: request })).json();
+  const viaFlags = (await world.run(["sync", "--json", "--var", "HF_HOME", "--dry-run", "--force"])).json();
+  assert.deepEqual(viaJson, viaFlags);
+  const typo = await world.run(["sync", "--input-json", "-"], { stdin: '{"dry_rum": true}' });
+  assert.equal(typo.code, 2);
+  assert.match(typo.stderr, /Unknown field "dry_rum"/);
+  assert.match(typo.stderr, /did you mean "dry_run"/);
+});

@@ -1,0 +1,85 @@
+// The rule of freshness, as laws: what is called fresh is a complete copy of this very source.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { decideFreshness } from "../../src/staging/freshness.ts";
+import type { Marker } from "../../src/staging/marker.ts";
+import type { VariableFacts } from "../../src/staging/observe.ts";
+
+const MARKER: Marker = {
+  synced_at: 1000,
+  source_mtime: 900,
+  var_name: "HF_HOME",
+  source: "/home/hf",
+  source_fingerprint: "f1",
+  target_device: 1,
+  target_inode: 2,
+  left_out: [],
+  sample: ["hub/a"],
+  files: 3,
+  bytes: 30,
+};
+
+const FRESH: VariableFacts = {
+  source: { state: "directory", fingerprint: "f1", newestMtimeSeconds: 900, names: ["hub", "version"] },
+  target: { state: "directory", device: 1, inode: 2, names: new Set(["hub", "version", "added by a job"]) },
+  marker: MARKER,
+  purgedSample: [],
+};
+
+const RULE = { source: "/home/hf", nowSeconds: 1500, maxAgeSeconds: 3600 };
+
+Deno.test("a complete, unchanged, young copy is fresh, whatever a job added to it", () => {
+  assert.deepEqual(decideFreshness(FRESH, RULE), { verdict: "fresh" });
+});
+
+const DOUBTS: Record<string, Partial<VariableFacts>> = {
+  "no marker": { marker: "missing" },
+  "a damaged marker": { marker: "damaged" },
+  "a marker of another user": { marker: "not-ours" },
+  "a marker of another source": { marker: { ...MARKER, source: "/home/other" } },
+  "a marker from the future": { marker: { ...MARKER, synced_at: 1600 } },
+  "another directory under the target's name": { target: { ...FRESH.target, inode: 3 } as VariableFacts["target"] },
+  "another device under the target's name": { target: { ...FRESH.target, device: 3 } as VariableFacts["target"] },
+  "a top-level name gone from scratch": {
+    target: { ...FRESH.target, names: new Set(["hub"]) } as VariableFacts["target"],
+  },
+  "a file of the sample gone from scratch": { purgedSample: ["hub/a"] },
+  "a changed source": { source: { ...FRESH.source, fingerprint: "f2" } as VariableFacts["source"] },
+  "no target": { target: { state: "missing" } },
+  "no source": { source: { state: "missing" } },
+  "a source that can't be read": { source: { state: "unusable", reason: "permission denied" } },
+};
+
+for (const [name, doubt] of Object.entries(DOUBTS)) {
+  Deno.test(`never fresh with ${name}`, () => {
+    const freshness = decideFreshness({ ...FRESH, ...doubt }, RULE);
+    assert.notEqual(freshness.verdict, "fresh");
+    assert.ok("reason" in freshness && freshness.reason.length > 0);
+  });
+}
+
+Deno.test("one doubt is enough, whatever else holds", () => {
+  fc.assert(fc.property(fc.subarray(Object.values(DOUBTS), { minLength: 1 }), (doubts) => {
+    const facts = Object.assign({}, FRESH, ...doubts);
+    assert.notEqual(decideFreshness(facts, RULE).verdict, "fresh");
+  }));
+});
+
+Deno.test("freshness ends with age and never comes back", () => {
+  fc.assert(fc.property(fc.nat(20000), fc.nat(20000), fc.nat(7200), (a, b, maxAgeSeconds) => {
+    const [younger, older] = a < b ? [a, b] : [b, a];
+    const verdictAt = (ageSeconds: number) =>
+      decideFreshness(FRESH, { ...RULE, maxAgeSeconds, nowSeconds: 1000 + ageSeconds }).verdict;
+    if (verdictAt(older) === "fresh") assert.equal(verdictAt(younger), "fresh");
+    assert.equal(verdictAt(younger) === "fresh", younger < maxAgeSeconds);
+  }));
+});
+
+Deno.test("names left out on purpose don't count as purged", () => {
+  const facts = {
+    ...FRESH,
+    marker: { ...MARKER, left_out: ["version"] },
+    target: { ...FRESH.target, names: new Set(["hub"]) } as VariableFacts["target"],
+  };
+  assert.equal(decideFreshness(facts, RULE).verdict, "fresh");
+});
