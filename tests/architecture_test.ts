@@ -10,14 +10,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
   ["schema"],
   ["global_options.ts"],
+  ["failures.ts"],
   ["command.ts"],
-  ["events.ts"],
   ["apptainer"],
   ["staging", "venv", "shell"],
   ["transfer"],
   ["config", "tools"],
   ["system"],
-  ["errors.ts", "fields.ts", "format.ts", "json_text.ts", "nearest.ts", "version.ts"],
+  ["errors.ts", "events.ts", "fields.ts", "format.ts", "json_text.ts", "nearest.ts", "pool.ts", "version.ts"],
 ];
 
 /** A feature stands alone; these meet below the commands. */

@@ -6,10 +6,10 @@ import { ensureScratch, resolveConfig, type ResolvedVariable } from "../config/r
 import { list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { runPool } from "../pool.ts";
+import { stagingSettings } from "../staging/variable.ts";
 import { checkCongruency } from "../staging/congruency.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "./failures.ts";
-import { stagingSettings } from "./staging_settings.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 
 const FIELDS = {
   vars: list("Push only this variable, even if it is disabled", {
@@ -80,7 +80,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   const warnings = checkCongruency(variables, system.env);
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   await ensureScratch(resolved);
-  const settings = { ...stagingSettings(resolved), rsyncExtraArgs: resolved.rsyncExtraArgs };
+  const settings = stagingSettings(resolved, "stage-out");
   const items = await runPool(variables, resolved.parallelJobs, async (variable) => {
     if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };
     const outcome = await pushVariable({ variable, settings }, system, context.report);

@@ -7,9 +7,9 @@ import { ensureScratch, resolveConfig } from "../config/resolve.ts";
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { runPool } from "../pool.ts";
+import { stagingSettings } from "../staging/variable.ts";
 import { checkCongruency } from "../staging/congruency.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
-import { stagingSettings } from "./staging_settings.ts";
 
 const FIELDS = {
   measure: toggle("Measure all sizes anew instead of showing the recorded ones"),
@@ -85,7 +85,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const warnings = checkCongruency(resolved.variables.filter(({ enabled }) => enabled), system.env)
     .map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
-  const settings = stagingSettings(resolved);
+  const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const overviews = await runPool(resolved.variables, 16, async (variable) => {
     const overview = await overviewVariable({ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS }, system);

@@ -6,14 +6,15 @@ import { configPath, readConfig } from "../config/config_file.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { runPool } from "../pool.ts";
+import { stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
 import { checkCongruency } from "../staging/congruency.ts";
 import { planVariable, type StagePlan } from "../staging/plan.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
-import { type StageResult, stageVariable } from "../staging/stage.ts";
-import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "./failures.ts";
-import { stagingSettings } from "./staging_settings.ts";
+import { stageVariable } from "../staging/stage.ts";
+import type { StageResult } from "../staging/stage_result.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 
 const FIELDS = {
   vars: list("Sync only this variable, even if it is disabled", {
@@ -144,7 +145,7 @@ async function stageAll(
   context: Context,
 ): Promise<Item[]> {
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
-  const settings = stagingSettings(resolved);
+  const settings = stagingSettings(resolved, "stage-in");
   const mode = request.force ? "ignore-freshness" : "when-needed";
   return (await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
     const result = await stageVariable({ variable, settings, mode }, context.system, context.report);
@@ -160,7 +161,7 @@ async function planAll(
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<Item[]> {
-  const settings = stagingSettings(resolved);
+  const settings = stagingSettings(resolved, "stage-in");
   const mode = request.force ? "ignore-freshness" : "when-needed";
   return await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
     const plan = await planVariable({ variable, settings, mode }, context.system);

@@ -11,7 +11,7 @@ import { layoutOf, type VariableLayout } from "./layout.ts";
 import { type Marker, removeMarker, writeMarker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { retireTarget } from "./retire.ts";
-import type { StageRequest, StageResult, StageWarning } from "./stage.ts";
+import type { StageRequest, StageResult, StageWarning } from "./stage_result.ts";
 
 /** A staging request together with the facts read under the lock. */
 export interface FillRequest extends StageRequest {

@@ -4,7 +4,8 @@ import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { layoutOf } from "./layout.ts";
-import { look, refusal, type StageRequest } from "./stage.ts";
+import { look, refusal } from "./stage.ts";
+import type { StageRequest } from "./stage_result.ts";
 
 /** What a sync would do with a variable. */
 export type StagePlan =

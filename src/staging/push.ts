@@ -9,7 +9,7 @@ import { planTransfer, type TransferOutcome, type TransferRequest, transferTree 
 import { layoutOf } from "./layout.ts";
 import { type Marker, readMarker, removeMarker, writeMarker } from "./marker.ts";
 import { observeSource, observeVariable, type VariableFacts } from "./observe.ts";
-import type { StageWarning } from "./stage.ts";
+import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** What to stage out and how. */

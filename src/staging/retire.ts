@@ -5,7 +5,7 @@ import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
 import type { Marker } from "./marker.ts";
-import type { StageWarning } from "./stage.ts";
+import type { StageWarning } from "./stage_result.ts";
 
 /** Renames the target aside and removes it if nothing on it is new; else leaves it there and says where. */
 export async function retireTarget(

@@ -3,39 +3,13 @@ import { CliError, Interrupted } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import type { TransferOutcome } from "../transfer/transfer.ts";
 import { fillTarget } from "./fill.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
 import { watchProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
-
-/** What to stage in and how. */
-export interface StageRequest {
-  readonly variable: Variable;
-  readonly settings: StagingSettings;
-  /** `ignore-freshness` compares the trees even where the marker says fresh. */
-  readonly mode: "when-needed" | "ignore-freshness";
-}
-
-/** What became of a variable. `failed` carries its error; all others may have warnings. */
-export type StageResult =
-  | { readonly status: "skipped" }
-  | {
-    readonly status: "synced";
-    /** `complete`: marked fresh. `partial`: usable, but something is missing, so the next run tries again. */
-    readonly completeness: "complete" | "partial";
-    readonly outcome: TransferOutcome;
-    readonly warnings: readonly StageWarning[];
-  }
-  | { readonly status: "source-missing" | "failed"; readonly error: CliError };
-
-/** Something a person should know although the variable can be used. */
-export interface StageWarning {
-  readonly text: string;
-  readonly hint?: string;
-}
+import type { StageRequest, StageResult } from "./stage_result.ts";
+import type { Variable } from "./variable.ts";
 
 /** Stages one variable in. A failure is a result, so that the other variables go on; only a signal throws. */
 export async function stageVariable(request: StageRequest, system: System, report: Report): Promise<StageResult> {

@@ -1,4 +1,5 @@
 // A variable as staging sees it, and the settings that hold for all of them.
+import type { ResolvedConfig } from "../config/resolve.ts";
 
 /** A managed environment variable: its name and the two directories, absolute. */
 export interface Variable {
@@ -16,4 +17,15 @@ export interface StagingSettings {
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
   readonly rsyncExtraArgs: readonly string[];
+}
+
+/** The settings of a configuration. Arguments for rsync that delete at the receiving side are for staging in only. */
+export function stagingSettings(config: ResolvedConfig, direction: "stage-in" | "stage-out"): StagingSettings {
+  return {
+    cacheRoot: config.cacheRoot,
+    maxAgeSeconds: config.skipIfFreshSeconds,
+    lockTimeoutSeconds: config.lockTimeoutSeconds,
+    engine: config.engine,
+    rsyncExtraArgs: [...config.rsyncExtraArgs, ...(direction === "stage-in" ? config.stageInOnlyRsyncArgs : [])],
+  };
 }

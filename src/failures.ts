@@ -1,7 +1,7 @@
 // The failures of single variables or images, in the answers and on stderr of the commands that treat several.
 import * as v from "valibot";
-import type { Style } from "../command.ts";
-import type { CliError } from "../errors.ts";
+import type { Style } from "./command.ts";
+import type { CliError } from "./errors.ts";
 
 /** One thing that failed while others may have gone well. */
 export const FAILURE_SCHEMA = v.object({

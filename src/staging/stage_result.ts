@@ -1,0 +1,30 @@
+// What staging a variable in is asked for, and what it answers.
+import type { CliError } from "../errors.ts";
+import type { TransferOutcome } from "../transfer/transfer.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** What to stage in and how. */
+export interface StageRequest {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+  /** `ignore-freshness` compares the trees even where the marker says fresh. */
+  readonly mode: "when-needed" | "ignore-freshness";
+}
+
+/** What became of a variable. `failed` carries its error; all others may have warnings. */
+export type StageResult =
+  | { readonly status: "skipped" }
+  | {
+    readonly status: "synced";
+    /** `complete`: marked fresh. `partial`: usable, but something is missing, so the next run tries again. */
+    readonly completeness: "complete" | "partial";
+    readonly outcome: TransferOutcome;
+    readonly warnings: readonly StageWarning[];
+  }
+  | { readonly status: "source-missing" | "failed"; readonly error: CliError };
+
+/** Something a person should know although the variable can be used. */
+export interface StageWarning {
+  readonly text: string;
+  readonly hint?: string;
+}
