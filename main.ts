@@ -7,11 +7,9 @@ const system = realSystem();
 try {
   Deno.exit(await run(Deno.args, system));
 } catch (error) {
-  // Only a stdout that takes no more (closed, full) gets here; its reader must not take silence for success.
-  try {
-    system.stderr.write(`error: Cannot write to standard output: ${messageOf(error)}\n`);
-  } catch {
-    // Nobody is left to tell.
-  }
+  // Only a stdout that takes no more gets here; its reader must not take silence for success. One that has gone away
+  // (`| head`) has what it wanted.
+  const gone = error instanceof Error && error.cause instanceof Deno.errors.BrokenPipe;
+  if (!gone) system.stderr.write(`error: ${messageOf(error)}\n`);
   Deno.exit(1);
 }

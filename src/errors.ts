@@ -69,6 +69,14 @@ export class Interrupted extends Error {
   }
 }
 
+/** Standard output takes no more: its reader is gone, or the disk below it is full. Nothing more can be said through it. */
+export class OutputLost extends Error {
+  override readonly name = "OutputLost";
+  constructor(cause: unknown) {
+    super(`Cannot write to standard output: ${messageOf(cause)}`, { cause });
+  }
+}
+
 /** The words of anything thrown, for a sentence: no class name, no stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 // One command's life: find it, read its request, run it, print the answer, say the exit code. The only place that catches all.
 import type { Context, Prompt } from "../command.ts";
-import { CliError } from "../errors.ts";
+import { CliError, OutputLost } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../version.ts";
 import { COMMANDS } from "./app.ts";
@@ -10,7 +10,7 @@ import { Output } from "./output.ts";
 import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
 import { stylesFor } from "./style.ts";
 
-/** Runs one command line and returns the exit code. Throws only if stdout can't be written. */
+/** Runs one command line and returns the exit code. Throws only `OutputLost`. */
 export async function run(argv: readonly string[], system: System): Promise<number> {
   const words = optionWords(argv);
   const audience = words.includes("--json") ? "json" : isSet(words, "--quiet") ? "quiet" : "person";
@@ -25,6 +25,7 @@ export async function run(argv: readonly string[], system: System): Promise<numb
   try {
     return await runTarget(findTarget(argv), stage, output, system);
   } catch (error) {
+    if (error instanceof OutputLost) throw error;
     return output.failure(error, stage);
   }
 }

@@ -22,8 +22,8 @@ export function shellInit({ shell, executable }: ShellInitRequest): string {
 /** Options whose value must not be taken for the name of a command. */
 const OPTIONS_WITH_VALUE = ["--config", "--input-json", "--shell", "--var"];
 
-/** Options that make something else of any command, and those that make `sync` print what isn't for evaluation. */
-const OPTIONS_THAT_ANSWER = ["-h", "--help", "--version"];
+/** Options that make something else of any command (and so does `h` among letters), and those that make `sync` show something. */
+const OPTIONS_THAT_ANSWER = ["--help", "--version"];
 const OPTIONS_THAT_SHOW = ["--json", "--dry-run"];
 
 /** Reads the words, in POSIX shell: to be evaluated are those whose `command` is empty or `sync` and `shown` empty. */
@@ -33,7 +33,7 @@ function commandSearch(prefix: string): readonly string[] {
     `  if [ -n "$${prefix}skip" ]; then ${prefix}skip=''; continue; fi`,
     `  case "$${prefix}word" in`,
     `    ${OPTIONS_WITH_VALUE.join("|")}) ${prefix}skip=1 ;;`,
-    `    ${OPTIONS_THAT_ANSWER.join("|")}) ${prefix}command="$${prefix}word"; break ;;`,
+    `    -h*|-[!-]*h*|${OPTIONS_THAT_ANSWER.join("|")}) ${prefix}command="$${prefix}word"; break ;;`,
     `    ${OPTIONS_THAT_SHOW.join("|")}) ${prefix}shown=1 ;;`,
     `    -*) ;;`,
     `    *) [ -n "$${prefix}command" ] || ${prefix}command="$${prefix}word" ;;`,
@@ -73,6 +73,7 @@ function fishFunction(executable: string): string {
   set -l __ef_shown;
   for __ef_word in $argv;
     if set -q __ef_skip[1]; set __ef_skip; continue; end;
+    if string match -qr -- '^-[a-z]*h' $__ef_word; set __ef_command $__ef_word; break; end;
     switch $__ef_word;
       case ${OPTIONS_WITH_VALUE.join(" ")}; set __ef_skip 1;
       case ${OPTIONS_THAT_ANSWER.join(" ")}; set __ef_command $__ef_word; break;

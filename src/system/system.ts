@@ -1,16 +1,10 @@
 // The edge to the machine, as a value that commands are given: environment, clock, streams and the signal to stop.
 // Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
 import { fileURLToPath } from "node:url";
-import { type EndingSignal, Interrupted, SIGNAL_EXIT_CODES } from "../errors.ts";
+import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
+import { type OutputStream, outputStream } from "./output_stream.ts";
 
-/** One stream to people or programs. */
-export interface OutputStream {
-  readonly isTerminal: boolean;
-  /** Columns of the terminal, 80 if that can't be known. */
-  readonly columns: number;
-  /** Writes all of the text; throws when the other end is closed or full. */
-  write(text: string): void;
-}
+export type { OutputStream };
 
 /** What a command may know of the process it runs in. */
 export interface System {
@@ -25,7 +19,9 @@ export interface System {
   /** Milliseconds since 1970. Read it once per decision and hand it on. */
   now(): number;
   readonly stdin: { readonly isTerminal: boolean; readText(): Promise<string> };
+  /** Its `write` throws {@linkcode OutputLost} when the other end is closed or full: what we print there counts. */
   readonly stdout: OutputStream;
+  /** Its `write` never throws: the work goes on, and tells its end through stdout, where nobody takes messages any more. */
   readonly stderr: OutputStream;
   /** Aborted with an {@linkcode Interrupted} as its reason when a signal asks us to stop. */
   readonly signal: AbortSignal;
@@ -49,8 +45,10 @@ export function realSystem(): System {
       isTerminal: Deno.stdin.isTerminal(),
       readText: async () => await new Response(Deno.stdin.readable).text(),
     },
-    stdout: outputStream(Deno.stdout),
-    stderr: outputStream(Deno.stderr),
+    stdout: outputStream(Deno.stdout, (error) => {
+      throw new OutputLost(error);
+    }),
+    stderr: outputStream(Deno.stderr, () => {}),
     ...endingSignals(),
   };
 }
@@ -62,23 +60,6 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
     // The directory was removed under us: a job's scratch directory, say. Absolute paths still work.
     return env.PWD ?? "/";
   }
-}
-
-function outputStream(stream: typeof Deno.stdout): OutputStream {
-  return {
-    isTerminal: stream.isTerminal(),
-    get columns() {
-      try {
-        return Deno.consoleSize().columns;
-      } catch {
-        return 80;
-      }
-    },
-    write(text: string): void {
-      const bytes = new TextEncoder().encode(text);
-      for (let written = 0; written < bytes.length;) written += stream.writeSync(bytes.subarray(written));
-    },
-  };
 }
 
 function endingSignals(): Pick<System, "signal" | "handOverSignals"> {

@@ -9,7 +9,7 @@ import { runScript, type ShellResult, type TestShell } from "../support/shells.t
 const STAND_IN = `#!/bin/sh
 printf '<%s>' "$@" >&2; echo >&2
 case " $* " in
-  *" --help "*|*" -h "*|*" --version "*|*" --json "*|*" --dry-run "*|*" status "*) echo "text; (to \\"show"; exit $CODE ;;
+  *" --help "*|*" -vh "*|*" --version "*|*" --json "*|*" --dry-run "*|*" status "*) echo "text; (to \\"show"; exit $CODE ;;
   *"--shell fish"*) printf "true;\\nset -gx GOT 'a  b';\\n" ;;
   *"--shell tcsh"*) printf "setenv GOT 'a  b';\\n" ;;
   *) printf "export GOT='a  b';\\n" ;;
@@ -112,7 +112,7 @@ for (const shellCase of CASES) {
       withProgram(async (_, program) => {
         const calls = [
           "ef --help",
-          "ef sync -h",
+          "ef sync -vh",
           "ef --version",
           "ef --json",
           "ef sync --dry-run",
@@ -122,7 +122,7 @@ for (const shellCase of CASES) {
         assert.deepEqual({ code, stdout }, { code: 0, stdout: 'text; (to "show\n'.repeat(6) });
         assert.equal(
           stderr,
-          "<--help>\n<sync><-h>\n<--version>\n<sync><--json>\n<sync><--dry-run>\n<status><a  b><*><it's>\n",
+          "<--help>\n<sync><-vh>\n<--version>\n<sync><--json>\n<sync><--dry-run>\n<status><a  b><*><it's>\n",
         );
       }),
   );

@@ -1,0 +1,36 @@
+// Streams that take nothing: a full disk below a log, a reader that is gone. The exit code and stdout still tell the truth.
+import assert from "node:assert/strict";
+import { makeWorld } from "../support/world.ts";
+
+Deno.test("a full disk below stdout is an error, and no bug", async () => {
+  await using world = await makeWorld();
+  const { code, stderr } = await world.shell("bash", "euler-files shell-init >/dev/full");
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: Cannot write to standard output: No space left on device.*\n$/);
+});
+
+Deno.test("a reader of stdout that has gone away is told nothing, and the exit code says 1", async () => {
+  await using world = await makeWorld();
+  const { stdout, stderr } = await world.shell(
+    "bash",
+    'exec 3>&1; { while [ ! -e gone ]; do sleep 0.05; done; euler-files schema; echo "code $?" >&3; } | { exec <&-; touch gone; sleep 1; }',
+  );
+  assert.deepEqual([stdout, stderr], ["code 1\n", ""]);
+});
+
+Deno.test("where messages can't be written, stdout still ends with a statement that fails", async () => {
+  await using world = await makeWorld();
+  for (const words of ["snyc", "", "shell-init --shell"]) {
+    const script =
+      `set -e; text="$(euler-files ${words} 2>/dev/full)" || code=$?; echo "$code"; eval "$text"; echo went on`;
+    const { code, stdout } = await world.shell("bash", script);
+    assert.deepEqual([code, stdout], [1, "2\n"], words);
+  }
+});
+
+Deno.test("closed streams change no exit code", async () => {
+  await using world = await makeWorld();
+  const script =
+    "euler-files shell-init >&-; echo $?; euler-files shell-init 2>&- >&- <&-; echo $?; euler-files snyc >&- 2>&-; echo $?";
+  assert.equal((await world.shell("bash", script)).stdout, "0\n0\n2\n");
+});
