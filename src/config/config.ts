@@ -1,7 +1,7 @@
 // What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
-import { isPathComponent, isVariableName, reasonAgainstVariable } from "./names.ts";
+import { isPathComponent, reasonAgainstVariable, VARIABLE_NAME } from "./names.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 
 /** The one format version this program reads and writes. */
@@ -13,7 +13,9 @@ const toggle = v.boolean("must be true or false");
 const seconds = v.number("must be a number of seconds");
 
 /** Valibot takes a list for an object without fields; in a configuration it is a mistake. */
-function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(schema: Schema): Schema {
+export function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(
+  schema: Schema,
+): Schema {
   return {
     ...schema,
     "~run"(dataset, config) {
@@ -24,16 +26,18 @@ function notList<Schema extends v.GenericSchema & { readonly message: string | u
   };
 }
 
-const variableName = v.pipe(
+/** The name of a managed variable. */
+export const VARIABLE_NAME_SCHEMA = v.pipe(
   v.string(),
-  v.check(isVariableName, "is not a name for a variable: letters, digits and _ only, and no digit first"),
+  v.regex(VARIABLE_NAME, "is not a name for a variable: letters, digits and _ only, and no digit first"),
   v.check(
     (name) => reasonAgainstVariable(name) === undefined,
     (issue) => `must not be managed: ${reasonAgainstVariable(String(issue.input)) ?? ""}`,
   ),
 );
 
-const componentName = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
+/** The name of an environment, an image or its file. */
+export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
 
 /** One managed variable. */
 export const VARIABLE_SCHEMA = notList(v.looseObject({
@@ -46,9 +50,9 @@ export const VARIABLE_SCHEMA = notList(v.looseObject({
 
 /** One built image. */
 export const IMAGE_SCHEMA = notList(v.looseObject({
-  venv_name: v.pipe(componentName, v.description("Directory of the environment below venv_base")),
+  venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
   python_version: v.pipe(text, v.description("Python version at build time")),
-  sif_filename: v.pipe(componentName, v.description("File name of the image in sif_store")),
+  sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
   enabled: v.optional(v.pipe(toggle, v.description("false: skipped by `apptainer sync`")), true),
 }, "must be an object that describes an image"));
@@ -81,7 +85,7 @@ export const APPTAINER_SCHEMA = notList(v.looseObject({
     v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
     ["--fakeroot"],
   ),
-  images: v.optional(notList(v.record(componentName, IMAGE_SCHEMA, "must be an object of images")), {}),
+  images: v.optional(notList(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
 }, "must be an object"));
 
 /** One entry of the migration history. */
@@ -107,7 +111,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
   vars: v.optional(
     v.pipe(
-      notList(v.record(variableName, VARIABLE_SCHEMA, "must be an object of variables")),
+      notList(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
       v.description("Managed environment variables"),
     ),
     {},

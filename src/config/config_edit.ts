@@ -1,9 +1,10 @@
 // Changing the configuration: read, edit and write under a lock, everything else in the text left as the person wrote it.
 import { CliError } from "../errors.ts";
+import { printable } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { type Config, CONFIG_VERSION, fieldName } from "./config.ts";
+import { checkConfig, type Config, fieldName } from "./config.ts";
 import { parseConfig, parseJson, readConfigText } from "./config_file.ts";
 import { editJson, type JsonPath, NoSuchPlace } from "./json_edit.ts";
 import type { AbsolutePath } from "./paths.ts";
@@ -15,6 +16,9 @@ export interface ConfigEdit {
   /** The new value; undefined removes the field. */
   readonly value: unknown;
 }
+
+/** Looks at what is about to be saved and what was there before; throws to have nothing saved. */
+export type Review = (config: Config, before: unknown) => void;
 
 /** Long enough for hundreds of jobs one after the other; a holder needs milliseconds. */
 const LOCK_DEADLINE_SECONDS = 60;
@@ -28,6 +32,7 @@ export async function editConfig(
   path: AbsolutePath,
   edits: readonly ConfigEdit[] | ((config: Config) => readonly ConfigEdit[]),
   system: System,
+  review: Review = () => {},
 ): Promise<Config> {
   await using _lock = await lockConfig(path, system);
   const text = await readConfigText(path);
@@ -38,104 +43,25 @@ export async function editConfig(
   }
   const wanted = typeof edits === "function" ? edits(await parseConfig(text, path)) : edits;
   const edited = await editText(text, wanted, path);
-  const config = await parseConfig(edited, path);
+  const config = await checkResult(edited, path);
+  review(config, await parseJson(text, path));
   if (edited !== text) await writeFileAtomically({ path, content: edited, durability: "durable" });
   return config;
 }
 
-/** What {@linkcode createConfig} did. */
-export interface CreatedConfig {
-  readonly config: Config;
-  /** Where a file of another format version was put. */
-  readonly asidePath?: string;
-}
-
-/**
- * Writes a configuration, or merges into the one that is there as a JSON merge patch does (RFC 7396): what isn't given stays,
- * `null` removes, objects are merged, anything else is replaced. A file of another format version is put aside first.
- * Throws a CliError where the result would be no valid configuration, and where it can't be written.
- */
-export async function createConfig(path: AbsolutePath, given: unknown, system: System): Promise<CreatedConfig> {
-  const patch = asObject(given);
-  if (patch === undefined) throw new CliError("config", "Cannot save the configuration: it must be a JSON object");
-  await using _lock = await lockConfig(path, system);
-  const text = await readConfigText(path);
-  const existing = text === undefined ? undefined : await parseJson(text, path);
-  if (text === undefined || asObject(existing)?.version !== CONFIG_VERSION) {
-    const fresh = `${JSON.stringify(newConfig(patch), null, 2)}\n`;
-    const config = await parseConfig(fresh, path);
-    const asidePath = text === undefined ? undefined : await putAside(path, text, system);
-    await writeFileAtomically({ path, content: fresh, durability: "durable" });
-    return { config, ...(asidePath === undefined ? {} : { asidePath }) };
-  }
-  const edited = await editText(text, mergeEdits(existing, patch, []), path);
-  const config = await parseConfig(edited, path);
-  if (edited !== text) await writeFileAtomically({ path, content: edited, durability: "durable" });
-  return { config };
-}
-
-/** A whole new file: the fields most people change are spelt out, so that the file can be edited by hand. */
-function newConfig(patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { version: _version, ...given } = withoutNulls(patch) as Record<string, unknown>;
-  const file = {
-    version: patch.version ?? CONFIG_VERSION,
-    scratch_base: "",
-    cache_root: ".cache/euler-files",
-    vars: {},
-    rsync_extra_args: [],
-    parallel_jobs: 4,
-    lock_timeout_seconds: 300,
-    skip_if_fresh_seconds: 3600,
-    ...given,
-  };
-  return { ...file, vars: spellOutEnabled(file.vars) };
-}
-
-function spellOutEnabled(vars: unknown): unknown {
-  const entries = asObject(vars);
-  if (entries === undefined) return vars;
-  return Object.fromEntries(
-    Object.entries(entries).map(([name, entry]) => {
-      const object = asObject(entry);
-      return [name, object === undefined || "enabled" in object ? entry : { ...object, enabled: true }];
-    }),
-  );
-}
-
-function withoutNulls(value: unknown): unknown {
-  const object = asObject(value);
-  if (object === undefined) return value;
-  const kept = Object.entries(object).filter(([, inner]) => inner !== null);
-  return Object.fromEntries(kept.map(([name, inner]) => [name, withoutNulls(inner)]));
-}
-
-/** The edits that bring a value to what the patch asks for, only where something changes. */
-function mergeEdits(existing: unknown, patch: unknown, path: readonly string[]): ConfigEdit[] {
-  const into = asObject(existing);
-  const from = asObject(patch);
-  if (into === undefined || from === undefined) {
-    if (isSame(existing, patch)) return [];
-    return [{ path, value: withoutNulls(patch) }];
-  }
-  return Object.entries(from).flatMap(([name, value]) => {
-    const there = Object.hasOwn(into, name);
-    if (value === null) return there ? [{ path: [...path, name], value: undefined }] : [];
-    if (!there) return [{ path: [...path, name], value: withoutNulls(value) }];
-    return mergeEdits(into[name], value, [...path, name]);
+/** A configuration's text as what it will be once it is saved, or a CliError that names the field to blame. */
+export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
+  const checked = checkConfig(await parseJson(text, path));
+  if ("config" in checked) return checked.config;
+  const [first, ...others] = checked.faults.map(({ path: field, what }) => printable(`${fieldName(field)} ${what}`));
+  throw new CliError("config", `Cannot save "${path}": ${first}`, {
+    hint: "`euler-files schema --kind config` describes every field",
+    lines: others,
   });
 }
 
-async function putAside(path: AbsolutePath, text: string, system: System): Promise<string> {
-  const day = new Date(system.now()).toISOString().slice(0, 10);
-  for (let number = 0;; number++) {
-    const aside = `${path}.${day}${number === 0 ? "" : `-${number}`}`;
-    if (await Deno.lstat(aside).then(() => true, () => false)) continue;
-    await writeFileAtomically({ path: aside, content: text, durability: "durable" });
-    return aside;
-  }
-}
-
-async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
+/** The lock of a configuration; `await using` gives it back. */
+export async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
   // Through a link and without it, it is the same file: the lock goes where the file is.
   const real = await Deno.realPath(path).catch(() => path);
   const slash = real.lastIndexOf("/");
@@ -152,7 +78,8 @@ async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
   }
 }
 
-async function editText(text: string, edits: readonly ConfigEdit[], path: AbsolutePath): Promise<string> {
+/** The text with all edits made, each checked to have had its effect. */
+export async function editText(text: string, edits: readonly ConfigEdit[], path: AbsolutePath): Promise<string> {
   let edited = text;
   let value = await parseJson(text, path);
   for (const edit of edits) {
@@ -191,7 +118,8 @@ function withEdit(value: unknown, { path, value: wanted }: ConfigEdit): unknown 
   return Object.fromEntries(inner === undefined ? others : [...others, [first, inner]]);
 }
 
-function isSame(one: unknown, other: unknown): boolean {
+/** True for JSON values that say the same, in whatever order of fields. */
+export function isSame(one: unknown, other: unknown): boolean {
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((item, index) => isSame(item, other[index]));
   }
@@ -202,7 +130,8 @@ function isSame(one: unknown, other: unknown): boolean {
     names.every((name) => Object.hasOwn(right, name) && isSame(left[name], right[name]));
 }
 
-function asObject(value: unknown): Record<string, unknown> | undefined {
+/** The value if it is a JSON object. */
+export function asObject(value: unknown): Record<string, unknown> | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)
     ? value as Record<string, unknown>
     : undefined;

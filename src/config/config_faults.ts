@@ -38,7 +38,7 @@ export function listConfigFaults(text: string): Fault[] {
   if ("faults" in checked) {
     for (const { path, what } of checked.faults) {
       const field = fieldName(path);
-      faults.push(fault("error", text, nodeNear(root, path), field, `${field} ${what}`, hintFor(path)));
+      faults.push(fault("error", text, nodeNear(root, path), field, `${field} ${what}`, hintForField(path)));
     }
   }
   for (const { path, known } of listUnknownFields(value)) {
@@ -163,7 +163,7 @@ function lineAndColumn(text: string, offset: number): { line: number; column: nu
 }
 
 /** How to mend a field: the command that sets it, with a value that would do. */
-function hintFor(path: readonly (string | number)[]): string {
+function hintForField(path: readonly (string | number)[]): string {
   const [first, name] = path;
   if (first === "version") return "run `euler-files init` to write a new configuration; the old one is put aside";
   if (first === "scratch_base") return "euler-files config set scratch_base '$SCRATCH'";

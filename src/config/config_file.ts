@@ -10,7 +10,7 @@ import { type AbsolutePath, resolvePath } from "./paths.ts";
  * HOME isn't set and needed.
  */
 export function configPath(
-  options: { readonly config?: string },
+  options: { readonly config?: string | undefined },
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): AbsolutePath {

@@ -2,12 +2,8 @@
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-/** True for a name every shell takes for an environment variable. */
-export function isVariableName(name: string): boolean {
-  return VARIABLE_NAME.test(name);
-}
+/** What every shell takes for the name of an environment variable. */
+export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Variables the shell, the loader or this program itself goes by: pointing one at a cache would break the user's session. */
 const RESERVED_VARIABLES: Readonly<Record<string, string>> = {

@@ -14,20 +14,22 @@ export interface PathOrigin {
   readonly kind: "config" | "usage";
 }
 
+/** Thrown where a path uses an environment variable that isn't set here; on another machine it may be. */
+export class UnsetVariable extends CliError {}
+
 /**
  * The text with `$VAR` and `${VAR}` replaced by their values and a leading `~` by the home directory. Throws a CliError that
  * names the variable where one is not set or empty, and for what isn't expanded (`~user`, `${VAR:-x}`).
  */
 export function expandPath(text: string, env: Readonly<Record<string, string>>, origin: PathOrigin): string {
-  const fault = (what: string, hint: string) =>
-    new CliError(origin.kind, `Cannot use ${origin.label} "${printable(text)}": ${what}`, { hint });
+  const start = `Cannot use ${origin.label} "${printable(text)}"`;
+  const fault = (what: string, hint: string) => new CliError(origin.kind, `${start}: ${what}`, { hint });
   const valueOf = (name: string): string => {
     const value = env[name];
     if (value !== undefined && value !== "") return value;
-    throw fault(
-      `the variable ${name} is not set`,
-      `set it first (export ${name}=/some/directory), or write the path itself instead of $${name}`,
-    );
+    throw new UnsetVariable(origin.kind, `${start}: the variable ${name} is not set`, {
+      hint: `set it first (export ${name}=/some/directory), or write the path itself instead of $${name}`,
+    });
   };
   if (text.includes("\0")) throw fault("it contains a NUL character", "take the character out");
   const expanded = text.replace(

@@ -3,7 +3,15 @@ import { CliError, messageOf } from "../errors.ts";
 import { listSome, printable } from "../format.ts";
 import { nearest } from "../nearest.ts";
 import type { ApptainerConfig, Config } from "./config.ts";
-import { type AbsolutePath, isWithin, joinPath, overlap, reallyOverlap, toAbsolutePath } from "./paths.ts";
+import {
+  type AbsolutePath,
+  isWithin,
+  joinPath,
+  overlap,
+  reallyOverlap,
+  toAbsolutePath,
+  UnsetVariable,
+} from "./paths.ts";
 import { sortRsyncArgs } from "./rsync_extra_args.ts";
 
 type Environment = Readonly<Record<string, string>>;
@@ -148,10 +156,9 @@ function naming<Result>(path: AbsolutePath, work: () => Result): Result {
     return work();
   } catch (error) {
     if (!(error instanceof CliError) || error.kind !== "config") throw error;
-    throw new CliError("config", `${error.message} (in "${path}")`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      cause: error,
-    });
+    const details = { ...(error.hint === undefined ? {} : { hint: error.hint }), cause: error };
+    const Kind = error instanceof UnsetVariable ? UnsetVariable : CliError;
+    throw new Kind("config", `${error.message} (in "${path}")`, details);
   }
 }
 

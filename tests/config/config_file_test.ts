@@ -1,7 +1,8 @@
 // Finding, reading, editing and writing the file, on real file systems and with many processes at once.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import fc from "fast-check";
-import { createConfig, editConfig } from "../../src/config/config_edit.ts";
+import { createConfig } from "../../src/config/config_create.ts";
+import { editConfig } from "../../src/config/config_edit.ts";
 import { configPath, readConfig } from "../../src/config/config_file.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import { CliError } from "../../src/errors.ts";
@@ -129,7 +130,7 @@ Deno.test("edits that would leave no valid configuration change nothing", async 
   ];
   for (const [path, value] of wrong) {
     const edits = [{ path: ["lock_timeout_seconds"], value: 1 }, { path, value }];
-    match(await failure(editConfig(at.path, edits, system)), /^config 2 Cannot (use|change) /);
+    match(await failure(editConfig(at.path, edits, system)), /^config 2 Cannot (save|change) /);
     equal(await Deno.readTextFile(at.path), COMMENTED);
   }
 });

@@ -1,0 +1,105 @@
+// Saving a whole configuration, or what was given of one, so that nothing else of it is lost.
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import type { System } from "../system/system.ts";
+import { type Config, CONFIG_VERSION } from "./config.ts";
+import { asObject, checkResult, type ConfigEdit, editText, isSame, lockConfig, type Review } from "./config_edit.ts";
+import { parseJson, readConfigText } from "./config_file.ts";
+import type { ConfigPatch } from "./config_patch.ts";
+import type { AbsolutePath } from "./paths.ts";
+
+/** What {@linkcode createConfig} did. */
+export interface CreatedConfig {
+  readonly config: Config;
+  /** Where a file of another format version was put. */
+  readonly asidePath?: string;
+}
+
+/**
+ * Writes a configuration, or merges into the one that is there as a JSON merge patch does (RFC 7396): what isn't given stays,
+ * `null` removes, objects are merged, anything else is replaced. A file of another format version is put aside first.
+ * Throws a CliError where the result would be no valid configuration, and where it can't be written.
+ */
+export async function createConfig(
+  path: AbsolutePath,
+  patch: ConfigPatch,
+  system: System,
+  review: Review = () => {},
+): Promise<CreatedConfig> {
+  await using _lock = await lockConfig(path, system);
+  const text = await readConfigText(path);
+  const existing = text === undefined ? undefined : await parseJson(text, path);
+  if (text === undefined || asObject(existing)?.version !== CONFIG_VERSION) {
+    const fresh = `${JSON.stringify(newConfig(patch), null, 2)}\n`;
+    const config = await checkResult(fresh, path);
+    review(config, undefined);
+    const asidePath = text === undefined ? undefined : await putAside(path, text, system);
+    await writeFileAtomically({ path, content: fresh, durability: "durable" });
+    return { config, ...(asidePath === undefined ? {} : { asidePath }) };
+  }
+  const edited = await editText(text, mergeEdits(existing, patch, []), path);
+  const config = await checkResult(edited, path);
+  review(config, existing);
+  if (edited !== text) await writeFileAtomically({ path, content: edited, durability: "durable" });
+  return { config };
+}
+
+/** A whole new file: the fields most people change are spelt out, so that the file can be edited by hand. */
+function newConfig(patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { version: _version, ...given } = withoutNulls(patch) as Record<string, unknown>;
+  const file = {
+    version: patch.version ?? CONFIG_VERSION,
+    scratch_base: "",
+    cache_root: ".cache/euler-files",
+    vars: {},
+    rsync_extra_args: [],
+    parallel_jobs: 4,
+    lock_timeout_seconds: 300,
+    skip_if_fresh_seconds: 3600,
+    ...given,
+  };
+  return { ...file, vars: spellOutEnabled(file.vars) };
+}
+
+function spellOutEnabled(vars: unknown): unknown {
+  const entries = asObject(vars);
+  if (entries === undefined) return vars;
+  return Object.fromEntries(
+    Object.entries(entries).map(([name, entry]) => {
+      const object = asObject(entry);
+      return [name, object === undefined || "enabled" in object ? entry : { ...object, enabled: true }];
+    }),
+  );
+}
+
+function withoutNulls(value: unknown): unknown {
+  const object = asObject(value);
+  if (object === undefined) return value;
+  const kept = Object.entries(object).filter(([, inner]) => inner !== null);
+  return Object.fromEntries(kept.map(([name, inner]) => [name, withoutNulls(inner)]));
+}
+
+/** The edits that bring a value to what the patch asks for, only where something changes. */
+function mergeEdits(existing: unknown, patch: unknown, path: readonly string[]): ConfigEdit[] {
+  const into = asObject(existing);
+  const from = asObject(patch);
+  if (into === undefined || from === undefined) {
+    if (isSame(existing, patch)) return [];
+    return [{ path, value: withoutNulls(patch) }];
+  }
+  return Object.entries(from).flatMap(([name, value]) => {
+    const there = Object.hasOwn(into, name);
+    if (value === null) return there ? [{ path: [...path, name], value: undefined }] : [];
+    if (!there) return [{ path: [...path, name], value: withoutNulls(value) }];
+    return mergeEdits(into[name], value, [...path, name]);
+  });
+}
+
+async function putAside(path: AbsolutePath, text: string, system: System): Promise<string> {
+  const day = new Date(system.now()).toISOString().slice(0, 10);
+  for (let number = 0;; number++) {
+    const aside = `${path}.${day}${number === 0 ? "" : `-${number}`}`;
+    if (await Deno.lstat(aside).then(() => true, () => false)) continue;
+    await writeFileAtomically({ path: aside, content: text, durability: "durable" });
+    return aside;
+  }
+}
