@@ -12,6 +12,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
   "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
+  "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },
+  "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },
+  "venv remove": { load: async () => (await import("../commands/venv_remove.ts")).default },
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
 

@@ -9,6 +9,8 @@ import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 /** How much is said, and to whom. */
 export type Audience = "person" | "quiet" | "json";
 
+const SHOWN_CHARACTERS = 64 * 1024;
+
 /** The two streams of one run. */
 export class Output {
   readonly #system: System;
@@ -16,6 +18,8 @@ export class Output {
   readonly #styles: Styles;
   readonly #details: boolean;
   readonly #progress: ProgressDisplay | undefined;
+  /** What programs said last, so that an error doesn't say it again. */
+  #shown = "";
 
   constructor(
     options: { system: System; audience: Audience; styles: Styles; details: boolean },
@@ -36,6 +40,7 @@ export class Output {
     } else if (event.type === "note") {
       this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
     } else if (event.type === "output") {
+      this.#shown = (this.#shown + event.text).slice(-SHOWN_CHARACTERS);
       this.#say(event.text);
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
@@ -67,7 +72,7 @@ export class Output {
     if (this.#audience === "json") {
       this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
     } else {
-      this.#system.stderr.write(errorText(error, this.#styles.stderr));
+      this.#system.stderr.write(errorText(error, this.#styles.stderr, this.#shown));
       if (options.evaluated) this.#system.stdout.write("false;\n");
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
@@ -95,11 +100,11 @@ export function errorDocument(error: unknown): Record<string, unknown> {
   return { type: ERROR_KINDS.bug.type, kind: "bug", message: messageOf(error) };
 }
 
-function errorText(error: unknown, style: Style): string {
+function errorText(error: unknown, style: Style, shown: string): string {
   const head = style.bold(style.red("error:"));
   if (error instanceof Interrupted) return `${head} ${error.message}\n`;
   if (error instanceof CliError) {
-    const lines = error.lines.map((line) => `  ${line}\n`).join("");
+    const lines = error.lines.filter((line) => !shown.includes(line)).map((line) => `  ${line}\n`).join("");
     return `${head} ${error.message}\n${lines}${hintText(error.hint, style)}`;
   }
   const stack = error instanceof Error ? error.stack ?? "" : "";

@@ -34,3 +34,8 @@ function escape(character: string, syntax: Syntax): string {
   if (character === "\r") return "$'\\r'";
   return `\\${character}`;
 }
+
+/** A program's arguments as a person would type them: only words that need it are quoted. */
+export function commandLine(argv: readonly string[]): string {
+  return argv.map((word) => /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoteForShell(word, "posix")).join(" ");
+}

@@ -8,12 +8,16 @@ import { makeWorld, type World } from "../support/world.ts";
 /** For each command a call that succeeds in the world below. */
 const CALLS: Readonly<Record<string, readonly string[]>> = {
   "schema": [],
+  "venv install": ["new", "idna", "--venv-base", "venvs", "--dry-run"],
+  "venv list": ["--venv-base", "venvs"],
+  "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],
   "shell-init": [],
 };
 
 async function makeFullWorld(): Promise<World> {
   const world = await makeWorld();
   await world.writeTree("home/hf", { "model.bin": "weights" });
+  await world.writeTree("home/venvs/old", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
   return world;
 }

@@ -1,0 +1,85 @@
+// `euler-files venv list`: the Python environments below the venv base, with what is in them and what uses them.
+import * as v from "valibot";
+import { type Answer, defineCommand } from "../command.ts";
+import { text } from "../fields.ts";
+import { formatAge, formatCount, formatSize } from "../format.ts";
+import { renderTable } from "../table.ts";
+import { readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
+import { measureTree } from "../venv/measure.ts";
+import { readPackages } from "../venv/packages.ts";
+import { listVenvs } from "../venv/venv.ts";
+
+const fields = {
+  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
+};
+
+const venv = v.object({
+  name: v.string(),
+  path: v.string(),
+  python_version: v.string(),
+  made_by: v.picklist(["uv", "virtualenv", "venv"]),
+  relocatable: v.boolean(),
+  python: v.pipe(v.picklist(["present", "missing"]), v.description("Whether its bin/python leads to a program")),
+  packages: v.pipe(v.number(), v.description("How many distributions are installed")),
+  size_bytes: v.number(),
+  files: v.number(),
+  changed_at: v.pipe(v.number(), v.description("When a file in it last changed, in seconds since 1970")),
+  age_seconds: v.pipe(v.number(), v.description("How long ago that was")),
+  images: v.pipe(v.array(v.string()), v.description("The images that were built from it")),
+});
+
+const answer = v.object({
+  ok: v.literal(true),
+  command: v.literal("venv-list"),
+  venv_base: v.string(),
+  environments: v.array(venv),
+});
+
+type ListAnswer = Answer & v.InferOutput<typeof answer>;
+
+export default defineCommand({
+  name: "venv list",
+  summary: "List the Python environments",
+  description: "Looks at every file of every environment for its size, which takes a while on a network file system.",
+  examples: [{ command: "euler-files venv list", does: "Name, Python, packages, size and images of each" }],
+  fields,
+  answer,
+  async run(request, { system, configOption }): Promise<ListAnswer> {
+    const config = await readConfigIfThere(configOption, system);
+    const base = resolveVenvBase({ option: request.venvBase, config }, system);
+    const images = Object.entries(config?.config.apptainer?.images ?? {});
+    const environments: v.InferOutput<typeof venv>[] = [];
+    for (const one of await listVenvs(base)) {
+      const [packages, measure] = await Promise.all([readPackages(one), measureTree(one.path, system.signal)]);
+      environments.push({
+        name: one.name,
+        path: one.path,
+        python_version: one.pythonVersion,
+        made_by: one.madeBy,
+        relocatable: one.relocatable,
+        python: one.interpreter,
+        packages: packages.length,
+        size_bytes: measure.sizeBytes,
+        files: measure.files,
+        changed_at: measure.lastChange / 1000,
+        age_seconds: Math.max(0, system.now() - measure.lastChange) / 1000,
+        images: images.filter(([, image]) => image.venv_name === one.name).map(([name]) => name),
+      });
+    }
+    return { ok: true, command: "venv-list", venv_base: base, environments };
+  },
+  render(answer, { stdout: style }) {
+    if (answer.environments.length === 0) return { stderr: `There are no environments in "${answer.venv_base}"\n` };
+    const rows = answer.environments.map((one) => [
+      one.name,
+      one.python === "present" ? one.python_version : `${one.python_version} (gone)`,
+      formatCount(one.packages),
+      formatSize(one.size_bytes),
+      formatCount(one.files),
+      one.images.join(", ") || "-",
+      `${formatAge(one.age_seconds)} ago`,
+    ]);
+    const head = ["Name", "Python", "Packages", "Size", "Files", "Images", "Last change"];
+    return { stdout: renderTable(head.map(style.bold), rows) };
+  },
+});

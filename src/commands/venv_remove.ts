@@ -1,0 +1,114 @@
+// `euler-files venv remove`: removes one Python environment. Its images stay; `apptainer prune` is for those.
+import * as v from "valibot";
+import { type Answer, defineCommand } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { text, toggle } from "../fields.ts";
+import { formatFiles, formatSize } from "../format.ts";
+import { nearest } from "../nearest.ts";
+import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
+import { measureTree } from "../venv/measure.ts";
+import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
+import { listVenvs } from "../venv/venv.ts";
+
+const fields = {
+  name: text("The environment", { placement: "argument", placeholder: "NAME" }),
+  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
+  dryRun: toggle("Show what would be removed"),
+  yes: toggle("Don't ask", { short: "-y" }),
+};
+
+const answer = v.object({
+  ok: v.literal(true),
+  command: v.literal("venv-remove"),
+  name: v.string(),
+  path: v.string(),
+  kind: v.pipe(v.picklist(["directory", "link"]), v.description("Of a link, only the link itself is removed")),
+  inner: v.pipe(v.array(v.string()), v.description("Environments inside this one, which go with it")),
+  files: v.number(),
+  size_bytes: v.number(),
+  dry_run: v.boolean(),
+  status: v.picklist(["removed", "dry-run"]),
+});
+
+type RemoveAnswer = Answer & v.InferOutput<typeof answer>;
+
+/** A command that removes things waits this long for one that works on them, and then says who it is. */
+const LOCK_SECONDS = 2;
+
+export default defineCommand({
+  name: "venv remove",
+  summary: "Remove a Python environment",
+  description: "Images built from it stay; `euler-files apptainer prune` removes those as well.",
+  examples: [
+    { command: "euler-files venv remove my-old-env --dry-run", does: "Show what would go" },
+    { command: "euler-files venv remove my-old-env --yes", does: "Remove it without a question" },
+  ],
+  fields,
+  answer,
+  async ask(request, { system, configOption, prompt }) {
+    const config = await readConfigIfThere(configOption, system);
+    const base = resolveVenvBase({ option: request.venvBase, config }, system);
+    const venvs = request.name === undefined ? await listVenvs(base) : [];
+    if (request.name === undefined && venvs.length === 0) return request;
+    const name = request.name ?? await prompt.select({
+      message: "Which environment?",
+      options: venvs.map((venv) => ({ value: venv.name, label: venv.name, hint: `Python ${venv.pythonVersion}` })),
+    });
+    if (request.dryRun || request.yes) return { ...request, name };
+    const yes = await prompt.confirm({ message: `Remove the environment "${name}" in ${base}?`, initial: false });
+    if (!yes) throw new CliError("declined", "Nothing was removed");
+    return { ...request, name, yes };
+  },
+  async run(request, { system, configOption, report }): Promise<RemoveAnswer> {
+    const config = await readConfigIfThere(configOption, system);
+    const base = resolveVenvBase({ option: request.venvBase, config }, system);
+    if (request.name === undefined) {
+      throw new CliError("usage", "Missing the name of the environment", { hint: "euler-files venv remove NAME" });
+    }
+    const name = request.name;
+    const target = await findRemovable(base, name);
+    if (target === undefined) throw unknownVenv(name, base, (await listVenvs(base)).map((venv) => venv.name));
+    if (!request.dryRun && !request.yes) {
+      throw new CliError("refused", `Cannot remove the environment "${name}" without a confirmation`, {
+        hint: "add --yes, or --dry-run to see what would go",
+      });
+    }
+    const measure = target.kind === "link" ? undefined : await measureTree(target.path, system.signal);
+    const inner = target.kind === "link" ? [] : await innerVenvs(target.path);
+    if (!request.dryRun) {
+      await using _lock = await lockVenv(
+        target.path,
+        LOCK_SECONDS,
+        system,
+        (note) => report({ type: "note", text: note }),
+      );
+      await removeVenv(target);
+    }
+    return {
+      ok: true,
+      command: "venv-remove",
+      name,
+      path: target.path,
+      kind: target.kind,
+      inner,
+      files: measure?.files ?? 0,
+      size_bytes: measure?.sizeBytes ?? 0,
+      dry_run: request.dryRun,
+      status: request.dryRun ? "dry-run" : "removed",
+    };
+  },
+  render(answer) {
+    const what = answer.kind === "link"
+      ? `the link ${answer.path}`
+      : `${answer.path} (${formatFiles(answer.files)}, ${formatSize(answer.size_bytes)})`;
+    const inner = answer.inner.length === 0 ? "" : `, with the environments inside it: ${answer.inner.join(", ")}`;
+    return { stderr: `${answer.dry_run ? "Would remove" : "Removed"} ${what}${inner}\n` };
+  },
+});
+
+function unknownVenv(name: string, base: string, known: readonly string[]): CliError {
+  const near = nearest(name, known);
+  return new CliError("not-found", `Cannot find the environment "${name}" in "${base}"`, {
+    hint: near === undefined ? "`euler-files venv list` shows those that are there" : `did you mean "${near}"?`,
+  });
+}

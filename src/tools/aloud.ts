@@ -1,0 +1,69 @@
+// Programs that work for minutes and say what they do: their words are passed on as they come, the last ones kept.
+import { KEPT_CHARACTERS, spawn, type SpawnRequest } from "../system/spawn.ts";
+import type { System } from "../system/system.ts";
+
+/** Who hears a program while it runs. */
+export interface Listener {
+  /** The program may draw on our terminal itself: its own progress bars. */
+  readonly terminal: boolean;
+  /** Gets whole lines. */
+  readonly hear: (text: string) => void;
+}
+
+/** How a program ended. */
+export interface AloudOutcome {
+  readonly code: number;
+  /** The last lines it said that we could hear; none of what it drew on the terminal itself. */
+  readonly lastLines: readonly string[];
+}
+
+/** An error shows this many of a program's last lines. */
+const LAST_LINES = 20;
+
+/** Runs a program, both of its streams going to the listener. */
+export async function runAloud(
+  request: Pick<SpawnRequest, "program" | "args" | "env" | "cwd">,
+  listener: Listener,
+  system: System,
+): Promise<AloudOutcome> {
+  let heard = "";
+  const streams = [lines(), lines()] as const;
+  const take = (stream: LineCutter) => (text: string) => {
+    const whole = stream.cut(text);
+    if (whole !== "") speak(whole);
+  };
+  const speak = (text: string) => {
+    listener.hear(text);
+    heard = (heard + text).slice(-KEPT_CHARACTERS);
+  };
+  const outcome = await spawn({
+    ...request,
+    onStdout: take(streams[0]),
+    onStderr: listener.terminal ? "inherit" : take(streams[1]),
+  }, system);
+  for (const stream of streams) {
+    const rest = stream.rest();
+    if (rest !== "") speak(`${rest}\n`);
+  }
+  const said = heard.split("\n").map((line) => line.trimEnd()).filter((line) => line !== "");
+  return { code: outcome.code, lastLines: said.slice(-LAST_LINES) };
+}
+
+interface LineCutter {
+  cut(text: string): string;
+  rest(): string;
+}
+
+function lines(): LineCutter {
+  let pending = "";
+  return {
+    cut(text) {
+      pending += text;
+      const end = pending.lastIndexOf("\n") + 1;
+      const whole = pending.slice(0, end);
+      pending = pending.slice(end);
+      return whole;
+    },
+    rest: () => pending,
+  };
+}

@@ -1,0 +1,120 @@
+// uv(1): what it is asked, and what it says when it can't. Its options: https://docs.astral.sh/uv/reference/cli/
+import { CliError } from "../errors.ts";
+import { findProgram, spawn } from "../system/spawn.ts";
+import type { System } from "../system/system.ts";
+import { type Listener, runAloud } from "./aloud.ts";
+
+/** The uv of this machine. */
+export interface Uv {
+  readonly program: string;
+  /** What its --torch-backend takes; empty for a uv before 0.6.9, which hasn't got it. */
+  readonly torchBackends: ReadonlySet<string>;
+}
+
+/** The uv on the PATH, or undefined. Asks it what PyTorch builds it knows only if `needsTorch`. */
+export async function findUv(system: System, needsTorch: boolean): Promise<Uv | undefined> {
+  const program = findProgram("uv", system.env);
+  if (program === undefined) return undefined;
+  return { program, torchBackends: needsTorch ? await readTorchBackends(program, system) : new Set() };
+}
+
+/** The error for a machine without uv. */
+export function uvMissing(): CliError {
+  return new CliError("missing-tool", "Cannot find uv on the PATH", {
+    hint: "get it with `pip install --user uv`, or `curl -LsSf https://astral.sh/uv/install.sh | sh`; " +
+      "both put it into ~/.local/bin",
+  });
+}
+
+async function readTorchBackends(program: string, system: System): Promise<Set<string>> {
+  const help = await spawn({ program, args: ["pip", "install", "--help"], env: { NO_COLOR: "1" } }, system);
+  const option = /--torch-backend[\s\S]*?\[possible values:([^\]]*)\]/.exec(help.stdout)?.[1] ?? "";
+  return new Set(option.split(/[\s,]+/).filter((word) => word !== ""));
+}
+
+/** A new environment. */
+export interface UvVenvRequest {
+  readonly path: string;
+  /** A version or an interpreter; uv's own choice if undefined. */
+  readonly python: string | undefined;
+  /** Finish what an interrupted run left of the environment. */
+  readonly onto: "nothing" | "remains";
+}
+
+/** The arguments of `uv venv`. */
+export function uvVenvArgs(request: UvVenvRequest): string[] {
+  return [
+    "venv",
+    ...(request.onto === "remains" ? ["--allow-existing"] : []),
+    ...(request.python === undefined ? [] : ["--python", request.python]),
+    request.path,
+  ];
+}
+
+/** Packages to install into an environment, and where they come from. */
+export interface UvInstallRequest {
+  readonly venvPath: string;
+  /** As the person wrote them: words that begin with a dash are options of uv's. */
+  readonly packages: readonly string[];
+  readonly requirementFiles: readonly string[];
+  readonly indexUrl: string | undefined;
+  readonly extraIndexUrls: readonly string[];
+  readonly torchBackend: string | undefined;
+  readonly upgrade: boolean;
+}
+
+/** The arguments of `uv pip install`. */
+export function uvInstallArgs(request: UvInstallRequest): string[] {
+  return [
+    "pip",
+    "install",
+    "--python",
+    request.venvPath,
+    ...(request.upgrade ? ["--upgrade"] : []),
+    ...(request.indexUrl === undefined ? [] : ["--index-url", request.indexUrl]),
+    ...request.extraIndexUrls.flatMap((url) => ["--extra-index-url", url]),
+    ...(request.torchBackend === undefined ? [] : ["--torch-backend", request.torchBackend]),
+    ...request.requirementFiles.flatMap((file) => ["--requirements", file]),
+    ...request.packages,
+  ];
+}
+
+/** The arguments of `uv pip freeze`. */
+export function uvFreezeArgs(venvPath: string): string[] {
+  return ["pip", "freeze", "--python", venvPath];
+}
+
+/** Runs uv; its words go to the listener. Throws a CliError `tool` with its last lines if it fails. */
+export async function runUv(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  listener: Listener,
+  system: System,
+): Promise<void> {
+  const outcome = await runAloud({ program, args, env }, listener, system);
+  if (outcome.code === 0) return;
+  throw new CliError(
+    "tool",
+    `uv ${args[0] === "pip" ? `pip ${args[1]}` : args[0]} failed with exit code ${outcome.code}`,
+    {
+      lines: outcome.lastLines,
+    },
+  );
+}
+
+/** The packages of an environment as requirements, one a line. Throws a CliError `tool`. */
+export async function freezePackages(
+  program: string,
+  venvPath: string,
+  env: Readonly<Record<string, string>>,
+  system: System,
+): Promise<string[]> {
+  const outcome = await spawn({ program, args: uvFreezeArgs(venvPath), env }, system);
+  if (outcome.code !== 0) {
+    throw new CliError("tool", `uv pip freeze failed with exit code ${outcome.code}`, {
+      lines: outcome.stderr.trimEnd().split("\n").slice(-20),
+    });
+  }
+  return outcome.stdout.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+}

@@ -1,0 +1,78 @@
+// Where the environments are: the directory that holds them, their names, and the lock that keeps two commands off one.
+import { type ConfigFile, configPath, readConfig } from "../config/config_file.ts";
+import { checkPathComponent } from "../config/names.ts";
+import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
+import { resolveApptainer } from "../config/resolve.ts";
+import { CliError } from "../errors.ts";
+import { acquireLock, type Lock } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+
+/** What may name the directory, the first that is there winning: option, configuration, `$VENV_DIR`. */
+export interface VenvBaseSources {
+  readonly option: string | undefined;
+  readonly config: Pick<ConfigFile, "path" | "config"> | undefined;
+}
+
+/** The configuration, or undefined where there is none: environments can be had without. Throws CliErrors for a bad one. */
+export async function readConfigIfThere(
+  option: string | undefined,
+  system: Pick<System, "env" | "cwd">,
+): Promise<ConfigFile | undefined> {
+  try {
+    return await readConfig(configPath(option === undefined ? {} : { config: option }, system.env, system.cwd));
+  } catch (error) {
+    // A file that was named must be there.
+    if (error instanceof CliError && error.kind === "not-found" && option === undefined) return undefined;
+    throw error;
+  }
+}
+
+/** The directory that holds the environments. Throws a CliError `not-found` if nothing names it. */
+export function resolveVenvBase(sources: VenvBaseSources, system: Pick<System, "env" | "cwd">): AbsolutePath {
+  const { env, cwd } = system;
+  if (sources.option !== undefined) {
+    return resolvePath(sources.option, env, cwd, { label: "--venv-base", kind: "usage" });
+  }
+  const section = sources.config?.config.apptainer;
+  if (sources.config !== undefined && section !== undefined) {
+    const { venvBase } = resolveApptainer(section, sources.config.path, env);
+    if (venvBase !== undefined) return venvBase;
+  }
+  if (env.VENV_DIR) return resolvePath(env.VENV_DIR, env, cwd, { label: "VENV_DIR", kind: "config" });
+  throw new CliError("not-found", "Cannot tell where the environments are: no venv base is configured", {
+    hint: "give --venv-base DIR, set VENV_DIR, or set it up with `euler-files apptainer init`",
+  });
+}
+
+/** uv's cache directory: option, configuration; undefined leaves it to `$UV_CACHE_DIR` and uv. */
+export function resolveUvCache(
+  option: string | undefined,
+  config: Pick<ConfigFile, "config"> | undefined,
+  system: Pick<System, "env" | "cwd">,
+): AbsolutePath | undefined {
+  const { env, cwd } = system;
+  if (option !== undefined) return resolvePath(option, env, cwd, { label: "--uv-cache-dir", kind: "usage" });
+  const configured = config?.config.uv_cache_dir;
+  return configured ? toAbsolutePath(configured, env, { label: "uv_cache_dir", kind: "config" }) : undefined;
+}
+
+/** The path of an environment by its name. Throws a CliError `usage` for what is no plain name. */
+export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
+  return joinPath(base, checkPathComponent(name, "the name of an environment"));
+}
+
+/** Makes the other commands on this environment wait. The base directory must be there. */
+export async function lockVenv(
+  path: string,
+  deadlineSeconds: number,
+  system: System,
+  onWait: (text: string) => void,
+): Promise<Lock> {
+  const slash = path.lastIndexOf("/");
+  return await acquireLock({
+    path: `${path.slice(0, slash)}/.${path.slice(slash + 1)}.lock`,
+    deadlineSeconds,
+    onWait: (holder) =>
+      onWait(`waiting for ${holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`}`),
+  }, system);
+}

@@ -1,0 +1,161 @@
+// `venv install`: what uv has to be asked for a request, as a plan, and the asking.
+import { CliError } from "../errors.ts";
+import type { Report } from "../events.ts";
+import type { System } from "../system/system.ts";
+import type { Listener } from "../tools/aloud.ts";
+import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
+import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
+import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
+
+/** What to install where. */
+export interface InstallRequest {
+  readonly venvPath: string;
+  readonly packages: readonly string[];
+  readonly requirementFiles: readonly string[];
+  readonly python: string | undefined;
+  readonly indexUrl: string | undefined;
+  readonly extraIndexUrls: readonly string[];
+  readonly upgrade: boolean;
+  /** uv's cache, absolute; uv's own choice if undefined. */
+  readonly uvCacheDir: string | undefined;
+}
+
+/** What is at the environment's place now. */
+export type Place =
+  | { readonly kind: "nothing" }
+  /** Left by a `uv venv` that was killed: nothing in it but what uv makes itself. */
+  | { readonly kind: "remains" }
+  | { readonly kind: "venv"; readonly venv: Venv }
+  | { readonly kind: "other" };
+
+/** What will be run. */
+export interface InstallPlan {
+  readonly venvPath: string;
+  /** Whether the environment is new. */
+  readonly created: boolean;
+  /** Arguments of uv, one command after the other. */
+  readonly commands: readonly (readonly string[])[];
+  /** Changes to uv's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly wheelIndex: WheelIndex | undefined;
+  /** All indexes beside the first, the PyTorch one included. */
+  readonly extraIndexUrls: readonly string[];
+  readonly torchBackend: string | undefined;
+}
+
+const REMAINS = new Set(["bin", "lib", "lib64", "include", ".gitignore", ".lock", "CACHEDIR.TAG"]);
+
+/** Looks at the environment's place. */
+export async function observePlace(path: string): Promise<Place> {
+  const venv = await readVenv(path);
+  if (venv !== undefined) return { kind: "venv", venv };
+  try {
+    const names = (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
+    if (names.length === 0) return { kind: "remains" };
+    return { kind: names.every((name) => REMAINS.has(name) || name === "pyvenv.cfg") ? "remains" : "other" };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { kind: "nothing" };
+    if (error instanceof Deno.errors.NotADirectory) return { kind: "other" };
+    throw error;
+  }
+}
+
+/** The requirements in a requirements file's text; its options and comments are left out. */
+export function requirementsIn(text: string): string[] {
+  return text.split("\n").map((line) => line.replace(/(^|\s)#.*/, "").trim()).filter((line) =>
+    /^[A-Za-z0-9]/.test(line)
+  );
+}
+
+/**
+ * Decides what to run. `requirements` are all that were asked for, those in files too. Pure. Throws CliErrors: `usage` for
+ * wheels that can't go together or a Python that the environment hasn't got, `refused` for a place that is something else.
+ */
+export function planInstall(
+  request: InstallRequest,
+  place: Place,
+  requirements: readonly string[],
+  torchBackends: ReadonlySet<string>,
+): InstallPlan {
+  const path = request.venvPath;
+  if (place.kind === "other") {
+    throw new CliError("refused", `Cannot install into "${path}": it is there and is no Python environment`, {
+      hint: "choose another name, or move what is there away",
+    });
+  }
+  if (place.kind === "venv") checkPython(place.venv, request.python);
+  const wheelIndex = wheelIndexFor(requirements);
+  const backed = wheelIndex !== undefined && torchBackends.has(wheelIndex.accelerator);
+  const given = [...new Set(request.extraIndexUrls)];
+  const listed = wheelIndex === undefined || given.includes(wheelIndex.url) ? given : [...given, wheelIndex.url];
+  const create = place.kind === "venv"
+    ? []
+    : [uvVenvArgs({ path, python: request.python, onto: place.kind === "remains" ? "remains" : "nothing" })];
+  const nothing = request.packages.length === 0 && request.requirementFiles.length === 0;
+  const install = nothing ? [] : [uvInstallArgs({
+    ...request,
+    // uv takes every package that an extra index has from there, numpy and the like too; a backend is for PyTorch's only.
+    extraIndexUrls: backed ? given : listed,
+    torchBackend: backed ? wheelIndex.accelerator : undefined,
+  })];
+  return {
+    venvPath: path,
+    created: place.kind !== "venv",
+    commands: [...create, ...install],
+    env: request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir },
+    wheelIndex,
+    extraIndexUrls: listed,
+    torchBackend: backed ? wheelIndex.accelerator : undefined,
+  };
+}
+
+function checkPython(venv: Venv, wanted: string | undefined): void {
+  if (wanted === undefined) return;
+  const version = parsePythonVersion(wanted.replace(/^(cpython|python)@?/i, ""));
+  if (version === undefined || version === venv.pythonVersion || venv.pythonVersion.startsWith(`${version}.`)) return;
+  throw new CliError(
+    "usage",
+    `Cannot give "${venv.name}" Python ${wanted}: it was made with Python ${venv.pythonVersion}`,
+    {
+      hint: `leave --python out to use it as it is, or start anew after \`euler-files venv remove ${venv.name}\``,
+    },
+  );
+}
+
+/** Runs the plan. Throws a CliError `tool` with uv's words if uv fails. */
+export async function install(
+  plan: InstallPlan,
+  uv: Uv,
+  audience: { readonly listener: Listener; readonly report: Report },
+  system: System,
+): Promise<void> {
+  const linkMode = await linkModeFor(plan, audience.report, system);
+  for (const args of plan.commands) {
+    await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+  }
+}
+
+/** uv links files from its cache; across file systems it can't, and says so for every run. We say it once, with the remedy. */
+async function linkModeFor(plan: InstallPlan, report: Report, system: System): Promise<Record<string, string>> {
+  const { env } = system;
+  if (env.UV_LINK_MODE) return {};
+  const cache = plan.env.UV_CACHE_DIR ?? env.UV_CACHE_DIR ?? `${env.XDG_CACHE_HOME ?? `${env.HOME}/.cache`}/uv`;
+  const [cacheDevice, venvDevice] = await Promise.all([deviceOf(cache), deviceOf(plan.venvPath)]);
+  if (cacheDevice === venvDevice) return {};
+  report({
+    type: "note",
+    text:
+      `uv's cache "${cache}" is on another file system than the environment, so files are copied instead of linked; ` +
+      "a --uv-cache-dir beside the environments saves time and space",
+  });
+  return { UV_LINK_MODE: "copy" };
+}
+
+/** The device a path is or would be on: that of its nearest existing parent. */
+async function deviceOf(path: string): Promise<number | undefined> {
+  for (let existing = path; existing !== ""; existing = existing.slice(0, existing.lastIndexOf("/"))) {
+    const info = await Deno.stat(existing).catch(() => undefined);
+    if (info !== undefined) return info.dev;
+  }
+  return undefined;
+}

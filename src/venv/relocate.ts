@@ -1,0 +1,247 @@
+// An environment that stands, or shall stand, somewhere else than its files say: finds those files and rewrites them.
+import { CliError, messageOf } from "../errors.ts";
+import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { activatedPaths, asBytes, fromBytes, launcherRoot, replacePaths, rewriteLauncher } from "./relocation_text.ts";
+import { parsePyvenvCfg, sitePackages } from "./venv.ts";
+
+/** One file or link of an environment with what it must become. */
+export type Change =
+  | {
+    readonly kind: "file";
+    /** Relative to the environment. */
+    readonly path: string;
+    readonly content: Uint8Array;
+    readonly mode: number;
+    readonly modifiedAt: Date;
+  }
+  | { readonly kind: "link"; readonly path: string; readonly leadsTo: string };
+
+/** What has to change in one environment for it to work at its new path. */
+export interface Relocation {
+  /** Where its files are now, absolute. */
+  readonly root: string;
+  readonly changes: readonly Change[];
+}
+
+/** Directories that are no environment's parent: a launcher of `/usr/bin/python3` was never moved. */
+const SYSTEM_ROOTS = ["", "/usr", "/usr/local", "/opt/conda"];
+
+/** Scripts are small; a program of this size in `bin` is something else. */
+const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Finds what names the environment's former places and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`, `.pth`
+ * files, `direct_url.json`, Jupyter kernels. Environments inside it move along. Only reads; follows no link.
+ * Throws a CliError `usage` for a path that can't be written into scripts.
+ */
+export async function planRelocation(root: string, newRoot: string): Promise<Relocation> {
+  if (/['"`$\\\n\r:]/.test(newRoot)) {
+    throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts can't hold such a path`, {
+      hint: "choose a path without quotes, $, \\, : and line breaks",
+    });
+  }
+  const scripts = await readScripts(root);
+  const installed = await installedScripts(root);
+  const former = await formerRoots(root, newRoot, scripts, installed);
+  const changes: Change[] = [];
+  for (const script of scripts) {
+    const content = rewriteScript(script, installed, former, newRoot);
+    if (content !== script.content) changes.push(fileChange(script, content));
+  }
+  for (const file of await readDataFiles(root)) {
+    const content = rewriteData(file, former, newRoot);
+    if (content !== file.content) changes.push(fileChange(file, content));
+  }
+  changes.push(...await movedLinks(root, former, newRoot));
+  for (const inner of await innerEnvironments(root)) {
+    const relocation = await planRelocation(`${root}/${inner}`, `${newRoot}/${inner}`);
+    changes.push(...relocation.changes.map((change) => ({ ...change, path: `${inner}/${change.path}` })));
+  }
+  return { root, changes };
+}
+
+/** Carries out a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */
+export async function applyRelocation(relocation: Relocation): Promise<{ path: string; error: string }[]> {
+  const failed: { path: string; error: string }[] = [];
+  for (const change of relocation.changes) {
+    const path = `${relocation.root}/${change.path}`;
+    try {
+      await applyChange(change, path);
+    } catch (error) {
+      failed.push({ path, error: messageOf(error) });
+    }
+  }
+  return failed;
+}
+
+/** Writes the changed files below another directory, which need not have any of them yet. */
+export async function writeChanges(changes: readonly Change[], directory: string): Promise<void> {
+  for (const change of changes) {
+    const path = `${directory}/${change.path}`;
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    await applyChange(change, path);
+  }
+}
+
+async function applyChange(change: Change, path: string): Promise<void> {
+  if (change.kind === "file") {
+    await writeFileAtomically({ path, content: change.content, mode: change.mode, durability: "fast" });
+    await Deno.utime(path, change.modifiedAt, change.modifiedAt);
+    return;
+  }
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  await Deno.symlink(change.leadsTo, temporary);
+  await Deno.rename(temporary, path).catch(async (error) => {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  });
+}
+
+interface OwnFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+  readonly modifiedAt: Date;
+}
+
+function fileChange(file: OwnFile, content: string): Change {
+  const bytes = Uint8Array.from(content, (character) => character.charCodeAt(0));
+  return { kind: "file", path: file.path, content: bytes, mode: file.mode, modifiedAt: file.modifiedAt };
+}
+
+/** The text of a regular file inside the environment; undefined for links, programs and what is too large for a script. */
+async function readOwnFile(root: string, path: string): Promise<OwnFile | undefined> {
+  const info = await Deno.lstat(`${root}/${path}`).catch(() => undefined);
+  if (info === undefined || !info.isFile || info.size > LARGEST_SCRIPT_BYTES) return undefined;
+  const bytes = await Deno.readFile(`${root}/${path}`);
+  if (bytes[0] === 0x7f && bytes[1] === 0x45) return undefined; // ELF
+  let content = "";
+  for (let i = 0; i < bytes.length; i += 8192) content += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return { path, content, mode: (info.mode ?? 0o600) & 0o7777, modifiedAt: info.mtime ?? new Date(0) };
+}
+
+async function readOwnFiles(root: string, paths: readonly string[]): Promise<OwnFile[]> {
+  const files: OwnFile[] = [];
+  for (let i = 0; i < paths.length; i += 32) {
+    const some = await Promise.all(paths.slice(i, i + 32).map((path) => readOwnFile(root, path)));
+    files.push(...some.filter((file) => file !== undefined));
+  }
+  return files;
+}
+
+async function readScripts(root: string): Promise<OwnFile[]> {
+  // A `bin` that is a link belongs to somebody else.
+  if (!(await Deno.lstat(`${root}/bin`).catch(() => undefined))?.isDirectory) return [];
+  const names = (await Array.fromAsync(Deno.readDir(`${root}/bin`))).filter((entry) => entry.isFile);
+  return await readOwnFiles(root, names.map((entry) => `bin/${entry.name}`).sort());
+}
+
+/** The files that installers put into `bin`, from every RECORD: their launchers start this environment's Python, whatever they say. */
+async function installedScripts(root: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const site of await sitePackages({ path: root })) {
+    const directories = (await Array.fromAsync(Deno.readDir(site))).filter((entry) =>
+      entry.name.endsWith(".dist-info")
+    );
+    const records = await Promise.all(
+      directories.map((entry) => readTextFileIfThere(`${site}/${entry.name}/RECORD`).catch(() => undefined)),
+    );
+    for (const record of records) {
+      for (const match of (record ?? "").matchAll(/^"?(?:\.\.\/)+(bin\/[^\n,"/]+)/gm)) names.add(match[1]!);
+    }
+  }
+  return names;
+}
+
+function isActivateScript(path: string): boolean {
+  return /^bin\/(de)?activate/i.test(path);
+}
+
+async function formerRoots(
+  root: string,
+  newRoot: string,
+  scripts: readonly OwnFile[],
+  installed: ReadonlySet<string>,
+): Promise<string[]> {
+  const found = new Set<string>([root]);
+  for (const script of scripts) {
+    if (isActivateScript(script.path)) activatedPaths(script.content).forEach((path) => found.add(fromBytes(path)));
+    const launched = installed.has(script.path) ? launcherRoot(script.content) : undefined;
+    if (launched !== undefined) found.add(fromBytes(launched).replace(/\/+$/, ""));
+  }
+  const created = parsePyvenvCfg(await readTextFileIfThere(`${root}/pyvenv.cfg`) ?? "").get("command");
+  // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is where it was made, in a form of its own for blanks.
+  const place = /\s(\/\S+)$/.exec(created ?? "")?.[1];
+  if (place !== undefined) found.add(place.replace(/\/+$/, ""));
+  return [...found].filter((path) => path !== newRoot && !SYSTEM_ROOTS.includes(path));
+}
+
+function rewriteScript(
+  script: OwnFile,
+  installed: ReadonlySet<string>,
+  former: readonly string[],
+  newRoot: string,
+): string {
+  const to = asBytes(newRoot);
+  if (isActivateScript(script.path)) return replacePaths(script.content, { from: former.map(asBytes), to }, "shell");
+  const launched = launcherRoot(script.content);
+  if (launched === undefined || launched === to) return script.content;
+  const place = fromBytes(launched).replace(/\/+$/, "");
+  const ours = former.includes(place) || (installed.has(script.path) && !SYSTEM_ROOTS.includes(place));
+  return ours ? rewriteLauncher(script.content, to) : script.content;
+}
+
+function rewriteData(file: OwnFile, former: readonly string[], newRoot: string): string {
+  const content = replacePaths(file.content, { from: former.map(asBytes), to: asBytes(newRoot) }, "data");
+  if (!file.path.endsWith("direct_url.json")) return content;
+  // A blank in a file: URL is %20.
+  return replacePaths(content, { from: former.map(encodeURI), to: encodeURI(newRoot) }, "data");
+}
+
+/** Files outside `bin` that installers write the environment's path into. */
+async function readDataFiles(root: string): Promise<OwnFile[]> {
+  const paths = ["pyvenv.cfg"];
+  for (const site of await sitePackages({ path: root })) {
+    const below = site.slice(root.length + 1);
+    for await (const entry of Deno.readDir(site)) {
+      if (/\.(pth|egg-link)$/.test(entry.name) || /^__editable__.*\.py$/.test(entry.name)) {
+        paths.push(`${below}/${entry.name}`);
+      } else if (entry.name.endsWith(".dist-info")) paths.push(`${below}/${entry.name}/direct_url.json`);
+    }
+  }
+  for (const kernel of await namesIn(`${root}/share/jupyter/kernels`)) {
+    paths.push(`share/jupyter/kernels/${kernel}/kernel.json`);
+  }
+  return await readOwnFiles(root, paths);
+}
+
+async function movedLinks(root: string, former: readonly string[], newRoot: string): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const path of ["lib64", ...(await namesIn(`${root}/bin`)).map((name) => `bin/${name}`)]) {
+    const leadsTo = await Deno.readLink(`${root}/${path}`).catch(() => undefined);
+    if (leadsTo === undefined || !leadsTo.startsWith("/")) continue;
+    const old = former.find((one) => leadsTo.startsWith(`${one}/`));
+    if (old !== undefined) changes.push({ kind: "link", path, leadsTo: newRoot + leadsTo.slice(old.length) });
+  }
+  return changes;
+}
+
+async function innerEnvironments(root: string): Promise<string[]> {
+  const inner: string[] = [];
+  for (const name of await namesIn(root)) {
+    if (["bin", "lib", "lib64", "include", "share"].includes(name)) continue;
+    const own = await Deno.lstat(`${root}/${name}`);
+    if (own.isDirectory && await Deno.stat(`${root}/${name}/pyvenv.cfg`).then(() => true, () => false)) {
+      inner.push(name);
+    }
+  }
+  return inner.sort();
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(directory))).map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}

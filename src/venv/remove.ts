@@ -1,0 +1,56 @@
+// Removing an environment: only what is one, only below its base, no link followed.
+import { type AbsolutePath, joinPath } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { removeTree } from "../system/remove_tree.ts";
+import { venvPath } from "./base.ts";
+
+/** Something that a removal takes away. */
+export interface VenvTarget {
+  readonly path: AbsolutePath;
+  /** A `link` is removed as such; what it leads to stays. */
+  readonly kind: "directory" | "link";
+}
+
+/**
+ * What is to be removed for an environment of that name, or undefined where there is none. Throws CliErrors: `usage` for a
+ * name that is no plain name, `refused` for a directory without a `pyvenv.cfg`.
+ */
+export async function findRemovable(base: AbsolutePath, name: string): Promise<VenvTarget | undefined> {
+  const path = venvPath(base, name);
+  const info = await Deno.lstat(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw new CliError("file-system", `Cannot look at "${path}": ${messageOf(error)}`, { cause: error });
+  });
+  if (info === undefined) return undefined;
+  if (info.isSymlink) return { path, kind: "link" };
+  const marked = info.isDirectory &&
+    await Deno.lstat(`${path}/pyvenv.cfg`).then((cfg) => cfg.isFile, () => false);
+  if (!marked) {
+    throw new CliError("refused", `Cannot remove "${path}": it is no Python environment (it has no pyvenv.cfg)`);
+  }
+  const parent = await Deno.stat(base);
+  if (parent.dev !== info.dev) {
+    throw new CliError("refused", `Cannot remove "${path}": another file system is mounted there`);
+  }
+  return { path, kind: "directory" };
+}
+
+/** The environments that lie inside this one and would go with it, by their names. */
+export async function innerVenvs(path: AbsolutePath): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(path)) {
+    if (!entry.isDirectory) continue;
+    if (await Deno.lstat(`${joinPath(path, entry.name)}/pyvenv.cfg`).then(() => true, () => false)) {
+      names.push(entry.name);
+    }
+  }
+  return names.sort();
+}
+
+/** Removes it. Throws a CliError `file-system` that says what is left and why. */
+export async function removeVenv(target: VenvTarget): Promise<void> {
+  if (target.kind === "directory") return await removeTree(target.path);
+  await Deno.remove(target.path).catch((error) => {
+    throw new CliError("file-system", `Cannot remove the link "${target.path}": ${messageOf(error)}`, { cause: error });
+  });
+}

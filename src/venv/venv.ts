@@ -1,0 +1,123 @@
+// Python virtual environments on disk: what makes one, who made it, and which stand under a base directory.
+import { CliError, messageOf } from "../errors.ts";
+import { readTextFileIfThere } from "../system/atomic_file.ts";
+
+/** One virtual environment, as its `pyvenv.cfg` and its directories tell. */
+export interface Venv {
+  /** The last component of its path. */
+  readonly name: string;
+  /** Absolute, as it was asked for: links in it are kept. */
+  readonly path: string;
+  /** `3.11.5`. */
+  readonly pythonVersion: string;
+  /** `3.11`: what a wheel, a base image and `lib/python3.11` go by. */
+  readonly pythonSeries: string;
+  readonly madeBy: "uv" | "virtualenv" | "venv";
+  /** Made by `uv venv --relocatable`: its scripts find their place by themselves. */
+  readonly relocatable: boolean;
+  /** The directory of the Python it was made from, as `pyvenv.cfg` has it; empty where it says none. */
+  readonly home: string;
+  /** Whether `bin/python` still leads to a program. */
+  readonly interpreter: "present" | "missing";
+}
+
+/** The `key = value` lines of a `pyvenv.cfg`, keys in lower case (the site module reads them the same way). */
+export function parsePyvenvCfg(text: string): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const equals = line.indexOf("=");
+    if (equals < 0) continue;
+    values.set(line.slice(0, equals).trim().toLowerCase(), line.slice(equals + 1).trim());
+  }
+  return values;
+}
+
+/** `3.12.1` of `3.12.1.final.0`, `3.11` of `3.11`; undefined for anything that is no version. */
+export function parsePythonVersion(text: string): string | undefined {
+  return /^(\d+\.\d+(?:\.\d+)?)(?:[.a-z+-].*)?$/.exec(text.trim())?.[1];
+}
+
+/** `3.11` of `3.11.5`. */
+export function seriesOf(pythonVersion: string): string {
+  return pythonVersion.split(".").slice(0, 2).join(".");
+}
+
+/**
+ * The environment at `path`, or undefined if there is none: a directory with a `pyvenv.cfg`, a `bin` and a Python version
+ * in the file or in the name of `lib/pythonX.Y`.
+ */
+export async function readVenv(path: string): Promise<Venv | undefined> {
+  const text = await readTextFileIfThere(`${path}/pyvenv.cfg`).catch((error) => {
+    if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  });
+  if (text === undefined || !await isDirectory(`${path}/bin`)) return undefined;
+  const values = parsePyvenvCfg(text);
+  const version = parsePythonVersion(values.get("version_info") ?? values.get("version") ?? "") ??
+    await versionFromLibrary(path);
+  if (version === undefined) return undefined;
+  const interpreter = await Deno.stat(`${path}/bin/python`).then((info) => info.isFile, () => false);
+  return {
+    name: path.replace(/\/+$/, "").split("/").at(-1) ?? path,
+    path,
+    pythonVersion: version,
+    pythonSeries: seriesOf(version),
+    madeBy: values.has("uv") ? "uv" : values.has("virtualenv") ? "virtualenv" : "venv",
+    relocatable: values.get("relocatable") === "true",
+    home: values.get("home") ?? "",
+    interpreter: interpreter ? "present" : "missing",
+  };
+}
+
+async function versionFromLibrary(path: string): Promise<string | undefined> {
+  try {
+    for await (const entry of Deno.readDir(`${path}/lib`)) {
+      const version = /^python(\d+\.\d+)t?$/.exec(entry.name)?.[1];
+      if (version !== undefined) return version;
+    }
+  } catch {
+    // No library directory: then nobody can tell.
+  }
+  return undefined;
+}
+
+/** The environments directly under `base`, by name; links to environments count, names with a leading dot don't. */
+export async function listVenvs(base: string): Promise<Venv[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(base)) {
+      if (!entry.isFile && !entry.name.startsWith(".")) names.push(entry.name);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw new CliError("file-system", `Cannot read the venv directory "${base}": ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const venvs = await Promise.all(names.sort().map((name) => readVenv(`${base}/${name}`)));
+  return venvs.filter((venv) => venv !== undefined);
+}
+
+/** The site-packages directories of an environment, each once although `lib64` often is a link to `lib`. */
+export async function sitePackages(venv: Pick<Venv, "path">): Promise<string[]> {
+  const found = new Map<string, string>();
+  for (const library of ["lib", "lib64"]) {
+    let names: string[] = [];
+    try {
+      names = (await Array.fromAsync(Deno.readDir(`${venv.path}/${library}`))).map((entry) => entry.name);
+    } catch {
+      // virtualenv makes no lib64.
+    }
+    for (const name of names) {
+      if (!/^(python|pypy)\d+\.\d+t?$/.test(name)) continue;
+      const path = `${venv.path}/${library}/${name}/site-packages`;
+      const real = await Deno.realPath(path).catch(() => undefined);
+      if (real !== undefined && !found.has(real)) found.set(real, path);
+    }
+  }
+  return [...found.values()];
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
+}

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { applyRelocation, planRelocation } from "../../src/venv/relocate.ts";
+import { readVenv } from "../../src/venv/venv.ts";
+import { testNeeding } from "../support/needs.ts";
+import { readTree, writeTree } from "../support/tree.ts";
+
+/** A directory for one test, gone at its end. */
+async function makePlace(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "euler-files-relocate-" }));
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+async function relocate(root: string): Promise<number> {
+  const relocation = await planRelocation(root, root);
+  assert.deepEqual(await applyRelocation(relocation), []);
+  return relocation.changes.length;
+}
+
+const SITE = "lib/python3.11/site-packages";
+
+/** An environment as installers leave it at `path`, without a Python. */
+function venvFiles(path: string): Record<string, string | { file: string; mode: number }> {
+  return {
+    "pyvenv.cfg": `home = /usr/bin\nversion = 3.11.2\ncommand = /usr/bin/python3 -m venv ${path}\n`,
+    "bin/activate": `VIRTUAL_ENV=${path}\nexport VIRTUAL_ENV\n`,
+    "bin/activate.csh": `setenv VIRTUAL_ENV '${path}'\n`,
+    "bin/activate.fish": `set -gx VIRTUAL_ENV "${path}"\n`,
+    "bin/tool": { file: `#!${path}/bin/python3\nprint(1)\n`, mode: 0o755 },
+    [`${SITE}/tool-1.0.dist-info/RECORD`]: "../../../bin/tool,sha256=x,1\ntool.py,,\n",
+    [`${SITE}/tool-1.0.dist-info/direct_url.json`]: `{"url": "file://${encodeURI(path)}/src/tool"}`,
+    [`${SITE}/extra.pth`]: `${path}/src\n`,
+    "share/jupyter/kernels/k/kernel.json": `{"argv": ["${path}/bin/python", "-m", "ipykernel"]}`,
+  };
+}
+
+Deno.test("a moved environment names its new place everywhere, and a second run has nothing to do", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/new/env`;
+  await writeTree(root, venvFiles("/cluster/old/env"));
+  assert.equal(await relocate(root), 8);
+  const text = JSON.stringify(await readTree(root));
+  assert.ok(!text.includes("/cluster/old"), text);
+  assert.equal(await Deno.readTextFile(`${root}/bin/activate.fish`), `set -gx VIRTUAL_ENV "${root}"\n`);
+  assert.equal(await relocate(root), 0);
+});
+
+Deno.test("modes and times of what is rewritten stay", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  await writeTree(root, venvFiles("/old/env"));
+  const time = new Date("2023-03-04T05:06:07Z");
+  await Deno.utime(`${root}/bin/tool`, time, time);
+  await relocate(root);
+  const info = await Deno.stat(`${root}/bin/tool`);
+  assert.deepEqual([info.mode! & 0o7777, info.mtime], [0o755, time]);
+});
+
+Deno.test("launchers are repaired even where activate is right already, or missing", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  for (const activate of [`VIRTUAL_ENV=${root}\n`, undefined]) {
+    await writeTree(root, {
+      "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",
+      "bin/tool": "#!/long/gone/env/bin/python\n",
+      [`${SITE}/tool-1.dist-info/RECORD`]: "../../../bin/tool,,\n",
+      ...(activate === undefined ? {} : { "bin/activate": activate }),
+    });
+    await relocate(root);
+    assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python\n`);
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+Deno.test("an old path with a slash at its end is no trap", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  await writeTree(root, { ...venvFiles("/old/env"), "bin/activate": "VIRTUAL_ENV='/old/env/'\n" });
+  await relocate(root);
+  assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python3\nprint(1)\n`);
+});
+
+Deno.test("scripts of other environments, of the system and behind links are left alone", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  const outside = `${place.path}/outside`;
+  await Deno.writeTextFile(outside, "#!/old/env/bin/python\n");
+  await writeTree(root, {
+    ...venvFiles("/old/env"),
+    "bin/neighbour": "#!/old/env2/bin/python\n",
+    "bin/system": "#!/usr/bin/python3\n",
+    "bin/any": "#!/usr/bin/env python3\n",
+    "bin/linked": { link: outside },
+    "bin/hand": "#!/old/env/bin/python -u\nrun()\n",
+  });
+  await relocate(root);
+  const read = (name: string) => Deno.readTextFile(`${root}/bin/${name}`);
+  assert.equal(await read("neighbour"), "#!/old/env2/bin/python\n");
+  assert.equal(await read("system"), "#!/usr/bin/python3\n");
+  assert.equal(await read("any"), "#!/usr/bin/env python3\n");
+  assert.equal(await Deno.readTextFile(outside), "#!/old/env/bin/python\n");
+  assert.equal(await read("hand"), `#!${root}/bin/python -u\nrun()\n`);
+});
+
+Deno.test("an environment inside another moves along under its own name", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/outer`;
+  await writeTree(root, venvFiles("/old/outer"));
+  await writeTree(`${root}/inner`, venvFiles("/old/outer/inner"));
+  await relocate(root);
+  assert.equal(await Deno.readTextFile(`${root}/inner/bin/tool`), `#!${root}/inner/bin/python3\nprint(1)\n`);
+  assert.equal(await Deno.readTextFile(`${root}/inner/bin/activate.csh`), `setenv VIRTUAL_ENV '${root}/inner'\n`);
+  assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python3\nprint(1)\n`);
+});
+
+Deno.test("a file that can't be rewritten is named, and the others are", async () => {
+  await using place = await makePlace();
+  const root = `${place.path}/env`;
+  await writeTree(root, venvFiles("/old/env"));
+  const relocation = await planRelocation(root, root);
+  await Deno.remove(`${root}/share`, { recursive: true });
+  const failed = await applyRelocation(relocation);
+  assert.deepEqual(failed.map((one) => one.path), [`${root}/share/jupyter/kernels/k/kernel.json`]);
+  assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python3\nprint(1)\n`);
+});
+
+Deno.test("a path that scripts can't hold is refused before anything is written", async () => {
+  await using place = await makePlace();
+  for (const bad of ["/a'b", '/a"b', "/a$b", "/a:b", "/a\nb"]) {
+    await assert.rejects(planRelocation(place.path, bad), /scripts can't hold such a path/);
+  }
+});
+
+/** Moves an environment that a real program made, and has its own programs say where they are. */
+function testMoved(maker: string, programs: readonly string[], make: (path: string) => readonly string[][]): void {
+  testNeeding(programs, `an environment made by ${maker} works after it was moved and fixed`, async () => {
+    await using place = await makePlace();
+    const [before, after] = [`${place.path}/before/env`, `${place.path}/with blank/env`];
+    await Deno.mkdir(`${place.path}/before`);
+    await Deno.mkdir(`${place.path}/with blank`);
+    for (const [program = "", ...args] of make(before)) {
+      const made = await new Deno.Command(program, { args, stdout: "null", stderr: "piped" }).output();
+      assert.ok(made.success, new TextDecoder().decode(made.stderr));
+    }
+    await Deno.rename(before, after);
+    await relocate(after);
+    assert.equal(await relocate(after), 0);
+    assert.ok(!JSON.stringify(await readTree(`${after}/bin`)).includes("/before/"));
+    const script = `. '${after}/bin/activate' && python -c 'import sys; print(sys.prefix)' && command -v python`;
+    const ran = await new Deno.Command("bash", { args: ["-c", script] }).output();
+    assert.equal(new TextDecoder().decode(ran.stdout), `${after}\n${after}/bin/python\n`);
+    const pip = `${after}/bin/pip`;
+    if (await Deno.stat(pip).then(() => true, () => false)) {
+      const version = await new Deno.Command(pip, { args: ["--version"] }).output();
+      assert.match(new TextDecoder().decode(version.stdout), new RegExp(`from ${after}/`));
+    }
+    assert.notEqual(await readVenv(after), undefined);
+  });
+}
+
+testMoved("python -m venv", ["python3"], (path) => [["python3", "-m", "venv", path]]);
+testMoved(
+  "uv",
+  ["uv", "python3"],
+  (path) => [["uv", "venv", "-q", "--seed", "--python", "python3", path]],
+);
+testMoved("uv venv --relocatable", ["uv", "python3"], (path) => [
+  ["uv", "venv", "-q", "--seed", "--relocatable", "--python", "python3", path],
+]);
+testMoved("virtualenv", ["uv", "python3"], (path) => [
+  ["uv", "tool", "run", "-q", "--python", "python3", "virtualenv", "-q", path],
+]);
