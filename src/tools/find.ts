@@ -1,12 +1,13 @@
 // find(1) as the eyes of a transfer: names as bytes, times in nanoseconds, one process for many directories.
 // Deno's own readDir drops names that are not UTF-8, and its stat knows milliseconds only and no time before 1970.
 import { findProgram, spawn } from "../system/spawn.ts";
+import { decodeName } from "../system/file_names.ts";
 import type { System } from "../system/system.ts";
 
-/** One line of a listing; `path` begins with one of the starting points asked for. The arrays are valid in the call only. */
+/** One line of a listing; `path` begins with one of the starting points asked for. */
 export interface FoundEntry {
-  readonly path: Uint8Array;
-  readonly linkTarget: Uint8Array;
+  readonly path: string;
+  readonly linkTarget: string;
   /** find's letter: f, d, l, p, s, b, c. */
   readonly kind: string;
   readonly mode: number;
@@ -18,26 +19,31 @@ export interface FoundEntry {
   readonly inode: string;
   /** In units of 512 bytes. */
   readonly blocks: number;
+  readonly userId: number;
   readonly groupId: number;
 }
 
 // No path made by find contains `//`, so that parts a path from a link's target, which may contain anything but NUL.
-const FORMAT = "%y %m %s %T@ %n %D %i %b %G %p//%l\\0";
-const FIELDS = 9;
-const SPACE = 32;
-const SLASH = 47;
+const FULL = "%y %m %s %T@ %n %D %i %b %U %G %p//%l\\0";
+// The kind comes with the directory: nothing has to be asked of the server for a name.
+const NAMES = "%y 0 0 0 1 0 0 0 0 0 %p//\\0";
 
-/** The arguments that follow the starting points: the names directly in them, everything below, or they themselves. */
-export function findArgs(depth: "self" | "one" | "all"): string[] {
-  const levels = { self: ["-maxdepth", "0"], one: ["-mindepth", "1", "-maxdepth", "1"], all: ["-mindepth", "1"] };
-  return [...levels[depth], "-ignore_readdir_race", "-printf", FORMAT];
+/** How deep to look: the starting points themselves, with what is directly in them, or with everything below. */
+export type FindDepth = "self" | "one" | "all";
+
+/** The arguments that follow the starting points. */
+export function findArgs(depth: FindDepth, facts: "full" | "names"): string[] {
+  const levels = { self: ["-maxdepth", "0"], one: ["-maxdepth", "1"], all: [] };
+  return [...levels[depth], "-ignore_readdir_race", "-printf", facts === "full" ? FULL : NAMES];
 }
 
 /** What to list. */
 export interface FindRequest {
   readonly program: string;
   readonly cwd: string;
-  readonly depth: "self" | "one" | "all";
+  readonly depth: FindDepth;
+  /** `names`: paths and kinds only, the rest is 0. */
+  readonly facts: "full" | "names";
   /** Paths relative to `cwd`, each beginning with `.`; as arguments, or NUL-terminated in a file. */
   readonly start: { readonly names: readonly string[] } | { readonly listFile: string };
 }
@@ -48,7 +54,7 @@ export async function runFind(
   onEntry: (entry: FoundEntry) => void,
   system: System,
 ): Promise<{ readonly code: number; readonly stderr: string }> {
-  const args = findArgs(request.depth);
+  const args = findArgs(request.depth, request.facts);
   const parser = new RecordParser(onEntry);
   // xargs puts names behind the arguments, find wants its starting points before them: a shell turns them round.
   const turned = `exec "$0" -P "$@" ${args.map((arg) => `'${arg}'`).join(" ")}`;
@@ -83,49 +89,48 @@ class RecordParser {
       bytes.set(this.#rest);
       bytes.set(piece, this.#rest.length);
     }
-    let from = 0;
-    for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, from)) {
-      this.#onEntry(parseRecord(bytes.subarray(from, end)));
-      from = end + 1;
+    const end = bytes.lastIndexOf(0) + 1;
+    this.#rest = bytes.slice(end);
+    const text = decodeName(bytes.subarray(0, end));
+    for (let from = 0; from < text.length;) {
+      const to = text.indexOf("\0", from);
+      this.#onEntry(parseRecord(text.slice(from, to)));
+      from = to + 1;
     }
-    this.#rest = bytes.slice(from);
   }
 }
 
 /** One record of the format above. Times before 1970 come as seconds rounded down and a fraction above them. */
-export function parseRecord(record: Uint8Array): FoundEntry {
-  const fields: string[] = [];
+export function parseRecord(record: string): FoundEntry {
   let at = 0;
-  for (let field = 0; field < FIELDS; field++) {
-    let text = "";
-    for (; at < record.length && record[at] !== SPACE; at++) text += String.fromCharCode(record[at]!);
-    fields.push(text);
-    at++;
-  }
-  let separator = at;
-  while (separator < record.length && (record[separator] !== SLASH || record[separator + 1] !== SLASH)) separator++;
-  const [kind = "", mode = "", size, mtime = "", links, device = "", inode = "", blocks, groupId] = fields;
-  const [seconds, fraction = ""] = mtime.split(".");
+  const field = () => {
+    const from = at;
+    const to = record.indexOf(" ", from);
+    at = to + 1;
+    return record.slice(from, to);
+  };
+  const kind = field();
+  const mode = parseInt(field(), 8);
+  const sizeBytes = Number(field());
+  const [seconds, fraction = ""] = field().split(".");
+  const links = Number(field());
+  const device = field();
+  const inode = field();
+  const blocks = Number(field());
+  const userId = Number(field());
+  const groupId = Number(field());
+  const separator = record.indexOf("//", at);
   return {
-    path: record.subarray(at, separator),
-    linkTarget: record.subarray(separator + 2),
-    kind,
-    mode: parseInt(mode, 8),
-    sizeBytes: Number(size),
+    path: record.slice(at, separator),
+    linkTarget: record.slice(separator + 2),
+    ...{ kind, mode, sizeBytes, links, device, inode, blocks, userId, groupId },
     mtimeSeconds: Number(seconds),
     mtimeNanoseconds: Number(fraction.slice(0, 9).padEnd(9, "0")),
-    links: Number(links),
-    device,
-    inode,
-    blocks: Number(blocks),
-    groupId: Number(groupId),
   };
 }
 
-/** The find of this machine if it is GNU's, which alone has `-printf`. */
-export async function findGnuFind(system: System): Promise<string | undefined> {
+/** The first find on the PATH, unless it is one without `-printf`. */
+export function findGnuFind(system: System): string | undefined {
   const program = findProgram("find", system.env);
-  if (program === undefined) return undefined;
-  const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
-  return outcome.stdout.includes("GNU findutils") ? program : undefined;
+  return program === undefined || /busybox|toybox/.test(Deno.realPathSync(program)) ? undefined : program;
 }

@@ -10,13 +10,21 @@ export interface Rsync {
   readonly version: readonly [number, number, number];
 }
 
-/** The first rsync on the PATH and its version, or undefined where there is none that runs. */
-export async function findRsync(system: System): Promise<Rsync | undefined> {
-  const program = findProgram("rsync", system.env);
-  if (program === undefined) return undefined;
+/** The first rsync on the PATH, its version not yet known. */
+export function findRsync(system: System): string | undefined {
+  return findProgram("rsync", system.env);
+}
+
+/** Asks an rsync for its version. Throws a CliError `tool` if it can't say: then it can't copy either. */
+export async function probeRsync(program: string, system: System): Promise<Rsync> {
   const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
   const version = /version v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(outcome.stdout);
-  if (outcome.code !== 0 || version === null) return undefined;
+  if (outcome.code !== 0 || version === null) {
+    throw new CliError("tool", `Cannot use "${program}": it does not tell its version`, {
+      lines: outcome.stderr.split("\n").filter((line) => line !== "").slice(-3),
+      hint: "check it with `rsync --version`, or use --engine native",
+    });
+  }
   return { program, version: [Number(version[1]), Number(version[2]), Number(version[3] ?? 0)] };
 }
 

@@ -12,6 +12,8 @@ export interface TarPipeRequest {
   readonly listFile: string;
   /** `holes` looks for holes in the files: more operations each. */
   readonly sparse: "holes" | "none";
+  /** `same`: as they are in `from`, which only root can; `own`: ours. Then files are made with their final mode at once. */
+  readonly owners: "same" | "own";
 }
 
 /** How a pipeline ended. */
@@ -32,7 +34,7 @@ const WRITE =
 
 // A stop goes to the writing end; the reading one then has nobody left to write to.
 const PIPE = `exec 3>&1
-{ "$0" ${READ} $4 --directory="$1" --files-from="$3" 3>&-; echo "r $?" >&3; } | "$0" ${WRITE} --directory="$2" 3>&- &
+{ "$0" ${READ} $4 --directory="$1" --files-from="$3" 3>&-; echo "r $?" >&3; } | "$0" ${WRITE} "$5" --directory="$2" 3>&- &
 writing=$!
 trap 'kill -TERM $writing 2>/dev/null' TERM
 wait $writing; code=$?
@@ -41,10 +43,19 @@ echo "w $code"`;
 
 /** Moves the listed names. Doesn't throw for what tar could not move: the caller looks at what arrived. */
 export async function runTarPipe(request: TarPipeRequest, system: System): Promise<TarPipeOutcome> {
-  const { program, from, to, listFile, sparse } = request;
+  const { program, from, to, listFile, sparse, owners } = request;
   const outcome = await spawn({
     program: "/bin/sh",
-    args: ["-c", PIPE, program, from, to, listFile, sparse === "holes" ? "--sparse" : ""],
+    args: [
+      "-c",
+      PIPE,
+      program,
+      from,
+      to,
+      listFile,
+      sparse === "holes" ? "--sparse" : "",
+      `--${owners === "same" ? "" : "no-"}same-owner`,
+    ],
     env: { LC_ALL: "C", TAR_OPTIONS: null },
   }, system);
   return {
@@ -54,10 +65,8 @@ export async function runTarPipe(request: TarPipeRequest, system: System): Promi
   };
 }
 
-/** The tar of this machine if it is GNU's. */
-export async function findGnuTar(system: System): Promise<string | undefined> {
+/** The first tar on the PATH, unless it is one that has only a part of GNU's options. */
+export function findGnuTar(system: System): string | undefined {
   const program = findProgram("tar", system.env);
-  if (program === undefined) return undefined;
-  const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
-  return outcome.stdout.includes("GNU tar") ? program : undefined;
+  return program === undefined || /busybox|toybox|bsdtar/.test(Deno.realPathSync(program)) ? undefined : program;
 }

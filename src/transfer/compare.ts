@@ -1,7 +1,7 @@
 // Whether one tree is an exact copy of another, without changing either: the second look after a migration.
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import { joinName } from "./names.ts";
+import { joinName } from "../system/file_names.ts";
 import { walkTrees } from "./walk.ts";
 import { prepareWorkplace } from "./workplace.ts";
 

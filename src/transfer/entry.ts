@@ -19,6 +19,7 @@ export interface Entry {
   readonly linkTarget: string;
   /** `device:inode` of a file with several names, else empty. */
   readonly linkGroup: string;
+  readonly userId: number;
   readonly groupId: number;
   /** Fewer blocks than the size needs: there are holes, or the file system compresses. */
   readonly sparse: boolean;

@@ -8,7 +8,7 @@ import { runTarPipe } from "../tools/tar_pipe.ts";
 import { type DirectoryPlan, type LinkedFile, planLinkGroups } from "./decide.ts";
 import type { Entry, EntryState } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
-import { isReachable, joinName } from "./names.ts";
+import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce, Pool } from "./pool.ts";
 import { type Item, moveShard, pathOf, type ShardPlace, type Writer } from "./shard.ts";
 import type { Workplace } from "./workplace.ts";
@@ -45,7 +45,7 @@ export class Execution {
   readonly #stop = new AbortController();
   readonly #linked: (LinkedFile & { readonly directory: string })[] = [];
   readonly #removals: { readonly directory: string; readonly entry: Entry }[] = [];
-  readonly #finish: { readonly directory: string; readonly mode: number }[] = [];
+  readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
   readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
   readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
   readonly #made = new Set<string>();
@@ -88,7 +88,7 @@ export class Execution {
     for (const entry of plan.makes) await this.#makeDirectory(joinName(directory, entry.name));
     for (const entry of plan.modes) await this.#setMode(directory, entry);
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
-      this.#finish.push({ directory, mode: plan.fromSelf.mode });
+      this.#finish.push({ directory, self: plan.fromSelf });
     }
     for (const entry of plan.removals) this.#removals.push({ directory, entry });
     for (const entry of plan.transfers) await this.#queue({ directory, entry });
@@ -187,7 +187,10 @@ export class Execution {
     this.#made.add(directory);
     if (!isReachable(directory)) {
       const listFile = await this.workplace.writeList([`./${directory}`]);
-      await runTarPipe({ ...this.#pipe(), listFile, sparse: "none" }, this.#place.system);
+      await runTarPipe(
+        { ...this.#pipe(), listFile, sparse: "none", owners: this.workplace.ownersOf([]) },
+        this.#place.system,
+      );
       return;
     }
     const mode = this.writing.directoryMode === "private" ? 0o700 : 0o777;
@@ -236,8 +239,8 @@ export class Execution {
     const { directories } = this.writing;
     if (directories !== "none" && this.#finish.length > 0) {
       // One that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
-      const closing = this.#finish.filter(({ mode }) => (mode & 0o700) !== 0o700);
-      const open = this.#finish.filter(({ mode }) => (mode & 0o700) === 0o700);
+      const closing = this.#finish.filter(({ self }) => (self.mode & 0o700) !== 0o700);
+      const open = this.#finish.filter(({ self }) => (self.mode & 0o700) === 0o700);
       const share = Math.max(200, Math.ceil(open.length / this.workplace.width));
       const shares = Array.from(
         { length: Math.ceil(open.length / share) },
@@ -250,15 +253,16 @@ export class Execution {
   }
 
   async #finishSome(
-    part: readonly { readonly directory: string }[],
+    part: readonly { readonly directory: string; readonly self: Entry }[],
     how: "tar" | Omit<RsyncRequest, "from" | "to" | "listFile">,
   ): Promise<void> {
     const deepestFirst = part.map(({ directory }) => directory).toSorted((one, other) => levelOf(other) - levelOf(one));
     const names = deepestFirst.map((directory) => directory === "" ? "." : `./${directory}`);
     const listFile = await this.workplace.writeList(names);
     const { system } = this.#place;
-    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none" }, system);
-    else await runRsync({ ...how, ...this.roots, listFile }, this.workplace.rsync!, () => {}, system);
+    const owners = this.workplace.ownersOf(part.map(({ self }) => self));
+    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners }, system);
+    else await runRsync({ ...how, ...this.roots, listFile }, await this.workplace.rsync(), () => {}, system);
     await Deno.remove(listFile);
   }
 }

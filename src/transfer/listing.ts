@@ -1,9 +1,9 @@
 // What is in directories: all of it, or a word about what could not be read. An unreadable directory is never an empty one.
 import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { type FoundEntry, runFind } from "../tools/find.ts";
+import { type FindDepth, type FindRequest, type FoundEntry, runFind } from "../tools/find.ts";
 import type { Entry, EntryType } from "./entry.ts";
-import { decodeName, isReachable, joinName } from "./names.ts";
+import { isReachable, joinName } from "../system/file_names.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A directory's entries, or why they are unknown. */
@@ -14,95 +14,124 @@ const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", 
 /** Arguments of one process, in characters; Linux allows two million bytes for all and the environment. */
 const ARGUMENT_CHARACTERS = 100_000;
 
-/**
- * Lists directories of a tree by one find. The answer has every directory asked for; names are relative to the root,
- * the root itself is the empty string.
- */
+/** Which tree to look at, and how closely. */
+export interface ListingRequest {
+  readonly root: string;
+  /** `names`: names and types only; nothing is asked of the server for a name. */
+  readonly facts: "full" | "names";
+}
+
+/** Directories by their path relative to the root, which is the empty string. */
+export interface Listings {
+  readonly entries: ReadonlyMap<string, Listing>;
+  /** The root itself, if it was among them. */
+  readonly self: Entry | undefined;
+}
+
+/** Lists directories of a tree by one find. The answer has every directory asked for. */
 export async function listDirectories(
-  root: string,
+  request: ListingRequest,
   directories: readonly string[],
   workplace: Workplace,
   system: System,
-): Promise<Map<string, Listing>> {
-  const listings = new Map<string, Entry[]>(directories.map((directory) => [directory, []]));
-  const { code, stderr } = await findInto(listings, root, "one", directories, workplace, system);
-  if (code === 0) return listings;
-  if (directories.length === 1) return new Map([[directories[0]!, { unreadable: reasonIn(stderr) }]]);
-  // Something in there couldn't be read, and which it was can't be told from the names in a message: ask one by one.
-  const answer = new Map<string, Listing>();
-  for (const directory of directories) {
-    const alone = await listDirectories(root, [directory], workplace, system);
-    answer.set(directory, alone.get(directory)!);
+): Promise<Listings> {
+  const gathering = new Gathering(directories);
+  const { code, stderr } = await gather(gathering, request, "one", workplace, system);
+  if (code === 0) return gathering;
+  if (directories.length === 1) {
+    const unreadable = new Map([[directories[0]!, { unreadable: reasonIn(stderr) }]]);
+    return { entries: unreadable, self: gathering.self };
   }
-  return answer;
+  // Something in there couldn't be read, and which it was can't be told from the names in a message: ask one by one.
+  const entries = new Map<string, Listing>();
+  for (const directory of directories) {
+    const alone = await listDirectories(request, [directory], workplace, system);
+    entries.set(directory, alone.entries.get(directory)!);
+  }
+  return { entries, self: gathering.self };
 }
 
-/** Lists a whole tree by one find: a map from directory to entries, or undefined if something could not be read. */
+/** Lists a whole tree by one find; undefined if something in it could not be read. */
 export async function listTree(
-  root: string,
+  request: ListingRequest,
   workplace: Workplace,
   system: System,
-): Promise<Map<string, Entry[]> | undefined> {
-  const listings = new Map<string, Entry[]>([["", []]]);
-  const { code } = await findInto(listings, root, "all", [""], workplace, system);
-  return code === 0 ? listings : undefined;
+): Promise<Listings | undefined> {
+  const gathering = new Gathering([""]);
+  const { code } = await gather(gathering, request, "all", workplace, system);
+  return code === 0 ? gathering : undefined;
 }
 
-/** The entry of the root itself, its name empty. Throws a CliError if it can't be looked at. */
-export async function lookAtRoot(root: string, workplace: Workplace, system: System): Promise<Entry> {
-  let entry: Entry | undefined;
-  const request = { program: findOf(workplace), cwd: root, depth: "self", start: { names: ["."] } } as const;
-  const { stderr } = await runFind(request, (found) => entry = toEntry(found, ""), system);
-  if (entry === undefined) throw new CliError("file-system", `Cannot read "${root}": ${reasonIn(stderr)}`);
-  return entry;
-}
-
-/** The entries of single names, listed in a file as `./path`, by path; without those that aren't there or can't be seen. */
+/** The entries of single paths, by path; without those that aren't there or can't be seen. */
 export async function lookAtPaths(
   root: string,
-  listFile: string,
+  paths: readonly string[],
   workplace: Workplace,
   system: System,
 ): Promise<Map<string, Entry>> {
   const entries = new Map<string, Entry>();
-  await runFind({ program: findOf(workplace), cwd: root, depth: "self", start: { listFile } }, (found) => {
-    const path = decodeName(found.path).slice(2);
+  if (paths.length === 0) return entries;
+  const start = await startingPoints(paths.map((path) => `./${path}`), workplace);
+  await runFind({ program: findOf(workplace), cwd: root, depth: "self", facts: "full", start }, (found) => {
+    const path = found.path.slice(2);
     entries.set(path, toEntry(found, path.slice(path.lastIndexOf("/") + 1)));
   }, system);
   return entries;
 }
 
-async function findInto(
-  listings: Map<string, Entry[]>,
-  root: string,
+/** Sorts what find says into directories. */
+class Gathering implements Listings {
+  readonly entries = new Map<string, Entry[]>();
+  readonly starts: ReadonlySet<string>;
+  self: Entry | undefined;
+  #directory = "";
+  #current: Entry[] | undefined;
+
+  constructor(directories: readonly string[]) {
+    for (const directory of directories) this.entries.set(directory, []);
+    this.starts = new Set(directories.map((directory) => directory === "" ? "." : `./${directory}`));
+  }
+
+  add(found: FoundEntry, depth: FindDepth): void {
+    if (this.starts.has(found.path)) {
+      if (found.path === ".") this.self = toEntry(found, "");
+      return;
+    }
+    const cut = found.path.lastIndexOf("/");
+    const directory = cut === 1 ? "" : found.path.slice(2, cut);
+    if (this.#current === undefined || directory !== this.#directory) {
+      this.#current = this.entries.get(directory);
+      if (this.#current === undefined) this.entries.set(directory, this.#current = []);
+      this.#directory = directory;
+    }
+    const entry = toEntry(found, found.path.slice(cut + 1));
+    this.#current.push(entry);
+    if (depth === "all" && entry.type === "directory") this.entries.set(joinName(directory, entry.name), []);
+  }
+}
+
+async function gather(
+  gathering: Gathering,
+  request: ListingRequest,
   depth: "one" | "all",
-  directories: readonly string[],
   workplace: Workplace,
   system: System,
 ): Promise<{ code: number; stderr: string }> {
-  const paths = directories.map((directory) => directory === "" ? "." : `./${directory}`);
-  const asArguments = paths.every(isReachable) && paths.join().length < ARGUMENT_CHARACTERS;
-  const start = asArguments ? { names: paths } : { listFile: await workplace.writeList(paths) };
-  let lastDirectory = "";
-  let entries = listings.get("");
+  const start = await startingPoints([...gathering.starts], workplace);
   try {
-    return await runFind({ program: findOf(workplace), cwd: root, depth, start }, (found) => {
-      const path = decodeName(found.path).slice(2);
-      const cut = path.lastIndexOf("/");
-      const directory = cut === -1 ? "" : path.slice(0, cut);
-      if (entries === undefined || directory !== lastDirectory) {
-        entries = listings.get(directory);
-        if (entries === undefined) listings.set(directory, entries = []);
-        lastDirectory = directory;
-      }
-      const entry = toEntry(found, path.slice(cut + 1));
-      entries.push(entry);
-      if (depth === "all" && entry.type === "directory") listings.set(joinName(directory, entry.name), []);
-    }, system);
+    const { root: cwd, facts } = request;
+    const onEntry = (found: FoundEntry) => gathering.add(found, depth);
+    return await runFind({ program: findOf(workplace), cwd, depth, facts, start }, onEntry, system);
   } catch (error) {
     system.signal.throwIfAborted();
     return { code: 1, stderr: messageOf(error) };
   }
+}
+
+async function startingPoints(paths: readonly string[], workplace: Workplace): Promise<FindRequest["start"]> {
+  const characters = paths.reduce((sum, path) => sum + path.length, 0);
+  if (characters < ARGUMENT_CHARACTERS && paths.every(isReachable)) return { names: paths };
+  return { listFile: await workplace.writeList(paths) };
 }
 
 function findOf(workplace: Workplace): string {
@@ -119,8 +148,9 @@ function toEntry(found: FoundEntry, name: string): Entry {
     sizeBytes: type === "file" ? found.sizeBytes : 0,
     mtimeSeconds: found.mtimeSeconds,
     mtimeNanoseconds: found.mtimeNanoseconds,
-    linkTarget: type === "link" ? decodeName(found.linkTarget) : "",
+    linkTarget: type === "link" ? found.linkTarget : "",
     linkGroup: type === "file" && found.links > 1 ? `${found.device}:${found.inode}` : "",
+    userId: found.userId,
     groupId: found.groupId,
     sparse: type === "file" && found.blocks * 512 < found.sizeBytes,
     specialKind: type === "special" ? found.kind : "",

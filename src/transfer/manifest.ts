@@ -3,7 +3,7 @@
 import { messageOf } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { EntryState, EntryType, TimePrecision } from "./entry.ts";
-import { decodeName, encodeName, joinName } from "./names.ts";
+import { decodeName, encodeName, joinName } from "../system/file_names.ts";
 
 const FORMAT_VERSION = 1;
 const LETTERS = { file: "f", directory: "d", link: "l", special: "s" } as const;

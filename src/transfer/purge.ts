@@ -2,7 +2,7 @@
 import type { System } from "../system/system.ts";
 import { listDirectories } from "./listing.ts";
 import { type Manifest, readManifestSample } from "./manifest.ts";
-import { joinName } from "./names.ts";
+import { joinName } from "../system/file_names.ts";
 import { prepareWorkplace } from "./workplace.ts";
 
 /** Directories listed by one process. */
@@ -37,9 +37,9 @@ export async function findPurged(manifest: Manifest, targetRoot: string, system:
   const directories = [...manifest.directories()];
   for (let at = 0; at < directories.length; at += BATCH_DIRECTORIES) {
     const batch = directories.slice(at, at + BATCH_DIRECTORIES);
-    const listings = await listDirectories(targetRoot, batch, workplace, system);
+    const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, workplace, system);
     for (const directory of batch) {
-      const listing = listings.get(directory) ?? [];
+      const listing = entries.get(directory) ?? [];
       const there = new Set("unreadable" in listing ? [] : listing.map((entry) => entry.name));
       for (const [name, state] of manifest.entriesOf(directory) ?? []) {
         if (state.type !== "directory" && !there.has(name)) purged.push(joinName(directory, name));

@@ -6,7 +6,7 @@ import { type RsyncRequest, runRsync } from "../tools/rsync.ts";
 import { runTarPipe } from "../tools/tar_pipe.ts";
 import { type Entry, sameContent } from "./entry.ts";
 import { lookAtPaths } from "./listing.ts";
-import { isReachable, joinName } from "./names.ts";
+import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce } from "./pool.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -90,7 +90,7 @@ async function moveByRsync(
 ): Promise<Attempt> {
   const { from, to, workplace, system } = place;
   const request = { ...options, from, to, listFile };
-  const { code, lastWords } = await runRsync(request, workplace.rsync!, (size) => place.onDone(1, size), system);
+  const { code, lastWords } = await runRsync(request, await workplace.rsync(), (size) => place.onDone(1, size), system);
   refuseWhenFull(lastWords, to);
   const { arrived, failed } = await inspect(to, items, place);
   return { arrived, failed, lastWords, code };
@@ -106,7 +106,8 @@ async function moveByTar(
   const to = writer.kind === "tar beside" ? `${writer.beside}/${crypto.randomUUID()}` : place.to;
   if (writer.kind === "tar beside") await Deno.mkdir(to, { mode: 0o700 });
   const sparse = items.some((item) => item.entry.sparse) ? "holes" : "none";
-  const outcome = await runTarPipe({ program: workplace.tar!, from, to, listFile, sparse }, system);
+  const owners = workplace.ownersOf(items.map((item) => item.entry));
+  const outcome = await runTarPipe({ program: workplace.tar!, from, to, listFile, sparse, owners }, system);
   refuseWhenFull(outcome.lastWords, place.to);
   const seen = await inspect(to, items, { ...place, to });
   // Code 1: a file changed while it was read, and which one it was only the source can tell.
@@ -169,10 +170,7 @@ async function lookAgain(items: readonly Item[], place: ShardPlace): Promise<{
 
 async function entriesOf(root: string, items: readonly Item[], place: ShardPlace): Promise<Map<string, Entry>> {
   // Single lookups, not listings: what was just written is in the client's cache, and a directory may hold far more.
-  const listFile = await place.workplace.writeList(items.map((item) => `./${pathOf(item)}`));
-  const found = await lookAtPaths(root, listFile, place.workplace, place.system);
-  await Deno.remove(listFile);
-  return found;
+  return await lookAtPaths(root, items.map(pathOf), place.workplace, place.system);
 }
 
 /** Why an item didn't arrive: what opening it says, else the program's last words, else that it would not stand still. */

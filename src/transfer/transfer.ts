@@ -6,7 +6,7 @@ import { withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import { Execution, type Writing } from "./execute.ts";
 import { type Manifest, ManifestBuilder } from "./manifest.ts";
-import { joinName } from "./names.ts";
+import { joinName } from "../system/file_names.ts";
 import { checkRoom } from "./room.ts";
 import { walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
@@ -309,14 +309,14 @@ function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] 
 
 function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "native" {
   const wantsRsync = request.extraArgs.length > 0 || request.engine === "rsync";
-  if (wantsRsync && workplace.rsync === undefined) {
+  if (wantsRsync && !workplace.hasRsync) {
     throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
       hint: "load it (`module load rsync`), or take rsync_extra_args out and use --engine native",
     });
   }
   if (wantsRsync) return "rsync";
   if (request.engine === "native") return "native";
-  return request.policy === "stage-in" || workplace.rsync === undefined ? "native" : "rsync";
+  return request.policy === "stage-in" || !workplace.hasRsync ? "native" : "rsync";
 }
 
 function writingFor(
@@ -340,7 +340,7 @@ function writingFor(
   }
   return {
     files: beside === undefined ? { kind: "tar" } : { kind: "tar beside", beside },
-    special: workplace.rsync === undefined ? undefined : copy,
+    special: workplace.hasRsync ? copy : undefined,
     directories: request.policy === "stage-out" ? "none" : "tar",
     directoryMode: request.policy === "stage-out" ? "umask" : "private",
   };

@@ -1,15 +1,19 @@
 // Walks both sides of a transfer a directory at a time and decides for each. Where operations wait, many directories are
 // listed at once, each by one process in the order the server gives them; where they don't, one process lists a whole side.
+import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
-import { listDirectories, type Listing, listTree, lookAtRoot } from "./listing.ts";
+import { listDirectories, type Listing, type Listings, listTree } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
-import { joinName } from "./names.ts";
+import { joinName } from "../system/file_names.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** Directories for one process: so many that starting it is worth it, so few that all have work. */
-const BATCH_DIRECTORIES = 48;
+const BATCH_DIRECTORIES = { least: 24, most: 64 };
+
+/** Processes at once on each side: more of them take the processor's time from one another before they gain any. */
+const MOST_LISTERS = 16;
 
 /** What to walk. */
 export interface WalkRequest {
@@ -44,9 +48,11 @@ export async function walkTrees(
   await walk.run();
 }
 
+type Sides<T> = { readonly from: T; readonly to: T };
+
 class Walk {
   readonly #queue: Visit[] = [];
-  #whole: { from?: Map<string, Entry[]> | undefined; to?: Map<string, Entry[]> | undefined } = {};
+  #whole: Sides<Listings | undefined> = { from: undefined, to: undefined };
 
   constructor(
     readonly request: WalkRequest,
@@ -56,31 +62,41 @@ class Walk {
   ) {}
 
   async run(): Promise<void> {
-    const { from, to } = this.request;
-    const isThere = await Deno.stat(to).then((info) => info.isDirectory, () => false);
-    const [fromSelf, toSelf] = await Promise.all([
-      lookAtRoot(from, this.workplace, this.system),
-      isThere ? lookAtRoot(to, this.workplace, this.system) : undefined,
-    ]);
-    if (this.workplace.latency === "local") {
-      const [whole, there] = await Promise.all([
-        listTree(from, this.workplace, this.system),
-        isThere ? listTree(to, this.workplace, this.system) : undefined,
-      ]);
-      this.#whole = { from: whole, to: there };
-    }
-    this.#queue.push({ directory: "", from: fromSelf, to: toSelf });
+    const isThere = await Deno.stat(this.request.to).then((info) => info.isDirectory, () => false);
+    if (this.workplace.latency === "local") this.#whole = await this.#listWhole(isThere);
+    await this.#visitRoot(isThere);
     await this.#drain();
+  }
+
+  async #listWhole(isThere: boolean): Promise<Sides<Listings | undefined>> {
+    const list = (side: "from" | "to") => listTree(this.#listing(side), this.workplace, this.system);
+    const [from, to] = await Promise.all([list("from"), isThere ? list("to") : undefined]);
+    return { from, to };
+  }
+
+  async #visitRoot(isThere: boolean): Promise<void> {
+    const list = (side: "from" | "to") => this.#list(side, [""]);
+    const [from, to] = await Promise.all([list("from"), isThere ? list("to") : undefined]);
+    const unread = from.entries.get("");
+    if (from.self === undefined || (unread !== undefined && "unreadable" in unread)) {
+      const reason = unread !== undefined && "unreadable" in unread ? unread.unreadable : "it is not there";
+      throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
+    }
+    await this.#decide({ directory: "", from: from.self, to: to?.self }, { from, to });
   }
 
   /** Keeps as many workers busy as the width allows until the queue is empty and nobody can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
+    const listers = Math.min(this.workplace.width, MOST_LISTERS);
     try {
       while (this.#queue.length > 0 || running.size > 0) {
-        while (this.#queue.length > 0 && running.size < this.workplace.width) {
-          const share = Math.ceil(this.#queue.length / (this.workplace.width - running.size));
-          const batch = this.#queue.splice(0, Math.min(share, BATCH_DIRECTORIES));
+        while (this.#queue.length > 0 && running.size < listers) {
+          const share = Math.ceil(this.#queue.length / (listers - running.size));
+          const batch = this.#queue.splice(
+            0,
+            Math.min(Math.max(share, BATCH_DIRECTORIES.least), BATCH_DIRECTORIES.most),
+          );
           const visiting = this.#visit(batch).finally(() => running.delete(visiting));
           running.add(visiting);
         }
@@ -92,37 +108,39 @@ class Walk {
   }
 
   async #visit(batch: readonly Visit[]): Promise<void> {
-    const [from, to] = await Promise.all([this.#list("from", batch), this.#list("to", batch)]);
-    for (const visit of batch) {
-      const fromListing = visit.from === undefined ? [] : from.get(visit.directory) ?? [];
-      const toListing = visit.to === undefined ? [] : to.get(visit.directory) ?? [];
-      if (this.#reportUnreadable(visit.directory, fromListing, toListing)) continue;
-      const plan = decideDirectory({
-        directory: visit.directory,
-        from: fromListing as readonly Entry[],
-        to: toListing as readonly Entry[],
-        baseline: this.request.baseline?.entriesOf(visit.directory),
-        fromSelf: visit.from,
-        toSelf: visit.to,
-      }, this.request.rules);
-      await this.receiver.onPlan(plan);
-      for (const { name, from, to } of plan.descend) {
-        this.#queue.push({ directory: joinName(visit.directory, name), from, to });
-      }
+    const list = (side: "from" | "to") =>
+      this.#list(side, batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory));
+    const [from, to] = await Promise.all([list("from"), list("to")]);
+    for (const visit of batch) await this.#decide(visit, { from, to });
+  }
+
+  async #decide(visit: Visit, listings: Sides<Listings | undefined>): Promise<void> {
+    const { directory } = visit;
+    const side = (name: "from" | "to"): Listing =>
+      visit[name] === undefined ? [] : listings[name]?.entries.get(directory) ?? [];
+    const [from, to] = [side("from"), side("to")];
+    if ("unreadable" in from || "unreadable" in to) {
+      if ("unreadable" in from) this.receiver.onUnreadable(directory, "from", from.unreadable);
+      if ("unreadable" in to) this.receiver.onUnreadable(directory, "to", to.unreadable);
+      return;
+    }
+    const baseline = this.request.baseline?.entriesOf(directory);
+    const facts = { directory, from, to, baseline, fromSelf: visit.from, toSelf: visit.to };
+    const plan = decideDirectory(facts, this.request.rules);
+    await this.receiver.onPlan(plan);
+    for (const { name, ...sides } of plan.descend) {
+      this.#queue.push({ directory: joinName(directory, name), from: sides.from, to: sides.to });
     }
   }
 
-  async #list(side: "from" | "to", batch: readonly Visit[]): Promise<ReadonlyMap<string, Listing>> {
+  async #list(side: "from" | "to", directories: readonly string[]): Promise<Listings> {
     const whole = this.#whole[side];
     if (whole !== undefined) return whole;
-    const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
-    if (directories.length === 0) return new Map();
-    return await listDirectories(this.request[side], directories, this.workplace, this.system);
+    if (directories.length === 0) return { entries: new Map(), self: undefined };
+    return await listDirectories(this.#listing(side), directories, this.workplace, this.system);
   }
 
-  #reportUnreadable(directory: string, from: Listing, to: Listing): boolean {
-    if ("unreadable" in from) this.receiver.onUnreadable(directory, "from", from.unreadable);
-    if ("unreadable" in to) this.receiver.onUnreadable(directory, "to", to.unreadable);
-    return "unreadable" in from || "unreadable" in to;
+  #listing(side: "from" | "to"): { root: string; facts: "full" } {
+    return { root: this.request[side], facts: "full" };
   }
 }

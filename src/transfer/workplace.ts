@@ -1,9 +1,11 @@
 // What a transfer has to work with: which programs there are, how long the file systems let it wait, where lists can lie.
 import { findGnuFind } from "../tools/find.ts";
-import { findRsync, type Rsync } from "../tools/rsync.ts";
+import { findRsync, probeRsync, type Rsync } from "../tools/rsync.ts";
 import { findGnuTar } from "../tools/tar_pipe.ts";
+import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { encodeNameList } from "./names.ts";
+import type { Entry } from "./entry.ts";
+import { encodeNameList } from "../system/file_names.ts";
 
 /** A lookup that takes longer than this was answered by a server: then many at once pay. Local ones take 2 to 20 µs. */
 const WAITING_MICROSECONDS = 100;
@@ -15,28 +17,38 @@ const WAITING_WIDTH = 32;
 export interface Workplace extends AsyncDisposable {
   readonly find: string | undefined;
   readonly tar: string | undefined;
-  readonly rsync: Rsync | undefined;
+  readonly hasRsync: boolean;
+  /** The rsync; asks for its version once. Throws a CliError where there is none or it doesn't run. */
+  rsync(): Promise<Rsync>;
   /** How many operations to have in flight. */
   readonly width: number;
   /** Whether an operation on either side waits for a server. */
   readonly latency: "waits" | "local";
+  /** Whether tar has to set owners: only root can, and only for what isn't root's own anyway. */
+  ownersOf(entries: readonly Pick<Entry, "userId" | "groupId">[]): "same" | "own";
   /** Writes names into a file of its own, NUL-terminated, and returns its path. */
   writeList(names: readonly string[]): Promise<string>;
 }
 
 /** Looks at programs and both sides. Costs three lookups a side. */
 export async function prepareWorkplace(roots: readonly string[], system: System): Promise<Workplace> {
-  const [find, tar, rsync] = await Promise.all([findGnuFind(system), findGnuTar(system), findRsync(system)]);
+  const rsyncProgram = findRsync(system);
+  let rsync: Promise<Rsync> | undefined;
   const lookups = roots.map((root) => lookupMicroseconds(root));
   const latency = Math.max(0, ...lookups) > WAITING_MICROSECONDS ? "waits" : "local";
   const directory = await Deno.makeTempDir({ prefix: "euler-files-" });
   let lists = 0;
   return {
-    find,
-    tar,
-    rsync,
+    find: findGnuFind(system),
+    tar: findGnuTar(system),
+    hasRsync: rsyncProgram !== undefined,
+    rsync: () => rsync ??= rsyncProgram === undefined ? missingRsync() : probeRsync(rsyncProgram, system),
     latency,
     width: latency === "waits" ? WAITING_WIDTH : navigator.hardwareConcurrency,
+    ownersOf(entries) {
+      const isForeign = system.userId === 0 && entries.some(({ userId, groupId }) => userId !== 0 || groupId !== 0);
+      return isForeign ? "same" : "own";
+    },
     async writeList(names) {
       const path = `${directory}/${lists++}`;
       await Deno.writeFile(path, encodeNameList(names), { mode: 0o600 });
@@ -46,6 +58,14 @@ export async function prepareWorkplace(roots: readonly string[], system: System)
       await Deno.remove(directory, { recursive: true }).catch(() => {});
     },
   };
+}
+
+async function missingRsync(): Promise<never> {
+  throw await Promise.resolve(
+    new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
+      hint: "load it (`module load rsync`), or take rsync_extra_args out and use --engine native",
+    }),
+  );
 }
 
 /** The quickest of three lookups of names nobody has: a client cannot answer those from its cache. */

@@ -63,6 +63,7 @@ export async function makeNastyTree(root: string): Promise<void> {
     echo locked >readonly/inner/file; chmod 0640 plain/one; chmod 4755 plain/deep/er/two; chmod 0444 'with space/na me'
     touch -d '1950-01-02 03:04:05.678901234 UTC' plain/one; touch -d '@-0.25' plain/deep; touch -h -d '@1234567890.000000001' links/dangling
     touch -d '@1000000000.999999999' empty; touch -d '@1600000000.5' plain/empty
+    echo theirs >theirs; chown 65534:65534 theirs
     chmod 0555 readonly/inner readonly; chmod 0700 empty`,
     root,
   );
