@@ -54,12 +54,16 @@ export interface RsyncRequest {
   readonly extraArgs: readonly string[];
 }
 
-/** Options by which rsync removes or empties: they have no place where only what is listed may be written. */
-const DESTRUCTIVE = /^--(del|remove-s|inplace|append|ignore-existing|existing|ignore-non-existing|force|backup|suffix)/;
+/** Options by which rsync removes, moves away or skips files: only what a plan lists may happen, and all of it. */
+const DESTRUCTIVE = /^--(del|remove-s|force|inplace|append|backup|suffix|existing|ignore-(existing|non-existing))/;
+const WITH_VALUE = ["--backup-dir", "--suffix"];
 
-/** The user's extra arguments without those that remove something; an argument of its own behind one stays with it. */
+/** The user's extra arguments without those that remove something, and without the value behind such a one. */
 export function withoutDestructive(extraArgs: readonly string[]): string[] {
-  return extraArgs.filter((argument) => !DESTRUCTIVE.test(argument));
+  return extraArgs.filter((argument, at) => {
+    const before = extraArgs[at - 1];
+    return !DESTRUCTIVE.test(argument) && (before === undefined || !WITH_VALUE.includes(before));
+  });
 }
 
 /** The arguments of a run. `--` and the paths come last; a trailing `/` means the directory's content. */

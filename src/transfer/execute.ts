@@ -106,7 +106,10 @@ export class Execution {
     await this.#flush();
     await this.#flushSpecial();
     await this.#pool.settle();
-    if (mayRemove && !this.tally.missing.some((missing) => !missing.vanished)) await this.#remove();
+    const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
+    if (isWhole) await this.#remove();
+    // Still there, so still recorded: the next transfer tries again.
+    else for (const { directory, entry } of this.#removals) this.#amend({ directory, entry }, entry);
     await this.#finishDirectories();
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
   }
@@ -229,8 +232,8 @@ export class Execution {
       this.tally.deleted.push(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
-      // Somebody put something into it meanwhile, or it was never ours to empty.
-      if (entry.type === "directory") return;
+      // Somebody put something into it meanwhile, or something in it is kept.
+      if (entry.type === "directory") return this.#amend({ directory, entry }, entry);
       throw new CliError("file-system", `Cannot remove "${this.#target(path)}": ${messageOf(error)}`, { cause: error });
     }
   }

@@ -11,6 +11,9 @@ import { checkRoom } from "./room.ts";
 import { walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
+/** After this long without a new shard, a tree beside the target was left by a killed transfer. */
+const ABANDONED_MILLISECONDS = 3600 * 1000;
+
 /** What to transfer, and how. */
 export interface TransferRequest {
   /** Directory roots, absolute. `to` may not exist yet. */
@@ -349,12 +352,27 @@ function writingFor(
 /** Makes the root; for in-place writing also a tree beside it. Clears what a killed transfer left there. */
 async function prepareTarget(request: TransferRequest, engine: "rsync" | "native"): Promise<string | undefined> {
   await Deno.mkdir(request.to, { recursive: true, mode: request.policy === "stage-out" ? 0o777 : 0o700 });
+  const [from, to] = await Promise.all([Deno.realPath(request.from), Deno.realPath(request.to)]);
+  if (`${from}/`.startsWith(`${to}/`) || `${to}/`.startsWith(`${from}/`)) {
+    throw new CliError("refused", `Cannot transfer "${request.from}" to "${request.to}": one is inside the other`);
+  }
   if (engine === "rsync" || request.publish === "unpublished") return undefined;
-  const root = await Deno.realPath(request.to);
-  const beside = `${root}.incoming`;
-  await Deno.remove(beside, { recursive: true }).catch(() => {});
+  await sweep(`${to}.incoming-`);
+  const beside = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
   await Deno.mkdir(beside, { mode: 0o700 });
   return beside;
+}
+
+/** Removes trees of that prefix that nobody has used for long: a living one gets a new directory with every shard. */
+async function sweep(prefix: string): Promise<void> {
+  const parent = parentOf(prefix);
+  for await (const entry of Deno.readDir(parent)) {
+    const path = `${parent}/${entry.name}`;
+    if (!path.startsWith(prefix)) continue;
+    const { mtime } = await Deno.lstat(path);
+    const idle = mtime === null ? 0 : performance.timeOrigin + performance.now() - mtime.getTime();
+    if (idle > ABANDONED_MILLISECONDS) await Deno.remove(path, { recursive: true }).catch(() => {});
+  }
 }
 
 function parentOf(path: string): string {
