@@ -22,6 +22,22 @@ export async function bundle(output: string, entry = `${PROJECT_DIRECTORY}/main.
   await Deno.writeTextFile(output, withoutCachePaths(await Deno.readTextFile(output), npmCache));
 }
 
+/**
+ * Bundles `entry` into `main.js` and chunks beside it in `directory`, which is made: a chunk is loaded when a command needs it,
+ * so that a start doesn't parse what it won't use (a third of the time of a `sync` with everything fresh). Returns the files.
+ */
+export async function bundleInChunks(directory: string, entry = `${PROJECT_DIRECTORY}/main.ts`): Promise<string[]> {
+  await runDeno(["bundle", "--quiet", "--frozen", "--code-splitting", "--outdir", directory, entry]);
+  const { npmCache } = JSON.parse(await runDeno(["info", "--json"])) as { npmCache: string };
+  const files: string[] = [];
+  for await (const { name } of Deno.readDir(directory)) {
+    const path = `${directory}/${name}`;
+    files.push(path);
+    await Deno.writeTextFile(path, withoutCachePaths(await Deno.readTextFile(path), npmCache));
+  }
+  return files;
+}
+
 /** A bundle names each package by its path in this machine's cache; these must not reach the executable. */
 function withoutCachePaths(code: string, npmCache: string): string {
   const cache = RegExp.escape(relative(Deno.realPathSync(PROJECT_DIRECTORY), npmCache));

@@ -1,7 +1,7 @@
 // Makes the executable: `deno task compile [--target TARGET] [--output FILE]`, by default dist/euler-files for this machine.
 // The same sources give the same bytes, wherever and whenever they are compiled.
 import { parseArgs } from "node:util";
-import { bundle, PERMISSIONS, PROJECT_DIRECTORY, runDeno } from "./bundle.ts";
+import { bundleInChunks, PERMISSIONS, PROJECT_DIRECTORY, runDeno } from "./bundle.ts";
 import { findDenort, type Target, TARGETS } from "./denort.ts";
 import { tell } from "./prepare.ts";
 
@@ -17,15 +17,16 @@ export interface CompileRequest {
 /** `deno compile` keeps each file's time stamp in the executable: the bundle gets this one (SOURCE_DATE_EPOCH's default). */
 const BUNDLE_TIME = new Date(0);
 
-/** Bundles the program into one file and compiles that. Throws an Error that says which step failed and why. */
+/** Bundles the program and compiles the bundle. Throws an Error that says which step failed and why. */
 export async function compile(request: CompileRequest): Promise<void> {
   const denort = await findDenort(request.target);
   const directory = await Deno.makeTempDir({ prefix: "euler-files-compile-" });
   try {
-    // One file with everything in it: at run time nothing is resolved, fetched or read but the executable.
-    const script = `${directory}/euler-files.js`;
-    await bundle(script, request.entry);
-    await Deno.utime(script, BUNDLE_TIME, BUNDLE_TIME);
+    // The executable holds all chunks: at run time nothing is resolved, fetched or read but the executable itself.
+    const bundled = `${directory}/bundle`;
+    const files = await bundleInChunks(bundled, request.entry);
+    for (const file of files) await Deno.utime(file, BUNDLE_TIME, BUNDLE_TIME);
+    const script = `${bundled}/${(request.entry ?? "main.ts").replace(/^.*\//, "").replace(/\.[^.]+$/, "")}.js`;
     const made = `${directory}/euler-files`;
     await runDeno([
       "compile",

@@ -11,3 +11,6 @@ export const GLOBAL_OPTIONS = {
 
 /** What was given for {@linkcode GLOBAL_OPTIONS}. */
 export type GlobalOptions = RequestOf<typeof GLOBAL_OPTIONS>;
+
+/** None of them given. */
+export const NO_OPTIONS: GlobalOptions = { json: false, inputJson: undefined, quiet: false, config: undefined };

@@ -17,7 +17,17 @@ const LAYERS: readonly (readonly string[])[] = [
   ["transfer"],
   ["config", "tools"],
   ["system"],
-  ["errors.ts", "events.ts", "fields.ts", "format.ts", "json_text.ts", "nearest.ts", "pool.ts", "table.ts", "version.ts"],
+  [
+    "errors.ts",
+    "events.ts",
+    "fields.ts",
+    "format.ts",
+    "json_text.ts",
+    "nearest.ts",
+    "pool.ts",
+    "table.ts",
+    "version.ts",
+  ],
 ];
 
 /** A feature stands alone; these meet below the commands. */

@@ -10,7 +10,7 @@ import { stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
 import { checkCongruency } from "../staging/congruency.ts";
-import { planVariable, type StagePlan } from "../staging/plan.ts";
+import type { StagePlan } from "../staging/plan.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { stageVariable } from "../staging/stage.ts";
 import type { StageResult } from "../staging/stage_result.ts";
@@ -163,6 +163,7 @@ async function planAll(
 ): Promise<Item[]> {
   const settings = stagingSettings(resolved, "stage-in");
   const mode = request.force ? "ignore-freshness" : "when-needed";
+  const { planVariable } = await import("../staging/plan.ts");
   return await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
     const plan = await planVariable({ variable, settings, mode }, context.system);
     const item = plannedItem(variable, plan);

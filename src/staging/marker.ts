@@ -34,7 +34,9 @@ export async function readMarker(path: string, userId: number): Promise<Marker |
     const info = await file.stat();
     // A marker planted by someone else could make us export their directory.
     if (!info.isFile || (info.uid !== null && info.uid !== userId)) return "not-ours";
-    text = await new Response(file.readable).text();
+    const bytes = new Uint8Array(info.size);
+    const length = await file.read(bytes);
+    text = new TextDecoder().decode(bytes.subarray(0, length ?? 0));
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "missing" : "damaged";
   }

@@ -3,7 +3,6 @@ import { CliError, Interrupted } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { fillTarget } from "./fill.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
 import { watchProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
@@ -49,6 +48,8 @@ async function stage(request: StageRequest, system: System, report: Report): Pro
   }
   const unusableNow = refusal(variable, now.freshness);
   if (unusableNow !== undefined) return unusableNow;
+  // Loaded only when something moves: with everything fresh, a start is all there is.
+  const { fillTarget } = await import("./fill.ts");
   return await fillTarget({ ...request, facts: now.facts }, system, report);
 }
 

@@ -1,6 +1,5 @@
 // The edge to the machine, as a value that commands are given: environment, clock, streams and the signal to stop.
 // Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
-import { fileURLToPath } from "node:url";
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
 
@@ -36,7 +35,7 @@ export function realSystem(): System {
     env,
     cwd: currentDirectory(env),
     // From source the program is the script: Deno alone wouldn't be euler-files.
-    executable: Deno.build.standalone ? Deno.execPath() : fileURLToPath(Deno.mainModule),
+    executable: Deno.build.standalone ? Deno.execPath() : decodeURIComponent(new URL(Deno.mainModule).pathname),
     processId: Deno.pid,
     hostName: Deno.hostname(),
     userId: Deno.uid() ?? -1,

@@ -1,0 +1,75 @@
+// argv → which command is meant. Loads no library: with nothing but a command's name, nothing else is parsed.
+import { CliError } from "../errors.ts";
+import { type Fields, optionName } from "../fields.ts";
+import { GLOBAL_OPTIONS } from "../global_options.ts";
+import { nearest } from "../nearest.ts";
+import { COMMANDS, GROUPS } from "./app.ts";
+
+/** Which command the words name, and the words left for it. */
+export type Target =
+  | { readonly kind: "command"; readonly name: string; readonly rest: readonly string[] }
+  | { readonly kind: "help"; readonly group: string | undefined; readonly asked: boolean }
+  | { readonly kind: "version" };
+
+/** The words in which options are looked for: after `--` everything is an argument. */
+export function optionWords(argv: readonly string[]): readonly string[] {
+  return argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+}
+
+/** Finds the command. Options of every command may stand before it; `--help` of a group or of everything is a target of its own. */
+export function findTarget(argv: readonly string[]): Target {
+  const words = optionWords(argv);
+  const places = placesOfNames(words);
+  if (words.slice(0, places[0]).includes("--version")) return { kind: "version" };
+  const [first, second] = places.map((place) => words[place]!);
+  const asked = words.some((word) => word === "--help" || word === "-h");
+  if (first === undefined) {
+    const unknown = words.find((word) => word.startsWith("-") && !isGlobalOption(word));
+    if (unknown === undefined) return { kind: "help", group: undefined, asked };
+    throw new CliError("usage", `Unknown option "${unknown}"`, { hint: "see `euler-files --help`" });
+  }
+  if (first === "help") return helpTarget(places.slice(1).map((place) => words[place]!));
+  const grouped = Object.hasOwn(GROUPS, first);
+  if (grouped && second === undefined) return { kind: "help", group: first, asked };
+  const name = grouped ? `${first} ${second}` : first;
+  if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name);
+  const taken = places.slice(0, grouped ? 2 : 1);
+  return { kind: "command", name, rest: argv.filter((_, place) => !taken.includes(place)) };
+}
+
+/** Where the first words stand that are neither options nor the values of options every command has. */
+function placesOfNames(words: readonly string[]): number[] {
+  const places: number[] = [];
+  for (let i = 0; i < words.length && places.length < 3; i++) {
+    if (VALUE_OPTIONS.includes(words[i]!)) i++;
+    else if (!words[i]!.startsWith("-")) places.push(i);
+  }
+  return places;
+}
+
+/** `euler-files help apptainer build` is `euler-files apptainer build --help`. */
+function helpTarget(topic: readonly string[]): Target {
+  const [first] = topic;
+  if (first === undefined) return { kind: "help", group: undefined, asked: true };
+  if (topic.length === 1 && Object.hasOwn(GROUPS, first)) return { kind: "help", group: first, asked: true };
+  return findTarget([...topic, "--help"]);
+}
+
+const GLOBAL_FIELDS = Object.entries(GLOBAL_OPTIONS as Fields);
+
+const VALUE_OPTIONS = GLOBAL_FIELDS.filter(([, field]) => field.shape === "text").map(([name, field]) =>
+  optionName(name, field)
+);
+
+function isGlobalOption(word: string): boolean {
+  const flag = word.replace(/=.*$/s, "");
+  return ["--help", "-h"].includes(flag) ||
+    GLOBAL_FIELDS.some(([name, field]) => [optionName(name, field), field.short].includes(flag));
+}
+
+function unknownCommand(name: string): CliError {
+  const near = nearest(name, [...Object.keys(COMMANDS), ...Object.keys(GROUPS)]);
+  return new CliError("usage", `Unknown command "${name}"`, {
+    hint: near === undefined ? "see `euler-files --help` for the list" : `did you mean \`euler-files ${near}\`?`,
+  });
+}
