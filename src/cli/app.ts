@@ -8,6 +8,7 @@ export interface CommandEntry {
 
 /** Every command by the words that call it, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  "init": { load: async () => (await import("../commands/init.ts")).init },
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
@@ -15,6 +16,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },
   "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },
   "venv remove": { load: async () => (await import("../commands/venv_remove.ts")).default },
+  "config path": { load: async () => (await import("../commands/config_path.ts")).configPathCommand },
+  "config show": { load: async () => (await import("../commands/config_show.ts")).configShow },
+  "config get": { load: async () => (await import("../commands/config_get.ts")).configGet },
+  "config set": { load: async () => (await import("../commands/config_set.ts")).configSet },
+  "config edit": { load: async () => (await import("../commands/config_edit.ts")).configEdit },
+  "config validate": { load: async () => (await import("../commands/config_validate.ts")).configValidate },
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
 

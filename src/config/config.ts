@@ -1,6 +1,8 @@
 // What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
+import { CliError } from "../errors.ts";
+import { printable } from "../format.ts";
 import { isPathComponent, reasonAgainstVariable, VARIABLE_NAME } from "./names.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 
@@ -199,6 +201,34 @@ export function fieldName(path: readonly (string | number)[]): string {
     const plain = /^[A-Za-z0-9_$-]+$/.test(part);
     return plain ? (index === 0 ? part : `.${part}`) : `[${JSON.stringify(part)}]`;
   }).join("");
+}
+
+/** A field's path from the way people write it, the reverse of {@linkcode fieldName}. Throws a CliError `usage`. */
+export function parseFieldName(name: string): (string | number)[] {
+  const parts: (string | number)[] = [];
+  const step = /(?:^|\.)([^.[\]"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/y;
+  while (step.lastIndex < name.length) {
+    const match = step.exec(name);
+    if (match === null) {
+      throw new CliError("usage", `Cannot read the field "${printable(name)}"`, {
+        hint: 'write it as vars.HF_HOME.source, migrations[0] or apptainer.images["py3.11"].enabled',
+      });
+    }
+    const [, plain, index, quoted] = match;
+    parts.push(plain ?? (index === undefined ? JSON.parse(quoted!) as string : Number(index)));
+  }
+  if (parts.length === 0) throw new CliError("usage", "Cannot use an empty field name");
+  return parts;
+}
+
+/** The names of all fields a value has, those of objects and lists too. */
+export function listFieldNames(value: unknown, path: readonly (string | number)[] = []): string[] {
+  const names = path.length === 0 ? [] : [fieldName(path)];
+  if (typeof value !== "object" || value === null) return names;
+  const parts = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  return names.concat(
+    parts.flatMap((part) => listFieldNames((value as Record<string | number, unknown>)[part], [...path, part])),
+  );
 }
 
 const KNOWN_FIELDS = {

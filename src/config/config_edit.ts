@@ -49,6 +49,22 @@ export async function editConfig(
   return config;
 }
 
+/**
+ * Puts a text in place of the whole configuration, if that is still the one the text was made from. Errors as those of
+ * {@linkcode editConfig}, and a CliError `refused` where somebody else has changed it meanwhile.
+ */
+export async function replaceConfig(
+  path: AbsolutePath,
+  texts: { readonly before: string; readonly after: string },
+  system: System,
+): Promise<void> {
+  await using _lock = await lockConfig(path, system);
+  if (await readConfigText(path) !== texts.before) {
+    throw new CliError("refused", `Cannot save "${path}": it was changed meanwhile by another process`);
+  }
+  await writeFileAtomically({ path, content: texts.after, durability: "durable" });
+}
+
 /** A configuration's text as what it will be once it is saved, or a CliError that names the field to blame. */
 export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
   const checked = checkConfig(await parseJson(text, path));

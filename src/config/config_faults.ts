@@ -157,6 +157,12 @@ function nodeNear(root: Node, path: readonly (string | number)[]): Node {
   return root;
 }
 
+/** Where a field stands in a configuration's text, or what is nearest around it; both counted from 1. */
+export function locateField(text: string, path: readonly (string | number)[]): { line: number; column: number } {
+  const root = parseTree(text, [], { allowTrailingComma: true });
+  return lineAndColumn(text, root === undefined ? 0 : nodeNear(root, path).offset);
+}
+
 function lineAndColumn(text: string, offset: number): { line: number; column: number } {
   const before = text.slice(0, offset).split("\n");
   return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };

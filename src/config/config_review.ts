@@ -24,13 +24,49 @@ export function reviewConfig({ config, before, path, env }: ReviewRequest): stri
   const stranger = listUnknownFields(config).find(({ path }) => !known.includes(fieldName(path)));
   if (stranger !== undefined) throw unknownField(stranger.path, stranger.known);
   const checked = checkConfig(before);
-  const old = "config" in checked ? tryResolving(checked.config, path, env).errors : [];
-  const { errors, variables } = tryResolving(config, path, env);
-  const fresh = errors.find((error) =>
-    !(error instanceof UnsetVariable) && !old.some(({ message }) => message === error.message)
-  );
-  if (fresh !== undefined) throw fresh;
-  return [...errors.map(({ message }) => message), ...describeNesting(variables)];
+  const old = "config" in checked ? listProblemsHere(checked.config, path, env).map(({ message }) => message) : [];
+  const problems = listProblemsHere(config, path, env);
+  const fresh = problems.find(({ severity, message }) => severity === "error" && !old.includes(message));
+  if (fresh !== undefined) {
+    throw new CliError("config", fresh.message, fresh.hint === undefined ? {} : { hint: fresh.hint });
+  }
+  return problems.map(({ message }) => message);
+}
+
+/** Something a valid configuration says that doesn't work on this machine, or not well. */
+export interface ProblemHere {
+  /** A `warning` may be right on another machine, or is only wasteful. */
+  readonly severity: "error" | "warning";
+  readonly field: readonly string[];
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Everything about the enabled variables and scratch that {@linkcode resolveConfig} refuses, and sources inside one another. */
+export function listProblemsHere(
+  config: Config,
+  path: AbsolutePath,
+  env: Readonly<Record<string, string>>,
+): ProblemHere[] {
+  const problems: ProblemHere[] = [];
+  const variables: ResolvedVariable[] = [];
+  const attempt = (field: readonly string[], only: Config, selection: readonly string[]) => {
+    try {
+      variables.push(...resolveConfig(only, path, env, selection).variables);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      const { message, hint } = error;
+      if (problems.some((problem) => problem.message === message)) return;
+      const severity = error instanceof UnsetVariable ? "warning" : "error";
+      problems.push({ severity, field, message, ...(hint === undefined ? {} : { hint }) });
+    }
+  };
+  attempt(["scratch_base"], { ...config, vars: {} }, []);
+  for (const [name, { enabled }] of Object.entries(config.vars)) {
+    if (enabled) attempt(["vars", name, "source"], config, [name]);
+  }
+  const nesting = describeNesting(variables);
+  return [...problems, ...nesting.map((message) => ({ field: ["vars"], message, severity: "warning" as const }))];
 }
 
 /** One sentence for each pair of sources that are the same or lie inside one another. */
@@ -40,26 +76,6 @@ export function describeNesting(variables: readonly ResolvedVariable[]): string[
       ? `${inner.name} and ${outer.name} have the same source "${inner.source}": it would be copied twice`
       : `${outer.name} contains ${inner.name}: "${inner.source}" would be copied twice`
   );
-}
-
-function tryResolving(
-  config: Config,
-  path: AbsolutePath,
-  env: Readonly<Record<string, string>>,
-): { errors: CliError[]; variables: ResolvedVariable[] } {
-  const errors: CliError[] = [];
-  const variables: ResolvedVariable[] = [];
-  const attempt = (only: Config, selection: string[]) => {
-    try {
-      variables.push(...resolveConfig(only, path, env, selection).variables);
-    } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      if (!errors.some(({ message }) => message === error.message)) errors.push(error);
-    }
-  };
-  attempt({ ...config, vars: {} }, []);
-  for (const [name, { enabled }] of Object.entries(config.vars)) if (enabled) attempt(config, [name]);
-  return { errors, variables };
 }
 
 function unknownField(path: readonly (string | number)[], known: readonly string[]): CliError {

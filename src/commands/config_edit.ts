@@ -1,0 +1,70 @@
+// `config edit`: the configuration in the person's editor, and only what is valid is saved.
+import * as v from "valibot";
+import { type Context, defineCommand } from "../command.ts";
+import { replaceConfig } from "../config/config_edit.ts";
+import { listConfigFaults } from "../config/config_faults.ts";
+import { configPath, readConfigText } from "../config/config_file.ts";
+import type { AbsolutePath } from "../config/paths.ts";
+import { CliError } from "../errors.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { openInEditor } from "../tools/editor.ts";
+
+/** Opens a copy in the editor, checks it and puts it in the file's place. */
+export const configEdit = defineCommand({
+  name: "config edit",
+  summary: "Edit the configuration in your editor",
+  description:
+    "Opens a copy in $VISUAL, $EDITOR or vi and saves it only if it is valid. If it isn't, the copy is kept, and the " +
+    "next `config edit` goes on with it.",
+  examples: [
+    { command: "euler-files config edit", does: "Open the configuration" },
+    { command: "EDITOR='code --wait' euler-files config edit", does: "In another editor" },
+  ],
+  fields: {},
+  answer: v.object({
+    ok: v.literal(true),
+    command: v.literal("config-edit"),
+    config_path: v.string(),
+    status: v.picklist(["saved", "unchanged"]),
+  }),
+  run: runEdit,
+  render: ({ status, config_path }) => ({
+    stderr: status === "saved" ? `Saved ${config_path}\n` : `Nothing was changed in ${config_path}\n`,
+  }),
+});
+
+async function runEdit(_request: unknown, { system, configOption, report }: Context) {
+  const path = configPath({ config: configOption }, system.env, system.cwd);
+  const before = await readConfigText(path);
+  if (before === undefined) {
+    throw new CliError("not-found", `Cannot find the configuration "${path}"`, {
+      hint: "make one with `euler-files init`",
+    });
+  }
+  const draft = await draftOf(path, before);
+  const kept = await readConfigText(draft);
+  if (kept === undefined) await writeFileAtomically({ path: draft, content: before, mode: 0o600, durability: "fast" });
+  else report({ type: "note", text: `Going on with the copy that wasn't valid yet: ${draft}` });
+  await openInEditor(draft, system);
+  const after = await readConfigText(draft) ?? before;
+  refuseFaults(after, draft, path);
+  const isChanged = after !== before;
+  if (isChanged) await replaceConfig(path, { before, after }, system);
+  await Deno.remove(draft).catch(() => {});
+  return { ok: true, command: "config-edit", config_path: path, status: isChanged ? "saved" : "unchanged" } as const;
+}
+
+/** The copy's name says which text it was made from: one of an older text must not undo what has changed since. */
+async function draftOf(path: AbsolutePath, text: string): Promise<AbsolutePath> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return `${path}.draft-${hash.toHex().slice(0, 8)}.json` as AbsolutePath;
+}
+
+function refuseFaults(text: string, draft: string, path: string): void {
+  const errors = listConfigFaults(text).filter(({ severity }) => severity === "error");
+  if (errors.length === 0) return;
+  throw new CliError("config", `Cannot save "${path}": the edited copy "${draft}" is not valid`, {
+    lines: errors.map(({ line, column, message }) => `${line}:${column}: ${message}`),
+    hint: `\`euler-files config edit\` goes on with the copy; rm ${draft} gives it up`,
+  });
+}

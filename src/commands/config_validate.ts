@@ -1,0 +1,104 @@
+// `config validate`: everything that is wrong with a configuration, each with its place.
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Fault, listConfigFaults, locateField } from "../config/config_faults.ts";
+import { configPath, parseConfig, readConfigText } from "../config/config_file.ts";
+import { fieldName } from "../config/config.ts";
+import { listProblemsHere } from "../config/config_review.ts";
+import { type AbsolutePath, resolvePath } from "../config/paths.ts";
+import { CliError } from "../errors.ts";
+import { type RequestOf, text } from "../fields.ts";
+import { formatCount } from "../format.ts";
+
+const FIELDS = {
+  file: text("The file to check, if not the configuration in use", { placement: "argument", placeholder: "FILE" }),
+};
+
+const FAULT_SCHEMA = v.object({
+  severity: v.picklist(["error", "warning"]),
+  kind: v.pipe(
+    v.picklist(["syntax", "value", "machine"]),
+    v.description("syntax: no JSON; value: not what the field holds; machine: doesn't work on this machine"),
+  ),
+  field: v.string(),
+  message: v.string(),
+  hint: v.optional(v.string()),
+  line: v.number(),
+  column: v.number(),
+});
+
+const ANSWER_SCHEMA = v.object({
+  ok: v.boolean(),
+  command: v.literal("config-validate"),
+  config_path: v.string(),
+  faults: v.array(FAULT_SCHEMA),
+  exit_code: v.picklist([0, 2]),
+});
+
+type ValidateAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+/** Lists every fault and warning; the exit code is 2 where one is an error. */
+export const configValidate = defineCommand({
+  name: "config validate",
+  summary: "List everything that is wrong with the configuration",
+  description:
+    "Each fault is printed as FILE:LINE:COLUMN. Unknown fields and variables that aren't set on this machine are " +
+    "warnings; with an error among the faults the exit code is 2.",
+  examples: [
+    { command: "euler-files config validate", does: "Check the configuration in use" },
+    { command: "euler-files config validate draft.json", does: "Check another file" },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  stdoutUse: "data",
+  run: runValidate,
+  render: renderValidate,
+});
+
+async function runValidate({ file }: RequestOf<typeof FIELDS>, context: Context): Promise<ValidateAnswer> {
+  const { env, cwd } = context.system;
+  const path = file === undefined
+    ? configPath({ config: context.configOption }, env, cwd)
+    : resolvePath(file, env, cwd, { label: "FILE", kind: "usage" });
+  const content = await readConfigText(path);
+  if (content === undefined) {
+    throw new CliError("not-found", `Cannot find the configuration "${path}"`, {
+      hint: "make one with `euler-files init`",
+    });
+  }
+  const faults: ValidateAnswer["faults"] = listConfigFaults(content);
+  if (!hasError(faults)) faults.push(...await faultsHere(content, path, env));
+  const ok = !hasError(faults);
+  return { ok, command: "config-validate", config_path: path, faults, exit_code: ok ? 0 : 2 };
+}
+
+function hasError(faults: readonly { readonly severity: Fault["severity"] }[]): boolean {
+  return faults.some(({ severity }) => severity === "error");
+}
+
+async function faultsHere(
+  content: string,
+  path: AbsolutePath,
+  env: Readonly<Record<string, string>>,
+): Promise<ValidateAnswer["faults"]> {
+  const problems = listProblemsHere(await parseConfig(content, path), path, env);
+  return problems.map(({ field, ...rest }) => ({
+    ...rest,
+    kind: "machine",
+    field: fieldName(field),
+    ...locateField(content, field),
+  }));
+}
+
+function renderValidate({ config_path, faults, ok }: ValidateAnswer, styles: Styles): Rendered {
+  const style = styles.stdout;
+  const mark = { error: style.red("error:"), warning: style.yellow("warning:") };
+  const lines = faults.map(({ severity, message, hint, line, column }) =>
+    `${config_path}:${line}:${column}: ${mark[severity]} ${message}${hint === undefined ? "" : ` (${hint})`}\n`
+  );
+  const errors = faults.filter(({ severity }) => severity === "error").length;
+  const verdict = ok
+    ? `${config_path} is valid\n`
+    : `${formatCount(errors)} ${errors === 1 ? "error" : "errors"} in ${config_path}\n`;
+  return { stdout: lines.join(""), stderr: verdict };
+}
