@@ -87,6 +87,7 @@ function removal(text: string, value: Node): Replacement[] {
   const rest = /^[ \t]*\r?\n/.exec(text.slice(to))?.[0];
   if (text.slice(lineStart, from).trim() === "" && rest !== undefined) [from, to] = [lineStart, to + rest.length];
   else if (!isLast) to += /^[ \t]*/.exec(text.slice(to))![0].length;
+  else from -= /[ \t]*$/.exec(text.slice(lineStart, from))![0].length;
   return [...cuts, { from, to, text: "" }];
 }
 

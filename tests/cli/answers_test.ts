@@ -10,6 +10,13 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "sync": [],
   "status": [],
   "push": [],
+  "config edit": [],
+  "config get": ["parallel_jobs"],
+  "config path": [],
+  "config set": ["parallel_jobs", "2"],
+  "config show": [],
+  "config validate": [],
+  "init": ["--input-json", "init.json"],
   "schema": [],
   "venv install": ["new", "idna", "--venv-base", "venvs", "--dry-run"],
   "venv list": ["--venv-base", "venvs"],
@@ -20,6 +27,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
 async function makeFullWorld(): Promise<World> {
   const world = await makeWorld();
   await world.writeTree("home/hf", { "model.bin": "weights" });
+  await world.writeTree("home", { "init.json": JSON.stringify({ parallel_jobs: 3 }) });
   await world.writeTree("home/venvs/old", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
   return world;
@@ -30,7 +38,9 @@ Deno.test("a real answer of every command fits its schema", async () => {
   for (const { name } of (await loadCatalogue()).commands) {
     const args = CALLS[name];
     assert.ok(args !== undefined, `add a call of \`${name}\` that succeeds to CALLS in tests/cli/answers_test.ts`);
-    const { code, stdout, stderr } = await world.run([...name.split(" "), ...args, "--json"]);
+    const { code, stdout, stderr } = await world.run([...name.split(" "), ...args, "--json"], {
+      env: { EDITOR: "true" },
+    });
     assert.equal(code, 0, `${name}: ${stdout}${stderr}`);
   }
 });

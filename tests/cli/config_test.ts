@@ -128,7 +128,7 @@ Deno.test("config validate finds what doesn't work on this machine", async () =>
   await using world = await worldWith(TEXT.replace('"HF_HOME"', '"A": { "source": "$SCRATCH" },\n    "HF_HOME"'));
   const run = await world.run(["config", "validate"]);
   assert.equal(run.code, 2);
-  assert.match(run.stdout, /json:5:27: error: .*vars\.A\.source .*would be copied into itself/);
+  assert.match(run.stdout, /json:5:30: error: .*vars\.A\.source .*would be copied into itself/);
   const unset = await world.run(["config", "validate"], { env: { SCRATCH: null } });
   assert.equal(unset.code, 0);
   assert.match(unset.stdout, /json:4:19: warning: .*SCRATCH is not set/);
@@ -167,9 +167,9 @@ Deno.test("config edit keeps an invalid copy, and goes on with it", async () => 
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /3:14: version must be the number 1, not "one"\nhint: .*goes on with the copy/);
   assert.equal(await textOf(world), TEXT);
-  const mended = await edit('s/"one",/1, "engine":"rsync",/');
+  const mended = await edit('s/"one",/1,"engine":"rsync",/');
   assert.equal(mended.code, 0, mended.stderr);
-  assert.match(await textOf(world), /"version": 1, "engine":"rsync",/);
+  assert.match(await textOf(world), /"version": 1,"engine":"rsync",/);
 });
 
 Deno.test("config edit doesn't undo what another process changed meanwhile", async () => {

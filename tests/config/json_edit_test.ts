@@ -42,7 +42,7 @@ Deno.test("a removed field takes its line and its comma with it, and no comment"
   equal(editJson(text, ["a"], undefined), '{\n  // about a\n  // about b\n  "b": 2, // two\n  "c": 3 // three\n}\n');
   equal(editJson(text, ["b"], undefined), '{\n  // about a\n  "a": 1,\n  // about b\n  // two\n  "c": 3 // three\n}\n');
   equal(editJson('{"a": 1, "b": 2}', ["a"], undefined), '{"b": 2}');
-  deepEqual(parse(editJson('{"a": 1, "b": 2}', ["b"], undefined)), { a: 1 });
+  equal(editJson('{ "a": 1, "b": 2 }', ["b"], undefined), '{ "a": 1 }');
   equal(editJson(text, ["missing", "deep"], undefined), text);
 });
 
