@@ -265,7 +265,11 @@ export class Execution {
     const { system } = this.#place;
     const owners = this.workplace.ownersOf(part.map(({ self }) => self));
     if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners }, system);
-    else await runRsync({ ...how, ...this.roots, listFile }, await this.workplace.rsync(), () => {}, system);
+    else {
+      // rsync takes a listed "." for the files in it as well (rsync(1), --dirs), even those that shall be left alone.
+      const extraArgs = ["--include=*/", "--exclude=*", ...how.extraArgs];
+      await runRsync({ ...how, ...this.roots, extraArgs, listFile }, await this.workplace.rsync(), () => {}, system);
+    }
     await Deno.remove(listFile);
   }
 }
