@@ -9,7 +9,7 @@ import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { type Marker, removeMarker, writeMarker } from "./marker.ts";
-import { observeVariable, type VariableFacts } from "./observe.ts";
+import { newestMtimeOf, observeVariable, type VariableFacts } from "./observe.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageRequest, StageResult, StageWarning } from "./stage_result.ts";
 
@@ -30,6 +30,8 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   if (baseline !== undefined && baseline.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
     return { status: "failed", error: emptiedSource(request, baseline.files) };
   }
+  if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
+  const newestMtimeSeconds = await newestMtimeOf(variable.source, facts.source);
   await removeMarker(layout.marker);
   const outcome = await transferTwiceIfVanished(request, { layout, way, baseline }, system, report);
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
@@ -43,7 +45,7 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   await Deno.chmod(layout.target, 0o700);
   await writeManifest(layout.manifest, outcome.manifest);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
-  await recordCompletion(request, layout, outcome, system);
+  await recordCompletion({ ...request, newestMtimeSeconds }, layout, outcome, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
 }
 
@@ -136,7 +138,7 @@ function outcomeWarnings(name: string, outcome: TransferOutcome): StageWarning[]
 }
 
 async function recordCompletion(
-  { variable, settings, facts }: FillRequest,
+  { variable, settings, facts, newestMtimeSeconds }: FillRequest & { readonly newestMtimeSeconds: number },
   layout: VariableLayout,
   outcome: TransferOutcome,
   system: System,
@@ -147,7 +149,7 @@ async function recordCompletion(
   if (source.state !== "directory" || target.state !== "directory") return;
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
-    source_mtime: source.newestMtimeSeconds,
+    source_mtime: newestMtimeSeconds,
     var_name: variable.name,
     source: variable.source,
     source_fingerprint: source.fingerprint,

@@ -7,9 +7,9 @@ import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
 export type SourceFacts =
   | {
     readonly state: "directory";
-    /** Changes when the directory or a direct child gets another modification time, size or name. */
+    /** Changes when a direct child comes, goes, is replaced or gets another modification time or size. */
     readonly fingerprint: string;
-    /** The newest modification time of the directory and its direct children. */
+    /** The newest modification time of its direct children. */
     readonly newestMtimeSeconds: number;
     readonly names: readonly string[];
   }
@@ -60,21 +60,22 @@ export async function observeVariable(request: ObserveRequest): Promise<Variable
   return { source, target, marker, purgedSample };
 }
 
-/** Reads the source at depth 0 and 1. */
+/**
+ * Reads the source at depth 0 and 1. Whatever changes the directory's own time shows in the names and inodes of its children,
+ * so it is not asked for: on a network file system that would be one more wait for each variable of each job.
+ */
 export async function observeSource(path: string): Promise<SourceFacts> {
   try {
-    const root = await Deno.stat(path);
-    if (!root.isDirectory) return { state: "unusable", reason: "it is not a directory" };
     const names: string[] = [];
     for await (const entry of Deno.readDir(path)) names.push(entry.name);
     names.sort();
-    const lines = [`${root.ino} ${root.mtime?.getTime()}`];
-    let newest = root.mtime?.getTime() ?? 0;
+    const lines: string[] = [];
+    let newest = 0;
     const children = await Promise.all(names.map((name) => Deno.lstat(`${path}/${name}`)));
     children.forEach((info, place) => {
       const mtime = info.mtime?.getTime() ?? 0;
       newest = Math.max(newest, mtime);
-      lines.push(`${names[place]}\0${mtime}\0${info.isFile ? info.size : ""}`);
+      lines.push(`${names[place]}\0${info.ino}\0${mtime}\0${info.isFile ? info.size : ""}`);
     });
     return {
       state: "directory",
@@ -84,8 +85,18 @@ export async function observeSource(path: string): Promise<SourceFacts> {
     };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { state: "missing" };
-    return { state: "unusable", reason: messageOf(error) };
+    const file = error instanceof Deno.errors.NotADirectory;
+    return { state: "unusable", reason: file ? "it is not a directory" : messageOf(error) };
   }
+}
+
+/** The newest modification time of a source and its direct children, in seconds: `source_mtime` of older versions. */
+export async function newestMtimeOf(
+  path: string,
+  facts: Extract<SourceFacts, { readonly state: "directory" }>,
+): Promise<number> {
+  const { mtime } = await Deno.stat(path);
+  return Math.max(facts.newestMtimeSeconds, (mtime?.getTime() ?? 0) / 1000);
 }
 
 async function observeTarget(path: string, userId: number): Promise<TargetFacts> {

@@ -8,7 +8,7 @@ import { readManifest, writeManifest } from "../transfer/manifest.ts";
 import { planTransfer, type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, readMarker, removeMarker, writeMarker } from "./marker.ts";
-import { observeSource, observeVariable, type VariableFacts } from "./observe.ts";
+import { newestMtimeOf, observeSource, observeVariable, type VariableFacts } from "./observe.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -170,7 +170,7 @@ async function renewMarker(
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
     ...before,
     synced_at: system.now() / 1000,
-    source_mtime: source.newestMtimeSeconds,
+    source_mtime: await newestMtimeOf(variable.source, source),
     source_fingerprint: source.fingerprint,
     sample: outcome.manifest.sample.slice(0, before.sample.length),
     files: outcome.filesTotal,

@@ -1,0 +1,56 @@
+// How often a start with everything fresh asks the file systems, counted by strace: on a cluster each question is a wait.
+import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const VARIABLES = 8;
+const ALLOWED_PER_VARIABLE = 10;
+
+async function stagedWorld(filesPerVariable: number): Promise<World> {
+  const world = await makeWorld();
+  const vars: Record<string, unknown> = {};
+  for (let number = 0; number < VARIABLES; number++) {
+    const tree: Record<string, string> = { "datasets/one": "1" };
+    for (let file = 0; file < filesPerVariable; file++) tree[`hub/d${file % 20}/f${file}`] = "x";
+    await world.writeTree(`home/s${number}`, tree);
+    vars[`V${number}_HOME`] = { source: world.path(`home/s${number}`) };
+  }
+  await world.writeConfig({ vars });
+  const run = await world.run(["sync", "--quiet"]);
+  assert.equal(run.code, 0, run.stderr);
+  return world;
+}
+
+/** Calls that name or list something of a variable, by variable. */
+async function countOperations(world: World): Promise<number[]> {
+  const trace = world.path("tmp/trace");
+  const run = await world.exec("strace", [
+    ...["-f", "-y", "-o", trace, "-e", "trace=%file,getdents64,read", "-e", "signal=none"],
+    ...[world.executable, "sync", "--quiet"],
+  ]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stdout.match(/^export /gm)?.length, VARIABLES);
+  const counts = new Array<number>(VARIABLES).fill(0);
+  for (const line of (await Deno.readTextFile(trace)).split("\n")) {
+    // Not asked of a server: Deno's look at each part of a path it opens for a link, which the kernel answers from the look-up
+    // itself; the attributes of a file that was just opened; the end of a listing, which the last part of it has told.
+    if (/\breadlink(at)?\(|AT_EMPTY_PATH|0 entries/.test(line)) continue;
+    const place = /\/home\/s(\d)\b|\/\.?V(\d)_HOME\b/.exec(line);
+    const number = place?.[1] ?? place?.[2];
+    if (number !== undefined && !/resumed>/.test(line)) counts[Number(number)]! += 1;
+  }
+  return counts;
+}
+
+for (const files of [20, 600]) {
+  testNeeding(
+    ["strace"],
+    `a fresh variable of ${files} files costs at most ${ALLOWED_PER_VARIABLE} operations`,
+    async () => {
+      await using world = await stagedWorld(files);
+      for (const count of await countOperations(world)) {
+        assert.ok(count > 0 && count <= ALLOWED_PER_VARIABLE, `${count} operations`);
+      }
+    },
+  );
+}
