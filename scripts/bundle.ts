@@ -35,7 +35,29 @@ export async function bundleInChunks(directory: string, entry = `${PROJECT_DIREC
     files.push(path);
     await Deno.writeTextFile(path, withoutCachePaths(await Deno.readTextFile(path), npmCache));
   }
-  return files;
+  return await renameChunks(files);
+}
+
+const CHUNK_NAME = /\b([\w.]+)-[A-Z0-9]{8}\.js\b/g;
+
+/** A chunk's name holds a hash of paths on this machine; it gets one of what is in the chunk, so that builds are alike. */
+async function renameChunks(files: readonly string[]): Promise<string[]> {
+  const texts = new Map(await Promise.all(files.map(async (path) => [path, await Deno.readTextFile(path)] as const)));
+  const byContent = [...texts].map(([path, text]) => ({ path, key: text.replaceAll(CHUNK_NAME, "$1.js") }))
+    .filter(({ path }) => path.search(CHUNK_NAME) !== -1)
+    .toSorted((one, other) => one.key < other.key ? -1 : 1);
+  const names = new Map(byContent.map(({ path }, place) => {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    return [name, name.replace(CHUNK_NAME, `$1-${String(place).padStart(3, "0")}.js`)];
+  }));
+  const renamed: string[] = [];
+  for (const [path, text] of texts) {
+    const [directory, name] = [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)];
+    await Deno.remove(path);
+    renamed.push(`${directory}/${names.get(name) ?? name}`);
+    await Deno.writeTextFile(renamed.at(-1)!, text.replaceAll(CHUNK_NAME, (chunk) => names.get(chunk) ?? chunk));
+  }
+  return renamed;
 }
 
 /** A bundle names each package by its path in this machine's cache; these must not reach the executable. */

@@ -31,6 +31,10 @@ function closePart(part: unknown, insideAllOf: boolean): unknown {
 
 /** Values that a schema describes, for the keywords that inputs of commands use. Throws for any other. */
 export function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
+  // A schema that says nothing takes anything, and the command line can write a text.
+  if (Object.keys(schema).every((key) => ["title", "description"].includes(key))) {
+    return fc.string({ minLength: 1 });
+  }
   if ("const" in schema) return fc.constant(schema.const);
   if (Array.isArray(schema.enum)) return fc.constantFrom(...schema.enum);
   if (Array.isArray(schema.anyOf)) return fc.oneof(...schema.anyOf.map(valuesOf));
