@@ -25,7 +25,7 @@ export async function compareTrees(
   await walkTrees(
     {
       ...{ from, to, baseline: undefined },
-      rules: { policy: "mirror", precision: "nanoseconds", removals: "baseline" },
+      rules: { policy: "mirror", precision: "nanoseconds", removals: "baseline", publish: "in-place" },
     },
     {
       onPlan(plan) {

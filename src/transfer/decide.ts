@@ -22,6 +22,8 @@ export interface DecisionRules {
   readonly precision: TimePrecision;
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
+  /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
+  readonly publish: "unpublished" | "in-place";
 }
 
 /** A name on the receiving side that is left alone. */
@@ -118,7 +120,7 @@ function decideSourceDirectory(
   }
   if (to !== undefined) {
     // A file or link stands where the directory belongs.
-    const mayGo = rules.policy === "mirror" ||
+    const mayGo = isOurs(rules) ||
       (rules.policy === "stage-in" &&
         (base === undefined ? !isNewer(to, from) : sameContent(to, base, rules.precision)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
@@ -154,7 +156,7 @@ function decideFile(
     draft.records.push([from.name, from]);
     return;
   }
-  if (rules.policy === "mirror") return replace(draft, from, to);
+  if (isOurs(rules)) return replace(draft, from, to);
   if (base === undefined) {
     return isNewer(to, from, rules.precision) ? keep(draft, from.name, "newer there", base) : replace(draft, from, to);
   }
@@ -165,6 +167,11 @@ function decideFile(
   }
   if (same(to, base)) return replace(draft, from, to);
   keep(draft, from.name, "changed there", base);
+}
+
+/** Whether what stands on the receiving side is nobody else's work. */
+function isOurs(rules: DecisionRules): boolean {
+  return rules.policy === "mirror" || rules.publish === "unpublished";
 }
 
 function bring(draft: Draft, from: Entry, to?: Entry): void {

@@ -10,7 +10,8 @@ import type { Entry, EntryState } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce, Pool } from "./pool.ts";
-import { type Item, moveShard, pathOf, type ShardPlace, type Writer } from "./shard.ts";
+import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
+import { type Item, moveShard, pathOf, type ShardOutcome, type ShardPlace, type Writer } from "./shard.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** How files are to be written. */
@@ -37,6 +38,9 @@ export interface Tally {
 const WAITING_SHARD = { files: 256, sizeBytes: 64 * 1024 * 1024 };
 const LOCAL_SHARD = { files: 4096, sizeBytes: 1024 * 1024 * 1024 };
 
+/** Parts of large files in flight: more than a disk's two or three, fewer than a server minds. */
+const LARGE_AT_ONCE = 8;
+
 /** Takes decided directories and carries them out. */
 export class Execution {
   readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], missing: [], lastWords: [] };
@@ -49,6 +53,7 @@ export class Execution {
   readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
   readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
   readonly #made = new Set<string>();
+  readonly #large: LargeFiles | undefined;
   #shard: Item[] = [];
   #shardBytes = 0;
   #special: Item[] = [];
@@ -73,6 +78,26 @@ export class Execution {
       },
     };
     this.#pool = new Pool(workplace.width, (error) => this.#stop.abort(error));
+    this.#large = this.#prepareLarge();
+  }
+
+  #prepareLarge(): LargeFiles | undefined {
+    const { files } = this.writing;
+    const final = (item: Item) => this.#target(pathOf(item));
+    const common = { ...this.#place, onFailure: (error: unknown) => this.#stop.abort(error) };
+    if (files.kind === "tar") {
+      const publish = () => Promise.resolve();
+      return new LargeFiles({ ...common, writePath: final, publish, journals: files.journals }, LARGE_AT_ONCE);
+    }
+    if (files.kind !== "tar beside") return undefined;
+    const names = new Map<Item, string>();
+    const writePath = (item: Item) => {
+      const name = names.get(item) ?? `${files.beside}/large-${names.size}`;
+      names.set(item, name);
+      return name;
+    };
+    const publish = (item: Item) => Deno.rename(writePath(item), final(item));
+    return new LargeFiles({ ...common, writePath, publish, journals: undefined }, LARGE_AT_ONCE);
   }
 
   /** Carries out one directory; resolves when the walk may go on below it. */
@@ -106,6 +131,7 @@ export class Execution {
     await this.#flush();
     await this.#flushSpecial();
     await this.#pool.settle();
+    await this.#finishLarge();
     const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
     if (isWhole) await this.#remove();
     // Still there, so still recorded: the next transfer tries again.
@@ -123,6 +149,11 @@ export class Execution {
   async #queue(item: Item, grouping: "alone" | "together" = "alone"): Promise<void> {
     if (this.writing.special !== undefined && this.#needsSpecial(item)) {
       this.#special.push(item);
+      return;
+    }
+    const isLarge = item.entry.sizeBytes >= LARGE_BYTES && grouping === "alone" && isReachable(pathOf(item));
+    if (isLarge && this.#large !== undefined) {
+      this.#large.add(item);
       return;
     }
     this.#shard.push(item);
@@ -153,13 +184,28 @@ export class Execution {
     if (items.length > 0) await this.#pool.start(() => this.#move(items, this.writing.special!));
   }
 
+  async #finishLarge(): Promise<void> {
+    if (this.#large === undefined) return;
+    const { missing } = await this.#large.finish();
+    this.#note({ arrived: [], missing: missing.filter(({ vanished }) => vanished), leftOut: [], lastWords: [] });
+    // What changed meanwhile goes through the pipeline, which says what it can't do.
+    const again = missing.filter(({ vanished }) => !vanished).map(({ item }) => item);
+    if (again.length > 0) await this.#move(again, this.writing.files);
+    if (this.writing.files.kind === "tar") {
+      await Deno.remove(this.writing.files.journals, { recursive: true }).catch(() => {});
+    }
+  }
+
   async #move(items: readonly Item[], writer: Writer): Promise<void> {
     const outcome = await moveShard(items, writer, this.#place);
-    const seen = new Map(items.map((item) => [pathOf(item), item.entry]));
-    for (const item of outcome.arrived) {
-      // It changed since the walk, and this is what was copied.
-      if (seen.get(pathOf(item)) !== item.entry) this.#amend(item, item.entry);
-    }
+    const seen = new Set(items);
+    // The others changed since the walk, and this is what was copied.
+    const arrived = outcome.arrived.filter((item) => !seen.has(item));
+    this.#note({ ...outcome, arrived });
+  }
+
+  #note(outcome: ShardOutcome): void {
+    for (const item of outcome.arrived) this.#amend(item, item.entry);
     for (const item of outcome.leftOut) this.#amend(item, undefined);
     for (const { item, reason, vanished } of outcome.missing) {
       this.#amend(item, undefined);

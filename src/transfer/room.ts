@@ -28,3 +28,17 @@ function refuse(path: string, figures: string): never {
     hint: "make room there, or stage less with `--var NAME`",
   });
 }
+
+/** Whether a program's or the kernel's words mean that the disk or a quota is full. */
+export function isFullDisk(words: string): boolean {
+  return /No space left on device|[Qq]uota exceeded/.test(words);
+}
+
+/** The error for a disk that was found full while writing. */
+export function noSpaceError(path: string, lastWords: readonly string[]): CliError {
+  const what = lastWords.some((line) => /[Qq]uota/.test(line)) ? "the disk quota is used up" : "it is full";
+  return new CliError("no-space", `Cannot write to "${path}": ${what}`, {
+    lines: lastWords.slice(-3),
+    hint: "make room there and run the command again; what was copied is kept",
+  });
+}

@@ -1,6 +1,6 @@
 // The unit of copying: so many files that starting a process for them is worth it, moved by one pipeline of tar or one
 // rsync, then looked at on the receiving side. What didn't arrive as it should is tried once more and then named.
-import { CliError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { type RsyncRequest, runRsync } from "../tools/rsync.ts";
 import { runTarPipe } from "../tools/tar_pipe.ts";
@@ -8,6 +8,7 @@ import { type Entry, sameContent } from "./entry.ts";
 import { lookAtPaths } from "./listing.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce } from "./pool.ts";
+import { isFullDisk, noSpaceError } from "./room.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A file, link or special file to move, as the walk saw it. */
@@ -19,7 +20,7 @@ export interface Item {
 /** Who writes, and how. */
 export type Writer =
   /** tar into `to`: for a tree that nobody reads yet. */
-  | { readonly kind: "tar" }
+  | { readonly kind: "tar"; readonly journals: string }
   /** tar into a tree beside `to`, then one rename a file: readers see the old or the new file. */
   | { readonly kind: "tar beside"; readonly beside: string }
   | { readonly kind: "rsync"; readonly options: Omit<RsyncRequest, "from" | "to" | "listFile"> };
@@ -188,16 +189,7 @@ async function reasonFor(item: Item, lastWords: readonly string[], place: ShardP
 }
 
 function refuseWhenFull(lastWords: readonly string[], to: string): void {
-  const word = lastWords.find((line) => /No space left on device|Disk quota exceeded/.test(line));
-  if (word === undefined) return;
-  throw new CliError(
-    "no-space",
-    `Cannot write to "${to}": ${/quota/.test(word) ? "the disk quota is used up" : "it is full"}`,
-    {
-      lines: lastWords.slice(-3),
-      hint: "make room there and run the command again; what was copied is kept",
-    },
-  );
+  if (lastWords.some(isFullDisk)) throw noSpaceError(to, lastWords);
 }
 
 /** Relative to the root. */

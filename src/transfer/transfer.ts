@@ -8,7 +8,7 @@ import { Execution, type Writing } from "./execute.ts";
 import { type Manifest, ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
 import { checkRoom } from "./room.ts";
-import { walkTrees } from "./walk.ts";
+import { JOURNALS, walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
 /** After this long without a new shard, a tree beside the target was left by a killed transfer. */
@@ -300,12 +300,13 @@ class Survey {
 function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] {
   const deletesAll = request.policy === "stage-in" &&
     request.extraArgs.some((argument) => /^--del(ete)?\b/.test(argument));
-  // In a tree that nobody has used, whatever differs is left from a killed transfer, and some of it looks newer.
+  // A tree that nobody has used holds nothing but what a killed transfer left.
   const unused = request.policy === "stage-in" && request.publish === "unpublished";
   const rules: DecisionRules = {
-    policy: unused ? "mirror" : request.policy,
+    policy: request.policy,
     precision: request.baseline?.precision ?? "nanoseconds",
     removals: deletesAll || unused ? "all" : "baseline",
+    publish: request.publish,
   };
   return { from: request.from, to: request.to, baseline: request.baseline, rules };
 }
@@ -342,7 +343,9 @@ function writingFor(
     return { files: copy, special: undefined, directories: copy.options, directoryMode: "private" };
   }
   return {
-    files: beside === undefined ? { kind: "tar" } : { kind: "tar beside", beside },
+    files: beside === undefined
+      ? { kind: "tar", journals: `${request.to}/${JOURNALS}` }
+      : { kind: "tar beside", beside },
     special: workplace.hasRsync ? copy : undefined,
     directories: request.policy === "stage-out" ? "none" : "tar",
     directoryMode: request.policy === "stage-out" ? "umask" : "private",

@@ -15,6 +15,9 @@ const BATCH_DIRECTORIES = { least: 24, most: 64 };
 /** Processes at once on each side: more of them take the processor's time from one another before they gain any. */
 const MOST_LISTERS = 16;
 
+/** Where an unfinished tree notes which parts of its large files it has; no part of the tree. */
+export const JOURNALS = ".euler-files-partial";
+
 /** What to walk. */
 export interface WalkRequest {
   readonly from: string;
@@ -125,7 +128,8 @@ class Walk {
       return;
     }
     const baseline = this.request.baseline?.entriesOf(directory);
-    const facts = { directory, from, to, baseline, fromSelf: visit.from, toSelf: visit.to };
+    const received = directory === "" ? to.filter((entry) => entry.name !== JOURNALS) : to;
+    const facts = { directory, from, to: received, baseline, fromSelf: visit.from, toSelf: visit.to };
     const plan = decideDirectory(facts, this.request.rules);
     await this.receiver.onPlan(plan);
     for (const { name, ...sides } of plan.descend) {

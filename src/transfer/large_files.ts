@@ -1,0 +1,211 @@
+// Large files, in parts and several parts at once: one stream doesn't fill a parallel file system, and one huge file at the
+// end would keep all others waiting. The largest goes first; a killed copy goes on with the parts that are missing.
+import { messageOf } from "../errors.ts";
+import { setModificationTime } from "../tools/touch.ts";
+import { sameContent } from "./entry.ts";
+import { type Journal, openJournal } from "./journal.ts";
+import { lookAtPaths } from "./listing.ts";
+import { isFullDisk, noSpaceError } from "./room.ts";
+import { type Item, pathOf, type ShardOutcome, type ShardPlace } from "./shard.ts";
+
+/** From here on a file is copied in parts. */
+export const LARGE_BYTES = 32 * 1024 * 1024;
+
+/** A part is a row of whole stripes for one writer: Lustre grants locks by ranges. */
+const PART_BYTES = 64 * 1024 * 1024;
+
+/** What is read and written at once. With 1 MiB and four at a time a copy in memory is faster than cp (see README). */
+const PIECE_BYTES = 1024 * 1024;
+
+/** How often the receiving file is synced, so that a crash of the node costs at most that much. */
+const SYNC_MILLISECONDS = 15_000;
+
+/** Where the half-copied ones are written, and whether a later attempt may go on with them. */
+export interface LargePlace extends ShardPlace {
+  /** The path a file is written to first: its final one in a tree nobody reads, one beside it otherwise. */
+  readonly writePath: (item: Item) => string;
+  /** Puts it in its final place. */
+  readonly publish: (item: Item) => Promise<void>;
+  /** A directory for journals; undefined: nothing can be resumed. */
+  readonly journals: string | undefined;
+  /** Called once with what ends everything: a full disk, a signal. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+interface Copying {
+  readonly item: Item;
+  readonly journal: Journal | undefined;
+  readonly parts: number;
+  readonly unsynced: number[];
+  next: number;
+  left: number;
+  syncedAt: number;
+}
+
+/** Copies large files as they are handed over. */
+export class LargeFiles {
+  readonly #waiting: Item[] = [];
+  readonly #copying: Copying[] = [];
+  readonly #failed = new Map<Item, unknown>();
+  readonly #done: Item[] = [];
+  readonly #workers = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(readonly place: LargePlace, readonly width: number) {}
+
+  add(item: Item): void {
+    const at = this.#waiting.findIndex((other) => other.entry.sizeBytes < item.entry.sizeBytes);
+    this.#waiting.splice(at === -1 ? this.#waiting.length : at, 0, item);
+    if (this.#workers.size < this.width) {
+      const worker = this.#work().catch((error) => {
+        this.#failure ??= { error };
+        this.place.onFailure(error);
+      }).finally(() => this.#workers.delete(worker));
+      this.#workers.add(worker);
+    }
+  }
+
+  /** Waits for all of them. Throws where the disk is full. */
+  async finish(): Promise<Pick<ShardOutcome, "arrived" | "missing">> {
+    await Promise.all([...this.#workers]);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const all = [...this.#done, ...this.#failed.keys()];
+    const now = await lookAtPaths(this.place.from, all.map(pathOf), this.place.workplace, this.place.system);
+    const arrived: Item[] = [];
+    const missing: { item: Item; reason: string; vanished: boolean }[] = [];
+    for (const item of all) {
+      const entry = now.get(pathOf(item));
+      const error = this.#failed.get(item);
+      if (entry === undefined) missing.push({ item, reason: "it vanished while it was copied", vanished: true });
+      else if (error !== undefined) missing.push({ item, reason: messageOf(error), vanished: false });
+      else if (!sameContent(entry, item.entry)) {
+        missing.push({ item, reason: "it changed while it was copied", vanished: false });
+      } else arrived.push(item);
+    }
+    return { arrived, missing };
+  }
+
+  async #work(): Promise<void> {
+    const buffer = new Uint8Array(PIECE_BYTES);
+    for (let copying = this.#nextPart(); copying !== undefined; copying = this.#nextPart()) {
+      this.place.system.signal.throwIfAborted();
+      const part = copying.next++;
+      if (copying.next >= copying.parts) this.#copying.splice(this.#copying.indexOf(copying), 1);
+      try {
+        if (copying.journal?.has(part) !== true) await this.#copyPart(copying, part, buffer);
+      } catch (error) {
+        this.#giveUp(copying, error);
+        continue;
+      }
+      if (--copying.left === 0) await this.#complete(copying);
+    }
+  }
+
+  #nextPart(): Copying | undefined {
+    const begun = this.#copying[0];
+    if (begun !== undefined) return begun;
+    const item = this.#waiting.shift();
+    if (item === undefined) return undefined;
+    try {
+      const copying = this.#begin(item);
+      this.#copying.push(copying);
+      return copying;
+    } catch (error) {
+      this.#failed.set(item, this.#judge(error));
+      return this.#nextPart();
+    }
+  }
+
+  #begin(item: Item): Copying {
+    const path = this.place.writePath(item);
+    const parts = Math.max(1, Math.ceil(item.entry.sizeBytes / PART_BYTES));
+    const { journals } = this.place;
+    const label = encodeURIComponent(pathOf(item)).slice(-200);
+    if (journals !== undefined) Deno.mkdirSync(journals, { recursive: true, mode: 0o700 });
+    const journal = journals === undefined ? undefined : openJournal(`${journals}/${label}`, item.entry, parts);
+    const keeps = journal !== undefined &&
+      Array.from({ length: parts }, (_, part) => part).some((part) => journal.has(part));
+    if (!keeps) removeIfThere(path);
+    const file = Deno.openSync(path, { write: true, create: true, mode: 0o600 });
+    file.truncateSync(item.entry.sizeBytes);
+    file.close();
+    return { item, journal, parts, unsynced: [], next: 0, left: parts, syncedAt: performance.now() };
+  }
+
+  async #copyPart(copying: Copying, part: number, buffer: Uint8Array): Promise<void> {
+    const { item } = copying;
+    const start = part * PART_BYTES;
+    const end = Math.min(start + PART_BYTES, item.entry.sizeBytes);
+    using from = await Deno.open(`${this.place.from}/${pathOf(item)}`);
+    using to = await Deno.open(this.place.writePath(item), { write: true });
+    await from.seek(start, Deno.SeekMode.Start);
+    for (let at = start; at < end;) {
+      this.place.system.signal.throwIfAborted();
+      const read = await from.read(buffer.subarray(0, Math.min(buffer.length, end - at)));
+      if (read === null) throw new Error("it became shorter while it was copied");
+      const piece = buffer.subarray(0, read);
+      if (!item.entry.sparse || !isZero(piece)) await writeAt(to, at, piece);
+      at += read;
+      this.place.onDone(0, read);
+    }
+    copying.journal?.noteWritten(part);
+    copying.unsynced.push(part);
+    if (copying.journal !== undefined && performance.now() - copying.syncedAt > SYNC_MILLISECONDS) {
+      copying.syncedAt = performance.now();
+      const parts = copying.unsynced.splice(0);
+      await to.syncData();
+      copying.journal.noteSynced(parts);
+    }
+  }
+
+  async #complete(copying: Copying): Promise<void> {
+    const { item, journal } = copying;
+    const path = this.place.writePath(item);
+    try {
+      const { userId, groupId, mode } = item.entry;
+      if (this.place.workplace.ownersOf([item.entry]) === "same") await Deno.chown(path, userId, groupId);
+      await Deno.chmod(path, mode);
+      await setModificationTime(path, item.entry, this.place.system);
+      await this.place.publish(item);
+      this.#done.push(item);
+      this.place.onDone(1, 0);
+    } catch (error) {
+      this.#failed.set(item, this.#judge(error));
+    } finally {
+      journal?.[Symbol.dispose]();
+    }
+  }
+
+  #giveUp(copying: Copying, error: unknown): void {
+    this.#failed.set(copying.item, this.#judge(error));
+    const at = this.#copying.indexOf(copying);
+    if (at !== -1) this.#copying.splice(at, 1);
+    copying.journal?.[Symbol.dispose]();
+  }
+
+  /** A full disk and a signal end everything; anything else only this file. */
+  #judge(error: unknown): unknown {
+    this.place.system.signal.throwIfAborted();
+    if (isFullDisk(messageOf(error))) throw noSpaceError(this.place.to, [messageOf(error)]);
+    return error;
+  }
+}
+
+async function writeAt(file: Deno.FsFile, at: number, bytes: Uint8Array): Promise<void> {
+  await file.seek(at, Deno.SeekMode.Start);
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  const words = bytes.length - bytes.length % 8;
+  const view = new BigUint64Array(bytes.buffer, bytes.byteOffset, words / 8);
+  return view.every((word) => word === 0n) && bytes.subarray(words).every((byte) => byte === 0);
+}
