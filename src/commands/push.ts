@@ -3,10 +3,10 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { ensureScratch, resolveConfig, type ResolvedVariable } from "../config/resolve.ts";
-import { list, type RequestOf, toggle } from "../fields.ts";
+import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { runPool } from "../pool.ts";
-import { stagingSettings } from "../staging/variable.ts";
+import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { checkCongruency } from "../staging/congruency.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
@@ -18,6 +18,7 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be pushed and change nothing"),
+  engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
 };
 
 type PushCommandRequest = RequestOf<typeof FIELDS>;
@@ -80,7 +81,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   const warnings = checkCongruency(variables, system.env);
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   await ensureScratch(resolved);
-  const settings = stagingSettings(resolved, "stage-out");
+  const settings = stagingSettings(resolved, "stage-out", request.engine);
   const items = await runPool(variables, resolved.parallelJobs, async (variable) => {
     if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };
     const outcome = await pushVariable({ variable, settings }, system, context.report);

@@ -6,7 +6,7 @@ import { configPath, readConfig } from "../config/config_file.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { runPool } from "../pool.ts";
-import { stagingSettings } from "../staging/variable.ts";
+import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
 import { checkCongruency } from "../staging/congruency.ts";
@@ -24,6 +24,7 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr", { short: "-v" }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
 };
@@ -145,7 +146,7 @@ async function stageAll(
   context: Context,
 ): Promise<Item[]> {
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
-  const settings = stagingSettings(resolved, "stage-in");
+  const settings = stagingSettings(resolved, "stage-in", request.engine);
   const mode = request.force ? "ignore-freshness" : "when-needed";
   return (await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
     const result = await stageVariable({ variable, settings, mode }, context.system, context.report);
@@ -161,7 +162,7 @@ async function planAll(
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<Item[]> {
-  const settings = stagingSettings(resolved, "stage-in");
+  const settings = stagingSettings(resolved, "stage-in", request.engine);
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
   return await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {

@@ -36,13 +36,13 @@ export interface OverviewRequest {
 
 /** Looks at one variable. Takes as long as its slowest size, at most `boundSeconds` and a little. */
 export async function overviewVariable(request: OverviewRequest, system: System): Promise<Overview> {
-  const { variable, settings } = request;
+  const { variable } = request;
   const { facts, freshness } = await look(request, system);
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
   const [sourceSize, targetSize, purged] = await Promise.all([
     sizeOf(variable.source, facts.source.state, recordedSource(facts, marker), request, system),
     sizeOf(variable.target, facts.target.state, recordedTarget(facts, marker), request, system),
-    purgedFiles(facts, layoutOf(settings.cacheRoot, variable.name).manifest, variable.target, system),
+    purgedFiles(facts, request, system),
   ]);
   return {
     variable,
@@ -81,13 +81,21 @@ async function sizeOf(
 
 async function purgedFiles(
   facts: VariableFacts,
-  manifestPath: string,
-  target: string,
+  { variable: { name, target }, settings, boundSeconds }: OverviewRequest,
   system: System,
 ): Promise<readonly string[]> {
   if (facts.target.state !== "directory") return [];
-  const manifest = await readManifest(manifestPath);
-  return manifest === undefined ? [] : await findPurged(manifest, target, system);
+  const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
+  if (manifest === undefined) return [];
+  const bound = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
+  try {
+    return await findPurged(manifest, target, { ...system, signal: bound });
+  } catch (error) {
+    system.signal.throwIfAborted();
+    // A million names can't be looked through while somebody waits; the next sync does it.
+    if (bound.aborted) return [];
+    throw error;
+  }
 }
 
 function lastSyncOf({ marker }: VariableFacts, system: System): Overview["lastSync"] {

@@ -19,13 +19,26 @@ export interface StagingSettings {
   readonly rsyncExtraArgs: readonly string[];
 }
 
-/** The settings of a configuration. Arguments for rsync that delete at the receiving side are for staging in only. */
-export function stagingSettings(config: ResolvedConfig, direction: "stage-in" | "stage-out"): StagingSettings {
+/** What writes the files: our own copy, rsync, or whichever suits the direction. */
+export type Engine = StagingSettings["engine"];
+
+/** The names of the engines. */
+export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly Engine[];
+
+/**
+ * The settings of a configuration, for one direction: arguments for rsync that delete at the receiving side are for staging
+ * in only. An engine given on the command line wins over the configured one.
+ */
+export function stagingSettings(
+  config: ResolvedConfig,
+  direction: "stage-in" | "stage-out",
+  engine: Engine = config.engine,
+): StagingSettings {
   return {
     cacheRoot: config.cacheRoot,
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
-    engine: config.engine,
+    engine,
     rsyncExtraArgs: [...config.rsyncExtraArgs, ...(direction === "stage-in" ? config.stageInOnlyRsyncArgs : [])],
   };
 }

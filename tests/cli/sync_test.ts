@@ -334,3 +334,28 @@ Deno.test("flags and --input-json ask for the same, by the old names too", async
   assert.match(typo.stderr, /Unknown field "dry_rum"/);
   assert.match(typo.stderr, /did you mean "dry_run"/);
 });
+
+Deno.test("without rsync everything works; --engine rsync says what is missing", async () => {
+  await using world = await worldWithCache();
+  const PATH = await pathWithout(world, "rsync");
+  const run = await world.run(["sync"], { env: { PATH } });
+  assert.equal(run.code, 0, run.stderr);
+  await world.writeTree(TARGET, { "new.bin": "downloaded" });
+  assert.equal((await world.run(["push"], { env: { PATH } })).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/new.bin`)), "downloaded");
+  const insisting = await world.run(["sync", "--force", "--engine", "rsync"], { env: { PATH } });
+  assert.equal(insisting.code, 1);
+  assert.match(insisting.stderr, /rsync was not found on the PATH/);
+});
+
+/** A PATH with links to every program of the usual one but the one named. */
+async function pathWithout(world: World, missing: string): Promise<string> {
+  const directory = world.path("tmp/programs");
+  await Deno.mkdir(directory);
+  for (const place of ["/bin", "/usr/bin"]) {
+    for await (const { name } of Deno.readDir(place)) {
+      if (name !== missing) await Deno.symlink(`${place}/${name}`, `${directory}/${name}`).catch(() => {});
+    }
+  }
+  return directory;
+}
