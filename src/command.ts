@@ -24,6 +24,8 @@ export interface Context {
   readonly prompt: Prompt;
   /** Whether a program we start may draw on the terminal itself (its progress): stderr is one, and a person reads it. */
   readonly sharesTerminal: boolean;
+  /** Whether stdout is for one JSON document and nothing else. */
+  readonly wantsDocument: boolean;
 }
 
 /** Questions to a person, on stderr. Each throws `Interrupted` on Ctrl-C. Only `ask` functions use it. */

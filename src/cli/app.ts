@@ -22,6 +22,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "config set": { load: async () => (await import("../commands/config_set.ts")).configSet },
   "config edit": { load: async () => (await import("../commands/config_edit.ts")).configEdit },
   "config validate": { load: async () => (await import("../commands/config_validate.ts")).configValidate },
+  "apptainer init": { load: async () => (await import("../commands/apptainer_init.ts")).default },
+  "apptainer build": { load: async () => (await import("../commands/apptainer_build.ts")).default },
+  "apptainer sync": { load: async () => (await import("../commands/apptainer_sync.ts")).default },
+  "apptainer list": { load: async () => (await import("../commands/apptainer_list.ts")).default },
+  "apptainer run": { load: async () => (await import("../commands/apptainer_run.ts")).run },
+  "apptainer exec": { load: async () => (await import("../commands/apptainer_run.ts")).exec },
+  "apptainer shell": { load: async () => (await import("../commands/apptainer_run.ts")).shell },
+  "apptainer prune": { load: async () => (await import("../commands/apptainer_prune.ts")).default },
+  "apptainer fixup": { load: async () => (await import("../commands/apptainer_fixup.ts")).default },
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
 

@@ -100,6 +100,7 @@ async function contextFor(
     report: (event) => output.report(event),
     interactive,
     prompt: interactive ? terminal!.terminalPrompt() : REFUSING_PROMPT,
+    wantsDocument: options.json,
     sharesTerminal: !options.json && !options.quiet && system.stderr.isTerminal,
   };
 }

@@ -57,6 +57,12 @@ export const IMAGE_SCHEMA = notList(v.looseObject({
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
   enabled: v.optional(v.pipe(toggle, v.description("false: skipped by `apptainer sync`")), true),
+  inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
+  sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
+  sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
+  sif_modified_at: v.optional(
+    v.pipe(v.number("must be a number"), v.description("Modification time of the image's file, seconds since 1970")),
+  ),
 }, "must be an object that describes an image"));
 
 /** The `apptainer` section. */

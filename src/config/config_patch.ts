@@ -15,14 +15,15 @@ const VARIABLES_PATCH = v.pipe(
   v.description("Managed environment variables to add or change; null takes one out"),
 );
 
-const APPTAINER_PATCH = patchOf(APPTAINER_SCHEMA, {
+/** The same for the `apptainer` section alone. */
+export const APPTAINER_PATCH_SCHEMA: v.GenericSchema<unknown, ConfigPatch> = patchOf(APPTAINER_SCHEMA, {
   images: notList(v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_SCHEMA)), "must be an object of images")),
-});
+}) as v.GenericSchema<unknown, ConfigPatch>;
 
 /** Checks a patch. Without defaults: what isn't given must stay as it is. */
 export const CONFIG_PATCH_SCHEMA: v.GenericSchema<unknown, ConfigPatch> = patchOf(CONFIG_SCHEMA, {
   vars: VARIABLES_PATCH,
-  apptainer: APPTAINER_PATCH,
+  apptainer: APPTAINER_PATCH_SCHEMA,
 }) as v.GenericSchema<unknown, ConfigPatch>;
 
 /** Part of a configuration, in the file's names; `null` takes out. */

@@ -86,16 +86,17 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
 }
 
 /**
- * Runs a program in our place: terminal and streams are its own, signals reach it and it decides what they mean (a training
+ * Runs a program in our place: terminal and streams are its own (its stdout may be our stderr), signals reach it and it decides what they mean (a training
  * job may write a checkpoint first). Returns its exit code.
  */
 export async function runInForeground(
-  request: Pick<SpawnRequest, "program" | "args" | "env">,
+  request: Pick<SpawnRequest, "program" | "args" | "env"> & { readonly stdout?: "stderr" },
   system: System,
 ): Promise<number> {
   system.signal.throwIfAborted();
-  const child = new Deno.Command(request.program, {
-    args: [...request.args],
+  const redirected = request.stdout === "stderr";
+  const child = new Deno.Command(redirected ? "/bin/sh" : request.program, {
+    args: redirected ? ["-c", 'exec "$0" "$@" >&2', request.program, ...request.args] : [...request.args],
     clearEnv: true,
     env: changedEnvironment(system.env, request.env),
     stdin: "inherit",

@@ -19,7 +19,7 @@ export async function readConfigIfThere(
   system: Pick<System, "env" | "cwd">,
 ): Promise<ConfigFile | undefined> {
   try {
-    return await readConfig(configPath(option === undefined ? {} : { config: option }, system.env, system.cwd));
+    return await readConfig(configPath({ config: option }, system.env, system.cwd));
   } catch (error) {
     // A file that was named must be there.
     if (error instanceof CliError && error.kind === "not-found" && option === undefined) return undefined;

@@ -22,6 +22,15 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "venv list": ["--venv-base", "venvs"],
   "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],
   "shell-init": [],
+  "apptainer init": ["--input-json", "apptainer.json"],
+  "apptainer build": ["old", "--dry-run"],
+  "apptainer sync": [],
+  "apptainer list": [],
+  "apptainer run": ["old", "--dry-run"],
+  "apptainer exec": ["old", "pip", "--dry-run"],
+  "apptainer shell": ["old", "--dry-run"],
+  "apptainer prune": ["old", "--dry-run"],
+  "apptainer fixup": ["--dry-run"],
 };
 
 async function makeFullWorld(): Promise<World> {
@@ -29,7 +38,12 @@ async function makeFullWorld(): Promise<World> {
   await world.writeTree("home/hf", { "model.bin": "weights" });
   await world.writeTree("home", { "init.json": JSON.stringify({ parallel_jobs: 3 }) });
   await world.writeTree("home/venvs/old", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  await world.writeTree("home", { "sif/old.sif": "image", "apptainer.json": JSON.stringify({ build_args: [] }) });
+  const images = { old: { venv_name: "old", python_version: "3.11.2", sif_filename: "old.sif" } };
+  await world.writeConfig({
+    vars: { HF_HOME: { source: world.path("home/hf") } },
+    apptainer: { venv_base: "~/venvs", sif_store: "~/sif", images },
+  });
   return world;
 }
 

@@ -1,0 +1,62 @@
+// Running something in an image: what the container is given of this node, and of the caches on scratch.
+import type { Config } from "../config/config.ts";
+import { type AbsolutePath } from "../config/paths.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import type { System } from "../system/system.ts";
+import { readMarker } from "../staging/marker.ts";
+import { layoutOf } from "../staging/layout.ts";
+import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
+
+/** A program in a container, as it will be started. */
+export interface ContainerCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Changes to the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The managed variables inside, with the directories on scratch they name. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly gpu: ContainerRequest["gpu"];
+}
+
+/** What the node has: the files its driver makes. */
+export async function findGpu(): Promise<ContainerRequest["gpu"]> {
+  const there = async (path: string) => await Deno.stat(path).then(() => true, () => false);
+  if (await there("/dev/nvidiactl") || await there("/dev/nvidia0")) return "nvidia";
+  return await there("/dev/kfd") ? "amd" : "none";
+}
+
+/** The managed variables whose copies on scratch are complete, with the directories they name. */
+export async function stagedVariables(
+  config: Config,
+  configPath: AbsolutePath,
+  system: System,
+): Promise<Record<string, string>> {
+  const resolved = resolveConfig(config, configPath, system.env);
+  const staged: Record<string, string> = {};
+  for (const variable of resolved.variables) {
+    if (!variable.enabled) continue;
+    const marker = await readMarker(layoutOf(resolved.cacheRoot, variable.name).marker, system.userId);
+    const target = await Deno.stat(variable.target).catch(() => undefined);
+    if (typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode) {
+      staged[variable.name] = variable.target;
+    }
+  }
+  return staged;
+}
+
+/** The command line and environment that start it. Pure. */
+export function planContainer(
+  apptainer: Apptainer,
+  request: ContainerRequest,
+  variables: Readonly<Record<string, string>>,
+): ContainerCommand {
+  // Apptainer reads a colon or a comma in --bind as its own.
+  const targets = [...new Set(Object.values(variables))].filter((path) => !/[:,]/.test(path));
+  return {
+    program: apptainer.program,
+    args: containerArgs({ ...request, binds: [...targets, ...request.binds] }),
+    env: containerEnvironment(apptainer, variables),
+    variables,
+    gpu: request.gpu,
+  };
+}

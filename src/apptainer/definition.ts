@@ -1,0 +1,128 @@
+// The text of an image's definition file. Pure. The sections: https://apptainer.org/docs/user/latest/definition_files.html
+import type { InstalledPackage } from "../venv/packages.ts";
+import { seriesOf } from "../venv/venv.ts";
+import type { BaseImage } from "./base_image.ts";
+import { pythonSearch } from "./python_search.ts";
+
+/** What a definition says. */
+export interface DefinitionRequest {
+  readonly base: BaseImage;
+  readonly venvName: string;
+  readonly pythonVersion: string;
+  /** Where the environment is in the container. */
+  readonly containerPath: string;
+  /** The archive of the environment on this machine; its top directory is the environment. */
+  readonly archive: string;
+  readonly packages: readonly InstalledPackage[];
+  /** The hash that stands for all that goes into the image. */
+  readonly inputs: string;
+  readonly version: string;
+}
+
+/** The archive's place in the container, until %post has unpacked and removed it. */
+const ARCHIVE_INSIDE = "/opt/venv.tar";
+
+/** What %test prints about packages that can't be imported begins so; the build passes it on. */
+export const IMPORT_WARNING = "euler-files: cannot import";
+
+/** The whole definition file. */
+export function renderDefinition(request: DefinitionRequest): string {
+  return [
+    `# Made by euler-files for the environment "${request.venvName}"; every build writes it anew.`,
+    `Bootstrap: ${request.base.agent}`,
+    `From: ${request.base.from}`,
+    "",
+    "%labels",
+    `    euler-files.version ${request.version}`,
+    `    euler-files.venv ${request.venvName}`,
+    `    euler-files.python ${request.pythonVersion}`,
+    `    euler-files.inputs ${request.inputs}`,
+    "",
+    "%files",
+    `    ${quotedPath(request.archive)} ${ARCHIVE_INSIDE}`,
+    "",
+    "%post",
+    indent(postScript(request)),
+    "",
+    "%environment",
+    `    export VIRTUAL_ENV='${request.containerPath}'`,
+    `    export PATH='${request.containerPath}/bin':"$PATH"`,
+    "    # What lies in the home of whoever runs the image is no part of it.",
+    "    export PYTHONNOUSERSITE=1",
+    "    unset PYTHONHOME",
+    "",
+    "%runscript",
+    `    exec '${request.containerPath}/bin/python' "$@"`,
+    "",
+    "%test",
+    `    '${request.containerPath}/bin/python' - <<'END'`,
+    testScript(request),
+    "END",
+    "",
+  ].join("\n");
+}
+
+/** %files takes words in double quotes; a path with a quote in it never gets here. */
+function quotedPath(path: string): string {
+  return /\s/.test(path) ? `"${path}"` : path;
+}
+
+function indent(text: string): string {
+  return text.split("\n").map((line) => line === "" ? "" : `    ${line}`).join("\n");
+}
+
+function postScript({ pythonVersion, containerPath }: DefinitionRequest): string {
+  const series = seriesOf(pythonVersion);
+  return `set +x
+# A Docker image says in its own environment where its Python is.
+if [ -r /.singularity.d/env/10-docker2singularity.sh ]; then . /.singularity.d/env/10-docker2singularity.sh; fi
+set -eu
+umask 022
+venv='${containerPath}'
+${pythonSearch(series)}
+if [ -z "$python" ]; then
+  echo 'euler-files: the base image has no Python ${series}, which the environment was made with' >&2
+  exit 1
+fi
+mkdir -p "$venv"
+tar -xof ${ARCHIVE_INSIDE} -C "$venv" --strip-components=1
+rm -f ${ARCHIVE_INSIDE}
+# Made under a strict umask, its files would be readable to root only, and in a container nobody is root.
+chmod -R a+rX "$venv"
+# The shebangs and paths in the archive name $venv already. The Python behind them stayed on the host: the image's takes
+# its place.
+sed -i -e "s|^home *=.*|home = $(dirname "$python")|" -e "s|^executable *=.*|executable = $python|" \\
+  -e "s|^base-executable *=.*|base-executable = $python|" "$venv/pyvenv.cfg"
+rm -f "$venv/bin/python" "$venv/bin/python3" "$venv/bin/python${series}"
+ln -s "$python" "$venv/bin/python"
+ln -s python "$venv/bin/python3"
+ln -s python "$venv/bin/python${series}"`;
+}
+
+function testScript({ packages, containerPath }: DefinitionRequest): string {
+  const installed = packages.map((one) => [one.name, one.version]);
+  const asked = packages.filter((one) => one.requested && !one.editable).map((one) => one.name);
+  return `import sys
+
+if sys.prefix != ${JSON.stringify(containerPath)}:
+    sys.exit("euler-files: Python runs in " + sys.prefix + ", not in its environment")
+try:
+    import importlib, importlib.metadata as metadata
+except ImportError:
+    sys.exit(0)
+for name, version in ${JSON.stringify(installed)}:
+    try:
+        found = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        sys.exit("euler-files: the package " + name + " is missing in the image")
+    if found != version:
+        sys.exit("euler-files: the package " + name + " is " + found + " in the image, not " + version)
+for name in ${JSON.stringify(asked)}:
+    files = metadata.files(name) or []
+    tops = {path.parts[0][:-3] if path.parts[0].endswith(".py") else path.parts[0] for path in files if path.suffix == ".py"}
+    for top in sorted(one for one in tops if one.isidentifier() and not one.startswith("_")):
+        try:
+            importlib.import_module(top)
+        except BaseException as error:
+            print("${IMPORT_WARNING} %s: %s: %s" % (top, type(error).__name__, str(error).split("\\n")[0]), flush=True)`;
+}

@@ -1,0 +1,191 @@
+// Images from the store to scratch: which are there already, and bringing the others, each whole or not at all.
+import * as v from "valibot";
+import { type AbsolutePath, joinPath } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { formatSize } from "../format.ts";
+import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { acquireLock, describe } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import { checkRoom } from "../transfer/room.ts";
+import { isRecorded } from "./inputs.ts";
+import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
+import { copyVerified, partialPath } from "./verified_copy.ts";
+
+const MARKER_SCHEMA = v.looseObject({
+  synced_at: v.number(),
+  source_mtime: v.number(),
+  image: v.string(),
+  source: v.string(),
+  sha256: v.string(),
+  size_bytes: v.number(),
+  target_mtime: v.number(),
+  target_inode: v.number(),
+});
+
+/** The record of the last complete arrival of an image. Times are seconds since 1970. */
+type ImageMarker = v.InferOutput<typeof MARKER_SCHEMA>;
+
+/** An image's file on scratch and what stands beside it. */
+export interface ScratchPlaces {
+  readonly directory: AbsolutePath;
+  readonly target: AbsolutePath;
+  readonly marker: AbsolutePath;
+  readonly lock: AbsolutePath;
+}
+
+/** What is known about one image on both sides. */
+export interface ImageFacts {
+  readonly places: ImagePlaces;
+  readonly record: ImageRecord | undefined;
+  readonly scratch: ScratchPlaces;
+  readonly source: Deno.FileInfo | undefined;
+  readonly target: Deno.FileInfo | undefined;
+  readonly marker: ImageMarker | undefined;
+}
+
+/** How the copy on scratch stands to the image in the store. */
+export type ImageFreshness = "fresh" | "stale" | "missing" | "source-missing";
+
+/** How one image's sync ended. */
+export interface ImageResult {
+  readonly status: "synced" | "skipped" | "dry-run";
+  readonly facts: ImageFacts;
+  readonly bytes: number;
+  readonly resumedBytes: number;
+}
+
+/** Where an image is on scratch. */
+export function scratchPlacesOf(directory: AbsolutePath, places: ImagePlaces): ScratchPlaces {
+  const file = places.sif.slice(places.sif.lastIndexOf("/") + 1);
+  return {
+    directory,
+    target: joinPath(directory, file),
+    marker: joinPath(directory, `.${file}.synced`),
+    lock: joinPath(directory, `.${places.name}.sif.lock`),
+  };
+}
+
+/** Looks at an image in the store and on scratch. Reads only. */
+export async function observeImage(
+  setting: ImageSetting,
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<ImageFacts> {
+  const places = placesOf(setting, name);
+  const scratch = scratchPlacesOf(scratchSifDir(setting, env), places);
+  const [source, target, marker] = await Promise.all([
+    Deno.stat(places.sif).catch(() => undefined),
+    Deno.lstat(scratch.target).catch(() => undefined),
+    readMarker(scratch.marker),
+  ]);
+  return { places, record: recordOf(setting.section, name), scratch, source, target, marker };
+}
+
+async function readMarker(path: string): Promise<ImageMarker | undefined> {
+  try {
+    const parsed = v.safeParse(MARKER_SCHEMA, JSON.parse(await readTextFileIfThere(path) ?? ""));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Compares both sides: only the very file that arrived, of the very file in the store, is fresh. Pure. */
+export function imageFreshness({ source, target, marker, places }: ImageFacts): ImageFreshness {
+  if (source === undefined) return "source-missing";
+  if (target === undefined) return "missing";
+  const same = marker !== undefined && target.isFile && marker.source === places.sif &&
+    marker.source_mtime === seconds(source) && marker.size_bytes === source.size &&
+    target.size === marker.size_bytes && marker.target_mtime === seconds(target) && marker.target_inode === target.ino;
+  return same ? "fresh" : "stale";
+}
+
+function seconds(info: Deno.FileInfo): number {
+  return (info.mtime?.getTime() ?? 0) / 1000;
+}
+
+/**
+ * Brings one image to scratch if it isn't fresh there. Two callers for one image: the second waits and finds it done.
+ * Throws CliErrors: `not-found` for an image missing in the store, `locked`, `no-space`, `transfer`, `file-system`.
+ */
+export async function syncImage(
+  setting: ImageSetting,
+  request: { readonly name: string; readonly mode: "if-needed" | "force" | "dry-run" },
+  report: Report,
+  system: System,
+): Promise<ImageResult> {
+  const { name, mode } = request;
+  const facts = await observeImage(setting, name, system.env);
+  if (facts.source === undefined) throw sourceMissing(facts);
+  const done = (status: ImageResult["status"], bytes = 0, resumedBytes = 0) => ({ status, facts, bytes, resumedBytes });
+  if (mode !== "force" && imageFreshness(facts) === "fresh") return done("skipped");
+  if (mode === "dry-run") return done("dry-run", facts.source.size);
+  await Deno.mkdir(facts.scratch.directory, { recursive: true, mode: 0o700 }).catch((error) => {
+    throw new CliError("file-system", `Cannot create "${facts.scratch.directory}": ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
+  await using _lock = await acquireLock({
+    path: facts.scratch.lock,
+    deadlineSeconds: setting.config.lock_timeout_seconds,
+    onWait: (holder) =>
+      report({ type: "note", subject: name, text: `waiting: it is being synced ${describe(holder, system)}` }),
+  }, system);
+  const now = await observeImage(setting, name, system.env);
+  if (now.source === undefined) throw sourceMissing(now);
+  if (mode !== "force" && imageFreshness(now) === "fresh") return done("skipped");
+  const outcome = await transfer(now, now.source, report, system);
+  return done("synced", outcome.sizeBytes, outcome.resumedBytes);
+}
+
+function sourceMissing({ places }: ImageFacts): CliError {
+  return new CliError("not-found", `Cannot find the image "${places.name}": "${places.sif}" is missing`, {
+    hint: `build it with \`euler-files apptainer build ${places.venvName}\``,
+  });
+}
+
+async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report, system: System) {
+  const { places, record, scratch } = facts;
+  const recorded = record !== undefined && isRecorded(source, record);
+  if (record?.sif_sha256 !== undefined && !recorded) {
+    report({
+      type: "warning",
+      subject: places.name,
+      text: `"${places.sif}" is not the file that was built; it is synced as it is`,
+    });
+  }
+  const partial = await Deno.stat(partialPath(scratch.target)).catch(() => undefined);
+  await checkRoom(scratch.directory, { files: 1, sizeBytes: Math.max(0, source.size - (partial?.size ?? 0)) });
+  const outcome = await copyVerified({
+    source: places.sif,
+    target: scratch.target,
+    sha256: recorded ? record.sif_sha256 : undefined,
+    signal: system.signal,
+    onProgress: (bytesDone, bytesTotal) =>
+      report({
+        type: "progress",
+        subject: places.name,
+        progress: { phase: "copying", filesDone: 0, filesTotal: 1, bytesDone, bytesTotal },
+      }),
+  });
+  const arrived = await Deno.stat(scratch.target);
+  if (arrived.size !== outcome.sizeBytes) {
+    throw new CliError(
+      "transfer",
+      `Cannot use "${scratch.target}": it has ${formatSize(arrived.size)} instead of ${formatSize(outcome.sizeBytes)}`,
+    );
+  }
+  const marker: ImageMarker = {
+    synced_at: system.now() / 1000,
+    source_mtime: seconds(source),
+    image: places.name,
+    source: places.sif,
+    sha256: outcome.sha256,
+    size_bytes: outcome.sizeBytes,
+    target_mtime: seconds(arrived),
+    target_inode: arrived.ino ?? 0,
+  };
+  await writeFileAtomically({ path: scratch.marker, content: JSON.stringify(marker), mode: 0o600, durability: "fast" });
+  return outcome;
+}

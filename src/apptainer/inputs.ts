@@ -1,0 +1,111 @@
+// What goes into an image, and whether the image that is there was made of just that.
+import { createHash } from "node:crypto";
+import { CliError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import type { System } from "../system/system.ts";
+import { hashPackages, type InstalledPackage, readPackages } from "../venv/packages.ts";
+import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
+import { venvPath } from "../venv/base.ts";
+import { type BaseImage, parseBaseImage } from "./base_image.ts";
+import { renderDefinition } from "./definition.ts";
+import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf } from "./setting.ts";
+
+/** All that decides what an image will hold. */
+export interface ImageInputs {
+  readonly venv: Venv;
+  readonly packages: readonly InstalledPackage[];
+  readonly base: BaseImage;
+  readonly containerPath: string;
+  /** Stands for all of it: packages, definition, base image, arguments of the build. */
+  readonly hash: string;
+}
+
+/** How the image in the store stands to its environment. */
+export type ImageState =
+  | "up to date"
+  | "missing"
+  /** Something that goes into it has changed since. */
+  | "outdated"
+  /** The file in the store is not the one that was built, or nobody knows what it was built from. */
+  | "unknown";
+
+/** Reads the inputs of an image. Throws CliErrors: `not-found` for an environment that isn't there, `config` for a bad base. */
+export async function readInputs(setting: ImageSetting, places: ImagePlaces, system: System): Promise<ImageInputs> {
+  const path = venvPath(setting.venvBase, places.venvName);
+  const venv = await readVenv(path);
+  if (venv === undefined) throw await venvMissing(setting, places.venvName);
+  const base = parseBaseImage(setting.section.base_image, venv.pythonSeries, system.env);
+  const packages = await readPackages(venv);
+  const containerPath = checkContainerPath(setting.section.container_venv_path);
+  const definition = renderDefinition({
+    base,
+    venvName: venv.name,
+    pythonVersion: venv.pythonVersion,
+    containerPath,
+    packages,
+    // What differs from build to build, or from version to version of this program, is no reason to build.
+    archive: "",
+    inputs: "",
+    version: "",
+  });
+  const hash = createHash("sha256").update(JSON.stringify([
+    definition,
+    hashPackages(venv.pythonVersion, packages),
+    await identityOf(base),
+    setting.section.build_args,
+  ])).digest("hex");
+  return { venv, packages, base, containerPath, hash };
+}
+
+async function venvMissing(setting: ImageSetting, name: string): Promise<CliError> {
+  const known = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
+  const near = nearest(name, known);
+  return new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
+    hint: near !== undefined
+      ? `did you mean "${near}"?`
+      : known.length > 0
+      ? `the environments are ${known.join(", ")}`
+      : `make it with \`euler-files venv install ${name} PACKAGES...\``,
+  });
+}
+
+function checkContainerPath(path: string): string {
+  const clean = path.replace(/\/+$/, "");
+  if (/^(\/[A-Za-z0-9._+-]+)+$/.test(clean) && !/\/\.{1,2}(\/|$)/.test(clean)) return clean;
+  throw new CliError("config", `Cannot use container_venv_path "${path}": it must be an absolute path of plain names`, {
+    hint: "euler-files config set apptainer.container_venv_path /opt/venv",
+  });
+}
+
+async function identityOf(base: BaseImage): Promise<string> {
+  if (base.localPath === undefined) return "";
+  const info = await Deno.stat(base.localPath).catch(() => undefined);
+  return info === undefined ? "" : `${info.size} ${info.mtime?.getTime()}`;
+}
+
+/** Compares the store with the record of the last build. `inputs` undefined: only the file. */
+export async function imageState(
+  places: ImagePlaces,
+  record: ImageRecord | undefined,
+  inputs: Pick<ImageInputs, "hash"> | undefined,
+): Promise<ImageState> {
+  const info = await Deno.stat(places.sif).catch(() => undefined);
+  if (info === undefined) return "missing";
+  if (record === undefined || record.inputs_hash === undefined || !isRecorded(info, record)) return "unknown";
+  return inputs === undefined || record.inputs_hash === inputs.hash ? "up to date" : "outdated";
+}
+
+/** Whether a file is the one that a build recorded, as far as size and time tell. */
+export function isRecorded(info: Deno.FileInfo, record: ImageRecord): boolean {
+  return record.sif_size_bytes === info.size && record.sif_modified_at === (info.mtime?.getTime() ?? 0) / 1000;
+}
+
+/** The files, inputs and record of an image by its name. */
+export async function readImage(
+  setting: ImageSetting,
+  name: string,
+  system: System,
+): Promise<{ places: ImagePlaces; record: ImageRecord | undefined; inputs: ImageInputs }> {
+  const places = placesOf(setting, name);
+  return { places, record: recordOf(setting.section, name), inputs: await readInputs(setting, places, system) };
+}

@@ -1,0 +1,159 @@
+// Removing an image, its environment, or both: found by name, listed with what they free, refused while somebody works on them.
+import { editConfig } from "../config/config_edit.ts";
+import { type AbsolutePath, isWithin } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { acquireLock, type Lock } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import { lockVenv, venvPath } from "../venv/base.ts";
+import { measureTree } from "../venv/measure.ts";
+import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
+import { scratchPlacesOf } from "./image_sync.ts";
+import { checkImageName, type ImagePlaces, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
+import { discard, partialPath } from "./verified_copy.ts";
+
+/** What to remove of an image's name. */
+export type PruneMode = "both" | "venv" | "sif";
+
+/** One thing to remove. */
+export interface PruneTarget {
+  readonly kind: "venv" | "sif" | "def" | "scratch sif";
+  readonly path: AbsolutePath;
+  readonly sizeBytes: number;
+  readonly venv?: VenvTarget;
+  /** Environments inside this one. */
+  readonly inner?: readonly string[];
+}
+
+/** What will be removed. */
+export interface PrunePlan {
+  readonly name: string;
+  readonly mode: PruneMode;
+  readonly places: ImagePlaces;
+  readonly targets: readonly PruneTarget[];
+  /** Whether the configuration has an entry that goes too. */
+  readonly entry: "remove" | "keep" | "none";
+}
+
+/** How it ended. */
+export interface PruneOutcome {
+  readonly deleted: readonly PruneTarget[];
+  readonly failed: readonly { readonly target: PruneTarget; readonly message: string }[];
+}
+
+/** A command that removes things waits this long for one that works on them, and then says who it is. */
+const LOCK_SECONDS = 2;
+
+/** Finds what a name and a mode mean. Reads only. Throws CliErrors: `usage` for a path, `refused` for a directory that is no environment. */
+export async function planPrune(
+  setting: ImageSetting,
+  name: string,
+  mode: PruneMode,
+  system: System,
+): Promise<PrunePlan> {
+  const record = recordOf(setting.section, name);
+  if (record === undefined) checkImageName(name);
+  const places = placesOf(setting, name);
+  const targets: PruneTarget[] = [];
+  if (mode !== "sif") targets.push(...await venvTargets(setting, places, system));
+  if (mode !== "venv") targets.push(...await imageTargets(setting, places, system));
+  const entry = record === undefined ? "none" : mode === "venv" ? "keep" : "remove";
+  return { name, mode, places, targets, entry };
+}
+
+async function venvTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
+  const venv = await findRemovable(setting.venvBase, places.venvName);
+  if (venv === undefined) return [];
+  if (venv.kind === "link") return [{ kind: "venv", path: venv.path, sizeBytes: 0, venv }];
+  const holding = [setting.sifStore, setting.configPath].find((path) => isWithin(path, venv.path));
+  if (holding !== undefined) {
+    throw new CliError("refused", `Cannot remove "${venv.path}": "${holding}" is inside it`);
+  }
+  const { sizeBytes } = await measureTree(venv.path, system.signal);
+  return [{ kind: "venv", path: venv.path, sizeBytes, venv, inner: await innerVenvs(venv.path) }];
+}
+
+async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
+  const found: PruneTarget[] = [];
+  const look = async (kind: PruneTarget["kind"], path: AbsolutePath) => {
+    const info = await Deno.lstat(path).catch(() => undefined);
+    if (info === undefined) return;
+    if (info.isDirectory) throw new CliError("refused", `Cannot remove "${path}": it is a directory, not an image`);
+    found.push({ kind, path, sizeBytes: info.isSymlink ? 0 : info.size });
+  };
+  await look("sif", places.sif);
+  await look("def", places.definition);
+  const scratch = scratchDirectoryIfKnown(setting, system);
+  if (scratch !== undefined) await look("scratch sif", scratchPlacesOf(scratch, places).target);
+  return found;
+}
+
+/** Where $SCRATCH isn't set, nothing can be there to remove. */
+function scratchDirectoryIfKnown(setting: ImageSetting, system: System): AbsolutePath | undefined {
+  try {
+    return scratchSifDir(setting, system.env);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Removes the plan's targets. What fails is named, the rest goes, and the configuration's entry stays as long as its image
+ * does. Throws a CliError `locked` if a build, a sync or an installation is at work.
+ */
+export async function prune(plan: PrunePlan, setting: ImageSetting, system: System): Promise<PruneOutcome> {
+  await using locks = new AsyncDisposableStack();
+  for (const lock of await takeLocks(plan, setting, system)) locks.use(lock);
+  const deleted: PruneTarget[] = [];
+  const failed: { target: PruneTarget; message: string }[] = [];
+  for (const target of plan.targets) {
+    system.signal.throwIfAborted();
+    try {
+      if (target.venv !== undefined) await removeVenv(target.venv);
+      else await Deno.remove(target.path);
+      deleted.push(target);
+    } catch (error) {
+      failed.push({ target, message: messageOf(error) });
+    }
+  }
+  if (plan.mode !== "venv") await removeTraces(plan, setting, system);
+  const imageStays = failed.some(({ target }) => target.kind === "sif");
+  if (plan.entry === "remove" && !imageStays) {
+    await editConfig(setting.configPath, [{ path: ["apptainer", "images", plan.name], value: undefined }], system);
+  }
+  return { deleted, failed };
+}
+
+async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System): Promise<Lock[]> {
+  const locks: Lock[] = [];
+  try {
+    const scratch = scratchDirectoryIfKnown(setting, system);
+    const paths = plan.mode === "venv" ? [] : [
+      plan.places.lock,
+      ...(scratch === undefined ? [] : [scratchPlacesOf(scratch, plan.places).lock]),
+    ];
+    for (const path of paths) {
+      // No directory, no work on anything in it.
+      if (!await Deno.stat(path.slice(0, path.lastIndexOf("/"))).then((info) => info.isDirectory, () => false)) {
+        continue;
+      }
+      locks.push(await acquireLock({ path, deadlineSeconds: LOCK_SECONDS }, system));
+    }
+    if (plan.targets.some((target) => target.kind === "venv")) {
+      locks.push(await lockVenv(venvPath(setting.venvBase, plan.places.venvName), LOCK_SECONDS, system, () => {}));
+    }
+    return locks;
+  } catch (error) {
+    for (const lock of locks) await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Marker, unfinished copy and unfinished build: of no use without the image. */
+async function removeTraces(plan: PrunePlan, setting: ImageSetting, system: System): Promise<void> {
+  await Deno.remove(plan.places.building).catch(() => {});
+  const directory = scratchDirectoryIfKnown(setting, system);
+  if (directory === undefined) return;
+  const scratch = scratchPlacesOf(directory, plan.places);
+  await Deno.remove(scratch.marker).catch(() => {});
+  await discard(partialPath(scratch.target));
+}

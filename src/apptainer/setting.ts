@@ -1,0 +1,123 @@
+// What the configuration says about images, with the paths that follow from an image's name.
+import type { ApptainerConfig, Config } from "../config/config.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
+import { type AbsolutePath, joinPath, resolvePath } from "../config/paths.ts";
+import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
+import { CliError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import type { System } from "../system/system.ts";
+
+/** An image as the configuration records it. */
+export type ImageRecord = ApptainerConfig["images"][string];
+
+/** The `apptainer` section, with the directories it means here and now. */
+export interface ImageSetting {
+  readonly configPath: AbsolutePath;
+  readonly config: Config;
+  readonly section: ApptainerConfig;
+  readonly venvBase: AbsolutePath;
+  readonly sifStore: AbsolutePath;
+}
+
+/** The files of one image. */
+export interface ImagePlaces {
+  readonly name: string;
+  readonly venvName: string;
+  readonly sif: AbsolutePath;
+  readonly definition: AbsolutePath;
+  /** Where a build writes, until the image is whole. */
+  readonly building: AbsolutePath;
+  readonly lock: AbsolutePath;
+}
+
+/** Reads the configuration for a command about images. Throws CliErrors of the configuration, and `not-found` without the section. */
+export async function loadSetting(
+  option: string | undefined,
+  system: Pick<System, "env" | "cwd">,
+): Promise<ImageSetting> {
+  const { env } = system;
+  const path = configPath({ config: option }, env, system.cwd);
+  const { config } = await readConfig(path);
+  const section = config.apptainer;
+  if (section === undefined) {
+    throw new CliError("not-found", `Cannot find the section "apptainer" in "${path}"`, {
+      hint: "set it up with `euler-files apptainer init`",
+    });
+  }
+  // Scratch may be missing where images are built; only who needs it asks for it.
+  const resolved = resolveApptainer({ ...section, scratch_sif_dir: "" }, path, env);
+  const venvBase = resolved.venvBase ??
+    (env.VENV_DIR ? resolvePath(env.VENV_DIR, env, system.cwd, VENV_DIR) : undefined);
+  if (venvBase === undefined) {
+    throw new CliError(
+      "not-found",
+      `Cannot tell where the environments are: apptainer.venv_base is empty in "${path}"`,
+      {
+        hint: "euler-files config set apptainer.venv_base DIRECTORY",
+      },
+    );
+  }
+  const sifStore = resolved.sifStore ?? resolvePath("~/.cache/euler-files/sif", env, system.cwd, VENV_DIR);
+  return { configPath: path, config, section, venvBase, sifStore };
+}
+
+const VENV_DIR = { label: "VENV_DIR", kind: "config" } as const;
+
+/** The directory on scratch for images. Throws a CliError if scratch isn't set. */
+export function scratchSifDir(setting: ImageSetting, env: Readonly<Record<string, string>>): AbsolutePath {
+  const section = { ...setting.section, venv_base: "", sif_store: "" };
+  const { scratchSifDir } = resolveApptainer(section, setting.configPath, env);
+  if (scratchSifDir !== undefined) return scratchSifDir;
+  return joinPath(resolveConfig({ ...setting.config, vars: {} }, setting.configPath, env).cacheRoot, "sif");
+}
+
+/** An image's files. Throws a CliError `usage` for a name that can't be one. */
+export function placesOf(setting: Pick<ImageSetting, "section" | "sifStore">, name: string): ImagePlaces {
+  const record = recordOf(setting.section, name);
+  const file = record?.sif_filename ?? `${checkImageName(name)}.sif`;
+  const stem = file.replace(/\.sif$/, "");
+  return {
+    name,
+    venvName: record?.venv_name ?? name,
+    sif: joinPath(setting.sifStore, file),
+    definition: joinPath(setting.sifStore, `${stem}.def`),
+    building: joinPath(setting.sifStore, `.${stem}.building.sif`),
+    lock: joinPath(setting.sifStore, `.${stem}.lock`),
+  };
+}
+
+/** The record of an image, if there is one. */
+export function recordOf(section: ApptainerConfig, name: string): ImageRecord | undefined {
+  return Object.hasOwn(section.images, name) ? section.images[name] : undefined;
+}
+
+/**
+ * The name, if an image may have it: it becomes a file's name and a line of a definition, so letters, digits and a few signs.
+ * Throws a CliError `usage`.
+ */
+export function checkImageName(name: string): string {
+  if (/^[\p{L}\p{N}._][\p{L}\p{N}._+@ -]*$/u.test(name) && ![".", ".."].includes(name) && name.length <= 150) {
+    return name;
+  }
+  throw new CliError("usage", `Cannot use ${JSON.stringify(name)} as the name of an image`, {
+    hint: "a name has letters, digits and . _ + - only, and is no path",
+  });
+}
+
+/** The images selected by name, all enabled ones if none is. Throws a CliError `usage` that knows the nearest name. */
+export function selectImages(section: ApptainerConfig, names: readonly string[]): string[] {
+  const known = Object.keys(section.images);
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const near = nearest(name, known);
+    throw new CliError("usage", `Cannot find the image "${name}"`, {
+      hint: near !== undefined
+        ? `did you mean "${near}"?`
+        : known.length === 0
+        ? "there is none yet: `euler-files apptainer build VENV_NAME` makes one"
+        : `the images are ${known.join(", ")}`,
+    });
+  }
+  if (names.length > 0) return known.filter((name) => names.includes(name));
+  return known.filter((name) => section.images[name]?.enabled !== false);
+}

@@ -1,0 +1,95 @@
+// Where a build works: a directory of its own on a file system with room, gone afterwards whatever happens.
+import { createHash } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import { type AbsolutePath, joinPath, toAbsolutePath } from "../config/paths.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { formatSize } from "../format.ts";
+import type { System } from "../system/system.ts";
+import type { ImagePlaces, ImageSetting } from "./setting.ts";
+
+/** The file system type of tmpfs in statfs(2): what lies there takes memory. */
+const TMPFS = 0x01021994;
+
+/** A base image unpacked, by experience; its real size is known only when Apptainer has it. */
+const BASE_IMAGE_BYTES = 512 * 1024 * 1024;
+
+/** The room a build of an environment takes: the archive, its copy in the container to be, and what it unpacks to. */
+export function neededBytes(venvBytes: number): number {
+  return 3 * venvBytes + BASE_IMAGE_BYTES;
+}
+
+/**
+ * The directories a build may work in, the best first: $TMPDIR, which a job has on its node, then /tmp unless it is memory,
+ * then scratch. Scratch comes last because Apptainer unpacks badly onto Lustre and NFS (it needs the owner of each file).
+ */
+export async function workspaceCandidates(setting: ImageSetting, system: System): Promise<AbsolutePath[]> {
+  const { env } = system;
+  const found: AbsolutePath[] = [];
+  if (env.TMPDIR?.startsWith("/")) found.push(toAbsolutePath(env.TMPDIR, env, { label: "TMPDIR", kind: "config" }));
+  const tmp = "/tmp" as AbsolutePath;
+  if (!found.includes(tmp) && (await statfs(tmp).catch(() => undefined))?.type !== TMPFS) found.push(tmp);
+  try {
+    const { scratchBase } = resolveConfig({ ...setting.config, vars: {} }, setting.configPath, env);
+    if (!found.includes(scratchBase)) found.push(scratchBase);
+  } catch {
+    // No scratch here: then the others must do.
+  }
+  return found;
+}
+
+/** The first candidate with room. Throws a CliError `no-space` that says how much each has. */
+export async function chooseWorkspace(
+  candidates: readonly AbsolutePath[],
+  bytes: number,
+): Promise<AbsolutePath> {
+  const seen: string[] = [];
+  for (const directory of candidates) {
+    const facts = await statfs(directory).catch(() => undefined);
+    if (facts === undefined) continue;
+    const free = facts.bavail * facts.bsize;
+    if (free >= bytes) return directory;
+    seen.push(`${directory} has ${formatSize(free)}`);
+  }
+  throw new CliError(
+    "no-space",
+    `Cannot build: about ${formatSize(bytes)} are needed for the work, and ${seen.join(", ")}`,
+    {
+      hint: "set TMPDIR to a directory with more room",
+    },
+  );
+}
+
+/** The build's own directory below a candidate: always the same for one image, so that the next run finds what is left. */
+export function workspacePath(candidate: AbsolutePath, places: ImagePlaces, userId: number): AbsolutePath {
+  const hash = createHash("sha256").update(places.sif).digest("hex").slice(0, 12);
+  return joinPath(candidate, `.euler-files-build-${userId}-${hash}`);
+}
+
+/** Makes the directory, 0700. Throws a CliError `refused` if something of somebody else's has its name. */
+export async function makeWorkspace(path: AbsolutePath, userId: number): Promise<void> {
+  await removeWorkspace(path, userId);
+  try {
+    await Deno.mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    throw new CliError("file-system", `Cannot create "${path}": ${messageOf(error)}`, {
+      hint: "set TMPDIR to a directory you can write to",
+      cause: error,
+    });
+  }
+}
+
+/** Removes what an earlier build left there, if it is ours. Throws a CliError if something is left. */
+export async function removeWorkspace(path: AbsolutePath, userId: number): Promise<void> {
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info === undefined) return;
+  // /tmp is everybody's: a link or a directory with our name may be a trap.
+  if (!info.isDirectory || (info.uid !== null && info.uid !== userId)) {
+    throw new CliError("refused", `Cannot use "${path}": it belongs to another user`, {
+      hint: "set TMPDIR to a directory of your own",
+    });
+  }
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    throw new CliError("file-system", `Cannot remove "${path}": ${messageOf(error)}`, { cause: error });
+  });
+}

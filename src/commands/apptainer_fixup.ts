@@ -1,0 +1,124 @@
+// `euler-files apptainer fixup`: makes moved environments work at the place where they are.
+import * as v from "valibot";
+import { type Answer, defineCommand } from "../command.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
+import { text, toggle } from "../fields.ts";
+import { formatFiles } from "../format.ts";
+import { lockVenv, readConfigIfThere, resolveVenvBase, venvPath } from "../venv/base.ts";
+import { applyRelocation, planRelocation } from "../venv/relocate.ts";
+import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
+
+const fields = {
+  venvName: text("Fix only this environment; all below the venv base if not given", {
+    placement: "argument",
+    placeholder: "VENV_NAME",
+  }),
+  dryRun: toggle("Show what would be fixed"),
+};
+
+const result = v.object({
+  name: v.string(),
+  status: v.picklist(["fixed", "already-correct", "failed"]),
+  fixed_files: v.number(),
+  files: v.pipe(v.array(v.string()), v.description("The files, relative to the environment")),
+});
+
+const answer = v.object({
+  ok: v.boolean(),
+  command: v.literal("apptainer-fixup"),
+  dry_run: v.boolean(),
+  venv_name: v.nullable(v.string()),
+  results: v.array(result),
+  failures: v.array(FAILURE_SCHEMA),
+});
+
+type FixupAnswer = Answer & v.InferOutput<typeof answer>;
+type Result = v.InferOutput<typeof result>;
+
+export default defineCommand({
+  name: "apptainer fixup",
+  summary: "Fix the paths inside environments that were moved",
+  description: "Rewrites launchers, activate scripts, pyvenv.cfg, .pth files and the like that name another place. " +
+    "Running it again changes nothing.",
+  examples: [
+    { command: "euler-files apptainer fixup", does: "All environments below the venv base" },
+    { command: "euler-files apptainer fixup my-ml-env --dry-run", does: "What one of them needs" },
+  ],
+  fields,
+  answer,
+  async run(request, { system, configOption, report }): Promise<FixupAnswer> {
+    const config = await readConfigIfThere(configOption, system);
+    const base = resolveVenvBase({ option: undefined, config }, system);
+    const venvs = request.venvName === undefined
+      ? await listVenvs(base)
+      : [await oneVenv(venvPath(base, request.venvName), request.venvName)];
+    const results: Result[] = [];
+    const failures: v.InferOutput<typeof FAILURE_SCHEMA>[] = [];
+    for (const venv of venvs) {
+      system.signal.throwIfAborted();
+      try {
+        const deadline = config?.config.lock_timeout_seconds ?? 300;
+        await using _lock = request.dryRun
+          ? undefined
+          : await lockVenv(venv.path, deadline, system, (text) => report({ type: "note", subject: venv.name, text }));
+        results.push(await fixOne(venv, request.dryRun ? "plan" : "apply"));
+      } catch (error) {
+        const known = error instanceof CliError
+          ? error
+          : new CliError("file-system", messageOf(error), { cause: error });
+        failures.push(failureOf(venv.name, known));
+        results.push({ name: venv.name, status: "failed", fixed_files: 0, files: [] });
+      }
+    }
+    const ok = failures.length === 0;
+    return {
+      ok,
+      command: "apptainer-fixup",
+      dry_run: request.dryRun,
+      venv_name: request.venvName ?? null,
+      results,
+      failures,
+    };
+  },
+  render(answer, { stderr: style }) {
+    const verb = answer.dry_run ? "would fix" : "fixed";
+    const lines = answer.results.filter((one) => one.status !== "failed").map((one) =>
+      one.status === "fixed"
+        ? `${one.name}: ${verb} ${formatFiles(one.fixed_files)}\n${
+          one.files.map((file) => style.dim(`  ${file}`) + "\n").join("")
+        }`
+        : `${one.name}: already correct\n`
+    );
+    if (answer.results.length === 0) lines.push("There are no environments to fix\n");
+    return { stderr: lines.join("") + failuresText(answer.failures, style) };
+  },
+});
+
+async function oneVenv(path: string, name: string): Promise<Venv> {
+  const venv = await readVenv(path);
+  if (venv !== undefined) return venv;
+  throw new CliError("not-found", `Cannot find the environment "${name}" at "${path}"`, {
+    hint: "`euler-files venv list` shows those that are there",
+  });
+}
+
+async function fixOne(venv: Venv, mode: "plan" | "apply"): Promise<Result> {
+  const relocation = await planRelocation(venv.path, venv.path);
+  const files = relocation.changes.map((change) => change.path);
+  if (mode === "apply") {
+    const failed = await applyRelocation(relocation);
+    if (failed.length > 0) {
+      throw new CliError("file-system", `Cannot fix ${formatFiles(failed.length)} of "${venv.name}"`, {
+        lines: failed.map(({ path, error }) => `${path}: ${error}`),
+        hint: "make them writable and run it again",
+      });
+    }
+  }
+  return {
+    name: venv.name,
+    status: files.length === 0 ? "already-correct" : "fixed",
+    fixed_files: files.length,
+    files,
+  };
+}

@@ -1,0 +1,103 @@
+// `euler-files apptainer list`: the images, how they stand to their environments, and whether they are on scratch.
+import * as v from "valibot";
+import { type Answer, defineCommand } from "../command.ts";
+import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
+import { imageState, readInputs } from "../apptainer/inputs.ts";
+import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
+import { CliError } from "../errors.ts";
+import { formatAge, formatSize } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { renderTable } from "../table.ts";
+
+const STATES = ["up to date", "outdated", "missing", "unknown", "no environment"] as const;
+const ON_SCRATCH = ["fresh", "stale", "missing", "source-missing", "unknown"] as const;
+
+const image = v.object({
+  name: v.string(),
+  venv_name: v.string(),
+  python_version: v.string(),
+  sif_path: v.string(),
+  size_bytes: v.nullable(v.number()),
+  built_at: v.number(),
+  age_seconds: v.pipe(v.number(), v.description("How long ago it was built")),
+  enabled: v.boolean(),
+  state: v.pipe(v.picklist(STATES), v.description("How the image stands to its environment")),
+  on_scratch: v.picklist(ON_SCRATCH),
+  scratch_path: v.nullable(v.string()),
+});
+
+const answer = v.object({
+  ok: v.literal(true),
+  command: v.literal("apptainer-list"),
+  sif_store: v.string(),
+  images: v.array(image),
+});
+
+type ListAnswer = Answer & v.InferOutput<typeof answer>;
+
+export default defineCommand({
+  name: "apptainer list",
+  summary: "List the images",
+  examples: [{ command: "euler-files apptainer list", does: "Each image: up to date? on scratch?" }],
+  fields: {},
+  answer,
+  async run(_request, { system, configOption }): Promise<ListAnswer> {
+    const setting = await loadSetting(configOption, system);
+    const images = await Promise.all(
+      Object.keys(setting.section.images).map((name) => describe(setting, name, system)),
+    );
+    return { ok: true, command: "apptainer-list", sif_store: setting.sifStore, images };
+  },
+  render(answer, { stdout: style }) {
+    if (answer.images.length === 0) {
+      return { stderr: "There are no images yet: `euler-files apptainer build VENV_NAME` makes one\n" };
+    }
+    const rows = answer.images.map((one) => [
+      one.enabled ? one.name : `${one.name} (disabled)`,
+      one.venv_name,
+      one.python_version,
+      one.size_bytes === null ? "-" : formatSize(one.size_bytes),
+      `${formatAge(one.age_seconds)} ago`,
+      one.state,
+      one.on_scratch,
+    ]);
+    const head = ["Name", "Environment", "Python", "Size", "Built", "State", "On scratch"];
+    return { stdout: renderTable(head.map(style.bold), rows) };
+  },
+});
+
+async function describe(setting: ImageSetting, name: string, system: System): Promise<v.InferOutput<typeof image>> {
+  const places = placesOf(setting, name);
+  const record = recordOf(setting.section, name)!;
+  const scratch = await observeImage(setting, name, system.env).catch((error) => {
+    // Without $SCRATCH the rest can still be told.
+    if (error instanceof CliError && error.kind === "config") return undefined;
+    throw error;
+  });
+  const info = scratch?.source ?? await Deno.stat(places.sif).catch(() => undefined);
+  return {
+    name,
+    venv_name: places.venvName,
+    python_version: record.python_version,
+    sif_path: places.sif,
+    size_bytes: info?.size ?? null,
+    built_at: record.built_at,
+    age_seconds: Math.max(0, system.now() / 1000 - record.built_at),
+    enabled: record.enabled,
+    state: await stateOf(setting, name, system),
+    on_scratch: scratch === undefined ? "unknown" : imageFreshness(scratch),
+    scratch_path: scratch?.scratch.target ?? null,
+  };
+}
+
+async function stateOf(setting: ImageSetting, name: string, system: System): Promise<typeof STATES[number]> {
+  const places = placesOf(setting, name);
+  const record = recordOf(setting.section, name);
+  try {
+    return await imageState(places, record, await readInputs(setting, places, system));
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    const state = await imageState(places, record, undefined);
+    return state === "up to date" ? "no environment" : state;
+  }
+}

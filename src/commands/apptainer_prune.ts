@@ -1,0 +1,192 @@
+// `euler-files apptainer prune`: removes an image, its environment, or both.
+import * as v from "valibot";
+import { type Answer, type Context, defineCommand } from "../command.ts";
+import { planPrune, prune, type PruneMode, type PrunePlan, type PruneTarget } from "../apptainer/prune.ts";
+import { type ImageSetting, loadSetting } from "../apptainer/setting.ts";
+import { CliError } from "../errors.ts";
+import { choice, type RequestOf, text, toggle } from "../fields.ts";
+import { formatSize } from "../format.ts";
+import { nearest } from "../nearest.ts";
+import { renderTable } from "../table.ts";
+import { listVenvs } from "../venv/venv.ts";
+
+const MODES = ["both", "venv", "sif"] as const;
+
+const fields = {
+  imageName: text("The image or environment; without it and with a terminal, a list to choose from", {
+    placement: "argument",
+    placeholder: "IMAGE_NAME",
+    aliases: ["venv_name"],
+  }),
+  mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
+  dryRun: toggle("Show what would be removed"),
+  yes: toggle("Don't ask", { short: "-y" }),
+};
+
+const target = v.object({
+  kind: v.picklist(["venv", "sif", "def", "scratch sif"]),
+  path: v.string(),
+  size: v.pipe(v.string(), v.description("For people")),
+  size_bytes: v.number(),
+});
+
+const answer = v.object({
+  ok: v.boolean(),
+  command: v.literal("apptainer-prune"),
+  status: v.picklist(["pruned", "partial", "dry-run", "nothing-to-prune"]),
+  image_name: v.string(),
+  mode: v.picklist(MODES),
+  targets: v.array(target),
+  deleted: v.array(target),
+  errors: v.array(v.string()),
+  freed_bytes: v.number(),
+  dry_run: v.boolean(),
+  yes: v.boolean(),
+});
+
+type PruneAnswer = Answer & v.InferOutput<typeof answer>;
+type Request = RequestOf<typeof fields>;
+
+export default defineCommand({
+  name: "apptainer prune",
+  summary: "Remove an image, its environment, or both",
+  description: "Takes names, never paths, and removes only what the configuration's directories hold under that name.",
+  examples: [
+    { command: "euler-files apptainer prune my-old-env", does: "The environment and its image, after a question" },
+    { command: "euler-files apptainer prune my-old-env --mode sif --yes", does: "Only the image, at once" },
+    { command: "euler-files apptainer prune my-old-env --dry-run", does: "What would go, and how much it frees" },
+  ],
+  fields,
+  answer,
+  ask: askWhat,
+  async run(request, { system, configOption }): Promise<PruneAnswer> {
+    const setting = await loadSetting(configOption, system);
+    const name = request.imageName;
+    if (name === undefined) {
+      throw new CliError("usage", "Missing the name of the image", { hint: "euler-files apptainer prune IMAGE_NAME" });
+    }
+    const mode = request.mode ?? "both";
+    const plan = await planPrune(setting, name, mode, system);
+    const common = { ok: true, command: "apptainer-prune" as const, image_name: name, mode, yes: request.yes };
+    const targets = plan.targets.map(describeTarget);
+    if (plan.targets.length === 0 && plan.entry !== "remove") {
+      await refuseUnknown(setting, name, plan);
+      return {
+        ...common,
+        status: "nothing-to-prune",
+        targets,
+        deleted: [],
+        errors: [],
+        freed_bytes: 0,
+        dry_run: request.dryRun,
+      };
+    }
+    if (request.dryRun) {
+      return {
+        ...common,
+        status: "dry-run",
+        targets,
+        deleted: [],
+        errors: [],
+        freed_bytes: sum(plan.targets),
+        dry_run: true,
+      };
+    }
+    if (!request.yes) {
+      throw new CliError("refused", `Cannot remove "${name}" without a confirmation`, {
+        hint: "add --yes, or --dry-run to see what would go",
+      });
+    }
+    const outcome = await prune(plan, setting, system);
+    return {
+      ...common,
+      ok: outcome.failed.length === 0,
+      status: outcome.failed.length === 0 ? "pruned" : "partial",
+      targets,
+      deleted: outcome.deleted.map(describeTarget),
+      errors: outcome.failed.map(({ message }) => message),
+      freed_bytes: sum(outcome.deleted),
+      dry_run: false,
+    };
+  },
+  render(answer, { stderr: style }) {
+    if (answer.status === "nothing-to-prune") {
+      return { stderr: `There is nothing to remove of "${answer.image_name}"\n` };
+    }
+    const rows = (targets: PruneAnswer["targets"]) => renderTable(["", "Size", "Path"], targets.map(rowOf));
+    if (answer.status === "dry-run") {
+      return { stderr: `Would remove\n${rows(answer.targets)}and free ${formatSize(answer.freed_bytes)}\n` };
+    }
+    const errors = answer.errors.map((error) => `${style.bold(style.red("error:"))} ${error}\n`).join("");
+    const removed = answer.deleted.length === 0 ? "" : rows(answer.deleted);
+    return { stderr: `${removed}Freed ${formatSize(answer.freed_bytes)}\n${errors}` };
+  },
+});
+
+function describeTarget({ kind, path, sizeBytes, inner, venv }: PruneTarget): v.InferOutput<typeof target> {
+  const note = venv?.kind === "link"
+    ? " (only the link)"
+    : inner !== undefined && inner.length > 0
+    ? `, with the environments inside it: ${inner.join(", ")}`
+    : "";
+  return { kind, path, size: formatSize(sizeBytes) + note, size_bytes: sizeBytes };
+}
+
+function rowOf(one: v.InferOutput<typeof target>): string[] {
+  return [`  ${one.kind}`, one.size, one.path];
+}
+
+function sum(targets: readonly PruneTarget[]): number {
+  return targets.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+}
+
+/** A name that nothing knows was mistyped: then "nothing to do" would be the wrong answer. */
+async function refuseUnknown(setting: ImageSetting, name: string, plan: PrunePlan): Promise<void> {
+  const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
+  const known = [...new Set([...Object.keys(setting.section.images), ...venvs])];
+  if (known.includes(name) || known.includes(plan.places.venvName)) return;
+  const near = nearest(name, known);
+  throw new CliError("usage", `Cannot find an image or environment "${name}"`, {
+    hint: near !== undefined ? `did you mean "${near}"?` : `there are ${known.join(", ") || "none"}`,
+  });
+}
+
+async function askWhat(request: Request, context: Context): Promise<Request> {
+  const { system, prompt } = context;
+  const setting = await loadSetting(context.configOption, system);
+  const imageName = request.imageName ?? await askName(setting, context);
+  if (imageName === undefined) return request;
+  if (request.yes || request.dryRun) return { ...request, imageName };
+  const mode = request.mode ?? await prompt.select<PruneMode>({
+    message: `What shall go of "${imageName}"?`,
+    options: [
+      { value: "both", label: "environment and image" },
+      { value: "sif", label: "the image", hint: "the environment stays" },
+      { value: "venv", label: "the environment", hint: "the image stays" },
+    ],
+  });
+  const plan = await planPrune(setting, imageName, mode, system);
+  if (plan.targets.length === 0) return { ...request, imageName, mode };
+  prompt.note(renderTable(["", "Size", "Path"], plan.targets.map(describeTarget).map(rowOf)), "To be removed");
+  if (!await prompt.confirm({ message: `Remove it and free ${formatSize(sum(plan.targets))}?`, initial: false })) {
+    throw new CliError("declined", "Nothing was removed");
+  }
+  return { ...request, imageName, mode, yes: true };
+}
+
+async function askName(setting: ImageSetting, { prompt }: Context): Promise<string | undefined> {
+  const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
+  const names = [...new Set([...Object.keys(setting.section.images), ...venvs])].sort();
+  if (names.length === 0) return undefined;
+  return await prompt.select({
+    message: "Which one?",
+    options: names.map((name) => ({
+      value: name,
+      label: name,
+      hint: [
+        venvs.includes(name) ? "environment" : "",
+        Object.hasOwn(setting.section.images, name) ? "image" : "",
+      ].filter((word) => word !== "").join(" and "),
+    })),
+  });
+}

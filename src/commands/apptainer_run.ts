@@ -1,0 +1,158 @@
+// `euler-files apptainer run|exec|shell`: starts something in an image on scratch, with the caches that are staged there.
+import * as v from "valibot";
+import { type Answer, type Command, type Context, defineCommand } from "../command.ts";
+import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
+import { syncImage } from "../apptainer/image_sync.ts";
+import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
+import { CliError } from "../errors.ts";
+import { list, text, toggle } from "../fields.ts";
+import { commandLine } from "../shell/quote.ts";
+import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
+
+const fields = {
+  name: text("The image", { placement: "argument", placeholder: "NAME" }),
+  args: list("What to start in it; put -- before it", { placement: "argument", placeholder: "ARGS" }),
+  binds: list("Give the container this directory too, as apptainer's --bind takes it", {
+    flag: "--bind",
+    short: "-B",
+    placeholder: "PATH",
+  }),
+  dryRun: toggle("Show the command without starting it"),
+};
+
+const VERBS = ["run", "exec", "shell"] as const;
+type Verb = typeof VERBS[number];
+
+function answerOf<const V extends Verb>(verb: V) {
+  return v.object({
+    ok: v.boolean(),
+    command: v.literal(`apptainer-${verb}` as const),
+    image_name: v.string(),
+    image: v.pipe(v.string(), v.description("The file that is used")),
+    synced: v.pipe(v.boolean(), v.description("Whether the image had to be copied to scratch first")),
+    gpu: v.picklist(["nvidia", "amd", "none"]),
+    exports: v.pipe(
+      v.record(v.string(), v.string()),
+      v.description("The managed variables as the container sees them"),
+    ),
+    container_command: v.array(v.string()),
+    exit_code: v.optional(v.pipe(v.number(), v.description("What the program ended with; so does this command"))),
+    dry_run: v.boolean(),
+  });
+}
+
+type RunAnswer = Answer & v.InferOutput<ReturnType<typeof answerOf<Verb>>>;
+
+const SUMMARIES: Readonly<Record<Verb, string>> = {
+  run: "Run a script with the Python of an image",
+  exec: "Run any program in an image",
+  shell: "Open a shell in an image",
+};
+
+const EXAMPLES: Readonly<Record<Verb, { command: string; does: string }[]>> = {
+  run: [{
+    command: "euler-files apptainer run my-ml-env -- train.py --model bert-large",
+    does: "python train.py …, inside",
+  }],
+  exec: [{ command: "euler-files apptainer exec my-ml-env -- pip list", does: "Any program of the environment" }],
+  shell: [{ command: "euler-files apptainer shell my-ml-env", does: "Look around inside" }],
+};
+
+function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
+  return defineCommand({
+    name: `apptainer ${verb}`,
+    summary: SUMMARIES[verb],
+    description:
+      "The image is copied to scratch first if it isn't there. On a node with a GPU the container gets it (--nv). The " +
+      "variables that are staged on scratch are set in it, and their directories bound. Ends with the program's exit code.",
+    examples: EXAMPLES[verb],
+    fields,
+    answer: answerOf(verb),
+    async ask(request, { system, configOption, prompt }) {
+      if (request.name !== undefined) return request;
+      const { section } = await loadSetting(configOption, system);
+      const names = Object.keys(section.images);
+      if (names.length === 0) return request;
+      const options = names.map((name) => ({
+        value: name,
+        label: name,
+        hint: `Python ${section.images[name]?.python_version}`,
+      }));
+      return { ...request, name: await prompt.select({ message: "Which image?", options }) };
+    },
+    async run(request, context): Promise<RunAnswer> {
+      const { system } = context;
+      const setting = await loadSetting(context.configOption, system);
+      const [name] = request.name === undefined ? [] : selectImages(setting.section, [request.name]);
+      if (name === undefined) throw missing("the image", `euler-files apptainer ${verb} NAME`);
+      if (verb === "exec" && request.args.length === 0) {
+        throw missing("the program", `euler-files apptainer exec ${name} -- PROGRAM`);
+      }
+      const apptainer = findApptainer(system.env);
+      if (apptainer === undefined && !request.dryRun) throw apptainerMissing();
+      const { image, synced } = await bringImage(setting, name, request.dryRun ? "dry-run" : "if-needed", context);
+      const command = planContainer(
+        apptainer ?? { program: "apptainer", name: "apptainer" },
+        { verb, image, gpu: await findGpu(), binds: request.binds, args: request.args },
+        await stagedVariables(setting.config, setting.configPath, system).catch(noScratch),
+      );
+      const exitCode = request.dryRun
+        ? undefined
+        : await enterContainer(command, context.wantsDocument ? "stderr" : "stdout", system);
+      return {
+        ok: (exitCode ?? 0) === 0,
+        command: `apptainer-${verb}`,
+        image_name: name,
+        image,
+        synced,
+        gpu: command.gpu,
+        exports: { ...command.variables },
+        container_command: [command.program, ...command.args],
+        ...(exitCode === undefined ? {} : { exit_code: exitCode }),
+        dry_run: request.dryRun,
+      };
+    },
+    render(answer) {
+      if (!answer.dry_run) return {};
+      const variables = Object.entries(answer.exports).map(([name, value]) => `APPTAINERENV_${name}=${value}`);
+      const words = [...(variables.length === 0 ? [] : ["env", ...variables]), ...answer.container_command];
+      return { stdout: `${commandLine(words)}\n` };
+    },
+  });
+}
+
+export const run = containerCommand("run");
+export const exec = containerCommand("exec");
+export const shell = containerCommand("shell");
+
+function missing(what: string, usage: string): CliError {
+  return new CliError("usage", `Missing the name of ${what}`, { hint: usage });
+}
+
+/** The file to use: on scratch, or, where scratch can't take it, in the store. */
+async function bringImage(
+  setting: ImageSetting,
+  name: string,
+  mode: "if-needed" | "dry-run",
+  { system, report }: Context,
+): Promise<{ image: string; synced: boolean }> {
+  try {
+    const { status, facts } = await syncImage(setting, { name, mode }, report, system);
+    if (status === "synced") {
+      report({ type: "done", subject: name, outcome: "good", text: `is on scratch: ${facts.scratch.target}` });
+    }
+    return { image: facts.scratch.target, synced: status === "synced" };
+  } catch (error) {
+    const scratchFailed = error instanceof CliError && ["no-space", "file-system", "config"].includes(error.kind);
+    const places = placesOf(setting, name);
+    if (!scratchFailed || !await Deno.stat(places.sif).then(() => true, () => false)) throw error;
+    report({ type: "warning", subject: name, text: `${error.message}; running it from the store, which is slower` });
+    return { image: places.sif, synced: false };
+  }
+}
+
+/** Where scratch isn't set, nothing can be staged there. */
+function noScratch(error: unknown): Record<string, string> {
+  if (error instanceof CliError && error.kind === "config") return {};
+  throw error;
+}

@@ -1,0 +1,124 @@
+// Apptainer, or Singularity as it was called: how it is asked to build, run and tell. https://apptainer.org/docs/user/latest/
+import { CliError } from "../errors.ts";
+import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
+import type { System } from "../system/system.ts";
+import { type AloudOutcome, type Listener, runAloud } from "./aloud.ts";
+
+/** The container program of this machine. */
+export interface Apptainer {
+  readonly program: string;
+  /** Its variables are called `APPTAINER_…` or `SINGULARITY_…`. */
+  readonly name: "apptainer" | "singularity";
+}
+
+/** Apptainer, else Singularity, or undefined where the PATH has neither. */
+export function findApptainer(env: Readonly<Record<string, string>>): Apptainer | undefined {
+  for (const name of ["apptainer", "singularity"] as const) {
+    const program = findProgram(name, env);
+    if (program !== undefined) return { program, name };
+  }
+  return undefined;
+}
+
+/** The error for a machine that has neither, or hasn't loaded it. */
+export function apptainerMissing(): CliError {
+  return new CliError("missing-tool", "Cannot find apptainer or singularity on the PATH", {
+    hint: "on most clusters it comes with `module load apptainer`; `module avail` shows what it is called",
+  });
+}
+
+/** The arguments of a build. */
+export function buildArgs(options: readonly string[], image: string, definition: string): string[] {
+  return ["build", ...options, image, definition];
+}
+
+/** Builds; its words go to the listener. Its temporary files go to `temporary`, unless the person has chosen a place. */
+export async function runBuild(
+  apptainer: Apptainer,
+  args: readonly string[],
+  temporary: string,
+  listener: Listener,
+  system: System,
+): Promise<AloudOutcome> {
+  const names = ["APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"];
+  const chosen = names.some((name) => system.env[name]);
+  const variable = apptainer.name === "apptainer" ? names[0]! : names[1]!;
+  return await runAloud(
+    { program: apptainer.program, args, env: chosen ? {} : { [variable]: temporary } },
+    listener,
+    system,
+  );
+}
+
+/** How to start something in a container. */
+export interface ContainerRequest {
+  readonly verb: "run" | "exec" | "shell";
+  readonly image: string;
+  /** What the node has for it. */
+  readonly gpu: "nvidia" | "amd" | "none";
+  /** Directories of the host that the container gets under the same path. */
+  readonly binds: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** The arguments of `run`, `exec` and `shell`. */
+export function containerArgs(request: ContainerRequest): string[] {
+  return [
+    request.verb,
+    ...(request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : []),
+    ...request.binds.flatMap((path) => ["--bind", path]),
+    request.image,
+    ...request.args,
+  ];
+}
+
+/** The variables that set others inside the container, whatever its own environment says. */
+export function containerEnvironment(
+  apptainer: Apptainer,
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const prefix = apptainer.name === "apptainer" ? "APPTAINERENV_" : "SINGULARITYENV_";
+  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [prefix + name, value]));
+}
+
+/** Starts the container in our place and returns the exit code of what ran in it. */
+export async function enterContainer(
+  command: {
+    readonly program: string;
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  },
+  stdout: "stdout" | "stderr",
+  system: System,
+): Promise<number> {
+  const { program, args, env } = command;
+  return await runInForeground({ program, args, env, ...(stdout === "stderr" ? { stdout } : {}) }, system);
+}
+
+/** Runs a script of sh in an image and returns what it printed, or undefined with the last words if it failed. */
+export async function runShellIn(
+  apptainer: Apptainer,
+  image: string,
+  script: string,
+  system: System,
+): Promise<{ readonly stdout: string } | { readonly failure: readonly string[] }> {
+  const args = ["exec", "--cleanenv", "--no-home", image, "/bin/sh", "-c", script];
+  const outcome = await spawn({ program: apptainer.program, args }, system);
+  if (outcome.code === 0) return { stdout: outcome.stdout };
+  return { failure: outcome.stderr.trimEnd().split("\n").slice(-20) };
+}
+
+/** Whether a file is an image: the format's magic stands behind a launch line of 32 bytes (SIF specification). */
+export async function isImageFile(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path);
+    const head = new Uint8Array(42);
+    let read = 0;
+    for (let got: number | null; read < head.length && (got = await file.read(head.subarray(read))) !== null;) {
+      read += got;
+    }
+    return new TextDecoder().decode(head.subarray(32, 41)) === "SIF_MAGIC";
+  } catch {
+    return false;
+  }
+}
