@@ -14,6 +14,8 @@ export interface TarPipeRequest {
   readonly sparse: "holes" | "none";
   /** `same`: as they are in `from`, which only root can; `own`: ours. Then files are made with their final mode at once. */
   readonly owners: "same" | "own";
+  /** `same`: as they are in `from`; `umask`: as a program of this user would make them. */
+  readonly modes: "same" | "umask";
 }
 
 /** How a pipeline ended. */
@@ -34,7 +36,7 @@ const WRITE =
 
 // A stop goes to the writing end; the reading one then has nobody left to write to.
 const PIPE = `exec 3>&1
-{ "$0" ${READ} $4 --directory="$1" --files-from="$3" 3>&-; echo "r $?" >&3; } | "$0" ${WRITE} "$5" --directory="$2" 3>&- &
+{ "$0" ${READ} $4 --directory="$1" --files-from="$3" 3>&-; echo "r $?" >&3; } | "$0" ${WRITE} "$5" "$6" --directory="$2" 3>&- &
 writing=$!
 trap 'kill -TERM $writing 2>/dev/null' TERM
 wait $writing; code=$?
@@ -43,18 +45,13 @@ echo "w $code"`;
 
 /** Moves the listed names. Doesn't throw for what tar could not move: the caller looks at what arrived. */
 export async function runTarPipe(request: TarPipeRequest, system: System): Promise<TarPipeOutcome> {
-  const { program, from, to, listFile, sparse, owners } = request;
+  const { program, from, to, listFile, sparse, owners, modes } = request;
   const outcome = await spawn({
     program: "/bin/sh",
     args: [
-      "-c",
-      PIPE,
-      program,
-      from,
-      to,
-      listFile,
-      sparse === "holes" ? "--sparse" : "",
-      `--${owners === "same" ? "" : "no-"}same-owner`,
+      ...["-c", PIPE, program, from, to, listFile, sparse === "holes" ? "--sparse" : ""],
+      owners === "same" ? "--same-owner" : "--no-same-owner",
+      modes === "same" ? "--same-permissions" : "--no-same-permissions",
     ],
     env: { LC_ALL: "C", TAR_OPTIONS: null },
   }, system);

@@ -89,7 +89,8 @@ export class Execution {
       const publish = () => Promise.resolve();
       return new LargeFiles({ ...common, writePath: final, publish, journals: files.journals }, LARGE_AT_ONCE);
     }
-    if (files.kind !== "tar beside") return undefined;
+    // Modes and owners that aren't the source's are the pipeline's business.
+    if (files.kind !== "tar beside" || files.keep === "content") return undefined;
     const names = new Map<Item, string>();
     const writePath = (item: Item) => {
       const name = names.get(item) ?? `${files.beside}/large-${names.size}`;
@@ -237,7 +238,7 @@ export class Execution {
     if (!isReachable(directory)) {
       const listFile = await this.workplace.writeList([`./${directory}`]);
       await runTarPipe(
-        { ...this.#pipe(), listFile, sparse: "none", owners: this.workplace.ownersOf([]) },
+        { ...this.#pipe(), listFile, sparse: "none", owners: "own", modes: "same" },
         this.#place.system,
       );
       return;
@@ -310,7 +311,7 @@ export class Execution {
     const listFile = await this.workplace.writeList(names);
     const { system } = this.#place;
     const owners = this.workplace.ownersOf(part.map(({ self }) => self));
-    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners }, system);
+    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners, modes: "same" }, system);
     else {
       // rsync takes a listed "." for the files in it as well (rsync(1), --dirs), even those that shall be left alone.
       const extraArgs = ["--include=*/", "--exclude=*", ...how.extraArgs];

@@ -22,7 +22,7 @@ export type Writer =
   /** tar into `to`: for a tree that nobody reads yet. */
   | { readonly kind: "tar"; readonly journals: string }
   /** tar into a tree beside `to`, then one rename a file: readers see the old or the new file. */
-  | { readonly kind: "tar beside"; readonly beside: string }
+  | { readonly kind: "tar beside"; readonly beside: string; readonly keep: RsyncRequest["keep"] }
   | { readonly kind: "rsync"; readonly options: Omit<RsyncRequest, "from" | "to" | "listFile"> };
 
 /** The roots and what there is to work with. */
@@ -99,30 +99,26 @@ async function moveByRsync(
 
 async function moveByTar(
   items: readonly Item[],
-  writer: Writer,
+  writer: Writer & { readonly kind: "tar" | "tar beside" },
   listFile: string,
   place: ShardPlace,
 ): Promise<Attempt> {
   const { from, workplace, system } = place;
   const to = writer.kind === "tar beside" ? `${writer.beside}/${crypto.randomUUID()}` : place.to;
   if (writer.kind === "tar beside") await Deno.mkdir(to, { mode: 0o700 });
-  const sparse = items.some((item) => item.entry.sparse) ? "holes" : "none";
-  const owners = workplace.ownersOf(items.map((item) => item.entry));
-  const outcome = await runTarPipe({ program: workplace.tar!, from, to, listFile, sparse, owners }, system);
+  const outcome = await runTarPipe({
+    ...{ program: workplace.tar!, from, to, listFile },
+    sparse: items.some((item) => item.entry.sparse) ? "holes" : "none",
+    owners: workplace.ownersOf(items.map((item) => item.entry)),
+    modes: writer.kind === "tar beside" && writer.keep === "content" ? "umask" : "same",
+  }, system);
   refuseWhenFull(outcome.lastWords, place.to);
   const seen = await inspect(to, items, { ...place, to });
   // Code 1: a file changed while it was read, and which one it was only the source can tell.
   const unchanged = outcome.readCode === 0 ? seen.arrived : await stillTheSame(seen.arrived, place);
   // A file whose writing failed at its end (NFS says so at close only) may look right: none of these is believed.
   const arrived = outcome.writeCode === 0 ? unchanged : [];
-  if (writer.kind === "tar beside") {
-    await forEachAtOnce(
-      arrived,
-      workplace.width,
-      (item) => Deno.rename(`${to}/${pathOf(item)}`, `${place.to}/${pathOf(item)}`),
-    );
-    await Deno.remove(to, { recursive: true });
-  }
+  if (writer.kind === "tar beside") await publish(arrived, to, writer.keep, place);
   for (const item of arrived) place.onDone(1, item.entry.sizeBytes);
   const done = new Set(arrived);
   return {
@@ -131,6 +127,28 @@ async function moveByTar(
     lastWords: outcome.lastWords,
     code: Math.max(outcome.readCode, outcome.writeCode),
   };
+}
+
+/** Renames what arrived beside the target into it; a reader sees the old file or the new one. */
+async function publish(
+  items: readonly Item[],
+  beside: string,
+  keep: RsyncRequest["keep"],
+  place: ShardPlace,
+): Promise<void> {
+  const { to, workplace, system } = place;
+  const before = keep === "content" ? await lookAtPaths(to, items.map(pathOf), workplace, system) : undefined;
+  await forEachAtOnce(items, workplace.width, async (item) => {
+    const path = `${beside}/${pathOf(item)}`;
+    if (before !== undefined && item.entry.type === "file") {
+      const mode = before.get(pathOf(item))?.mode;
+      if (mode !== undefined) await Deno.chmod(path, mode);
+      using file = await Deno.open(path);
+      await file.sync();
+    }
+    await Deno.rename(path, `${to}/${pathOf(item)}`);
+  });
+  await Deno.remove(beside, { recursive: true });
 }
 
 /** Which items stand in a tree with the content they should have. */
@@ -184,7 +202,8 @@ async function reasonFor(item: Item, lastWords: readonly string[], place: ShardP
       return messageOf(error).replace(/ \(os error.*/, "");
     }
   }
-  const word = lastWords.findLast((line) => line.includes(item.entry.name));
+  const { name } = item.entry;
+  const word = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`/${name}: `));
   return word ?? "it changed while it was copied";
 }
 

@@ -345,8 +345,8 @@ function writingFor(
   return {
     files: beside === undefined
       ? { kind: "tar", journals: `${request.to}/${JOURNALS}` }
-      : { kind: "tar beside", beside },
-    special: workplace.hasRsync ? copy : undefined,
+      : { kind: "tar beside", beside, keep: request.policy === "stage-out" ? "content" : "copy" },
+    special: workplace.hasRsync ? (request.policy === "stage-out" ? content : copy) : undefined,
     directories: request.policy === "stage-out" ? "none" : "tar",
     directoryMode: request.policy === "stage-out" ? "umask" : "private",
   };
@@ -359,7 +359,8 @@ async function prepareTarget(request: TransferRequest, engine: "rsync" | "native
   if (`${from}/`.startsWith(`${to}/`) || `${to}/`.startsWith(`${from}/`)) {
     throw new CliError("refused", `Cannot transfer "${request.from}" to "${request.to}": one is inside the other`);
   }
-  if (engine === "rsync" || request.publish === "unpublished") return undefined;
+  const isUnused = request.policy === "stage-in" && request.publish === "unpublished";
+  if (engine === "rsync" || isUnused) return undefined;
   await sweep(`${to}.incoming-`);
   const beside = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
   await Deno.mkdir(beside, { mode: 0o700 });

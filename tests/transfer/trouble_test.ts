@@ -1,0 +1,85 @@
+// Files that can't be read, change or vanish while they are copied, a disk that is full: what arrived is right, and the
+// outcome names the rest.
+import assert from "node:assert/strict";
+import { CliError } from "../../src/errors.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { differences, requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+
+const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;
+
+for (const engine of ["native", "rsync"] as const) {
+  Deno.test(`${engine}: an unreadable file and directory are named, the rest arrives, and the outcome is partial`, async () => {
+    await using place = await temporaryDirectory();
+    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await shell(
+      `chmod 755 ${place.path}; mkdir -p ${from}/closed ${from}/open; echo a >${from}/closed/a; echo b >${from}/open/b; echo c >${from}/open/c
+       mkdir ${from}/none; chmod 000 ${from}/open/c ${from}/closed; chown -R 65534:65534 ${place.path}`,
+    );
+    const request = JSON.stringify(requestFor(from, to, { engine }));
+    // Through a descriptor, since the program may lie where only we may go.
+    const output = await shell(
+      `exec 9<${Deno.execPath()}; setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=${place.path} ` +
+        `DENO_DIR=${place.path}/deno DENO_NO_UPDATE_CHECK=1 /proc/self/fd/9 run --allow-all --no-prompt --no-config ${RUNNER} '${request}'`,
+    );
+    const outcome = JSON.parse(output);
+    assert.equal(outcome.status, "partial");
+    assert.deepEqual(outcome.missing.map((item: { path: string }) => item.path).toSorted(), ["closed", "open/c"]);
+    for (const { reason } of outcome.missing) assert.match(reason, /[Pp]ermission denied/);
+    assert.equal(await shell(`cd ${to}; find . -type f`), "./open/b\n");
+  });
+
+  Deno.test(`${engine}: files that grow, change and vanish meanwhile never leave a mixture`, async () => {
+    await using place = await temporaryDirectory();
+    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await shell(`mkdir ${from}; for i in $(seq 400); do echo 0 >${from}/$i; done`);
+    const restless = new Deno.Command("bash", {
+      args: [
+        "-c",
+        "while :; do for i in $(seq 1 7 400); do echo $RANDOM >>$i; done; rm -f $((RANDOM % 400 + 1)); done",
+      ],
+      cwd: from,
+    }).spawn();
+    const outcome = await transferTree(requestFor(from, to, { engine }), testSystem());
+    restless.kill("SIGKILL");
+    await restless.status;
+    for (const { reason } of outcome.missing) assert.match(reason, /vanished|changed|No such file/);
+    const settled = await transferTree(requestFor(from, to, { engine, baseline: outcome.manifest }), testSystem());
+    assert.equal(settled.status, "complete");
+    assert.equal(await differences(from, to), "");
+  });
+
+  Deno.test(`${engine}: a full disk ends it with the figures, before or while it writes`, async () => {
+    await using place = await temporaryDirectory();
+    const [from, to] = [`${place.path}/from`, `${place.path}/small/to`];
+    await shell(`mkdir ${from} ${place.path}/small; mount -t tmpfs -o size=1m,nr_inodes=60 small ${place.path}/small`);
+    try {
+      await shell(`head -c 3M /dev/urandom >${from}/big`);
+      await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
+      await shell(`rm ${from}/big; for i in $(seq 100); do echo $i >${from}/$i; done`);
+      await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
+      // These fit by their sizes, but each needs two pages: it is the writing that fails.
+      await shell(
+        `rm ${from}/*; for i in $(seq 50); do head -c 4200 /dev/zero >${from}/$i; done; head -c 700000 /dev/zero >${from}/z`,
+      );
+      await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
+    } finally {
+      await shell(`umount ${place.path}/small`);
+    }
+  });
+
+  Deno.test(`${engine}: ten thousand names in one directory and hard links across many arrive as they are`, async () => {
+    await using place = await temporaryDirectory();
+    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await shell(
+      `mkdir -p ${from}/flat ${from}/many; cd ${from}/flat; seq -f 'name %g' 10000 | xargs -d '\\n' touch
+       cd ${from}/many; mkdir -p {1..100}/{a,b}; for i in {1..100}; do echo $i >$i/x; done; cp -al . ../linked; cp -al . ../flat/more`,
+    );
+    const outcome = await transferTree(requestFor(from, to, { engine }), testSystem());
+    assert.equal(outcome.filesTotal, 10_300);
+    assert.equal(await differences(from, to), "");
+  });
+}
+
+function isNoSpace(error: unknown): boolean {
+  return error instanceof CliError && error.kind === "no-space";
+}
