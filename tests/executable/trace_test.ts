@@ -11,9 +11,14 @@ async function trace(world: World, argv: readonly string[]): Promise<readonly st
   return (await Deno.readTextFile(log)).split("\n");
 }
 
-/** Calls that name something below $TMPDIR, or where a compiled program's files seem to be, which are never on disk. */
+/**
+ * Calls that name something below $TMPDIR, or where a compiled program's files seem to be, which are never on disk.
+ * A directory that this run itself made there, with a name nobody could foresee and for nobody else (0700), doesn't count.
+ */
 function inTemporaryDirectories(world: World, calls: readonly string[]): readonly string[] {
-  return calls.filter((call) => call.includes(`"${world.env.TMPDIR}/`) || call.includes('"/tmp/deno-compile-'));
+  const made = calls.flatMap((call) => /mkdir\("([^"]+-[0-9a-f]{8,16})", 0700\) += 0$/.exec(call)?.[1] ?? []);
+  const foreign = calls.filter((call) => !made.some((directory) => call.includes(`"${directory}`)));
+  return foreign.filter((call) => call.includes(`"${world.env.TMPDIR}/`) || call.includes('"/tmp/deno-compile-'));
 }
 
 function overNetwork(calls: readonly string[]): readonly string[] {
@@ -27,14 +32,24 @@ testNeeding(["strace", "bash"], "the trace shows what a program opens in $TMPDIR
   ok(overNetwork(calls).length > 0);
 });
 
-for (const args of [["--version"], ["--help"]]) {
-  testExecutable(["strace"], `${args.join(" ")} opens nothing in $TMPDIR and no network`, async () => {
-    await using world = await makeWorld();
-    // Where Deno keeps compiled code that it runs unseen, unless it was told not to.
-    await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by somebody else" });
-    const calls = await trace(world, [world.executable, ...args]);
-    ok(calls.length > 5);
-    deepEqual(inTemporaryDirectories(world, calls), []);
-    deepEqual(overNetwork(calls), []);
-  });
+for (const args of [["--version"], ["--help"], ["status"], ["sync"], ["push"], ["shell-init"]]) {
+  testExecutable(
+    ["strace", "rsync"],
+    `${args.join(" ")} opens nothing in $TMPDIR that it has not made, and no network`,
+    async () => {
+      await using world = await makeWorld();
+      // Where Deno keeps compiled code that it runs unseen, unless it was told not to.
+      await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by somebody else" });
+      await world.writeTree("home/cache", { "model/weights": "text", "model/link": { link: "weights" } });
+      await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/cache") } } });
+      if (args[0] === "push") {
+        equal((await world.run(["sync"])).code, 0);
+        await world.writeTree("scratch/.cache/euler-files/HF_HOME", { downloaded: "text" });
+      }
+      const calls = await trace(world, [world.executable, ...args]);
+      ok(calls.length > 5);
+      deepEqual(inTemporaryDirectories(world, calls), []);
+      deepEqual(overNetwork(calls), []);
+    },
+  );
 }
