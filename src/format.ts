@@ -60,3 +60,9 @@ export function listSome(names: readonly string[], limit = 5): string {
   const shown = names.slice(0, limit).map(printable).join(", ");
   return names.length > limit ? `${shown} and ${formatCount(names.length - limit)} more` : shown;
 }
+
+/** A word to paste into a shell: as it is where that is safe, else between single quotes. For hints, not for eval. */
+export function shellWord(text: string): string {
+  if (/^[\w@%+=:,.\/-]+$/.test(text)) return text;
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}

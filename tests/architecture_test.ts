@@ -12,7 +12,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["global_options.ts"],
   ["failures.ts"],
   ["command.ts"],
-  ["apptainer"],
+  ["apptainer", "migration"],
   ["staging", "venv", "shell"],
   ["transfer"],
   ["config", "tools"],
@@ -31,8 +31,8 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** A feature stands alone; these meet below the commands. */
-const FEATURES = ["apptainer", "staging", "venv", "shell"];
-const FEATURE_IMPORTS = ["apptainer → staging", "apptainer → venv"];
+const FEATURES = ["apptainer", "migration", "staging", "venv", "shell"];
+const FEATURE_IMPORTS = ["apptainer → staging", "apptainer → venv", "migration → staging", "migration → venv"];
 
 /** What touches the process or the machine, and the rooms that may. */
 const EDGES: readonly { readonly what: string; readonly pattern: RegExp; readonly rooms: readonly string[] }[] = [

@@ -12,6 +12,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
+  "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },
   "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
   "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },
   "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },

@@ -18,6 +18,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "config validate": [],
   "init": ["--input-json", "init.json"],
   "schema": [],
+  "migrate": ["HF_HOME", "--to", "moved", "--dry-run"],
   "venv install": ["new", "idna", "--venv-base", "venvs", "--dry-run"],
   "venv list": ["--venv-base", "venvs"],
   "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],

@@ -1,0 +1,223 @@
+// `migrate`: moves a cache or one of the configured directories to another place, and the configuration with it.
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
+import { CliError } from "../errors.ts";
+import { type RequestOf, text, toggle } from "../fields.ts";
+import { formatFiles, formatSize, shellWord } from "../format.ts";
+import { migrate as runMigration } from "../migration/migrate.ts";
+import { type MigrationPlan, type MigrationRequest, planMigration } from "../migration/plan.ts";
+import { findStaleLines } from "../migration/rc_files.ts";
+import { DIRECTORY_FIELDS, findPlace, isOnScratch, listPlaces, type Settings } from "../migration/target.ts";
+
+const FIELDS = {
+  what: text(`What to move: a variable, or ${DIRECTORY_FIELDS.join(", ")}`, {
+    placement: "argument",
+    placeholder: "WHAT",
+  }),
+  to: text("Where to", { placeholder: "PATH", aliases: ["to_path", "new_path"] }),
+  dryRun: toggle("Check everything and show what would be done"),
+  noDelete: toggle("Keep the old directory", { aliases: ["keep_old"] }),
+  yes: toggle("Don't ask", { short: "-y" }),
+};
+
+type MigrateRequest = RequestOf<typeof FIELDS>;
+
+const STALE_LINE_SCHEMA = v.object({
+  file: v.string(),
+  line: v.number(),
+  text: v.string(),
+  change_to: v.string(),
+});
+
+const ANSWER_SCHEMA = v.object({
+  command: v.literal("migrate"),
+  ok: v.pipe(v.boolean(), v.description("false: the migration is done, but the old directory could not be deleted")),
+  dry_run: v.boolean(),
+  keep_old: v.boolean(),
+  what: v.string(),
+  target_type: v.picklist(["var", "apptainer", "scratch"]),
+  status: v.picklist(["migrated", "dry-run"]),
+  old_path: v.string(),
+  new_path: v.string(),
+  deleted_old: v.boolean(),
+  old_kept_at: v.nullable(v.pipe(v.string(), v.description("Where the old directory is, if it is still there"))),
+  resumed: v.pipe(v.boolean(), v.description("An interrupted migration was taken up")),
+  files: v.optional(
+    v.pipe(v.number(), v.description("Files in the directory; absent where only the old one was left")),
+  ),
+  bytes: v.optional(v.number()),
+  files_to_copy: v.optional(v.number()),
+  bytes_to_copy: v.optional(v.number()),
+  rewritten: v.pipe(
+    v.array(v.object({ name: v.string(), files: v.number() })),
+    v.description("Environments whose files name the directory they are in"),
+  ),
+  inner_links: v.pipe(
+    v.number(),
+    v.description("Links by absolute path into the directory itself, which are led anew"),
+  ),
+  rc_files: v.pipe(v.array(STALE_LINE_SCHEMA), v.description("Lines that still name the old directory")),
+  warnings: v.array(v.string()),
+});
+
+type MigrateAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+/** Moves one directory. */
+export const migrate = defineCommand({
+  name: "migrate",
+  summary: "Move a cache or another configured directory to a new place",
+  description:
+    "Copies, compares, switches the configuration, and deletes the old directory only if it is still the same. " +
+    "Interrupted at any point, the same command goes on where it was.",
+  examples: [
+    { command: "euler-files migrate HF_HOME --to /cluster/project/me/huggingface", does: "Move one cache" },
+    {
+      command: "euler-files migrate venv_base --to /new/venvs --dry-run",
+      does: "Whether it would work, and what it would do",
+    },
+    {
+      command: "euler-files migrate HF_HOME --to /new/hf --no-delete --yes",
+      does: "Without questions; the old copy stays",
+    },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  ask: askMigrate,
+  run: runMigrate,
+  render: renderMigrate,
+});
+
+async function readSettings(context: Context): Promise<Settings> {
+  const { env, cwd } = context.system;
+  const path = configPath({ config: context.configOption }, env, cwd);
+  const { config } = await readConfig(path);
+  return { config, path, env, cwd };
+}
+
+async function askMigrate(request: MigrateRequest, context: Context): Promise<MigrateRequest> {
+  const { prompt } = context;
+  const settings = await readSettings(context);
+  const what = request.what ?? await prompt.select({
+    message: "What shall move?",
+    options: listPlaces(settings).map(({ what, value }) => ({ value: what, label: what, hint: value })),
+  });
+  const { value } = findPlace(what, settings);
+  const to = request.to ?? await prompt.text({
+    message: `Where to? It is in ${value}`,
+    check: (answer) => answer.trim() === "" ? "a directory is needed" : undefined,
+  });
+  const asked = { ...request, what, to };
+  if (request.yes || request.dryRun) return asked;
+  const answer = await prompt.select({
+    message: `Move ${what} from ${value} to ${to}?`,
+    options: [
+      ...(request.noDelete
+        ? []
+        : [{ value: "delete", label: "Yes, and delete the old directory when all is checked" }]),
+      { value: "keep", label: "Yes, and keep the old directory" },
+      { value: "no", label: "No" },
+    ],
+  });
+  if (answer === "no") throw new CliError("declined", "Nothing was moved");
+  return { ...asked, noDelete: answer === "keep", yes: true };
+}
+
+async function runMigrate(request: MigrateRequest, context: Context): Promise<MigrateAnswer> {
+  const { system, report } = context;
+  const wanted = migrationRequest(request);
+  const settings = await readSettings(context);
+  if (request.dryRun) {
+    const plan = await planMigration(wanted, settings, system);
+    for (const text of plan.warnings) report({ type: "warning", subject: wanted.what, text });
+    return { ...await answerFor(plan, settings), status: "dry-run", dry_run: true, ok: true };
+  }
+  const { plan, old } = await runMigration(wanted, settings, system, report);
+  for (const warning of old.warnings) report({ type: "warning", subject: wanted.what, ...warning });
+  const answer = await answerFor(plan, settings);
+  return {
+    ...answer,
+    status: "migrated",
+    dry_run: false,
+    ok: !old.failed,
+    deleted_old: old.deleted,
+    old_kept_at: old.keptAt ?? null,
+    warnings: [...answer.warnings, ...old.warnings.map(({ text }) => text)],
+  };
+}
+
+function migrationRequest(request: MigrateRequest): MigrationRequest {
+  if (request.what === undefined) {
+    throw new CliError("usage", "Cannot tell what to migrate: WHAT was not given", {
+      hint: "write `euler-files migrate HF_HOME --to PATH`, with the name of a variable or directory",
+    });
+  }
+  if (!request.yes && !request.dryRun) {
+    throw new CliError("usage", `Cannot ask whether to migrate ${request.what}: there is no terminal`, {
+      hint: "add --yes; `--dry-run` shows what would be done",
+    });
+  }
+  return { what: request.what, to: request.to, oldDirectory: request.noDelete ? "keep" : "delete" };
+}
+
+type PlanAnswer = Omit<MigrateAnswer, "status" | "dry_run" | "ok">;
+
+async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAnswer> {
+  const { place, destination, journal } = plan;
+  const copy = plan.kind === "copy" ? plan.copy : undefined;
+  const rewrites = copy?.rewrites ?? [];
+  const oldPath = journal?.old_path ?? place.value;
+  return {
+    command: "migrate",
+    what: place.what,
+    target_type: place.kind === "variable" ? "var" : isOnScratch(place.kind) ? "scratch" : "apptainer",
+    keep_old: plan.oldDirectory === "keep",
+    old_path: oldPath,
+    new_path: destination.value,
+    deleted_old: false,
+    old_kept_at: oldPath,
+    resumed: journal !== undefined,
+    ...(copy === undefined ? {} : {
+      files: copy.transfer.filesTotal,
+      bytes: copy.transfer.bytesTotal,
+      files_to_copy: copy.transfer.filesToTransfer,
+      bytes_to_copy: copy.transfer.bytesToTransfer,
+    }),
+    rewritten: rewrites.flatMap(({ environment, changes }) =>
+      environment === undefined ? [] : [{ name: environment, files: changes.length }]
+    ),
+    inner_links: rewrites.find(({ environment }) => environment === undefined)?.changes.length ?? 0,
+    rc_files: await findStaleLines(oldPath, destination.value, env),
+    warnings: [...plan.warnings],
+  };
+}
+
+function renderMigrate(answer: MigrateAnswer, { stderr: style }: Styles): Rendered {
+  const { what, old_path: from, new_path: to } = answer;
+  const size = answer.files === undefined ? "" : `, ${formatFiles(answer.files)}, ${formatSize(answer.bytes ?? 0)}`;
+  const lines: string[] = [];
+  if (answer.dry_run) {
+    lines.push(
+      `Would move ${style.bold(what)}${size}`,
+      `  from ${from}`,
+      `  to   ${to}`,
+      answer.keep_old
+        ? "The old directory would be kept."
+        : "The old directory would be deleted, if it is still the same then.",
+    );
+  } else {
+    lines.push(`Moved ${style.bold(what)}${size}`, `  from ${from}`, `  to   ${to}`);
+    if (answer.deleted_old) lines.push("The old directory is deleted.");
+    else if (answer.old_kept_at !== null) lines.push(`The old directory is in ${answer.old_kept_at}`);
+  }
+  for (const { name, files } of answer.rewritten) lines.push(`  ${name}: ${formatFiles(files)} with paths to fix`);
+  if (answer.rc_files.length > 0) lines.push("", "Change these lines, which still name the old directory:");
+  for (const { file, line, text, change_to } of answer.rc_files) {
+    lines.push(
+      `  ${shellWord(file)}:${line}`,
+      style.red(`    - ${text.trim()}`),
+      style.green(`    + ${change_to.trim()}`),
+    );
+  }
+  return { stderr: lines.join("\n") + "\n" };
+}

@@ -1,0 +1,172 @@
+// The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
+// Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
+import { CliError, Interrupted, messageOf } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { listSome, printable } from "../format.ts";
+import { isReachable } from "../system/file_names.ts";
+import type { System } from "../system/system.ts";
+import { syncFileSystem } from "../tools/sync.ts";
+import { compareTrees } from "../transfer/compare.ts";
+import {
+  carryOut,
+  planTransfer,
+  type TransferOutcome,
+  type TransferPlan,
+  type TransferProgress,
+  transferTree,
+} from "../transfer/transfer.ts";
+import type { Move } from "./destination.ts";
+import { type Journal, writeJournal } from "./journal.ts";
+import { isLockFile } from "./locks.ts";
+import { type CopyPlan, planRewrites, resumeCommand, transferRequest } from "./plan.ts";
+import { applyRewrites, rewrittenPaths } from "./rewrites.ts";
+
+/** A directory in which files come and go gets this many passes until one finds nothing. */
+const PASSES = 4;
+
+/** What the copy needs besides the plan. */
+export interface CopyTools {
+  readonly system: System;
+  readonly report: Report;
+}
+
+/**
+ * Makes the complete copy and returns the journal with what was noted on the way. Throws a CliError that says what could not
+ * be copied and how to go on; the copy so far stays, and the same command takes it up again.
+ */
+export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyTools): Promise<Journal> {
+  const { move, copy } = plan;
+  if (copy === undefined) return begun;
+  try {
+    await writeJournal(plan.journalPath, begun);
+    const journal = { ...begun, to_inode: await makeDestination(move) };
+    await writeJournal(plan.journalPath, journal);
+    const last = await copyUntilSame(plan, copy, tools);
+    const rewritten = await rewrite(plan, last, journal);
+    if (plan.place.kind !== "variable") await removeLeases(move.to);
+    await syncFileSystem(move.to, tools.system);
+    return rewritten;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      const hint = `run \`${resumeCommand(move)}\` again to go on`;
+      tools.report({ type: "warning", subject: move.what, text: "nothing was switched or deleted yet", hint });
+    }
+    if (!(error instanceof CliError)) throw error;
+    throw withResumeHint(error, move);
+  }
+}
+
+async function makeDestination({ to }: Move): Promise<number | null> {
+  try {
+    await Deno.mkdir(to, { recursive: true, mode: 0o700 });
+    return (await Deno.stat(to)).ino;
+  } catch (error) {
+    throw new CliError("file-system", `Cannot make "${to}": ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Copies until a look at both sides finds nothing more to copy; returns what then stands there. */
+async function copyUntilSame(
+  plan: CopyPlan,
+  copy: NonNullable<CopyPlan["copy"]>,
+  { system, report }: CopyTools,
+): Promise<TransferPlan> {
+  const { move } = plan;
+  const request = {
+    ...transferRequest(copy.real),
+    report: (progress: TransferProgress) => tell(move.what, progress, report),
+  };
+  let different: readonly string[] = [];
+  for (let pass = 1; pass <= PASSES; pass++) {
+    const outcome = pass === 1 ? await carryOut(copy.transfer, request, system) : await transferTree(request, system);
+    refuseIncomplete(move, outcome);
+    const compared = await compareTrees(copy.real.from, copy.real.to, system);
+    const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
+    different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
+    if (different.length > 0) continue;
+    const extra = counted.filter(({ kind }) => kind === "extra").map(({ path }) => path);
+    warnOfExtra(move, await removeLeftovers(copy.real, extra), report);
+    return pass === 1 ? copy.transfer : await planTransfer(request, system);
+  }
+  throw new CliError("refused", `Cannot migrate ${move.what}: "${move.from}" changes while it is copied`, {
+    lines: different.slice(0, 10).map(printable),
+    hint: "end what writes there",
+  });
+}
+
+function warnOfExtra({ what, to }: Move, extra: readonly string[], report: Report): void {
+  if (extra.length === 0) return;
+  const text = `"${to}" has what the old directory has no more: ${listSome(extra)}`;
+  report({ type: "warning", subject: what, text });
+}
+
+/**
+ * Removes the temporary files that a killed rsync left beside those it was writing (`.NAME.aB3xYz`); returns the other names.
+ * The directory was empty when the copy was begun.
+ */
+async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Promise<string[]> {
+  const others: string[] = [];
+  for (const path of extra) {
+    const slash = path.lastIndexOf("/") + 1;
+    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(path.slice(slash))?.[1];
+    const isLeftover = name !== undefined && isReachable(path) && await isFile(`${to}/${path}`) &&
+      await isFile(`${from}/${path.slice(0, slash)}${name}`);
+    if (isLeftover) await Deno.remove(`${to}/${path}`);
+    else others.push(path);
+  }
+  return others;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then((info) => info.isFile, () => false);
+}
+
+function tell(subject: string, progress: TransferProgress, report: Report): void {
+  const { phase, filesDone, filesSeen, bytesDone, filesTotal, bytesTotal } = progress;
+  report({
+    type: "progress",
+    subject,
+    progress: {
+      phase: phase === "transferring" ? "copying" : phase,
+      filesDone: phase === "comparing" ? filesSeen : filesDone,
+      bytesDone,
+      ...(filesTotal === undefined ? {} : { filesTotal }),
+      ...(bytesTotal === undefined ? {} : { bytesTotal }),
+    },
+  });
+}
+
+function refuseIncomplete(move: Move, outcome: TransferOutcome): void {
+  if (outcome.status === "complete" || outcome.vanishedOnly) return;
+  const missing = outcome.missing.slice(0, 10).map(({ path, reason }) => `${printable(path)}: ${reason}`);
+  throw new CliError("transfer", `Cannot migrate ${move.what}: not everything could be copied to "${move.to}"`, {
+    lines: missing.length > 0 ? missing : outcome.lastWords,
+  });
+}
+
+async function rewrite(plan: CopyPlan, transfer: TransferPlan, journal: Journal): Promise<Journal> {
+  // Planned anew from what was copied last.
+  const rewrites = await planRewrites(plan, plan.copy!.real, transfer);
+  if (rewrites.length === 0) return journal;
+  const noted = { ...journal, rewritten: rewrittenPaths(rewrites) };
+  await writeJournal(plan.journalPath, noted);
+  await applyRewrites(rewrites, plan.move.to);
+  return noted;
+}
+
+/** A lease tells by its heartbeat that its holder lives; a copy of one would only make others wait. */
+async function removeLeases(directory: string): Promise<void> {
+  const entries = await Array.fromAsync(Deno.readDir(directory));
+  for (const { name } of entries) {
+    if (isLockFile(name) && name.endsWith(".lease")) await Deno.remove(`${directory}/${name}`).catch(() => {});
+  }
+}
+
+function withResumeHint(error: CliError, move: Move): CliError {
+  const first = error.hint === undefined || error.kind === "no-space" ? "put that right" : error.hint;
+  return new CliError(error.kind, error.message, {
+    lines: error.lines,
+    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(move)}\` again`,
+    cause: error,
+  });
+}

@@ -1,0 +1,61 @@
+// The journal of a migration that is under way: whoever finds one after a crash knows how far it got and what is its own.
+// It lies beside the configuration, because it belongs to the field that is about to change.
+import * as v from "valibot";
+import { CliError } from "../errors.ts";
+import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+
+const JOURNAL_SCHEMA = v.object({
+  what: v.string(),
+  /** The field that changes, as the history in the configuration names it: `source`, `venv_base`. */
+  field: v.string(),
+  /** The field's value before and after. */
+  old_path: v.string(),
+  new_path: v.string(),
+  /** The directories whose content moves. */
+  from: v.string(),
+  to: v.string(),
+  /** The inode of `to`, once it is there and was empty: what is in it then is a copy of ours. */
+  to_inode: v.nullable(v.number()),
+  /** Where the old directory is put once nothing points at it any more. */
+  aside: v.string(),
+  /** Seconds since 1970. */
+  started_at: v.number(),
+  /** Files in `to` that differ from the old ones on purpose: scripts that name the directory they are in. */
+  rewritten: v.array(v.string()),
+  /** `copying`: the old directory is the truth. `switched`: the new one is. `deleting`: the old one is no longer whole. */
+  phase: v.picklist(["copying", "switched", "deleting"]),
+});
+
+/** See {@linkcode readJournal}. */
+export type Journal = v.InferOutput<typeof JOURNAL_SCHEMA>;
+
+/** The path of the journal for a place, beside the configuration itself: a link to it may stand anywhere. */
+export async function journalPath(configPath: string, what: string): Promise<string> {
+  const real = await Deno.realPath(configPath);
+  const slash = real.lastIndexOf("/");
+  return `${real.slice(0, slash)}/.${real.slice(slash + 1).replace(/^\./, "")}.migrate-${what}`;
+}
+
+/** The journal, or undefined where no migration is under way. Throws a CliError `config` for one that can't be understood. */
+export async function readJournal(path: string): Promise<Journal | undefined> {
+  const text = await readTextFileIfThere(path);
+  if (text === undefined) return undefined;
+  try {
+    return v.parse(JOURNAL_SCHEMA, JSON.parse(text));
+  } catch (error) {
+    throw new CliError("config", `Cannot read the record of an unfinished migration "${path}"`, {
+      hint: "look at both directories; if the old one is whole, remove that file and start again",
+      cause: error,
+    });
+  }
+}
+
+/** Writes it so that it survives a crash of the machine. */
+export async function writeJournal(path: string, journal: Journal): Promise<void> {
+  await writeFileAtomically({
+    path,
+    content: `${JSON.stringify(journal, undefined, 2)}\n`,
+    mode: 0o600,
+    durability: "durable",
+  });
+}

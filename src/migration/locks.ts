@@ -1,0 +1,63 @@
+// Keeps every other command off what moves, under the names of the locks those commands take.
+import type { Report } from "../events.ts";
+import { layoutOf } from "../staging/layout.ts";
+import { acquireLock, describe } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import type { Place } from "./target.ts";
+
+/** What to lock. */
+export interface PlaceLocks {
+  readonly place: Place;
+  readonly journalPath: string;
+  /** The directory of the staged copies; it must be there for a variable. */
+  readonly cacheRoot: string;
+  readonly variables: readonly string[];
+  readonly images: readonly { readonly name: string; readonly file: string }[];
+  /** The environments in the directory that moves. */
+  readonly environments: readonly string[];
+  readonly deadlineSeconds: number;
+}
+
+/** The lock files, in the order in which they are taken. The first keeps a second migration of the same place out. */
+export function lockPaths({ place, journalPath, cacheRoot, variables, images, environments }: PlaceLocks): string[] {
+  const own = `${journalPath}.lock`;
+  const inside = (name: string) => `${place.content}/.${name}.lock`;
+  switch (place.kind) {
+    case "variable":
+      return [own, layoutOf(cacheRoot, place.what).lock];
+    case "scratch_base":
+    case "cache_root":
+      return [own, ...variables.map((name) => layoutOf(place.content, name).lock)];
+    case "venv_base":
+      return [own, ...environments.map(inside)];
+    case "sif_store":
+      return [own, ...images.map(({ file }) => inside(file.replace(/\.sif$/, "")))];
+    case "scratch_sif_dir":
+      return [own, ...images.map(({ name }) => inside(`${name}.sif`))];
+  }
+}
+
+/** Takes all of them, or none. Errors and deadline are those of `acquireLock`. */
+export async function lockPlace(request: PlaceLocks, system: System, report: Report): Promise<AsyncDisposable> {
+  await using locks = new AsyncDisposableStack();
+  for (const path of lockPaths(request)) {
+    locks.use(
+      await acquireLock({
+        path,
+        deadlineSeconds: request.deadlineSeconds,
+        onWait: (holder) =>
+          report({
+            type: "note",
+            subject: request.place.what,
+            text: `waiting for a lock held ${describe(holder, system)}`,
+          }),
+      }, system),
+    );
+  }
+  return locks.move();
+}
+
+/** Whether a file at the top of a directory is one of our locks: it changes while we hold it, and means nothing elsewhere. */
+export function isLockFile(name: string): boolean {
+  return /^\.[^/]+\.lock(\.lease)?$/.test(name);
+}

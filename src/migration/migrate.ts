@@ -1,0 +1,147 @@
+// A migration from beginning to end: lock, plan, copy, switch, retire. Killed at any point, the same command goes on.
+import { editConfig } from "../config/config_edit.ts";
+import { ensureScratch, resolveConfig } from "../config/resolve.ts";
+import { CliError } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { prepareCacheRoot } from "../staging/cache_root.ts";
+import type { System } from "../system/system.ts";
+import { listVenvs } from "../venv/venv.ts";
+import { copyContent } from "./copy.ts";
+import { type Journal, writeJournal } from "./journal.ts";
+import { lockPlace, type PlaceLocks } from "./locks.ts";
+import { type OldDirectoryOutcome, retireOldDirectory } from "./old_directory.ts";
+import { locate, type MigrationPlan, type MigrationRequest, planMigration } from "./plan.ts";
+import { findPlace, type Settings } from "./target.ts";
+
+/** What a migration did. */
+export interface MigrationResult {
+  readonly plan: MigrationPlan;
+  readonly old: OldDirectoryOutcome;
+}
+
+/**
+ * Migrates. Throws CliErrors: what stands in the way, a lock that stays held, a copy that could not be completed. After any
+ * of them the old directory is whole and the configuration says where the truth is.
+ */
+export async function migrate(
+  request: MigrationRequest,
+  settings: Settings,
+  system: System,
+  report: Report,
+): Promise<MigrationResult> {
+  await using _locks = await takeLocks(request, settings, system, report);
+  // What was found before the wait for the locks may have changed.
+  const plan = await planMigration(request, settings, system);
+  for (const text of plan.warnings) report({ type: "warning", subject: request.what, text });
+  const journal = plan.kind === "finish"
+    ? plan.journal
+    : await switchConfig(plan, await copyContent(plan, begin(plan, system), { system, report }), settings, system);
+  const old = await dealWithOld(plan, journal, system, report);
+  await Deno.remove(plan.journalPath);
+  return { plan, old };
+}
+
+async function takeLocks(
+  request: MigrationRequest,
+  settings: Settings,
+  system: System,
+  report: Report,
+): Promise<AsyncDisposable> {
+  const { place, move, journalPath } = await locate(request, settings);
+  const { config, path, env } = settings;
+  const resolved = resolveConfig({ ...config, vars: {} }, path, env);
+  const { cacheRoot, lockTimeoutSeconds } = resolved;
+  if (place.kind === "variable") {
+    // The lock that keeps syncs and pushes away lies on scratch.
+    await ensureScratch(resolved);
+    await prepareCacheRoot(cacheRoot, system.userId);
+  }
+  const isThere = await Deno.stat(`${place.content}/.`).then(() => true, () => false);
+  const environments = place.kind === "venv_base" ? await listVenvs(move.from) : [];
+  return await lockPlace(
+    {
+      place,
+      journalPath,
+      cacheRoot,
+      variables: isThere ? Object.keys(config.vars) : [],
+      images: isThere ? imagesIn(config) : [],
+      environments: environments.map(({ name }) => name),
+      deadlineSeconds: lockTimeoutSeconds,
+    },
+    system,
+    report,
+  );
+}
+
+function imagesIn({ apptainer }: Settings["config"]): PlaceLocks["images"] {
+  return Object.entries(apptainer?.images ?? {}).map(([name, { sif_filename }]) => ({ name, file: sif_filename }));
+}
+
+function begin(plan: MigrationPlan, system: System): Journal {
+  if (plan.journal !== undefined) return plan.journal;
+  const { place, destination, move } = plan;
+  const now = system.now();
+  return {
+    what: place.what,
+    field: place.field.at(-1)!,
+    old_path: place.value,
+    new_path: destination.value,
+    from: move.from,
+    to: move.to,
+    to_inode: null,
+    aside: `${move.from}.migrated-${new Date(now).toISOString().slice(0, 19).replaceAll(/[:-]/g, "")}`,
+    started_at: now / 1000,
+    rewritten: [],
+    phase: "copying",
+  };
+}
+
+/** The one moment in which the new directory becomes the truth: the field and the history in one write. */
+async function switchConfig(
+  plan: MigrationPlan,
+  journal: Journal,
+  settings: Settings,
+  system: System,
+): Promise<Journal> {
+  const { place, destination } = plan;
+  await editConfig(settings.path, (config) => {
+    if (findPlace(place.what, { ...settings, config }).content !== journal.from) {
+      throw new CliError("refused", `Cannot migrate ${place.what}: the configuration was changed while it was copied`, {
+        hint: "see `euler-files config show`; the old directory is whole",
+      });
+    }
+    const own = { field: place.field, oldPath: place.value, newPath: destination.value, stored: destination.stored };
+    return [own, ...plan.companions].flatMap(({ field, oldPath, newPath, stored }) => [
+      { path: field, value: stored },
+      {
+        path: ["migrations", -1],
+        value: {
+          old_path: oldPath,
+          new_path: newPath,
+          migrated_at: system.now() / 1000,
+          field_name: field.at(-1),
+          var_name: place.kind === "variable" ? place.what : "",
+        },
+      },
+    ]);
+  }, system);
+  const switched: Journal = { ...journal, phase: "switched" };
+  await writeJournal(plan.journalPath, switched);
+  return switched;
+}
+
+async function dealWithOld(
+  plan: MigrationPlan,
+  journal: Journal,
+  system: System,
+  report: Report,
+): Promise<OldDirectoryOutcome> {
+  if (plan.kind === "copy" && plan.copy === undefined) {
+    return { deleted: false, keptAt: undefined, warnings: [], failed: false };
+  }
+  if (plan.oldDirectory === "keep" && journal.phase !== "deleting") {
+    return { deleted: false, keptAt: journal.from, warnings: [], failed: false };
+  }
+  report({ type: "note", subject: plan.place.what, text: "the configuration is switched; deleting the old directory" });
+  return await retireOldDirectory(journal, plan.journalPath, system);
+}

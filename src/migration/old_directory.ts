@@ -1,0 +1,139 @@
+// The last part of a migration: the old directory is put aside, looked at once more, and deleted only if nothing in it is new.
+import type { AbsolutePath } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { listSome, shellWord } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { findRsync, probeRsync } from "../tools/rsync.ts";
+import { listRsyncDifferences } from "../tools/rsync_compare.ts";
+import { compareTrees } from "../transfer/compare.ts";
+import { type Journal, writeJournal } from "./journal.ts";
+import { isLockFile } from "./locks.ts";
+
+/** What became of the old directory. */
+export interface OldDirectoryOutcome {
+  readonly deleted: boolean;
+  /** Where it is now, if it is still there. */
+  readonly keptAt: string | undefined;
+  readonly warnings: readonly OldDirectoryWarning[];
+  /** Something of it that was to be deleted could not be. */
+  readonly failed: boolean;
+}
+
+/** What a person should know about it. */
+export interface OldDirectoryWarning {
+  readonly text: string;
+  readonly hint: string;
+}
+
+/** Puts the old directory aside and deletes it if it is still what was copied. Nothing here undoes the migration. */
+export async function retireOldDirectory(
+  journal: Journal,
+  journalPath: string,
+  system: System,
+): Promise<OldDirectoryOutcome> {
+  const { from, aside } = journal;
+  const old = await Deno.lstat(from).catch(() => undefined);
+  const isAside = await Deno.lstat(aside).then(() => true, () => false);
+  if (old === undefined && !isAside) return { deleted: true, keptAt: undefined, warnings: [], failed: false };
+  if (!isAside) {
+    if (old?.isSymlink === true) return keep(from, "it is a symbolic link, and what it leads to may have other users");
+    try {
+      await Deno.rename(from, aside);
+    } catch (error) {
+      return keep(from, `it can't be put aside: ${messageOf(error)}`);
+    }
+  }
+  const again = isAside && old !== undefined ? [writtenAgain(journal)] : [];
+  if (journal.phase !== "deleting") {
+    const changed = await findChanges(journal, system);
+    if (changed !== undefined) return withWarnings(keep(aside, changed), again);
+    await writeJournal(journalPath, { ...journal, phase: "deleting" });
+  }
+  return withWarnings(await removeAside(aside, system), again);
+}
+
+function keep(path: string, why: string): OldDirectoryOutcome {
+  const warning = {
+    text: `the old directory is kept in "${path}": ${why}`,
+    hint: `when you don't need it any more: rm -r ${shellWord(path)}`,
+  };
+  return { deleted: false, keptAt: path, warnings: [warning], failed: false };
+}
+
+function withWarnings(outcome: OldDirectoryOutcome, more: readonly OldDirectoryWarning[]): OldDirectoryOutcome {
+  return { ...outcome, warnings: [...more, ...outcome.warnings] };
+}
+
+function writtenAgain({ from, to }: Journal): OldDirectoryWarning {
+  return {
+    text: `"${from}" is there again: something still writes to the old place`,
+    hint: `find out what it is, then bring over what is new: rsync -a ${shellWord(`${from}/`)} ${shellWord(`${to}/`)}`,
+  };
+}
+
+/** Why the old directory must not be deleted, or undefined where the new one has all of it. */
+async function findChanges(journal: Journal, system: System): Promise<string | undefined> {
+  try {
+    const changed = [...await listDifferences(journal, system), ...await listLateRewrites(journal)];
+    return changed.length === 0 ? undefined : `it changed while it was moved: ${listSome(changed)}`;
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return error.message;
+  }
+}
+
+async function listDifferences({ aside, to, rewritten, field }: Journal, system: System): Promise<string[]> {
+  const program = findRsync(system);
+  const names = program === undefined
+    ? (await compareTrees(aside, to, system)).differences
+      .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path)
+    : await listRsyncDifferences({ from: aside, to }, await probeRsync(program, system), system);
+  const expected = new Set(rewritten);
+  return names.filter((name) => !expected.has(name) && !(field !== "source" && isLockFile(name)));
+}
+
+/** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */
+async function listLateRewrites({ aside, to, rewritten }: Journal): Promise<string[]> {
+  const late: string[] = [];
+  for (const path of rewritten) {
+    const [old, copy] = await Promise.all([aside, to].map((root) => Deno.lstat(`${root}/${path}`)));
+    if (old?.isFile && old.mtime?.getTime() !== copy?.mtime?.getTime()) late.push(path);
+  }
+  return late;
+}
+
+async function removeAside(aside: string, system: System): Promise<OldDirectoryOutcome> {
+  try {
+    for (const { name } of await Array.fromAsync(Deno.readDir(aside))) {
+      // Between two names is where a signal may stop it: the next run goes on.
+      system.signal.throwIfAborted();
+      await removeTree(`${aside}/${name}` as AbsolutePath);
+    }
+    await removeTree(aside);
+    return { deleted: true, keptAt: undefined, warnings: [], failed: false };
+  } catch (error) {
+    system.signal.throwIfAborted();
+    const { text, hint } = keep(aside, `not all of it could be deleted: ${messageOf(error)}`).warnings[0]!;
+    return { deleted: false, keptAt: aside, warnings: [{ text, hint }], failed: true };
+  }
+}
+
+/** Removes a tree and never follows a link. Directories that were made read-only (Go's module cache is) are opened first. */
+async function removeTree(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    await openDirectories(path);
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+async function openDirectories(path: string): Promise<void> {
+  const info = await Deno.lstat(path);
+  if (!info.isDirectory) return;
+  await Deno.chmod(path, (info.mode ?? 0) & 0o7777 | 0o700);
+  for await (const entry of Deno.readDir(path)) {
+    if (entry.isDirectory) await openDirectories(`${path}/${entry.name}`);
+  }
+}

@@ -1,0 +1,229 @@
+// What a migration would do, and whether it can: looks at everything, changes nothing.
+import { dirname } from "node:path/posix";
+import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import { CliError } from "../errors.ts";
+import { shellWord } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { checkRoom } from "../transfer/room.ts";
+import { planTransfer, type TransferPlan, type TransferRequest } from "../transfer/transfer.ts";
+import {
+  checkDestination,
+  isOurs,
+  type Move,
+  nearestExisting,
+  observeSource,
+  type SourceFacts,
+} from "./destination.ts";
+import { type Journal, journalPath, readJournal } from "./journal.ts";
+import { planEnvironmentRewrites, planLinkRewrites, type Rewrite } from "./rewrites.ts";
+import {
+  type Companion,
+  type Destination,
+  findCompanions,
+  findDestination,
+  findPlace,
+  isOnScratch,
+  otherDirectories,
+  type Place,
+  type Settings,
+} from "./target.ts";
+
+/** What to migrate. */
+export interface MigrationRequest {
+  readonly what: string;
+  /** As typed; a migration that was begun knows its own. */
+  readonly to: string | undefined;
+  readonly oldDirectory: "delete" | "keep";
+}
+
+/** What holds for every migration, whatever is left to do. */
+interface CommonPlan {
+  readonly place: Place;
+  readonly destination: Destination;
+  readonly move: Move;
+  readonly companions: readonly Companion[];
+  readonly journalPath: string;
+  readonly journal: Journal | undefined;
+  readonly oldDirectory: "delete" | "keep";
+  readonly warnings: readonly string[];
+}
+
+/** The old directory is the truth: copy it, then switch. `source` is undefined where there is nothing to copy. */
+export interface CopyPlan extends CommonPlan {
+  readonly kind: "copy";
+  readonly copy: {
+    /** The two directories, links followed. */
+    readonly real: Move;
+    readonly transfer: TransferPlan;
+    readonly rewrites: readonly Rewrite[];
+  } | undefined;
+}
+
+/** The configuration has been switched already: only the old directory is left to deal with. */
+export interface FinishPlan extends CommonPlan {
+  readonly kind: "finish";
+  readonly journal: Journal;
+}
+
+/** What is left to do. */
+export type MigrationPlan = CopyPlan | FinishPlan;
+
+/** The place and the journal of a request; cheap. Throws a CliError where the request makes no sense. */
+export async function locate(request: MigrationRequest, settings: Settings): Promise<CommonPlan> {
+  const place = findPlace(request.what, settings);
+  const path = await journalPath(settings.path, request.what);
+  const journal = await readJournal(path);
+  const typed = request.to ?? journal?.new_path;
+  if (typed === undefined) {
+    throw new CliError("usage", `Cannot migrate ${request.what}: no destination was given`, { hint: "add --to PATH" });
+  }
+  const destination = findDestination(place, typed, settings);
+  if (journal !== undefined) refuseOtherThan(journal, path, place, destination);
+  return {
+    place,
+    destination,
+    journalPath: path,
+    journal,
+    move: { what: place.what, from: (journal?.from ?? place.content) as AbsolutePath, to: destination.content },
+    companions: findCompanions(place, destination, settings),
+    oldDirectory: request.oldDirectory,
+    warnings: [],
+  };
+}
+
+/** Plans. Throws CliErrors for everything that stands in the way. */
+export async function planMigration(
+  request: MigrationRequest,
+  settings: Settings,
+  system: System,
+): Promise<MigrationPlan> {
+  const common = await locate(request, settings);
+  const { place, move, journal } = common;
+  if (journal !== undefined && place.content === journal.to) return { ...common, kind: "finish", journal };
+  if (place.content === move.to) {
+    throw new CliError("usage", `Cannot migrate ${move.what} to "${move.to}": that is where it is`, {
+      hint: "give another directory with --to",
+    });
+  }
+  const source = await observeSource(move);
+  if (source === undefined) {
+    if (isOnScratch(place.kind)) return { ...common, kind: "copy", copy: undefined };
+    throw new CliError("not-found", `Cannot migrate ${move.what}: there is no directory "${move.from}"`, {
+      hint: "is it mounted here? `euler-files config show` shows what is configured",
+    });
+  }
+  await checkDestination(move, source, journal);
+  await refuseConfigInside(source, settings);
+  const warnings = await warningsFor(common, source, settings);
+  const real: Move = { what: move.what, from: source.realPath, to: await realLocation(move.to) };
+  const transfer = await planTransfer(transferRequest(real), system);
+  refuseUnreadable(move, transfer);
+  await refuseHiddenNames(move, transfer, journal);
+  await checkRoom(await nearestExisting(move.to), {
+    files: transfer.filesToTransfer,
+    sizeBytes: transfer.bytesToTransfer,
+  });
+  const rewrites = await planRewrites(common, real, transfer);
+  return { ...common, kind: "copy", copy: { real, transfer, rewrites }, warnings };
+}
+
+/** Everything in the copy that must not stay as it is. */
+export async function planRewrites(
+  { place, move }: Pick<MigrationPlan, "place" | "move">,
+  real: Move,
+  transfer: TransferPlan,
+): Promise<Rewrite[]> {
+  const links = planLinkRewrites(transfer, [move.from, real.from], move.to);
+  return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move)] : links;
+}
+
+/** How the copy is made: exactly, and nothing at the destination is ever removed. */
+export function transferRequest({ from, to }: Move): TransferRequest {
+  return { from, to, policy: "mirror", engine: "auto", extraArgs: [], baseline: undefined, publish: "unpublished" };
+}
+
+/** The command that goes on with a migration. */
+export function resumeCommand({ what, to }: Pick<Move, "what" | "to">): string {
+  return `euler-files migrate ${what} --to ${shellWord(to)}`;
+}
+
+function refuseOtherThan(journal: Journal, path: string, place: Place, destination: Destination): void {
+  const { what } = place;
+  if (journal.to !== destination.content) {
+    // Only while the old directory is the truth the new one is a copy that may go.
+    const giveUp = place.content === journal.from && journal.to_inode !== null
+      ? `; to give it up: rm -r ${shellWord(journal.to)} ${shellWord(path)}`
+      : "";
+    throw new CliError("refused", `Cannot migrate ${what}: the migration to "${journal.to}" is not finished`, {
+      hint: `finish it first: ${resumeCommand({ what, to: journal.new_path as AbsolutePath })}${giveUp}`,
+    });
+  }
+  if (place.content !== journal.from && place.content !== journal.to) {
+    throw new CliError("refused", `Cannot migrate ${what}: it was set to "${place.content}" while it was being moved`, {
+      hint: `if that is right, give the migration up: rm ${shellWord(path)}`,
+    });
+  }
+}
+
+async function refuseConfigInside({ realPath }: SourceFacts, { path }: Settings): Promise<void> {
+  if (!isWithin(await realLocation(path), realPath)) return;
+  throw new CliError("refused", `Cannot migrate "${realPath}": the configuration "${path}" is in it`, {
+    hint: "choose a smaller directory for it",
+  });
+}
+
+async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Settings): Promise<string[]> {
+  const { place, move, oldDirectory } = common;
+  const others = otherDirectories(place, settings);
+  if (oldDirectory === "delete") await refuseLoss(move, source, others);
+  const warnings: string[] = [];
+  for (const { what, path } of others) {
+    if (isWithin(move.to, path)) warnings.push(`"${move.to}" lies inside ${what} "${path}"`);
+    else if (isWithin(path, move.to)) warnings.push(`"${move.to}" contains ${what} "${path}"`);
+  }
+  const { scratchBase } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
+  if (!isOnScratch(place.kind) && isWithin(await realLocation(move.to), await realLocation(scratchBase))) {
+    warnings.push(`"${move.to}" lies on scratch "${scratchBase}", which is purged`);
+  }
+  if (source.isLink && oldDirectory === "delete") {
+    warnings.push(`"${move.from}" is a link to "${source.realPath}"; neither is deleted`);
+  }
+  return warnings;
+}
+
+/** What else the configuration has in the directory would go with it, by its own path or by where that leads. */
+async function refuseLoss(
+  { what, from }: Move,
+  source: SourceFacts,
+  others: readonly { readonly what: string; readonly path: AbsolutePath }[],
+): Promise<void> {
+  for (const other of others) {
+    const isInside = isWithin(other.path, from) || isWithin(await realLocation(other.path), source.realPath);
+    if (!isInside) continue;
+    throw new CliError(
+      "refused",
+      `Cannot migrate ${what}: ${other.what} is in "${from}", too, and would be deleted with it`,
+      {
+        hint: `migrate ${other.what} first, or keep the old directory with --no-delete`,
+      },
+    );
+  }
+}
+
+function refuseUnreadable(move: Move, { unreadable }: TransferPlan): void {
+  if (unreadable.length === 0) return;
+  throw new CliError("file-system", `Cannot migrate ${move.what}: some of "${move.from}" can't be read`, {
+    lines: unreadable.slice(0, 10).map(({ reason }) => reason),
+    hint: `look at it: ls -la ${shellWord(dirname(`${move.from}/${unreadable[0]!.path}`))}`,
+  });
+}
+
+/** Deno's directory listing leaves out names that are not UTF-8; the transfer's doesn't. */
+async function refuseHiddenNames(move: Move, transfer: TransferPlan, journal: Journal | undefined): Promise<void> {
+  const extras = transfer.directories.flatMap(({ extras }) => extras);
+  if (extras.length === 0 || await isOurs(move.to, journal)) return;
+  throw new CliError("usage", `Cannot migrate ${move.what} to "${move.to}": the directory is not empty`, {
+    hint: "choose a directory that doesn't exist yet, or an empty one",
+  });
+}

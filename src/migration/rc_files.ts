@@ -1,0 +1,78 @@
+// Lines in the shell's start-up files that still name a directory after it has moved.
+/** A line to change. */
+export interface StaleLine {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+  readonly change_to: string;
+}
+
+/** Files below HOME that shells run at their start (bash(1), zsh(1), fish(1), tcsh(1)). */
+const START_UP_FILES = [
+  ".bashrc",
+  ".bash_profile",
+  ".bash_login",
+  ".bash_aliases",
+  ".profile",
+  ".zshenv",
+  ".zprofile",
+  ".zshrc",
+  ".zlogin",
+  ".config/fish/config.fish",
+  ".cshrc",
+  ".tcshrc",
+  ".login",
+];
+
+/** Finds them, each with the line it should become. Files that can't be read are passed over. */
+export async function findStaleLines(
+  oldPath: string,
+  newPath: string,
+  env: Readonly<Record<string, string>>,
+): Promise<StaleLine[]> {
+  const home = env.HOME;
+  if (!home) return [];
+  const files = [...START_UP_FILES, ...await fishSnippets(home)].map((name) => `${home}/${name}`);
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(file).catch(() => "")));
+  const forms = waysToWrite(oldPath, home);
+  return files.flatMap((file, index) =>
+    texts[index]!.split("\n").flatMap((text, place) => {
+      const changed = replaceForms(text, forms, newPath);
+      const isComment = /^\s*#/.test(text);
+      return changed === text || isComment ? [] : [{ file, line: place + 1, text, change_to: changed }];
+    })
+  );
+}
+
+async function fishSnippets(home: string): Promise<string[]> {
+  const directory = ".config/fish/conf.d";
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(`${home}/${directory}`));
+    return entries.filter(({ name }) => name.endsWith(".fish")).map(({ name }) => `${directory}/${name}`).sort();
+  } catch {
+    return [];
+  }
+}
+
+function waysToWrite(path: string, home: string): string[] {
+  if (!path.startsWith(`${home}/`)) return [path];
+  const below = path.slice(home.length);
+  return [path, `$HOME${below}`, `\${HOME}${below}`, `~${below}`];
+}
+
+function replaceForms(text: string, forms: readonly string[], to: string): string {
+  return forms.reduce((changed, form) => {
+    let result = "";
+    let rest = changed;
+    for (let at = rest.indexOf(form); at >= 0; at = rest.indexOf(form)) {
+      const before = result.at(-1) ?? "";
+      const [previous, next] = [at === 0 ? before : rest[at - 1]!, rest[at + form.length] ?? ""];
+      // `/old/hf` is not in `/very/old/hf` and not in `/old/hf-2`.
+      const isWhole = !/[\w.\/-]/.test(previous) && !/[\w.-]/.test(next);
+      result += rest.slice(0, at) + (isWhole ? to : form);
+      rest = rest.slice(at + form.length);
+    }
+    return result + rest;
+  }, text);
+}

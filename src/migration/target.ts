@@ -1,0 +1,166 @@
+// What can be migrated: a variable's source or one of the configuration's directories, where it is and where it shall be. Pure.
+import type { Config } from "../config/config.ts";
+import { type AbsolutePath, isWithin, joinPath, resolvePath } from "../config/paths.ts";
+import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
+import { CliError } from "../errors.ts";
+import { printable } from "../format.ts";
+import { nearest } from "../nearest.ts";
+
+/** The directories of the configuration that can be migrated besides the variables' sources. */
+export const DIRECTORY_FIELDS = ["venv_base", "sif_store", "scratch_sif_dir", "scratch_base", "cache_root"] as const;
+
+/** See {@linkcode DIRECTORY_FIELDS}. */
+export type DirectoryField = typeof DIRECTORY_FIELDS[number];
+
+/** A field of the configuration that names a directory, and that directory. */
+export interface Place {
+  /** As people name it: `HF_HOME`, `venv_base`. */
+  readonly what: string;
+  readonly kind: "variable" | DirectoryField;
+  /** Where in the configuration it is written. */
+  readonly field: readonly string[];
+  /** What the field stands for now. */
+  readonly value: AbsolutePath;
+  /** The directory whose content moves: for `scratch_base` the cache root below it, else the value. */
+  readonly content: AbsolutePath;
+}
+
+/** A place, and where it shall be. */
+export interface Destination {
+  readonly value: AbsolutePath;
+  readonly content: AbsolutePath;
+  /** What is written into the configuration: variables the person wrote stay unexpanded. */
+  readonly stored: string;
+}
+
+/** The configuration a migration is about, and what it was read in. */
+export interface Settings {
+  readonly config: Config;
+  readonly path: AbsolutePath;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** Whether its files can be made again: then a missing directory is no error and scratch is no wrong place. */
+export function isOnScratch(kind: Place["kind"]): boolean {
+  return kind === "scratch_base" || kind === "cache_root" || kind === "scratch_sif_dir";
+}
+
+/** Every place that can be migrated and resolved here, variables first. */
+export function listPlaces(settings: Settings): Place[] {
+  const names = [...Object.keys(settings.config.vars), ...DIRECTORY_FIELDS];
+  return names.flatMap((what) => {
+    try {
+      return [findPlace(what, settings)];
+    } catch (error) {
+      if (error instanceof CliError) return [];
+      throw error;
+    }
+  });
+}
+
+/** The place of that name. Throws CliErrors: `usage` for an unknown name, `not-found` for a field that is empty, `config`. */
+export function findPlace(what: string, settings: Settings): Place {
+  const { config, path, env } = settings;
+  if (Object.hasOwn(config.vars, what)) {
+    const source = resolveConfig(config, path, env, [what]).variables[0]!.source;
+    return { what, kind: "variable", field: ["vars", what, "source"], value: source, content: source };
+  }
+  if (what === "scratch_base" || what === "cache_root") {
+    const { scratchBase, cacheRoot } = resolveConfig({ ...config, vars: {} }, path, env);
+    const value = what === "scratch_base" ? scratchBase : cacheRoot;
+    if (what === "scratch_base" && !isWithin(cacheRoot, scratchBase)) {
+      throw new CliError("usage", `Cannot migrate scratch_base: cache_root "${cacheRoot}" does not lie below it`, {
+        hint: "migrate cache_root, which holds the staged copies",
+      });
+    }
+    return { what, kind: what, field: [what], value, content: cacheRoot };
+  }
+  if (what === "venv_base" || what === "sif_store" || what === "scratch_sif_dir") {
+    const section = config.apptainer === undefined ? {} : resolveApptainer(config.apptainer, path, env);
+    const value = { venv_base: section.venvBase, sif_store: section.sifStore, scratch_sif_dir: section.scratchSifDir };
+    const found = value[what];
+    if (found !== undefined) return { what, kind: what, field: ["apptainer", what], value: found, content: found };
+    throw new CliError("not-found", `Cannot migrate ${what}: it is not configured in "${path}"`, {
+      hint: "set it up with `euler-files apptainer init`",
+    });
+  }
+  throw unknownPlace(what, config);
+}
+
+function unknownPlace(what: string, config: Config): CliError {
+  const known = [...Object.keys(config.vars), ...DIRECTORY_FIELDS];
+  const near = nearest(what, known);
+  return new CliError("usage", `Cannot migrate "${printable(what)}": there is no variable or directory of that name`, {
+    hint: near === undefined ? `what can be migrated: ${known.join(", ")}` : `did you mean ${near}?`,
+  });
+}
+
+/**
+ * Where a place shall go, from what was typed. Throws a CliError `usage` or `config` for a path that can't be used: the
+ * configuration is tried with it, so that a migration never ends in one that is refused.
+ */
+export function findDestination(place: Place, typed: string, settings: Settings): Destination {
+  const { config, path, env, cwd } = settings;
+  const value = resolvePath(typed, env, cwd, { label: "--to", kind: "usage" });
+  const stored = storedText(place, typed, value, settings);
+  const changed = withField(config, place.field, stored);
+  if (place.kind === "variable") resolveConfig(changed, path, env, [place.what]);
+  else if (place.kind === "scratch_base" || place.kind === "cache_root") resolveConfig(changed, path, env);
+  const content = findPlace(place.what, { ...settings, config: changed }).content;
+  return { value, content, stored };
+}
+
+function storedText(place: Place, typed: string, value: AbsolutePath, settings: Settings): string {
+  if (place.kind === "cache_root") {
+    const { scratchBase } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
+    // Relative to scratch it stays right where $SCRATCH is another one for each job.
+    if (value !== scratchBase && isWithin(value, scratchBase)) {
+      return value.slice(joinPath(scratchBase, "x").length - 1);
+    }
+  }
+  return /^[~$]/.test(typed) ? typed : value;
+}
+
+function withField(config: Config, field: readonly string[], value: string): Config {
+  const changed = structuredClone(config);
+  let object = changed as Record<string, unknown>;
+  for (const name of field.slice(0, -1)) object = object[name] as Record<string, unknown>;
+  object[field.at(-1)!] = value;
+  return changed;
+}
+
+/** The other directories the configuration names, by the names people know them by. */
+export function otherDirectories(place: Place, settings: Settings): { what: string; path: AbsolutePath }[] {
+  const isRoot = (kind: Place["kind"]) => kind === "scratch_base" || kind === "cache_root";
+  return listPlaces(settings)
+    .filter(({ what, kind }) =>
+      what !== place.what && !isRoot(kind) && !(isRoot(place.kind) && kind === "scratch_sif_dir")
+    )
+    .map(({ what, value }) => ({ what, path: value }));
+}
+
+/** A field that must change along, because its directory lies in the one that moves. */
+export interface Companion {
+  readonly field: readonly string[];
+  readonly oldPath: AbsolutePath;
+  readonly newPath: AbsolutePath;
+  readonly stored: string;
+}
+
+/** The images on scratch usually lie below the cache root: where that moves they move with it. */
+export function findCompanions(place: Place, destination: Destination, settings: Settings): Companion[] {
+  if (place.kind !== "scratch_base" && place.kind !== "cache_root") return [];
+  const images = listPlaces(settings).find(({ kind }) => kind === "scratch_sif_dir");
+  if (images === undefined || !isWithin(images.value, place.content)) return [];
+  const below = images.value.slice(place.content.length);
+  const root = place.kind === "scratch_base"
+    ? destination.stored + destination.content.slice(destination.value.length)
+    : destination.value;
+  return [{
+    field: images.field,
+    oldPath: images.value,
+    newPath: joinPath(destination.content, below),
+    stored: root + below,
+  }];
+}
