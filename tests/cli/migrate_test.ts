@@ -305,6 +305,7 @@ Deno.test("migrate asks for what is missing, and for leave", async () => {
     report: () => {},
     interactive: true,
     sharesTerminal: true,
+    wantsDocument: false,
     prompt: answering(...answers),
   });
   const nothing = { what: undefined, to: undefined, dryRun: false, noDelete: false, yes: false };
