@@ -58,7 +58,7 @@ export async function runTarPipe(request: TarPipeRequest, system: System): Promi
   return {
     readCode: Number(/^r (\d+)$/m.exec(outcome.stdout)?.[1] ?? 2),
     writeCode: Number(/^w (\d+)$/m.exec(outcome.stdout)?.[1] ?? 2),
-    lastWords: outcome.stderr.split("\n").filter((line) => line.startsWith("tar: ")),
+    lastWords: outcome.stderr.split("\n").filter((line) => line.includes("tar: ")),
   };
 }
 

@@ -204,7 +204,8 @@ async function reasonFor(item: Item, lastWords: readonly string[], place: ShardP
   }
   const { name } = item.entry;
   const word = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`/${name}: `));
-  return word ?? "it changed while it was copied";
+  // Without a word about this file: what stopped the whole shard, or it did not stand still.
+  return word ?? lastWords.findLast((line) => /: Cannot /.test(line)) ?? "it changed while it was copied";
 }
 
 function refuseWhenFull(lastWords: readonly string[], to: string): void {

@@ -59,11 +59,12 @@ for (const engine of ["native", "rsync"] as const) {
       await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
       // These fit by their sizes, but each needs two pages: it is the writing that fails.
       await shell(
-        `rm ${from}/*; for i in $(seq 50); do head -c 4200 /dev/zero >${from}/$i; done; head -c 700000 /dev/zero >${from}/z`,
+        `rm -r ${from}/* ${to}; for i in $(seq 50); do head -c 4200 /dev/zero >${from}/$i; done; head -c 700000 /dev/zero >${from}/z`,
       );
       await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
     } finally {
-      await shell(`umount ${place.path}/small`);
+      // Lazily: a process of a failed rsync may take a moment to end.
+      await shell(`umount -l ${place.path}/small`);
     }
   });
 
