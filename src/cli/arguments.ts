@@ -63,7 +63,10 @@ export function commandParser(name: string, fields: Fields): Parser {
     if (description.placement === "argument") parser.argument(argumentText(field, description), helpText(description));
     if (description.placement === "option") addOption(parser, field, description);
   }
-  return parser;
+  const labels = Object.entries(fields).filter(([, { placement }]) => placement === "argument");
+  return parser.usage(
+    ["[OPTIONS]", ...labels.map(([field, description]) => argumentText(field, description))].join(" "),
+  );
 }
 
 function argumentText(field: string, description: Field<unknown>): string {

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors.ts";
+import type { Report } from "../events.ts";
 import { type RequestOf, text, toggle } from "../fields.ts";
 import { formatFiles, formatSize, shellWord } from "../format.ts";
 import { migrate as runMigration } from "../migration/migrate.ts";
@@ -124,25 +125,29 @@ async function askMigrate(request: MigrateRequest, context: Context): Promise<Mi
 }
 
 async function runMigrate(request: MigrateRequest, context: Context): Promise<MigrateAnswer> {
-  const { system, report } = context;
+  const { system } = context;
+  const warnings: string[] = [];
+  const report: Report = (event) => {
+    if (event.type === "warning") warnings.push(event.text);
+    context.report(event);
+  };
   const wanted = migrationRequest(request);
   const settings = await readSettings(context);
   if (request.dryRun) {
     const plan = await planMigration(wanted, settings, system);
     for (const text of plan.warnings) report({ type: "warning", subject: wanted.what, text });
-    return { ...await answerFor(plan, settings), status: "dry-run", dry_run: true, ok: true };
+    return { ...await answerFor(plan, settings), status: "dry-run", dry_run: true, ok: true, warnings };
   }
   const { plan, old } = await runMigration(wanted, settings, system, report);
   for (const warning of old.warnings) report({ type: "warning", subject: wanted.what, ...warning });
-  const answer = await answerFor(plan, settings);
   return {
-    ...answer,
+    ...await answerFor(plan, settings),
     status: "migrated",
     dry_run: false,
     ok: !old.failed,
     deleted_old: old.deleted,
     old_kept_at: old.keptAt ?? null,
-    warnings: [...answer.warnings, ...old.warnings.map(({ text }) => text)],
+    warnings,
   };
 }
 
@@ -160,7 +165,7 @@ function migrationRequest(request: MigrateRequest): MigrationRequest {
   return { what: request.what, to: request.to, oldDirectory: request.noDelete ? "keep" : "delete" };
 }
 
-type PlanAnswer = Omit<MigrateAnswer, "status" | "dry_run" | "ok">;
+type PlanAnswer = Omit<MigrateAnswer, "status" | "dry_run" | "ok" | "warnings">;
 
 async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAnswer> {
   const { place, destination, journal } = plan;
@@ -188,7 +193,6 @@ async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAn
     ),
     inner_links: rewrites.find(({ environment }) => environment === undefined)?.changes.length ?? 0,
     rc_files: await findStaleLines(oldPath, destination.value, env),
-    warnings: [...plan.warnings],
   };
 }
 
