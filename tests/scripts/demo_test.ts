@@ -13,5 +13,5 @@ testNeeding(["rsync", "bash", "diff"], "the demo shows the main job and leaves n
   match(run.stdout, /^\$ eval "\$\(euler-files sync\)"\n/m);
   match(run.stdout, /^export HF_HOME='.*\/HF_HOME';$/m);
   match(run.stdout, /^home and scratch are the same$/m);
-  deepEqual([...Deno.readDirSync(world.path("tmp"))], []);
+  deepEqual(await Array.fromAsync(Deno.readDir(world.path("tmp"))), []);
 });
