@@ -166,7 +166,9 @@ function naming<Result>(path: AbsolutePath, work: () => Result): Result {
  * Throws a CliError where links make source and target one, or put one inside the other. Look before a transfer: the names
  * alone are checked by {@linkcode resolveConfig}.
  */
-export async function refuseRealOverlap(variable: ResolvedVariable): Promise<void> {
+export async function refuseRealOverlap(
+  variable: Pick<ResolvedVariable, "name" | "source" | "target">,
+): Promise<void> {
   if (!await reallyOverlap(variable.source, variable.target)) return;
   throw new CliError(
     "config",

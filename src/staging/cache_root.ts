@@ -17,4 +17,7 @@ export async function prepareCacheRoot(cacheRoot: string, userId: number): Promi
       hint: "set another cache_root: `euler-files config set cache_root .cache/euler-files-$USER`",
     });
   }
+  // Where others may write they could put a marker or a copy of theirs under our names; older versions left it to the umask.
+  const mode = info.mode ?? 0o700;
+  if ((mode & 0o022) !== 0) await Deno.chmod(cacheRoot, mode & 0o7755);
 }

@@ -1,5 +1,6 @@
 // Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
+import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
@@ -24,6 +25,7 @@ const SAMPLE_FILES = 16;
 /** Transfers and records. The caller holds the lock and has seen that source and target can be used. */
 export async function fillTarget(request: FillRequest, system: System, report: Report): Promise<StageResult> {
   const { variable, settings, facts } = request;
+  await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const way = wayToFill(request);
   const baseline = way === "in-place" ? await readManifest(layout.manifest) : undefined;

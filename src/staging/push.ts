@@ -1,4 +1,5 @@
 // Brings a variable's changes on scratch back home. Never deletes there, never replaces what is newer there.
+import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
@@ -128,6 +129,7 @@ function refuseLostSource(variable: Variable, files: number): void {
 async function push(request: PushRequest, facts: VariableFacts, system: System, report: Report): Promise<PushResult> {
   const { variable, settings } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
+  await refuseRealOverlap(variable);
   const transfer = await transferRequest(request, facts);
   if (facts.source.state === "missing") {
     refuseLostSource(variable, transfer.baseline?.files ?? 0);

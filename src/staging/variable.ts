@@ -1,14 +1,8 @@
 // A variable as staging sees it, and the settings that hold for all of them.
-import type { ResolvedConfig } from "../config/resolve.ts";
+import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 
 /** A managed environment variable: its name and the two directories, absolute. */
-export interface Variable {
-  readonly name: string;
-  /** The persistent directory. */
-  readonly source: string;
-  /** Its copy on scratch. */
-  readonly target: string;
-}
+export type Variable = Pick<ResolvedVariable, "name" | "source" | "target">;
 
 /** Settings from the config that hold for every variable. */
 export interface StagingSettings {

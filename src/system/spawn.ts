@@ -33,16 +33,15 @@ const TERMINATION_SECONDS = 5;
 
 // rsync outlives a parent that is killed with -9 and goes on writing while our lock is already free (measured with rsync
 // 3.5.0). So each program gets a guard: a shell that waits for the end of a pipe which only this process holds open.
-// The trap comes last: a guard that has it in common with the shell for its first moment may miss the signal that ends it,
-// and would outlive the program by those seconds (seen under strace in 8 of 60 runs).
-const GUARD = `exec 3<&0
+// It is told to stop by the end of that pipe alone: a signal could meet the shell before it is ready for one. Those of the
+// terminal it ignores, since they reach the whole group and we hear them ourselves.
+const GUARD = `trap '' INT HUP
+exec 3<&0
 "$@" </dev/null 3<&- & child=$!
-{ read -r _ <&3; kill -TERM $child 2>/dev/null; sleep ${TERMINATION_SECONDS}; kill -KILL $child 2>/dev/null; } >/dev/null 2>&1 &
+{ read -r _ <&3; kill -TERM $child; sleep ${TERMINATION_SECONDS}; kill -KILL $child; } >/dev/null 2>&1 &
 guard=$!
-trap 'kill -TERM $child 2>/dev/null' TERM INT HUP
 exec 3<&-
 wait $child; code=$?
-while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
 kill $guard 2>/dev/null
 exit $code`;
 
@@ -64,8 +63,8 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
 
   let killTimer: number | undefined;
   const stop = () => {
-    tryKill(child, "SIGTERM");
-    killTimer = setTimeout(() => tryKill(child, "SIGKILL"), TERMINATION_SECONDS * 1000 + 500);
+    void child.stdin.close().catch(() => {});
+    killTimer = setTimeout(() => tryKill(child, "SIGKILL"), (TERMINATION_SECONDS + 1) * 1000);
   };
   system.signal.addEventListener("abort", stop, { once: true });
   try {

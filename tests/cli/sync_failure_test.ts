@@ -218,3 +218,46 @@ async function goneSoon(path: string): Promise<void> {
   for (let i = 0; i < 100 && await exists(path); i++) await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(await exists(path), false, `${path} is still there`);
 }
+
+Deno.test("when the working job is killed, one that waits takes over", async () => {
+  await using world = await worldWithCache(30);
+  const slow = world.path("tmp/slow");
+  await Deno.writeTextFile(slow, "");
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *--version*) ;; *) [ -e "${slow}" ] && { touch "${
+      world.path("tmp/started")
+    }"; exec sleep 60; };; esac\n` +
+      `${REAL_RSYNC}\nexec $real "$@"\n`,
+  );
+  await using leader = world.start(["sync"]);
+  await waitFor(world.path("tmp/started"));
+  await using waiter = world.start(["sync"]);
+  await waiter.seen("waiting, it is being staged by process");
+  await Deno.remove(slow);
+  leader.kill("SIGKILL");
+  const ended = await waiter.ended;
+  assert.equal(ended.code, 0, ended.stderr);
+  assert.match(ended.stdout, /^export HF_HOME=/);
+  assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+});
+
+Deno.test("a job that waits for another can be stopped", async () => {
+  await using world = await worldWithCache(3);
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\ntouch "${
+      world.path("tmp/started")
+    }"; exec sleep 60\n`,
+  );
+  await using holder = world.start(["sync"]);
+  await waitFor(world.path("tmp/started"));
+  await using waiter = world.start(["sync"]);
+  await waiter.seen("waiting");
+  waiter.kill("SIGINT");
+  const ended = await waiter.ended;
+  assert.equal(ended.code, 130);
+  assert.doesNotMatch(ended.stdout, /export/);
+  holder.kill("SIGTERM");
+  await holder.ended;
+});

@@ -359,3 +359,34 @@ async function pathWithout(world: World, missing: string): Promise<string> {
   }
   return directory;
 }
+
+Deno.test("a source behind a symbolic link is staged as what it leads to", async () => {
+  await using world = await worldWithCache();
+  await Deno.symlink(world.path(SOURCE), world.path("home/link to it"));
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/link to it") } } });
+  for (const engine of ["native", "rsync"]) {
+    const run = await world.run(["sync", "--force", "--engine", engine]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+    await Deno.remove(world.path(TARGET), { recursive: true });
+  }
+});
+
+Deno.test("a source that a link puts inside scratch's copy, or around it, is refused", async () => {
+  await using world = await worldWithCache();
+  await world.writeTree("scratch/.cache/euler-files/inner", { "x": "y" });
+  await Deno.symlink(world.path("scratch/.cache"), world.path("home/around"));
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/around") } } });
+  const run = await world.run(["sync"]);
+  assert.notEqual(run.code, 0);
+  assert.equal(run.stdout, "false;\n");
+  assert.match(run.stderr, /the same place, or one inside the other/);
+});
+
+Deno.test("a cache root that others may write to is closed to them", async () => {
+  await using world = await worldWithCache();
+  await Deno.mkdir(world.path("scratch/.cache/euler-files"), { recursive: true });
+  await Deno.chmod(world.path("scratch/.cache/euler-files"), 0o777);
+  await world.run(["sync"]);
+  assert.equal(((await Deno.stat(world.path("scratch/.cache/euler-files"))).mode ?? 0) & 0o022, 0);
+});

@@ -1,0 +1,41 @@
+// A program we start ends when we are told to stop, whenever that is.
+import assert from "node:assert/strict";
+import { findProgram, spawn } from "../../src/system/spawn.ts";
+
+const ENV = { PATH: "/usr/bin:/bin" };
+
+Deno.test("a signal at any moment ends the program, and nothing of it is left", async () => {
+  const directory = await Deno.makeTempDir();
+  const mark = `${directory}/program`;
+  await Deno.copyFile(findProgram("sleep", ENV)!, mark);
+  try {
+    for (let delay = 0; delay < 30; delay++) {
+      const controller = new AbortController();
+      const reason = new Error("stopped");
+      const running = spawn({ program: mark, args: ["60"] }, { env: ENV, signal: controller.signal });
+      setTimeout(() => controller.abort(reason), delay);
+      await assert.rejects(running, reason);
+    }
+    assert.deepEqual(await runningFrom(mark), []);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("variables of the person's environment don't reach the guard of a program", async () => {
+  const env = { ...ENV, child: "1", stopped: "1", guard: "1", code: "7" };
+  const outcome = await spawn({ program: findProgram("true", ENV)!, args: [] }, {
+    env,
+    signal: new AbortController().signal,
+  });
+  assert.equal(outcome.code, 0);
+});
+
+async function runningFrom(path: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    if (await Deno.readLink(`/proc/${name}/exe`).catch(() => "") === path) found.push(name);
+  }
+  return found;
+}
