@@ -8,7 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["cli"],
   ["commands"],
-  ["schema"],
+  ["schema", "wizard"],
   ["global_options.ts"],
   ["failures.ts"],
   ["command.ts"],

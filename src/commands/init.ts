@@ -46,6 +46,11 @@ export const init = defineCommand({
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
   bareInput: "config",
+  ask: async (request, context) => {
+    if (request.config !== undefined) return request;
+    const { askForConfig } = await import("../wizard/init_questions.ts");
+    return { config: await askForConfig(context) };
+  },
   run: runInit,
   render: renderInit,
 });

@@ -22,9 +22,8 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "HF_HOME",
     tool: "Hugging Face",
-    holds: "models, datasets and the login token",
+    holds: "models, datasets and your login token",
     place: cache("huggingface"),
-    caution: "holds your login token too",
   },
   { name: "TORCH_HOME", tool: "PyTorch", holds: "models of torch.hub", place: cache("torch") },
   {
@@ -76,7 +75,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "XDG_CACHE_HOME",
     tool: "many programs",
-    holds: "all caches below ~/.cache",
+    holds: "all their caches",
     place: cache(""),
     caution: "large; contains most of the others",
   },

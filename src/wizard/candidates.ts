@@ -1,0 +1,78 @@
+// The variables offered: those configured already, and the well-known ones with the place their data is in.
+import type { Config } from "../config/config.ts";
+import { type AbsolutePath, isWithin, realLocation, toAbsolutePath } from "../config/paths.ts";
+import { defaultSource, type Preset, PRESETS } from "../config/presets.ts";
+import { countTree, type TreeCount } from "./tree_count.ts";
+
+/** A variable to offer. */
+export interface Candidate {
+  readonly name: string;
+  /** What reads it and what it holds: `PyTorch: models of torch.hub`. */
+  readonly about: string;
+  /** The directory to propose; missing where all that is known lies on scratch. */
+  readonly source?: string;
+  /** How large that is; missing where it isn't there. */
+  readonly count?: TreeCount;
+}
+
+/** What is known when the variables are offered. */
+export interface CandidateRequest {
+  readonly existing: Config | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  /** Where scratch is; nothing on it is proposed as a source. */
+  readonly scratchBase: AbsolutePath;
+  /** Ends the counting. */
+  readonly signal: AbortSignal;
+}
+
+/** All candidates: configured ones, then those found on disk, then the others. The counting of their sizes has begun. */
+export async function listCandidates(request: CandidateRequest): Promise<Candidate[]> {
+  const scratch = await realLocation(request.scratchBase);
+  const configured = await Promise.all(
+    Object.entries(request.existing?.vars ?? {}).map(([name, { source }]) => {
+      const preset = PRESETS.find((preset) => preset.name === name);
+      return candidate(name, preset === undefined ? "your own" : describe(preset), [source], scratch, request);
+    }),
+  );
+  const others = PRESETS.filter(({ name }) => !configured.some((one) => one.name === name));
+  const presets = await Promise.all(others.map((preset) => {
+    const { name } = preset;
+    // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
+    const places = [request.env[name] ?? "", defaultSource(preset, request.env), defaultSource(preset, {})];
+    return candidate(name, describe(preset), places, scratch, request);
+  }));
+  const [found, missing] = [true, false].map((there) => presets.filter(({ count }) => (count !== undefined) === there));
+  return [...configured, ...found!, ...missing!];
+}
+
+function describe({ tool, holds, caution }: Preset): string {
+  return `${tool}: ${holds}${caution === undefined ? "" : `; ${caution}`}`;
+}
+
+/** The first of the places that is there, else the first that could be. */
+async function candidate(
+  name: string,
+  about: string,
+  places: readonly string[],
+  scratch: AbsolutePath,
+  { env, signal }: CandidateRequest,
+): Promise<Candidate> {
+  let source: AbsolutePath | undefined;
+  for (const place of places) {
+    const path = absoluteOrNothing(place, env);
+    if (path === undefined || isWithin(await realLocation(path), scratch)) continue;
+    if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) {
+      return { name, about, source: path, count: countTree(path, signal) };
+    }
+    source ??= path;
+  }
+  return { name, about, ...(source === undefined ? {} : { source }) };
+}
+
+function absoluteOrNothing(place: string, env: Readonly<Record<string, string>>): AbsolutePath | undefined {
+  try {
+    return toAbsolutePath(place, env, { label: "", kind: "usage" });
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,79 @@
+// The configuration as the answers have it so far, and what of it has to be saved. Pure.
+import { checkConfig, type Config, CONFIG_VERSION } from "../config/config.ts";
+import type { ConfigPatch } from "../config/config_patch.ts";
+
+/** The settings that are asked for besides scratch and variables. */
+export const SETTINGS = {
+  parallel_jobs: { question: "How many variables to sync side by side?", least: 1 },
+  lock_timeout_seconds: {
+    question: "How many seconds to wait for another job that syncs the same variable?",
+    least: 0,
+  },
+  skip_if_fresh_seconds: { question: "How many seconds is a sync good for while the source is unchanged?", least: 0 },
+} as const;
+
+/** The answers so far. */
+export interface Draft {
+  readonly scratch_base: string;
+  readonly vars: Readonly<Record<string, { readonly source: string; readonly enabled: boolean }>>;
+  readonly settings: Readonly<Record<keyof typeof SETTINGS, number>>;
+}
+
+/** The start: what is configured already, or nothing. */
+export function startDraft(existing: Config | undefined): Draft {
+  const { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds } = existing ?? configOf(EMPTY, undefined);
+  const settings = { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds };
+  const vars = Object.entries(existing?.vars ?? {}).map(([name, { source, enabled }]) => [name, { source, enabled }]);
+  return { scratch_base: existing?.scratch_base ?? "", vars: Object.fromEntries(vars), settings };
+}
+
+const EMPTY: Draft = {
+  scratch_base: "/",
+  vars: {},
+  settings: { parallel_jobs: 4, lock_timeout_seconds: 300, skip_if_fresh_seconds: 3600 },
+};
+
+/** The draft with a variable added or changed. */
+export function withVariable(draft: Draft, name: string, source: string): Draft {
+  return { ...draft, vars: { ...draft.vars, [name]: { source, enabled: true } } };
+}
+
+/** The draft with exactly these variables enabled. Those that were configured and aren't among them are kept, disabled. */
+export function withEnabled(draft: Draft, names: readonly string[]): Draft {
+  const vars = Object.entries(draft.vars).map((
+    [name, { source }],
+  ) => [name, { source, enabled: names.includes(name) }]);
+  return { ...draft, vars: Object.fromEntries(vars) };
+}
+
+/** The names of the enabled variables. */
+export function enabledNames({ vars }: Draft): string[] {
+  return Object.keys(vars).filter((name) => vars[name]?.enabled);
+}
+
+/** The configuration it would be once it is saved. Throws where the draft isn't one yet. */
+export function configOf(draft: Draft, existing: Config | undefined): Config {
+  const checked = checkConfig({
+    ...existing,
+    version: CONFIG_VERSION,
+    scratch_base: draft.scratch_base,
+    vars: draft.vars,
+    ...draft.settings,
+  });
+  if ("config" in checked) return checked.config;
+  throw new Error(checked.faults.map(({ path, what }) => `${path.join(".")} ${what}`).join("; "));
+}
+
+/** What has to be saved: everything that is new or different. A variable that was never saved and isn't wanted is left out. */
+export function patchOf(draft: Draft, existing: Config | undefined): ConfigPatch {
+  const vars = Object.entries(draft.vars).filter(([name, { source, enabled }]) => {
+    const before = existing?.vars[name];
+    return before === undefined ? enabled : before.source !== source || before.enabled !== enabled;
+  });
+  const settings = Object.entries(draft.settings).filter(([name, value]) => existing?.[name] !== value);
+  return {
+    ...(existing?.scratch_base === draft.scratch_base ? {} : { scratch_base: draft.scratch_base }),
+    vars: Object.fromEntries(vars),
+    ...Object.fromEntries(settings),
+  };
+}

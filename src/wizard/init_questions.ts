@@ -1,0 +1,140 @@
+// The questions of `init`. They fill in the same request that --input-json gives; nothing is saved here.
+import type { Context } from "../command.ts";
+import { CONFIG_VERSION } from "../config/config.ts";
+import { asObject } from "../config/config_edit.ts";
+import { configPath, parseConfig, parseJson, readConfigText } from "../config/config_file.ts";
+import type { ConfigPatch } from "../config/config_patch.ts";
+import { listProblemsHere } from "../config/config_review.ts";
+import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
+import { CliError } from "../errors.ts";
+import { formatCount } from "../format.ts";
+import type { Candidate } from "./candidates.ts";
+import type { Conversation } from "./conversation.ts";
+import { configOf, type Draft, enabledNames, patchOf, SETTINGS, startDraft } from "./draft.ts";
+import { askScratch } from "./scratch_question.ts";
+import { describeCount } from "./tree_count.ts";
+import { askOneSource, askVariables, offerVariables } from "./variable_questions.ts";
+
+/** How long files are counted at most while the questions go on. */
+const COUNTING_SECONDS = 120;
+
+/**
+ * Asks for a whole configuration, from the existing one on, and returns what is to be saved. Throws a CliError `declined` where
+ * the person leaves without saving, one of `readConfig`'s where the existing file is broken.
+ */
+export async function askForConfig(context: Context): Promise<ConfigPatch> {
+  const { system, prompt } = context;
+  const path = configPath({ config: context.configOption }, system.env, system.cwd);
+  const text = await readConfigText(path);
+  const isOurs = text !== undefined && asObject(await parseJson(text, path))?.version === CONFIG_VERSION;
+  const existing = isOurs ? await parseConfig(text, path) : undefined;
+  if (existing !== undefined) prompt.note(`${path}\nWhat isn't asked for stays as it is.`, "Starting from");
+  else if (text !== undefined) {
+    prompt.note(`${path}\nIt has another format version and will be put aside.`, "Replacing");
+  }
+  const stopCounting = new AbortController();
+  const signal = AbortSignal.any([stopCounting.signal, system.signal, AbortSignal.timeout(COUNTING_SECONDS * 1000)]);
+  try {
+    return patchOf(await converse({ context, path, existing, signal }), existing);
+  } finally {
+    stopCounting.abort();
+  }
+}
+
+async function converse(conversation: Conversation): Promise<Draft> {
+  let draft = await askScratch(startDraft(conversation.existing), conversation);
+  let candidates = await offerVariables(draft, conversation);
+  draft = await askVariables(draft, candidates, conversation);
+  for (;;) {
+    switch (await askNext(draft, candidates, conversation)) {
+      case "save":
+        return draft;
+      case "variables":
+        draft = await askVariables(draft, candidates, conversation);
+        break;
+      case "source":
+        draft = await askOneSource(draft, candidates, conversation);
+        break;
+      case "scratch":
+        draft = await askScratch(draft, conversation);
+        candidates = await offerVariables(draft, conversation);
+        break;
+      case "settings":
+        draft = await askSettings(draft, conversation);
+        break;
+      case "leave":
+        throw new CliError("declined", "Nothing was saved", { hint: "`euler-files init` starts again" });
+    }
+  }
+}
+
+type Next = "save" | "variables" | "source" | "scratch" | "settings" | "leave";
+
+/** Shows the answers so far and what is questionable about them. Only what would work can be saved. */
+async function askNext(draft: Draft, candidates: readonly Candidate[], conversation: Conversation): Promise<Next> {
+  const { context: { prompt, system }, path, existing } = conversation;
+  prompt.note(summarize(draft, candidates, conversation), "Summary");
+  const problems = listProblemsHere(configOf(draft, existing), path, system.env);
+  if (problems.length > 0) prompt.note(problems.map(({ message }) => message).join("\n"), "Please note");
+  const maySave = problems.every(({ severity }) => severity === "warning");
+  return await prompt.select<Next>({
+    message: maySave ? "Is this right?" : "What shall be changed?",
+    options: [
+      ...(maySave ? [{ value: "save", label: `Save ${path}` } as const] : []),
+      { value: "variables", label: "Choose the variables again" },
+      { value: "source", label: "Change a source directory" },
+      { value: "scratch", label: "Change where scratch is" },
+      { value: "settings", label: "Advanced settings", hint: "side by side, waiting, freshness" },
+      { value: "leave", label: "Leave without saving" },
+    ],
+  });
+}
+
+async function askSettings(draft: Draft, { context }: Conversation): Promise<Draft> {
+  let { settings } = draft;
+  for (const name of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+    const { question, least } = SETTINGS[name];
+    const answer = await context.prompt.text({
+      message: question,
+      initial: String(settings[name]),
+      check: (answer) =>
+        /^\d{1,9}$/.test(answer.trim()) && Number(answer) >= least ? undefined : `a whole number of ${least} or more`,
+    });
+    settings = { ...settings, [name]: Number(answer) };
+  }
+  return { ...draft, settings };
+}
+
+function summarize(draft: Draft, candidates: readonly Candidate[], { context, path, existing }: Conversation): string {
+  const config = configOf(draft, existing);
+  const { cacheRoot } = resolveConfig({ ...config, vars: {} }, path, context.system.env);
+  const names = enabledNames(draft);
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => {
+    const source = sourceOf(name, () => resolveConfig(config, path, context.system.env, [name]));
+    const candidate = candidates.find((candidate) => candidate.name === name);
+    const count = candidate?.source === source ? candidate?.count : undefined;
+    return `${name.padEnd(width)}  ${source ?? draft.vars[name]?.source}${
+      count === undefined ? "" : `, ${describeCount(count)}`
+    }`;
+  });
+  const disabled = Object.keys(existing?.vars ?? {}).filter((name) => draft.vars[name]?.enabled === false);
+  const { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds } = draft.settings;
+  return [
+    ...lines,
+    ...(disabled.length === 0 ? [] : [`Disabled: ${disabled.join(", ")}`]),
+    `Copied to ${cacheRoot}`,
+    `${parallel_jobs} side by side, ${formatCount(lock_timeout_seconds)} s for a lock, fresh for ${
+      formatCount(skip_if_fresh_seconds)
+    } s`,
+  ].join("\n");
+}
+
+function sourceOf(name: string, resolve: () => ResolvedConfig): string | undefined {
+  try {
+    return resolve().variables.find((variable) => variable.name === name)?.source;
+  } catch (error) {
+    if (error instanceof CliError) return undefined;
+    throw error;
+  }
+}

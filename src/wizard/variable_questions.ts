@@ -1,0 +1,119 @@
+// The questions which variables are managed and where their data is kept.
+import { reasonAgainstVariable, VARIABLE_NAME } from "../config/names.ts";
+import { isWithin, realLocation } from "../config/paths.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import { type Candidate, listCandidates } from "./candidates.ts";
+import { type Conversation, faultOf, OTHER } from "./conversation.ts";
+import { configOf, type Draft, enabledNames, withEnabled, withVariable } from "./draft.ts";
+import { describeCount } from "./tree_count.ts";
+
+/** How long to wait for sizes before the variables are offered. */
+const PATIENCE_MILLISECONDS = 700;
+
+/** Variables that are worth having on scratch for nearly everybody who has them. */
+const RECOMMENDED = ["HF_HOME", "TORCH_HOME"];
+
+/** The variables to offer, with as much of their sizes as can be told within a moment. */
+export async function offerVariables(
+  draft: Draft,
+  { context, path, existing, signal }: Conversation,
+): Promise<Candidate[]> {
+  const { env } = context.system;
+  const { scratchBase } = resolveConfig(configOf({ ...draft, vars: {} }, existing), path, env);
+  const candidates = await listCandidates({ existing, env, scratchBase, signal });
+  const { promise: patience, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, PATIENCE_MILLISECONDS);
+  await Promise.race([patience, Promise.all(candidates.map(({ count }) => count?.ended))]);
+  clearTimeout(timer);
+  return candidates;
+}
+
+/** Asks which variables are managed, and for each new one where its data is kept. */
+export async function askVariables(
+  draft: Draft,
+  candidates: readonly Candidate[],
+  conversation: Conversation,
+): Promise<Draft> {
+  const own = Object.keys(draft.vars).filter((name) => !candidates.some((candidate) => candidate.name === name));
+  const recommended = candidates.filter(({ name, count }) => count !== undefined && RECOMMENDED.includes(name));
+  const isFirst = Object.keys(draft.vars).length === 0;
+  const chosen = await conversation.context.prompt.selectSeveral({
+    message: "Which variables shall be managed?",
+    options: [
+      ...own.map((name) => ({ value: name, label: name, hint: draft.vars[name]?.source ?? "" })),
+      ...candidates.map(({ name, about, count }) => ({
+        value: name,
+        label: count === undefined ? name : `${name}  ${describeCount(count)}`,
+        hint: about,
+      })),
+      { value: OTHER, label: "Another variable" },
+    ],
+    chosen: isFirst ? recommended.map(({ name }) => name) : enabledNames(draft),
+    required: true,
+  });
+  let next = withEnabled(draft, chosen);
+  for (const name of chosen) {
+    if (name !== OTHER && next.vars[name] === undefined) next = await askSource(next, name, candidates, conversation);
+  }
+  for (let more = chosen.includes(OTHER); more;) {
+    next = await askSource(next, await askName(next, conversation), candidates, conversation);
+    more = await conversation.context.prompt.confirm({ message: "Another variable?", initial: false });
+  }
+  return next;
+}
+
+async function askName(draft: Draft, { context }: Conversation): Promise<string> {
+  return await context.prompt.text({
+    message: "What is the variable's name?",
+    placeholder: "MY_CACHE_DIR",
+    check: (answer) => {
+      if (!VARIABLE_NAME.test(answer)) return "letters, digits and _ only, and no digit first";
+      if (draft.vars[answer] !== undefined) return "it is among the variables already";
+      const reason = reasonAgainstVariable(answer);
+      return reason === undefined ? undefined : `it can't be managed: ${reason}`;
+    },
+  });
+}
+
+/** Asks for another source directory of one of the variables. */
+export async function askOneSource(
+  draft: Draft,
+  candidates: readonly Candidate[],
+  conversation: Conversation,
+): Promise<Draft> {
+  const name = await conversation.context.prompt.select({
+    message: "Of which variable?",
+    options: enabledNames(draft).map((name) => ({ value: name, label: name, hint: draft.vars[name]?.source ?? "" })),
+  });
+  return await askSource(draft, name, candidates, conversation);
+}
+
+async function askSource(
+  draft: Draft,
+  name: string,
+  candidates: readonly Candidate[],
+  { context, path, existing }: Conversation,
+): Promise<Draft> {
+  const { prompt, system } = context;
+  const candidate = candidates.find((candidate) => candidate.name === name);
+  const resolve = (source: string) =>
+    resolveConfig(configOf(withVariable(draft, name, source), existing), path, system.env, [name]);
+  for (;;) {
+    const answer = await prompt.text({
+      message: `In which directory is the data of ${name} kept?`,
+      initial: draft.vars[name]?.source ?? candidate?.source ?? "",
+      placeholder: "~/.cache/something",
+      check: (answer) => answer.trim() === "" ? "a directory is needed" : faultOf(() => resolve(answer.trim())),
+    });
+    const source = answer.trim();
+    const resolved = resolve(source);
+    const place = resolved.variables[0]!.source;
+    if (isWithin(await realLocation(place), await realLocation(resolved.scratchBase))) {
+      prompt.note(`${place} lies on scratch, which is purged. The source is the directory that stays.`, "Not there");
+      continue;
+    }
+    const isThere = await Deno.stat(place).then(({ isDirectory }) => isDirectory, () => false);
+    const message = `${place} isn't a directory yet. Use it all the same?`;
+    if (isThere || await prompt.confirm({ message, initial: true })) return withVariable(draft, name, source);
+  }
+}

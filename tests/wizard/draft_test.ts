@@ -1,0 +1,67 @@
+// The answers of the wizard as a configuration and as what has to be saved of it.
+import { deepEqual, equal } from "node:assert/strict";
+import fc from "fast-check";
+import { checkConfig, type Config } from "../../src/config/config.ts";
+import {
+  configOf,
+  type Draft,
+  enabledNames,
+  patchOf,
+  startDraft,
+  withEnabled,
+  withVariable,
+} from "../../src/wizard/draft.ts";
+
+function config(fields: Readonly<Record<string, unknown>>): Config {
+  const checked = checkConfig({ version: 1, scratch_base: "$SCRATCH", ...fields });
+  if ("config" in checked) return checked.config;
+  throw new Error("no configuration");
+}
+
+Deno.test("an untouched draft of a configuration has nothing to save", () => {
+  const existing = config({
+    vars: { A: { source: "/a", note: "mine" }, B: { source: "~/b", enabled: false } },
+    parallel_jobs: 7,
+  });
+  deepEqual(patchOf(startDraft(existing), existing), { vars: {} });
+  deepEqual(configOf(startDraft(existing), existing).parallel_jobs, 7);
+});
+
+Deno.test("a variable that isn't wanted any more is disabled, one that never was saved is left out", () => {
+  const existing = config({ vars: { A: { source: "/a" } } });
+  const draft = withEnabled(withVariable(startDraft(existing), "NEW", "/new"), []);
+  deepEqual(enabledNames(draft), []);
+  deepEqual(patchOf(draft, existing), { vars: { A: { source: "/a", enabled: false } } });
+});
+
+const name = fc.constantFrom("A", "B", "C", "D");
+const source = fc.constantFrom("/x", "~/y", "$Z/z");
+const variables = fc.dictionary(name, fc.record({ source, enabled: fc.boolean() }));
+const answer = fc.oneof(
+  fc.tuple(name, source).map(([name, source]) => (draft: Draft) => withVariable(draft, name, source)),
+  fc.subarray(["A", "B", "C", "D"]).map((names) => (draft: Draft) => withEnabled(draft, names)),
+  fc.nat(9).map((count) => (draft: Draft): Draft => ({
+    ...draft,
+    settings: { ...draft.settings, parallel_jobs: count + 1 },
+  })),
+  source.map((scratch_base) => (draft: Draft): Draft => ({ ...draft, scratch_base })),
+);
+
+Deno.test("law: what is saved, put over what was there, is what the answers say", () => {
+  fc.assert(fc.property(fc.option(variables, { nil: undefined }), fc.array(answer), (vars, answers) => {
+    const existing = vars === undefined ? undefined : config({ vars, kept: { x: 1 } });
+    const start = existing === undefined ? { ...startDraft(existing), scratch_base: "/s" } : startDraft(existing);
+    const draft = answers.reduce((draft, change) => change(draft), start);
+    const patch = patchOf(draft, existing);
+    const saved = config({ ...existing, ...patch, vars: { ...existing?.vars, ...patch.vars as object } });
+    const wanted = configOf(draft, existing);
+    deepEqual(enabledNames(startDraft(saved)).sort(), enabledNames(draft).sort());
+    for (const name of enabledNames(draft)) equal(saved.vars[name]?.source, wanted.vars[name]?.source);
+    for (const name of Object.keys(vars ?? {})) equal(saved.vars[name]?.source, wanted.vars[name]?.source);
+    deepEqual([saved.scratch_base, saved.parallel_jobs, saved.kept], [
+      wanted.scratch_base,
+      wanted.parallel_jobs,
+      wanted.kept,
+    ]);
+  }));
+});
