@@ -4,7 +4,8 @@ import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
-const SAVE = "Save ";
+/** The last line of the summary's menu: when it is there, keys are taken. */
+const MENU = "Leave without saving";
 const INIT = "euler-files init";
 
 async function worldWithCaches(): Promise<World> {
@@ -24,7 +25,7 @@ async function saved(world: World): Promise<Record<string, unknown>> {
 testNeeding(["tmux"], "init asks on the terminal, saves, and leaves stdout to others", async () => {
   await using world = await worldWithCaches();
   await using terminal = await openTerminal(world, `${INIT} >out`);
-  const scratch = await terminal.shows("Where is the fast scratch?");
+  const scratch = await terminal.shows("Another directory");
   assert.ok(scratch.includes(`$SCRATCH, now ${world.scratch}`), scratch);
   await terminal.press("Enter");
   const offer = await terminal.shows("Another variable");
@@ -35,7 +36,7 @@ testNeeding(["tmux"], "init asks on the terminal, saves, and leaves stdout to ot
   await terminal.press("Enter");
   await terminal.shows("In which directory is the data of TORCH_HOME kept?");
   await terminal.press("Enter");
-  const summary = await terminal.shows(SAVE);
+  const summary = await terminal.shows(MENU);
   assert.ok(summary.includes(`HF_HOME     ${world.home}/.cache/huggingface, 2.9 MB, 1 file`), summary);
   await assert.rejects(saved(world), Deno.errors.NotFound);
   await terminal.press("Enter");
@@ -62,7 +63,7 @@ testNeeding(
   async () => {
     await using world = await worldWithCaches();
     await using terminal = await openTerminal(world, INIT);
-    await terminal.shows("Where is the fast scratch?");
+    await terminal.shows("Another directory");
     await terminal.press("Enter");
     await terminal.shows("Another variable");
     await terminal.press("Down", "Space", "Enter");
@@ -71,8 +72,9 @@ testNeeding(
     await terminal.shows("it is not an absolute path");
     await terminal.press("C-u", "$SCRATCH/hf", "Enter");
     await terminal.shows("lies on scratch, which is purged");
+    await terminal.shows("◆  In which directory");
     await terminal.press("C-u", "~/.cache/huggingface", "Enter");
-    await terminal.shows(SAVE);
+    await terminal.shows(MENU);
 
     await terminal.press("Down", "Enter");
     await terminal.shows("◆  Which variables shall be managed?");
@@ -86,6 +88,7 @@ testNeeding(
     await terminal.shows("◆  Another variable?");
     await terminal.press("Enter");
     await terminal.shows("MY_CACHE contains HF_HOME");
+    await terminal.shows(MENU);
 
     await terminal.press("Up", "Up", "Enter");
     await terminal.shows("sync side by side?");
@@ -97,6 +100,7 @@ testNeeding(
     await terminal.shows("good for while the source");
     await terminal.press("C-u", "60", "Enter");
     await terminal.shows("2 side by side, 300 s for a lock, fresh for 60 s");
+    await terminal.shows(MENU);
     await terminal.press("Enter");
     await terminal.shows("ended with 0");
     const { vars, parallel_jobs, skip_if_fresh_seconds } = await saved(world);
@@ -114,7 +118,7 @@ testNeeding(["tmux"], "Ctrl-C and leaving without saving change nothing, and say
   await world.writeConfig(text);
   for (const [keys, code] of [[["C-c"], 130], [["Up", "Enter"], 1]] as const) {
     await using terminal = await openTerminal(world, INIT);
-    await terminal.shows("Where is the fast scratch?");
+    await terminal.shows("Another directory");
     await terminal.press("Enter");
     await terminal.shows("Another variable");
     if (code === 1) {
@@ -123,7 +127,7 @@ testNeeding(["tmux"], "Ctrl-C and leaving without saving change nothing, and say
       await terminal.press("Enter");
       await terminal.shows("data of TORCH_HOME kept?");
       await terminal.press("Enter");
-      await terminal.shows(SAVE);
+      await terminal.shows(MENU);
     }
     await terminal.press(...keys);
     await terminal.shows(`ended with ${code}`);
@@ -147,11 +151,12 @@ testNeeding(["tmux"], "init starts from the configuration that is there and lose
 `);
   await using terminal = await openTerminal(world, INIT);
   await terminal.shows("Starting from");
+  await terminal.shows("Another directory");
   await terminal.press("Enter");
   const offer = await terminal.shows("Another variable");
   assert.match(offer, /◼ HF_HOME[^]*◼ MY_DATA[^]*◻ TORCH_HOME/);
   await terminal.press("Down", "Space", "Enter");
-  const summary = await terminal.shows(SAVE);
+  const summary = await terminal.shows(MENU);
   assert.match(summary, /Disabled: MY_DATA/);
   await terminal.press("Enter");
   await terminal.shows("ended with 0");
@@ -181,7 +186,7 @@ testNeeding(["tmux"], "init never proposes a source on scratch, as in a shell th
   const root = `${world.scratch}/.cache/euler-files`;
   const env = { HF_HOME: `${root}/HF_HOME`, XDG_CACHE_HOME: `${root}/XDG_CACHE_HOME` };
   await using terminal = await openTerminal(world, INIT, { env });
-  await terminal.shows("Where is the fast scratch?");
+  await terminal.shows("Another directory");
   await terminal.press("Enter");
   const offer = await terminal.shows("Another variable");
   assert.match(offer, /HF_HOME {2}2\.9 MB/);
@@ -195,7 +200,7 @@ testNeeding(["tmux"], "init never proposes a source on scratch, as in a shell th
 testNeeding(["tmux"], "init works in a small window and without SCRATCH", async () => {
   await using world = await worldWithCaches();
   await using terminal = await openTerminal(world, INIT, { columns: 40, rows: 15, env: { SCRATCH: null } });
-  await terminal.shows("SCRATCH isn't set");
+  await terminal.shows("◆  SCRATCH isn't set");
   await terminal.press("Enter");
   await terminal.shows("a directory is needed");
   await terminal.press("$NOPE/x", "Enter");
@@ -203,15 +208,15 @@ testNeeding(["tmux"], "init works in a small window and without SCRATCH", async 
   await terminal.press("C-u", "/no/such/scratch", "Enter");
   await terminal.shows("Use it all the same?");
   await terminal.press("Enter");
-  await terminal.shows("SCRATCH isn't set");
+  await terminal.shows("◆  SCRATCH isn't set");
   await terminal.press(world.scratch, "Enter");
   await terminal.shows("HF_HOME");
   await terminal.press("Enter");
-  await terminal.shows("data of HF_HOME");
+  await terminal.shows("◆  In which directory is the data of HF_HOME");
   await terminal.press("Enter");
-  await terminal.shows("data of TORCH_HOME");
+  await terminal.shows("◆  In which directory is the data of TORCH_HOME");
   await terminal.press("Enter");
-  await terminal.shows("Leave without saving");
+  await terminal.shows(MENU);
   await terminal.press("Enter");
   await terminal.shows("ended with 0");
   assert.equal((await saved(world)).scratch_base, world.scratch);
