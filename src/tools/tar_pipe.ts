@@ -28,8 +28,9 @@ export interface TarPipeOutcome {
 }
 
 // 64 KiB, the 128 blocks here, is what a pipe holds.
-const READ = "--create --file=- --format=posix --pax-option=delete=atime,delete=ctime --blocking-factor=128 " +
+const CREATE = "--create --format=posix --pax-option=delete=atime,delete=ctime --blocking-factor=128 " +
   "--warning=no-timestamp --no-recursion --null --verbatim-files-from";
+const READ = `${CREATE} --file=-`;
 const WRITE =
   "--extract --file=- --preserve-permissions --numeric-owner --blocking-factor=128 --warning=no-timestamp " +
   "--delay-directory-restore";
@@ -60,6 +61,20 @@ export async function runTarPipe(request: TarPipeRequest, system: System): Promi
     writeCode: Number(/^w (\d+)$/m.exec(outcome.stdout)?.[1] ?? 2),
     lastWords: outcome.stderr.split("\n").filter((line) => line.includes("tar: ")),
   };
+}
+
+/** Writes the names a file lists into an archive. Returns tar's exit code, not 0 if anything is missing or changed. */
+export async function packListed(
+  request: Pick<TarPipeRequest, "program" | "from" | "listFile"> & { readonly archive: string },
+  system: System,
+): Promise<{ readonly code: number; readonly lastWords: readonly string[] }> {
+  const { program, from, listFile, archive } = request;
+  const outcome = await spawn({
+    program,
+    args: [...CREATE.split(" "), `--directory=${from}`, `--file=${archive}`, `--files-from=${listFile}`],
+    env: { LC_ALL: "C", TAR_OPTIONS: null },
+  }, system);
+  return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-5) };
 }
 
 /** The first tar on the PATH, unless it is one that has only a part of GNU's options. */

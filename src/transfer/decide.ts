@@ -10,7 +10,8 @@ export interface DirectoryFacts {
   readonly directory: string;
   readonly from: readonly Entry[];
   readonly to: readonly Entry[];
-  readonly baseline: ReadonlyMap<string, EntryState> | undefined;
+  /** What was recorded for a name. Asked only where the sides differ: most directories needn't be decoded. */
+  readonly baseline: (name: string) => EntryState | undefined;
   /** The directory itself on both sides. */
   readonly fromSelf: Entry | undefined;
   readonly toSelf: Entry | undefined;
@@ -96,12 +97,12 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   const received = new Map(facts.to.map((entry) => [entry.name, entry]));
   for (const from of facts.from) {
     const to = received.get(from.name);
-    const base = facts.baseline?.get(from.name);
+    const base = facts.baseline;
     if (from.type === "directory") decideSourceDirectory(draft, from, to, base, rules);
     else decideFile(draft, from, to, base, rules);
     received.delete(from.name);
   }
-  for (const to of received.values()) decideExtra(draft, to, facts.baseline?.get(to.name), rules);
+  for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
   draft.finish = mustFinish(draft, rules) ? "as source" : "as it is";
   return draft;
 }
@@ -110,7 +111,7 @@ function decideSourceDirectory(
   draft: Draft,
   from: Entry,
   to: Entry | undefined,
-  base: EntryState | undefined,
+  baseline: DirectoryFacts["baseline"],
   rules: DecisionRules,
 ): void {
   if (to?.type === "directory") {
@@ -118,6 +119,7 @@ function decideSourceDirectory(
     draft.records.push([from.name, from]);
     return;
   }
+  const base = baseline(from.name);
   if (to !== undefined) {
     // A file or link stands where the directory belongs.
     const mayGo = isOurs(rules) ||
@@ -140,20 +142,21 @@ function decideFile(
   draft: Draft,
   from: Entry,
   to: Entry | undefined,
-  base: EntryState | undefined,
+  baseline: DirectoryFacts["baseline"],
   rules: DecisionRules,
 ): void {
   const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.precision);
+  if (to !== undefined && same(from, to)) {
+    if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
+    if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
+    draft.records.push([from.name, from]);
+    return;
+  }
+  const base = baseline(from.name);
   if (to === undefined) {
     const deletedThere = rules.policy === "stage-out" && base !== undefined && same(from, base);
     if (deletedThere) keep(draft, from.name, "deleted there", base);
     else bring(draft, from);
-    return;
-  }
-  if (same(from, to)) {
-    if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
-    if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
-    draft.records.push([from.name, from]);
     return;
   }
   if (isOurs(rules)) return replace(draft, from, to);

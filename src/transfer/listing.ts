@@ -14,6 +14,9 @@ const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", 
 /** Arguments of one process, in characters; Linux allows two million bytes for all and the environment. */
 const ARGUMENT_CHARACTERS = 100_000;
 
+/** So many entries of a tree are held at once; larger ones are listed in pieces, or a million names would take gigabytes. */
+const WHOLE_TREE_ENTRIES = 100_000;
+
 /** Which tree to look at, and how closely. */
 export interface ListingRequest {
   readonly root: string;
@@ -51,7 +54,7 @@ export async function listDirectories(
   return { entries, self: gathering.self };
 }
 
-/** Lists a whole tree by one find; undefined if something in it could not be read. */
+/** Lists a whole tree by one find; undefined if it is large, or something in it could not be read. */
 export async function listTree(
   request: ListingRequest,
   workplace: Workplace,
@@ -84,6 +87,7 @@ class Gathering implements Listings {
   readonly entries = new Map<string, Entry[]>();
   readonly starts: ReadonlySet<string>;
   self: Entry | undefined;
+  #count = 0;
   #directory = "";
   #current: Entry[] | undefined;
 
@@ -96,6 +100,9 @@ class Gathering implements Listings {
     if (this.starts.has(found.path)) {
       if (found.path === ".") this.self = toEntry(found, "");
       return;
+    }
+    if (depth === "all" && ++this.#count > WHOLE_TREE_ENTRIES) {
+      throw new RangeError("the tree is too large to be listed at once");
     }
     const cut = found.path.lastIndexOf("/");
     const directory = cut === 1 ? "" : found.path.slice(2, cut);

@@ -3,10 +3,11 @@ import type { System } from "../system/system.ts";
 import { listDirectories } from "./listing.ts";
 import { type Manifest, readManifestSample } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
+import { forEachAtOnce } from "./pool.ts";
 import { prepareWorkplace } from "./workplace.ts";
 
 /** Directories listed by one process. */
-const BATCH_DIRECTORIES = 200;
+const BATCH_DIRECTORIES = 64;
 
 /**
  * Looks for a few of the files a manifest recorded, the oldest first, since purges take those: `count` lookups and one
@@ -35,8 +36,11 @@ export async function findPurged(manifest: Manifest, targetRoot: string, system:
   await using workplace = await prepareWorkplace([targetRoot], system);
   const purged: string[] = [];
   const directories = [...manifest.directories()];
-  for (let at = 0; at < directories.length; at += BATCH_DIRECTORIES) {
-    const batch = directories.slice(at, at + BATCH_DIRECTORIES);
+  const batches = Array.from(
+    { length: Math.ceil(directories.length / BATCH_DIRECTORIES) },
+    (_, at) => directories.slice(at * BATCH_DIRECTORIES, (at + 1) * BATCH_DIRECTORIES),
+  );
+  await forEachAtOnce(batches, workplace.width, async (batch) => {
     const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, workplace, system);
     for (const directory of batch) {
       const listing = entries.get(directory) ?? [];
@@ -45,6 +49,6 @@ export async function findPurged(manifest: Manifest, targetRoot: string, system:
         if (state.type !== "directory" && !there.has(name)) purged.push(joinName(directory, name));
       }
     }
-  }
+  });
   return purged;
 }

@@ -312,15 +312,21 @@ function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] 
 }
 
 function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "native" {
+  const { hasRsync, tar } = workplace;
   const wantsRsync = request.extraArgs.length > 0 || request.engine === "rsync";
-  if (wantsRsync && !workplace.hasRsync) {
+  if (wantsRsync && !hasRsync) {
     throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
       hint: "load it (`module load rsync`), or take rsync_extra_args out and use --engine native",
     });
   }
   if (wantsRsync) return "rsync";
+  if (tar === undefined && (request.engine === "native" || !hasRsync)) {
+    throw new CliError("missing-tool", "Cannot transfer: neither rsync nor GNU tar was found on the PATH", {
+      hint: "load one of them (`module load rsync`)",
+    });
+  }
   if (request.engine === "native") return "native";
-  return request.policy === "stage-in" || !workplace.hasRsync ? "native" : "rsync";
+  return hasRsync && (tar === undefined || request.policy !== "stage-in") ? "rsync" : "native";
 }
 
 function writingFor(

@@ -3,14 +3,14 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, EntryState } from "./entry.ts";
 import { listDirectories, type Listing, type Listings, listTree } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** Directories for one process: so many that starting it is worth it, so few that all have work. */
-const BATCH_DIRECTORIES = { least: 24, most: 64 };
+const BATCH_DIRECTORIES = { least: 24, most: { waits: 64, local: 400 } };
 
 /** Processes at once on each side: more of them take the processor's time from one another before they gain any. */
 const MOST_LISTERS = 16;
@@ -50,6 +50,8 @@ export async function walkTrees(
   const walk = new Walk(request, receiver, workplace, system);
   await walk.run();
 }
+
+const NOTHING: ReadonlyMap<string, EntryState> = new Map();
 
 type Sides<T> = { readonly from: T; readonly to: T };
 
@@ -98,7 +100,7 @@ class Walk {
           const share = Math.ceil(this.#queue.length / (listers - running.size));
           const batch = this.#queue.splice(
             0,
-            Math.min(Math.max(share, BATCH_DIRECTORIES.least), BATCH_DIRECTORIES.most),
+            Math.min(Math.max(share, BATCH_DIRECTORIES.least), BATCH_DIRECTORIES.most[this.workplace.latency]),
           );
           const visiting = this.#visit(batch).finally(() => running.delete(visiting));
           running.add(visiting);
@@ -127,7 +129,8 @@ class Walk {
       if ("unreadable" in to) this.receiver.onUnreadable(directory, "to", to.unreadable);
       return;
     }
-    const baseline = this.request.baseline?.entriesOf(directory);
+    let recorded: ReadonlyMap<string, EntryState> | undefined;
+    const baseline = (name: string) => (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING).get(name);
     const received = directory === "" ? to.filter((entry) => entry.name !== JOURNALS) : to;
     const facts = { directory, from, to: received, baseline, fromSelf: visit.from, toSelf: visit.to };
     const plan = decideDirectory(facts, this.request.rules);

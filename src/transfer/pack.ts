@@ -1,0 +1,160 @@
+// Packs a tree into one tar file, reading many files at a time: a single tar asks a slow home for one file after the other.
+import { CliError } from "../errors.ts";
+import type { System } from "../system/system.ts";
+import { joinName } from "../system/file_names.ts";
+import { packListed } from "../tools/tar_pipe.ts";
+import { EMPTY_MANIFEST } from "./manifest.ts";
+import { Pool } from "./pool.ts";
+import { walkTrees } from "./walk.ts";
+import { prepareWorkplace, type Workplace } from "./workplace.ts";
+
+/** So many names for one process. */
+const PART_NAMES = 500;
+const BLOCK_BYTES = 512;
+
+/** What to pack. */
+export interface PackRequest {
+  /** The directory whose content is packed, absolute. Names in the archive begin with `./`. */
+  readonly root: string;
+  /** The archive to write, absolute; it must not be inside the root. Parts are made beside it and removed. */
+  readonly archive: string;
+  readonly report?: (packed: { readonly files: number }) => void;
+}
+
+/** What was packed. */
+export interface PackOutcome {
+  /** Everything that is no directory. */
+  readonly files: number;
+  readonly sizeBytes: number;
+  /** The size of the archive. */
+  readonly archiveBytes: number;
+}
+
+/**
+ * Packs it. Modes, times to the nanosecond, links and hard links are kept. Throws a CliError `transfer` if anything could
+ * not be read or changed meanwhile: a half environment is none. The archive is removed then.
+ */
+export async function packTree(request: PackRequest, system: System): Promise<PackOutcome> {
+  await using workplace = await prepareWorkplace([request.root], system);
+  const packing = new Packing(request, workplace, system);
+  try {
+    return await packing.run();
+  } catch (error) {
+    await Deno.remove(request.archive).catch(() => {});
+    throw error;
+  } finally {
+    await packing.removeParts();
+  }
+}
+
+class Packing {
+  readonly #parts: string[] = [];
+  readonly #pool: Pool;
+  readonly #stop = new AbortController();
+  readonly #system: System;
+  readonly #linked: string[] = [];
+  #names: string[] = [];
+  #files = 0;
+  #sizeBytes = 0;
+
+  constructor(readonly request: PackRequest, readonly workplace: Workplace, system: System) {
+    this.#system = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
+    this.#pool = new Pool(workplace.width, (error) => this.#stop.abort(error));
+  }
+
+  async run(): Promise<PackOutcome> {
+    const rules = { policy: "mirror", precision: "nanoseconds", removals: "baseline", publish: "in-place" } as const;
+    // Against a tree that isn't there, everything is new.
+    await walkTrees(
+      { from: this.request.root, to: "/nonexistent", baseline: EMPTY_MANIFEST, rules },
+      {
+        onPlan: async (plan) => {
+          const at = (name: string) => `./${joinName(plan.directory, name)}`;
+          this.#names.push(...plan.makes.map(({ name }) => at(name)));
+          for (const entry of plan.transfers) {
+            this.#files++;
+            this.#sizeBytes += entry.sizeBytes;
+            this.#names.push(at(entry.name));
+            if (this.#names.length >= PART_NAMES) await this.#packSome(this.#names.splice(0));
+          }
+          this.#linked.push(...plan.linked.map(({ from }) => at(from.name)));
+        },
+        onUnreadable: (directory, _side, reason) => {
+          throw new CliError("transfer", `Cannot pack "${joinName(this.request.root, directory)}": ${reason}`);
+        },
+      },
+      this.workplace,
+      this.#system,
+    );
+    await this.#packSome(this.#names);
+    // Names of one file stay together, or it would be packed as often as it has names.
+    await this.#packSome(this.#linked);
+    await this.#pool.settle();
+    this.#files += this.#linked.length;
+    const archiveBytes = await this.#join();
+    return { files: this.#files, sizeBytes: this.#sizeBytes, archiveBytes };
+  }
+
+  async #packSome(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const part = `${this.request.archive}.part${this.#parts.length}`;
+    this.#parts.push(part);
+    await this.#pool.start(async () => {
+      // The root ends each part: a header without content, so that all zeros behind it are the end of the archive.
+      const listFile = await this.workplace.writeList([...names, "."]);
+      const program = this.workplace.tar;
+      if (program === undefined) throw new CliError("missing-tool", "Cannot pack: GNU tar was not found on the PATH");
+      const { code, lastWords } = await packListed(
+        { program, from: this.request.root, listFile, archive: part },
+        this.#system,
+      );
+      if (code !== 0) {
+        throw new CliError("transfer", `Cannot pack "${this.request.root}": not everything could be read`, {
+          lines: lastWords,
+        });
+      }
+      this.request.report?.({ files: this.#files });
+    });
+  }
+
+  /** Writes the parts one behind the other, without the zeros that end each. */
+  async #join(): Promise<number> {
+    using archive = await Deno.open(this.request.archive, { write: true, create: true, truncate: true, mode: 0o600 });
+    let archiveBytes = 0;
+    for (const path of this.#parts) {
+      using part = await Deno.open(path);
+      const length = await lengthWithoutEnd(part);
+      await part.seek(0, Deno.SeekMode.Start);
+      const buffer = new Uint8Array(1024 * 1024);
+      for (let left = length; left > 0;) {
+        const read = await part.read(buffer.subarray(0, Math.min(buffer.length, left))) ?? 0;
+        for (let written = 0; written < read;) written += await archive.write(buffer.subarray(written, read));
+        left -= read;
+      }
+      archiveBytes += length;
+      await Deno.remove(path);
+    }
+    await archive.write(new Uint8Array(2 * BLOCK_BYTES));
+    return archiveBytes + 2 * BLOCK_BYTES;
+  }
+
+  async removeParts(): Promise<void> {
+    for (const part of this.#parts) await Deno.remove(part).catch(() => {});
+  }
+}
+
+/** Where the zero blocks at the end of a part begin. */
+async function lengthWithoutEnd(part: Deno.FsFile): Promise<number> {
+  let end = (await part.stat()).size;
+  const window = new Uint8Array(64 * 1024);
+  while (end > 0) {
+    const start = Math.max(0, end - window.length);
+    await part.seek(start, Deno.SeekMode.Start);
+    const piece = window.subarray(0, end - start);
+    for (let read = 0; read < piece.length;) read += await part.read(piece.subarray(read)) ?? 0;
+    const last = piece.findLastIndex((byte) => byte !== 0);
+    if (last !== -1) return start + Math.ceil((last + 1) / BLOCK_BYTES) * BLOCK_BYTES;
+    end = start;
+  }
+  return 0;
+}

@@ -1,0 +1,28 @@
+// A packed tree unpacks into an equal one.
+import assert from "node:assert/strict";
+import { CliError } from "../../src/errors.ts";
+import { packTree } from "../../src/transfer/pack.ts";
+import { differences, makeNastyTree, shell, temporaryDirectory, testSystem } from "./trees.ts";
+
+Deno.test("pack: tar unpacks exactly the tree that was packed, whatever its names", async () => {
+  await using place = await temporaryDirectory();
+  const [root, to, archive] = [`${place.path}/from`, `${place.path}/to`, `${place.path}/packed.tar`];
+  await shell(`mkdir ${root} ${to}`);
+  await makeNastyTree(root);
+  // tar leaves sockets out.
+  await shell(
+    `rm ${root}/socket; mkdir ${root}/many; (cd ${root}/many; seq 2000 | xargs touch); head -c 4096 /dev/zero >${root}/zeros`,
+  );
+  const packed = await packTree({ root, archive }, testSystem());
+  assert.equal(packed.archiveBytes, (await Deno.stat(archive)).size);
+  await shell(`tar -xpf ${archive} -C ${to} --warning=no-timestamp --delay-directory-restore`);
+  assert.equal(await differences(root, to), "");
+  assert.equal(await shell(`ls ${place.path}`), "from\npacked.tar\nto\n");
+});
+
+Deno.test("pack: a directory that isn't there is an error, and no archive stays", async () => {
+  await using place = await temporaryDirectory();
+  const request = { root: `${place.path}/none`, archive: `${place.path}/packed.tar` };
+  await assert.rejects(packTree(request, testSystem()), CliError);
+  assert.equal(await shell(`ls ${place.path}`), "");
+});
