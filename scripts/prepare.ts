@@ -7,6 +7,8 @@ export type Purpose = "demo" | "test";
 interface Program {
   /** The Debian package it comes in. */
   readonly package: string;
+  /** What succeeds if it is there, for what isn't a program on the PATH. */
+  readonly trial?: readonly string[];
   readonly purposes: readonly Purpose[];
 }
 
@@ -23,6 +25,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   shellcheck: { package: "shellcheck", purposes: ["test"] },
   setpriv: { package: "util-linux", purposes: ["test"] },
   python3: { package: "python3", purposes: ["test"] },
+  "python3-venv": { package: "python3-venv", trial: ["python3", "-c", "import ensurepip"], purposes: ["test"] },
 };
 
 /** Long enough for a slow mirror; without an end, a set-up nobody watches would hang. */
@@ -59,8 +62,13 @@ export function describePreparation({ installed, missing, reason }: Preparation)
   return [...lines, `Missing: ${missing.join(", ")} (${reason})`, `hint: apt-get install ${packages.join(" ")}`];
 }
 
-/** Whether the PATH has a program of that name. */
+/** Whether the PATH has a program of that name, or what it stands for is there. */
 export function isInstalled(program: string): boolean {
+  const [command, ...args] = PROGRAMS[program]?.trial ?? [];
+  if (command !== undefined) {
+    return isInstalled(command) &&
+      new Deno.Command(command, { args, stdout: "null", stderr: "null" }).outputSync().success;
+  }
   return (Deno.env.get("PATH") ?? "").split(":").some((directory) => {
     try {
       const info = Deno.statSync(`${directory || "."}/${program}`);

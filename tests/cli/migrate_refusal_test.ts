@@ -9,7 +9,7 @@ import {
   readConfig,
   unhookRsync,
 } from "../support/migration.ts";
-import { testNeeding } from "../support/needs.ts";
+import { testNeeding, WITH_OWN_MOUNTS } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
 import type { RunResult, World } from "../support/world.ts";
 
@@ -95,8 +95,9 @@ testNeeding(
         /files are to be made/,
       ]] as const
     ) {
+      const [unshare = "", ...own] = WITH_OWN_MOUNTS;
       const script = 'mount -t tmpfs -o "$1" tmpfs "$2" && exec euler-files migrate HF_HOME --to "$2/hf" --yes --json';
-      const run = await world.exec("unshare", ["-rm", "sh", "-c", script, "sh", options, world.path("small")]);
+      const run = await world.exec(unshare, [...own, "sh", "-c", script, "sh", options, world.path("small")]);
       assert.equal(run.code, 1, run.stdout + run.stderr);
       assert.equal(run.json().error.kind, "no-space");
       assert.match(run.json().error.message, message);

@@ -1,13 +1,40 @@
-// Tests that need a program which isn't everywhere: skipped by name and with the reason where it is missing.
+// Tests that need a program or a right which isn't everywhere: skipped by name and with the reason where it is missing.
 import { isInstalled } from "../../scripts/prepare.ts";
 
 /** The executable made by `deno task compile` that the tests shall run, or undefined to run the source. */
 export const COMPILED_EXECUTABLE: string | undefined = Deno.env.get("EULER_FILES_TEST_EXECUTABLE") || undefined;
 
-/** Registers a test that runs only where all the programs are on the PATH. */
+/** What runs a program with mounts of its own: its arguments follow. Root needs no user namespace, others do. */
+export const WITH_OWN_MOUNTS: readonly string[] = ["unshare", Deno.uid() === 0 ? "-m" : "-rm"];
+
+/** Programs that may be there and yet not be allowed to do their work, in a container say: what must succeed if they are. */
+const TRIALS: Readonly<Record<string, readonly string[]>> = {
+  mount: ["sh", "-c", "d=$(mktemp -d) && mount -t tmpfs none $d && umount $d; code=$?; rmdir $d; exit $code"],
+  unshare: [...WITH_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/tmp"],
+  strace: ["strace", "-o", "/dev/null", "true"],
+};
+
+/** Registers a test that runs only where all the programs are on the PATH and may do their work. */
 export function testNeeding(programs: readonly string[], name: string, run: () => void | Promise<void>): void {
   const missing = programs.filter((program) => !isInstalled(program));
-  testUnless(missing.length === 0 ? undefined : `${missing.join(", ")} not installed`, name, run);
+  const refused = programs.filter((program) => !missing.includes(program) && !mayWork(program));
+  const reasons = [
+    ...(missing.length === 0 ? [] : [`${missing.join(", ")} not installed`]),
+    ...(refused.length === 0 ? [] : [`${refused.join(", ")} not permitted`]),
+  ];
+  testUnless(reasons.length === 0 ? undefined : reasons.join("; "), name, run);
+}
+
+const permitted = new Map<string, boolean>();
+
+function mayWork(program: string): boolean {
+  const [command, ...args] = TRIALS[program] ?? [];
+  if (command === undefined) return true;
+  const known = permitted.get(program);
+  if (known !== undefined) return known;
+  const { success } = new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" }).outputSync();
+  permitted.set(program, success);
+  return success;
 }
 
 /** Registers a test of the compiled executable; it gets its path. */

@@ -1,32 +1,39 @@
 // Files that can't be read, change or vanish while they are copied, a disk that is full: what arrived is right, and the
 // outcome names the rest.
 import assert from "node:assert/strict";
+import { bundle } from "../../scripts/bundle.ts";
 import { CliError } from "../../src/errors.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
+import { testNeeding, testUnless } from "../support/needs.ts";
 import { differences, requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
 
 const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;
 
 for (const engine of ["native", "rsync"] as const) {
-  Deno.test(`${engine}: an unreadable file and directory are named, the rest arrives, and the outcome is partial`, async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
-    await shell(
-      `chmod 755 ${place.path}; mkdir -p ${from}/closed ${from}/open; echo a >${from}/closed/a; echo b >${from}/open/b; echo c >${from}/open/c
+  testUnless(
+    Deno.uid() === 0 ? undefined : "only root can give its rights away",
+    `${engine}: an unreadable file and directory are named, the rest arrives, and the outcome is partial`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await shell(
+        `chmod 755 ${place.path}; mkdir -p ${from}/closed ${from}/open; echo a >${from}/closed/a; echo b >${from}/open/b; echo c >${from}/open/c
        mkdir ${from}/none; chmod 000 ${from}/open/c ${from}/closed; chown -R 65534:65534 ${place.path}`,
-    );
-    const request = JSON.stringify(requestFor(from, to, { engine }));
-    // Through a descriptor, since the program may lie where only we may go.
-    const output = await shell(
-      `exec 9<${Deno.execPath()}; setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=${place.path} ` +
-        `DENO_DIR=${place.path}/deno DENO_NO_UPDATE_CHECK=1 /proc/self/fd/9 run --allow-all --no-prompt --no-config ${RUNNER} '${request}'`,
-    );
-    const outcome = JSON.parse(output);
-    assert.equal(outcome.status, "partial");
-    assert.deepEqual(outcome.missing.map((item: { path: string }) => item.path).toSorted(), ["closed", "open/c"]);
-    for (const { reason } of outcome.missing) assert.match(reason, /[Pp]ermission denied/);
-    assert.equal(await shell(`cd ${to}; find . -type f`), "./open/b\n");
-  });
+      );
+      const request = JSON.stringify(requestFor(from, to, { engine }));
+      // Bundled and through a descriptor, since sources and Deno may lie where only we may go.
+      await bundle(`${place.path}/run.js`, RUNNER);
+      const output = await shell(
+        `exec 9<${Deno.execPath()}; cd ${place.path}; setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=${place.path} ` +
+          `DENO_DIR=${place.path}/deno DENO_NO_UPDATE_CHECK=1 /proc/self/fd/9 run --allow-all --no-prompt --no-config run.js '${request}'`,
+      );
+      const outcome = JSON.parse(output);
+      assert.equal(outcome.status, "partial");
+      assert.deepEqual(outcome.missing.map((item: { path: string }) => item.path).toSorted(), ["closed", "open/c"]);
+      for (const { reason } of outcome.missing) assert.match(reason, /[Pp]ermission denied/);
+      assert.equal(await shell(`cd ${to}; find . -type f`), "./open/b\n");
+    },
+  );
 
   Deno.test(`${engine}: files that grow, change and vanish meanwhile never leave a mixture`, async () => {
     await using place = await temporaryDirectory();
@@ -48,7 +55,7 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await differences(from, to), "");
   });
 
-  Deno.test(`${engine}: a full disk ends it with the figures, before or while it writes`, async () => {
+  testNeeding(["mount"], `${engine}: a full disk ends it with the figures, before or while it writes`, async () => {
     await using place = await temporaryDirectory();
     const [from, to] = [`${place.path}/from`, `${place.path}/small/to`];
     await shell(`mkdir ${from} ${place.path}/small; mount -t tmpfs -o size=1m,nr_inodes=60 small ${place.path}/small`);

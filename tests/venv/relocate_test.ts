@@ -157,7 +157,7 @@ function testMoved(maker: string, programs: readonly string[], make: (path: stri
   });
 }
 
-testMoved("python -m venv", ["python3"], (path) => [["python3", "-m", "venv", path]]);
+testMoved("python -m venv", ["python3-venv"], (path) => [["python3", "-m", "venv", path]]);
 testMoved(
   "uv",
   ["uv", "python3"],
