@@ -30,7 +30,7 @@ export interface System {
 
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
 export function realSystem(): System {
-  const env = Deno.env.toObject();
+  const env = withHome(Deno.env.toObject());
   return {
     env,
     cwd: currentDirectory(env),
@@ -50,6 +50,20 @@ export function realSystem(): System {
     stderr: outputStream(Deno.stderr, () => {}),
     ...endingSignals(),
   };
+}
+
+/** A job may be started without HOME; the user's home is then the one the system has for them, as for every shell. */
+function withHome(env: Record<string, string>): Record<string, string> {
+  if (env.HOME) return env;
+  try {
+    // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
+    const { stdout } = new Deno.Command("getent", { args: ["passwd", String(Deno.uid())], stderr: "null" })
+      .outputSync();
+    const home = new TextDecoder().decode(stdout).split(":")[5];
+    return home?.startsWith("/") ? { ...env, HOME: home } : env;
+  } catch {
+    return env;
+  }
 }
 
 function currentDirectory(env: Readonly<Record<string, string>>): string {

@@ -28,6 +28,13 @@ Deno.test("config path names the file in use, whether it is there or not", async
   assert.equal((await world.run(["config", "path", "--config", "y.json"], { env })).stdout, `${world.home}/y.json\n`);
 });
 
+Deno.test("without HOME the configuration is in the home directory the system has for the user", async () => {
+  await using world = await makeWorld();
+  const home = (await world.exec("getent", ["passwd", String(Deno.uid())])).stdout.split(":")[5];
+  const run = await world.run(["config", "path"], { env: { HOME: null } });
+  assert.deepEqual([run.code, run.stdout], [0, `${home}/.euler-files.json\n`], run.stderr);
+});
+
 Deno.test("config show prints plain JSON with the defaults, and $VARIABLES as they are written", async () => {
   await using world = await worldWith();
   const { stdout } = await world.run(["config", "show"]);
@@ -98,6 +105,13 @@ Deno.test("config set is checked before it is written", async () => {
     assert.equal(run.code, 2, `${field} ${value}`);
     assert.match(run.stderr, words);
   }
+  assert.equal(await textOf(world), TEXT);
+});
+
+Deno.test("a disk that takes nothing more leaves the configuration as it was", async () => {
+  await using world = await worldWith();
+  const run = await world.shell("bash", "ulimit -f 0; euler-files config set parallel_jobs 8");
+  assert.notEqual(run.code, 0);
   assert.equal(await textOf(world), TEXT);
 });
 
