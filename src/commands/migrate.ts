@@ -6,8 +6,9 @@ import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { type RequestOf, text, toggle } from "../fields.ts";
 import { formatFiles, formatSize, shellWord } from "../format.ts";
+import { journalPath, readJournal } from "../migration/journal.ts";
 import { migrate as runMigration } from "../migration/migrate.ts";
-import { type MigrationPlan, type MigrationRequest, planMigration } from "../migration/plan.ts";
+import { checkMigration, type MigrationPlan, type MigrationRequest, planMigration } from "../migration/plan.ts";
 import { findStaleLines } from "../migration/rc_files.ts";
 import { DIRECTORY_FIELDS, findPlace, isOnScratch, listPlaces, type Settings } from "../migration/target.ts";
 
@@ -104,14 +105,17 @@ async function askMigrate(request: MigrateRequest, context: Context): Promise<Mi
     options: listPlaces(settings).map(({ what, value }) => ({ value: what, label: what, hint: value })),
   });
   const { value } = findPlace(what, settings);
-  const to = request.to ?? await prompt.text({
+  const begun = await readJournal(await journalPath(settings.path, what));
+  const to = request.to ?? begun?.new_path ?? await prompt.text({
     message: `Where to? It is in ${value}`,
     check: (answer) => answer.trim() === "" ? "a directory is needed" : undefined,
   });
   const asked = { ...request, what, to };
   if (request.yes || request.dryRun) return asked;
+  const { move, warnings } = await checkMigration({ what, to, oldDirectory: directoryAfter(request) }, settings);
+  if (warnings.length > 0) prompt.note(warnings.join("\n"), "Look out");
   const answer = await prompt.select({
-    message: `Move ${what} from ${value} to ${to}?`,
+    message: `Move ${what} from ${move.from} to ${move.to}?`,
     options: [
       ...(request.noDelete
         ? []
@@ -162,7 +166,11 @@ function migrationRequest(request: MigrateRequest): MigrationRequest {
       hint: "add --yes; `--dry-run` shows what would be done",
     });
   }
-  return { what: request.what, to: request.to, oldDirectory: request.noDelete ? "keep" : "delete" };
+  return { what: request.what, to: request.to, oldDirectory: directoryAfter(request) };
+}
+
+function directoryAfter({ noDelete }: MigrateRequest): "keep" | "delete" {
+  return noDelete ? "keep" : "delete";
 }
 
 type PlanAnswer = Omit<MigrateAnswer, "status" | "dry_run" | "ok" | "warnings">;

@@ -92,15 +92,18 @@ export async function locate(request: MigrationRequest, settings: Settings): Pro
   };
 }
 
-/** Plans. Throws CliErrors for everything that stands in the way. */
-export async function planMigration(
-  request: MigrationRequest,
-  settings: Settings,
-  system: System,
-): Promise<MigrationPlan> {
+/** What the cheap checks find. */
+interface Checked extends CommonPlan {
+  /** `finish`: the configuration has been switched, nothing is left to check. */
+  readonly kind: "copy" | "finish";
+  readonly source: SourceFacts | undefined;
+}
+
+/** All checks that don't need a look at every file: before a person is asked for leave. Throws CliErrors. */
+export async function checkMigration(request: MigrationRequest, settings: Settings): Promise<Checked> {
   const common = await locate(request, settings);
   const { place, move, journal } = common;
-  if (journal !== undefined && place.content === journal.to) return { ...common, kind: "finish", journal };
+  if (journal !== undefined && place.content === journal.to) return { ...common, kind: "finish", source: undefined };
   if (place.content === move.to) {
     throw new CliError("usage", `Cannot migrate ${move.what} to "${move.to}": that is where it is`, {
       hint: "give another directory with --to",
@@ -108,14 +111,26 @@ export async function planMigration(
   }
   const source = await observeSource(move);
   if (source === undefined) {
-    if (isOnScratch(place.kind)) return { ...common, kind: "copy", copy: undefined };
+    if (isOnScratch(place.kind)) return { ...common, kind: "copy", source };
     throw new CliError("not-found", `Cannot migrate ${move.what}: there is no directory "${move.from}"`, {
       hint: "is it mounted here? `euler-files config show` shows what is configured",
     });
   }
   await checkDestination(move, source, journal);
   await refuseConfigInside(source, settings);
-  const warnings = await warningsFor(common, source, settings);
+  return { ...common, kind: "copy", source, warnings: await warningsFor(common, source, settings) };
+}
+
+/** Plans. Throws CliErrors for everything that stands in the way. */
+export async function planMigration(
+  request: MigrationRequest,
+  settings: Settings,
+  system: System,
+): Promise<MigrationPlan> {
+  const { source, kind, ...common } = await checkMigration(request, settings);
+  const { move, journal } = common;
+  if (kind === "finish" && journal !== undefined) return { ...common, kind, journal };
+  if (source === undefined) return { ...common, kind: "copy", copy: undefined };
   const real: Move = { what: move.what, from: source.realPath, to: await realLocation(move.to) };
   const transfer = await planTransfer(transferRequest(real), system);
   refuseUnreadable(move, transfer);
@@ -125,7 +140,7 @@ export async function planMigration(
     sizeBytes: transfer.bytesToTransfer,
   });
   const rewrites = await planRewrites(common, real, transfer);
-  return { ...common, kind: "copy", copy: { real, transfer, rewrites }, warnings };
+  return { ...common, kind: "copy", copy: { real, transfer, rewrites } };
 }
 
 /** Everything in the copy that must not stay as it is. */

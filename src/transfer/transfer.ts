@@ -24,7 +24,8 @@ export interface TransferRequest {
    *   that changed on the receiving side only is kept.
    * - `stage-out`: only what changed or is new in `from` since the baseline. Nothing is removed, nothing newer overwritten,
    *   nothing brought back that was deleted there; modes and owners stay those of the receiving side.
-   * - `mirror`: an exact copy, over whatever is there; nothing is removed.
+   * - `mirror`: an exact copy, over whatever is there; nothing is removed. Who deletes the original afterwards has to see to it
+   *   that the disk has the copy, once for all files.
    */
   readonly policy: TransferPolicy;
   /** `auto`: native for `stage-in`, rsync (where there is one) for what writes persistent storage. */
@@ -337,7 +338,7 @@ function writingFor(
 ): Writing {
   const common = {
     overwrite: "always",
-    durability: request.policy === "stage-in" ? "fast" : "durable",
+    durability: request.policy === "stage-out" ? "durable" : "fast",
     extraArgs: withoutDestructive(request.extraArgs),
   } as const;
   const copy = { kind: "rsync", options: { ...common, keep: "copy" } } as const;

@@ -309,14 +309,14 @@ Deno.test("migrate asks for what is missing, and for leave", async () => {
     prompt: answering(...answers),
   });
   const nothing = { what: undefined, to: undefined, dryRun: false, noDelete: false, yes: false };
-  const all = await migrate.ask!(nothing, context("HF_HOME", "/new", "delete"));
-  assert.deepEqual(all, { ...nothing, what: "HF_HOME", to: "/new", noDelete: false, yes: true });
-  const kept = await migrate.ask!({ ...nothing, what: "HF_HOME", to: "/new" }, context("keep"));
+  const all = await migrate.ask!(nothing, context("HF_HOME", world.path("new"), "delete"));
+  assert.deepEqual(all, { ...nothing, what: "HF_HOME", to: world.path("new"), noDelete: false, yes: true });
+  const kept = await migrate.ask!({ ...nothing, what: "HF_HOME", to: world.path("new") }, context("keep"));
   assert.deepEqual([kept.noDelete, kept.yes], [true, true]);
   const unasked = { ...nothing, what: "HF_HOME", to: "/new", yes: true };
   assert.deepEqual(await migrate.ask!(unasked, context()), unasked);
   await assert.rejects(
-    migrate.ask!({ ...nothing, what: "HF_HOME" }, context("/new", "no")),
+    migrate.ask!({ ...nothing, what: "HF_HOME" }, context(world.path("new"), "no")),
     (error) => error instanceof CliError && error.kind === "declined" && error.exitCode === 1,
   );
   await assertUntouched(world);

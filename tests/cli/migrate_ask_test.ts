@@ -1,0 +1,44 @@
+// `euler-files migrate` in conversation, on a real terminal.
+import assert from "node:assert/strict";
+import { assertMoved, assertUntouched, makeCacheWorld } from "../support/migration.ts";
+import { testNeeding } from "../support/needs.ts";
+import { openTerminal } from "../support/terminal.ts";
+
+testNeeding(["tmux"], "migrate asks what, where to and whether, and does it", async () => {
+  await using world = await makeCacheWorld();
+  await using terminal = await openTerminal(world, "euler-files migrate");
+  await terminal.shows("What shall move?");
+  await terminal.press("Enter");
+  await terminal.shows("Where to?");
+  // The answer to B1: nothing typed is no answer.
+  await terminal.press("Enter");
+  await terminal.shows("a directory is needed");
+  await terminal.press(world.path("new"), "Enter");
+  await terminal.shows("Move HF_HOME from");
+  await terminal.press("Enter");
+  const screen = await terminal.shows("ended with 0");
+  assert.match(screen, /Moved HF_HOME, 6 files/);
+  await assertMoved(world, world.path("new"));
+});
+
+testNeeding(["tmux"], "a no is an error that says so, and Ctrl-C leaves everything as it was", async () => {
+  await using world = await makeCacheWorld();
+  const command = `euler-files migrate HF_HOME --to '${world.path("new")}'`;
+  await using declined = await openTerminal(world, command);
+  await declined.shows("Move HF_HOME from");
+  await declined.press("Down", "Down", "Enter");
+  assert.match(await declined.shows("ended with 1"), /error: Nothing was moved/);
+  await assertUntouched(world);
+  await using interrupted = await openTerminal(world, command);
+  await interrupted.shows("Move HF_HOME from");
+  await interrupted.press("C-c");
+  await interrupted.shows("ended with 130");
+  await assertUntouched(world);
+});
+
+testNeeding(["tmux"], "a destination that can't be used is said before anything is asked about it", async () => {
+  await using world = await makeCacheWorld();
+  await using terminal = await openTerminal(world, `euler-files migrate HF_HOME --to '${world.path("home/hf/in")}'`);
+  assert.match(await terminal.shows("ended with 2"), /lies inside/);
+  assert.doesNotMatch(await terminal.screen(), /Move HF_HOME from/);
+});
