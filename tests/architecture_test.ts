@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
   ["schema", "wizard"],
   ["global_options.ts"],
-  ["failures.ts"],
+  ["failures.ts", "managed_variables.ts"],
   ["command.ts"],
   ["apptainer", "migration"],
   ["staging", "venv", "shell"],

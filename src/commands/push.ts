@@ -1,13 +1,12 @@
 // `push`: brings what changed on scratch back to persistent storage.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { configPath, readConfig } from "../config/config_file.ts";
-import { ensureScratch, resolveConfig, type ResolvedVariable } from "../config/resolve.ts";
+import { type ResolvedVariable } from "../config/resolve.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { runPool } from "../pool.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 
@@ -67,20 +66,11 @@ export const push = defineCommand({
 
 async function runPush(request: PushCommandRequest, context: Context): Promise<PushAnswer> {
   const { system } = context;
-  const path = configPath(
-    context.configOption === undefined ? {} : { config: context.configOption },
-    system.env,
-    system.cwd,
-  );
-  const { config } = await readConfig(path);
-  const resolved = resolveConfig(config, path, system.env, request.vars);
-  const variables = resolved.variables.filter((variable) => request.vars.length > 0 || variable.enabled);
+  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
   }
-  const warnings = checkCongruency(variables, system.env);
   for (const warning of warnings) context.report({ type: "warning", ...warning });
-  await ensureScratch(resolved);
   const settings = stagingSettings(resolved, "stage-out", request.engine);
   const items = await runPool(variables, resolved.parallelJobs, async (variable) => {
     if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };

@@ -2,13 +2,11 @@
 import Table from "cli-table3";
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { configPath, readConfig } from "../config/config_file.ts";
-import { ensureScratch, resolveConfig } from "../config/resolve.ts";
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { runPool } from "../pool.ts";
 import { stagingSettings } from "../staging/variable.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { openManagedVariables } from "../managed_variables.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
 const FIELDS = {
@@ -74,16 +72,8 @@ export const status = defineCommand({
 
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
-  const path = configPath(
-    context.configOption === undefined ? {} : { config: context.configOption },
-    system.env,
-    system.cwd,
-  );
-  const { config } = await readConfig(path);
-  const resolved = resolveConfig(config, path, system.env);
-  await ensureScratch(resolved);
-  const warnings = checkCongruency(resolved.variables.filter(({ enabled }) => enabled), system.env)
-    .map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
+  const { config, resolved, warnings: mismatches } = await openManagedVariables([], context);
+  const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
@@ -109,7 +99,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     total_scratch_bytes: total,
     scratch_base: resolved.scratchBase,
     cache_root: resolved.cacheRoot,
-    config_path: path,
+    config_path: resolved.path,
     config: {
       scratch_base: config.scratch_base,
       uv_cache_dir: config.uv_cache_dir ?? "",

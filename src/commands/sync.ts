@@ -1,15 +1,14 @@
 // `sync`: stages the variables in and tells the shell where they are.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
-import { configPath, readConfig } from "../config/config_file.ts";
+import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { runPool } from "../pool.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { openManagedVariables } from "../managed_variables.ts";
 import type { StagePlan } from "../staging/plan.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { stageVariable } from "../staging/stage.ts";
@@ -89,20 +88,11 @@ export const sync = defineCommand({
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const { system } = context;
   const shell = chooseShell(request.shell, system.env);
-  const path = configPath(
-    context.configOption === undefined ? {} : { config: context.configOption },
-    system.env,
-    system.cwd,
-  );
-  const { config } = await readConfig(path);
-  const resolved = resolveConfig(config, path, system.env, request.vars);
-  const variables = resolved.variables.filter((variable) => request.vars.length > 0 || variable.enabled);
+  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
-  const warnings = checkCongruency(variables, system.env);
   for (const warning of warnings) context.report({ type: "warning", ...warning });
-  await ensureScratch(resolved);
   const items = request.dryRun
     ? await planAll(variables, request, resolved, context)
     : await stageAll(variables, request, resolved, context);

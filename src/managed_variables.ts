@@ -1,0 +1,31 @@
+// The configuration and the variables that a command is about: the beginning that sync, push and status have in common.
+import type { Context } from "./command.ts";
+import type { Config } from "./config/config.ts";
+import { configPath, readConfig } from "./config/config_file.ts";
+import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
+import { checkCongruency, type CongruencyWarning } from "./staging/congruency.ts";
+
+/** What the configuration says here and now. */
+export interface ManagedVariables {
+  /** As it is written, defaults filled in. */
+  readonly config: Config;
+  readonly resolved: ResolvedConfig;
+  /** The selected ones, or all that are enabled; in the order of the file. */
+  readonly variables: readonly ResolvedVariable[];
+  /** Where the environment points elsewhere. */
+  readonly warnings: readonly CongruencyWarning[];
+}
+
+/**
+ * Reads the configuration and selects variables: those named, disabled ones too, or all enabled ones if none is. Errors are
+ * those of `readConfig`, `resolveConfig` and `ensureScratch`: all `config`, `usage` or `not-found`, before anything is done.
+ */
+export async function openManagedVariables(names: readonly string[], context: Context): Promise<ManagedVariables> {
+  const { env, cwd } = context.system;
+  const path = configPath({ config: context.configOption }, env, cwd);
+  const { config } = await readConfig(path);
+  const resolved = resolveConfig(config, path, env, names);
+  const variables = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
+  await ensureScratch(resolved);
+  return { config, resolved, variables, warnings: checkCongruency(variables, env) };
+}
