@@ -13,7 +13,7 @@ interface Program {
 }
 
 const PROGRAMS: Readonly<Record<string, Program>> = {
-  rsync: { package: "rsync", purposes: ["demo", "test"] },
+  rsync: { package: "rsync", purposes: ["test"] },
   bash: { package: "bash", purposes: ["demo", "test"] },
   dash: { package: "dash", purposes: ["test"] },
   zsh: { package: "zsh", purposes: ["test"] },

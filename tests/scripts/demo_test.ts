@@ -4,7 +4,7 @@ import { PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
 
-testNeeding(["rsync", "bash", "diff"], "the demo shows the main job and leaves nothing behind", async () => {
+testNeeding(["bash", "diff"], "the demo shows the main job and leaves nothing behind", async () => {
   await using world = await makeWorld();
   const env = { ...Deno.env.toObject(), TMPDIR: world.path("tmp"), NO_COLOR: "1" };
   const demo = ["run", "--allow-all", "--no-prompt", `${PROJECT_DIRECTORY}/scripts/demo.ts`];
