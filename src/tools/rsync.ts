@@ -47,6 +47,8 @@ export interface RsyncRequest {
    * `content` brings what is in files and their times; modes and owners are those of the receiving side.
    */
   readonly keep: "copy" | "content";
+  /** `holes` keeps what isn't written in a file unwritten. */
+  readonly sparse: "holes" | "none";
   /** `update` never overwrites a file that is newer there. */
   readonly overwrite: "always" | "update";
   /** `durable` waits until the disk has it, where rsync can. */
@@ -74,6 +76,7 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
     "--whole-file",
     // Whole seconds are rsync's default; anything changed twice in one would stay behind.
     ...(isAtLeast(rsync, 3, 1, 3) ? ["--modify-window=-1"] : []),
+    ...(request.sparse === "holes" ? ["--sparse"] : []),
     ...(overwrite === "update" ? ["--update"] : []),
     ...(durability === "durable" && isAtLeast(rsync, 3, 2, 4) ? ["--fsync"] : []),
     "--outbuf=L",

@@ -11,7 +11,15 @@ import type { ManifestBuilder } from "./manifest.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce, Pool } from "./pool.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
-import { type Item, moveShard, pathOf, type ShardOutcome, type ShardPlace, type Writer } from "./shard.ts";
+import {
+  type Item,
+  moveShard,
+  pathOf,
+  type RsyncOptions,
+  type ShardOutcome,
+  type ShardPlace,
+  type Writer,
+} from "./shard.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** How files are to be written. */
@@ -20,7 +28,7 @@ export interface Writing {
   /** For what `files` can't write: sockets, and names that can't be renamed. */
   readonly special: Writer | undefined;
   /** How directories get their modes and times at the end; stage-out sets none. */
-  readonly directories: "tar" | Omit<RsyncRequest, "from" | "to" | "listFile"> | "none";
+  readonly directories: "tar" | RsyncOptions | "none";
   /** Modes of directories that are made: private until the end, or what the umask gives. */
   readonly directoryMode: "private" | "umask";
 }
@@ -77,7 +85,10 @@ export class Execution {
         onDone(files, sizeBytes);
       },
     };
-    this.#pool = new Pool(workplace.width, (error) => this.#stop.abort(error));
+    // A bandwidth limit is one for all: rsyncs side by side would each take it.
+    const limited = writing.files.kind === "rsync" &&
+      writing.files.options.extraArgs.some((arg) => arg.startsWith("--bwlimit"));
+    this.#pool = new Pool(limited ? 1 : workplace.width, (error) => this.#stop.abort(error));
     this.#large = this.#prepareLarge();
   }
 
@@ -304,7 +315,7 @@ export class Execution {
 
   async #finishSome(
     part: readonly { readonly directory: string; readonly self: Entry }[],
-    how: "tar" | Omit<RsyncRequest, "from" | "to" | "listFile">,
+    how: "tar" | RsyncOptions,
   ): Promise<void> {
     const deepestFirst = part.map(({ directory }) => directory).toSorted((one, other) => levelOf(other) - levelOf(one));
     const names = deepestFirst.map((directory) => directory === "" ? "." : `./${directory}`);
@@ -315,7 +326,12 @@ export class Execution {
     else {
       // rsync takes a listed "." for the files in it as well (rsync(1), --dirs), even those that shall be left alone.
       const extraArgs = ["--include=*/", "--exclude=*", ...how.extraArgs];
-      await runRsync({ ...how, ...this.roots, extraArgs, listFile }, await this.workplace.rsync(), () => {}, system);
+      await runRsync(
+        { ...how, ...this.roots, extraArgs, listFile, sparse: "none" },
+        await this.workplace.rsync(),
+        () => {},
+        system,
+      );
     }
     await Deno.remove(listFile);
   }

@@ -17,13 +17,16 @@ export interface Item {
   readonly entry: Entry;
 }
 
+/** What is the same for all shards of a transfer. */
+export type RsyncOptions = Omit<RsyncRequest, "from" | "to" | "listFile" | "sparse">;
+
 /** Who writes, and how. */
 export type Writer =
   /** tar into `to`: for a tree that nobody reads yet. */
   | { readonly kind: "tar"; readonly journals: string }
   /** tar into a tree beside `to`, then one rename a file: readers see the old or the new file. */
   | { readonly kind: "tar beside"; readonly beside: string; readonly keep: RsyncRequest["keep"] }
-  | { readonly kind: "rsync"; readonly options: Omit<RsyncRequest, "from" | "to" | "listFile"> };
+  | { readonly kind: "rsync"; readonly options: RsyncOptions };
 
 /** The roots and what there is to work with. */
 export interface ShardPlace {
@@ -85,12 +88,13 @@ async function moveOnce(items: readonly Item[], writer: Writer, place: ShardPlac
 
 async function moveByRsync(
   items: readonly Item[],
-  options: Omit<RsyncRequest, "from" | "to" | "listFile">,
+  options: RsyncOptions,
   listFile: string,
   place: ShardPlace,
 ): Promise<Attempt> {
   const { from, to, workplace, system } = place;
-  const request = { ...options, from, to, listFile };
+  const sparse = items.some((item) => item.entry.sparse) ? "holes" as const : "none" as const;
+  const request = { ...options, from, to, listFile, sparse };
   const { code, lastWords } = await runRsync(request, await workplace.rsync(), (size) => place.onDone(1, size), system);
   refuseWhenFull(lastWords, to);
   const { arrived, failed } = await inspect(to, items, place);

@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import { Execution, type Writing } from "./execute.ts";
+import type { Entry } from "./entry.ts";
 import { type Manifest, ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
 import { checkRoom } from "./room.ts";
@@ -81,7 +82,7 @@ export interface TransferPlan {
 
 /** How a transfer ended. */
 export interface TransferOutcome {
-  /** `partial`: something is missing. Only a complete one may be called fresh. */
+  /** `partial`: something is missing; `failed`: all that was to come is. Only a complete one may be called fresh. */
   readonly status: "complete" | "partial" | "failed";
   readonly engine: "rsync" | "native";
   readonly filesTransferred: number;
@@ -122,7 +123,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   return {
     engine: engineFor(request, workplace),
     ...survey.totals(),
-    transfers: directories.flatMap((plan) => at(plan, plan.transfers)),
+    transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
     kept: survey.kept,
     unreadable: survey.unreadable,
@@ -198,7 +199,11 @@ async function run(
   const { tally } = execution;
   const missing = [...survey.unreadable, ...tally.missing];
   return {
-    status: missing.length === 0 ? "complete" : "partial",
+    status: missing.length === 0
+      ? "complete"
+      : tally.filesDone === 0 && tally.missing.length > 0
+      ? "failed"
+      : "partial",
     engine,
     filesTransferred: tally.filesDone,
     bytesTransferred: tally.bytesDone,
@@ -233,11 +238,7 @@ class Survey {
 
   add(plan: DirectoryPlan): void {
     for (const { name, reason } of plan.kept) this.kept.push({ path: joinName(plan.directory, name), reason });
-    const toCome = [
-      ...plan.transfers,
-      ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from),
-    ];
-    for (const entry of toCome) {
+    for (const entry of toTransfer(plan)) {
       this.#counts.filesToTransfer++;
       this.#counts.bytesToTransfer += entry.sizeBytes;
     }
@@ -296,6 +297,11 @@ class Survey {
       ...(this.#walked ? { filesTotal: filesToTransfer, bytesTotal: bytesToTransfer } : {}),
     });
   }
+}
+
+/** What of a directory has to be transferred, apart from names that come along because they are one file with such a one. */
+function toTransfer(plan: DirectoryPlan): readonly Entry[] {
+  return [...plan.transfers, ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from)];
 }
 
 function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] {

@@ -1,0 +1,169 @@
+// Measures staging against the other tools on any two directories: `deno task bench --source DIR --scratch DIR`.
+// Programs take turns with cold caches; medians, ratios to the best other, peak memory and operations a file are printed.
+import { parseArgs } from "node:util";
+import { median, plotTimes } from "./bench_plot.ts";
+import { type BenchCase, type BenchProgram, findPrograms, isInstalled } from "./bench_programs.ts";
+import { changeFiles, makeTree, TREE_KINDS, type TreeKind } from "./bench_trees.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    source: { type: "string" },
+    scratch: { type: "string" },
+    trees: { type: "string", default: TREE_KINDS.join(",") },
+    files: { type: "string", default: "10000" },
+    turns: { type: "string", default: "3" },
+    program: { type: "string", default: "dist/euler-files" },
+    only: { type: "string" },
+    large: { type: "boolean", default: false },
+    operations: { type: "boolean", default: false },
+    "before-each": { type: "string" },
+    plot: { type: "string" },
+  },
+});
+
+const CASES: readonly BenchCase[] = ["first", "unchanged", "changed"];
+const PLOT_FILES = [1_000, 10_000, 100_000];
+
+if (options.source === undefined || options.scratch === undefined) {
+  fail("give two directories: --source DIR --scratch DIR");
+}
+const source = await Deno.realPath(options.source);
+const scratch = await Deno.realPath(options.scratch);
+const ours = await Deno.realPath(options.program).catch(() =>
+  fail(`"${options.program}" is not there: deno task compile`)
+);
+const programs = findPrograms(ours).filter(({ name }) =>
+  options.only === undefined || name.match(options.only) !== null
+);
+const workplace = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
+
+try {
+  const sizes = options.plot === undefined
+    ? [Number(options.files)]
+    : PLOT_FILES.concat(options.large ? 1_000_000 : []);
+  const points: { name: string; files: number; seconds: number }[] = [];
+  for (const kind of options.plot === undefined ? options.trees.split(",") as TreeKind[] : ["small-files" as const]) {
+    for (const size of sizes) points.push(...await benchTree(kind, size));
+  }
+  if (options.plot !== undefined) await Deno.writeTextFile(options.plot, plotTimes(points));
+} finally {
+  await Deno.remove(workplace, { recursive: true });
+}
+
+/** Measures one tree and prints its tables; returns the times of the first fill. */
+async function benchTree(kind: TreeKind, size: number): Promise<{ name: string; files: number; seconds: number }[]> {
+  const from = `${source}/bench-${kind}`;
+  const files = await makeTree(kind, from, size);
+  print(`\n### ${kind}, ${files} files\n`);
+  const firsts: { name: string; files: number; seconds: number }[] = [];
+  try {
+    for (const bench of CASES) {
+      if (bench === "changed" && kind !== "small-files" && kind !== "flat") continue;
+      const medians = await benchCase(from, bench, files);
+      if (bench === "first") { for (const [name, seconds] of medians) firsts.push({ name, files, seconds }); }
+    }
+  } finally {
+    await Deno.remove(from, { recursive: true });
+    await Deno.remove(`${from}.names`).catch(() => {});
+    for (const program of programs) await Deno.remove(targetOf(program), { recursive: true }).catch(() => {});
+  }
+  return firsts;
+}
+
+async function benchCase(from: string, bench: BenchCase, files: number): Promise<Map<string, number>> {
+  const times = new Map<BenchProgram, Measurement[]>();
+  for (let turn = 0; turn < Number(options.turns); turn++) {
+    if (bench === "changed") await changeFiles(from, 100, turn);
+    for (const program of programs) {
+      const to = targetOf(program);
+      const command = program.command(from, to, bench);
+      if (command === undefined) continue;
+      if (bench === "first") await Deno.remove(to, { recursive: true }).catch(() => {});
+      await Deno.mkdir(to, { recursive: true });
+      await configure(from);
+      await coolDown();
+      times.set(program, [...times.get(program) ?? [], await measure(command)]);
+    }
+  }
+  const medians = new Map([...times].map(([{ name }, runs]) => [name, median(runs.map(({ seconds }) => seconds))]));
+  const best = Math.min(...[...medians].filter(([name]) => name !== "euler-files").map(([, seconds]) => seconds));
+  print(`| ${bench} | seconds | to the best other | peak memory |${options.operations ? " operations a file |" : ""}`);
+  print(`|---|---|---|---|${options.operations ? "---|" : ""}`);
+  for (const [program, runs] of times) {
+    const seconds = medians.get(program.name) ?? NaN;
+    const memory = median(runs.map(({ peakMegabytes }) => peakMegabytes));
+    const operations = options.operations ? ` ${await countOperations(program, from, bench, files)} |` : "";
+    print(
+      `| ${program.name} | ${seconds.toFixed(2)} | ${(seconds / best).toFixed(2)} | ${
+        memory.toFixed(0)
+      } MB |${operations}`,
+    );
+  }
+  print("");
+  return medians;
+}
+
+interface Measurement {
+  readonly seconds: number;
+  readonly peakMegabytes: number;
+}
+
+async function measure(command: string): Promise<Measurement> {
+  const args = isInstalled("/usr/bin/time")
+    ? ["-c", `exec /usr/bin/time -f "peak %M" sh -c "$0"`, command]
+    : ["-c", command];
+  const started = performance.now();
+  const output = await new Deno.Command("sh", { args, cwd: workplace, stdout: "null", stderr: "piped" }).output();
+  const seconds = (performance.now() - started) / 1000;
+  const words = new TextDecoder().decode(output.stderr);
+  if (!output.success) fail(`\`${command}\` failed: ${words}`);
+  return { seconds, peakMegabytes: Number(/^peak (\d+)$/m.exec(words)?.[1] ?? NaN) / 1024 };
+}
+
+/** File operations of a run of its own under strace, by file. */
+async function countOperations(program: BenchProgram, from: string, bench: BenchCase, files: number): Promise<string> {
+  const to = targetOf(program);
+  const command = program.command(from, to, bench);
+  if (command === undefined || !isInstalled("strace")) return "–";
+  if (bench === "first") {
+    await Deno.remove(to, { recursive: true });
+    await Deno.mkdir(to);
+  }
+  const log = `${workplace}/strace`;
+  const calls =
+    "%file,read,write,pread64,pwrite64,copy_file_range,fchmod,fchown,futimesat,utimensat,getdents64,ftruncate";
+  await measure(`strace -f -c -U calls -o ${log} -e trace=${calls} sh -c '${command.replaceAll("'", "'\\''")}'`);
+  const counts = (await Deno.readTextFile(log)).matchAll(/^ *(\d+) (?!total)\w+$/gm);
+  const total = [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+  return (total / files).toFixed(1);
+}
+
+async function configure(from: string): Promise<void> {
+  const config = {
+    version: 1,
+    scratch_base: "$BENCH_SCRATCH",
+    cache_root: ".",
+    vars: { BENCH_HOME: { source: from } },
+  };
+  await Deno.writeTextFile(`${workplace}/config.json`, JSON.stringify(config));
+}
+
+/** Empties the caches: the command given, and the kernel's where we may. */
+async function coolDown(): Promise<void> {
+  const drop = "sync; echo 3 2>/dev/null >/proc/sys/vm/drop_caches || :";
+  const args = ["-c", options["before-each"] === undefined ? drop : `${options["before-each"]}; ${drop}`];
+  await new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).output();
+}
+
+function targetOf(program: BenchProgram): string {
+  return `${scratch}/bench-${program.name.replaceAll(/\W+/g, "-")}`;
+}
+
+function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+function fail(message: string): never {
+  Deno.stderr.writeSync(new TextEncoder().encode(`error: ${message}\n`));
+  Deno.exit(1);
+}

@@ -1,0 +1,48 @@
+// The programs that the benchmark compares, as shell commands: ours and whatever of the others is installed.
+
+/** What is measured: an empty target, an unchanged tree, a hundred changed files. */
+export type BenchCase = "first" | "unchanged" | "changed";
+
+/** A program to measure. */
+export interface BenchProgram {
+  readonly name: string;
+  /** The command for a case; undefined where the program has no way to do it. */
+  command(from: string, to: string, bench: BenchCase): string | undefined;
+}
+
+/** Ours first; the others only where they are on the PATH. */
+export function findPrograms(ours: string): BenchProgram[] {
+  const all: readonly (BenchProgram & { readonly needs: string })[] = [
+    {
+      name: "euler-files",
+      needs: "sh",
+      command: (from, to) =>
+        `EULER_FILES_CONFIG="$PWD/config.json" BENCH_SCRATCH=${to} ${ours} sync --force --quiet >/dev/null # ${from}`,
+    },
+    { name: "rsync -a", needs: "rsync", command: (from, to) => `rsync -a ${from}/ ${to}/` },
+    { name: "rsync -aW", needs: "rsync", command: (from, to) => `rsync -aW ${from}/ ${to}/` },
+    {
+      name: "cp -a",
+      needs: "cp",
+      command: (from, to, bench) => bench === "first" ? `cp -a ${from}/. ${to}/` : `cp -au ${from}/. ${to}/`,
+    },
+    {
+      name: "tar | tar",
+      needs: "tar",
+      command: (from, to, bench) => bench === "first" ? `tar -C ${from} -cf - . | tar -C ${to} -xpf -` : undefined,
+    },
+    { name: "fpsync -n 16", needs: "fpsync", command: (from, to) => `fpsync -n 16 -f 500 ${from}/ ${to}/ >/dev/null` },
+    {
+      name: "rclone, 32",
+      needs: "rclone",
+      command: (from, to) => `rclone sync --links --checkers 32 --transfers 32 --quiet ${from} ${to}`,
+    },
+  ];
+  return all.filter(({ needs }) => isInstalled(needs));
+}
+
+/** Whether a program is on the PATH. */
+export function isInstalled(name: string): boolean {
+  return new Deno.Command("sh", { args: ["-c", `command -v ${name}`], stdout: "null", stderr: "null" }).outputSync()
+    .success;
+}
