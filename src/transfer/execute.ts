@@ -3,7 +3,7 @@
 import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { removeListed } from "../tools/remove.ts";
-import { type RsyncRequest, runRsync } from "../tools/rsync.ts";
+import { runRsync } from "../tools/rsync.ts";
 import { runTarPipe } from "../tools/tar_pipe.ts";
 import { type DirectoryPlan, type LinkedFile, planLinkGroups } from "./decide.ts";
 import type { Entry, EntryState } from "./entry.ts";

@@ -3,103 +3,27 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { withoutDestructive } from "../tools/rsync.ts";
-import type { DecisionRules, DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
+import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution, type Writing } from "./execute.ts";
-import type { Entry } from "./entry.ts";
-import { type Manifest, ManifestBuilder } from "./manifest.ts";
+import { ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
+import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { checkRoom } from "./room.ts";
+import { Survey, toTransfer } from "./survey.ts";
 import { JOURNALS, walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
+export type {
+  KeptPath,
+  MissingPath,
+  TransferOutcome,
+  TransferPlan,
+  TransferProgress,
+  TransferRequest,
+} from "./request.ts";
+
 /** After this long without a new shard, a tree beside the target was left by a killed transfer. */
 const ABANDONED_MILLISECONDS = 3600 * 1000;
-
-/** What to transfer, and how. */
-export interface TransferRequest {
-  /** Directory roots, absolute. `to` may not exist yet. */
-  readonly from: string;
-  readonly to: string;
-  /**
-   * - `stage-in`: `to` gets what is new or changed in `from`; what was recorded and is gone there goes here as well. A file
-   *   that changed on the receiving side only is kept.
-   * - `stage-out`: only what changed or is new in `from` since the baseline. Nothing is removed, nothing newer overwritten,
-   *   nothing brought back that was deleted there; modes and owners stay those of the receiving side.
-   * - `mirror`: an exact copy, over whatever is there; nothing is removed. Who deletes the original afterwards has to see to it
-   *   that the disk has the copy, once for all files.
-   */
-  readonly policy: TransferPolicy;
-  /** `auto`: native for `stage-in`, rsync (where there is one) for what writes persistent storage. */
-  readonly engine: "auto" | "rsync" | "native";
-  /** The user's own arguments for rsync; they make rsync the engine. Those that remove something never reach a stage-out. */
-  readonly extraArgs: readonly string[];
-  /** What the last complete transfer recorded; without it the newer side wins. */
-  readonly baseline: Manifest | undefined;
-  /** `unpublished`: nobody reads `to` yet. `in-place`: readers see each file old or new, never half. */
-  readonly publish: "unpublished" | "in-place";
-  readonly report?: (progress: TransferProgress) => void;
-}
-
-/** How far it is. Numbers never fall; the totals are known when the walk is over. */
-export interface TransferProgress {
-  readonly phase: "comparing" | "transferring" | "finishing";
-  /** Names looked at so far. */
-  readonly filesSeen: number;
-  readonly filesDone: number;
-  readonly filesTotal?: number;
-  readonly bytesDone: number;
-  readonly bytesTotal?: number;
-}
-
-/** A name on the receiving side that was left alone. */
-export interface KeptPath {
-  readonly path: string;
-  readonly reason: Kept["reason"];
-}
-
-/** A name that could not be transferred. */
-export interface MissingPath {
-  readonly path: string;
-  readonly reason: string;
-}
-
-/** What a transfer would do; a dry run shows this. */
-export interface TransferPlan {
-  readonly engine: "rsync" | "native";
-  readonly filesToTransfer: number;
-  readonly bytesToTransfer: number;
-  /** Of the whole source. */
-  readonly filesTotal: number;
-  readonly bytesTotal: number;
-  /** Paths relative to the roots. */
-  readonly transfers: readonly string[];
-  readonly deletions: readonly string[];
-  readonly kept: readonly KeptPath[];
-  readonly unreadable: readonly MissingPath[];
-  /** The decisions, directory by directory, for {@linkcode carryOut}. */
-  readonly directories: readonly DirectoryPlan[];
-}
-
-/** How a transfer ended. */
-export interface TransferOutcome {
-  /** `partial`: something is missing; `failed`: all that was to come is. Only a complete one may be called fresh. */
-  readonly status: "complete" | "partial" | "failed";
-  readonly engine: "rsync" | "native";
-  readonly filesTransferred: number;
-  readonly bytesTransferred: number;
-  readonly filesTotal: number;
-  readonly bytesTotal: number;
-  readonly deleted: readonly string[];
-  readonly kept: readonly KeptPath[];
-  readonly missing: readonly MissingPath[];
-  /** All that is missing vanished at the source meanwhile: nothing is wrong, but something changed. */
-  readonly vanishedOnly: boolean;
-  /** What the programs said. */
-  readonly lastWords: readonly string[];
-  /** What both sides have in common now. */
-  readonly manifest: Manifest;
-  readonly seconds: number;
-}
 
 /** Looks at both sides and decides, without changing anything. Throws a CliError where the source can't be read. */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
@@ -217,91 +141,6 @@ async function run(
     manifest: manifest.build("nanoseconds"),
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;
-
-/** Counts what goes by: for the plan's figures, for progress, for what the outcome names. */
-class Survey {
-  readonly kept: KeptPath[] = [];
-  readonly unreadable: MissingPath[] = [];
-  readonly #request: TransferRequest;
-  #counts = { filesToTransfer: 0, bytesToTransfer: 0, filesTotal: 0, bytesTotal: 0 };
-  #done = { filesDone: 0, bytesDone: 0 };
-  #phase: TransferProgress["phase"] = "comparing";
-  #walked = false;
-  #reportedAt = 0;
-
-  constructor(request: TransferRequest) {
-    this.#request = request;
-  }
-
-  add(plan: DirectoryPlan): void {
-    for (const { name, reason } of plan.kept) this.kept.push({ path: joinName(plan.directory, name), reason });
-    for (const entry of toTransfer(plan)) {
-      this.#counts.filesToTransfer++;
-      this.#counts.bytesToTransfer += entry.sizeBytes;
-    }
-    for (const [, state] of plan.records) {
-      if (state.type === "directory") continue;
-      this.#counts.filesTotal++;
-      this.#counts.bytesTotal += state.sizeBytes;
-    }
-    if (this.#counts.filesToTransfer > 0) this.#phase = "transferring";
-    this.#report();
-  }
-
-  addUnreadable(directory: string, side: "from" | "to", reason: string): void {
-    const root = side === "from" ? this.#request.from : this.#request.to;
-    this.unreadable.push({ path: directory, reason: `cannot read "${joinName(root, directory)}": ${reason}` });
-  }
-
-  done(files: number, sizeBytes: number): void {
-    this.#done.filesDone += files;
-    this.#done.bytesDone += sizeBytes;
-    this.#report();
-  }
-
-  walked(): void {
-    this.#walked = true;
-    if (this.#counts.filesToTransfer === this.#done.filesDone) this.#phase = "finishing";
-    this.#report("now");
-  }
-
-  totals(): Totals {
-    return this.#counts;
-  }
-
-  /** What could not be looked at stays recorded as it was. */
-  keepRecords(manifest: ManifestBuilder): void {
-    const { baseline } = this.#request;
-    if (baseline === undefined || this.unreadable.length === 0) return;
-    for (const directory of baseline.directories()) {
-      const hidden = this.unreadable.some(({ path }) =>
-        directory === path || path === "" || directory.startsWith(`${path}/`)
-      );
-      if (hidden) manifest.add(directory, baseline.entriesOf(directory)!);
-    }
-  }
-
-  /** At most ten times a second. */
-  #report(when: "now" | "later" = "later"): void {
-    const now = performance.now();
-    if (this.#request.report === undefined || (when === "later" && now - this.#reportedAt < 100)) return;
-    this.#reportedAt = now;
-    const { filesToTransfer, bytesToTransfer, filesTotal } = this.#counts;
-    this.#request.report({
-      phase: this.#phase,
-      filesSeen: filesTotal,
-      ...this.#done,
-      ...(this.#walked ? { filesTotal: filesToTransfer, bytesTotal: bytesToTransfer } : {}),
-    });
-  }
-}
-
-/** What of a directory has to be transferred, apart from names that come along because they are one file with such a one. */
-function toTransfer(plan: DirectoryPlan): readonly Entry[] {
-  return [...plan.transfers, ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from)];
 }
 
 function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] {

@@ -1,0 +1,89 @@
+// What a transfer is asked, and what it answers.
+import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
+import type { Manifest } from "./manifest.ts";
+
+/** What to transfer, and how. */
+export interface TransferRequest {
+  /** Directory roots, absolute. `to` may not exist yet. */
+  readonly from: string;
+  readonly to: string;
+  /**
+   * - `stage-in`: `to` gets what is new or changed in `from`; what was recorded and is gone there goes here as well. A file
+   *   that changed on the receiving side only is kept.
+   * - `stage-out`: only what changed or is new in `from` since the baseline. Nothing is removed, nothing newer overwritten,
+   *   nothing brought back that was deleted there; modes and owners stay those of the receiving side.
+   * - `mirror`: an exact copy, over whatever is there; nothing is removed. Who deletes the original afterwards has to see to it
+   *   that the disk has the copy, once for all files.
+   */
+  readonly policy: TransferPolicy;
+  /** `auto`: native for `stage-in`, rsync (where there is one) for what writes persistent storage. */
+  readonly engine: "auto" | "rsync" | "native";
+  /** The user's own arguments for rsync; they make rsync the engine. Those that remove something never reach a stage-out. */
+  readonly extraArgs: readonly string[];
+  /** What the last complete transfer recorded; without it the newer side wins. */
+  readonly baseline: Manifest | undefined;
+  /** `unpublished`: nobody reads `to` yet. `in-place`: readers see each file old or new, never half. */
+  readonly publish: "unpublished" | "in-place";
+  readonly report?: (progress: TransferProgress) => void;
+}
+
+/** How far it is. Numbers never fall; the totals are known when the walk is over. */
+export interface TransferProgress {
+  readonly phase: "comparing" | "transferring" | "finishing";
+  /** Names looked at so far. */
+  readonly filesSeen: number;
+  readonly filesDone: number;
+  readonly filesTotal?: number;
+  readonly bytesDone: number;
+  readonly bytesTotal?: number;
+}
+
+/** A name on the receiving side that was left alone. */
+export interface KeptPath {
+  readonly path: string;
+  readonly reason: Kept["reason"];
+}
+
+/** A name that could not be transferred. */
+export interface MissingPath {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What a transfer would do; a dry run shows this. */
+export interface TransferPlan {
+  readonly engine: "rsync" | "native";
+  readonly filesToTransfer: number;
+  readonly bytesToTransfer: number;
+  /** Of the whole source. */
+  readonly filesTotal: number;
+  readonly bytesTotal: number;
+  /** Paths relative to the roots. */
+  readonly transfers: readonly string[];
+  readonly deletions: readonly string[];
+  readonly kept: readonly KeptPath[];
+  readonly unreadable: readonly MissingPath[];
+  /** The decisions, directory by directory, for {@linkcode carryOut}. */
+  readonly directories: readonly DirectoryPlan[];
+}
+
+/** How a transfer ended. */
+export interface TransferOutcome {
+  /** `partial`: something is missing; `failed`: all that was to come is. Only a complete one may be called fresh. */
+  readonly status: "complete" | "partial" | "failed";
+  readonly engine: "rsync" | "native";
+  readonly filesTransferred: number;
+  readonly bytesTransferred: number;
+  readonly filesTotal: number;
+  readonly bytesTotal: number;
+  readonly deleted: readonly string[];
+  readonly kept: readonly KeptPath[];
+  readonly missing: readonly MissingPath[];
+  /** All that is missing vanished at the source meanwhile: nothing is wrong, but something changed. */
+  readonly vanishedOnly: boolean;
+  /** What the programs said. */
+  readonly lastWords: readonly string[];
+  /** What both sides have in common now. */
+  readonly manifest: Manifest;
+  readonly seconds: number;
+}

@@ -1,0 +1,92 @@
+// Counts what a transfer comes by: for a plan's figures, for progress, for what the outcome names.
+import { joinName } from "../system/file_names.ts";
+import type { DirectoryPlan } from "./decide.ts";
+import type { Entry } from "./entry.ts";
+import type { ManifestBuilder } from "./manifest.ts";
+import type { KeptPath, MissingPath, TransferPlan, TransferProgress, TransferRequest } from "./request.ts";
+
+/** A plan's figures. */
+export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;
+
+/** Counts what goes by: for the plan's figures, for progress, for what the outcome names. */
+export class Survey {
+  readonly kept: KeptPath[] = [];
+  readonly unreadable: MissingPath[] = [];
+  readonly #request: TransferRequest;
+  #counts = { filesToTransfer: 0, bytesToTransfer: 0, filesTotal: 0, bytesTotal: 0 };
+  #done = { filesDone: 0, bytesDone: 0 };
+  #phase: TransferProgress["phase"] = "comparing";
+  #walked = false;
+  #reportedAt = 0;
+
+  constructor(request: TransferRequest) {
+    this.#request = request;
+  }
+
+  add(plan: DirectoryPlan): void {
+    for (const { name, reason } of plan.kept) this.kept.push({ path: joinName(plan.directory, name), reason });
+    for (const entry of toTransfer(plan)) {
+      this.#counts.filesToTransfer++;
+      this.#counts.bytesToTransfer += entry.sizeBytes;
+    }
+    for (const [, state] of plan.records) {
+      if (state.type === "directory") continue;
+      this.#counts.filesTotal++;
+      this.#counts.bytesTotal += state.sizeBytes;
+    }
+    if (this.#counts.filesToTransfer > 0) this.#phase = "transferring";
+    this.#report();
+  }
+
+  addUnreadable(directory: string, side: "from" | "to", reason: string): void {
+    const root = side === "from" ? this.#request.from : this.#request.to;
+    this.unreadable.push({ path: directory, reason: `cannot read "${joinName(root, directory)}": ${reason}` });
+  }
+
+  done(files: number, sizeBytes: number): void {
+    this.#done.filesDone += files;
+    this.#done.bytesDone += sizeBytes;
+    this.#report();
+  }
+
+  walked(): void {
+    this.#walked = true;
+    if (this.#counts.filesToTransfer === this.#done.filesDone) this.#phase = "finishing";
+    this.#report("now");
+  }
+
+  totals(): Totals {
+    return this.#counts;
+  }
+
+  /** What could not be looked at stays recorded as it was. */
+  keepRecords(manifest: ManifestBuilder): void {
+    const { baseline } = this.#request;
+    if (baseline === undefined || this.unreadable.length === 0) return;
+    for (const directory of baseline.directories()) {
+      const hidden = this.unreadable.some(({ path }) =>
+        directory === path || path === "" || directory.startsWith(`${path}/`)
+      );
+      if (hidden) manifest.add(directory, baseline.entriesOf(directory)!);
+    }
+  }
+
+  /** At most ten times a second. */
+  #report(when: "now" | "later" = "later"): void {
+    const now = performance.now();
+    if (this.#request.report === undefined || (when === "later" && now - this.#reportedAt < 100)) return;
+    this.#reportedAt = now;
+    const { filesToTransfer, bytesToTransfer, filesTotal } = this.#counts;
+    this.#request.report({
+      phase: this.#phase,
+      filesSeen: filesTotal,
+      ...this.#done,
+      ...(this.#walked ? { filesTotal: filesToTransfer, bytesTotal: bytesToTransfer } : {}),
+    });
+  }
+}
+
+/** What of a directory has to be transferred, apart from names that come along because they are one file with such a one. */
+export function toTransfer(plan: DirectoryPlan): readonly Entry[] {
+  return [...plan.transfers, ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from)];
+}
