@@ -45,7 +45,7 @@ export async function prepare(purpose: Purpose): Promise<Preparation> {
   const absent = wanted.filter((name) => !isInstalled(name));
   if (absent.length === 0) return { installed: [], missing: [], reason: undefined };
   const refusal = Deno.uid() !== 0 ? "only root may install" : isInstalled("apt-get") ? undefined : "no apt-get here";
-  const failure = refusal ?? await install(absent.map((name) => PROGRAMS[name]?.package ?? name));
+  const failure = refusal ?? await installPackages(absent.map((name) => PROGRAMS[name]?.package ?? name));
   const missing = absent.filter((name) => !isInstalled(name));
   return {
     installed: absent.filter((name) => !missing.includes(name)),
@@ -79,8 +79,8 @@ export function isInstalled(program: string): boolean {
   });
 }
 
-/** Undefined if all went well, else why not. */
-async function install(packages: readonly string[]): Promise<string | undefined> {
+/** Installs Debian packages. Undefined if all went well, else why not. */
+export async function installPackages(packages: readonly string[]): Promise<string | undefined> {
   const names = [...new Set(packages)];
   // The lists of a fresh image are empty or old, so they are fetched only if the first try fails.
   const first = await aptGet("install", "--no-install-recommends", ...names);

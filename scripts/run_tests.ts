@@ -1,10 +1,12 @@
 // Runs the tests: `deno task test [FILE...]`. First it gets the programs they need, last it prints `N passed, N failed, N skipped`.
 // With EULER_FILES_TEST_EXECUTABLE=path the end-to-end tests run that executable instead of the source.
 import { describePreparation, prepare, tell } from "./prepare.ts";
+import { prepareApptainer } from "./prepare_apptainer.ts";
 import { addTotals, readTotals, totalsLine } from "./test_totals.ts";
 
 const preparation = await prepare("test");
 tell(describePreparation(preparation));
+tell(await prepareApptainer());
 if (preparation.missing.length > 0) tell(["The tests that need them are skipped; each is named below."]);
 
 const child = new Deno.Command(Deno.execPath(), {

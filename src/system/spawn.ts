@@ -62,22 +62,27 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
   }).spawn();
 
   let killTimer: number | undefined;
+  const aborted = Promise.withResolvers<void>();
   const stop = () => {
+    aborted.resolve();
     void child.stdin.close().catch(() => {});
     killTimer = setTimeout(() => tryKill(child, "SIGKILL"), (TERMINATION_SECONDS + 1) * 1000);
   };
   system.signal.addEventListener("abort", stop, { once: true });
   try {
-    const [stdout, stderr, status] = await Promise.all([
+    const output = Promise.all([
       request.onStdoutBytes !== undefined
         ? hand(child.stdout, request.onStdoutBytes)
         : request.onStdout === "inherit"
         ? ""
         : collect(child.stdout, request.onStdout, request.onStdout ? 0 : Infinity),
       request.onStderr === "inherit" ? "" : collect(child.stderr, request.onStderr, KEPT_CHARACTERS),
-      child.status,
     ]);
+    const status = await child.status;
+    // What a stopped program leaves running may hold its streams open for as long as it likes.
+    await Promise.race([output, aborted.promise]);
     system.signal.throwIfAborted();
+    const [stdout, stderr] = await output;
     return { code: status.code, stdout, stderr };
   } finally {
     clearTimeout(killTimer);

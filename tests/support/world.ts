@@ -13,8 +13,16 @@ import { copyProgram, type Program, programUnderTest } from "./program.ts";
 import { startProcess, type TestProcess } from "./process.ts";
 import { type Tree, writeTree } from "./tree.ts";
 
-/** Who runs the program: whoever runs the tests, or, if that is root (whom no permission stops), uid 65534. */
-export type RunAs = "self" | "unprivileged";
+/** A user by numbers. */
+export interface UserIds {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Who runs the program: whoever runs the tests; if that is root (whom no permission stops), uid 65534 or the user given. */
+export type RunAs = "self" | "unprivileged" | UserIds;
+
+const NOBODY: UserIds = { uid: 65534, gid: 65534 };
 
 /** How one program is run. */
 export interface RunOptions {
@@ -45,10 +53,11 @@ export async function makeWorld(options: { readonly runAs?: RunAs } = {}): Promi
   const root = await Deno.realPath(await Deno.makeTempDir({ prefix: "euler-files-test-" }));
   for (const name of ["home", "scratch", "tmp", "bin", "fakes"]) await Deno.mkdir(`${root}/${name}`, { mode: 0o700 });
   const program = await programUnderTest();
-  const drop = options.runAs === "unprivileged" && Deno.uid() === 0;
-  if (drop) await copyProgram(program, `${root}/bin`);
+  const { runAs = "self" } = options;
+  const user = runAs === "self" || Deno.uid() !== 0 ? undefined : runAs === "unprivileged" ? NOBODY : runAs;
+  if (user !== undefined) await copyProgram(program, `${root}/bin`);
   else await Deno.symlink(program.path, `${root}/bin/euler-files`);
-  const world = new World(root, program, drop);
+  const world = new World(root, program, user);
   await world.handOver();
   return world;
 }
@@ -62,7 +71,7 @@ export class World implements AsyncDisposable {
   /** The environment of all that runs here. */
   readonly env: Readonly<Record<string, string>>;
 
-  constructor(readonly root: string, readonly program: Program, private readonly drop: boolean) {
+  constructor(readonly root: string, readonly program: Program, private readonly user: UserIds | undefined) {
     this.home = `${root}/home`;
     this.scratch = `${root}/scratch`;
     this.executable = `${root}/bin/euler-files`;
@@ -142,14 +151,17 @@ export class World implements AsyncDisposable {
       if (value === null) delete env[name];
       else env[name] = value;
     }
-    const prefix = this.drop ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] : [];
+    const { user } = this;
+    const prefix = user ? ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--"] : [];
     return startProcess({ argv: [...prefix, program, ...args], env, cwd: options.cwd ?? this.home, options });
   }
 
   /** Gives all files here to the user who runs the program; call it after making some by other means. */
   async handOver(): Promise<void> {
-    if (!this.drop) return;
-    const { success } = await new Deno.Command("chown", { args: ["-hR", "65534:65534", "--", this.root] }).output();
+    if (this.user === undefined) return;
+    const { success } = await new Deno.Command("chown", {
+      args: ["-hR", `${this.user.uid}:${this.user.gid}`, "--", this.root],
+    }).output();
     if (!success) throw new Error(`chown of "${this.root}" failed`);
   }
 

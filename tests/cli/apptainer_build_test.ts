@@ -1,0 +1,224 @@
+// `apptainer build` around a stand-in for Apptainer: what is there before, during and after, however it ends.
+import assert from "node:assert/strict";
+import { type ImageWorld, makeImageWorld, namesIn, venvTree } from "../support/image_world.ts";
+
+const BUILD = ["apptainer", "build", "env"];
+
+/** Nothing of an unfinished build is left: no half image, no workspace. */
+async function assertClean({ world, store }: ImageWorld): Promise<void> {
+  assert.deepEqual((await namesIn(store)).filter((name) => name.includes("building")), []);
+  assert.deepEqual((await namesIn(world.path("tmp"))).filter((name) => name.startsWith(".euler-files")), []);
+}
+
+async function archiveNames(store: string): Promise<string> {
+  const script = 'tail -c +43 "$1" | tar -tf -';
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", script, "sh", `${store}/env.sif`] }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("build makes the image, keeps its definition and records what it was built from", async () => {
+  await using images = await makeImageWorld();
+  const run = await images.world.run([...BUILD, "--json"]);
+  assert.equal(run.code, 0, run.stdout);
+  assert.equal(run.json().status, "built");
+  assert.deepEqual(await namesIn(images.store), [".env.lock", "env.def", "env.sif"]);
+  const record = await images.record("env");
+  assert.deepEqual([record.venv_name, record.python_version, record.sif_filename, record.enabled], [
+    "env",
+    "3.11.2",
+    "env.sif",
+    true,
+  ]);
+  assert.equal(record.inputs_hash, run.json().inputs_hash);
+  assert.equal(record.sif_size_bytes, (await Deno.stat(`${images.store}/env.sif`)).size);
+  assert.match(await archiveNames(images.store), /^env\/bin\/tool$/m);
+  await assertClean(images);
+});
+
+Deno.test("the archive holds the environment as it is in the container, and the environment stays untouched", async () => {
+  await using images = await makeImageWorld();
+  const venv = images.world.path("home/venvs/env");
+  assert.equal((await images.world.run(BUILD)).code, 0);
+  const script =
+    'mkdir "$2" && tail -c +43 "$1" | tar -xf - -C "$2" --strip-components=1 && cat "$2/bin/tool" "$2/bin/activate"';
+  const unpacked = await images.world.exec("sh", [
+    "-c",
+    script,
+    "sh",
+    `${images.store}/env.sif`,
+    images.world.path("tmp/x"),
+  ]);
+  assert.equal(unpacked.stdout, "#!/opt/venv/bin/python\nprint(1)\nVIRTUAL_ENV='/opt/venv'\n");
+  assert.equal(await Deno.readTextFile(`${venv}/bin/tool`), `#!${venv}/bin/python\nprint(1)\n`);
+});
+
+Deno.test("an image is built again when a package changed, and only then", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  assert.equal((await world.run([...BUILD, "--json"])).json().status, "built");
+  assert.equal((await world.run([...BUILD, "--json"])).json().status, "skipped");
+  await world.writeTree("home/venvs/env", {
+    "lib/python3.11/site-packages/other-2.0.dist-info/RECORD": "other.py,,\n",
+  });
+  const again = (await world.run([...BUILD, "--json"])).json();
+  assert.deepEqual([again.status, again.reason], ["built", "its packages, base image or settings changed"]);
+  assert.equal((await world.run([...BUILD, "--force", "--json"])).json().status, "built");
+});
+
+Deno.test("an image file alone is no reason to skip: nobody knows what it holds", async () => {
+  await using images = await makeImageWorld();
+  await images.world.writeTree("home/sif", { "env.sif": "left by a failed build" });
+  assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
+});
+
+Deno.test("a build that fails leaves the good image as it was, says Apptainer's words and ends with 1", async () => {
+  for (const how of ["fail", "partial"] as const) {
+    await using images = await makeImageWorld();
+    await images.world.run(BUILD);
+    const before = await Deno.readTextFile(`${images.store}/env.sif`);
+    await images.turn(how, "FATAL: while running %post: exit status 3\n");
+    const run = await images.world.run([...BUILD, "--force"]);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /apptainer build failed with exit code 255/);
+    if (how === "fail") assert.equal(run.stderr.match(/while running %post/g)?.length, 1);
+    const json = await images.world.run([...BUILD, "--force", "--json"]);
+    assert.deepEqual([json.code, json.json().ok, json.json().error.type], [1, false, "RuntimeError"]);
+    assert.ok(json.json().error.lines.length > 0);
+    assert.equal(await Deno.readTextFile(`${images.store}/env.sif`), before);
+    await assertClean(images);
+  }
+});
+
+Deno.test("a first build that fails leaves nothing that a later build could take for an image", async () => {
+  await using images = await makeImageWorld();
+  await images.turn("partial", "");
+  assert.equal((await images.world.run(BUILD)).code, 1);
+  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
+  assert.equal(await images.record("env"), undefined);
+  await images.turn("partial", undefined);
+  assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
+});
+
+Deno.test("Apptainer ending well without an image is a failure", async () => {
+  await using images = await makeImageWorld();
+  await images.turn("nothing", "");
+  const run = await images.world.run(BUILD);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /ended well but made no image/);
+});
+
+Deno.test("Ctrl-C in the middle leaves nothing behind and ends with 130", async () => {
+  await using images = await makeImageWorld();
+  await images.turn("slow", "");
+  await using job = images.world.start(BUILD);
+  await job.seen("Creating SIF file");
+  job.kill("SIGINT");
+  assert.equal((await job.ended).code, 130);
+  assert.deepEqual(await namesIn(images.store), [".env.lock"]);
+  await assertClean(images);
+});
+
+Deno.test("what a build killed with -9 left is removed by the next", async () => {
+  await using images = await makeImageWorld();
+  await images.turn("slow", "");
+  await using job = images.world.start(BUILD);
+  await job.seen("Creating SIF file");
+  job.kill("SIGKILL");
+  await job.ended;
+  assert.ok((await namesIn(images.store)).includes(".env.building.sif"));
+  await images.turn("slow", undefined);
+  assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
+  await assertClean(images);
+});
+
+Deno.test("two builds of one environment build it once, two of different ones keep both records", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.writeTree("home/venvs/two", venvTree(world.path("home/venvs/two")));
+  const runs = await Promise.all(
+    ["env", "env", "two"].map((name) => world.run(["apptainer", "build", name, "--json"])),
+  );
+  assert.deepEqual(runs.map((run) => run.json().status).sort(), ["built", "built", "skipped"]);
+  assert.equal((await images.calls()).length, 2);
+  assert.ok(await images.record("env") !== undefined && await images.record("two") !== undefined);
+});
+
+Deno.test("a build keeps what a person set: a disabled image stays so, $SCRATCH stays unexpanded", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.run(BUILD);
+  const path = `${world.home}/.euler-files.json`;
+  await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace('"enabled": true', '"enabled": false'));
+  assert.equal((await world.run([...BUILD, "--force"])).code, 0);
+  assert.equal((await images.record("env")).enabled, false);
+  assert.match(await Deno.readTextFile(path), /"scratch_base": "\$SCRATCH"/);
+});
+
+Deno.test("a dry run prints definition and commands and writes nothing", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const run = await world.run([...BUILD, "--dry-run"]);
+  assert.equal(run.code, 0);
+  for (
+    const part of [
+      "Bootstrap: docker\nFrom: python:3.11-slim",
+      "%post",
+      "%environment",
+      "%runscript",
+      "%test",
+      "apptainer build --fakeroot",
+    ]
+  ) {
+    assert.ok(run.stdout.includes(part), `${part} in ${run.stdout}`);
+  }
+  assert.deepEqual(await namesIn(images.store), []);
+  assert.deepEqual(await images.calls(), []);
+  const json = (await world.run([...BUILD, "--dry-run", "--json"])).json();
+  assert.deepEqual([json.status, json.build_command.slice(1, 3)], ["dry-run", ["build", "--fakeroot"]]);
+  assert.match(json.tar_path, /\/tmp\/\.euler-files-build-.*\/env\.tar$/);
+});
+
+Deno.test("names that are no names, and environments that aren't there, are refused", async () => {
+  await using images = await makeImageWorld();
+  for (const bad of ["../env", "a/b", "..", ".", "/abs", 'a"b', "a\nb", "-x"]) {
+    const run = await images.world.run(["apptainer", "build", "--json", "--", bad]);
+    assert.deepEqual([run.code, run.json().ok], [2, false], bad);
+  }
+  const run = await images.world.run(["apptainer", "build", "enb"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /did you mean "env"/);
+  assert.match((await images.world.run(["apptainer", "build"])).stderr, /the environments are env/);
+});
+
+Deno.test("a base image with another Python is found before anything is packed", async () => {
+  await using images = await makeImageWorld();
+  await images.world.writeConfig({
+    apptainer: { venv_base: "~/venvs", sif_store: "~/sif", base_image: "docker.io/library/python:3.9-slim" },
+  });
+  const run = await images.world.run(BUILD);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /has 3\.9, and "env" was made with 3\.11/);
+  assert.deepEqual(await images.calls(), []);
+});
+
+Deno.test("without Apptainer the hint is the module, and nothing was packed before", async () => {
+  await using images = await makeImageWorld();
+  const run = await images.world.run(BUILD, { env: { PATH: `${images.world.path("bin")}:/nonexistent` } });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /module load apptainer/);
+  await assertClean(images);
+});
+
+Deno.test("an environment inside another and one of 10,000 files are packed whole", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.writeTree("home/venvs/env/inner", venvTree(world.path("home/venvs/env/inner")));
+  const many = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, i) => [`lib/python3.11/site-packages/many/m${i}.py`, ""]),
+  );
+  await world.writeTree("home/venvs/env", many);
+  assert.equal((await world.run(BUILD)).code, 0);
+  const names = await archiveNames(images.store);
+  assert.equal(names.match(/many\/m\d+\.py/g)?.length, 10_000);
+  assert.match(names, /^env\/inner\/bin\/tool$/m);
+});

@@ -1,0 +1,170 @@
+// `apptainer sync`, `run`, `exec`, `list`: an image in the store, its copy on scratch, and the way into it.
+import assert from "node:assert/strict";
+import { type ImageWorld, makeImageWorld, namesIn, venvTree } from "../support/image_world.ts";
+
+const SYNC = ["apptainer", "sync"];
+
+async function makeBuilt(): Promise<ImageWorld> {
+  const images = await makeImageWorld();
+  const run = await images.world.run(["apptainer", "build", "env"]);
+  assert.equal(run.code, 0, run.stderr);
+  return images;
+}
+
+// deno-lint-ignore no-explicit-any
+async function syncJson({ world }: ImageWorld, ...args: string[]): Promise<any> {
+  return (await world.run([...SYNC, ...args, "--json"])).json();
+}
+
+Deno.test("sync copies an image once, with a marker and a lock beside it and nothing half copied", async () => {
+  await using images = await makeBuilt();
+  const first = await syncJson(images);
+  assert.deepEqual([first.ok, first.results[0].status], [true, "synced"]);
+  assert.deepEqual(await namesIn(images.scratchStore), [".env.sif.lock", ".env.sif.synced", "env.sif"]);
+  assert.deepEqual(
+    await Deno.readFile(`${images.scratchStore}/env.sif`),
+    await Deno.readFile(`${images.store}/env.sif`),
+  );
+  assert.equal((await syncJson(images)).results[0].status, "skipped");
+  assert.equal((await syncJson(images, "--force")).results[0].status, "synced");
+});
+
+Deno.test("a copy that was cut off, emptied or replaced is noticed, however new it is", async () => {
+  await using images = await makeBuilt();
+  const target = `${images.scratchStore}/env.sif`;
+  const content = await Deno.readFile(`${images.store}/env.sif`);
+  const damages = [
+    () => Deno.truncate(target, 100),
+    () => Deno.remove(target),
+    () => Deno.writeTextFile(target, "x".repeat(content.length)),
+  ];
+  for (const damage of damages) {
+    await syncJson(images);
+    await damage();
+    assert.equal((await syncJson(images)).results[0].status, "synced");
+    assert.deepEqual(await Deno.readFile(target), content);
+  }
+});
+
+Deno.test("an older image put back into the store is copied, with a warning that it isn't the one that was built", async () => {
+  await using images = await makeBuilt();
+  await syncJson(images);
+  const source = `${images.store}/env.sif`;
+  await Deno.writeTextFile(source, "an older image");
+  await Deno.utime(source, new Date("2020-01-01"), new Date("2020-01-01"));
+  await images.world.handOver();
+  const run = await images.world.run(SYNC);
+  assert.equal(run.code, 0);
+  assert.match(run.stderr, /is not the file that was built/);
+  assert.equal(await Deno.readTextFile(`${images.scratchStore}/env.sif`), "an older image");
+});
+
+Deno.test("an image damaged in the store doesn't get to scratch", async () => {
+  await using images = await makeBuilt();
+  const source = `${images.store}/env.sif`;
+  const { mtime } = await Deno.stat(source);
+  const bytes = await Deno.readFile(source);
+  bytes[1000]! ^= 1;
+  await Deno.writeFile(source, bytes);
+  await Deno.utime(source, mtime!, mtime!);
+  const run = await images.world.run([...SYNC, "--json"]);
+  assert.deepEqual([run.code, run.json().ok, run.json().failures[0].kind], [1, false, "transfer"]);
+  assert.deepEqual(await namesIn(images.scratchStore), [".env.sif.lock"]);
+});
+
+Deno.test("an interrupted copy is continued; a damaged beginning is found by the checksum and copied again", async () => {
+  await using images = await makeBuilt();
+  const content = await Deno.readFile(`${images.store}/env.sif`);
+  const info = await Deno.stat(`${images.store}/env.sif`);
+  for (const damaged of [false, true]) {
+    await Deno.mkdir(images.scratchStore, { recursive: true });
+    const start = content.slice(0, 5000);
+    if (damaged) start[0]! ^= 1;
+    await Deno.writeFile(`${images.scratchStore}/.env.sif.partial`, start);
+    const identity = `${info.size} ${info.mtime!.getTime()} ${info.ino}`;
+    await Deno.writeTextFile(`${images.scratchStore}/.env.sif.partial.of`, identity);
+    const { results: [result] } = await syncJson(images, "--force");
+    assert.deepEqual([result.status, result.bytes_resumed], ["synced", damaged ? 0 : 5000]);
+    assert.deepEqual(await Deno.readFile(`${images.scratchStore}/env.sif`), content);
+  }
+});
+
+Deno.test("what was begun of another image isn't taken for a beginning", async () => {
+  await using images = await makeBuilt();
+  await Deno.mkdir(images.scratchStore, { recursive: true });
+  await Deno.writeTextFile(`${images.scratchStore}/.env.sif.partial`, "the beginning of an earlier build");
+  const { results: [result] } = await syncJson(images);
+  assert.deepEqual([result.status, result.bytes_resumed], ["synced", 0]);
+});
+
+Deno.test("several images are synced, disabled ones only by name, and a mistyped name is an error", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  await world.writeTree("home/venvs/two", venvTree(world.path("home/venvs/two")));
+  await world.run(["apptainer", "build", "two"]);
+  await world.run(["config", "set", "apptainer.images.two.enabled", "false"]);
+  // deno-lint-ignore no-explicit-any
+  const names = async (...args: string[]) => (await syncJson(images, ...args)).results.map((one: any) => one.name);
+  assert.deepEqual(await names(), ["env"]);
+  assert.deepEqual(await names("--image", "two"), ["two"]);
+  const typo = await world.run([...SYNC, "--image", "tow"]);
+  assert.equal(typo.code, 2);
+  assert.match(typo.stderr, /did you mean "two"/);
+});
+
+Deno.test("an image missing in the store is a failure that says how to build it", async () => {
+  await using images = await makeBuilt();
+  await Deno.remove(`${images.store}/env.sif`);
+  const run = await images.world.run(SYNC);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /hint: build it with `euler-files apptainer build env`/);
+});
+
+Deno.test("a dry run of sync makes no directory", async () => {
+  await using images = await makeBuilt();
+  assert.equal((await syncJson(images, "--dry-run")).results[0].status, "dry-run");
+  assert.deepEqual(await namesIn(images.world.scratch), []);
+});
+
+Deno.test("run brings the image to scratch, passes the staged variables in and ends with the program's code", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  await world.writeTree("home/hf", { "model": "weights" });
+  await world.run(["init", "--input-json", "-"], { stdin: JSON.stringify({ vars: { HF_HOME: { source: "~/hf" } } }) });
+  await world.run(["sync"]);
+  await images.turn("code", "7");
+  const run = await world.run(["apptainer", "run", "env", "--", "train.py", "--lr", "0.1"]);
+  assert.equal(run.code, 7);
+  const target = world.path("scratch/.cache/euler-files/HF_HOME");
+  assert.equal(
+    run.stdout,
+    `run --bind ${target} ${images.scratchStore}/env.sif train.py --lr 0.1\nAPPTAINERENV_HF_HOME=${target}\n`,
+  );
+  const json = await world.run(["apptainer", "exec", "env", "pip", "--json"]);
+  assert.deepEqual([json.code, json.json().exit_code, json.json().synced], [7, 7, false]);
+});
+
+Deno.test("a variable that isn't staged is left as it is", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  const vars = { HF_HOME: { source: "~/hf" } };
+  await world.run(["init", "--input-json", "-"], { stdin: JSON.stringify({ vars }) });
+  await world.writeTree("scratch/.cache/euler-files/HF_HOME", { "half": "a purge left this" });
+  const run = await world.run(["apptainer", "run", "env", "--dry-run"]);
+  assert.ok(!run.stdout.includes("HF_HOME"), run.stdout);
+});
+
+Deno.test("list tells of each image whether it is up to date and on scratch", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  const states = async () => {
+    const { images: [image] } = (await world.run(["apptainer", "list", "--json"])).json();
+    return [image.state, image.on_scratch];
+  };
+  assert.deepEqual(await states(), ["up to date", "missing"]);
+  await world.run(SYNC);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/new-1.dist-info/RECORD": "" });
+  assert.deepEqual(await states(), ["outdated", "fresh"]);
+  await Deno.remove(world.path("home/venvs/env"), { recursive: true });
+  assert.deepEqual(await states(), ["no environment", "fresh"]);
+});
