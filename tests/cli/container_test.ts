@@ -1,0 +1,67 @@
+// The workflow of the README with the real Apptainer and uv, as a user without rights: environment → image → scratch → run.
+import assert from "node:assert/strict";
+import { namesIn } from "../support/image_world.ts";
+import { servePackages } from "../support/package_index.ts";
+import { makeContainerWorld, testWithApptainer } from "../support/workshop.ts";
+
+testWithApptainer("an environment becomes an image that runs, is built again after a change, and goes", async () => {
+  await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);
+  await using place = await makeContainerWorld();
+  const { world, env } = place;
+  // A strict umask must not make files that nobody in the container can read.
+  const ef = async (...args: string[]) => {
+    const run = await world.exec("sh", ["-c", 'umask 077; exec euler-files "$@"', "sh", ...args], {
+      env,
+      timeoutSeconds: 120,
+    });
+    assert.equal(run.code, 0, `${args.join(" ")}: ${run.stdout}${run.stderr}`);
+    return run.stdout;
+  };
+  await world.writeTree("home", { "t.py": "import alpha, sys\nprint(alpha.version, sys.prefix, sys.argv[1:])\n" });
+  await ef("venv", "install", "my-env", "alpha", "--index-url", index.url);
+  await ef("apptainer", "build", "my-env");
+  assert.equal(JSON.parse(await ef("apptainer", "build", "my-env", "--json")).status, "skipped");
+  await ef("apptainer", "sync");
+  const sif = `${world.scratch}/.cache/euler-files/sif/my-env.sif`;
+  const plain = await world.exec("apptainer", ["run", sif, "t.py", "--x"], { env });
+  assert.equal(plain.stdout, "1.0 /opt/venv ['--x']\n", plain.stderr);
+  await ef("venv", "install", "my-env", "beta", "--index-url", index.url);
+  await ef("apptainer", "build", "my-env");
+  assert.equal(await ef("apptainer", "exec", "my-env", "--", "beta"), "beta 2.0\n");
+  const removed = JSON.parse(await ef("apptainer", "prune", "my-env", "--yes", "--json"));
+  assert.equal(removed.deleted.length, 4);
+  assert.deepEqual(await namesIn(world.path("tmp")), []);
+});
+
+testWithApptainer("a failing %post leaves no image and shows what it said", async () => {
+  await using place = await makeContainerWorld();
+  const { world, env } = place;
+  await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
+  await world.run(["config", "set", "apptainer.container_venv_path", "/proc/venv"]);
+  const run = await world.run(["apptainer", "build", "env"], { env, timeoutSeconds: 120 });
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /mkdir: cannot create directory/);
+  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("tmp")), []);
+});
+
+testWithApptainer("a base image without the environment's Python is found before the build", async () => {
+  await using place = await makeContainerWorld();
+  const { world, env } = place;
+  await world.writeTree("home/venvs/env", { "pyvenv.cfg": "version = 3.7.1\n", "bin/activate": "" });
+  const run = await world.run(["apptainer", "build", "env"], { env });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /has no Python 3\.7, and "env" was made with 3\.7/);
+});
+
+testWithApptainer("Ctrl-C in a real build leaves nothing behind", async () => {
+  await using place = await makeContainerWorld();
+  const { world, env } = place;
+  await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
+  await using build = world.start(["apptainer", "build", "env"], { env });
+  await build.seen("Extracting local image");
+  build.kill("SIGINT");
+  assert.equal((await build.ended).code, 130);
+  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
+  assert.deepEqual(await namesIn(world.path("tmp")), []);
+});

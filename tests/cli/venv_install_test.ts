@@ -1,0 +1,141 @@
+// `venv install|list|remove` with the real uv: the registry, an index on loopback, and what goes wrong.
+import assert from "node:assert/strict";
+import { namesIn } from "../support/image_world.ts";
+import { servePackages } from "../support/package_index.ts";
+import { giveUv, testWithUv } from "../support/workshop.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+async function makeUvWorld(): Promise<{ world: World; env: Record<string, string> } & AsyncDisposable> {
+  const world = await makeWorld();
+  const env = { ...await giveUv(world), VENV_DIR: world.path("home/venvs") };
+  return { world, env, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
+}
+
+testWithUv("install makes an environment, adds to it later and says how to use it", async () => {
+  await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  const first = await world.run(["venv", "install", "env", "alpha", "--index-url", index.url, "--json"], { env });
+  assert.equal(first.code, 0, first.stdout);
+  assert.deepEqual([first.json().created, first.json().commands.length], [true, 2]);
+  const second = await world.run(["venv", "install", "env", "beta", "--index-url", index.url], { env });
+  assert.equal(second.code, 0, second.stderr);
+  assert.equal(second.stdout, "");
+  assert.match(second.stderr, /\+ beta==2\.0/);
+  assert.match(second.stderr, /source .*\/venvs\/env\/bin\/activate/);
+  assert.equal((await world.exec(world.path("home/venvs/env/bin/beta"), [])).stdout, "beta 2.0\n");
+  const again = (await world.run(["venv", "install", "env", "alpha", "--index-url", index.url, "--json"], { env }))
+    .json();
+  assert.deepEqual([again.created, again.commands.length], [false, 1]);
+});
+
+testWithUv("two small packages from the registry are installed and listed", async () => {
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  await world.writeTree("home", { "requirements.txt": "# two\nidna\n" });
+  const run = await world.run(["venv", "install", "env", "wheel", "-r", "requirements.txt"], { env });
+  assert.equal(run.code, 0, run.stderr);
+  const { environments: [listed] } = (await world.run(["venv", "list", "--json"], { env })).json();
+  assert.deepEqual([listed.name, listed.made_by, listed.python, listed.images], ["env", "uv", "present", []]);
+  assert.ok(listed.packages >= 2 && listed.files > 20 && listed.size_bytes > 10_000);
+});
+
+testWithUv("a PyTorch build brings its index, and other packages still come from the usual one", async () => {
+  await using index = servePackages([{ name: "alpha", version: "1.0" }]);
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  const args = ["venv", "install", "env", "torch==2.4.0+cu121", "torchvision==0.19.0+cu121", "alpha"];
+  const plan = (await world.run([...args, "--dry-run", "--json"], { env })).json();
+  assert.deepEqual(plan.extra_index_urls, ["https://download.pytorch.org/whl/cu121"]);
+  assert.equal(plan.torch_backend, "cu121");
+  assert.deepEqual(await namesIn(world.home), []);
+  // The same options with a package that only the usual index has: uv must not look for it anywhere else.
+  await world.exec("uv", ["venv", "-q", "env"], { env });
+  const probe = [
+    "pip",
+    "install",
+    "--dry-run",
+    "--python",
+    "env",
+    "--torch-backend",
+    "cu121",
+    "--index-url",
+    index.url,
+    "alpha",
+  ];
+  const run = await world.exec("uv", probe, { env });
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(index.asked, ["alpha"]);
+});
+
+testWithUv("a dry run prints the commands, quoted, and makes nothing", async () => {
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  const run = await world.run(["venv", "install", "env", "alpha<2", "--python", "3.11", "--dry-run"], { env });
+  assert.equal(run.code, 0);
+  const uv = world.path("bin/uv");
+  const path = world.path("home/venvs/env");
+  assert.equal(run.stdout, `${uv} venv --python 3.11 ${path}\n${uv} pip install --python ${path} 'alpha<2'\n`);
+  assert.deepEqual(await namesIn(world.home), []);
+});
+
+testWithUv("uv's failure shows its words, once, and ends with 1", async () => {
+  await using index = servePackages([]);
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  const args = ["venv", "install", "env", "no-such-package", "--index-url", index.url];
+  const run = await world.run(args, { env });
+  assert.equal(run.code, 1);
+  assert.equal(run.stderr.match(/no-such-package was not found/g)?.length, 1, run.stderr);
+  const json = await world.run([...args, "--json"], { env });
+  assert.deepEqual([json.code, json.json().error.kind], [1, "tool"]);
+  assert.match(json.json().error.lines.join("\n"), /no-such-package was not found/);
+});
+
+testWithUv("a Python that a reused environment hasn't got is an error, not ignored", async () => {
+  await using index = servePackages([{ name: "alpha", version: "1.0" }]);
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  await world.run(["venv", "install", "env", "alpha", "--index-url", index.url], { env });
+  const run = await world.run(["venv", "install", "env", "alpha", "--python", "3.6"], { env });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /Cannot give "env" Python 3\.6: it was made with Python 3\./);
+});
+
+testWithUv("an environment that was being made when its uv was killed is finished", async () => {
+  await using index = servePackages([{ name: "alpha", version: "1.0" }]);
+  await using place = await makeUvWorld();
+  const { world, env } = place;
+  await world.writeTree("home/venvs/env", { "bin/activate": "", "CACHEDIR.TAG": "" });
+  const run = await world.run(["venv", "install", "env", "alpha", "--index-url", index.url], { env });
+  assert.equal(run.code, 0, run.stderr);
+});
+
+Deno.test("without uv the hint says how to get it", async () => {
+  await using world = await makeWorld();
+  const run = await world.run(["venv", "install", "env", "alpha", "--venv-base", "venvs"], {
+    env: { PATH: world.path("bin") + ":/nonexistent" },
+  });
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /hint: get it with `pip install --user uv`/);
+  assert.deepEqual(await namesIn(world.home), []);
+});
+
+Deno.test("what isn't a name is refused, and so is a directory that is something else", async () => {
+  await using world = await makeWorld();
+  for (const bad of ["../env", "a/b", "..", "/abs"]) {
+    const run = await world.run(["venv", "install", bad, "alpha", "--venv-base", "venvs", "--dry-run"]);
+    assert.equal(run.code, 2, bad);
+  }
+  await world.writeTree("home/venvs/data", { "thesis.tex": "" });
+  const run = await world.run(["venv", "install", "data", "alpha", "--venv-base", "venvs", "--dry-run"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /no Python environment/);
+});
+
+Deno.test("nothing names the directory of the environments: an error with three ways out", async () => {
+  await using world = await makeWorld();
+  const run = await world.run(["venv", "list"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /--venv-base DIR, set VENV_DIR, or/);
+});
