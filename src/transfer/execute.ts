@@ -46,6 +46,9 @@ export interface Tally {
 const WAITING_SHARD = { files: 256, sizeBytes: 64 * 1024 * 1024 };
 const LOCAL_SHARD = { files: 4096, sizeBytes: 1024 * 1024 * 1024 };
 
+/** Below so many names a process of their own isn't worth its start even where each operation waits. */
+const LEAST_SHARE = 12;
+
 /** Parts of large files in flight: more than a disk's two or three, fewer than a server minds. */
 const LARGE_AT_ONCE = 8;
 
@@ -134,7 +137,7 @@ export class Execution {
   /** Waits for all shards and ends the work: links, removals, directories. Nothing is removed where something is missing. */
   async finish(mayRemove: boolean): Promise<void> {
     const groups = planLinkGroups(this.#linked);
-    await this.#flush();
+    await this.#flushLast();
     // A group stays together: only one process sees that its names are one file.
     for (const group of groups) {
       for (const { directory, from } of group) await this.#queue({ directory, entry: from }, "together");
@@ -188,6 +191,18 @@ export class Execution {
     this.#shard = [];
     this.#shardBytes = 0;
     if (items.length > 0) await this.#pool.start(() => this.#move(items, this.writing.files));
+  }
+
+  /** The last of them, in smaller shards: where operations wait, all pipelines shall have work until the end. */
+  async #flushLast(): Promise<void> {
+    const items = this.#shard;
+    const share = this.workplace.latency === "waits"
+      ? Math.max(LEAST_SHARE, Math.ceil(items.length / this.workplace.width))
+      : items.length;
+    for (let at = 0; at < items.length; at += share) {
+      this.#shard = items.slice(at, at + share);
+      await this.#flush();
+    }
   }
 
   async #flushSpecial(): Promise<void> {
@@ -302,7 +317,8 @@ export class Execution {
       // One that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
       const closing = this.#finish.filter(({ self }) => (self.mode & 0o700) !== 0o700);
       const open = this.#finish.filter(({ self }) => (self.mode & 0o700) === 0o700);
-      const share = Math.max(200, Math.ceil(open.length / this.workplace.width));
+      const least = this.workplace.latency === "waits" ? LEAST_SHARE : 1000;
+      const share = Math.max(least, Math.ceil(open.length / this.workplace.width));
       const shares = Array.from(
         { length: Math.ceil(open.length / share) },
         (_, at) => open.slice(at * share, at * share + share),
