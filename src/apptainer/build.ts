@@ -41,6 +41,8 @@ export interface BuildPlan {
 export interface BuildSteps {
   readonly workspace: AbsolutePath;
   readonly archive: string;
+  /** How many files the environment has. */
+  readonly files: number;
   readonly definitionFile: string;
   readonly definition: string;
   /** The arguments of apptainer. */
@@ -85,7 +87,7 @@ export async function planBuild(
 /** The steps of a build, written out. Touches nothing; chooses where to work by the room there is. */
 export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: System): Promise<BuildSteps> {
   const { places, inputs } = plan;
-  const { sizeBytes } = await measureTree(inputs.venv.path, system.signal);
+  const { sizeBytes, files } = await measureTree(inputs.venv.path, system.signal);
   const directory = await chooseWorkspace(await workspaceCandidates(setting, system), neededBytes(sizeBytes));
   const workspace = workspacePath(directory, places, system.userId);
   const archive = `${workspace}/${places.venvName}.tar`;
@@ -93,6 +95,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
   return {
     workspace,
     archive,
+    files,
     definitionFile,
     definition: renderDefinition({
       base: inputs.base,
@@ -212,15 +215,9 @@ async function carryOut(
       hint: "install it without --editable, or bind its directory when you run the image",
     });
   }
-  await packVenv({
-    venv: inputs.venv,
-    containerPath: inputs.containerPath,
-    archive: steps.archive,
-    subject: places.name,
-  }, {
-    listener,
-    report,
-  }, system);
+  const { venv, containerPath } = inputs;
+  const { archive, files } = steps;
+  await packVenv({ venv, containerPath, archive, filesTotal: files, subject: places.name }, report, system);
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
   await Deno.mkdir(temporary, { mode: 0o700 });

@@ -11,7 +11,7 @@ export interface DefinitionRequest {
   readonly pythonVersion: string;
   /** Where the environment is in the container. */
   readonly containerPath: string;
-  /** The archive of the environment on this machine; its top directory is the environment. */
+  /** The archive of the environment on this machine; its names begin with `./`. */
   readonly archive: string;
   readonly packages: readonly InstalledPackage[];
   /** The hash that stands for all that goes into the image. */
@@ -85,7 +85,7 @@ if [ -z "$python" ]; then
   exit 1
 fi
 mkdir -p "$venv"
-tar -xof ${ARCHIVE_INSIDE} -C "$venv" --strip-components=1
+tar -xof ${ARCHIVE_INSIDE} -C "$venv"
 rm -f ${ARCHIVE_INSIDE}
 # Made under a strict umask, its files would be readable to root only, and in a container nobody is root.
 chmod -R a+rX "$venv"

@@ -1,10 +1,9 @@
 // An environment as one archive in which it already stands at its place in the container. The environment itself isn't touched.
 import type { Report } from "../events.ts";
 import { formatFiles, formatSize } from "../format.ts";
-import type { Listener } from "../tools/aloud.ts";
-import { pack } from "../tools/tar.ts";
+import { appendToArchive } from "../tools/tar.ts";
 import type { System } from "../system/system.ts";
-import { measureTree } from "../venv/measure.ts";
+import { packTree } from "../transfer/pack.ts";
 import { planRelocation, writeChanges } from "../venv/relocate.ts";
 import type { Venv } from "../venv/venv.ts";
 
@@ -13,54 +12,32 @@ export interface PackVenvRequest {
   readonly venv: Venv;
   /** Where it will be in the container. */
   readonly containerPath: string;
+  /** Names in it begin with `./`. */
   readonly archive: string;
+  /** How many files it has, for the progress. */
+  readonly filesTotal: number;
   /** Whose progress it is. */
   readonly subject: string;
 }
 
-/** How often the archive's size is looked at for the progress. */
-const LOOK_MILLISECONDS = 500;
-
 /** Packs it; files that name its path are appended in the form for the container, and win over the ones before. */
-export async function packVenv(
-  { venv, containerPath, archive, subject }: PackVenvRequest,
-  { listener, report }: { readonly listener: Listener; readonly report: Report },
-  system: System,
-): Promise<void> {
-  // A link in the base directory is packed as what it leads to.
-  const real = await Deno.realPath(venv.path);
-  const slash = real.lastIndexOf("/");
-  const [parent, name] = [real.slice(0, slash) || "/", real.slice(slash + 1)];
-  const total = await measureTree(real, system.signal);
-  const look = setInterval(async () => {
-    const size = (await Deno.stat(archive).catch(() => undefined))?.size ?? 0;
-    const share = Math.min(1, size / Math.max(1, total.sizeBytes));
+export async function packVenv(request: PackVenvRequest, report: Report, system: System): Promise<void> {
+  const { venv, containerPath, archive, subject, filesTotal } = request;
+  const tell = ({ files }: { readonly files: number }) =>
     report({
       type: "progress",
       subject,
-      progress: {
-        phase: "packing",
-        filesDone: Math.floor(total.files * share),
-        filesTotal: total.files,
-        bytesDone: Math.min(size, total.sizeBytes),
-        bytesTotal: total.sizeBytes,
-      },
+      progress: { phase: "packing", filesDone: files, filesTotal: Math.max(files, filesTotal), bytesDone: 0 },
     });
-  }, LOOK_MILLISECONDS);
-  const hearing = { terminal: false, hear: listener.hear };
-  try {
-    await pack({ archive, members: { tree: name }, parent }, hearing, system);
-  } finally {
-    clearInterval(look);
-  }
+  const packed = await packTree({ root: await Deno.realPath(venv.path), archive, report: tell }, system);
   const { changes } = await planRelocation(venv.path, containerPath);
   if (changes.length > 0) {
     const overlay = `${archive}.changes`;
-    await writeChanges(changes, `${overlay}/${name}`);
+    await writeChanges(changes, overlay);
     // Only the files: a directory's entry would bring the mode it has here.
-    const files = changes.map((change) => `${name}/${change.path}`);
-    await pack({ archive, members: { files }, parent: overlay }, hearing, system);
+    const names = changes.map((change) => `./${change.path}`);
+    await appendToArchive({ archive, directory: overlay, names }, system);
   }
-  const text = `packed ${formatFiles(total.files)}, ${formatSize(total.sizeBytes)}`;
+  const text = `packed ${formatFiles(packed.files)}, ${formatSize(packed.archiveBytes)}`;
   report({ type: "done", subject, outcome: "good", text });
 }
