@@ -126,7 +126,8 @@ function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePat
 function resolveCacheRoot(config: Config, scratchBase: AbsolutePath, env: Environment): AbsolutePath {
   const written = config.cache_root;
   if (/^[/~$]/.test(written)) return scratchPath(written, "cache_root", config, env);
-  return toAbsolutePath(`${scratchBase}/${written}`, env, { label: "cache_root", kind: "config" });
+  // Only what was written is expanded: a `$` in the scratch directory's own name stays one.
+  return joinPath(scratchBase, toAbsolutePath(`/${written}`, env, { label: "cache_root", kind: "config" }));
 }
 
 function scratchPath(written: string, label: string, config: Config, env: Environment): AbsolutePath {
