@@ -27,12 +27,13 @@ export interface TarPipeOutcome {
   readonly lastWords: readonly string[];
 }
 
+// GNU tar reads a "\b" in the name of a --directory as a backspace unless it is told not to.
 // 64 KiB, the 128 blocks here, is what a pipe holds.
 const CREATE = "--create --format=posix --pax-option=delete=atime,delete=ctime --blocking-factor=128 " +
-  "--warning=no-timestamp --no-recursion --null --verbatim-files-from";
+  "--no-unquote --warning=no-timestamp --no-recursion --null --verbatim-files-from";
 const READ = `${CREATE} --file=-`;
 const WRITE =
-  "--extract --file=- --preserve-permissions --numeric-owner --blocking-factor=128 --warning=no-timestamp " +
+  "--extract --file=- --no-unquote --preserve-permissions --numeric-owner --blocking-factor=128 --warning=no-timestamp " +
   "--delay-directory-restore";
 
 // A stop goes to the writing end; the reading one then has nobody left to write to.
