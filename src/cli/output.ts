@@ -62,7 +62,9 @@ export class Output {
     this.close();
     if (this.#audience === "json") return this.#system.stdout.write(jsonText(answer));
     const rendered: Rendered = command.render(answer, this.#styles, request);
-    if (rendered.stderr !== undefined && this.#audience !== "quiet") this.#system.stderr.write(rendered.stderr);
+    // Why something failed is neither progress nor a note.
+    const silent = this.#audience === "quiet" && answer.ok;
+    if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(rendered.stderr);
     if (rendered.stdout !== undefined && rendered.stdout !== "") this.#system.stdout.write(rendered.stdout);
   }
 

@@ -97,12 +97,17 @@ class LiveDisplay implements ProgressDisplay {
   // The drawing library is loaded when there is something to draw: a start with everything fresh never needs it.
   #load(): void {
     const load = async () => {
-      const [{ createLogUpdate }, { default: process }] = await Promise.all([
-        import("log-update"),
-        import("node:process"),
-      ]);
+      const { createLogUpdate } = await import("log-update");
       if (this.#closed) return;
-      this.#draw ??= createLogUpdate(process.stderr as never, { showCursor: true }) as DrawLines;
+      const { stderr } = this.system;
+      const terminal = {
+        isTTY: true,
+        get columns() {
+          return stderr.columns;
+        },
+        write: (text: string) => stderr.write(text),
+      };
+      this.#draw ??= createLogUpdate(terminal as never, { showCursor: true }) as DrawLines;
       this.#redraw();
     };
     void load();

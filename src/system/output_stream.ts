@@ -15,7 +15,8 @@ export function outputStream(stream: typeof Deno.stdout, onLost: (error: unknown
     isTerminal: stream.isTerminal(),
     get columns() {
       try {
-        return Deno.consoleSize().columns;
+        // Terminals that nobody told their size (a serial line, `script`) have none.
+        return Deno.consoleSize().columns || 80;
       } catch {
         return 80;
       }

@@ -1,5 +1,6 @@
 // Streams that take nothing: a full disk below a log, a reader that is gone. The exit code and stdout still tell the truth.
 import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
 
 Deno.test("a full disk below stdout is an error, and no bug", async () => {
@@ -33,4 +34,26 @@ Deno.test("closed streams change no exit code", async () => {
   const script =
     "euler-files shell-init >&-; echo $?; euler-files shell-init 2>&- >&- <&-; echo $?; euler-files snyc >&- 2>&-; echo $?";
   assert.equal((await world.shell("bash", script)).stdout, "0\n0\n2\n");
+});
+
+testNeeding(["python3"], "a terminal that has no size still shows progress", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/hf", { "model.bin": "weights" });
+  await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });
+  await world.fakeProgram(
+    "rsync",
+    "#!/bin/sh\ncase \"$*\" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\nsleep 1\nexit 11\n",
+  );
+  const terminal = `
+import os, pty, subprocess, sys
+reader, writer = pty.openpty()
+child = subprocess.Popen(["euler-files", "sync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writer)
+os.close(writer)
+try:
+  while seen := os.read(reader, 4096): sys.stdout.buffer.write(seen)
+except OSError: pass
+child.wait()
+`;
+  const { stdout } = await world.exec("python3", ["-c", terminal], { env: { TERM: "xterm" } });
+  assert.match(stdout, /HF_HOME.*transferring/);
 });
