@@ -39,6 +39,8 @@ export function renderExports(request: ExportsRequest): string {
   // In fish, `set` leaves $status as it was before, so an older failure would look like ours.
   if (syntax === "fish") statements.unshift("true;\n");
   if (request.outcome === "failed") statements.push(FAILING_STATEMENT);
+  // For zsh, `set -gx` is something else that succeeds; `and` is unknown to every shell but fish.
+  else if (syntax === "fish") statements.push("and true;\n");
   return statements.join("");
 }
 
