@@ -30,6 +30,7 @@ export function openJournal(path: string, content: EntryState, parts: number): J
   for (const part of before) states[part] = WRITTEN;
   file.writeSync(start);
   file.writeSync(states);
+  let isOpen = true;
   const note = (part: number, state: number) => {
     file.seekSync(start.length + part, Deno.SeekMode.Start);
     file.writeSync(Uint8Array.of(state));
@@ -40,7 +41,11 @@ export function openJournal(path: string, content: EntryState, parts: number): J
     noteSynced(done) {
       for (const part of done) note(part, SYNCED);
     },
-    [Symbol.dispose]: () => file.close(),
+    [Symbol.dispose]() {
+      // Several parts of one file may fail, and each gives it up.
+      if (isOpen) file.close();
+      isOpen = false;
+    },
   };
 }
 
