@@ -1,12 +1,12 @@
 // What a transfer leaves behind is what `rsync -aH` would have left.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
-import { differences, makeNastyTree, requestFor, temporaryDirectory, testSystem } from "./trees.ts";
+import { differences, makeNastyTree, requestFor, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 for (const engine of ["native", "rsync"] as const) {
   for (const publish of ["unpublished", "in-place"] as const) {
     for (const policy of ["stage-in", "mirror"] as const) {
-      Deno.test(`${policy}, ${engine}, ${publish}: equals rsync -aH on a nasty tree`, async () => {
+      testTrees(`${policy}, ${engine}, ${publish}: equals rsync -aH on a nasty tree`, async () => {
         await using place = await temporaryDirectory();
         const [from, to] = [`${place.path}/from`, `${place.path}/to`];
         await Deno.mkdir(from);

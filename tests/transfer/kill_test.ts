@@ -1,7 +1,7 @@
 // A transfer that is killed leaves nothing wrong behind: no half file under a final name, and the next run completes it.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
-import { differences, makeNastyTree, requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+import { differences, makeNastyTree, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;
 
@@ -27,7 +27,7 @@ async function makeTree(root: string): Promise<void> {
   );
 }
 
-Deno.test("killed at random moments while unpublished, one clean run makes it equal", async () => {
+testTrees("killed at random moments while unpublished, one clean run makes it equal", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeTree(from);
@@ -37,7 +37,7 @@ Deno.test("killed at random moments while unpublished, one clean run makes it eq
   assert.equal(await differences(from, to), "");
 });
 
-Deno.test("killed in place, each file is the old or the new one, and one clean run completes it", async () => {
+testTrees("killed in place, each file is the old or the new one, and one clean run completes it", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeTree(from);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors.ts";
 import { packTree } from "../../src/transfer/pack.ts";
-import { differences, makeNastyTree, shell, temporaryDirectory, testSystem } from "./trees.ts";
+import { differences, makeNastyTree, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-Deno.test("pack: tar unpacks exactly the tree that was packed, whatever its names", async () => {
+testTrees("pack: tar unpacks exactly the tree that was packed, whatever its names", async () => {
   await using place = await temporaryDirectory();
   const [root, to, archive] = [`${place.path}/from`, `${place.path}/to`, `${place.path}/packed.tar`];
   await shell(`mkdir ${root} ${to}`);

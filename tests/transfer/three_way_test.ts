@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EMPTY_MANIFEST, type Manifest } from "../../src/transfer/manifest.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
-import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 const PATHS = ["a", "b", "d/a", "d/b", "d/e/a", "f/a"] as const;
 type Path = typeof PATHS[number];
@@ -49,7 +49,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constantFrom("stage-in", "stage-out") }),
 );
 
-Deno.test("random writes, deletions, purges, stagings in and out leave what a simple model says", async () => {
+testTrees("random writes, deletions, purges, stagings in and out leave what a simple model says", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
       await using place = await temporaryDirectory();

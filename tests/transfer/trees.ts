@@ -1,5 +1,6 @@
 // Trees for the transfer tests: nasty ones, their exact listing, and the transfer of one into another.
 import { type TransferRequest } from "../../src/transfer/transfer.ts";
+import { testNeeding } from "../support/needs.ts";
 import type { System } from "../../src/system/system.ts";
 
 /** A temporary directory that goes with `await using`, whatever modes are in it. */
@@ -31,7 +32,7 @@ export function testSystem(signal: AbortSignal = new AbortController().signal): 
     executable: "",
     processId: 0,
     hostName: "",
-    userId: 0,
+    userId: Deno.uid() ?? -1,
   } as unknown as System;
 }
 
@@ -48,7 +49,12 @@ export async function differences(from: string, to: string): Promise<string> {
   return await shell(`rsync -aHn --checksum --delete --modify-window=-1 --itemize-changes '${from}/' '${to}/'`);
 }
 
-/** A tree with everything that copies get wrong. */
+/** Registers a test that runs what {@linkcode makeNastyTree} and {@linkcode differences} do. */
+export function testTrees(name: string, run: () => Promise<void>): void {
+  testNeeding(["rsync", "python3"], name, run);
+}
+
+/** A tree with everything that copies get wrong; only root's has a file of somebody else's. */
 export async function makeNastyTree(root: string): Promise<void> {
   await shell(
     `
@@ -63,7 +69,7 @@ export async function makeNastyTree(root: string): Promise<void> {
     echo locked >readonly/inner/file; chmod 0640 plain/one; chmod 4755 plain/deep/er/two; chmod 0444 'with space/na me'
     touch -d '1950-01-02 03:04:05.678901234 UTC' plain/one; touch -d '@-0.25' plain/deep; touch -h -d '@1234567890.000000001' links/dangling
     touch -d '@1000000000.999999999' empty; touch -d '@1600000000.5' plain/empty
-    echo theirs >theirs; chown 65534:65534 theirs
+    echo theirs >theirs; [ $(id -u) -ne 0 ] || chown 65534:65534 theirs
     chmod 0555 readonly/inner readonly; chmod 0700 empty`,
     root,
   );

@@ -5,7 +5,7 @@ import { bundle } from "../../scripts/bundle.ts";
 import { CliError } from "../../src/errors.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding, testUnless } from "../support/needs.ts";
-import { differences, requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+import { differences, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;
 
@@ -35,7 +35,7 @@ for (const engine of ["native", "rsync"] as const) {
     },
   );
 
-  Deno.test(`${engine}: files that grow, change and vanish meanwhile never leave a mixture`, async () => {
+  testTrees(`${engine}: files that grow, change and vanish meanwhile never leave a mixture`, async () => {
     await using place = await temporaryDirectory();
     const [from, to] = [`${place.path}/from`, `${place.path}/to`];
     await shell(`mkdir ${from}; for i in $(seq 400); do echo 0 >${from}/$i; done`);
@@ -75,17 +75,20 @@ for (const engine of ["native", "rsync"] as const) {
     }
   });
 
-  Deno.test(`${engine}: ten thousand names in one directory and hard links across many arrive as they are`, async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
-    await shell(
-      `mkdir -p ${from}/flat ${from}/many; cd ${from}/flat; seq -f 'name %g' 10000 | xargs -d '\\n' touch
+  testTrees(
+    `${engine}: ten thousand names in one directory and hard links across many arrive as they are`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await shell(
+        `mkdir -p ${from}/flat ${from}/many; cd ${from}/flat; seq -f 'name %g' 10000 | xargs -d '\\n' touch
        cd ${from}/many; mkdir -p {1..100}/{a,b}; for i in {1..100}; do echo $i >$i/x; done; cp -al . ../linked; cp -al . ../flat/more`,
-    );
-    const outcome = await transferTree(requestFor(from, to, { engine }), testSystem());
-    assert.equal(outcome.filesTotal, 10_300);
-    assert.equal(await differences(from, to), "");
-  });
+      );
+      const outcome = await transferTree(requestFor(from, to, { engine }), testSystem());
+      assert.equal(outcome.filesTotal, 10_300);
+      assert.equal(await differences(from, to), "");
+    },
+  );
 }
 
 function isNoSpace(error: unknown): boolean {
