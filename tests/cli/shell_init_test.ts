@@ -1,5 +1,8 @@
 // `euler-files shell-init`: the ef function as people load it, with the real program behind it.
 import assert from "node:assert/strict";
+import { loadCatalogue } from "../../src/cli/app.ts";
+import { commandParser } from "../../src/cli/arguments.ts";
+import { shellInit } from "../../src/shell/init.ts";
 import { SHELLS } from "../../src/shell/shell.ts";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
@@ -38,6 +41,17 @@ Deno.test("shell-init for an unknown shell is a usage error whose stdout fails w
     const { code, stdout, stderr } = await world.run(["shell-init", ...options.args], { env: options.env });
     assert.deepEqual([code, stdout], [2, "false;\n"]);
     assert.match(stderr, /bash, zsh, fish, tcsh/);
+  }
+});
+
+Deno.test("ef knows every option of sync that takes a value, so that no value is taken for a command", async () => {
+  const { commands } = await loadCatalogue();
+  const sync = commands.find(({ name }) => name === "sync")!;
+  const withValue = commandParser("sync", sync.fields).options.filter(({ flags }) => flags.includes("<"));
+  assert.ok(withValue.length >= 4);
+  for (const shell of SHELLS) {
+    const text = shellInit({ shell, executable: "/x" });
+    for (const { long } of withValue) assert.ok(text.includes(long!), `${shell}: ${long}`);
   }
 });
 
