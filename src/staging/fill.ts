@@ -28,10 +28,11 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const way = wayToFill(request);
-  const baseline = way === "in-place" ? await readManifest(layout.manifest) : undefined;
-  if (baseline !== undefined && baseline.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
-    return { status: "failed", error: emptiedSource(request, baseline.files) };
+  const recorded = way === "replacement" ? undefined : await readManifest(layout.manifest);
+  if (recorded !== undefined && recorded.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
+    return { status: "failed", error: emptiedSource(request, recorded.files) };
   }
+  const baseline = way === "in-place" ? recorded : undefined;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   const newestMtimeSeconds = await newestMtimeOf(variable.source, facts.source);
   await removeMarker(layout.marker);

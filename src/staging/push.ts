@@ -55,7 +55,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
     const facts = await observe(request, system);
     if (nothingThere(facts)) return { status: "scratch-missing" };
     const transfer = await transferRequest(request, facts);
-    if (facts.source.state === "missing") refuseLostSource(request.variable, transfer.baseline?.files ?? 0);
+    refuseLostSource(request, facts.source, transfer.baseline?.files ?? 0);
     const plan = await planTransfer(transfer, system);
     return {
       status: "would-push",
@@ -115,14 +115,22 @@ async function transferRequest({ variable, settings }: PushRequest, facts: Varia
   };
 }
 
-function refuseLostSource(variable: Variable, files: number): void {
-  if (files === 0) return;
+/**
+ * A source that held files and holds none now is most likely not mounted: what were written into it would be hidden when it
+ * comes back, and the record would call it pushed.
+ */
+function refuseLostSource({ variable, settings }: PushRequest, source: VariableFacts["source"], files: number): void {
+  if (files === 0 || (source.state === "directory" && source.names.length > 0)) return;
+  const { manifest } = layoutOf(settings.cacheRoot, variable.name);
   throw new CliError(
     "refused",
-    `Cannot push "${variable.name}": its source "${variable.source}" is not there, and held ${
-      formatFiles(files)
-    } before`,
-    { hint: `check that it is mounted; if it was removed on purpose, run \`mkdir -p '${variable.source}'\` first` },
+    `Cannot push "${variable.name}": its source "${variable.source}" is ${
+      source.state === "missing" ? "not there" : "empty now"
+    }, and held ${formatFiles(files)} before`,
+    {
+      hint: "check that it is mounted; if it was removed on purpose and shall get all that is on scratch, run " +
+        `\`rm '${manifest}'\` first`,
+    },
   );
 }
 
@@ -131,10 +139,8 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const transfer = await transferRequest(request, facts);
-  if (facts.source.state === "missing") {
-    refuseLostSource(variable, transfer.baseline?.files ?? 0);
-    await Deno.mkdir(variable.source, { recursive: true });
-  }
+  refuseLostSource(request, facts.source, transfer.baseline?.files ?? 0);
+  if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
   const markerBefore = await readMarker(layout.marker, system.userId);
   const wasCurrent = typeof markerBefore !== "string" && facts.source.state === "directory" &&
     markerBefore.source === variable.source && markerBefore.source_fingerprint === facts.source.fingerprint;

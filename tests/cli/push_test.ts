@@ -114,6 +114,35 @@ Deno.test("push refuses a source that has vanished with its files", async () => 
   await assert.rejects(Deno.stat(world.path(SOURCE)));
 });
 
+Deno.test("push refuses a source that is empty because it is not mounted: what is on scratch stays to be pushed", async () => {
+  await using world = await syncedWorld();
+  await Deno.rename(world.path(SOURCE), world.path("home/elsewhere"));
+  await Deno.mkdir(world.path(SOURCE));
+  await world.writeTree(TARGET, { "top": "work" });
+  for (const args of [["push"], ["push", "--dry-run"]]) {
+    const run = await world.run(args);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /is empty now, and held 3 files before/);
+  }
+  assert.deepEqual(await readTree(world.path(SOURCE)), {});
+  await Deno.remove(world.path(SOURCE));
+  await Deno.rename(world.path("home/elsewhere"), world.path(SOURCE));
+  await world.run(["sync"]);
+  await world.run(["push"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "work");
+});
+
+Deno.test("a source that was emptied on purpose gets everything once its record is removed, as the hint says", async () => {
+  await using world = await syncedWorld();
+  await Deno.remove(world.path(SOURCE), { recursive: true });
+  const refused = await world.run(["push"]);
+  const command = /run `(rm .*)` first/.exec(refused.stderr)?.[1];
+  assert.ok(command !== undefined, refused.stderr);
+  const run = await world.shell("bash", `${command} && euler-files push`);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "hub/b": "b1", "top": "t1" });
+});
+
 Deno.test("push --dry-run changes nothing and says what it would bring", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "hub/new": "downloaded" });

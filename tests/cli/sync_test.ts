@@ -300,6 +300,18 @@ Deno.test("a source that is suddenly empty doesn't empty scratch", async () => {
   assert.deepEqual(await readTree(world.path(TARGET)), {});
 });
 
+Deno.test("a source that is empty because it is not mounted is not staged where scratch was purged either", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.remove(world.path(TARGET), { recursive: true });
+  await Deno.remove(world.path(SOURCE), { recursive: true });
+  await Deno.mkdir(world.path(SOURCE));
+  const run = await world.run(["sync"]);
+  assert.equal(run.stdout, "false;\n");
+  assert.match(run.stderr, /is empty now, and held 3 files before/);
+  assert.equal((await world.run(["sync", "--force"])).code, 0);
+});
+
 Deno.test("a variable that still points at a target which isn't ready is unset", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
