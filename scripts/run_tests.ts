@@ -2,12 +2,16 @@
 // With EULER_FILES_TEST_EXECUTABLE=path the end-to-end tests run that executable instead of the source.
 import { describePreparation, prepare, tell } from "./prepare.ts";
 import { prepareApptainer } from "./prepare_apptainer.ts";
+import { sourceProgram } from "./source_program.ts";
 import { addTotals, readTotals, totalsLine } from "./test_totals.ts";
 
 const preparation = await prepare("test");
 tell(describePreparation(preparation));
 tell(await prepareApptainer());
 if (preparation.missing.length > 0) tell(["The tests that need them are skipped; each is named below."]);
+
+// Made once, before the test files that want it at the same time; where that fails, each of them will say why.
+if (!Deno.env.get("EULER_FILES_TEST_EXECUTABLE")) await sourceProgram().catch(() => {});
 
 const child = new Deno.Command(Deno.execPath(), {
   args: ["test", "--allow-all", "--no-prompt", "--parallel", ...(Deno.args.length === 0 ? ["tests"] : Deno.args)],

@@ -23,7 +23,14 @@ export async function giveUv(world: World): Promise<Record<string, string>> {
   await Deno.copyFile(UV!, world.path("bin/uv"));
   await Deno.chmod(world.path("bin/uv"), 0o755);
   await world.handOver();
-  return { UV_PYTHON_DOWNLOADS: "never", UV_PYTHON: "/usr/bin/python3", ...inheritedSettings() };
+  // uv trusts its own list of certificates; networks with a proxy of their own need the system's.
+  const certificates = await Deno.stat("/etc/ssl/certs/ca-certificates.crt").then(() => true, () => false);
+  return {
+    UV_PYTHON_DOWNLOADS: "never",
+    UV_PYTHON: "/usr/bin/python3",
+    ...(certificates ? { UV_NATIVE_TLS: "1" } : {}),
+    ...inheritedSettings(),
+  };
 }
 
 /** How this machine reaches the package index: the certificates and index it is set up with. */

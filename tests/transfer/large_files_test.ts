@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { LargeFiles, type LargePlace } from "../../src/transfer/large_files.ts";
 import { lookAtPaths } from "../../src/transfer/listing.ts";
 import { prepareWorkplace } from "../../src/transfer/workplace.ts";
-import { differences, shell, temporaryDirectory, testSystem } from "./trees.ts";
+import { differences, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-Deno.test("a large file that was stopped half-way goes on with the parts that are missing", async () => {
+testTrees("a large file that was stopped half-way goes on with the parts that are missing", async () => {
   await using place = await temporaryDirectory();
   const [from, to, journals] = [`${place.path}/from`, `${place.path}/to`, `${place.path}/journals`];
   await shell(`mkdir ${from} ${to}; head -c 200M /dev/urandom >${from}/large; chmod 0640 ${from}/large`);
