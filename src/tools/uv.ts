@@ -39,6 +39,8 @@ export interface UvVenvRequest {
   readonly python: string | undefined;
   /** Finish what an interrupted run left of the environment. */
   readonly onto: "nothing" | "remains";
+  /** What an activated shell shows, if not the name of the directory. */
+  readonly prompt?: string;
 }
 
 /** The arguments of `uv venv`. */
@@ -47,6 +49,7 @@ export function uvVenvArgs(request: UvVenvRequest): string[] {
     "venv",
     ...(request.onto === "remains" ? ["--allow-existing"] : []),
     ...(request.python === undefined ? [] : ["--python", request.python]),
+    ...(request.prompt === undefined ? [] : ["--prompt", request.prompt]),
     request.path,
   ];
 }

@@ -4,6 +4,7 @@ import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
+import { deviceOf } from "./device.ts";
 import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
 import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
 
@@ -149,13 +150,4 @@ async function linkModeFor(plan: InstallPlan, report: Report, system: System): P
       "a --uv-cache-dir beside the environments saves time and space",
   });
   return { UV_LINK_MODE: "copy" };
-}
-
-/** The device a path is or would be on: that of its nearest existing parent. */
-async function deviceOf(path: string): Promise<number | undefined> {
-  for (let existing = path; existing !== ""; existing = existing.slice(0, existing.lastIndexOf("/"))) {
-    const info = await Deno.stat(existing).catch(() => undefined);
-    if (info !== undefined) return info.dev;
-  }
-  return undefined;
 }

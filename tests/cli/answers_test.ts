@@ -23,6 +23,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "venv list": ["--venv-base", "venvs"],
   "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],
   "shell-init": [],
+  "venv migrate": ["venvs/old", "elsewhere/old", "--dry-run"],
+  "venv migrate-store": ["--new-venv-base", "elsewhere", "--new-uv-cache-dir", "cache", "--dry-run"],
   "apptainer init": ["--input-json", "apptainer.json"],
   "apptainer build": ["old", "--dry-run"],
   "apptainer sync": [],
@@ -38,6 +40,7 @@ async function makeFullWorld(): Promise<World> {
   const world = await makeWorld();
   await world.writeTree("home/hf", { "model.bin": "weights" });
   await world.writeTree("home", { "init.json": JSON.stringify({ parallel_jobs: 3 }) });
+  await world.fakeProgram("uv", "#!/bin/sh\nexit 0\n");
   await world.writeTree("home/venvs/old", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
   await world.writeTree("home", { "sif/old.sif": "image", "apptainer.json": JSON.stringify({ build_args: [] }) });
   const images = { old: { venv_name: "old", python_version: "3.11.2", sif_filename: "old.sif" } };

@@ -1,0 +1,261 @@
+// `euler-files venv migrate-store`: all environments, and uv's cache, to other places.
+import * as v from "valibot";
+import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
+import type { ConfigFile } from "../config/config_file.ts";
+import { joinPath, resolvePath } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { list, type RequestOf, text, toggle, toggleOff } from "../fields.ts";
+import { commandLine } from "../shell/quote.ts";
+import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
+import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { planRebuild, rebuild } from "../venv/rebuild.ts";
+import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
+import { type CacheCopy, checkPlaces, copyCache, removeOld, selectVenvs, type StorePlaces } from "../venv/store.ts";
+
+const DIRECTORY = { placeholder: "DIR" };
+
+const fields = {
+  oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", DIRECTORY),
+  newVenvBase: text("Where they shall be", DIRECTORY),
+  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", DIRECTORY),
+  newUvCacheDir: text("Where it shall be", DIRECTORY),
+  envs: list("Move only this environment", { flag: "--env", placeholder: "NAME" }),
+  excludeEnvs: list("Leave this environment where it is", { flag: "--exclude-env", placeholder: "NAME" }),
+  indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
+  extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),
+  verify: toggleOff("Compare the package lists afterwards"),
+  continueOnError: toggle("Go on with the other environments if one fails"),
+  overwriteTargets: toggle("Replace environments that are at the new place already"),
+  deleteOld: toggle("Remove what was moved from the old places, and nothing else"),
+  updateConfig: toggleOff("Save the new places in the configuration"),
+  allowCopy: toggle("Let uv copy files from a cache on another file system"),
+  skipCacheCopy: toggle("Start with an empty cache at the new place"),
+  dryRun: toggle("Show what would be done"),
+};
+
+const answer = v.object({
+  ok: v.boolean(),
+  command: v.literal("venv-migrate-store"),
+  status: v.picklist(["migrated", "dry-run", "partial", "failed"]),
+  old_venv_base: v.string(),
+  new_venv_base: v.string(),
+  old_uv_cache_dir: v.nullable(v.string()),
+  new_uv_cache_dir: v.string(),
+  cache_copy: v.object({
+    source: v.nullable(v.string()),
+    target: v.string(),
+    status: v.picklist(["copied", "skipped", "dry-run", "source-missing"]),
+    warnings: v.array(v.string()),
+  }),
+  environments: v.array(v.object({ name: v.string(), ...REBUILD_ENTRIES })),
+  config_updates: v.array(v.object({ field: v.string(), value: v.string() })),
+  shell_exports: v.pipe(v.record(v.string(), v.string()), v.description("What to set in start-up files")),
+  deleted_old: v.boolean(),
+  deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
+  errors: v.array(v.string()),
+  warnings: v.array(v.string()),
+});
+
+type StoreAnswer = Answer & v.InferOutput<typeof answer>;
+type Request = RequestOf<typeof fields>;
+
+export default defineCommand({
+  name: "venv migrate-store",
+  summary: "Move all environments and uv's cache to other places",
+  description:
+    "Makes each environment again at the new place and compares package lists. With an error nothing is removed " +
+    "and the configuration stays as it is.",
+  examples: [
+    {
+      command:
+        "euler-files venv migrate-store --new-venv-base /cluster/work/me/venvs --new-uv-cache-dir /cluster/work/me/uv",
+      does: "All environments, and the cache beside them",
+    },
+  ],
+  fields,
+  answer,
+  async ask(request, { prompt }) {
+    const newVenvBase = request.newVenvBase ?? await prompt.text({ message: "Where shall the environments be?" });
+    const newUvCacheDir = request.newUvCacheDir ??
+      await prompt.text({ message: "Where shall uv's cache be? On the same file system uv can link its files" });
+    return { ...request, newVenvBase, newUvCacheDir };
+  },
+  async run(request, context): Promise<StoreAnswer> {
+    const { system, report } = context;
+    if (request.deleteOld && !request.verify) {
+      throw new CliError(
+        "usage",
+        "Cannot use --delete-old with --no-verify: nobody would know that the new ones are right",
+      );
+    }
+    const config = await readConfigIfThere(context.configOption, system);
+    const places = resolvePlaces(request, config, context);
+    await checkPlaces(places);
+    const { moved, left } = await selectVenvs(places.oldBase, request.envs, request.excludeEnvs);
+    const uv = await findUv(system, true);
+    if (uv === undefined) throw uvMissing();
+    const cache: CacheCopy = request.skipCacheCopy
+      ? { status: "skipped", warnings: [] }
+      : request.dryRun
+      ? { status: "dry-run", warnings: [] }
+      : await copyCache(places, report, system);
+    const { environments, errors } = await moveAll(moved, places, request, uv, context);
+    const good = errors.length === 0 && !request.dryRun;
+    const updates = config !== undefined && request.updateConfig && errors.length === 0
+      ? updatesOf(config, places, left)
+      : [];
+    const stayed = left.length === 0
+      ? []
+      : [`${left.join(", ")} stayed in ${places.oldBase}, so venv_base stays as it is`];
+    for (const text of stayed) report({ type: "warning", text });
+    if (good && config !== undefined && updates.length > 0) await saveUpdates(config, places, updates, context);
+    const deadline = config?.config.lock_timeout_seconds ?? 300;
+    const old = good && request.deleteOld
+      ? await removeOld(places, moved, cache, deadline, system)
+      : { removed: [], errors: [] };
+    const allErrors = [...errors, ...old.errors];
+    return {
+      ok: allErrors.length === 0,
+      command: "venv-migrate-store",
+      status: request.dryRun
+        ? "dry-run"
+        : allErrors.length === 0
+        ? "migrated"
+        : environments.some((one) => one.status === "migrated")
+        ? "partial"
+        : "failed",
+      old_venv_base: places.oldBase,
+      new_venv_base: places.newBase,
+      old_uv_cache_dir: places.oldCache ?? null,
+      new_uv_cache_dir: places.newCache,
+      cache_copy: {
+        source: places.oldCache ?? null,
+        target: places.newCache,
+        status: cache.status,
+        warnings: [...cache.warnings],
+      },
+      environments,
+      config_updates: updates,
+      shell_exports: { UV_CACHE_DIR: places.newCache, VENV_DIR: places.newBase },
+      deleted_old: old.removed.length > 0 && old.errors.length === 0,
+      deleted: old.removed,
+      errors: allErrors,
+      warnings: [...cache.warnings, ...stayed, ...environments.flatMap((one) => one.warnings)],
+    };
+  },
+  render(answer, { stderr: style }) {
+    const lines = answer.environments.map((one) =>
+      `${one.name}: ${one.status === "dry-run" ? "would be made" : one.status.replace("-", " ")} at ${one.target}\n`
+    );
+    const errors = answer.errors.map((error) => `${style.bold(style.red("error:"))} ${error}\n`);
+    const removed = answer.deleted.map((path) => `removed ${path}\n`);
+    const exports = Object.entries(answer.shell_exports).map(([name, value]) =>
+      `  export ${commandLine([`${name}=${value}`])}\n`
+    );
+    const next = answer.ok && answer.status === "migrated" ? ["\nIn ~/.bashrc:\n", ...exports] : [];
+    return { stderr: [...lines, ...removed, ...errors, ...next].join("") };
+  },
+});
+
+function resolvePlaces(request: Request, config: ConfigFile | undefined, { system }: Context): StorePlaces {
+  const { env, cwd } = system;
+  const needed = (value: string | undefined, label: string) => {
+    if (value !== undefined) return resolvePath(value, env, cwd, { label, kind: "usage" });
+    throw new CliError("usage", `Missing ${label}`, {
+      hint: "euler-files venv migrate-store --new-venv-base DIR --new-uv-cache-dir DIR",
+    });
+  };
+  const configured = resolveUvCache(request.oldUvCacheDir, config, system);
+  const fromEnvironment = env.UV_CACHE_DIR
+    ? resolvePath(env.UV_CACHE_DIR, env, cwd, { label: "UV_CACHE_DIR", kind: "config" })
+    : undefined;
+  return {
+    oldBase: resolveVenvBase({ option: request.oldVenvBase, config }, system),
+    newBase: needed(request.newVenvBase, "--new-venv-base"),
+    oldCache: configured ?? fromEnvironment,
+    newCache: needed(request.newUvCacheDir, "--new-uv-cache-dir"),
+  };
+}
+
+async function moveAll(
+  names: readonly string[],
+  places: StorePlaces,
+  request: Request,
+  uv: Uv,
+  context: Context,
+): Promise<{ environments: ({ name: string } & RebuildAnswer)[]; errors: string[] }> {
+  const environments: ({ name: string } & RebuildAnswer)[] = [];
+  const errors: string[] = [];
+  for (const name of names) {
+    context.system.signal.throwIfAborted();
+    try {
+      const document = await moveOne(name, places, request, uv, context);
+      environments.push({ name, ...document });
+      errors.push(...document.errors.map((error) => `${name}: ${error}`));
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      errors.push(...[messageOf(error), ...error.lines].map((line) => `${name}: ${line}`));
+    }
+    if (errors.length > 0 && !request.continueOnError) break;
+  }
+  return { environments, errors };
+}
+
+async function moveOne(
+  name: string,
+  places: StorePlaces,
+  request: Request,
+  uv: Uv,
+  context: Context,
+): Promise<RebuildAnswer> {
+  const { system, report } = context;
+  const rebuilding = {
+    source: joinPath(places.oldBase, name),
+    target: joinPath(places.newBase, name),
+    python: undefined,
+    uvCacheDir: places.newCache,
+    indexUrl: request.indexUrl,
+    extraIndexUrls: request.extraIndexUrls,
+    verify: request.verify,
+    existing: request.overwriteTargets ? "overwrite" : "refuse",
+    acrossFileSystems: request.allowCopy ? "copy" : "refuse",
+    lockTimeoutSeconds: 300,
+  } as const;
+  const plan = await planRebuild(rebuilding, uv, system);
+  const hear = (text: string) => report({ type: "output", text });
+  const audience = { listener: { terminal: context.sharesTerminal, hear }, report };
+  const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, audience, system);
+  const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
+  return describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+}
+
+/** The base is only changed when nothing is left in the old one: an environment in it would be lost from sight. */
+function updatesOf(
+  { config }: ConfigFile,
+  places: StorePlaces,
+  left: readonly string[],
+): { field: string; value: string }[] {
+  return [
+    { field: "uv_cache_dir", value: places.newCache },
+    ...(config.apptainer === undefined || left.length > 0
+      ? []
+      : [{ field: "apptainer.venv_base", value: places.newBase }]),
+  ];
+}
+
+async function saveUpdates(
+  config: ConfigFile,
+  places: StorePlaces,
+  updates: readonly { field: string; value: string }[],
+  { system }: Context,
+): Promise<void> {
+  const edits: ConfigEdit[] = updates.map(({ field, value }) => ({ path: field.split("."), value }));
+  for (const { field, value } of updates) {
+    const name = field.split(".").at(-1)!;
+    const old = name === "venv_base" ? places.oldBase : places.oldCache ?? "";
+    const entry = { old_path: old, new_path: value, migrated_at: system.now() / 1000, field_name: name };
+    edits.push({ path: ["migrations", -1], value: entry });
+  }
+  await editConfig(config.path, edits, system);
+}

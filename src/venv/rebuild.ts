@@ -1,0 +1,236 @@
+// An environment made again at another place: its package list frozen, installed anew there, compared, and only then given its
+// name. What stood at the target stays until the new one is known to be right.
+import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { removeTree } from "../system/remove_tree.ts";
+import type { System } from "../system/system.ts";
+import type { Listener } from "../tools/aloud.ts";
+import { freezePackages, runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
+import { lockVenv } from "./base.ts";
+import { deviceOf } from "./device.ts";
+import { planInstall } from "./install.ts";
+import { applyRelocation, planRelocation } from "./relocate.ts";
+import { readVenv, type Venv } from "./venv.ts";
+
+/** What to make again, and where. */
+export interface RebuildRequest {
+  readonly source: AbsolutePath;
+  readonly target: AbsolutePath;
+  readonly python: string | undefined;
+  readonly uvCacheDir: string | undefined;
+  readonly indexUrl: string | undefined;
+  readonly extraIndexUrls: readonly string[];
+  readonly verify: boolean;
+  readonly existing: "refuse" | "overwrite";
+  /** Whether uv's cache may be on another file system than the target, so that files are copied. */
+  readonly acrossFileSystems: "refuse" | "copy";
+  readonly lockTimeoutSeconds: number;
+}
+
+/** What will be done. */
+export interface RebuildPlan {
+  readonly source: Venv;
+  readonly target: AbsolutePath;
+  readonly requirements: readonly string[];
+  /** Tried one after the other. */
+  readonly pythons: readonly string[];
+  /** uv's arguments, the first Python taken. */
+  readonly commands: readonly (readonly string[])[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly editable: readonly string[];
+  readonly replaces: boolean;
+}
+
+/** How the two package lists compare. */
+export interface Parity {
+  readonly status: "matched" | "mismatch" | "skipped" | "planned";
+  readonly missing: readonly string[];
+  readonly extra: readonly string[];
+}
+
+/** Looks and decides; runs nothing but `uv pip freeze`. Throws CliErrors for what can't or mustn't be. */
+export async function planRebuild(request: RebuildRequest, uv: Uv, system: System): Promise<RebuildPlan> {
+  const { source: sourcePath, target } = request;
+  const source = await readVenv(sourcePath);
+  if (source === undefined) {
+    throw new CliError("not-found", `Cannot find an environment at "${sourcePath}"`, {
+      hint: "`euler-files venv list` shows those that are there",
+    });
+  }
+  if (await reallyOverlap(sourcePath, target)) {
+    throw new CliError(
+      "usage",
+      `Cannot make "${target}" from "${sourcePath}": they are the same place, or one is inside the other`,
+    );
+  }
+  const replaces = await checkTarget(request);
+  await checkFileSystems(request, system);
+  const env = request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir };
+  const requirements = await freezePackages(uv.program, sourcePath, env, system);
+  const pythons = request.python === undefined
+    ? [...new Set([source.pythonVersion, source.pythonSeries])]
+    : [request.python];
+  const plan = planInstall(
+    {
+      venvPath: target,
+      packages: [],
+      requirementFiles: requirements.length === 0 ? [] : [requirementsFile(target)],
+      python: pythons[0],
+      indexUrl: request.indexUrl,
+      extraIndexUrls: request.extraIndexUrls,
+      upgrade: false,
+      uvCacheDir: request.uvCacheDir,
+    },
+    { kind: "nothing" },
+    requirements,
+    uv.torchBackends,
+  );
+  const editable = requirements.filter((line) => line.startsWith("-e ") || line.startsWith("--editable"));
+  return { source, target, requirements, pythons, commands: plan.commands, env, editable, replaces };
+}
+
+async function checkTarget({ target, existing }: RebuildRequest): Promise<boolean> {
+  const info = await Deno.lstat(target).catch(() => undefined);
+  if (info === undefined) return false;
+  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return false;
+  if (info.isDirectory && await readVenv(target) !== undefined) {
+    if (existing === "overwrite") return true;
+    throw new CliError("refused", `Cannot make "${target}": there is an environment already`, {
+      hint: "choose another target, or replace it with --overwrite-target",
+    });
+  }
+  throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
+    hint: "choose another target; what is there is never replaced",
+  });
+}
+
+async function checkFileSystems(request: RebuildRequest, system: System): Promise<void> {
+  const { env } = system;
+  const cache = request.uvCacheDir ?? env.UV_CACHE_DIR;
+  if (request.acrossFileSystems === "copy" || cache === undefined) return;
+  if (await deviceOf(cache) === await deviceOf(request.target)) return;
+  throw new CliError("usage", `uv's cache "${cache}" and "${request.target}" are on different file systems`, {
+    hint: "take a --uv-cache-dir beside the target, or let files be copied with --allow-copy",
+  });
+}
+
+/** The new environment until it has its name, and what it replaces until that is gone; always the same, for the next run. */
+function placesBeside(target: AbsolutePath) {
+  const slash = target.lastIndexOf("/");
+  const beside = (ending: string) => `${target.slice(0, slash)}/.${target.slice(slash + 1)}.${ending}`;
+  return { made: beside("new"), replaced: beside("old"), requirements: beside("requirements.txt") };
+}
+
+function requirementsFile(target: AbsolutePath): string {
+  return placesBeside(target).requirements;
+}
+
+/**
+ * Carries out the plan and returns the Python it took and how the package lists compare. With a mismatch nothing is given the
+ * target's name. Throws CliErrors, the target as it was; what a killed run left is put right first.
+ */
+export async function rebuild(
+  plan: RebuildPlan,
+  request: RebuildRequest,
+  uv: Uv,
+  audience: { readonly listener: Listener; readonly report: Report },
+  system: System,
+): Promise<{ readonly python: string; readonly parity: Parity }> {
+  const { target } = plan;
+  const { made, replaced, requirements } = placesBeside(target);
+  await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  const wait = (text: string) => audience.report({ type: "note", subject: target, text });
+  await using _lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
+  await putRight(target, made, replaced);
+  // What was put right, or what another run has made meanwhile, is somebody's environment.
+  await checkTarget(request);
+  const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
+  try {
+    await Deno.writeTextFile(requirements, plan.requirements.join("\n") + "\n", { mode: 0o600 });
+    const python = await makeVenv(plan, made, env, uv, audience.listener, system);
+    for (const args of plan.commands.slice(1)) {
+      // uv makes it under its working name; the plan has the name it gets.
+      await runUv(uv.program, args.map((word) => word === target ? made : word), env, audience.listener, system);
+    }
+    const parity = request.verify
+      ? compareLists(plan.requirements, await freezePackages(uv.program, made, env, system))
+      : { status: "skipped" as const, missing: [], extra: [] };
+    if (parity.status === "mismatch") return { python, parity };
+    await giveName(made, target, replaced);
+    return { python, parity };
+  } finally {
+    await Deno.remove(requirements).catch(() => {});
+    await removeIfThere(made);
+  }
+}
+
+/** A run that was killed between its two renames left the target without its name. */
+async function putRight(target: string, made: string, replaced: string): Promise<void> {
+  await removeIfThere(made);
+  if (!await isThere(replaced)) return;
+  if (await isThere(target)) await removeTree(replaced);
+  else await Deno.rename(replaced, target);
+}
+
+async function makeVenv(
+  plan: RebuildPlan,
+  path: string,
+  env: Readonly<Record<string, string>>,
+  uv: Uv,
+  listener: Listener,
+  system: System,
+): Promise<string> {
+  let failure: unknown;
+  for (const python of plan.pythons) {
+    try {
+      await runUv(
+        uv.program,
+        uvVenvArgs({ path, python, onto: "nothing", prompt: plan.target.slice(plan.target.lastIndexOf("/") + 1) }),
+        env,
+        listener,
+        system,
+      );
+      return python;
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      failure = error;
+      await removeIfThere(path);
+    }
+  }
+  throw failure;
+}
+
+/** Compares two frozen lists. Pure. */
+export function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
+  const missing = wanted.filter((line) => !found.includes(line));
+  const extra = found.filter((line) => !wanted.includes(line));
+  return { status: missing.length + extra.length === 0 ? "matched" : "mismatch", missing, extra };
+}
+
+async function giveName(made: string, target: string, replaced: string): Promise<void> {
+  // Its files get the paths of the place it will have while it still is where it was made.
+  const failed = await applyRelocation(await planRelocation(made, target));
+  if (failed.length > 0) {
+    throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
+      lines: failed.map(({ path, error }) => `${path}: ${error}`),
+    });
+  }
+  const occupied = await isThere(target);
+  try {
+    if (occupied) await Deno.rename(target, replaced);
+    await Deno.rename(made, target);
+  } catch (error) {
+    if (occupied && !await isThere(target)) await Deno.rename(replaced, target);
+    throw new CliError("file-system", `Cannot give "${target}" its name: ${messageOf(error)}`, { cause: error });
+  }
+  if (occupied) await removeTree(replaced);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  if (await isThere(path)) await Deno.remove(path, { recursive: true });
+}

@@ -1,0 +1,174 @@
+// `venv migrate` and `migrate-store` with the real uv: what is made, what is compared, and what is never lost.
+import assert from "node:assert/strict";
+import { namesIn, venvTree } from "../support/image_world.ts";
+import { servePackages } from "../support/package_index.ts";
+import { giveUv, testWithUv } from "../support/workshop.ts";
+import { makeWorld, type RunResult, type World } from "../support/world.ts";
+
+interface Place extends AsyncDisposable {
+  readonly world: World;
+  run(...args: string[]): Promise<RunResult>;
+}
+
+/** A world with the environments a and b, each with one package from an index on loopback. */
+async function makePlace(): Promise<Place> {
+  const index = servePackages([{ name: "alpha", version: "1.0" }]);
+  const world = await makeWorld();
+  const env = {
+    ...await giveUv(world),
+    VENV_DIR: world.path("home/venvs"),
+    UV_DEFAULT_INDEX: index.url,
+    HF_TOKEN: "secret",
+  };
+  const run = (...args: string[]) => world.run(args, { env });
+  for (const name of ["a", "b"]) {
+    const made = await run("venv", "install", name, "alpha");
+    assert.equal(made.code, 0, made.stderr);
+  }
+  return {
+    world,
+    run,
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      await index[Symbol.asyncDispose]();
+    },
+  };
+}
+
+testWithUv("migrate makes the same environment at another place, and its programs say so", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  const document = run.json();
+  assert.deepEqual([run.code, document.status, document.verification.status, document.deleted_source], [
+    0,
+    "migrated",
+    "matched",
+    true,
+  ]);
+  assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+  assert.match(await Deno.readTextFile(world.path("home/work/a/bin/activate")), new RegExp(`${world.home}/work/a'`));
+  assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
+  assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
+});
+
+testWithUv("a dry run of migrate prints commands and no part of the environment", async () => {
+  await using place = await makePlace();
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--dry-run", "--json");
+  assert.equal(run.json().status, "dry-run");
+  assert.ok(!run.stdout.includes("secret"));
+  assert.deepEqual(await namesIn(place.world.path("home/work")), []);
+});
+
+testWithUv("source and target inside one another are refused, and so is a target that is no environment", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  for (
+    const [source, target] of [["venvs/a", "venvs/a/inner"], ["venvs/a", "venvs"], ["venvs/a", "venvs/a"]] as const
+  ) {
+    const run = await place.run("venv", "migrate", source, target, "--delete-source", "--overwrite-target", "--json");
+    assert.deepEqual([run.code, run.json().ok], [2, false]);
+  }
+  await world.writeTree("home/data", { "thesis": "years" });
+  assert.equal((await place.run("venv", "migrate", "venvs/a", "data", "--overwrite-target")).code, 1);
+  assert.equal(await Deno.readTextFile(world.path("home/data/thesis")), "years");
+  assert.ok((await namesIn(world.path("home/venvs"))).includes("a"));
+});
+
+testWithUv("the environment that is to be replaced stays until the new one is right", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  await world.writeTree("home/work/a", venvTree(world.path("home/work/a")));
+  const fails =
+    '#!/bin/sh\nif [ "$2" = install ]; then echo broken >&2; exit 1; fi\nexec "$(dirname "$0")/../bin/uv" "$@"\n';
+  await world.fakeProgram("uv", fails);
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target");
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /broken/);
+  assert.equal(await Deno.readTextFile(world.path("home/work/a/lib/python3.11/site-packages/tool.py")), "x = 1\n");
+  assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
+  await Deno.remove(world.path("fakes/uv"));
+  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target")).code, 0);
+  assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+});
+
+testWithUv("a run killed between its renames is put right by the next", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  await world.writeTree("home/work/.a.old", venvTree(world.path("home/work/a")));
+  await world.writeTree("home/work/.a.new", { "half": "" });
+  const refused = await place.run("venv", "migrate", "venvs/a", "work/a");
+  assert.equal(refused.code, 1);
+  assert.equal(await Deno.readTextFile(world.path("home/work/a/lib/python3.11/site-packages/tool.py")), "x = 1\n");
+  const replaced = await place.run("venv", "migrate", "venvs/a", "work/a", "--overwrite-target");
+  assert.equal(replaced.code, 0, replaced.stderr);
+  assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
+});
+
+testWithUv("migrate-store moves all, copies the cache, saves the places and removes only what it moved", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
+  await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too" });
+  const run = await place.run(
+    ...[
+      "venv",
+      "migrate-store",
+      "--new-venv-base",
+      "work/venvs",
+      "--new-uv-cache-dir",
+      "work/uv",
+      "--delete-old",
+      "--json",
+    ],
+  );
+  const document = run.json();
+  assert.deepEqual([run.code, document.status, document.cache_copy.status], [0, "migrated", "copied"], run.stdout);
+  const { config } = (await place.run("config", "show", "--json")).json();
+  assert.deepEqual([config.apptainer.venv_base, config.uv_cache_dir], [
+    `${world.home}/work/venvs`,
+    `${world.home}/work/uv`,
+  ]);
+  assert.equal(config.migrations.length, 2);
+  const left = (await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock"));
+  assert.deepEqual(left, ["data", "notes.txt"]);
+  assert.deepEqual(await namesIn(world.path("home/uv")), []);
+});
+
+testWithUv("moving some of the environments leaves the others, and the base in the configuration", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
+  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+  const run = await place.run("venv", "migrate-store", ...to, "--env", "a", "--delete-old", "--json");
+  assert.equal(run.code, 0, run.stdout);
+  assert.match(run.json().warnings.join(), /b stayed in/);
+  assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
+  assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
+});
+
+testWithUv("new places inside the old ones are refused", async () => {
+  await using place = await makePlace();
+  const to = ["--new-venv-base", "venvs/new", "--new-uv-cache-dir", "work/uv"];
+  const run = await place.run("venv", "migrate-store", ...to, "--delete-old", "--json");
+  assert.deepEqual([run.code, run.json().error.kind], [2, "usage"]);
+});
+
+testWithUv("--continue-on-error outlives a failing uv, says why, and then nothing is removed or saved", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
+  const fails = `#!/bin/sh
+case "$*" in *install*/.a.new*) echo "no wheel for alpha" >&2; exit 1 ;; esac
+exec "$(dirname "$0")/../bin/uv" "$@"
+`;
+  await world.fakeProgram("uv", fails);
+  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+  const run = await place.run("venv", "migrate-store", ...to, "--continue-on-error", "--delete-old", "--json");
+  const document = run.json();
+  assert.deepEqual([run.code, document.status, document.deleted_old], [1, "partial", false]);
+  assert.ok(document.errors.includes("a: no wheel for alpha"), document.errors.join("\n"));
+  assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["a", "b"]);
+  assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
+});
