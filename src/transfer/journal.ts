@@ -15,15 +15,22 @@ export interface Journal extends Disposable {
   noteSynced(parts: readonly number[]): void;
 }
 
+/** What is copied, in how many parts, and the number of this start of the kernel; empty if it isn't known. */
+export interface JournalSubject {
+  readonly content: EntryState;
+  readonly parts: number;
+  readonly bootId: string;
+}
+
 /**
  * Opens the journal of a copy. What an earlier one says counts only if it was about the same content, and parts that were
- * written but not synced only if this is still the same kernel: a node that went down may have lost them.
+ * written but not synced only if this is still the same kernel: a node that went down may have lost them. Where the copy
+ * itself is gone (a purge takes files one by one), the caller has to remove its journal before.
  */
-export function openJournal(path: string, content: EntryState, parts: number): Journal {
-  const boot = readBootId();
+export function openJournal(path: string, { content, parts, bootId }: JournalSubject): Journal {
   const label = JSON.stringify([content.sizeBytes, content.mtimeSeconds, content.mtimeNanoseconds, parts]);
-  const head = `${label} ${boot}\n`;
-  const before = readEarlier(path, label, boot);
+  const head = `${label} ${bootId}\n`;
+  const before = readEarlier(path, label, bootId);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   const start = new TextEncoder().encode(head);
   const states = new Uint8Array(parts).fill(45);
@@ -66,13 +73,4 @@ function readEarlier(path: string, label: string, boot: string): ReadonlySet<num
     if (state === SYNCED || (state === WRITTEN && sameKernel)) done.add(part);
   });
   return done;
-}
-
-/** Changes with every start of the kernel (random(4)); empty where it can't be read. */
-function readBootId(): string {
-  try {
-    return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
-  } catch {
-    return "";
-  }
 }

@@ -1,6 +1,8 @@
 // Large files, in parts and several parts at once: one stream doesn't fill a parallel file system, and one huge file at the
 // end would keep all others waiting. The largest goes first; a killed copy goes on with the parts that are missing.
+import { createHash } from "node:crypto";
 import { messageOf } from "../errors.ts";
+import { readBootId } from "../tools/boot_id.ts";
 import { setModificationTime } from "../tools/touch.ts";
 import { sameContent } from "./entry.ts";
 import { type Journal, openJournal } from "./journal.ts";
@@ -55,6 +57,8 @@ export class LargeFiles {
   readonly #failed = new Map<Item, unknown>();
   readonly #done: Item[] = [];
   readonly #workers = new Set<Promise<void>>();
+  #bootIdRead: Promise<string> | undefined;
+  #bootId = "";
   #failure: { readonly error: unknown } | undefined;
 
   constructor(readonly place: LargePlace, readonly width: number) {}
@@ -92,6 +96,9 @@ export class LargeFiles {
   }
 
   async #work(): Promise<void> {
+    if (this.place.journals !== undefined) {
+      this.#bootId = await (this.#bootIdRead ??= readBootId(this.place.system));
+    }
     const buffer = new Uint8Array(PIECE_BYTES);
     for (let copying = this.#nextPart(); copying !== undefined; copying = this.#nextPart()) {
       this.place.system.signal.throwIfAborted();
@@ -125,10 +132,7 @@ export class LargeFiles {
   #begin(item: Item): Copying {
     const path = this.place.writePath(item);
     const parts = this.#isCopiedWhole(item) ? 1 : Math.ceil(item.entry.sizeBytes / PART_BYTES);
-    const { journals } = this.place;
-    const label = encodeURIComponent(pathOf(item)).slice(-200);
-    if (journals !== undefined) Deno.mkdirSync(journals, { recursive: true, mode: 0o700 });
-    const journal = journals === undefined ? undefined : openJournal(`${journals}/${label}`, item.entry, parts);
+    const journal = this.#openJournal(item, parts);
     const keeps = journal !== undefined &&
       Array.from({ length: parts }, (_, part) => part).some((part) => journal.has(part));
     if (!keeps) removeIfThere(path);
@@ -136,6 +140,16 @@ export class LargeFiles {
     file.truncateSync(item.entry.sizeBytes);
     file.close();
     return { item, journal, parts, unsynced: [], next: 0, left: parts, syncedAt: performance.now() };
+  }
+
+  #openJournal(item: Item, parts: number): Journal | undefined {
+    const { journals, writePath } = this.place;
+    if (journals === undefined) return undefined;
+    Deno.mkdirSync(journals, { recursive: true, mode: 0o700 });
+    // The whole path counts: half of it would let two files share a journal, and believe one another's parts.
+    const path = `${journals}/${createHash("sha256").update(pathOf(item)).digest("hex")}`;
+    if (!isFileOfSize(writePath(item), item.entry.sizeBytes)) removeIfThere(path);
+    return openJournal(path, { content: item.entry, parts, bootId: this.#bootId });
   }
 
   async #copyPart(copying: Copying, part: number, buffer: Uint8Array): Promise<void> {
@@ -228,6 +242,16 @@ function removeIfThere(path: string): void {
     Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Whether all of it can be there: a missing, shorter or other file has nothing of what its journal says. */
+function isFileOfSize(path: string, sizeBytes: number): boolean {
+  try {
+    const info = Deno.lstatSync(path);
+    return info.isFile && info.size === sizeBytes;
+  } catch {
+    return false;
   }
 }
 
