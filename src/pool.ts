@@ -1,19 +1,62 @@
-// Several pieces of asynchronous work at a time.
+// Work that runs side by side, so much at a time, until the first failure.
 
-/** Runs `work` on each item, at most `limit` at a time, and returns the results in the order of the items. */
-export async function runPool<Item, Result>(
-  items: readonly Item[],
-  limit: number,
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = new Array(items.length);
-  let next = 0;
-  const runner = async () => {
-    while (next < items.length) {
-      const place = next++;
-      results[place] = await work(items[place]!);
+/** Runs tasks with at most `width` at once. The first that throws keeps the rest from starting; `settle` throws its error. */
+export class Pool {
+  readonly #width: number;
+  readonly #running = new Set<Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #onFailure: (error: unknown) => void;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(width: number, onFailure: (error: unknown) => void = () => {}) {
+    this.#width = width;
+    this.#onFailure = onFailure;
+  }
+
+  /** Starts a task, at once or when one ends. Resolves as soon as it has started: awaiting this keeps the caller from running ahead. */
+  async start(task: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.#width && this.#failure === undefined) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(Math.max(1, limit), items.length) }, runner));
+    if (this.#failure !== undefined) return;
+    const running = task().catch((error) => {
+      this.#failure ??= { error };
+      this.#onFailure(error);
+    }).finally(() => {
+      this.#running.delete(running);
+      if (this.#failure === undefined) this.#waiting.shift()?.();
+      else for (const resume of this.#waiting.splice(0)) resume();
+    });
+    this.#running.add(running);
+  }
+
+  /** Waits until all started tasks have ended. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}
+
+/** Does something for each item, at most `width` at once. */
+export async function forEachAtOnce<T>(
+  items: readonly T[],
+  width: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const pool = new Pool(width);
+  for (const item of items) await pool.start(() => task(item));
+  await pool.settle();
+}
+
+/** Does something for each item, at most `width` at once, and returns the results in the order of the items. */
+export async function mapAtOnce<T, Result>(
+  items: readonly T[],
+  width: number,
+  task: (item: T) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  await forEachAtOnce([...items.entries()], width, async ([place, item]) => {
+    results[place] = await task(item);
+  });
   return results;
 }

@@ -7,7 +7,7 @@ import { CliError } from "../errors.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 import { list, toggle } from "../fields.ts";
 import { formatDuration, formatSize } from "../format.ts";
-import { runPool } from "../pool.ts";
+import { mapAtOnce } from "../pool.ts";
 
 const fields = {
   images: list("Sync only this image, even if it is disabled", {
@@ -57,7 +57,7 @@ export default defineCommand({
     const names = selectImages(setting.section, request.images);
     if (names.length === 0) report({ type: "note", text: "no image is enabled, so there is nothing to sync" });
     const mode = request.dryRun ? "dry-run" : request.force ? "force" : "if-needed";
-    const items = await runPool(names, setting.config.parallel_jobs, async (name) => {
+    const items = await mapAtOnce(names, setting.config.parallel_jobs, async (name) => {
       const started = system.now();
       try {
         const synced = await syncImage(setting, { name, mode }, report, system);

@@ -4,7 +4,7 @@ import { type Context, defineCommand, type Rendered, type Styles } from "../comm
 import { type ResolvedVariable } from "../config/resolve.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
-import { runPool } from "../pool.ts";
+import { mapAtOnce } from "../pool.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
@@ -72,7 +72,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const settings = stagingSettings(resolved, "stage-out", request.engine);
-  const items = await runPool(variables, resolved.parallelJobs, async (variable) => {
+  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
     if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };
     const outcome = await pushVariable({ variable, settings }, system, context.report);
     return { variable, outcome };

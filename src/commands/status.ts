@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
-import { runPool } from "../pool.ts";
+import { mapAtOnce } from "../pool.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
@@ -77,7 +77,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   warnings.push(...resolved.unresolved.map(({ message }) => message));
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
-  const overviews = await runPool(resolved.variables, 16, async (variable) => {
+  const overviews = await mapAtOnce(resolved.variables, 16, async (variable) => {
     const overview = await overviewVariable({ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS }, system);
     return { enabled: variable.enabled, status: statusOf(overview), overview };
   });

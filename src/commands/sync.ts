@@ -4,7 +4,7 @@ import { type Context, defineCommand, type Rendered, type Styles } from "../comm
 import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
-import { runPool } from "../pool.ts";
+import { mapAtOnce } from "../pool.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
@@ -138,7 +138,7 @@ async function stageAll(
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", request.engine);
   const mode = request.force ? "ignore-freshness" : "when-needed";
-  return (await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
+  return (await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
     const result = await stageVariable({ variable, settings, mode }, context.system, context.report);
     const item = stagedItem(variable, result);
     tellStaged(item, result, context);
@@ -155,7 +155,7 @@ async function planAll(
   const settings = stagingSettings(resolved, "stage-in", request.engine);
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
-  return await runPool(sorted(variables), resolved.parallelJobs, async (variable) => {
+  return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
     const plan = await planVariable({ variable, settings, mode }, context.system);
     const item = plannedItem(variable, plan);
     context.report({

@@ -9,7 +9,7 @@ import { type DirectoryPlan, type LinkedFile, planLinkGroups } from "./decide.ts
 import type { Entry, EntryState } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
-import { forEachAtOnce, Pool } from "./pool.ts";
+import { forEachAtOnce, Pool } from "../pool.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import {
   type Item,

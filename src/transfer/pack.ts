@@ -4,7 +4,7 @@ import type { System } from "../system/system.ts";
 import { joinName } from "../system/file_names.ts";
 import { packListed } from "../tools/tar_pipe.ts";
 import { EMPTY_MANIFEST } from "./manifest.ts";
-import { Pool } from "./pool.ts";
+import { Pool } from "../pool.ts";
 import { walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 

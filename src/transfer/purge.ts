@@ -3,7 +3,7 @@ import type { System } from "../system/system.ts";
 import { listDirectories } from "./listing.ts";
 import { type Manifest, readManifestSample } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
-import { forEachAtOnce } from "./pool.ts";
+import { forEachAtOnce } from "../pool.ts";
 import { prepareWorkplace } from "./workplace.ts";
 
 /** Directories listed by one process. */

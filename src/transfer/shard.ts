@@ -7,7 +7,7 @@ import { runTarPipe } from "../tools/tar_pipe.ts";
 import { type Entry, sameContent } from "./entry.ts";
 import { lookAtPaths } from "./listing.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
-import { forEachAtOnce } from "./pool.ts";
+import { forEachAtOnce } from "../pool.ts";
 import { isFullDisk, noSpaceError } from "./room.ts";
 import type { Workplace } from "./workplace.ts";
 
