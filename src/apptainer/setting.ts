@@ -6,6 +6,7 @@ import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { System } from "../system/system.ts";
+import { resolveVenvBase } from "../venv/base.ts";
 
 /** An image as the configuration records it. */
 export type ImageRecord = ApptainerConfig["images"][string];
@@ -46,22 +47,11 @@ export async function loadSetting(
   }
   // Scratch may be missing where images are built; only who needs it asks for it.
   const resolved = resolveApptainer({ ...section, scratch_sif_dir: "" }, path, env);
-  const venvBase = resolved.venvBase ??
-    (env.VENV_DIR ? resolvePath(env.VENV_DIR, env, system.cwd, VENV_DIR) : undefined);
-  if (venvBase === undefined) {
-    throw new CliError(
-      "not-found",
-      `Cannot tell where the environments are: apptainer.venv_base is empty in "${path}"`,
-      {
-        hint: "euler-files config set apptainer.venv_base DIRECTORY",
-      },
-    );
-  }
-  const sifStore = resolved.sifStore ?? resolvePath("~/.cache/euler-files/sif", env, system.cwd, VENV_DIR);
+  const venvBase = resolveVenvBase({ option: undefined, config: { path, config } }, system);
+  const sifStore = resolved.sifStore ??
+    resolvePath("~/.cache/euler-files/sif", env, system.cwd, { label: "sif_store", kind: "config" });
   return { configPath: path, config, section, venvBase, sifStore };
 }
-
-const VENV_DIR = { label: "VENV_DIR", kind: "config" } as const;
 
 /** The directory on scratch for images. Throws a CliError if scratch isn't set. */
 export function scratchSifDir(setting: ImageSetting, env: Readonly<Record<string, string>>): AbsolutePath {

@@ -10,6 +10,7 @@ import { expandPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { object } from "../fields.ts";
 import { renderTable } from "../table.ts";
+import { DEFAULT_VENV_BASE } from "../venv/base.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const FIELD_NAMES = [
@@ -37,7 +38,7 @@ type InitAnswer = Answer & v.InferOutput<typeof answer>;
 
 /** What a section has that is made without a question: every path but the environments' follows from scratch and home. */
 const DEFAULTS = {
-  venv_base: "~/venvs",
+  venv_base: DEFAULT_VENV_BASE,
   sif_store: "~/.cache/euler-files/sif",
   base_image: "python:{version}-slim",
   container_venv_path: "/opt/venv",

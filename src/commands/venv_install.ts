@@ -62,7 +62,7 @@ export default defineCommand({
   name: "venv install",
   summary: "Make a Python environment with uv, or add packages to one",
   description:
-    "The environment is made below --venv-base, the configured apptainer.venv_base or $VENV_DIR. A PyTorch version with a " +
+    "The environment is made below --venv-base, the configured apptainer.venv_base, $VENV_DIR or ~/venvs. A PyTorch version with a " +
     "suffix, torch==2.4.0+cu121 say, brings the PyTorch index for that hardware; all other packages still come from PyPI.",
   examples: [
     { command: "euler-files venv install my-ml-env torch transformers", does: "Make it and install two packages" },

@@ -27,7 +27,10 @@ export async function readConfigIfThere(
   }
 }
 
-/** The directory that holds the environments. Throws a CliError `not-found` if nothing names it. */
+/** Where environments are if nothing says otherwise; `apptainer init` proposes the same. */
+export const DEFAULT_VENV_BASE = "~/venvs";
+
+/** The directory that holds the environments. */
 export function resolveVenvBase(sources: VenvBaseSources, system: Pick<System, "env" | "cwd">): AbsolutePath {
   const { env, cwd } = system;
   if (sources.option !== undefined) {
@@ -35,13 +38,12 @@ export function resolveVenvBase(sources: VenvBaseSources, system: Pick<System, "
   }
   const section = sources.config?.config.apptainer;
   if (sources.config !== undefined && section !== undefined) {
-    const { venvBase } = resolveApptainer(section, sources.config.path, env);
+    // Scratch may be missing where environments are made; only who needs it asks for it.
+    const { venvBase } = resolveApptainer({ ...section, scratch_sif_dir: "" }, sources.config.path, env);
     if (venvBase !== undefined) return venvBase;
   }
   if (env.VENV_DIR) return resolvePath(env.VENV_DIR, env, cwd, { label: "VENV_DIR", kind: "config" });
-  throw new CliError("not-found", "Cannot tell where the environments are: no venv base is configured", {
-    hint: "give --venv-base DIR, set VENV_DIR, or set it up with `euler-files apptainer init`",
-  });
+  return resolvePath(DEFAULT_VENV_BASE, env, cwd, { label: "venv_base", kind: "config" });
 }
 
 /** uv's cache directory: option, configuration; undefined leaves it to `$UV_CACHE_DIR` and uv. */

@@ -133,9 +133,14 @@ Deno.test("what isn't a name is refused, and so is a directory that is something
   assert.match(run.stderr, /no Python environment/);
 });
 
-Deno.test("nothing names the directory of the environments: an error with three ways out", async () => {
+Deno.test("the base is --venv-base, else the configured one, else $VENV_DIR, else ~/venvs", async () => {
   await using world = await makeWorld();
-  const run = await world.run(["venv", "list"]);
-  assert.equal(run.code, 2);
-  assert.match(run.stderr, /--venv-base DIR, set VENV_DIR, or/);
+  const env = { VENV_DIR: world.path("home/from-variable") };
+  const base = async (args: readonly string[], more: Record<string, string> = {}) =>
+    (await world.run(["venv", "install", "env", "x", "--dry-run", "--json", ...args], { env: more })).json().venv_base;
+  assert.equal(await base([]), `${world.home}/venvs`);
+  assert.equal(await base([], env), `${world.home}/from-variable`);
+  await world.writeConfig({ apptainer: { venv_base: "~/from-config" } });
+  assert.equal(await base([], env), `${world.home}/from-config`);
+  assert.equal(await base(["--venv-base", "given"], env), `${world.home}/given`);
 });
