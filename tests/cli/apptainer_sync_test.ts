@@ -144,6 +144,15 @@ Deno.test("run brings the image to scratch, passes the staged variables in and e
   assert.deepEqual([json.code, json.json().exit_code, json.json().synced], [7, 7, false]);
 });
 
+Deno.test("a signal goes to the program in the container, which decides how it ends", async () => {
+  await using images = await makeBuilt();
+  await images.turn("slow", "");
+  await using job = images.world.start(["apptainer", "run", "env"]);
+  await job.seen("ready");
+  job.kill("SIGTERM");
+  assert.equal((await job.ended).code, 143);
+});
+
 Deno.test("a variable that isn't staged is left as it is", async () => {
   await using images = await makeBuilt();
   const { world } = images;

@@ -65,3 +65,17 @@ testWithApptainer("Ctrl-C in a real build leaves nothing behind", async () => {
   assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock"]);
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });
+
+testWithApptainer("what a real build killed with -9 left is gone after the next", async () => {
+  await using place = await makeContainerWorld();
+  const { world, env } = place;
+  await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
+  await using build = world.start(["apptainer", "build", "env"], { env });
+  await build.seen("Extracting local image");
+  build.kill("SIGKILL");
+  await build.ended;
+  const run = await world.run(["apptainer", "build", "env"], { env, timeoutSeconds: 120 });
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(await namesIn(world.path("home/sif")), [".env.lock", "env.def", "env.sif"]);
+  assert.deepEqual(await namesIn(world.path("tmp")), []);
+});
