@@ -100,9 +100,6 @@ export interface RsyncOutcome {
   readonly lastWords: readonly string[];
 }
 
-/** Codes after which the rest was still transferred: some files could not be read, or vanished meanwhile (rsync(1)). */
-export const PARTIAL_CODES: readonly number[] = [23, 24];
-
 const MEANINGS: Readonly<Record<number, string>> = {
   1: "it did not accept its arguments",
   2: "the two sides do not speak the same protocol",

@@ -9,11 +9,8 @@ const FORMAT_VERSION = 1;
 const LETTERS = { file: "f", directory: "d", link: "l", special: "s" } as const;
 const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link", s: "special" };
 
-/** How many names the first line of the file carries, for a look that needn't read the rest. */
+/** How many of the oldest files a manifest names by themselves, for looks that needn't go through all. */
 const SAMPLE_SIZE = 64;
-
-/** The first line holds at most this much; names of 64 paths fit. */
-const HEAD_BYTES = 512 * 1024;
 
 /** What stands in the first line of the file. */
 interface Head {
@@ -187,25 +184,6 @@ export async function readManifest(path: string): Promise<Manifest | undefined> 
   const body = bytes.subarray(bytes.indexOf(10) + 1);
   if (await digest(body) !== head.body) return undefined;
   return new Manifest(head, parseBody(body));
-}
-
-/** Reads the first line only: a few paths that should be there. Undefined as in {@linkcode readManifest}. */
-export async function readManifestSample(path: string): Promise<readonly string[] | undefined> {
-  try {
-    using file = await Deno.open(path);
-    const buffer = new Uint8Array(HEAD_BYTES);
-    let length = 0;
-    for (;;) {
-      const read = await file.read(buffer.subarray(length));
-      if (read === null || read === 0) break;
-      length += read;
-      if (buffer.subarray(0, length).includes(10)) break;
-    }
-    return (await parseHead(buffer.subarray(0, length)))?.sample;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefined> {

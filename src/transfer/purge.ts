@@ -1,35 +1,13 @@
 // What a purge took from scratch: single files disappear and directories stay, so only their names tell.
 import type { System } from "../system/system.ts";
 import { listDirectories } from "./listing.ts";
-import { type Manifest, readManifestSample } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
 import { forEachAtOnce } from "../pool.ts";
 import { prepareWorkplace } from "./workplace.ts";
 
 /** Directories listed by one process. */
 const BATCH_DIRECTORIES = 64;
-
-/**
- * Looks for a few of the files a manifest recorded, the oldest first, since purges take those: `count` lookups and one
- * read, whatever the size. Returns the paths that are gone; undefined if the manifest is missing or damaged.
- */
-export async function sampleManifest(
-  manifestPath: string,
-  targetRoot: string,
-  count: number,
-): Promise<readonly string[] | undefined> {
-  const sample = await readManifestSample(manifestPath);
-  if (sample === undefined) return undefined;
-  return sample.slice(0, count).filter((path) => {
-    try {
-      // One after the other: so few are done before many asynchronous ones would have begun.
-      Deno.lstatSync(`${targetRoot}/${path}`);
-      return false;
-    } catch (error) {
-      return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
-    }
-  });
-}
 
 /** The recorded paths that are no longer below the target. Only lists directories; looks at no file. */
 export async function findPurged(manifest: Manifest, targetRoot: string, system: System): Promise<readonly string[]> {
