@@ -6,6 +6,7 @@ import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { readManifest, writeManifest } from "../transfer/manifest.ts";
+import { removeNotes } from "../transfer/notes.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
@@ -42,14 +43,21 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   const warnings = outcomeWarnings(variable.name, outcome);
   if (way !== "in-place") {
     if (way === "replacement") warnings.push(...await retireTarget({ layout, marker: facts.marker as Marker }, system));
+    // Before the target is there: killed in between, it would be compared with the record of an earlier one.
+    await record(layout, outcome);
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
   await Deno.chmod(layout.target, 0o700);
-  await writeManifest(layout.manifest, outcome.manifest);
+  if (way === "in-place") await record(layout, outcome);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
   await recordCompletion({ ...request, newestMtimeSeconds }, layout, outcome, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
+}
+
+async function record({ manifest, notes }: VariableLayout, outcome: TransferOutcome): Promise<void> {
+  await writeManifest(manifest, outcome.manifest);
+  await removeNotes(notes);
 }
 
 /** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
@@ -101,6 +109,7 @@ async function transferTwiceIfVanished(
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
       baseline: fill.baseline,
+      ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: progress.report,
     }, system);
   try {

@@ -6,6 +6,8 @@ export interface VariableLayout {
   readonly target: string;
   readonly marker: string;
   readonly manifest: string;
+  /** What an in-place transfer is writing; gone once the manifest has it. */
+  readonly notes: string;
   readonly lock: string;
   /** A first fill grows here and becomes the target by one rename. */
   readonly partial: string;
@@ -19,6 +21,7 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     target: `${cacheRoot}/${name}`,
     marker: `${cacheRoot}/.${name}.synced`,
     manifest: `${cacheRoot}/.${name}.manifest`,
+    notes: `${cacheRoot}/.${name}.notes`,
     lock: `${cacheRoot}/.${name}.lock`,
     partial: `${cacheRoot}/.${name}.partial`,
     progress: `${cacheRoot}/.${name}.progress`,

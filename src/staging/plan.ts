@@ -36,6 +36,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
       baseline: await readManifest(layout.manifest),
+      ...(facts.target.state === "missing" ? {} : { notes: layout.notes }),
     }, system);
     return {
       status: "would-sync",

@@ -6,6 +6,7 @@ import { formatFiles, listSome } from "../format.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { readManifest, writeManifest } from "../transfer/manifest.ts";
+import { removeNotes } from "../transfer/notes.ts";
 import { planTransfer, type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, readMarker, removeMarker, writeMarker } from "./marker.ts";
@@ -112,6 +113,7 @@ async function transferRequest({ variable, settings }: PushRequest, facts: Varia
     engine: settings.engine,
     extraArgs: settings.rsyncExtraArgs,
     baseline: known ? await readManifest(layout.manifest) : undefined,
+    notes: layout.notes,
   };
 }
 
@@ -159,6 +161,7 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
     };
   }
   await writeManifest(layout.manifest, outcome.manifest);
+  await removeNotes(layout.notes);
   if (wasCurrent && outcome.status === "complete") await renewMarker(request, markerBefore, outcome, system);
   return { status: "pushed", outcome, warnings: warningsOf(variable, outcome) };
 }

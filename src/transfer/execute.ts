@@ -10,6 +10,8 @@ import type { Entry, EntryState } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce, Pool } from "../pool.ts";
+import { addNotes, receiverOf } from "./notes.ts";
+import type { TransferRequest } from "./request.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import {
   type Item,
@@ -70,7 +72,7 @@ export class Execution {
   #special: Item[] = [];
 
   constructor(
-    readonly roots: { readonly from: string; readonly to: string },
+    readonly roots: Pick<TransferRequest, "from" | "to" | "policy" | "notes">,
     readonly writing: Writing,
     readonly workplace: Workplace,
     readonly manifest: ManifestBuilder,
@@ -79,9 +81,10 @@ export class Execution {
   ) {
     const stoppable = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
     this.#place = {
-      ...roots,
-      workplace,
-      system: stoppable,
+      ...{ from: roots.from, to: roots.to, workplace, system: stoppable },
+      beforeMove: async (items) => {
+        if (roots.notes !== undefined) await addNotes(roots.notes, receiverOf(roots.policy), items);
+      },
       onDone: (files, sizeBytes) => {
         this.tally.filesDone += files;
         this.tally.bytesDone += sizeBytes;
@@ -111,7 +114,10 @@ export class Execution {
       names.set(item, name);
       return name;
     };
-    const publish = (item: Item) => Deno.rename(writePath(item), final(item));
+    const publish = async (item: Item) => {
+      await this.#place.beforeMove([item]);
+      await Deno.rename(writePath(item), final(item));
+    };
     return new LargeFiles({ ...common, writePath, publish, journals: undefined }, LARGE_AT_ONCE);
   }
 
@@ -274,7 +280,7 @@ export class Execution {
   }
 
   #pipe(): { program: string; from: string; to: string } {
-    return { program: this.workplace.tar!, ...this.roots };
+    return { program: this.workplace.tar!, from: this.roots.from, to: this.roots.to };
   }
 
   async #setMode(directory: string, entry: Entry): Promise<void> {
@@ -343,7 +349,7 @@ export class Execution {
       // rsync takes a listed "." for the files in it as well (rsync(1), --dirs), even those that shall be left alone.
       const extraArgs = ["--include=*/", "--exclude=*", ...how.extraArgs];
       await runRsync(
-        { ...how, ...this.roots, extraArgs, listFile, sparse: "none" },
+        { ...how, from: this.roots.from, to: this.roots.to, extraArgs, listFile, sparse: "none" },
         await this.workplace.rsync(),
         () => {},
         system,

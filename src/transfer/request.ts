@@ -22,6 +22,8 @@ export interface TransferRequest {
   readonly extraArgs: readonly string[];
   /** What the last complete transfer recorded; without it the newer side wins. */
   readonly baseline: Manifest | undefined;
+  /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
+  readonly notes?: string;
   /** `unpublished`: nobody reads `to` yet. `in-place`: readers see each file old or new, never half. */
   readonly publish: "unpublished" | "in-place";
   readonly report?: (progress: TransferProgress) => void;

@@ -34,6 +34,8 @@ export interface ShardPlace {
   readonly to: string;
   readonly workplace: Workplace;
   readonly system: System;
+  /** Called with the files that are written next, before any of them is. */
+  readonly beforeMove: (items: readonly Item[]) => Promise<void>;
   /** Called for each file that is done. */
   readonly onDone: (files: number, sizeBytes: number) => void;
 }
@@ -78,6 +80,7 @@ interface Attempt {
 
 async function moveOnce(items: readonly Item[], writer: Writer, place: ShardPlace): Promise<Attempt> {
   if (items.length === 0) return { arrived: [], failed: [], lastWords: [], code: 0 };
+  await place.beforeMove(items);
   const listFile = await place.workplace.writeList(items.map((item) => `./${pathOf(item)}`));
   const attempt = writer.kind === "rsync"
     ? await moveByRsync(items, writer.options, listFile, place)

@@ -8,6 +8,7 @@ import { Execution, type Writing } from "./execute.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
+import { readNotes } from "./notes.ts";
 import { checkRoom } from "./room.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { JOURNALS, walkTrees } from "./walk.ts";
@@ -31,7 +32,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const survey = new Survey(request);
   const directories: DirectoryPlan[] = [];
   await walkTrees(
-    walkRequest(request),
+    await walkRequest(request),
     {
       onPlan: (plan) => {
         survey.add(plan);
@@ -69,8 +70,8 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  * there is no room, `missing-tool` where the engine asked for isn't there, and the signal's reason on a signal.
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
-  const feed = (receiver: Receiver, workplace: Workplace) =>
-    walkTrees(walkRequest(request), receiver, workplace, system);
+  const feed = async (receiver: Receiver, workplace: Workplace) =>
+    await walkTrees(await walkRequest(request), receiver, workplace, system);
   return await run(request, feed, system);
 }
 
@@ -143,7 +144,7 @@ async function run(
   };
 }
 
-function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] {
+async function walkRequest(request: TransferRequest): Promise<Parameters<typeof walkTrees>[0]> {
   const deletesAll = request.policy === "stage-in" &&
     request.extraArgs.some((argument) => /^--del(ete)?\b/.test(argument));
   // A tree that nobody has used holds nothing but what a killed transfer left.
@@ -154,7 +155,8 @@ function walkRequest(request: TransferRequest): Parameters<typeof walkTrees>[0] 
     removals: deletesAll || unused ? "all" : "baseline",
     publish: request.publish,
   };
-  return { from: request.from, to: request.to, baseline: request.baseline, rules };
+  const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
+  return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules };
 }
 
 function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "native" {

@@ -6,6 +6,7 @@ import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decid
 import type { Entry, EntryState } from "./entry.ts";
 import { listDirectories, type Listing, type Listings, listTree } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
+import { notedState, type Notes } from "./notes.ts";
 import { joinName } from "../system/file_names.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -24,6 +25,8 @@ export interface WalkRequest {
   /** May be missing; then everything is new. */
   readonly to: string;
   readonly baseline: Manifest | undefined;
+  /** What killed transfers brought since the baseline. */
+  readonly notes?: Notes;
   readonly rules: DecisionRules;
 }
 
@@ -130,7 +133,9 @@ class Walk {
       return;
     }
     let recorded: ReadonlyMap<string, EntryState> | undefined;
-    const baseline = (name: string) => (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING).get(name);
+    const noted = this.#notedIn(directory, from, to);
+    const baseline = (name: string) =>
+      noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING).get(name);
     const received = directory === "" ? to.filter((entry) => entry.name !== JOURNALS) : to;
     const facts = { directory, from, to: received, baseline, fromSelf: visit.from, toSelf: visit.to };
     const plan = decideDirectory(facts, this.request.rules);
@@ -138,6 +143,22 @@ class Walk {
     for (const { name, ...sides } of plan.descend) {
       this.#queue.push({ directory: joinName(directory, name), from: sides.from, to: sides.to });
     }
+  }
+
+  #notedIn(
+    directory: string,
+    from: readonly Entry[],
+    to: readonly Entry[],
+  ): (name: string) => EntryState | undefined {
+    const { notes, rules } = this.request;
+    if (notes === undefined || notes.size === 0) return () => undefined;
+    const [froms, tos] = [from, to].map((entries) => new Map(entries.map((entry) => [entry.name, entry])));
+    return (name) =>
+      notedState(notes, joinName(directory, name), {
+        from: froms!.get(name),
+        to: tos!.get(name),
+        policy: rules.policy,
+      });
   }
 
   async #list(side: "from" | "to", directories: readonly string[]): Promise<Listings> {

@@ -16,6 +16,7 @@ async function copyLarge(root: string, stopAfterBytes: number) {
   let copied = 0;
   const large = new LargeFiles({
     ...{ from, to, workplace, journals: `${root}/journals`, system: testSystem(controller.signal) },
+    beforeMove: () => Promise.resolve(),
     onDone: (_files, sizeBytes) => {
       copied += sizeBytes;
       if (copied > stopAfterBytes) controller.abort(new Error("stopped"));

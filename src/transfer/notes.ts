@@ -1,0 +1,81 @@
+// What an in-place transfer is about to write, noted before it does. If it is killed, the next one knows its own half-done
+// work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
+import { type EntryState, sameContent } from "./entry.ts";
+import type { TransferPolicy } from "./decide.ts";
+import { type Item, pathOf } from "./shard.ts";
+
+/** Who receives: a note counts only where the receiver has what it announced. */
+export type Receiver = "scratch" | "home";
+
+/** Where a transfer of that policy writes. */
+export function receiverOf(policy: TransferPolicy): Receiver {
+  return policy === "stage-out" ? "home" : "scratch";
+}
+
+interface Note {
+  readonly receiver: Receiver;
+  readonly state: EntryState;
+}
+
+/** Notes by path, as read from the file; later ones come last. */
+export type Notes = ReadonlyMap<string, readonly Note[]>;
+
+/** Appends what will be written next. One write a shard; the file is for its owner alone. */
+export async function addNotes(path: string, receiver: Receiver, items: readonly Item[]): Promise<void> {
+  const lines = items.map((item) => {
+    const { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = item.entry;
+    return JSON.stringify([receiver, pathOf(item), {
+      ...{ type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget },
+    }]) + "\n";
+  });
+  await Deno.writeTextFile(path, lines.join(""), { append: true, mode: 0o600 });
+}
+
+/** Reads what earlier transfers announced and didn't live to record. A torn last line is one that was not begun. */
+export async function readNotes(path: string): Promise<Notes> {
+  const notes = new Map<string, Note[]>();
+  const text = await Deno.readTextFile(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
+  for (const line of text.split("\n")) {
+    const note = parseNote(line);
+    if (note === undefined) continue;
+    const [receiver, name, state] = note;
+    const earlier = notes.get(name);
+    if (earlier === undefined) notes.set(name, [{ receiver, state }]);
+    else earlier.push({ receiver, state });
+  }
+  return notes;
+}
+
+function parseNote(line: string): [Receiver, string, EntryState] | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What both sides had in common last, if an unrecorded transfer brought it: the receiver still has exactly that. */
+export function notedState(
+  notes: Notes,
+  path: string,
+  sides: {
+    readonly from: EntryState | undefined;
+    readonly to: EntryState | undefined;
+    readonly policy: TransferPolicy;
+  },
+): EntryState | undefined {
+  return notes.get(path)?.findLast(({ receiver, state }) => {
+    const there = receiver === receiverOf(sides.policy) ? sides.to : sides.from;
+    return there !== undefined && sameContent(there, state);
+  })?.state;
+}
+
+/** Takes the notes away: the manifest has it all now. */
+export async function removeNotes(path: string): Promise<void> {
+  await Deno.remove(path).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}

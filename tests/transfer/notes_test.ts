@@ -1,0 +1,49 @@
+// An in-place transfer that was killed before it was recorded: the next one knows what it had brought from what people changed.
+import assert from "node:assert/strict";
+import { type TransferRequest } from "../../src/transfer/request.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+/** Home and scratch with the same files, the record of that, and a request in either direction. */
+async function staged(root: string) {
+  const [home, scratch] = [`${root}/home`, `${root}/scratch`];
+  await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
+  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+  const common = { publish: "in-place", baseline: manifest, notes: `${root}/notes` } as const;
+  const stageOut: Partial<TransferRequest> = { ...common, policy: "stage-out" };
+  return {
+    stageIn: (engine: TransferRequest["engine"]) => requestFor(home, scratch, { ...common, engine }),
+    stageOut: (engine: TransferRequest["engine"]) => requestFor(scratch, home, { ...stageOut, engine }),
+  };
+}
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(`${engine}: what a killed stage-in had brought is replaced by what home has now`, async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn } = await staged(place.path);
+    await shell(`for f in *; do [ -L "$f" ] || echo first >"$f"; done; ln -sf two link`, `${place.path}/home`);
+    await transferTree(stageIn(engine), testSystem());
+    // Killed here: the record is still the old one.
+    await shell(`for f in *; do [ -L "$f" ] || echo second >"$f"; done; ln -sf one link`, `${place.path}/home`);
+    await shell("echo work >two", `${place.path}/scratch`);
+    const { kept } = await transferTree(stageIn(engine), testSystem());
+    assert.deepEqual(kept, [{ path: "two", reason: "changed there" }]);
+    assert.equal(
+      await shell("cat one two $'odd\\xff' link", `${place.path}/scratch`),
+      "second\nwork\nsecond\nsecond\n",
+    );
+  });
+
+  testTrees(`${engine}: what a killed stage-out had brought is no change at home`, async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn, stageOut } = await staged(place.path);
+    await shell("echo first >one; echo first >two", `${place.path}/scratch`);
+    await transferTree(stageOut(engine), testSystem());
+    await shell("echo second >one", `${place.path}/scratch`);
+    const { kept } = await transferTree(stageIn(engine), testSystem());
+    assert.deepEqual(kept, [{ path: "one", reason: "changed there" }], "work that was not pushed stays");
+    const pushed = await transferTree(stageOut(engine), testSystem());
+    assert.deepEqual(pushed.kept, []);
+    assert.equal(await shell("cat one two", `${place.path}/home`), "second\nfirst\n");
+  });
+}
