@@ -107,17 +107,11 @@ async function exists(path: string): Promise<boolean> {
 
 /** uv comes in a wheel; a Python environment of its own is the way to unpack one that works everywhere. */
 async function getUv(): Promise<void> {
-  if (!await exists("/usr/lib/python3/dist-packages") || !await hasEnsurepip()) await needPackages(["python3-venv"]);
+  if (!isInstalled("python3-venv")) await needPackages(["python3-venv"]);
   const directory = `${cacheDirectory()}/uv-${UV_VERSION}`;
   await Deno.remove(directory, { recursive: true }).catch(() => {});
   await must(["python3", "-m", "venv", directory]);
   await must([`${directory}/bin/python`, "-m", "pip", "install", "--quiet", `uv==${UV_VERSION}`]);
-}
-
-async function hasEnsurepip(): Promise<boolean> {
-  const { success } = await new Deno.Command("python3", { args: ["-c", "import ensurepip"], stderr: "null" }).output()
-    .catch(() => ({ success: false }));
-  return success;
 }
 
 async function makeWorkshop(): Promise<void> {

@@ -1,8 +1,9 @@
 // `venv install|list|remove` with the real uv: the registry, an index on loopback, and what goes wrong.
 import assert from "node:assert/strict";
 import { namesIn } from "../support/image_world.ts";
+import { testUnless } from "../support/needs.ts";
 import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv } from "../support/workshop.ts";
+import { giveUv, testWithUv, UV_REASON } from "../support/workshop.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 async function makeUvWorld(): Promise<{ world: World; env: Record<string, string> } & AsyncDisposable> {
@@ -144,3 +145,42 @@ Deno.test("the base is --venv-base, else the configured one, else $VENV_DIR, els
   assert.equal(await base([], env), `${world.home}/from-config`);
   assert.equal(await base(["--venv-base", "given"], env), `${world.home}/given`);
 });
+
+Deno.test("a request may come as JSON, with the names older versions had", async () => {
+  await using world = await makeWorld();
+  const request = {
+    env_name: "env",
+    requirements: ["a<2", "b"],
+    python: "3.11",
+    uv_cache_dir: "~/uv",
+    index_url: "http://x/simple",
+  };
+  const args = ["venv", "install", "--input-json", "-", "--dry-run", "--json", "--venv-base", "venvs"];
+  const plan = (await world.run(args, { stdin: JSON.stringify(request) })).json();
+  assert.deepEqual([plan.packages, plan.uv_cache_dir, plan.python], [["a<2", "b"], `${world.home}/uv`, "3.11"]);
+  const typo = await world.run(args, { stdin: JSON.stringify({ ...request, package: ["c"] }) });
+  assert.equal(typo.code, 2);
+  assert.match(typo.json().error.message, /Unknown field "package"/);
+});
+
+testUnless(
+  UV_REASON ?? (Deno.uid() === 0 ? undefined : "only root can mount another file system"),
+  "a cache on another file system is told once, and uv doesn't warn of it",
+  async () => {
+    await using index = servePackages([{ name: "alpha", version: "1.0" }]);
+    await using place = await makeUvWorld();
+    const { world, env } = place;
+    const cache = world.path("home/cache");
+    await Deno.mkdir(cache);
+    await new Deno.Command("mount", { args: ["-t", "tmpfs", "tmpfs", cache] }).output();
+    try {
+      const args = ["venv", "install", "env", "alpha", "--index-url", index.url, "--uv-cache-dir", cache];
+      const run = await world.run(args, { env });
+      assert.equal(run.code, 0, run.stderr);
+      assert.equal(run.stderr.match(/another file system/g)?.length, 1);
+      assert.doesNotMatch(run.stderr, /hardlink/);
+    } finally {
+      await new Deno.Command("umount", { args: [cache] }).output();
+    }
+  },
+);

@@ -4,13 +4,20 @@ import { isInstalled } from "../../scripts/prepare.ts";
 import { testUnless } from "./needs.ts";
 import { makeWorld, type World } from "./world.ts";
 
-const UV = findUvForTests();
+/** The uv that tests run, if there is one. */
+export const UV: string | undefined = findUvForTests();
 const WORKSHOP = await findWorkshop();
+
+/** Why tests with uv can't run; undefined where they can. */
+export const UV_REASON = UV === undefined
+  ? "uv not installed"
+  : isInstalled("python3")
+  ? undefined
+  : "python3 not installed";
 
 /** Registers a test that needs uv and a Python of the system. */
 export function testWithUv(name: string, run: () => void | Promise<void>): void {
-  const reason = UV === undefined ? "uv not installed" : isInstalled("python3") ? undefined : "python3 not installed";
-  testUnless(reason, name, run);
+  testUnless(UV_REASON, name, run);
 }
 
 /** Registers a test that needs the real Apptainer. */
