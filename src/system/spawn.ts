@@ -92,8 +92,8 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
 }
 
 /**
- * Runs a program in our place: terminal and streams are its own (its stdout may be our stderr), signals reach it and it decides what they mean (a training
- * job may write a checkpoint first). Returns its exit code.
+ * Runs a program in our place: terminal and streams are its own (its stdout may be our stderr), signals reach it and it
+ * decides what they mean (a training job may write a checkpoint first). Returns its exit code.
  */
 export async function runInForeground(
   request: Pick<SpawnRequest, "program" | "args" | "env"> & { readonly stdout?: "stderr" },
