@@ -87,6 +87,15 @@ Deno.test("no import leads back to where it came from", () => {
   deepEqual(cycles, []);
 });
 
+Deno.test("every file is reached from main.ts", () => {
+  const reached = new Set(["main.ts"]);
+  // A set visits what is added to it on the way.
+  for (const path of reached) {
+    for (const next of FILES.find((file) => file.path === path)?.imports ?? []) reached.add(next);
+  }
+  deepEqual(FILES.map(({ path }) => path).filter((path) => !reached.has(path)), []);
+});
+
 for (const { what, pattern, rooms } of EDGES) {
   Deno.test(`${what}: ${rooms.length === 0 ? "nowhere" : `only in ${rooms.join(", ")}`}`, () => {
     const wrong = FILES.filter(({ room, text }) => !rooms.includes(room) && pattern.test(withoutComments(text)));
