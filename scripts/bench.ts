@@ -42,7 +42,7 @@ try {
     ? [Number(options.files)]
     : PLOT_FILES.concat(options.large ? 1_000_000 : []);
   const points: { name: string; files: number; seconds: number }[] = [];
-  for (const kind of options.plot === undefined ? options.trees.split(",") as TreeKind[] : ["small-files" as const]) {
+  for (const kind of options.plot === undefined ? treeKinds(options.trees) : ["small-files" as const]) {
     for (const size of sizes) points.push(...await benchTree(kind, size));
   }
   if (options.plot !== undefined) await Deno.writeTextFile(options.plot, plotTimes(points));
@@ -161,6 +161,13 @@ function targetOf(program: BenchProgram): string {
 
 function print(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+function treeKinds(names: string): TreeKind[] {
+  return names.split(",").map((name) => {
+    const kind = TREE_KINDS.find((known) => known === name);
+    return kind ?? fail(`no such tree as "${name}"; there are ${TREE_KINDS.join(", ")}`);
+  });
 }
 
 function fail(message: string): never {
