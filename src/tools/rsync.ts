@@ -54,6 +54,8 @@ export interface RsyncRequest {
   /** `durable` waits until the disk has it, where rsync can. */
   readonly durability: "durable" | "fast";
   readonly extraArgs: readonly string[];
+  /** Where half-written files stand, on the same file system; beside their final names if not given. */
+  readonly temporary?: string;
 }
 
 /** Options by which rsync removes, moves away or skips files: only what a plan lists may happen, and all of it. */
@@ -79,6 +81,7 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
     ...(request.sparse === "holes" ? ["--sparse"] : []),
     ...(overwrite === "update" ? ["--update"] : []),
     ...(durability === "durable" && isAtLeast(rsync, 3, 2, 4) ? ["--fsync"] : []),
+    ...(request.temporary === undefined ? [] : [`--temp-dir=${request.temporary}`]),
     "--outbuf=L",
     "--out-format=%l",
     ...request.extraArgs,

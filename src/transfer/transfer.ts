@@ -188,7 +188,9 @@ function writingFor(
     durability: request.policy === "stage-out" ? "durable" : "fast",
     extraArgs: withoutDestructive(request.extraArgs),
   } as const;
-  const copy = { kind: "rsync", options: { ...common, keep: "copy" } } as const;
+  // A killed rsync leaves half a file under a name of its own: in a target somebody uses it would be pushed home as a new one.
+  const temporary = request.policy === "stage-in" && beside !== undefined ? { temporary: beside } : {};
+  const copy = { kind: "rsync", options: { ...common, ...temporary, keep: "copy" } } as const;
   const content = { kind: "rsync", options: { ...common, keep: "content" } } as const;
   if (engine === "rsync") {
     if (request.policy === "stage-out") {
@@ -214,7 +216,8 @@ async function prepareTarget(request: TransferRequest, engine: "rsync" | "native
     throw new CliError("refused", `Cannot transfer "${request.from}" to "${request.to}": one is inside the other`);
   }
   const isUnused = request.policy === "stage-in" && request.publish === "unpublished";
-  if (engine === "rsync" || isUnused) return undefined;
+  // Where rsync writes home there may be no right to write beside it.
+  if (isUnused || (engine === "rsync" && request.policy !== "stage-in")) return undefined;
   await sweep(`${to}.incoming-`);
   const beside = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
   await Deno.mkdir(beside, { mode: 0o700 });

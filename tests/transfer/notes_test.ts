@@ -47,3 +47,20 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await shell("cat one two", `${place.path}/home`), "second\nfirst\n");
   });
 }
+
+testTrees(
+  "a half-written file of rsync stands beside the target in use: killed there, no push takes it for a new file",
+  async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn } = await staged(place.path);
+    await shell("head -c 4M /dev/urandom >large", `${place.path}/home`);
+    const request = { ...stageIn("rsync"), extraArgs: ["--bwlimit=2000"] };
+    const running = transferTree(request, testSystem());
+    const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
+    for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming-/);
+    assert.equal((await running).status, "complete");
+  },
+);
