@@ -4,6 +4,8 @@ import { ensureScratch, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { layoutOf } from "../staging/layout.ts";
+import { followMovedSource } from "../staging/recorded_source.ts";
 import type { System } from "../system/system.ts";
 import { listVenvs } from "../venv/venv.ts";
 import { copyContent } from "./copy.ts";
@@ -36,6 +38,10 @@ export async function migrate(
   const journal = plan.kind === "finish"
     ? plan.journal
     : await switchConfig(plan, await copyContent(plan, begin(plan, system), { system, report }), settings, system);
+  if (plan.place.kind === "variable") {
+    const { cacheRoot } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
+    await followMovedSource(layoutOf(cacheRoot, plan.place.what), journal, system.userId);
+  }
   const old = await dealWithOld(plan, journal, system, report);
   await Deno.remove(plan.journalPath);
   return { plan, old };

@@ -10,8 +10,9 @@ import { removeNotes } from "../transfer/notes.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
-import { type Marker, removeMarker, writeMarker } from "./marker.ts";
+import { removeMarker, writeMarker } from "./marker.ts";
 import { newestMtimeOf, observeVariable, type VariableFacts } from "./observe.ts";
+import { readRecordedSource, writeRecordedSource } from "./recorded_source.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageRequest, StageResult, StageWarning } from "./stage_result.ts";
 
@@ -28,7 +29,8 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const way = wayToFill(request);
+  const formerSource = await readRecordedSource(layout, facts.marker);
+  const way = wayToFill(request, formerSource);
   const recorded = way === "replacement" ? undefined : await readManifest(layout.manifest);
   if (recorded !== undefined && recorded.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
     return { status: "failed", error: emptiedSource(request, recorded.files) };
@@ -42,28 +44,32 @@ export async function fillTarget(request: FillRequest, system: System, report: R
 
   const warnings = outcomeWarnings(variable.name, outcome);
   if (way !== "in-place") {
-    if (way === "replacement") warnings.push(...await retireTarget({ layout, marker: facts.marker as Marker }, system));
+    if (way === "replacement") warnings.push(...await retireTarget({ layout, formerSource: formerSource! }, system));
     // Before the target is there: killed in between, it would be compared with the record of an earlier one.
-    await record(layout, outcome);
+    await record(layout, variable.source, outcome);
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
   await Deno.chmod(layout.target, 0o700);
-  if (way === "in-place") await record(layout, outcome);
+  if (way === "in-place") await record(layout, variable.source, outcome);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
   await recordCompletion({ ...request, newestMtimeSeconds }, layout, outcome, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
 }
 
-async function record({ manifest, notes }: VariableLayout, outcome: TransferOutcome): Promise<void> {
-  await writeManifest(manifest, outcome.manifest);
-  await removeNotes(notes);
+async function record(layout: VariableLayout, source: string, outcome: TransferOutcome): Promise<void> {
+  await writeManifest(layout.manifest, outcome.manifest);
+  await writeRecordedSource(layout, source);
+  await removeNotes(layout.notes);
 }
 
 /** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
-function wayToFill({ facts, variable }: FillRequest): "first" | "replacement" | "in-place" {
+function wayToFill(
+  { facts, variable }: FillRequest,
+  formerSource: string | undefined,
+): "first" | "replacement" | "in-place" {
   if (facts.target.state === "missing") return "first";
-  return typeof facts.marker !== "string" && facts.marker.source !== variable.source ? "replacement" : "in-place";
+  return formerSource !== undefined && formerSource !== variable.source ? "replacement" : "in-place";
 }
 
 function isEmpty(facts: VariableFacts): boolean {

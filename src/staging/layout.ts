@@ -6,6 +6,8 @@ export interface VariableLayout {
   readonly target: string;
   readonly marker: string;
   readonly manifest: string;
+  /** Which source the manifest is about, for when there is no marker. */
+  readonly source: string;
   /** What an in-place transfer is writing; gone once the manifest has it. */
   readonly notes: string;
   readonly lock: string;
@@ -21,6 +23,7 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     target: `${cacheRoot}/${name}`,
     marker: `${cacheRoot}/.${name}.synced`,
     manifest: `${cacheRoot}/.${name}.manifest`,
+    source: `${cacheRoot}/.${name}.source`,
     notes: `${cacheRoot}/.${name}.notes`,
     lock: `${cacheRoot}/.${name}.lock`,
     partial: `${cacheRoot}/.${name}.partial`,

@@ -11,6 +11,7 @@ import { planTransfer, type TransferOutcome, type TransferRequest, transferTree 
 import { layoutOf } from "./layout.ts";
 import { type Marker, readMarker, removeMarker, writeMarker } from "./marker.ts";
 import { newestMtimeOf, observeSource, observeVariable, type VariableFacts } from "./observe.ts";
+import { readRecordedSource } from "./recorded_source.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -104,7 +105,8 @@ function nothingThere({ target }: VariableFacts): boolean {
 async function transferRequest({ variable, settings }: PushRequest, facts: VariableFacts): Promise<TransferRequest> {
   const layout = layoutOf(settings.cacheRoot, variable.name);
   // A record of another source says nothing about what changed against this one.
-  const known = typeof facts.marker === "string" || facts.marker.source === variable.source;
+  const formerSource = await readRecordedSource(layout, facts.marker);
+  const known = formerSource === undefined || formerSource === variable.source;
   return {
     from: variable.target,
     to: variable.source,

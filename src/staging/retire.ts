@@ -4,16 +4,15 @@ import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
-import type { Marker } from "./marker.ts";
 import type { StageWarning } from "./stage_result.ts";
 
 /** Renames the target aside and removes it if nothing on it is new; else leaves it there and says where. */
 export async function retireTarget(
-  { layout, marker }: { readonly layout: VariableLayout; readonly marker: Marker },
+  { layout, formerSource }: { readonly layout: VariableLayout; readonly formerSource: string },
   system: System,
 ): Promise<StageWarning[]> {
   const aside = `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
-  const unpushed = await countUnpushed(layout, marker, system);
+  const unpushed = await countUnpushed(layout, formerSource, system);
   await Deno.rename(layout.target, aside);
   if (unpushed === 0) {
     // Removing never follows links: Deno.remove takes a link for itself.
@@ -21,19 +20,23 @@ export async function retireTarget(
     return [];
   }
   return [{
-    text: `the source changed from ${marker.source}; the former copy has ` +
+    text: `the source changed from ${formerSource}; the former copy has ` +
       `${unpushed === undefined ? "perhaps changes" : formatFiles(unpushed)} never pushed and is kept in "${aside}"`,
     hint: `remove it when you don't need it: rm -r '${aside}'`,
   }];
 }
 
-async function countUnpushed(layout: VariableLayout, marker: Marker, system: System): Promise<number | undefined> {
+async function countUnpushed(
+  layout: VariableLayout,
+  formerSource: string,
+  system: System,
+): Promise<number | undefined> {
   const baseline = await readManifest(layout.manifest);
   if (baseline === undefined) return undefined;
   try {
     const plan = await planTransfer({
       from: layout.target,
-      to: marker.source,
+      to: formerSource,
       policy: "stage-out",
       publish: "in-place",
       engine: "auto",

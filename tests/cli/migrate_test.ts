@@ -321,3 +321,16 @@ Deno.test("migrate asks for what is missing, and for leave", async () => {
   );
   await assertUntouched(world);
 });
+
+Deno.test("after a migration the copy on scratch is compared with the new place, not staged anew", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/hf", { "hub/a": "1", "hub/b": "2" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  await world.run(["sync"]);
+  const run = await world.run(["migrate", "HF_HOME", "--to", world.path("home/new"), "--yes"]);
+  assert.equal(run.code, 0, run.stderr);
+  const [result] = (await world.run(["sync", "--json"])).json().results;
+  assert.deepEqual([result.status, result.files_transferred, result.complete], ["synced", 0, true]);
+  const names = await Array.fromAsync(Deno.readDir(world.path("scratch/.cache/euler-files")), ({ name }) => name);
+  assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
+});

@@ -402,3 +402,14 @@ Deno.test("a cache root that others may write to is closed to them", async () =>
   await world.run(["sync"]);
   assert.equal(((await Deno.stat(world.path("scratch/.cache/euler-files"))).mode ?? 0) & 0o022, 0);
 });
+
+Deno.test("another source replaces the copy even if the last transfer left no marker", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.remove(world.path(MARKER));
+  const old = new Date("2020-01-01T00:00:00Z");
+  await world.writeTree("home/older", { "version.txt": { file: "0", mtime: old } });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/older") } } });
+  assert.equal(await syncStatus(world), "synced");
+  assert.deepEqual(await readTree(world.path(TARGET)), { "version.txt": "0" });
+});
