@@ -155,7 +155,16 @@ export async function planRewrites(
 
 /** How the copy is made: exactly, and nothing at the destination is ever removed. */
 export function transferRequest({ from, to }: Move): TransferRequest {
-  return { from, to, policy: "mirror", engine: "auto", extraArgs: [], baseline: undefined, publish: "unpublished" };
+  return {
+    from,
+    to,
+    policy: "mirror",
+    depth: "look-at-all",
+    engine: "auto",
+    extraArgs: [],
+    baseline: undefined,
+    publish: "unpublished",
+  };
 }
 
 /** The command that goes on with a migration. */

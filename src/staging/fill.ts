@@ -58,7 +58,7 @@ export async function fillTarget(request: FillRequest, system: System, report: R
 }
 
 async function record(layout: VariableLayout, source: string, outcome: TransferOutcome): Promise<void> {
-  await writeManifest(layout.manifest, outcome.manifest);
+  if (outcome.recordChanged) await writeManifest(layout.manifest, outcome.manifest);
   await writeRecordedSource(layout, source);
   await removeNotes(layout.notes);
 }
@@ -111,6 +111,7 @@ async function transferTwiceIfVanished(
       from: variable.source,
       to: fill.way === "in-place" ? fill.layout.target : fill.layout.partial,
       policy: "stage-in",
+      depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       publish: fill.way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,

@@ -32,6 +32,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       from: variable.source,
       to: layout.target,
       policy: "stage-in",
+      depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       publish: facts.target.state === "missing" ? "unpublished" : "in-place",
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,

@@ -111,6 +111,7 @@ async function transferRequest({ variable, settings }: PushRequest, facts: Varia
     from: variable.target,
     to: variable.source,
     policy: "stage-out",
+    depth: "trust-record",
     publish: "in-place",
     engine: settings.engine,
     extraArgs: settings.rsyncExtraArgs,
@@ -162,7 +163,7 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
       }),
     };
   }
-  await writeManifest(layout.manifest, outcome.manifest);
+  if (outcome.recordChanged) await writeManifest(layout.manifest, outcome.manifest);
   await removeNotes(layout.notes);
   if (wasCurrent && outcome.status === "complete") await renewMarker(request, markerBefore, outcome, system);
   return { status: "pushed", outcome, warnings: warningsOf(variable, outcome) };

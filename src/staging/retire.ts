@@ -38,6 +38,7 @@ async function countUnpushed(
       from: layout.target,
       to: formerSource,
       policy: "stage-out",
+      depth: "look-at-all",
       publish: "in-place",
       engine: "auto",
       extraArgs: [],

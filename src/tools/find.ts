@@ -4,29 +4,27 @@ import { findProgram, spawn } from "../system/spawn.ts";
 import { decodeName } from "../system/file_names.ts";
 import type { System } from "../system/system.ts";
 
-/** One line of a listing; `path` begins with one of the starting points asked for. */
+/** One entry of a listing; `path` begins with one of the starting points asked for. */
 export interface FoundEntry {
   readonly path: string;
   readonly linkTarget: string;
-  /** find's letter: f, d, l, p, s, b, c. */
-  readonly kind: string;
-  readonly mode: number;
-  readonly sizeBytes: number;
-  readonly mtimeSeconds: number;
-  readonly mtimeNanoseconds: number;
-  readonly links: number;
-  readonly device: string;
-  readonly inode: string;
-  /** In units of 512 bytes. */
-  readonly blocks: number;
-  readonly userId: number;
-  readonly groupId: number;
+  /**
+   * `letter mode size seconds.fraction`. The letter is f, d, l, or s for the rest; mode in octal; the size is 0 for all but files;
+   * of a time before 1970 the seconds are rounded down. With `names` the letter alone.
+   */
+  readonly state: string;
+  /** `links device:inode blocks user group kind`: blocks of 512 bytes, kind is find's letter. Empty with `names`. */
+  readonly more: string;
 }
 
 // No path made by find contains `//`, so that parts a path from a link's target, which may contain anything but NUL.
-const FULL = "%y %m %s %T@ %n %D %i %b %U %G %p//%l\\0";
-// The kind comes with the directory: nothing has to be asked of the server for a name.
-const NAMES = "%y 0 0 0 1 0 0 0 0 0 %p//\\0";
+const HEADS = { f: "f %m %s", d: "d %m 0", l: "l %m 0", s: "s %m 0" };
+const FORMATS = {
+  full: (letter: keyof typeof HEADS) =>
+    `${letter === "l" ? "%p//%l" : "%p//"}\\0${HEADS[letter]} %T@\\0%n %D:%i %b %U %G %y\\0`,
+  // The kind comes with the directory: nothing has to be asked of the server for a name.
+  names: (letter: keyof typeof HEADS) => `%p//\\0${letter}\\0\\0`,
+};
 
 /** How deep to look: the starting points themselves, with what is directly in them, or with everything below. */
 export type FindDepth = "self" | "one" | "all";
@@ -34,7 +32,9 @@ export type FindDepth = "self" | "one" | "all";
 /** The arguments that follow the starting points. */
 export function findArgs(depth: FindDepth, facts: "full" | "names"): string[] {
   const levels = { self: ["-maxdepth", "0"], one: ["-maxdepth", "1"], all: [] };
-  return [...levels[depth], "-ignore_readdir_race", "-printf", facts === "full" ? FULL : NAMES];
+  const format = FORMATS[facts];
+  const byType = (["f", "d", "l"] as const).flatMap((type) => ["-type", type, "-printf", format(type), "-o"]);
+  return [...levels[depth], "-ignore_readdir_race", ...byType, "-printf", format("s")];
 }
 
 /** What to list. */
@@ -42,7 +42,7 @@ export interface FindRequest {
   readonly program: string;
   readonly cwd: string;
   readonly depth: FindDepth;
-  /** `names`: paths and kinds only, the rest is 0. */
+  /** `names`: paths and kinds only. */
   readonly facts: "full" | "names";
   /** Paths relative to `cwd`, each beginning with `.`; as arguments, or NUL-terminated in a file. */
   readonly start: { readonly names: readonly string[] } | { readonly listFile: string };
@@ -55,7 +55,7 @@ export async function runFind(
   system: System,
 ): Promise<{ readonly code: number; readonly stderr: string }> {
   const args = findArgs(request.depth, request.facts);
-  const parser = new RecordParser(onEntry);
+  const parser = new FieldParser(onEntry);
   // xargs puts names behind the arguments, find wants its starting points before them: a shell turns them round.
   const turned = `exec "$0" -P "$@" ${args.map((arg) => `'${arg}'`).join(" ")}`;
   const command = "names" in request.start
@@ -73,9 +73,10 @@ export async function runFind(
   return { code: outcome.code, stderr: outcome.stderr };
 }
 
-/** Cuts a stream of records at their NULs; a piece may end anywhere. */
-class RecordParser {
+/** Cuts a stream of entries, three fields each, at their NULs; a piece may end anywhere. */
+class FieldParser {
   #rest: Uint8Array = new Uint8Array(0);
+  #fields: string[] = [];
   readonly #onEntry: (entry: FoundEntry) => void;
 
   constructor(onEntry: (entry: FoundEntry) => void) {
@@ -91,42 +92,22 @@ class RecordParser {
     }
     const end = bytes.lastIndexOf(0) + 1;
     this.#rest = bytes.slice(end);
-    const text = decodeName(bytes.subarray(0, end));
-    for (let from = 0; from < text.length;) {
-      const to = text.indexOf("\0", from);
-      this.#onEntry(parseRecord(text.slice(from, to)));
-      from = to + 1;
+    if (end === 0) return;
+    const fields = decodeName(bytes.subarray(0, end - 1)).split("\0");
+    const all = this.#fields.length === 0 ? fields : [...this.#fields, ...fields];
+    const whole = all.length - all.length % 3;
+    for (let at = 0; at < whole; at += 3) {
+      const label = all[at]!;
+      const cut = label.indexOf("//");
+      this.#onEntry({
+        path: label.slice(0, cut),
+        linkTarget: label.slice(cut + 2),
+        state: all[at + 1]!,
+        more: all[at + 2]!,
+      });
     }
+    this.#fields = all.slice(whole);
   }
-}
-
-/** One record of the format above. Times before 1970 come as seconds rounded down and a fraction above them. */
-export function parseRecord(record: string): FoundEntry {
-  let at = 0;
-  const field = () => {
-    const from = at;
-    const to = record.indexOf(" ", from);
-    at = to + 1;
-    return record.slice(from, to);
-  };
-  const kind = field();
-  const mode = parseInt(field(), 8);
-  const sizeBytes = Number(field());
-  const [seconds, fraction = ""] = field().split(".");
-  const links = Number(field());
-  const device = field();
-  const inode = field();
-  const blocks = Number(field());
-  const userId = Number(field());
-  const groupId = Number(field());
-  const separator = record.indexOf("//", at);
-  return {
-    path: record.slice(at, separator),
-    linkTarget: record.slice(separator + 2),
-    ...{ kind, mode, sizeBytes, links, device, inode, blocks, userId, groupId },
-    mtimeSeconds: Number(seconds),
-    mtimeNanoseconds: Number(fraction.slice(0, 9).padEnd(9, "0")),
-  };
 }
 
 /** The first find on the PATH, unless it is one without `-printf`. */

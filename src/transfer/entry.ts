@@ -25,12 +25,14 @@ export interface Entry {
   readonly sparse: boolean;
   /** Which kind of special file, as find(1) writes it: p, s, b, c; empty for the others. */
   readonly specialKind: string;
+  /** Type, mode, size and time as entry_text.ts writes them, where they came as text. */
+  readonly text?: string;
 }
 
 /** The part of an entry that a manifest keeps and a comparison looks at. */
 export type EntryState = Pick<
   Entry,
-  "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget"
+  "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
 >;
 
 /** How exact times are: Deno alone knows and sets milliseconds only (tried with 2.6.8). */
@@ -39,6 +41,7 @@ export type TimePrecision = "nanoseconds" | "milliseconds";
 /** Whether both stand for the same content: type, size and modification time; for links where they lead. */
 export function sameContent(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
   if (one.type !== other.type) return false;
+  if (one.type === "file" && one.text !== undefined && one.text === other.text) return true;
   switch (one.type) {
     case "directory":
     case "special":

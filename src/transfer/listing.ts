@@ -2,20 +2,19 @@
 import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { type FindDepth, type FindRequest, type FoundEntry, runFind } from "../tools/find.ts";
-import type { Entry, EntryType } from "./entry.ts";
-import { isReachable, joinName } from "../system/file_names.ts";
+import type { Entry } from "./entry.ts";
+import { ListedEntry } from "./entry_text.ts";
+import { isReachable } from "../system/file_names.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** A directory's entries, or why they are unknown. */
 export type Listing = readonly Entry[] | { readonly unreadable: string };
 
-const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link" };
-
 /** Arguments of one process, in characters; Linux allows two million bytes for all and the environment. */
 const ARGUMENT_CHARACTERS = 100_000;
 
-/** So many entries of a tree are held at once; larger ones are listed in pieces, or a million names would take gigabytes. */
-const WHOLE_TREE_ENTRIES = 100_000;
+/** So many entries of a tree are held at once at most; larger ones are listed in pieces, or a million names would take gigabytes. */
+export const WHOLE_TREE_ENTRIES = 100_000;
 
 /** Which tree to look at, and how closely. */
 export interface ListingRequest {
@@ -27,8 +26,8 @@ export interface ListingRequest {
 /** Directories by their path relative to the root, which is the empty string. */
 export interface Listings {
   readonly entries: ReadonlyMap<string, Listing>;
-  /** The root itself, if it was among them. */
-  readonly self: Entry | undefined;
+  /** The directories that were asked for, themselves. */
+  readonly selves: ReadonlyMap<string, Entry>;
 }
 
 /** Lists directories of a tree by one find. The answer has every directory asked for. */
@@ -43,7 +42,7 @@ export async function listDirectories(
   if (code === 0) return gathering;
   if (directories.length === 1) {
     const unreadable = new Map([[directories[0]!, { unreadable: reasonIn(stderr) }]]);
-    return { entries: unreadable, self: gathering.self };
+    return { entries: unreadable, selves: gathering.selves };
   }
   // Something in there couldn't be read, and which it was can't be told from the names in a message: ask one by one.
   const entries = new Map<string, Listing>();
@@ -51,7 +50,7 @@ export async function listDirectories(
     const alone = await listDirectories(request, [directory], workplace, system);
     entries.set(directory, alone.entries.get(directory)!);
   }
-  return { entries, self: gathering.self };
+  return { entries, selves: gathering.selves };
 }
 
 /** Lists a whole tree by one find; undefined if it is large, or something in it could not be read. */
@@ -77,7 +76,7 @@ export async function lookAtPaths(
   const start = await startingPoints(paths.map((path) => `./${path}`), workplace);
   await runFind({ program: findOf(workplace), cwd: root, depth: "self", facts: "full", start }, (found) => {
     const path = found.path.slice(2);
-    entries.set(path, toEntry(found, path.slice(path.lastIndexOf("/") + 1)));
+    entries.set(path, new ListedEntry(found, path.slice(path.lastIndexOf("/") + 1)));
   }, system);
   return entries;
 }
@@ -85,35 +84,36 @@ export async function lookAtPaths(
 /** Sorts what find says into directories. */
 class Gathering implements Listings {
   readonly entries = new Map<string, Entry[]>();
-  readonly starts: ReadonlySet<string>;
-  self: Entry | undefined;
+  readonly selves = new Map<string, Entry>();
+  readonly starts: ReadonlyMap<string, string>;
   #count = 0;
-  #directory = "";
+  #prefix = "";
   #current: Entry[] | undefined;
 
   constructor(directories: readonly string[]) {
     for (const directory of directories) this.entries.set(directory, []);
-    this.starts = new Set(directories.map((directory) => directory === "" ? "." : `./${directory}`));
+    this.starts = new Map(directories.map((directory) => [directory === "" ? "." : `./${directory}`, directory]));
   }
 
   add(found: FoundEntry, depth: FindDepth): void {
-    if (this.starts.has(found.path)) {
-      if (found.path === ".") this.self = toEntry(found, "");
+    const start = this.starts.get(found.path);
+    if (start !== undefined) {
+      this.selves.set(start, new ListedEntry(found, ""));
       return;
     }
     if (depth === "all" && ++this.#count > WHOLE_TREE_ENTRIES) {
       throw new RangeError("the tree is too large to be listed at once");
     }
     const cut = found.path.lastIndexOf("/");
-    const directory = cut === 1 ? "" : found.path.slice(2, cut);
-    if (this.#current === undefined || directory !== this.#directory) {
+    if (this.#current === undefined || cut !== this.#prefix.length || !found.path.startsWith(this.#prefix)) {
+      this.#prefix = found.path.slice(0, cut);
+      const directory = this.#prefix.slice(2);
       this.#current = this.entries.get(directory);
       if (this.#current === undefined) this.entries.set(directory, this.#current = []);
-      this.#directory = directory;
     }
-    const entry = toEntry(found, found.path.slice(cut + 1));
+    const entry = new ListedEntry(found, found.path.slice(cut + 1));
     this.#current.push(entry);
-    if (depth === "all" && entry.type === "directory") this.entries.set(joinName(directory, entry.name), []);
+    if (depth === "all" && entry.type === "directory") this.entries.set(found.path.slice(2), []);
   }
 }
 
@@ -124,7 +124,7 @@ async function gather(
   workplace: Workplace,
   system: System,
 ): Promise<{ code: number; stderr: string }> {
-  const start = await startingPoints([...gathering.starts], workplace);
+  const start = await startingPoints([...gathering.starts.keys()], workplace);
   try {
     const { root: cwd, facts } = request;
     const onEntry = (found: FoundEntry) => gathering.add(found, depth);
@@ -144,24 +144,6 @@ async function startingPoints(paths: readonly string[], workplace: Workplace): P
 function findOf(workplace: Workplace): string {
   if (workplace.find === undefined) throw new CliError("missing-tool", "Cannot list a tree: GNU find was not found");
   return workplace.find;
-}
-
-function toEntry(found: FoundEntry, name: string): Entry {
-  const type = TYPES[found.kind] ?? "special";
-  return {
-    name,
-    type,
-    mode: found.mode,
-    sizeBytes: type === "file" ? found.sizeBytes : 0,
-    mtimeSeconds: found.mtimeSeconds,
-    mtimeNanoseconds: found.mtimeNanoseconds,
-    linkTarget: type === "link" ? found.linkTarget : "",
-    linkGroup: type === "file" && found.links > 1 ? `${found.device}:${found.inode}` : "",
-    userId: found.userId,
-    groupId: found.groupId,
-    sparse: type === "file" && found.blocks * 512 < found.sizeBytes,
-    specialKind: type === "special" ? found.kind : "",
-  };
 }
 
 /** The reason at the end of find's last message: `Permission denied`. */

@@ -2,12 +2,12 @@
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
 import { messageOf } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
-import type { EntryState, EntryType, TimePrecision } from "./entry.ts";
+import type { EntryState, TimePrecision } from "./entry.ts";
+import { parseLabel, parseState } from "./entry_text.ts";
+import { directoryText, recordsIn } from "./unchanged.ts";
 import { decodeName, encodeName, joinName } from "../system/file_names.ts";
 
-const FORMAT_VERSION = 1;
-const LETTERS = { file: "f", directory: "d", link: "l", special: "s" } as const;
-const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link", s: "special" };
+const FORMAT_VERSION = 2;
 
 /** How many of the oldest files a manifest names by themselves, for looks that needn't go through all. */
 const SAMPLE_SIZE = 64;
@@ -16,12 +16,19 @@ const SAMPLE_SIZE = 64;
 interface Head {
   readonly version: number;
   readonly precision: TimePrecision;
-  readonly files: number;
-  readonly sizeBytes: number;
   /** Paths of files that should be there, the oldest first: purges take those. */
   readonly sample: readonly string[];
   /** SHA-256 of everything behind the first line. */
   readonly body: string;
+}
+
+/** A recorded directory. */
+export interface ManifestBlock {
+  /** What {@linkcode directoryText} says of it. */
+  readonly content: Uint8Array;
+  /** How many files, links and special files are in it, and the bytes of the files. */
+  readonly files: number;
+  readonly sizeBytes: number;
 }
 
 /** A recorded tree. */
@@ -31,15 +38,15 @@ export class Manifest {
   readonly files: number;
   readonly sizeBytes: number;
   readonly sample: readonly string[];
-  readonly #blocks: ReadonlyMap<string, Uint8Array>;
+  readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { precision: TimePrecision; files: number; sizeBytes: number; sample: readonly string[] },
-    blocks: ReadonlyMap<string, Uint8Array>,
+    facts: { precision: TimePrecision; sample: readonly string[] },
+    blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
     this.precision = facts.precision;
-    this.files = facts.files;
-    this.sizeBytes = facts.sizeBytes;
+    this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
+    this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
     this.sample = facts.sample;
     this.#blocks = blocks;
   }
@@ -55,29 +62,40 @@ export class Manifest {
     return block === undefined ? undefined : decodeBlock(block);
   }
 
-  /** The recorded bytes, for the file. */
-  blocks(): ReadonlyMap<string, Uint8Array> {
+  /** The recorded directories as they are kept. */
+  blocks(): ReadonlyMap<string, ManifestBlock> {
     return this.#blocks;
   }
 }
 
 /** Collects a manifest while a transfer goes on. */
 export class ManifestBuilder {
-  readonly #blocks = new Map<string, Uint8Array>();
+  readonly #blocks = new Map<string, ManifestBlock>();
   readonly #oldest: { path: string; mtimeSeconds: number }[] = [];
-  #files = 0;
-  #sizeBytes = 0;
+  readonly #baseline: Manifest | undefined;
+  #hasChanged = false;
+
+  constructor(baseline?: Manifest) {
+    this.#baseline = baseline;
+  }
+
+  /** Takes a directory over from the baseline as it is. */
+  keep(directory: string, block: ManifestBlock): void {
+    this.#blocks.set(directory, block);
+  }
 
   /** Records a directory; called again for the same one, it replaces it. */
   add(directory: string, records: Iterable<readonly [name: string, state: EntryState]>): void {
-    const before = this.#blocks.get(directory);
-    if (before !== undefined) { for (const state of decodeBlock(before).values()) this.#count(state, -1); }
+    this.#hasChanged = true;
     const list = [...records];
+    let files = 0;
+    let sizeBytes = 0;
     for (const [name, state] of list) {
-      this.#count(state, 1);
+      if (state.type !== "directory") files++;
+      sizeBytes += state.sizeBytes;
       if (state.type === "file") this.#sampleFile(joinName(directory, name), state.mtimeSeconds);
     }
-    this.#blocks.set(directory, encodeBlock(list));
+    this.#blocks.set(directory, { content: encodeName(directoryText(list)), files, sizeBytes });
   }
 
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
@@ -91,12 +109,6 @@ export class ManifestBuilder {
     this.add(directory, states);
   }
 
-  #count(state: EntryState, by: 1 | -1): void {
-    if (state.type === "directory") return;
-    this.#files += by;
-    this.#sizeBytes += by * state.sizeBytes;
-  }
-
   #sampleFile(path: string, mtimeSeconds: number): void {
     if (!path.isWellFormed()) return;
     const oldest = this.#oldest;
@@ -106,47 +118,31 @@ export class ManifestBuilder {
     if (oldest.length > SAMPLE_SIZE) oldest.pop();
   }
 
+  /** The manifest; the baseline itself where nothing in it changed, so that nobody writes it again. */
   build(precision: TimePrecision): Manifest {
-    const sample: string[] = [];
-    for (const { path } of this.#oldest) {
+    const baseline = this.#baseline;
+    const isSame = !this.#hasChanged && baseline !== undefined && baseline.blocks().size === this.#blocks.size;
+    if (isSame) return baseline;
+    // Those of the baseline come first: what was oldest then mostly is now.
+    const candidates = [...baseline?.sample ?? [], ...this.#oldest.map(({ path }) => path)];
+    const sample = [...new Set(candidates)].filter((path) => {
       const cut = path.lastIndexOf("/");
       // A name may have been taken out again after it was sampled.
-      if (decodeBlock(this.#blocks.get(path.slice(0, Math.max(0, cut)))!).has(path.slice(cut + 1))) sample.push(path);
-    }
-    const facts = { precision, files: this.#files, sizeBytes: this.#sizeBytes, sample: [...new Set(sample)] };
-    return new Manifest(facts, this.#blocks);
+      const block = this.#blocks.get(path.slice(0, Math.max(0, cut)));
+      return block !== undefined && decodeBlock(block).has(path.slice(cut + 1));
+    });
+    return new Manifest({ precision, sample: sample.slice(0, SAMPLE_SIZE) }, this.#blocks);
   }
 }
 
 /** A manifest of nothing. */
 export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build("nanoseconds");
 
-// A block is text: per entry `letter mode size seconds nanoseconds name`, NUL, target of a link, NUL; numbers in base 36.
-function encodeBlock(records: readonly (readonly [string, EntryState])[]): Uint8Array {
-  return encodeName(
-    records.map(([name, state]) =>
-      `${LETTERS[state.type]} ${state.mode.toString(36)} ${state.sizeBytes.toString(36)} ` +
-      `${state.mtimeSeconds.toString(36)} ${state.mtimeNanoseconds.toString(36)} ${name}\0${state.linkTarget}\0`
-    ).join(""),
-  );
-}
-
-function decodeBlock(block: Uint8Array): Map<string, EntryState> {
-  const fields = decodeName(block).split("\0");
+function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
   const states = new Map<string, EntryState>();
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const [letter = "", mode = "", size = "", seconds = "", nanoseconds = ""] = fields[at]!.split(" ", 5);
-    const type = TYPES[letter];
-    if (type === undefined) throw new RangeError(`Cannot read a manifest's entry of type "${letter}"`);
-    const name = fields[at]!.slice(letter.length + mode.length + size.length + seconds.length + nanoseconds.length + 5);
-    states.set(name, {
-      type,
-      mode: parseInt(mode, 36),
-      sizeBytes: parseInt(size, 36),
-      mtimeSeconds: parseInt(seconds, 36),
-      mtimeNanoseconds: parseInt(nanoseconds, 36),
-      linkTarget: fields[at + 1]!,
-    });
+  for (const { label, state } of recordsIn(decodeName(block.content))) {
+    const { name, linkTarget } = parseLabel(label);
+    states.set(name, parseState(state, linkTarget));
   }
   return states;
 }
@@ -154,15 +150,13 @@ function decodeBlock(block: Uint8Array): Map<string, EntryState> {
 /** Writes it in one step, 0600. Throws a CliError, the old one intact. */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   const parts: Uint8Array[] = [];
-  for (const [directory, block] of manifest.blocks()) {
-    parts.push(encodeName(`${block.length.toString(36)} ${directory}\0`), block);
+  for (const [directory, { content, files, sizeBytes }] of manifest.blocks()) {
+    parts.push(encodeName(`${content.length} ${files} ${sizeBytes} ${directory}\0`), content);
   }
   const body = concatenate(parts);
   const head: Head = {
     version: FORMAT_VERSION,
     precision: manifest.precision,
-    files: manifest.files,
-    sizeBytes: manifest.sizeBytes,
     sample: manifest.sample,
     body: await digest(body),
   };
@@ -197,15 +191,19 @@ async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefin
   return head.version === FORMAT_VERSION ? head : undefined;
 }
 
-function parseBody(body: Uint8Array): Map<string, Uint8Array> {
-  const blocks = new Map<string, Uint8Array>();
+function parseBody(body: Uint8Array): Map<string, ManifestBlock> {
+  const blocks = new Map<string, ManifestBlock>();
   for (let at = 0; at < body.length;) {
     const end = body.indexOf(0, at);
     const label = decodeName(body.subarray(at, end));
-    const cut = label.indexOf(" ");
-    const length = parseInt(label.slice(0, cut), 36);
-    blocks.set(label.slice(cut + 1), body.subarray(end + 1, end + 1 + length));
-    at = end + 1 + length;
+    const [length = "", files = "", sizeBytes = ""] = label.split(" ", 3);
+    const directory = label.slice(length.length + files.length + sizeBytes.length + 3);
+    at = end + 1 + Number(length);
+    blocks.set(directory, {
+      content: body.subarray(end + 1, at),
+      files: Number(files),
+      sizeBytes: Number(sizeBytes),
+    });
   }
   return blocks;
 }

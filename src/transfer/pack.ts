@@ -64,9 +64,8 @@ class Packing {
 
   async run(): Promise<PackOutcome> {
     const rules = { policy: "mirror", precision: "nanoseconds", removals: "baseline", publish: "in-place" } as const;
-    // Against a tree that isn't there, everything is new.
     await walkTrees(
-      { from: this.request.root, to: "/nonexistent", baseline: EMPTY_MANIFEST, rules },
+      { from: this.request.root, to: undefined, baseline: EMPTY_MANIFEST, rules },
       {
         onPlan: async (plan) => {
           const at = (name: string) => `./${joinName(plan.directory, name)}`;

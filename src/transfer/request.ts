@@ -1,6 +1,7 @@
 // What a transfer is asked, and what it answers.
 import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import type { Manifest } from "./manifest.ts";
+import type { UnchangedDirectory } from "./walk.ts";
 
 /** What to transfer, and how. */
 export interface TransferRequest {
@@ -26,6 +27,11 @@ export interface TransferRequest {
   readonly notes?: string;
   /** `unpublished`: nobody reads `to` yet. `in-place`: readers see each file old or new, never half. */
   readonly publish: "unpublished" | "in-place";
+  /**
+   * `trust-record`: a directory that is as recorded where files come from is passed over if all its names are where they go.
+   * `look-at-all`: every name on both sides is compared.
+   */
+  readonly depth: "trust-record" | "look-at-all";
   readonly report?: (progress: TransferProgress) => void;
 }
 
@@ -67,6 +73,7 @@ export interface TransferPlan {
   readonly unreadable: readonly MissingPath[];
   /** The decisions, directory by directory, for {@linkcode carryOut}. */
   readonly directories: readonly DirectoryPlan[];
+  readonly unchanged: readonly UnchangedDirectory[];
 }
 
 /** How a transfer ended. */
@@ -87,5 +94,7 @@ export interface TransferOutcome {
   readonly lastWords: readonly string[];
   /** What both sides have in common now. */
   readonly manifest: Manifest;
+  /** Whether that is another record than the baseline. */
+  readonly recordChanged: boolean;
   readonly seconds: number;
 }

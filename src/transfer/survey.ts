@@ -4,6 +4,7 @@ import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { KeptPath, MissingPath, TransferPlan, TransferProgress, TransferRequest } from "./request.ts";
+import type { UnchangedDirectory } from "./walk.ts";
 
 /** A plan's figures. */
 export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;
@@ -35,6 +36,12 @@ export class Survey {
       this.#counts.bytesTotal += state.sizeBytes;
     }
     if (this.#counts.filesToTransfer > 0) this.#phase = "transferring";
+    this.#report();
+  }
+
+  addUnchanged({ block }: UnchangedDirectory): void {
+    this.#counts.filesTotal += block.files;
+    this.#counts.bytesTotal += block.sizeBytes;
     this.#report();
   }
 

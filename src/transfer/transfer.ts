@@ -11,7 +11,7 @@ import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.t
 import { readNotes } from "./notes.ts";
 import { checkRoom } from "./room.ts";
 import { Survey, toTransfer } from "./survey.ts";
-import { JOURNALS, walkTrees } from "./walk.ts";
+import { JOURNALS, type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
 export type {
@@ -31,6 +31,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
   const survey = new Survey(request);
   const directories: DirectoryPlan[] = [];
+  const unchanged: UnchangedDirectory[] = [];
   await walkTrees(
     await walkRequest(request),
     {
@@ -38,6 +39,10 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
         survey.add(plan);
         directories.push(plan);
       },
+      ...whereTrusted(request, (directory) => {
+        survey.addUnchanged(directory);
+        unchanged.push(directory);
+      }),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
     workplace,
@@ -53,12 +58,14 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     kept: survey.kept,
     unreadable: survey.unreadable,
     directories,
+    unchanged,
   };
 }
 
 /** Carries out a plan: exactly that, though each file is checked again when it is its turn. Errors as in {@linkcode transferTree}. */
 export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
-  const feed = async (receiver: Receiver) => {
+  const feed = async (receiver: WalkReceiver) => {
+    for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory);
     for (const { path, reason } of plan.unreadable) receiver.onUnreadable(path, "from", reason);
   };
@@ -70,26 +77,21 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  * there is no room, `missing-tool` where the engine asked for isn't there, and the signal's reason on a signal.
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
-  const feed = async (receiver: Receiver, workplace: Workplace) =>
+  const feed = async (receiver: WalkReceiver, workplace: Workplace) =>
     await walkTrees(await walkRequest(request), receiver, workplace, system);
   return await run(request, feed, system);
 }
 
-interface Receiver {
-  onPlan(plan: DirectoryPlan): Promise<void>;
-  onUnreadable(directory: string, side: "from" | "to", reason: string): void;
-}
-
 async function run(
   request: TransferRequest,
-  feed: (receiver: Receiver, workplace: Workplace) => Promise<void>,
+  feed: (receiver: WalkReceiver, workplace: Workplace) => Promise<void>,
   system: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
   await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
   const engine = engineFor(request, workplace);
   const survey = new Survey(request);
-  const manifest = new ManifestBuilder();
+  const manifest = new ManifestBuilder(request.baseline);
   const beside = await prepareTarget(request, engine);
   const writing = writingFor(request, engine, beside, workplace);
   const execution = new Execution(
@@ -106,6 +108,10 @@ async function run(
         survey.add(plan);
         await execution.add(plan);
       },
+      ...whereTrusted(request, (unchanged) => {
+        survey.addUnchanged(unchanged);
+        manifest.keep(unchanged.directory, unchanged.block);
+      }),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, workplace);
     const { filesToTransfer, bytesToTransfer } = survey.totals();
@@ -121,6 +127,7 @@ async function run(
     if (beside !== undefined) await Deno.remove(beside, { recursive: true }).catch(() => {});
   }
   survey.keepRecords(manifest);
+  const record = manifest.build("nanoseconds");
   const { tally } = execution;
   const missing = [...survey.unreadable, ...tally.missing];
   return {
@@ -139,12 +146,13 @@ async function run(
     missing: missing.map(({ path, reason }) => ({ path, reason })),
     vanishedOnly: missing.length > 0 && survey.unreadable.length === 0 && tally.missing.every((item) => item.vanished),
     lastWords: tally.lastWords.slice(-20),
-    manifest: manifest.build("nanoseconds"),
+    manifest: record,
+    recordChanged: record !== request.baseline,
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-async function walkRequest(request: TransferRequest): Promise<Parameters<typeof walkTrees>[0]> {
+async function walkRequest(request: TransferRequest): Promise<WalkRequest> {
   const deletesAll = request.policy === "stage-in" &&
     request.extraArgs.some((argument) => /^--del(ete)?\b/.test(argument));
   // A tree that nobody has used holds nothing but what a killed transfer left.
@@ -157,6 +165,13 @@ async function walkRequest(request: TransferRequest): Promise<Parameters<typeof 
   };
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules };
+}
+
+function whereTrusted(
+  { depth }: TransferRequest,
+  onUnchanged: (unchanged: UnchangedDirectory) => void,
+): Pick<WalkReceiver, "onUnchanged"> {
+  return depth === "trust-record" ? { onUnchanged } : {};
 }
 
 function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "native" {

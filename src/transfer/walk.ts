@@ -4,8 +4,17 @@ import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import type { Entry, EntryState } from "./entry.ts";
-import { listDirectories, type Listing, type Listings, listTree } from "./listing.ts";
-import type { Manifest } from "./manifest.ts";
+import {
+  listDirectories,
+  type Listing,
+  type ListingRequest,
+  type Listings,
+  listTree,
+  WHOLE_TREE_ENTRIES,
+} from "./listing.ts";
+import type { Manifest, ManifestBlock } from "./manifest.ts";
+import { decodeName } from "../system/file_names.ts";
+import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { joinName } from "../system/file_names.ts";
 import type { Workplace } from "./workplace.ts";
@@ -22,25 +31,37 @@ export const JOURNALS = ".euler-files-partial";
 /** What to walk. */
 export interface WalkRequest {
   readonly from: string;
-  /** May be missing; then everything is new. */
-  readonly to: string;
+  /** May be missing, and undefined where there is no such side at all; then everything is new. */
+  readonly to: string | undefined;
   readonly baseline: Manifest | undefined;
   /** What killed transfers brought since the baseline. */
   readonly notes?: Notes;
   readonly rules: DecisionRules;
 }
 
+/** A directory where nothing is to be done: the sending side is as it was recorded, and the receiving one has all of it. */
+export interface UnchangedDirectory {
+  readonly directory: string;
+  readonly block: ManifestBlock;
+}
+
 /** Where the walk hands over what it decided. The walk goes on below a directory when its promise is kept. */
 export interface WalkReceiver {
   onPlan(plan: DirectoryPlan): Promise<void> | void;
+  /**
+   * A directory that is as recorded where files come from, and has all names where they go: there nothing but names is looked at,
+   * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
+   */
+  readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
   onUnreadable(directory: string, side: "from" | "to", reason: string): void;
 }
 
 interface Visit {
   readonly directory: string;
-  readonly from: Entry | undefined;
-  readonly to: Entry | undefined;
+  /** `unseen`: it is there, and nothing more is known. */
+  readonly from: Entry | "unseen" | undefined;
+  readonly to: Entry | "unseen" | undefined;
 }
 
 /** Walks and decides. Throws a CliError where the source itself can't be read, and the signal's reason on a signal. */
@@ -54,43 +75,46 @@ export async function walkTrees(
   await walk.run();
 }
 
-const NOTHING: ReadonlyMap<string, EntryState> = new Map();
+const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
+const NOTHING: Listings = { entries: new Map(), selves: new Map() };
 
-type Sides<T> = { readonly from: T; readonly to: T };
+type Side = "from" | "to";
+type Facts = ListingRequest["facts"];
 
 class Walk {
   readonly #queue: Visit[] = [];
-  #whole: Sides<Listings | undefined> = { from: undefined, to: undefined };
+  readonly #whole = new Map<`${Side} ${Facts}`, Listings | undefined>();
+  /** How the receiving side is looked at first. */
+  readonly #firstLook: Facts;
 
   constructor(
     readonly request: WalkRequest,
     readonly receiver: WalkReceiver,
     readonly workplace: Workplace,
     readonly system: System,
-  ) {}
+  ) {
+    const { rules, notes, baseline } = request;
+    const trusts = receiver.onUnchanged !== undefined && baseline !== undefined && (notes?.size ?? 0) === 0 &&
+      rules.publish === "in-place" && rules.removals === "baseline" && rules.policy !== "mirror";
+    this.#firstLook = trusts ? "names" : "full";
+  }
 
   async run(): Promise<void> {
-    const isThere = await Deno.stat(this.request.to).then((info) => info.isDirectory, () => false);
-    if (this.workplace.latency === "local") this.#whole = await this.#listWhole(isThere);
-    await this.#visitRoot(isThere);
+    const { to } = this.request;
+    const isThere = to !== undefined && await Deno.stat(to).then((info) => info.isDirectory, () => false);
+    await this.#listWhole(isThere);
+    await this.#visit([{ directory: "", from: "unseen", to: isThere ? "unseen" : undefined }]);
     await this.#drain();
   }
 
-  async #listWhole(isThere: boolean): Promise<Sides<Listings | undefined>> {
-    const list = (side: "from" | "to") => listTree(this.#listing(side), this.workplace, this.system);
-    const [from, to] = await Promise.all([list("from"), isThere ? list("to") : undefined]);
-    return { from, to };
-  }
-
-  async #visitRoot(isThere: boolean): Promise<void> {
-    const list = (side: "from" | "to") => this.#list(side, [""]);
-    const [from, to] = await Promise.all([list("from"), isThere ? list("to") : undefined]);
-    const unread = from.entries.get("");
-    if (from.self === undefined || (unread !== undefined && "unreadable" in unread)) {
-      const reason = unread !== undefined && "unreadable" in unread ? unread.unreadable : "it is not there";
-      throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
-    }
-    await this.#decide({ directory: "", from: from.self, to: to?.self }, { from, to });
+  async #listWhole(isThere: boolean): Promise<void> {
+    const isLarge = (this.request.baseline?.files ?? 0) > WHOLE_TREE_ENTRIES;
+    if (this.workplace.latency === "waits" || isLarge) return;
+    const list = async (side: Side, facts: Facts) => {
+      const root = this.request[side]!;
+      this.#whole.set(`${side} ${facts}`, await listTree({ root, facts }, this.workplace, this.system));
+    };
+    await Promise.all([list("from", "full"), isThere ? list("to", this.#firstLook) : undefined]);
   }
 
   /** Keeps as many workers busy as the width allows until the queue is empty and nobody can add to it. */
@@ -116,17 +140,46 @@ class Walk {
   }
 
   async #visit(batch: readonly Visit[]): Promise<void> {
-    const list = (side: "from" | "to") =>
-      this.#list(side, batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory));
-    const [from, to] = await Promise.all([list("from"), list("to")]);
-    for (const visit of batch) await this.#decide(visit, { from, to });
+    const [from, to] = await Promise.all([
+      this.#list("from", batch, "full"),
+      this.#list("to", batch, this.#firstLook),
+    ]);
+    const changed = this.#firstLook === "full" ? batch : batch.filter((visit) => !this.#passOver(visit, { from, to }));
+    const received = this.#firstLook === "full" ? to : await this.#list("to", changed, "full");
+    for (const visit of changed) await this.#decide(visit, { from, to: received });
   }
 
-  async #decide(visit: Visit, listings: Sides<Listings | undefined>): Promise<void> {
-    const { directory } = visit;
-    const side = (name: "from" | "to"): Listing =>
-      visit[name] === undefined ? [] : listings[name]?.entries.get(directory) ?? [];
+  /** Hands a directory over as unchanged, if it is. */
+  #passOver({ directory, to }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
+    const block = this.request.baseline?.blocks().get(directory);
+    const from = listings.from.entries.get(directory);
+    if (block === undefined || from === undefined || "unreadable" in from) return false;
+    const recorded = decodeName(block.content);
+    const names = listings.to.entries.get(directory);
+    if (to === undefined || names === undefined || "unreadable" in names) return false;
+    if (!hasSameEntries(from, recorded) || !hasAllNames(names, recorded)) return false;
+    this.receiver.onUnchanged?.({ directory, block });
+    for (const entry of from) {
+      if (entry.type !== "directory") continue;
+      this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
+    }
+    return true;
+  }
+
+  async #decide(
+    { directory, ...visit }: Visit,
+    listings: { readonly from: Listings; readonly to: Listings },
+  ): Promise<void> {
+    const side = (name: Side): Listing => visit[name] === undefined ? [] : listings[name].entries.get(directory) ?? [];
+    const self = (name: Side): Entry | undefined => {
+      const known = visit[name];
+      return known === "unseen" ? listings[name].selves.get(directory) : known;
+    };
     const [from, to] = [side("from"), side("to")];
+    if (directory === "" && ("unreadable" in from || self("from") === undefined)) {
+      const reason = "unreadable" in from ? from.unreadable : "it is not there";
+      throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
+    }
     if ("unreadable" in from || "unreadable" in to) {
       if ("unreadable" in from) this.receiver.onUnreadable(directory, "from", from.unreadable);
       if ("unreadable" in to) this.receiver.onUnreadable(directory, "to", to.unreadable);
@@ -135,9 +188,9 @@ class Walk {
     let recorded: ReadonlyMap<string, EntryState> | undefined;
     const noted = this.#notedIn(directory, from, to);
     const baseline = (name: string) =>
-      noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING).get(name);
+      noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
     const received = directory === "" ? to.filter((entry) => entry.name !== JOURNALS) : to;
-    const facts = { directory, from, to: received, baseline, fromSelf: visit.from, toSelf: visit.to };
+    const facts = { directory, from, to: received, baseline, fromSelf: self("from"), toSelf: self("to") };
     const plan = decideDirectory(facts, this.request.rules);
     await this.receiver.onPlan(plan);
     for (const { name, ...sides } of plan.descend) {
@@ -161,14 +214,11 @@ class Walk {
       });
   }
 
-  async #list(side: "from" | "to", directories: readonly string[]): Promise<Listings> {
-    const whole = this.#whole[side];
+  async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {
+    const whole = this.#whole.get(`${side} ${facts}`);
     if (whole !== undefined) return whole;
-    if (directories.length === 0) return { entries: new Map(), self: undefined };
-    return await listDirectories(this.#listing(side), directories, this.workplace, this.system);
-  }
-
-  #listing(side: "from" | "to"): { root: string; facts: "full" } {
-    return { root: this.request[side], facts: "full" };
+    const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
+    if (directories.length === 0) return NOTHING;
+    return await listDirectories({ root: this.request[side]!, facts }, directories, this.workplace, this.system);
   }
 }

@@ -72,6 +72,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
     from,
     to,
     policy: "mirror",
+    depth: "look-at-all",
     engine: "auto",
     extraArgs: [],
     baseline: undefined,

@@ -18,6 +18,7 @@ testNeeding(
         from: `${root}/from`,
         to: `${root}/to`,
         policy: "stage-in",
+        depth: "look-at-all",
         engine: "rsync",
         extraArgs: [],
         baseline: undefined,

@@ -39,7 +39,16 @@ export function testSystem(signal: AbortSignal = new AbortController().signal): 
 /** A request with the usual answers. */
 export function requestFor(from: string, to: string, changes: Partial<TransferRequest> = {}): TransferRequest {
   return {
-    ...{ from, to, policy: "stage-in", engine: "auto", extraArgs: [], baseline: undefined, publish: "unpublished" },
+    ...{
+      from,
+      to,
+      policy: "stage-in",
+      depth: "trust-record",
+      engine: "auto",
+      extraArgs: [],
+      baseline: undefined,
+      publish: "unpublished",
+    },
     ...changes,
   };
 }

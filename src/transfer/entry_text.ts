@@ -1,0 +1,103 @@
+// An entry as text, in the words of find(1): a listing and a manifest say the same thing in the same way, so that an
+// unchanged directory is known by comparing two texts, and only what differs is ever parsed.
+import type { FoundEntry } from "../tools/find.ts";
+import type { Entry, EntryState, EntryType } from "./entry.ts";
+
+const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link" };
+const LETTERS = { file: "f", directory: "d", link: "l", special: "s" } as const;
+
+/** The name and what the link leads to, as `name//target`: no name contains a slash, a target may contain any. */
+export function labelOf(name: string, linkTarget: string): string {
+  return `${name}//${linkTarget}`;
+}
+
+/** The way back from {@linkcode labelOf}. */
+export function parseLabel(label: string): { readonly name: string; readonly linkTarget: string } {
+  const cut = label.indexOf("//");
+  return { name: label.slice(0, cut), linkTarget: label.slice(cut + 2) };
+}
+
+/** `letter mode size seconds.fraction`: mode in octal, ten digits of a fraction, seconds rounded down. */
+export function stateText(state: EntryState): string {
+  if (state.text !== undefined) return state.text;
+  const fraction = state.mtimeNanoseconds.toString().padStart(9, "0");
+  return `${LETTERS[state.type]} ${state.mode.toString(8)} ${state.sizeBytes} ${state.mtimeSeconds}.${fraction}0`;
+}
+
+/** The way back from {@linkcode stateText}, together with where a link leads. Throws a RangeError for anything else. */
+export function parseState(text: string, linkTarget: string): EntryState {
+  const [letter = "", mode = "", size = "", time = ""] = text.split(" ");
+  const type = letter === "s" ? "special" : TYPES[letter];
+  if (type === undefined) throw new RangeError(`Cannot read an entry's text "${text}"`);
+  return { type, mode: parseInt(mode, 8), sizeBytes: Number(size), ...parseTime(time), linkTarget };
+}
+
+/** The size in a state's text. */
+export function sizeIn(text: string): number {
+  const from = text.indexOf(" ", 2) + 1;
+  return Number(text.slice(from, text.indexOf(" ", from)));
+}
+
+function parseTime(time: string): Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds"> {
+  const point = time.indexOf(".");
+  return { mtimeSeconds: Number(time.slice(0, point)), mtimeNanoseconds: Number(time.slice(point + 1, point + 10)) };
+}
+
+/** A found entry; its numbers are parsed when somebody asks for one. */
+export class ListedEntry implements Entry {
+  readonly name: string;
+  readonly type: EntryType;
+  readonly linkTarget: string;
+  readonly text: string;
+  readonly #more: string;
+  #state: EntryState | undefined;
+
+  /** `name` without its directory. */
+  constructor(found: FoundEntry, name: string) {
+    this.name = name;
+    this.type = found.state[0] === "s" ? "special" : TYPES[found.state[0]!]!;
+    this.linkTarget = found.linkTarget;
+    this.text = found.state;
+    this.#more = found.more;
+  }
+
+  get mode(): number {
+    return this.#parsed().mode;
+  }
+
+  get sizeBytes(): number {
+    return this.type === "file" ? sizeIn(this.text) : 0;
+  }
+
+  get mtimeSeconds(): number {
+    return this.#parsed().mtimeSeconds;
+  }
+
+  get mtimeNanoseconds(): number {
+    return this.#parsed().mtimeNanoseconds;
+  }
+
+  get linkGroup(): string {
+    return this.type !== "file" || this.#more.startsWith("1 ") ? "" : this.#more.split(" ")[1]!;
+  }
+
+  get userId(): number {
+    return Number(this.#more.split(" ")[3]);
+  }
+
+  get groupId(): number {
+    return Number(this.#more.split(" ")[4]);
+  }
+
+  get sparse(): boolean {
+    return this.type === "file" && Number(this.#more.split(" ")[2]) * 512 < this.sizeBytes;
+  }
+
+  get specialKind(): string {
+    return this.type === "special" ? this.#more.split(" ")[5]! : "";
+  }
+
+  #parsed(): EntryState {
+    return this.#state ??= parseState(this.text, this.linkTarget);
+  }
+}

@@ -1,0 +1,34 @@
+// Whether a directory is still what the manifest says, told from texts alone. Pure.
+import type { Entry, EntryState } from "./entry.ts";
+import { labelOf, parseLabel, stateText } from "./entry_text.ts";
+
+/** A directory's entries as one text: for each its label and its state, each followed by a NUL. */
+export function directoryText(records: readonly (readonly [name: string, state: EntryState])[]): string {
+  return records.map(([name, state]) => `${labelOf(name, state.linkTarget)}\0${stateText(state)}\0`).join("");
+}
+
+/** The labels and states of {@linkcode directoryText}. */
+export function* recordsIn(text: string): Generator<{ readonly label: string; readonly state: string }> {
+  const fields = text.split("\0");
+  for (let at = 0; at + 1 < fields.length; at += 2) yield { label: fields[at]!, state: fields[at + 1]! };
+}
+
+/** Whether exactly these entries were recorded, with these states. Directories are mostly read in the order they were before. */
+export function hasSameEntries(listing: readonly Entry[], recorded: string): boolean {
+  if (directoryText(listing.map((entry) => [entry.name, entry])) === recorded) return true;
+  const there = new Map(listing.map((entry) => [labelOf(entry.name, entry.linkTarget), stateText(entry)]));
+  for (const { label, state } of recordsIn(recorded)) {
+    if (there.get(label) !== state) return false;
+    there.delete(label);
+  }
+  return there.size === 0;
+}
+
+/** Whether everything recorded is there, as names of the right types; the listing may have more, and needn't have states. */
+export function hasAllNames(listing: readonly Entry[], recorded: string): boolean {
+  const there = new Map(listing.map((entry) => [entry.name, entry.text?.[0]]));
+  for (const { label, state } of recordsIn(recorded)) {
+    if (there.get(parseLabel(label).name) !== state[0]) return false;
+  }
+  return true;
+}
