@@ -17,7 +17,7 @@ export function findPrograms(ours: string): BenchProgram[] {
       name: "euler-files",
       needs: "sh",
       command: (from, to) =>
-        `EULER_FILES_CONFIG="$PWD/config.json" BENCH_SCRATCH=${to} ${ours} sync --force --quiet >/dev/null # ${from}`,
+        `EULER_FILES_CONFIG="$PWD/config.json" BENCH_SCRATCH=${to} ${ours} sync --quiet >/dev/null # ${from}`,
     },
     { name: "rsync -a", needs: "rsync", command: (from, to) => `rsync -a ${from}/ ${to}/` },
     { name: "rsync -aW", needs: "rsync", command: (from, to) => `rsync -aW ${from}/ ${to}/` },

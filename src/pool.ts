@@ -13,6 +13,11 @@ export class Pool {
     this.#onFailure = onFailure;
   }
 
+  /** How many tasks run at this moment. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Starts a task, at once or when one ends. Resolves as soon as it has started: awaiting this keeps the caller from running ahead. */
   async start(task: () => Promise<void>): Promise<void> {
     while (this.#running.size >= this.#width && this.#failure === undefined) {

@@ -44,9 +44,12 @@ export interface Tally {
   readonly lastWords: string[];
 }
 
-/** Shards where operations wait: small ones, so that all pipelines have work until the end. */
+/** Shards where operations wait: small ones, so that all pipelines have work until the end, and the smaller the fewer run yet. */
 const WAITING_SHARD = { files: 256, sizeBytes: 64 * 1024 * 1024 };
 const LOCAL_SHARD = { files: 4096, sizeBytes: 1024 * 1024 * 1024 };
+
+/** The first shards: worth a process where a file takes milliseconds. A small tree has nothing but first shards. */
+const FIRST_SHARD_FILES = 24;
 
 /** Below so many names a process of their own isn't worth its start even where each operation waits. */
 const LEAST_SHARE = 12;
@@ -69,6 +72,7 @@ export class Execution {
   readonly #large: LargeFiles | undefined;
   #shard: Item[] = [];
   #shardBytes = 0;
+  #queuedFiles = 0;
   #special: Item[] = [];
 
   constructor(
@@ -131,7 +135,11 @@ export class Execution {
       plan.linked.length;
     if (writes > 0) await this.#makeWritable(plan);
     for (const entry of plan.clears) await this.#removeEntry(directory, entry);
-    for (const entry of plan.makes) await this.#makeDirectory(joinName(directory, entry.name));
+    await forEachAtOnce(
+      plan.makes,
+      this.workplace.width,
+      (entry) => this.#makeDirectory(joinName(directory, entry.name)),
+    );
     for (const entry of plan.modes) await this.#setMode(directory, entry);
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
       this.#finish.push({ directory, self: plan.fromSelf });
@@ -179,12 +187,18 @@ export class Execution {
     }
     this.#shard.push(item);
     this.#shardBytes += item.entry.sizeBytes;
+    this.#queuedFiles++;
     if (grouping === "alone" && this.#isFull()) await this.#flush();
   }
 
   #isFull(): boolean {
-    const limit = this.workplace.latency === "waits" ? WAITING_SHARD : LOCAL_SHARD;
-    return this.#shard.length >= limit.files || this.#shardBytes >= limit.sizeBytes;
+    const { latency, width } = this.workplace;
+    if (latency === "local") {
+      return this.#shard.length >= LOCAL_SHARD.files || this.#shardBytes >= LOCAL_SHARD.sizeBytes;
+    }
+    const share = Math.max(FIRST_SHARD_FILES, Math.floor(this.#queuedFiles / (width / 3)));
+    const files = this.#pool.running < width / 2 ? Math.min(share, WAITING_SHARD.files) : WAITING_SHARD.files;
+    return this.#shard.length >= files || this.#shardBytes >= WAITING_SHARD.sizeBytes;
   }
 
   #needsSpecial(item: Item): boolean {
