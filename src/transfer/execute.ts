@@ -197,7 +197,7 @@ export class Execution {
       return this.#shard.length >= LOCAL_SHARD.files || this.#shardBytes >= LOCAL_SHARD.sizeBytes;
     }
     const share = Math.max(FIRST_SHARD_FILES, Math.floor(this.#queuedFiles / (width / 3)));
-    const files = this.#pool.running < width / 2 ? Math.min(share, WAITING_SHARD.files) : WAITING_SHARD.files;
+    const files = this.#pool.running < width ? Math.min(share, WAITING_SHARD.files) : WAITING_SHARD.files;
     return this.#shard.length >= files || this.#shardBytes >= WAITING_SHARD.sizeBytes;
   }
 
