@@ -129,6 +129,8 @@ export async function buildImage(
   await using _lock = await acquireLock({
     path: plan.places.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
+    deadlineSetting: "lock_timeout_seconds",
+
     onWait: (holder) =>
       audience.report({
         type: "note",

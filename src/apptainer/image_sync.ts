@@ -129,6 +129,8 @@ export async function syncImage(
   await using _lock = await acquireLock({
     path: facts.scratch.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
+    deadlineSetting: "lock_timeout_seconds",
+
     onWait: (holder) =>
       report({ type: "note", subject: name, text: `waiting: it is being synced ${describe(holder, system)}` }),
   }, system);

@@ -45,6 +45,8 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
       await acquireLock({
         path,
         deadlineSeconds: request.deadlineSeconds,
+        deadlineSetting: "lock_timeout_seconds",
+
         onWait: (holder) =>
           report({
             type: "note",

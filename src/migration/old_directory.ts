@@ -1,7 +1,7 @@
 // The last part of a migration: the old directory is put aside, looked at once more, and deleted only if nothing in it is new.
-import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync } from "../tools/rsync.ts";
 import { listRsyncDifferences } from "../tools/rsync_compare.ts";
@@ -104,36 +104,12 @@ async function listLateRewrites({ aside, to, rewritten }: Journal): Promise<stri
 
 async function removeAside(aside: string, system: System): Promise<OldDirectoryOutcome> {
   try {
-    for (const { name } of await Array.fromAsync(Deno.readDir(aside))) {
-      // Between two names is where a signal may stop it: the next run goes on.
-      system.signal.throwIfAborted();
-      await removeTree(`${aside}/${name}` as AbsolutePath);
-    }
-    await removeTree(aside);
+    // A signal may stop it between two names: the next run goes on.
+    await removeInPlace(aside, system.signal);
     return { deleted: true, keptAt: undefined, warnings: [], failed: false };
   } catch (error) {
     system.signal.throwIfAborted();
     const { text, hint } = keep(aside, `not all of it could be deleted: ${messageOf(error)}`).warnings[0]!;
     return { deleted: false, keptAt: aside, warnings: [{ text, hint }], failed: true };
-  }
-}
-
-/** Removes a tree and never follows a link. Directories that were made read-only (Go's module cache is) are opened first. */
-async function removeTree(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    await openDirectories(path);
-    await Deno.remove(path, { recursive: true });
-  }
-}
-
-async function openDirectories(path: string): Promise<void> {
-  const info = await Deno.lstat(path);
-  if (!info.isDirectory) return;
-  await Deno.chmod(path, (info.mode ?? 0) & 0o7777 | 0o700);
-  for await (const entry of Deno.readDir(path)) {
-    if (entry.isDirectory) await openDirectories(`${path}/${entry.name}`);
   }
 }

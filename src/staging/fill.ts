@@ -5,21 +5,17 @@ import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
-import { readManifest, writeManifest } from "../transfer/manifest.ts";
+import { writeManifest } from "../transfer/manifest.ts";
 import { removeNotes } from "../transfer/notes.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
-import { newestMtimeOf, observeVariable, type VariableFacts } from "./observe.ts";
-import { readRecordedSource, writeRecordedSource } from "./recorded_source.ts";
+import { newestMtimeOf, observeVariable } from "./observe.ts";
+import { writeRecordedSource } from "./recorded_source.ts";
 import { retireTarget } from "./retire.ts";
-import type { StageRequest, StageResult, StageWarning } from "./stage_result.ts";
-
-/** A staging request together with the facts read under the lock. */
-export interface FillRequest extends StageRequest {
-  readonly facts: VariableFacts;
-}
+import type { StageResult, StageWarning } from "./stage_result.ts";
 
 /** How many file names a marker keeps to look for later. */
 const SAMPLE_FILES = 16;
@@ -29,17 +25,12 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const formerSource = await readRecordedSource(layout, facts.marker);
-  const way = wayToFill(request, formerSource);
-  const recorded = way === "replacement" ? undefined : await readManifest(layout.manifest);
-  if (recorded !== undefined && recorded.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
-    return { status: "failed", error: emptiedSource(request, recorded.files) };
-  }
-  const baseline = way === "in-place" ? recorded : undefined;
+  const filling = { layout, ...await findFillWay(request) };
+  const { way, formerSource } = filling;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   const newestMtimeSeconds = await newestMtimeOf(variable.source, facts.source);
   await removeMarker(layout.marker);
-  const outcome = await transferTwiceIfVanished(request, { layout, way, baseline }, system, report);
+  const outcome = await transferTwiceIfVanished(request, filling, system, report);
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
 
   const warnings = outcomeWarnings(variable.name, outcome);
@@ -63,41 +54,13 @@ async function record(layout: VariableLayout, source: string, outcome: TransferO
   await removeNotes(layout.notes);
 }
 
-/** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
-function wayToFill(
-  { facts, variable }: FillRequest,
-  formerSource: string | undefined,
-): "first" | "replacement" | "in-place" {
-  if (facts.target.state === "missing") return "first";
-  return formerSource !== undefined && formerSource !== variable.source ? "replacement" : "in-place";
-}
-
-function isEmpty(facts: VariableFacts): boolean {
-  return facts.source.state === "directory" && facts.source.names.length === 0;
-}
-
-function emptiedSource({ variable }: FillRequest, files: number): CliError {
-  return new CliError(
-    "refused",
-    `Cannot stage "${variable.name}": its source "${variable.source}" is empty now, and held ${
-      formatFiles(files)
-    } before`,
-    {
-      hint:
-        `check that it is mounted; if it is meant to be empty, run \`euler-files sync --force --var ${variable.name}\``,
-    },
-  );
-}
-
-interface FillWay {
+interface Filling extends FillWay {
   readonly layout: VariableLayout;
-  readonly way: "first" | "replacement" | "in-place";
-  readonly baseline: Awaited<ReturnType<typeof readManifest>>;
 }
 
 async function transferTwiceIfVanished(
   request: FillRequest,
-  fill: FillWay,
+  fill: Filling,
   system: System,
   report: Report,
 ): Promise<TransferOutcome> {

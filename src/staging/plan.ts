@@ -1,8 +1,8 @@
 // What staging one variable would do: the same look and the same planner as the real run, and then nothing.
 import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
+import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
 import { look, refusal } from "./stage.ts";
 import type { StageRequest } from "./stage_result.ts";
@@ -28,16 +28,17 @@ export async function planVariable(request: StageRequest, system: System): Promi
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   try {
+    const { way, baseline } = await findFillWay({ ...request, facts });
     const plan = await planTransfer({
       from: variable.source,
-      to: layout.target,
+      to: way === "in-place" ? layout.target : layout.partial,
       policy: "stage-in",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
-      publish: facts.target.state === "missing" ? "unpublished" : "in-place",
+      publish: way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
-      baseline: await readManifest(layout.manifest),
-      ...(facts.target.state === "missing" ? {} : { notes: layout.notes }),
+      baseline,
+      ...(way === "in-place" ? { notes: layout.notes } : {}),
     }, system);
     return {
       status: "would-sync",

@@ -42,6 +42,8 @@ export async function pushVariable(request: PushRequest, system: System, report:
     await using _lock = await acquireLock({
       path: layout.lock,
       deadlineSeconds: settings.lockTimeoutSeconds,
+      deadlineSetting: "lock_timeout_seconds",
+
       onWait: (holder) =>
         report({ type: "note", subject: variable.name, text: `waiting, it is in use ${describe(holder, system)}` }),
     }, system);

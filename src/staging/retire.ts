@@ -1,5 +1,7 @@
 // Takes away a target that was staged from another source, unless it holds work that was never pushed.
-import { formatFiles } from "../format.ts";
+import { messageOf } from "../errors.ts";
+import { formatFiles, shellWord } from "../format.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
@@ -15,14 +17,15 @@ export async function retireTarget(
   const unpushed = await countUnpushed(layout, formerSource, system);
   await Deno.rename(layout.target, aside);
   if (unpushed === 0) {
-    // Removing never follows links: Deno.remove takes a link for itself.
-    await Deno.remove(aside, { recursive: true }).catch(() => {});
-    return [];
+    return await removeInPlace(aside).then(() => [], (error) => [{
+      text: `the former copy could not be removed altogether: ${messageOf(error)}`,
+      hint: `remove it: rm -r ${shellWord(aside)}`,
+    }]);
   }
   return [{
     text: `the source changed from ${formerSource}; the former copy has ` +
       `${unpushed === undefined ? "perhaps changes" : formatFiles(unpushed)} never pushed and is kept in "${aside}"`,
-    hint: `remove it when you don't need it: rm -r '${aside}'`,
+    hint: `remove it when you don't need it: rm -r ${shellWord(aside)}`,
   }];
 }
 

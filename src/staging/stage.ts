@@ -70,6 +70,8 @@ async function waitForTurn(request: StageRequest, system: System, report: Report
   return await acquireLock({
     path: layout.lock,
     deadlineSeconds: settings.lockTimeoutSeconds,
+    deadlineSetting: "lock_timeout_seconds",
+
     onWait: (holder) => {
       report({ type: "note", subject: variable.name, text: `waiting, it is being staged ${describe(holder, system)}` });
       watching.use(watchProgress(layout.progress, variable.name, report));

@@ -8,6 +8,8 @@ export interface LockRequest {
   /** The lock file, absolute. It is made (0600) if it isn't there, and stays: removing it would split its waiters. */
   readonly path: string;
   readonly deadlineSeconds: number;
+  /** Where the deadline can be set; without it, it is fixed. */
+  readonly deadlineSetting?: string;
   /** Called when someone else has it: once at the start of the wait, with what they wrote about themselves. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
 }
@@ -44,8 +46,10 @@ export function lockedError(request: LockRequest, holder: LockHolder | undefined
     "locked",
     `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s`,
     {
-      hint:
-        "wait for the other job, or raise lock_timeout_seconds with `euler-files config set lock_timeout_seconds N`",
+      hint: request.deadlineSetting === undefined
+        ? "run it again when the other one has ended"
+        : `wait for the other job, or raise ${request.deadlineSetting} with ` +
+          `\`euler-files config set ${request.deadlineSetting} N\``,
     },
   );
 }

@@ -69,18 +69,23 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
     killTimer = setTimeout(() => tryKill(child, "SIGKILL"), (TERMINATION_SECONDS + 1) * 1000);
   };
   system.signal.addEventListener("abort", stop, { once: true });
+  const enough = new AbortController();
   try {
     const output = Promise.all([
       request.onStdoutBytes !== undefined
-        ? hand(child.stdout, request.onStdoutBytes)
+        ? hand(child.stdout, request.onStdoutBytes, enough.signal)
         : request.onStdout === "inherit"
         ? ""
-        : collect(child.stdout, request.onStdout, request.onStdout ? 0 : Infinity),
-      request.onStderr === "inherit" ? "" : collect(child.stderr, request.onStderr, KEPT_CHARACTERS),
+        : collect(child.stdout, request.onStdout, request.onStdout ? 0 : Infinity, enough.signal),
+      request.onStderr === "inherit" ? "" : collect(child.stderr, request.onStderr, KEPT_CHARACTERS, enough.signal),
     ]);
     const status = await child.status;
     // What a stopped program leaves running may hold its streams open for as long as it likes.
     await Promise.race([output, aborted.promise]);
+    if (system.signal.aborted) {
+      enough.abort();
+      await output.catch(() => {});
+    }
     system.signal.throwIfAborted();
     const [stdout, stderr] = await output;
     return { code: status.code, stdout, stderr };
@@ -136,8 +141,16 @@ function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
-async function hand(stream: ReadableStream<Uint8Array>, onBytes: (bytes: Uint8Array) => void): Promise<string> {
-  for await (const bytes of stream) onBytes(bytes);
+async function hand(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onBytes: (bytes: Uint8Array<ArrayBuffer>) => void,
+  enough: AbortSignal,
+): Promise<""> {
+  const reader = stream.getReader();
+  const cancel = () => void reader.cancel().catch(() => {});
+  enough.addEventListener("abort", cancel, { once: true });
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) onBytes(piece.value);
+  enough.removeEventListener("abort", cancel);
   return "";
 }
 
@@ -145,13 +158,18 @@ async function collect(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   onText: ((text: string) => void) | undefined,
   keptCharacters: number,
+  enough: AbortSignal,
 ): Promise<string> {
   let kept = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+  const decoder = new TextDecoder();
+  const take = (text: string) => {
+    if (text === "") return;
     onText?.(text);
     kept += text;
     if (kept.length > 2 * keptCharacters) kept = kept.slice(-keptCharacters);
-  }
+  };
+  await hand(stream, (bytes) => take(decoder.decode(bytes, { stream: true })), enough);
+  take(decoder.decode());
   return kept.length > keptCharacters ? kept.slice(-keptCharacters) : kept;
 }
 

@@ -6,12 +6,13 @@ import { withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution, type Writing } from "./execute.ts";
 import { ManifestBuilder } from "./manifest.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
 import { joinName } from "../system/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
 import { checkRoom } from "./room.ts";
 import { Survey, toTransfer } from "./survey.ts";
-import { JOURNALS, type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
+import { type UnchangedDirectory, UNFINISHED, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
 export type {
@@ -203,10 +204,10 @@ function writingFor(
     durability: request.policy === "stage-out" ? "durable" : "fast",
     extraArgs: withoutDestructive(request.extraArgs),
   } as const;
-  // A killed rsync leaves half a file under a name of its own: in a target somebody uses it would be pushed home as a new one.
-  const temporary = request.policy === "stage-in" && beside !== undefined ? { temporary: beside } : {};
+  // A killed rsync leaves half a file under a name of its own, which the next transfer would take for a new one.
+  const temporary = beside === undefined ? {} : { temporary: beside };
   const copy = { kind: "rsync", options: { ...common, ...temporary, keep: "copy" } } as const;
-  const content = { kind: "rsync", options: { ...common, keep: "content" } } as const;
+  const content = { kind: "rsync", options: { ...common, ...temporary, keep: "content" } } as const;
   if (engine === "rsync") {
     if (request.policy === "stage-out") {
       return { files: content, special: undefined, directories: "none", directoryMode: "umask" };
@@ -215,7 +216,7 @@ function writingFor(
   }
   return {
     files: beside === undefined
-      ? { kind: "tar", journals: `${request.to}/${JOURNALS}` }
+      ? { kind: "tar", journals: `${request.to}/${UNFINISHED}` }
       : { kind: "tar beside", beside, keep: request.policy === "stage-out" ? "content" : "copy" },
     special: workplace.hasRsync ? (request.policy === "stage-out" ? content : copy) : undefined,
     directories: request.policy === "stage-out" ? "none" : "tar",
@@ -223,7 +224,7 @@ function writingFor(
   };
 }
 
-/** Makes the root; for in-place writing also a tree beside it. Clears what a killed transfer left there. */
+/** Makes the root; for in-place writing also a place for what is unfinished. Clears what a killed transfer left there. */
 async function prepareTarget(request: TransferRequest, engine: "rsync" | "native"): Promise<string | undefined> {
   await Deno.mkdir(request.to, { recursive: true, mode: request.policy === "stage-out" ? 0o777 : 0o700 });
   const [from, to] = await Promise.all([Deno.realPath(request.from), Deno.realPath(request.to)]);
@@ -231,12 +232,25 @@ async function prepareTarget(request: TransferRequest, engine: "rsync" | "native
     throw new CliError("refused", `Cannot transfer "${request.from}" to "${request.to}": one is inside the other`);
   }
   const isUnused = request.policy === "stage-in" && request.publish === "unpublished";
-  // Where rsync writes home there may be no right to write beside it.
-  if (isUnused || (engine === "rsync" && request.policy !== "stage-in")) return undefined;
+  if (isUnused || (engine === "rsync" && request.policy === "mirror")) return undefined;
+  if (engine === "rsync" && request.policy === "stage-out") return await prepareInside(to);
   await sweep(`${to}.incoming-`);
   const beside = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
   await Deno.mkdir(beside, { mode: 0o700 });
   return beside;
+}
+
+/** A place inside the root: at home there may be no right to write beside it. Undefined where there is none to write in it either. */
+async function prepareInside(to: string): Promise<string | undefined> {
+  const inside = `${to}/${UNFINISHED}`;
+  try {
+    await removeInPlace(inside);
+    await Deno.mkdir(inside, { mode: 0o700 });
+    return inside;
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
 }
 
 /** Removes trees of that prefix that nobody has used for long: a living one gets a new directory with every shard. */

@@ -25,8 +25,8 @@ const BATCH_DIRECTORIES = { least: 24, most: { waits: 64, local: 400 } };
 /** Processes at once on each side: more of them take the processor's time from one another before they gain any. */
 const MOST_LISTERS = 16;
 
-/** Where an unfinished tree notes which parts of its large files it has; no part of the tree. */
-export const JOURNALS = ".euler-files-partial";
+/** A directory at the root of a tree for what is unfinished: half-written files, and which parts of large ones are there. No part of the tree. */
+export const UNFINISHED = ".euler-files-partial";
 
 /** What to walk. */
 export interface WalkRequest {
@@ -152,7 +152,7 @@ class Walk {
   /** Hands a directory over as unchanged, if it is. */
   #passOver({ directory, to }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     const block = this.request.baseline?.blocks().get(directory);
-    const from = listings.from.entries.get(directory);
+    const from = entriesOf(listings.from, directory);
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
@@ -170,7 +170,7 @@ class Walk {
     { directory, ...visit }: Visit,
     listings: { readonly from: Listings; readonly to: Listings },
   ): Promise<void> {
-    const side = (name: Side): Listing => visit[name] === undefined ? [] : listings[name].entries.get(directory) ?? [];
+    const side = (name: Side): Listing => visit[name] === undefined ? [] : entriesOf(listings[name], directory) ?? [];
     const self = (name: Side): Entry | undefined => {
       const known = visit[name];
       return known === "unseen" ? listings[name].selves.get(directory) : known;
@@ -189,8 +189,7 @@ class Walk {
     const noted = this.#notedIn(directory, from, to);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
-    const received = directory === "" ? to.filter((entry) => entry.name !== JOURNALS) : to;
-    const facts = { directory, from, to: received, baseline, fromSelf: self("from"), toSelf: self("to") };
+    const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to") };
     const plan = decideDirectory(facts, this.request.rules);
     await this.receiver.onPlan(plan);
     for (const { name, ...sides } of plan.descend) {
@@ -221,4 +220,11 @@ class Walk {
     if (directories.length === 0) return NOTHING;
     return await listDirectories({ root: this.request[side]!, facts }, directories, this.workplace, this.system);
   }
+}
+
+/** What a listing has for a directory, without what is no part of the tree. */
+function entriesOf(listings: Listings, directory: string): Listing | undefined {
+  const entries = listings.entries.get(directory);
+  if (directory !== "" || entries === undefined || "unreadable" in entries) return entries;
+  return entries.filter((entry) => entry.name !== UNFINISHED);
 }

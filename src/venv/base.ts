@@ -74,6 +74,7 @@ export async function lockVenv(
   return await acquireLock({
     path: `${path.slice(0, slash)}/.${path.slice(slash + 1)}.lock`,
     deadlineSeconds,
+    deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) =>
       onWait(`waiting for ${holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`}`),
   }, system);

@@ -296,6 +296,9 @@ Deno.test("a source that is suddenly empty doesn't empty scratch", async () => {
   assert.equal(run.code, 1);
   assert.match(run.stderr, /is empty now, and held 3 files before/);
   assert.equal((await readTree(world.path(TARGET)))["version.txt"], "1");
+  const dry = await world.run(["sync", "--dry-run"]);
+  assert.deepEqual([dry.code, dry.stdout], [1, "false;\n"]);
+  assert.match(dry.stderr, /is empty now, and held 3 files before/);
   assert.equal((await world.run(["sync", "--force"])).code, 0);
   assert.deepEqual(await readTree(world.path(TARGET)), {});
 });

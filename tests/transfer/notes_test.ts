@@ -64,3 +64,36 @@ testTrees(
     assert.equal((await running).status, "complete");
   },
 );
+
+testTrees(
+  "a half-written file of rsync at home stands where no sync takes it for a file, and the next push clears it away",
+  async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn, stageOut } = await staged(place.path);
+    await shell(
+      "head -c 4M /dev/urandom >large; mkdir sub; head -c 4M /dev/urandom >sub/large",
+      `${place.path}/scratch`,
+    );
+    const killing = new AbortController();
+    const request = { ...stageOut("rsync"), extraArgs: ["--bwlimit=2000"] };
+    const running = transferTree(request, testSystem(killing.signal));
+    const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
+    for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.match(await shell(half, place.path), /^\.\/home\/\.euler-files-partial/);
+    // What a kill -9 leaves: a copy of it, since the signal below lets us tidy up.
+    await shell("cp -a .euler-files-partial ../left", `${place.path}/home`);
+    killing.abort(new Error("stopped"));
+    await assert.rejects(running, /stopped/);
+    await shell("rm -rf .euler-files-partial large sub; mv ../left .euler-files-partial", `${place.path}/home`);
+    await shell("rm -rf large sub", `${place.path}/scratch`);
+
+    await transferTree(stageIn("native"), testSystem());
+    assert.doesNotMatch(await shell("ls -A", `${place.path}/scratch`), /partial|large/);
+    await shell("echo new >new", `${place.path}/scratch`);
+    await transferTree(stageOut("rsync"), testSystem());
+    assert.doesNotMatch(await shell("ls -A", `${place.path}/home`), /partial/);
+    assert.equal(await shell("cat new", `${place.path}/home`), "new\n");
+  },
+);

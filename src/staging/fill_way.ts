@@ -1,0 +1,59 @@
+// How a target is brought up to its source, and why not: told before anything is written, to a real run and to a dry one.
+import { CliError } from "../errors.ts";
+import { formatFiles } from "../format.ts";
+import { type Manifest, readManifest } from "../transfer/manifest.ts";
+import { layoutOf } from "./layout.ts";
+import type { VariableFacts } from "./observe.ts";
+import { readRecordedSource } from "./recorded_source.ts";
+import type { StageRequest } from "./stage_result.ts";
+
+/** A staging request together with the facts it rests on. */
+export interface FillRequest extends StageRequest {
+  readonly facts: VariableFacts;
+}
+
+/** What will be done with the target. */
+export interface FillWay {
+  /** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
+  readonly way: "first" | "replacement" | "in-place";
+  readonly formerSource: string | undefined;
+  /** What the target had in common with this source, where it is updated in place. */
+  readonly baseline: Manifest | undefined;
+}
+
+/**
+ * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, unless the sync is forced: it looks
+ * unmounted, and an update would take everything from scratch.
+ */
+export async function findFillWay(request: FillRequest): Promise<FillWay> {
+  const { variable, settings, facts } = request;
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  const formerSource = await readRecordedSource(layout, facts.marker);
+  const way = facts.target.state === "missing"
+    ? "first"
+    : formerSource !== undefined && formerSource !== variable.source
+    ? "replacement"
+    : "in-place";
+  const recorded = way === "replacement" ? undefined : await readManifest(layout.manifest);
+  if (recorded !== undefined && recorded.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
+    throw emptiedSource(request, recorded.files);
+  }
+  return { way, formerSource, baseline: way === "in-place" ? recorded : undefined };
+}
+
+function isEmpty(facts: VariableFacts): boolean {
+  return facts.source.state === "directory" && facts.source.names.length === 0;
+}
+
+function emptiedSource({ variable }: FillRequest, files: number): CliError {
+  return new CliError(
+    "refused",
+    `Cannot stage "${variable.name}": its source "${variable.source}" is empty now, and held ${
+      formatFiles(files)
+    } before`,
+    {
+      hint:
+        `check that it is mounted; if it is meant to be empty, run \`euler-files sync --force --var ${variable.name}\``,
+    },
+  );
+}
