@@ -23,13 +23,14 @@ export function plotTimes(
   const times = points.map((point) => Math.log10(point.seconds));
   const x = scale(Math.floor(Math.min(...files)), Math.ceil(Math.max(...files)), MARGIN, WIDTH - 140);
   const y = scale(Math.floor(Math.min(...times)), Math.ceil(Math.max(...times)), HEIGHT - MARGIN, 20);
+  const labels = labelHeights(points, names, y);
   const lines = names.map((name, at) => {
     const own = points.filter((point) => point.name === name).toSorted((one, other) => one.files - other.files);
     const path = own.map((point) => `${x(point.files).toFixed(1)},${y(point.seconds).toFixed(1)}`).join(" ");
     const last = own.at(-1)!;
     const colour = COLOURS[at % COLOURS.length];
     return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>` +
-      `<text x="${x(last.files) + 6}" y="${y(last.seconds) + 4}" fill="${colour}">${
+      `<text x="${x(last.files) + 6}" y="${labels.get(name)! + 4}" fill="${colour}">${
         name.replaceAll("&", "&amp;")
       }</text>`;
   });
@@ -48,6 +49,26 @@ export function plotTimes(
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12">\n` +
     `<rect width="100%" height="100%" fill="white"/>\n${[...grid, ...lines].join("\n")}\n` +
     `<text x="${(WIDTH - 80) / 2}" y="${HEIGHT - 12}" text-anchor="middle">files</text>\n</svg>\n`;
+}
+
+/** Where the names stand: at the end of their lines, but never two on one another. */
+function labelHeights(
+  points: readonly { readonly name: string; readonly files: number; readonly seconds: number }[],
+  names: readonly string[],
+  y: (seconds: number) => number,
+): Map<string, number> {
+  const ends = names.map((name) => {
+    const last = points.filter((point) => point.name === name).toSorted((one, other) => one.files - other.files).at(
+      -1,
+    )!;
+    return { name, files: last.files, height: y(last.seconds) };
+  }).toSorted((one, other) => one.height - other.height);
+  const heights = new Map<string, number>();
+  for (const { name, files, height } of ends) {
+    const above = ends.filter((other) => other.files === files && heights.has(other.name));
+    heights.set(name, Math.max(height, ...above.map((other) => heights.get(other.name)! + 14)));
+  }
+  return heights;
 }
 
 /** From a range of powers of ten to a range of points. */
