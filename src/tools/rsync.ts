@@ -74,7 +74,7 @@ export function withoutDestructive(extraArgs: readonly string[]): string[] {
 export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
   const { keep, durability, overwrite } = request;
   return [
-    ...(keep === "copy" ? ["-lptgoDH", "--numeric-ids"] : ["-lt", "--omit-dir-times", "-H"]),
+    ...(keep === "copy" ? ["-lptgoDH", "--numeric-ids"] : ["-lt", "--specials", "--omit-dir-times", "-H"]),
     "--whole-file",
     // Whole seconds are rsync's default; anything changed twice in one would stay behind.
     ...(isAtLeast(rsync, 3, 1, 3) ? ["--modify-window=-1"] : []),

@@ -42,7 +42,8 @@ export interface Kept {
 export interface LinkedFile {
   readonly from: Entry;
   readonly to: Entry | undefined;
-  readonly state: "to transfer" | "same";
+  /** `recorded`: the same when it was last looked at, and `to` isn't known now. */
+  readonly state: "to transfer" | "same" | "recorded";
 }
 
 /** What to do in one directory. Names are relative to it. */
@@ -61,6 +62,8 @@ export interface DirectoryPlan {
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
+  /** What takes the place of a directory among the removals, if that is gone then. */
+  readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
   /** What only the receiving side has, where that is an exact copy (mirror). */
   readonly extras: readonly Entry[];
@@ -88,6 +91,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
       makes: [],
       clears: [],
       removals: [],
+      successors: [],
       kept: [],
       extras: [],
       records: [],
@@ -159,16 +163,17 @@ function decideFile(
     else bring(draft, from);
     return;
   }
-  if (isOurs(rules)) return replace(draft, from, to);
+  if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
+  if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    return isNewer(to, from, rules.precision) ? keep(draft, from.name, "newer there", base) : replace(draft, from, to);
+    return isNewer(to, from, rules.precision) ? keep(draft, from.name, "newer there", base) : bring(draft, from, to);
   }
   if (rules.policy === "stage-out" && same(from, base)) {
     // Only home changed: the next stage-in brings that.
     draft.records.push([from.name, base]);
     return;
   }
-  if (same(to, base)) return replace(draft, from, to);
+  if (same(to, base)) return bring(draft, from, to);
   keep(draft, from.name, "changed there", base);
 }
 
@@ -183,13 +188,19 @@ function bring(draft: Draft, from: Entry, to?: Entry): void {
   draft.records.push([from.name, from]);
 }
 
-function replace(draft: Draft, from: Entry, to: Entry): void {
-  if (to.type === "directory") {
-    // What is in it may be worth keeping; nothing is transferred over a directory.
-    draft.kept.push({ name: from.name, reason: "in the way" });
-    return;
-  }
-  bring(draft, from, to);
+/** A directory that we brought goes name by name, each only if nobody changed it; any other one is worth keeping. */
+function replaceDirectory(
+  draft: Draft,
+  from: Entry,
+  to: Entry,
+  base: EntryState | undefined,
+  rules: DecisionRules,
+): void {
+  const mayGo = rules.policy === "stage-in" && (rules.removals === "all" || base?.type === "directory");
+  if (!mayGo) return keep(draft, from.name, "in the way", base);
+  removeExtra(draft, to);
+  draft.successors.push(from);
+  draft.records.push([from.name, from]);
 }
 
 function keep(draft: Draft, name: string, reason: Kept["reason"], base: EntryState | undefined): void {
@@ -244,7 +255,8 @@ export function planLinkGroups(
   }
   return [...groups.values()].filter((group) => {
     if (group.some((member) => member.state === "to transfer")) return true;
-    const there = new Set(group.map((member) => member.to?.linkGroup || member.directory + "/" + member.from.name));
+    const known = group.filter((member) => member.state !== "recorded");
+    const there = new Set(known.map((member) => member.to?.linkGroup || member.directory + "/" + member.from.name));
     return there.size > 1;
   });
 }

@@ -3,25 +3,18 @@
 import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { removeListed } from "../tools/remove.ts";
-import { runRsync } from "../tools/rsync.ts";
-import { runTarPipe } from "../tools/tar_pipe.ts";
 import { type DirectoryPlan, type LinkedFile, planLinkGroups } from "./decide.ts";
+import { depthOf, Directories, type DirectoryWriting } from "./directories.ts";
 import type { Entry, EntryState } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce, Pool } from "../pool.ts";
 import { addNotes, receiverOf } from "./notes.ts";
-import type { TransferRequest } from "./request.ts";
+import type { KeptPath, TransferRequest } from "./request.ts";
+import { lookAtPaths } from "./listing.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
-import {
-  type Item,
-  moveShard,
-  pathOf,
-  type RsyncOptions,
-  type ShardOutcome,
-  type ShardPlace,
-  type Writer,
-} from "./shard.ts";
+import { type Item, moveShard, pathOf, type ShardOutcome, type ShardPlace, type Writer } from "./shard.ts";
+import type { UnchangedDirectory } from "./walk.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** How files are to be written. */
@@ -29,10 +22,7 @@ export interface Writing {
   readonly files: Writer;
   /** For what `files` can't write: sockets, and names that can't be renamed. */
   readonly special: Writer | undefined;
-  /** How directories get their modes and times at the end; stage-out sets none. */
-  readonly directories: "tar" | RsyncOptions | "none";
-  /** Modes of directories that are made: private until the end, or what the umask gives. */
-  readonly directoryMode: "private" | "umask";
+  readonly directories: DirectoryWriting;
 }
 
 /** What was done, gathered as it happens. */
@@ -40,6 +30,7 @@ export interface Tally {
   filesDone: number;
   bytesDone: number;
   readonly deleted: string[];
+  readonly kept: KeptPath[];
   readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
   readonly lastWords: string[];
 }
@@ -59,16 +50,16 @@ const LARGE_AT_ONCE = 8;
 
 /** Takes decided directories and carries them out. */
 export class Execution {
-  readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], missing: [], lastWords: [] };
+  readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], kept: [], missing: [], lastWords: [] };
   readonly #place: ShardPlace;
   readonly #pool: Pool;
   readonly #stop = new AbortController();
   readonly #linked: (LinkedFile & { readonly directory: string })[] = [];
   readonly #removals: { readonly directory: string; readonly entry: Entry }[] = [];
-  readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
-  readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
+  readonly #successors: Item[] = [];
+  readonly #passedOver = new Map<string, Entry | undefined>();
+  readonly #directories: Directories;
   readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
-  readonly #made = new Set<string>();
   readonly #large: LargeFiles | undefined;
   #shard: Item[] = [];
   #shardBytes = 0;
@@ -100,6 +91,7 @@ export class Execution {
       writing.files.options.extraArgs.some((arg) => arg.startsWith("--bwlimit"));
     this.#pool = new Pool(limited ? 1 : workplace.width, (error) => this.#stop.abort(error));
     this.#large = this.#prepareLarge();
+    this.#directories = new Directories(this.#place, writing.directories);
   }
 
   #prepareLarge(): LargeFiles | undefined {
@@ -129,23 +121,35 @@ export class Execution {
   async add(plan: DirectoryPlan): Promise<void> {
     const { directory } = plan;
     this.manifest.add(directory, plan.records);
+    if (directory === "" && plan.fromSelf !== undefined && this.roots.policy !== "stage-out") {
+      this.manifest.addRoot(plan.fromSelf);
+    }
     const linked = plan.linked.map((file) => ({ ...file, directory }));
     this.#linked.push(...linked);
     const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
       plan.linked.length;
-    if (writes > 0) await this.#makeWritable(plan);
+    if (writes > 0) await this.#directories.makeWritable(plan);
     for (const entry of plan.clears) await this.#removeEntry(directory, entry);
     await forEachAtOnce(
       plan.makes,
       this.workplace.width,
-      (entry) => this.#makeDirectory(joinName(directory, entry.name)),
+      (entry) => this.#directories.make(joinName(directory, entry.name)),
     );
     for (const entry of plan.modes) await this.#setMode(directory, entry);
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
-      this.#finish.push({ directory, self: plan.fromSelf });
+      this.#directories.finishLater(directory, plan.fromSelf);
     }
     for (const entry of plan.removals) this.#removals.push({ directory, entry });
+    for (const entry of plan.successors) this.#successors.push({ directory, entry });
     for (const entry of plan.transfers) await this.#queue({ directory, entry });
+  }
+
+  /** Takes a directory in which nothing is to be done, for now. */
+  keep({ directory, block, self, linked }: UnchangedDirectory): void {
+    this.manifest.keep(directory, block);
+    if (linked.length === 0) return;
+    this.#passedOver.set(directory, self);
+    this.#linked.push(...linked.map((from) => ({ directory, from, to: undefined, state: "recorded" as const })));
   }
 
   /** Waits for all shards and ends the work: links, removals, directories. Nothing is removed where something is missing. */
@@ -154,7 +158,7 @@ export class Execution {
     await this.#flushLast();
     // A group stays together: only one process sees that its names are one file.
     for (const group of groups) {
-      for (const { directory, from } of group) await this.#queue({ directory, entry: from }, "together");
+      await this.#queueGroup(group.map(({ directory, from }) => ({ directory, entry: from })));
       if (this.#isFull()) await this.#flush();
     }
     await this.#flush();
@@ -165,8 +169,20 @@ export class Execution {
     if (isWhole) await this.#remove();
     // Still there, so still recorded: the next transfer tries again.
     else for (const { directory, entry } of this.#removals) this.#amend({ directory, entry }, entry);
-    await this.#finishDirectories();
+    await this.#moveSuccessors();
+    await this.#directories.finish();
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
+  }
+
+  /** A file there gets another name after all: its directory must take it, and be as it was afterwards. */
+  async #openPassedOver(items: readonly Item[]): Promise<void> {
+    for (const { directory } of items) {
+      if (!this.#passedOver.has(directory)) continue;
+      const self = this.#passedOver.get(directory);
+      this.#passedOver.delete(directory);
+      await this.#directories.open(directory);
+      if (self !== undefined && this.roots.policy !== "stage-out") this.#directories.finishLater(directory, self);
+    }
   }
 
   /** Ends what runs, after an error elsewhere. */
@@ -189,6 +205,21 @@ export class Execution {
     this.#shardBytes += item.entry.sizeBytes;
     this.#queuedFiles++;
     if (grouping === "alone" && this.#isFull()) await this.#flush();
+  }
+
+  /** Names of one file: they go one way together, or they arrive as several files. */
+  async #queueGroup(items: readonly Item[]): Promise<void> {
+    await this.#openPassedOver(items);
+    const special = this.writing.special !== undefined && items.some((item) => this.#needsSpecial(item));
+    if (special) this.#special.push(...items);
+    else for (const item of items) await this.#queue(item, "together");
+  }
+
+  /** What else is the same file where it comes from. */
+  #otherNames({ entry }: Item): Item[] {
+    if (entry.linkGroup === "") return [];
+    return this.#linked.filter(({ from }) => from.linkGroup === entry.linkGroup)
+      .map(({ directory, from }) => ({ directory, entry: from }));
   }
 
   #isFull(): boolean {
@@ -267,36 +298,6 @@ export class Execution {
     this.#changes.set(item.directory, changes);
   }
 
-  /** A directory without write permission, as Go's module cache has them, gets it until the end. */
-  async #makeWritable(plan: DirectoryPlan): Promise<void> {
-    const { directory, toSelf } = plan;
-    if (toSelf === undefined) {
-      await this.#makeDirectory(directory);
-    } else if ((toSelf.mode & 0o700) !== 0o700 && isReachable(directory)) {
-      await Deno.chmod(this.#target(directory), toSelf.mode | 0o700);
-      if (plan.finish === "as it is") this.#relaxed.push({ directory, mode: toSelf.mode });
-    }
-  }
-
-  async #makeDirectory(directory: string): Promise<void> {
-    if (this.#made.has(directory)) return;
-    this.#made.add(directory);
-    if (!isReachable(directory)) {
-      const listFile = await this.workplace.writeList([`./${directory}`]);
-      await runTarPipe(
-        { ...this.#pipe(), listFile, sparse: "none", owners: "own", modes: "same" },
-        this.#place.system,
-      );
-      return;
-    }
-    const mode = this.writing.directoryMode === "private" ? 0o700 : 0o777;
-    await Deno.mkdir(this.#target(directory), { recursive: true, mode });
-  }
-
-  #pipe(): { program: string; from: string; to: string } {
-    return { program: this.workplace.tar!, from: this.roots.from, to: this.roots.to };
-  }
-
   async #setMode(directory: string, entry: Entry): Promise<void> {
     const path = joinName(directory, entry.name);
     if (isReachable(path)) await Deno.chmod(this.#target(path), entry.mode);
@@ -313,8 +314,27 @@ export class Execution {
     const files = removals.filter(({ entry }) => entry.type !== "directory");
     await forEachAtOnce(files, this.workplace.width, ({ directory, entry }) => this.#removeEntry(directory, entry));
     const directories = removals.filter(({ entry }) => entry.type === "directory")
-      .toSorted((one, other) => depthOf(other) - depthOf(one));
+      .toSorted((one, other) => depthOf(pathOf(other)) - depthOf(pathOf(one)));
     for (const { directory, entry } of directories) await this.#removeEntry(directory, entry);
+  }
+
+  /** Brings what a removed directory made room for; where that is still there, it is in the way. */
+  async #moveSuccessors(): Promise<void> {
+    if (this.#successors.length === 0) return;
+    const paths = this.#successors.map(pathOf);
+    const there = await lookAtPaths(this.roots.to, paths, this.workplace, this.#place.system);
+    for (const item of this.#successors) {
+      const obstacle = there.get(pathOf(item));
+      if (obstacle === undefined) {
+        await this.#queueGroup([item, ...this.#otherNames(item)]);
+        continue;
+      }
+      this.tally.kept.push({ path: pathOf(item), reason: "in the way" });
+      this.#amend(item, obstacle);
+    }
+    await this.#flush();
+    await this.#flushSpecial();
+    await this.#pool.settle();
   }
 
   async #removeEntry(directory: string, entry: Entry): Promise<void> {
@@ -323,6 +343,10 @@ export class Execution {
       if (isReachable(path)) await Deno.remove(this.#target(path));
       else await removeListed(this.roots.to, await this.workplace.writeList([`./${path}`]), this.#place.system);
       this.tally.deleted.push(path);
+      if (entry.type === "directory") {
+        this.manifest.drop(path);
+        this.#changes.delete(path);
+      }
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
       // Somebody put something into it meanwhile, or something in it is kept.
@@ -330,53 +354,4 @@ export class Execution {
       throw new CliError("file-system", `Cannot remove "${this.#target(path)}": ${messageOf(error)}`, { cause: error });
     }
   }
-
-  async #finishDirectories(): Promise<void> {
-    const { directories } = this.writing;
-    if (directories !== "none" && this.#finish.length > 0) {
-      // One that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
-      const closing = this.#finish.filter(({ self }) => (self.mode & 0o700) !== 0o700);
-      const open = this.#finish.filter(({ self }) => (self.mode & 0o700) === 0o700);
-      const least = this.workplace.latency === "waits" ? LEAST_SHARE : 1000;
-      const share = Math.max(least, Math.ceil(open.length / this.workplace.width));
-      const shares = Array.from(
-        { length: Math.ceil(open.length / share) },
-        (_, at) => open.slice(at * share, at * share + share),
-      );
-      await forEachAtOnce(shares, this.workplace.width, (part) => this.#finishSome(part, directories));
-      if (closing.length > 0) await this.#finishSome(closing, directories);
-    }
-    for (const { directory, mode } of this.#relaxed) await Deno.chmod(this.#target(directory), mode);
-  }
-
-  async #finishSome(
-    part: readonly { readonly directory: string; readonly self: Entry }[],
-    how: "tar" | RsyncOptions,
-  ): Promise<void> {
-    const deepestFirst = part.map(({ directory }) => directory).toSorted((one, other) => levelOf(other) - levelOf(one));
-    const names = deepestFirst.map((directory) => directory === "" ? "." : `./${directory}`);
-    const listFile = await this.workplace.writeList(names);
-    const { system } = this.#place;
-    const owners = this.workplace.ownersOf(part.map(({ self }) => self));
-    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners, modes: "same" }, system);
-    else {
-      // rsync takes a listed "." for the files in it as well (rsync(1), --dirs), even those that shall be left alone.
-      const extraArgs = ["--include=*/", "--exclude=*", ...how.extraArgs];
-      await runRsync(
-        { ...how, from: this.roots.from, to: this.roots.to, extraArgs, listFile, sparse: "none" },
-        await this.workplace.rsync(),
-        () => {},
-        system,
-      );
-    }
-    await Deno.remove(listFile);
-  }
-}
-
-function levelOf(directory: string): number {
-  return directory === "" ? 0 : directory.split("/").length;
-}
-
-function depthOf(removal: { readonly directory: string; readonly entry: Entry }): number {
-  return levelOf(joinName(removal.directory, removal.entry.name));
 }

@@ -3,7 +3,7 @@
 import { messageOf } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { EntryState, TimePrecision } from "./entry.ts";
-import { parseLabel, parseState } from "./entry_text.ts";
+import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
 import { decodeName, encodeName, joinName } from "../system/file_names.ts";
 
@@ -18,6 +18,8 @@ interface Head {
   readonly precision: TimePrecision;
   /** Paths of files that should be there, the oldest first: purges take those. */
   readonly sample: readonly string[];
+  /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
+  readonly root: string;
   /** SHA-256 of everything behind the first line. */
   readonly body: string;
 }
@@ -38,13 +40,16 @@ export class Manifest {
   readonly files: number;
   readonly sizeBytes: number;
   readonly sample: readonly string[];
+  /** The source's root itself, as entry_text.ts writes it; empty if it isn't known. */
+  readonly root: string;
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { precision: TimePrecision; sample: readonly string[] },
+    facts: { precision: TimePrecision; sample: readonly string[]; root: string },
     blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
     this.precision = facts.precision;
+    this.root = facts.root;
     this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
     this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
     this.sample = facts.sample;
@@ -73,10 +78,17 @@ export class ManifestBuilder {
   readonly #blocks = new Map<string, ManifestBlock>();
   readonly #oldest: { path: string; mtimeSeconds: number }[] = [];
   readonly #baseline: Manifest | undefined;
+  #root: string;
   #hasChanged = false;
 
   constructor(baseline?: Manifest) {
     this.#baseline = baseline;
+    this.#root = baseline?.root ?? "";
+  }
+
+  /** Records the root itself. */
+  addRoot(state: EntryState): void {
+    this.#root = stateText(state);
   }
 
   /** Takes a directory over from the baseline as it is. */
@@ -96,6 +108,12 @@ export class ManifestBuilder {
       if (state.type === "file") this.#sampleFile(joinName(directory, name), state.mtimeSeconds);
     }
     this.#blocks.set(directory, { content: encodeName(directoryText(list)), files, sizeBytes });
+  }
+
+  /** Takes out a directory that is gone. */
+  drop(directory: string): void {
+    this.#hasChanged = true;
+    this.#blocks.delete(directory);
   }
 
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
@@ -131,7 +149,7 @@ export class ManifestBuilder {
       const block = this.#blocks.get(path.slice(0, Math.max(0, cut)));
       return block !== undefined && decodeBlock(block).has(path.slice(cut + 1));
     });
-    return new Manifest({ precision, sample: sample.slice(0, SAMPLE_SIZE) }, this.#blocks);
+    return new Manifest({ precision, sample: sample.slice(0, SAMPLE_SIZE), root: this.#root }, this.#blocks);
   }
 }
 
@@ -158,6 +176,7 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
     version: FORMAT_VERSION,
     precision: manifest.precision,
     sample: manifest.sample,
+    root: manifest.root,
     body: await digest(body),
   };
   const text = new TextEncoder().encode(JSON.stringify(head));

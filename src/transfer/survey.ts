@@ -95,5 +95,9 @@ export class Survey {
 
 /** What of a directory has to be transferred, apart from names that come along because they are one file with such a one. */
 export function toTransfer(plan: DirectoryPlan): readonly Entry[] {
-  return [...plan.transfers, ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from)];
+  return [
+    ...plan.transfers,
+    ...plan.successors,
+    ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from),
+  ];
 }

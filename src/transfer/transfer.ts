@@ -111,7 +111,7 @@ async function run(
       },
       ...whereTrusted(request, (unchanged) => {
         survey.addUnchanged(unchanged);
-        manifest.keep(unchanged.directory, unchanged.block);
+        execution.keep(unchanged);
       }),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, workplace);
@@ -143,7 +143,7 @@ async function run(
     filesTotal: survey.totals().filesTotal,
     bytesTotal: survey.totals().bytesTotal,
     deleted: tally.deleted,
-    kept: survey.kept,
+    kept: [...survey.kept, ...tally.kept],
     missing: missing.map(({ path, reason }) => ({ path, reason })),
     vanishedOnly: missing.length > 0 && survey.unreadable.length === 0 && tally.missing.every((item) => item.vanished),
     lastWords: tally.lastWords.slice(-20),
@@ -210,17 +210,18 @@ function writingFor(
   const content = { kind: "rsync", options: { ...common, ...temporary, keep: "content" } } as const;
   if (engine === "rsync") {
     if (request.policy === "stage-out") {
-      return { files: content, special: undefined, directories: "none", directoryMode: "umask" };
+      return { files: content, special: undefined, directories: { finish: "none", mode: "umask" } };
     }
-    return { files: copy, special: undefined, directories: copy.options, directoryMode: "private" };
+    return { files: copy, special: undefined, directories: { finish: copy.options, mode: "private" } };
   }
   return {
     files: beside === undefined
       ? { kind: "tar", journals: `${request.to}/${UNFINISHED}` }
       : { kind: "tar beside", beside, keep: request.policy === "stage-out" ? "content" : "copy" },
     special: workplace.hasRsync ? (request.policy === "stage-out" ? content : copy) : undefined,
-    directories: request.policy === "stage-out" ? "none" : "tar",
-    directoryMode: request.policy === "stage-out" ? "umask" : "private",
+    directories: request.policy === "stage-out"
+      ? { finish: "none", mode: "umask" }
+      : { finish: "tar", mode: "private" },
   };
 }
 

@@ -3,7 +3,7 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
-import type { Entry, EntryState } from "./entry.ts";
+import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import {
   listDirectories,
   type Listing,
@@ -43,6 +43,10 @@ export interface WalkRequest {
 export interface UnchangedDirectory {
   readonly directory: string;
   readonly block: ManifestBlock;
+  /** The directory itself where files come from. */
+  readonly self: Entry | undefined;
+  /** Its files with several names: one of them may get a new name elsewhere, and then they move together. */
+  readonly linked: readonly Entry[];
 }
 
 /** Where the walk hands over what it decided. The walk goes on below a directory when its promise is kept. */
@@ -150,15 +154,22 @@ class Walk {
   }
 
   /** Hands a directory over as unchanged, if it is. */
-  #passOver({ directory, to }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
+  #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     const block = this.request.baseline?.blocks().get(directory);
     const from = entriesOf(listings.from, directory);
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
-    if (to === undefined || names === undefined || "unreadable" in names) return false;
+    if (visit.to === undefined || names === undefined || "unreadable" in names) return false;
+    const self = visit.from === "unseen" ? listings.from.selves.get(directory) : visit.from;
+    if (self !== undefined && visit.to !== "unseen" && !sameDirectory(self, visit.to)) return false;
     if (!hasSameEntries(from, recorded) || !hasAllNames(names, recorded)) return false;
-    this.receiver.onUnchanged?.({ directory, block });
+    // No directory's record says anything of the root itself. A push leaves directories as they are.
+    const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
+      self?.text !== this.request.baseline?.root;
+    if (isOtherRoot) return false;
+    const linked = from.filter((entry) => entry.linkGroup !== "");
+    this.receiver.onUnchanged?.({ directory, block, self, linked });
     for (const entry of from) {
       if (entry.type !== "directory") continue;
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -220,6 +231,10 @@ class Walk {
     if (directories.length === 0) return NOTHING;
     return await listDirectories({ root: this.request[side]!, facts }, directories, this.workplace, this.system);
   }
+}
+
+function sameDirectory(one: Entry, other: Entry): boolean {
+  return sameMode(one, other) && sameTime(one, other);
 }
 
 /** What a listing has for a directory, without what is no part of the tree. */

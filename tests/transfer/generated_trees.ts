@@ -1,0 +1,150 @@
+// Trees as fast-check makes them: names, types, modes and times that copies get wrong, and changes of such trees.
+import fc from "fast-check";
+import { shell } from "./trees.ts";
+
+/** One entry to make below a root; what stands in its way is replaced. */
+export interface MadeEntry {
+  /** Names as bytes in hexadecimal, outermost first. */
+  readonly path: readonly string[];
+  readonly kind: "file" | "directory" | "link" | "fifo" | "other name" | "nothing";
+  readonly sizeBytes: number;
+  readonly layout: "full" | "holes";
+  readonly mode: number;
+  /** Nanoseconds since 1970, as a decimal number. */
+  readonly mtime: string;
+  /** Where a link leads, bytes in hexadecimal. */
+  readonly linkTarget: string;
+}
+
+const hex = (name: string | Uint8Array) => (typeof name === "string" ? new TextEncoder().encode(name) : name).toHex();
+
+const NAMES = [
+  ...[
+    "a",
+    "b",
+    "dir",
+    "-dash",
+    " sp ace ",
+    "new\nline",
+    "tab\t",
+    "quo'te\"`$x",
+    "back\\slash\\b",
+    "\x01\x7f",
+    "ü",
+    "e\u0301",
+  ],
+  ...["*?[a]", "#hash#", "~", "...", ".hidden", "a.~1~", "x".repeat(255)],
+].map(hex).concat([Uint8Array.of(0xff, 0xfe), Uint8Array.of(97, 0x80, 98)].map(hex));
+const TARGETS = ["nowhere", "a", "../b", "/etc", "dir//", "//a//b//", "new\nline", "."].map(hex).concat(
+  hex(Uint8Array.of(0xff)),
+);
+const TIMES = [
+  "-631152000123456789",
+  "-1",
+  "0",
+  "1",
+  "1600000000500000000",
+  "1600000000500000001",
+  "4102444800999999999",
+];
+
+const entry: fc.Arbitrary<MadeEntry> = fc.record({
+  path: fc.array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 3 }),
+  kind: fc.constantFrom("file", "file", "file", "directory", "link", "fifo", "other name"),
+  sizeBytes: fc.constantFrom(0, 1, 511, 4096, 70_000),
+  layout: fc.constantFrom("full", "full", "holes"),
+  mode: fc.constantFrom(0o644, 0o600, 0o444, 0o755, 0o4755, 0o555, 0o1777, 0o000),
+  mtime: fc.constantFrom(...TIMES),
+  linkTarget: fc.constantFrom(...TARGETS),
+});
+
+/** What to make in an empty root. */
+export const tree: fc.Arbitrary<readonly MadeEntry[]> = fc.array(entry, { minLength: 1, maxLength: 40 });
+
+/** What to change in it afterwards: other entries under the same names, and removals. */
+export const changes: fc.Arbitrary<readonly MadeEntry[]> = fc.array(
+  fc.oneof({ arbitrary: entry, weight: 3 }, {
+    arbitrary: entry.map((one) => ({ ...one, kind: "nothing" as const })),
+    weight: 1,
+  }),
+  { maxLength: 20 },
+);
+
+// The content follows from size and time: what is equal in both is equal altogether, as every quick comparison assumes.
+const MAKER = `
+import json, os, shutil, sys
+root, keep_types, entries = os.fsencode(sys.argv[1]), sys.argv[2] == "keep", json.load(sys.stdin)
+files, later = [], []
+def clear(path):
+    if os.path.islink(path) or not os.path.isdir(path):
+        if os.path.lexists(path): os.remove(path)
+    else: shutil.rmtree(path)
+def kind_of(path):
+    if os.path.islink(path): return "link"
+    if os.path.isdir(path): return "directory"
+    return "file" if os.path.isfile(path) else "fifo"
+for entry in entries:
+    names = [bytes.fromhex(name) for name in entry["path"]]
+    parent = os.path.join(root, *names[:-1])
+    path = os.path.join(parent, names[-1])
+    kind, time = entry["kind"], int(entry["mtime"])
+    if not all(os.path.isdir(os.path.join(root, *names[:n])) and not os.path.islink(os.path.join(root, *names[:n])) or not os.path.lexists(os.path.join(root, *names[:n])) for n in range(1, len(names))): continue
+    if keep_types and os.path.lexists(path) and (kind != "file" or kind_of(path) != "file"): continue
+    if kind == "nothing":
+        if os.path.lexists(path): clear(path)
+        continue
+    os.makedirs(parent, exist_ok=True)
+    if kind == "directory":
+        if os.path.lexists(path) and kind_of(path) != kind: clear(path)
+        os.makedirs(path, exist_ok=True)
+        later.append((path, entry["mode"] | 0o700 if entry["mode"] == 0 else entry["mode"], time))
+        continue
+    if os.path.lexists(path): clear(path)
+    if kind == "other name":
+        others = [file for file in files if os.path.isfile(file) and not os.path.islink(file)]
+        if not others: continue
+        os.link(others[len(names[-1]) % len(others)], path)
+        continue
+    if kind == "link":
+        os.symlink(bytes.fromhex(entry["linkTarget"]), path)
+        os.utime(path, ns=(time, time), follow_symlinks=False)
+        continue
+    if kind == "fifo": os.mkfifo(path)
+    else:
+        with open(path, "wb") as file:
+            size = entry["sizeBytes"]
+            if entry["layout"] == "holes":
+                size += 300000
+                file.truncate(size)
+            else: file.write((str(time % 1000003).encode() * size)[:size])
+        files.append(path)
+    os.chmod(path, entry["mode"])
+    os.utime(path, ns=(time, time))
+for path, mode, time in reversed(later):
+    if os.path.isdir(path) and not os.path.islink(path):
+        os.chmod(path, mode)
+        os.utime(path, ns=(time, time))
+`;
+
+/** Makes them below a root. `keep-types`: what stands there already is replaced only where a file replaces a file. */
+export async function makeEntries(
+  root: string,
+  entries: readonly MadeEntry[],
+  way: "replace" | "keep-types" = "replace",
+): Promise<void> {
+  const child = new Deno.Command("python3", {
+    args: ["-c", MAKER, root, way === "replace" ? "replace" : "keep"],
+    stdin: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(JSON.stringify(entries)));
+  await writer.close();
+  const { success, stderr } = await child.output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+/** Removes what is below a root, whatever its modes. */
+export async function emptyRoot(root: string): Promise<void> {
+  await shell(`rm -rf ${root}; mkdir ${root}`);
+}
