@@ -1,4 +1,5 @@
 // What a person can act on. Everything else that is thrown is a bug, and cli/run.ts says so.
+import { shellWord } from "./format.ts";
 
 /**
  * Each kind of failure with the exit code scripts see (2: what was asked or configured is wrong; 1: the work failed)
@@ -25,7 +26,7 @@ export type ErrorKind = keyof typeof ERROR_KINDS;
 
 /** What may stand behind an error's first line. */
 export interface ErrorDetails {
-  /** What to do now: a sentence with the exact next command. */
+  /** What to do now: a sentence with the exact next command. Without it, what the kernel refused (`cause`) has one. */
   readonly hint?: string;
   /** Lines shown as they are, between message and hint; a program's last words, say. */
   readonly lines?: readonly string[];
@@ -42,7 +43,7 @@ export class CliError extends Error {
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
     this.kind = kind;
-    this.hint = details.hint;
+    this.hint = details.hint ?? hintFor(systemRefusalOf(details.cause));
     this.lines = details.lines ?? [];
   }
 
@@ -77,7 +78,50 @@ export class OutputLost extends Error {
   }
 }
 
-/** The words of anything thrown, for a sentence: no class name, no stack. */
+/** What the kernel refused: its words, its number (errno(3)) and what was tried, such as `open '/x'`. */
+export interface SystemRefusal {
+  readonly words: string;
+  readonly errno: number;
+  readonly call: string | undefined;
+}
+
+/** Reads Deno's text for it, `Permission denied (os error 13): open '/x'`: nothing else tells the number (2.6.8). */
+export function systemRefusalOf(error: unknown): SystemRefusal | undefined {
+  const [, words, errno, call] = /^(.+?) \(os error (\d+)\)(?:: (.*))?$/s.exec(
+    error instanceof Error ? error.message : "",
+  ) ?? [];
+  return words === undefined ? undefined : { words, errno: Number(errno), call };
+}
+
+/** ENOSPC and EDQUOT. */
+const FULL_DISK_ERRNOS: readonly number[] = [28, 122];
+
+/** Whether a refusal means that the disk or a quota is full. */
+export function isFullDiskRefusal(refusal: SystemRefusal | undefined): boolean {
+  return refusal !== undefined && FULL_DISK_ERRNOS.includes(refusal.errno);
+}
+
+/**
+ * What the kernel refused, behind a sentence that names no path: its words and the call. Undefined for anything else
+ * that was thrown: that is a bug, and has to be seen as one.
+ */
+export function systemError(sentence: string, error: unknown): CliError | undefined {
+  const refusal = systemRefusalOf(error);
+  if (refusal === undefined) return undefined;
+  const call = refusal.call === undefined ? "" : `: ${refusal.call}`;
+  const kind = isFullDiskRefusal(refusal) ? "no-space" : "file-system";
+  return new CliError(kind, `${sentence}: ${refusal.words}${call}`, { cause: error });
+}
+
+function hintFor(refusal: SystemRefusal | undefined): string | undefined {
+  if (isFullDiskRefusal(refusal)) return "make room there and run the command again";
+  const path = /'(\/[^']+)'/.exec(refusal?.call ?? "")?.[1];
+  if (path === undefined) return undefined;
+  const parent = path.slice(0, path.lastIndexOf("/")) || "/";
+  return `look at both: ls -ld ${shellWord(parent)} ${shellWord(path)}`;
+}
+
+/** The words of anything thrown, for a sentence that names the path: no class name, no number, no stack. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return systemRefusalOf(error)?.words ?? (error instanceof Error ? error.message : String(error));
 }

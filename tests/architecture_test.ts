@@ -21,13 +21,13 @@ const LAYERS: readonly (readonly string[])[] = [
     "errors.ts",
     "events.ts",
     "fields.ts",
-    "format.ts",
     "json_text.ts",
     "nearest.ts",
     "pool.ts",
     "table.ts",
     "version.ts",
   ],
+  ["format.ts"],
 ];
 
 /** A feature stands alone; these meet below the commands. */

@@ -1,6 +1,6 @@
 // One large file to another place: resumed where it stopped, checked by its checksum, whole or not there at all.
 import { createHash, type Hash } from "node:crypto";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, isFullDiskRefusal, messageOf, systemRefusalOf } from "../errors.ts";
 import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
 
 /** What to copy. */
@@ -142,8 +142,8 @@ async function copyRest(
 async function explain(error: unknown, partial: string, request: CopyRequest): Promise<unknown> {
   if (error instanceof CliError || request.signal.aborted) return error;
   const message = messageOf(error);
-  // ENOSPC and EDQUOT: the rest has no room, and what is there takes it from others.
-  if (/\(os error (28|122)\)/.test(message)) {
+  // The rest has no room, and what is there takes it from others.
+  if (isFullDiskRefusal(systemRefusalOf(error))) {
     await discard(partial);
     return new CliError("no-space", `Cannot write "${request.target}": ${message}`, {
       hint: "make room there, or sync fewer images with --image NAME",

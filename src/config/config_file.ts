@@ -1,5 +1,5 @@
 // Where the configuration is, and reading it. This runs in every job, from a network file system: one read, nothing more.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { formatCount } from "../format.ts";
 import { checkConfig, type Config } from "./config.ts";
 import type { Fault } from "./config_faults.ts";
@@ -51,7 +51,7 @@ export async function readConfigText(path: AbsolutePath): Promise<string | undef
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return undefined;
       // NFS answers ESTALE when another node has just replaced the file under us; the new one is there now.
-      if (messageOf(error).includes("os error 116") && attempt < 3) continue;
+      if (systemRefusalOf(error)?.errno === 116 && attempt < 3) continue;
       const what = error instanceof Deno.errors.PermissionDenied ? "permission denied" : messageOf(error);
       throw new CliError("config", `Cannot read the configuration "${path}": ${what}`, { cause: error });
     }

@@ -101,7 +101,8 @@ function transferError(name: string, outcome: TransferOutcome): CliError {
 function outcomeWarnings(name: string, outcome: TransferOutcome): StageWarning[] {
   const warnings: StageWarning[] = [];
   if (outcome.missing.length > 0) {
-    const paths = outcome.missing.map(({ path }) => path);
+    // Either side may have refused the same directory.
+    const paths = [...new Set(outcome.missing.map(({ path }) => path))];
     const why = outcome.vanishedOnly ? "vanished during the transfer" : outcome.missing[0]!.reason;
     warnings.push({
       text: `${formatFiles(paths.length)} could not be staged (${why}): ${listSome(paths)}`,

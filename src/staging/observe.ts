@@ -86,7 +86,7 @@ export async function observeSource(path: string): Promise<SourceFacts> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { state: "missing" };
     const file = error instanceof Deno.errors.NotADirectory;
-    return { state: "unusable", reason: file ? "it is not a directory" : messageOf(error) };
+    return { state: "unusable", reason: file ? "it is not a directory" : messageOf(error).toLowerCase() };
   }
 }
 

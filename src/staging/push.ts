@@ -1,6 +1,6 @@
 // Brings a variable's changes on scratch back home. Never deletes there, never replaces what is newer there.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { CliError, Interrupted, messageOf } from "../errors.ts";
+import { CliError, Interrupted, systemError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
@@ -79,10 +79,8 @@ async function caught<Result>(
   } catch (error) {
     if (error instanceof Interrupted) throw error;
     if (error instanceof CliError) return { status: "failed", error };
-    if (error instanceof Error && /os error/.test(error.message)) {
-      const message = `Cannot push "${variable.name}": ${messageOf(error)}`;
-      return { status: "failed", error: new CliError("file-system", message, { cause: error }) };
-    }
+    const refused = systemError(`Cannot push "${variable.name}"`, error);
+    if (refused !== undefined) return { status: "failed", error: refused };
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 // Stages one variable in: fresh? → lock → still not fresh? → transfer → marker.
-import { CliError, Interrupted } from "../errors.ts";
+import { CliError, Interrupted, systemError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
@@ -17,13 +17,8 @@ export async function stageVariable(request: StageRequest, system: System, repor
   } catch (error) {
     if (error instanceof Interrupted) throw error;
     if (error instanceof CliError) return { status: "failed", error };
-    const { name } = request.variable;
-    if (error instanceof Deno.errors.NotFound || error instanceof Error && /os error/.test(error.message)) {
-      return {
-        status: "failed",
-        error: new CliError("file-system", `Cannot stage "${name}": ${error.message}`, { cause: error }),
-      };
-    }
+    const refused = systemError(`Cannot stage "${request.variable.name}"`, error);
+    if (refused !== undefined) return { status: "failed", error: refused };
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // One holder at a time for a path: flock(2) with a deadline, and a lease where the file system has no flock.
 // Nothing may rest on it alone: some file systems grant one lock twice, so whoever gets it looks again before acting.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { acquireLease } from "./lease.ts";
 import { describeHolder, type Lock, lockedError, type LockRequest, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
@@ -63,9 +63,8 @@ async function raceForFlock(file: Deno.FsFile, request: LockRequest, system: Sys
 }
 
 function isUnsupported(error: unknown): boolean {
-  // Deno gives these errors no code: their number stands only in the text (tried with 2.6.8).
-  const errno = /\(os error (\d+)\)/.exec(messageOf(error))?.[1];
-  return errno !== undefined && UNSUPPORTED_ERRNOS.includes(Number(errno));
+  const errno = systemRefusalOf(error)?.errno;
+  return errno !== undefined && UNSUPPORTED_ERRNOS.includes(errno);
 }
 
 /** What comes first: the work's result, the time or a signal. The timer ends with the race, or it would keep the process alive. */

@@ -1,6 +1,5 @@
 // The manifest: what source and target had in common after the last complete transfer. It tells a purge from a deletion and
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
-import { messageOf } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { EntryState, TimePrecision } from "./entry.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
@@ -189,7 +188,7 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
 export async function readManifest(path: string): Promise<Manifest | undefined> {
   const bytes = await Deno.readFile(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw new Error(`Cannot read "${path}": ${messageOf(error)}`, { cause: error });
+    throw error;
   });
   if (bytes === undefined) return undefined;
   const head = await parseHead(bytes);

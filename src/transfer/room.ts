@@ -1,7 +1,7 @@
 // Whether what is to be written fits, before it is written.
 import { statfs } from "node:fs/promises";
 import { CliError } from "../errors.ts";
-import { formatCount, formatSize } from "../format.ts";
+import { formatCount, formatFiles, formatSize } from "../format.ts";
 
 /** What is to be written. */
 export interface RoomRequest {
@@ -19,7 +19,10 @@ export async function checkRoom(path: string, request: RoomRequest): Promise<voi
   }
   // Some file systems make inodes as they need them and say 0 of 0.
   if (facts.files > 0 && request.files > facts.ffree) {
-    refuse(path, `${formatCount(request.files)} files are to be made and ${formatCount(facts.ffree)} are allowed`);
+    refuse(
+      path,
+      `${formatFiles(request.files)} to be made and the disk takes ${formatCount(facts.ffree)} more (inodes)`,
+    );
   }
 }
 

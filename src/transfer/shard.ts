@@ -206,7 +206,7 @@ async function reasonFor(item: Item, lastWords: readonly string[], place: ShardP
     try {
       (await Deno.open(`${place.from}/${path}`)).close();
     } catch (error) {
-      return messageOf(error).replace(/ \(os error.*/, "");
+      return messageOf(error);
     }
   }
   const { name } = item.entry;

@@ -2,7 +2,7 @@
 import { findGnuFind } from "../tools/find.ts";
 import { findRsync, probeRsync, type Rsync } from "../tools/rsync.ts";
 import { findGnuTar } from "../tools/tar_pipe.ts";
-import { CliError } from "../errors.ts";
+import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry } from "./entry.ts";
 import { encodeNameList } from "../system/file_names.ts";
@@ -36,7 +36,7 @@ export async function prepareWorkplace(roots: readonly string[], system: System)
   let rsync: Promise<Rsync> | undefined;
   const lookups = roots.map((root) => lookupMicroseconds(root));
   const latency = Math.max(0, ...lookups) > WAITING_MICROSECONDS ? "waits" : "local";
-  const directory = await Deno.makeTempDir({ prefix: "euler-files-" });
+  const directory = await makeListDirectory();
   let lists = 0;
   return {
     find: findGnuFind(system),
@@ -58,6 +58,19 @@ export async function prepareWorkplace(roots: readonly string[], system: System)
       await Deno.remove(directory, { recursive: true }).catch(() => {});
     },
   };
+}
+
+/** In $TMPDIR, or where a job's TMPDIR isn't there, in /tmp. */
+async function makeListDirectory(): Promise<string> {
+  const prefix = "euler-files-";
+  try {
+    return await Deno.makeTempDir({ prefix }).catch(() => Deno.makeTempDir({ prefix, dir: "/tmp" }));
+  } catch (error) {
+    throw new CliError("file-system", `Cannot make a temporary directory in $TMPDIR or /tmp: ${messageOf(error)}`, {
+      hint: "export TMPDIR=DIRECTORY, with a directory of this node that you can write",
+      cause: error,
+    });
+  }
 }
 
 async function missingRsync(): Promise<never> {

@@ -257,3 +257,21 @@ Deno.test("a job that waits for another can be stopped", async () => {
   holder.kill("SIGTERM");
   await holder.ended;
 });
+
+Deno.test("a TMPDIR that isn't there stops nothing", async () => {
+  await using world = await worldWithCache(3);
+  const run = await world.run(["sync"], { env: { TMPDIR: world.path("nowhere") } });
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+});
+
+Deno.test("what the kernel refuses is said in its words, with the path and a command to look at it", async () => {
+  await using world = await worldWithCache(3);
+  const cache = world.path("scratch/.cache/euler-files");
+  await Deno.mkdir(`${cache}/.HF_HOME.lock`, { recursive: true });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.stdout, "false;\n");
+  assert.ok(run.stderr.includes(`Cannot open the lock "${cache}/.HF_HOME.lock": Is a directory\n`), run.stderr);
+  assert.ok(run.stderr.includes(`hint: look at both: ls -ld ${cache} ${cache}/.HF_HOME.lock\n`), run.stderr);
+});
