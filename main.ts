@@ -5,7 +5,7 @@ import { realSystem } from "./src/system/system.ts";
 
 const system = realSystem();
 try {
-  Deno.exit(await run(Deno.args, system));
+  await system.end(await run(Deno.args, system));
 } catch (error) {
   // Only a stdout that takes no more gets here; its reader must not take silence for success. One that has gone away
   // (`| head`) has what it wanted.

@@ -28,8 +28,17 @@ export interface System {
   handOverSignals(taker: (signal: EndingSignal) => void): Disposable;
 }
 
+/** The system of a process, which can end it. */
+export interface ProcessSystem extends System {
+  /**
+   * Ends the process with an exit code, or by the signal that stopped the work: a shell whose child dies by SIGINT
+   * stops its script, too; after one that exits with 130 it goes on with the next line (bash 5.2, dash).
+   */
+  end(exitCode: number): Promise<never>;
+}
+
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
-export function realSystem(): System {
+export function realSystem(): ProcessSystem {
   const env = withHome(Deno.env.toObject());
   return {
     env,
@@ -75,17 +84,35 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
   }
 }
 
-function endingSignals(): Pick<System, "signal" | "handOverSignals"> {
+function endingSignals(): Pick<ProcessSystem, "signal" | "handOverSignals" | "end"> {
   const controller = new AbortController();
   let taker: ((signal: EndingSignal) => void) | undefined;
+  const listeners = new Map<EndingSignal, () => void>();
   for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
-    Deno.addSignalListener(signal, () => {
+    const listener = () => {
       if (taker !== undefined) return taker(signal);
-      if (controller.signal.aborted) Deno.exit(SIGNAL_EXIT_CODES[signal]);
+      if (controller.signal.aborted) return void dieBy(signal);
       controller.abort(new Interrupted(signal));
-    });
+    };
+    listeners.set(signal, listener);
+    Deno.addSignalListener(signal, listener);
   }
+
+  async function dieBy(signal: EndingSignal): Promise<never> {
+    const listener = listeners.get(signal);
+    if (listener !== undefined) Deno.removeSignalListener(signal, listener);
+    Deno.kill(Deno.pid, signal);
+    // Deno takes the signal on a thread of its own and does what the kernel would have done.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    Deno.exit(SIGNAL_EXIT_CODES[signal]);
+  }
+
   return {
+    async end(exitCode) {
+      const { reason } = controller.signal;
+      if (reason instanceof Interrupted && exitCode === reason.exitCode) await dieBy(reason.signal);
+      Deno.exit(exitCode);
+    },
     signal: controller.signal,
     handOverSignals(newTaker) {
       taker = newTaker;

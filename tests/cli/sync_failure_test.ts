@@ -101,7 +101,7 @@ Deno.test("a target that is a symbolic link is refused and left alone", async ()
 });
 
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-  Deno.test(`${signal} stops rsync, frees the lock, exports nothing and exits with ${code}`, async () => {
+  Deno.test(`${signal} stops rsync, frees the lock, exports nothing and ends the program as its shell expects`, async () => {
     await using world = await worldWithCache();
     await world.fakeProgram(
       "rsync",
@@ -113,7 +113,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
     const pid = await readWhenThere(world.path("tmp/rsync.pid"));
     job.kill(signal);
     const ended = await job.ended;
-    assert.equal(ended.code, code, ended.stderr);
+    assert.deepEqual([ended.code, ended.signal], [code, signal], ended.stderr);
     assert.doesNotMatch(ended.stdout, /export/);
     assert.equal(await exists(`/proc/${pid}`), false, "rsync is still there");
     await Deno.remove(world.path("fakes/rsync"));

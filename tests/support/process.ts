@@ -53,7 +53,7 @@ export function startProcess({ argv, env, cwd, options }: StartRequest): TestPro
     read(child.stdout, "stdout"),
     read(child.stderr, "stderr"),
     options.stdin === undefined ? undefined : feed(child.stdin, options.stdin),
-  ]).then(([status]) => ({ code: status.code, ...written, json: () => parseJson(written) }))
+  ]).then(([status]) => ({ code: status.code, signal: status.signal, ...written, json: () => parseJson(written) }))
     .finally(() => clearTimeout(timer));
 
   return {

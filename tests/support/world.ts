@@ -39,6 +39,8 @@ export interface RunOptions {
 export interface RunResult {
   /** Its exit code; 128 + number if a signal ended it. */
   readonly code: number;
+  /** The signal that ended it; null if it exited. */
+  readonly signal: Deno.Signal | null;
   readonly stdout: string;
   readonly stderr: string;
   /** What it wrote to stdout, as JSON; throws, with both streams in the message, where that isn't one JSON document. */
