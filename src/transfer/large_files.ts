@@ -25,6 +25,9 @@ const WHOLE_BYTES = 4 * 1024 ** 3;
 /** What is read and written at once. More gains nothing. */
 const PIECE_BYTES = 1024 * 1024;
 
+/** How often the progress of a whole file is looked up. */
+const TELL_MILLISECONDS = 500;
+
 /** How often the receiving file is synced, so that a crash of the node costs at most that much. */
 const SYNC_MILLISECONDS = 15_000;
 
@@ -148,7 +151,8 @@ export class LargeFiles {
     Deno.mkdirSync(journals, { recursive: true, mode: 0o700 });
     // The whole path counts: half of it would let two files share a journal, and believe one another's parts.
     const path = `${journals}/${createHash("sha256").update(pathOf(item)).digest("hex")}`;
-    if (!isFileOfSize(writePath(item), item.entry.sizeBytes)) removeIfThere(path);
+    // A missing, shorter or other file has nothing of what its journal says.
+    if (sizeOf(writePath(item)) !== item.entry.sizeBytes) removeIfThere(path);
     return openJournal(path, { content: item.entry, parts, bootId: this.#bootId });
   }
 
@@ -188,15 +192,26 @@ export class LargeFiles {
     const stopped = Promise.withResolvers<never>();
     const stop = () => stopped.reject(system.signal.reason);
     system.signal.addEventListener("abort", stop, { once: true });
+    let toldBytes = 0;
+    // The call says nothing before its end, but the file grows meanwhile: copyFile empties it first.
+    const tell = () => {
+      const sizeBytes = sizeOf(writePath(item)) ?? 0;
+      if (sizeBytes > toldBytes && sizeBytes < item.entry.sizeBytes) {
+        onDone(0, sizeBytes - toldBytes);
+        toldBytes = sizeBytes;
+      }
+    };
+    const telling = setInterval(tell, TELL_MILLISECONDS);
     try {
       await Promise.race([Deno.copyFile(`${from}/${pathOf(item)}`, writePath(item)), stopped.promise]);
     } finally {
+      clearInterval(telling);
       system.signal.removeEventListener("abort", stop);
     }
     const { size } = await Deno.stat(writePath(item));
     if (size !== item.entry.sizeBytes) throw new Error("it changed while it was copied");
     journal?.noteWritten(0);
-    onDone(0, size);
+    onDone(0, size - toldBytes);
   }
 
   async #complete(copying: Copying): Promise<void> {
@@ -245,13 +260,13 @@ function removeIfThere(path: string): void {
   }
 }
 
-/** Whether all of it can be there: a missing, shorter or other file has nothing of what its journal says. */
-function isFileOfSize(path: string, sizeBytes: number): boolean {
+/** The size of a regular file; undefined for anything else and where nothing is. */
+function sizeOf(path: string): number | undefined {
   try {
     const info = Deno.lstatSync(path);
-    return info.isFile && info.size === sizeBytes;
+    return info.isFile ? info.size : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
