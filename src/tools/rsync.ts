@@ -83,7 +83,9 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
     ...(durability === "durable" && isAtLeast(rsync, 3, 2, 4) ? ["--fsync"] : []),
     ...(request.temporary === undefined ? [] : [`--temp-dir=${request.temporary}`]),
     "--outbuf=L",
-    "--out-format=%l",
+    // With %b a file is told when it is done, not when it begins; progress2 counts the bytes of the one under way.
+    "--out-format=%l %b",
+    ...(isAtLeast(rsync, 3, 1, 0) ? ["--info=progress2", "--no-human-readable"] : []),
     ...request.extraArgs,
     "--no-recursive",
     "--dirs",
@@ -129,26 +131,55 @@ export function describeRsyncCode(code: number): string {
   return `rsync ended with code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
 }
 
-/** Runs it. `onFile` gets the size of each file as it is done. Throws a CliError only if rsync can't be started. */
+/** Runs it. `onDone` gets how many files and bytes are done since its last call. Throws a CliError only if rsync can't be started. */
 export async function runRsync(
   request: RsyncRequest,
   rsync: Rsync,
-  onFile: (sizeBytes: number) => void,
+  onDone: (files: number, sizeBytes: number) => void,
   system: System,
 ): Promise<RsyncOutcome> {
+  const progress = new RsyncProgress(onDone);
   let rest = "";
   const outcome = await spawn({
     program: rsync.program,
     args: rsyncArgs(request, rsync),
     env: { LC_ALL: "C", RSYNC_PARTIAL_DIR: null },
     onStdout: (text) => {
-      const lines = (rest + text).split("\n");
+      const lines = (rest + text).split(/[\r\n]/);
       rest = lines.pop() ?? "";
-      for (const line of lines) if (/^\d+$/.test(line)) onFile(Number(line));
+      for (const line of lines) progress.read(line);
     },
   }, system).catch((error) => {
     system.signal.throwIfAborted();
     throw new CliError("missing-tool", `Cannot start "${rsync.program}"`, { cause: error });
   });
+  progress.end();
   return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-20) };
+}
+
+/** Reads what a run says: `62914560 62922279` for a file that is done, `  31981568  39% …` for all bytes until now. */
+class RsyncProgress {
+  #finishedBytes = 0;
+  #toldBytes = 0;
+
+  constructor(readonly onDone: (files: number, sizeBytes: number) => void) {}
+
+  read(line: string): void {
+    const file = /^(\d+) \d+$/.exec(line);
+    const bytes = /^ *(\d+) +\d+% /.exec(line);
+    if (file !== null) {
+      this.#finishedBytes += Number(file[1]);
+      this.#tell(1, Math.max(this.#toldBytes, this.#finishedBytes));
+    } else if (bytes !== null) this.#tell(0, Math.max(this.#toldBytes, Number(bytes[1])));
+  }
+
+  /** What was told of a file that then failed is taken back. */
+  end(): void {
+    this.#tell(0, this.#finishedBytes);
+  }
+
+  #tell(files: number, nowBytes: number): void {
+    this.onDone(files, nowBytes - this.#toldBytes);
+    this.#toldBytes = nowBytes;
+  }
 }

@@ -204,6 +204,9 @@ export class LargeFiles {
     const telling = setInterval(tell, TELL_MILLISECONDS);
     try {
       await Promise.race([Deno.copyFile(`${from}/${pathOf(item)}`, writePath(item)), stopped.promise]);
+    } catch (error) {
+      onDone(0, -toldBytes);
+      throw error;
     } finally {
       clearInterval(telling);
       system.signal.removeEventListener("abort", stop);

@@ -98,7 +98,7 @@ async function moveByRsync(
   const { from, to, workplace, system } = place;
   const sparse = items.some((item) => item.entry.sparse) ? "holes" as const : "none" as const;
   const request = { ...options, from, to, listFile, sparse };
-  const { code, lastWords } = await runRsync(request, await workplace.rsync(), (size) => place.onDone(1, size), system);
+  const { code, lastWords } = await runRsync(request, await workplace.rsync(), place.onDone, system);
   refuseWhenFull(lastWords, to);
   const { arrived, failed } = await inspect(to, items, place);
   return { arrived, failed, lastWords, code };
