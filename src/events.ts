@@ -1,6 +1,6 @@
 // What features tell about their work while they do it. The command line draws it; nobody else needs to know how.
 
-/** How far one piece of work is. Totals are absent until they are known; numbers never go down. */
+/** How far one piece of work is. Totals are absent until they are known; numbers go down only by what failed. */
 export interface Progress {
   /** What is being done, as one word for people: `comparing`, `copying`, `packing`. */
   readonly phase: string;
@@ -8,6 +8,8 @@ export interface Progress {
   readonly filesTotal?: number;
   readonly bytesDone: number;
   readonly bytesTotal?: number;
+  /** How long whoever does it has been at it, where that is another process. */
+  readonly elapsedSeconds?: number;
 }
 
 /** Something worth telling before the result is there. `subject` is the variable, image or environment it is about. */

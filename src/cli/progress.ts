@@ -125,13 +125,19 @@ class LiveDisplay implements ProgressDisplay {
   }
 }
 
+/**
+ * Making a file takes as long as moving about so many bytes: 20 KB on a local disk, 240 KB where an operation waits 1 ms
+ * (2 cores, 10,000 small files against files of 2 GB).
+ */
+const FILE_COST_BYTES = 128 * 1024;
+
 /** One thing's progress as a line: `copying 45%  1,200 of 3,400 files  1.2 GB of 2.6 GB  80 MB/s  18 s left`. */
 export function describeProgress(
   track: { readonly progress: Progress; readonly startedAt: number },
   now: number,
 ): string {
   const { phase, filesDone, filesTotal, bytesDone, bytesTotal } = track.progress;
-  const seconds = (now - track.startedAt) / 1000;
+  const seconds = track.progress.elapsedSeconds ?? (now - track.startedAt) / 1000;
   const parts = [phase];
   parts.push(
     filesTotal === undefined ? formatFiles(filesDone) : `${formatCount(filesDone)} of ${formatFiles(filesTotal)}`,
@@ -148,10 +154,8 @@ export function describeProgress(
   return parts.join("  ");
 }
 
-/** The share done, between 0 and 1: small trees of files are counted by files, large files by bytes. */
-function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal }: Progress): number | undefined {
+/** The share done of the work, between 0 and 1: it is in the bytes of large files and in the number of small ones. */
+function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: Progress): number | undefined {
   if (filesTotal === undefined || filesTotal === 0) return undefined;
-  const byFiles = filesDone / filesTotal;
-  if (bytesTotal === undefined || bytesTotal === 0) return Math.min(1, byFiles);
-  return Math.min(1, (byFiles + bytesDone / bytesTotal) / 2);
+  return Math.min(1, (filesDone * FILE_COST_BYTES + bytesDone) / (filesTotal * FILE_COST_BYTES + bytesTotal));
 }

@@ -10,16 +10,18 @@ export function publishProgress(path: string, report: (progress: Progress) => vo
   readonly report: (progress: Progress) => void;
   readonly end: () => Promise<void>;
 } {
-  let publishedAt = performance.now();
+  const startedAt = performance.now();
+  let publishedAt = startedAt;
   let writing: Promise<void> = Promise.resolve();
   return {
     report(progress) {
       report(progress);
       if (performance.now() - publishedAt < INTERVAL_MILLISECONDS) return;
       publishedAt = performance.now();
+      const content = JSON.stringify({ ...progress, elapsedSeconds: (publishedAt - startedAt) / 1000 });
       // It is only for the eyes of those who wait: a full disk must not stop the work itself.
       writing = writing.then(() =>
-        writeFileAtomically({ path, content: JSON.stringify(progress), mode: 0o600, durability: "fast" }).catch(
+        writeFileAtomically({ path, content, mode: 0o600, durability: "fast" }).catch(
           () => {},
         )
       );
@@ -46,6 +48,6 @@ export function watchProgress(path: string, subject: string, report: Report): Di
 
 function isProgress(value: unknown): value is Progress {
   if (typeof value !== "object" || value === null) return false;
-  const { filesDone, bytesDone } = value as Partial<Progress>;
-  return typeof filesDone === "number" && typeof bytesDone === "number";
+  const { filesDone, bytesDone, elapsedSeconds } = value as Partial<Progress>;
+  return [filesDone, bytesDone, elapsedSeconds].every((number) => typeof number === "number");
 }
