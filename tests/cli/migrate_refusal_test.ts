@@ -92,7 +92,7 @@ testNeeding(
     for (
       const [options, message] of [["size=100k", /are to be written/], [
         "size=1m,nr_inodes=6",
-        /files are to be made/,
+        /files to be made and the disk takes/,
       ]] as const
     ) {
       const [unshare = "", ...own] = WITH_OWN_MOUNTS;
