@@ -38,6 +38,8 @@ export async function compile(request: CompileRequest): Promise<void> {
       "--no-npm",
       // With a code cache the executable would run what it finds in $TMPDIR, whoever put it there.
       "--no-code-cache",
+      // A comparison makes many short-lived strings; with V8's first 1 MB for these it collects all the time (8% of 10,000 files).
+      "--v8-flags=--min-semi-space-size=16",
       ...PERMISSIONS,
       `--target=${request.target}`,
       `--output=${made}`,

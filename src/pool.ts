@@ -57,11 +57,11 @@ export async function forEachAtOnce<T>(
 export async function mapAtOnce<T, Result>(
   items: readonly T[],
   width: number,
-  task: (item: T) => Promise<Result>,
+  task: (item: T, place: number) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
   await forEachAtOnce([...items.entries()], width, async ([place, item]) => {
-    results[place] = await task(item);
+    results[place] = await task(item, place);
   });
   return results;
 }

@@ -5,13 +5,13 @@ import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
-import { ENGINES, stagingSettings } from "../staging/variable.ts";
+import { ENGINES, stagingSettings, type Variable } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import type { StagePlan } from "../staging/plan.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
-import { stageVariable } from "../staging/stage.ts";
+import { stageVariables } from "../staging/stage.ts";
 import type { StageResult } from "../staging/stage_result.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 
@@ -122,7 +122,7 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
 
 /** One variable's part of the answer. */
 interface Item {
-  readonly variable: ResolvedVariable;
+  readonly variable: Variable;
   /** Whether the shell may be told to use the target. */
   readonly usable: boolean;
   readonly result?: SyncResult;
@@ -138,12 +138,17 @@ async function stageAll(
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", request.engine);
   const mode = request.force ? "ignore-freshness" : "when-needed";
-  return (await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const result = await stageVariable({ variable, settings, mode }, context.system, context.report);
-    const item = stagedItem(variable, result);
-    tellStaged(item, result, context);
-    return item;
-  }));
+  const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
+  return await stageVariables(
+    all,
+    (variable, result) => {
+      const item = stagedItem(variable, result);
+      tellStaged(item, result, context);
+      return item;
+    },
+    context.system,
+    context.report,
+  );
 }
 
 async function planAll(
@@ -172,7 +177,7 @@ function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {
   return [...variables].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-function stagedItem(variable: ResolvedVariable, result: StageResult): Item {
+function stagedItem(variable: Variable, result: StageResult): Item {
   const { name, source, target } = variable;
   const base = { name, source, target, warnings: [] as string[] };
   if (result.status === "skipped") return { variable, usable: true, result: { ...base, status: "skipped" } };
@@ -200,7 +205,7 @@ function stagedItem(variable: ResolvedVariable, result: StageResult): Item {
     : { variable, usable: false, failure };
 }
 
-function plannedItem(variable: ResolvedVariable, plan: StagePlan): Item {
+function plannedItem(variable: Variable, plan: StagePlan): Item {
   const { name, source, target } = variable;
   const base = { name, source, target, warnings: [] as string[] };
   if (plan.status === "skipped") return { variable, usable: false, result: { ...base, status: "skipped" } };

@@ -1,6 +1,7 @@
-// Stages one variable in: fresh? → lock → still not fresh? → transfer → marker.
+// Stages variables in: fresh? → lock → still not fresh? → transfer → marker.
 import { CliError, Interrupted, systemError } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { mapAtOnce } from "../pool.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
@@ -10,42 +11,77 @@ import { observeVariable, type VariableFacts } from "./observe.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
-/** Stages one variable in. A failure is a result, so that the other variables go on; only a signal throws. */
-export async function stageVariable(request: StageRequest, system: System, report: Report): Promise<StageResult> {
+/** Which variables to stage in, and how. */
+export interface StageAllRequest extends Omit<StageRequest, "variable"> {
+  readonly variables: readonly Variable[];
+  /** So many of them transfer at a time. */
+  readonly atOnce: number;
+}
+
+/**
+ * Stages variables in; `onResult` gets each one's result as soon as there is one. All are looked at at the same time, since
+ * looking only waits for servers; those that aren't fresh take turns. A failure is a result, so that the other variables go
+ * on; only a signal throws.
+ */
+export async function stageVariables<Result>(
+  { variables, atOnce, ...how }: StageAllRequest,
+  onResult: (variable: Variable, result: StageResult) => Result,
+  system: System,
+  report: Report,
+): Promise<Result[]> {
+  const startedSeconds = system.now() / 1000;
+  const results = await Promise.all(variables.map(async (variable) => {
+    const result = await asResult(variable, () => settleAtOnce({ variable, ...how }, system, report));
+    return result === undefined ? undefined : onResult(variable, result);
+  }));
+  return await mapAtOnce(variables, atOnce, async (variable, place) => {
+    const settled = results[place];
+    if (settled !== undefined) return settled;
+    return onResult(
+      variable,
+      await asResult(variable, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
+    );
+  });
+}
+
+async function asResult<Result extends StageResult | undefined>(
+  variable: Variable,
+  attempt: () => Promise<Result>,
+): Promise<Result | StageResult> {
   try {
-    return await stage(request, system, report);
+    return await attempt();
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    if (error instanceof CliError) return { status: "failed", error };
-    const refused = systemError(`Cannot stage "${request.variable.name}"`, error);
-    if (refused !== undefined) return { status: "failed", error: refused };
+    const known = error instanceof CliError ? error : systemError(`Cannot stage "${variable.name}"`, error);
+    if (known !== undefined) return { status: "failed", error: known };
     throw error;
   }
 }
 
-async function stage(request: StageRequest, system: System, report: Report): Promise<StageResult> {
-  const { variable } = request;
-  const startedSeconds = system.now() / 1000;
-  const before = await look(request, system);
-  if (request.mode === "when-needed" && before.freshness.verdict === "fresh") return { status: "skipped" };
-  const unusable = refusal(variable, before.freshness);
-  if (unusable !== undefined) return unusable;
-  if (before.freshness.verdict !== "fresh") {
-    report({ type: "detail", subject: variable.name, text: before.freshness.reason });
-  }
+/** The result for a variable where nothing has to be done, or nothing can be. */
+async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
+  const { freshness } = await look(request, system);
+  if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
+  else if (request.mode === "when-needed") return { status: "skipped" };
+  return refusal(request.variable, freshness);
+}
 
+async function stageInTurn(
+  request: StageRequest & { readonly startedSeconds: number },
+  system: System,
+  report: Report,
+): Promise<StageResult> {
+  const { variable, startedSeconds } = request;
   await using _lock = await waitForTurn(request, system, report);
   // Whoever held the lock before us may have done the work already.
-  const now = await look(request, system);
-  const doneMeanwhile = typeof now.facts.marker !== "string" && now.facts.marker.synced_at >= startedSeconds;
-  if (now.freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) {
-    return { status: "skipped" };
-  }
-  const unusableNow = refusal(variable, now.freshness);
-  if (unusableNow !== undefined) return unusableNow;
+  const { facts, freshness } = await look(request, system);
+  const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
+  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return { status: "skipped" };
+  const unusable = refusal(variable, freshness);
+  if (unusable !== undefined) return unusable;
   // Loaded only when something moves: with everything fresh, a start is all there is.
   const { fillTarget } = await import("./fill.ts");
-  return await fillTarget({ ...request, facts: now.facts }, system, report);
+  return await fillTarget({ ...request, facts }, system, report);
 }
 
 /** Facts and freshness of a variable at this moment. */
