@@ -83,13 +83,17 @@ async function findChanges(journal: Journal, system: System): Promise<string | u
 }
 
 async function listDifferences({ aside, to, rewritten, field }: Journal, system: System): Promise<string[]> {
+  const own = (await compareTrees(aside, to, system)).differences
+    .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
   const program = findRsync(system);
-  const names = program === undefined
-    ? (await compareTrees(aside, to, system)).differences
-      .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path)
+  // Ours is the finer one, and rsync's shares no code with what copied.
+  const others = program === undefined
+    ? []
     : await listRsyncDifferences({ from: aside, to }, await probeRsync(program, system), system);
   const expected = new Set(rewritten);
-  return names.filter((name) => !expected.has(name) && !(field !== "source" && isLockFile(name)));
+  return [...new Set([...own, ...others])].filter((name) =>
+    !expected.has(name) && !(field !== "source" && isLockFile(name))
+  );
 }
 
 /** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */

@@ -85,7 +85,7 @@ async function transferTwiceIfVanished(
   try {
     const first = await transfer();
     // Files that come and go while we look are usual at home; a second look tells whether it goes on.
-    return first.status === "partial" && first.vanishedOnly ? await transfer() : first;
+    return first.vanishedOnly ? await transfer() : first;
   } finally {
     await progress.end();
   }

@@ -2,14 +2,16 @@
 import { CliError } from "../errors.ts";
 import { spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
-import { describeRsyncCode, isAtLeast, type Rsync } from "./rsync.ts";
+import { describeRsyncCode, type Rsync } from "./rsync.ts";
 
-/** The arguments: content, links and times of everything, but nothing that a file system may be unable to keep. */
-export function rsyncCompareArgs(request: CompareRequest, rsync: Rsync): string[] {
+/**
+ * The arguments: content, links and times of everything, but nothing that a file system may be unable to keep. So times count
+ * in whole seconds, as rsync takes them by itself.
+ */
+export function rsyncCompareArgs(request: CompareRequest): string[] {
   return [
     "-rltDHn",
     "--omit-dir-times",
-    ...(isAtLeast(rsync, 3, 1, 3) ? ["--modify-window=-1"] : []),
     "--outbuf=L",
     "--out-format=%i %n",
     "--",
@@ -31,7 +33,7 @@ export interface CompareRequest {
 export async function listRsyncDifferences(request: CompareRequest, rsync: Rsync, system: System): Promise<string[]> {
   const outcome = await spawn({
     program: rsync.program,
-    args: rsyncCompareArgs(request, rsync),
+    args: rsyncCompareArgs(request),
     env: { LC_ALL: "C", RSYNC_PARTIAL_DIR: null },
   }, system);
   if (outcome.code !== 0) {

@@ -1,5 +1,14 @@
 // What has to happen in one directory, from what stands on both sides and what the last complete transfer recorded. Pure.
-import { type Entry, type EntryState, isNewer, sameContent, sameMode, sameTime, type TimePrecision } from "./entry.ts";
+import {
+  type Entry,
+  type EntryState,
+  isDamaged,
+  isNewer,
+  sameContent,
+  sameMode,
+  sameTime,
+  type TimePrecision,
+} from "./entry.ts";
 
 /** How a transfer treats what it finds; transfer.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
@@ -35,6 +44,7 @@ export interface Kept {
     | "newer there"
     | "deleted there"
     | "gone at the source, changed there"
+    | "damaged"
     | "in the way";
 }
 
@@ -52,6 +62,8 @@ export interface DirectoryPlan {
   readonly fromSelf: Entry | undefined;
   readonly toSelf: Entry | undefined;
   readonly transfers: readonly Entry[];
+  /** What stands where one of them comes: it must still be that when its turn comes. */
+  readonly replaces: readonly Entry[];
   /** Files with several names; what happens to one depends on all of them ({@linkcode planLinkGroups}). */
   readonly linked: readonly LinkedFile[];
   /** Files with the right content and other permissions. */
@@ -86,6 +98,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
     ...{ directory, fromSelf, toSelf, finish: "as it is" },
     ...{
       transfers: [],
+      replaces: [],
       linked: [],
       modes: [],
       makes: [],
@@ -157,6 +170,9 @@ function decideFile(
     return;
   }
   const base = baseline(from.name);
+  if (rules.policy === "stage-out" && base !== undefined && isDamaged(from, base)) {
+    return keep(draft, from.name, "damaged", base);
+  }
   if (to === undefined) {
     const deletedThere = rules.policy === "stage-out" && base !== undefined && same(from, base);
     if (deletedThere) keep(draft, from.name, "deleted there", base);
@@ -173,7 +189,7 @@ function decideFile(
     draft.records.push([from.name, base]);
     return;
   }
-  if (same(to, base)) return bring(draft, from, to);
+  if (same(to, base) || (rules.policy === "stage-in" && isDamaged(to, base))) return bring(draft, from, to);
   keep(draft, from.name, "changed there", base);
 }
 
@@ -183,8 +199,10 @@ function isOurs(rules: DecisionRules): boolean {
 }
 
 function bring(draft: Draft, from: Entry, to?: Entry): void {
-  if (from.linkGroup === "") draft.transfers.push(from);
-  else draft.linked.push({ from, to, state: "to transfer" });
+  if (from.linkGroup === "") {
+    draft.transfers.push(from);
+    if (to !== undefined) draft.replaces.push(to);
+  } else draft.linked.push({ from, to, state: "to transfer" });
   draft.records.push([from.name, from]);
 }
 

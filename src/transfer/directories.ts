@@ -7,7 +7,7 @@ import { runRsync } from "../tools/rsync.ts";
 import { runTarPipe } from "../tools/tar_pipe.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
-import type { RsyncOptions } from "./shard.ts";
+import type { RsyncOptions } from "./attempt.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** How directories are written. */

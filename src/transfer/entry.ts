@@ -21,12 +21,25 @@ export interface Entry {
   readonly linkGroup: string;
   readonly userId: number;
   readonly groupId: number;
-  /** Fewer blocks than the size needs: there are holes, or the file system compresses. */
-  readonly sparse: boolean;
+  /** What its blocks hold, as the file system says: less than the size where there are holes, or where it compresses. */
+  readonly allocatedBytes: number;
   /** Which kind of special file, as find(1) writes it: p, s, b, c; empty for the others. */
   readonly specialKind: string;
   /** Type, mode, size and time as entry_text.ts writes them, where they came as text. */
   readonly text?: string;
+}
+
+/** Whether a file has holes, or the file system compresses. */
+export function isSparse(entry: Entry): boolean {
+  return entry.type === "file" && entry.allocatedBytes < entry.sizeBytes;
+}
+
+/**
+ * Whether a file system says that nothing is stored of a file. That may be one hole, or content that lies beside the inode, on
+ * tape, or elsewhere behind a FUSE mount: only reading tells, and GNU tar with --sparse doesn't read such a file (tar 1.34).
+ */
+export function isSaidEmpty(entry: Entry): boolean {
+  return entry.type === "file" && entry.sizeBytes > 0 && entry.allocatedBytes === 0;
 }
 
 /** The part of an entry that a manifest keeps and a comparison looks at. */
@@ -53,9 +66,14 @@ export function sameContent(one: EntryState, other: EntryState, precision: TimeP
   }
 }
 
-/** Whether both were modified at the same time, as exactly as that can be known. */
+/**
+ * Whether both were modified at the same time, as exactly as both sides can tell. A time without a fraction is one of whole
+ * seconds: Lustre keeps no more, so that each file there looks older than the one it was copied from (its client sets
+ * seconds only, lustre/llite; mpiFileUtils issue 560 saw the same), though the node that wrote it may still remember more.
+ */
 export function sameTime(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
   if (one.mtimeSeconds !== other.mtimeSeconds) return false;
+  if (one.mtimeNanoseconds === 0 || other.mtimeNanoseconds === 0) return true;
   const unit = precision === "nanoseconds" ? 1 : 1_000_000;
   return Math.floor(one.mtimeNanoseconds / unit) === Math.floor(other.mtimeNanoseconds / unit);
 }
@@ -65,6 +83,18 @@ export function isNewer(one: EntryState, other: EntryState, precision: TimePreci
   if (sameTime(one, other, precision)) return false;
   return one.mtimeSeconds > other.mtimeSeconds ||
     (one.mtimeSeconds === other.mtimeSeconds && one.mtimeNanoseconds > other.mtimeNanoseconds);
+}
+
+/**
+ * Whether a file is the recorded one after a crash: the time of then, and less or more in it. Nobody who writes leaves the
+ * time; a node that goes down may leave a file empty or cut. A time of whole seconds says too little, except of an empty one.
+ */
+export function isDamaged(state: EntryState, recorded: EntryState): boolean {
+  if (state.type !== "file" || recorded.type !== "file" || state.sizeBytes === recorded.sizeBytes) return false;
+  if (state.mtimeSeconds !== recorded.mtimeSeconds) return false;
+  return state.sizeBytes === 0
+    ? sameTime(state, recorded)
+    : state.mtimeNanoseconds !== 0 && state.mtimeNanoseconds === recorded.mtimeNanoseconds;
 }
 
 /** Whether permissions differ where they mean something: a link has none of its own. */

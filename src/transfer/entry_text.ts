@@ -89,8 +89,8 @@ export class ListedEntry implements Entry {
     return Number(this.#more.split(" ")[4]);
   }
 
-  get sparse(): boolean {
-    return this.type === "file" && Number(this.#more.split(" ")[2]) * 512 < this.sizeBytes;
+  get allocatedBytes(): number {
+    return Number(this.#more.split(" ")[2]) * 512;
   }
 
   get specialKind(): string {

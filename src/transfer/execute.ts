@@ -1,19 +1,21 @@
 // Carries out what was decided, directory by directory, while the walk may still go on: makes directories, fills shards with
 // files, and at the end, when nothing can fail any more, removes what has to go and sets the directories' modes and times.
-import { CliError, messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { removeListed } from "../tools/remove.ts";
-import { type DirectoryPlan, type LinkedFile, planLinkGroups } from "./decide.ts";
-import { depthOf, Directories, type DirectoryWriting } from "./directories.ts";
-import type { Entry, EntryState } from "./entry.ts";
+import { type Item, partOvertaken, pathOf, type ShardPlace, type Writer } from "./attempt.ts";
+import type { DirectoryPlan } from "./decide.ts";
+import { Directories, type DirectoryWriting } from "./directories.ts";
+import { type Entry, isSaidEmpty } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import { isReachable, joinName } from "../system/file_names.ts";
 import { forEachAtOnce, Pool } from "../pool.ts";
 import { addNotes, receiverOf } from "./notes.ts";
-import type { KeptPath, TransferRequest } from "./request.ts";
+import type { TransferRequest } from "./request.ts";
+import { Ledger, type Tally } from "./ledger.ts";
+import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
-import { type Item, moveShard, pathOf, type ShardOutcome, type ShardPlace, type Writer } from "./shard.ts";
+import { Removals } from "./removals.ts";
+import { moveShard } from "./shard.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -23,16 +25,6 @@ export interface Writing {
   /** For what `files` can't write: sockets, and names that can't be renamed. */
   readonly special: Writer | undefined;
   readonly directories: DirectoryWriting;
-}
-
-/** What was done, gathered as it happens. */
-export interface Tally {
-  filesDone: number;
-  bytesDone: number;
-  readonly deleted: string[];
-  readonly kept: KeptPath[];
-  readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
-  readonly lastWords: string[];
 }
 
 /** Shards where operations wait: small ones, so that all pipelines have work until the end, and the smaller the fewer run yet. */
@@ -45,21 +37,23 @@ const FIRST_SHARD_FILES = 24;
 /** Below so many names a process of their own isn't worth its start even where each operation waits. */
 const LEAST_SHARE = 12;
 
+/** A hole that is smaller may as well be written. */
+const WORTH_A_HOLE_BYTES = 64 * 1024;
+
 /** Parts of large files in flight: more than a disk's two or three, fewer than a server minds. */
 const LARGE_AT_ONCE = 8;
 
 /** Takes decided directories and carries them out. */
 export class Execution {
-  readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], kept: [], missing: [], lastWords: [] };
+  readonly #ledger: Ledger;
   readonly #place: ShardPlace;
   readonly #pool: Pool;
   readonly #stop = new AbortController();
-  readonly #linked: (LinkedFile & { readonly directory: string })[] = [];
-  readonly #removals: { readonly directory: string; readonly entry: Entry }[] = [];
+  readonly #links: LinkGroups;
+  readonly #removals: Removals;
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
-  readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
   readonly #large: LargeFiles | undefined;
   #shard: Item[] = [];
   #shardBytes = 0;
@@ -67,16 +61,18 @@ export class Execution {
   #special: Item[] = [];
 
   constructor(
-    readonly roots: Pick<TransferRequest, "from" | "to" | "policy" | "notes">,
+    readonly roots: Pick<TransferRequest, "from" | "to" | "policy" | "publish" | "notes" | "baseline">,
     readonly writing: Writing,
     readonly workplace: Workplace,
     readonly manifest: ManifestBuilder,
     system: System,
     onDone: (files: number, sizeBytes: number) => void,
   ) {
+    this.#ledger = new Ledger(manifest, roots.baseline);
     const stoppable = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
     this.#place = {
-      ...{ from: roots.from, to: roots.to, workplace, system: stoppable },
+      ...{ from: roots.from, to: roots.to, policy: roots.policy, publish: roots.publish },
+      ...{ workplace, system: stoppable },
       beforeMove: async (items) => {
         if (roots.notes !== undefined) await addNotes(roots.notes, receiverOf(roots.policy), items);
       },
@@ -86,12 +82,22 @@ export class Execution {
         onDone(files, sizeBytes);
       },
     };
+    this.#links = new LinkGroups(this.#place, {
+      policy: roots.policy,
+      precision: roots.baseline?.precision ?? "nanoseconds",
+    });
     // A bandwidth limit is one for all: rsyncs side by side would each take it.
     const limited = writing.files.kind === "rsync" &&
       writing.files.options.extraArgs.some((arg) => arg.startsWith("--bwlimit"));
     this.#pool = new Pool(limited ? 1 : workplace.width, (error) => this.#stop.abort(error));
     this.#large = this.#prepareLarge();
     this.#directories = new Directories(this.#place, writing.directories);
+    this.#removals = new Removals(this.#place, this.#ledger);
+  }
+
+  /** What was done until now. */
+  get tally(): Tally {
+    return this.#ledger.tally;
   }
 
   #prepareLarge(): LargeFiles | undefined {
@@ -99,8 +105,8 @@ export class Execution {
     const final = (item: Item) => this.#target(pathOf(item));
     const common = { ...this.#place, onFailure: (error: unknown) => this.#stop.abort(error) };
     if (files.kind === "tar") {
-      const publish = () => Promise.resolve();
-      return new LargeFiles({ ...common, writePath: final, publish, journals: files.journals }, LARGE_AT_ONCE);
+      const putInPlace = () => Promise.resolve("published" as const);
+      return new LargeFiles({ ...common, writePath: final, putInPlace, journals: files.journals }, LARGE_AT_ONCE);
     }
     // Modes and owners that aren't the source's are the pipeline's business.
     if (files.kind !== "tar beside" || files.keep === "content") return undefined;
@@ -110,11 +116,14 @@ export class Execution {
       names.set(item, name);
       return name;
     };
-    const publish = async (item: Item) => {
+    const putInPlace = async (item: Item) => {
       await this.#place.beforeMove([item]);
+      const { overtaken } = await partOvertaken([item], this.#place);
+      if (overtaken.length > 0) return "overtaken";
       await Deno.rename(writePath(item), final(item));
+      return "published";
     };
-    return new LargeFiles({ ...common, writePath, publish, journals: undefined }, LARGE_AT_ONCE);
+    return new LargeFiles({ ...common, writePath, putInPlace, journals: undefined }, LARGE_AT_ONCE);
   }
 
   /** Carries out one directory; resolves when the walk may go on below it. */
@@ -124,12 +133,11 @@ export class Execution {
     if (directory === "" && plan.fromSelf !== undefined && this.roots.policy !== "stage-out") {
       this.manifest.addRoot(plan.fromSelf);
     }
-    const linked = plan.linked.map((file) => ({ ...file, directory }));
-    this.#linked.push(...linked);
+    this.#links.add(directory, plan.linked);
     const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
       plan.linked.length;
     if (writes > 0) await this.#directories.makeWritable(plan);
-    for (const entry of plan.clears) await this.#removeEntry(directory, entry);
+    for (const entry of plan.clears) await this.#removals.removeNow({ directory, entry });
     await forEachAtOnce(
       plan.makes,
       this.workplace.width,
@@ -139,9 +147,12 @@ export class Execution {
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
     }
-    for (const entry of plan.removals) this.#removals.push({ directory, entry });
-    for (const entry of plan.successors) this.#successors.push({ directory, entry });
-    for (const entry of plan.transfers) await this.#queue({ directory, entry });
+    for (const entry of plan.removals) this.#removals.add({ directory, entry });
+    for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
+    const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
+    for (const entry of plan.transfers) {
+      await this.#queue({ directory, entry, replaces: replaced.get(entry.name) });
+    }
   }
 
   /** Takes a directory in which nothing is to be done, for now. */
@@ -149,16 +160,16 @@ export class Execution {
     this.manifest.keep(directory, block);
     if (linked.length === 0) return;
     this.#passedOver.set(directory, self);
-    this.#linked.push(...linked.map((from) => ({ directory, from, to: undefined, state: "recorded" as const })));
+    this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
   }
 
   /** Waits for all shards and ends the work: links, removals, directories. Nothing is removed where something is missing. */
   async finish(mayRemove: boolean): Promise<void> {
-    const groups = planLinkGroups(this.#linked);
     await this.#flushLast();
+    this.tally.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
     // A group stays together: only one process sees that its names are one file.
-    for (const group of groups) {
-      await this.#queueGroup(group.map(({ directory, from }) => ({ directory, entry: from })));
+    for (const group of this.#links.toTransfer()) {
+      await this.#queueGroup(group);
       if (this.#isFull()) await this.#flush();
     }
     await this.#flush();
@@ -166,12 +177,11 @@ export class Execution {
     await this.#pool.settle();
     await this.#finishLarge();
     const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
-    if (isWhole) await this.#remove();
-    // Still there, so still recorded: the next transfer tries again.
-    else for (const { directory, entry } of this.#removals) this.#amend({ directory, entry }, entry);
+    if (isWhole) await this.#removals.carryOut();
+    else this.#removals.postpone();
     await this.#moveSuccessors();
     await this.#directories.finish();
-    for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
+    this.#ledger.close();
   }
 
   /** A file there gets another name after all: its directory must take it, and be as it was afterwards. */
@@ -192,6 +202,10 @@ export class Execution {
   }
 
   async #queue(item: Item, grouping: "alone" | "together" = "alone"): Promise<void> {
+    if (this.#isLeftOut(item)) {
+      this.#ledger.amend(item, undefined);
+      return;
+    }
     if (this.writing.special !== undefined && this.#needsSpecial(item)) {
       this.#special.push(item);
       return;
@@ -215,13 +229,6 @@ export class Execution {
     else for (const item of items) await this.#queue(item, "together");
   }
 
-  /** What else is the same file where it comes from. */
-  #otherNames({ entry }: Item): Item[] {
-    if (entry.linkGroup === "") return [];
-    return this.#linked.filter(({ from }) => from.linkGroup === entry.linkGroup)
-      .map(({ directory, from }) => ({ directory, entry: from }));
-  }
-
   #isFull(): boolean {
     const { latency, width } = this.workplace;
     if (latency === "local") {
@@ -232,8 +239,16 @@ export class Execution {
     return this.#shard.length >= files || this.#shardBytes >= WAITING_SHARD.sizeBytes;
   }
 
+  /** A socket is of no use to anybody but the program that made it, and tar has none: without rsync it stays where it is. */
+  #isLeftOut({ entry }: Item): boolean {
+    return entry.specialKind === "s" && this.writing.files.kind !== "rsync" && this.writing.special === undefined;
+  }
+
   #needsSpecial(item: Item): boolean {
     if (item.entry.specialKind === "s") return this.writing.files.kind !== "rsync";
+    // Perhaps one large hole: rsync reads it and leaves it one, where tar would write it in full.
+    const mayBeHole = isSaidEmpty(item.entry) && item.entry.sizeBytes > WORTH_A_HOLE_BYTES;
+    if (mayBeHole && this.writing.files.kind !== "rsync" && item.entry.sizeBytes < LARGE_BYTES) return true;
     return this.writing.files.kind === "tar beside" && !isReachable(pathOf(item));
   }
 
@@ -264,8 +279,9 @@ export class Execution {
 
   async #finishLarge(): Promise<void> {
     if (this.#large === undefined) return;
-    const { missing } = await this.#large.finish();
-    this.#note({ arrived: [], missing: missing.filter(({ vanished }) => vanished), leftOut: [], lastWords: [] });
+    const { missing, overtaken } = await this.#large.finish();
+    const gone = missing.filter(({ vanished }) => vanished);
+    this.#ledger.note({ arrived: [], missing: gone, overtaken, leftOut: [], lastWords: [] });
     // What changed meanwhile goes through the pipeline, which says what it can't do.
     const again = missing.filter(({ vanished }) => !vanished).map(({ item }) => item);
     if (again.length > 0) await this.#move(again, this.writing.files);
@@ -279,43 +295,21 @@ export class Execution {
     const seen = new Set(items);
     // The others changed since the walk, and this is what was copied.
     const arrived = outcome.arrived.filter((item) => !seen.has(item));
-    this.#note({ ...outcome, arrived });
-  }
-
-  #note(outcome: ShardOutcome): void {
-    for (const item of outcome.arrived) this.#amend(item, item.entry);
-    for (const item of outcome.leftOut) this.#amend(item, undefined);
-    for (const { item, reason, vanished } of outcome.missing) {
-      this.#amend(item, undefined);
-      this.tally.missing.push({ path: pathOf(item), reason, vanished });
-    }
-    this.tally.lastWords.push(...outcome.lastWords);
-  }
-
-  #amend(item: Item, state: EntryState | undefined): void {
-    const changes = this.#changes.get(item.directory) ?? new Map<string, EntryState | undefined>();
-    changes.set(item.entry.name, state);
-    this.#changes.set(item.directory, changes);
+    this.#ledger.note({ ...outcome, arrived });
   }
 
   async #setMode(directory: string, entry: Entry): Promise<void> {
     const path = joinName(directory, entry.name);
-    if (isReachable(path)) await Deno.chmod(this.#target(path), entry.mode);
-    else await this.#queue({ directory, entry });
+    const isDone = isReachable(path) && await Deno.chmod(this.#target(path), entry.mode).then(() => true, (error) => {
+      // A purge was quicker.
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    });
+    if (!isDone) await this.#queue({ directory, entry, replaces: entry });
   }
 
   #target(path: string): string {
     return path === "" ? this.roots.to : `${this.roots.to}/${path}`;
-  }
-
-  async #remove(): Promise<void> {
-    // Deepest first, so that a directory is empty when its turn comes.
-    const removals = this.#removals.toReversed();
-    const files = removals.filter(({ entry }) => entry.type !== "directory");
-    await forEachAtOnce(files, this.workplace.width, ({ directory, entry }) => this.#removeEntry(directory, entry));
-    const directories = removals.filter(({ entry }) => entry.type === "directory")
-      .toSorted((one, other) => depthOf(pathOf(other)) - depthOf(pathOf(one)));
-    for (const { directory, entry } of directories) await this.#removeEntry(directory, entry);
   }
 
   /** Brings what a removed directory made room for; where that is still there, it is in the way. */
@@ -326,32 +320,14 @@ export class Execution {
     for (const item of this.#successors) {
       const obstacle = there.get(pathOf(item));
       if (obstacle === undefined) {
-        await this.#queueGroup([item, ...this.#otherNames(item)]);
+        await this.#queueGroup([item, ...this.#links.otherNames(item.entry)]);
         continue;
       }
       this.tally.kept.push({ path: pathOf(item), reason: "in the way" });
-      this.#amend(item, obstacle);
+      this.#ledger.amend(item, obstacle);
     }
     await this.#flush();
     await this.#flushSpecial();
     await this.#pool.settle();
-  }
-
-  async #removeEntry(directory: string, entry: Entry): Promise<void> {
-    const path = joinName(directory, entry.name);
-    try {
-      if (isReachable(path)) await Deno.remove(this.#target(path));
-      else await removeListed(this.roots.to, await this.workplace.writeList([`./${path}`]), this.#place.system);
-      this.tally.deleted.push(path);
-      if (entry.type === "directory") {
-        this.manifest.drop(path);
-        this.#changes.delete(path);
-      }
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      // Somebody put something into it meanwhile, or something in it is kept.
-      if (entry.type === "directory") return this.#amend({ directory, entry }, entry);
-      throw new CliError("file-system", `Cannot remove "${this.#target(path)}": ${messageOf(error)}`, { cause: error });
-    }
   }
 }

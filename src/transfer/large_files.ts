@@ -4,11 +4,12 @@ import { createHash } from "node:crypto";
 import { messageOf } from "../errors.ts";
 import { readBootId } from "../tools/boot_id.ts";
 import { setModificationTime } from "../tools/touch.ts";
-import { sameContent } from "./entry.ts";
+import { isSparse, sameContent } from "./entry.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { lookAtPaths } from "./listing.ts";
 import { isFullDisk, noSpaceError } from "./room.ts";
-import { type Item, pathOf, type ShardOutcome, type ShardPlace } from "./shard.ts";
+import { type Item, pathOf, type ShardPlace } from "./attempt.ts";
+import type { MissingItem, ShardOutcome } from "./shard.ts";
 
 /** From here on a file is copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
@@ -35,8 +36,8 @@ const SYNC_MILLISECONDS = 15_000;
 export interface LargePlace extends ShardPlace {
   /** The path a file is written to first: its final one in a tree nobody reads, one beside it otherwise. */
   readonly writePath: (item: Item) => string;
-  /** Puts it in its final place. */
-  readonly publish: (item: Item) => Promise<void>;
+  /** Puts it in its final place, unless somebody has written there since the walk. */
+  readonly putInPlace: (item: Item) => Promise<"published" | "overtaken">;
   /** A directory for journals; undefined: nothing can be resumed. */
   readonly journals: string | undefined;
   /** Called once with what ends everything: a full disk, a signal. */
@@ -59,6 +60,7 @@ export class LargeFiles {
   readonly #copying: Copying[] = [];
   readonly #failed = new Map<Item, unknown>();
   readonly #done: Item[] = [];
+  readonly #overtaken: Item[] = [];
   readonly #workers = new Set<Promise<void>>();
   #bootIdRead: Promise<string> | undefined;
   #bootId = "";
@@ -79,23 +81,27 @@ export class LargeFiles {
   }
 
   /** Waits for all of them. Throws where the disk is full. */
-  async finish(): Promise<Pick<ShardOutcome, "arrived" | "missing">> {
+  async finish(): Promise<Pick<ShardOutcome, "arrived" | "missing" | "overtaken">> {
     await Promise.all([...this.#workers]);
     if (this.#failure !== undefined) throw this.#failure.error;
     const all = [...this.#done, ...this.#failed.keys()];
     const now = await lookAtPaths(this.place.from, all.map(pathOf), this.place.workplace, this.place.system);
     const arrived: Item[] = [];
-    const missing: { item: Item; reason: string; vanished: boolean }[] = [];
+    const missing: MissingItem[] = [];
+    const miss = (item: Item, reason: string, how: "vanished" | "failed" = "failed") =>
+      missing.push({
+        ...{ item, reason, vanished: how === "vanished" },
+        receiver: this.#failed.has(item) ? "as it was" : "touched",
+      });
     for (const item of all) {
       const entry = now.get(pathOf(item));
       const error = this.#failed.get(item);
-      if (entry === undefined) missing.push({ item, reason: "it vanished while it was copied", vanished: true });
-      else if (error !== undefined) missing.push({ item, reason: messageOf(error), vanished: false });
-      else if (!sameContent(entry, item.entry)) {
-        missing.push({ item, reason: "it changed while it was copied", vanished: false });
-      } else arrived.push(item);
+      if (entry === undefined) miss(item, "it vanished while it was copied", "vanished");
+      else if (error !== undefined) miss(item, messageOf(error));
+      else if (!sameContent(entry, item.entry)) miss(item, "it changed while it was copied");
+      else arrived.push(item);
     }
-    return { arrived, missing };
+    return { arrived, missing, overtaken: this.#overtaken };
   }
 
   async #work(): Promise<void> {
@@ -169,7 +175,7 @@ export class LargeFiles {
       const read = await from.read(buffer.subarray(0, Math.min(buffer.length, end - at)));
       if (read === null) throw new Error("it became shorter while it was copied");
       const piece = buffer.subarray(0, read);
-      if (!item.entry.sparse || !isZero(piece)) await writeAt(to, at, piece);
+      if (!isSparse(item.entry) || !isZero(piece)) await writeAt(to, at, piece);
       at += read;
       this.place.onDone(0, read);
     }
@@ -184,7 +190,7 @@ export class LargeFiles {
   }
 
   #isCopiedWhole({ entry }: Item): boolean {
-    return this.place.workplace.latency === "local" && entry.sizeBytes < WHOLE_BYTES && !entry.sparse;
+    return this.place.workplace.latency === "local" && entry.sizeBytes < WHOLE_BYTES && !isSparse(entry);
   }
 
   async #copyWhole({ item, journal }: Copying): Promise<void> {
@@ -224,9 +230,10 @@ export class LargeFiles {
       const { userId, groupId, mode } = item.entry;
       if (this.place.workplace.ownersOf([item.entry]) === "same") await Deno.chown(path, userId, groupId);
       await Deno.chmod(path, mode);
+      if (!this.#isCopiedWhole(item)) await syncFile(path);
       await setModificationTime(path, item.entry, this.place.system);
-      await this.place.publish(item);
-      this.#done.push(item);
+      if (await this.place.putInPlace(item) === "published") this.#done.push(item);
+      else this.#overtaken.push(item);
       this.place.onDone(1, 0);
     } catch (error) {
       this.#failed.set(item, this.#judge(error));
@@ -253,6 +260,15 @@ export class LargeFiles {
 async function writeAt(file: Deno.FsFile, at: number, bytes: Uint8Array): Promise<void> {
   await file.seek(at, Deno.SeekMode.Start);
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}
+
+/**
+ * Such a file has its full size from the beginning: without this a node that goes down leaves zeros which look like the file.
+ * It also brings what a server says late: Deno's close(2) is silent about it (tried with 2.6.8).
+ */
+async function syncFile(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.syncData();
 }
 
 function removeIfThere(path: string): void {

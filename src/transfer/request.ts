@@ -78,7 +78,7 @@ export interface TransferPlan {
 
 /** How a transfer ended. */
 export interface TransferOutcome {
-  /** `partial`: something is missing; `failed`: all that was to come is. Only a complete one may be called fresh. */
+  /** `partial`: something is missing; `failed`: both sides have nothing in common. Only a complete one may be called fresh. */
   readonly status: "complete" | "partial" | "failed";
   readonly engine: "rsync" | "native";
   readonly filesTransferred: number;

@@ -132,11 +132,8 @@ async function run(
   const { tally } = execution;
   const missing = [...survey.unreadable, ...tally.missing];
   return {
-    status: missing.length === 0
-      ? "complete"
-      : tally.filesDone === 0 && tally.missing.length > 0
-      ? "failed"
-      : "partial",
+    // Where something stands on both sides, it is of use without what is missing.
+    status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
     engine,
     filesTransferred: tally.filesDone,
     bytesTransferred: tally.bytesDone,

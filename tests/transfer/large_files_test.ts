@@ -16,6 +16,7 @@ async function copyLarge(root: string, stopAfterBytes: number) {
   let copied = 0;
   const large = new LargeFiles({
     ...{ from, to, workplace, journals: `${root}/journals`, system: testSystem(controller.signal) },
+    ...{ policy: "stage-in", publish: "unpublished" },
     beforeMove: () => Promise.resolve(),
     onDone: (_files, sizeBytes) => {
       copied += sizeBytes;
@@ -23,9 +24,9 @@ async function copyLarge(root: string, stopAfterBytes: number) {
     },
     onFailure: () => {},
     writePath: () => `${to}/large`,
-    publish: () => Promise.resolve(),
+    putInPlace: () => Promise.resolve("published"),
   }, 1);
-  large.add({ directory: "", entry });
+  large.add({ directory: "", entry, replaces: undefined });
   return { outcome: await large.finish().catch((error) => error.message), copied };
 }
 

@@ -36,6 +36,27 @@ export function testSystem(signal: AbortSignal = new AbortController().signal): 
   } as unknown as System;
 }
 
+/**
+ * A system whose PATH begins with these shell scripts: programs that do their work and meanwhile something else. In them
+ * `$REAL` is the program they stand in front of.
+ */
+export async function systemWith(directory: string, scripts: Readonly<Record<string, string>>): Promise<System> {
+  const system = testSystem();
+  await Deno.mkdir(directory);
+  for (const [name, script] of Object.entries(scripts)) {
+    const real = (await shell(`command -v ${name}`)).trim();
+    await Deno.writeTextFile(`${directory}/${name}`, `#!/bin/bash\nREAL=${real}\n${script}\n`, { mode: 0o755 });
+  }
+  return { ...system, env: { ...system.env, PATH: `${directory}:${system.env.PATH}` } };
+}
+
+/** A system where of all programs only these are found. */
+export async function systemWithOnly(directory: string, programs: readonly string[]): Promise<System> {
+  const system = testSystem();
+  await shell(`mkdir ${directory}; for p in ${programs.join(" ")}; do ln -s "$(command -v $p)" ${directory}/; done`);
+  return { ...system, env: { ...system.env, PATH: directory } };
+}
+
 /** A request with the usual answers. */
 export function requestFor(from: string, to: string, changes: Partial<TransferRequest> = {}): TransferRequest {
   return {

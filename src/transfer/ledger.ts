@@ -1,0 +1,71 @@
+// What was done, and what of it is on both sides now: the tally of a transfer and the changes to its record, gathered as it
+// happens. What is said to be recorded is what both sides have in common; everything else the next transfer has to decide.
+import { type Item, pathOf } from "./attempt.ts";
+import type { EntryState } from "./entry.ts";
+import type { Manifest, ManifestBuilder } from "./manifest.ts";
+import type { KeptPath } from "./request.ts";
+import type { ShardOutcome } from "./shard.ts";
+
+/** What was done. */
+export interface Tally {
+  filesDone: number;
+  bytesDone: number;
+  readonly deleted: string[];
+  readonly kept: KeptPath[];
+  readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
+  readonly lastWords: string[];
+}
+
+type Name = Pick<Item, "directory" | "entry">;
+
+/** Keeps the tally and the changes. */
+export class Ledger {
+  readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], kept: [], missing: [], lastWords: [] };
+  readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
+
+  constructor(readonly manifest: ManifestBuilder, readonly baseline: Manifest | undefined) {}
+
+  /** Takes what became of a shard. */
+  note(outcome: ShardOutcome): void {
+    for (const item of outcome.arrived) this.amend(item, item.entry);
+    for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
+    for (const item of outcome.overtaken) this.keep(item, "changed there");
+    for (const { item, reason, vanished, receiver } of outcome.missing) {
+      // What stands there is what was recorded, or nobody knows what it is.
+      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
+      this.tally.missing.push({ path: pathOf(item), reason, vanished });
+    }
+    this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  /** What stands there is left alone; what was recorded of it holds. */
+  keep(item: Name, reason: KeptPath["reason"]): void {
+    this.tally.kept.push({ path: pathOf(item), reason });
+    this.amend(item, this.#recordedOf(item));
+  }
+
+  /** Something was removed there. */
+  removed(item: Name): void {
+    const path = pathOf(item);
+    this.tally.deleted.push(path);
+    if (item.entry.type !== "directory") return;
+    this.manifest.drop(path);
+    this.#changes.delete(path);
+  }
+
+  /** Records another state than was planned; `undefined`: none. */
+  amend({ directory, entry }: Name, state: EntryState | undefined): void {
+    const changes = this.#changes.get(directory) ?? new Map<string, EntryState | undefined>();
+    changes.set(entry.name, state);
+    this.#changes.set(directory, changes);
+  }
+
+  /** Brings the changes into the record. */
+  close(): void {
+    for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
+  }
+
+  #recordedOf({ directory, entry }: Name): EntryState | undefined {
+    return this.baseline?.entriesOf(directory)?.get(entry.name);
+  }
+}

@@ -1,0 +1,85 @@
+// Files with several names. One of them may have to move, and then all its names do, or they arrive as several files; but
+// a name that somebody changed where it goes is no longer one of them.
+import { type Entry, sameContent, type TimePrecision } from "./entry.ts";
+import { type LinkedFile, planLinkGroups, type TransferPolicy } from "./decide.ts";
+import { joinName } from "../system/file_names.ts";
+import { lookAtPaths } from "./listing.ts";
+import type { KeptPath } from "./request.ts";
+import type { Item, ShardPlace } from "./attempt.ts";
+
+type Member = LinkedFile & { readonly directory: string };
+
+/** The rules that decide about a name which was passed over until now. */
+export interface LinkRules {
+  readonly policy: TransferPolicy;
+  readonly precision: TimePrecision;
+}
+
+/** Gathers them during the walk. */
+export class LinkGroups {
+  readonly #place: Pick<ShardPlace, "to" | "workplace" | "system">;
+  readonly #rules: LinkRules;
+  #members: Member[] = [];
+
+  constructor(place: Pick<ShardPlace, "to" | "workplace" | "system">, rules: LinkRules) {
+    this.#place = place;
+    this.#rules = rules;
+  }
+
+  add(directory: string, files: readonly LinkedFile[]): void {
+    for (const file of files) this.#members.push({ ...file, directory });
+  }
+
+  /**
+   * Looks at the names that were passed over and belong to a file which moves: one of `alsoMoving`, or one decided to. What
+   * was changed there is no member from now on, and is returned.
+   */
+  async settle(alsoMoving: readonly Entry[]): Promise<readonly KeptPath[]> {
+    const moving = new Set(alsoMoving.map(({ linkGroup }) => linkGroup));
+    for (const { from, state } of this.#members) if (state === "to transfer") moving.add(from.linkGroup);
+    const isOpen = ({ state, from }: Member) => state === "recorded" && moving.has(from.linkGroup);
+    const paths = this.#members.filter(isOpen).map(pathOf);
+    if (paths.length === 0) return [];
+    const { to, workplace, system } = this.#place;
+    const there = await lookAtPaths(to, paths, workplace, system);
+    const kept: KeptPath[] = [];
+    this.#members = this.#members.flatMap((member): Member[] => {
+      if (!isOpen(member)) return [member];
+      const path = pathOf(member);
+      const state = decideRecorded(member.from, there.get(path), this.#rules);
+      if (state === "changed there") kept.push({ path, reason: state });
+      return state === "same" || state === "to transfer" ? [{ ...member, state, to: there.get(path) }] : [];
+    });
+    return kept;
+  }
+
+  /** The names to transfer, a group for each file. */
+  toTransfer(): Item[][] {
+    return planLinkGroups(this.#members).map((group) => group.map(itemOf));
+  }
+
+  /** What else is the same file where it comes from. */
+  otherNames({ linkGroup }: Entry): Item[] {
+    if (linkGroup === "") return [];
+    return this.#members.filter(({ from }) => from.linkGroup === linkGroup).map(itemOf);
+  }
+}
+
+function decideRecorded(
+  from: Entry,
+  to: Entry | undefined,
+  { policy, precision }: LinkRules,
+): "same" | "to transfer" | "changed there" | "theirs" {
+  if (to !== undefined && sameContent(from, to, precision)) return "same";
+  // It is as it was recorded where it comes from: a push brings no such file, whatever became of it at home.
+  if (policy === "stage-out") return "theirs";
+  return to === undefined ? "to transfer" : "changed there";
+}
+
+function itemOf({ directory, from, to }: Member): Item {
+  return { directory, entry: from, replaces: to };
+}
+
+function pathOf({ directory, from }: Member): string {
+  return joinName(directory, from.name);
+}

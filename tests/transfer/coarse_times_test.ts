@@ -1,0 +1,52 @@
+// Lustre keeps whole seconds: there each copy has another time than its source, and is the same file all the same.
+import assert from "node:assert/strict";
+import { isNewer, sameTime } from "../../src/transfer/entry.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+const at = (mtimeSeconds: number, mtimeNanoseconds: number) => ({
+  ...{ type: "file", mode: 0o644, sizeBytes: 1, linkTarget: "" } as const,
+  ...{ mtimeSeconds, mtimeNanoseconds },
+});
+
+Deno.test("a time without a fraction is the same as any in its second; two with fractions count to the nanosecond", () => {
+  assert.ok(sameTime(at(5, 0), at(5, 999_999_999)));
+  assert.ok(!isNewer(at(5, 999_999_999), at(5, 0)));
+  assert.ok(!sameTime(at(5, 0), at(6, 0)));
+  assert.ok(!sameTime(at(5, 1), at(5, 2)));
+  assert.ok(isNewer(at(6, 0), at(5, 999_999_999)));
+});
+
+const CUT = `find . -print0 | while IFS= read -r -d '' f; do touch -h -d "@$(stat -c %Y "$f")" "$f"; done`;
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(
+    `${engine}: a scratch that cut the times has nothing changed on it, gets what changes, and brings back its own`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      await shell(`mkdir -p ${home}/d; cd ${home}/d; for i in 1 2 3 4 5; do echo $i >f$i; done`);
+      const first = await transferTree(requestFor(home, scratch, { engine }), testSystem());
+      await shell(CUT, scratch);
+      await shell("echo changed >f1", `${home}/d`);
+      const update = requestFor(home, scratch, {
+        engine,
+        publish: "in-place",
+        baseline: first.manifest,
+        depth: "look-at-all",
+      });
+      const second = await transferTree(update, testSystem());
+      assert.deepEqual([second.status, second.filesTransferred, second.kept], ["complete", 1, []]);
+      await shell(`${CUT}; echo work >d/f2; touch -d @2000000000 d/f2`, scratch);
+      const push = requestFor(scratch, home, {
+        engine,
+        policy: "stage-out",
+        publish: "in-place",
+        baseline: second.manifest,
+      });
+      const pushed = await transferTree(push, testSystem());
+      assert.deepEqual([pushed.status, pushed.filesTransferred, pushed.kept], ["complete", 1, []]);
+      assert.equal(await shell("cat f1 f2", `${home}/d`), "changed\nwork\n");
+    },
+  );
+}

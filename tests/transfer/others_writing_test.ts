@@ -1,0 +1,86 @@
+// Somebody writes on the receiving side as well: before the transfer, under another name of the same file, or while it goes on.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { requestFor, shell, systemWith, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+const ENGINES = ["native", "rsync"] as const;
+
+async function twoRoots(script: string) {
+  const place = await temporaryDirectory();
+  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await shell(`mkdir ${home}; cd ${home}; ${script}`);
+  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+  return { ...place, home, scratch, manifest, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+}
+
+for (const engine of ENGINES) {
+  testTrees(`${engine}: a file that changed at home stays when scratch gives its copy another name`, async () => {
+    await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; touch -d 2024-01-01 d1/a; echo x >d2/x");
+    const { home, scratch, manifest } = place;
+    await shell(`echo newer >${home}/d1/a; ln ${scratch}/d1/a ${scratch}/d2/b`);
+    const request = requestFor(scratch, home, { engine, policy: "stage-out", publish: "in-place", baseline: manifest });
+    const outcome = await transferTree(request, testSystem());
+    assert.equal(outcome.status, "complete");
+    assert.equal(await shell("cat d1/a d2/b", home), "newer\nold\n");
+  });
+
+  testTrees(`${engine}: work on scratch stays when home gives the file another name, and is told`, async () => {
+    await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; echo x >d2/x");
+    const { home, scratch, manifest } = place;
+    await shell(`echo unpushed >${scratch}/d1/a; ln ${home}/d1/a ${home}/d2/b`);
+    const request = requestFor(home, scratch, { engine, publish: "in-place", baseline: manifest });
+    const outcome = await transferTree(request, testSystem());
+    assert.deepEqual(outcome.kept, [{ path: "d1/a", reason: "changed there" }]);
+    assert.equal(await shell("cat d1/a d2/b", scratch), "unpushed\nold\n");
+    // A push still knows whose it is.
+    const back = requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: outcome.manifest });
+    await transferTree(back, testSystem());
+    assert.equal(await shell("cat d1/a", home), "unpushed\n");
+  });
+
+  testTrees(`${engine}: names of one file that nobody changed arrive as one file`, async () => {
+    await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; ln d1/a d1/c; echo x >d2/x");
+    const { home, scratch, manifest } = place;
+    await shell(`ln ${home}/d1/a ${home}/d2/b`);
+    await transferTree(requestFor(home, scratch, { engine, publish: "in-place", baseline: manifest }), testSystem());
+    assert.equal(await shell("stat -c %h d1/a d1/c d2/b", scratch), "3\n3\n3\n");
+  });
+}
+
+const WRITES_MEANWHILE = { native: "tar", rsync: "rsync" } as const;
+
+for (const engine of ENGINES) {
+  testTrees(
+    `${engine}: what a job writes on scratch after the comparison is neither removed nor replaced`,
+    async () => {
+      await using place = await twoRoots("mkdir d; echo v1 >d/gone; echo v1 >d/other; echo v1 >d/late");
+      const { home, scratch, manifest } = place;
+      await shell(`rm ${home}/d/gone; echo v2 >${home}/d/other; echo v2 >${home}/d/late`);
+      // The shard with `other` is under way, and the removal comes after it.
+      const system = await systemWith(`${place.path}/bin`, {
+        [WRITES_MEANWHILE[engine]]: `"$REAL" "$@"; code=$?; echo work >${scratch}/d/gone; exit $code`,
+      });
+      const request = requestFor(home, scratch, { engine, publish: "in-place", baseline: manifest });
+      const outcome = await transferTree(request, system);
+      assert.deepEqual(outcome.kept, [{ path: "d/gone", reason: "gone at the source, changed there" }]);
+      assert.equal(await shell("cat d/gone d/other d/late", scratch), "work\nv2\nv2\n");
+      const push = requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: outcome.manifest });
+      await transferTree(push, testSystem());
+      assert.equal(await shell("cat d/gone", home), "work\n");
+    },
+  );
+}
+
+for (const policy of ["stage-in", "stage-out"] as const) {
+  testTrees(`${policy}: a file that somebody writes while its successor is copied stays`, async () => {
+    await using place = await twoRoots("mkdir d; echo v1 >d/f; echo v1 >d/g");
+    const { home, scratch, manifest } = place;
+    const [from, to] = policy === "stage-in" ? [home, scratch] : [scratch, home];
+    await shell(`echo v2 >${from}/d/f; echo v2 >${from}/d/g`);
+    const system = await systemWith(`${place.path}/bin`, { tar: `echo quicker >${to}/d/f; exec "$REAL" "$@"` });
+    const request = requestFor(from, to, { engine: "native", policy, publish: "in-place", baseline: manifest });
+    const outcome = await transferTree(request, system);
+    assert.deepEqual(outcome.kept, [{ path: "d/f", reason: "changed there" }]);
+    assert.equal(await shell("cat d/f d/g", to), "quicker\nv2\n");
+  });
+}
