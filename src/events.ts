@@ -8,8 +8,22 @@ export interface Progress {
   readonly filesTotal?: number;
   readonly bytesDone: number;
   readonly bytesTotal?: number;
+  /** Names looked at so far, where that is told. */
+  readonly filesSeen?: number;
   /** How long whoever does it has been at it, where that is another process. */
   readonly elapsedSeconds?: number;
+}
+
+/**
+ * Making a file takes as long as moving about so many bytes: 20 KB on a local disk, 240 KB where an operation waits 1 ms
+ * (2 cores, 10,000 small files against files of 2 GB).
+ */
+const FILE_COST_BYTES = 128 * 1024;
+
+/** The share done of the work, between 0 and 1, where the totals are known: it is in bytes of large files, in the number of small ones. */
+export function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: Progress): number | undefined {
+  if (filesTotal === undefined || filesTotal === 0) return undefined;
+  return Math.min(1, (filesDone * FILE_COST_BYTES + bytesDone) / (filesTotal * FILE_COST_BYTES + bytesTotal));
 }
 
 /** Something worth telling before the result is there. `subject` is the variable, image or environment it is about. */

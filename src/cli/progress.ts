@@ -1,8 +1,8 @@
 // Progress on stderr: on a terminal one line for each thing under way, in a log a plain line now and then.
 import type { Style } from "../command.ts";
 import type { Progress } from "../events.ts";
-import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 import type { System } from "../system/system.ts";
+import { describeProgress, follow, type Track } from "./progress_line.ts";
 
 /** Draws progress until it is closed. */
 export interface ProgressDisplay {
@@ -25,11 +25,6 @@ export function createProgressDisplay(system: System, style: Style): ProgressDis
   return terminal ? new LiveDisplay(system, style) : new LogDisplay(system);
 }
 
-interface Track {
-  progress: Progress;
-  readonly startedAt: number;
-}
-
 class LogDisplay implements ProgressDisplay {
   readonly #spokenAt = new Map<string, number>();
   readonly #tracks = new Map<string, Track>();
@@ -37,13 +32,13 @@ class LogDisplay implements ProgressDisplay {
 
   update(subject: string, progress: Progress): void {
     const now = this.system.now();
-    const track = this.#tracks.get(subject) ?? { progress, startedAt: now };
-    this.#tracks.set(subject, { ...track, progress });
+    const track = follow(this.#tracks.get(subject), progress, now);
+    this.#tracks.set(subject, track);
     const spokenAt = this.#spokenAt.get(subject);
     if (spokenAt === undefined) this.#spokenAt.set(subject, now);
     if (spokenAt === undefined || now - spokenAt < LOG_INTERVAL_SECONDS * 1000) return;
     this.#spokenAt.set(subject, now);
-    this.system.stderr.write(`${subject}: ${describeProgress({ progress, startedAt: track.startedAt }, now)}\n`);
+    this.system.stderr.write(`${subject}: ${describeProgress(track, now)}\n`);
   }
 
   finish(subject: string): void {
@@ -69,7 +64,7 @@ class LiveDisplay implements ProgressDisplay {
 
   update(subject: string, progress: Progress): void {
     const now = this.system.now();
-    this.#tracks.set(subject, { progress, startedAt: this.#tracks.get(subject)?.startedAt ?? now });
+    this.#tracks.set(subject, follow(this.#tracks.get(subject), progress, now));
     if (now - this.#drawnAt < REDRAW_MILLISECONDS || this.#closed) return;
     this.#drawnAt = now;
     if (this.#draw === undefined) this.#load();
@@ -116,46 +111,13 @@ class LiveDisplay implements ProgressDisplay {
   #redraw(): void {
     if (this.#draw === undefined || this.#tracks.size === 0) return;
     const now = this.system.now();
+    // The terminal's last column stays free: some break the line as soon as it is full.
+    const columns = this.system.stderr.columns - 1;
     const width = Math.max(...[...this.#tracks.keys()].map((subject) => subject.length));
     const lines = [...this.#tracks].map(([subject, track]) => {
-      const line = `${subject.padEnd(width)}  ${describeProgress(track, now)}`;
-      return line.slice(0, this.system.stderr.columns - 1);
+      const progress = describeProgress(track, now, columns - width - 2);
+      return `${subject.padEnd(width)}  ${progress}`.slice(0, columns);
     });
     this.#draw(lines.map((line) => this.style.cyan(line.slice(0, width)) + line.slice(width)).join("\n"));
   }
-}
-
-/**
- * Making a file takes as long as moving about so many bytes: 20 KB on a local disk, 240 KB where an operation waits 1 ms
- * (2 cores, 10,000 small files against files of 2 GB).
- */
-const FILE_COST_BYTES = 128 * 1024;
-
-/** One thing's progress as a line: `copying 45%  1,200 of 3,400 files  1.2 GB of 2.6 GB  80 MB/s  18 s left`. */
-export function describeProgress(
-  track: { readonly progress: Progress; readonly startedAt: number },
-  now: number,
-): string {
-  const { phase, filesDone, filesTotal, bytesDone, bytesTotal } = track.progress;
-  const seconds = track.progress.elapsedSeconds ?? (now - track.startedAt) / 1000;
-  const parts = [phase];
-  parts.push(
-    filesTotal === undefined ? formatFiles(filesDone) : `${formatCount(filesDone)} of ${formatFiles(filesTotal)}`,
-  );
-  if (bytesTotal !== undefined && bytesTotal > 0) parts.push(`${formatSize(bytesDone)} of ${formatSize(bytesTotal)}`);
-  else if (bytesDone > 0) parts.push(formatSize(bytesDone));
-  if (seconds > 1 && bytesDone > 0) parts.push(`${formatSize(bytesDone / seconds)}/s`);
-  const done = shareDone(track.progress);
-  if (done !== undefined) {
-    parts[0] = `${phase} ${Math.floor(done * 100)}%`;
-    // Less than a fiftieth says little about the rest.
-    if (done > 0.02 && seconds > 2) parts.push(`${formatDuration(seconds / done - seconds)} left`);
-  }
-  return parts.join("  ");
-}
-
-/** The share done of the work, between 0 and 1: it is in the bytes of large files and in the number of small ones. */
-function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: Progress): number | undefined {
-  if (filesTotal === undefined || filesTotal === 0) return undefined;
-  return Math.min(1, (filesDone * FILE_COST_BYTES + bytesDone) / (filesTotal * FILE_COST_BYTES + bytesTotal));
 }

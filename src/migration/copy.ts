@@ -122,18 +122,8 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 function tell(subject: string, progress: TransferProgress, report: Report): void {
-  const { phase, filesDone, filesSeen, bytesDone, filesTotal, bytesTotal } = progress;
-  report({
-    type: "progress",
-    subject,
-    progress: {
-      phase: phase === "transferring" ? "copying" : phase,
-      filesDone: phase === "comparing" ? filesSeen : filesDone,
-      bytesDone,
-      ...(filesTotal === undefined ? {} : { filesTotal }),
-      ...(bytesTotal === undefined ? {} : { bytesTotal }),
-    },
-  });
+  const phase = progress.phase === "transferring" ? "copying" : progress.phase;
+  report({ type: "progress", subject, progress: { ...progress, phase } });
 }
 
 function refuseIncomplete(move: Move, outcome: TransferOutcome): void {

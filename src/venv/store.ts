@@ -77,18 +77,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
     extraArgs: [],
     baseline: undefined,
     publish: "unpublished",
-    report: ({ phase, filesDone, filesTotal, bytesDone, bytesTotal }) =>
-      report({
-        type: "progress",
-        subject: "uv cache",
-        progress: {
-          phase,
-          filesDone,
-          bytesDone,
-          ...(filesTotal === undefined ? {} : { filesTotal }),
-          ...(bytesTotal === undefined ? {} : { bytesTotal }),
-        },
-      }),
+    report: (progress) => report({ type: "progress", subject: "uv cache", progress }),
   }, system);
   if (outcome.status !== "complete" && !outcome.vanishedOnly) {
     const missing = outcome.missing.slice(0, 10).map(({ path, reason }) => `${path}: ${reason}`);

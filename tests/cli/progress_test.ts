@@ -1,31 +1,108 @@
-// The line of progress: what it says of work in files and in bytes, here and in another job.
+// The line of progress: what it says of work in files and in bytes, here and in another job, and how much of it fits.
 import assert from "node:assert/strict";
-import { describeProgress } from "../../src/cli/progress.ts";
+import { createProgressDisplay } from "../../src/cli/progress.ts";
+import { describeProgress, follow, type Track } from "../../src/cli/progress_line.ts";
+import { stylesFor } from "../../src/cli/style.ts";
+import type { Progress } from "../../src/events.ts";
+import { testSystem } from "../support/test_system.ts";
 
 const MB = 1024 ** 2;
 
+/** What is known after these reports, each at its second. */
+function tracked(...reports: readonly (readonly [second: number, progress: Progress])[]): Track {
+  let track: Track | undefined;
+  for (const [second, progress] of reports) track = follow(track, progress, second * 1000);
+  return track!;
+}
+
+function line(seconds: number, progress: Progress, columns?: number): string {
+  const start = { ...progress, filesDone: 0, bytesDone: 0 };
+  return describeProgress(tracked([0, start], [seconds, progress]), seconds * 1000, columns);
+}
+
+const SMALL = { phase: "copying", filesDone: 2_500, filesTotal: 10_000, bytesDone: 10 * MB, bytesTotal: 60 * MB };
+const LARGE = { phase: "copying", filesDone: 0, filesTotal: 2, bytesDone: 1500 * MB, bytesTotal: 2000 * MB };
+
 Deno.test("small files are counted, large ones weighed", () => {
-  const small = { phase: "copying", filesDone: 2_500, filesTotal: 10_000, bytesDone: 10 * MB, bytesTotal: 60 * MB };
-  assert.equal(
-    describeProgress({ progress: small, startedAt: 0 }, 10_000),
-    "copying 24%  2,500 of 10,000 files  10 MB of 60 MB  1.0 MB/s  31 s left",
-  );
-  const large = { phase: "copying", filesDone: 0, filesTotal: 2, bytesDone: 1500 * MB, bytesTotal: 2000 * MB };
-  assert.equal(
-    describeProgress({ progress: large, startedAt: 0 }, 15_000),
-    "copying 74%  0 of 2 files  1.5 GB of 2.0 GB  100 MB/s  5.0 s left",
-  );
+  assert.equal(line(10, SMALL), "copying 24%  2,500 of 10,000 files  10 MB of 60 MB  1.0 MB/s  31 s left");
+  assert.equal(line(15, LARGE), "copying 74%  0 of 2 files  1.5 GB of 2.0 GB  100 MB/s  5.0 s left");
 });
 
 Deno.test("another job's progress is told by that job's time, not by how long this one has waited", () => {
   const progress = { phase: "waiting for", filesDone: 1, filesTotal: 2, bytesDone: 100 * MB, bytesTotal: 200 * MB };
   assert.equal(
-    describeProgress({ progress: { ...progress, elapsedSeconds: 20 }, startedAt: 0 }, 1_500),
+    line(1_500, { ...progress, elapsedSeconds: 20 }),
     "waiting for 50%  1 of 2 files  100 MB of 200 MB  5.0 MB/s  20 s left",
   );
 });
 
-Deno.test("without totals it says what is there", () => {
-  const progress = { phase: "comparing", filesDone: 7, bytesDone: 0 };
-  assert.equal(describeProgress({ progress, startedAt: 0 }, 9_000), "comparing  7 files");
+Deno.test("the rate counts from where this phase began, not from the wait and the look before it", () => {
+  const work = { phase: "transferring", filesTotal: 10, bytesTotal: 1000 * MB };
+  const track = tracked(
+    [0, { phase: "waiting for", filesDone: 4, filesTotal: 10, bytesDone: 400 * MB, elapsedSeconds: 60 }],
+    [100, { phase: "comparing", filesSeen: 0, filesDone: 0, bytesDone: 0 }],
+    [200, { phase: "transferring", filesSeen: 20, filesDone: 0, bytesDone: 0 }],
+    [210, { ...work, filesDone: 5, bytesDone: 500 * MB }],
+  );
+  assert.match(describeProgress(track, 210_000), / {2}50 MB\/s {2}10 s left$/);
+});
+
+Deno.test("what was another job's and is done here now has a rate of its own", () => {
+  const work = { phase: "copying", filesTotal: 10, bytesTotal: 1000 * MB };
+  const track = tracked(
+    [0, { ...work, filesDone: 4, bytesDone: 400 * MB, elapsedSeconds: 600 }],
+    [100, { ...work, filesDone: 4, bytesDone: 400 * MB }],
+    [110, { ...work, filesDone: 7, bytesDone: 700 * MB }],
+  );
+  assert.match(describeProgress(track, 110_000), / {2}30 MB\/s {2}10 s left$/);
+});
+
+Deno.test("there is no rate and no time left before they mean something", () => {
+  const one = { phase: "transferring", filesDone: 1, filesTotal: 12_018, bytesDone: 6 * 1024, bytesTotal: 60 * MB };
+  assert.equal(line(5, one), "transferring 0%  1 of 12,018 files  6.0 KB of 60 MB");
+  const huge = { phase: "transferring", filesDone: 0, filesTotal: 1, bytesTotal: 1024 ** 4 };
+  const reports = [0, 1, 2, 3, 4, 5].map((second) => [second, { ...huge, bytesDone: second * 100 * MB }] as const);
+  assert.equal(
+    describeProgress(tracked(...reports.slice(0, 5)), 4000),
+    "transferring 0%  0 of 1 file  400 MB of 1.0 TB",
+  );
+  assert.match(describeProgress(tracked(...reports), 5000), / 100 MB\/s {2}2 h 54 min left$/);
+});
+
+Deno.test("without totals it says what is there: what was looked at, or what is done", () => {
+  const looking = { phase: "comparing", filesSeen: 12_018, filesDone: 0, bytesDone: 0 };
+  assert.equal(line(9, looking), "comparing  12,018 files looked at");
+  assert.equal(line(9, looking, 25), "comparing  12,018 files");
+  assert.equal(line(9, { phase: "packing", filesDone: 7, bytesDone: 0 }), "packing  7 files");
+});
+
+Deno.test("where there is little room the counts go first, and no word is cut", () => {
+  const lines = (progress: Progress) => [60, 50, 40, 33, 30, 15, 2].map((columns) => line(15, progress, columns));
+  assert.deepEqual(lines(LARGE), [
+    "copying 74%  1.5 GB of 2.0 GB  100 MB/s  5.0 s left",
+    "copying 74%  1.5 GB  100 MB/s  5.0 s left",
+    "copying 74%  100 MB/s  5.0 s left",
+    "copying 74%  100 MB/s  5.0 s left",
+    "74%  100 MB/s  5.0 s left",
+    "74%  5.0 s left",
+    "74%",
+  ]);
+  assert.equal(line(10, SMALL, 60), "copying 24%  2,500 of 10,000 files  1.0 MB/s  31 s left");
+  assert.equal(line(10, SMALL, 50), "copying 24%  2,500 files  1.0 MB/s  31 s left");
+});
+
+Deno.test("a log is told the rate of the phase, too", () => {
+  const system = testSystem();
+  let now = 0;
+  const display = createProgressDisplay({ ...system, now: () => now }, stylesFor(system).stderr);
+  const work = { phase: "copying", filesTotal: 10, bytesTotal: 1000 * MB };
+  display.update("HF_HOME", { phase: "comparing", filesSeen: 0, filesDone: 0, bytesDone: 0 });
+  now = 29_000;
+  display.update("HF_HOME", { ...work, filesDone: 0, bytesDone: 0 });
+  now = 39_000;
+  display.update("HF_HOME", { ...work, filesDone: 5, bytesDone: 500 * MB });
+  assert.equal(
+    system.stderr.text,
+    "HF_HOME: copying 50%  5 of 10 files  500 MB of 1000 MB  50 MB/s  10 s left\n",
+  );
 });

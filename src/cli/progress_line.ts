@@ -1,0 +1,88 @@
+// One thing's progress as a line of text, as wide as there is room: what is done, how fast it goes, how long it will take. Pure.
+import { type Progress, shareDone } from "../events.ts";
+import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
+
+/** A thing's progress, and what its rate is measured from. Times are milliseconds of one clock. */
+export interface Track {
+  readonly progress: Progress;
+  /** When this phase was first seen, and how far it was then. */
+  readonly start: { readonly at: number; readonly filesDone: number; readonly bytesDone: number };
+  /** In how many different seconds of the phase something has moved. */
+  readonly moves: number;
+  readonly movedAt: number;
+}
+
+/**
+ * The track after a report. What was waited for or compared has no part in the rate: it counts anew with each phase, and where
+ * what another job did is now done here.
+ */
+export function follow(before: Track | undefined, progress: Progress, now: number): Track {
+  const { phase, filesDone, bytesDone, elapsedSeconds } = progress;
+  if (
+    before === undefined || before.progress.phase !== phase ||
+    (before.progress.elapsedSeconds === undefined) !== (elapsedSeconds === undefined)
+  ) {
+    return { progress, start: { at: now, filesDone, bytesDone }, moves: 0, movedAt: now };
+  }
+  const isMove = now - before.movedAt >= 1000 &&
+    (filesDone > before.progress.filesDone || bytesDone > before.progress.bytesDone);
+  return isMove ? { ...before, progress, moves: before.moves + 1, movedAt: now } : { ...before, progress };
+}
+
+/** Less than a fiftieth of the work says little about the rest, unless it has moved steadily for some seconds. */
+const TELLING_SHARE = 0.02;
+const STEADY_MOVES = 5;
+
+/**
+ * A line such as `copying 45%  1,200 of 3,400 files  1.2 GB of 2.6 GB  80 MB/s  18 s left`. Where that is wider than `columns`,
+ * what says least is left out; percent, rate and the time left stay longest.
+ */
+export function describeProgress(track: Track, now: number, columns = Infinity): string {
+  const { phase, filesDone, filesTotal, bytesDone, bytesTotal = 0, filesSeen } = track.progress;
+  const share = shareDone(track.progress);
+  const percent = share === undefined ? undefined : `${Math.floor(share * 100)}%`;
+  const head = percent === undefined ? phase : `${phase} ${percent}`;
+  const seen = filesTotal === undefined && filesDone === 0 && filesSeen !== undefined;
+  const someFiles = formatFiles(seen ? filesSeen : filesDone);
+  const files = filesTotal !== undefined
+    ? `${formatCount(filesDone)} of ${formatFiles(filesTotal)}`
+    : seen
+    ? `${someFiles} looked at`
+    : someFiles;
+  const someBytes = bytesDone > 0 ? formatSize(bytesDone) : undefined;
+  const bytes = bytesTotal > 0 ? `${formatSize(bytesDone)} of ${formatSize(bytesTotal)}` : someBytes;
+  const { rate, left } = paceOf(track, share, now);
+  // Of a few large files the bytes tell more than the count, of many small ones the count.
+  const hasLargeFiles = bytesTotal > (filesTotal ?? Infinity) * 1024 * 1024;
+  const [counts, fewer] = hasLargeFiles ? [bytes, someBytes] : [files, someFiles];
+  const lines = [
+    [head, files, bytes, rate, left],
+    [head, counts, rate, left],
+    [head, fewer, rate, left],
+    [head, rate, left],
+    [percent ?? phase, rate, left],
+    [percent ?? phase, left],
+    [percent ?? phase],
+  ].map((parts) => parts.filter((part) => part !== undefined).join("  "));
+  return lines.find((line) => line.length <= columns) ?? lines.at(-1)!;
+}
+
+/** The rate and the time left, each only where it means something. */
+function paceOf(
+  { progress, start, moves }: Track,
+  share: number | undefined,
+  now: number,
+): { readonly rate?: string; readonly left?: string } {
+  const isOthers = progress.elapsedSeconds !== undefined;
+  const seconds = progress.elapsedSeconds ?? (now - start.at) / 1000;
+  // What another job has done, it has done in all of its time.
+  const before = isOthers ? { filesDone: 0, bytesDone: 0 } : start;
+  const bytes = progress.bytesDone - before.bytesDone;
+  const gained = share === undefined ? 0 : share - (shareDone({ ...progress, ...before }) ?? 0);
+  const isTelling = seconds > 2 && (gained > TELLING_SHARE || moves >= STEADY_MOVES);
+  if (!isTelling) return {};
+  return {
+    ...(bytes > 0 ? { rate: `${formatSize(bytes / seconds)}/s` } : {}),
+    ...(gained > 0 ? { left: `${formatDuration(seconds / gained * (1 - share!))} left` } : {}),
+  };
+}
