@@ -63,6 +63,7 @@ export interface Rendered {
 
 /** How to draw text for one stream. */
 export interface Style {
+  /** How wide a line may be; what is no terminal takes any. */
   readonly columns: number;
   bold(text: string): string;
   dim(text: string): string;

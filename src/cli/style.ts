@@ -21,7 +21,7 @@ function styleFor(stream: OutputStream, env: Readonly<Record<string, string>>): 
   const paint = (name: keyof typeof CODES) => (text: string) =>
     coloured ? `\x1b[${CODES[name][0]}m${text}\x1b[${CODES[name][1]}m` : text;
   return {
-    columns: stream.isTerminal ? stream.columns : 100,
+    columns: stream.isTerminal ? stream.columns : Infinity,
     bold: paint("bold"),
     dim: paint("dim"),
     red: paint("red"),

@@ -1,5 +1,4 @@
 // `status`: a table of the variables, as a sync would see them.
-import Table from "cli-table3";
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { type RequestOf, toggle } from "../fields.ts";
@@ -7,6 +6,7 @@ import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
+import { renderTable } from "../table.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
 const FIELDS = {
@@ -28,6 +28,10 @@ const VARIABLE_SCHEMA = v.object({
   age_seconds: v.nullable(v.number()),
   status: v.picklist(["fresh", "stale", "not-synced", "source-missing", "unusable"]),
   reason: v.optional(v.string()),
+  unfinished: v.optional(v.pipe(
+    v.picklist(["being-staged", "interrupted", "incomplete"]),
+    v.description("Where a copy stands that no complete sync has made yet"),
+  )),
   /** How many files are gone from scratch since the last transfer. */
   purged_files: v.number(),
 });
@@ -83,11 +87,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   });
   for (const { overview } of overviews) {
     if (overview.purged.length === 0) continue;
-    warnings.push(
-      `${overview.variable.name}: ${formatFiles(overview.purged.length)} gone from scratch: ${
-        listSome(overview.purged, 3)
-      }`,
-    );
+    warnings.push(purgeWarning(overview));
   }
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {
@@ -109,8 +109,14 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   };
 }
 
+/** A look at all names finds what a start's sample may not: then only a forced sync looks, too. */
+function purgeWarning({ variable: { name }, purged, seenBySync }: Overview): string {
+  const what = `${name}: ${formatFiles(purged.length)} gone from scratch: ${listSome(purged, 3)}`;
+  return `${what} (bring back: euler-files sync ${seenBySync ? "" : "--force "}--var ${name})`;
+}
+
 function statusOf(overview: Overview): VariableStatus {
-  const { variable, freshness, lastSync } = overview;
+  const { variable, freshness, lastSync, unfinished } = overview;
   const age = lastSync.state === "known" ? lastSync.ageSeconds : undefined;
   return {
     name: variable.name,
@@ -124,6 +130,7 @@ function statusOf(overview: Overview): VariableStatus {
     age_seconds: age ?? null,
     status: freshness.verdict,
     ...(freshness.verdict === "fresh" ? {} : { reason: freshness.reason }),
+    ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
   };
 }
@@ -145,46 +152,48 @@ function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   if (all.length === 0) {
     return { stdout: "No variable is managed yet: `euler-files init` sets them up\n", stderr: warnings.join("") };
   }
-  const table = new Table({
-    head: ["Variable", "Source size", "Scratch size", "Last synced", "Status"].map(style.bold),
-    style: { head: [], border: [], compact: true },
-    chars: BARE_TABLE,
-  });
-  for (const variable of answer.variables) table.push(rowOf(variable, statusText(variable.status, style)));
-  for (const variable of answer.disabled) {
-    table.push(rowOf(variable, `disabled, ${variable.status.replace("-", " ")}`).map(style.dim));
-  }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(`${name}: ${reason}`) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return { stdout: `${table.toString()}\n\n${reasons.join("")}${total}`, stderr: warnings.join("") };
+  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${total}`, stderr: warnings.join("") };
 }
 
-/** Columns divided by blanks, one line under the head: readable in any terminal and easy for awk. */
-const BARE_TABLE = {
-  "top": "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  "bottom": "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  "left": "",
-  "left-mid": "",
-  "mid": "",
-  "mid-mid": "",
-  "right": "",
-  "right-mid": "",
-  "middle": " ",
-};
+const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];
 
-function rowOf(variable: VariableStatus, status: string): string[] {
-  return [variable.name, variable.source_size, variable.scratch_size, variable.last_synced, status];
+/** A table, or a block of lines for each variable where the table's rows would be broken. */
+function renderVariables({ variables, disabled }: StatusAnswer, style: Style): string {
+  const plain = (text: string) => text;
+  const rows = [
+    ...variables.map((variable) => ({ cells: rowOf(variable), paint: plain, paintStatus: colourOf(variable, style) })),
+    ...disabled.map((variable) => ({
+      cells: rowOf(variable).with(-1, `disabled, ${wordsFor(variable)}`),
+      paint: style.dim,
+      paintStatus: style.dim,
+    })),
+  ];
+  const uncoloured = renderTable(HEAD, rows.map(({ cells }) => cells));
+  if (uncoloured.split("\n").every((line) => line.length <= style.columns)) {
+    return renderTable(
+      HEAD.map(style.bold),
+      rows.map(({ cells, paint, paintStatus }) => cells.map((cell, place) => (place < 4 ? paint : paintStatus)(cell))),
+    );
+  }
+  return rows.map(({ cells: [name, source, scratch, synced, status], paint, paintStatus }) =>
+    `${style.bold(name!)}  ${paintStatus(status!)}\n` +
+    paint(`  source ${source}, scratch ${scratch}\n  last synced ${synced}\n`)
+  ).join("");
 }
 
-function statusText(status: VariableStatus["status"], style: Style): string {
-  const words = status.replace("-", " ");
-  if (status === "fresh") return style.green(words);
-  return status === "not-synced" || status === "unusable" ? style.red(words) : style.yellow(words);
+function rowOf(variable: VariableStatus): string[] {
+  return [variable.name, variable.source_size, variable.scratch_size, variable.last_synced, wordsFor(variable)];
+}
+
+function wordsFor({ status, unfinished }: VariableStatus): string {
+  return (unfinished ?? status).replace("-", " ");
+}
+
+function colourOf({ status, unfinished }: VariableStatus, style: Style): (text: string) => string {
+  if (status === "fresh") return style.green;
+  const isBad = unfinished === undefined && (status === "not-synced" || status === "unusable");
+  return isBad ? style.red : style.yellow;
 }

@@ -8,6 +8,7 @@ import { layoutOf } from "./layout.ts";
 import type { Marker } from "./marker.ts";
 import type { VariableFacts } from "./observe.ts";
 import { look } from "./stage.ts";
+import { findUnfinished, type Unfinished } from "./unfinished.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** A size and where it is from: `recorded` at the last transfer, or `measured` now. */
@@ -19,11 +20,16 @@ export type Size =
 export interface Overview {
   readonly variable: Variable;
   readonly freshness: Freshness;
+  /** Where the copy stands that no complete transfer has made. */
+  readonly unfinished: Unfinished | undefined;
   readonly lastSync: { readonly state: "never" | "corrupt" } | { readonly state: "known"; readonly ageSeconds: number };
   readonly sourceSize: Size;
+  /** With what an unfinished first copy has. */
   readonly targetSize: Size;
   /** Files the last transfer left on scratch that aren't there any more. */
   readonly purged: readonly string[];
+  /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
+  readonly seenBySync: boolean;
 }
 
 /** What to look at, and whether sizes are taken anew even where they are recorded. */
@@ -34,27 +40,50 @@ export interface OverviewRequest {
   readonly boundSeconds: number;
 }
 
-/** Looks at one variable. Takes as long as its slowest size, at most `boundSeconds` and a little. */
+/** Looks at one variable. Takes as long as its slowest part, each at most `boundSeconds` and a little. */
 export async function overviewVariable(request: OverviewRequest, system: System): Promise<Overview> {
-  const { variable } = request;
+  const { variable, settings, boundSeconds } = request;
+  const layout = layoutOf(settings.cacheRoot, variable.name);
   const { facts, freshness } = await look(request, system);
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
-  const [sourceSize, targetSize, purged] = await Promise.all([
+  const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
+  const mayBeUnfinished = facts.marker === "missing" && ["stale", "not-synced"].includes(freshness.verdict);
+  const [sourceSize, targetSize, partialSize, purged, unfinished] = await Promise.all([
     sizeOf(variable.source, facts.source.state, recordedSource(facts, marker), request, system),
     sizeOf(variable.target, facts.target.state, recordedTarget(facts, marker), request, system),
-    purgedFiles(facts, request, system),
+    sizeOf(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined, request, system),
+    purgedFiles(facts, request, signal, system),
+    mayBeUnfinished ? findUnfinished({ variable, settings, layout, signal }, system) : undefined,
   ]);
   return {
     variable,
-    // A purge below the top level shows only here: sync finds it when it compares.
-    freshness: purged.length > 0 && freshness.verdict === "fresh"
-      ? { verdict: "stale", reason: "files are gone from scratch" }
-      : freshness,
-    lastSync: lastSyncOf(facts, system),
+    freshness: judge(freshness, purged, unfinished),
+    unfinished,
+    lastSync: lastSyncOf(facts, unfinished, system),
     sourceSize,
-    targetSize,
+    targetSize: bothSizes(targetSize, partialSize),
     purged,
+    seenBySync: freshness.verdict !== "fresh",
   };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then((info) => info.isDirectory, () => false);
+}
+
+/** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
+function judge(freshness: Freshness, purged: readonly string[], unfinished: Unfinished | undefined): Freshness {
+  if (freshness.verdict === "fresh") {
+    return purged.length === 0 ? freshness : { verdict: "stale", reason: "files are gone from scratch" };
+  }
+  return unfinished === undefined ? freshness : { ...freshness, reason: unfinished.reason };
+}
+
+function bothSizes(one: Size, other: Size): Size {
+  if (one.from === "absent") return other;
+  if (other.from === "absent") return one;
+  if (!("sizeBytes" in one && "sizeBytes" in other)) return { from: "unknown" };
+  return { from: "measured", sizeBytes: one.sizeBytes + other.sizeBytes };
 }
 
 function recordedSource(facts: VariableFacts, marker: Marker | undefined): number | undefined {
@@ -81,25 +110,29 @@ async function sizeOf(
 
 async function purgedFiles(
   facts: VariableFacts,
-  { variable: { name, target }, settings, boundSeconds }: OverviewRequest,
+  { variable: { name, target }, settings }: OverviewRequest,
+  signal: AbortSignal,
   system: System,
 ): Promise<readonly string[]> {
   if (facts.target.state !== "directory") return [];
   const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
   if (manifest === undefined) return [];
-  const bound = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
   try {
-    return await findPurged(manifest, target, { ...system, signal: bound });
+    return await findPurged(manifest, target, { ...system, signal });
   } catch (error) {
     system.signal.throwIfAborted();
     // A million names can't be looked through while somebody waits; the next sync does it.
-    if (bound.aborted) return [];
+    if (signal.aborted) return [];
     throw error;
   }
 }
 
-function lastSyncOf({ marker }: VariableFacts, system: System): Overview["lastSync"] {
-  if (marker === "missing") return { state: "never" };
-  if (typeof marker === "string") return { state: "corrupt" };
-  return { state: "known", ageSeconds: system.now() / 1000 - marker.synced_at };
+function lastSyncOf(
+  { marker }: VariableFacts,
+  unfinished: Unfinished | undefined,
+  system: System,
+): Overview["lastSync"] {
+  const syncedSeconds = typeof marker === "string" ? unfinished?.endedSeconds : marker.synced_at;
+  if (syncedSeconds !== undefined) return { state: "known", ageSeconds: system.now() / 1000 - syncedSeconds };
+  return { state: marker === "missing" ? "never" : "corrupt" };
 }

@@ -1,14 +1,24 @@
 // One holder at a time for a path: flock(2) with a deadline, and a lease where the file system has no flock.
 // Nothing may rest on it alone: some file systems grant one lock twice, so whoever gets it looks again before acting.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
-import { acquireLease } from "./lease.ts";
-import { describeHolder, type Lock, lockedError, type LockRequest, readHolder } from "./lock_holder.ts";
+import { acquireLease, readLease } from "./lease.ts";
+import {
+  describeHolder,
+  type Lock,
+  lockedError,
+  type LockHolder,
+  type LockRequest,
+  readHolder,
+} from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
 export { describe, type Lock, type LockHolder, type LockRequest } from "./lock_holder.ts";
 
 /** After this long without the lock, someone else has it and the wait is worth a word. */
 const CONTENTION_MILLISECONDS = 60;
+
+/** A lock that nobody holds is granted by a network's server within this time. */
+const PROBE_MILLISECONDS = 500;
 
 /** ENOLCK, ENOSYS, EOPNOTSUPP and the kernel's ENOTSUPP (NFS without lockd, Lustre with noflock): no locks here. */
 const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
@@ -33,6 +43,21 @@ export async function acquireLock(request: LockRequest, system: System): Promise
       file.close();
     },
   };
+}
+
+/** Who holds a lock at this moment, for a message: changes nothing, and nobody waits for it. */
+export async function findHolder(
+  path: string,
+  system: System,
+): Promise<{ readonly holder: LockHolder | undefined } | undefined> {
+  const leased = await readLease(path, system);
+  if (leased !== undefined) return { holder: leased };
+  const file = await Deno.open(path, { read: true }).catch(() => undefined);
+  if (file === undefined) return undefined;
+  // Shared, and gone as soon as it is granted. Where it can't be asked for, nobody is known to have it.
+  const locking = file.lock(false).catch(() => {}).finally(() => file.close());
+  const first = await raceAgainst(PROBE_MILLISECONDS, locking, system.signal);
+  return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
 }
 
 async function raceForFlock(file: Deno.FsFile, request: LockRequest, system: System): Promise<"held" | "unsupported"> {

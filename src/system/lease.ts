@@ -44,6 +44,15 @@ export async function acquireLease(request: LockRequest, system: System): Promis
   }
 }
 
+/** Who has the lease beside a lock's path, if its heartbeat is as young as a living holder's, by our clock. */
+export async function readLease(lockPath: string, system: System): Promise<LockHolder | undefined> {
+  const path = `${lockPath}.lease`;
+  const beatAt = (await Deno.lstat(path).catch(() => undefined))?.mtime?.getTime();
+  if (beatAt === undefined || system.now() - beatAt > LEASE_SECONDS * 1000) return undefined;
+  const holder = await readHolder(path);
+  return await isDeadHere(holder, system) ? undefined : holder;
+}
+
 async function tryCreate(path: string, system: System): Promise<boolean> {
   try {
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });

@@ -1,5 +1,7 @@
 // `status`: what it says of each variable must be what `sync` would do.
 import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
+import { openTerminal } from "../support/terminal.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/.cache/hf";
@@ -47,6 +49,92 @@ Deno.test("status sees a purge below the top level", async () => {
   assert.equal(run.json().variables[0].purged_files, 1);
   assert.match(run.json().warnings.join(), /HF_HOME: 1 file gone from scratch: hub\/b/);
 });
+
+Deno.test("status names the command that brings back what a sync wouldn't look for", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.remove(world.path(`${TARGET}/hub/b`));
+  const { stderr } = await world.run(["status"]);
+  const command = /bring back: (euler-files .*)\)/.exec(stderr)?.[1] ?? "";
+  assert.equal(command, "euler-files sync --force --var HF_HOME");
+  assert.equal((await world.shell("bash", command)).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/b`)), "b");
+  assert.equal((await variable(world)).status, "fresh");
+  // Where the next sync compares anyway, it needn't be forced.
+  await world.writeTree(SOURCE, { "new": "x" });
+  await Deno.remove(world.path(`${TARGET}/hub/b`));
+  assert.match((await world.run(["status"])).stderr, /bring back: euler-files sync --var HF_HOME\)/);
+});
+
+/** An rsync that copies one file and then doesn't end. */
+const ENDLESS_RSYNC = `#!/bin/sh
+case "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac
+for to; do :; done
+head -c 5000000 /dev/zero >"$to/some"
+echo started >&2
+exec sleep 60
+`;
+
+Deno.test("status tells of a first copy under way, and of one that was killed; it counts what they have", async () => {
+  await using world = await worldWithCache();
+  await world.fakeProgram("rsync", ENDLESS_RSYNC);
+  const started = world.path("scratch/.cache/euler-files/.HF_HOME.partial/some");
+  {
+    await using job = world.start(["sync", "--engine", "rsync"], { env: { SLURM_JOB_ID: "4711" } });
+    while (!await Deno.stat(started).then(({ size }) => size === 5_000_000, () => false)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await Deno.writeTextFile(
+      world.path("scratch/.cache/euler-files/.HF_HOME.progress"),
+      JSON.stringify({ phase: "transferring", filesDone: 4, filesTotal: 9, bytesDone: 0, elapsedSeconds: 9 }),
+    );
+    const staged = await variable(world);
+    assert.equal(staged.unfinished, "being-staged");
+    assert.match(staged.reason, /^being staged by job 4711 \(process \d+ on .+, for \ds\), 44%$/);
+    assert.equal(staged.scratch_size, "4.8 MB");
+    const { stdout } = await world.run(["status"]);
+    assert.match(stdout, /^HF_HOME .* being staged$/m);
+    assert.match(stdout, /^Total on scratch: 4.8 MB/m);
+    job.kill("SIGKILL");
+  }
+  const killed = await variable(world);
+  assert.equal(killed.unfinished, "interrupted");
+  assert.equal(killed.reason, "interrupted, the next sync goes on with it");
+  assert.equal(killed.scratch_size, "4.8 MB");
+  await Deno.remove(world.path("fakes/rsync"));
+  await world.run(["sync"]);
+  assert.equal((await variable(world)).status, "fresh");
+});
+
+Deno.test("status tells how many files an incomplete copy lacks, and when it was made", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "hub/a": "a", "hub/b": "b", "secret": "s" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await Deno.chmod(world.path(`${SOURCE}/secret`), 0o000);
+  await world.run(["sync"]);
+  const incomplete = await variable(world);
+  assert.equal(incomplete.status, "stale");
+  assert.equal(incomplete.unfinished, "incomplete");
+  assert.equal(incomplete.reason, "incomplete: 1 file is missing since the last sync");
+  assert.match(incomplete.last_synced, /^\ds ago$/);
+  await Deno.chmod(world.path(`${SOURCE}/secret`), 0o600);
+  await world.run(["sync"]);
+  assert.equal((await variable(world)).status, "fresh");
+});
+
+testNeeding(
+  ["tmux"],
+  "status breaks no line of its table: a narrow terminal gets a block for each variable",
+  async () => {
+    await using world = await worldWithCache();
+    await world.run(["sync"]);
+    await using narrow = await openTerminal(world, "euler-files status", { columns: 40 });
+    const blocks = await narrow.shows("ended with 0");
+    assert.match(blocks, /^HF_HOME {2}fresh\n {2}source 3\.0 MB, scratch 3\.0 MB\n {2}last synced \d+s ago\nOLD_HOME/);
+    await using wide = await openTerminal(world, "euler-files status", { columns: 80 });
+    assert.match(await wide.shows("ended with 0"), /^Variable +Source size/);
+  },
+);
 
 Deno.test("status is calm about damaged and future markers", async () => {
   await using world = await worldWithCache();

@@ -1,0 +1,95 @@
+// What has become of a copy without a record of a complete transfer: a job is at it, one was interrupted, or files are missing.
+// For people only: it reads what lies there, and nothing is decided by it.
+import { type Progress, shareDone } from "../events.ts";
+import { formatFiles } from "../format.ts";
+import { findHolder } from "../system/file_lock.ts";
+import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { describe } from "../system/lock_holder.ts";
+import type { System } from "../system/system.ts";
+import { readManifest } from "../transfer/manifest.ts";
+import { planTransfer } from "../transfer/transfer.ts";
+import type { VariableLayout } from "./layout.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** Where an unfinished copy stands, with a sentence about it. */
+export interface Unfinished {
+  /** `incomplete`: the last transfer came to its end, but not everything could be read. */
+  readonly state: "being-staged" | "interrupted" | "incomplete";
+  readonly reason: string;
+  /** When the last transfer ended, where one did; seconds since 1970. */
+  readonly endedSeconds?: number;
+}
+
+/** What to look at. Files that are missing are counted until the signal comes. */
+export interface UnfinishedRequest {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+  readonly layout: VariableLayout;
+  readonly signal: AbortSignal;
+}
+
+/** Looks at a variable that has no marker; undefined where nothing was ever begun, or an older version did it. */
+export async function findUnfinished(request: UnfinishedRequest, system: System): Promise<Unfinished | undefined> {
+  const { layout, variable } = request;
+  const held = await findHolder(layout.lock, system);
+  if (held !== undefined) {
+    const share = await readShare(layout.progress);
+    const percent = share === undefined ? "" : `, ${Math.floor(share * 100)}%`;
+    return { state: "being-staged", reason: `being staged ${describe(held.holder, system)}${percent}` };
+  }
+  const interrupted = { state: "interrupted", reason: "interrupted, the next sync goes on with it" } as const;
+  if (await isThere(layout.partial)) return interrupted;
+  if (!await isThere(layout.target)) return undefined;
+  if (await isThere(layout.notes)) return interrupted;
+  if (await readTextFileIfThere(layout.source) !== variable.source) return undefined;
+  const missing = await countMissing(request, system);
+  if (missing === 0) return interrupted;
+  const ended = (await Deno.stat(layout.source)).mtime?.getTime();
+  return {
+    state: "incomplete",
+    reason: `incomplete: ${missing === undefined ? "files are" : describeFiles(missing)} missing since the last sync`,
+    ...(ended === undefined ? {} : { endedSeconds: ended / 1000 }),
+  };
+}
+
+function describeFiles(files: number): string {
+  return files === 1 ? "1 file is" : `${formatFiles(files)} are`;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** The share that the job at work has published last. */
+async function readShare(path: string): Promise<number | undefined> {
+  try {
+    const share = shareDone(JSON.parse(await Deno.readTextFile(path)) as Progress);
+    return Number.isFinite(share) ? share : undefined;
+  } catch {
+    // Nothing is published, or it is being written.
+    return undefined;
+  }
+}
+
+/** How many files the next sync would bring; undefined where that takes too long to find out. */
+async function countMissing(
+  { variable, settings, layout, signal }: UnfinishedRequest,
+  system: System,
+): Promise<number | undefined> {
+  try {
+    const plan = await planTransfer({
+      from: variable.source,
+      to: layout.target,
+      policy: "stage-in",
+      depth: "trust-record",
+      publish: "in-place",
+      engine: settings.engine,
+      extraArgs: settings.rsyncExtraArgs,
+      baseline: await readManifest(layout.manifest),
+    }, { ...system, signal });
+    return plan.filesToTransfer + plan.unreadable.length;
+  } catch {
+    system.signal.throwIfAborted();
+    return undefined;
+  }
+}
