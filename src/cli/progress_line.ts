@@ -48,13 +48,15 @@ export function describeProgress(track: Track, now: number, columns = Infinity):
     ? `${formatCount(filesDone)} of ${formatFiles(filesTotal)}`
     : seen
     ? `${someFiles} looked at`
-    : someFiles;
+    : filesDone > 0
+    ? someFiles
+    : undefined;
   const someBytes = bytesDone > 0 ? formatSize(bytesDone) : undefined;
   const bytes = bytesTotal > 0 ? `${formatSize(bytesDone)} of ${formatSize(bytesTotal)}` : someBytes;
   const { rate, left } = paceOf(track, share, now);
   // Of a few large files the bytes tell more than the count, of many small ones the count.
   const hasLargeFiles = bytesTotal > (filesTotal ?? Infinity) * 1024 * 1024;
-  const [counts, fewer] = hasLargeFiles ? [bytes, someBytes] : [files, someFiles];
+  const [counts, fewer] = hasLargeFiles ? [bytes, someBytes] : [files, files === undefined ? undefined : someFiles];
   const lines = [
     [head, files, bytes, rate, left],
     [head, counts, rate, left],

@@ -51,6 +51,12 @@ const ANSWER_SCHEMA = v.object({
   bytes: v.optional(v.number()),
   files_to_copy: v.optional(v.number()),
   bytes_to_copy: v.optional(v.number()),
+  files_copied: v.optional(
+    v.pipe(v.number(), v.description("Files this run copied; absent where nothing was left to copy")),
+  ),
+  bytes_copied: v.optional(v.number()),
+  seconds: v.optional(v.pipe(v.number(), v.description("How long it took to copy and compare"))),
+  engine: v.optional(v.picklist(["rsync", "native"])),
   rewritten: v.pipe(
     v.array(v.object({ name: v.string(), files: v.number() })),
     v.description("Environments whose files name the directory they are in"),
@@ -142,13 +148,19 @@ async function runMigrate(request: MigrateRequest, context: Context): Promise<Mi
     for (const text of plan.warnings) report({ type: "warning", subject: wanted.what, text });
     return { ...await answerFor(plan, settings), status: "dry-run", dry_run: true, ok: true, warnings };
   }
-  const { plan, old } = await runMigration(wanted, settings, system, report);
+  const { plan, copied, old } = await runMigration(wanted, settings, system, report);
   for (const warning of old.warnings) report({ type: "warning", subject: wanted.what, ...warning });
   return {
     ...await answerFor(plan, settings),
     status: "migrated",
     dry_run: false,
     ok: !old.failed,
+    ...(copied === undefined ? {} : {
+      files_copied: copied.files,
+      bytes_copied: copied.bytes,
+      seconds: copied.seconds,
+      engine: copied.engine,
+    }),
     deleted_old: old.deleted,
     old_kept_at: old.keptAt ?? null,
     warnings,

@@ -30,22 +30,39 @@ export interface CopyTools {
   readonly report: Report;
 }
 
+/** What was copied, and how. */
+export interface Copied {
+  readonly engine: TransferOutcome["engine"];
+  /** Less than the directory has where an interrupted migration was taken up. */
+  readonly files: number;
+  readonly bytes: number;
+  /** From the first file until all are compared and on the disk. */
+  readonly seconds: number;
+}
+
+/** A copy that is made. `copied` is undefined where there was nothing to copy. */
+export interface MadeCopy {
+  readonly journal: Journal;
+  readonly copied: Copied | undefined;
+}
+
 /**
  * Makes the complete copy and returns the journal with what was noted on the way. Throws a CliError that says what could not
  * be copied and how to go on; the copy so far stays, and the same command takes it up again.
  */
-export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyTools): Promise<Journal> {
+export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyTools): Promise<MadeCopy> {
   const { move, copy } = plan;
-  if (copy === undefined) return begun;
+  if (copy === undefined) return { journal: begun, copied: undefined };
+  const started = performance.now();
   try {
     await writeJournal(plan.journalPath, begun);
     const journal = { ...begun, to_inode: await makeDestination(move) };
     await writeJournal(plan.journalPath, journal);
-    const last = await copyUntilSame(plan, copy, tools);
+    const { last, ...copied } = await copyUntilSame(plan, copy, tools);
     const rewritten = await rewrite(plan, last, journal);
     if (plan.place.kind !== "variable") await removeLeases(move.to);
     await syncFileSystem(move.to, tools.system);
-    return rewritten;
+    return { journal: rewritten, copied: { ...copied, seconds: (performance.now() - started) / 1000 } };
   } catch (error) {
     if (error instanceof Interrupted) {
       const hint = `run \`${resumeCommand(move)}\` again to go on`;
@@ -65,28 +82,33 @@ async function makeDestination({ to }: Move): Promise<number | null> {
   }
 }
 
-/** Copies until a look at both sides finds nothing more to copy; returns what then stands there. */
+/** Copies until a look at both sides finds nothing more to copy; returns what then stands there, and what came. */
 async function copyUntilSame(
   plan: CopyPlan,
   copy: NonNullable<CopyPlan["copy"]>,
   { system, report }: CopyTools,
-): Promise<TransferPlan> {
+): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan }> {
   const { move } = plan;
   const request = {
     ...transferRequest(copy.real),
     report: (progress: TransferProgress) => tell(move.what, progress, report),
   };
   let different: readonly string[] = [];
+  const copied = { files: 0, bytes: 0 };
   for (let pass = 1; pass <= PASSES; pass++) {
     const outcome = pass === 1 ? await carryOut(copy.transfer, request, system) : await transferTree(request, system);
     refuseIncomplete(move, outcome);
+    copied.files += outcome.filesTransferred;
+    copied.bytes += outcome.bytesTransferred;
+    report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
     const compared = await compareTrees(copy.real.from, copy.real.to, system);
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
     if (different.length > 0) continue;
     const extra = counted.filter(({ kind }) => kind === "extra").map(({ path }) => path);
     warnOfExtra(move, await removeLeftovers(copy.real, extra), report);
-    return pass === 1 ? copy.transfer : await planTransfer(request, system);
+    const last = pass === 1 ? copy.transfer : await planTransfer(request, system);
+    return { ...copied, engine: outcome.engine, last };
   }
   throw new CliError("refused", `Cannot migrate ${move.what}: "${move.from}" changes while it is copied`, {
     lines: different.slice(0, 10).map(printable),

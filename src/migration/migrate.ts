@@ -3,12 +3,13 @@ import { editConfig } from "../config/config_edit.ts";
 import { ensureScratch, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { followMovedSource } from "../staging/recorded_source.ts";
 import type { System } from "../system/system.ts";
 import { listVenvs } from "../venv/venv.ts";
-import { copyContent } from "./copy.ts";
+import { type Copied, copyContent } from "./copy.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { lockPlace, type PlaceLocks } from "./locks.ts";
 import { type OldDirectoryOutcome, retireOldDirectory } from "./old_directory.ts";
@@ -18,6 +19,8 @@ import { findPlace, type Settings } from "./target.ts";
 /** What a migration did. */
 export interface MigrationResult {
   readonly plan: MigrationPlan;
+  /** Undefined where nothing was left to copy. */
+  readonly copied: Copied | undefined;
   readonly old: OldDirectoryOutcome;
 }
 
@@ -35,16 +38,25 @@ export async function migrate(
   // What was found before the wait for the locks may have changed.
   const plan = await planMigration(request, settings, system);
   for (const text of plan.warnings) report({ type: "warning", subject: request.what, text });
-  const journal = plan.kind === "finish"
-    ? plan.journal
-    : await switchConfig(plan, await copyContent(plan, begin(plan, system), { system, report }), settings, system);
+  const copy = plan.kind === "finish"
+    ? { journal: plan.journal, copied: undefined }
+    : await copyContent(plan, begin(plan, system), { system, report });
+  if (copy.copied !== undefined) {
+    report({ type: "done", subject: request.what, outcome: "good", text: describeCopy(copy.copied) });
+  }
+  const journal = plan.kind === "finish" ? plan.journal : await switchConfig(plan, copy.journal, settings, system);
   if (plan.place.kind === "variable") {
     const { cacheRoot } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
     await followMovedSource(layoutOf(cacheRoot, plan.place.what), journal, system.userId);
   }
   const old = await dealWithOld(plan, journal, system, report);
   await Deno.remove(plan.journalPath);
-  return { plan, old };
+  return { plan, copied: copy.copied, old };
+}
+
+/** `1,200 files, 2.6 GB copied and compared in 12 s (rsync)` */
+function describeCopy({ files, bytes, seconds, engine }: Copied): string {
+  return `${formatFiles(files)}, ${formatSize(bytes)} copied and compared in ${formatDuration(seconds)} (${engine})`;
 }
 
 async function takeLocks(

@@ -41,6 +41,17 @@ Deno.test("migrate moves a variable's source, records it and deletes the old dir
   await assertMoved(world, world.path("new/deep/hf"));
 });
 
+Deno.test("migrate says what it copied, in what time and with what", async () => {
+  await using world = await makeCacheWorld();
+  const json = await world.run(["migrate", "HF_HOME", "--to", world.path("new"), "--yes", "--no-delete", "--json"]);
+  const { files_copied, bytes_copied, seconds, engine } = json.json();
+  assert.deepEqual([files_copied, bytes_copied > 0, seconds > 0, engine], [6, true, true, "rsync"]);
+  const { stderr } = await world.run(["migrate", "HF_HOME", "--to", world.path("newer"), "--yes"]);
+  const done = "✓ HF_HOME {2}6 files, \\d+ B copied and compared in [\\d.]+ s \\(rsync\\)";
+  const last = "HF_HOME: the configuration is switched; deleting the old directory";
+  assert.match(stderr, new RegExp(`^${done}\n${last}$`, "m"));
+});
+
 Deno.test("migrate keeps hard links, times, comments, unknown fields and $SCRATCH", async () => {
   await using world = await makeCacheWorld();
   const old = await Deno.stat(world.path("home/hf/models/weights.bin"));

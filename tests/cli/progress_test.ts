@@ -74,6 +74,7 @@ Deno.test("without totals it says what is there: what was looked at, or what is 
   assert.equal(line(9, looking), "comparing  12,018 files looked at");
   assert.equal(line(9, looking, 25), "comparing  12,018 files");
   assert.equal(line(9, { phase: "packing", filesDone: 7, bytesDone: 0 }), "packing  7 files");
+  assert.equal(line(9, { phase: "checking", filesDone: 0, bytesDone: 0 }), "checking");
 });
 
 Deno.test("where there is little room the counts go first, and no word is cut", () => {
