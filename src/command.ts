@@ -59,6 +59,8 @@ export interface SelectQuestion<Value extends string> {
 export interface Rendered {
   readonly stdout?: string;
   readonly stderr?: string;
+  /** Said after stdout, where that is the terminal a person sees instead of what should read it. */
+  readonly aside?: string;
 }
 
 /** How to draw text for one stream. */

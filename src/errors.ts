@@ -61,8 +61,12 @@ export type EndingSignal = keyof typeof SIGNAL_EXIT_CODES;
 /** Thrown at the next waiting point after a signal; it passes through every `finally` on its way out. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-  constructor(readonly signal: EndingSignal) {
-    super(`Stopped by ${signal}`);
+  readonly hint: string | undefined;
+
+  /** `state` says what holds now, where that isn't plain: `what was copied is kept`. */
+  constructor(readonly signal: EndingSignal, details: { readonly state?: string; readonly hint?: string } = {}) {
+    super(`Stopped by ${signal}${details.state === undefined ? "" : `: ${details.state}`}`);
+    this.hint = details.hint;
   }
 
   get exitCode(): number {

@@ -26,6 +26,9 @@ export function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: 
   return Math.min(1, (filesDone * FILE_COST_BYTES + bytesDone) / (filesTotal * FILE_COST_BYTES + bytesTotal));
 }
 
+/** How a piece of work ended: done, nothing to do, usable though something is missing, or not done. */
+export type DoneOutcome = "good" | "idle" | "incomplete" | "bad";
+
 /** Something worth telling before the result is there. `subject` is the variable, image or environment it is about. */
 export type Event =
   | { readonly type: "note"; readonly subject?: string; readonly text: string }
@@ -37,7 +40,7 @@ export type Event =
   | {
     readonly type: "done";
     readonly subject: string;
-    readonly outcome: "good" | "idle" | "bad";
+    readonly outcome: DoneOutcome;
     readonly text: string;
   };
 

@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
   ["schema", "wizard"],
   ["global_options.ts"],
-  ["failures.ts", "managed_variables.ts"],
+  ["failures.ts", "managed_variables.ts", "summary.ts"],
   ["command.ts"],
   ["apptainer", "migration"],
   ["staging", "venv", "shell"],

@@ -1,7 +1,7 @@
 // What stands on stdout and stderr: events while a command works, then its answer or its error.
 import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts";
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
-import type { Event } from "../events.ts";
+import type { DoneOutcome, Event } from "../events.ts";
 import { jsonText } from "../json_text.ts";
 import type { System } from "../system/system.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
@@ -66,6 +66,9 @@ export class Output {
     const silent = this.#audience === "quiet" && answer.ok;
     if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(rendered.stderr);
     if (rendered.stdout !== undefined && rendered.stdout !== "") this.#system.stdout.write(rendered.stdout);
+    if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
+      this.#system.stderr.write(rendered.aside);
+    }
   }
 
   /** Prints an error and returns the exit code. `evaluated`: a shell runs our stdout, so it gets a statement that fails. */
@@ -98,13 +101,16 @@ export function errorDocument(error: unknown): Record<string, unknown> {
       ...(lines.length === 0 ? {} : { lines }),
     };
   }
-  if (error instanceof Interrupted) return { type: "KeyboardInterrupt", kind: "interrupted", message: error.message };
+  if (error instanceof Interrupted) {
+    const { message, hint } = error;
+    return { type: "KeyboardInterrupt", kind: "interrupted", message, ...(hint === undefined ? {} : { hint }) };
+  }
   return { type: ERROR_KINDS.bug.type, kind: "bug", message: messageOf(error) };
 }
 
 function errorText(error: unknown, style: Style, shown: string): string {
   const head = style.bold(style.red("error:"));
-  if (error instanceof Interrupted) return `${head} ${error.message}\n`;
+  if (error instanceof Interrupted) return `${head} ${error.message}\n${hintText(error.hint, style)}`;
   if (error instanceof CliError) {
     const lines = error.lines.filter((line) => !shown.includes(line)).map((line) => `  ${line}\n`).join("");
     return `${head} ${error.message}\n${lines}${hintText(error.hint, style)}`;
@@ -122,9 +128,10 @@ function hintText(hint: string | undefined, style: Style): string {
   return hint === undefined ? "" : `${style.bold(style.cyan("hint:"))} ${hint}\n`;
 }
 
-function doneMark(outcome: "good" | "idle" | "bad", style: Style, env: Readonly<Record<string, string>>): string {
+function doneMark(outcome: DoneOutcome, style: Style, env: Readonly<Record<string, string>>): string {
   const unicode = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || "");
   if (outcome === "good") return style.green(unicode ? "✓" : "+");
   if (outcome === "idle") return style.dim(unicode ? "·" : "-");
+  if (outcome === "incomplete") return style.yellow("!");
   return style.red(unicode ? "✗" : "x");
 }

@@ -1,18 +1,23 @@
 // `sync`: stages the variables in and tells the shell where they are.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
+import { Interrupted } from "../errors.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { formatAge, formatDuration, formatFiles, formatSize, printable } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { ENGINES, stagingSettings, type Variable } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
-import { chooseShell, SHELLS } from "../shell/shell.ts";
+import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import type { StagePlan } from "../staging/plan.ts";
+import { layoutOf } from "../staging/layout.ts";
+import { readMarker } from "../staging/marker.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageResult } from "../staging/stage_result.ts";
+import type { TransferOutcome } from "../transfer/request.ts";
+import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 
 const FIELDS = {
@@ -30,6 +35,8 @@ const FIELDS = {
 
 type SyncRequest = RequestOf<typeof FIELDS>;
 
+const NAMED_SCHEMA = v.object({ path: v.string(), reason: v.string() });
+
 const RESULT_SCHEMA = v.object({
   name: v.string(),
   source: v.string(),
@@ -41,7 +48,10 @@ const RESULT_SCHEMA = v.object({
   bytes_transferred: v.optional(v.number()),
   files_deleted: v.optional(v.number()),
   seconds: v.optional(v.number()),
-  reason: v.optional(v.string()),
+  reason: v.optional(v.pipe(v.string(), v.description("Why it would be staged, or why it was left alone: `fresh`"))),
+  age_seconds: v.optional(v.pipe(v.number(), v.description("How long ago a fresh copy was synced"))),
+  missing: v.pipe(v.array(NAMED_SCHEMA), v.description("Files that could not be staged")),
+  kept: v.pipe(v.array(NAMED_SCHEMA), v.description("Files that were changed on scratch and left as they are there")),
   warnings: v.array(v.string()),
 });
 
@@ -58,6 +68,7 @@ const ANSWER_SCHEMA = v.object({
   /** Variables of the environment that point at a target which isn't ready. */
   unset: v.array(v.string()),
   results: v.array(RESULT_SCHEMA),
+  summary: SUMMARY_SCHEMA,
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
   warnings: v.array(v.string()),
@@ -93,10 +104,17 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
+  const started = performance.now();
   const items = request.dryRun
     ? await planAll(variables, request, resolved, context)
     : await stageAll(variables, request, resolved, context);
   const failures = items.flatMap(({ failure }) => failure ?? []);
+  const results = items.flatMap(({ result }) => result ?? []);
+  const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
+  const summary = summarize(results, failures.length, seconds);
+  if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
+    context.report({ type: "note", text: describeSummary(summary) });
+  }
   return {
     command: "sync",
     ok: failures.length === 0,
@@ -113,7 +131,8 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
       ? []
       : items.filter(({ usable, variable }) => !usable && system.env[variable.name] === variable.target)
         .map(({ variable }) => variable.name),
-    results: items.flatMap(({ result }) => result ?? []),
+    results,
+    summary,
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
@@ -139,16 +158,35 @@ async function stageAll(
   const settings = stagingSettings(resolved, "stage-in", request.engine);
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
-  return await stageVariables(
+  // Asked only where it is told: a job's start with everything fresh costs no look more.
+  const wantsAge = request.verbose || context.wantsDocument;
+  const items = await stageVariables(
     all,
-    (variable, result) => {
-      const item = stagedItem(variable, result);
+    async (variable, result) => {
+      const ageSeconds = wantsAge && result.status === "skipped" ? await ageOf(variable, resolved, context) : undefined;
+      const item = stagedItem(variable, result, ageSeconds);
       tellStaged(item, result, context);
       return item;
     },
     context.system,
     context.report,
-  );
+  ).catch((error) => {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(error.signal, {
+      state: "what was copied is kept",
+      hint: "run `euler-files sync` again to go on",
+    });
+  });
+  return await Promise.all(items);
+}
+
+async function ageOf(
+  { name }: Variable,
+  { cacheRoot }: ResolvedConfig,
+  { system }: Context,
+): Promise<number | undefined> {
+  const marker = await readMarker(layoutOf(cacheRoot, name).marker, system.userId);
+  return typeof marker === "string" ? undefined : system.now() / 1000 - marker.synced_at;
 }
 
 async function planAll(
@@ -177,10 +215,12 @@ function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {
   return [...variables].sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-function stagedItem(variable: Variable, result: StageResult): Item {
-  const { name, source, target } = variable;
-  const base = { name, source, target, warnings: [] as string[] };
-  if (result.status === "skipped") return { variable, usable: true, result: { ...base, status: "skipped" } };
+function stagedItem(variable: Variable, result: StageResult, ageSeconds: number | undefined): Item {
+  const base = resultBase(variable);
+  if (result.status === "skipped") {
+    const age = ageSeconds === undefined ? {} : { age_seconds: ageSeconds };
+    return { variable, usable: true, result: { ...base, status: "skipped", reason: "fresh", ...age } };
+  }
   if (result.status === "synced") {
     const { outcome } = result;
     return {
@@ -195,20 +235,23 @@ function stagedItem(variable: Variable, result: StageResult): Item {
         bytes_transferred: outcome.bytesTransferred,
         files_deleted: outcome.deleted.length,
         seconds: outcome.seconds,
+        missing: listMissing(outcome),
+        kept: outcome.kept.map(({ path, reason }) => ({ path, reason })),
         warnings: result.warnings.map(({ text }) => text),
       },
     };
   }
-  const failure = failureOf(name, result.error);
+  const failure = failureOf(variable.name, result.error);
   return result.status === "source-missing"
     ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
     : { variable, usable: false, failure };
 }
 
 function plannedItem(variable: Variable, plan: StagePlan): Item {
-  const { name, source, target } = variable;
-  const base = { name, source, target, warnings: [] as string[] };
-  if (plan.status === "skipped") return { variable, usable: false, result: { ...base, status: "skipped" } };
+  const base = resultBase(variable);
+  if (plan.status === "skipped") {
+    return { variable, usable: false, result: { ...base, status: "skipped", reason: "fresh" } };
+  }
   if (plan.status === "would-sync") {
     return {
       variable,
@@ -223,24 +266,48 @@ function plannedItem(variable: Variable, plan: StagePlan): Item {
       },
     };
   }
-  const failure = failureOf(name, plan.error);
+  const failure = failureOf(variable.name, plan.error);
   return plan.status === "source-missing"
     ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
     : { variable, usable: false, failure };
 }
 
-function tellStaged({ variable }: Item, result: StageResult, context: Context): void {
+function resultBase({ name, source, target }: Variable): Omit<SyncResult, "status"> {
+  return { name, source, target, missing: [], kept: [], warnings: [] };
+}
+
+/** Each path once: either side may have refused the same directory. */
+function listMissing({ missing }: TransferOutcome): SyncResult["missing"] {
+  return [...new Map(missing.map(({ path, reason }) => [path, { path, reason }])).values()];
+}
+
+/** So many missing files are named with their reasons; --json has all of them. */
+const NAMED_FILES = 10;
+
+function tellStaged({ variable, result: told }: Item, result: StageResult, context: Context): void {
   const subject = variable.name;
-  if (result.status === "skipped") context.report({ type: "done", subject, outcome: "idle", text: "fresh" });
-  else if (result.status === "synced") {
+  if (result.status === "skipped") {
+    const age = told?.age_seconds;
+    const text = age === undefined ? "fresh" : `fresh, synced ${formatAge(age)} ago`;
+    context.report({ type: "done", subject, outcome: "idle", text });
+  } else if (result.status === "synced") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
+    const missing = told?.missing ?? [];
+    // The warning names one and why.
+    if (missing.length > 1) {
+      for (const { path, reason } of missing.slice(0, NAMED_FILES)) {
+        context.report({ type: "note", subject, text: `${printable(path)}: ${printable(reason)}` });
+      }
+    }
     const { filesTransferred, bytesTransferred, seconds, engine, deleted } = result.outcome;
     const moved = filesTransferred === 0 && deleted.length === 0
       ? "up to date"
       : `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`;
     const removed = deleted.length === 0 ? "" : `, ${formatFiles(deleted.length)} removed`;
-    const text = `${moved}${removed} in ${formatDuration(seconds)} (${engine})`;
-    context.report({ type: "done", subject, outcome: result.completeness === "complete" ? "good" : "bad", text });
+    const lacks = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} missing`;
+    const text = `${moved}${removed}${lacks} in ${formatDuration(seconds)} (${engine})`;
+    const outcome = result.completeness === "complete" ? "good" : "incomplete";
+    context.report({ type: "done", subject, outcome, text });
   } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
 }
 
@@ -261,5 +328,12 @@ function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
       shell: answer.shell,
       outcome: answer.ok ? "succeeded" : "failed",
     }),
+    ...(exports.length === 0 ? {} : { aside: notEvaluated(answer, styles.stderr) }),
   };
+}
+
+function notEvaluated({ only_vars, shell }: SyncAnswer, style: Style): string {
+  const words = ["sync", ...only_vars.flatMap((name) => ["--var", name])];
+  return `${style.bold(style.cyan("hint:"))} these lines take effect only when the shell runs them: ` +
+    `${evaluation(words.join(" "), shell)}\n`;
 }

@@ -65,8 +65,10 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     return { journal: rewritten, copied: { ...copied, seconds: (performance.now() - started) / 1000 } };
   } catch (error) {
     if (error instanceof Interrupted) {
-      const hint = `run \`${resumeCommand(move)}\` again to go on`;
-      tools.report({ type: "warning", subject: move.what, text: "nothing was switched or deleted yet", hint });
+      throw new Interrupted(error.signal, {
+        state: "nothing was switched or deleted yet",
+        hint: `run \`${resumeCommand(move)}\` again to go on`,
+      });
     }
     if (!(error instanceof CliError)) throw error;
     throw withResumeHint(error, move);

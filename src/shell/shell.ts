@@ -33,3 +33,15 @@ export function chooseShell(option: Shell | undefined, env: Readonly<Record<stri
   }
   return shell;
 }
+
+const EVALUATIONS: Readonly<Record<Syntax, (command: string) => string>> = {
+  posix: (command) => `eval "$(${command})"`,
+  fish: (command) => `${command} | source`,
+  tcsh: (command) => `eval "\`${command}\`"`,
+};
+
+/** How a person makes their shell run what `euler-files COMMAND` prints for it. */
+export function evaluation(command: string, shell: Shell): string {
+  const option = SYNTAX_OF[shell] === "posix" ? "" : ` --shell ${shell}`;
+  return EVALUATIONS[SYNTAX_OF[shell]](`euler-files ${command}${option}`);
+}

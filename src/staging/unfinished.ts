@@ -87,7 +87,8 @@ async function countMissing(
       extraArgs: settings.rsyncExtraArgs,
       baseline: await readManifest(layout.manifest),
     }, { ...system, signal });
-    return plan.filesToTransfer + plan.unreadable.length;
+    // Either side may have refused the same directory.
+    return plan.filesToTransfer + new Set(plan.unreadable.map(({ path }) => path)).size;
   } catch {
     system.signal.throwIfAborted();
     return undefined;
