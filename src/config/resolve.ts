@@ -8,6 +8,7 @@ import {
   isWithin,
   joinPath,
   overlap,
+  realLocation,
   reallyOverlap,
   toAbsolutePath,
   UnsetVariable,
@@ -197,6 +198,8 @@ export function listNestedSources(
  */
 export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase" | "cacheRoot">): Promise<void> {
   const { scratchBase, cacheRoot } = resolved;
+  refuseKernelPath(scratchBase, scratchBase);
+  refuseKernelPath(cacheRoot, cacheRoot);
   const hint =
     "is this a node of the cluster? `euler-files config set scratch_base DIRECTORY` names another scratch for this one";
   await Deno.stat(`${scratchBase}/.`).catch((error) => {
@@ -205,6 +208,7 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
     throw new CliError(kind, `Cannot use scratch "${scratchBase}": ${reasonOf(error)}`, { hint, cause: error });
   });
   if (await isThere(cacheRoot)) return;
+  refuseKernelPath(cacheRoot, await realLocation(cacheRoot));
   // Loaded only on the first use of a scratch: this is the one question Deno has no call for.
   const { access, constants } = await import("node:fs/promises");
   let existing: string = cacheRoot;
@@ -214,6 +218,18 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
       hint,
       cause: error,
     });
+  });
+}
+
+/** The runtime lets no program open files there that isn't allowed everything (Deno 2.6), not even in /dev/shm. */
+const KERNEL_PATHS = ["/dev", "/proc", "/sys"] as AbsolutePath[];
+
+function refuseKernelPath(path: AbsolutePath, place: AbsolutePath): void {
+  const kernel = KERNEL_PATHS.find((kernel) => isWithin(place, kernel));
+  if (kernel === undefined) return;
+  const where = place === path ? "it lies" : `it is "${place}",`;
+  throw new CliError("config", `Cannot use scratch "${path}": ${where} below ${kernel}, where no copies can be kept`, {
+    hint: "euler-files config set scratch_base DIRECTORY, with one on a disk or another file system in memory",
   });
 }
 
