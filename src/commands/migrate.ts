@@ -143,6 +143,13 @@ async function runMigrate(request: MigrateRequest, context: Context): Promise<Mi
   };
   const wanted = migrationRequest(request);
   const settings = await readSettings(context);
+  if (!request.yes && !request.dryRun) {
+    // Whatever else is wrong would be wrong with --yes, too.
+    await checkMigration(wanted, settings);
+    throw new CliError("usage", `Cannot ask whether to migrate ${wanted.what}: there is no terminal`, {
+      hint: "add --yes; `--dry-run` shows what would be done",
+    });
+  }
   if (request.dryRun) {
     const plan = await planMigration(wanted, settings, system);
     for (const text of plan.warnings) report({ type: "warning", subject: wanted.what, text });
@@ -171,11 +178,6 @@ function migrationRequest(request: MigrateRequest): MigrationRequest {
   if (request.what === undefined) {
     throw new CliError("usage", "Cannot tell what to migrate: WHAT was not given", {
       hint: "write `euler-files migrate HF_HOME --to PATH`, with the name of a variable or directory",
-    });
-  }
-  if (!request.yes && !request.dryRun) {
-    throw new CliError("usage", `Cannot ask whether to migrate ${request.what}: there is no terminal`, {
-      hint: "add --yes; `--dry-run` shows what would be done",
     });
   }
   return { what: request.what, to: request.to, oldDirectory: directoryAfter(request) };

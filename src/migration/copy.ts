@@ -1,5 +1,6 @@
 // The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
 // Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
+import { dirname } from "node:path/posix";
 import { CliError, Interrupted, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { listSome, printable } from "../format.ts";
@@ -77,6 +78,8 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
 
 async function makeDestination({ to }: Move): Promise<number | null> {
   try {
+    // Private until it has the permissions of the old directory; what lies above it is like any other directory.
+    await Deno.mkdir(dirname(to), { recursive: true });
     await Deno.mkdir(to, { recursive: true, mode: 0o700 });
     return (await Deno.stat(to)).ino;
   } catch (error) {

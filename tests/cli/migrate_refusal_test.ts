@@ -284,3 +284,14 @@ Deno.test("a destination on scratch is warned of", async () => {
   const run = await migrateTo(world, world.path("scratch/mine"), "--dry-run");
   assert.match(run.json().warnings.join(), /lies on scratch .* purged/);
 });
+
+Deno.test("without a terminal the real fault is named, and only where there is none that nobody can be asked", async () => {
+  await using world = await makeCacheWorld();
+  const refusal = async (...args: string[]) => (await world.run(["migrate", ...args])).stderr;
+  assert.match(await refusal("FOO", "--to", world.path("new")), /^error: .*FOO/);
+  assert.doesNotMatch(await refusal("FOO", "--to", world.path("new")), /terminal/);
+  assert.match(await refusal("HF_HOME", "--to", world.path("home/hf/in")), /lies inside/);
+  assert.match(await refusal("HF_HOME", "--to", world.path("new")), /there is no terminal\nhint: add --yes/);
+  await Deno.remove(`${world.home}/.euler-files.json`);
+  assert.match(await refusal("HF_HOME", "--to", world.path("new")), /^error: Cannot find the configuration/);
+});

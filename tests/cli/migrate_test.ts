@@ -52,6 +52,18 @@ Deno.test("migrate says what it copied, in what time and with what", async () =>
   assert.match(stderr, new RegExp(`^${done}\n${last}$`, "m"));
 });
 
+Deno.test("migrate leaves directories that it makes above the new one to the umask", async () => {
+  await using world = await makeCacheWorld();
+  await Deno.chmod(world.path("home/hf"), 0o700);
+  const { code } = await world.shell("bash", "umask 022; euler-files migrate HF_HOME --to ~/new/deep/hf --yes");
+  assert.equal(code, 0);
+  const modeOf = async (path: string) => ((await Deno.stat(world.path(path))).mode! & 0o777).toString(8);
+  assert.deepEqual(
+    [await modeOf("home/new"), await modeOf("home/new/deep"), await modeOf("home/new/deep/hf")],
+    ["755", "755", "700"],
+  );
+});
+
 Deno.test("migrate keeps hard links, times, comments, unknown fields and $SCRATCH", async () => {
   await using world = await makeCacheWorld();
   const old = await Deno.stat(world.path("home/hf/models/weights.bin"));
