@@ -1,4 +1,5 @@
 // Saving a whole configuration, or what was given of one, so that nothing else of it is lost.
+import { CliError } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { System } from "../system/system.ts";
 import { type Config, CONFIG_VERSION } from "./config.ts";
@@ -29,6 +30,7 @@ export async function createConfig(
   const text = await readConfigText(path);
   const existing = text === undefined ? undefined : await parseJson(text, path);
   if (text === undefined || asObject(existing)?.version !== CONFIG_VERSION) {
+    requireScratch(patch, path);
     const fresh = `${JSON.stringify(newConfig(patch), null, 2)}\n`;
     const config = await checkResult(fresh, path);
     review(config, undefined);
@@ -41,6 +43,14 @@ export async function createConfig(
   review(config, existing);
   if (edited !== text) await writeFileAtomically({ path, content: edited, durability: "durable" });
   return { config };
+}
+
+/** A first configuration has to say where scratch is; `config set` can't add it to a file that isn't there. */
+function requireScratch(patch: ConfigPatch, path: AbsolutePath): void {
+  if (patch.scratch_base) return;
+  throw new CliError("config", `Cannot make "${path}": scratch_base is missing`, {
+    hint: 'add "scratch_base": "$SCRATCH" to the JSON',
+  });
 }
 
 /** A whole new file: the fields most people change are spelt out, so that the file can be edited by hand. */

@@ -65,17 +65,18 @@ export function listProblemsHere(
   for (const [name, { enabled }] of Object.entries(config.vars)) {
     if (enabled) attempt(["vars", name, "source"], config, [name]);
   }
-  const nesting = describeNesting(variables);
-  return [...problems, ...nesting.map((message) => ({ field: ["vars"], message, severity: "warning" as const }))];
+  return [...problems, ...listNesting(variables)];
 }
 
-/** One sentence for each pair of sources that are the same or lie inside one another. */
-export function describeNesting(variables: readonly ResolvedVariable[]): string[] {
-  return listNestedSources(variables).map(({ inner, outer, same }) =>
-    same
+/** One warning for each pair of sources that are the same or lie inside one another, at the inner one. */
+function listNesting(variables: readonly ResolvedVariable[]): ProblemHere[] {
+  return listNestedSources(variables).map(({ inner, outer, same }) => ({
+    severity: "warning",
+    field: ["vars", inner.name, "source"],
+    message: same
       ? `${inner.name} and ${outer.name} have the same source "${inner.source}": it would be copied twice`
-      : `${outer.name} contains ${inner.name}: "${inner.source}" would be copied twice`
-  );
+      : `${outer.name} contains ${inner.name}: "${inner.source}" would be copied twice`,
+  }));
 }
 
 function unknownField(path: readonly (string | number)[], known: readonly string[]): CliError {

@@ -6,7 +6,7 @@ import { configPath, parseConfig, parseJson, readConfigText } from "../config/co
 import type { ConfigPatch } from "../config/config_patch.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
+import { CliError, Interrupted } from "../errors.ts";
 import { formatCount } from "../format.ts";
 import type { Candidate } from "./candidates.ts";
 import type { Conversation } from "./conversation.ts";
@@ -36,6 +36,9 @@ export async function askForConfig(context: Context): Promise<ConfigPatch> {
   const signal = AbortSignal.any([stopCounting.signal, system.signal, AbortSignal.timeout(COUNTING_SECONDS * 1000)]);
   try {
     return patchOf(await converse({ context, path, existing, signal }), existing);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(error.signal, { state: "nothing was saved", hint: "`euler-files init` starts again" });
   } finally {
     stopCounting.abort();
   }

@@ -214,3 +214,18 @@ Deno.test("every command of the group says what to do where there is no configur
     assert.match(run.stderr, /^error: Cannot find the configuration .*\nhint: make one with `euler-files init`\n$/);
   }
 });
+
+Deno.test("config validate points at the variable whose source lies in another's", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig(`{
+  "version": 1, "scratch_base": "$SCRATCH",
+  "vars": {
+    "A_HOME": { "source": "~/a" },
+    "B_HOME": { "source": "~/a/b" }
+  }
+}`);
+  const run = await world.run(["config", "validate"]);
+  assert.match(run.stdout, /json:5:27: warning: A_HOME contains B_HOME: .*would be copied twice/);
+  const [fault] = (await world.run(["config", "validate", "--json"])).json().faults;
+  assert.equal(fault.field, "vars.B_HOME.source");
+});

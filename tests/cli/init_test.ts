@@ -32,6 +32,15 @@ Deno.test("init saves a plain configuration, and one below `config`, with $SCRAT
   }
 });
 
+Deno.test("a first configuration without scratch is refused with what to add to it", async () => {
+  await using world = await makeWorld();
+  const payload = { vars: { HF_HOME: { source: "~/.cache/huggingface" } } };
+  const run = await init(world, payload);
+  assert.equal(run.code, 2);
+  const addition = /hint: add ("scratch_base": .*) to the JSON/.exec(run.stderr)?.[1];
+  assert.equal((await init(world, { ...payload, ...JSON.parse(`{${addition}}`) })).code, 0);
+});
+
 Deno.test("init --json answers with the keys scripts know and the whole configuration", async () => {
   await using world = await makeWorld();
   const run = await init(world, BASIC, "--json");
@@ -82,7 +91,7 @@ Deno.test("init names what is unknown, mistyped or would not work, and writes no
     [{ ...BASIC, vars: { A: {} } }, /vars\.A\.source is missing/],
     [{ ...BASIC, rsync_extra_args: ["--remove-source-files"] }, /must not hold --remove-source-files/],
     [{ ...BASIC, rsync_extra_args: "--bwlimit=5" }, /"config\.rsync_extra_args": must be a list/],
-    [{ vars: {} }, /scratch_base must not be empty/],
+    [{ vars: {} }, /scratch_base is missing/],
     [{ ...BASIC, version: 2 }, /must be the number 1/],
     ["[]", /expected an object, got a list/],
     ["{", /Cannot read the request from standard input/],

@@ -130,7 +130,7 @@ testNeeding(["tmux"], "Ctrl-C and leaving without saving change nothing, and say
       await terminal.shows(MENU);
     }
     await terminal.press(...keys);
-    await terminal.shows(`ended with ${code}`);
+    assert.match(await terminal.shows(`ended with ${code}`), /error: .*nothing was saved\nhint: /i);
     assert.equal(await Deno.readTextFile(`${world.home}/.euler-files.json`), text);
   }
 });

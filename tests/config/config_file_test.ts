@@ -202,7 +202,7 @@ Deno.test("a new file is private, spells out what people change, and keeps $SCRA
   equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   match(
     await failure(createConfig(`${world.home}/b.json` as AbsolutePath, { vars: {} }, system)),
-    /scratch_base must not be empty/,
+    /scratch_base is missing.*add "scratch_base": "\$SCRATCH"/,
   );
   await rejects(Deno.stat(`${world.home}/b.json`), Deno.errors.NotFound);
 });
