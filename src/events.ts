@@ -18,7 +18,7 @@ export interface Progress {
  * Making a file takes as long as moving about so many bytes: 20 KB on a local disk, 240 KB where an operation waits 1 ms
  * (2 cores, 10,000 small files against files of 2 GB).
  */
-const FILE_COST_BYTES = 128 * 1024;
+export const FILE_COST_BYTES = 128 * 1024;
 
 /** The share done of the work, between 0 and 1, where the totals are known: it is in bytes of large files, in the number of small ones. */
 export function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: Progress): number | undefined {

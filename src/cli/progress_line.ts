@@ -1,5 +1,5 @@
 // One thing's progress as a line of text, as wide as there is room: what is done, how fast it goes, how long it will take. Pure.
-import { type Progress, shareDone } from "../events.ts";
+import { FILE_COST_BYTES, type Progress, shareDone } from "../events.ts";
 import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 
 /** A thing's progress, and what its rate is measured from. Times are milliseconds of one clock. */
@@ -42,21 +42,22 @@ export function describeProgress(track: Track, now: number, columns = Infinity):
   const share = shareDone(track.progress);
   const percent = share === undefined ? undefined : `${Math.floor(share * 100)}%`;
   const head = percent === undefined ? phase : `${phase} ${percent}`;
-  const seen = filesTotal === undefined && filesDone === 0 && filesSeen !== undefined;
-  const someFiles = formatFiles(seen ? filesSeen : filesDone);
+  const isLooking = filesTotal === undefined && filesDone === 0;
+  const someFiles = !isLooking
+    ? formatFiles(filesDone)
+    : filesSeen === undefined
+    ? undefined
+    : `${formatCount(filesSeen)} seen`;
   const files = filesTotal !== undefined
     ? `${formatCount(filesDone)} of ${formatFiles(filesTotal)}`
-    : seen
-    ? `${someFiles} looked at`
-    : filesDone > 0
-    ? someFiles
-    : undefined;
+    : isLooking && filesSeen !== undefined
+    ? `${formatFiles(filesSeen)} looked at`
+    : someFiles;
   const someBytes = bytesDone > 0 ? formatSize(bytesDone) : undefined;
   const bytes = bytesTotal > 0 ? `${formatSize(bytesDone)} of ${formatSize(bytesTotal)}` : someBytes;
   const { rate, left } = paceOf(track, share, now);
-  // Of a few large files the bytes tell more than the count, of many small ones the count.
-  const hasLargeFiles = bytesTotal > (filesTotal ?? Infinity) * 1024 * 1024;
-  const [counts, fewer] = hasLargeFiles ? [bytes, someBytes] : [files, files === undefined ? undefined : someFiles];
+  // While large files are copied the bytes tell more than the count.
+  const [counts, fewer] = bytesDone > filesDone * FILE_COST_BYTES ? [bytes, someBytes] : [files, someFiles];
   const lines = [
     [head, files, bytes, rate, left],
     [head, counts, rate, left],

@@ -72,7 +72,7 @@ Deno.test("there is no rate and no time left before they mean something", () => 
 Deno.test("without totals it says what is there: what was looked at, or what is done", () => {
   const looking = { phase: "comparing", filesSeen: 12_018, filesDone: 0, bytesDone: 0 };
   assert.equal(line(9, looking), "comparing  12,018 files looked at");
-  assert.equal(line(9, looking, 25), "comparing  12,018 files");
+  assert.equal(line(9, looking, 25), "comparing  12,018 seen");
   assert.equal(line(9, { phase: "packing", filesDone: 7, bytesDone: 0 }), "packing  7 files");
   assert.equal(line(9, { phase: "checking", filesDone: 0, bytesDone: 0 }), "checking");
 });
@@ -89,6 +89,8 @@ Deno.test("where there is little room the counts go first, and no word is cut", 
     "74%",
   ]);
   assert.equal(line(10, SMALL, 60), "copying 24%  2,500 of 10,000 files  1.0 MB/s  31 s left");
+  const mixed = { phase: "copying", filesDone: 0, filesTotal: 6_000, bytesDone: 700 * MB, bytesTotal: 700 * MB };
+  assert.equal(line(1, mixed, 25), "copying 48%  700 MB");
   assert.equal(line(10, SMALL, 50), "copying 24%  2,500 files  1.0 MB/s  31 s left");
 });
 
