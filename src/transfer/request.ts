@@ -25,7 +25,7 @@ export interface TransferRequest {
   readonly baseline: Manifest | undefined;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
   readonly notes?: string;
-  /** `unpublished`: nobody reads `to` yet. `in-place`: readers see each file old or new, never half. */
+  /** `unpublished`: nobody reads `to` yet, nor ever a mirror. `in-place`: readers see each file old or new, never half. */
   readonly publish: "unpublished" | "in-place";
   /**
    * `trust-record`: a directory that is as recorded where files come from is passed over if all its names are where they go.

@@ -6,12 +6,12 @@ import { withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution, type Writing } from "./execute.ts";
 import { ManifestBuilder } from "./manifest.ts";
-import { removeInPlace } from "../system/remove_tree.ts";
 import { joinName } from "../system/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
 import { checkRoom } from "./room.ts";
 import { Survey, toTransfer } from "./survey.ts";
+import { prepareUnfinished } from "./unfinished.ts";
 import { type UnchangedDirectory, UNFINISHED, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
@@ -23,9 +23,6 @@ export type {
   TransferProgress,
   TransferRequest,
 } from "./request.ts";
-
-/** After this long without a new shard, a tree beside the target was left by a killed transfer. */
-const ABANDONED_MILLISECONDS = 3600 * 1000;
 
 /** Looks at both sides and decides, without changing anything. Throws a CliError where the source can't be read. */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
@@ -93,8 +90,8 @@ async function run(
   const engine = engineFor(request, workplace);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  const beside = await prepareTarget(request, engine);
-  const writing = writingFor(request, engine, beside, workplace);
+  await using unfinished = await prepareUnfinished(request, engine, await prepareRoots(request));
+  const writing = writingFor(request, engine, unfinished?.path, workplace);
   const execution = new Execution(
     request,
     writing,
@@ -124,8 +121,6 @@ async function run(
     await execution.abandon(error);
     system.signal.throwIfAborted();
     throw error;
-  } finally {
-    if (beside !== undefined) await Deno.remove(beside, { recursive: true }).catch(() => {});
   }
   survey.keepRecords(manifest);
   const record = manifest.build("nanoseconds");
@@ -193,7 +188,7 @@ function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "n
 function writingFor(
   request: TransferRequest,
   engine: "rsync" | "native",
-  beside: string | undefined,
+  unfinished: string | undefined,
   workplace: Workplace,
 ): Writing {
   const common = {
@@ -202,7 +197,7 @@ function writingFor(
     extraArgs: withoutDestructive(request.extraArgs),
   } as const;
   // A killed rsync leaves half a file under a name of its own, which the next transfer would take for a new one.
-  const temporary = beside === undefined ? {} : { temporary: beside };
+  const temporary = unfinished === undefined ? {} : { temporary: unfinished };
   const copy = { kind: "rsync", options: { ...common, ...temporary, keep: "copy" } } as const;
   const content = { kind: "rsync", options: { ...common, ...temporary, keep: "content" } } as const;
   if (engine === "rsync") {
@@ -212,9 +207,9 @@ function writingFor(
     return { files: copy, special: undefined, directories: { finish: copy.options, mode: "private" } };
   }
   return {
-    files: beside === undefined
+    files: unfinished === undefined
       ? { kind: "tar", journals: `${request.to}/${UNFINISHED}` }
-      : { kind: "tar beside", beside, keep: request.policy === "stage-out" ? "content" : "copy" },
+      : { kind: "tar beside", beside: unfinished, keep: request.policy === "stage-out" ? "content" : "copy" },
     special: workplace.hasRsync ? (request.policy === "stage-out" ? content : copy) : undefined,
     directories: request.policy === "stage-out"
       ? { finish: "none", mode: "umask" }
@@ -222,45 +217,14 @@ function writingFor(
   };
 }
 
-/** Makes the root; for in-place writing also a place for what is unfinished. Clears what a killed transfer left there. */
-async function prepareTarget(request: TransferRequest, engine: "rsync" | "native"): Promise<string | undefined> {
-  await Deno.mkdir(request.to, { recursive: true, mode: request.policy === "stage-out" ? 0o777 : 0o700 });
-  const [from, to] = await Promise.all([Deno.realPath(request.from), Deno.realPath(request.to)]);
-  if (`${from}/`.startsWith(`${to}/`) || `${to}/`.startsWith(`${from}/`)) {
-    throw new CliError("refused", `Cannot transfer "${request.from}" to "${request.to}": one is inside the other`);
+/** Makes the root. Throws a CliError where one of the two is inside the other. */
+async function prepareRoots({ from, to, policy }: TransferRequest): Promise<string> {
+  await Deno.mkdir(to, { recursive: true, mode: policy === "stage-out" ? 0o777 : 0o700 });
+  const [realFrom, realTo] = await Promise.all([Deno.realPath(from), Deno.realPath(to)]);
+  if (`${realFrom}/`.startsWith(`${realTo}/`) || `${realTo}/`.startsWith(`${realFrom}/`)) {
+    throw new CliError("refused", `Cannot transfer "${from}" to "${to}": one is inside the other`);
   }
-  const isUnused = request.policy === "stage-in" && request.publish === "unpublished";
-  if (isUnused || (engine === "rsync" && request.policy === "mirror")) return undefined;
-  if (engine === "rsync" && request.policy === "stage-out") return await prepareInside(to);
-  await sweep(`${to}.incoming-`);
-  const beside = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-  await Deno.mkdir(beside, { mode: 0o700 });
-  return beside;
-}
-
-/** A place inside the root: at home there may be no right to write beside it. Undefined where there is none to write in it either. */
-async function prepareInside(to: string): Promise<string | undefined> {
-  const inside = `${to}/${UNFINISHED}`;
-  try {
-    await removeInPlace(inside);
-    await Deno.mkdir(inside, { mode: 0o700 });
-    return inside;
-  } catch (error) {
-    if (error instanceof Deno.errors.PermissionDenied) return undefined;
-    throw error;
-  }
-}
-
-/** Removes trees of that prefix that nobody has used for long: a living one gets a new directory with every shard. */
-async function sweep(prefix: string): Promise<void> {
-  const parent = parentOf(prefix);
-  for await (const entry of Deno.readDir(parent)) {
-    const path = `${parent}/${entry.name}`;
-    if (!path.startsWith(prefix)) continue;
-    const { mtime } = await Deno.lstat(path);
-    const idle = mtime === null ? 0 : performance.timeOrigin + performance.now() - mtime.getTime();
-    if (idle > ABANDONED_MILLISECONDS) await Deno.remove(path, { recursive: true }).catch(() => {});
-  }
+  return realTo;
 }
 
 function parentOf(path: string): string {

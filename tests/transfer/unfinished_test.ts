@@ -1,0 +1,57 @@
+// Half-written files stand where they hit nobody else's names: inside persistent storage, beside a target on scratch.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { testNeeding } from "../support/needs.ts";
+import { makeWorld } from "../support/world.ts";
+import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+testTrees("only what has exactly our name and lies beside a target on scratch is swept", async () => {
+  await using place = await temporaryDirectory();
+  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await shell(`mkdir ${home}; echo 1 >${home}/a`);
+  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+  await shell(
+    `for of in home scratch; do mkdir -p $of.incoming-2024 $of.incoming-0123abcd/d $of.incoming-0123abcd0; done
+     touch -d '2 hours ago' *.incoming-*; echo 2 >scratch/a`,
+    place.path,
+  );
+  const inPlace = { publish: "in-place", baseline: manifest, engine: "native" } as const;
+  await transferTree(requestFor(scratch, home, { ...inPlace, policy: "stage-out" }), testSystem());
+  assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
+  await transferTree(requestFor(home, scratch, { ...inPlace, policy: "stage-in" }), testSystem());
+  assert.equal(
+    await shell("ls", place.path),
+    "home\nhome.incoming-0123abcd\nhome.incoming-0123abcd0\nhome.incoming-2024\n" +
+      "scratch\nscratch.incoming-0123abcd0\nscratch.incoming-2024\n",
+  );
+});
+
+testNeeding(["rsync", "mount"], "a push without rsync reaches a source that is a mount of its own", async () => {
+  await using place = await temporaryDirectory();
+  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await shell(`mkdir ${home}; mount -t tmpfs -o size=4m none ${home}`);
+  try {
+    await shell(`echo 1 >${home}/a`);
+    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+    await shell(`echo 2 >${scratch}/a`);
+    const changes = { policy: "stage-out", publish: "in-place", baseline: manifest, engine: "native" } as const;
+    assert.equal((await transferTree(requestFor(scratch, home, changes), testSystem())).status, "complete");
+    assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
+  } finally {
+    await shell(`umount -l ${home}`);
+  }
+});
+
+Deno.test("a push without rsync needs no right beside the source, and opens a read-only one as long as it must", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree("home/shared/hf", { "d/a": "1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/shared/hf") } } });
+  await Deno.chmod(world.path("home/shared/hf"), 0o555);
+  await Deno.chmod(world.path("home/shared"), 0o555);
+  assert.equal((await world.run(["sync"])).code, 0);
+  await world.writeTree("scratch/.cache/euler-files/HF_HOME", { "d/a": "two" });
+  const run = await world.run(["push", "--engine", "native"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(await Deno.readTextFile(world.path("home/shared/hf/d/a")), "two");
+  assert.equal(await shell("ls -A; stat -c %a .", world.path("home/shared/hf")), "d\n555\n");
+});
