@@ -3,7 +3,8 @@ import type { Context } from "./command.ts";
 import type { Config } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
 import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
-import { checkCongruency, type CongruencyWarning } from "./staging/congruency.ts";
+import { WHAT_DECIDES } from "./config/rsync_extra_args.ts";
+import { checkCongruency } from "./staging/congruency.ts";
 
 /** What the configuration says here and now. */
 export interface ManagedVariables {
@@ -12,8 +13,8 @@ export interface ManagedVariables {
   readonly resolved: ResolvedConfig;
   /** The selected ones, or all that are enabled; in the order of the file. */
   readonly variables: readonly ResolvedVariable[];
-  /** Where the environment points elsewhere. */
-  readonly warnings: readonly CongruencyWarning[];
+  /** Where the environment points elsewhere, and what of the configuration is not used. */
+  readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
 
 /**
@@ -27,5 +28,13 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const resolved = resolveConfig(config, path, env, names);
   const variables = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
   await ensureScratch(resolved);
-  return { config, resolved, variables, warnings: checkCongruency(variables, env) };
+  return { config, resolved, variables, warnings: [...unusedArgs(resolved), ...checkCongruency(variables, env)] };
+}
+
+function unusedArgs({ unusedRsyncArgs }: ResolvedConfig): ManagedVariables["warnings"] {
+  if (unusedRsyncArgs.length === 0) return [];
+  return [{
+    text: `${unusedRsyncArgs.join(" ")} in rsync_extra_args is not used: ${WHAT_DECIDES}`,
+    hint: "take it out with `euler-files config edit`",
+  }];
 }

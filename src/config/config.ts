@@ -128,7 +128,9 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
     v.pipe(
       v.array(text, "must be a list of texts"),
       v.check((args) => faultOfRsyncArgs(args) === undefined, (issue) => faultOfRsyncArgs(issue.input) ?? ""),
-      v.description("Further arguments of rsync, as --bwlimit=50000; what could lose files is left out of push"),
+      v.description(
+        "Further arguments of rsync, as --bwlimit=50000; they make it the engine. What could lose files is left out of push",
+      ),
     ),
     [],
   ),

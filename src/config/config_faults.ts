@@ -3,7 +3,7 @@ import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseEr
 import { printable } from "../format.ts";
 import { nearest } from "../nearest.ts";
 import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
-import { faultOfRsyncArgs, sortRsyncArgs } from "./rsync_extra_args.ts";
+import { faultOfRsyncArgs, sortRsyncArgs, WHAT_DECIDES } from "./rsync_extra_args.ts";
 
 /** One thing that is wrong. */
 export interface Fault {
@@ -54,9 +54,9 @@ export function listConfigFaults(text: string): Fault[] {
 }
 
 function listUnusedArgs(text: string, root: Node, value: unknown): Fault[] {
-  const args = (value as { rsync_extra_args?: unknown } | null)?.rsync_extra_args;
+  const { rsync_extra_args: args, engine } = (value ?? {}) as { rsync_extra_args?: unknown; engine?: unknown };
   if (!Array.isArray(args) || !args.every((arg) => typeof arg === "string") || faultOfRsyncArgs(args)) return [];
-  const { stageInOnly, remote } = sortRsyncArgs(args);
+  const { both, stageInOnly, remote, ours, decided } = sortRsyncArgs(args);
   const node = nodeNear(root, ["rsync_extra_args"]);
   const warn = (message: string) => fault("warning", text, node, "rsync_extra_args", `rsync_extra_args: ${message}`);
   return [
@@ -64,6 +64,11 @@ function listUnusedArgs(text: string, root: Node, value: unknown): Fault[] {
       ? []
       : [warn(`${stageInOnly.join(" ")} can lose files at the receiving side: sync uses it, push does not`)]),
     ...(remote.length === 0 ? [] : [warn(`${remote.join(" ")} has a meaning between two hosts only, and is not used`)]),
+    ...(ours.length === 0 ? [] : [warn(`${ours.join(" ")} is not used: progress and half-copied files are seen to`)]),
+    ...(decided.length === 0 ? [] : [warn(`${decided.join(" ")} is not used: ${WHAT_DECIDES}`)]),
+    ...(engine !== "native" || both.length + stageInOnly.length === 0
+      ? []
+      : [warn('they make rsync the engine, although engine is "native"')]),
   ];
 }
 

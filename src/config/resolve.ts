@@ -42,6 +42,8 @@ export interface ResolvedConfig {
   readonly rsyncExtraArgs: readonly string[];
   /** Those that can lose what the receiving side has: for staging in, never for what writes persistent storage. */
   readonly stageInOnlyRsyncArgs: readonly string[];
+  /** Those that would choose once more which files are copied: left out, and whoever wrote them wants to know. */
+  readonly unusedRsyncArgs: readonly string[];
   readonly parallelJobs: number;
   readonly lockTimeoutSeconds: number;
   /** 0: never skip. */
@@ -82,6 +84,7 @@ export function resolveConfig(
       unresolved,
       rsyncExtraArgs: args.both,
       stageInOnlyRsyncArgs: args.stageInOnly,
+      unusedRsyncArgs: args.decided,
       parallelJobs: config.parallel_jobs,
       lockTimeoutSeconds: config.lock_timeout_seconds,
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),

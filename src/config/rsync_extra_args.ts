@@ -1,5 +1,7 @@
 // Which options of rsync a configuration may add. rsync can delete, follow links out of a tree, write elsewhere and start
 // other programs; what may be added is therefore a list of what is known to be harmless, and the rest is refused by name.
+// Which files move, and how each gets its name, has been decided when rsync is called: what would decide that again is taken,
+// since older configurations hold it, and not passed on.
 
 import { nearest } from "../nearest.ts";
 
@@ -7,9 +9,12 @@ import { nearest } from "../nearest.ts";
  * - `both`: for staging in and out.
  * - `in`: deletes or half-overwrites at the receiving side. Wanted by those whose scratch shall mirror the source; never used on
  *   persistent storage.
- * - `remote`: only has a meaning between two hosts. Older configurations hold it; it is taken and not passed on.
+ * - `remote`: only has a meaning between two hosts.
+ * - `ours`: what rsync says, and where it keeps half of a file. With `--partial` that would be under the file's own name, where
+ *   the next run takes it for a newer one; continuing copies is our own business.
+ * - `decided`: would pass over files that shall move. A person who wrote it has to know that it does nothing.
  */
-type Use = "both" | "in" | "remote";
+type Use = "both" | "in" | "remote" | "ours" | "decided";
 
 interface KnownOption {
   readonly use: Use;
@@ -24,50 +29,32 @@ const KNOWN_OPTIONS: ReadonlyMap<string, KnownOption> = new Map([
   ...table(
     "both",
     true,
-    "--bwlimit --exclude --include --exclude-from --include-from --filter -f --max-size --min-size",
-  ),
-  ...table(
-    "both",
-    true,
-    "--timeout --modify-window -@ --compress-level --compress-choice --checksum-choice --skip-compress",
-  ),
-  ...table("both", true, "--block-size -B --chmod --info --debug --outbuf --out-format --max-alloc --checksum-seed"),
-  ...table(
-    "both",
-    false,
-    "--compress -z --checksum -c --size-only --ignore-times -I --whole-file -W --no-whole-file --no-W",
+    "--bwlimit --exclude --include --exclude-from --include-from --filter -f --max-size --min-size --timeout " +
+      "--compress-level --compress-choice --checksum-choice --skip-compress --block-size -B --chmod --max-alloc " +
+      "--checksum-seed",
   ),
   ...table(
     "both",
     false,
-    "--cvs-exclude -C -F --sparse -S --preallocate --partial -P --progress --stats --fsync",
+    "--compress -z --no-compress --no-z --whole-file -W --no-whole-file --no-W --cvs-exclude -C -F --sparse -S " +
+      "--preallocate --fsync --acls -A --xattrs -X --hard-links -H --no-hard-links --no-H --numeric-ids " +
+      "--executability -E --perms -p --owner -o --group -g --times -t --atimes -U --open-noatime --crtimes -N " +
+      "--links -l --no-perms --no-p --no-owner --no-o --no-group --no-g --no-devices --no-specials --no-D " +
+      "--omit-dir-times -O --omit-link-times -J --one-file-system -x --fuzzy -y --no-inc-recursive --inc-recursive " +
+      "--archive -a --recursive -r --safe-links --prune-empty-dirs -m --protect-args --secluded-args -s",
   ),
+  ...table("ours", true, "--partial-dir --info --debug --outbuf --out-format"),
   ...table(
-    "both",
+    "ours",
     false,
-    "--acls -A --xattrs -X --hard-links -H --no-hard-links --no-H --numeric-ids --executability -E",
+    "--partial -P --delay-updates --progress --stats --verbose -v --human-readable -h --itemize-changes -i " +
+      "--8-bit-output -8 --msgs2stderr",
   ),
+  ...table("decided", true, "--modify-window -@"),
   ...table(
-    "both",
+    "decided",
     false,
-    "--perms -p --owner -o --group -g --times -t --atimes -U --open-noatime --crtimes -N --links -l",
-  ),
-  ...table("both", false, "--no-perms --no-p --no-owner --no-o --no-group --no-g --no-devices --no-specials --no-D"),
-  ...table(
-    "both",
-    false,
-    "--omit-dir-times -O --omit-link-times -J --one-file-system -x --fuzzy -y --no-inc-recursive",
-  ),
-  ...table(
-    "both",
-    false,
-    "--inc-recursive --archive -a --recursive -r --update -u --ignore-existing --existing --safe-links",
-  ),
-  ...table("both", false, "--verbose -v --human-readable -h --itemize-changes -i --8-bit-output -8 --msgs2stderr"),
-  ...table(
-    "both",
-    false,
-    "--delay-updates --prune-empty-dirs -m --protect-args --secluded-args -s --no-compress --no-z",
+    "--update -u --ignore-existing --existing --checksum -c --size-only --ignore-times -I",
   ),
   ...table(
     "in",
@@ -80,6 +67,9 @@ const KNOWN_OPTIONS: ReadonlyMap<string, KnownOption> = new Map([
   ...table("remote", false, "--ipv4 -4 --ipv6 -6 --blocking-io --no-motd"),
 ]);
 
+/** Why arguments of the kind `decided` are not used, behind a colon. */
+export const WHAT_DECIDES = "both sides and the record of the last transfer decide which files are copied";
+
 /** The arguments, parted by where they may be used. */
 export interface SortedRsyncArgs {
   /** Harmless in either direction. */
@@ -88,11 +78,15 @@ export interface SortedRsyncArgs {
   readonly stageInOnly: string[];
   /** Without a meaning on one machine; not passed on. */
   readonly remote: string[];
+  /** What we do ourselves; not passed on. */
+  readonly ours: string[];
+  /** What the comparison has decided already; not passed on. */
+  readonly decided: string[];
 }
 
 /** Sorts the arguments of `rsync_extra_args`. Throws an Error whose message continues the field's name, for one that is refused. */
 export function sortRsyncArgs(args: readonly string[]): SortedRsyncArgs {
-  const sorted: Record<Use, string[]> = { both: [], in: [], remote: [] };
+  const sorted: Record<Use, string[]> = { both: [], in: [], remote: [], ours: [], decided: [] };
   const waiting = [...args];
   for (let argument = waiting.shift(); argument !== undefined; argument = waiting.shift()) {
     for (const [name, written, valueGiven] of optionsIn(argument)) {
@@ -106,7 +100,8 @@ export function sortRsyncArgs(args: readonly string[]): SortedRsyncArgs {
       sorted[option.use].push(value);
     }
   }
-  return { both: sorted.both, stageInOnly: sorted.in, remote: sorted.remote };
+  const { both, in: stageInOnly, ...unused } = sorted;
+  return { both, stageInOnly, ...unused };
 }
 
 /** What is wrong with the arguments, continuing the field's name; undefined where nothing is. */

@@ -87,6 +87,8 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
     "--out-format=%l %b",
     ...(isAtLeast(rsync, 3, 1, 0) ? ["--info=progress2", "--no-human-readable"] : []),
     ...request.extraArgs,
+    // -a and -p are as usual in a configuration as they are wrong for what has modes of its own.
+    ...(keep === "content" ? ["--no-perms", "--no-owner", "--no-group"] : []),
     "--no-recursive",
     "--dirs",
     "--no-implied-dirs",

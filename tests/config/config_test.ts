@@ -123,6 +123,15 @@ Deno.test("every fault is listed with its place, its field and what is wrong", (
   ]);
 });
 
+Deno.test("arguments of rsync that are not used are named with the reason", () => {
+  const text = '{"version":1,"scratch_base":"/s","engine":"native","rsync_extra_args":["-vu","--bwlimit=5"]}';
+  deepEqual(listConfigFaults(text).map(({ severity, message }) => `${severity} ${message}`), [
+    "warning rsync_extra_args: -v is not used: progress and half-copied files are seen to",
+    "warning rsync_extra_args: -u is not used: both sides and the record of the last transfer decide which files are copied",
+    'warning rsync_extra_args: they make rsync the engine, although engine is "native"',
+  ]);
+});
+
 Deno.test("a list is no object", () => {
   const entry = { venv_name: "i", python_version: "3", sif_filename: "i.sif" };
   const wrong = [{ vars: [] }, { apptainer: [] }, { apptainer: { images: [entry] } }, { migrations: [[]] }, {

@@ -38,7 +38,7 @@ function errorOf(work: () => unknown): CliError {
 Deno.test("scratch, cache root, sources and targets are absolute and expanded", () => {
   const resolved = resolve({
     vars: { A: { source: "~/a/" }, B: { source: "$PROJECT//b" }, C: { source: "/c", enabled: false } },
-    rsync_extra_args: ["--bwlimit=5", "--delete", "-e", "ssh"],
+    rsync_extra_args: ["--bwlimit=5", "--delete", "-e", "ssh", "-uP"],
     skip_if_fresh_seconds: -1,
   });
   deepEqual(resolved, {
@@ -53,6 +53,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
     unresolved: [],
     rsyncExtraArgs: ["--bwlimit=5"],
     stageInOnlyRsyncArgs: ["--delete"],
+    unusedRsyncArgs: ["-u"],
     parallelJobs: 4,
     lockTimeoutSeconds: 300,
     skipIfFreshSeconds: 0,

@@ -23,7 +23,6 @@ Deno.test("the documented examples are taken as they are", () => {
       "--filter=- /x",
       "-f",
       "- *.o",
-      "-v",
       "-z",
       "-F",
       "--chmod=D700",
@@ -31,6 +30,8 @@ Deno.test("the documented examples are taken as they are", () => {
     ],
     stageInOnly: [],
     remote: [],
+    ours: ["-v"],
+    decided: [],
   });
 });
 
@@ -45,7 +46,22 @@ Deno.test("options for a remote shell are taken and not passed on", () => {
     both: ["-z"],
     stageInOnly: [],
     remote: ["-e", "ssh -J jump", "--rsh=ssh", "-essh"],
+    ours: [],
+    decided: [],
   });
+});
+
+Deno.test("what would keep half files under their names, speak over us or pass over files is taken and not passed on", () => {
+  deepEqual(
+    sortRsyncArgs(["-avuPi", "--partial-dir", ".p", "--delay-updates", "-@1", "--modify-window", "2", "--size-only"]),
+    {
+      both: ["-a"],
+      stageInOnly: [],
+      remote: [],
+      ours: ["-v", "-P", "-i", "--partial-dir", ".p", "--delay-updates"],
+      decided: ["-u", "-@1", "--modify-window", "2", "--size-only"],
+    },
+  );
 });
 
 Deno.test("what could destroy, lead out of the tree or start programs is refused by name", () => {
