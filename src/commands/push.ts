@@ -72,6 +72,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const settings = stagingSettings(resolved, "stage-out", request.engine);
+  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
     if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };
     const outcome = await pushVariable({ variable, settings }, system, context.report);

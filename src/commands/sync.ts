@@ -156,6 +156,7 @@ async function stageAll(
 ): Promise<Item[]> {
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", request.engine);
+  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
   // Asked only where it is told: a job's start with everything fresh costs no look more.
@@ -196,6 +197,7 @@ async function planAll(
   context: Context,
 ): Promise<Item[]> {
   const settings = stagingSettings(resolved, "stage-in", request.engine);
+  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
   return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {

@@ -11,6 +11,8 @@ export interface StagingSettings {
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
   readonly rsyncExtraArgs: readonly string[];
+  /** What of the configuration can't hold together with what was asked for; to be told once. */
+  readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
 
 /** What writes the files: our own copy, rsync, or whichever suits the direction. */
@@ -21,18 +23,27 @@ export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly E
 
 /**
  * The settings of a configuration, for one direction: arguments for rsync that delete at the receiving side are for staging
- * in only. An engine given on the command line wins over the configured one.
+ * in only. An engine given on the command line wins over the configured one, and `native` over the arguments, too; that of the
+ * configuration doesn't, since they say more than it does.
  */
 export function stagingSettings(
   config: ResolvedConfig,
   direction: "stage-in" | "stage-out",
-  engine: Engine = config.engine,
+  engine?: Engine,
 ): StagingSettings {
+  const args = [...config.rsyncExtraArgs, ...(direction === "stage-in" ? config.stageInOnlyRsyncArgs : [])];
+  const isWithoutRsync = engine === "native";
   return {
     cacheRoot: config.cacheRoot,
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
-    engine,
-    rsyncExtraArgs: [...config.rsyncExtraArgs, ...(direction === "stage-in" ? config.stageInOnlyRsyncArgs : [])],
+    engine: engine ?? config.engine,
+    rsyncExtraArgs: isWithoutRsync ? [] : args,
+    warnings: isWithoutRsync && args.length > 0
+      ? [{
+        text: "rsync_extra_args are not used by the native engine",
+        hint: "leave `--engine native` out where they matter",
+      }]
+      : [],
   };
 }

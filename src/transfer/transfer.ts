@@ -171,8 +171,9 @@ function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "n
   const { hasRsync, tar } = workplace;
   const wantsRsync = request.extraArgs.length > 0 || request.engine === "rsync";
   if (wantsRsync && !hasRsync) {
+    const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
     throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-      hint: "load it (`module load rsync`), or take rsync_extra_args out and use --engine native",
+      hint: `load it (\`module load rsync\`), or ${without} this time: \`--engine native\``,
     });
   }
   if (wantsRsync) return "rsync";

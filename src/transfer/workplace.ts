@@ -18,7 +18,7 @@ export interface Workplace extends AsyncDisposable {
   readonly find: string | undefined;
   readonly tar: string | undefined;
   readonly hasRsync: boolean;
-  /** The rsync; asks for its version once. Throws a CliError where there is none or it doesn't run. */
+  /** The rsync, where there is one; asks for its version once. Throws a CliError where it doesn't run. */
   rsync(): Promise<Rsync>;
   /** How many operations to have in flight. */
   readonly width: number;
@@ -42,7 +42,10 @@ export async function prepareWorkplace(roots: readonly string[], system: System)
     find: findGnuFind(system),
     tar: findGnuTar(system),
     hasRsync: rsyncProgram !== undefined,
-    rsync: () => rsync ??= rsyncProgram === undefined ? missingRsync() : probeRsync(rsyncProgram, system),
+    rsync() {
+      if (rsyncProgram === undefined) throw new Error("rsync is used only where it was found");
+      return rsync ??= probeRsync(rsyncProgram, system);
+    },
     latency,
     width: latency === "waits" ? WAITING_WIDTH : navigator.hardwareConcurrency,
     ownersOf(entries) {
@@ -71,14 +74,6 @@ async function makeListDirectory(): Promise<string> {
       cause: error,
     });
   }
-}
-
-async function missingRsync(): Promise<never> {
-  throw await Promise.resolve(
-    new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-      hint: "load it (`module load rsync`), or take rsync_extra_args out and use --engine native",
-    }),
-  );
 }
 
 /** The quickest of three lookups of names nobody has: a client cannot answer those from its cache. */
