@@ -14,7 +14,7 @@ import type { Workplace } from "./workplace.ts";
 export interface DirectoryWriting {
   /** Who sets modes and times at the end; stage-out sets none. */
   readonly finish: "tar" | RsyncOptions | "none";
-  /** Modes of directories that are made: private until the end, or what the umask gives. */
+  /** Modes of directories that are made: private until the end, or for good what the umask leaves of those they come from. */
   readonly mode: "private" | "umask";
 }
 
@@ -31,7 +31,7 @@ const LEAST_SHARE = { waits: 12, local: 1000 };
 
 /** Makes directories and finishes them. */
 export class Directories {
-  readonly #made = new Set<string>();
+  readonly #made = new Map<string, Promise<void>>();
   readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
   readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
 
@@ -39,18 +39,34 @@ export class Directories {
 
   /** Makes a directory and those above it. */
   async make(directory: string): Promise<void> {
-    if (this.#made.has(directory)) return;
-    this.#made.add(directory);
+    const making = this.#made.get(directory) ?? this.#make(directory);
+    this.#made.set(directory, making);
+    await making;
+  }
+
+  async #make(directory: string): Promise<void> {
     if (!isReachable(directory)) {
       const listFile = await this.place.workplace.writeList([`./${directory}`]);
       await runTarPipe(
-        { ...this.#pipe(), listFile, sparse: "none", owners: "own", modes: "same" },
+        {
+          ...this.#pipe(),
+          listFile,
+          sparse: "none",
+          owners: "own",
+          modes: this.writing.mode === "umask" ? "umask" : "same",
+        },
         this.place.system,
       );
       return;
     }
-    const mode = this.writing.mode === "private" ? 0o700 : 0o777;
-    await Deno.mkdir(this.#target(directory), { recursive: true, mode });
+    if (this.writing.mode === "private") {
+      await Deno.mkdir(this.#target(directory), { recursive: true, mode: 0o700 });
+      return;
+    }
+    // One that is private on scratch may hold tokens; those above it are made each with its own mode.
+    if (directory.includes("/")) await this.make(directory.slice(0, directory.lastIndexOf("/")));
+    const { mode } = await Deno.lstat(`${this.place.from}/${directory}`);
+    await Deno.mkdir(this.#target(directory), { recursive: true, mode: (mode ?? 0o777) & 0o777 | 0o700 });
   }
 
   /** One without write permission, as Go's module cache has them, gets it until the end. */

@@ -46,3 +46,25 @@ for (const engine of ["native", "rsync"] as const) {
     },
   );
 }
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(`stage-out, ${engine}: a new directory is open to nobody to whom it is closed on scratch`, async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(`mkdir -p ${home}/gone/d; echo a >${home}/a; echo 1 >${home}/gone/d/f; chmod 755 ${home}`);
+    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+    await shell(
+      `rm -r ${home}/gone; chmod 750 gone; chmod 700 gone/d; echo 2 >gone/d/f
+       mkdir -m 700 private; echo token >private/t; mkdir -m 2775 open; echo x >open/x; mkdir -m 555 closed
+       mkdir -m 700 $'odd\\xff'; echo y >$'odd\\xff/y'`,
+      scratch,
+    );
+    const changes = { policy: "stage-out", publish: "in-place", baseline: manifest, engine } as const;
+    const { status } = await transferTree(requestFor(scratch, home, changes), testSystem());
+    assert.equal(status, "complete");
+    assert.equal(
+      await shell(`cd ${home}; LC_ALL=C find . -mindepth 1 -type d -printf '%m %P\\n' | LC_ALL=C sort -k2 | cat -v`),
+      "755 closed\n750 gone\n700 gone/d\n700 odd?\n755 open\n700 private\n".replace("?", "M-^?"),
+    );
+  });
+}
