@@ -158,7 +158,11 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
     });
   }
   const partial = await Deno.stat(partialPath(scratch.target)).catch(() => undefined);
-  await checkRoom(scratch.directory, { files: 1, sizeBytes: Math.max(0, source.size - (partial?.size ?? 0)) });
+  await checkRoom(
+    scratch.directory,
+    { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.size ?? 0)) },
+    system,
+  );
   const outcome = await copyVerified({
     source: places.sif,
     target: scratch.target,

@@ -97,7 +97,7 @@ async function checkWritable(path: AbsolutePath): Promise<void> {
 }
 
 /** The path itself, or the nearest directory above it that is there. */
-export async function nearestExisting(path: string): Promise<string> {
+async function nearestExisting(path: string): Promise<string> {
   let existing = path;
   while (existing !== "" && !await isDirectory(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
   return existing || "/";

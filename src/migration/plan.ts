@@ -5,16 +5,8 @@ import { resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import { shellWord } from "../format.ts";
 import type { System } from "../system/system.ts";
-import { checkRoom } from "../transfer/room.ts";
 import { planTransfer, type TransferPlan, type TransferRequest } from "../transfer/transfer.ts";
-import {
-  checkDestination,
-  isOurs,
-  type Move,
-  nearestExisting,
-  observeSource,
-  type SourceFacts,
-} from "./destination.ts";
+import { checkDestination, isOurs, type Move, observeSource, type SourceFacts } from "./destination.ts";
 import { type Journal, journalPath, readJournal } from "./journal.ts";
 import { planEnvironmentRewrites, planLinkRewrites, type Rewrite } from "./rewrites.ts";
 import {
@@ -135,10 +127,6 @@ export async function planMigration(
   const transfer = await planTransfer(transferRequest(real), system);
   refuseUnreadable(move, transfer);
   await refuseHiddenNames(move, transfer, journal);
-  await checkRoom(await nearestExisting(move.to), {
-    files: transfer.filesToTransfer,
-    sizeBytes: transfer.bytesToTransfer,
-  });
   const rewrites = await planRewrites(common, real, transfer);
   return { ...common, kind: "copy", copy: { real, transfer, rewrites } };
 }

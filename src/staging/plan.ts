@@ -4,6 +4,7 @@ import type { System } from "../system/system.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
+import { withRoomAdvice } from "./room_advice.ts";
 import { look, refusal } from "./stage.ts";
 import type { StageRequest } from "./stage_result.ts";
 
@@ -51,6 +52,6 @@ export async function planVariable(request: StageRequest, system: System): Promi
     system.signal.throwIfAborted();
     const known = error instanceof CliError ? error : systemError(`Cannot compare "${variable.name}"`, error);
     if (known === undefined) throw error;
-    return { status: "failed", error: known };
+    return { status: "failed", error: withRoomAdvice(known, settings) };
   }
 }

@@ -8,6 +8,7 @@ import { decideFreshness, type Freshness } from "./freshness.ts";
 import { watchProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
+import { withRoomAdvice } from "./room_advice.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
@@ -31,7 +32,7 @@ export async function stageVariables<Result>(
 ): Promise<Result[]> {
   const startedSeconds = system.now() / 1000;
   const results = await Promise.all(variables.map(async (variable) => {
-    const result = await asResult(variable, () => settleAtOnce({ variable, ...how }, system, report));
+    const result = await asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report));
     return result === undefined ? undefined : onResult(variable, result);
   }));
   return await mapAtOnce(variables, atOnce, async (variable, place) => {
@@ -39,13 +40,14 @@ export async function stageVariables<Result>(
     if (settled !== undefined) return settled;
     return onResult(
       variable,
-      await asResult(variable, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
+      await asResult(variable, how, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
     );
   });
 }
 
 async function asResult<Result extends StageResult | undefined>(
   variable: Variable,
+  { settings }: Pick<StageRequest, "settings">,
   attempt: () => Promise<Result>,
 ): Promise<Result | StageResult> {
   try {
@@ -53,7 +55,7 @@ async function asResult<Result extends StageResult | undefined>(
   } catch (error) {
     if (error instanceof Interrupted) throw error;
     const known = error instanceof CliError ? error : systemError(`Cannot stage "${variable.name}"`, error);
-    if (known !== undefined) return { status: "failed", error: known };
+    if (known !== undefined) return { status: "failed", error: withRoomAdvice(known, settings) };
     throw error;
   }
 }

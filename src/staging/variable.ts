@@ -11,6 +11,8 @@ export interface StagingSettings {
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
   readonly rsyncExtraArgs: readonly string[];
+  /** How many are selected or enabled: with several, fewer of them are a way out of a full disk. */
+  readonly variables: "one" | "several";
   /** What of the configuration can't hold together with what was asked for; to be told once. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
@@ -39,6 +41,7 @@ export function stagingSettings(
     lockTimeoutSeconds: config.lockTimeoutSeconds,
     engine: engine ?? config.engine,
     rsyncExtraArgs: isWithoutRsync ? [] : args,
+    variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
     warnings: isWithoutRsync && args.length > 0
       ? [{
         text: "rsync_extra_args are not used by the native engine",

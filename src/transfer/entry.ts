@@ -21,7 +21,7 @@ export interface Entry {
   readonly linkGroup: string;
   readonly userId: number;
   readonly groupId: number;
-  /** What its blocks hold, as the file system says: less than the size where there are holes, or where it compresses. */
+  /** What a file takes on the disk, without its holes and compressed, as the file system says; no more than its size. */
   readonly allocatedBytes: number;
   /** Which kind of special file, as find(1) writes it: p, s, b, c; empty for the others. */
   readonly specialKind: string;

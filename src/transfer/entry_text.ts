@@ -90,7 +90,7 @@ export class ListedEntry implements Entry {
   }
 
   get allocatedBytes(): number {
-    return Number(this.#more.split(" ")[2]) * 512;
+    return this.type === "file" ? Math.min(this.sizeBytes, Number(this.#more.split(" ")[2]) * 512) : 0;
   }
 
   get specialKind(): string {

@@ -9,7 +9,7 @@ import { ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../system/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
-import { checkRoom } from "./room.ts";
+import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { prepareUnfinished } from "./unfinished.ts";
 import { type UnchangedDirectory, UNFINISHED, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
@@ -24,17 +24,22 @@ export type {
   TransferRequest,
 } from "./request.ts";
 
-/** Looks at both sides and decides, without changing anything. Throws a CliError where the source can't be read. */
+/**
+ * Looks at both sides and decides, without changing anything. Throws a CliError where the source can't be read, and `no-space`
+ * where there is no room for what would be written.
+ */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
   await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
   const survey = new Survey(request);
+  await using room = new RoomWatch(request, system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   await walkTrees(
     await walkRequest(request),
     {
-      onPlan: (plan) => {
+      onPlan: (plan, there) => {
         survey.add(plan);
+        room.add(plan, there);
         directories.push(plan);
       },
       ...whereTrusted(request, (directory) => {
@@ -46,6 +51,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     workplace,
     system,
   );
+  await room.check();
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   return {
@@ -64,10 +70,10 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
 export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver) => {
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
-    for (const directory of plan.directories) await receiver.onPlan(directory);
+    for (const directory of plan.directories) await receiver.onPlan(directory, []);
     for (const { path, reason } of plan.unreadable) receiver.onUnreadable(path, "from", reason);
   };
-  return await run(request, feed, system);
+  return await run(request, feed, undefined, system);
 }
 
 /**
@@ -77,12 +83,15 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, workplace: Workplace) =>
     await walkTrees(await walkRequest(request), receiver, workplace, system);
-  return await run(request, feed, system);
+  await using room = new RoomWatch(request, system);
+  return await run(request, feed, room, system);
 }
 
+/** `room`: what is planned was held against it already, if that isn't given. */
 async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, workplace: Workplace) => Promise<void>,
+  room: RoomWatch | undefined,
   system: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
@@ -102,8 +111,10 @@ async function run(
   );
   try {
     await feed({
-      onPlan: async (plan) => {
+      onPlan: async (plan, there) => {
         survey.add(plan);
+        room?.add(plan, there);
+        await room?.checkSoFar();
         await execution.add(plan);
       },
       ...whereTrusted(request, (unchanged) => {
@@ -112,9 +123,7 @@ async function run(
       }),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, workplace);
-    const { filesToTransfer, bytesToTransfer } = survey.totals();
-    const { filesDone, bytesDone } = execution.tally;
-    await checkRoom(request.to, { files: filesToTransfer - filesDone, sizeBytes: bytesToTransfer - bytesDone });
+    await room?.check();
     survey.walked();
     await execution.finish(survey.unreadable.length === 0);
   } catch (error) {

@@ -51,7 +51,8 @@ export interface UnchangedDirectory {
 
 /** Where the walk hands over what it decided. The walk goes on below a directory when its promise is kept. */
 export interface WalkReceiver {
-  onPlan(plan: DirectoryPlan): Promise<void> | void;
+  /** `there`: what stands on the receiving side. */
+  onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
   /**
    * A directory that is as recorded where files come from, and has all names where they go: there nothing but names is looked at,
    * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
@@ -202,7 +203,7 @@ class Walk {
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
     const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to") };
     const plan = decideDirectory(facts, this.request.rules);
-    await this.receiver.onPlan(plan);
+    await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       this.#queue.push({ directory: joinName(directory, name), from: sides.from, to: sides.to });
     }

@@ -1,0 +1,172 @@
+// What a quota leaves to this user: lfs(1) tells it of Lustre, quota(1) of NFS, and lquota, on ETH's clusters, of both.
+import { shellWord } from "../format.ts";
+import { findProgram, spawn } from "../system/spawn.ts";
+import type { System } from "../system/system.ts";
+
+/** How much of something is used, and the hard limit. A soft one only starts a period of grace. */
+export interface QuotaUse {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** What is limited; what has no hard limit is absent. */
+export interface QuotaLimits {
+  readonly bytes?: QuotaUse;
+  /** Names of every kind: what takes an inode. */
+  readonly files?: QuotaUse;
+}
+
+/** The limits where a path lies, and the command that shows them to people. */
+export interface Quota extends QuotaLimits {
+  readonly command: string;
+}
+
+/** Where to look. */
+export interface QuotaRequest {
+  /** A directory that is there, links followed. */
+  readonly path: string;
+  /** As statfs(2) has it. */
+  readonly fileSystemType: number;
+  readonly deadlineMilliseconds?: number;
+}
+
+/** `f_type` in statfs(2). Lustre's is in lustre/include/uapi/linux/lustre/lustre_user.h. */
+const LUSTRE = 0x0bd00bd0;
+const NFS = 0x6969;
+
+/** A server that hangs must not make us hang: then the quota isn't known. */
+const DEADLINE_MILLISECONDS = 3000;
+
+/** Asks the program that knows the file system, if it is on the PATH. Undefined where nothing is limited or nobody answers. */
+export async function askQuota(request: QuotaRequest, system: System): Promise<Quota | undefined> {
+  const { path, fileSystemType, deadlineMilliseconds = DEADLINE_MILLISECONDS } = request;
+  const enough = new AbortController();
+  const deadline = setTimeout(() => enough.abort(), deadlineMilliseconds);
+  const asking = { ...system, signal: AbortSignal.any([system.signal, enough.signal]) };
+  try {
+    const mount = fileSystemType === LUSTRE || fileSystemType === NFS ? await findMount(path) : undefined;
+    if (mount !== undefined && fileSystemType === LUSTRE) {
+      const args = ["-u", String(system.userId), mount.directory];
+      const limits = parseLfsQuota(await answerOf("lfs", ["quota", "-q", ...args], asking), mount.directory);
+      if (limits !== undefined) return { command: ["lfs", "quota", ...args].map(shellWord).join(" "), ...limits };
+    }
+    if (findProgram("lquota", system.env) !== undefined) {
+      // Without an argument it tells of home and scratch. It names locations, so nothing depends on the file system's type.
+      for (const args of mount === undefined ? [[]] : [[], [path]]) {
+        const limits = parseLquota(await answerOf("lquota", args, asking), path);
+        if (limits !== undefined) return { command: ["lquota", ...args].map(shellWord).join(" "), ...limits };
+      }
+    } else if (mount !== undefined && fileSystemType === NFS) {
+      const limits = parseQuota(await answerOf("quota", ["-w", "-p", "-u"], asking), mount.device);
+      if (limits !== undefined) return { command: "quota -s", ...limits };
+    }
+    return undefined;
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/** What a program prints, whatever its exit code: quota(1) fails for those who are over theirs. Empty if it is late. */
+async function answerOf(name: string, args: readonly string[], system: System): Promise<string> {
+  const program = findProgram(name, system.env);
+  if (program === undefined || system.signal.aborted) return "";
+  const late = Promise.withResolvers<string>();
+  const giveUp = () => late.resolve("");
+  system.signal.addEventListener("abort", giveUp, { once: true });
+  // One that waits in the kernel for a server outlives even SIGKILL: its end isn't waited for.
+  const answer = spawn({ program, args, env: { LC_ALL: "C" } }, system).then(({ stdout }) => stdout, () => "");
+  return await Promise.race([answer, late.promise]).finally(() => {
+    system.signal.removeEventListener("abort", giveUp);
+  });
+}
+
+/** A line of /proc/self/mounts. */
+export interface Mount {
+  readonly device: string;
+  readonly directory: string;
+}
+
+async function findMount(path: string): Promise<Mount | undefined> {
+  return mountOf(await Deno.readTextFile("/proc/self/mounts").catch(() => ""), path);
+}
+
+/** The mount that a path lies on: the innermost and, of several on one directory, the last. */
+export function mountOf(mounts: string, path: string): Mount | undefined {
+  let found: Mount | undefined;
+  for (const line of mounts.split("\n")) {
+    const [device = "", directory = ""] = line.split(" ").map(unescapeOctal);
+    if (contains(directory, path) && directory.length >= (found?.directory.length ?? 0)) found = { device, directory };
+  }
+  return found;
+}
+
+function unescapeOctal(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
+}
+
+function contains(directory: string, path: string): boolean {
+  if (!directory.startsWith("/")) return false;
+  return directory === "/" || path === directory || path.startsWith(`${directory}/`);
+}
+
+/**
+ * Reads `lfs quota -q -u UID MOUNT`: the mount, then kilobytes, soft, hard, grace, and the same for files. A long mount stands on
+ * a line of its own. `123*` is over its limit, `[123]` comes from servers of which some didn't answer.
+ */
+export function parseLfsQuota(text: string, mount: string): QuotaLimits | undefined {
+  const at = `\n${text}`.search(new RegExp(`\\n\\s*${RegExp.escape(mount)}\\s`));
+  if (at === -1) return undefined;
+  return limitsIn(text.slice(at).trimStart().slice(mount.length).trim().split(/\s+/));
+}
+
+/** Reads `quota -w -p -u`: a line for each device, with the same columns; `-p` writes a number where there is no grace. */
+export function parseQuota(text: string, device: string): QuotaLimits | undefined {
+  const line = text.split("\n").map((line) => line.trim()).find((line) => line.startsWith(`${device} `));
+  const columns = line?.slice(device.length).trim().split(/\s+/) ?? [];
+  return columns.length === 8 ? limitsIn(columns) : undefined;
+}
+
+/** Blocks of 1 KiB, soft, hard, grace, files, soft, hard, grace. */
+function limitsIn(columns: readonly string[]): QuotaLimits | undefined {
+  const [blocks, , blockLimit, , files, , fileLimit] = columns.map((column) => /^\[?(\d+)\]?\*?$/.exec(column)?.[1]);
+  if (blocks === undefined || blockLimit === undefined || files === undefined || fileLimit === undefined) {
+    return undefined;
+  }
+  return limits({
+    bytes: { used: Number(blocks) * 1024, limit: Number(blockLimit) * 1024 },
+    files: { used: Number(files), limit: Number(fileLimit) },
+  });
+}
+
+/**
+ * Reads lquota's table: `| /cluster/home/me | space | 8.85 GB | 17.18 GB | 21.47 GB |` (location, type, used, soft, hard; decimal
+ * units), and a row `files`. The innermost location around the path counts.
+ */
+export function parseLquota(text: string, path: string): QuotaLimits | undefined {
+  const rows = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()))
+    .filter(([, location = ""]) => contains(location, path));
+  const innermost = Math.max(...rows.map(([, location = ""]) => location.length));
+  const use = (type: string): QuotaUse | undefined => {
+    const row = rows.find(([, location = "", kind]) => location.length === innermost && kind === type);
+    const [used, limit] = [row?.[3], row?.[5]].map((cell) => parseAmount(cell ?? ""));
+    return used === undefined || limit === undefined ? undefined : { used, limit };
+  };
+  return limits({ bytes: use("space"), files: use("files") });
+}
+
+const DECIMAL_UNITS: readonly string[] = ["", "K", "M", "G", "T", "P"];
+
+/** `21.47 GB`, `16.38 kB`, `25610`. */
+function parseAmount(text: string): number | undefined {
+  const [, digits, prefix] = /^(\d+(?:\.\d+)?)(?: *([KMGTP]?)B)?$/i.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  return Math.round(Number(digits) * 1000 ** DECIMAL_UNITS.indexOf((prefix ?? "").toUpperCase()));
+}
+
+/** Without those that limit nothing: a limit of 0 is none. Undefined if that leaves none. */
+function limits(uses: { readonly [Name in keyof QuotaLimits]: QuotaUse | undefined }): QuotaLimits | undefined {
+  const { bytes, files } = uses;
+  const isLimit = (use: QuotaUse | undefined): use is QuotaUse => use !== undefined && use.limit > 0;
+  if (!isLimit(bytes) && !isLimit(files)) return undefined;
+  return { ...(isLimit(bytes) ? { bytes } : {}), ...(isLimit(files) ? { files } : {}) };
+}
