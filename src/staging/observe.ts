@@ -3,16 +3,21 @@ import { messageOf } from "../errors.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
 
-/** The source as far as freshness looks at it: the directory and its direct children. */
+/** A source that is there, as far as freshness looks at it: the directory and its direct children. */
+export interface SourceDirectory {
+  readonly state: "directory";
+  /** Changes when a direct child comes, goes, is replaced or gets another modification time or size. */
+  readonly fingerprint: string;
+  /** The newest modification time of its direct children. */
+  readonly newestMtimeSeconds: number;
+  readonly names: readonly string[];
+  /** For each name a text that changes with what stands for it. */
+  readonly children: ReadonlyMap<string, string>;
+}
+
+/** The source as it was found. */
 export type SourceFacts =
-  | {
-    readonly state: "directory";
-    /** Changes when a direct child comes, goes, is replaced or gets another modification time or size. */
-    readonly fingerprint: string;
-    /** The newest modification time of its direct children. */
-    readonly newestMtimeSeconds: number;
-    readonly names: readonly string[];
-  }
+  | SourceDirectory
   | { readonly state: "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
@@ -69,19 +74,21 @@ export async function observeSource(path: string): Promise<SourceFacts> {
     const names: string[] = [];
     for await (const entry of Deno.readDir(path)) names.push(entry.name);
     names.sort();
-    const lines: string[] = [];
+    const children = new Map<string, string>();
     let newest = 0;
-    const children = await Promise.all(names.map((name) => Deno.lstat(`${path}/${name}`)));
-    children.forEach((info, place) => {
+    const infos = await Promise.all(names.map((name) => Deno.lstat(`${path}/${name}`)));
+    infos.forEach((info, place) => {
       const mtime = info.mtime?.getTime() ?? 0;
       newest = Math.max(newest, mtime);
-      lines.push(`${names[place]}\0${info.ino}\0${mtime}\0${info.isFile ? info.size : ""}`);
+      children.set(names[place]!, `${info.ino}\0${mtime}\0${info.isFile ? info.size : ""}`);
     });
+    const lines = [...children].map(([name, text]) => `${name}\0${text}`);
     return {
       state: "directory",
       fingerprint: await shortHash(lines.join("\n")),
       newestMtimeSeconds: newest / 1000,
       names,
+      children,
     };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { state: "missing" };
@@ -93,7 +100,7 @@ export async function observeSource(path: string): Promise<SourceFacts> {
 /** The newest modification time of a source and its direct children, in seconds: `source_mtime` of older versions. */
 export async function newestMtimeOf(
   path: string,
-  facts: Extract<SourceFacts, { readonly state: "directory" }>,
+  facts: SourceDirectory,
 ): Promise<number> {
   const { mtime } = await Deno.stat(path);
   return Math.max(facts.newestMtimeSeconds, (mtime?.getTime() ?? 0) / 1000);

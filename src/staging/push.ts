@@ -9,9 +9,10 @@ import { readManifest, writeManifest } from "../transfer/manifest.ts";
 import { removeNotes } from "../transfer/notes.ts";
 import { planTransfer, type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
 import { layoutOf } from "./layout.ts";
-import { type Marker, readMarker, removeMarker, writeMarker } from "./marker.ts";
-import { newestMtimeOf, observeSource, observeVariable, type VariableFacts } from "./observe.ts";
+import { type Marker, removeMarker } from "./marker.ts";
+import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
 import { readRecordedSource } from "./recorded_source.ts";
+import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -146,9 +147,7 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
   const transfer = await transferRequest(request, facts);
   refuseLostSource(request, facts.source, transfer.baseline?.files ?? 0);
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
-  const markerBefore = await readMarker(layout.marker, system.userId);
-  const wasCurrent = typeof markerBefore !== "string" && facts.source.state === "directory" &&
-    markerBefore.source === variable.source && markerBefore.source_fingerprint === facts.source.fingerprint;
+  const current = currentBefore(facts, variable);
   await removeMarker(layout.marker);
   const outcome = await transferTree({
     ...transfer,
@@ -165,31 +164,19 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
   }
   if (outcome.recordChanged) await writeManifest(layout.manifest, outcome.manifest);
   await removeNotes(layout.notes);
-  if (wasCurrent && outcome.status === "complete") await renewMarker(request, markerBefore, outcome, system);
+  if (current !== undefined && outcome.status === "complete") {
+    await renewMarker({ ...request, ...current, baseline: transfer.baseline, outcome }, system);
+  }
   return { status: "pushed", outcome, warnings: warningsOf(variable, outcome) };
 }
 
-/** Source and target hold the same now, and did so before: only what we brought changed. Anything else stays unmarked. */
-async function renewMarker(
-  { variable, settings }: PushRequest,
-  before: Marker,
-  outcome: TransferOutcome,
-  system: System,
-): Promise<void> {
-  const source = await observeSource(variable.source);
-  const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
-  if (source.state !== "directory" || target.state !== "directory") return;
-  const leftOut = new Set(before.left_out);
-  if (source.names.some((name) => !target.names.has(name) && !leftOut.has(name))) return;
-  await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
-    ...before,
-    synced_at: system.now() / 1000,
-    source_mtime: await newestMtimeOf(variable.source, source),
-    source_fingerprint: source.fingerprint,
-    sample: outcome.manifest.sample.slice(0, before.sample.length),
-    files: outcome.filesTotal,
-    bytes: outcome.bytesTotal,
-  });
+/** Marker and source, where both hold the same as far as the marker can tell. */
+function currentBefore(
+  { marker, source }: VariableFacts,
+  variable: Variable,
+): { readonly marker: Marker; readonly source: SourceDirectory } | undefined {
+  if (typeof marker === "string" || source.state !== "directory" || marker.source !== variable.source) return undefined;
+  return marker.source_fingerprint === source.fingerprint ? { marker, source } : undefined;
 }
 
 function warningsOf(variable: Variable, outcome: TransferOutcome): StageWarning[] {

@@ -20,7 +20,13 @@ const MARKER: Marker = {
 };
 
 const FRESH: VariableFacts = {
-  source: { state: "directory", fingerprint: "f1", newestMtimeSeconds: 900, names: ["hub", "version"] },
+  source: {
+    state: "directory",
+    fingerprint: "f1",
+    newestMtimeSeconds: 900,
+    names: ["hub", "version"],
+    children: new Map(),
+  },
   target: { state: "directory", device: 1, inode: 2, names: new Set(["hub", "version", "added by a job"]) },
   marker: MARKER,
   purgedSample: [],

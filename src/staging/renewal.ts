@@ -1,0 +1,85 @@
+// The marker after a push: source and target hold the same again, if nobody else changed the source meanwhile.
+import type { System } from "../system/system.ts";
+import type { EntryState } from "../transfer/entry.ts";
+import type { Manifest } from "../transfer/manifest.ts";
+import type { TransferOutcome } from "../transfer/transfer.ts";
+import { layoutOf } from "./layout.ts";
+import { type Marker, writeMarker } from "./marker.ts";
+import { newestMtimeOf, observeVariable, type SourceDirectory } from "./observe.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** A push that is over, and what was known before it began. */
+export interface FinishedPush {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+  /** The marker that held before the push. */
+  readonly marker: Marker;
+  /** The source as it was then. */
+  readonly source: SourceDirectory;
+  readonly baseline: Manifest | undefined;
+  readonly outcome: TransferOutcome;
+}
+
+/**
+ * Writes the marker again if every direct child of the source is what it was before the push or what the push wrote; else there
+ * stays none, and the next sync compares. The marker's age goes on: a push looks for nothing that changed deep in the source.
+ */
+export async function renewMarker(push: FinishedPush, system: System): Promise<void> {
+  const { variable, settings, marker, outcome } = push;
+  const { source, target } = await observeVariable({
+    ...variable,
+    cacheRoot: settings.cacheRoot,
+    userId: system.userId,
+  });
+  if (source.state !== "directory" || target.state !== "directory") return;
+  const leftOut = new Set(marker.left_out);
+  if (source.names.some((name) => !target.names.has(name) && !leftOut.has(name))) return;
+  if (!await isOurWork(push, source)) return;
+  await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
+    ...marker,
+    source_mtime: await newestMtimeOf(variable.source, source),
+    source_fingerprint: source.fingerprint,
+    sample: outcome.manifest.sample.slice(0, marker.sample.length),
+    files: outcome.filesTotal,
+    bytes: outcome.bytesTotal,
+  });
+}
+
+async function isOurWork(push: FinishedPush, now: SourceDirectory): Promise<boolean> {
+  const before = push.source.children;
+  if (push.source.names.some((name) => !now.children.has(name))) return false;
+  const changed = now.names.filter((name) => before.get(name) !== now.children.get(name));
+  if (changed.length === 0) return true;
+  const recorded = push.outcome.manifest.entriesOf("");
+  const checks = await Promise.all(changed.map(async (name) => {
+    const state = recorded?.get(name);
+    if (state === undefined) return false;
+    if (state.type === "directory") return await isDirectoryOfOurs(push, name);
+    return await isAsRecorded(`${push.variable.source}/${name}`, state);
+  }));
+  return checks.every((isOurs) => isOurs);
+}
+
+/** The push wrote into it, and all its names are known to the record: one that came meanwhile isn't. */
+async function isDirectoryOfOurs({ variable, baseline, outcome }: FinishedPush, name: string): Promise<boolean> {
+  if (sameBytes(baseline?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
+  const recorded = outcome.manifest.entriesOf(name);
+  let known = 0;
+  for await (const entry of Deno.readDir(`${variable.source}/${name}`)) {
+    if (recorded?.has(entry.name) !== true) return false;
+    known++;
+  }
+  return known === recorded?.size;
+}
+
+function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+}
+
+async function isAsRecorded(path: string, state: EntryState): Promise<boolean> {
+  const info = await Deno.lstat(path);
+  if (state.type === "link") return info.isSymlink && await Deno.readLink(path) === state.linkTarget;
+  const mtime = state.mtimeSeconds * 1000 + Math.floor(state.mtimeNanoseconds / 1_000_000);
+  return state.type === "file" && info.isFile && info.size === state.sizeBytes && info.mtime?.getTime() === mtime;
+}

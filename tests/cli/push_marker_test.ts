@@ -1,0 +1,78 @@
+// What a push leaves behind: the marker it renews, and what it must not call fresh.
+import assert from "node:assert/strict";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/.cache/hf";
+const TARGET = "scratch/.cache/euler-files/HF_HOME";
+const MARKER = "scratch/.cache/euler-files/.HF_HOME.synced";
+
+async function syncedWorld(): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, { "hub/a": "a1", "hub/b": "b1", "other/c": "c1", "top": "t1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  return world;
+}
+
+/** A push during which something happens at home, between its look and its writing. */
+async function pushWhile(world: World, script: string): Promise<void> {
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *files-from*) cd "${world.path(SOURCE)}" && { ${script}; };; esac\n` +
+      `PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"\n`,
+  );
+  const run = await world.run(["push", "--engine", "rsync"]);
+  assert.equal(run.code, 0, run.stderr);
+  await Deno.remove(world.path("fakes/rsync"));
+}
+
+async function statusOfSync(world: World): Promise<string> {
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  return run.json().results[0].status;
+}
+
+Deno.test("a push leaves the copy as old as it was: what changed deep at home is found when its time has come", async () => {
+  await using world = await syncedWorld();
+  const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
+  const synced_at = marker.synced_at - 1000;
+  await Deno.writeTextFile(world.path(MARKER), JSON.stringify({ ...marker, synced_at }));
+  await world.writeTree(TARGET, { "hub/new": "from a job" });
+  await world.run(["push"]);
+  assert.equal(JSON.parse(await Deno.readTextFile(world.path(MARKER))).synced_at, synced_at);
+  assert.equal(await statusOfSync(world), "skipped");
+});
+
+const PUSHED: Record<string, Record<string, string | { link: string }>> = {
+  "a new directory, deep": { "models/x/y": "new" },
+  "a file and a link at the top": { "top": "t2", "link": { link: "top" } },
+  "a new file in a directory that was there": { "hub/new": "new" },
+};
+for (const [what, tree] of Object.entries(PUSHED)) {
+  for (const engine of ["rsync", "native"]) {
+    Deno.test(`the copy stays fresh after a push of ${what} (${engine})`, async () => {
+      await using world = await syncedWorld();
+      await world.writeTree(TARGET, tree);
+      const run = await world.run(["push", "--engine", engine]);
+      assert.equal(run.code, 0, run.stderr);
+      assert.equal(await statusOfSync(world), "skipped");
+    });
+  }
+}
+
+const MEANWHILE: Record<string, string> = {
+  "a file at the top changes": "echo changed >top",
+  "a file at the top comes": "echo new >another",
+  "a file at the top goes": "rm top",
+  "a directory gets a file": "echo new >other/another",
+  "the directory the push writes to gets a file": "echo new >hub/another",
+};
+for (const [what, script] of Object.entries(MEANWHILE)) {
+  Deno.test(`the next sync compares when, during a push, at home ${what}`, async () => {
+    await using world = await syncedWorld();
+    await world.writeTree(TARGET, { "hub/new": "from a job" });
+    await pushWhile(world, script);
+    assert.equal(await statusOfSync(world), "synced");
+  });
+}
