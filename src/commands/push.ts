@@ -108,7 +108,7 @@ function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): P
         files_transferred: outcome.files,
         bytes_transferred: outcome.bytes,
         kept: [...outcome.kept],
-        warnings: [],
+        warnings: outcome.warnings.map(({ text }) => text),
       }];
     case "pushed":
       return [{
@@ -133,6 +133,7 @@ function tell(variable: ResolvedVariable, outcome: PushPlan | PushResult, contex
     case "scratch-missing":
       return done("idle", "nothing on scratch");
     case "would-push":
+      for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
       return done("idle", `${formatFiles(outcome.files)}, ${formatSize(outcome.bytes)} would be pushed`);
     case "pushed": {
       for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });

@@ -5,15 +5,13 @@ import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
-import { writeManifest } from "../transfer/manifest.ts";
-import { removeNotes } from "../transfer/notes.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
 import { newestMtimeOf, observeVariable } from "./observe.ts";
-import { writeRecordedSource } from "./recorded_source.ts";
+import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 
@@ -34,24 +32,24 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
 
   const warnings = outcomeWarnings(variable.name, outcome);
+  if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
+    warnings.push({
+      text: "the record of the last transfer was gone, so what was removed at home meanwhile stays on scratch",
+      hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
+    });
+  }
   if (way !== "in-place") {
     if (way === "replacement") warnings.push(...await retireTarget({ layout, formerSource: formerSource! }, system));
     // Before the target is there: killed in between, it would be compared with the record of an earlier one.
-    await record(layout, variable.source, outcome);
+    await recordTransfer(layout, variable.source, outcome, system);
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
   await Deno.chmod(layout.target, 0o700);
-  if (way === "in-place") await record(layout, variable.source, outcome);
+  if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
   await recordCompletion({ ...request, newestMtimeSeconds }, layout, outcome, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
-}
-
-async function record(layout: VariableLayout, source: string, outcome: TransferOutcome): Promise<void> {
-  if (outcome.recordChanged) await writeManifest(layout.manifest, outcome.manifest);
-  await writeRecordedSource(layout, source);
-  await removeNotes(layout.notes);
 }
 
 interface Filling extends FillWay {

@@ -29,15 +29,11 @@ export async function findFillWay(request: FillRequest): Promise<FillWay> {
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const formerSource = await readRecordedSource(layout, facts.marker);
-  const way = facts.target.state === "missing"
-    ? "first"
-    : formerSource !== undefined && formerSource !== variable.source
-    ? "replacement"
-    : "in-place";
-  const recorded = way === "replacement" ? undefined : await readManifest(layout.manifest);
-  if (recorded !== undefined && recorded.files > 0 && isEmpty(facts) && request.mode === "when-needed") {
-    throw emptiedSource(request, recorded.files);
-  }
+  const isOther = formerSource !== undefined && formerSource !== variable.source;
+  const way = facts.target.state === "missing" ? "first" : isOther ? "replacement" : "in-place";
+  const recorded = isOther ? undefined : await readManifest(layout.manifest);
+  const held = Math.max(recorded?.files ?? 0, isOther || typeof facts.marker === "string" ? 0 : facts.marker.files);
+  if (held > 0 && isEmpty(facts) && request.mode === "when-needed") throw emptiedSource(request, held);
   return { way, formerSource, baseline: way === "in-place" ? recorded : undefined };
 }
 

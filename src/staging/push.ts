@@ -5,13 +5,19 @@ import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { readManifest, writeManifest } from "../transfer/manifest.ts";
-import { removeNotes } from "../transfer/notes.ts";
-import { planTransfer, type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
+import {
+  carryOut,
+  planTransfer,
+  type TransferOutcome,
+  type TransferPlan,
+  type TransferRequest,
+  transferTree,
+} from "../transfer/transfer.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
-import { readRecordedSource } from "./recorded_source.ts";
+import { findPushBasis, type PushBasis } from "./push_basis.ts";
+import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
@@ -30,7 +36,13 @@ export type PushResult =
 
 /** What a push would do. */
 export type PushPlan =
-  | { readonly status: "would-push"; readonly files: number; readonly bytes: number; readonly kept: readonly string[] }
+  | {
+    readonly status: "would-push";
+    readonly files: number;
+    readonly bytes: number;
+    readonly kept: readonly string[];
+    readonly warnings: readonly StageWarning[];
+  }
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
@@ -59,14 +71,14 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
   return await caught(request.variable, async () => {
     const facts = await observe(request, system);
     if (nothingThere(facts)) return { status: "scratch-missing" };
-    const transfer = await transferRequest(request, facts);
-    refuseLostSource(request, facts.source, transfer.baseline?.files ?? 0);
-    const plan = await planTransfer(transfer, system);
+    const basis = await findPushBasis(request.variable, request.settings, facts);
+    const plan = await planTransfer(transferRequest(request, basis), system);
     return {
       status: "would-push",
       files: plan.filesToTransfer,
       bytes: plan.bytesToTransfer,
       kept: plan.kept.map(({ path }) => path),
+      warnings: basis.record === "lost" ? doubts(plan, "would come") : [],
     };
   });
 }
@@ -103,11 +115,7 @@ function nothingThere({ target }: VariableFacts): boolean {
   return target.state !== "directory" || target.names.size === 0;
 }
 
-async function transferRequest({ variable, settings }: PushRequest, facts: VariableFacts): Promise<TransferRequest> {
-  const layout = layoutOf(settings.cacheRoot, variable.name);
-  // A record of another source says nothing about what changed against this one.
-  const formerSource = await readRecordedSource(layout, facts.marker);
-  const known = formerSource === undefined || formerSource === variable.source;
+function transferRequest({ variable, settings }: PushRequest, { baseline }: PushBasis): TransferRequest {
   return {
     from: variable.target,
     to: variable.source,
@@ -116,43 +124,25 @@ async function transferRequest({ variable, settings }: PushRequest, facts: Varia
     publish: "in-place",
     engine: settings.engine,
     extraArgs: settings.rsyncExtraArgs,
-    baseline: known ? await readManifest(layout.manifest) : undefined,
-    notes: layout.notes,
+    baseline,
+    notes: layoutOf(settings.cacheRoot, variable.name).notes,
   };
-}
-
-/**
- * A source that held files and holds none now is most likely not mounted: what were written into it would be hidden when it
- * comes back, and the record would call it pushed.
- */
-function refuseLostSource({ variable, settings }: PushRequest, source: VariableFacts["source"], files: number): void {
-  if (files === 0 || (source.state === "directory" && source.names.length > 0)) return;
-  const { manifest } = layoutOf(settings.cacheRoot, variable.name);
-  throw new CliError(
-    "refused",
-    `Cannot push "${variable.name}": its source "${variable.source}" is ${
-      source.state === "missing" ? "not there" : "empty now"
-    }, and held ${formatFiles(files)} before`,
-    {
-      hint: "check that it is mounted; if it was removed on purpose and shall get all that is on scratch, run " +
-        `\`rm '${manifest}'\` first`,
-    },
-  );
 }
 
 async function push(request: PushRequest, facts: VariableFacts, system: System, report: Report): Promise<PushResult> {
   const { variable, settings } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
-  const transfer = await transferRequest(request, facts);
-  refuseLostSource(request, facts.source, transfer.baseline?.files ?? 0);
+  const basis = await findPushBasis(variable, settings, facts);
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
   const current = currentBefore(facts, variable);
   await removeMarker(layout.marker);
-  const outcome = await transferTree({
-    ...transfer,
+  const transfer: TransferRequest = {
+    ...transferRequest(request, basis),
     report: (progress) => report({ type: "progress", subject: variable.name, progress }),
-  }, system);
+  };
+  const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
+  const outcome = plan === undefined ? await transferTree(transfer, system) : await carryOut(plan, transfer, system);
   if (outcome.status === "failed") {
     return {
       status: "failed",
@@ -162,12 +152,23 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
       }),
     };
   }
-  if (outcome.recordChanged) await writeManifest(layout.manifest, outcome.manifest);
-  await removeNotes(layout.notes);
+  await recordTransfer(layout, variable.source, outcome, system);
   if (current !== undefined && outcome.status === "complete") {
-    await renewMarker({ ...request, ...current, baseline: transfer.baseline, outcome }, system);
+    await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
   }
-  return { status: "pushed", outcome, warnings: warningsOf(variable, outcome) };
+  const warnings = [...(plan === undefined ? [] : doubts(plan, "came")), ...warningsOf(variable, outcome)];
+  return { status: "pushed", outcome, warnings };
+}
+
+/** Without a record of the last transfer a file that was removed at home looks like one that was made on scratch. */
+function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[] {
+  if (plan.transfers.length === 0) return [];
+  return [{
+    text:
+      "the record of the last transfer is gone, so nothing tells what was removed or put back at home on purpose: " +
+      `${formatFiles(plan.transfers.length)} ${came} home (${listSome(plan.transfers)})`,
+    hint: "look whether all of them belong there",
+  }];
 }
 
 /** Marker and source, where both hold the same as far as the marker can tell. */

@@ -6,6 +6,8 @@ import { makeWorld, type World } from "../support/world.ts";
 const SOURCE = "home/.cache/hf";
 const TARGET = "scratch/.cache/euler-files/HF_HOME";
 const MARKER = "scratch/.cache/euler-files/.HF_HOME.synced";
+const RECORDED_SOURCE = "scratch/.cache/euler-files/.HF_HOME.source";
+const MANIFEST = "scratch/.cache/euler-files/.HF_HOME.manifest";
 
 async function syncedWorld(config: Record<string, unknown> = {}): Promise<World> {
   const world = await makeWorld();
@@ -174,4 +176,95 @@ Deno.test("a push over an earlier one, and syncs in between, lose nothing", asyn
   const expected = { "hub/a": "a1", "hub/b": "b1", "one": "1", "three": "3", "top": "t1", "two": "2" };
   assert.deepEqual(await readTree(world.path(SOURCE)), expected);
   assert.deepEqual(await readTree(world.path(TARGET)), expected);
+});
+
+Deno.test("a copy of another source is not pushed to the present one, and its record stays what it was", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(TARGET, { "result": "r", "top": "changed" });
+  const [manifest, marker] = [await Deno.readFile(world.path(MANIFEST)), await Deno.readFile(world.path(MARKER))];
+  await world.writeTree("home/other", { "top": "of the other" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/other") } } });
+  for (const args of [["push"], ["push", "--dry-run"]]) {
+    const run = await world.run(args);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /was staged from ".*\/hf", and its source is ".*\/other" now/);
+  }
+  assert.deepEqual(await readTree(world.path("home/other")), { "top": "of the other" });
+  assert.deepEqual(await Deno.readFile(world.path(MANIFEST)), manifest);
+  assert.deepEqual(await Deno.readFile(world.path(MARKER)), marker);
+  const back = /or `euler-files (config set [^`]+)` to push/.exec((await world.run(["push"])).stderr)?.[1];
+  assert.ok(back !== undefined);
+  await world.shell("bash", `euler-files ${back} && euler-files push`);
+  assert.deepEqual(await readTree(world.path(SOURCE)), {
+    "hub/a": "a1",
+    "hub/b": "b1",
+    "result": "r",
+    "top": "changed",
+  });
+});
+
+Deno.test("sync and push renew the record's age, so that a purge takes it no earlier than the copy", async () => {
+  await using world = await syncedWorld({ skip_if_fresh_seconds: 0 });
+  const longAgo = new Date("2020-01-01");
+  for (const command of ["sync", "push"]) {
+    await Deno.utime(world.path(MANIFEST), longAgo, longAgo);
+    await Deno.utime(world.path(RECORDED_SOURCE), longAgo, longAgo);
+    await world.run([command]);
+    for (const path of [MANIFEST, RECORDED_SOURCE]) {
+      const { mtime } = await Deno.stat(world.path(path));
+      assert.ok(mtime!.getTime() > longAgo.getTime(), `${path} after ${command}`);
+    }
+  }
+});
+
+for (const [left, gone] of [[MARKER, RECORDED_SOURCE], [RECORDED_SOURCE, MARKER]] as const) {
+  Deno.test(`push without the record, which a purge took, names what came home again (left: ${left.slice(-7)})`, async () => {
+    await using world = await syncedWorld();
+    await Deno.remove(world.path(MANIFEST));
+    await Deno.remove(world.path(gone));
+    await Deno.stat(world.path(left));
+    await Deno.remove(world.path(`${SOURCE}/hub/a`));
+    await world.writeTree(SOURCE, { "hub/b": { file: "newer", mtime: new Date(Date.now() + 5000) } });
+    for (
+      const [args, words] of [[["push", "--dry-run"], "1 file would come home"], [
+        ["push"],
+        "1 file came home",
+      ]] as const
+    ) {
+      const run = await world.run(args);
+      assert.equal(run.code, 0, run.stderr);
+      assert.match(run.stderr, new RegExp(`the record of the last transfer is gone.*: ${words} \\(hub/a\\)`));
+    }
+    assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "newer");
+    await Deno.remove(world.path(`${SOURCE}/hub/a`));
+    const again = await world.run(["push"]);
+    assert.doesNotMatch(again.stderr, /is gone/);
+    await assert.rejects(Deno.stat(world.path(`${SOURCE}/hub/a`)));
+  });
+
+  Deno.test(`push into an empty source is refused even without the record (left: ${left.slice(-7)})`, async () => {
+    await using world = await syncedWorld();
+    await Deno.remove(world.path(MANIFEST));
+    await Deno.remove(world.path(gone));
+    await Deno.rename(world.path(SOURCE), world.path("home/elsewhere"));
+    await Deno.mkdir(world.path(SOURCE));
+    const run = await world.run(["push"]);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, left === MARKER ? /held 3 files before/ : /nothing tells what it held before/);
+    assert.deepEqual(await readTree(world.path(SOURCE)), {});
+  });
+}
+
+Deno.test("a sync without the record says what that means for a push, and refuses an emptied source all the same", async () => {
+  await using world = await syncedWorld({ skip_if_fresh_seconds: 0 });
+  await Deno.remove(world.path(MANIFEST));
+  await Deno.rename(world.path(SOURCE), world.path("home/elsewhere"));
+  await Deno.mkdir(world.path(SOURCE));
+  const refused = await world.run(["sync"]);
+  assert.match(refused.stderr, /is empty now, and held 3 files before/);
+  await Deno.remove(world.path(SOURCE));
+  await Deno.rename(world.path("home/elsewhere"), world.path(SOURCE));
+  const run = await world.run(["sync"]);
+  assert.match(run.stderr, /record of the last transfer was gone/);
+  assert.doesNotMatch((await world.run(["sync"])).stderr, /was gone/);
 });

@@ -1,0 +1,77 @@
+// What a push may rest on: what home and scratch had in common. Refuses where nothing good could come of it.
+import { CliError } from "../errors.ts";
+import { formatFiles, shellWord } from "../format.ts";
+import { type Manifest, readManifest } from "../transfer/manifest.ts";
+import { layoutOf } from "./layout.ts";
+import type { VariableFacts } from "./observe.ts";
+import { readRecordedSource } from "./recorded_source.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** What is known of the last transfer between target and source. */
+export type PushBasis =
+  /** `never-staged`: what is on scratch was made there. `lost`: it was staged, and what both had in common isn't known any more. */
+  | { readonly record: "never-staged" | "lost"; readonly baseline: undefined }
+  | { readonly record: "known"; readonly baseline: Manifest };
+
+/** Finds it. Throws a CliError `refused` for a copy of another source, and for a source that looks unmounted. */
+export async function findPushBasis(
+  variable: Variable,
+  settings: StagingSettings,
+  facts: VariableFacts,
+): Promise<PushBasis> {
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  const recordedSource = await readRecordedSource(layout, facts.marker);
+  if (recordedSource !== undefined && recordedSource !== variable.source) {
+    throw otherSource(variable, recordedSource);
+  }
+  const baseline = await readManifest(layout.manifest);
+  const basis: PushBasis = baseline !== undefined
+    ? { record: "known", baseline }
+    : { record: recordedSource === undefined ? "never-staged" : "lost", baseline };
+  const held = filesHeld(facts, basis);
+  if (held !== 0 && isGone(facts)) {
+    throw lostSource(variable, facts, held, [layout.manifest, layout.marker, layout.source]);
+  }
+  return basis;
+}
+
+/** How many files the source held at the last transfer. */
+function filesHeld({ marker }: VariableFacts, { record, baseline }: PushBasis): number | "unknown" {
+  if (record === "lost" && typeof marker === "string") return "unknown";
+  return Math.max(baseline?.files ?? 0, typeof marker === "string" ? 0 : marker.files);
+}
+
+function isGone({ source }: VariableFacts): boolean {
+  return source.state !== "directory" || source.names.length === 0;
+}
+
+/** Brought to this source, all of the other one would come, over files of the same names. */
+function otherSource({ name, source }: Variable, recordedSource: string): CliError {
+  return new CliError(
+    "refused",
+    `Cannot push "${name}": what is on scratch was staged from "${recordedSource}", and its source is "${source}" now`,
+    {
+      hint:
+        `run \`euler-files sync --var ${name}\` to stage the new source: changes that were never pushed are kept; or ` +
+        `\`euler-files config set vars.${name}.source ${shellWord(recordedSource)}\` to push to the former one`,
+    },
+  );
+}
+
+/**
+ * A source that held files and holds none now is most likely not mounted: what were written into it would be hidden when it
+ * comes back, and the record would call it pushed.
+ */
+function lostSource(
+  { name, source }: Variable,
+  facts: VariableFacts,
+  held: number | "unknown",
+  records: readonly string[],
+): CliError {
+  const state = facts.source.state === "missing" ? "not there" : "empty now";
+  const before = held === "unknown" ? "nothing tells what it held before" : `held ${formatFiles(held)} before`;
+  return new CliError("refused", `Cannot push "${name}": its source "${source}" is ${state}, and ${before}`, {
+    hint: "check that it is mounted; if it was removed on purpose and shall get all that is on scratch, run " +
+      `\`rm -f ${records.map(shellWord).join(" ")}\` first`,
+  });
+}
