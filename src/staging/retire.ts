@@ -47,7 +47,8 @@ async function countUnpushed(
       extraArgs: [],
       baseline,
     }, system);
-    return plan.filesToTransfer + plan.kept.length;
+    // What is in a directory that can't be read was perhaps never pushed.
+    return plan.unreadable.length > 0 ? undefined : plan.filesToTransfer + plan.kept.length;
   } catch {
     // The former source is gone, say: then this may be the last copy.
     return undefined;

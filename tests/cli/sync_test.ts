@@ -409,6 +409,24 @@ Deno.test("a cache root that others may write to is closed to them", async () =>
   assert.equal(((await Deno.stat(world.path("scratch/.cache/euler-files"))).mode ?? 0) & 0o022, 0);
 });
 
+Deno.test("another source never costs what may be in a directory that can't be read", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree("home/one", { "d/a": "a" });
+  await world.writeTree("home/two", { "b": "b" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/one") } } });
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "d/mine/result": "precious" });
+  await Deno.chmod(world.path(`${TARGET}/d/mine`), 0);
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/two") } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  const aside = /is kept in "([^"]+)"/.exec(run.stderr)?.[1];
+  assert.ok(aside !== undefined, run.stderr);
+  await Deno.chmod(`${aside}/d/mine`, 0o700);
+  assert.equal(await Deno.readTextFile(`${aside}/d/mine/result`), "precious");
+  assert.deepEqual(await readTree(world.path(TARGET)), { "b": "b" });
+});
+
 Deno.test("another source replaces the copy even if the last transfer left no marker", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
