@@ -8,6 +8,8 @@ import { mapAtOnce } from "../pool.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
+import type { CliError } from "../errors.ts";
+import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 
 const FIELDS = {
@@ -27,11 +29,14 @@ const RESULT_SCHEMA = v.object({
   scratch: v.string(),
   source: v.string(),
   status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
+  engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
   /** Files left as they are at home because home is ahead. */
   kept: v.array(v.string()),
+  /** Files that did not come home, and why. */
+  missing: v.array(v.object({ path: v.string(), reason: v.string() })),
   warnings: v.array(v.string()),
 });
 
@@ -74,14 +79,16 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   const settings = stagingSettings(resolved, "stage-out", request.engine);
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
-    if (request.dryRun) return { variable, outcome: await planPush({ variable, settings }, system) };
-    const outcome = await pushVariable({ variable, settings }, system, context.report);
+    const outcome = request.dryRun
+      ? await planPush({ variable, settings }, system)
+      : await pushVariable({ variable, settings }, system, context.report);
+    tell(variable, outcome, context);
     return { variable, outcome };
   });
-  for (const { variable, outcome } of items) tell(variable, outcome, context);
-  const failures = items.flatMap(({ variable, outcome }) =>
-    outcome.status === "failed" ? [failureOf(variable.name, outcome.error)] : []
-  );
+  const failures = items.flatMap(({ variable, outcome }) => {
+    const error = errorOf(outcome);
+    return error === undefined ? [] : [failureOf(variable.name, error)];
+  });
   return {
     command: "push",
     ok: failures.length === 0,
@@ -94,30 +101,43 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   };
 }
 
+function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
+  if (outcome.status === "failed") return outcome.error;
+  return outcome.status === "scratch-missing" ? undefined : outcome.incomplete;
+}
+
 function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): PushAnswer["results"] {
   const base = { name: variable.name, scratch: variable.target, source: variable.source };
+  const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
+    kept: kept.map(({ path }) => path),
+    missing: missing.map(({ path, reason }) => ({ path, reason })),
+  });
   switch (outcome.status) {
     case "failed":
       return [];
     case "scratch-missing":
-      return [{ ...base, status: "scratch-missing", kept: [], warnings: [] }];
-    case "would-push":
+      return [{ ...base, status: "scratch-missing", kept: [], missing: [], warnings: [] }];
+    case "would-push": {
+      const { plan } = outcome;
       return [{
         ...base,
         status: "dry-run",
-        files_transferred: outcome.files,
-        bytes_transferred: outcome.bytes,
-        kept: [...outcome.kept],
+        engine: plan.engine,
+        files_transferred: plan.filesToTransfer,
+        bytes_transferred: plan.bytesToTransfer,
+        ...listed({ kept: plan.kept, missing: plan.unreadable }),
         warnings: outcome.warnings.map(({ text }) => text),
       }];
+    }
     case "pushed":
       return [{
         ...base,
         status: "pushed",
+        engine: outcome.outcome.engine,
         files_transferred: outcome.outcome.filesTransferred,
         bytes_transferred: outcome.outcome.bytesTransferred,
         seconds: outcome.outcome.seconds,
-        kept: outcome.outcome.kept.map(({ path }) => path),
+        ...listed(outcome.outcome),
         warnings: outcome.warnings.map(({ text }) => text),
       }];
   }
@@ -125,26 +145,33 @@ function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): P
 
 function tell(variable: ResolvedVariable, outcome: PushPlan | PushResult, context: Context): void {
   const subject = variable.name;
-  const done = (mark: "good" | "idle" | "bad", text: string) =>
-    context.report({ type: "done", subject, outcome: mark, text });
-  switch (outcome.status) {
-    case "failed":
-      return done("bad", "not pushed");
-    case "scratch-missing":
-      return done("idle", "nothing on scratch");
-    case "would-push":
-      for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
-      return done("idle", `${formatFiles(outcome.files)}, ${formatSize(outcome.bytes)} would be pushed`);
-    case "pushed": {
-      for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
-      const { filesTransferred, bytesTransferred, seconds } = outcome.outcome;
-      if (filesTransferred === 0) return done("idle", "nothing new on scratch");
-      return done(
-        "good",
-        `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed in ${formatDuration(seconds)}`,
-      );
-    }
+  if (outcome.status === "failed") {
+    return context.report({ type: "done", subject, outcome: "bad", text: "not pushed" });
   }
+  if (outcome.status === "scratch-missing") {
+    return context.report({ type: "done", subject, outcome: "idle", text: "nothing on scratch" });
+  }
+  for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
+  const text = outcome.status === "pushed" ? describePushed(outcome.outcome) : describePlan(outcome.plan);
+  const mark = outcome.incomplete !== undefined
+    ? "bad"
+    : outcome.status === "pushed" && outcome.outcome.filesTransferred > 0
+    ? "good"
+    : "idle";
+  context.report({ type: "done", subject, outcome: mark, text });
+}
+
+const NOTHING_NEW = "nothing new on scratch";
+
+function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
+  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
+  const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
+  return `${moved} in ${formatDuration(seconds)} (${engine})`;
+}
+
+function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {
+  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW;
+  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
 }
 
 function renderPush(answer: PushAnswer, styles: Styles): Rendered {

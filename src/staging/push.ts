@@ -7,6 +7,8 @@ import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import {
   carryOut,
+  type KeptPath,
+  type MissingPath,
   planTransfer,
   type TransferOutcome,
   type TransferPlan,
@@ -30,7 +32,13 @@ export interface PushRequest {
 
 /** What became of a variable. */
 export type PushResult =
-  | { readonly status: "pushed"; readonly outcome: TransferOutcome; readonly warnings: readonly StageWarning[] }
+  | {
+    readonly status: "pushed";
+    readonly outcome: TransferOutcome;
+    /** Set where something did not come home. */
+    readonly incomplete: CliError | undefined;
+    readonly warnings: readonly StageWarning[];
+  }
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
@@ -38,13 +46,16 @@ export type PushResult =
 export type PushPlan =
   | {
     readonly status: "would-push";
-    readonly files: number;
-    readonly bytes: number;
-    readonly kept: readonly string[];
+    readonly plan: TransferPlan;
+    /** Set where something would not come home. */
+    readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
+
+/** How many of the files that did not come home are named. */
+const NAMED_FILES = 10;
 
 /** Stages one variable out under its lock. A failure is a result; only a signal throws. */
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
@@ -75,10 +86,12 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
     const plan = await planTransfer(transferRequest(request, basis), system);
     return {
       status: "would-push",
-      files: plan.filesToTransfer,
-      bytes: plan.bytesToTransfer,
-      kept: plan.kept.map(({ path }) => path),
-      warnings: basis.record === "lost" ? doubts(plan, "would come") : [],
+      plan,
+      incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
+      warnings: [
+        ...(basis.record === "lost" ? doubts(plan, "would come") : []),
+        ...keptWarnings(request.variable, plan.kept),
+      ],
     };
   });
 }
@@ -143,21 +156,34 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
   };
   const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
   const outcome = plan === undefined ? await transferTree(transfer, system) : await carryOut(plan, transfer, system);
-  if (outcome.status === "failed") {
-    return {
-      status: "failed",
-      error: new CliError("transfer", `Cannot push "${variable.name}": the transfer failed`, {
-        lines: outcome.lastWords,
-        hint: `run \`euler-files push --var ${variable.name}\` again; what has arrived is kept`,
-      }),
-    };
-  }
-  await recordTransfer(layout, variable.source, outcome, system);
+  // Where nothing arrived, the record is as good as it was.
+  if (outcome.status !== "failed") await recordTransfer(layout, variable.source, outcome, system);
   if (current !== undefined && outcome.status === "complete") {
     await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
   }
-  const warnings = [...(plan === undefined ? [] : doubts(plan, "came")), ...warningsOf(variable, outcome)];
-  return { status: "pushed", outcome, warnings };
+  const { missing, vanishedOnly, lastWords } = outcome;
+  return {
+    status: "pushed",
+    outcome,
+    // What was removed on scratch meanwhile has nothing to bring.
+    incomplete: missing.length === 0 || vanishedOnly
+      ? undefined
+      : missingError(variable, missing, outcome.status === "failed" ? lastWords : []),
+    warnings: [
+      ...(plan === undefined ? [] : doubts(plan, "came")),
+      ...keptWarnings(variable, outcome.kept),
+      ...(vanishedOnly ? vanishedWarnings(missing) : []),
+    ],
+  };
+}
+
+/** Marker and source, where both hold the same as far as the marker can tell. */
+function currentBefore(
+  { marker, source }: VariableFacts,
+  variable: Variable,
+): { readonly marker: Marker; readonly source: SourceDirectory } | undefined {
+  if (typeof marker === "string" || source.state !== "directory" || marker.source !== variable.source) return undefined;
+  return marker.source_fingerprint === source.fingerprint ? { marker, source } : undefined;
 }
 
 /** Without a record of the last transfer a file that was removed at home looks like one that was made on scratch. */
@@ -171,30 +197,34 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
   }];
 }
 
-/** Marker and source, where both hold the same as far as the marker can tell. */
-function currentBefore(
-  { marker, source }: VariableFacts,
-  variable: Variable,
-): { readonly marker: Marker; readonly source: SourceDirectory } | undefined {
-  if (typeof marker === "string" || source.state !== "directory" || marker.source !== variable.source) return undefined;
-  return marker.source_fingerprint === source.fingerprint ? { marker, source } : undefined;
+function keptWarnings(variable: Variable, kept: readonly KeptPath[]): StageWarning[] {
+  if (kept.length === 0) return [];
+  return [{
+    text: `${formatFiles(kept.length)} left as at home, where they are newer or were removed: ${
+      listSome(kept.map(({ path }) => path))
+    }`,
+    hint: `compare with the copies in "${variable.target}"`,
+  }];
 }
 
-function warningsOf(variable: Variable, outcome: TransferOutcome): StageWarning[] {
-  const warnings: StageWarning[] = [];
-  if (outcome.kept.length > 0) {
-    warnings.push({
-      text: `${formatFiles(outcome.kept.length)} left as at home, where they are newer or were removed: ${
-        listSome(outcome.kept.map(({ path }) => path))
-      }`,
-      hint: `compare with the copies in "${variable.target}"`,
-    });
-  }
-  if (outcome.missing.length > 0) {
-    warnings.push({
-      text: `${formatFiles(outcome.missing.length)} could not be pushed (${outcome.missing[0]!.reason}): ` +
-        listSome(outcome.missing.map(({ path }) => path)),
-    });
-  }
-  return warnings;
+function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {
+  const paths = missing.map(({ path }) => path);
+  return [{ text: `${formatFiles(paths.length)} vanished from scratch meanwhile: ${listSome(paths)}` }];
+}
+
+/** The error for what could not be brought home; the programs' last words say more where nothing could. */
+function missingError(
+  { name }: Variable,
+  missing: readonly MissingPath[],
+  lastWords: readonly string[] = [],
+): CliError {
+  const more = missing.length - NAMED_FILES;
+  return new CliError("transfer", `Cannot push all of "${name}": ${formatFiles(missing.length)} did not come home`, {
+    lines: [
+      ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
+      ...(more > 0 ? [`and ${more} more`] : []),
+      ...lastWords,
+    ],
+    hint: `run \`euler-files push --var ${name}\` again when they can be read, and written at home`,
+  });
 }

@@ -151,6 +151,7 @@ Deno.test("push --dry-run changes nothing and says what it would bring", async (
   const before = await readTree(world.path(SOURCE));
   const answer = (await world.run(["push", "--dry-run", "--json"])).json();
   assert.equal(answer.results[0].status, "dry-run");
+  assert.match(answer.results[0].engine, /^(rsync|native)$/);
   assert.equal(answer.results[0].files_transferred, 1);
   assert.deepEqual(await readTree(world.path(SOURCE)), before);
 });
@@ -267,4 +268,67 @@ Deno.test("a sync without the record says what that means for a push, and refuse
   const run = await world.run(["sync"]);
   assert.match(run.stderr, /record of the last transfer was gone/);
   assert.doesNotMatch((await world.run(["sync"])).stderr, /was gone/);
+});
+
+Deno.test("a file that can't come home is a failure that names it; the others come", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "d/a": "a" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "d/new": "n", "d/secret": "s" });
+  for (const engine of ["rsync", "native"]) {
+    await Deno.chmod(world.path(`${TARGET}/d/secret`), 0);
+    const run = await world.run(["push", "--json", "--engine", engine]);
+    assert.equal(run.code, 1, run.stderr);
+    const answer = run.json();
+    assert.equal(answer.ok, false);
+    assert.deepEqual(answer.results[0].missing.map(({ path }: { path: string }) => path), ["d/secret"]);
+    assert.match(answer.results[0].missing[0].reason, /denied/i);
+    assert.equal(answer.failures[0].message, 'Cannot push all of "HF_HOME": 1 file did not come home');
+    assert.match(answer.failures[0].lines[0], /^d\/secret: .*denied/i);
+    assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/new`)), "n");
+  }
+  await Deno.chmod(world.path(`${TARGET}/d`), 0);
+  const dry = await world.run(["push", "--dry-run", "--json"]);
+  assert.equal(dry.code, 1);
+  assert.deepEqual(dry.json().results[0].missing.map(({ path }: { path: string }) => path), ["d"]);
+  await Deno.chmod(world.path(`${TARGET}/d`), 0o700);
+  await Deno.chmod(world.path(`${TARGET}/d/secret`), 0o600);
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/secret`)), "s");
+});
+
+Deno.test("push --dry-run names what it would leave as at home, and says when there is nothing new", async () => {
+  await using world = await syncedWorld();
+  assert.match((await world.run(["push", "--dry-run"])).stderr, /HF_HOME {2}nothing new on scratch/);
+  await Deno.remove(world.path(`${SOURCE}/hub/a`));
+  const run = await world.run(["push", "--dry-run"]);
+  assert.match(run.stderr, /1 file left as at home, where they are newer or were removed: hub\/a/);
+  assert.match(run.stderr, /HF_HOME {2}nothing new on scratch/);
+});
+
+Deno.test("push names its engine, and tells of each variable as soon as it is done", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree("home/slow", { "a": "a" });
+  await world.writeConfig({
+    parallel_jobs: 1,
+    vars: { HF_HOME: { source: world.path(SOURCE) }, SLOW: { source: world.path("home/slow") } },
+  });
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "new": "n" });
+  await world.writeTree("scratch/.cache/euler-files/SLOW", { "new": "n" });
+  // The second one's rsync waits until the first one's line has been seen.
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *files-from*) case "$PWD $*" in *SLOW*) until [ -e "${
+      world.path("tmp/go")
+    }" ]; do sleep 0.05; done;; esac;; esac\n` +
+      `PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"\n`,
+  );
+  await using push = world.start(["push", "--engine", "rsync"]);
+  await push.seen("1 file, 1 B pushed in");
+  await Deno.writeTextFile(world.path("tmp/go"), "");
+  const run = await push.ended;
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.stderr.match(/pushed in .* \(rsync\)/g)?.length, 2);
 });
