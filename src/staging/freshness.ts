@@ -35,9 +35,8 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if (typeof marker === "string") return { verdict: "stale", reason: ABSENCE[marker] };
   const stale = (reason: string): Freshness => ({ verdict: "stale", reason });
   if (marker.source !== rule.source) return stale(`it was staged from ${marker.source}`);
-  if (marker.target_device !== target.device || marker.target_inode !== target.inode) {
-    return stale("the directory on scratch was replaced");
-  }
+  // Its device number says nothing: nodes number the mounts of one network file system (NFS, GPFS, BeeGFS, FUSE) differently.
+  if (marker.target_inode !== target.inode) return stale("the directory on scratch was replaced");
   const leftOut = new Set(marker.left_out);
   const purged = source.names.filter((name) => !target.names.has(name) && !leftOut.has(name));
   if (marker.source_fingerprint === source.fingerprint && purged.length + facts.purgedSample.length > 0) {

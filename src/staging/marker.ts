@@ -10,6 +10,7 @@ const MARKER_SCHEMA = v.looseObject({
   source: v.string(),
   // What makes freshness checkable. A marker without them was written by an older version and counts as none.
   source_fingerprint: v.string(),
+  /** For older versions, which compare it. */
   target_device: v.number(),
   target_inode: v.number(),
   /** Names at the source's top level that the target lacks on purpose: excluded ones, sockets. */
