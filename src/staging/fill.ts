@@ -10,7 +10,7 @@ import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
-import { newestMtimeOf, observeVariable } from "./observe.ts";
+import { namesLacking, observeVariable } from "./observe.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
@@ -23,10 +23,9 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const filling = { layout, ...await findFillWay(request) };
+  const filling = { layout, ...await findFillWay(request, system) };
   const { way, formerSource } = filling;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
-  const newestMtimeSeconds = await newestMtimeOf(variable.source, facts.source);
   await removeMarker(layout.marker);
   const outcome = await transferTwiceIfVanished(request, filling, system, report);
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
@@ -48,7 +47,7 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
-  await recordCompletion({ ...request, newestMtimeSeconds }, layout, outcome, system);
+  await recordCompletion(request, layout, outcome, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
 }
 
@@ -119,7 +118,7 @@ function outcomeWarnings(name: string, outcome: TransferOutcome): StageWarning[]
 }
 
 async function recordCompletion(
-  { variable, settings, facts, newestMtimeSeconds }: FillRequest & { readonly newestMtimeSeconds: number },
+  { variable, settings, facts }: FillRequest,
   layout: VariableLayout,
   outcome: TransferOutcome,
   system: System,
@@ -130,13 +129,14 @@ async function recordCompletion(
   if (source.state !== "directory" || target.state !== "directory") return;
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
-    source_mtime: newestMtimeSeconds,
+    source_mtime: source.newestMtimeSeconds,
     var_name: variable.name,
     source: variable.source,
     source_fingerprint: source.fingerprint,
     target_device: target.device,
     target_inode: target.inode,
-    left_out: source.names.filter((name) => !target.names.has(name)),
+    target_mtime: target.mtimeMilliseconds,
+    left_out: [...namesLacking(source, target)],
     sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,

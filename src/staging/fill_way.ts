@@ -1,6 +1,8 @@
 // How a target is brought up to its source, and why not: told before anything is written, to a real run and to a dry one.
 import { CliError } from "../errors.ts";
 import { formatFiles } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "./layout.ts";
 import type { VariableFacts } from "./observe.ts";
@@ -25,7 +27,7 @@ export interface FillWay {
  * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, unless the sync is forced: it looks
  * unmounted, and an update would take everything from scratch.
  */
-export async function findFillWay(request: FillRequest): Promise<FillWay> {
+export async function findFillWay(request: FillRequest, system: System): Promise<FillWay> {
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const formerSource = await readRecordedSource(layout, facts.marker);
@@ -33,12 +35,15 @@ export async function findFillWay(request: FillRequest): Promise<FillWay> {
   const way = facts.target.state === "missing" ? "first" : isOther ? "replacement" : "in-place";
   const recorded = isOther ? undefined : await readManifest(layout.manifest);
   const held = Math.max(recorded?.files ?? 0, isOther || typeof facts.marker === "string" ? 0 : facts.marker.files);
-  if (held > 0 && isEmpty(facts) && request.mode === "when-needed") throw emptiedSource(request, held);
+  if (held > 0 && request.mode === "when-needed" && await hasEmptySource(request, system)) {
+    throw emptiedSource(request, held);
+  }
   return { way, formerSource, baseline: way === "in-place" ? recorded : undefined };
 }
 
-function isEmpty(facts: VariableFacts): boolean {
-  return facts.source.state === "directory" && facts.source.names.length === 0;
+async function hasEmptySource({ variable, facts }: FillRequest, system: System): Promise<boolean> {
+  if (facts.source.state !== "directory" || facts.source.names.length > 0) return false;
+  return await isEmptyDirectory(variable.source, system);
 }
 
 function emptiedSource({ variable }: FillRequest, files: number): CliError {

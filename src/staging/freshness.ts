@@ -1,6 +1,6 @@
 // Facts and a clock → may this target be used as it is? Pure.
 import type { MarkerAbsence } from "./marker.ts";
-import type { VariableFacts } from "./observe.ts";
+import { namesLacking, type VariableFacts } from "./observe.ts";
 
 /** What observation says of a variable. Everything but `fresh` has a reason for people. */
 export type Freshness =
@@ -38,7 +38,7 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   // Its device number says nothing: nodes number the mounts of one network file system (NFS, GPFS, BeeGFS, FUSE) differently.
   if (marker.target_inode !== target.inode) return stale("the directory on scratch was replaced");
   const leftOut = new Set(marker.left_out);
-  const purged = source.names.filter((name) => !target.names.has(name) && !leftOut.has(name));
+  const purged = namesLacking(source, target).filter((name) => !leftOut.has(name));
   if (marker.source_fingerprint === source.fingerprint && purged.length + facts.purgedSample.length > 0) {
     return stale(`files are gone from scratch (${[...purged, ...facts.purgedSample].slice(0, 3).join(", ")})`);
   }

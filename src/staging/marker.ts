@@ -13,6 +13,8 @@ const MARKER_SCHEMA = v.looseObject({
   /** For older versions, which compare it. */
   target_device: v.number(),
   target_inode: v.number(),
+  /** Milliseconds since 1970; a marker without it costs one more list of the target. */
+  target_mtime: v.optional(v.number()),
   /** Names at the source's top level that the target lacks on purpose: excluded ones, sockets. */
   left_out: v.array(v.string()),
   /** A few files of the target, the oldest first: a purge takes those first. */
@@ -21,7 +23,7 @@ const MARKER_SCHEMA = v.looseObject({
   bytes: v.number(),
 });
 
-/** The record of a complete transfer. Times are seconds since 1970. */
+/** The record of a complete transfer. Times are seconds since 1970 where nothing else is said. */
 export type Marker = v.InferOutput<typeof MARKER_SCHEMA>;
 
 /** Why there is no usable marker. */

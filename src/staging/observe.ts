@@ -8,8 +8,10 @@ export interface SourceDirectory {
   readonly state: "directory";
   /** Changes when a direct child comes, goes, is replaced or gets another modification time or size. */
   readonly fingerprint: string;
-  /** The newest modification time of its direct children. */
+  /** The newest modification time of itself and its direct children: `source_mtime` of older versions. */
   readonly newestMtimeSeconds: number;
+  /** Its own: the only sign of a child whose name is not UTF-8, since `names` can't have it. */
+  readonly mtimeMilliseconds: number;
   readonly names: readonly string[];
   /** For each name a text that changes with what stands for it. */
   readonly children: ReadonlyMap<string, string>;
@@ -21,14 +23,20 @@ export type SourceFacts =
   | { readonly state: "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
-/** The target: which directory it is and what lies at its top level. */
+/** A target that is there: which directory it is and what lies at its top level. */
+export interface TargetDirectory {
+  readonly state: "directory";
+  readonly device: number;
+  readonly inode: number;
+  /** Changes when a name comes or goes. */
+  readonly mtimeMilliseconds: number;
+  /** `as marked`: none came or went since the marker was written, so they were not listed again. */
+  readonly names: ReadonlySet<string> | "as marked";
+}
+
+/** The target as it was found. */
 export type TargetFacts =
-  | {
-    readonly state: "directory";
-    readonly device: number;
-    readonly inode: number;
-    readonly names: ReadonlySet<string>;
-  }
+  | TargetDirectory
   | { readonly state: "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
@@ -52,30 +60,32 @@ export interface ObserveRequest {
   readonly userId: number;
 }
 
-/** Reads the facts of one variable, all parts at the same time: each operation waits for a server. */
+/** Reads the facts of one variable, what can be at the same time: each operation waits for a server. */
 export async function observeVariable(request: ObserveRequest): Promise<VariableFacts> {
   const layout = layoutOf(request.cacheRoot, request.name);
-  const [source, target, [marker, purgedSample]] = await Promise.all([
+  const [source, [marker, purgedSample, target]] = await Promise.all([
     observeSource(request.source),
-    observeTarget(layout.target, request.userId),
-    readMarker(layout.marker, request.userId).then(async (marker) =>
-      [marker, typeof marker === "string" ? [] : await probeSample(layout.target, marker.sample)] as const
-    ),
+    Promise.all([readMarker(layout.marker, request.userId), lookAtTarget(layout.target, request.userId)])
+      .then(async ([marker, look]) => {
+        const sample = typeof marker === "string" ? [] : marker.sample;
+        const found = await Promise.all([
+          probeSample(layout.target, sample),
+          observeTarget(layout.target, look, marker),
+        ]);
+        return [marker, ...found] as const;
+      }),
   ]);
   return { source, target, marker, purgedSample };
 }
 
-/**
- * Reads the source at depth 0 and 1. Whatever changes the directory's own time shows in the names and inodes of its children,
- * so it is not asked for: on a network file system that would be one more wait for each variable of each job.
- */
+/** Reads the source at depth 0 and 1. */
 export async function observeSource(path: string): Promise<SourceFacts> {
   try {
-    const names: string[] = [];
-    for await (const entry of Deno.readDir(path)) names.push(entry.name);
+    const [self, names] = await Promise.all([Deno.stat(path), namesIn(path)]);
     names.sort();
+    const mtimeMilliseconds = self.mtime?.getTime() ?? 0;
     const children = new Map<string, string>();
-    let newest = 0;
+    let newest = mtimeMilliseconds;
     const infos = await Promise.all(names.map((name) => Deno.lstat(`${path}/${name}`)));
     infos.forEach((info, place) => {
       const mtime = info.mtime?.getTime() ?? 0;
@@ -85,8 +95,9 @@ export async function observeSource(path: string): Promise<SourceFacts> {
     const lines = [...children].map(([name, text]) => `${name}\0${text}`);
     return {
       state: "directory",
-      fingerprint: await shortHash(lines.join("\n")),
+      fingerprint: await shortHash([mtimeMilliseconds, ...lines].join("\n")),
       newestMtimeSeconds: newest / 1000,
+      mtimeMilliseconds,
       names,
       children,
     };
@@ -97,29 +108,51 @@ export async function observeSource(path: string): Promise<SourceFacts> {
   }
 }
 
-/** The newest modification time of a source and its direct children, in seconds: `source_mtime` of older versions. */
-export async function newestMtimeOf(
-  path: string,
-  facts: SourceDirectory,
-): Promise<number> {
-  const { mtime } = await Deno.stat(path);
-  return Math.max(facts.newestMtimeSeconds, (mtime?.getTime() ?? 0) / 1000);
+/** Names at the source's top level that the target lacks. */
+export function namesLacking(source: SourceDirectory, target: TargetDirectory): readonly string[] {
+  const { names } = target;
+  return names === "as marked" ? [] : source.names.filter((name) => !names.has(name));
 }
 
-async function observeTarget(path: string, userId: number): Promise<TargetFacts> {
+async function namesIn(path: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(path)) names.push(entry.name);
+  return names;
+}
+
+type TargetLook = Deno.FileInfo | Exclude<TargetFacts, TargetDirectory>;
+
+async function lookAtTarget(path: string, userId: number): Promise<TargetLook> {
   try {
     // A link or somebody else's directory under our name is never used: what jobs read there would not be ours.
     const info = await Deno.lstat(path);
     if (info.isSymlink) return { state: "unusable", reason: "it is a symbolic link" };
     if (!info.isDirectory) return { state: "unusable", reason: "it is not a directory" };
     if (info.uid !== null && info.uid !== userId) return { state: "unusable", reason: "it belongs to another user" };
-    const names = new Set<string>();
-    for await (const entry of Deno.readDir(path)) names.add(entry.name);
-    return { state: "directory", device: info.dev, inode: info.ino ?? 0, names };
+    return info;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { state: "missing" };
-    return { state: "unusable", reason: messageOf(error) };
+    return absentTarget(error);
   }
+}
+
+/** Where the directory has the time of the marker, no name in it has come or gone: a list would only cost two operations more. */
+async function observeTarget(path: string, look: TargetLook, marker: Marker | MarkerAbsence): Promise<TargetFacts> {
+  if ("state" in look) return look;
+  const inode = look.ino ?? 0;
+  const mtimeMilliseconds = look.mtime?.getTime() ?? 0;
+  const isAsMarked = typeof marker !== "string" && marker.target_inode === inode &&
+    marker.target_mtime === mtimeMilliseconds;
+  try {
+    const names = isAsMarked ? "as marked" : new Set(await namesIn(path));
+    return { state: "directory", device: look.dev, inode, mtimeMilliseconds, names };
+  } catch (error) {
+    return absentTarget(error);
+  }
+}
+
+function absentTarget(error: unknown): Exclude<TargetFacts, TargetDirectory> {
+  if (error instanceof Deno.errors.NotFound) return { state: "missing" };
+  return { state: "unusable", reason: messageOf(error) };
 }
 
 async function probeSample(target: string, sample: readonly string[]): Promise<readonly string[]> {

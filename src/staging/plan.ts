@@ -29,7 +29,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   try {
-    const { way, baseline } = await findFillWay({ ...request, facts });
+    const { way, baseline } = await findFillWay({ ...request, facts }, system);
     const plan = await planTransfer({
       from: variable.source,
       to: way === "in-place" ? layout.target : layout.partial,

@@ -5,6 +5,7 @@ import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
+import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
   carryOut,
   type KeptPath,
@@ -61,7 +62,7 @@ const NAMED_FILES = 10;
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
   const { variable, settings } = request;
   return await caught(variable, async () => {
-    if (nothingThere(await observe(request, system))) return { status: "scratch-missing" };
+    if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
     const layout = layoutOf(settings.cacheRoot, variable.name);
     await using _lock = await acquireLock({
       path: layout.lock,
@@ -72,7 +73,7 @@ export async function pushVariable(request: PushRequest, system: System, report:
         report({ type: "note", subject: variable.name, text: `waiting, it is in use ${describe(holder, system)}` }),
     }, system);
     const facts = await observe(request, system);
-    if (nothingThere(facts)) return { status: "scratch-missing" };
+    if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
     return await push(request, facts, system, report);
   });
 }
@@ -81,8 +82,8 @@ export async function pushVariable(request: PushRequest, system: System, report:
 export async function planPush(request: PushRequest, system: System): Promise<PushPlan> {
   return await caught(request.variable, async () => {
     const facts = await observe(request, system);
-    if (nothingThere(facts)) return { status: "scratch-missing" };
-    const basis = await findPushBasis(request.variable, request.settings, facts);
+    if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+    const basis = await findPushBasis(request.variable, request.settings, facts, system);
     const plan = await planTransfer(transferRequest(request, basis), system);
     return {
       status: "would-push",
@@ -124,8 +125,10 @@ async function observe({ variable, settings }: PushRequest, system: System): Pro
 }
 
 /** An empty target was purged or never used: its emptiness says nothing about home. */
-function nothingThere({ target }: VariableFacts): boolean {
-  return target.state !== "directory" || target.names.size === 0;
+async function nothingThere({ variable }: PushRequest, { target }: VariableFacts, system: System): Promise<boolean> {
+  if (target.state !== "directory") return true;
+  const mayBeEmpty = target.names === "as marked" || target.names.size === 0;
+  return mayBeEmpty && await isEmptyDirectory(variable.target, system);
 }
 
 function transferRequest({ variable, settings }: PushRequest, { baseline }: PushBasis): TransferRequest {
@@ -146,7 +149,7 @@ async function push(request: PushRequest, facts: VariableFacts, system: System, 
   const { variable, settings } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
-  const basis = await findPushBasis(variable, settings, facts);
+  const basis = await findPushBasis(variable, settings, facts, system);
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
   const current = currentBefore(facts, variable);
   await removeMarker(layout.marker);

@@ -1,6 +1,8 @@
 // What a push may rest on: what home and scratch had in common. Refuses where nothing good could come of it.
 import { CliError } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
+import type { System } from "../system/system.ts";
+import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "./layout.ts";
 import type { VariableFacts } from "./observe.ts";
@@ -18,6 +20,7 @@ export async function findPushBasis(
   variable: Variable,
   settings: StagingSettings,
   facts: VariableFacts,
+  system: System,
 ): Promise<PushBasis> {
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const recordedSource = await readRecordedSource(layout, facts.marker);
@@ -29,7 +32,7 @@ export async function findPushBasis(
     ? { record: "known", baseline }
     : { record: recordedSource === undefined ? "never-staged" : "lost", baseline };
   const held = filesHeld(facts, basis);
-  if (held !== 0 && isGone(facts)) {
+  if (held !== 0 && await isGone(variable, facts, system)) {
     throw lostSource(variable, facts, held, [layout.manifest, layout.marker, layout.source]);
   }
   return basis;
@@ -41,8 +44,9 @@ function filesHeld({ marker }: VariableFacts, { record, baseline }: PushBasis): 
   return Math.max(baseline?.files ?? 0, typeof marker === "string" ? 0 : marker.files);
 }
 
-function isGone({ source }: VariableFacts): boolean {
-  return source.state !== "directory" || source.names.length === 0;
+async function isGone(variable: Variable, { source }: VariableFacts, system: System): Promise<boolean> {
+  if (source.state !== "directory") return true;
+  return source.names.length === 0 && await isEmptyDirectory(variable.source, system);
 }
 
 /** Brought to this source, all of the other one would come, over files of the same names. */

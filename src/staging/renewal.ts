@@ -1,11 +1,12 @@
 // The marker after a push: source and target hold the same again, if nobody else changed the source meanwhile.
 import type { System } from "../system/system.ts";
+import { listNames } from "../transfer/emptiness.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, writeMarker } from "./marker.ts";
-import { newestMtimeOf, observeVariable, type SourceDirectory } from "./observe.ts";
+import { namesLacking, observeVariable, type SourceDirectory } from "./observe.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** A push that is over, and what was known before it began. */
@@ -33,24 +34,29 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
   });
   if (source.state !== "directory" || target.state !== "directory") return;
   const leftOut = new Set(marker.left_out);
-  if (source.names.some((name) => !target.names.has(name) && !leftOut.has(name))) return;
-  if (!await isOurWork(push, source)) return;
+  if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
+  if (!await isOurWork(push, source, system)) return;
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
     ...marker,
-    source_mtime: await newestMtimeOf(variable.source, source),
+    source_mtime: source.newestMtimeSeconds,
     source_fingerprint: source.fingerprint,
+    target_mtime: target.mtimeMilliseconds,
     sample: outcome.manifest.sample.slice(0, marker.sample.length),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
   });
 }
 
-async function isOurWork(push: FinishedPush, now: SourceDirectory): Promise<boolean> {
+async function isOurWork(push: FinishedPush, now: SourceDirectory, system: System): Promise<boolean> {
   const before = push.source.children;
   if (push.source.names.some((name) => !now.children.has(name))) return false;
-  const changed = now.names.filter((name) => before.get(name) !== now.children.get(name));
-  if (changed.length === 0) return true;
   const recorded = push.outcome.manifest.entriesOf("");
+  if (now.mtimeMilliseconds !== push.source.mtimeMilliseconds) {
+    const listing = await listNames(push.variable.source, system);
+    if ("unreadable" in listing) return false;
+    if (listing.some(({ name }) => recorded?.has(name) !== true && !before.has(name))) return false;
+  }
+  const changed = now.names.filter((name) => before.get(name) !== now.children.get(name));
   const checks = await Promise.all(changed.map(async (name) => {
     const state = recorded?.get(name);
     if (state === undefined) return false;

@@ -66,6 +66,7 @@ const MEANWHILE: Record<string, string> = {
   "a file at the top comes": "echo new >another",
   "a file at the top goes": "rm top",
   "a directory gets a file": "echo new >other/another",
+  "a name that is not UTF-8 comes": "echo new >$(printf 'n\\351w')",
   "the directory the push writes to gets a file": "echo new >hub/another",
 };
 for (const [what, script] of Object.entries(MEANWHILE)) {

@@ -409,6 +409,25 @@ Deno.test("a cache root that others may write to is closed to them", async () =>
   assert.equal(((await Deno.stat(world.path("scratch/.cache/euler-files"))).mode ?? 0) & 0o022, 0);
 });
 
+Deno.test("names at the top that are not UTF-8 count: for freshness, for an empty source, for an empty scratch", async () => {
+  await using world = await makeWorld();
+  const files = async (directory: string) => (await world.shell("bash", `cat "${world.path(directory)}"/*`)).stdout;
+  const write = (directory: string, name: string, text: string) =>
+    world.shell("bash", `printf %s '${text}' >"${world.path(directory)}/"$(printf '${name}')`);
+  await Deno.mkdir(world.path("home/one"));
+  await write("home/one", "caf\\351", "1");
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/one") } } });
+  assert.equal(await syncStatus(world), "synced");
+  assert.equal(await syncStatus(world), "skipped");
+  await write("home/one", "n\\351w", "2");
+  assert.equal(await syncStatus(world), "synced");
+  assert.equal(await files(TARGET), "12");
+  await write(TARGET, "n\\351w", "3");
+  const push = await world.run(["push", "--json"]);
+  assert.deepEqual([push.code, push.json().results[0].files_transferred], [0, 1]);
+  assert.equal(await files("home/one"), "13");
+});
+
 Deno.test("another source never costs what may be in a directory that can't be read", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree("home/one", { "d/a": "a" });
