@@ -14,12 +14,14 @@ import { namesLacking, observeVariable } from "./observe.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
+import type { Turn } from "./turn.ts";
 
 /** How many file names a marker keeps to look for later. */
 const SAMPLE_FILES = 16;
 
-/** Transfers and records. The caller holds the lock and has seen that source and target can be used. */
-export async function fillTarget(request: FillRequest, system: System, report: Report): Promise<StageResult> {
+/** Transfers and records. It is our turn, and the caller has seen that source and target can be used. */
+export async function fillTarget(request: FillRequest, turn: Turn, report: Report): Promise<StageResult> {
+  const { system } = turn;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -28,6 +30,8 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
   const outcome = await transferTwiceIfVanished(request, filling, system, report);
+  // If we were taken for dead, what comes now would go into a copy that somebody else has published.
+  await turn.confirm();
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
 
   const warnings = outcomeWarnings(variable.name, outcome);
@@ -47,6 +51,7 @@ export async function fillTarget(request: FillRequest, system: System, report: R
   await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
+  await turn.confirm();
   await recordCompletion(request, layout, outcome, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
 }

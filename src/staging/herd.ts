@@ -1,6 +1,8 @@
 // Many jobs start at once and one of them works: it shows the others how far it is, through a small file beside the lock.
-import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { Progress, Report } from "../events.ts";
+import { formatCount, formatFiles } from "../format.ts";
+import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import type { HolderProgress } from "../system/file_lock.ts";
 
 /** How often the working job tells, and the waiting ones look. Each look is one read on scratch for each waiting job. */
 const INTERVAL_MILLISECONDS = 2000;
@@ -33,21 +35,56 @@ export function publishProgress(path: string, report: (progress: Progress) => vo
   };
 }
 
-/** Reports the published progress of another job until it is disposed of. */
-export function watchProgress(path: string, subject: string, report: Report): Disposable {
-  const timer = setInterval(() => {
-    Deno.readTextFile(path).then((text) => {
-      const progress: unknown = JSON.parse(text);
-      if (isProgress(progress)) report({ type: "progress", subject, progress: { ...progress, phase: "waiting for" } });
-    }).catch(() => {
-      // Nothing is published yet, or not any more.
-    });
-  }, INTERVAL_MILLISECONDS);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+/** Another job's progress, watched until it is disposed of. */
+export interface ProgressWatch extends Disposable {
+  /** What was seen last; undefined before anything is published. */
+  readonly latest: () => HolderProgress | undefined;
+}
+
+/** Reports the published progress of another job. What is published when the watch begins may be a dead job's: no move yet. */
+export function watchProgress(path: string, subject: string, report: Report): ProgressWatch {
+  let looks = 0;
+  let isOver = false;
+  let text: string | undefined;
+  let latest: HolderProgress | undefined;
+  const look = async () => {
+    const isFirst = looks++ === 0;
+    const published = await readTextFileIfThere(path).catch(() => undefined);
+    const progress = published === undefined ? undefined : parseProgress(published);
+    if (progress === undefined || isOver) return;
+    if (published !== text) {
+      latest = { movedAt: isFirst ? undefined : performance.now(), position: positionOf(progress) };
+    }
+    text = published;
+    report({ type: "progress", subject, progress: { ...progress, phase: `another job: ${progress.phase}` } });
+  };
+  void look();
+  const timer = setInterval(look, INTERVAL_MILLISECONDS);
+  return {
+    latest: () => latest,
+    [Symbol.dispose]() {
+      isOver = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+function positionOf({ filesDone, filesTotal }: Progress): string {
+  return filesTotal === undefined ? formatFiles(filesDone) : `${formatCount(filesDone)} of ${formatFiles(filesTotal)}`;
+}
+
+function parseProgress(text: string): Progress | undefined {
+  try {
+    const progress: unknown = JSON.parse(text);
+    return isProgress(progress) ? progress : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isProgress(value: unknown): value is Progress {
   if (typeof value !== "object" || value === null) return false;
-  const { filesDone, bytesDone, elapsedSeconds } = value as Partial<Progress>;
-  return [filesDone, bytesDone, elapsedSeconds].every((number) => typeof number === "number");
+  const { phase, filesDone, bytesDone, elapsedSeconds } = value as Partial<Progress>;
+  return typeof phase === "string" &&
+    [filesDone, bytesDone, elapsedSeconds].every((number) => typeof number === "number");
 }

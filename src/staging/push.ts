@@ -3,7 +3,6 @@ import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, systemError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
@@ -16,6 +15,7 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
+import { publishProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
@@ -23,6 +23,7 @@ import { findPushBasis, type PushBasis } from "./push_basis.ts";
 import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
+import { type Turn, waitForTurn } from "./turn.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** What to stage out and how. */
@@ -60,21 +61,13 @@ const NAMED_FILES = 10;
 
 /** Stages one variable out under its lock. A failure is a result; only a signal throws. */
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
-  const { variable, settings } = request;
+  const { variable } = request;
   return await caught(variable, async () => {
     if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
-    const layout = layoutOf(settings.cacheRoot, variable.name);
-    await using _lock = await acquireLock({
-      path: layout.lock,
-      deadlineSeconds: settings.lockTimeoutSeconds,
-      deadlineSetting: "lock_timeout_seconds",
-
-      onWait: (holder) =>
-        report({ type: "note", subject: variable.name, text: `waiting, it is in use ${describe(holder, system)}` }),
-    }, system);
+    await using turn = await waitForTurn(request, "it is in use", system, report);
     const facts = await observe(request, system);
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
-    return await push(request, facts, system, report);
+    return await push(request, facts, turn, report);
   });
 }
 
@@ -145,20 +138,25 @@ function transferRequest({ variable, settings }: PushRequest, { baseline }: Push
   };
 }
 
-async function push(request: PushRequest, facts: VariableFacts, system: System, report: Report): Promise<PushResult> {
+async function push(request: PushRequest, facts: VariableFacts, turn: Turn, report: Report): Promise<PushResult> {
   const { variable, settings } = request;
+  const { system } = turn;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, system);
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
   const current = currentBefore(facts, variable);
   await removeMarker(layout.marker);
-  const transfer: TransferRequest = {
-    ...transferRequest(request, basis),
-    report: (progress) => report({ type: "progress", subject: variable.name, progress }),
-  };
+  const progress = publishProgress(
+    layout.progress,
+    (progress) => report({ type: "progress", subject: variable.name, progress }),
+  );
+  const transfer = transferRequest(request, basis);
   const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
-  const outcome = plan === undefined ? await transferTree(transfer, system) : await carryOut(plan, transfer, system);
+  const reported = { ...transfer, report: progress.report };
+  const outcome = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
+    .finally(() => progress.end());
+  await turn.confirm();
   // Where nothing arrived, the record is as good as it was.
   if (outcome.status !== "failed") await recordTransfer(layout, variable.source, outcome, system);
   if (current !== undefined && outcome.status === "complete") {

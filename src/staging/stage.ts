@@ -2,14 +2,13 @@
 import { CliError, Interrupted, systemError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { mapAtOnce } from "../pool.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
+import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
-import { watchProgress } from "./herd.ts";
-import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
+import { waitForTurn } from "./turn.ts";
 import type { Variable } from "./variable.ts";
 
 /** Which variables to stage in, and how. */
@@ -74,16 +73,20 @@ async function stageInTurn(
   report: Report,
 ): Promise<StageResult> {
   const { variable, startedSeconds } = request;
-  await using _lock = await waitForTurn(request, system, report);
+  await using turn = await waitForTurn(request, "it is being staged", system, report);
   // Whoever held the lock before us may have done the work already.
   const { facts, freshness } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
   if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return { status: "skipped" };
   const unusable = refusal(variable, freshness);
   if (unusable !== undefined) return unusable;
+  if (turn.former !== undefined && typeof facts.marker === "string") {
+    const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
+    report({ type: "note", subject: variable.name, text });
+  }
   // Loaded only when something moves: with everything fresh, a start is all there is.
   const { fillTarget } = await import("./fill.ts");
-  return await fillTarget({ ...request, facts }, system, report);
+  return await fillTarget({ ...request, facts }, turn, report);
 }
 
 /** Facts and freshness of a variable at this moment. */
@@ -94,22 +97,6 @@ export async function look(
   const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
   const rule = { source: variable.source, nowSeconds: system.now() / 1000, maxAgeSeconds: settings.maxAgeSeconds };
   return { facts, freshness: decideFreshness(facts, rule) };
-}
-
-async function waitForTurn(request: StageRequest, system: System, report: Report): Promise<AsyncDisposable> {
-  const { variable, settings } = request;
-  const layout = layoutOf(settings.cacheRoot, variable.name);
-  using watching = new DisposableStack();
-  return await acquireLock({
-    path: layout.lock,
-    deadlineSeconds: settings.lockTimeoutSeconds,
-    deadlineSetting: "lock_timeout_seconds",
-
-    onWait: (holder) => {
-      report({ type: "note", subject: variable.name, text: `waiting, it is being staged ${describe(holder, system)}` });
-      watching.use(watchProgress(layout.progress, variable.name, report));
-    },
-  }, system);
 }
 
 /** The result for a variable that can't be staged at all, or nothing. */

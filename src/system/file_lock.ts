@@ -2,6 +2,7 @@
 // Nothing may rest on it alone: some file systems grant one lock twice, so whoever gets it looks again before acting.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { acquireLease, readLease } from "./lease.ts";
+import { holdLock } from "./held_lock.ts";
 import {
   describeHolder,
   type Lock,
@@ -9,10 +10,18 @@ import {
   type LockHolder,
   type LockRequest,
   readHolder,
+  remainingMilliseconds,
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
-export { describe, type Lock, type LockHolder, type LockRequest } from "./lock_holder.ts";
+export {
+  describe,
+  type HolderProgress,
+  type Lock,
+  type LockHolder,
+  type LockRequest,
+  nameHolder,
+} from "./lock_holder.ts";
 
 /** After this long without the lock, someone else has it and the wait is worth a word. */
 const CONTENTION_MILLISECONDS = 60;
@@ -25,24 +34,38 @@ const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
 
 /** Waits for the lock. Throws a CliError `locked` after the deadline, naming the holder; the signal's reason on a signal. */
 export async function acquireLock(request: LockRequest, system: System): Promise<Lock> {
-  system.signal.throwIfAborted();
-  // NFS grants an exclusive lock only on a file opened for writing (flock(2), NFS details).
-  const file = await Deno.open(request.path, { read: true, write: true, create: true, mode: 0o600 }).catch((error) => {
-    throw new CliError("file-system", `Cannot open the lock "${request.path}": ${messageOf(error)}`, { cause: error });
-  });
-  const outcome = await raceForFlock(file, request, system);
-  if (outcome === "unsupported") {
-    file.close();
-    return await acquireLease(request, system);
-  }
-  await noteHolder(file, system);
-  return {
-    kind: "flock",
-    async [Symbol.asyncDispose]() {
-      await file.unlock().catch(() => {});
+  const startedAt = performance.now();
+  for (;;) {
+    system.signal.throwIfAborted();
+    // NFS grants an exclusive lock only on a file opened for writing (flock(2), NFS details).
+    const file = await Deno.open(request.path, { read: true, write: true, create: true, mode: 0o600 })
+      .catch((error) => {
+        const sentence = `Cannot open the lock "${request.path}": ${messageOf(error)}`;
+        throw new CliError("file-system", sentence, { cause: error });
+      });
+    const outcome = await raceForFlock(file, request, startedAt, system);
+    if (outcome === "unsupported") {
       file.close();
-    },
-  };
+      return await acquireLease(request, system);
+    }
+    const { ino } = await file.stat();
+    // Somebody may have removed the file while we waited for it: whoever comes next locks another one.
+    if (!await isAt(request.path, ino)) {
+      file.close();
+      if (remainingMilliseconds(request, startedAt) > 0) continue;
+      throw lockedError(request, await readHolder(request.path), system);
+    }
+    const former = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
+    await noteHolder(file, system);
+    return holdLock({
+      ...{ kind: "flock", path: request.path, former },
+      isOurs: () => isAt(request.path, ino),
+      async release() {
+        await file.unlock().catch(() => {});
+        file.close();
+      },
+    });
+  }
 }
 
 /** Who holds a lock at this moment, for a message: changes nothing, and nobody waits for it. */
@@ -60,7 +83,20 @@ export async function findHolder(
   return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
 }
 
-async function raceForFlock(file: Deno.FsFile, request: LockRequest, system: System): Promise<"held" | "unsupported"> {
+/** Whether that very file is there; it is, where the answer can't be had. */
+async function isAt(path: string, inode: number | null): Promise<boolean> {
+  return await Deno.stat(path).then(
+    (info) => info.ino === inode,
+    (error) => !(error instanceof Deno.errors.NotFound),
+  );
+}
+
+async function raceForFlock(
+  file: Deno.FsFile,
+  request: LockRequest,
+  startedAt: number,
+  system: System,
+): Promise<"held" | "held after a wait" | "unsupported"> {
   let abandoned = false;
   const locking = file.lock(true).then(
     () => {
@@ -74,17 +110,29 @@ async function raceForFlock(file: Deno.FsFile, request: LockRequest, system: Sys
       throw new CliError("file-system", `Cannot lock "${request.path}": ${messageOf(error)}`, { cause: error });
     },
   );
-  const deadline = request.deadlineSeconds * 1000;
-  const first = await raceAgainst(Math.min(CONTENTION_MILLISECONDS, deadline), locking, system.signal);
+  // With a deadline of 0, too: even a free lock takes its moment.
+  const first = await raceAgainst(CONTENTION_MILLISECONDS, locking, system.signal);
   if (first === "held" || first === "unsupported") return first;
   if (first === "elapsed") request.onWait?.(await readHolder(request.path));
-  const second = first === "aborted"
-    ? first
-    : await raceAgainst(deadline - CONTENTION_MILLISECONDS, locking, system.signal);
-  if (second === "held" || second === "unsupported") return second;
+  const second = first === "aborted" ? first : await raceAgainstHolder(locking, request, startedAt, system.signal);
+  if (second === "held") return "held after a wait";
+  if (second === "unsupported") return second;
   abandoned = true;
   system.signal.throwIfAborted();
   throw lockedError(request, await readHolder(request.path), system);
+}
+
+/** What comes first: the lock, a signal, or the end of the time in which the holder had to move on. */
+async function raceAgainstHolder<Result>(
+  locking: Promise<Result>,
+  request: LockRequest,
+  startedAt: number,
+  signal: AbortSignal,
+): Promise<Result | "elapsed" | "aborted"> {
+  for (;;) {
+    const outcome = await raceAgainst(remainingMilliseconds(request, startedAt), locking, signal);
+    if (outcome !== "elapsed" || remainingMilliseconds(request, startedAt) <= 0) return outcome;
+  }
 }
 
 function isUnsupported(error: unknown): boolean {

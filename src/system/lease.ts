@@ -1,5 +1,6 @@
 // A lock for file systems without flock: a file only one can create, kept alive by a heartbeat.
 import { CliError, messageOf } from "../errors.ts";
+import { holdLock } from "./held_lock.ts";
 import {
   describeHolder,
   type Lock,
@@ -7,11 +8,9 @@ import {
   type LockHolder,
   type LockRequest,
   readHolder,
+  remainingMilliseconds,
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
-
-/** How often a holder shows that it lives. */
-const HEARTBEAT_SECONDS = 5;
 
 /** A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax). */
 const LEASE_SECONDS = 90;
@@ -21,11 +20,14 @@ const POLL_MILLISECONDS = 500;
 /** Takes the lease beside a lock's path. Deadline, errors and messages are those of `acquireLock`. */
 export async function acquireLease(request: LockRequest, system: System): Promise<Lock> {
   const path = `${request.path}.lease`;
-  const started = performance.now();
+  const startedAt = performance.now();
+  // Inodes are used again: only what we wrote tells our file from a later one.
+  const content = JSON.stringify({ ...describeHolder(system), id: crypto.randomUUID() });
   let seen: { sign: string; at: number } | undefined;
+  let former: Lock["former"];
   for (;;) {
     system.signal.throwIfAborted();
-    if (await tryCreate(path, system)) return heldLease(path);
+    if (await tryCreate(path, content)) return heldLease(path, content, former);
     const sign = await signOfLife(path);
     // Clocks of nodes differ: a lease is as old as we have watched it without change, by our own clock.
     if (sign !== undefined && sign !== seen?.sign) {
@@ -33,12 +35,13 @@ export async function acquireLease(request: LockRequest, system: System): Promis
       seen = { sign, at: performance.now() };
     }
     const holder = await readHolder(path);
+    if (sign !== undefined) former = { holder };
     const unchangedSeconds = seen === undefined ? 0 : (performance.now() - seen.at) / 1000;
     if (sign !== undefined && (unchangedSeconds > LEASE_SECONDS || await isDeadHere(holder, system))) {
       await removeDeadLease(path, sign);
       continue;
     }
-    if ((performance.now() - started) / 1000 >= request.deadlineSeconds) throw lockedError(request, holder, system);
+    if (remainingMilliseconds(request, startedAt) <= 0) throw lockedError(request, holder, system);
     // Spread the waiters, or hundreds of jobs would ask at the same moment.
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS * (0.5 + Math.random())));
   }
@@ -53,10 +56,10 @@ export async function readLease(lockPath: string, system: System): Promise<LockH
   return await isDeadHere(holder, system) ? undefined : holder;
 }
 
-async function tryCreate(path: string, system: System): Promise<boolean> {
+async function tryCreate(path: string, content: string): Promise<boolean> {
   try {
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-    await file.write(new TextEncoder().encode(JSON.stringify(describeHolder(system))));
+    await file.write(new TextEncoder().encode(content));
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
@@ -64,24 +67,20 @@ async function tryCreate(path: string, system: System): Promise<boolean> {
   }
 }
 
-async function heldLease(path: string): Promise<Lock> {
-  const mine = await inodeOf(path);
-  const heartbeat = setInterval(() => {
-    const now = new Date();
-    Deno.utime(path, now, now).catch(() => {});
-  }, HEARTBEAT_SECONDS * 1000);
-  return {
-    kind: "lease",
-    async [Symbol.asyncDispose]() {
-      clearInterval(heartbeat);
-      // If we were taken for dead, the file there is somebody else's.
-      if (await inodeOf(path) === mine) await Deno.remove(path).catch(() => {});
+function heldLease(path: string, content: string, former: Lock["former"]): Lock {
+  const isOurs = () =>
+    Deno.readTextFile(path).then((text) => text === content, (error) => !(error instanceof Deno.errors.NotFound));
+  return holdLock({
+    ...{ kind: "lease", path, former, isOurs },
+    async beat() {
+      const now = new Date();
+      await Deno.utime(path, now, now);
     },
-  };
-}
-
-async function inodeOf(path: string): Promise<number | null | undefined> {
-  return (await Deno.lstat(path).catch(() => undefined))?.ino;
+    async release() {
+      // If we were taken for dead, the file there is somebody else's.
+      if (await isOurs()) await Deno.remove(path).catch(() => {});
+    },
+  });
 }
 
 /** Changes whenever the holder changes or shows that it lives; undefined where there is no lease. */

@@ -12,6 +12,16 @@ export interface LockRequest {
   readonly deadlineSetting?: string;
   /** Called when someone else has it: once at the start of the wait, with what they wrote about themselves. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
+  /** Where the holder's work can be watched: then the deadline counts from its last move. */
+  readonly progress?: () => HolderProgress | undefined;
+}
+
+/** What a waiter has seen of the holder's work. */
+export interface HolderProgress {
+  /** When it moved on, as `performance.now()` says; undefined as long as it was not seen to. */
+  readonly movedAt: number | undefined;
+  /** How far it is, for people: `340 of 2,000 files`. */
+  readonly position: string;
 }
 
 /** Who has a lock, as they wrote into it. */
@@ -27,6 +37,12 @@ export interface LockHolder {
 /** A lock that is held; `await using` gives it back. */
 export interface Lock extends AsyncDisposable {
   readonly kind: "flock" | "lease";
+  /** Who had it before us, where we had to wait for it. */
+  readonly former: { readonly holder: LockHolder | undefined } | undefined;
+  /** Aborted, with a CliError `locked` as its reason, soon after another process has taken the lock over. */
+  readonly lost: AbortSignal;
+  /** Throws that error if it is not ours any more: for the moment before something becomes visible to others. */
+  confirm(): Promise<void>;
 }
 
 /** What this process writes into the locks it holds. */
@@ -40,11 +56,19 @@ export function describeHolder(system: System): LockHolder {
   };
 }
 
+/** How long to wait yet for a lock that was first asked for at `startedAt` (`performance.now()`); 0 or less: no longer. */
+export function remainingMilliseconds(request: LockRequest, startedAt: number): number {
+  const movedAt = request.progress?.()?.movedAt ?? startedAt;
+  return Math.max(startedAt, movedAt) + request.deadlineSeconds * 1000 - performance.now();
+}
+
 /** The error for a lock that didn't come free in time. */
 export function lockedError(request: LockRequest, holder: LockHolder | undefined, system: System): CliError {
+  const position = request.progress?.()?.position;
+  const still = position === undefined ? "" : ` without progress, at ${position}`;
   return new CliError(
     "locked",
-    `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s`,
+    `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s${still}`,
     {
       hint: request.deadlineSetting === undefined
         ? "run it again when the other one has ended"
@@ -57,9 +81,14 @@ export function lockedError(request: LockRequest, holder: LockHolder | undefined
 /** `by job 123 (process 4711 on eu-g1-001, for 12m)`, or as much of it as is known. */
 export function describe(holder: LockHolder | undefined, system: Pick<System, "now">): string {
   if (holder === undefined) return "by another process";
-  const age = formatAge(system.now() / 1000 - holder.since);
-  const who = `process ${holder.pid} on ${printable(holder.host)}, for ${age}`;
-  return holder.job === undefined ? `by ${who}` : `by job ${printable(holder.job)} (${who})`;
+  return `by ${nameHolder(holder, `, for ${formatAge(system.now() / 1000 - holder.since)}`)}`;
+}
+
+/** `job 123 (process 4711 on eu-g1-001)`, or as much of it as is known. */
+export function nameHolder(holder: LockHolder | undefined, more = ""): string {
+  if (holder === undefined) return "another process";
+  const who = `process ${holder.pid} on ${printable(holder.host)}${more}`;
+  return holder.job === undefined ? who : `job ${printable(holder.job)} (${who})`;
 }
 
 /** What the holder of a lock wrote about itself, as far as it can be read. */

@@ -235,7 +235,74 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
   const ended = await waiter.ended;
   assert.equal(ended.code, 0, ended.stderr);
   assert.match(ended.stdout, /^export HF_HOME=/);
+  assert.match(
+    ended.stderr,
+    new RegExp(`process ${leader.pid} on \\S+ has ended and the copy is not complete; going on with it`),
+  );
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+});
+
+Deno.test("a job that gives up waiting says how far the other one was", async () => {
+  await using world = await worldWithCache(3, { lock_timeout_seconds: 1 });
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\ntouch "${
+      world.path("tmp/started")
+    }"; exec sleep 60\n`,
+  );
+  await using holder = world.start(["sync"]);
+  await waitFor(world.path("tmp/started"));
+  const progress = { phase: "transferring", filesDone: 340, filesTotal: 2000, bytesDone: 5, elapsedSeconds: 3 };
+  await Deno.writeTextFile(world.path(`${CACHE_ROOT}/.HF_HOME.progress`), JSON.stringify(progress));
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /still held by process \d+ .* after 1 s without progress, at 340 of 2,000 files/);
+  holder.kill("SIGTERM");
+  await holder.ended;
+});
+
+/** What another node does that took the holder for dead. */
+const TAKE_OVER = (world: World) => {
+  const lock = world.path(`${CACHE_ROOT}/.HF_HOME.lock`);
+  return `rm "${lock}"; echo '{"host":"other","pid":4711,"job":"99","since":0}' >"${lock}"`;
+};
+
+for (
+  const [what, then] of [["before it publishes", `${REAL_RSYNC}; exec $real "$@"`], ["in the middle", "exec sleep 600"]]
+) {
+  Deno.test(`a job whose lock was taken over notices ${what}: it neither works on nor publishes`, async () => {
+    await using world = await worldWithCache(3);
+    await world.fakeProgram(
+      "rsync",
+      `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\n${TAKE_OVER(world)}\n${then}\n`,
+    );
+    const run = await world.run(["sync"]);
+    assert.equal(run.code, 1);
+    assert.match(
+      run.stderr,
+      /Cannot go on: the lock ".*HF_HOME.lock" was taken over by job 99 \(process 4711 on other\)/,
+    );
+    assert.doesNotMatch(run.stdout, /export/);
+    for (const name of ["HF_HOME", ".HF_HOME.synced", ".HF_HOME.manifest"]) {
+      assert.equal(await exists(world.path(`${CACHE_ROOT}/${name}`)), false, name);
+    }
+  });
+}
+
+Deno.test("a push whose lock was taken over leaves the record to the other one", async () => {
+  await using world = await worldWithCache(3);
+  await world.run(["sync"]);
+  const manifest = world.path(`${CACHE_ROOT}/.HF_HOME.manifest`);
+  const before = await Deno.readFile(manifest);
+  await world.writeTree(TARGET, { "new": "n" });
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *files-from*) ${TAKE_OVER(world)};; esac\n${REAL_RSYNC}; exec $real "$@"\n`,
+  );
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /was taken over by job 99/);
+  assert.deepEqual(await Deno.readFile(manifest), before);
 });
 
 Deno.test("a job that waits for another can be stopped", async () => {
