@@ -15,6 +15,9 @@ export const FAILURE_SCHEMA = v.object({
 /** See {@linkcode FAILURE_SCHEMA}. */
 export type Failure = v.InferOutput<typeof FAILURE_SCHEMA>;
 
+/** A file that did not come along or was left as it is, and why. */
+export const NAMED_FILE_SCHEMA = v.object({ path: v.string(), reason: v.string() });
+
 /** The failure of the thing with this name. */
 export function failureOf(name: string, error: CliError): Failure {
   const { kind, message, hint, lines } = error;

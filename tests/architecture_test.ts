@@ -10,6 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
   ["schema", "wizard"],
   ["global_options.ts"],
+  ["sync_items.ts"],
   ["failures.ts", "managed_variables.ts", "summary.ts"],
   ["command.ts"],
   ["apptainer", "migration"],

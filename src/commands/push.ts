@@ -10,7 +10,7 @@ import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
 import type { CliError } from "../errors.ts";
 import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../failures.ts";
 
 const FIELDS = {
   vars: list("Push only this variable, even if it is disabled", {
@@ -34,9 +34,9 @@ const RESULT_SCHEMA = v.object({
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
   /** Files left as they are at home because home is ahead. */
-  kept: v.array(v.string()),
+  kept: v.array(NAMED_FILE_SCHEMA),
   /** Files that did not come home, and why. */
-  missing: v.array(v.object({ path: v.string(), reason: v.string() })),
+  missing: v.array(NAMED_FILE_SCHEMA),
   warnings: v.array(v.string()),
 });
 
@@ -109,7 +109,7 @@ function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
 function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): PushAnswer["results"] {
   const base = { name: variable.name, scratch: variable.target, source: variable.source };
   const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
-    kept: kept.map(({ path }) => path),
+    kept: kept.map(({ path, reason }) => ({ path, reason })),
     missing: missing.map(({ path, reason }) => ({ path, reason })),
   });
   switch (outcome.status) {

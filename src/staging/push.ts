@@ -199,13 +199,23 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
 }
 
 function keptWarnings(variable: Variable, kept: readonly KeptPath[]): StageWarning[] {
-  if (kept.length === 0) return [];
-  return [{
-    text: `${formatFiles(kept.length)} left as at home, where they are newer or were removed: ${
-      listSome(kept.map(({ path }) => path))
-    }`,
-    hint: `compare with the copies in "${variable.target}"`,
-  }];
+  const pathsOf = (which: readonly KeptPath[]) => which.map(({ path }) => path);
+  const damaged = pathsOf(kept.filter(({ reason }) => reason === "damaged"));
+  const ahead = pathsOf(kept.filter(({ reason }) => reason !== "damaged"));
+  const warnings: StageWarning[] = [];
+  if (ahead.length > 0) {
+    warnings.push({
+      text: `${formatFiles(ahead.length)} left as at home, where they are newer or were removed: ${listSome(ahead)}`,
+      hint: `compare with the copies in "${variable.target}"`,
+    });
+  }
+  if (damaged.length > 0) {
+    warnings.push({
+      text: `${formatFiles(damaged.length)} on scratch without all of its content, not pushed: ${listSome(damaged)}`,
+      hint: `get them again with \`euler-files sync --force --var ${variable.name}\``,
+    });
+  }
+  return warnings;
 }
 
 function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {

@@ -61,9 +61,9 @@ async function asResult<Result extends StageResult | undefined>(
 
 /** The result for a variable where nothing has to be done, or nothing can be. */
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
-  const { freshness } = await look(request, system);
+  const { facts, freshness } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (request.mode === "when-needed") return { status: "skipped" };
+  else if (request.mode === "when-needed") return skipped(facts, system);
   return refusal(request.variable, freshness);
 }
 
@@ -77,7 +77,7 @@ async function stageInTurn(
   // Whoever held the lock before us may have done the work already.
   const { facts, freshness } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return { status: "skipped" };
+  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return skipped(facts, system);
   const unusable = refusal(variable, freshness);
   if (unusable !== undefined) return unusable;
   if (turn.former !== undefined && typeof facts.marker === "string") {
@@ -87,6 +87,11 @@ async function stageInTurn(
   // Loaded only when something moves: with everything fresh, a start is all there is.
   const { fillTarget } = await import("./fill.ts");
   return await fillTarget({ ...request, facts }, turn, report);
+}
+
+function skipped({ marker }: VariableFacts, system: System): StageResult {
+  const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
+  return { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) };
 }
 
 /** Facts and freshness of a variable at this moment. */

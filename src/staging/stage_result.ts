@@ -13,7 +13,11 @@ export interface StageRequest {
 
 /** What became of a variable. `failed` carries its error; all others may have warnings. */
 export type StageResult =
-  | { readonly status: "skipped" }
+  | {
+    readonly status: "skipped";
+    /** How long ago the fresh copy was synced. */
+    readonly ageSeconds: number;
+  }
   | {
     readonly status: "synced";
     /** `complete`: marked fresh. `partial`: usable, but something is missing, so the next run tries again. */

@@ -1,0 +1,156 @@
+// What sync says of a single variable: its part of the answer, and the lines for people.
+import * as v from "valibot";
+import type { Context } from "./command.ts";
+import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
+import { formatAge, formatDuration, formatFiles, formatSize, printable } from "./format.ts";
+import type { StagePlan } from "./staging/plan.ts";
+import type { StageResult } from "./staging/stage_result.ts";
+import type { Variable } from "./staging/variable.ts";
+import type { TransferOutcome } from "./transfer/request.ts";
+
+/** A variable's result in the answer. */
+export const SYNC_RESULT_SCHEMA = v.object({
+  name: v.string(),
+  source: v.string(),
+  target: v.string(),
+  status: v.picklist(["synced", "skipped", "dry-run", "source-missing"]),
+  complete: v.optional(v.boolean()),
+  engine: v.optional(v.string()),
+  files_transferred: v.optional(v.number()),
+  bytes_transferred: v.optional(v.number()),
+  files_deleted: v.optional(v.number()),
+  seconds: v.optional(v.number()),
+  reason: v.optional(v.pipe(v.string(), v.description("Why it would be staged, or why it was left alone: `fresh`"))),
+  age_seconds: v.optional(v.pipe(v.number(), v.description("How long ago a fresh copy was synced"))),
+  missing: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that could not be staged")),
+  kept: v.pipe(
+    v.array(NAMED_FILE_SCHEMA),
+    v.description("Files that were changed on scratch and left as they are there"),
+  ),
+  warnings: v.array(v.string()),
+});
+
+type SyncResult = v.InferOutput<typeof SYNC_RESULT_SCHEMA>;
+
+/** One variable's part of the answer. */
+export interface SyncItem {
+  readonly variable: Variable;
+  /** Whether the shell may be told to use the target. */
+  readonly usable: boolean;
+  readonly result?: SyncResult;
+  readonly failure?: Failure;
+}
+
+/** The part of a variable that was staged, or could not be. */
+export function stagedItem(variable: Variable, result: StageResult): SyncItem {
+  const base = resultBase(variable);
+  if (result.status === "skipped") {
+    return {
+      variable,
+      usable: true,
+      result: { ...base, status: "skipped", reason: "fresh", age_seconds: result.ageSeconds },
+    };
+  }
+  if (result.status === "synced") {
+    const { outcome } = result;
+    return {
+      variable,
+      usable: true,
+      result: {
+        ...base,
+        status: "synced",
+        complete: result.completeness === "complete",
+        engine: outcome.engine,
+        files_transferred: outcome.filesTransferred,
+        bytes_transferred: outcome.bytesTransferred,
+        files_deleted: outcome.deleted.length,
+        seconds: outcome.seconds,
+        missing: listMissing(outcome),
+        kept: outcome.kept.map(({ path, reason }) => ({ path, reason })),
+        warnings: result.warnings.map(({ text }) => text),
+      },
+    };
+  }
+  const failure = failureOf(variable.name, result.error);
+  return result.status === "source-missing"
+    ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
+    : { variable, usable: false, failure };
+}
+
+/** The part of a variable that would be staged. */
+export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
+  const base = resultBase(variable);
+  if (plan.status === "skipped") {
+    return { variable, usable: false, result: { ...base, status: "skipped", reason: "fresh" } };
+  }
+  if (plan.status === "would-sync") {
+    return {
+      variable,
+      usable: false,
+      result: {
+        ...base,
+        status: "dry-run",
+        reason: plan.reason,
+        files_transferred: plan.files,
+        bytes_transferred: plan.bytes,
+        files_deleted: plan.deletions,
+      },
+    };
+  }
+  const failure = failureOf(variable.name, plan.error);
+  return plan.status === "source-missing"
+    ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
+    : { variable, usable: false, failure };
+}
+
+function resultBase({ name, source, target }: Variable): Omit<SyncResult, "status"> {
+  return { name, source, target, missing: [], kept: [], warnings: [] };
+}
+
+/** Each path once: either side may have refused the same directory. */
+function listMissing({ missing }: TransferOutcome): SyncResult["missing"] {
+  return [...new Map(missing.map(({ path, reason }) => [path, { path, reason }])).values()];
+}
+
+/** So many missing files are named with their reasons; --json has all of them. */
+const NAMED_FILES = 10;
+
+/** Tells people what became of a variable; `details` also how old a fresh copy is. */
+export function tellStaged(
+  { variable, result: told }: SyncItem,
+  result: StageResult,
+  extent: "details" | "in short",
+  context: Context,
+): void {
+  const subject = variable.name;
+  if (result.status === "skipped") {
+    const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
+    context.report({ type: "done", subject, outcome: "idle", text });
+  } else if (result.status === "synced") {
+    for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
+    const missing = told?.missing ?? [];
+    // The warning names one and why.
+    if (missing.length > 1) {
+      for (const { path, reason } of missing.slice(0, NAMED_FILES)) {
+        context.report({ type: "note", subject, text: `${printable(path)}: ${printable(reason)}` });
+      }
+    }
+    const { filesTransferred, bytesTransferred, seconds, engine, deleted } = result.outcome;
+    const moved = filesTransferred === 0 && deleted.length === 0
+      ? "up to date"
+      : `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`;
+    const removed = deleted.length === 0 ? "" : `, ${formatFiles(deleted.length)} removed`;
+    const lacks = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} missing`;
+    const text = `${moved}${removed}${lacks} in ${formatDuration(seconds)} (${engine})`;
+    const outcome = result.completeness === "complete" ? "good" : "incomplete";
+    context.report({ type: "done", subject, outcome, text });
+  } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
+}
+
+/** What would be done with a variable, in a line. */
+export function describePlan(plan: StagePlan): string {
+  if (plan.status === "skipped") return "fresh, would be left alone";
+  if (plan.status !== "would-sync") return "can't be staged";
+  const deletions = plan.deletions === 0 ? "" : `, ${formatFiles(plan.deletions)} would be removed`;
+  return `${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied${deletions}: ${plan.reason}`;
+}
