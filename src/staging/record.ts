@@ -6,9 +6,12 @@ import type { TransferOutcome } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
 import { writeRecordedSource } from "./recorded_source.ts";
 
+/** A record that is older is written again, though it says the same. */
+const RENEWAL_SECONDS = 24 * 3600;
+
 /**
- * Records a transfer between a variable's source and target. A manifest that says the same as before gets a new time all the
- * same: scratch removes files by age, and this one would be gone long before the copy it is about.
+ * Records a transfer between a variable's source and target. A manifest that says the same as before is written again once
+ * a day all the same: scratch removes files by age, and this one would be gone long before the copy it is about.
  */
 export async function recordTransfer(
   layout: VariableLayout,
@@ -16,17 +19,15 @@ export async function recordTransfer(
   outcome: Pick<TransferOutcome, "manifest" | "recordChanged">,
   system: Pick<System, "now">,
 ): Promise<void> {
-  if (outcome.recordChanged || !await renewTime(layout.manifest, system.now() / 1000)) {
+  if (outcome.recordChanged || await isAged(layout.manifest, system.now())) {
     await writeManifest(layout.manifest, outcome.manifest);
   }
   await writeRecordedSource(layout, source);
   await removeNotes(layout.notes);
 }
 
-/** Whether there was a file to give the time to. */
-async function renewTime(path: string, nowSeconds: number): Promise<boolean> {
-  return await Deno.utime(path, nowSeconds, nowSeconds).then(() => true, (error) => {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  });
+/** Whether a file is old or not there. */
+async function isAged(path: string, nowMilliseconds: number): Promise<boolean> {
+  const writtenAt = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? 0;
+  return nowMilliseconds - writtenAt > RENEWAL_SECONDS * 1000;
 }
