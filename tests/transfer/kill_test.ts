@@ -3,20 +3,38 @@ import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, makeNastyTree, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-/** How often to kill, more by hand: EULER_FILES_TEST_KILLS=100 scripts/deno test -A tests/transfer/kill_test.ts */
-const KILLS = Number(Deno.env.get("EULER_FILES_TEST_KILLS") ?? 4);
+/** How often to kill in a row; more by hand: EULER_FILES_TEST_KILLS=1000 scripts/deno test -A tests/transfer/kill_test.ts */
+const KILLS = Number(Deno.env.get("EULER_FILES_TEST_KILLS") ?? 100);
 const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;
 
-/** Starts a transfer in a process of its own and kills it with all its helpers after a while. */
-async function runAndKill(request: object, afterMilliseconds: number): Promise<void> {
+/** Starts a transfer in a process of its own and kills it with all its helpers after a while, unless it has ended by then. */
+async function runAndKill(request: object, afterMilliseconds: number): Promise<"killed" | "ended"> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", "--no-prompt", RUNNER, JSON.stringify(request)],
     stdout: "null",
     stderr: "null",
   }).spawn();
   const timer = setTimeout(() => child.kill("SIGKILL"), afterMilliseconds);
-  await child.status;
+  const { signal } = await child.status;
   clearTimeout(timer);
+  return signal === "SIGKILL" ? "killed" : "ended";
+}
+
+/** Fails if a file below `root` with one name has another content than its namesake: others have a second name, the old file's. */
+async function assertWhole(root: string, namesakes: string): Promise<void> {
+  const script = `
+import filecmp, os, stat, sys
+root, namesakes = map(os.fsencode, sys.argv[1:])
+for directory, directories, files in os.walk(root):
+    if b".euler-files-partial" in directories: directories.remove(b".euler-files-partial")
+    for name in files:
+        path = os.path.join(directory, name)
+        state = os.lstat(path)
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1: continue
+        if not filecmp.cmp(path, os.path.join(namesakes, os.path.relpath(path, root)), shallow=False): sys.exit(f"half of {path!r}")
+`;
+  const { success, stderr } = await new Deno.Command("python3", { args: ["-c", script, root, namesakes] }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
 }
 
 async function makeTree(root: string): Promise<void> {
@@ -29,11 +47,20 @@ async function makeTree(root: string): Promise<void> {
   );
 }
 
+/** Gives every file of the receiving side a second name and all of the sending one, the working directory, other content. */
+const CHANGE_ALL = (receiver: string, second: string) =>
+  `rm -rf ${second}; cp -al ${receiver} ${second}; stamp=$RANDOM$RANDOM; for i in $(seq 3000); do echo $stamp $i >many/$i; done; ` +
+  "head -c $((60 + RANDOM % 60))M /dev/zero >large";
+
 testTrees("killed at random moments while unpublished, one clean run makes it equal", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeTree(from);
-  for (let turn = 0; turn < KILLS; turn++) await runAndKill(requestFor(from, to), 120 + Math.random() * 500);
+  for (let turn = 0; turn < KILLS; turn++) {
+    const end = await runAndKill(requestFor(from, to), 120 + Math.random() * 500);
+    // What is there already can't be killed half-way.
+    if (end === "ended") await shell(`chmod -R u+rwx ${to}; rm -rf ${to}`);
+  }
   const outcome = await transferTree(requestFor(from, to), testSystem());
   assert.equal(outcome.status, "complete");
   assert.equal(await differences(from, to), "");
@@ -43,21 +70,17 @@ testTrees("killed in place, each file is the old or the new one, and one clean r
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeTree(from);
-  const { manifest } = await transferTree(requestFor(from, to), testSystem());
-  await shell(
-    `cp -al ${to} ${place.path}/old; for i in $(seq 3000); do echo new $i >many/$i; done; head -c 90M /dev/zero >large`,
-    from,
-  );
+  await transferTree(requestFor(from, to), testSystem());
+  const changeAll = async () => await shell(CHANGE_ALL(to, `${place.path}/old`), from);
+  await changeAll();
   const request = requestFor(from, to, { publish: "in-place" });
   for (let turn = 0; turn < KILLS; turn++) {
-    await runAndKill(request, 120 + Math.random() * 300);
+    const end = await runAndKill(request, 120 + Math.random() * 300);
     // A name holds the old file (the same inode as before), or has all of the new content.
-    await shell(
-      `find . -type f -links 1 -print0 | while IFS= read -r -d '' f; do cmp -s "$f" "${from}/$f" || { echo "$f" >&2; exit 1; }; done`,
-      to,
-    );
+    await assertWhole(to, from);
+    if (end === "ended") await changeAll();
   }
-  const outcome = await transferTree({ ...request, baseline: manifest }, testSystem());
+  const outcome = await transferTree(request, testSystem());
   assert.equal(outcome.status, "complete");
   assert.equal(await differences(from, to), "");
 });
@@ -69,23 +92,18 @@ testTrees(
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await makeTree(home);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-    await shell(`cp -al ${home} ${place.path}/old`);
-    await shell(
-      "for i in $(seq 3000); do echo new $i >many/$i; done; head -c 90M /dev/zero >large; echo new >brought",
-      scratch,
-    );
+    const changeAll = async () =>
+      await shell(`${CHANGE_ALL(home, `${place.path}/old`)}; echo new $RANDOM >brought`, scratch);
+    await changeAll();
     const request = requestFor(scratch, home, {
       policy: "stage-out",
       publish: "in-place",
       notes: `${place.path}/notes`,
     });
     for (let turn = 0; turn < KILLS; turn++) {
-      await runAndKill(request, 120 + Math.random() * 600);
-      await shell(
-        `find . -path ./.euler-files-partial -prune -o -type f -links 1 -print0 |
-        while IFS= read -r -d '' f; do cmp -s "$f" "${scratch}/$f" || { echo "$f" >&2; exit 1; }; done`,
-        home,
-      );
+      const end = await runAndKill(request, 120 + Math.random() * 600);
+      await assertWhole(home, scratch);
+      if (end === "ended") await changeAll();
     }
     const outcome = await transferTree({ ...request, baseline: manifest }, testSystem());
     assert.equal(outcome.status, "complete");
