@@ -7,6 +7,7 @@ import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { partDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
@@ -14,6 +15,7 @@ import { namesLacking, observeVariable } from "./observe.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
+import type { Variable } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
 /** How many file names a marker keeps to look for later. */
@@ -34,7 +36,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   await turn.confirm();
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
 
-  const warnings = outcomeWarnings(variable.name, outcome);
+  const warnings = outcomeWarnings(variable, outcome);
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
       text: "the record of the last transfer was gone, so what was removed at home meanwhile stays on scratch",
@@ -100,7 +102,7 @@ function transferError(name: string, outcome: TransferOutcome): CliError {
   });
 }
 
-function outcomeWarnings(name: string, outcome: TransferOutcome): StageWarning[] {
+function outcomeWarnings(variable: Variable, outcome: TransferOutcome): StageWarning[] {
   const warnings: StageWarning[] = [];
   if (outcome.missing.length > 0) {
     // Either side may have refused the same directory.
@@ -108,18 +110,17 @@ function outcomeWarnings(name: string, outcome: TransferOutcome): StageWarning[]
     const why = outcome.vanishedOnly ? "vanished during the transfer" : outcome.missing[0]!.reason;
     warnings.push({
       text: `${formatFiles(paths.length)} could not be staged (${why}): ${listSome(paths)}`,
-      hint: `${name} is usable without them, and the next sync tries again`,
+      hint: `${variable.name} is usable without them, and the next sync tries again`,
     });
   }
-  if (outcome.kept.length > 0) {
+  const { warnings: damaged, others } = partDamaged(variable, outcome.kept);
+  if (others.length > 0) {
     warnings.push({
-      text: `${formatFiles(outcome.kept.length)} changed on scratch and kept: ${
-        listSome(outcome.kept.map(({ path }) => path))
-      }`,
-      hint: `bring them home with \`euler-files push --var ${name}\``,
+      text: `${formatFiles(others.length)} changed on scratch and kept: ${listSome(others)}`,
+      hint: `bring them home with \`euler-files push --var ${variable.name}\``,
     });
   }
-  return warnings;
+  return [...warnings, ...damaged];
 }
 
 async function recordCompletion(

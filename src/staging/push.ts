@@ -15,6 +15,7 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
+import { partDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
@@ -199,23 +200,12 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
 }
 
 function keptWarnings(variable: Variable, kept: readonly KeptPath[]): StageWarning[] {
-  const pathsOf = (which: readonly KeptPath[]) => which.map(({ path }) => path);
-  const damaged = pathsOf(kept.filter(({ reason }) => reason === "damaged"));
-  const ahead = pathsOf(kept.filter(({ reason }) => reason !== "damaged"));
-  const warnings: StageWarning[] = [];
-  if (ahead.length > 0) {
-    warnings.push({
-      text: `${formatFiles(ahead.length)} left as at home, where they are newer or were removed: ${listSome(ahead)}`,
-      hint: `compare with the copies in "${variable.target}"`,
-    });
-  }
-  if (damaged.length > 0) {
-    warnings.push({
-      text: `${formatFiles(damaged.length)} on scratch without all of its content, not pushed: ${listSome(damaged)}`,
-      hint: `get them again with \`euler-files sync --force --var ${variable.name}\``,
-    });
-  }
-  return warnings;
+  const { warnings, others } = partDamaged(variable, kept);
+  if (others.length === 0) return warnings;
+  return [{
+    text: `${formatFiles(others.length)} left as at home, where they are newer or were removed: ${listSome(others)}`,
+    hint: `compare with the copies in "${variable.target}"`,
+  }, ...warnings];
 }
 
 function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {

@@ -25,7 +25,13 @@ export async function compareTrees(
   await walkTrees(
     {
       ...{ from, to, baseline: undefined },
-      rules: { policy: "mirror", precision: "nanoseconds", removals: "baseline", publish: "in-place" },
+      rules: {
+        policy: "mirror",
+        precision: "nanoseconds",
+        removals: "baseline",
+        publish: "in-place",
+        unrecorded: "unknown",
+      },
     },
     {
       onPlan(plan) {

@@ -32,6 +32,11 @@ export interface DecisionRules {
   readonly precision: TimePrecision;
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
+  /**
+   * What a name is that stands on the receiving side and in no record: `somebody's`, where everything we brought is recorded;
+   * `unknown`, where there is no record at all, and then the newer side wins.
+   */
+  readonly unrecorded: "somebody's" | "unknown";
   /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
   readonly publish: "unpublished" | "in-place";
 }
@@ -141,7 +146,9 @@ function decideSourceDirectory(
     // A file or link stands where the directory belongs.
     const mayGo = isOurs(rules) ||
       (rules.policy === "stage-in" &&
-        (base === undefined ? !isNewer(to, from) : sameContent(to, base, rules.precision)));
+        (base === undefined
+          ? rules.unrecorded === "unknown" && !isNewer(to, from)
+          : sameContent(to, base, rules.precision)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "stage-out" && base?.type === "directory") {
@@ -182,6 +189,7 @@ function decideFile(
   if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
+    if (rules.unrecorded === "somebody's") return keep(draft, from.name, "changed there", base);
     return isNewer(to, from, rules.precision) ? keep(draft, from.name, "newer there", base) : bring(draft, from, to);
   }
   if (rules.policy === "stage-out" && same(from, base)) {
@@ -189,7 +197,8 @@ function decideFile(
     draft.records.push([from.name, base]);
     return;
   }
-  if (same(to, base) || (rules.policy === "stage-in" && isDamaged(to, base))) return bring(draft, from, to);
+  if (same(to, base)) return bring(draft, from, to);
+  if (rules.policy === "stage-in" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
   keep(draft, from.name, "changed there", base);
 }
 
@@ -235,7 +244,11 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
     return;
   }
   const recorded = base !== undefined && base.type === to.type;
-  if (!recorded && rules.removals === "baseline") return;
+  if (!recorded && rules.removals === "baseline") {
+    // Something else was made of what we brought.
+    if (base !== undefined) keep(draft, to.name, "gone at the source, changed there", base);
+    return;
+  }
   if (to.type === "directory") {
     removeExtra(draft, to);
   } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.precision))) {

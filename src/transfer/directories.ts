@@ -122,14 +122,19 @@ export class Directories {
     how: "tar" | RsyncOptions,
   ): Promise<void> {
     const { from, to, workplace, system } = this.place;
+    const root = part.filter(({ directory }) => directory === "");
+    if (how !== "tar" && root.length > 0 && part.length > 1) {
+      await this.#finishSome(part.filter(({ directory }) => directory !== ""), how);
+      return await this.#finishSome(root, how);
+    }
     const deepestFirst = part.map(({ directory }) => directory).toSorted((one, other) => depthOf(other) - depthOf(one));
     const names = deepestFirst.map((directory) => directory === "" ? "." : `./${directory}`);
     const listFile = await workplace.writeList(names);
     const owners = workplace.ownersOf(part.map(({ self }) => self));
     if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners, modes: "same" }, system);
     else {
-      // rsync takes a listed "." for the files in it as well (rsync(1), --dirs), even those that shall be left alone.
-      const extraArgs = ["--include=*/", "--exclude=*", ...how.extraArgs];
+      // rsync takes a listed "." for what is in it as well (rsync(1), --dirs), even where that shall be left alone.
+      const extraArgs = [...(root.length > 0 ? [] : ["--include=*/"]), "--exclude=*", ...how.extraArgs];
       await runRsync(
         { ...how, from, to, extraArgs, listFile, sparse: "none" },
         await workplace.rsync(),

@@ -86,11 +86,12 @@ export function isNewer(one: EntryState, other: EntryState, precision: TimePreci
 }
 
 /**
- * Whether a file is the recorded one after a crash: the time of then, and less or more in it. Nobody who writes leaves the
- * time; a node that goes down may leave a file empty or cut. A time of whole seconds says too little, except of an empty one.
+ * Whether a file may be the recorded one after a crash: the time of then, and less in it. Who writes rarely leaves the time,
+ * while a node that goes down may leave a file empty or cut. Only a person can tell. A time of whole seconds says too little,
+ * except of an empty file.
  */
 export function isDamaged(state: EntryState, recorded: EntryState): boolean {
-  if (state.type !== "file" || recorded.type !== "file" || state.sizeBytes === recorded.sizeBytes) return false;
+  if (state.type !== "file" || recorded.type !== "file" || state.sizeBytes >= recorded.sizeBytes) return false;
   if (state.mtimeSeconds !== recorded.mtimeSeconds) return false;
   return state.sizeBytes === 0
     ? sameTime(state, recorded)

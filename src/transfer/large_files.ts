@@ -90,8 +90,10 @@ export class LargeFiles {
     const missing: MissingItem[] = [];
     const miss = (item: Item, reason: string, how: "vanished" | "failed" = "failed") =>
       missing.push({
-        ...{ item, reason, vanished: how === "vanished" },
-        receiver: this.#failed.has(item) ? "as it was" : "touched",
+        ...{ reason, vanished: how === "vanished" },
+        ...(this.#failed.has(item)
+          ? { item, receiver: "as it was" }
+          : { item: { ...item, replaces: item.entry }, receiver: "touched" }),
       });
     for (const item of all) {
       const entry = now.get(pathOf(item));

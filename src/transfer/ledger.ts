@@ -31,8 +31,8 @@ export class Ledger {
     for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
     for (const item of outcome.overtaken) this.keep(item, "changed there");
     for (const { item, reason, vanished, receiver } of outcome.missing) {
-      // What stands there is what was recorded, or nobody knows what it is.
-      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
+      // What we left there is ours: the next transfer may replace it.
+      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : item.replaces);
       this.tally.missing.push({ path: pathOf(item), reason, vanished });
     }
     this.tally.lastWords.push(...outcome.lastWords);

@@ -63,7 +63,13 @@ class Packing {
   }
 
   async run(): Promise<PackOutcome> {
-    const rules = { policy: "mirror", precision: "nanoseconds", removals: "baseline", publish: "in-place" } as const;
+    const rules = {
+      policy: "mirror",
+      precision: "nanoseconds",
+      removals: "baseline",
+      publish: "in-place",
+      unrecorded: "unknown",
+    } as const;
     await walkTrees(
       { from: this.request.root, to: undefined, baseline: EMPTY_MANIFEST, rules },
       {

@@ -1,6 +1,7 @@
 // The unit of copying: so many files that starting a process for them is worth it. What didn't arrive as it should is tried
 // once more and then named.
 import { messageOf } from "../errors.ts";
+import { sameContent } from "./entry.ts";
 import { isReachable } from "../system/file_names.ts";
 import {
   type Attempt,
@@ -31,7 +32,7 @@ export interface MissingItem {
   readonly item: Item;
   readonly reason: string;
   readonly vanished: boolean;
-  /** Whether what stands where it goes is still what the walk saw. */
+  /** Whether what stands where it goes is still what the walk saw; `touched`: we left there what the item replaces now. */
   readonly receiver: "as it was" | "touched";
 }
 
@@ -54,21 +55,26 @@ export async function moveShard(items: readonly Item[], writer: Writer, place: S
   const failed = attempts.slice(1).flatMap((attempt) => attempt.failed);
   if (writer.kind === "tar") await discard(failed, place);
   const lastWords = [...new Set(attempts.flatMap((attempt) => attempt.lastWords))];
-  const leaveOut = writer.kind === "rsync" && writer.options.extraArgs.length > 0 &&
-    attempts.slice(1).every(({ code }) => code === 0);
   const before = new Map(items.map((item) => [pathOf(item), item.replaces]));
-  const missing = await Promise.all(failed.map(async (item): Promise<Missing> => ({
-    item,
-    reason: await reasonFor(item, lastWords, place),
-    vanished: false,
-  })));
+  const isUntouched = (item: Item) => isStill(before.get(pathOf(item)), item.replaces);
+  // Where rsync did nothing and found nothing wrong, the user's arguments made it leave the file out.
+  const mayLeaveOut = writer.kind === "rsync" && writer.options.extraArgs.length > 0 &&
+    attempts.slice(1).every(({ code }) => code === 0);
+  const isLeftOut = (item: Item) =>
+    mayLeaveOut && isUntouched(item) && (item.replaces === undefined || !sameContent(item.entry, item.replaces));
+  const missing = await Promise.all(
+    failed.filter((item) => !isLeftOut(item)).map(async (item): Promise<Missing> => ({
+      item,
+      reason: await reasonFor(item, lastWords, place),
+      vanished: false,
+    })),
+  );
   const gone = now.gone.map((item): Missing => ({ item, reason: "it vanished while it was copied", vanished: true }));
-  const receiverOf = ({ item }: Missing) =>
-    isStill(before.get(pathOf(item)), item.replaces) ? "as it was" as const : "touched" as const;
+  const receiverOf = ({ item }: Missing) => isUntouched(item) ? "as it was" as const : "touched" as const;
   return {
     arrived: attempts.flatMap((attempt) => attempt.arrived),
-    missing: [...gone, ...(leaveOut ? [] : missing)].map((one) => ({ ...one, receiver: receiverOf(one) })),
-    leftOut: leaveOut ? failed : [],
+    missing: [...gone, ...missing].map((one) => ({ ...one, receiver: receiverOf(one) })),
+    leftOut: failed.filter(isLeftOut),
     overtaken: attempts.flatMap((attempt) => attempt.overtaken),
     lastWords,
   };

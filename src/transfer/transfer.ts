@@ -164,6 +164,7 @@ async function walkRequest(request: TransferRequest): Promise<WalkRequest> {
     precision: request.baseline?.precision ?? "nanoseconds",
     removals: deletesAll || unused ? "all" : "baseline",
     publish: request.publish,
+    unrecorded: request.baseline === undefined ? "unknown" : "somebody's",
   };
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules };

@@ -61,19 +61,22 @@ Deno.test("push keeps a file that is newer at home, and names it", async () => {
   assert.deepEqual(again.results[0].kept.map(({ path }: { path: string }) => path), ["hub/a"]);
 });
 
-Deno.test("push leaves a copy that a crash emptied where it is, and says how to get it again", async () => {
+Deno.test("a copy that a crash may have emptied is left alone by push and sync, and both say what to do", async () => {
   await using world = await syncedWorld();
-  await Deno.writeTextFile(world.path(`${TARGET}/hub/a`), "");
-  await new Deno.Command("touch", {
-    args: ["-r", world.path(`${SOURCE}/hub/a`), world.path(`${TARGET}/hub/a`)],
-  }).output();
+  const copy = world.path(`${TARGET}/hub/a`);
+  await Deno.writeTextFile(copy, "");
+  await new Deno.Command("touch", { args: ["-r", world.path(`${SOURCE}/hub/a`), copy] }).output();
   const run = await world.run(["push"]);
   assert.equal(run.code, 0, run.stderr);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a1");
-  assert.match(run.stderr, /1 file on scratch without all of its content, not pushed: hub/);
-  assert.match(run.stderr, /euler-files sync --force --var HF_HOME/);
+  for (const { stderr } of [run, await world.run(["sync", "--force"])]) {
+    assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/a/);
+    assert.match(stderr, new RegExp(`rm ${copy} && euler-files sync --force --var HF_HOME`));
+  }
+  assert.equal(await Deno.readTextFile(copy), "");
+  await Deno.remove(copy);
   assert.equal((await world.run(["sync", "--force"])).code, 0);
-  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/a`)), "a1");
+  assert.equal(await Deno.readTextFile(copy), "a1");
 });
 
 Deno.test("an edit at home since the last sync survives a push of the older copy", async () => {

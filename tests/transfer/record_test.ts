@@ -38,25 +38,72 @@ testTrees("one file that can't come leaves the rest usable, however often it is 
   assert.deepEqual(third.missing.map(({ path }) => path), ["closed"]);
 });
 
-testTrees("a copy that a crash cut short is brought again, and never goes home", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-  await shell(
-    `mkdir ${home}; cd ${home}; head -c 9000 /dev/urandom >empty; head -c 9000 /dev/urandom >cut; echo mine >edited`,
-  );
-  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  await shell(
-    `: >empty; touch -r ${home}/empty empty; truncate -s 4096 cut; touch -r ${home}/cut cut; echo work >edited`,
-    scratch,
-  );
-  const push = requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: manifest });
-  const pushed = await transferTree(push, testSystem());
-  assert.deepEqual(pushed.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
-    { path: "cut", reason: "damaged" },
-    { path: "empty", reason: "damaged" },
-  ]);
-  assert.equal(await shell("stat -c %s empty cut; cat edited", home), "9000\n9000\nwork\n");
-  const update = requestFor(home, scratch, { publish: "in-place", baseline: pushed.manifest, depth: "look-at-all" });
-  assert.deepEqual((await transferTree(update, testSystem())).kept, []);
-  assert.equal(await differences(home, scratch), "");
-});
+testTrees(
+  "a copy that a crash may have cut short is told, never goes home, and is brought again once it is removed",
+  async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(
+      `mkdir ${home}; cd ${home}; head -c 9000 /dev/urandom >empty; head -c 9000 /dev/urandom >cut; echo mine >edited; echo long >grown`,
+    );
+    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+    await shell(
+      `: >empty; touch -r ${home}/empty empty; truncate -s 4096 cut; touch -r ${home}/cut cut; echo work >edited
+     echo longer >grown; touch -r ${home}/grown grown`,
+      scratch,
+    );
+    const damaged = [{ path: "cut", reason: "damaged" }, { path: "empty", reason: "damaged" }];
+    const byPath = (one: { path: string }, other: { path: string }) => one.path < other.path ? -1 : 1;
+    const push = requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: manifest });
+    const pushed = await transferTree(push, testSystem());
+    assert.deepEqual(pushed.kept.toSorted(byPath), damaged);
+    assert.equal(await shell("stat -c %s empty cut; cat edited grown", home), "9000\n9000\nwork\nlonger\n");
+    const update = requestFor(home, scratch, { publish: "in-place", baseline: pushed.manifest, depth: "look-at-all" });
+    const told = await transferTree(update, testSystem());
+    assert.deepEqual(told.kept.toSorted(byPath), damaged);
+    await shell("rm empty cut", scratch);
+    await transferTree({ ...update, baseline: told.manifest }, testSystem());
+    assert.equal(await differences(home, scratch), "");
+  },
+);
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(`${engine}: what a job made on scratch is not replaced by what home has under the same name`, async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(`mkdir ${home}; echo x >${home}/x; echo y >${home}/y`);
+    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+    await shell("echo work >notes; echo work >later; rm y; ln -s x y", scratch);
+    await shell("echo other >notes; touch -d '+1 hour' notes; mkdir later; echo z >later/z; rm y", home);
+    const update = requestFor(home, scratch, { engine, publish: "in-place", baseline: manifest });
+    const outcome = await transferTree(update, testSystem());
+    assert.deepEqual(outcome.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
+      { path: "later", reason: "in the way" },
+      { path: "notes", reason: "changed there" },
+      { path: "y", reason: "gone at the source, changed there" },
+    ]);
+    assert.equal(await shell("cat notes later; readlink y", scratch), "work\nwork\nx\n");
+    await shell("echo back >y", home);
+    const again = await transferTree({ ...update, baseline: outcome.manifest }, testSystem());
+    assert.equal(again.kept.length, 3);
+    assert.equal(await shell("readlink y", scratch), "x\n");
+  });
+}
+
+testTrees(
+  "a file that would not stand still for rsync is missing, whatever arguments the user has; the next run brings it",
+  async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(`mkdir ${home}; cd ${home}; echo v1 >f; echo x >g; echo log >left.log`);
+    const system = await systemWith(`${place.path}/bin`, {
+      rsync: `"$REAL" "$@"; code=$?; echo more >>${home}/f; exit $code`,
+    });
+    const request = requestFor(home, scratch, { engine: "rsync", extraArgs: ["--exclude=*.log"], publish: "in-place" });
+    const first = await transferTree(request, system);
+    assert.deepEqual([first.status, first.missing.map(({ path }) => path)], ["partial", ["f"]]);
+    const second = await transferTree({ ...request, baseline: first.manifest }, testSystem());
+    assert.deepEqual([second.status, second.kept], ["complete", []]);
+    assert.equal(await shell(`cmp f ${home}/f; ls`, scratch), "f\ng\n");
+  },
+);

@@ -24,7 +24,8 @@ function stageIn({ home, scratch, baseline }: Model): void {
       if (to === undefined || to === base) baseline.delete(path);
       continue;
     }
-    const mayWrite = to === undefined || (base === undefined ? from > to : to === base);
+    // What stands there and isn't recorded is somebody's.
+    const mayWrite = to === undefined || to === base;
     if (mayWrite) scratch.set(path, from);
     if (scratch.get(path) === from) baseline.set(path, from);
   }
@@ -34,7 +35,8 @@ function stageOut({ home, scratch, baseline }: Model): void {
   for (const path of PATHS) {
     const [from, to, base] = [scratch.get(path), home.get(path), baseline.get(path)];
     if (from === undefined || from === base) continue;
-    const mayWrite = to === undefined || (base === undefined ? from > to : to === base);
+    // What stands there and isn't recorded is somebody's.
+    const mayWrite = to === undefined || to === base;
     if (mayWrite) home.set(path, from);
     if (home.get(path) === from) baseline.set(path, from);
   }
