@@ -133,6 +133,10 @@ async function recordCompletion(
   const source = facts.source;
   const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
   if (source.state !== "directory" || target.state !== "directory") return;
+  const recorded = outcome.manifest.entriesOf("");
+  const lacking = namesLacking(source, target);
+  // What arrived and is gone again was purged meanwhile; only what never came was left out.
+  if (lacking.some((name) => recorded?.has(name) === true)) return;
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
     source_mtime: source.newestMtimeSeconds,
@@ -142,7 +146,7 @@ async function recordCompletion(
     target_device: target.device,
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
-    left_out: [...namesLacking(source, target)],
+    left_out: [...lacking],
     sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,

@@ -1,5 +1,6 @@
 // Reads the facts about one variable: source, target, marker. Decides nothing, changes nothing.
 import { messageOf } from "../errors.ts";
+import { UNFINISHED } from "../transfer/own_names.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
 
@@ -86,8 +87,10 @@ export async function observeSource(path: string): Promise<SourceFacts> {
     const mtimeMilliseconds = self.mtime?.getTime() ?? 0;
     const children = new Map<string, string>();
     let newest = mtimeMilliseconds;
-    const infos = await Promise.all(names.map((name) => Deno.lstat(`${path}/${name}`)));
+    const infos = await Promise.all(names.map((name) => lstatIfThere(`${path}/${name}`)));
     infos.forEach((info, place) => {
+      // A temporary file of somebody, say.
+      if (info === undefined) return;
       const mtime = info.mtime?.getTime() ?? 0;
       newest = Math.max(newest, mtime);
       children.set(names[place]!, `${info.ino}\0${mtime}\0${info.isFile ? info.size : ""}`);
@@ -98,7 +101,7 @@ export async function observeSource(path: string): Promise<SourceFacts> {
       fingerprint: await shortHash([mtimeMilliseconds, ...lines].join("\n")),
       newestMtimeSeconds: newest / 1000,
       mtimeMilliseconds,
-      names,
+      names: [...children.keys()],
       children,
     };
   } catch (error) {
@@ -116,8 +119,15 @@ export function namesLacking(source: SourceDirectory, target: TargetDirectory): 
 
 async function namesIn(path: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) names.push(entry.name);
+  for await (const entry of Deno.readDir(path)) if (entry.name !== UNFINISHED) names.push(entry.name);
   return names;
+}
+
+async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+  return await Deno.lstat(path).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
 }
 
 type TargetLook = Deno.FileInfo | Exclude<TargetFacts, TargetDirectory>;

@@ -147,7 +147,6 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
   const basis = await findPushBasis(variable, settings, facts, system);
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
   const current = currentBefore(facts, variable);
-  await removeMarker(layout.marker);
   const progress = publishProgress(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -158,6 +157,8 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
   const outcome = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
   await turn.confirm();
+  // A push makes the source more like the copy, so until here the marker said nothing wrong.
+  await removeMarker(layout.marker);
   // Where nothing arrived, the record is as good as it was.
   if (outcome.status !== "failed") await recordTransfer(layout, variable.source, outcome, system);
   if (current !== undefined && outcome.status === "complete") {

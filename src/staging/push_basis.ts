@@ -11,8 +11,11 @@ import type { StagingSettings, Variable } from "./variable.ts";
 
 /** What is known of the last transfer between target and source. */
 export type PushBasis =
-  /** `never-staged`: what is on scratch was made there. `lost`: it was staged, and what both had in common isn't known any more. */
-  | { readonly record: "never-staged" | "lost"; readonly baseline: undefined }
+  /**
+   * What both had in common isn't known: it was never staged, or a purge took the record. All of it is written in the same
+   * moment and may go in the same night, so the two can't be told apart.
+   */
+  | { readonly record: "lost"; readonly baseline: undefined }
   | { readonly record: "known"; readonly baseline: Manifest };
 
 /** Finds it. Throws a CliError `refused` for a copy of another source, and for a source that looks unmounted. */
@@ -28,12 +31,11 @@ export async function findPushBasis(
     throw otherSource(variable, recordedSource);
   }
   const baseline = await readManifest(layout.manifest);
-  const basis: PushBasis = baseline !== undefined
-    ? { record: "known", baseline }
-    : { record: recordedSource === undefined ? "never-staged" : "lost", baseline };
+  const basis: PushBasis = baseline !== undefined ? { record: "known", baseline } : { record: "lost", baseline };
   const held = filesHeld(facts, basis);
   if (held !== 0 && await isGone(variable, facts, system)) {
-    throw lostSource(variable, facts, held, [layout.manifest, layout.marker, layout.source]);
+    const records = [layout.manifest, layout.marker, layout.source];
+    throw lostSource(variable, facts, held, basis.record === "lost" && recordedSource === undefined ? [] : records);
   }
   return basis;
 }
@@ -74,8 +76,14 @@ function lostSource(
 ): CliError {
   const state = facts.source.state === "missing" ? "not there" : "empty now";
   const before = held === "unknown" ? "nothing tells what it held before" : `held ${formatFiles(held)} before`;
+  const steps = [
+    ...(facts.source.state === "missing" ? [`mkdir -p ${shellWord(source)}`] : []),
+    ...(records.length === 0 ? [] : [`rm -f ${records.map(shellWord).join(" ")}`]),
+    `euler-files sync --var ${name}`,
+    `euler-files push --var ${name}`,
+  ];
   return new CliError("refused", `Cannot push "${name}": its source "${source}" is ${state}, and ${before}`, {
-    hint: "check that it is mounted; if it was removed on purpose and shall get all that is on scratch, run " +
-      `\`rm -f ${records.map(shellWord).join(" ")}\` first`,
+    hint: "check that it is mounted; if it is empty on purpose and shall get all that is on scratch, run " +
+      `\`${steps.join(" && ")}\``,
   });
 }

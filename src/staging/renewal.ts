@@ -1,6 +1,6 @@
 // The marker after a push: source and target hold the same again, if nobody else changed the source meanwhile.
 import type { System } from "../system/system.ts";
-import { listNames } from "../transfer/emptiness.ts";
+import { isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
@@ -60,22 +60,20 @@ async function isOurWork(push: FinishedPush, now: SourceDirectory, system: Syste
   const checks = await Promise.all(changed.map(async (name) => {
     const state = recorded?.get(name);
     if (state === undefined) return false;
-    if (state.type === "directory") return await isDirectoryOfOurs(push, name);
+    if (state.type === "directory") return await isDirectoryOfOurs(push, name, system);
     return await isAsRecorded(`${push.variable.source}/${name}`, state);
   }));
   return checks.every((isOurs) => isOurs);
 }
 
-/** The push wrote into it, and all its names are known to the record: one that came meanwhile isn't. */
-async function isDirectoryOfOurs({ variable, baseline, outcome }: FinishedPush, name: string): Promise<boolean> {
+/** The push wrote into it, and everything in it is as recorded: what somebody else put there meanwhile isn't. */
+async function isDirectoryOfOurs(
+  { variable, baseline, outcome }: FinishedPush,
+  name: string,
+  system: System,
+): Promise<boolean> {
   if (sameBytes(baseline?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
-  const recorded = outcome.manifest.entriesOf(name);
-  let known = 0;
-  for await (const entry of Deno.readDir(`${variable.source}/${name}`)) {
-    if (recorded?.has(entry.name) !== true) return false;
-    known++;
-  }
-  return known === recorded?.size;
+  return await isAsRecordedIn(variable.source, name, outcome.manifest, system);
 }
 
 function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {

@@ -89,7 +89,11 @@ async function signOfLife(path: string): Promise<string | undefined> {
   return info === undefined ? undefined : `${info.ino} ${info.mtime?.getTime()}`;
 }
 
-async function isDeadHere(holder: LockHolder | undefined, system: System): Promise<boolean> {
+/** Whether a process was one of this node and is no more. */
+export async function isDeadHere(
+  holder: Pick<LockHolder, "host" | "pid"> | undefined,
+  system: Pick<System, "hostName">,
+): Promise<boolean> {
   if (holder === undefined || holder.host !== system.hostName) return false;
   return await Deno.stat(`/proc/${holder.pid}`).then(() => false, (error) => error instanceof Deno.errors.NotFound);
 }

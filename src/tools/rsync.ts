@@ -62,6 +62,13 @@ export interface RsyncRequest {
 const DESTRUCTIVE = /^--(del|remove-s|force|inplace|append|backup|suffix|existing|ignore-(existing|non-existing))/;
 const WITH_VALUE = ["--backup-dir", "--suffix"];
 
+/** Whether arguments keep files back: how much is copied with them, only rsync knows. */
+export function keepsFilesBack(extraArgs: readonly string[]): boolean {
+  return extraArgs.some((argument) =>
+    /^(--(exclude|include|filter|cvs-exclude|max-size|min-size)|-\w*[fFC])/.test(argument)
+  );
+}
+
 /** The user's extra arguments without those that remove something, and without the value behind such a one. */
 export function withoutDestructive(extraArgs: readonly string[]): string[] {
   return extraArgs.filter((argument, at) => {

@@ -65,7 +65,11 @@ export class Directories {
     }
     // One that is private on scratch may hold tokens; those above it are made each with its own mode.
     if (directory.includes("/")) await this.make(directory.slice(0, directory.lastIndexOf("/")));
-    const { mode } = await Deno.lstat(`${this.place.from}/${directory}`);
+    const mode = await Deno.lstat(`${this.place.from}/${directory}`).then((info) => info.mode, (error) => {
+      // A purge was quicker; what is in it will be told.
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw error;
+    });
     await Deno.mkdir(this.#target(directory), { recursive: true, mode: (mode ?? 0o777) & 0o777 | 0o700 });
   }
 

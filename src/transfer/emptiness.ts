@@ -1,6 +1,9 @@
-// Whether there is anything in a directory. Deno's own listing can't tell: it passes over names that are not UTF-8.
+// What is in a single directory: anything at all, these names, what was recorded. Deno's own listing can't tell: it passes over
+// names that are not UTF-8.
 import type { System } from "../system/system.ts";
+import { sameContent } from "./entry.ts";
 import { listDirectories, type Listing } from "./listing.ts";
+import type { Manifest } from "./manifest.ts";
 import { prepareWorkplace } from "./workplace.ts";
 
 /** Whether a directory has no name in it at all. One that can't be read, or isn't there, is not known to be empty. */
@@ -14,4 +17,22 @@ export async function listNames(path: string, system: System): Promise<Listing> 
   await using workplace = await prepareWorkplace([], system);
   const { entries } = await listDirectories({ root: path, facts: "names" }, [""], workplace, system);
   return entries.get("") ?? { unreadable: "it is not there" };
+}
+
+/** Whether a directory of a tree holds exactly what a manifest says, by name, size and time; modes and what lies deeper apart. */
+export async function isAsRecordedIn(
+  root: string,
+  directory: string,
+  manifest: Manifest,
+  system: System,
+): Promise<boolean> {
+  await using workplace = await prepareWorkplace([], system);
+  const { entries } = await listDirectories({ root, facts: "full" }, [directory], workplace, system);
+  const listing = entries.get(directory);
+  const recorded = manifest.entriesOf(directory);
+  if (listing === undefined || "unreadable" in listing || recorded?.size !== listing.length) return false;
+  return listing.every((entry) => {
+    const state = recorded.get(entry.name);
+    return state !== undefined && sameContent(entry, state);
+  });
 }

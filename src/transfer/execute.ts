@@ -13,7 +13,7 @@ import type { TransferRequest } from "./request.ts";
 import { Ledger, type Tally } from "./ledger.ts";
 import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
-import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
+import { LARGE_AT_ONCE, LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import { Removals } from "./removals.ts";
 import { moveShard } from "./shard.ts";
 import type { UnchangedDirectory } from "./walk.ts";
@@ -25,6 +25,8 @@ export interface Writing {
   /** For what `files` can't write: sockets, and names that can't be renamed. */
   readonly special: Writer | undefined;
   readonly directories: DirectoryWriting;
+  /** Makes what is needed before the first file is written. */
+  readonly prepare: () => Promise<void> | undefined;
 }
 
 /** Shards where operations wait: small ones, so that all pipelines have work until the end, and the smaller the fewer run yet. */
@@ -39,9 +41,6 @@ const LEAST_SHARE = 12;
 
 /** A hole that is smaller may as well be written. */
 const WORTH_A_HOLE_BYTES = 64 * 1024;
-
-/** Parts of large files in flight: more than a disk's two or three, fewer than a server minds. */
-const LARGE_AT_ONCE = 8;
 
 /** Takes decided directories and carries them out. */
 export class Execution {
@@ -206,6 +205,7 @@ export class Execution {
       this.#ledger.amend(item, undefined);
       return;
     }
+    await this.writing.prepare();
     if (this.writing.special !== undefined && this.#needsSpecial(item)) {
       this.#special.push(item);
       return;
@@ -223,6 +223,7 @@ export class Execution {
 
   /** Names of one file: they go one way together, or they arrive as several files. */
   async #queueGroup(items: readonly Item[]): Promise<void> {
+    await this.writing.prepare();
     await this.#openPassedOver(items);
     const special = this.writing.special !== undefined && items.some((item) => this.#needsSpecial(item));
     if (special) this.#special.push(...items);

@@ -14,6 +14,9 @@ import type { MissingItem, ShardOutcome } from "./shard.ts";
 /** From here on a file is copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
 
+/** Parts in flight: more than a disk's two or three, fewer than a server minds. */
+export const LARGE_AT_ONCE = 8;
+
 /** A part is a row of whole stripes for one writer: Lustre grants locks by ranges. */
 const PART_BYTES = 64 * 1024 * 1024;
 

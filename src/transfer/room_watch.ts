@@ -1,7 +1,9 @@
 // Sees to it that a transfer that can't fit is refused before it has filled the disk, while the walk still goes on.
 import type { System } from "../system/system.ts";
+import { keepsFilesBack } from "../tools/rsync.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
+import { LARGE_AT_ONCE, LARGE_BYTES } from "./large_files.ts";
 import type { TransferRequest } from "./request.ts";
 import { readRoom, refuseWithoutRoom, type Room } from "./room.ts";
 import { toTransfer } from "./survey.ts";
@@ -9,23 +11,28 @@ import { toTransfer } from "./survey.ts";
 /** With less than that planned nobody waits for what a quota's program says: it is written meanwhile, and may count twice. */
 const LITTLE = { files: 64, sizeBytes: 16 * 1024 * 1024 };
 
+/** So much of small files is under way at most: what the pipelines take at once (execute.ts). */
+const SHARDS_UNDER_WAY_BYTES = 2 * 1024 ** 3;
+
 /** Counts what is planned against what is free; `await using` ends its asking. */
 export class RoomWatch implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #system: System;
   readonly #groups = new Set<string>();
   #planned = { files: 0, sizeBytes: 0 };
+  /** Files that take the place of others, which stand twice for a while. */
+  #twice = { smallBytes: 0, large: [] as number[] };
   #asking: Promise<Room> | undefined;
   #room: Room | undefined;
 
-  constructor(readonly request: Pick<TransferRequest, "to" | "publish">, system: System) {
+  constructor(readonly request: Pick<TransferRequest, "to" | "publish" | "extraArgs">, system: System) {
     this.#system = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
   }
 
   /**
    * Counts what a directory's plan writes where these entries stand. A file with several names counts once, holes don't, and
-   * what replaces something needs no inode; it needs the bytes, though, until the old file is gone. The first file makes it ask
-   * for the room, in the background.
+   * what replaces something needs no inode, and its bytes only until the old file is gone. The first file makes it ask for the
+   * room, in the background.
    */
   add(plan: DirectoryPlan, there: readonly Entry[]): void {
     const entries = toTransfer(plan);
@@ -40,15 +47,33 @@ export class RoomWatch implements AsyncDisposable {
       }
       const old = before.get(entry.name);
       if (old === undefined) this.#planned.files++;
+      this.#planned.sizeBytes += Math.max(0, entry.allocatedBytes - (old?.allocatedBytes ?? 0));
       // In a tree that nobody reads half a file is continued or replaced at once.
-      const reused = this.request.publish === "unpublished" ? old?.allocatedBytes ?? 0 : 0;
-      this.#planned.sizeBytes += Math.max(0, entry.allocatedBytes - reused);
+      if (old !== undefined && this.request.publish === "in-place") this.#addReplacement(entry.allocatedBytes);
     }
+  }
+
+  #addReplacement(sizeBytes: number): void {
+    if (sizeBytes < LARGE_BYTES) {
+      this.#twice.smallBytes += sizeBytes;
+      return;
+    }
+    const { large } = this.#twice;
+    large.push(sizeBytes);
+    large.sort((one, other) => other - one);
+    large.length = Math.min(large.length, LARGE_AT_ONCE);
+  }
+
+  /** What has to be free: what grows, and once what is under way, since an old file goes when the new one is whole. */
+  #needed(): { files: number; sizeBytes: number } {
+    const { smallBytes, large } = this.#twice;
+    const underWay = Math.min(smallBytes, SHARDS_UNDER_WAY_BYTES) + large.reduce((sum, bytes) => sum + bytes, 0);
+    return { ...this.#planned, sizeBytes: this.#planned.sizeBytes + underWay };
   }
 
   /** Throws a CliError `no-space` as soon as what was added exceeds the room. Waits for the answer, unless it is little yet. */
   async checkSoFar(): Promise<void> {
-    const { files, sizeBytes } = this.#planned;
+    const { files, sizeBytes } = this.#needed();
     if (this.#room === undefined && files <= LITTLE.files && sizeBytes <= LITTLE.sizeBytes) return;
     await this.#check("so far");
   }
@@ -59,7 +84,9 @@ export class RoomWatch implements AsyncDisposable {
   }
 
   async #check(extent: "all" | "so far"): Promise<void> {
-    refuseWithoutRoom(this.request.to, await this.#asking ?? [], this.#planned, extent);
+    // Perhaps the very file that doesn't fit is left out; else the disk will tell.
+    if (keepsFilesBack(this.request.extraArgs)) return;
+    refuseWithoutRoom(this.request.to, await this.#asking ?? [], this.#needed(), extent);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,8 @@ import { readNotes } from "./notes.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { prepareUnfinished } from "./unfinished.ts";
-import { type UnchangedDirectory, UNFINISHED, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
+import { UNFINISHED } from "./own_names.ts";
+import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
 export type {
@@ -99,11 +100,11 @@ async function run(
   const engine = engineFor(request, workplace);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  await using unfinished = await prepareUnfinished(request, engine, await prepareRoots(request));
+  await using unfinished = await prepareUnfinished({ ...request, to: await prepareRoots(request) }, engine, system);
   const writing = writingFor(request, engine, unfinished?.path, workplace);
   const execution = new Execution(
     request,
-    writing,
+    { ...writing, prepare: () => unfinished?.make() },
     workplace,
     manifest,
     system,
@@ -201,7 +202,7 @@ function writingFor(
   engine: "rsync" | "native",
   unfinished: string | undefined,
   workplace: Workplace,
-): Writing {
+): Omit<Writing, "prepare"> {
   const common = {
     overwrite: "always",
     durability: request.policy === "stage-out" ? "durable" : "fast",
@@ -215,7 +216,7 @@ function writingFor(
     if (request.policy === "stage-out") {
       return { files: content, special: undefined, directories: { finish: "none", mode: "umask" } };
     }
-    return { files: copy, special: undefined, directories: { finish: copy.options, mode: "private" } };
+    return { files: copy, special: undefined, directories: { finish: { ...common, keep: "copy" }, mode: "private" } };
   }
   return {
     files: unfinished === undefined

@@ -17,6 +17,7 @@ import { decodeName } from "../system/file_names.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { joinName } from "../system/file_names.ts";
+import { UNFINISHED } from "./own_names.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** Directories for one process: so many that starting it is worth it, so few that all have work. */
@@ -24,9 +25,6 @@ const BATCH_DIRECTORIES = { least: 24, most: { waits: 64, local: 400 } };
 
 /** Processes at once on each side: more of them take the processor's time from one another before they gain any. */
 const MOST_LISTERS = 16;
-
-/** A directory at the root of a tree for what is unfinished: half-written files, and which parts of large ones are there. No part of the tree. */
-export const UNFINISHED = ".euler-files-partial";
 
 /** What to walk. */
 export interface WalkRequest {
@@ -238,9 +236,13 @@ function sameDirectory(one: Entry, other: Entry): boolean {
   return sameMode(one, other) && sameTime(one, other);
 }
 
-/** What a listing has for a directory, without what is no part of the tree. */
+/** What a listing has for a directory, without what is no part of the tree: sources may lie inside one another. */
 function entriesOf(listings: Listings, directory: string): Listing | undefined {
   const entries = listings.entries.get(directory);
-  if (directory !== "" || entries === undefined || "unreadable" in entries) return entries;
-  return entries.filter((entry) => entry.name !== UNFINISHED);
+  if (entries === undefined || "unreadable" in entries) return entries;
+  return entries.some(isUnfinished) ? entries.filter((entry) => !isUnfinished(entry)) : entries;
+}
+
+function isUnfinished({ name }: Entry): boolean {
+  return name === UNFINISHED;
 }

@@ -156,11 +156,42 @@ Deno.test("a source that was emptied on purpose gets everything once its record 
   await using world = await syncedWorld();
   await Deno.remove(world.path(SOURCE), { recursive: true });
   const refused = await world.run(["push"]);
-  const command = /run `(rm .*)` first/.exec(refused.stderr)?.[1];
+  const command = /run `(.*)`$/m.exec(refused.stderr)?.[1];
   assert.ok(command !== undefined, refused.stderr);
-  const run = await world.shell("bash", `${command} && euler-files push`);
+  const run = await world.shell("bash", command);
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "hub/b": "b1", "top": "t1" });
+});
+
+Deno.test("a purge that took all records leaves no push into an unmounted source, and none that is silent", async () => {
+  await using world = await syncedWorld();
+  for (const path of [MANIFEST, MARKER, RECORDED_SOURCE]) await Deno.remove(world.path(path));
+  await Deno.rename(world.path(SOURCE), world.path("elsewhere"));
+  await Deno.mkdir(world.path(SOURCE));
+  const refused = await world.run(["push"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /is empty now, and nothing tells what it held before/);
+  assert.deepEqual(await readTree(world.path(SOURCE)), {});
+  await Deno.remove(world.path(SOURCE));
+  await Deno.rename(world.path("elsewhere"), world.path(SOURCE));
+  await Deno.remove(world.path(`${SOURCE}/hub/a`));
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /1 file came home \(hub\/a\)/);
+});
+
+Deno.test("a push that is refused for lack of room leaves the copy as fresh as it was", async () => {
+  await using world = await syncedWorld();
+  await Deno.writeTextFile(world.path(`${TARGET}/hub/a`), "work");
+  await Deno.mkdir(world.path("bin"), { recursive: true });
+  const fails =
+    "#!/bin/sh\ncase \"$*\" in *--files-from*) echo 'rsync: write failed: No space left on device (28)' >&2; exit 11;; esac\n" +
+    'PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"\n';
+  await Deno.writeTextFile(world.path("bin/rsync"), fails, { mode: 0o755 });
+  const before = await Deno.readTextFile(world.path(MARKER));
+  const run = await world.run(["push"], { env: { PATH: `${world.path("bin")}:${Deno.env.get("PATH")}` } });
+  assert.equal(run.code, 1, run.stderr);
+  assert.equal(await Deno.readTextFile(world.path(MARKER)), before);
 });
 
 Deno.test("push --dry-run changes nothing and says what it would bring", async () => {

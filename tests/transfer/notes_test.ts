@@ -86,7 +86,11 @@ testTrees(
     await shell("cp -a .euler-files-partial ../left", `${place.path}/home`);
     killing.abort(new Error("stopped"));
     await assert.rejects(running, /stopped/);
-    await shell("rm -rf .euler-files-partial large sub; mv ../left .euler-files-partial", `${place.path}/home`);
+    // No process has such a number (proc(5), pid_max).
+    await shell(
+      "rm -rf .euler-files-partial large sub; mv ../left .euler-files-partial; cd .euler-files-partial; mv * here.4194305.0badcafe",
+      `${place.path}/home`,
+    );
     await shell("rm -rf large sub", `${place.path}/scratch`);
 
     await transferTree(stageIn("native"), testSystem());

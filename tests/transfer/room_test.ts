@@ -100,3 +100,32 @@ Deno.test("a disk found full has its figures, a quota found used up hasn't the d
   const quota = noSpaceError("/tmp", ["Disk quota exceeded"]);
   assert.equal(quota.message, 'Cannot write to "/tmp": the disk quota is used up');
 });
+
+testNeeding(
+  ["mount"],
+  "of files that take the place of others only those under way need room",
+  () =>
+    // 12 files of 33 MB, and room for eight more of them.
+    withSmallDisk(
+      "size=720m",
+      "for i in $(seq 12); do head -c 33M /dev/urandom >$i; done",
+      async (from, to) => {
+        const { manifest } = await transferTree(requestFor(from, to), testSystem());
+        await shell("for i in $(seq 12); do head -c 33M /dev/urandom >$i; done", from);
+        const update = requestFor(from, to, { publish: "in-place", baseline: manifest });
+        assert.equal((await transferTree(update, testSystem())).status, "complete");
+        assert.equal(await shell(`cmp 7 ${to}/7 && cmp 12 ${to}/12`, from), "");
+      },
+    ),
+);
+
+testNeeding(
+  ["mount", "rsync"],
+  "what the user's arguments keep back isn't held against the room",
+  () =>
+    withSmallDisk("size=2m", "head -c 5M /dev/urandom >big; echo x >small", async (from, to) => {
+      const request = requestFor(from, to, { engine: "rsync", extraArgs: ["--max-size=1M"] });
+      assert.equal((await transferTree(request, testSystem())).status, "complete");
+      assert.equal(await shell("ls", to), "small\n");
+    }),
+);

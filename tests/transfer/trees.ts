@@ -27,11 +27,11 @@ export function testSystem(signal: AbortSignal = new AbortController().signal): 
   return {
     env,
     signal,
-    now: () => 0,
+    now: () => Date.now(),
     cwd: "/",
     executable: "",
-    processId: 0,
-    hostName: "",
+    processId: Deno.pid,
+    hostName: "here",
     userId: Deno.uid() ?? -1,
   } as unknown as System;
 }

@@ -55,3 +55,49 @@ Deno.test("a push without rsync needs no right beside the source, and opens a re
   assert.equal(await Deno.readTextFile(world.path("home/shared/hf/d/a")), "two");
   assert.equal(await shell("ls -A; stat -c %a .", world.path("home/shared/hf")), "d\n555\n");
 });
+
+const PLACE = ".euler-files-partial";
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(`${engine}: pushes from two places to one source leave one another's files alone`, async () => {
+    await using place = await temporaryDirectory();
+    const home = `${place.path}/home`;
+    await shell(`mkdir ${home} ${place.path}/one ${place.path}/two`);
+    for (const side of ["one", "two"]) {
+      await shell(
+        `mkdir d; for i in $(seq 400); do echo ${side} $i >d/${side}$i; done; head -c 80M /dev/urandom >${side}`,
+        `${place.path}/${side}`,
+      );
+    }
+    const push = (side: string) =>
+      transferTree(
+        requestFor(`${place.path}/${side}`, home, { engine, policy: "stage-out", publish: "in-place" }),
+        testSystem(),
+      );
+    const outcomes = await Promise.all([push("one"), push("two")]);
+    assert.deepEqual(outcomes.map(({ status, missing }) => [status, missing]), [["complete", []], ["complete", []]]);
+    assert.equal(await shell("ls -A d | wc -l; ls -A", home), "800\nd\none\ntwo\n");
+  });
+
+  testTrees(`${engine}: a push that brings nothing leaves home's directory as it was`, async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(`mkdir ${home}; echo x >${home}/x`);
+    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+    const before = await shell(`stat -c '%y %z' ${home}`);
+    const request = requestFor(scratch, home, { engine, policy: "stage-out", publish: "in-place", baseline: manifest });
+    assert.equal((await transferTree(request, testSystem())).status, "complete");
+    assert.equal(await shell(`stat -c '%y %z' ${home}`), before);
+  });
+
+  testTrees(`${engine}: half of a file that a push into an inner source is writing is staged by nobody`, async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(
+      `mkdir -p ${home}/hf/${PLACE}/0badcafe; echo half >${home}/hf/${PLACE}/0badcafe/f; echo x >${home}/hf/x`,
+    );
+    const outcome = await transferTree(requestFor(home, scratch, { engine }), testSystem());
+    assert.equal(outcome.status, "complete");
+    assert.equal(await shell("find . -mindepth 1 | sort", scratch), "./hf\n./hf/x\n");
+  });
+}
