@@ -7,7 +7,7 @@ import type { Freshness } from "./freshness.ts";
 import { layoutOf } from "./layout.ts";
 import type { Marker } from "./marker.ts";
 import type { VariableFacts } from "./observe.ts";
-import { look } from "./stage.ts";
+import { freshnessOf, look } from "./stage.ts";
 import { findUnfinished, type Unfinished } from "./unfinished.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -63,7 +63,8 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     sourceSize,
     targetSize: bothSizes(targetSize, partialSize),
     purged,
-    seenBySync: freshness.verdict !== "fresh",
+    // A sync draws a file of its own from the sample, and may miss what we happened to hit.
+    seenBySync: freshnessOf({ ...facts, purgedSample: [] }, request, system).verdict !== "fresh",
   };
 }
 

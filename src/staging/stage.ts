@@ -96,12 +96,22 @@ function skipped({ marker }: VariableFacts, system: System): StageResult {
 
 /** Facts and freshness of a variable at this moment. */
 export async function look(
-  { variable, settings }: Pick<StageRequest, "variable" | "settings">,
+  request: Pick<StageRequest, "variable" | "settings">,
   system: System,
 ): Promise<{ readonly facts: VariableFacts; readonly freshness: Freshness }> {
+  const { variable, settings } = request;
   const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  return { facts, freshness: freshnessOf(facts, request, system) };
+}
+
+/** What facts say of a variable now. */
+export function freshnessOf(
+  facts: VariableFacts,
+  { variable, settings }: Pick<StageRequest, "variable" | "settings">,
+  system: Pick<System, "now">,
+): Freshness {
   const rule = { source: variable.source, nowSeconds: system.now() / 1000, maxAgeSeconds: settings.maxAgeSeconds };
-  return { facts, freshness: decideFreshness(facts, rule) };
+  return decideFreshness(facts, rule);
 }
 
 /** The result for a variable that can't be staged at all, or nothing. */

@@ -51,14 +51,15 @@ export type EntryState = Pick<
 /** How exact times are: Deno alone knows and sets milliseconds only (tried with 2.6.8). */
 export type TimePrecision = "nanoseconds" | "milliseconds";
 
-/** Whether both stand for the same content: type, size and modification time; for links where they lead. */
+/** Whether both stand for the same content: type, size and modification time; for links where they lead; any two directories. */
 export function sameContent(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
   if (one.type !== other.type) return false;
   if (one.type === "file" && one.text !== undefined && one.text === other.text) return true;
   switch (one.type) {
     case "directory":
-    case "special":
       return true;
+    case "special":
+      return sameTime(one, other, precision);
     case "link":
       return one.linkTarget === other.linkTarget;
     case "file":

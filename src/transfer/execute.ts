@@ -16,6 +16,7 @@ import { lookAtPaths } from "./listing.ts";
 import { LARGE_AT_ONCE, LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import { Removals } from "./removals.ts";
 import { moveShard } from "./shard.ts";
+import { ShardQueue } from "./shard_queue.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 import type { Workplace } from "./workplace.ts";
 
@@ -28,16 +29,6 @@ export interface Writing {
   /** Makes what is needed before the first file is written. */
   readonly prepare: () => Promise<void> | undefined;
 }
-
-/** Shards where operations wait: small ones, so that all pipelines have work until the end, and the smaller the fewer run yet. */
-const WAITING_SHARD = { files: 256, sizeBytes: 64 * 1024 * 1024 };
-const LOCAL_SHARD = { files: 4096, sizeBytes: 1024 * 1024 * 1024 };
-
-/** The first shards: worth a process where a file takes milliseconds. A small tree has nothing but first shards. */
-const FIRST_SHARD_FILES = 24;
-
-/** Below so many names a process of their own isn't worth its start even where each operation waits. */
-const LEAST_SHARE = 12;
 
 /** A hole that is smaller may as well be written. */
 const WORTH_A_HOLE_BYTES = 64 * 1024;
@@ -54,9 +45,7 @@ export class Execution {
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
   readonly #large: LargeFiles | undefined;
-  #shard: Item[] = [];
-  #shardBytes = 0;
-  #queuedFiles = 0;
+  readonly #shard: ShardQueue;
   #special: Item[] = [];
 
   constructor(
@@ -68,6 +57,7 @@ export class Execution {
     onDone: (files: number, sizeBytes: number) => void,
   ) {
     this.#ledger = new Ledger(manifest, roots.baseline);
+    this.#shard = new ShardQueue(workplace);
     const stoppable = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
     this.#place = {
       ...{ from: roots.from, to: roots.to, policy: roots.policy, publish: roots.publish },
@@ -164,7 +154,7 @@ export class Execution {
 
   /** Waits for all shards and ends the work: links, removals, directories. Nothing is removed where something is missing. */
   async finish(mayRemove: boolean): Promise<void> {
-    await this.#flushLast();
+    for (const items of this.#shard.takeLast()) await this.#flush(items);
     this.tally.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
     // A group stays together: only one process sees that its names are one file.
     for (const group of this.#links.toTransfer()) {
@@ -215,9 +205,7 @@ export class Execution {
       this.#large.add(item);
       return;
     }
-    this.#shard.push(item);
-    this.#shardBytes += item.entry.sizeBytes;
-    this.#queuedFiles++;
+    this.#shard.add(item);
     if (grouping === "alone" && this.#isFull()) await this.#flush();
   }
 
@@ -231,13 +219,7 @@ export class Execution {
   }
 
   #isFull(): boolean {
-    const { latency, width } = this.workplace;
-    if (latency === "local") {
-      return this.#shard.length >= LOCAL_SHARD.files || this.#shardBytes >= LOCAL_SHARD.sizeBytes;
-    }
-    const share = Math.max(FIRST_SHARD_FILES, Math.floor(this.#queuedFiles / (width / 3)));
-    const files = this.#pool.running < width ? Math.min(share, WAITING_SHARD.files) : WAITING_SHARD.files;
-    return this.#shard.length >= files || this.#shardBytes >= WAITING_SHARD.sizeBytes;
+    return this.#shard.isFull(this.#pool.running);
   }
 
   /** A socket is of no use to anybody but the program that made it, and tar has none: without rsync it stays where it is. */
@@ -253,23 +235,8 @@ export class Execution {
     return this.writing.files.kind === "tar beside" && !isReachable(pathOf(item));
   }
 
-  async #flush(): Promise<void> {
-    const items = this.#shard;
-    this.#shard = [];
-    this.#shardBytes = 0;
+  async #flush(items: readonly Item[] = this.#shard.take()): Promise<void> {
     if (items.length > 0) await this.#pool.start(() => this.#move(items, this.writing.files));
-  }
-
-  /** The last of them, in smaller shards: where operations wait, all pipelines shall have work until the end. */
-  async #flushLast(): Promise<void> {
-    const items = this.#shard;
-    const share = this.workplace.latency === "waits"
-      ? Math.max(LEAST_SHARE, Math.ceil(items.length / this.workplace.width))
-      : items.length;
-    for (let at = 0; at < items.length; at += share) {
-      this.#shard = items.slice(at, at + share);
-      await this.#flush();
-    }
   }
 
   async #flushSpecial(): Promise<void> {
