@@ -58,6 +58,12 @@ export interface MissingPath {
   readonly reason: string;
 }
 
+/** A directory that could not be looked at, with a sentence about it and what that is made of. */
+export interface UnreadablePath extends MissingPath {
+  readonly side: "from" | "to";
+  readonly cause: string;
+}
+
 /** What a transfer would do; a dry run shows this. */
 export interface TransferPlan {
   readonly engine: "rsync" | "native";
@@ -70,7 +76,7 @@ export interface TransferPlan {
   readonly transfers: readonly string[];
   readonly deletions: readonly string[];
   readonly kept: readonly KeptPath[];
-  readonly unreadable: readonly MissingPath[];
+  readonly unreadable: readonly UnreadablePath[];
   /** The decisions, directory by directory, for {@linkcode carryOut}. */
   readonly directories: readonly DirectoryPlan[];
   readonly unchanged: readonly UnchangedDirectory[];

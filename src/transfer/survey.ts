@@ -3,7 +3,7 @@ import { joinName } from "../system/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
-import type { KeptPath, MissingPath, TransferPlan, TransferProgress, TransferRequest } from "./request.ts";
+import type { KeptPath, TransferPlan, TransferProgress, TransferRequest, UnreadablePath } from "./request.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
 /** A plan's figures. */
@@ -12,7 +12,7 @@ export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | 
 /** Counts what goes by: for the plan's figures, for progress, for what the outcome names. */
 export class Survey {
   readonly kept: KeptPath[] = [];
-  readonly unreadable: MissingPath[] = [];
+  readonly unreadable: UnreadablePath[] = [];
   readonly #request: TransferRequest;
   #counts = { filesToTransfer: 0, bytesToTransfer: 0, filesTotal: 0, bytesTotal: 0 };
   #done = { filesDone: 0, bytesDone: 0 };
@@ -45,9 +45,10 @@ export class Survey {
     this.#report();
   }
 
-  addUnreadable(directory: string, side: "from" | "to", reason: string): void {
+  addUnreadable(directory: string, side: "from" | "to", cause: string): void {
     const root = side === "from" ? this.#request.from : this.#request.to;
-    this.unreadable.push({ path: directory, reason: `cannot read "${joinName(root, directory)}": ${reason}` });
+    const reason = `cannot read "${joinName(root, directory)}": ${cause}`;
+    this.unreadable.push({ path: directory, reason, side, cause });
   }
 
   done(files: number, sizeBytes: number): void {

@@ -72,7 +72,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
   const feed = async (receiver: WalkReceiver) => {
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
-    for (const { path, reason } of plan.unreadable) receiver.onUnreadable(path, "from", reason);
+    for (const { path, side, cause } of plan.unreadable) receiver.onUnreadable(path, side, cause);
   };
   return await run(request, feed, undefined, system);
 }

@@ -381,3 +381,16 @@ Deno.test("push names its engine, and tells of each variable as soon as it is do
   assert.equal(run.code, 0, run.stderr);
   assert.equal(run.stderr.match(/pushed in .* \(rsync\)/g)?.length, 2);
 });
+
+Deno.test("without a record of the last transfer push says once, and of the right side, what it can't read", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "hub/a": "a1", "top": "t1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await Deno.remove(world.path(MANIFEST));
+  await Deno.chmod(world.path(`${SOURCE}/hub`), 0);
+  const run = await world.run(["push", "--json"]);
+  assert.deepEqual(run.json().results[0].missing, [
+    { path: "hub", reason: `cannot read "${world.path(SOURCE)}/hub": Permission denied` },
+  ]);
+});
