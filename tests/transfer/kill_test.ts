@@ -14,7 +14,13 @@ async function runAndKill(request: object, afterMilliseconds: number): Promise<"
     stdout: "null",
     stderr: "null",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), afterMilliseconds);
+  const timer = setTimeout(() => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It ends at this very moment.
+    }
+  }, afterMilliseconds);
   const { signal } = await child.status;
   clearTimeout(timer);
   return signal === "SIGKILL" ? "killed" : "ended";
