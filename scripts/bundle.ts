@@ -1,23 +1,27 @@
 // The program as one JavaScript file, and what it may do: the same for the executable, for `dev` and for the tests.
 import { relative } from "node:path";
 
-/** Reading, writing and starting programs anywhere is its work; it never needs the network or foreign code. */
-export const PERMISSIONS: readonly string[] = [
-  "--no-prompt",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-  // Not `--allow-run=rsync,…`: with names, Deno starts nothing while an LD_* variable is set, and `module load` sets them.
-  "--allow-run",
-  "--allow-sys=hostname,uid,statfs",
-];
+/**
+ * The permissions of the program. They are no fence against the program itself: it starts programs and calls libc, which its
+ * work needs, and each of the two can do anything (docs.deno.com, "Security"). All of them, because Deno opens nothing below
+ * /dev with less, and /dev/shm is a scratch. That it makes no network connection is seen by a test (trace_test.ts).
+ */
+export const PERMISSIONS: readonly string[] = ["--no-prompt", "--allow-all"];
 
 /** Where the project is, as a path without a slash at its end. */
 export const PROJECT_DIRECTORY: string = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
+/** The Worker of transfers and the name that job_runner.ts knows it by, beside the file that starts it. */
+export const WORKER = { entry: `${PROJECT_DIRECTORY}/src/transfer/worker.ts`, name: "worker.js" } as const;
+
 /** Bundles `entry` with all it imports into the file `output`. Throws an Error with Deno's own words. */
-export async function bundle(output: string, entry = `${PROJECT_DIRECTORY}/main.ts`): Promise<void> {
-  await runDeno(["bundle", "--quiet", "--frozen", "--output", output, entry]);
+export async function bundle(
+  output: string,
+  entry = `${PROJECT_DIRECTORY}/main.ts`,
+  names: "short" | "readable" = "readable",
+): Promise<void> {
+  const minify = names === "short" ? ["--minify"] : [];
+  await runDeno(["bundle", "--quiet", "--frozen", ...minify, "--output", output, entry]);
   const { npmCache } = JSON.parse(await runDeno(["info", "--json"])) as { npmCache: string };
   await Deno.writeTextFile(output, withoutCachePaths(await Deno.readTextFile(output), npmCache));
 }

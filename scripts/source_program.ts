@@ -1,6 +1,6 @@
 // The source as a program: bundled once into a script that can be called, copied and put on a PATH like the executable.
 import { createHash } from "node:crypto";
-import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY } from "./bundle.ts";
+import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY, WORKER } from "./bundle.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
@@ -15,6 +15,8 @@ export async function sourceProgram(): Promise<string> {
   await Deno.mkdir(directory, { recursive: true });
   // Several test files may come here at once: each makes its own, and the last rename wins.
   const own = `${directory}/${crypto.randomUUID()}`;
+  await bundle(`${own}.worker.js`, WORKER.entry);
+  await Deno.rename(`${own}.worker.js`, `${directory}/${WORKER.name}`);
   await bundle(`${own}.js`);
   await Deno.writeTextFile(own, asScript(await Deno.readTextFile(`${own}.js`), Deno.execPath(), `${all}/deno-cache`));
   await Deno.chmod(own, 0o755);
@@ -27,6 +29,7 @@ export async function sourceProgram(): Promise<string> {
 export async function copySourceProgram(path: string, directory: string): Promise<void> {
   await Deno.copyFile(Deno.execPath(), `${directory}/deno`);
   await Deno.chmod(`${directory}/deno`, 0o755);
+  await Deno.copyFile(`${path.slice(0, path.lastIndexOf("/"))}/${WORKER.name}`, `${directory}/${WORKER.name}`);
   const script = await Deno.readTextFile(path);
   const body = script.slice(script.indexOf("\n;") + 2);
   await Deno.writeTextFile(`${directory}/euler-files`, asScript(body, `${directory}/deno`, `${directory}/deno-cache`));

@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["transfer"],
   ["config", "tools"],
   ["system"],
+  ["posix"],
   [
     "errors.ts",
     "events.ts",

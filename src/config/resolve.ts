@@ -224,12 +224,13 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
   });
 }
 
-/** The runtime lets no program open files there that isn't allowed everything (Deno 2.6), not even in /dev/shm. */
+/** Directories of the kernel: what is made there is no file, or gone with the next start. /dev/shm is a file system in memory. */
 const KERNEL_PATHS = ["/dev", "/proc", "/sys"] as AbsolutePath[];
+const SHARED_MEMORY = "/dev/shm" as AbsolutePath;
 
 function refuseKernelPath(path: AbsolutePath, place: AbsolutePath): void {
   const kernel = KERNEL_PATHS.find((kernel) => isWithin(place, kernel));
-  if (kernel === undefined) return;
+  if (kernel === undefined || isWithin(place, SHARED_MEMORY)) return;
   const where = place === path ? "it lies" : `it is "${place}",`;
   throw new CliError("config", `Cannot use scratch "${path}": ${where} below ${kernel}, where no copies can be kept`, {
     hint: "euler-files config set scratch_base DIRECTORY, with one on a disk or another file system in memory",

@@ -4,7 +4,7 @@ import { dirname } from "node:path/posix";
 import { CliError, Interrupted, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { listSome, printable } from "../format.ts";
-import { isReachable } from "../system/file_names.ts";
+import { isReachable } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
 import { syncFileSystem } from "../tools/sync.ts";
 import { compareTrees } from "../transfer/compare.ts";

@@ -2,7 +2,7 @@
 // with an absolute path that lead back into the directory (older uv caches are full of them).
 import { joinPath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
-import { isReachable, joinName } from "../system/file_names.ts";
+import { isReachable, joinName } from "../posix/file_names.ts";
 import type { TransferPlan } from "../transfer/transfer.ts";
 import { applyRelocation, type Change, planRelocation } from "../venv/relocate.ts";
 import { listVenvs } from "../venv/venv.ts";

@@ -1,14 +1,17 @@
 // Removing a whole directory: many names at once, since each waits for a server, and no link is ever followed.
 import { CliError, messageOf } from "../errors.ts";
 import { Pool } from "../pool.ts";
+import { waitingCalls } from "../posix/calls.ts";
+import { removePath } from "../posix/remove.ts";
+import { run } from "../posix/work.ts";
 
 /** Removals in flight. */
 const WIDTH = 32;
 
 /**
- * Removes the directory so that nobody sees half of it: aside by one rename, then what is in it. Its parent must be writable. If
- * something inside can't be removed, what is left stays under a hidden name beside it, which the error (a CliError `file-system`)
- * gives; so does one of an earlier, interrupted removal go first.
+ * Removes the directory so that nothing ever sees half of it: it is renamed first, then what is in it goes. Its parent must be
+ * writable. If something inside can't be removed, what is left stays under a hidden name beside it, which the error (a CliError
+ * `file-system`) gives; what is left of an earlier, interrupted removal is removed first.
  */
 export async function removeTree(path: string): Promise<void> {
   const slash = path.lastIndexOf("/");
@@ -30,47 +33,15 @@ export async function removeTree(path: string): Promise<void> {
 
 /**
  * Removes whatever is under that name; nothing there is fine. Directories that were made read-only (Go's module cache is) are
- * opened first. Throws what Deno throws for the first name that can't be removed, and the signal's reason between two names.
+ * opened first. Throws a SystemCallError for the first name that can't be removed, and the signal's reason between two names.
  */
 export async function removeInPlace(path: string, signal: AbortSignal = new AbortController().signal): Promise<void> {
-  try {
-    await removeNames(path, signal);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-    await openDirectories(path);
-    await removeNames(path, signal);
-  }
-}
-
-/** Files first, many at once; then the directories, which are empty or hold what the runtime's listing doesn't show. */
-async function removeNames(path: string, signal: AbortSignal): Promise<void> {
-  const pool = new Pool(WIDTH);
-  await removeFilesBelow(path, pool, signal);
-  await pool.settle();
-  signal.throwIfAborted();
-  await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
-}
-
-async function removeFilesBelow(directory: string, pool: Pool, signal: AbortSignal): Promise<void> {
-  const info = await Deno.lstat(directory).catch(ignoreMissing);
-  if (info?.isDirectory !== true) return;
-  for (const entry of await Array.fromAsync(Deno.readDir(directory))) {
-    signal.throwIfAborted();
-    const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory) await removeFilesBelow(path, pool, signal);
-    else await pool.start(() => Deno.remove(path).catch(ignoreMissing));
-  }
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
-}
-
-async function openDirectories(path: string): Promise<void> {
-  const info = await Deno.lstat(path);
-  if (!info.isDirectory) return;
-  await Deno.chmod(path, (info.mode ?? 0) & 0o7777 | 0o700);
-  for await (const entry of Deno.readDir(path)) {
-    if (entry.isDirectory) await openDirectories(`${path}/${entry.name}`);
-  }
+  await removePath(path, waitingCalls(), async (works) => {
+    const pool = new Pool(WIDTH);
+    for (const work of works) {
+      signal.throwIfAborted();
+      await pool.start(() => run(work));
+    }
+    await pool.settle();
+  });
 }

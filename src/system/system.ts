@@ -1,6 +1,7 @@
 // The edge to the machine, as a value that commands are given: environment, clock, streams and the signal to stop.
 // Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
+import type { Calls } from "../posix/calls.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
 
 export type { OutputStream };
@@ -22,6 +23,8 @@ export interface System {
   readonly stdout: OutputStream;
   /** Its `write` never throws: the work goes on, and tells its end through stdout, where nobody takes messages any more. */
   readonly stderr: OutputStream;
+  /** Makes the system calls of transfers; libc unless it is given, in Workers as well then. Tests wrap the calls with this. */
+  readonly calls?: (form: "plain" | "waiting") => Calls;
   /** Aborted with an {@linkcode Interrupted} as its reason when a signal asks us to stop. */
   readonly signal: AbortSignal;
   /** Until it is disposed of, ending signals go to `taker` and don't abort `signal`: a program in the foreground has them. */

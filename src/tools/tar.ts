@@ -1,7 +1,40 @@
-// tar(1): files put behind what an archive holds already.
+// tar(1): packs listed names into an archive, and appends files to one.
 import { CliError } from "../errors.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
+
+// GNU tar reads a "\b" in the name of a --directory as a backspace unless it is told not to.
+const CREATE = "--create --format=posix --pax-option=delete=atime,delete=ctime --blocking-factor=128 " +
+  "--no-unquote --warning=no-timestamp --no-recursion --null --verbatim-files-from";
+
+/** What to pack. */
+export interface PackListRequest {
+  /** From {@linkcode findGnuTar}. */
+  readonly program: string;
+  readonly from: string;
+  /** A file with the names, relative to `from`, each followed by a NUL. Directories among them are not entered. */
+  readonly listFile: string;
+  readonly archive: string;
+}
+
+/** Writes the names a file lists into an archive. Returns tar's exit code, not 0 if anything is missing or changed. */
+export async function packListed(
+  { program, from, listFile, archive }: PackListRequest,
+  system: System,
+): Promise<{ readonly code: number; readonly lastWords: readonly string[] }> {
+  const outcome = await spawn({
+    program,
+    args: [...CREATE.split(" "), `--directory=${from}`, `--file=${archive}`, `--files-from=${listFile}`],
+    env: { LC_ALL: "C", TAR_OPTIONS: null },
+  }, system);
+  return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-5) };
+}
+
+/** The first tar on the PATH, unless it is one that has only a part of GNU's options. */
+export function findGnuTar(system: System): string | undefined {
+  const program = findProgram("tar", system.env);
+  return program === undefined || /busybox|toybox|bsdtar/.test(Deno.realPathSync(program)) ? undefined : program;
+}
 
 /** What to put into an archive. */
 export interface AppendRequest {
@@ -24,7 +57,7 @@ export async function appendToArchive(request: AppendRequest, system: System): P
   if (program === undefined) {
     throw new CliError("missing-tool", "Cannot find tar on the PATH", { hint: "install it: `apt-get install tar`" });
   }
-  const outcome = await spawn({ program, args: appendArgs(request), env: { LC_ALL: "C" } }, system);
+  const outcome = await spawn({ program, args: appendArgs(request), env: { LC_ALL: "C", TAR_OPTIONS: null } }, system);
   if (outcome.code === 0) return;
   throw new CliError("tool", `Cannot pack into "${request.archive}": tar ended with code ${outcome.code}`, {
     lines: outcome.stderr.trimEnd().split("\n").slice(-20),

@@ -1,9 +1,9 @@
 // Whether one tree is an exact copy of another, without changing either: the second look after a migration.
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import { joinName } from "../system/file_names.ts";
+import { joinName } from "../posix/file_names.ts";
 import { walkTrees } from "./walk.ts";
-import { prepareWorkplace } from "./workplace.ts";
+import { prepareJobRunner } from "./job_runner.ts";
 
 /** One name that isn't the same in both trees. */
 export interface TreeDifference {
@@ -18,7 +18,7 @@ export async function compareTrees(
   to: string,
   system: System,
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
-  await using workplace = await prepareWorkplace([from, to], system);
+  await using runner = await prepareJobRunner([from, to], system);
   const differences: TreeDifference[] = [];
   let files = 0;
   let sizeBytes = 0;
@@ -43,8 +43,7 @@ export async function compareTrees(
       },
       onUnreadable: (directory) => void differences.push({ path: directory, kind: "unreadable" }),
     },
-    workplace,
-    system,
+    runner,
   );
   return { files, sizeBytes, differences };
 }

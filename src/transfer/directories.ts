@@ -1,33 +1,14 @@
 // The directories of a transfer: made before anything goes into them, writable while they are filled, and given their modes and
 // times at the end, when nothing changes in them any more.
-import type { System } from "../system/system.ts";
-import { isReachable } from "../system/file_names.ts";
-import { forEachAtOnce } from "../pool.ts";
-import { runRsync } from "../tools/rsync.ts";
-import { runTarPipe } from "../tools/tar_pipe.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
-import type { RsyncOptions } from "./attempt.ts";
-import type { Workplace } from "./workplace.ts";
+import type { JobRunner } from "./job_runner.ts";
+import type { CopySettings } from "./jobs/copy.ts";
+import { type FinishItem, splitLast } from "./jobs/directories.ts";
+import { lookAtPaths } from "./listing.ts";
 
-/** How directories are written. */
-export interface DirectoryWriting {
-  /** Who sets modes and times at the end; stage-out sets none. */
-  readonly finish: "tar" | RsyncOptions | "none";
-  /** Modes of directories that are made: private until the end, or for good what the umask leaves of those they come from. */
-  readonly mode: "private" | "umask";
-}
-
-/** The roots and what there is to work with. */
-export interface DirectoryPlace {
-  readonly from: string;
-  readonly to: string;
-  readonly workplace: Workplace;
-  readonly system: System;
-}
-
-/** Directories for one process at the end, at least: where operations wait it is worth its start sooner. */
-const LEAST_SHARE = { waits: 12, local: 1000 };
+/** Directories that one job finishes. */
+const FINISH_AT_ONCE = 200;
 
 /** Makes directories and finishes them. */
 export class Directories {
@@ -35,61 +16,66 @@ export class Directories {
   readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
   readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
 
-  constructor(readonly place: DirectoryPlace, readonly writing: DirectoryWriting) {}
+  constructor(readonly settings: CopySettings, readonly runner: JobRunner) {}
 
-  /** Makes a directory and those above it. */
-  async make(directory: string): Promise<void> {
-    const making = this.#made.get(directory) ?? this.#make(directory);
-    this.#made.set(directory, making);
+  /** Makes directories whose parents exist; `entries` are those of the source. */
+  async makeAll(directory: string, entries: readonly Entry[]): Promise<void> {
+    const made = entries.map((entry) => [directory === "" ? entry.name : `${directory}/${entry.name}`, entry] as const);
+    const making = this.#make(made.map(([path, entry]) => [path, this.#modeOf(entry)] as const));
+    for (const [path] of made) this.#made.set(path, making);
     await making;
   }
 
-  async #make(directory: string): Promise<void> {
-    if (!isReachable(directory)) {
-      const listFile = await this.place.workplace.writeList([`./${directory}`]);
-      await runTarPipe(
-        {
-          ...this.#pipe(),
-          listFile,
-          sparse: "none",
-          owners: "own",
-          modes: this.writing.mode === "umask" ? "umask" : "same",
-        },
-        this.place.system,
-      );
-      return;
-    }
-    if (this.writing.mode === "private") {
-      await Deno.mkdir(this.#target(directory), { recursive: true, mode: 0o700 });
-      return;
-    }
-    // One that is private on scratch may hold tokens; those above it are made each with its own mode.
-    if (directory.includes("/")) await this.make(directory.slice(0, directory.lastIndexOf("/")));
-    const mode = await Deno.lstat(`${this.place.from}/${directory}`).then((info) => info.mode, (error) => {
-      // A purge was quicker; what is in it will be told.
-      if (error instanceof Deno.errors.NotFound) return null;
-      throw error;
-    });
-    await Deno.mkdir(this.#target(directory), { recursive: true, mode: (mode ?? 0o777) & 0o777 | 0o700 });
+  /** Makes a directory and those above it, with the modes of the source. */
+  async make(directory: string): Promise<void> {
+    if (directory === "") return;
+    let making = this.#made.get(directory);
+    if (making === undefined) this.#made.set(directory, making = this.#makeWithParents(directory));
+    await making;
   }
 
-  /** One without write permission, as Go's module cache has them, gets it until the end. */
+  async #makeWithParents(directory: string): Promise<void> {
+    await this.make(splitLast(directory)[0]);
+    const self = (await lookAtPaths(this.settings.from, [directory], this.runner)).get(directory);
+    await this.#make([[directory, self === undefined ? 0o700 : this.#modeOf(self)]]);
+  }
+
+  async #make(directories: readonly (readonly [path: string, mode: number])[]): Promise<void> {
+    if (directories.length === 0) return;
+    await this.runner.run("make", { root: this.settings.to, directories }, { names: 0 });
+  }
+
+  /**
+   * Private until the end; where a push makes one, for good what the umask leaves of its mode: a directory that is private on
+   * scratch may hold tokens.
+   */
+  #modeOf(entry: Entry): number {
+    return this.settings.keep === "copy" ? 0o700 : entry.mode & 0o777 | 0o700;
+  }
+
+  /** A directory without write permission, as Go's module cache has them, gets it until the end. */
   async makeWritable({ directory, toSelf, finish }: DirectoryPlan): Promise<void> {
-    if (toSelf === undefined) {
-      await this.make(directory);
-    } else if ((toSelf.mode & 0o700) !== 0o700 && isReachable(directory)) {
-      await Deno.chmod(this.#target(directory), toSelf.mode | 0o700);
-      if (finish === "as it is") this.#relaxed.push({ directory, mode: toSelf.mode });
-    }
+    if (toSelf === undefined) return await this.make(directory);
+    if ((toSelf.mode & 0o700) === 0o700) return;
+    await this.#setMode(directory, toSelf.mode | 0o700);
+    if (finish === "as it is") this.#relaxed.push({ directory, mode: toSelf.mode });
   }
 
-  /** The same for one that nobody looked at yet. */
+  /** The same for a directory that nothing looked at yet. */
   async open(directory: string): Promise<void> {
-    if (!isReachable(directory)) return;
-    const mode = ((await Deno.lstat(this.#target(directory))).mode ?? 0o700) & 0o7777;
-    if ((mode & 0o700) === 0o700) return;
-    await Deno.chmod(this.#target(directory), mode | 0o700);
-    this.#relaxed.push({ directory, mode });
+    const self = await this.#selfOf(directory);
+    if (self === undefined || (self.mode & 0o700) === 0o700) return;
+    await this.#setMode(directory, self.mode | 0o700);
+    this.#relaxed.push({ directory, mode: self.mode });
+  }
+
+  async #selfOf(directory: string): Promise<Entry | undefined> {
+    const path = directory === "" ? "." : directory;
+    return (await lookAtPaths(this.settings.to, [path], this.runner)).get(path);
+  }
+
+  async #setMode(directory: string, mode: number): Promise<void> {
+    await this.runner.run("modes", { root: this.settings.to, items: [[directory, mode]] });
   }
 
   /** Notes what a directory has to be at the end. */
@@ -97,64 +83,37 @@ export class Directories {
     this.#finish.push({ directory, self });
   }
 
-  /** Sets modes and times. */
-  async finish(): Promise<void> {
-    const { workplace } = this.place;
-    const { finish } = this.writing;
-    if (finish !== "none" && this.#finish.length > 0) {
-      // One that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
-      const closing = this.#finish.filter(({ self }) => (self.mode & 0o700) !== 0o700);
+  /** Sets modes and times. Returns the directories for which that failed, each with a sentence. */
+  async finish(): Promise<ReadonlyMap<string, string>> {
+    const failed = new Map<string, string>();
+    if (this.settings.keep === "copy") {
+      // A directory that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
       const open = this.#finish.filter(({ self }) => (self.mode & 0o700) === 0o700);
-      const share = Math.max(LEAST_SHARE[workplace.latency], Math.ceil(open.length / workplace.width));
-      const shares = Array.from(
-        { length: Math.ceil(open.length / share) },
-        (_, at) => open.slice(at * share, at * share + share),
+      const closing = this.#finish.filter(({ self }) => (self.mode & 0o700) !== 0o700)
+        .toSorted((one, other) => depthOf(other.directory) - depthOf(one.directory));
+      const parts = Array.from(
+        { length: Math.ceil(open.length / FINISH_AT_ONCE) },
+        (_, part) => open.slice(part * FINISH_AT_ONCE, (part + 1) * FINISH_AT_ONCE),
       );
-      await forEachAtOnce(shares, workplace.width, (part) => this.#finishSome(part, finish));
-      if (closing.length > 0) await this.#finishSome(closing, finish);
+      await Promise.all(parts.map((part) => this.#finishSome(part, failed)));
+      // One after the other, whatever the form of the calls.
+      for (const directory of closing) await this.#finishSome([directory], failed);
     }
-    for (const { directory, mode } of this.#relaxed) {
-      await Deno.chmod(this.#target(directory), mode).catch((error) => {
-        // It was opened for its own removal.
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
-    }
+    for (const { directory, mode } of this.#relaxed) await this.#setMode(directory, mode);
+    return failed;
   }
 
   async #finishSome(
     part: readonly { readonly directory: string; readonly self: Entry }[],
-    how: "tar" | RsyncOptions,
+    failed: Map<string, string>,
   ): Promise<void> {
-    const { from, to, workplace, system } = this.place;
-    const root = part.filter(({ directory }) => directory === "");
-    if (how !== "tar" && root.length > 0 && part.length > 1) {
-      await this.#finishSome(part.filter(({ directory }) => directory !== ""), how);
-      return await this.#finishSome(root, how);
-    }
-    const deepestFirst = part.map(({ directory }) => directory).toSorted((one, other) => depthOf(other) - depthOf(one));
-    const names = deepestFirst.map((directory) => directory === "" ? "." : `./${directory}`);
-    const listFile = await workplace.writeList(names);
-    const owners = workplace.ownersOf(part.map(({ self }) => self));
-    if (how === "tar") await runTarPipe({ ...this.#pipe(), listFile, sparse: "none", owners, modes: "same" }, system);
-    else {
-      // rsync takes a listed "." for what is in it as well (rsync(1), --dirs), even where that shall be left alone.
-      const extraArgs = [...(root.length > 0 ? [] : ["--include=*/"]), "--exclude=*", ...how.extraArgs];
-      await runRsync(
-        { ...how, from, to, extraArgs, listFile, sparse: "none" },
-        await workplace.rsync(),
-        () => {},
-        system,
-      );
-    }
-    await Deno.remove(listFile);
-  }
-
-  #pipe(): { program: string; from: string; to: string } {
-    return { program: this.place.workplace.tar!, from: this.place.from, to: this.place.to };
-  }
-
-  #target(path: string): string {
-    return path === "" ? this.place.to : `${this.place.to}/${path}`;
+    const { from, to, owners } = this.settings;
+    const items = part.map(({ directory, self }): FinishItem => {
+      const { mode, mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
+      return [directory, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
+    });
+    const answer = await this.runner.run("finish", { from, to, owners, items }, { names: items.length });
+    for (const [index, reason] of Object.entries(answer)) failed.set(part[Number(index)]!.directory, reason);
   }
 }
 

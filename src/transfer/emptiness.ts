@@ -1,10 +1,10 @@
-// What is in a single directory: anything at all, these names, what was recorded. Deno's own listing can't tell: it passes over
+// What is in a single directory: anything at all, these names, what was recorded. Deno's own listing can't tell: it leaves out
 // names that are not UTF-8.
 import type { System } from "../system/system.ts";
 import { sameContent } from "./entry.ts";
 import { listDirectories, type Listing } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
-import { prepareWorkplace } from "./workplace.ts";
+import { prepareJobRunner } from "./job_runner.ts";
 
 /** Whether a directory has no name in it at all. One that can't be read, or isn't there, is not known to be empty. */
 export async function isEmptyDirectory(path: string, system: System): Promise<boolean> {
@@ -14,8 +14,8 @@ export async function isEmptyDirectory(path: string, system: System): Promise<bo
 
 /** All names in a directory, those that are not UTF-8 as file_names.ts writes them; entries have names and types only. */
 export async function listNames(path: string, system: System): Promise<Listing> {
-  await using workplace = await prepareWorkplace([], system);
-  const { entries } = await listDirectories({ root: path, facts: "names" }, [""], workplace, system);
+  await using runner = await prepareJobRunner([], system);
+  const { entries } = await listDirectories({ root: path, facts: "names" }, [""], runner);
   return entries.get("") ?? { unreadable: "it is not there" };
 }
 
@@ -26,8 +26,8 @@ export async function isAsRecordedIn(
   manifest: Manifest,
   system: System,
 ): Promise<boolean> {
-  await using workplace = await prepareWorkplace([], system);
-  const { entries } = await listDirectories({ root, facts: "full" }, [directory], workplace, system);
+  await using runner = await prepareJobRunner([], system);
+  const { entries } = await listDirectories({ root, facts: "full" }, [directory], runner);
   const listing = entries.get(directory);
   const recorded = manifest.entriesOf(directory);
   if (listing === undefined || "unreadable" in listing || recorded?.size !== listing.length) return false;

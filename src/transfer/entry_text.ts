@@ -1,6 +1,5 @@
 // An entry as text, in the words of find(1): a listing and a manifest say the same thing in the same way, so that an
 // unchanged directory is known by comparing two texts, and only what differs is ever parsed.
-import type { FoundEntry } from "../tools/find.ts";
 import type { Entry, EntryState, EntryType } from "./entry.ts";
 
 const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link" };
@@ -43,22 +42,31 @@ function parseTime(time: string): Pick<EntryState, "mtimeSeconds" | "mtimeNanose
   return { mtimeSeconds: Number(time.slice(0, point)), mtimeNanoseconds: Number(time.slice(point + 1, point + 10)) };
 }
 
-/** A found entry; its numbers are parsed when somebody asks for one. */
+/** A name as jobs/list.ts describes it. */
+export interface FoundEntry {
+  readonly name: string;
+  readonly linkTarget: string;
+  /** `letter mode size seconds.fraction`, or the letter alone where only names were listed. */
+  readonly state: string;
+  /** `links device:inode blocks user group kind`: blocks of 512 bytes, kind is find's letter. */
+  readonly more: string;
+}
+
+/** A found entry; its numbers are parsed when they are asked for. */
 export class ListedEntry implements Entry {
   readonly name: string;
   readonly type: EntryType;
   readonly linkTarget: string;
   readonly text: string;
-  readonly #more: string;
+  readonly more: string;
   #state: EntryState | undefined;
 
-  /** `name` without its directory. */
-  constructor(found: FoundEntry, name: string) {
-    this.name = name;
+  constructor(found: FoundEntry) {
+    this.name = found.name;
     this.type = found.state[0] === "s" ? "special" : TYPES[found.state[0]!]!;
     this.linkTarget = found.linkTarget;
     this.text = found.state;
-    this.#more = found.more;
+    this.more = found.more;
   }
 
   get mode(): number {
@@ -78,26 +86,32 @@ export class ListedEntry implements Entry {
   }
 
   get linkGroup(): string {
-    return this.type !== "file" || this.#more.startsWith("1 ") ? "" : this.#more.split(" ")[1]!;
+    return this.type !== "file" || this.more.startsWith("1 ") ? "" : this.more.split(" ")[1]!;
   }
 
   get userId(): number {
-    return Number(this.#more.split(" ")[3]);
+    return Number(this.more.split(" ")[3]);
   }
 
   get groupId(): number {
-    return Number(this.#more.split(" ")[4]);
+    return Number(this.more.split(" ")[4]);
   }
 
   get allocatedBytes(): number {
-    return this.type === "file" ? Math.min(this.sizeBytes, Number(this.#more.split(" ")[2]) * 512) : 0;
+    return this.type === "file" ? Math.min(this.sizeBytes, Number(this.more.split(" ")[2]) * 512) : 0;
   }
 
   get specialKind(): string {
-    return this.type === "special" ? this.#more.split(" ")[5]! : "";
+    return this.type === "special" ? this.more.split(" ")[5]! : "";
   }
 
   #parsed(): EntryState {
     return this.#state ??= parseState(this.text, this.linkTarget);
   }
+}
+
+/** An entry as three fields, each followed by a NUL: label, state, and what else is known. */
+export function fieldsOf(entry: Entry): string {
+  const more = entry instanceof ListedEntry ? entry.more : "";
+  return `${labelOf(entry.name, entry.linkTarget)}\0${stateText(entry)}\0${more}\0`;
 }

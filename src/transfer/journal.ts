@@ -20,17 +20,19 @@ export interface JournalSubject {
   readonly content: EntryState;
   readonly parts: number;
   readonly bootId: string;
+  /** `none`: the copy does not exist, so an earlier journal says nothing. */
+  readonly keep: "earlier" | "none";
 }
 
 /**
  * Opens the journal of a copy. What an earlier one says counts only if it was about the same content, and parts that were
- * written but not synced only if this is still the same kernel: a node that went down may have lost them. Where the copy
- * itself is gone (a purge takes files one by one), the caller has to remove its journal before.
+ * written but not synced only if this is still the same kernel: a node that went down may have lost them.
  */
-export function openJournal(path: string, { content, parts, bootId }: JournalSubject): Journal {
+export function openJournal(path: string, { content, parts, bootId, keep }: JournalSubject): Journal {
   const label = JSON.stringify([content.sizeBytes, content.mtimeSeconds, content.mtimeNanoseconds, parts]);
   const head = `${label} ${bootId}\n`;
-  const before = readEarlier(path, label, bootId);
+  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  const before = keep === "none" ? new Set<number>() : readEarlier(path, label, bootId);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   const start = new TextEncoder().encode(head);
   const states = new Uint8Array(parts).fill(45);

@@ -1,10 +1,9 @@
 // What was done, and what of it is on both sides now: the tally of a transfer and the changes to its record, gathered as it
 // happens. What is said to be recorded is what both sides have in common; everything else the next transfer has to decide.
-import { type Item, pathOf } from "./attempt.ts";
+import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
 import type { Manifest, ManifestBuilder } from "./manifest.ts";
 import type { KeptPath } from "./request.ts";
-import type { ShardOutcome } from "./shard.ts";
 
 /** What was done. */
 export interface Tally {
@@ -25,14 +24,13 @@ export class Ledger {
 
   constructor(readonly manifest: ManifestBuilder, readonly baseline: Manifest | undefined) {}
 
-  /** Takes what became of a shard. */
-  note(outcome: ShardOutcome): void {
+  /** Takes what became of a batch. */
+  note(outcome: MoveOutcome): void {
     for (const item of outcome.arrived) this.amend(item, item.entry);
     for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
     for (const item of outcome.overtaken) this.keep(item, "changed there");
     for (const { item, reason, vanished, receiver } of outcome.missing) {
-      // What we left there is ours: the next transfer may replace it.
-      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : item.replaces);
+      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
       this.tally.missing.push({ path: pathOf(item), reason, vanished });
     }
     this.tally.lastWords.push(...outcome.lastWords);

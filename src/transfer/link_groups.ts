@@ -2,10 +2,11 @@
 // a name that somebody changed where it goes is no longer one of them.
 import { type Entry, sameContent, type TimePrecision } from "./entry.ts";
 import { type LinkedFile, planLinkGroups, type TransferPolicy } from "./decide.ts";
-import { joinName } from "../system/file_names.ts";
+import { joinName } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { KeptPath } from "./request.ts";
-import type { Item, ShardPlace } from "./attempt.ts";
+import type { Item } from "./item.ts";
+import type { JobRunner } from "./job_runner.ts";
 
 type Member = LinkedFile & { readonly directory: string };
 
@@ -17,12 +18,15 @@ export interface LinkRules {
 
 /** Gathers them during the walk. */
 export class LinkGroups {
-  readonly #place: Pick<ShardPlace, "to" | "workplace" | "system">;
+  readonly #to: string;
+  readonly #runner: JobRunner;
   readonly #rules: LinkRules;
   #members: Member[] = [];
 
-  constructor(place: Pick<ShardPlace, "to" | "workplace" | "system">, rules: LinkRules) {
-    this.#place = place;
+  /** `to` is the receiving root. */
+  constructor(to: string, runner: JobRunner, rules: LinkRules) {
+    this.#to = to;
+    this.#runner = runner;
     this.#rules = rules;
   }
 
@@ -40,8 +44,7 @@ export class LinkGroups {
     const isOpen = ({ state, from }: Member) => state === "recorded" && moving.has(from.linkGroup);
     const paths = this.#members.filter(isOpen).map(pathOf);
     if (paths.length === 0) return [];
-    const { to, workplace, system } = this.#place;
-    const there = await lookAtPaths(to, paths, workplace, system);
+    const there = await lookAtPaths(this.#to, paths, this.#runner);
     const kept: KeptPath[] = [];
     this.#members = this.#members.flatMap((member): Member[] => {
       if (!isOpen(member)) return [member];

@@ -4,7 +4,7 @@ import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { EntryState, TimePrecision } from "./entry.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName } from "../system/file_names.ts";
+import { decodeName, encodeName, joinName } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 

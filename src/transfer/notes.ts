@@ -2,7 +2,7 @@
 // work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
 import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
-import { type Item, pathOf } from "./attempt.ts";
+import { type Item, pathOf } from "./item.ts";
 
 /** Who receives: a note counts only where the receiver has what it announced. */
 export type Receiver = "scratch" | "home";

@@ -1,16 +1,20 @@
 // Packs a tree into one tar file, reading many files at a time: a single tar asks a slow home for one file after the other.
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { joinName } from "../system/file_names.ts";
-import { packListed } from "../tools/tar_pipe.ts";
+import { joinName } from "../posix/file_names.ts";
+import { findGnuTar, packListed } from "../tools/tar.ts";
 import { EMPTY_MANIFEST } from "./manifest.ts";
 import { Pool } from "../pool.ts";
 import { walkTrees } from "./walk.ts";
-import { prepareWorkplace, type Workplace } from "./workplace.ts";
+import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
+import { ListFiles } from "./list_files.ts";
 
 /** So many names for one process. */
 const PART_NAMES = 500;
 const BLOCK_BYTES = 512;
+
+/** Programs that read at a time where each operation waits for a server. */
+const WAITING_PROGRAMS = 32;
 
 /** What to pack. */
 export interface PackRequest {
@@ -35,8 +39,9 @@ export interface PackOutcome {
  * not be read or changed meanwhile: a half environment is none. The archive is removed then.
  */
 export async function packTree(request: PackRequest, system: System): Promise<PackOutcome> {
-  await using workplace = await prepareWorkplace([request.root], system);
-  const packing = new Packing(request, workplace, system);
+  await using runner = await prepareJobRunner([request.root], system);
+  await using lists = new ListFiles();
+  const packing = new Packing(request, { runner, lists, system });
   try {
     return await packing.run();
   } catch (error) {
@@ -57,9 +62,14 @@ class Packing {
   #files = 0;
   #sizeBytes = 0;
 
-  constructor(readonly request: PackRequest, readonly workplace: Workplace, system: System) {
+  constructor(
+    readonly request: PackRequest,
+    readonly context: { readonly runner: JobRunner; readonly lists: ListFiles; readonly system: System },
+  ) {
+    const { system, runner } = context;
     this.#system = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
-    this.#pool = new Pool(workplace.width, (error) => this.#stop.abort(error));
+    const width = runner.form === "waiting" ? WAITING_PROGRAMS : navigator.hardwareConcurrency;
+    this.#pool = new Pool(width, (error) => this.#stop.abort(error));
   }
 
   async run(): Promise<PackOutcome> {
@@ -88,8 +98,7 @@ class Packing {
           throw new CliError("transfer", `Cannot pack "${joinName(this.request.root, directory)}": ${reason}`);
         },
       },
-      this.workplace,
-      this.#system,
+      this.context.runner,
     );
     await this.#packSome(this.#names);
     // Names of one file stay together, or it would be packed as often as it has names.
@@ -106,8 +115,8 @@ class Packing {
     this.#parts.push(part);
     await this.#pool.start(async () => {
       // The root ends each part: a header without content, so that all zeros behind it are the end of the archive.
-      const listFile = await this.workplace.writeList([...names, "."]);
-      const program = this.workplace.tar;
+      const listFile = await this.context.lists.write([...names, "."]);
+      const program = findGnuTar(this.#system);
       if (program === undefined) throw new CliError("missing-tool", "Cannot pack: GNU tar was not found on the PATH");
       const { code, lastWords } = await packListed(
         { program, from: this.request.root, listFile, archive: part },

@@ -2,24 +2,27 @@
 import type { System } from "../system/system.ts";
 import { listDirectories } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
-import { joinName } from "../system/file_names.ts";
+import { joinName } from "../posix/file_names.ts";
 import { forEachAtOnce } from "../pool.ts";
-import { prepareWorkplace } from "./workplace.ts";
+import { prepareJobRunner } from "./job_runner.ts";
 
-/** Directories listed by one process. */
+/** Directories that one job lists. */
 const BATCH_DIRECTORIES = 64;
+
+const BATCHES_AT_ONCE = 8;
 
 /** The recorded paths that are no longer below the target. Only lists directories; looks at no file. */
 export async function findPurged(manifest: Manifest, targetRoot: string, system: System): Promise<readonly string[]> {
-  await using workplace = await prepareWorkplace([targetRoot], system);
+  await using runner = await prepareJobRunner([targetRoot], system);
+  runner.expect(manifest.files);
   const purged: string[] = [];
   const directories = [...manifest.directories()];
   const batches = Array.from(
     { length: Math.ceil(directories.length / BATCH_DIRECTORIES) },
     (_, at) => directories.slice(at * BATCH_DIRECTORIES, (at + 1) * BATCH_DIRECTORIES),
   );
-  await forEachAtOnce(batches, workplace.width, async (batch) => {
-    const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, workplace, system);
+  await forEachAtOnce(batches, BATCHES_AT_ONCE, async (batch) => {
+    const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, runner);
     for (const directory of batch) {
       const listing = entries.get(directory) ?? [];
       const there = new Set("unreadable" in listing ? [] : listing.map((entry) => entry.name));

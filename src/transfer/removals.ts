@@ -1,64 +1,81 @@
-// What goes from the receiving side: gathered during the walk, taken away at the end, when all that comes has arrived.
-import { CliError, messageOf } from "../errors.ts";
-import { forEachAtOnce } from "../pool.ts";
-import { isReachable } from "../system/file_names.ts";
-import { removeListed } from "../tools/remove.ts";
-import { entriesOf, isStill, type Item, type Parted, pathOf, type ShardPlace } from "./attempt.ts";
+// What goes from the receiving side: gathered during the walk, removed at the end, when all that comes has arrived.
+import { CliError } from "../errors.ts";
 import { depthOf } from "./directories.ts";
+import { labelOf, stateText } from "./entry_text.ts";
+import { type Item, pathOf } from "./item.ts";
+import type { JobRunner } from "./job_runner.ts";
+import type { RemoveResult } from "./jobs/remove.ts";
 import type { Ledger } from "./ledger.ts";
+
+type Name = Omit<Item, "replaces">;
+
+/** Names that one job removes. */
+const REMOVE_AT_ONCE = 500;
 
 /** Gathers and removes. */
 export class Removals {
-  readonly #items: Item[] = [];
+  readonly #items: Name[] = [];
 
-  constructor(readonly place: ShardPlace, readonly ledger: Ledger) {}
+  constructor(
+    readonly root: string,
+    readonly publish: "unpublished" | "in-place",
+    readonly runner: JobRunner,
+    readonly ledger: Ledger,
+  ) {}
 
   /** Notes something to remove later, as the walk saw it. */
-  add(item: Omit<Item, "replaces">): void {
-    this.#items.push({ ...item, replaces: item.entry });
+  add(item: Name): void {
+    this.#items.push(item);
   }
 
-  /** Leaves everything where it is, and recorded: the next transfer tries again. */
+  /** Leaves everything as it is, and recorded: the next transfer tries again. */
   postpone(): void {
     for (const item of this.#items) this.ledger.amend(item, item.entry);
   }
 
-  /** Removes files and links, unless somebody has written there since the walk, and directories that are empty then. */
-  async carryOut(): Promise<void> {
+  /** Removes files and links, unless they changed since the walk, and directories that are empty then. */
+  async execute(): Promise<void> {
     const files = this.#items.filter(({ entry }) => entry.type !== "directory");
-    const { open, overtaken } = await this.#lookAgain(files);
-    for (const item of overtaken) this.ledger.keep(item, "gone at the source, changed there");
-    await forEachAtOnce(open, this.place.workplace.width, (item) => this.removeNow(item));
+    for (let start = 0; start < files.length; start += REMOVE_AT_ONCE) {
+      await this.#remove(files.slice(start, start + REMOVE_AT_ONCE));
+    }
+    const directories = this.#items.filter(({ entry }) => entry.type === "directory");
     // Deepest first, so that a directory is empty when its turn comes.
-    const directories = this.#items.filter(({ entry }) => entry.type === "directory").toReversed()
-      .toSorted((one, other) => depthOf(pathOf(other)) - depthOf(pathOf(one)));
-    for (const item of directories) await this.removeNow(item);
+    const levels = Map.groupBy(directories, (item) => depthOf(pathOf(item)));
+    for (const depth of [...levels.keys()].toSorted((one, other) => other - one)) {
+      await this.#remove(levels.get(depth)!);
+    }
   }
 
-  /** The walk may be hours ago, and what was written there since is nobody's copy. */
-  async #lookAgain(files: readonly Item[]): Promise<Parted> {
-    if (this.place.publish === "unpublished" || files.length === 0) return { open: files, overtaken: [] };
-    const there = await entriesOf(this.place.to, files, this.place);
-    const isOpen = (item: Item) => {
-      const now = there.get(pathOf(item));
-      return now === undefined || isStill(item.replaces, now);
-    };
-    return { open: files.filter(isOpen), overtaken: files.filter((item) => !isOpen(item)) };
+  /** Removes one name at once. Throws a CliError where it can't be, unless it is a directory that is not empty. */
+  async removeNow(item: Name): Promise<void> {
+    await this.#remove([item]);
   }
 
-  /** Removes one thing at once. Throws a CliError where it can't be, unless it is a directory that isn't empty. */
-  async removeNow(item: Omit<Item, "replaces">): Promise<void> {
-    const { workplace, system, to } = this.place;
-    const path = pathOf(item);
-    try {
-      if (isReachable(path)) await Deno.remove(`${to}/${path}`);
-      else await removeListed(to, await workplace.writeList([`./${path}`]), system);
-      this.ledger.removed(item);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      // Somebody put something into it meanwhile, or something in it is kept.
-      if (item.entry.type === "directory") return this.ledger.amend(item, item.entry);
-      throw new CliError("file-system", `Cannot remove "${to}/${path}": ${messageOf(error)}`, { cause: error });
+  async #remove(items: readonly Name[]): Promise<void> {
+    const results = await this.runner.run("remove", {
+      root: this.root,
+      check: this.publish === "unpublished" ? "none" : "look again",
+      items: items.map(({ directory, entry }) =>
+        [directory, labelOf(entry.name, entry.linkTarget), stateText(entry)] as const
+      ),
+    }, { names: items.length });
+    for (const [index, item] of items.entries()) this.#note(item, results[index]!);
+  }
+
+  #note(item: Name, result: RemoveResult): void {
+    switch (result) {
+      case "removed":
+        return this.ledger.removed(item);
+      case "gone":
+        return;
+      case "changed":
+        return this.ledger.keep(item, "gone at the source, changed there");
+      case "not empty":
+        // Another program put something into it, or something in it is kept.
+        return this.ledger.amend(item, item.entry);
+      default:
+        throw new CliError("file-system", `Cannot remove "${this.root}/${pathOf(item)}": ${result.failed}`);
     }
   }
 }

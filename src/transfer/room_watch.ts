@@ -61,7 +61,7 @@ export class RoomWatch implements AsyncDisposable {
     const { large } = this.#twice;
     large.push(sizeBytes);
     large.sort((one, other) => other - one);
-    large.length = Math.min(large.length, LARGE_AT_ONCE);
+    large.length = Math.min(large.length, LARGE_AT_ONCE.waiting);
   }
 
   /** What has to be free: what grows, and once what is under way, since an old file goes when the new one is whole. */

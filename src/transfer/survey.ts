@@ -1,5 +1,5 @@
 // Counts what a transfer comes by: for a plan's figures, for progress, for what the outcome names.
-import { joinName } from "../system/file_names.ts";
+import { joinName } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";

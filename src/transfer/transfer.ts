@@ -2,19 +2,21 @@
 // Knows nothing of variables, markers or configuration.
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { withoutDestructive } from "../tools/rsync.ts";
+import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan } from "./decide.ts";
-import { Execution, type Writing } from "./execute.ts";
+import { Execution } from "./execute.ts";
+import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
+import type { CopySettings } from "./jobs/copy.ts";
+import { ListFiles } from "./list_files.ts";
+import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
-import { joinName } from "../system/file_names.ts";
+import { joinName } from "../posix/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
-import { prepareUnfinished } from "./unfinished.ts";
-import { UNFINISHED } from "./own_names.ts";
+import { prepareTemporaryDirectory } from "./unfinished.ts";
 import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
-import { prepareWorkplace, type Workplace } from "./workplace.ts";
 
 export type {
   KeptPath,
@@ -30,7 +32,7 @@ export type {
  * where there is no room for what would be written.
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
-  await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
+  await using runner = await prepareJobRunner([request.from, parentOf(request.to)], system);
   const survey = new Survey(request);
   await using room = new RoomWatch(request, system);
   const directories: DirectoryPlan[] = [];
@@ -49,14 +51,13 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
       }),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
-    workplace,
-    system,
+    runner,
   );
   await room.check();
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   return {
-    engine: engineFor(request, workplace),
+    engine: engineFor(request, system),
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
@@ -82,8 +83,8 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  * there is no room, `missing-tool` where the engine asked for isn't there, and the signal's reason on a signal.
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
-  const feed = async (receiver: WalkReceiver, workplace: Workplace) =>
-    await walkTrees(await walkRequest(request), receiver, workplace, system);
+  const feed = async (receiver: WalkReceiver, runner: JobRunner) =>
+    await walkTrees(await walkRequest(request), receiver, runner);
   await using room = new RoomWatch(request, system);
   return await run(request, feed, room, system);
 }
@@ -91,25 +92,34 @@ export async function transferTree(request: TransferRequest, system: System): Pr
 /** `room`: what is planned was held against it already, if that isn't given. */
 async function run(
   request: TransferRequest,
-  feed: (receiver: WalkReceiver, workplace: Workplace) => Promise<void>,
+  feed: (receiver: WalkReceiver, runner: JobRunner) => Promise<void>,
   room: RoomWatch | undefined,
   system: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
-  await using workplace = await prepareWorkplace([request.from, parentOf(request.to)], system);
-  const engine = engineFor(request, workplace);
+  await using runner = await prepareJobRunner([request.from, parentOf(request.to)], system);
+  const engine = engineFor(request, system);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  await using unfinished = await prepareUnfinished({ ...request, to: await prepareRoots(request) }, engine, system);
-  const writing = writingFor(request, engine, unfinished?.path, workplace);
-  const execution = new Execution(
-    request,
-    { ...writing, prepare: () => unfinished?.make() },
-    workplace,
-    manifest,
-    system,
-    (files, sizeBytes) => survey.done(files, sizeBytes),
-  );
+  const to = await prepareRoots(request);
+  await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
+  const settings: CopySettings = {
+    ...{ from: request.from, to, policy: request.policy, umask: runner.umask },
+    temporary: temporary?.path ?? "directly",
+    keep: request.policy === "stage-out" ? "content" : "copy",
+    durability: request.policy === "stage-out" ? "durable" : "fast",
+    owners: system.userId === 0 ? "same" : "own",
+  };
+  await using lists = new ListFiles();
+  const execution = new Execution({
+    ...{ roots: request, settings, runner, manifest, system },
+    mover: moverFor(engine, request, settings, { lists, runner, system }),
+    prepare: async () => await temporary?.make(),
+    cleanUp: async () => await temporary?.remove(),
+    onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
+    // A bandwidth limit is one for all: rsyncs side by side would each take it.
+    width: request.extraArgs.some((argument) => argument.startsWith("--bwlimit")) ? "one" : "all",
+  });
   try {
     await feed({
       onPlan: async (plan, there) => {
@@ -123,7 +133,7 @@ async function run(
         execution.keep(unchanged);
       }),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
-    }, workplace);
+    }, runner);
     await room?.check();
     survey.walked();
     await execution.finish(survey.unreadable.length === 0);
@@ -178,55 +188,31 @@ function whereTrusted(
   return depth === "trust-record" ? { onUnchanged } : {};
 }
 
-function engineFor(request: TransferRequest, workplace: Workplace): "rsync" | "native" {
-  const { hasRsync, tar } = workplace;
+function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
+  const hasRsync = findRsync(system) !== undefined;
   const wantsRsync = request.extraArgs.length > 0 || request.engine === "rsync";
-  if (wantsRsync && !hasRsync) {
-    const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
-    throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-      hint: `load it (\`module load rsync\`), or ${without} this time: \`--engine native\``,
-    });
-  }
-  if (wantsRsync) return "rsync";
-  if (tar === undefined && (request.engine === "native" || !hasRsync)) {
-    throw new CliError("missing-tool", "Cannot transfer: neither rsync nor GNU tar was found on the PATH", {
-      hint: "load one of them (`module load rsync`)",
-    });
-  }
-  if (request.engine === "native") return "native";
-  return hasRsync && (tar === undefined || request.policy !== "stage-in") ? "rsync" : "native";
+  if (!wantsRsync) return "native";
+  if (hasRsync) return "rsync";
+  const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
+  throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
+    hint: `load it (\`module load rsync\`), or ${without} this time: \`--engine native\``,
+  });
 }
 
-function writingFor(
-  request: TransferRequest,
+function moverFor(
   engine: "rsync" | "native",
-  unfinished: string | undefined,
-  workplace: Workplace,
-): Omit<Writing, "prepare"> {
-  const common = {
-    overwrite: "always",
-    durability: request.policy === "stage-out" ? "durable" : "fast",
+  request: TransferRequest,
+  settings: CopySettings,
+  { lists, runner, system }: { readonly lists: ListFiles; readonly runner: JobRunner; readonly system: System },
+): Mover {
+  if (engine === "native") return new NativeMover(settings, runner);
+  const program = findRsync(system)!;
+  let rsync: ReturnType<typeof probeRsync> | undefined;
+  return new RsyncMover({
+    ...{ settings, lists, runner, system },
+    rsync: () => rsync ??= probeRsync(program, system),
     extraArgs: withoutDestructive(request.extraArgs),
-  } as const;
-  // A killed rsync leaves half a file under a name of its own, which the next transfer would take for a new one.
-  const temporary = unfinished === undefined ? {} : { temporary: unfinished };
-  const copy = { kind: "rsync", options: { ...common, ...temporary, keep: "copy" } } as const;
-  const content = { kind: "rsync", options: { ...common, ...temporary, keep: "content" } } as const;
-  if (engine === "rsync") {
-    if (request.policy === "stage-out") {
-      return { files: content, special: undefined, directories: { finish: "none", mode: "umask" } };
-    }
-    return { files: copy, special: undefined, directories: { finish: { ...common, keep: "copy" }, mode: "private" } };
-  }
-  return {
-    files: unfinished === undefined
-      ? { kind: "tar", journals: `${request.to}/${UNFINISHED}` }
-      : { kind: "tar beside", beside: unfinished, keep: request.policy === "stage-out" ? "content" : "copy" },
-    special: workplace.hasRsync ? (request.policy === "stage-out" ? content : copy) : undefined,
-    directories: request.policy === "stage-out"
-      ? { finish: "none", mode: "umask" }
-      : { finish: "tar", mode: "private" },
-  };
+  });
 }
 
 /** Makes the root. Throws a CliError where one of the two is inside the other. */

@@ -1,123 +1,147 @@
-// Where the files of a transfer stand while they are written, if readers or a killed transfer could take them for whole ones.
-import { access, constants } from "node:fs/promises";
-import { CliError } from "../errors.ts";
+// The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
+import { CliError, messageOf } from "../errors.ts";
 import { isDeadHere } from "../system/lease.ts";
-import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
+import type { JobRunner } from "./job_runner.ts";
+import { listDirectories, lookAtPaths } from "./listing.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
-/** At home another job may push to the same source from another node: its place is abandoned only after so long. */
+/** At the source another job may push from another node: its directory is abandoned only after so long. */
 const ABANDONED_MILLISECONDS = 3600 * 1000;
 
 /** A directory on the file system of the target; `await using` removes it. */
-export interface UnfinishedPlace extends AsyncDisposable {
+export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
   /** Makes it, the first time it is called: a transfer that brings nothing changes nothing. */
   make(): Promise<void>;
+  /** Removes it; it can't be made again. What can't be removed is left for the next sweep. */
+  remove(): Promise<void>;
 }
 
 /**
- * Says where that directory is. Undefined where nobody reads the tree yet, as that of a mirror, and where rsync writes and there
- * is no right to make one: then rsync's hidden names have to do.
+ * Says where that directory is. Undefined where nobody reads the tree yet, as that of a mirror.
  *
  * The cache root is ours, and beside the target on scratch our names can be nobody else's. On persistent storage every name
- * but one inside the root may be: there the place is inside, which is on the same file system as well where the root is a
+ * but one inside the root may be: there the directory is inside, which is on the same file system as well where the root is a
  * mount, and writable where its parent isn't.
  */
-export async function prepareUnfinished(
+export async function prepareTemporaryDirectory(
   { policy, publish, to }: Pick<TransferRequest, "policy" | "publish" | "to">,
   engine: "rsync" | "native",
+  runner: JobRunner,
   system: Pick<System, "userId" | "now" | "hostName" | "processId">,
-): Promise<UnfinishedPlace | undefined> {
-  if (policy === "mirror" || (policy === "stage-in" && publish === "unpublished")) return undefined;
+): Promise<TemporaryDirectory | undefined> {
+  if (policy === "stage-in" && publish === "unpublished") return undefined;
+  // A killed rsync would leave half a file under a name of its own, which nothing tells from the user's files.
+  if (policy === "mirror" && engine === "native") return undefined;
   const own = crypto.randomUUID().slice(0, 8);
   if (policy === "stage-in") {
     const path = `${to}.incoming-${own}`;
-    await sweepBeside(to);
-    return place(path, () => Deno.mkdir(path, { mode: 0o700 }), () => removeInPlace(path));
+    await sweepBeside(to, runner);
+    const [parent, name] = split(path);
+    return directory(
+      path,
+      () => runner.run("make", { root: parent, directories: [[name, 0o700]] }),
+      () => runner.run("removeTree", { path }),
+    );
   }
-  if (engine === "rsync" && !await mayWrite(to, system)) return undefined;
-  await sweepInside(to, system);
-  const path = `${to}/${UNFINISHED}/${system.hostName}.${system.processId}.${own}`;
-  return place(
+  await sweepInside(to, runner, system);
+  const name = `${system.hostName}.${system.processId}.${own}`;
+  const path = `${to}/${UNFINISHED}/${name}`;
+  return directory(
     path,
-    () => whileOpen(to, () => Deno.mkdir(path, { mode: 0o700, recursive: true })),
     () =>
-      whileOpen(to, async () => {
-        await removeInPlace(path);
-        // Another push may have its own place there.
-        await Deno.remove(`${to}/${UNFINISHED}`).catch(() => {});
+      whileOpen(to, runner, async () => {
+        await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
+        await runner.run("make", { root: `${to}/${UNFINISHED}`, directories: [[name, 0o700]] });
+      }),
+    () =>
+      whileOpen(to, runner, async () => {
+        await runner.run("removeTree", { path });
+        await removeIfEmpty(to, runner);
       }),
   );
 }
 
-function place(path: string, make: () => Promise<void>, remove: () => Promise<void>): UnfinishedPlace {
+function directory(path: string, make: () => Promise<void>, remove: () => Promise<void>): TemporaryDirectory {
   let made: Promise<void> | undefined;
+  let removing: Promise<void> | undefined;
+  const removeOnce = async () => {
+    if (made !== undefined) await (removing ??= remove().catch(() => {}));
+  };
   return {
     path,
     make: () =>
       made ??= make().catch((error) => {
-        throw new CliError("file-system", `Cannot make "${path}"`, { cause: error, lines: [String(error.message)] });
+        throw new CliError("file-system", `Cannot make "${path}": ${messageOf(error)}`, { cause: error });
       }),
-    async [Symbol.asyncDispose]() {
-      if (made !== undefined) await remove().catch(() => {});
-    },
+    remove: removeOnce,
+    [Symbol.asyncDispose]: removeOnce,
   };
 }
 
-/** Whether a name can be made in it: its owner can open it for that. */
-async function mayWrite(root: string, { userId }: Pick<System, "userId">): Promise<boolean> {
-  const { uid } = await Deno.lstat(root);
-  return uid === userId || userId === 0 || await access(root, constants.W_OK).then(() => true, () => false);
+/** Another push may have a directory of its own there. */
+async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
+  await runner.run("remove", { root: to, check: "none", items: [["", `${UNFINISHED}//`, "d 700 0 0.0000000000"]] });
 }
 
-/** Removes what killed transfers left beside a target. Who stages into it holds its lock, so there is no living one. */
-async function sweepBeside(to: string): Promise<void> {
-  const cut = to.lastIndexOf("/") + 1;
-  const [parent, prefix] = [to.slice(0, cut), `${to.slice(cut)}.incoming-`];
-  for await (const { name } of Deno.readDir(parent)) {
+/** Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. */
+async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
+  const [parent, target] = split(to);
+  const prefix = `${target}.incoming-`;
+  for (const name of await namesIn(parent, runner)) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
-    await removeInPlace(parent + name).catch(() => {});
+    await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
   }
 }
 
-/** Removes the places in a root whose process has ended, where that can be known, or that nobody has used for long. */
-async function sweepInside(to: string, system: Pick<System, "now" | "hostName">): Promise<void> {
+/** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
+async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "now" | "hostName">): Promise<void> {
   const parent = `${to}/${UNFINISHED}`;
-  const names: string[] = [];
-  try {
-    for await (const { name } of Deno.readDir(parent)) names.push(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  await whileOpen(to, async () => {
+  const names = await namesIn(parent, runner);
+  if (names.length === 0) return;
+  await whileOpen(to, runner, async () => {
     for (const name of names) {
-      if (await isAbandoned(parent, name, system)) await removeInPlace(`${parent}/${name}`).catch(() => {});
+      if (!await isAbandoned(parent, name, runner, system)) continue;
+      await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
     }
-    await Deno.remove(parent).catch(() => {});
+    await removeIfEmpty(to, runner);
   });
+}
+
+/** The names in a directory; none where it does not exist or can't be read. */
+async function namesIn(directory: string, runner: JobRunner): Promise<readonly string[]> {
+  const { entries } = await listDirectories({ root: directory, facts: "names" }, [""], runner);
+  const listing = entries.get("") ?? [];
+  return "unreadable" in listing ? [] : listing.map(({ name }) => name);
 }
 
 async function isAbandoned(
   parent: string,
   name: string,
+  runner: JobRunner,
   system: Pick<System, "now" | "hostName">,
 ): Promise<boolean> {
   const parts = /^(.*)\.(\d+)\.[0-9a-f]{8}$/.exec(name);
   if (parts !== null && await isDeadHere({ host: parts[1]!, pid: Number(parts[2]) }, system)) return true;
-  const { mtime } = await Deno.lstat(`${parent}/${name}`);
-  return system.now() - (mtime?.getTime() ?? 0) > ABANDONED_MILLISECONDS;
+  const entry = (await lookAtPaths(parent, [name], runner)).get(name);
+  return entry !== undefined && system.now() - entry.mtimeSeconds * 1000 > ABANDONED_MILLISECONDS;
 }
 
-async function whileOpen(root: string, work: () => Promise<void>): Promise<void> {
-  const mode = ((await Deno.lstat(root)).mode ?? 0o700) & 0o7777;
+/** Does something in a root that its owner may not write, and gives it its mode back. */
+async function whileOpen(root: string, runner: JobRunner, work: () => Promise<void>): Promise<void> {
+  const mode = (await lookAtPaths(root, ["."], runner)).get(".")?.mode ?? 0o700;
   if ((mode & 0o300) === 0o300) return await work();
-  await Deno.chmod(root, mode | 0o300);
+  await runner.run("modes", { root, items: [["", mode | 0o300]] });
   try {
     await work();
   } finally {
-    await Deno.chmod(root, mode);
+    await runner.run("modes", { root, items: [["", mode]] });
   }
+}
+
+function split(path: string): [parent: string, name: string] {
+  const cut = path.lastIndexOf("/");
+  return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }

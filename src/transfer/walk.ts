@@ -1,30 +1,21 @@
-// Walks both sides of a transfer a directory at a time and decides for each. Where operations wait, many directories are
-// listed at once, each by one process in the order the server gives them; where they don't, one process lists a whole side.
+// Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
+// order the server gives its names.
 import { CliError } from "../errors.ts";
-import type { System } from "../system/system.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
-import {
-  listDirectories,
-  type Listing,
-  type ListingRequest,
-  type Listings,
-  listTree,
-  WHOLE_TREE_ENTRIES,
-} from "./listing.ts";
+import type { JobRunner } from "./job_runner.ts";
+import { listDirectories, type Listing, type ListingRequest, type Listings } from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
-import { decodeName } from "../system/file_names.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
-import { joinName } from "../system/file_names.ts";
+import { decodeName, joinName } from "../posix/file_names.ts";
 import { UNFINISHED } from "./own_names.ts";
-import type { Workplace } from "./workplace.ts";
 
-/** Directories for one process: so many that starting it is worth it, so few that all have work. */
-const BATCH_DIRECTORIES = { least: 24, most: { waits: 64, local: 400 } };
+/** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
+const MOST_DIRECTORIES = 32;
 
-/** Processes at once on each side: more of them take the processor's time from one another before they gain any. */
-const MOST_LISTERS = 16;
+/** Jobs at a time on each side. */
+const JOBS_AT_ONCE = { plain: 4, waiting: 8 };
 
 /** What to walk. */
 export interface WalkRequest {
@@ -71,10 +62,9 @@ interface Visit {
 export async function walkTrees(
   request: WalkRequest,
   receiver: WalkReceiver,
-  workplace: Workplace,
-  system: System,
+  runner: JobRunner,
 ): Promise<void> {
-  const walk = new Walk(request, receiver, workplace, system);
+  const walk = new Walk(request, receiver, runner);
   await walk.run();
 }
 
@@ -86,15 +76,13 @@ type Facts = ListingRequest["facts"];
 
 class Walk {
   readonly #queue: Visit[] = [];
-  readonly #whole = new Map<`${Side} ${Facts}`, Listings | undefined>();
   /** How the receiving side is looked at first. */
   readonly #firstLook: Facts;
 
   constructor(
     readonly request: WalkRequest,
     readonly receiver: WalkReceiver,
-    readonly workplace: Workplace,
-    readonly system: System,
+    readonly runner: JobRunner,
   ) {
     const { rules, notes, baseline } = request;
     const trusts = receiver.onUnchanged !== undefined && baseline !== undefined && (notes?.size ?? 0) === 0 &&
@@ -104,34 +92,20 @@ class Walk {
 
   async run(): Promise<void> {
     const { to } = this.request;
-    const isThere = to !== undefined && await Deno.stat(to).then((info) => info.isDirectory, () => false);
-    await this.#listWhole(isThere);
+    const isThere = to !== undefined && await isDirectory(to, this.runner);
     await this.#visit([{ directory: "", from: "unseen", to: isThere ? "unseen" : undefined }]);
     await this.#drain();
   }
 
-  async #listWhole(isThere: boolean): Promise<void> {
-    const isLarge = (this.request.baseline?.files ?? 0) > WHOLE_TREE_ENTRIES;
-    if (this.workplace.latency === "waits" || isLarge) return;
-    const list = async (side: Side, facts: Facts) => {
-      const root = this.request[side]!;
-      this.#whole.set(`${side} ${facts}`, await listTree({ root, facts }, this.workplace, this.system));
-    };
-    await Promise.all([list("from", "full"), isThere ? list("to", this.#firstLook) : undefined]);
-  }
-
-  /** Keeps as many workers busy as the width allows until the queue is empty and nobody can add to it. */
+  /** Keeps enough jobs under way until the queue is empty and nothing can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
-    const listers = Math.min(this.workplace.width, MOST_LISTERS);
+    const atOnce = JOBS_AT_ONCE[this.runner.form];
     try {
       while (this.#queue.length > 0 || running.size > 0) {
-        while (this.#queue.length > 0 && running.size < listers) {
-          const share = Math.ceil(this.#queue.length / (listers - running.size));
-          const batch = this.#queue.splice(
-            0,
-            Math.min(Math.max(share, BATCH_DIRECTORIES.least), BATCH_DIRECTORIES.most[this.workplace.latency]),
-          );
+        while (this.#queue.length > 0 && running.size < atOnce) {
+          const share = Math.ceil(this.#queue.length / (atOnce - running.size));
+          const batch = this.#queue.splice(0, Math.min(share, MOST_DIRECTORIES));
           const visiting = this.#visit(batch).finally(() => running.delete(visiting));
           running.add(visiting);
         }
@@ -168,6 +142,7 @@ class Walk {
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
     const linked = from.filter((entry) => entry.linkGroup !== "");
+    this.runner.expect(from.length);
     this.receiver.onUnchanged?.({ directory, block, self, linked });
     for (const entry of from) {
       if (entry.type !== "directory") continue;
@@ -201,6 +176,7 @@ class Walk {
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
     const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to") };
     const plan = decideDirectory(facts, this.request.rules);
+    this.runner.expect(from.length);
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       this.#queue.push({ directory: joinName(directory, name), from: sides.from, to: sides.to });
@@ -224,12 +200,15 @@ class Walk {
   }
 
   async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {
-    const whole = this.#whole.get(`${side} ${facts}`);
-    if (whole !== undefined) return whole;
     const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
     if (directories.length === 0) return NOTHING;
-    return await listDirectories({ root: this.request[side]!, facts }, directories, this.workplace, this.system);
+    return await listDirectories({ root: this.request[side]!, facts }, directories, this.runner);
   }
+}
+
+async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
+  const { selves } = await listDirectories({ root: path, facts: "itself" }, [""], runner);
+  return selves.get("")?.type === "directory";
 }
 
 function sameDirectory(one: Entry, other: Entry): boolean {

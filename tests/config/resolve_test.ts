@@ -158,11 +158,13 @@ Deno.test("scratch must be a directory that is there", async () => {
   };
   equal(await kindOf(world.path("missing")), "not-found 2 : there is no such directory");
   equal(await kindOf(world.path("file")), "config 2 : it is not a directory");
-  equal(await kindOf("/dev/shm/me"), "config 2 : it lies below /dev, where no copies can be kept");
-  await Deno.symlink("/dev/shm", world.path("link"));
+  equal(await kindOf("/dev/me"), "config 2 : it lies below /dev, where no copies can be kept");
+  equal(await kindOf("/dev/shm/no-such-directory"), "not-found 2 : there is no such directory");
+  await ensureScratch(at("/dev/shm"));
+  await Deno.symlink("/dev", world.path("link"));
   equal(
     await kindOf(world.path("link")),
-    'config 2 : it is "/dev/shm/.cache/euler-files", below /dev, where no copies can be kept',
+    'config 2 : it is "/dev/.cache/euler-files", below /dev, where no copies can be kept',
   );
   deepEqual(await Array.fromAsync(Deno.readDir(world.scratch), ({ name }) => name), ["ok"]);
 });

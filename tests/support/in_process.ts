@@ -1,4 +1,5 @@
 // The program in the test's own process: argv in, exit code and streams out. For what doesn't need a process of its own.
+import "./libc.ts";
 import { run } from "../../src/cli/run.ts";
 import type { OutputStream, System } from "../../src/system/system.ts";
 

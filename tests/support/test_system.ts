@@ -1,5 +1,6 @@
 // A System for tests of single functions: the environment given, streams that collect, no signals.
 import { hostname } from "node:os";
+import "./libc.ts";
 import type { OutputStream, System } from "../../src/system/system.ts";
 
 /** A system with this environment and nothing else from outside; `stderr.text` and `stdout.text` hold what was written. */

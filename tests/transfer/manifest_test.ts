@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { EntryState } from "../../src/transfer/entry.ts";
 import { ManifestBuilder, readManifest, writeManifest } from "../../src/transfer/manifest.ts";
-import { decodeName, encodeName } from "../../src/system/file_names.ts";
+import { decodeName, encodeName } from "../../src/posix/file_names.ts";
 import { findPurged } from "../../src/transfer/purge.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { makeNastyTree, requestFor, temporaryDirectory, testSystem, testTrees } from "./trees.ts";

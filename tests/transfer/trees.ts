@@ -1,5 +1,6 @@
 // Trees for the transfer tests: nasty ones, their exact listing, and the transfer of one into another.
 import { type TransferRequest } from "../../src/transfer/transfer.ts";
+import "../support/libc.ts";
 import { testNeeding } from "../support/needs.ts";
 import type { System } from "../../src/system/system.ts";
 

@@ -1,0 +1,250 @@
+// System calls on directory handles, as a value that can be wrapped: tests count the calls and make the N-th fail.
+// An answer is the result of the call, or an error number below zero as the kernel itself gives it. The plain form answers at
+// once and blocks the isolate meanwhile; the waiting form answers with a promise and occupies a thread of the runtime.
+import { EIO } from "./errno.ts";
+import { loadLibc, SYS_GETDENTS64, SYS_MKNODAT } from "./libc.ts";
+
+/** A result, or an error number below zero. */
+export type Answer = number | Promise<number>;
+
+/** Bytes for or from the kernel. A waiting call needs them unchanged and reachable until it has answered. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The calls. Names are bytes with a NUL at their end; directories are open handles or AT_FDCWD. */
+export interface Calls {
+  readonly form: "plain" | "waiting";
+  openat(directory: number, name: Bytes, flags: number, mode: number): Answer;
+  /** Closes a file that was written: its answer may be the error of an earlier write. Never made twice. */
+  close(file: number): Answer;
+  /** Closes a handle that carries no data, without a look at the answer. */
+  closeHandle(file: number): void;
+  statx(directory: number, name: Bytes, flags: number, mask: number, status: Bytes): Answer;
+  getdents(directory: number, entries: Bytes): Answer;
+  pread(file: number, bytes: Bytes, length: number, offset: number): Answer;
+  pwrite(file: number, bytes: Bytes, length: number, offset: number): Answer;
+  lseek(file: number, offset: number, whence: number): Answer;
+  ftruncate(file: number, length: number): Answer;
+  copyFileRange(from: number, fromOffset: number, to: number, toOffset: number, length: number): Answer;
+  /** `times` holds two `timespec`: access, modification. */
+  futimens(file: number, times: Bytes): Answer;
+  utimensat(directory: number, name: Bytes, times: Bytes, flags: number): Answer;
+  fchmod(file: number, mode: number): Answer;
+  fchmodat(directory: number, name: Bytes, mode: number): Answer;
+  fchown(file: number, userId: number, groupId: number): Answer;
+  fchownat(directory: number, name: Bytes, userId: number, groupId: number, flags: number): Answer;
+  mkdirat(directory: number, name: Bytes, mode: number): Answer;
+  mknodat(directory: number, name: Bytes, mode: number, device: number): Answer;
+  symlinkat(target: Bytes, directory: number, name: Bytes): Answer;
+  readlinkat(directory: number, name: Bytes, target: Bytes): Answer;
+  linkat(directory: number, name: Bytes, newDirectory: number, newName: Bytes): Answer;
+  unlinkat(directory: number, name: Bytes, flags: number): Answer;
+  renameat2(directory: number, name: Bytes, newDirectory: number, newName: Bytes, flags: number): Answer;
+  /** Never made twice: the kernel tells an error of earlier writes once. */
+  fsync(file: number): Answer;
+  syncfs(file: number): Answer;
+  flistxattr(file: number, names: Bytes): Answer;
+  fgetxattr(file: number, name: Bytes, value: Bytes): Answer;
+  fsetxattr(file: number, name: Bytes, value: Bytes, length: number): Answer;
+}
+
+/** How often a failed call is made again until two answers agree. */
+const MOST_TRIES = 5;
+
+type Failing = () => number | bigint;
+
+/** The calls in the plain form. Throws an Error where libc can't be bound. */
+export function plainCalls(): Calls {
+  const { plain: c, errno } = loadLibc();
+  // errno is one of the thread, and in rare cases the runtime makes a call of its own before we read it (1 of 200,000). So a
+  // failed call is made once more, and its number is believed when two readings agree.
+  const settle = (again: Failing): number => {
+    let before = errno();
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const result = Number(again());
+      if (result >= 0) return result;
+      const now = errno();
+      if (now === before && now > 0) return -now;
+      before = now;
+    }
+    return before > 0 ? -before : -EIO;
+  };
+  const once = (result: number): number => result >= 0 ? result : -(errno() || EIO);
+  return {
+    form: "plain",
+    openat(d, name, flags, mode) {
+      const r = c.openat(d, name, flags, mode);
+      return r >= 0 ? r : settle(() => c.openat(d, name, flags, mode));
+    },
+    close: (f) => once(c.close(f)),
+    closeHandle: (f) => void c.close(f),
+    statx(d, name, flags, mask, status) {
+      const r = c.statx(d, name, flags, mask, status);
+      return r >= 0 ? r : settle(() => c.statx(d, name, flags, mask, status));
+    },
+    getdents(d, entries) {
+      const r = Number(c.syscall(SYS_GETDENTS64, d, entries, entries.length, 0));
+      return r >= 0 ? r : settle(() => c.syscall(SYS_GETDENTS64, d, entries, entries.length, 0));
+    },
+    pread(f, bytes, length, offset) {
+      const r = Number(c.pread(f, bytes, length, offset));
+      return r >= 0 ? r : settle(() => c.pread(f, bytes, length, offset));
+    },
+    pwrite(f, bytes, length, offset) {
+      const r = Number(c.pwrite(f, bytes, length, offset));
+      return r >= 0 ? r : settle(() => c.pwrite(f, bytes, length, offset));
+    },
+    lseek(f, offset, whence) {
+      const r = Number(c.lseek(f, offset, whence));
+      return r >= 0 ? r : settle(() => c.lseek(f, offset, whence));
+    },
+    ftruncate(f, length) {
+      const r = c.ftruncate(f, length);
+      return r >= 0 ? r : settle(() => c.ftruncate(f, length));
+    },
+    copyFileRange(from, fromOffset, to, toOffset, length) {
+      const [a, b] = [offsetBytes(fromOffset), offsetBytes(toOffset)];
+      const r = Number(c.copy_file_range(from, a, to, b, length, 0));
+      if (r >= 0) return r;
+      return settle(() => c.copy_file_range(from, offsetBytes(fromOffset), to, offsetBytes(toOffset), length, 0));
+    },
+    futimens(f, times) {
+      const r = c.futimens(f, times);
+      return r >= 0 ? r : settle(() => c.futimens(f, times));
+    },
+    utimensat(d, name, times, flags) {
+      const r = c.utimensat(d, name, times, flags);
+      return r >= 0 ? r : settle(() => c.utimensat(d, name, times, flags));
+    },
+    fchmod(f, mode) {
+      const r = c.fchmod(f, mode);
+      return r >= 0 ? r : settle(() => c.fchmod(f, mode));
+    },
+    fchmodat(d, name, mode) {
+      const r = c.fchmodat(d, name, mode, 0);
+      return r >= 0 ? r : settle(() => c.fchmodat(d, name, mode, 0));
+    },
+    fchown(f, userId, groupId) {
+      const r = c.fchown(f, userId, groupId);
+      return r >= 0 ? r : settle(() => c.fchown(f, userId, groupId));
+    },
+    fchownat(d, name, userId, groupId, flags) {
+      const r = c.fchownat(d, name, userId, groupId, flags);
+      return r >= 0 ? r : settle(() => c.fchownat(d, name, userId, groupId, flags));
+    },
+    mkdirat(d, name, mode) {
+      const r = c.mkdirat(d, name, mode);
+      return r >= 0 ? r : settle(() => c.mkdirat(d, name, mode));
+    },
+    mknodat(d, name, mode, device) {
+      const r = Number(c.syscall(SYS_MKNODAT, d, name, mode, device));
+      return r >= 0 ? r : settle(() => c.syscall(SYS_MKNODAT, d, name, mode, device));
+    },
+    symlinkat(target, d, name) {
+      const r = c.symlinkat(target, d, name);
+      return r >= 0 ? r : settle(() => c.symlinkat(target, d, name));
+    },
+    readlinkat(d, name, target) {
+      const r = Number(c.readlinkat(d, name, target, target.length));
+      return r >= 0 ? r : settle(() => c.readlinkat(d, name, target, target.length));
+    },
+    linkat(d, name, newD, newName) {
+      const r = c.linkat(d, name, newD, newName, 0);
+      return r >= 0 ? r : settle(() => c.linkat(d, name, newD, newName, 0));
+    },
+    unlinkat(d, name, flags) {
+      const r = c.unlinkat(d, name, flags);
+      return r >= 0 ? r : settle(() => c.unlinkat(d, name, flags));
+    },
+    renameat2(d, name, newD, newName, flags) {
+      const r = c.renameat2(d, name, newD, newName, flags);
+      return r >= 0 ? r : settle(() => c.renameat2(d, name, newD, newName, flags));
+    },
+    fsync: (f) => once(c.fsync(f)),
+    syncfs: (f) => once(c.syncfs(f)),
+    flistxattr(f, names) {
+      const r = Number(c.flistxattr(f, names, names.length));
+      return r >= 0 ? r : settle(() => c.flistxattr(f, names, names.length));
+    },
+    fgetxattr(f, name, value) {
+      const r = Number(c.fgetxattr(f, name, value, value.length));
+      return r >= 0 ? r : settle(() => c.fgetxattr(f, name, value, value.length));
+    },
+    fsetxattr(f, name, value, length) {
+      const r = c.fsetxattr(f, name, value, length, 0);
+      return r >= 0 ? r : settle(() => c.fsetxattr(f, name, value, length, 0));
+    },
+  };
+}
+
+/**
+ * The calls in the waiting form. A failed one has its error number on a thread of the runtime, out of our reach: it is made
+ * once more in the plain form, which tells the number, and if that succeeds, the call has succeeded.
+ */
+export function waitingCalls(plain: Calls = plainCalls()): Calls {
+  const { waiting: c } = loadLibc();
+  const or = async (first: Promise<number | bigint>, again: () => Answer): Promise<number> => {
+    const result = Number(await first);
+    return result >= 0 ? result : await again();
+  };
+  const once = async (first: Promise<number>): Promise<number> => await first >= 0 ? 0 : -EIO;
+  return {
+    form: "waiting",
+    openat: (d, name, flags, mode) => or(c.openat(d, name, flags, mode), () => plain.openat(d, name, flags, mode)),
+    close: (f) => once(c.close(f)),
+    closeHandle: (f) => void c.close(f),
+    statx: (d, name, flags, mask, status) =>
+      or(c.statx(d, name, flags, mask, status), () => plain.statx(d, name, flags, mask, status)),
+    getdents: (d, entries) =>
+      or(c.syscall(SYS_GETDENTS64, d, entries, entries.length, 0), () => plain.getdents(d, entries)),
+    pread: (f, bytes, length, offset) =>
+      or(c.pread(f, bytes, length, offset), () => plain.pread(f, bytes, length, offset)),
+    pwrite: (f, bytes, length, offset) =>
+      or(c.pwrite(f, bytes, length, offset), () => plain.pwrite(f, bytes, length, offset)),
+    lseek: (f, offset, whence) => or(c.lseek(f, offset, whence), () => plain.lseek(f, offset, whence)),
+    ftruncate: (f, length) => or(c.ftruncate(f, length), () => plain.ftruncate(f, length)),
+    copyFileRange: (from, fromOffset, to, toOffset, length) =>
+      or(
+        c.copy_file_range(from, offsetBytes(fromOffset), to, offsetBytes(toOffset), length, 0),
+        () => plain.copyFileRange(from, fromOffset, to, toOffset, length),
+      ),
+    futimens: (f, times) => or(c.futimens(f, times), () => plain.futimens(f, times)),
+    utimensat: (d, name, times, flags) =>
+      or(c.utimensat(d, name, times, flags), () => plain.utimensat(d, name, times, flags)),
+    fchmod: (f, mode) => or(c.fchmod(f, mode), () => plain.fchmod(f, mode)),
+    fchmodat: (d, name, mode) => or(c.fchmodat(d, name, mode, 0), () => plain.fchmodat(d, name, mode)),
+    fchown: (f, userId, groupId) => or(c.fchown(f, userId, groupId), () => plain.fchown(f, userId, groupId)),
+    fchownat: (d, name, userId, groupId, flags) =>
+      or(c.fchownat(d, name, userId, groupId, flags), () => plain.fchownat(d, name, userId, groupId, flags)),
+    mkdirat: (d, name, mode) => or(c.mkdirat(d, name, mode), () => plain.mkdirat(d, name, mode)),
+    mknodat: (d, name, mode, device) =>
+      or(c.syscall(SYS_MKNODAT, d, name, mode, device), () => plain.mknodat(d, name, mode, device)),
+    symlinkat: (target, d, name) => or(c.symlinkat(target, d, name), () => plain.symlinkat(target, d, name)),
+    readlinkat: (d, name, target) =>
+      or(c.readlinkat(d, name, target, target.length), () => plain.readlinkat(d, name, target)),
+    linkat: (d, name, newD, newName) =>
+      or(c.linkat(d, name, newD, newName, 0), () => plain.linkat(d, name, newD, newName)),
+    unlinkat: (d, name, flags) => or(c.unlinkat(d, name, flags), () => plain.unlinkat(d, name, flags)),
+    renameat2: (d, name, newD, newName, flags) =>
+      or(c.renameat2(d, name, newD, newName, flags), () => plain.renameat2(d, name, newD, newName, flags)),
+    fsync: (f) => once(c.fsync(f)),
+    syncfs: (f) => once(c.syncfs(f)),
+    flistxattr: (f, names) => or(c.flistxattr(f, names, names.length), () => plain.flistxattr(f, names)),
+    fgetxattr: (f, name, value) => or(c.fgetxattr(f, name, value, value.length), () => plain.fgetxattr(f, name, value)),
+    fsetxattr: (f, name, value, length) =>
+      or(c.fsetxattr(f, name, value, length, 0), () => plain.fsetxattr(f, name, value, length)),
+  };
+}
+
+function offsetBytes(offset: number): Bytes {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigInt64(0, BigInt(offset), true);
+  return bytes;
+}
+
+/** The permission bits that this process leaves out of what it makes (umask(2)). */
+export function readUmask(): number {
+  const { plain } = loadLibc();
+  const mask = plain.umask(0o077);
+  plain.umask(mask);
+  return mask;
+}

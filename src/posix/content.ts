@@ -1,0 +1,181 @@
+// Copies what is in a file, without writing its holes, and the attributes beside it.
+import type { Bytes, Calls } from "./calls.ts";
+import { EACCES, EINVAL, ENODATA, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EPERM, succeeded } from "./errno.ts";
+import { SEEK_DATA, SEEK_HOLE } from "./libc.ts";
+import type { Work } from "./work.ts";
+
+/** A file that is open for reading and one that is open for writing. */
+export interface OpenPair {
+  readonly from: number;
+  readonly to: number;
+  /** Paths for messages. */
+  readonly fromPath: string;
+  readonly toPath: string;
+}
+
+/** What of a file to copy, and how. */
+export interface ContentRequest extends OpenPair {
+  readonly sizeBytes: number;
+  /** `look for holes` where less is allocated than the size says. */
+  readonly holes: "look for holes" | "none";
+  /** What is read and written at a time. */
+  readonly buffer: Bytes;
+  /** Called after each piece. May throw, to stop. */
+  readonly onBytes: (sizeBytes: number) => void;
+}
+
+/**
+ * Copies content from the beginning to the end. Returns how many bytes the file had: less than `sizeBytes` means that it ended
+ * early, more that it grew. Throws a SystemCallError: after a read error nothing stands for what could not be read.
+ */
+export function* copyContent(calls: Calls, request: ContentRequest): Work<number> {
+  const { sizeBytes, holes } = request;
+  const reached = holes === "none" ? undefined : yield* copyAroundHoles(calls, request, 0, sizeBytes);
+  if (reached === undefined) return yield* copyRange(calls, request, 0, Infinity);
+  if (reached === sizeBytes) succeeded(yield calls.ftruncate(request.to, sizeBytes), "truncate", request.toPath);
+  return reached;
+}
+
+/** Copies a part of a file; `end` is exclusive. Returns where reading ended. */
+export function* copyRange(calls: Calls, request: ContentRequest, start: number, end: number): Work<number> {
+  const { from, to, buffer, sizeBytes, holes } = request;
+  let offset = start;
+  while (offset < end) {
+    const wanted = Math.min(buffer.length, end - offset);
+    const length = succeeded(yield calls.pread(from, buffer, wanted, offset), "read", request.fromPath);
+    if (length === 0) break;
+    const isHole = holes === "look for holes" && isZero(buffer, length);
+    if (!isHole) yield* writeAll(calls, request, length, offset);
+    offset += length;
+    request.onBytes(length);
+    // A read that returns less than it was asked for at the expected end has seen the end.
+    if (length < wanted && offset === sizeBytes) break;
+  }
+  // Zeros that were left out at the end still count for the size.
+  if (holes === "look for holes" && end === Infinity) {
+    succeeded(yield calls.ftruncate(to, offset), "truncate", request.toPath);
+  }
+  return offset;
+}
+
+function* writeAll(calls: Calls, { to, toPath, buffer }: ContentRequest, length: number, offset: number): Work<void> {
+  let written = 0;
+  while (written < length) {
+    const bytes = written === 0 ? buffer : buffer.subarray(written);
+    const answer = succeeded(yield calls.pwrite(to, bytes, length - written, offset + written), "write", toPath);
+    if (answer === 0) throw new Error(`write '${toPath}' took no bytes`);
+    written += answer;
+  }
+}
+
+/**
+ * Copies the data in a part of a file and passes over its holes. Returns where reading ended; undefined where the file system
+ * does not tell its holes, or where its word needs a closer look. The caller sets the size of the file.
+ */
+export function* copyAroundHoles(
+  calls: Calls,
+  request: ContentRequest,
+  start: number,
+  end: number,
+): Work<number | undefined> {
+  const { from, sizeBytes } = request;
+  let offset = start;
+  while (offset < end) {
+    const data = yield calls.lseek(from, offset, SEEK_DATA);
+    if (data === -EINVAL || data === -EOPNOTSUPP) return undefined;
+    if (data === -ENXIO) {
+      if (offset === 0 && !(yield* looksEmpty(calls, request))) return undefined;
+      request.onBytes(end - offset);
+      return end;
+    }
+    succeeded(data, "seek", request.fromPath);
+    request.onBytes(Math.min(data, end) - offset);
+    if (data >= end) return end;
+    const hole = succeeded(yield calls.lseek(from, data, SEEK_HOLE), "seek", request.fromPath);
+    const dataEnd = Math.min(hole, end, sizeBytes);
+    const reached = yield* copyRange(calls, { ...request, holes: "none" }, data, dataEnd);
+    if (reached < dataEnd) return reached;
+    offset = dataEnd;
+  }
+  return end;
+}
+
+const SAMPLES = 16;
+
+/**
+ * Reads samples of a file of which the file system says that it is one hole. Some file systems keep content beside the inode,
+ * on tape or behind FUSE and say so all the same; such a file is read as a whole.
+ */
+function* looksEmpty(calls: Calls, { from, fromPath, sizeBytes, buffer }: ContentRequest): Work<boolean> {
+  const length = Math.min(buffer.length, 64 * 1024);
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const last = Math.max(0, sizeBytes - length);
+    const offset = Math.floor(last * sample / (SAMPLES - 1));
+    const read = succeeded(yield calls.pread(from, buffer, length, offset), "read", fromPath);
+    if (!isZero(buffer, read)) return false;
+  }
+  return true;
+}
+
+function isZero(bytes: Bytes, length: number): boolean {
+  const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, length >> 3);
+  for (const word of words) if (word !== 0n) return false;
+  for (let index = length - (length & 7); index < length; index++) if (bytes[index] !== 0) return false;
+  return true;
+}
+
+/** Which file systems have extended attributes: learned from the first file that is asked. */
+export class AttributeSupport {
+  #from: "unknown" | "none" = "unknown";
+  #to: "unknown" | "none" = "unknown";
+
+  /** Whether it is worth asking a file for its attributes. */
+  get isWorthAsking(): boolean {
+    return this.#from !== "none" && this.#to !== "none";
+  }
+
+  missing(side: "from" | "to"): void {
+    if (side === "from") this.#from = "none";
+    else this.#to = "none";
+  }
+}
+
+const NAMES_BYTES = 8 * 1024;
+const VALUE_BYTES = 64 * 1024;
+const DECODER = new TextDecoder();
+const ENCODER = new TextEncoder();
+
+/** Attributes that are copied: the user's own, and access control lists (xattr(7), acl(5)). */
+const COPIED = /^(user\.|system\.posix_acl_(access|default)$)/;
+
+/** What a file or directory refuses where it can't have an attribute, which is no error: both sides need to have them. */
+const REFUSALS: readonly number[] = [-EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES, -EINVAL, -ENOSPC, -7, -34];
+
+/** The names of the attributes of an open file that are copied. */
+export function* listAttributes(calls: Calls, from: number, support: AttributeSupport): Work<string[]> {
+  if (!support.isWorthAsking) return [];
+  const names = new Uint8Array(NAMES_BYTES);
+  const length = yield calls.flistxattr(from, names);
+  if (length === -EOPNOTSUPP || length === -ENOSYS) support.missing("from");
+  if (length <= 0) return [];
+  return DECODER.decode(names.subarray(0, length)).split("\0").filter((name) => COPIED.test(name));
+}
+
+/** Copies attributes; those that the receiving side refuses are left out. Throws a SystemCallError for a failed read. */
+export function* copyAttributes(
+  calls: Calls,
+  names: readonly string[],
+  pair: OpenPair,
+  support: AttributeSupport,
+): Work<void> {
+  for (const name of names) {
+    const key = ENCODER.encode(`${name}\0`);
+    const value = new Uint8Array(VALUE_BYTES);
+    const length = yield calls.fgetxattr(pair.from, key, value);
+    if (length === -ENODATA) continue;
+    succeeded(length, `getxattr ${name}`, pair.fromPath);
+    const answer = yield calls.fsetxattr(pair.to, key, value, length);
+    if (answer === -EOPNOTSUPP || answer === -ENOSYS) support.missing("to");
+    if (!REFUSALS.includes(answer)) succeeded(answer, `setxattr ${name}`, pair.toPath);
+  }
+}

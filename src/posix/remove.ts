@@ -1,0 +1,119 @@
+// Removes a name with everything below it, through handles: no link is ever followed.
+import type { Calls } from "./calls.ts";
+import { EACCES, EISDIR, ENOENT, ENOTEMPTY, EPERM, succeeded, SystemCallError } from "./errno.ts";
+import { AT_REMOVEDIR } from "./libc.ts";
+import { listKinds } from "./list.ts";
+import { cString, Tree } from "./tree.ts";
+import type { Work } from "./work.ts";
+
+/** Runs pieces of work, many at a time where calls wait. */
+export type RunAll = (works: Iterable<Work<void>>) => Promise<void>;
+
+/**
+ * Removes whatever is at a path; nothing there is fine. Directories that were made read-only, as Go's module cache is, are
+ * opened first. Throws a SystemCallError for the first name that can't be removed.
+ */
+export async function removePath(path: string, calls: Calls, runAll: RunAll): Promise<void> {
+  const cut = path.lastIndexOf("/");
+  const tree = new Tree(path.slice(0, cut) || "/", calls);
+  try {
+    await removeBelow(tree, [path.slice(cut + 1)], runAll);
+  } catch (error) {
+    if (!(error instanceof SystemCallError && error.errno === ENOENT)) throw error;
+  } finally {
+    tree.close();
+  }
+}
+
+/** Removes names of a tree, each with what is below it; they are paths relative to the root. */
+async function removeBelow(tree: Tree, roots: readonly string[], runAll: RunAll): Promise<void> {
+  // Level by level: what is in the directories of one level, then their own directories.
+  const levels: string[][] = [];
+  let level: string[] = [];
+  await runAll(roots.map((path) => removeName(tree, path, () => level.push(path))));
+  while (level.length > 0) {
+    levels.push(level);
+    const next: string[] = [];
+    await runAll(level.map((directory) => emptyDirectory(tree, directory, next)));
+    level = next;
+  }
+  for (const directories of levels.toReversed()) {
+    for (const directory of directories) tree.forget(directory);
+    await runAll(directories.map((directory) => removeDirectory(tree, directory)));
+  }
+}
+
+/** Removes the files of a directory and hands over the directories in it. */
+function* emptyDirectory(tree: Tree, directory: string, found: string[]): Work<void> {
+  const names: { name: string; isDirectory: boolean }[] = [];
+  const read = () => listKinds(tree, directory, (name, kind) => names.push({ name, isDirectory: kind === "d" }));
+  try {
+    yield* read();
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || error.errno !== EACCES) throw error;
+    yield* openUp(tree, directory);
+    names.length = 0;
+    yield* read();
+  }
+  for (const { name, isDirectory } of names) {
+    const path = directory === "" ? name : `${directory}/${name}`;
+    if (isDirectory) found.push(path);
+    else yield* removeName(tree, path, () => found.push(path));
+  }
+}
+
+function* removeName(tree: Tree, path: string, onDirectory: () => void): Work<void> {
+  const [directory, name] = splitLast(path);
+  let handle = yield* tree.open(directory);
+  try {
+    let answer = yield tree.calls.unlinkat(handle, cString(name), 0);
+    if (answer === -EACCES && directory !== "") {
+      tree.release(directory);
+      yield* openUp(tree, directory);
+      handle = yield* tree.open(directory);
+      answer = yield tree.calls.unlinkat(handle, cString(name), 0);
+    }
+    // Linux says EISDIR for a directory, POSIX has EPERM for it.
+    if (answer === -EISDIR) return onDirectory();
+    if (answer === -ENOENT) return;
+    succeeded(answer, "unlink", tree.pathOf(path));
+  } finally {
+    tree.release(directory);
+  }
+}
+
+function* removeDirectory(tree: Tree, path: string): Work<void> {
+  const [directory, name] = splitLast(path);
+  const handle = yield* tree.open(directory);
+  try {
+    let answer = yield tree.calls.unlinkat(handle, cString(name), AT_REMOVEDIR);
+    if ((answer === -EACCES || answer === -EPERM) && directory !== "") {
+      yield* openUp(tree, directory);
+      answer = yield tree.calls.unlinkat(handle, cString(name), AT_REMOVEDIR);
+    }
+    if (answer !== -ENOENT) succeeded(answer, "rmdir", tree.pathOf(path));
+  } finally {
+    tree.release(directory);
+  }
+}
+
+/** Gives the owner all rights to a directory. */
+function* openUp(tree: Tree, directory: string): Work<void> {
+  const [above, name] = splitLast(directory);
+  const handle = yield* tree.open(above);
+  try {
+    succeeded(yield tree.calls.fchmodat(handle, cString(name), 0o700), "chmod", tree.pathOf(directory));
+  } finally {
+    tree.release(above);
+  }
+}
+
+function splitLast(path: string): [directory: string, name: string] {
+  const cut = path.lastIndexOf("/");
+  return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+}
+
+/** Whether an error says that a directory is not empty. */
+export function isNotEmpty(error: unknown): boolean {
+  return error instanceof SystemCallError && error.errno === ENOTEMPTY;
+}

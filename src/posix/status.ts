@@ -1,0 +1,97 @@
+// What statx(2) says of a name, read from the bytes of the kernel.
+import type { Bytes } from "./calls.ts";
+
+/** Bytes of a `struct statx` (statx(2)); the same on both processors. */
+export const STATUS_BYTES = 256;
+
+const TYPE_BITS = 0o170000;
+const KINDS: Readonly<Record<number, FileKind>> = {
+  0o100000: "f",
+  0o040000: "d",
+  0o120000: "l",
+  0o010000: "p",
+  0o140000: "s",
+  0o060000: "b",
+  0o020000: "c",
+};
+
+/** The kinds of files in the letters of find(1): regular, directory, link, fifo, socket, block and character device. */
+export type FileKind = "f" | "d" | "l" | "p" | "s" | "b" | "c";
+
+/** One name as lstat(2) tells it. */
+export interface FileStatus {
+  readonly kind: FileKind;
+  /** Permission bits, with set-user-ID, set-group-ID and sticky. */
+  readonly mode: number;
+  readonly sizeBytes: number;
+  /** Whole seconds since 1970, rounded down, and the nanoseconds above them. */
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
+  readonly links: number;
+  /** Of this node: the same file has another device number on another one. */
+  readonly device: string;
+  readonly inode: string;
+  readonly userId: number;
+  readonly groupId: number;
+  /** Blocks of 512 bytes. */
+  readonly blocks: number;
+  /** Of a device file. */
+  readonly deviceMajor: number;
+  readonly deviceMinor: number;
+}
+
+/** Reads the status at `start` of what statx(2) filled. */
+export function readStatus(bytes: Bytes, start = 0): FileStatus {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + start, STATUS_BYTES);
+  const bits = view.getUint16(28, true);
+  return {
+    kind: KINDS[bits & TYPE_BITS] ?? "f",
+    mode: bits & 0o7777,
+    sizeBytes: unsigned(view, 40),
+    mtimeSeconds: Number(view.getBigInt64(112, true)),
+    mtimeNanoseconds: view.getUint32(120, true),
+    links: view.getUint32(16, true),
+    device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
+    inode: inodeText(view),
+    userId: view.getUint32(20, true),
+    groupId: view.getUint32(24, true),
+    blocks: unsigned(view, 48),
+    deviceMajor: view.getUint32(128, true),
+    deviceMinor: view.getUint32(132, true),
+  };
+}
+
+/** Inode numbers have 64 bits, more than a number holds exactly. */
+function inodeText(view: DataView): string {
+  const high = view.getUint32(36, true);
+  return high < 0x200000 ? String(high * 0x100000000 + view.getUint32(32, true)) : String(view.getBigUint64(32, true));
+}
+
+function unsigned(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x100000000;
+}
+
+/** Two `timespec` for utimensat(2): the time of access stays, the time of modification becomes the given one. */
+export function timesOf(mtimeSeconds: number, mtimeNanoseconds: number): Bytes {
+  const bytes = new Uint8Array(32);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, 0x3ffffffe, true); // UTIME_OMIT
+  view.setBigInt64(16, BigInt(mtimeSeconds), true);
+  view.setUint32(24, mtimeNanoseconds, true);
+  return bytes;
+}
+
+/** The letter of a `d_type` of getdents64(2); undefined where the file system does not tell it. */
+export function kindOfEntry(type: number): FileKind | undefined {
+  return ENTRY_KINDS[type];
+}
+
+const ENTRY_KINDS: Readonly<Record<number, FileKind>> = {
+  1: "p",
+  2: "c",
+  4: "d",
+  6: "b",
+  8: "f",
+  10: "l",
+  12: "s",
+};

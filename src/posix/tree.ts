@@ -1,0 +1,132 @@
+// A directory tree that is reached through handles: each directory is opened below the handle of its parent, never through a
+// link. So a path has no longest length, and a directory that is exchanged for a link meanwhile is an error.
+import type { Bytes, Calls } from "./calls.ts";
+import { ENOTDIR, succeeded, SystemCallError } from "./errno.ts";
+import { encodeName } from "./file_names.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
+import type { Work } from "./work.ts";
+
+/** Handles that are kept open although nothing uses them; a process may often open only 1024 files. */
+const IDLE_HANDLES = 96;
+
+interface Handle {
+  readonly file: number;
+  uses: number;
+}
+
+/** A root and the handles of directories below it. */
+export class Tree {
+  readonly #handles = new Map<string, Handle>();
+
+  /** `root` is absolute; links in it are followed. */
+  constructor(readonly root: string, readonly calls: Calls) {}
+
+  /**
+   * The handle of a directory, relative to the root, which is the empty string. It can be used for calls relative to it, not
+   * for reading; call {@linkcode release} once for each call of this. Throws a SystemCallError.
+   */
+  *open(directory: string): Work<number> {
+    const held = this.#use(directory);
+    if (held !== undefined) return held;
+    let [above, name] = splitPath(directory);
+    const missing = [];
+    for (; above !== undefined && !this.#handles.has(above); [above, name] = splitPath(above)) missing.push(name);
+    missing.push(name);
+    let path = above;
+    let handle = path === undefined ? AT_FDCWD : this.#use(path)!;
+    for (let index = missing.length - 1; index >= 0; index--) {
+      const below = path === undefined ? "" : path === "" ? missing[index]! : `${path}/${missing[index]}`;
+      const opened = yield this.calls.openat(
+        handle,
+        cString(path === undefined ? this.root : missing[index]!),
+        O_PATH | O_DIRECTORY | O_CLOEXEC | (path === undefined ? 0 : O_NOFOLLOW),
+        0,
+      );
+      if (path !== undefined) this.release(path);
+      if (opened < 0) throw new SystemCallError(-opened, "open", this.pathOf(below));
+      handle = this.#keep(below, opened);
+      path = below;
+    }
+    return handle;
+  }
+
+  /** Gives a handle back; it may be closed when others need its number. */
+  release(directory: string): void {
+    const handle = this.#handles.get(directory);
+    if (handle !== undefined) handle.uses--;
+  }
+
+  /** Forgets a directory that was removed or renamed, with all below it. */
+  forget(directory: string): void {
+    for (const [path, { file, uses }] of this.#handles) {
+      if (uses > 0 || (path !== directory && !path.startsWith(`${directory}/`))) continue;
+      this.#handles.delete(path);
+      this.calls.closeHandle(file);
+    }
+  }
+
+  /** Closes all handles. The tree can be used again afterwards. */
+  close(): void {
+    for (const { file } of this.#handles.values()) this.calls.closeHandle(file);
+    this.#handles.clear();
+  }
+
+  /** A path for messages. */
+  pathOf(directory: string, name = ""): string {
+    const parts = [this.root, directory, name].filter((part) => part !== "");
+    return parts.join("/");
+  }
+
+  #use(directory: string): number | undefined {
+    const handle = this.#handles.get(directory);
+    if (handle === undefined) return undefined;
+    handle.uses++;
+    return handle.file;
+  }
+
+  #keep(directory: string, opened: number): number {
+    const other = this.#use(directory);
+    if (other !== undefined) {
+      // Another task has opened the same directory meanwhile.
+      this.calls.closeHandle(opened);
+      return other;
+    }
+    if (this.#handles.size >= IDLE_HANDLES) this.#closeIdle();
+    this.#handles.set(directory, { file: opened, uses: 1 });
+    return opened;
+  }
+
+  /** Closes the older half of the handles that nothing uses. */
+  #closeIdle(): void {
+    let excess = IDLE_HANDLES / 2;
+    for (const [path, { file, uses }] of this.#handles) {
+      if (excess === 0) return;
+      if (uses > 0 || path === "") continue;
+      this.#handles.delete(path);
+      this.calls.closeHandle(file);
+      excess--;
+    }
+  }
+}
+
+/** Parent and name of a directory; the root has no parent. */
+function splitPath(directory: string): [parent: string | undefined, name: string] {
+  if (directory === "") return [undefined, ""];
+  const cut = directory.lastIndexOf("/");
+  return cut === -1 ? ["", directory] : [directory.slice(0, cut), directory.slice(cut + 1)];
+}
+
+/** A name as the kernel wants it: its bytes and a NUL. */
+export function cString(name: string): Bytes {
+  return encodeName(`${name}\0`);
+}
+
+/** The name `""` for calls with AT_EMPTY_PATH. */
+export const EMPTY_NAME: Bytes = new Uint8Array(1);
+
+/** Whether an error says that something else than a directory has that name. */
+export function isNoDirectory(error: unknown): boolean {
+  return error instanceof SystemCallError && error.errno === ENOTDIR;
+}
+
+export { succeeded };

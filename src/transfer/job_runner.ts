@@ -1,0 +1,227 @@
+// Runs jobs where they are worth it: a few in the main isolate, many in Workers, so that the main one stays free for signals,
+// locks and progress. Where calls wait for a server, each isolate has 32 of them under way; where they don't, each is busy.
+import type { Calls } from "../posix/calls.ts";
+import { plainCalls, readUmask, waitingCalls } from "../posix/calls.ts";
+import { SystemCallError } from "../posix/errno.ts";
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../posix/libc.ts";
+import { STATUS_BYTES } from "../posix/status.ts";
+import { cString } from "../posix/tree.ts";
+import type { System } from "../system/system.ts";
+import { JobContext, JobStopped } from "./jobs/job.ts";
+import { type JobAnswer, type JobName, type JobRequest, runJob } from "./jobs/jobs.ts";
+
+/** A lookup that takes longer than this was answered by a server: then many at once pay. Local ones take 2 to 20 µs. */
+const WAITING_MICROSECONDS = 100;
+
+/** So many names in all before Workers are started: their start takes 15 to 40 ms. */
+const WORTH_WORKERS = { plain: 1500, waiting: 150 };
+
+/** More Workers than this take the processor's time from other jobs of the node. */
+const MOST_WORKERS = { plain: 8, waiting: 2 };
+
+/** A message to a Worker. */
+export interface JobMessage {
+  readonly id: number;
+  readonly name: JobName;
+  readonly request: JobRequest<JobName>;
+}
+
+/** The first message to a Worker. `stop` is not 0 when all jobs should end. */
+export interface WorkerStart {
+  readonly form: Calls["form"];
+  readonly stop: SharedArrayBuffer;
+}
+
+/** A message from a Worker: progress, an answer or an error. */
+export type WorkerMessage =
+  | { readonly files: number; readonly sizeBytes: number }
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly error: JobError };
+
+/** An error in a form that passes between isolates. */
+export interface JobError {
+  readonly message: string;
+  readonly isStop: boolean;
+  readonly system?: { readonly errno: number; readonly call: string; readonly path: string };
+}
+
+/** Gets files and bytes that are done since the last call. */
+export type OnDone = (files: number, sizeBytes: number) => void;
+
+/** Runs jobs; `await using` ends its Workers and closes its handles. */
+export class JobRunner implements AsyncDisposable {
+  readonly form: Calls["form"];
+  /** Permission bits that this process leaves out of what it makes. */
+  readonly umask: number;
+  readonly #system: Pick<System, "signal" | "calls">;
+  readonly #here: JobContext;
+  readonly #stop = new SharedArrayBuffer(4);
+  readonly #onAbort: () => void;
+  /** Gets what jobs of all isolates have done. */
+  onDone: OnDone = () => {};
+  #weight = 0;
+  #workers: WorkerLane[] | undefined;
+
+  constructor(form: Calls["form"], system: Pick<System, "signal" | "calls">) {
+    this.form = form;
+    this.umask = readUmask();
+    this.#system = system;
+    const flag = new Int32Array(this.#stop);
+    this.#onAbort = () => void Atomics.store(flag, 0, 1);
+    if (system.signal.aborted) this.#onAbort();
+    else system.signal.addEventListener("abort", this.#onAbort, { once: true });
+    const calls = system.calls?.(form) ?? (form === "plain" ? plainCalls() : waitingCalls());
+    this.#here = new JobContext(
+      calls,
+      () => Atomics.load(flag, 0) !== 0,
+      (files, sizeBytes) => this.onDone(files, sizeBytes),
+    );
+  }
+
+  /** What makes the calls of the main isolate. */
+  get calls(): Calls {
+    return this.#here.calls;
+  }
+
+  /** The context of the main isolate, for work that has to run there. */
+  get here(): JobContext {
+    return this.#here;
+  }
+
+  /** Jobs that can run at a time. */
+  get width(): number {
+    return this.#workers?.length ?? 1;
+  }
+
+  /** Tells how many names are known to come, so that Workers start before they are late. */
+  expect(names: number): void {
+    this.#weight += names;
+    if (this.#workers !== undefined || this.#system.calls !== undefined) return;
+    if (this.#weight < WORTH_WORKERS[this.form]) return;
+    const count = Math.max(1, Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]));
+    this.#workers = Array.from({ length: count }, () =>
+      new WorkerLane(
+        { form: this.form, stop: this.#stop },
+        (files, sizeBytes) => this.onDone(files, sizeBytes),
+      ));
+  }
+
+  /**
+   * Runs a job. Throws what it throws, SystemCallErrors among it; the signal's reason where a signal came. `names`: how many it
+   * is about.
+   */
+  async run<Name extends JobName>(
+    name: Name,
+    request: JobRequest<Name>,
+    { names = 0 }: { readonly names?: number } = {},
+  ): Promise<JobAnswer<Name>> {
+    this.#system.signal.throwIfAborted();
+    try {
+      const lane = this.#laneFor(names);
+      return await (lane === undefined ? runJob(name, request, this.#here) : lane.run(name, request, names));
+    } catch (error) {
+      if (error instanceof JobStopped) this.#system.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  /** Small jobs are done here before a Worker has got the message. */
+  #laneFor(names: number): WorkerLane | undefined {
+    if (this.#workers === undefined || names < 8) return undefined;
+    return this.#workers.reduce((one, other) => other.load < one.load ? other : one);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#system.signal.removeEventListener("abort", this.#onAbort);
+    this.#here.close();
+    for (const lane of this.#workers ?? []) lane.end();
+    await Promise.resolve();
+  }
+}
+
+interface Waiting {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly names: number;
+}
+
+/** One Worker and the jobs it has. */
+class WorkerLane {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 0;
+  load = 0;
+
+  constructor(start: WorkerStart, readonly onDone: OnDone) {
+    // The bundle has its Worker beside the main file, under this name.
+    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+    this.#worker = new Worker(new URL(file, import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => this.#receive(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      const error = new Error(`A worker ended: ${event.message}`);
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
+    };
+    this.#worker.postMessage(start);
+  }
+
+  run<Name extends JobName>(
+    name: Name,
+    request: JobRequest<Name>,
+    names: number,
+  ): Promise<JobAnswer<Name>> {
+    const id = this.#nextId++;
+    this.load += names;
+    return new Promise<JobAnswer<Name>>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject, names });
+      this.#worker.postMessage({ id, name, request } satisfies JobMessage);
+    });
+  }
+
+  end(): void {
+    this.#worker.terminate();
+  }
+
+  #receive(message: WorkerMessage): void {
+    if ("files" in message) return this.onDone(message.files, message.sizeBytes);
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(message.id);
+    this.load -= waiting.names;
+    if ("answer" in message) waiting.resolve(message.answer);
+    else waiting.reject(errorOf(message.error));
+  }
+}
+
+function errorOf({ message, isStop, system }: JobError): Error {
+  if (isStop) return new JobStopped();
+  return system === undefined ? new Error(message) : new SystemCallError(system.errno, system.call, system.path);
+}
+
+/** Makes a runner for transfers between these roots. Costs three lookups a root; a server that doesn't answer holds nothing up but this. */
+export async function prepareJobRunner(roots: readonly string[], system: System): Promise<JobRunner> {
+  const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
+  const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS ? "waiting" : "plain";
+  return new JobRunner(form, system);
+}
+
+/** The quickest of lookups of names that do not exist: a client can't answer those from its cache. */
+async function lookupMicroseconds(root: string, system: System): Promise<number> {
+  const status = new Uint8Array(STATUS_BYTES);
+  const waiting = system.calls?.("waiting") ?? waitingCalls();
+  const plain = system.calls?.("plain") ?? plainCalls();
+  const lookUp = (calls: Calls) => {
+    const name = cString(`${root}/.euler-files-${crypto.randomUUID().slice(0, 8)}`);
+    return calls.statx(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, STATX_ASKED, status);
+  };
+  // A dead server would block a plain call, and with it signals and locks, for ever.
+  await lookUp(waiting);
+  const times: number[] = [];
+  for (let turn = 0; turn < 3; turn++) {
+    const started = performance.now();
+    await lookUp(plain);
+    times.push((performance.now() - started) * 1000);
+  }
+  return Math.min(...times);
+}

@@ -1,0 +1,184 @@
+// The jobs on directories: make them, give them their modes and times at the end, and change the modes of files.
+import { messageOf } from "../../errors.ts";
+import type { Calls } from "../../posix/calls.ts";
+import { AttributeSupport, copyAttributes, listAttributes } from "../../posix/content.ts";
+import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, succeeded } from "../../posix/errno.ts";
+import {
+  AT_EMPTY_PATH,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  STATX_ASKED,
+} from "../../posix/libc.ts";
+import { isMissing } from "../../posix/list.ts";
+import { readStatus, STATUS_BYTES, timesOf } from "../../posix/status.ts";
+import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
+import type { Work } from "../../posix/work.ts";
+import type { JobContext } from "./job.ts";
+
+const SETGID = 0o2000;
+
+/** Directories to make, each with its mode. Their parents exist; one that exists already stays as it is. */
+export interface MakeRequest {
+  readonly root: string;
+  readonly directories: readonly (readonly [path: string, mode: number])[];
+}
+
+/** Makes directories. Throws a SystemCallError for the first that can't be made. */
+export async function runMake(request: MakeRequest, context: JobContext): Promise<void> {
+  const tree = context.tree(request.root);
+  await context.runAll(request.directories.map(function* ([path, mode]): Work<void> {
+    const [parent, name] = splitLast(path);
+    const handle = yield* tree.open(parent);
+    try {
+      const answer = yield tree.calls.mkdirat(handle, cString(name), mode);
+      if (answer !== -EEXIST) succeeded(answer, "mkdir", tree.pathOf(path));
+    } finally {
+      tree.release(parent);
+    }
+    // Something else than a directory may have that name.
+    yield* tree.open(path);
+    tree.release(path);
+  }));
+}
+
+/** A directory that is complete. */
+export type FinishItem = readonly [
+  path: string,
+  mode: number,
+  mtimeSeconds: number,
+  mtimeNanoseconds: number,
+  userId: number,
+  groupId: number,
+];
+
+/** Directories to finish, in the given order where calls are plain. */
+export interface FinishRequest {
+  readonly from: string;
+  readonly to: string;
+  readonly owners: "same" | "own";
+  readonly items: readonly FinishItem[];
+}
+
+/**
+ * Gives directories the modes, times and attributes of the source. The set-group-ID bit and the group that a directory got from
+ * its parent stay: quotas count by group. Returns a sentence for each that could not be finished, by its index.
+ */
+export async function runFinish(request: FinishRequest, context: JobContext): Promise<Record<number, string>> {
+  const [from, to] = [context.tree(request.from), context.tree(request.to)];
+  const support = new AttributeSupport();
+  const failed: Record<number, string> = {};
+  await context.runAll(request.items.map(function* (item, index): Work<void> {
+    try {
+      yield* finish(item, { from, to, owners: request.owners, support });
+    } catch (error) {
+      // It was removed meanwhile: nothing has to be finished.
+      if (!isMissing(error)) failed[index] = messageOf(error);
+    }
+  }));
+  return failed;
+}
+
+interface Finishing {
+  readonly from: Tree;
+  readonly to: Tree;
+  readonly owners: "same" | "own";
+  readonly support: AttributeSupport;
+}
+
+function* finish(item: FinishItem, { from, to, owners, support }: Finishing): Work<void> {
+  const [path, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId] = item;
+  const { calls } = to;
+  const toPath = to.pathOf(path);
+  const directory = yield* openForReading(to, path);
+  try {
+    const bytes = new Uint8Array(STATUS_BYTES);
+    succeeded(yield calls.statx(directory, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", toPath);
+    const inherited = readStatus(bytes).mode & SETGID;
+    if (owners === "same") {
+      const group = inherited === 0 ? groupId : UNCHANGED;
+      succeeded(yield calls.fchown(directory, userId, group), "chown", toPath);
+    }
+    if (support.isWorthAsking) yield* copyDirectoryAttributes(calls, { from, path, to: directory, toPath, support });
+    succeeded(yield calls.fchmod(directory, mode | inherited), "chmod", toPath);
+    succeeded(yield calls.futimens(directory, timesOf(mtimeSeconds, mtimeNanoseconds)), "utimens", toPath);
+  } finally {
+    calls.closeHandle(directory);
+  }
+}
+
+/** -1 as an unsigned number: chown(2) leaves such an owner as it is. */
+const UNCHANGED = 0xffffffff;
+
+function* copyDirectoryAttributes(
+  calls: Calls,
+  { from, path, to, toPath, support }: {
+    readonly from: Tree;
+    readonly path: string;
+    readonly to: number;
+    readonly toPath: string;
+    readonly support: AttributeSupport;
+  },
+): Work<void> {
+  const source = yield* openForReading(from, path);
+  try {
+    const names = yield* listAttributes(calls, source, support);
+    const pair = { from: source, to, fromPath: from.pathOf(path), toPath };
+    if (names.length > 0) yield* copyAttributes(calls, names, pair, support);
+  } finally {
+    calls.closeHandle(source);
+  }
+}
+
+/** Opens a directory itself for calls that a handle without reading does not allow. */
+export function* openForReading(tree: Tree, path: string): Work<number> {
+  const [parent, name] = path === "" ? ["", "."] : splitLast(path);
+  const handle = yield* tree.open(parent);
+  try {
+    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    return succeeded(yield tree.calls.openat(handle, cString(name), flags, 0), "open", tree.pathOf(path));
+  } finally {
+    tree.release(parent);
+  }
+}
+
+/** Files and directories to give another mode. */
+export interface ModesRequest {
+  readonly root: string;
+  readonly items: readonly (readonly [path: string, mode: number])[];
+}
+
+/** Changes modes; a name that is gone or became a link is passed over. Throws a SystemCallError for anything else. */
+export async function runModes(request: ModesRequest, context: JobContext): Promise<void> {
+  const tree = context.tree(request.root);
+  await context.runAll(request.items.map(function* ([path, mode]): Work<void> {
+    const { calls } = tree;
+    const [parent, name] = path === "" ? ["", "."] : splitLast(path);
+    const handle = yield* tree.open(parent);
+    try {
+      const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+      const file = yield calls.openat(handle, cString(name), flags, 0);
+      if (file >= 0) {
+        const answer = yield calls.fchmod(file, mode);
+        calls.closeHandle(file);
+        succeeded(answer, "chmod", tree.pathOf(path));
+        return;
+      }
+      // What can't be read can't be opened this way, and is no link.
+      const answer = file === -EACCES ? yield calls.fchmodat(handle, cString(name), mode) : file;
+      if (answer !== -ENOENT && answer !== -ENOTDIR && answer !== -ELOOP) {
+        succeeded(answer, "chmod", tree.pathOf(path));
+      }
+    } finally {
+      tree.release(parent);
+    }
+  }));
+}
+
+/** Parent and last component of a path that is not the root. */
+export function splitLast(path: string): [parent: string, name: string] {
+  const cut = path.lastIndexOf("/");
+  return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+}

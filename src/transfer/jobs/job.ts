@@ -1,0 +1,96 @@
+// What the jobs of a transfer share: the calls they make, the trees they reach, and how many pieces of work run at a time.
+import type { Calls } from "../../posix/calls.ts";
+import { Tree } from "../../posix/tree.ts";
+import { run, runPlain, type Work } from "../../posix/work.ts";
+import { Pool } from "../../pool.ts";
+
+/** Pieces of work at a time where calls wait: one for each thread that the runtime has for them. */
+export const WAITING_WIDTH = 32;
+
+/** How long plain work goes on before signals, locks and progress get their turn. */
+const SLICE_MILLISECONDS = 8;
+
+/** What a job is run with. */
+export class JobContext {
+  readonly #trees = new Map<string, Tree>();
+  #doneFiles = 0;
+  #doneBytes = 0;
+  #toldAt = 0;
+
+  /** `isStopped` is asked between pieces of work; `onDone` gets files and bytes that are done, at most ten times a second. */
+  constructor(
+    readonly calls: Calls,
+    readonly isStopped: () => boolean,
+    readonly onDone: (files: number, sizeBytes: number) => void,
+  ) {}
+
+  /** The tree with that root; its handles stay open from one job to the next. */
+  tree(root: string): Tree {
+    const known = this.#trees.get(root);
+    if (known !== undefined) return known;
+    const tree = new Tree(root, this.calls);
+    this.#trees.set(root, tree);
+    return tree;
+  }
+
+  /** Counts what is done. */
+  done(files: number, sizeBytes: number): void {
+    this.#doneFiles += files;
+    this.#doneBytes += sizeBytes;
+    const now = performance.now();
+    if (now - this.#toldAt < 100) return;
+    this.#toldAt = now;
+    this.tell();
+  }
+
+  /** Tells what was counted and not told yet. */
+  tell(): void {
+    if (this.#doneFiles === 0 && this.#doneBytes === 0) return;
+    this.onDone(this.#doneFiles, this.#doneBytes);
+    this.#doneFiles = 0;
+    this.#doneBytes = 0;
+  }
+
+  /** Throws where the transfer was stopped. */
+  checkStopped(): void {
+    if (this.isStopped()) throw new JobStopped();
+  }
+
+  /** Runs pieces of work: one after the other on plain calls, `width` at a time where they wait. The first error ends it. */
+  async runAll(works: Iterable<Work<void>>, width = WAITING_WIDTH): Promise<void> {
+    if (this.calls.form === "plain") return await this.#runSlices(works);
+    const pool = new Pool(width);
+    for (const work of works) {
+      this.checkStopped();
+      await pool.start(() => run(work));
+    }
+    await pool.settle();
+  }
+
+  async #runSlices(works: Iterable<Work<void>>): Promise<void> {
+    let sliceStart = performance.now();
+    for (const work of works) {
+      this.checkStopped();
+      runPlain(work);
+      if (performance.now() - sliceStart < SLICE_MILLISECONDS) continue;
+      await nextTurn();
+      sliceStart = performance.now();
+    }
+  }
+
+  /** Closes all handles. */
+  close(): void {
+    for (const tree of this.#trees.values()) tree.close();
+    this.#trees.clear();
+  }
+}
+
+/** Thrown in a job whose transfer was stopped. */
+export class JobStopped extends Error {
+  override readonly name = "JobStopped";
+}
+
+/** Lets events and timers of the isolate have their turn. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,39 @@
+// All jobs of a transfer by their names. A job is plain data, so that it can run in a Worker as well.
+import type { JobContext } from "./job.ts";
+import { runCopy } from "./copy.ts";
+import { runFinish, runMake, runModes } from "./directories.ts";
+import { runList, runLook } from "./list.ts";
+import { runPublish } from "./publish_carried.ts";
+import { runRemove, runRemoveTree } from "./remove.ts";
+
+/** The jobs. */
+export const JOBS = {
+  list: runList,
+  look: runLook,
+  copy: runCopy,
+  make: runMake,
+  finish: runFinish,
+  modes: runModes,
+  remove: runRemove,
+  publish: runPublish,
+  removeTree: runRemoveTree,
+} as const satisfies Record<string, (request: never, context: JobContext) => Promise<unknown>>;
+
+/** The name of a job. */
+export type JobName = keyof typeof JOBS;
+
+/** What a job is asked. */
+export type JobRequest<Name extends JobName> = Parameters<typeof JOBS[Name]>[0];
+
+/** What a job answers. */
+export type JobAnswer<Name extends JobName> = Awaited<ReturnType<typeof JOBS[Name]>>;
+
+/** Runs a job by its name. */
+export async function runJob<Name extends JobName>(
+  name: Name,
+  request: JobRequest<Name>,
+  context: JobContext,
+): Promise<JobAnswer<Name>> {
+  const job = JOBS[name] as (request: JobRequest<Name>, context: JobContext) => Promise<JobAnswer<Name>>;
+  return await job(request, context);
+}

@@ -1,0 +1,222 @@
+// The two ways to carry files: by system calls of our own, or by rsync. Both bring them to a private name first, and the same
+// module (publish.ts) gives them their names.
+import type { System } from "../system/system.ts";
+import { type Rsync, runRsync } from "../tools/rsync.ts";
+import { isSparse, sameContent } from "./entry.ts";
+import { entriesIn, lookAtPaths } from "./listing.ts";
+import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
+import type { JobRunner } from "./job_runner.ts";
+import type { CopyResult, CopySettings } from "./jobs/copy.ts";
+import { splitLast } from "./jobs/directories.ts";
+import type { PublishResult } from "./jobs/publish_carried.ts";
+import type { ListFiles } from "./list_files.ts";
+import { isFullDisk, noSpaceError } from "./room.ts";
+
+/** Carries files. */
+export interface Mover {
+  readonly kind: "native" | "rsync";
+  /** Moves items; names of one file are in one call. Throws a CliError `no-space` where the disk is full. */
+  move(items: readonly Item[]): Promise<MoveOutcome>;
+}
+
+const VANISHED = "it vanished while it was copied";
+
+/** Copies by system calls. */
+export class NativeMover implements Mover {
+  readonly kind = "native";
+
+  constructor(readonly settings: CopySettings, readonly runner: JobRunner) {}
+
+  async move(items: readonly Item[]): Promise<MoveOutcome> {
+    const request = { settings: this.settings, items: items.map(copyItemOf) };
+    const answer = await this.runner.run("copy", request, { names: items.length });
+    if (answer.full !== undefined) throw noSpaceError(this.settings.to, [answer.full]);
+    return sortResults(items, answer.results);
+  }
+}
+
+function sortResults(items: readonly Item[], results: readonly (CopyResult | undefined)[]): MoveOutcome {
+  const outcome = {
+    arrived: [] as Item[],
+    missing: [] as MissingItem[],
+    leftOut: [] as Item[],
+    overtaken: [] as Item[],
+    lastWords: [],
+  };
+  for (const [index, result] of results.entries()) {
+    if (result === undefined) continue;
+    const item = items[index]!;
+    switch (result.kind) {
+      case "arrived":
+        outcome.arrived.push({ ...item, entry: entriesIn(result.text)[0]! });
+        break;
+      case "overtaken":
+        outcome.overtaken.push(item);
+        break;
+      case "left out":
+        outcome.leftOut.push(item);
+        break;
+      case "vanished":
+        outcome.missing.push({ item, reason: VANISHED, vanished: true, receiver: "as it was" });
+        break;
+      case "failed": {
+        const { reason, receiver } = result;
+        outcome.missing.push({ item, reason, vanished: false, receiver });
+      }
+    }
+  }
+  return outcome;
+}
+
+/** What the rsync mover needs. */
+export interface RsyncMoverRequest {
+  readonly settings: CopySettings;
+  readonly rsync: () => Promise<Rsync>;
+  readonly extraArgs: readonly string[];
+  readonly lists: ListFiles;
+  readonly runner: JobRunner;
+  readonly system: System;
+}
+
+/** Carries by rsync(1). */
+export class RsyncMover implements Mover {
+  readonly kind = "rsync";
+  #batches = 0;
+
+  constructor(readonly request: RsyncMoverRequest) {}
+
+  async move(items: readonly Item[]): Promise<MoveOutcome> {
+    const first = await this.#try(items);
+    if (first.again.length === 0) return first.outcome;
+    // What changed while it was read is tried once more, as it is now.
+    const now = await lookAtPaths(this.request.settings.from, first.again.map(pathOf), this.request.runner);
+    const gone: MissingItem[] = [];
+    const there: Item[] = [];
+    for (const item of first.again) {
+      const entry = now.get(pathOf(item));
+      if (entry === undefined) gone.push({ item, reason: VANISHED, vanished: true, receiver: "as it was" });
+      else if (entry.type !== "directory") there.push({ ...item, entry });
+    }
+    const second = there.length === 0 ? EMPTY : await this.#try(there);
+    const lastWords = [...new Set([...first.outcome.lastWords, ...second.outcome.lastWords])];
+    const lost = new Set([...second.again, ...second.outcome.missing.map(({ item }) => item)]);
+    const changed = there.filter((item) => !lost.has(item) && !second.outcome.overtaken.includes(item));
+    // Where rsync carried nothing and found nothing wrong, the user's arguments made it leave the file out.
+    const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
+    const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
+    const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => ({
+      ...{ item, reason: reasonFor(item, lastWords), vanished: false },
+      receiver: "as it was",
+    }));
+    return {
+      arrived: [...first.outcome.arrived, ...changed],
+      missing: [...first.outcome.missing, ...second.outcome.missing, ...gone, ...missing],
+      leftOut: [...first.outcome.leftOut, ...leftOut],
+      overtaken: [...first.outcome.overtaken, ...second.outcome.overtaken],
+      lastWords,
+    };
+  }
+
+  async #try(items: readonly Item[]): Promise<Attempt> {
+    const { settings, runner, system, lists, extraArgs } = this.request;
+    const isDirect = settings.temporary === "directly";
+    const to = isDirect ? settings.to : `${settings.temporary}/rsync-${this.#batches++}`;
+    if (!isDirect) await makeParents(to, items, settings, runner);
+    const listFile = await lists.write(items.map((item) => `./${pathOf(item)}`));
+    const { code, lastWords } = await runRsync(
+      {
+        ...{ from: settings.from, to, listFile, keep: settings.keep, extraArgs },
+        ...{ overwrite: "always", durability: settings.durability },
+        sparse: items.some(({ entry }) => isSparse(entry)) ? "holes" : "none",
+      },
+      await this.request.rsync(),
+      (files, sizeBytes) => runner.onDone(files, sizeBytes),
+      system,
+    );
+    await lists.remove(listFile);
+    if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords);
+    const attempt = isDirect ? await this.#checkDirect(items, lastWords) : await this.#publish(items, to, lastWords);
+    return { ...attempt, code };
+  }
+
+  async #publish(
+    items: readonly Item[],
+    carried: string,
+    lastWords: readonly string[],
+  ): Promise<Omit<Attempt, "code">> {
+    const { settings, runner } = this.request;
+    const request = { settings, carried, items: items.map(copyItemOf) };
+    const results = await runner.run("publish", request, { names: items.length });
+    const isUncarried = (result: PublishResult | undefined): result is Uncarried =>
+      result?.kind === "absent" || result?.kind === "torn";
+    const known = results.map((result) => isUncarried(result) ? undefined : result);
+    return {
+      outcome: { ...sortResults(items, known), lastWords },
+      again: items.filter((_, index) => isUncarried(results[index])),
+      absent: new Set(items.filter((_, index) => results[index]?.kind === "absent")),
+    };
+  }
+
+  /** In a private tree files have their names at once: what has the right content there, and at the source still, has arrived. */
+  async #checkDirect(items: readonly Item[], lastWords: readonly string[]): Promise<Omit<Attempt, "code">> {
+    const { settings, runner } = this.request;
+    const paths = items.map(pathOf);
+    const [there, here] = await Promise.all([
+      lookAtPaths(settings.to, paths, runner),
+      lookAtPaths(settings.from, paths, runner),
+    ]);
+    const again = items.filter((item) => {
+      const [arrived, now] = [there.get(pathOf(item)), here.get(pathOf(item))];
+      return arrived === undefined || now === undefined || !sameContent(item.entry, arrived) ||
+        !sameContent(item.entry, now);
+    });
+    const absent = new Set(again.filter((item) => !there.has(pathOf(item))));
+    return { outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords }, again, absent };
+  }
+}
+
+type Uncarried = Extract<PublishResult, { readonly kind: "absent" | "torn" }>;
+
+interface Attempt {
+  readonly outcome: MoveOutcome;
+  /** Not carried, or the source changed meanwhile. */
+  readonly again: readonly Item[];
+  /** Those of `again` of which nothing was carried. */
+  readonly absent: ReadonlySet<Item>;
+  readonly code: number;
+}
+
+const EMPTY: Attempt = {
+  outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords: [] },
+  again: [],
+  absent: new Set(),
+  code: 0,
+};
+
+/** Makes the directories that rsync puts files in: it is told not to make any by itself. */
+async function makeParents(
+  root: string,
+  items: readonly Item[],
+  settings: CopySettings,
+  runner: JobRunner,
+): Promise<void> {
+  if (settings.temporary === "directly") return;
+  const parents = new Set<string>();
+  for (const { directory } of items) {
+    for (let path = directory; path !== "" && !parents.has(path); path = splitLast(path)[0]) parents.add(path);
+  }
+  const [parent, name] = [root.slice(0, root.lastIndexOf("/")), root.slice(root.lastIndexOf("/") + 1)];
+  await runner.run("make", { root: parent, directories: [[name, 0o700]] });
+  const byDepth = [...parents].toSorted((one, other) => one.length - other.length);
+  // A path is longer than that of its parent, so parents come first; calls that wait overlap, one level must end before the next.
+  const levels = Map.groupBy(byDepth, (path) => path.split("/").length);
+  for (const level of [...levels.keys()].toSorted((one, other) => one - other)) {
+    await runner.run("make", { root, directories: levels.get(level)!.map((path) => [path, 0o700] as const) });
+  }
+}
+
+/** What rsync said about a file, or that it would not stand still. */
+function reasonFor({ entry }: Item, lastWords: readonly string[]): string {
+  const line = lastWords.findLast((line) => line.includes(`/${entry.name}"`) || line.includes(`"${entry.name}"`));
+  return line ?? lastWords.at(-1) ?? "it changed while it was copied";
+}

@@ -1,0 +1,49 @@
+// A Worker that runs jobs of a transfer. Its first message says how to make calls; each of the others is a job.
+import { plainCalls, waitingCalls } from "../posix/calls.ts";
+import { SystemCallError } from "../posix/errno.ts";
+import { messageOf } from "../errors.ts";
+import type { JobError, JobMessage, WorkerMessage, WorkerStart } from "./job_runner.ts";
+import { JobContext, JobStopped } from "./jobs/job.ts";
+import { runJob } from "./jobs/jobs.ts";
+
+/** What a Worker has that the types of the main isolate don't name. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<WorkerStart | JobMessage>) => void) | null;
+  postMessage(message: WorkerMessage): void;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+let context: JobContext | undefined;
+let last: Promise<void> = Promise.resolve();
+
+scope.onmessage = ({ data }) => {
+  if ("form" in data) {
+    const stop = new Int32Array(data.stop);
+    context = new JobContext(
+      data.form === "plain" ? plainCalls() : waitingCalls(),
+      () => Atomics.load(stop, 0) !== 0,
+      (files, sizeBytes) => scope.postMessage({ files, sizeBytes }),
+    );
+    return;
+  }
+  // Where calls wait, jobs overlap: at the end of one there are threads to spare.
+  if (context!.calls.form === "waiting") void answer(data);
+  else last = last.then(() => answer(data));
+};
+
+async function answer({ id, name, request }: JobMessage): Promise<void> {
+  try {
+    const answer = await runJob(name, request, context!);
+    context!.tell();
+    scope.postMessage({ id, answer });
+  } catch (error) {
+    context!.tell();
+    scope.postMessage({ id, error: describeError(error) });
+  }
+}
+
+function describeError(error: unknown): JobError {
+  const isStop = error instanceof JobStopped;
+  if (!(error instanceof SystemCallError)) return { message: messageOf(error), isStop };
+  return { message: error.message, isStop, system: { errno: error.errno, call: error.call, path: error.path } };
+}
