@@ -17,6 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["staging", "venv", "shell"],
   ["transfer"],
   ["config", "tools"],
+  ["filter"],
   ["system"],
   [
     "errors.ts",
