@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["schema", "wizard"],
   ["global_options.ts"],
   ["sync_items.ts"],
-  ["failures.ts", "managed_variables.ts", "summary.ts"],
+  ["failures.ts", "filter_field.ts", "managed_variables.ts", "summary.ts"],
   ["command.ts"],
   ["apptainer", "migration"],
   ["staging", "venv", "shell"],

@@ -68,7 +68,7 @@ async function transferTwiceIfVanished(
   system: System,
   report: Report,
 ): Promise<TransferOutcome> {
-  const { variable, settings } = request;
+  const { variable, settings, filter: { selection } } = request;
   const progress = publishProgress(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -83,6 +83,7 @@ async function transferTwiceIfVanished(
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
       baseline: fill.baseline,
+      ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: progress.report,
     }, system);
@@ -124,7 +125,7 @@ function outcomeWarnings(variable: Variable, outcome: TransferOutcome): StageWar
 }
 
 async function recordCompletion(
-  { variable, settings, facts }: FillRequest,
+  { variable, settings, facts, filter: { selection } }: FillRequest,
   layout: VariableLayout,
   outcome: TransferOutcome,
   system: System,
@@ -150,5 +151,6 @@ async function recordCompletion(
     sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...(selection === undefined ? {} : { filter: selection.id }),
   });
 }
