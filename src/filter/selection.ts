@@ -60,6 +60,39 @@ export function takesPart(selection: Selection, path: string, type: "directory" 
   return selection.includes(path, type);
 }
 
+/**
+ * The selection with further paths and all that is below them, whatever its rules say, and the directories on the way: for
+ * what selected links lead to. Shares its `id`, since the rules are the same.
+ */
+export function withPaths(selection: Selection, paths: Iterable<string>): Selection {
+  const added = new Set(paths);
+  const parents = new Set([...added].flatMap(parentsOf));
+  const roleOf = (path: string, type: "directory" | "other"): Role => {
+    if (added.has(path) || parentsOf(path).some((parent) => added.has(parent))) return "selected";
+    const role = selection.roleOf(path, type);
+    return role === "excluded" && type === "directory" && parents.has(path) ? "entered" : role;
+  };
+  const includes = (path: string, type: "directory" | "other") => roleOf(path, type) !== "excluded";
+  return { roleOf, includes, deleteExcluded: selection.deleteExcluded, id: selection.id };
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+}
+
+/** The path, relative to the root, that a relative link leads to by its text; undefined where that is outside or the root. */
+export function linkDestination(linkPath: string, target: string): string | undefined {
+  if (target.startsWith("/")) return undefined;
+  const parts = linkPath.split("/").slice(0, -1);
+  for (const part of target.split("/")) {
+    if (part === "..") {
+      if (parts.pop() === undefined) return undefined;
+    } else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.length === 0 ? undefined : parts.join("/");
+}
+
 interface CompiledRule {
   readonly role: "selected" | "excluded";
   readonly matches: PathMatcher;

@@ -136,8 +136,13 @@ async function recordCompletion(
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);
-  // What arrived and is gone again was purged meanwhile; only what never came was left out.
-  if (lacking.some((name) => recorded?.has(name) === true)) return;
+  // What arrived and is gone again was purged meanwhile. What is excluded may be in the record from before.
+  const isMissed = (name: string) => {
+    const state = recorded?.get(name);
+    return state !== undefined &&
+      selection?.includes(name, state.type === "directory" ? "directory" : "other") !== false;
+  };
+  if (lacking.some(isMissed)) return;
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
     source_mtime: source.newestMtimeSeconds,
