@@ -1,5 +1,5 @@
-// Reads `rsync_extra_args`, in one place for everything that depends on them: which rules of the filter, limits and ways with
-// links they hold, what rsync gets, and what is accepted without effect. Pure: files of patterns are only named here.
+// Reads `rsync_extra_args`, once for everything that depends on them: the rules of the filter, limits and what becomes of links
+// that they hold, what rsync gets, and what is accepted without effect. Pure: files of patterns are only named here.
 import { parseFilterRule, parseOldRule, type RuleOrClear } from "../filter/rule_text.ts";
 import type { FilterRule } from "../filter/selection.ts";
 import { nearest } from "../nearest.ts";
