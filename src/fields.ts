@@ -18,11 +18,20 @@ export interface Field<Value> {
   readonly placeholder?: string;
   /** The option's long name if it isn't the field's name in dashes; `--no-delete`, `--var`. */
   readonly flag?: string;
+  /** Several options that add to one list, in the order of the command line. */
+  readonly variants?: readonly OptionVariant[];
   /** A one-letter option. */
   readonly short?: string;
   /** Other names of the field in --input-json, from older versions. */
   readonly aliases?: readonly string[];
   readonly choices?: readonly string[];
+}
+
+/** One of several options of a list: `--exclude X` adds `prefix` and X. */
+export interface OptionVariant {
+  readonly flag: string;
+  readonly prefix: string;
+  readonly help: string;
 }
 
 /** The inputs of a command by their name in code; JSON uses the same names in snake_case. */
@@ -70,6 +79,16 @@ export function list(help: string, details: Details = {}): Field<readonly string
   };
 }
 
+/** A list to which several options add, each item with the prefix of its option. */
+export function variants(
+  options: readonly OptionVariant[],
+  item: v.GenericSchema<string, string>,
+  help: string,
+  details: Details = {},
+): Field<readonly string[]> {
+  return { ...list(help, details), schema: v.array(item), variants: options };
+}
+
 /** One of a few words, or absent. */
 export function choice<const Choice extends string>(
   choices: readonly Choice[],
@@ -101,7 +120,7 @@ export function jsonName(name: string): string {
 
 /** The long option of a field: `dryRun` is `--dry-run`. */
 export function optionName(name: string, field: Field<unknown>): string {
-  return field.flag ?? `--${jsonName(name).replaceAll("_", "-")}`;
+  return field.flag ?? field.variants?.[0]?.flag ?? `--${jsonName(name).replaceAll("_", "-")}`;
 }
 
 /** Whether the option switches something off: `--no-delete` sets the field `noDelete`. */

@@ -3,7 +3,7 @@ import type { Context } from "./command.ts";
 import type { Config } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
 import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
-import { WHAT_DECIDES } from "./config/rsync_extra_args.ts";
+import { describeIgnored } from "./config/rsync_extra_args.ts";
 import { checkCongruency } from "./staging/congruency.ts";
 
 /** What the configuration says here and now. */
@@ -31,10 +31,10 @@ export async function openManagedVariables(names: readonly string[], context: Co
   return { config, resolved, variables, warnings: [...unusedArgs(resolved), ...checkCongruency(variables, env)] };
 }
 
-function unusedArgs({ unusedRsyncArgs }: ResolvedConfig): ManagedVariables["warnings"] {
-  if (unusedRsyncArgs.length === 0) return [];
-  return [{
-    text: `${unusedRsyncArgs.join(" ")} in rsync_extra_args is not used: ${WHAT_DECIDES}`,
+/** Arguments that a person expects to decide which files are copied. */
+function unusedArgs({ rsyncArgs }: ResolvedConfig): ManagedVariables["warnings"] {
+  return describeIgnored(rsyncArgs, ["decided", "deletions"]).map((text) => ({
+    text: `rsync_extra_args: ${text}`,
     hint: "take it out with `euler-files config edit`",
-  }];
+  }));
 }

@@ -39,9 +39,10 @@ function givenOptions(parser: Parser, fields: Fields): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(fields)) {
     if (field.placement !== "option") continue;
-    const key = optionKey(optionName(name, field));
+    const flags = field.variants?.map(({ flag }) => flag) ?? [optionName(name, field)];
     // Commander has a default for a lone --no-x: "x is on unless".
-    if (parser.getOptionValueSource(key) !== "cli") continue;
+    const key = flags.map(optionKey).find((key) => parser.getOptionValueSource(key) === "cli");
+    if (key === undefined) continue;
     given[name] = isNegated(name, field) ? values[key] === false : values[key];
   }
   return given;
@@ -75,6 +76,7 @@ function argumentText(field: string, description: Field<unknown>): string {
 }
 
 function addOption(parser: Parser, field: string, description: Field<unknown>): void {
+  if (description.variants !== undefined) return addVariants(parser, description);
   const long = optionName(field, description);
   const value = description.shape === "switch" ? "" : ` <${description.placeholder ?? "VALUE"}>`;
   const flags = `${description.short === undefined ? "" : `${description.short}, `}${long}${value}`;
@@ -85,6 +87,17 @@ function addOption(parser: Parser, field: string, description: Field<unknown>): 
   }
   if (description.shape === "switch" && description.absent === true) {
     parser.option(`--no-${long.slice(2)}`, `Switch off ${long}`);
+  }
+}
+
+/** All variants share one list, so that it has the order of the command line. */
+function addVariants(parser: Parser, { variants = [], placeholder = "VALUE" }: Field<unknown>): void {
+  const items: string[] = [];
+  for (const { flag, prefix, help } of variants) {
+    parser.option(`${flag} <${placeholder}>`, `${help} (repeatable)`, (item: string) => {
+      items.push(prefix + item);
+      return items;
+    });
   }
 }
 

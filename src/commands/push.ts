@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { type ResolvedVariable } from "../config/resolve.ts";
+import { filterField, filterRules } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
@@ -19,6 +20,7 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be pushed and change nothing"),
+  filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
 };
 
@@ -45,6 +47,7 @@ const ANSWER_SCHEMA = v.object({
   ok: v.boolean(),
   dry_run: v.boolean(),
   only_vars: v.array(v.string()),
+  filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
   results: v.array(RESULT_SCHEMA),
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
@@ -61,6 +64,7 @@ export const push = defineCommand({
   examples: [
     { command: "euler-files push", does: "After a job: bring back what it downloaded" },
     { command: "euler-files push --dry-run", does: "What would be brought back" },
+    { command: "euler-files push --exclude '*.ckpt'", does: "All but checkpoints" },
     { command: "euler-files push --var HF_HOME", does: "One variable only" },
   ],
   fields: FIELDS,
@@ -76,7 +80,10 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
-  const settings = stagingSettings(resolved, "stage-out", request.engine);
+  const settings = stagingSettings(resolved, "stage-out", {
+    engine: request.engine,
+    filter: filterRules(request.filter),
+  });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
     const outcome = request.dryRun
@@ -94,6 +101,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     ok: failures.length === 0,
     dry_run: request.dryRun,
     only_vars: [...request.vars],
+    filter: [...request.filter],
     results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome)),
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,

@@ -3,9 +3,11 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
 import { Interrupted } from "../errors.ts";
+import { filterField, filterRules } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
+import { shellWord } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
-import { ENGINES, stagingSettings } from "../staging/variable.ts";
+import { ENGINES, type RunSettings, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
@@ -23,6 +25,7 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  filter: filterField("sync"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr", { short: "-v" }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
@@ -37,6 +40,7 @@ const ANSWER_SCHEMA = v.object({
   force: v.boolean(),
   verbose: v.boolean(),
   only_vars: v.array(v.string()),
+  filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
   scratch_base: v.string(),
   shell: v.picklist(SHELLS),
   exports: v.record(v.string(), v.string()),
@@ -61,6 +65,10 @@ export const sync = defineCommand({
     { command: 'eval "$(euler-files sync)"', does: "In a job script: everything enabled, staged and exported" },
     { command: "euler-files sync --shell fish | source", does: "The same in fish" },
     { command: "euler-files sync --dry-run", does: "What would be copied" },
+    {
+      command: "euler-files sync --var HF_HOME --include '/hub/models--gpt2/'",
+      does: "One model only; what is on scratch besides stays there",
+    },
     { command: "euler-files sync --var HF_HOME --force", does: "One variable, compared file by file" },
   ],
   fields: FIELDS,
@@ -96,6 +104,7 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     force: request.force,
     verbose: request.verbose,
     only_vars: [...request.vars],
+    filter: [...request.filter],
     scratch_base: resolved.scratchBase,
     shell,
     exports: Object.fromEntries(
@@ -120,7 +129,7 @@ async function stageAll(
   context: Context,
 ): Promise<SyncItem[]> {
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
-  const settings = stagingSettings(resolved, "stage-in", request.engine);
+  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
@@ -148,7 +157,7 @@ async function planAll(
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<SyncItem[]> {
-  const settings = stagingSettings(resolved, "stage-in", request.engine);
+  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
@@ -163,6 +172,10 @@ async function planAll(
     });
     return item;
   });
+}
+
+function runSettings({ engine, filter }: SyncRequest): RunSettings {
+  return { engine, filter: filterRules(filter) };
 }
 
 function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {
@@ -183,8 +196,9 @@ function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
   };
 }
 
-function notEvaluated({ only_vars, shell }: SyncAnswer, style: Style): string {
-  const words = ["sync", ...only_vars.flatMap((name) => ["--var", name])];
+function notEvaluated({ only_vars, filter, shell }: SyncAnswer, style: Style): string {
+  const rules = filterRules(filter).flatMap(({ action, pattern }) => [`--${action}`, shellWord(pattern)]);
+  const words = ["sync", ...only_vars.flatMap((name) => ["--var", name]), ...rules];
   return `${style.bold(style.cyan("hint:"))} these lines take effect only when the shell runs them: ` +
     `${evaluation(words.join(" "), shell)}\n`;
 }

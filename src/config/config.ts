@@ -3,7 +3,9 @@
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
+import { faultOfPattern } from "../filter/rule_text.ts";
 import { isPathComponent, reasonAgainstVariable, VARIABLE_NAME } from "./names.ts";
+import { presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 
 /** The one format version this program reads and writes. */
@@ -41,6 +43,14 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
 /** The name of an environment, an image or its file. */
 export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
 
+const PATTERNS = v.array(
+  v.pipe(
+    v.string("must be a pattern"),
+    v.check((pattern) => faultOfPattern(pattern) === undefined, (issue) => faultOfPattern(issue.input) ?? ""),
+  ),
+  "must be a list of patterns",
+);
+
 /** One managed variable. */
 export const VARIABLE_SCHEMA = notList(v.looseObject({
   source: v.pipe(
@@ -48,6 +58,24 @@ export const VARIABLE_SCHEMA = notList(v.looseObject({
     v.description("Persistent directory that is copied to scratch; $VAR and ~ are expanded at run time"),
   ),
   enabled: v.optional(v.pipe(toggle, v.description("false: only synced when named with --var")), true),
+  include: v.optional(
+    v.pipe(
+      PATTERNS,
+      v.description(
+        "Patterns as those of rsync's --include, asked before those of exclude. Without exclude, only what they match " +
+          "takes part, directories with all they hold",
+      ),
+    ),
+  ),
+  exclude: v.optional(
+    v.pipe(PATTERNS, v.description("Patterns as those of rsync's --exclude: neither staged nor pushed nor deleted")),
+  ),
+  preset_exclude: v.optional(
+    v.pipe(
+      PATTERNS,
+      v.description("Asked after all others; by default locks and unfinished downloads of well-known caches"),
+    ),
+  ),
 }, 'must be an object with a "source"'));
 
 /** One built image. */
@@ -129,7 +157,8 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
       v.array(text, "must be a list of texts"),
       v.check((args) => faultOfRsyncArgs(args) === undefined, (issue) => faultOfRsyncArgs(issue.input) ?? ""),
       v.description(
-        "Further arguments of rsync, as --bwlimit=50000; they make it the engine. What could lose files is left out of push",
+        "Further arguments of rsync. Rules (--exclude …), --bwlimit, --delete and -L hold for every engine, others make " +
+          "rsync the engine; push deletes nothing",
       ),
     ),
     [],
@@ -180,8 +209,17 @@ export interface SchemaFault {
 /** Checks a parsed configuration. All faults are listed, in the order of the schema. */
 export function checkConfig(value: unknown): { config: Config } | { faults: SchemaFault[] } {
   const result = v.safeParse(CONFIG_SCHEMA, value);
-  if (result.success) return { config: result.output };
+  if (result.success) return { config: withPresetExcludes(result.output) };
   return { faults: result.issues.map(toFault) };
+}
+
+/** The default of `preset_exclude` depends on the variable's name, so the schema can't have it. */
+function withPresetExcludes(config: Config): Config {
+  const vars = Object.entries(config.vars).map(([name, variable]) => {
+    const excludes = variable.preset_exclude ?? presetExcludes(name);
+    return [name, excludes === undefined ? variable : { ...variable, preset_exclude: [...excludes] }] as const;
+  });
+  return { ...config, vars: Object.fromEntries(vars) };
 }
 
 function toFault(issue: v.BaseIssue<unknown>): SchemaFault {

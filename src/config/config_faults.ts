@@ -3,7 +3,7 @@ import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseEr
 import { printable } from "../format.ts";
 import { nearest } from "../nearest.ts";
 import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
-import { faultOfRsyncArgs, sortRsyncArgs, WHAT_DECIDES } from "./rsync_extra_args.ts";
+import { describeIgnored, faultOfRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 
 /** One thing that is wrong. */
 export interface Fault {
@@ -56,19 +56,15 @@ export function listConfigFaults(text: string): Fault[] {
 function listUnusedArgs(text: string, root: Node, value: unknown): Fault[] {
   const { rsync_extra_args: args, engine } = (value ?? {}) as { rsync_extra_args?: unknown; engine?: unknown };
   if (!Array.isArray(args) || !args.every((arg) => typeof arg === "string") || faultOfRsyncArgs(args)) return [];
-  const { both, stageInOnly, remote, ours, decided } = sortRsyncArgs(args);
+  const parsed = parseRsyncArgs(args);
   const node = nodeNear(root, ["rsync_extra_args"]);
   const warn = (message: string) => fault("warning", text, node, "rsync_extra_args", `rsync_extra_args: ${message}`);
   return [
-    ...(stageInOnly.length === 0
+    ...(parsed.deleteExtras ? [warn("what deletes on the receiving side is for sync; push deletes nothing")] : []),
+    ...describeIgnored(parsed).map(warn),
+    ...(engine !== "native" || parsed.forRsync.length === 0
       ? []
-      : [warn(`${stageInOnly.join(" ")} can lose files at the receiving side: sync uses it, push does not`)]),
-    ...(remote.length === 0 ? [] : [warn(`${remote.join(" ")} has a meaning between two hosts only, and is not used`)]),
-    ...(ours.length === 0 ? [] : [warn(`${ours.join(" ")} is not used: progress and half-copied files are seen to`)]),
-    ...(decided.length === 0 ? [] : [warn(`${decided.join(" ")} is not used: ${WHAT_DECIDES}`)]),
-    ...(engine !== "native" || both.length + stageInOnly.length === 0
-      ? []
-      : [warn('they make rsync the engine, although engine is "native"')]),
+      : [warn(`${parsed.forRsync.join(" ")} makes rsync the engine, although engine is "native"`)]),
   ];
 }
 

@@ -13,7 +13,7 @@ import {
   toAbsolutePath,
   UnsetVariable,
 } from "./paths.ts";
-import { sortRsyncArgs } from "./rsync_extra_args.ts";
+import { type ParsedRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -25,6 +25,17 @@ export interface ResolvedVariable {
   /** Its copy on scratch: what the variable is exported as. */
   readonly target: AbsolutePath;
   readonly enabled: boolean;
+  /** Which names in the source take part. */
+  readonly filter: VariableFilter;
+}
+
+/** Lists of patterns, in the order in which they are asked. */
+export interface VariableFilter {
+  readonly include: readonly string[];
+  /** Without this list, and with patterns to include, only those take part. */
+  readonly exclude: readonly string[] | undefined;
+  /** What the preset of that variable leaves out. */
+  readonly presetExclude: readonly string[];
 }
 
 /** What a run goes by. */
@@ -38,12 +49,8 @@ export interface ResolvedConfig {
   readonly variables: readonly ResolvedVariable[];
   /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
   readonly unresolved: readonly { readonly name: string; readonly message: string }[];
-  /** `rsync_extra_args` that are harmless in either direction. */
-  readonly rsyncExtraArgs: readonly string[];
-  /** Those that can lose what the receiving side has: for staging in, never for what writes persistent storage. */
-  readonly stageInOnlyRsyncArgs: readonly string[];
-  /** Those that would choose once more which files are copied: left out, and whoever wrote them wants to know. */
-  readonly unusedRsyncArgs: readonly string[];
+  /** What `rsync_extra_args` ask for; files of patterns are absolute paths. */
+  readonly rsyncArgs: ParsedRsyncArgs;
   readonly parallelJobs: number;
   readonly lockTimeoutSeconds: number;
   /** 0: never skip. */
@@ -75,22 +82,29 @@ export function resolveConfig(
         unresolved.push({ name, message: messageOf(error) });
       }
     }
-    const args = sortRsyncArgs(config.rsync_extra_args);
     return {
       path,
       scratchBase,
       cacheRoot,
       variables,
       unresolved,
-      rsyncExtraArgs: args.both,
-      stageInOnlyRsyncArgs: args.stageInOnly,
-      unusedRsyncArgs: args.decided,
+      rsyncArgs: resolveRsyncArgs(config, env),
       parallelJobs: config.parallel_jobs,
       lockTimeoutSeconds: config.lock_timeout_seconds,
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
       engine: config.engine,
     };
   });
+}
+
+function resolveRsyncArgs(config: Config, env: Environment): ParsedRsyncArgs {
+  const parsed = parseRsyncArgs(config.rsync_extra_args);
+  const rules = parsed.rules.map((rule) => {
+    if (typeof rule === "string" || !("file" in rule)) return rule;
+    const label = `the file of --${rule.action}-from in rsync_extra_args`;
+    return { ...rule, file: toAbsolutePath(rule.file, env, { label, kind: "config" }) };
+  });
+  return { ...parsed, rules };
 }
 
 function selectNames(config: Config, selection: readonly string[]): string[] {
@@ -113,7 +127,8 @@ function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, 
   refuseManaged(entry.source, label, config);
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
-  return { name, source, target: joinPath(cacheRoot, name), enabled: entry.enabled };
+  const { include = [], exclude, preset_exclude: presetExclude = [], enabled } = entry;
+  return { name, source, target: joinPath(cacheRoot, name), enabled, filter: { include, exclude, presetExclude } };
 }
 
 function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePath, inside: boolean): CliError {

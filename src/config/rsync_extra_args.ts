@@ -1,141 +1,170 @@
-// Which options of rsync a configuration may add. rsync can delete, follow links out of a tree, write elsewhere and start
-// other programs; what may be added is therefore a list of what is known to be harmless, and the rest is refused by name.
-// Which files move, and how each gets its name, has been decided when rsync is called: what would decide that again is taken,
-// since older configurations hold it, and not passed on.
-
+// Reads `rsync_extra_args`, once for everything that depends on them: the rules of the filter, limits and what becomes of links
+// that they hold, what rsync gets, and what is accepted without effect. Pure: files of patterns are only named here.
+import { parseFilterRule, parseOldRule, type RuleOrClear } from "../filter/rule_text.ts";
+import type { FilterRule } from "../filter/selection.ts";
 import { nearest } from "../nearest.ts";
+import { IGNORED_BECAUSE, type IgnoredReason, KNOWN_OPTIONS, type OptionUse, type OwnOption } from "./rsync_options.ts";
 
-/**
- * - `both`: for staging in and out.
- * - `in`: deletes or half-overwrites at the receiving side. Wanted by those whose scratch shall mirror the source; never used on
- *   persistent storage.
- * - `remote`: only has a meaning between two hosts.
- * - `ours`: what rsync says, and where it keeps half of a file. With `--partial` that would be under the file's own name, where
- *   the next run takes it for a newer one; continuing copies is our own business.
- * - `decided`: would pass over files that shall move. A person who wrote it has to know that it does nothing.
- */
-type Use = "both" | "in" | "remote" | "ours" | "decided";
+/** A rule, or a file with one pattern a line that is read when a variable is transferred. */
+export type RuleSource = RuleOrClear | { readonly action: FilterRule["action"]; readonly file: string };
 
-interface KnownOption {
-  readonly use: Use;
-  readonly takesValue: boolean;
+/** What `rsync_extra_args` ask for. */
+export interface ParsedRsyncArgs {
+  /** Rules in the order of the arguments. */
+  readonly rules: readonly RuleSource[];
+  /** For each transfer, where there is a limit. */
+  readonly bandwidthLimitBytesPerSecond?: number;
+  /** What becomes of symbolic links: `follow-outside` copies what those that lead out of the source point to. */
+  readonly links: "keep" | "follow-outside" | "follow";
+  /** Staging deletes from the target what the source does not have, whether a record knows it or not. A push never deletes. */
+  readonly deleteExtras: boolean;
+  /** The same for what the rules exclude. */
+  readonly deleteExcluded: boolean;
+  /** For rsync, in both directions; where there are any, rsync copies. */
+  readonly forRsync: readonly string[];
+  /** Accepted without effect, each with its value, if it has one. */
+  readonly ignored: readonly { readonly written: string; readonly because: IgnoredReason }[];
 }
 
-const table = (use: Use, takesValue: boolean, names: string): [string, KnownOption][] =>
-  names.split(/\s+/).map((name) => [name, { use, takesValue }]);
-
-/** Options by their names in rsync(1) 3.4; short ones are listed as `-z`. */
-const KNOWN_OPTIONS: ReadonlyMap<string, KnownOption> = new Map([
-  ...table(
-    "both",
-    true,
-    "--bwlimit --exclude --include --exclude-from --include-from --filter -f --max-size --min-size --timeout " +
-      "--compress-level --compress-choice --checksum-choice --skip-compress --block-size -B --chmod --max-alloc " +
-      "--checksum-seed",
-  ),
-  ...table(
-    "both",
-    false,
-    "--compress -z --no-compress --no-z --whole-file -W --no-whole-file --no-W --cvs-exclude -C -F --sparse -S " +
-      "--preallocate --fsync --acls -A --xattrs -X --hard-links -H --no-hard-links --no-H --numeric-ids " +
-      "--executability -E --perms -p --owner -o --group -g --times -t --atimes -U --open-noatime --crtimes -N " +
-      "--links -l --no-perms --no-p --no-owner --no-o --no-group --no-g --no-devices --no-specials --no-D " +
-      "--omit-dir-times -O --omit-link-times -J --one-file-system -x --fuzzy -y --no-inc-recursive --inc-recursive " +
-      "--archive -a --recursive -r --safe-links --prune-empty-dirs -m --protect-args --secluded-args -s",
-  ),
-  ...table("ours", true, "--partial-dir --info --debug --outbuf --out-format"),
-  ...table(
-    "ours",
-    false,
-    "--partial -P --delay-updates --progress --stats --verbose -v --human-readable -h --itemize-changes -i " +
-      "--8-bit-output -8 --msgs2stderr",
-  ),
-  ...table("decided", true, "--modify-window -@"),
-  ...table(
-    "decided",
-    false,
-    "--update -u --ignore-existing --existing --checksum -c --size-only --ignore-times -I",
-  ),
-  ...table(
-    "in",
-    false,
-    "--delete --del --delete-before --delete-during --delete-delay --delete-after --delete-excluded",
-  ),
-  ...table("in", false, "--delete-missing-args --ignore-errors --force --inplace"),
-  ...table("in", true, "--max-delete"),
-  ...table("remote", true, "--rsh -e --port --address --sockopts --contimeout"),
-  ...table("remote", false, "--ipv4 -4 --ipv6 -6 --blocking-io --no-motd"),
-]);
-
-/** Why arguments of the kind `decided` are not used, behind a colon. */
-export const WHAT_DECIDES = "both sides and the record of the last transfer decide which files are copied";
-
-/** The arguments, parted by where they may be used. */
-export interface SortedRsyncArgs {
-  /** Harmless in either direction. */
-  readonly both: string[];
-  /** Only for staging in: they can lose what the receiving side has. */
-  readonly stageInOnly: string[];
-  /** Without a meaning on one machine; not passed on. */
-  readonly remote: string[];
-  /** What we do ourselves; not passed on. */
-  readonly ours: string[];
-  /** What the comparison has decided already; not passed on. */
-  readonly decided: string[];
-}
-
-/** Sorts the arguments of `rsync_extra_args`. Throws an Error whose message continues the field's name, for one that is refused. */
-export function sortRsyncArgs(args: readonly string[]): SortedRsyncArgs {
-  const sorted: Record<Use, string[]> = { both: [], in: [], remote: [], ours: [], decided: [] };
+/** Parses the arguments. Throws an Error whose message continues the field's name, for one that is refused. */
+export function parseRsyncArgs(args: readonly string[]): ParsedRsyncArgs {
+  const parsed: Draft = {
+    rules: [],
+    links: "keep",
+    deleteExtras: false,
+    deleteExcluded: false,
+    forRsync: [],
+    ignored: [],
+  };
   const waiting = [...args];
   for (let argument = waiting.shift(); argument !== undefined; argument = waiting.shift()) {
-    for (const [name, written, valueGiven] of optionsIn(argument)) {
+    for (const { name, written, value: attached } of optionsIn(argument)) {
       const option = KNOWN_OPTIONS.get(name);
-      if (option === undefined) throw new Error(refusal(name));
-      sorted[option.use].push(written);
-      if (valueGiven && !option.takesValue) throw new Error(`must not give ${name} a value`);
-      if (!option.takesValue || valueGiven) continue;
-      const value = waiting.shift();
+      if (option === undefined) throw new Error(refusalOf(name));
+      const { meaning, takesValue } = option;
+      if (meaning.use === "refused") throw new Error(`must not hold ${name}: ${meaning.why}`);
+      if (attached !== undefined && !takesValue) throw new Error(`must not give ${name} a value`);
+      const value = takesValue ? attached ?? waiting.shift() : "";
       if (value === undefined) throw new Error(`must give ${name} a value`);
-      sorted[option.use].push(value);
+      take(parsed, meaning, {
+        name,
+        value,
+        words: takesValue && attached === undefined ? [written, value] : [written],
+      });
     }
   }
-  const { both, in: stageInOnly, ...unused } = sorted;
-  return { both, stageInOnly, ...unused };
+  return parsed;
 }
 
 /** What is wrong with the arguments, continuing the field's name; undefined where nothing is. */
 export function faultOfRsyncArgs(args: readonly string[]): string | undefined {
   try {
-    sortRsyncArgs(args);
+    parseRsyncArgs(args);
     return undefined;
   } catch (error) {
     return (error as Error).message;
   }
 }
 
+/** Sentences about arguments without effect, one for each reason: `-u is not used: …`. */
+export function describeIgnored(parsed: ParsedRsyncArgs, reasons?: readonly IgnoredReason[]): string[] {
+  return Object.entries(IGNORED_BECAUSE).flatMap(([reason, words]) => {
+    const written = parsed.ignored.filter(({ because }) => because === reason).map(({ written }) => written);
+    const isAsked = reasons === undefined || reasons.includes(reason as IgnoredReason);
+    return written.length === 0 || !isAsked ? [] : [`${written.join(" ")} is not used: ${words}`];
+  });
+}
+
+type Draft = {
+  -readonly [K in keyof ParsedRsyncArgs]: ParsedRsyncArgs[K] extends readonly (infer T)[] ? T[] : ParsedRsyncArgs[K];
+};
+
+/** An option with its value, and the words it was written in. */
+interface Given {
+  readonly name: string;
+  readonly value: string;
+  readonly words: readonly string[];
+}
+
+function take(parsed: Draft, meaning: Exclude<OptionUse, { use: "refused" }>, given: Given): void {
+  if (meaning.use === "rsync") parsed.forRsync.push(...given.words);
+  else if (meaning.use === "ignored") parsed.ignored.push({ written: given.words.join(" "), because: meaning.because });
+  else takeOwn(parsed, meaning.as, given);
+}
+
+function takeOwn(parsed: Draft, option: OwnOption, { name, value }: Given): void {
+  switch (option) {
+    case "exclude":
+    case "include":
+      return void parsed.rules.push(parseOldRule(option, value));
+    case "filter":
+      return void parsed.rules.push(parseFilterRule(value));
+    case "exclude-from":
+    case "include-from": {
+      if (value === "" || value === "-") throw new Error(`must give ${name} a file`);
+      return void parsed.rules.push({ action: option === "exclude-from" ? "exclude" : "include", file: value });
+    }
+    case "bandwidth limit": {
+      const limit = parseRate(value);
+      if (limit === undefined) throw new Error(`must give ${name} a rate such as 50M, not ${JSON.stringify(value)}`);
+      // 0 takes a limit back.
+      if (limit === 0) delete parsed.bandwidthLimitBytesPerSecond;
+      else parsed.bandwidthLimitBytesPerSecond = limit;
+      return;
+    }
+    case "delete":
+      parsed.deleteExtras = true;
+      return;
+    case "delete excluded":
+      parsed.deleteExtras = true;
+      parsed.deleteExcluded = true;
+      return;
+    case "follow links":
+      parsed.links = "follow";
+      return;
+    case "follow links that lead outside":
+      if (parsed.links === "keep") parsed.links = "follow-outside";
+      return;
+  }
+}
+
+const EXPONENTS: Readonly<Record<string, number>> = { "": 1, B: 0, K: 1, M: 2, G: 3, T: 4, P: 5 };
+
+/**
+ * A rate as rsync takes it, in bytes a second: a number, in units of 1024 where nothing follows, with B, K, M, G, T or P, and
+ * behind that B for powers of 1000 or iB for those of 1024. Undefined where it is none, or less than rsync's least, 512.
+ */
+export function parseRate(text: string): number | undefined {
+  const match = /^(\d+\.?\d*|\.\d+)([BKMGTP]?)(B|iB)?([+-]1)?$/i.exec(text);
+  if (match === null || (match[2] === "" && match[3] !== undefined)) return undefined;
+  const base = match[3]?.toUpperCase() === "B" ? 1000 : 1024;
+  const rate = Math.trunc(Number(match[1]) * base ** EXPONENTS[match[2]!.toUpperCase()]!) + Number(match[4] ?? 0);
+  return rate === 0 || rate >= 512 ? rate : undefined;
+}
+
 /** The options in one argument, each with how to pass it on: `-vz` holds two, `--exclude=x` one with its value. */
-function optionsIn(argument: string): [name: string, written: string, valueGiven: boolean][] {
+function optionsIn(argument: string): { name: string; written: string; value?: string }[] {
   if (argument.startsWith("--") && argument.length > 2) {
     const equals = argument.indexOf("=");
-    return [equals < 0 ? [argument, argument, false] : [argument.slice(0, equals), argument, true]];
+    if (equals < 0) return [{ name: argument, written: argument }];
+    return [{ name: argument.slice(0, equals), written: argument, value: argument.slice(equals + 1) }];
   }
   if (!/^-[^-]/.test(argument)) {
     throw new Error(
       `must hold options only; rsync would take ${JSON.stringify(argument)} for another directory to copy`,
     );
   }
-  const options: [string, string, boolean][] = [];
+  const options: { name: string; written: string; value?: string }[] = [];
   for (let index = 1; index < argument.length; index++) {
     const name = `-${argument[index]}`;
     const value = KNOWN_OPTIONS.get(name)?.takesValue ? argument.slice(index + 1) : "";
-    options.push([name, name + value, value !== ""]);
+    options.push({ name, written: name + value, ...(value === "" ? {} : { value }) });
     if (value !== "") break;
   }
   return options;
 }
 
-function refusal(name: string): string {
+function refusalOf(name: string): string {
   const near = name.startsWith("--") ? nearest(name, [...KNOWN_OPTIONS.keys()]) : undefined;
   const meant = near === undefined ? "" : `; did you mean ${near}?`;
   return `must not hold ${name}: it is not among the options that are known to be safe here${meant}`;

@@ -141,7 +141,10 @@ export async function planRewrites(
   return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move)] : links;
 }
 
-/** How the copy is made: exactly, and nothing at the destination is ever removed. */
+/**
+ * How the copy is made: exactly, and nothing at the destination is ever removed. No filter of a variable holds here: the old
+ * directory is deleted afterwards, and what was left out would be lost.
+ */
 export function transferRequest({ from, to }: Move): TransferRequest {
   return {
     from,

@@ -55,7 +55,7 @@ export function commandNode(command: AnyCommand): CommandNode {
     ...describe(name, command.summary, command.description),
     params: [
       ...fields.filter(([, { placement }]) => placement === "argument").map(([name, field]) => argument(name, field)),
-      ...fields.filter(([, { placement }]) => placement === "option").map(([name, field]) => option(name, field)),
+      ...fields.filter(([, { placement }]) => placement === "option").flatMap(([name, field]) => options(name, field)),
       HELP,
     ],
   };
@@ -86,6 +86,11 @@ function argument(name: string, field: Field<unknown>): Parameter {
     multiple: false,
     nargs: field.shape === "list" ? -1 : 1,
   };
+}
+
+function options(name: string, field: Field<unknown>): Parameter[] {
+  if (field.variants === undefined) return [option(name, field)];
+  return field.variants.map(({ flag, help }) => ({ ...option(name, { ...field, flag, help }), name: flag.slice(2) }));
 }
 
 function option(name: string, field: Field<unknown>): Parameter {

@@ -68,7 +68,7 @@ async function transferTwiceIfVanished(
   system: System,
   report: Report,
 ): Promise<TransferOutcome> {
-  const { variable, settings } = request;
+  const { variable, settings, filter: { selection } } = request;
   const progress = publishProgress(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -83,6 +83,7 @@ async function transferTwiceIfVanished(
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
       baseline: fill.baseline,
+      ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: progress.report,
     }, system);
@@ -124,7 +125,7 @@ function outcomeWarnings(variable: Variable, outcome: TransferOutcome): StageWar
 }
 
 async function recordCompletion(
-  { variable, settings, facts }: FillRequest,
+  { variable, settings, facts, filter: { selection } }: FillRequest,
   layout: VariableLayout,
   outcome: TransferOutcome,
   system: System,
@@ -135,8 +136,13 @@ async function recordCompletion(
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);
-  // What arrived and is gone again was purged meanwhile; only what never came was left out.
-  if (lacking.some((name) => recorded?.has(name) === true)) return;
+  // What arrived and is gone again was purged meanwhile. What is excluded may be in the record from before.
+  const isMissed = (name: string) => {
+    const state = recorded?.get(name);
+    return state !== undefined &&
+      selection?.includes(name, state.type === "directory" ? "directory" : "other") !== false;
+  };
+  if (lacking.some(isMissed)) return;
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,
     source_mtime: source.newestMtimeSeconds,
@@ -150,5 +156,6 @@ async function recordCompletion(
     sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...(selection === undefined ? {} : { filter: selection.id }),
   });
 }

@@ -5,6 +5,7 @@ import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "./layout.ts";
+import type { VariableFilter } from "./filter.ts";
 import type { VariableFacts } from "./observe.ts";
 import { readRecordedSource } from "./recorded_source.ts";
 import type { StageRequest } from "./stage_result.ts";
@@ -12,6 +13,7 @@ import type { StageRequest } from "./stage_result.ts";
 /** A staging request together with the facts it rests on. */
 export interface FillRequest extends StageRequest {
   readonly facts: VariableFacts;
+  readonly filter: VariableFilter;
 }
 
 /** What will be done with the target. */

@@ -1,4 +1,5 @@
 // Facts and a clock → may this target be used as it is? Pure.
+import { hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { MarkerAbsence } from "./marker.ts";
 import { namesLacking, type VariableFacts } from "./observe.ts";
 
@@ -11,6 +12,8 @@ export type Freshness =
 export interface FreshnessRule {
   /** Where the config says the source is; a marker of another source says nothing about it. */
   readonly source: string;
+  /** By which names are left out now. */
+  readonly filter: VariableFilter;
   readonly nowSeconds: number;
   /** 0 or less: nothing is ever fresh. */
   readonly maxAgeSeconds: number;
@@ -35,6 +38,9 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if (typeof marker === "string") return { verdict: "stale", reason: ABSENCE[marker] };
   const stale = (reason: string): Freshness => ({ verdict: "stale", reason });
   if (marker.source !== rule.source) return stale(`it was staged from ${marker.source}`);
+  if (!hasSameFilter(marker, rule.filter)) {
+    return stale("other files are included or excluded than in the last transfer");
+  }
   // Its device number says nothing: nodes number the mounts of one network file system (NFS, GPFS, BeeGFS, FUSE) differently.
   if (marker.target_inode !== target.inode) return stale("the directory on scratch was replaced");
   const leftOut = new Set(marker.left_out);

@@ -21,6 +21,8 @@ const MARKER_SCHEMA = v.looseObject({
   sample: v.array(v.string()),
   files: v.number(),
   bytes: v.number(),
+  /** Stands for the rules by which names were left out; missing where there were none. */
+  filter: v.optional(v.string()),
 });
 
 /** The record of a complete transfer. Times are seconds since 1970 where nothing else is said. */

@@ -1,13 +1,16 @@
 // What `status` tells of one variable: freshness as a sync would judge it, age, and sizes as far as they are known quickly.
+import { CliError } from "../errors.ts";
+import { type Selection, takesPart } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { measureDiskUsage } from "../tools/du.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { findPurged } from "../transfer/purge.ts";
+import { filterOf, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
 import { layoutOf } from "./layout.ts";
 import type { Marker } from "./marker.ts";
-import type { VariableFacts } from "./observe.ts";
-import { freshnessOf, look } from "./stage.ts";
+import { observeVariable, type VariableFacts } from "./observe.ts";
+import { freshnessOf } from "./stage.ts";
 import { findUnfinished, type Unfinished } from "./unfinished.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -44,7 +47,13 @@ export interface OverviewRequest {
 export async function overviewVariable(request: OverviewRequest, system: System): Promise<Overview> {
   const { variable, settings, boundSeconds } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const { facts, freshness } = await look(request, system);
+  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const filter = await filterOf(variable, settings).catch((error) => {
+    if (error instanceof CliError) return error;
+    throw error;
+  });
+  const freshness = freshnessNow(facts, filter, request, system);
+  const selection = filter instanceof CliError ? undefined : filter.selection;
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
   const mayBeUnfinished = facts.marker === "missing" && ["stale", "not-synced"].includes(freshness.verdict);
@@ -52,8 +61,8 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     sizeOf(variable.source, facts.source.state, recordedSource(facts, marker), request, system),
     sizeOf(variable.target, facts.target.state, recordedTarget(facts, marker), request, system),
     sizeOf(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined, request, system),
-    purgedFiles(facts, request, signal, system),
-    mayBeUnfinished ? findUnfinished({ variable, settings, layout, signal }, system) : undefined,
+    purgedFiles(facts, selection, request, signal, system),
+    mayBeUnfinished ? findUnfinished({ variable, settings, selection, layout, signal }, system) : undefined,
   ]);
   return {
     variable,
@@ -64,8 +73,19 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     targetSize: bothSizes(targetSize, partialSize),
     purged,
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
-    seenBySync: freshnessOf({ ...facts, purgedSample: [] }, request, system).verdict !== "fresh",
+    seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };
+}
+
+/** A variable whose filter can't be read can't be staged. */
+function freshnessNow(
+  facts: VariableFacts,
+  filter: VariableFilter | CliError,
+  request: OverviewRequest,
+  system: System,
+): Freshness {
+  if (filter instanceof CliError) return { verdict: "unusable", reason: filter.message };
+  return freshnessOf(facts, filter, request, system);
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -111,6 +131,7 @@ async function sizeOf(
 
 async function purgedFiles(
   facts: VariableFacts,
+  selection: Selection | undefined,
   { variable: { name, target }, settings }: OverviewRequest,
   signal: AbortSignal,
   system: System,
@@ -119,7 +140,9 @@ async function purgedFiles(
   const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
   if (manifest === undefined) return [];
   try {
-    return await findPurged(manifest, target, { ...system, signal });
+    const purged = await findPurged(manifest, target, { ...system, signal });
+    // What was staged before it was excluded is in the record, and not missed.
+    return selection === undefined ? purged : purged.filter((path) => takesPart(selection, path, "other"));
   } catch (error) {
     system.signal.throwIfAborted();
     // A million names can't be looked through while somebody waits; the next sync does it.

@@ -23,13 +23,13 @@ export type StagePlan =
 /** Plans one variable without taking its lock or writing anything. */
 export async function planVariable(request: StageRequest, system: System): Promise<StagePlan> {
   const { variable, settings } = request;
-  const { facts, freshness } = await look(request, system);
+  const { facts, freshness, filter } = await look(request, system);
   if (freshness.verdict === "fresh" && request.mode === "when-needed") return { status: "skipped" };
   const refused = refusal(variable, freshness);
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   try {
-    const { way, baseline } = await findFillWay({ ...request, facts }, system);
+    const { way, baseline } = await findFillWay({ ...request, facts, filter }, system);
     const plan = await planTransfer({
       from: variable.source,
       to: way === "in-place" ? layout.target : layout.partial,
@@ -39,6 +39,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
       baseline,
+      ...(filter.selection === undefined ? {} : { selection: filter.selection }),
       ...(way === "in-place" ? { notes: layout.notes } : {}),
     }, system);
     return {

@@ -17,6 +17,7 @@ import {
 } from "../transfer/transfer.ts";
 import { partDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
+import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
@@ -68,7 +69,7 @@ export async function pushVariable(request: PushRequest, system: System, report:
     await using turn = await waitForTurn(request, "it is in use", system, report);
     const facts = await observe(request, system);
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
-    return await push(request, facts, turn, report);
+    return await push(request, await filterOf(variable, request.settings), facts, turn, report);
   });
 }
 
@@ -78,7 +79,8 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
     const facts = await observe(request, system);
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
     const basis = await findPushBasis(request.variable, request.settings, facts, system);
-    const plan = await planTransfer(transferRequest(request, basis), system);
+    const filter = await filterOf(request.variable, request.settings);
+    const plan = await planTransfer(transferRequest(request, filter, basis), system);
     return {
       status: "would-push",
       plan,
@@ -125,7 +127,11 @@ async function nothingThere({ variable }: PushRequest, { target }: VariableFacts
   return mayBeEmpty && await isEmptyDirectory(variable.target, system);
 }
 
-function transferRequest({ variable, settings }: PushRequest, { baseline }: PushBasis): TransferRequest {
+function transferRequest(
+  { variable, settings }: PushRequest,
+  { selection }: VariableFilter,
+  { baseline }: PushBasis,
+): TransferRequest {
   return {
     from: variable.target,
     to: variable.source,
@@ -136,22 +142,29 @@ function transferRequest({ variable, settings }: PushRequest, { baseline }: Push
     extraArgs: settings.rsyncExtraArgs,
     baseline,
     notes: layoutOf(settings.cacheRoot, variable.name).notes,
+    ...(selection === undefined ? {} : { selection }),
   };
 }
 
-async function push(request: PushRequest, facts: VariableFacts, turn: Turn, report: Report): Promise<PushResult> {
+async function push(
+  request: PushRequest,
+  filter: VariableFilter,
+  facts: VariableFacts,
+  turn: Turn,
+  report: Report,
+): Promise<PushResult> {
   const { variable, settings } = request;
   const { system } = turn;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, system);
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
-  const current = currentBefore(facts, variable);
+  const current = currentBefore(facts, filter, variable);
   const progress = publishProgress(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
-  const transfer = transferRequest(request, basis);
+  const transfer = transferRequest(request, filter, basis);
   const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
   const reported = { ...transfer, report: progress.report };
   const outcome = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
@@ -180,12 +193,17 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
   };
 }
 
-/** Marker and source, where both hold the same as far as the marker can tell. */
+/**
+ * Marker and source, where both hold the same as far as the marker can tell. After a push by other rules than the marker's,
+ * its numbers would be wrong.
+ */
 function currentBefore(
   { marker, source }: VariableFacts,
+  filter: VariableFilter,
   variable: Variable,
 ): { readonly marker: Marker; readonly source: SourceDirectory } | undefined {
   if (typeof marker === "string" || source.state !== "directory" || marker.source !== variable.source) return undefined;
+  if (!hasSameFilter(marker, filter)) return undefined;
   return marker.source_fingerprint === source.fingerprint ? { marker, source } : undefined;
 }
 

@@ -37,6 +37,7 @@ async function countUnpushed(
   const baseline = await readManifest(layout.manifest);
   if (baseline === undefined) return undefined;
   try {
+    // Without the variable's filter: the copy is deleted with what is excluded in it, so that counts as well.
     const plan = await planTransfer({
       from: layout.target,
       to: formerSource,

@@ -4,6 +4,7 @@ import type { Report } from "../events.ts";
 import { mapAtOnce } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
+import { filterOf, type VariableFilter } from "./filter.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
@@ -75,7 +76,7 @@ async function stageInTurn(
   const { variable, startedSeconds } = request;
   await using turn = await waitForTurn(request, "it is being staged", system, report);
   // Whoever held the lock before us may have done the work already.
-  const { facts, freshness } = await look(request, system);
+  const { facts, freshness, filter } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
   if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return skipped(facts, system);
   const unusable = refusal(variable, freshness);
@@ -86,7 +87,7 @@ async function stageInTurn(
   }
   // Loaded only when something moves: with everything fresh, a start is all there is.
   const { fillTarget } = await import("./fill.ts");
-  return await fillTarget({ ...request, facts }, turn, report);
+  return await fillTarget({ ...request, facts, filter }, turn, report);
 }
 
 function skipped({ marker }: VariableFacts, system: System): StageResult {
@@ -94,24 +95,30 @@ function skipped({ marker }: VariableFacts, system: System): StageResult {
   return { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) };
 }
 
-/** Facts and freshness of a variable at this moment. */
+/** Facts, filter and freshness of a variable at this moment. Throws a CliError where its filter can't be read. */
 export async function look(
   request: Pick<StageRequest, "variable" | "settings">,
   system: System,
-): Promise<{ readonly facts: VariableFacts; readonly freshness: Freshness }> {
+): Promise<{ readonly facts: VariableFacts; readonly filter: VariableFilter; readonly freshness: Freshness }> {
   const { variable, settings } = request;
+  const filter = await filterOf(variable, settings);
   const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
-  return { facts, freshness: freshnessOf(facts, request, system) };
+  return { facts, filter, freshness: freshnessOf(facts, filter, request, system) };
 }
 
 /** What facts say of a variable now. */
 export function freshnessOf(
   facts: VariableFacts,
+  filter: VariableFilter,
   { variable, settings }: Pick<StageRequest, "variable" | "settings">,
   system: Pick<System, "now">,
 ): Freshness {
-  const rule = { source: variable.source, nowSeconds: system.now() / 1000, maxAgeSeconds: settings.maxAgeSeconds };
-  return decideFreshness(facts, rule);
+  return decideFreshness(facts, {
+    source: variable.source,
+    filter,
+    nowSeconds: system.now() / 1000,
+    maxAgeSeconds: settings.maxAgeSeconds,
+  });
 }
 
 /** The result for a variable that can't be staged at all, or nothing. */

@@ -8,6 +8,7 @@ import { describe } from "../system/lock_holder.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
+import type { Selection } from "../filter/selection.ts";
 import type { VariableLayout } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -24,6 +25,7 @@ export interface Unfinished {
 export interface UnfinishedRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
+  readonly selection: Selection | undefined;
   readonly layout: VariableLayout;
   readonly signal: AbortSignal;
 }
@@ -73,7 +75,7 @@ async function readShare(path: string): Promise<number | undefined> {
 
 /** How many files the next sync would bring; undefined where that takes too long to find out. */
 async function countMissing(
-  { variable, settings, layout, signal }: UnfinishedRequest,
+  { variable, settings, selection, layout, signal }: UnfinishedRequest,
   system: System,
 ): Promise<number | undefined> {
   try {
@@ -86,6 +88,7 @@ async function countMissing(
       engine: settings.engine,
       extraArgs: settings.rsyncExtraArgs,
       baseline: await readManifest(layout.manifest),
+      ...(selection === undefined ? {} : { selection }),
     }, { ...system, signal });
     // Either side may have refused the same directory.
     return plan.filesToTransfer + new Set(plan.unreadable.map(({ path }) => path)).size;

@@ -1,8 +1,10 @@
 // A variable as staging sees it, and the settings that hold for all of them.
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
+import type { RuleSource } from "../config/rsync_extra_args.ts";
+import type { FilterRule } from "../filter/selection.ts";
 
-/** A managed environment variable: its name and the two directories, absolute. */
-export type Variable = Pick<ResolvedVariable, "name" | "source" | "target">;
+/** A managed environment variable: its name, the two directories, absolute, and its own patterns, if it has any. */
+export type Variable = Pick<ResolvedVariable, "name" | "source" | "target"> & Partial<Pick<ResolvedVariable, "filter">>;
 
 /** Settings from the config that hold for every variable. */
 export interface StagingSettings {
@@ -10,11 +12,27 @@ export interface StagingSettings {
   readonly maxAgeSeconds: number;
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
+  /** For rsync; where there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
+  readonly filter: FilterSettings;
+  /** Staging deletes what the source does not have, recorded or not. */
+  readonly deleteExtras: boolean;
+  readonly links: ResolvedConfig["rsyncArgs"]["links"];
+  /** For each transfer, where there is a limit. */
+  readonly bandwidthLimitBytesPerSecond?: number;
   /** How many are selected or enabled: with several, fewer of them are a way out of a full disk. */
   readonly variables: "one" | "several";
   /** What of the configuration can't hold together with what was asked for; to be told once. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
+}
+
+/** Rules that hold for every variable. */
+export interface FilterSettings {
+  /** Those of this one run, asked before all others. */
+  readonly once: readonly FilterRule[];
+  /** Those of the configuration, asked after the variable's own. */
+  readonly always: readonly RuleSource[];
+  readonly deleteExcluded: boolean;
 }
 
 /** What writes the files: our own copy, rsync, or whichever suits the direction. */
@@ -23,29 +41,42 @@ export type Engine = StagingSettings["engine"];
 /** The names of the engines. */
 export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly Engine[];
 
+/** What a command line adds to the settings of the configuration. */
+export interface RunSettings {
+  readonly engine?: Engine | undefined;
+  readonly filter?: readonly FilterRule[];
+}
+
 /**
- * The settings of a configuration, for one direction: arguments for rsync that delete at the receiving side are for staging
- * in only. An engine given on the command line wins over the configured one, and `native` over the arguments, too; that of the
- * configuration doesn't, since they say more than it does.
+ * The settings of a configuration, for one direction: what deletes on the receiving side is for staging only. An engine given
+ * on the command line wins over the configured one, and `native` over the arguments that only rsync understands, too; that of
+ * the configuration does not, since the arguments say more than it does.
  */
 export function stagingSettings(
   config: ResolvedConfig,
   direction: "stage-in" | "stage-out",
-  engine?: Engine,
+  { engine, filter = [] }: RunSettings = {},
 ): StagingSettings {
-  const args = [...config.rsyncExtraArgs, ...(direction === "stage-in" ? config.stageInOnlyRsyncArgs : [])];
+  const { forRsync, rules, links, bandwidthLimitBytesPerSecond, ...deleting } = config.rsyncArgs;
+  const stages = direction === "stage-in";
+  const deleteExtras = stages && deleting.deleteExtras;
   const isWithoutRsync = engine === "native";
   return {
     cacheRoot: config.cacheRoot,
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
     engine: engine ?? config.engine,
-    rsyncExtraArgs: isWithoutRsync ? [] : args,
+    // A transfer still learns from the arguments that it deletes what the source does not have.
+    rsyncExtraArgs: isWithoutRsync ? [] : [...forRsync, ...(deleteExtras ? ["--delete"] : [])],
+    filter: { once: filter, always: rules, deleteExcluded: stages && deleting.deleteExcluded },
+    deleteExtras,
+    links,
+    ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
     variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
-    warnings: isWithoutRsync && args.length > 0
+    warnings: isWithoutRsync && forRsync.length > 0
       ? [{
-        text: "rsync_extra_args are not used by the native engine",
-        hint: "leave `--engine native` out where they matter",
+        text: `rsync_extra_args: the native engine does not use ${forRsync.join(" ")}`,
+        hint: "run it without `--engine native` where that matters",
       }]
       : [],
   };

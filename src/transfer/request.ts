@@ -1,4 +1,5 @@
 // What a transfer is asked, and what it answers.
+import type { Selection } from "../filter/selection.ts";
 import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import type { Manifest } from "./manifest.ts";
 import type { UnchangedDirectory } from "./walk.ts";
@@ -23,6 +24,11 @@ export interface TransferRequest {
   readonly extraArgs: readonly string[];
   /** What the last complete transfer recorded; without it the newer side wins. */
   readonly baseline: Manifest | undefined;
+  /**
+   * Which names take part; without it, all do. What does not is as if it were on neither side: it is not compared, copied,
+   * counted, kept or deleted (but for `deleteExcluded`, in a stage-in), and what the baseline has of it stays in the record.
+   */
+  readonly selection?: Selection;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
   readonly notes?: string;
   /** `unpublished`: nobody reads `to` yet, nor ever a mirror. `in-place`: readers see each file old or new, never half. */

@@ -53,11 +53,12 @@ export function enabledNames({ vars }: Draft): string[] {
 
 /** The configuration it would be once it is saved. Throws where the draft isn't one yet. */
 export function configOf(draft: Draft, existing: Config | undefined): Config {
+  const vars = Object.entries(draft.vars).map(([name, answers]) => [name, { ...existing?.vars[name], ...answers }]);
   const checked = checkConfig({
     ...existing,
     version: CONFIG_VERSION,
     scratch_base: draft.scratch_base,
-    vars: draft.vars,
+    vars: Object.fromEntries(vars),
     ...draft.settings,
   });
   if ("config" in checked) return checked.config;

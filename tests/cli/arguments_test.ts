@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { CliError } from "../../src/errors.ts";
-import { choice, list, text, toggle, toggleOff } from "../../src/fields.ts";
+import * as v from "valibot";
+import { choice, list, text, toggle, toggleOff, variants } from "../../src/fields.ts";
 import { runInProcess } from "../support/in_process.ts";
 
 const FIELDS = {
@@ -15,6 +16,11 @@ const FIELDS = {
   noDelete: toggle("Keep"),
   yes: toggle("Don't ask", { short: "-y" }),
   verify: toggleOff("Look again"),
+  rules: variants(
+    [{ flag: "--less", prefix: "- ", help: "Fewer" }, { flag: "--more", prefix: "+ ", help: "More" }],
+    v.string(),
+    "Rules",
+  ),
 };
 
 function given(...words: string[]): Record<string, unknown> {
@@ -37,6 +43,15 @@ Deno.test("only what was given is there", () => {
   assert.deepEqual(given("a", "b", "c"), { what: "a", words: ["b", "c"] });
   assert.deepEqual(given("--name", "x", "--name=y"), { names: ["x", "y"] });
   assert.deepEqual(given("--dry-run", "-y"), { dryRun: true, yes: true });
+});
+
+Deno.test("options that add to one list keep the order of the command line", () => {
+  assert.deepEqual(given("--less", "a", "--more=b", "--dry-run", "--less", "c"), {
+    rules: ["- a", "+ b", "- c"],
+    dryRun: true,
+  });
+  assert.deepEqual(given("--more", "b"), { rules: ["+ b"] });
+  assert.match(messageFor("--more"), /Option "--more" needs a value/);
 });
 
 Deno.test("an option that switches off says so, and one that is on can be switched off", () => {

@@ -163,6 +163,12 @@ function commandLineFor(command: AnyCommand, payload: Record<string, unknown>): 
 
 function wordsFor(name: string, field: Field<unknown>, value: unknown): string[] {
   const flag = optionName(name, field);
+  if (field.variants !== undefined) {
+    return (value as string[]).map((item) => {
+      const { flag, prefix } = field.variants!.find(({ prefix }) => item.startsWith(prefix))!;
+      return `${flag}=${item.slice(prefix.length)}`;
+    });
+  }
   if (field.shape === "list") return (value as string[]).map((item) => `${flag}=${item}`);
   if (field.shape !== "switch") return [`${flag}=${value}`];
   if (value === true) return [flag];

@@ -39,32 +39,32 @@ testNeeding(["rsync"], "-avP and --partial are taken in silence, and rsync gets 
 
 for (const arg of ["-u", "--size-only", "--modify-window=3600"]) {
   testNeeding(["rsync"], `${arg} can't keep a changed file back, and a warning says that it does nothing`, async () => {
-    await using world = await worldWith([arg, "--bwlimit=50000"]);
+    await using world = await worldWith([arg, "--timeout=600"]);
     assert.equal((await world.run(["sync"])).code, 0);
     const older = new Date("2020-01-01T00:00:00Z");
     await world.writeTree(SOURCE, { "d/f": arg === "-u" ? { file: "v2", mtime: older } : "v2" });
     const run = await world.run(["sync", "--force"]);
     assert.equal(run.code, 0, run.stderr);
-    assert.equal(run.stderr.match(new RegExp(`${arg} in rsync_extra_args is not used`, "g"))?.length, 1, run.stderr);
+    assert.equal(run.stderr.match(new RegExp(`rsync_extra_args: ${arg} is not used`, "g"))?.length, 1, run.stderr);
     assert.equal(await textOf(world, `${TARGET}/d/f`), "v2");
   });
 }
 
 Deno.test("--engine native on the command line wins over rsync_extra_args, and says so", async () => {
-  await using world = await worldWith(["--bwlimit=50000"]);
+  await using world = await worldWith(["--timeout=600"]);
   await world.fakeProgram("rsync", "#!/bin/sh\nexit 1\n");
   const synced = await world.run(["sync", "--engine", "native"]);
   assert.equal(synced.code, 0, synced.stderr);
-  assert.match(synced.stderr, /rsync_extra_args are not used by the native engine/);
+  assert.match(synced.stderr, /rsync_extra_args: the native engine does not use --timeout=600/);
   await world.writeTree(TARGET, { "d/f": "changed" });
   const pushed = await world.run(["push", "--engine", "native"]);
   assert.equal(pushed.code, 0, pushed.stderr);
-  assert.match(pushed.stderr, /rsync_extra_args are not used by the native engine/);
+  assert.match(pushed.stderr, /rsync_extra_args: the native engine does not use --timeout=600/);
   assert.equal(await textOf(world, `${SOURCE}/d/f`), "changed");
 });
 
 Deno.test("an engine in the configuration doesn't: there the arguments say more", async () => {
-  await using world = await worldWith(["--bwlimit=50000"]);
+  await using world = await worldWith(["--timeout=600"]);
   const config = JSON.parse(await textOf(world, "home/.euler-files.json"));
   await world.writeConfig({ ...config, engine: "native" });
   await world.fakeProgram("rsync", "#!/bin/sh\necho 'no rsync here' >&2; exit 1\n");

@@ -124,12 +124,48 @@ Deno.test("every fault is listed with its place, its field and what is wrong", (
 });
 
 Deno.test("arguments of rsync that are not used are named with the reason", () => {
-  const text = '{"version":1,"scratch_base":"/s","engine":"native","rsync_extra_args":["-vu","--bwlimit=5"]}';
+  const text =
+    '{"version":1,"scratch_base":"/s","engine":"native","rsync_extra_args":["-vuz","--bwlimit=5","--delete"]}';
   deepEqual(listConfigFaults(text).map(({ severity, message }) => `${severity} ${message}`), [
-    "warning rsync_extra_args: -v is not used: progress and half-copied files are seen to",
+    "warning rsync_extra_args: what deletes on the receiving side is for sync; push deletes nothing",
     "warning rsync_extra_args: -u is not used: both sides and the record of the last transfer decide which files are copied",
-    'warning rsync_extra_args: they make rsync the engine, although engine is "native"',
+    "warning rsync_extra_args: -v is not used: euler-files handles progress and partial files itself",
+    'warning rsync_extra_args: -z makes rsync the engine, although engine is "native"',
   ]);
+});
+
+Deno.test("what is wrong with patterns is said at each of them", () => {
+  const vars = {
+    A: { source: "/a", include: "x", exclude: ["*.tmp", "", "- x", 1] },
+    B: { source: "/b", exclude: ["a\0"] },
+  };
+  deepEqual(faultsOf({ ...MINIMAL, vars }).map((fault) => fault.replace(/^\S+ /, "")), [
+    'error vars.A.include must be a list of patterns, not "x"',
+    "error vars.A.exclude[1] must not be empty",
+    'error vars.A.exclude[2] must be a pattern alone, without "+ ", "- " or "!" (write [-] for a name that begins so)',
+    "error vars.A.exclude[3] must be a pattern, not 1",
+    "error vars.B.exclude[0] must not hold a NUL character or a line break",
+  ]);
+  match(
+    faultsOf({ ...MINIMAL, rsync_extra_args: ["-f", "merge x"] }).join(),
+    /rsync_extra_args must not hold the rule/,
+  );
+});
+
+Deno.test("a well-known variable leaves locks out by default, and another list instead may be empty", () => {
+  const vars = {
+    HF_HUB_CACHE: { source: "/a" },
+    HF_HOME: { source: "/b", preset_exclude: [] },
+    OTHER: { source: "/c" },
+  };
+  const checked = checkConfig({ ...MINIMAL, vars });
+  ok("config" in checked);
+  deepEqual(Object.values(checked.config.vars).map(({ preset_exclude }) => preset_exclude), [
+    [".locks/", "*.incomplete", ".nfs*"],
+    [],
+    undefined,
+  ]);
+  for (const { exclude } of PRESETS) deepEqual(faultsOf({ ...MINIMAL, vars: { A: { source: "/x", exclude } } }), []);
 });
 
 Deno.test("a list is no object", () => {

@@ -35,10 +35,16 @@ function errorOf(work: () => unknown): CliError {
   throw new Error("it was accepted");
 }
 
+const NO_FILTER = { include: [], exclude: undefined, presetExclude: [] };
+
 Deno.test("scratch, cache root, sources and targets are absolute and expanded", () => {
   const resolved = resolve({
-    vars: { A: { source: "~/a/" }, B: { source: "$PROJECT//b" }, C: { source: "/c", enabled: false } },
-    rsync_extra_args: ["--bwlimit=5", "--delete", "-e", "ssh", "-uP"],
+    vars: {
+      A: { source: "~/a/", include: ["x/"], exclude: [] },
+      B: { source: "$PROJECT//b" },
+      C: { source: "/c", enabled: false },
+    },
+    rsync_extra_args: ["--bwlimit=5", "--delete", "-uz", "--exclude-from=~/rules"],
     skip_if_fresh_seconds: -1,
   });
   deepEqual(resolved, {
@@ -46,14 +52,32 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
     scratchBase: "/scratch/u",
     cacheRoot: "/scratch/u/.cache/euler-files",
     variables: [
-      { name: "A", source: "/home/u/a", target: "/scratch/u/.cache/euler-files/A", enabled: true },
-      { name: "B", source: "/project/p/b", target: "/scratch/u/.cache/euler-files/B", enabled: true },
-      { name: "C", source: "/c", target: "/scratch/u/.cache/euler-files/C", enabled: false },
+      {
+        name: "A",
+        source: "/home/u/a",
+        target: "/scratch/u/.cache/euler-files/A",
+        enabled: true,
+        filter: { include: ["x/"], exclude: [], presetExclude: [] },
+      },
+      {
+        name: "B",
+        source: "/project/p/b",
+        target: "/scratch/u/.cache/euler-files/B",
+        enabled: true,
+        filter: NO_FILTER,
+      },
+      { name: "C", source: "/c", target: "/scratch/u/.cache/euler-files/C", enabled: false, filter: NO_FILTER },
     ],
     unresolved: [],
-    rsyncExtraArgs: ["--bwlimit=5"],
-    stageInOnlyRsyncArgs: ["--delete"],
-    unusedRsyncArgs: ["-u"],
+    rsyncArgs: {
+      rules: [{ action: "exclude", file: "/home/u/rules" }],
+      bandwidthLimitBytesPerSecond: 5120,
+      links: "keep",
+      deleteExtras: true,
+      deleteExcluded: false,
+      forRsync: ["-z"],
+      ignored: [{ written: "-u", because: "decided" }],
+    },
     parallelJobs: 4,
     lockTimeoutSeconds: 300,
     skipIfFreshSeconds: 0,

@@ -1,103 +1,146 @@
-// Which arguments of rsync a configuration may add, and in which direction they are used.
-import { deepEqual, equal, match, throws } from "node:assert/strict";
+// What `rsync_extra_args` may hold, and what becomes of each argument.
+import { deepEqual, equal, match } from "node:assert/strict";
 import fc from "fast-check";
-import { faultOfRsyncArgs, sortRsyncArgs } from "../../src/config/rsync_extra_args.ts";
+import { describeIgnored, faultOfRsyncArgs, parseRate, parseRsyncArgs } from "../../src/config/rsync_extra_args.ts";
 
-Deno.test("the documented examples are taken as they are", () => {
+const NOTHING = { rules: [], links: "keep", deleteExtras: false, deleteExcluded: false, forRsync: [], ignored: [] };
+
+Deno.test("rules are read in their order, and rsync gets the rest", () => {
   const args = [
-    "--bwlimit=50000",
     "--exclude",
     "*.tmp",
     "--filter=- /x",
     "-f",
-    "- *.o",
-    "-vzF",
+    "+ *.o",
+    "--include=+ y/",
+    "--exclude-from=/a/b",
+    "-z",
+    "--include-from",
+    "~/c",
     "--chmod=D700",
     "-B4096",
+    "-fexclude_*.c",
   ];
-  deepEqual(sortRsyncArgs(args), {
-    both: [
-      "--bwlimit=50000",
-      "--exclude",
-      "*.tmp",
-      "--filter=- /x",
-      "-f",
-      "- *.o",
-      "-z",
-      "-F",
-      "--chmod=D700",
-      "-B4096",
+  deepEqual(parseRsyncArgs(args), {
+    ...NOTHING,
+    rules: [
+      { action: "exclude", pattern: "*.tmp" },
+      { action: "exclude", pattern: "/x" },
+      { action: "include", pattern: "*.o" },
+      { action: "include", pattern: "y/" },
+      { action: "exclude", file: "/a/b" },
+      { action: "include", file: "~/c" },
+      { action: "exclude", pattern: "*.c" },
     ],
-    stageInOnly: [],
-    remote: [],
-    ours: ["-v"],
-    decided: [],
+    forRsync: ["-z", "--chmod=D700", "-B4096"],
   });
 });
 
-Deno.test("what can lose files at the receiving side is for staging in only", () => {
-  const { both, stageInOnly } = sortRsyncArgs(["--delete", "--exclude", "--delete", "--inplace", "--del"]);
-  deepEqual(both, ["--exclude", "--delete"]);
-  deepEqual(stageInOnly, ["--delete", "--inplace", "--del"]);
+Deno.test("the prefixes of an old rule and the order to forget count as in rsync", () => {
+  deepEqual(parseRsyncArgs(["--exclude=+ a", "--include=- b", "--exclude=!", "--filter=!", "--exclude=!x"]).rules, [
+    { action: "include", pattern: "a" },
+    { action: "exclude", pattern: "b" },
+    "clear",
+    "clear",
+    { action: "exclude", pattern: "!x" },
+  ]);
 });
 
-Deno.test("options for a remote shell are taken and not passed on", () => {
-  deepEqual(sortRsyncArgs(["-e", "ssh -J jump", "--rsh=ssh", "-zessh"]), {
-    both: ["-z"],
-    stageInOnly: [],
-    remote: ["-e", "ssh -J jump", "--rsh=ssh", "-essh"],
-    ours: [],
-    decided: [],
+Deno.test("what every engine does is no argument for rsync", () => {
+  deepEqual(parseRsyncArgs(["--delete", "--bwlimit=50000"]), {
+    ...NOTHING,
+    deleteExtras: true,
+    bandwidthLimitBytesPerSecond: 50000 * 1024,
   });
+  deepEqual(parseRsyncArgs(["--delete-excluded"]), { ...NOTHING, deleteExtras: true, deleteExcluded: true });
+  equal(parseRsyncArgs(["--copy-unsafe-links"]).links, "follow-outside");
+  for (const follow of ["-L", "--copy-links", "-k", "-Lv"]) equal(parseRsyncArgs([follow]).links, "follow");
+  equal(parseRsyncArgs(["-L", "--copy-unsafe-links"]).links, "follow");
+  equal(parseRsyncArgs(["--bwlimit", "5m", "--bwlimit=0"]).bandwidthLimitBytesPerSecond, undefined);
 });
 
-Deno.test("what would keep half files under their names, speak over us or pass over files is taken and not passed on", () => {
-  deepEqual(
-    sortRsyncArgs(["-avuPi", "--partial-dir", ".p", "--delay-updates", "-@1", "--modify-window", "2", "--size-only"]),
-    {
-      both: ["-a"],
-      stageInOnly: [],
-      remote: [],
-      ours: ["-v", "-P", "-i", "--partial-dir", ".p", "--delay-updates"],
-      decided: ["-u", "-@1", "--modify-window", "2", "--size-only"],
-    },
-  );
+Deno.test("rates have rsync's units", () => {
+  const rates: Readonly<Record<string, number>> = {
+    "1": 1024,
+    "1.5k": 1536,
+    "50M": 50 * 2 ** 20,
+    "2mb": 2e6,
+    "1MiB": 2 ** 20,
+    "1G": 2 ** 30,
+    "1KB": 1000,
+    "600B": 600,
+    "0": 0,
+    "1m-1": 2 ** 20 - 1,
+    ".5m": 2 ** 19,
+  };
+  for (const [text, rate] of Object.entries(rates)) equal(parseRate(text), rate, text);
+  for (const text of ["", "x", "511b", "1X", "-1", "1 M", "."]) equal(parseRate(text), undefined, text);
+  match(faultOfRsyncArgs(["--bwlimit=fast"]) ?? "", /must give --bwlimit a rate such as 50M, not "fast"/);
 });
 
-Deno.test("what could destroy, lead out of the tree or start programs is refused by name", () => {
-  const refused = [
-    "--remove-source-files",
-    "--rsync-path=/bin/sh",
-    "--files-from=/x",
-    "--temp-dir=/x",
-    "-T",
-    "-L",
-    "--copy-links",
-    "-K",
-    "--keep-dirlinks",
-    "--copy-unsafe-links",
-    "--backup-dir=/x",
-    "-b",
-    "--link-dest=/x",
-    "--write-batch=x",
-    "--daemon",
-    "--server",
-    "--dry-run",
-    "-n",
-    "--relative",
-    "-R",
-    "--append",
-    "--password-file=x",
-    "--log-file=/x",
-    "--no-recursive",
-    "--no-links",
-    "--no-times",
-    "--super",
-    "--remote-option=x",
-    "-M--super",
-    "--insecure-links",
-  ];
-  for (const arg of refused) match(faultOfRsyncArgs([arg]) ?? "", /^must not hold -/, arg);
+Deno.test("what is accepted without effect says why, with its value", () => {
+  const parsed = parseRsyncArgs(["-avuPiq", "--partial-dir", ".p", "-@1", "-e", "ssh -J j", "--no-times", "--inplace"]);
+  deepEqual(parsed.forRsync, ["-a"]);
+  deepEqual(describeIgnored(parsed), [
+    "-u -@1 is not used: both sides and the record of the last transfer decide which files are copied",
+    "--no-times is not used: times tell which files have changed, so they are always copied",
+    "-v -P -i -q --partial-dir .p --inplace is not used: euler-files handles progress and partial files itself",
+    "-e ssh -J j is not used: it has a meaning between two hosts only",
+  ]);
+  equal(describeIgnored(parsed, ["decided"]).length, 1);
+});
+
+Deno.test("what could break a promise is refused with its reason", () => {
+  const refused: Readonly<Record<string, RegExp>> = {
+    "--remove-source-files": /deletes files where they are copied from/,
+    "--rsync-path=/bin/sh": /starts another program/,
+    "--files-from=/x": /names the two sides itself/,
+    "-K": /through links on the receiving side/,
+    "--keep-dirlinks": /through links/,
+    "--backup-dir=/x": /old versions/,
+    "-b": /old versions/,
+    "--link-dest=/x": /links to another tree/,
+    "--daemon": /starts another program/,
+    "--dry-run": /sync --dry-run/,
+    "-n": /nothing would be copied/,
+    "-R": /two sides/,
+    "--append": /could not be told/,
+    "--no-recursive": /would be missing/,
+    "--no-links": /would be missing/,
+    "-M--super": /another program/,
+    "-F": /name the patterns with --exclude/,
+    "-C": /\.cvsignore/,
+    "--cvs-exclude": /\.cvsignore/,
+    "--insecure-links": /links would be changed/,
+  };
+  for (const [arg, reason] of Object.entries(refused)) {
+    const fault = faultOfRsyncArgs([arg]) ?? "";
+    match(fault, /^must not hold -/, arg);
+    match(fault, reason, arg);
+  }
+  match(faultOfRsyncArgs(["--unheard-of"]) ?? "", /not among the options that are known to be safe/);
+});
+
+Deno.test("rules that are not plain are refused with what to write instead", () => {
+  const refused: Readonly<Record<string, RegExp>> = {
+    "merge /x": /name the file with --exclude-from/,
+    ". /x": /name the file with --exclude-from/,
+    ": .rules": /in the tree itself/,
+    "dir-merge,e .rules": /in the tree itself/,
+    "P x": /source and target alike; write exclude/,
+    "hide x": /write exclude/,
+    "-s x": /modifiers such as "s"/,
+    "-,! x": /modifiers/,
+    "exclude,/ x": /modifiers/,
+    "x": /write it as "- PATTERN"/,
+    "-": /has no pattern/,
+    "! x": /nothing follows a !/,
+  };
+  for (const [rule, reason] of Object.entries(refused)) {
+    match(faultOfRsyncArgs([`--filter=${rule}`]) ?? "", reason, rule);
+  }
+  match(faultOfRsyncArgs(["--exclude="]) ?? "", /has no pattern/);
+  match(faultOfRsyncArgs(["--exclude-from=-"]) ?? "", /must give --exclude-from a file/);
 });
 
 Deno.test("a word that is no option would become another source, and is refused", () => {
@@ -112,12 +155,17 @@ Deno.test("a missing value, a value too much and a mistyping are named", () => {
   match(faultOfRsyncArgs(["--exclud=x"]) ?? "", /did you mean --exclude\?/);
 });
 
-Deno.test("law: sorting is stable: what was sorted sorts to itself", () => {
-  const argument = fc.constantFrom(["--exclude", "x"], ["-vz"], ["--delete"], ["-e", "ssh"], ["--bwlimit=1"], ["-fx"]);
+Deno.test("property: what is for rsync is for rsync when it is read again", () => {
+  const argument = fc.constantFrom(
+    ["--exclude", "x"],
+    ["-vz"],
+    ["--delete"],
+    ["-e", "ssh"],
+    ["--max-size=1M"],
+    ["--log-file", "/l"],
+  );
   fc.assert(fc.property(fc.array(argument).map((args) => args.flat()), (args) => {
-    const sorted = sortRsyncArgs(args);
-    deepEqual(sortRsyncArgs(sorted.both).both, sorted.both);
-    deepEqual(sortRsyncArgs(sorted.stageInOnly).stageInOnly, sorted.stageInOnly);
-    throws(() => sortRsyncArgs([...args, "word"]));
+    const { forRsync } = parseRsyncArgs(args);
+    deepEqual(parseRsyncArgs(forRsync).forRsync, forRsync);
   }));
 });

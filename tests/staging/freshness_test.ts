@@ -1,6 +1,8 @@
 // The rule of freshness, as laws: what is called fresh is a complete copy of this very source.
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { makeSelection } from "../../src/filter/selection.ts";
+import type { VariableFilter } from "../../src/staging/filter.ts";
 import { decideFreshness } from "../../src/staging/freshness.ts";
 import type { Marker } from "../../src/staging/marker.ts";
 import type { VariableFacts } from "../../src/staging/observe.ts";
@@ -40,7 +42,9 @@ const FRESH: VariableFacts = {
   purgedSample: [],
 };
 
-const RULE = { source: "/home/hf", nowSeconds: 1500, maxAgeSeconds: 3600 };
+const NO_FILTER = { selection: undefined, isPresetOnly: true };
+
+const RULE = { source: "/home/hf", filter: NO_FILTER, nowSeconds: 1500, maxAgeSeconds: 3600 };
 
 Deno.test("a complete, unchanged, young copy is fresh, whatever a job added to it", () => {
   assert.deepEqual(decideFreshness(FRESH, RULE), { verdict: "fresh" });
@@ -100,4 +104,26 @@ Deno.test("names left out on purpose don't count as purged", () => {
     target: { ...FRESH.target, names: new Set(["hub"]) } as VariableFacts["target"],
   };
   assert.equal(decideFreshness(facts, RULE).verdict, "fresh");
+});
+
+function filterBy(pattern: string, isPresetOnly = false): VariableFilter {
+  const rules = [{ action: "exclude", pattern }] as const;
+  return { selection: makeSelection({ rules, others: "selected", deleteExcluded: false }), isPresetOnly };
+}
+
+function verdictBy(filter: VariableFilter, marked: VariableFilter | undefined): string {
+  const marker = marked?.selection === undefined ? MARKER : { ...MARKER, filter: marked.selection.id };
+  return decideFreshness({ ...FRESH, marker }, { ...RULE, filter }).verdict;
+}
+
+Deno.test("a copy made by other rules is stale", () => {
+  assert.equal(verdictBy(filterBy("*.ckpt"), filterBy("*.ckpt")), "fresh");
+  assert.equal(verdictBy(filterBy("*.ckpt"), filterBy("*.tmp")), "stale");
+  assert.equal(verdictBy(filterBy("*.ckpt"), undefined), "stale");
+  assert.equal(verdictBy(NO_FILTER, filterBy("*.ckpt")), "stale");
+});
+
+Deno.test("a copy made before there were presets with rules has all that these leave in", () => {
+  assert.equal(verdictBy(filterBy(".locks/", true), undefined), "fresh");
+  assert.equal(verdictBy(filterBy(".locks/", true), filterBy("*.tmp")), "stale");
 });

@@ -1,0 +1,185 @@
+// Which names of a tree take part in a transfer: rules in order, the first that matches a name decides (rsync(1), FILTER RULES).
+// Beyond rsync there is one thing: where only what is included takes part, directories that lead there are entered by
+// themselves, and an included directory comes with all it holds.
+import { byteText, compileApproach, compilePattern, type PathMatcher } from "./pattern.ts";
+
+/** One rule: names that match the pattern, as rsync reads it, are taken or left out. */
+export interface FilterRule {
+  readonly action: "include" | "exclude";
+  readonly pattern: string;
+}
+
+/**
+ * - `selected`: takes part.
+ * - `entered`: a directory that takes part only for what may be selected below it; it is made where something is.
+ * - `excluded`: does not take part, nor does anything below it.
+ */
+export type Role = "selected" | "entered" | "excluded";
+
+/** Which names of a tree take part in a transfer. Where none is given, all do. */
+export interface Selection {
+  /**
+   * Whether a name takes part. The path is relative to the root of the tree, in the form of `decodeName`. Ask for parents
+   * first: what is in an excluded directory is excluded, whatever is answered for it.
+   */
+  includes(path: string, type: "directory" | "other"): boolean;
+  /** The same with the difference between `selected` and `entered`. */
+  roleOf(path: string, type: "directory" | "other"): Role;
+  /**
+   * What is excluded is left alone on both sides. With this, staging deletes it from the target instead, as rsync's
+   * `--delete-excluded` does; a push never does.
+   */
+  readonly deleteExcluded: boolean;
+  /** A short hash of all of it: two selections with the same one take the same names. */
+  readonly id: string;
+}
+
+/** What a selection is made of. */
+export interface SelectionRules {
+  /** In order: the first that matches decides. */
+  readonly rules: readonly FilterRule[];
+  /**
+   * What no rule speaks of: `selected` as with rsync, or `excluded`, and then included directories come with all they hold
+   * and directories on the way to what is included are entered.
+   */
+  readonly others: "selected" | "excluded";
+  readonly deleteExcluded: boolean;
+}
+
+/** Makes a selection; undefined where everything takes part. The patterns are compiled when the first name is asked for. */
+export function makeSelection(rules: SelectionRules): Selection | undefined {
+  if (rules.rules.length === 0 && rules.others === "selected") return undefined;
+  return new RuleSelection(rules);
+}
+
+/** Whether a path takes part, its parents included; for single paths outside of a walk. */
+export function takesPart(selection: Selection, path: string, type: "directory" | "other"): boolean {
+  for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
+    if (!selection.includes(path.slice(0, at), "directory")) return false;
+  }
+  return selection.includes(path, type);
+}
+
+/**
+ * The selection with further paths and all that is below them, whatever its rules say, and the directories on the way: for
+ * what selected links lead to. Shares its `id`, since the rules are the same.
+ */
+export function withPaths(selection: Selection, paths: Iterable<string>): Selection {
+  const added = new Set(paths);
+  const parents = new Set([...added].flatMap(parentsOf));
+  const roleOf = (path: string, type: "directory" | "other"): Role => {
+    if (added.has(path) || parentsOf(path).some((parent) => added.has(parent))) return "selected";
+    const role = selection.roleOf(path, type);
+    return role === "excluded" && type === "directory" && parents.has(path) ? "entered" : role;
+  };
+  const includes = (path: string, type: "directory" | "other") => roleOf(path, type) !== "excluded";
+  return { roleOf, includes, deleteExcluded: selection.deleteExcluded, id: selection.id };
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+}
+
+/** The path, relative to the root, that a relative link leads to by its text; undefined where that is outside or the root. */
+export function linkDestination(linkPath: string, target: string): string | undefined {
+  if (target.startsWith("/")) return undefined;
+  const parts = linkPath.split("/").slice(0, -1);
+  for (const part of target.split("/")) {
+    if (part === "..") {
+      if (parts.pop() === undefined) return undefined;
+    } else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.length === 0 ? undefined : parts.join("/");
+}
+
+interface CompiledRule {
+  readonly role: "selected" | "excluded";
+  readonly matches: PathMatcher;
+}
+
+interface Compiled {
+  readonly rules: readonly CompiledRule[];
+  /** Whether a directory may lead to an included name. */
+  readonly approaches: readonly ((directory: string) => boolean)[];
+}
+
+/** Directories whose role is remembered: names are asked for directory by directory, many directories at once. */
+const REMEMBERED_DIRECTORIES = 10_000;
+
+class RuleSelection implements Selection {
+  readonly deleteExcluded: boolean;
+  readonly id: string;
+  #compiled: Compiled | undefined;
+  readonly #directories = new Map<string, Role>();
+
+  constructor(readonly source: SelectionRules) {
+    this.deleteExcluded = source.deleteExcluded;
+    this.id = hashOf(JSON.stringify([
+      source.rules.map(({ action, pattern }) => `${action === "include" ? "+" : "-"} ${pattern}`),
+      source.others,
+      source.deleteExcluded,
+    ]));
+  }
+
+  includes(path: string, type: "directory" | "other"): boolean {
+    return this.roleOf(path, type) !== "excluded";
+  }
+
+  roleOf(path: string, type: "directory" | "other"): Role {
+    return this.#roleOf(byteText(path), type === "directory");
+  }
+
+  #roleOf(path: string, isDirectory: boolean): Role {
+    const all = this.source.others === "selected";
+    if (path === "") return all ? "selected" : "entered";
+    const { rules, approaches } = this.#compiled ??= compile(this.source);
+    const slash = path.lastIndexOf("/");
+    const name = slash < 0 ? path : path.slice(slash + 1);
+    for (const { role, matches } of rules) if (matches(path, name, isDirectory)) return role;
+    if (all) return "selected";
+    if (slash > 0 && this.#roleOfDirectory(path.slice(0, slash)) === "selected") return "selected";
+    return isDirectory && approaches.some((leads) => leads(path)) ? "entered" : "excluded";
+  }
+
+  #roleOfDirectory(path: string): Role {
+    const known = this.#directories.get(path);
+    if (known !== undefined) return known;
+    const role = this.#roleOf(path, true);
+    if (this.#directories.size >= REMEMBERED_DIRECTORIES) this.#directories.clear();
+    this.#directories.set(path, role);
+    return role;
+  }
+}
+
+function compile({ rules, others }: SelectionRules): Compiled {
+  const read = rules.map(({ action, pattern }) => ({
+    role: action === "include" ? "selected" as const : "excluded" as const,
+    // `hub/***` speaks of all that is below hub, too; there the rules behind it, those of the preset say, are to be asked.
+    pattern: others === "excluded" && action === "include" ? pattern.replace(/(.)\/\*\*\*$/, "$1/") : pattern,
+  }));
+  return {
+    rules: read.map(({ role, pattern }) => ({ role, matches: compilePattern(pattern) })),
+    approaches: others === "selected"
+      ? []
+      : read.filter(({ role }) => role === "selected").map(({ pattern }) => compileApproach(pattern)),
+  };
+}
+
+/** A hash of 106 bits in hexadecimal, two of cyrb53 (public domain): it only has to tell lists of rules apart. */
+function hashOf(text: string): string {
+  return half(text, 0) + half(text, 1);
+}
+
+function half(text: string, seed: number): string {
+  let high = 0xdeadbeef ^ seed;
+  let low = 0x41c6ce57 ^ seed;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    high = Math.imul(high ^ code, 2654435761);
+    low = Math.imul(low ^ code, 1597334677);
+  }
+  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
+  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
+  return (4294967296 * (2097151 & low) + (high >>> 0)).toString(16).padStart(14, "0");
+}

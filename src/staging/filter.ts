@@ -1,0 +1,81 @@
+// Which names of a variable take part: the rules of the command line, of the variable, of `rsync_extra_args` and of the preset,
+// in this order.
+import type { RuleSource } from "../config/rsync_extra_args.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { type FilterRule, makeSelection, type Selection } from "../filter/selection.ts";
+import { parseRuleFile, withoutCleared } from "../filter/rule_text.ts";
+import { decodeName } from "../system/file_names.ts";
+import type { Marker } from "./marker.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** The filter of one variable. */
+export interface VariableFilter {
+  /** Undefined where everything takes part. */
+  readonly selection: Selection | undefined;
+  /** Nothing but what the preset of a well-known variable leaves out. */
+  readonly isPresetOnly: boolean;
+}
+
+/** Puts a variable's filter together. Throws a CliError for a file of patterns that can't be read or understood. */
+export async function filterOf(
+  variable: Variable,
+  { filter }: Pick<StagingSettings, "filter">,
+): Promise<VariableFilter> {
+  const { include = [], exclude, presetExclude = [] } = variable.filter ?? {};
+  const { once } = filter;
+  const always = await readRules(filter.always);
+  const own = [
+    ...once,
+    ...rulesOf("include", include),
+    ...rulesOf("exclude", exclude ?? []),
+    ...always,
+  ];
+  const isOnly = (included: boolean, excluded: boolean) => included && !excluded;
+  const isRestricted = isOnly(include.length > 0, exclude !== undefined) ||
+    isOnly(once.some(({ action }) => action === "include"), once.some(({ action }) => action === "exclude"));
+  return {
+    selection: makeSelection({
+      rules: [...own, ...rulesOf("exclude", presetExclude)],
+      others: isRestricted ? "excluded" : "selected",
+      deleteExcluded: filter.deleteExcluded,
+    }),
+    isPresetOnly: own.length === 0 && !filter.deleteExcluded,
+  };
+}
+
+/**
+ * Whether a marker is from a transfer with the same filter. One without a filter had none, or is from a version before there
+ * were presets with one: such a copy holds all that a preset leaves in.
+ */
+export function hasSameFilter(
+  { filter }: Pick<Marker, "filter">,
+  { selection, isPresetOnly }: VariableFilter,
+): boolean {
+  return filter === selection?.id || (filter === undefined && isPresetOnly);
+}
+
+function rulesOf(action: FilterRule["action"], patterns: readonly string[]): FilterRule[] {
+  return patterns.map((pattern) => ({ action, pattern }));
+}
+
+async function readRules(sources: readonly RuleSource[]): Promise<FilterRule[]> {
+  const rules = await Promise.all(
+    sources.map((source) => typeof source !== "string" && "file" in source ? readRuleFile(source) : [source]),
+  );
+  return withoutCleared(rules.flat());
+}
+
+async function readRuleFile({ action, file }: { readonly action: FilterRule["action"]; readonly file: string }) {
+  try {
+    return parseRuleFile(action, decodeName(await Deno.readFile(file)));
+  } catch (error) {
+    const isMissing = error instanceof Deno.errors.NotFound;
+    throw new CliError(
+      isMissing ? "not-found" : "config",
+      `Cannot read the patterns of --${action}-from in rsync_extra_args: "${file}" ${
+        isMissing ? "does not exist" : `could not be used: ${messageOf(error)}`
+      }`,
+      { hint: "write the file, or change rsync_extra_args with `euler-files config edit`", cause: error },
+    );
+  }
+}
