@@ -7,7 +7,7 @@
 // - a pattern that begins with `**` sees the path with a `/` before it, one that ends in `***` sees a directory with a `/`
 //   behind it.
 // rsync compares bytes, so paths and patterns come here with one character for each byte ({@linkcode byteText}).
-import { encodeName } from "../system/file_names.ts";
+import { encodeName } from "../posix/file_names.ts";
 import { approachGlobs, type Glob, literalGlob, matchesGlob, parseGlob } from "./glob.ts";
 
 /** Whether a pattern matches a path; `name` is the last part of it. */

@@ -4,7 +4,7 @@ import type { RuleSource } from "../config/rsync_extra_args.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { type FilterRule, makeSelection, type Selection } from "../filter/selection.ts";
 import { parseRuleFile, withoutCleared } from "../filter/rule_text.ts";
-import { decodeName } from "../system/file_names.ts";
+import { decodeName } from "../posix/file_names.ts";
 import type { Marker } from "./marker.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 

@@ -21,6 +21,10 @@ export interface DirectoryFacts {
   readonly to: readonly Entry[];
   /** What was recorded for a name. Asked only where the sides differ: most directories needn't be decoded. */
   readonly baseline: (name: string) => EntryState | undefined;
+  /** Directories that are made only where something below them is selected. */
+  readonly isEntered?: (name: string) => boolean;
+  /** What the receiving side has that a filter excludes, where such names are deleted. */
+  readonly excluded?: readonly Entry[];
   /** The directory itself on both sides. */
   readonly fromSelf: Entry | undefined;
   readonly toSelf: Entry | undefined;
@@ -120,11 +124,16 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   for (const from of facts.from) {
     const to = received.get(from.name);
     const base = facts.baseline;
-    if (from.type === "directory") decideSourceDirectory(draft, from, to, base, rules);
+    if (from.type === "directory" && to === undefined && facts.isEntered?.(from.name) === true) {
+      // Made together with the first name below it.
+      draft.descend.push({ name: from.name, from });
+      draft.records.push([from.name, from]);
+    } else if (from.type === "directory") decideSourceDirectory(draft, from, to, base, rules);
     else decideFile(draft, from, to, base, rules);
     received.delete(from.name);
   }
   for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
+  for (const to of facts.excluded ?? []) removeExtra(draft, to);
   draft.finish = mustFinish(draft, rules) ? "as source" : "as it is";
   return draft;
 }

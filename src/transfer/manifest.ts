@@ -92,6 +92,7 @@ export class ManifestBuilder {
 
   /** Takes a directory over from the baseline as it is. */
   keep(directory: string, block: ManifestBlock): void {
+    if (this.#blocks.get(directory) === block) return;
     this.#blocks.set(directory, block);
   }
 

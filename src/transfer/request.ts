@@ -29,6 +29,10 @@ export interface TransferRequest {
    * counted, kept or deleted (but for `deleteExcluded`, in a stage-in), and what the baseline has of it stays in the record.
    */
   readonly selection?: Selection;
+  /** `delete`: staging removes what only the target has, whether a record knows it or not. A push never removes anything. */
+  readonly extras?: "keep" | "delete";
+  /** For all bytes of the transfer together. */
+  readonly bandwidthLimitBytesPerSecond?: number;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
   readonly notes?: string;
   /** `unpublished`: nobody reads `to` yet, nor ever a mirror. `in-place`: readers see each file old or new, never half. */

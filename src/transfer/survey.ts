@@ -1,4 +1,5 @@
 // Counts what a transfer comes by: for a plan's figures, for progress, for what the outcome names.
+import { takesPart } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
@@ -67,15 +68,17 @@ export class Survey {
     return this.#counts;
   }
 
-  /** What could not be looked at stays recorded as it was. */
+  /** What could not be looked at, and what does not take part, stays recorded as it was. */
   keepRecords(manifest: ManifestBuilder): void {
-    const { baseline } = this.#request;
-    if (baseline === undefined || this.unreadable.length === 0) return;
-    for (const directory of baseline.directories()) {
-      const hidden = this.unreadable.some(({ path }) =>
+    const { baseline, selection } = this.#request;
+    if (baseline === undefined || (this.unreadable.length === 0 && selection === undefined)) return;
+    for (const [directory, block] of baseline.blocks()) {
+      const isHidden = this.unreadable.some(({ path }) =>
         directory === path || path === "" || directory.startsWith(`${path}/`)
       );
-      if (hidden) manifest.add(directory, baseline.entriesOf(directory)!);
+      const isExcluded = directory !== "" && selection !== undefined && !selection.deleteExcluded &&
+        !takesPart(selection, directory, "directory");
+      if (isHidden || isExcluded) manifest.keep(directory, block);
     }
   }
 

@@ -7,6 +7,7 @@ import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy.ts";
+import { selectLinked } from "./linked_selection.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
@@ -38,7 +39,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   await walkTrees(
-    await walkRequest(request),
+    await walkRequest(request, runner),
     {
       onPlan: (plan, there) => {
         survey.add(plan);
@@ -84,7 +85,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner) =>
-    await walkTrees(await walkRequest(request), receiver, runner);
+    await walkTrees(await walkRequest(request, runner), receiver, runner);
   await using room = new RoomWatch(request, system);
   return await run(request, feed, room, system);
 }
@@ -118,7 +119,7 @@ async function run(
     cleanUp: async () => await temporary?.remove(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
     // A bandwidth limit is one for all: rsyncs side by side would each take it.
-    width: request.extraArgs.some((argument) => argument.startsWith("--bwlimit")) ? "one" : "all",
+    width: request.bandwidthLimitBytesPerSecond === undefined ? "all" : "one",
   });
   try {
     await feed({
@@ -165,9 +166,8 @@ async function run(
   };
 }
 
-async function walkRequest(request: TransferRequest): Promise<WalkRequest> {
-  const deletesAll = request.policy === "stage-in" &&
-    request.extraArgs.some((argument) => /^--del(ete)?\b/.test(argument));
+async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {
+  const deletesAll = request.policy === "stage-in" && request.extras === "delete";
   // A tree that nobody has used holds nothing but what a killed transfer left.
   const unused = request.policy === "stage-in" && request.publish === "unpublished";
   const rules: DecisionRules = {
@@ -178,7 +178,10 @@ async function walkRequest(request: TransferRequest): Promise<WalkRequest> {
     unrecorded: request.baseline === undefined ? "unknown" : "somebody's",
   };
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
-  return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules };
+  const selection = request.selection === undefined
+    ? {}
+    : { selection: await selectLinked(request.from, request.selection, runner) };
+  return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules, ...selection };
 }
 
 function whereTrusted(

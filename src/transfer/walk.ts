@@ -1,6 +1,7 @@
 // Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
 // order the server gives its names.
 import { CliError } from "../errors.ts";
+import type { Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -26,6 +27,8 @@ export interface WalkRequest {
   /** What killed transfers brought since the baseline. */
   readonly notes?: Notes;
   readonly rules: DecisionRules;
+  /** Which names take part; without it, all do. */
+  readonly selection?: Selection;
 }
 
 /** A directory where nothing is to be done: the sending side is as it was recorded, and the receiving one has all of it. */
@@ -56,6 +59,8 @@ interface Visit {
   /** `unseen`: it is there, and nothing more is known. */
   readonly from: Entry | "unseen" | undefined;
   readonly to: Entry | "unseen" | undefined;
+  /** The directory is excluded, and everything in it is to be deleted. */
+  readonly isExcluded?: true;
 }
 
 /** Walks and decides. Throws a CliError where the source itself can't be read, and the signal's reason on a signal. */
@@ -129,7 +134,7 @@ class Walk {
   /** Hands a directory over as unchanged, if it is. */
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     const block = this.request.baseline?.blocks().get(directory);
-    const from = entriesOf(listings.from, directory);
+    const from = this.#taking(directory, entriesOf(listings.from, directory));
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
@@ -160,7 +165,9 @@ class Walk {
       const known = visit[name];
       return known === "unseen" ? listings[name].selves.get(directory) : known;
     };
-    const [from, to] = [side("from"), side("to")];
+    const all = { from: side("from"), to: side("to") };
+    const from = this.#taking(directory, all.from) ?? [];
+    const to = visit.isExcluded ? [] : this.#taking(directory, all.to) ?? [];
     if (directory === "" && ("unreadable" in from || self("from") === undefined)) {
       const reason = "unreadable" in from ? from.unreadable : "it is not there";
       throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
@@ -174,13 +181,55 @@ class Walk {
     const noted = this.#notedIn(directory, from, to);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
-    const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to") };
-    const plan = decideDirectory(facts, this.request.rules);
+    const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to, to, visit);
+    const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded };
+    const isEntered = (name: string) =>
+      this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
+    const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
+    const plan = this.#withExcludedRecords(decided, excluded);
     this.runner.expect(from.length);
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
-      this.#queue.push({ directory: joinName(directory, name), from: sides.from, to: sides.to });
+      const isExcluded = excluded.some((entry) => entry.name === name);
+      this.#queue.push({
+        directory: joinName(directory, name),
+        from: sides.from,
+        to: sides.to,
+        ...(isExcluded ? { isExcluded } : {}),
+      });
     }
+  }
+
+  /** The names of a listing that take part. */
+  #taking(directory: string, listing: Listing | undefined): Listing | undefined {
+    const { selection } = this.request;
+    if (selection === undefined || listing === undefined || "unreadable" in listing) return listing;
+    const isTaken = ({ name, type }: Entry) =>
+      selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
+    // Most directories have nothing that is excluded, and then no list has to be made.
+    return listing.every(isTaken) ? listing : listing.filter(isTaken);
+  }
+
+  /** What the receiving side has that is excluded, where the user wants that deleted. */
+  #toDelete(all: readonly Entry[], taken: readonly Entry[], { isExcluded }: Pick<Visit, "isExcluded">): readonly Entry[] {
+    const { selection, rules } = this.request;
+    const deletes = isExcluded || (selection?.deleteExcluded === true && rules.policy === "stage-in");
+    if (!deletes || all.length === taken.length) return [];
+    const rest = new Set(taken);
+    return all.filter((entry) => !rest.has(entry));
+  }
+
+  /** What does not take part stays in the record as it was. */
+  #withExcludedRecords(plan: DirectoryPlan, deleted: readonly Entry[]): DirectoryPlan {
+    const { selection, baseline } = this.request;
+    const recorded = selection === undefined ? undefined : baseline?.entriesOf(plan.directory);
+    if (selection === undefined || recorded === undefined) return plan;
+    const gone = new Set(deleted.map(({ name }) => name));
+    const kept = [...recorded].filter(([name, { type }]) =>
+      !gone.has(name) &&
+      !selection.includes(joinName(plan.directory, name), type === "directory" ? "directory" : "other")
+    );
+    return kept.length === 0 ? plan : { ...plan, records: [...plan.records, ...kept] };
   }
 
   #notedIn(

@@ -1,7 +1,7 @@
 // rsync's patterns, each with names it matches and names it does not. The same is asked of rsync itself in rsync_test.ts.
 import { deepEqual } from "node:assert/strict";
 import { byteText, compileApproach, compilePattern } from "../../src/filter/pattern.ts";
-import { decodeName } from "../../src/system/file_names.ts";
+import { decodeName } from "../../src/posix/file_names.ts";
 
 /** Paths that end in `/` are directories. */
 function matching(pattern: string, paths: readonly string[]): string[] {
