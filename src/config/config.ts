@@ -3,8 +3,8 @@
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
-import { faultOfPattern } from "../filter/rule_text.ts";
 import { isPathComponent, reasonAgainstVariable, VARIABLE_NAME } from "./names.ts";
+import { PATTERNS } from "./patterns.ts";
 import { presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 
@@ -42,14 +42,6 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
 
 /** The name of an environment, an image or its file. */
 export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
-
-const PATTERNS = v.array(
-  v.pipe(
-    v.string("must be a pattern"),
-    v.check((pattern) => faultOfPattern(pattern) === undefined, (issue) => faultOfPattern(issue.input) ?? ""),
-  ),
-  "must be a list of patterns",
-);
 
 /** One managed variable. */
 export const VARIABLE_SCHEMA = notList(v.looseObject({
