@@ -91,7 +91,8 @@ Deno.test("no import leads back to where it came from", () => {
 });
 
 Deno.test("every file is reached from main.ts", () => {
-  const reached = new Set(["main.ts"]);
+  // The Worker is a file of its own in the executable.
+  const reached = new Set(["main.ts", "src/transfer/worker.ts"]);
   // A set visits what is added to it on the way.
   for (const path of reached) {
     for (const next of FILES.find((file) => file.path === path)?.imports ?? []) reached.add(next);

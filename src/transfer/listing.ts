@@ -1,6 +1,6 @@
 // What is in directories: all of it, or a sentence about what could not be read. An unreadable directory is never an empty one.
 import type { Entry } from "./entry.ts";
-import { ListedEntry, parseLabel } from "./entry_text.ts";
+import { entriesIn } from "./entry_text.ts";
 import type { DirectoryAnswer } from "./jobs/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 
@@ -57,18 +57,6 @@ export async function lookAtPaths(
   for (const [index, path] of paths.entries()) {
     const answer = answers[index];
     if (answer !== undefined) entries.set(path, entriesIn(answer)[0]!);
-  }
-  return entries;
-}
-
-/** The entries in a text of three fields each. */
-export function entriesIn(text: string): Entry[] {
-  const fields = text.split("\0");
-  const entries: Entry[] = [];
-  for (let index = 0; index + 2 < fields.length; index += 3) {
-    entries.push(
-      new ListedEntry({ ...parseLabel(fields[index]!), state: fields[index + 1]!, more: fields[index + 2]! }),
-    );
   }
   return entries;
 }

@@ -3,7 +3,8 @@
 import type { System } from "../system/system.ts";
 import { type Rsync, runRsync } from "../tools/rsync.ts";
 import { isSparse, sameContent } from "./entry.ts";
-import { entriesIn, lookAtPaths } from "./listing.ts";
+import { entriesIn } from "./entry_text.ts";
+import { lookAtPaths } from "./listing.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopyResult, CopySettings } from "./jobs/copy.ts";
