@@ -15,7 +15,7 @@ import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
 import { addNotes, receiverOf } from "./notes.ts";
-import type { CopySettings } from "./jobs/copy.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";

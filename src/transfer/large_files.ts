@@ -31,7 +31,7 @@ import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
 import { isSparse } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
-import type { CopySettings } from "./jobs/copy.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { publish } from "./publish.ts";
 import { noSpaceError } from "./room.ts";

@@ -54,7 +54,7 @@ export async function prepareTemporaryDirectory(
     () =>
       whileOpen(to, runner, async () => {
         await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
-        await runner.run("make", { root: `${to}/${UNFINISHED}`, directories: [[name, 0o700]] });
+        await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
       }),
     () =>
       whileOpen(to, runner, async () => {
@@ -90,7 +90,7 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
 async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
   const [parent, target] = split(to);
   const prefix = `${target}.incoming-`;
-  for (const name of await namesIn(parent, runner)) {
+  for (const name of await namesIn(parent, "", runner)) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
     await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
   }
@@ -98,34 +98,34 @@ async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
 
 /** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
 async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "now" | "hostName">): Promise<void> {
-  const parent = `${to}/${UNFINISHED}`;
-  const names = await namesIn(parent, runner);
+  const names = await namesIn(to, UNFINISHED, runner);
   if (names.length === 0) return;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
-      if (!await isAbandoned(parent, name, runner, system)) continue;
-      await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
+      if (!await isAbandoned(to, name, runner, system)) continue;
+      await runner.run("removeTree", { path: `${to}/${UNFINISHED}/${name}` }).catch(() => {});
     }
     await removeIfEmpty(to, runner);
   });
 }
 
-/** The names in a directory; none where it does not exist or can't be read. */
-async function namesIn(directory: string, runner: JobRunner): Promise<readonly string[]> {
-  const { entries } = await listDirectories({ root: directory, facts: "names" }, [""], runner);
-  const listing = entries.get("") ?? [];
+/** The names in a directory below a root; none where it does not exist or can't be read. */
+async function namesIn(root: string, directory: string, runner: JobRunner): Promise<readonly string[]> {
+  const { entries } = await listDirectories({ root, facts: "names" }, [directory], runner);
+  const listing = entries.get(directory) ?? [];
   return "unreadable" in listing ? [] : listing.map(({ name }) => name);
 }
 
 async function isAbandoned(
-  parent: string,
+  to: string,
   name: string,
   runner: JobRunner,
   system: Pick<System, "now" | "hostName">,
 ): Promise<boolean> {
   const parts = /^(.*)\.(\d+)\.[0-9a-f]{8}$/.exec(name);
   if (parts !== null && await isDeadHere({ host: parts[1]!, pid: Number(parts[2]) }, system)) return true;
-  const entry = (await lookAtPaths(parent, [name], runner)).get(name);
+  const path = `${UNFINISHED}/${name}`;
+  const entry = (await lookAtPaths(to, [path], runner)).get(path);
   return entry !== undefined && system.now() - entry.mtimeSeconds * 1000 > ABANDONED_MILLISECONDS;
 }
 

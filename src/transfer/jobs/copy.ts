@@ -6,29 +6,11 @@ import { AttributeSupport } from "../../posix/content.ts";
 import { ENOENT, ENOTDIR, ESTALE, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
-import type { TransferPolicy } from "../decide.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
 import { entryAt, publish } from "../publish.ts";
+import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
-
-/** How all files of a transfer are written. */
-export interface CopySettings {
-  /** Absolute roots. */
-  readonly from: string;
-  readonly to: string;
-  readonly policy: TransferPolicy;
-  /** `directly`: into a tree that nobody reads yet. Else the directory for temporary files, absolute, on the same file system. */
-  readonly temporary: string | "directly";
-  /** `copy`: modes, owners and attributes as at the source; `content`: those of the receiving side. */
-  readonly keep: "copy" | "content";
-  /** `durable`: a file is synced before it gets its name. */
-  readonly durability: "durable" | "fast";
-  /** `same`: the owners of the source, which only root can set. */
-  readonly owners: "same" | "own";
-  /** Permission bits that this process leaves out of what it makes. */
-  readonly umask: number;
-}
 
 /** A name to copy: texts as in entry_text.ts, of the source and of what it replaces (empty where nothing is). */
 export type CopyItem = readonly [

@@ -25,7 +25,7 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
-import type { CopySettings } from "./copy.ts";
+import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
 /** A name to copy, its place in the request, and what it replaces. */
