@@ -46,10 +46,10 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
         room.add(plan, there);
         directories.push(plan);
       },
-      ...whereTrusted(request, (directory) => {
+      onUnchanged: (directory) => {
         survey.addUnchanged(directory);
         unchanged.push(directory);
-      }),
+      },
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
     runner,
@@ -128,10 +128,10 @@ async function run(
         await room?.checkSoFar();
         await execution.add(plan);
       },
-      ...whereTrusted(request, (unchanged) => {
+      onUnchanged: (unchanged) => {
         survey.addUnchanged(unchanged);
         execution.keep(unchanged);
-      }),
+      },
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, runner);
     await room?.check();
@@ -180,14 +180,8 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
   const selection = request.selection === undefined
     ? {}
     : { selection: await selectLinked(request.from, request.selection, runner) };
-  return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules, ...selection };
-}
-
-function whereTrusted(
-  { depth }: TransferRequest,
-  onUnchanged: (unchanged: UnchangedDirectory) => void,
-): Pick<WalkReceiver, "onUnchanged"> {
-  return depth === "trust-record" ? { onUnchanged } : {};
+  const { from, to, baseline, depth } = request;
+  return { from, to, baseline, depth, ...notes, rules, ...selection };
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {

@@ -112,8 +112,8 @@ async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "
 /** The names in a directory below a root; none where it does not exist or can't be read. */
 async function namesIn(root: string, directory: string, runner: JobRunner): Promise<readonly string[]> {
   const { entries } = await listDirectories({ root, facts: "names" }, [directory], runner);
-  const listing = entries.get(directory) ?? [];
-  return "unreadable" in listing ? [] : listing.map(({ name }) => name);
+  const listing = entries.get(directory);
+  return listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
 }
 
 async function isAbandoned(

@@ -8,6 +8,8 @@ import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
 import { entryAt, publish } from "../publish.ts";
+import { isSparse } from "../entry.ts";
+import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
@@ -75,6 +77,7 @@ class Copying {
   readonly #from: Tree;
   readonly #to: Tree;
   readonly #temporary: Tree | undefined;
+  readonly #support: AttributeSupport;
   readonly #writer: EntryWriter;
 
   constructor(readonly request: CopyRequest, readonly context: JobContext) {
@@ -87,13 +90,14 @@ class Copying {
     this.#temporary = temporary === "directly" ? undefined : context.tree(temporary);
     const support = ATTRIBUTES.get(context) ?? new AttributeSupport();
     ATTRIBUTES.set(context, support);
+    this.#support = support;
     this.#writer = new EntryWriter(request.settings, context, support);
   }
 
   /** The work in pieces: so that not more than a few of one directory run at a time, where calls wait. */
   works(): Work<void>[] {
     const groups = groupItems(this.request.items);
-    if (this.#calls.form === "plain") return groups.map((group) => this.#copyGroup(group));
+    if (this.#calls.form === "plain") return [...this.#byDirectory(groups).values()].map(this.#copyPlainly.bind(this));
     const lanes = new Map<string, Member[][][]>();
     const works: Work<void>[] = [];
     for (const group of groups) {
@@ -105,6 +109,39 @@ class Copying {
     const copyAll = this.#copyGroups.bind(this);
     for (const lane of [...lanes.values()].flat()) if (lane.length > 0) works.push(copyAll(lane));
     return works;
+  }
+
+  #byDirectory(groups: readonly Member[][]): Map<string, Member[][]> {
+    return Map.groupBy(groups, (group) => group[0]!.directory);
+  }
+
+  /** Copies the files of one directory: the small ones in the quick way, and the general way does what is left. */
+  *#copyPlainly(groups: readonly Member[][]): Work<void> {
+    const left = this.#temporary === undefined ? yield* this.#copySmall(groups) : groups;
+    yield* this.#copyGroups(left);
+  }
+
+  *#copySmall(groups: readonly Member[][]): Work<readonly Member[][]> {
+    const isQuick = ([member, ...others]: Member[]) =>
+      others.length === 0 && member!.entry.type === "file" && member!.entry.sizeBytes <= SMALL_BYTES &&
+      member!.entry.linkGroup === "" && member!.replaces === undefined && !isSparse(member!.entry);
+    const quick = groups.filter(isQuick);
+    if (quick.length === 0) return groups;
+    const copier = new SmallFileCopier(this.#settings, this.#calls, this.#support);
+    const { directory } = groups[0]![0]!;
+    const from = yield* this.#from.open(directory);
+    const to = yield* this.#to.open(directory);
+    const done = new Set<Member[]>();
+    for (const group of quick) {
+      this.context.checkStopped();
+      const { entry } = group[0]!;
+      if (!copier.copy(entry, from, to)) continue;
+      this.context.done(1, entry.sizeBytes);
+      done.add(group);
+    }
+    this.#from.release(directory);
+    this.#to.release(directory);
+    return groups.filter((group) => !done.has(group));
   }
 
   *#copyGroups(groups: readonly Member[][]): Work<void> {
