@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
+import { waitForPath } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 async function worldWith(...names: string[]): Promise<World> {
@@ -108,9 +109,7 @@ Deno.test("a sync that is stopped says that what was copied is kept, and how to 
     "#!/bin/sh\ncase \"$*\" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\ntouch ~/started\nexec sleep 60\n",
   );
   await using job = world.start(["sync", "--engine", "rsync"]);
-  while (!await Deno.stat(`${world.home}/started`).then(() => true, () => false)) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await waitForPath(`${world.home}/started`);
   job.kill("SIGINT");
   assert.match(
     (await job.ended).stderr,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
+import { exists, isRunning, waitForPath, waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/.cache/hf";
@@ -18,10 +19,6 @@ async function worldWithCache(files = 3, config: Record<string, unknown> = {}): 
   await world.writeTree(SOURCE, tree);
   await world.writeConfig({ engine: "rsync", ...config, vars: { HF_HOME: { source: world.path(SOURCE) } } });
   return world;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 Deno.test("when rsync fails its own words are shown, nothing is exported and the shell sees a failure", async () => {
@@ -115,7 +112,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
     const ended = await job.ended;
     assert.deepEqual([ended.code, ended.signal], [code, signal], ended.stderr);
     assert.doesNotMatch(ended.stdout, /export/);
-    assert.equal(await exists(`/proc/${pid}`), false, "rsync is still there");
+    assert.equal(await isRunning(pid), false, "rsync still runs");
     await Deno.remove(world.path("fakes/rsync"));
     const again = await world.run(["sync"]);
     assert.equal(again.code, 0, again.stderr);
@@ -134,7 +131,7 @@ Deno.test("kill -9 takes rsync along; the next sync completes and marks", async 
   const pid = await readWhenThere(world.path("tmp/rsync.pid"));
   job.kill("SIGKILL");
   await job.ended;
-  await goneSoon(`/proc/${pid}`);
+  await waitUntil("rsync has ended", async () => !await isRunning(pid));
   assert.equal(await exists(world.path(MARKER)), false);
   await Deno.remove(world.path("fakes/rsync"));
   const again = await world.run(["sync"]);
@@ -170,7 +167,7 @@ Deno.test("a lock that stays held ends the wait at its deadline and names the ho
     }"; exec sleep 60\n`,
   );
   await using holder = world.start(["sync"], { env: { SLURM_JOB_ID: "4711" } });
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
   assert.equal(run.stdout, "false;\n");
@@ -198,21 +195,9 @@ testNeeding(["mount"], "a full scratch is a failure with the figures, and nothin
 });
 
 async function readWhenThere(path: string): Promise<string> {
-  await waitFor(path);
-  for (;;) {
-    const text = (await Deno.readTextFile(path)).trim();
-    if (text !== "") return text;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-async function waitFor(path: string): Promise<void> {
-  while (!await exists(path)) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-async function goneSoon(path: string): Promise<void> {
-  for (let i = 0; i < 100 && await exists(path); i++) await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(await exists(path), false, `${path} is still there`);
+  const read = async () => (await Deno.readTextFile(path).catch(() => "")).trim();
+  await waitUntil(`"${path}" has text`, async () => await read() !== "");
+  return await read();
 }
 
 Deno.test("when the working job is killed, one that waits takes over", async () => {
@@ -227,7 +212,7 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
       `${REAL_RSYNC}\nexec $real "$@"\n`,
   );
   await using leader = world.start(["sync"]);
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   await using waiter = world.start(["sync"]);
   await waiter.seen("waiting, it is being staged by process");
   await Deno.remove(slow);
@@ -251,7 +236,7 @@ Deno.test("a job that gives up waiting says how far the other one was", async ()
     }"; exec sleep 60\n`,
   );
   await using holder = world.start(["sync"]);
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   const progress = { phase: "transferring", filesDone: 340, filesTotal: 2000, bytesDone: 5, elapsedSeconds: 3 };
   await Deno.writeTextFile(world.path(`${CACHE_ROOT}/.HF_HOME.progress`), JSON.stringify(progress));
   const run = await world.run(["sync"]);
@@ -314,7 +299,7 @@ Deno.test("a job that waits for another can be stopped", async () => {
     }"; exec sleep 60\n`,
   );
   await using holder = world.start(["sync"]);
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   await using waiter = world.start(["sync"]);
   await waiter.seen("waiting");
   waiter.kill("SIGINT");
