@@ -194,7 +194,7 @@ export class Execution {
   #add(item: Item): void {
     this.#batch.push(item);
     this.#batchBytes += item.entry.sizeBytes;
-    this.request.runner.expect(1);
+    this.request.runner.expect(1, "copy");
   }
 
   #isFull(): boolean {

@@ -14,8 +14,9 @@ import { type JobAnswer, type JobName, type JobRequest, runJob } from "./jobs/jo
 /** A lookup that takes longer than this was answered by a server: then many at once pay. Local ones take 2 to 20 µs. */
 const WAITING_MICROSECONDS = 100;
 
-/** So many names in all before Workers are started: their start takes 15 to 40 ms. */
-const WORTH_WORKERS = { plain: 1500, waiting: 150 };
+/** So much work in all before Workers are started, whose start takes 15 to 40 ms: names to list, or ten times the files to copy. */
+const WORTH_WORKERS = { plain: 20_000, waiting: 1500 };
+const WEIGHT = { list: 1, copy: 10 };
 
 /** More Workers than this take the processor's time from other jobs of the node. */
 const MOST_WORKERS = { plain: 8, waiting: 2 };
@@ -95,8 +96,8 @@ export class JobRunner implements AsyncDisposable {
   }
 
   /** Tells how many names are known to come, so that Workers start before they are late. */
-  expect(names: number): void {
-    this.#weight += names;
+  expect(names: number, work: keyof typeof WEIGHT): void {
+    this.#weight += names * WEIGHT[work];
     if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
     if (this.#weight < WORTH_WORKERS[this.form]) return;
     const count = Math.max(1, Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]));

@@ -156,7 +156,7 @@ class Walk {
     const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
-    this.runner.expect(block.files);
+    this.runner.expect(block.files, "list");
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -199,7 +199,7 @@ class Walk {
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
     const plan = this.#withExcludedRecords(decided, excluded);
-    this.runner.expect(from.length);
+    this.runner.expect(from.length, "list");
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       const isExcluded = excluded.some((entry) => entry.name === name);

@@ -2,7 +2,6 @@
 // again afterwards: only what is the same then has arrived.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { AttributeSupport } from "../../posix/content.ts";
 import { ENOENT, ENOTDIR, ESTALE, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
@@ -64,8 +63,6 @@ export async function runCopy(request: CopyRequest, context: JobContext): Promis
 
 class DiskFull extends Error {}
 
-const ATTRIBUTES = new WeakMap<JobContext, AttributeSupport>();
-
 /** Isolates write to the same directory: each has names of its own there. */
 const ISOLATE = crypto.randomUUID().slice(0, 8);
 let temporaryNames = 0;
@@ -77,7 +74,6 @@ class Copying {
   readonly #from: Tree;
   readonly #to: Tree;
   readonly #temporary: Tree | undefined;
-  readonly #support: AttributeSupport;
   readonly #writer: EntryWriter;
 
   constructor(readonly request: CopyRequest, readonly context: JobContext) {
@@ -88,10 +84,7 @@ class Copying {
     this.#to = context.tree(request.settings.to);
     const { temporary } = request.settings;
     this.#temporary = temporary === "directly" ? undefined : context.tree(temporary);
-    const support = ATTRIBUTES.get(context) ?? new AttributeSupport();
-    ATTRIBUTES.set(context, support);
-    this.#support = support;
-    this.#writer = new EntryWriter(request.settings, context, support);
+    this.#writer = new EntryWriter(request.settings, context);
   }
 
   /** The work in pieces: so that not more than a few of one directory run at a time, where calls wait. */
@@ -127,7 +120,7 @@ class Copying {
       member!.entry.linkGroup === "" && member!.replaces === undefined && !isSparse(member!.entry);
     const quick = groups.filter(isQuick);
     if (quick.length === 0) return groups;
-    const copier = new SmallFileCopier(this.#settings, this.#calls, this.#support);
+    const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
     const { directory } = groups[0]![0]!;
     const from = yield* this.#from.open(directory);
     const to = yield* this.#to.open(directory);

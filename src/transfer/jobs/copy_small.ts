@@ -18,6 +18,7 @@ import { STATUS_BYTES } from "../../posix/status.ts";
 import { cString, EMPTY_NAME } from "../../posix/tree.ts";
 import type { Entry } from "../entry.ts";
 import type { CopySettings } from "./copy_settings.ts";
+import { isOfOthers } from "./write_entry.ts";
 
 /** Files that fit into one read. */
 export const SMALL_BYTES = 256 * 1024;
@@ -93,7 +94,7 @@ export class SmallFileCopier {
     const calls = this.#calls;
     const { owners, umask } = this.#settings;
     if (this.#support.isWorthAsking && (calls.flistxattr(source, this.#names) as number) > 0) return false;
-    const isForeign = owners === "same" && (entry.userId !== 0 || entry.groupId !== 0);
+    const isForeign = owners === "same" && isOfOthers(entry);
     if (isForeign && calls.fchown(target, entry.userId, entry.groupId) !== 0) return false;
     const { mode } = entry;
     if ((isForeign || (mode & (umask | 0o7000)) !== 0) && calls.fchmod(target, mode) !== 0) return false;

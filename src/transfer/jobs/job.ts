@@ -1,5 +1,6 @@
 // What the jobs of a transfer share: the calls they make, the trees they reach, and how many pieces of work run at a time.
 import type { Calls } from "../../posix/calls.ts";
+import { AttributeSupport } from "../../posix/content.ts";
 import { Tree } from "../../posix/tree.ts";
 import { run, runPlain, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
@@ -14,6 +15,8 @@ const SLICE_MILLISECONDS = 8;
 /** What a job is run with. */
 export class JobContext {
   readonly #trees = new Map<string, Tree>();
+  /** Which side has extended attributes, as far as it was asked. */
+  readonly attributes = new AttributeSupport();
   #doneFiles = 0;
   #doneBytes = 0;
   #toldAt = 0;

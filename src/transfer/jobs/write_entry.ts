@@ -69,12 +69,12 @@ export class EntryWriter {
   readonly #to: Tree;
   readonly #support: AttributeSupport;
 
-  constructor(settings: CopySettings, readonly context: JobContext, support: AttributeSupport) {
+  constructor(settings: CopySettings, readonly context: JobContext) {
     this.#settings = settings;
     this.#calls = context.calls;
     this.#from = context.tree(settings.from);
     this.#to = context.tree(settings.to);
-    this.#support = support;
+    this.#support = context.attributes;
   }
 
   /** Writes an entry; `from` is the handle of its directory. Throws {@linkcode Changed} or a SystemCallError. */
@@ -120,13 +120,12 @@ export class EntryWriter {
         throw new CliError("transfer", `it ended after ${readBytes} of ${entry.sizeBytes} bytes`);
       }
       if (keep === "copy") {
-        if (this.#settings.owners === "same") {
-          succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
-        }
+        const isForeign = this.#settings.owners === "same" && isOfOthers(entry);
+        if (isForeign) succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
         const names = yield* listAttributes(calls, source, this.#support);
         if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
         const isMasked = (mode & umask & 0o777) !== 0 || (mode & 0o7000) !== 0;
-        const mayDiffer = isMasked || names.length > 0;
+        const mayDiffer = isMasked || isForeign || names.length > 0;
         if (mayDiffer) succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       } else if (member.replaces !== undefined && (mode & umask) !== 0) {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
@@ -192,7 +191,7 @@ export class EntryWriter {
       succeeded(made, "mknod", path);
     }
     if (this.#settings.keep === "copy") {
-      if (this.#settings.owners === "same") {
+      if (this.#settings.owners === "same" && isOfOthers(entry)) {
         const { userId, groupId } = entry;
         succeeded(
           yield calls.fchownat(pen.handle, pen.name, userId, groupId, AT_SYMLINK_NOFOLLOW),
@@ -245,4 +244,9 @@ function makeDevice(major: number, minor: number): number {
 function isSameFile(entry: Entry, status: FileStatus): boolean {
   return status.kind === "f" && status.sizeBytes === entry.sizeBytes && status.mtimeSeconds === entry.mtimeSeconds &&
     status.mtimeNanoseconds === entry.mtimeNanoseconds;
+}
+
+/** Whether a file is not of root, who alone sets owners, and whose own files are made with the right one. */
+export function isOfOthers({ userId, groupId }: Entry): boolean {
+  return userId !== 0 || groupId !== 0;
 }
