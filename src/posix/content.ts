@@ -20,8 +20,8 @@ export interface ContentRequest extends OpenPair {
   readonly holes: "look for holes" | "none";
   /** What is read and written at a time. */
   readonly buffer: Bytes;
-  /** Called after each piece. May throw, to stop. */
-  readonly onBytes: (sizeBytes: number) => void;
+  /** Called after each piece; a promise holds the next one up. May throw, to stop. */
+  readonly onBytes: (sizeBytes: number) => Promise<number> | undefined;
 }
 
 /**
@@ -47,7 +47,8 @@ export function* copyRange(calls: Calls, request: ContentRequest, start: number,
     const isHole = holes === "look for holes" && isZero(buffer, length);
     if (!isHole) yield* writeAll(calls, request, length, offset);
     offset += length;
-    request.onBytes(length);
+    const pause = request.onBytes(length);
+    if (pause !== undefined) yield pause;
     // A read that returns less than it was asked for at the expected end has seen the end.
     if (length < wanted && offset === sizeBytes) break;
   }

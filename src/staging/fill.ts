@@ -15,7 +15,7 @@ import { namesLacking, observeVariable } from "./observe.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
-import type { Variable } from "./variable.ts";
+import { transferLimits, type Variable } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
 /** How many file names a marker keeps to look for later. */
@@ -81,7 +81,7 @@ async function transferTwiceIfVanished(
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       publish: fill.way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
-      extraArgs: settings.rsyncExtraArgs,
+      ...transferLimits(settings),
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),

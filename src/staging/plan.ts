@@ -7,6 +7,7 @@ import { layoutOf } from "./layout.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { look, refusal } from "./stage.ts";
 import type { StageRequest } from "./stage_result.ts";
+import { transferLimits } from "./variable.ts";
 
 /** What a sync would do with a variable. */
 export type StagePlan =
@@ -37,7 +38,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       publish: way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
-      extraArgs: settings.rsyncExtraArgs,
+      ...transferLimits(settings),
       baseline,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
       ...(way === "in-place" ? { notes: layout.notes } : {}),

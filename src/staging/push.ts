@@ -26,7 +26,7 @@ import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
 import { type Turn, waitForTurn } from "./turn.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
 /** What to stage out and how. */
 export interface PushRequest {
@@ -139,7 +139,7 @@ function transferRequest(
     depth: "trust-record",
     publish: "in-place",
     engine: settings.engine,
-    extraArgs: settings.rsyncExtraArgs,
+    ...transferLimits(settings),
     baseline,
     notes: layoutOf(settings.cacheRoot, variable.name).notes,
     ...(selection === undefined ? {} : { selection }),

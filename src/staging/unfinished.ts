@@ -10,7 +10,7 @@ import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { VariableLayout } from "./layout.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
 /** Where an unfinished copy stands, with a sentence about it. */
 export interface Unfinished {
@@ -86,7 +86,7 @@ async function countMissing(
       depth: "trust-record",
       publish: "in-place",
       engine: settings.engine,
-      extraArgs: settings.rsyncExtraArgs,
+      ...transferLimits(settings),
       baseline: await readManifest(layout.manifest),
       ...(selection === undefined ? {} : { selection }),
     }, { ...system, signal });

@@ -2,6 +2,7 @@
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 import type { RuleSource } from "../config/rsync_extra_args.ts";
 import type { FilterRule } from "../filter/selection.ts";
+import type { TransferRequest } from "../transfer/request.ts";
 
 /** A managed environment variable: its name, the two directories, absolute, and its own patterns, if it has any. */
 export type Variable = Pick<ResolvedVariable, "name" | "source" | "target"> & Partial<Pick<ResolvedVariable, "filter">>;
@@ -66,8 +67,7 @@ export function stagingSettings(
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
     engine: engine ?? config.engine,
-    // A transfer still learns from the arguments that it deletes what the source does not have.
-    rsyncExtraArgs: isWithoutRsync ? [] : [...forRsync, ...(deleteExtras ? ["--delete"] : [])],
+    rsyncExtraArgs: isWithoutRsync ? [] : forRsync,
     filter: { once: filter, always: rules, deleteExcluded: stages && deleting.deleteExcluded },
     deleteExtras,
     links,
@@ -79,5 +79,16 @@ export function stagingSettings(
         hint: "run it without `--engine native` where that matters",
       }]
       : [],
+  };
+}
+
+/** What of the settings a transfer is asked besides its roots. */
+export function transferLimits(
+  { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond }: StagingSettings,
+): Pick<TransferRequest, "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond"> {
+  return {
+    extraArgs: rsyncExtraArgs,
+    extras: deleteExtras ? "delete" : "keep",
+    ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
   };
 }

@@ -43,8 +43,6 @@ export interface ExecutionRequest {
   readonly manifest: ManifestBuilder;
   readonly system: System;
   readonly onDone: (files: number, sizeBytes: number) => void;
-  /** `one`: files go one batch after the other, for a limit of bandwidth that holds for all. */
-  readonly width: "all" | "one";
 }
 
 /** Takes decided directories and executes them. */
@@ -68,7 +66,8 @@ export class Execution {
       policy: roots.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
-    const width = request.width === "one" ? 1 : BATCHES_AT_ONCE[mover.kind][runner.form];
+    // A limit of bandwidth is one for all: rsyncs side by side would each take it.
+    const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
     this.#pool = new Pool(width, (error) => this.#stop.abort(error));
     this.#directories = new Directories(settings, runner);
     this.#removals = new Removals(roots.to, roots.publish, runner, this.#ledger);
@@ -80,7 +79,7 @@ export class Execution {
     runner.onDone = onDone;
     if (mover.kind === "native") {
       this.#large = new LargeFiles({
-        ...{ settings, form: runner.form, onDone },
+        ...{ settings, form: runner.form, onDone, limit: runner.here.limit },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         beforePublish: async (item) => await this.#announce([item]),

@@ -7,6 +7,7 @@ import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../posix/libc.ts";
 import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
 import type { System } from "../system/system.ts";
+import { BandwidthLimit } from "./bandwidth.ts";
 import { JobContext, JobStopped } from "./jobs/job.ts";
 import { type JobAnswer, type JobName, type JobRequest, runJob } from "./jobs/jobs.ts";
 
@@ -96,7 +97,7 @@ export class JobRunner implements AsyncDisposable {
   /** Tells how many names are known to come, so that Workers start before they are late. */
   expect(names: number): void {
     this.#weight += names;
-    if (this.#workers !== undefined || this.#system.calls !== undefined) return;
+    if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
     if (this.#weight < WORTH_WORKERS[this.form]) return;
     const count = Math.max(1, Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]));
     this.#workers = Array.from({ length: count }, () =>
@@ -199,8 +200,20 @@ function errorOf({ message, isStop, system }: JobError): Error {
   return system === undefined ? new Error(message) : new SystemCallError(system.errno, system.call, system.path);
 }
 
-/** Makes a runner for transfers between these roots. Costs three lookups a root; a server that doesn't answer holds nothing up but this. */
-export async function prepareJobRunner(roots: readonly string[], system: System): Promise<JobRunner> {
+/**
+ * Makes a runner for transfers between these roots. Costs four lookups a root; a server that does not answer holds nothing up
+ * but this. With a limit of bandwidth all work is done in the main isolate, by calls that can be held up.
+ */
+export async function prepareJobRunner(
+  roots: readonly string[],
+  system: System,
+  bandwidthLimitBytesPerSecond?: number,
+): Promise<JobRunner> {
+  if (bandwidthLimitBytesPerSecond !== undefined) {
+    const runner = new JobRunner("waiting", system);
+    runner.here.limit = new BandwidthLimit(bandwidthLimitBytesPerSecond);
+    return runner;
+  }
   const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
   const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS ? "waiting" : "plain";
   return new JobRunner(form, system);

@@ -28,6 +28,7 @@ import { cString, EMPTY_NAME, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import { readBootId } from "../tools/boot_id.ts";
 import type { System } from "../system/system.ts";
+import type { BandwidthLimit } from "./bandwidth.ts";
 import { isSparse } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy.ts";
@@ -57,6 +58,7 @@ export interface LargeFilesRequest {
   readonly form: Calls["form"];
   /** A directory for journals, relative to the receiving root; undefined: nothing can be continued. */
   readonly journals: string | undefined;
+  readonly limit: BandwidthLimit | undefined;
   readonly system: System;
   readonly beforePublish: (item: Item) => Promise<void>;
   readonly onDone: (files: number, sizeBytes: number) => void;
@@ -239,6 +241,7 @@ export class LargeFiles {
       onBytes: (sizeBytes: number) => {
         this.request.system.signal.throwIfAborted();
         this.#count(copying, sizeBytes);
+        return this.request.limit?.pass(sizeBytes);
       },
     };
     const reached = isSparse(item.entry)
@@ -256,7 +259,7 @@ export class LargeFiles {
 
   /** Within one file system the kernel copies without our memory (copy_file_range(2)); undefined where it does not. */
   *#copyInKernel(copying: Copying, start: number, end: number): Work<number | undefined> {
-    if (this.request.form === "waiting") return undefined;
+    if (this.request.form === "waiting" || this.request.limit !== undefined) return undefined;
     for (let offset = start; offset < end;) {
       this.request.system.signal.throwIfAborted();
       const length = Math.min(end - offset, PART_BYTES / 4);
@@ -281,7 +284,10 @@ export class LargeFiles {
       {
         ...{ from: source, to: target, buffer: new Uint8Array(PIECE_BYTES.plain), sizeBytes: item.entry.sizeBytes },
         ...{ holes: "none", fromPath: pathOf(item), toPath: pathOf(item) },
-        onBytes: (sizeBytes) => this.#count(copying, sizeBytes),
+        onBytes: (sizeBytes) => {
+          this.#count(copying, sizeBytes);
+          return undefined;
+        },
       },
       start,
       end,

@@ -98,7 +98,8 @@ async function run(
   system: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
-  await using runner = await prepareJobRunner([request.from, parentOf(request.to)], system);
+  const roots = [request.from, parentOf(request.to)];
+  await using runner = await prepareJobRunner(roots, system, request.bandwidthLimitBytesPerSecond);
   const engine = engineFor(request, system);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
@@ -118,8 +119,6 @@ async function run(
     prepare: async () => await temporary?.make(),
     cleanUp: async () => await temporary?.remove(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
-    // A bandwidth limit is one for all: rsyncs side by side would each take it.
-    width: request.bandwidthLimitBytesPerSecond === undefined ? "all" : "one",
   });
   try {
     await feed({
@@ -214,7 +213,12 @@ function moverFor(
   return new RsyncMover({
     ...{ settings, lists, runner, system },
     rsync: () => rsync ??= probeRsync(program, system),
-    extraArgs: withoutDestructive(request.extraArgs),
+    extraArgs: [
+      ...withoutDestructive(request.extraArgs),
+      ...(request.bandwidthLimitBytesPerSecond === undefined
+        ? []
+        : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
+    ],
   });
 }
 

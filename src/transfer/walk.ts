@@ -211,7 +211,11 @@ class Walk {
   }
 
   /** What the receiving side has that is excluded, where the user wants that deleted. */
-  #toDelete(all: readonly Entry[], taken: readonly Entry[], { isExcluded }: Pick<Visit, "isExcluded">): readonly Entry[] {
+  #toDelete(
+    all: readonly Entry[],
+    taken: readonly Entry[],
+    { isExcluded }: Pick<Visit, "isExcluded">,
+  ): readonly Entry[] {
     const { selection, rules } = this.request;
     const deletes = isExcluded || (selection?.deleteExcluded === true && rules.policy === "stage-in");
     if (!deletes || all.length === taken.length) return [];

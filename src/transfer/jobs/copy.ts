@@ -276,6 +276,7 @@ class Copying {
           this.context.checkStopped();
           attempt.doneBytes += sizeBytes;
           this.context.done(0, sizeBytes);
+          return this.context.limit?.pass(sizeBytes);
         },
       });
       const after = yield* this.#statusOfOpen(source, fromPath);

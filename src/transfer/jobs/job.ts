@@ -3,6 +3,7 @@ import type { Calls } from "../../posix/calls.ts";
 import { Tree } from "../../posix/tree.ts";
 import { run, runPlain, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
+import type { BandwidthLimit } from "../bandwidth.ts";
 
 /** Pieces of work at a time where calls wait: one for each thread that the runtime has for them. */
 export const WAITING_WIDTH = 32;
@@ -77,6 +78,9 @@ export class JobContext {
       sliceStart = performance.now();
     }
   }
+
+  /** Holds copying up where there is a limit of bandwidth. */
+  limit: BandwidthLimit | undefined;
 
   /** Closes all handles. */
   close(): void {
