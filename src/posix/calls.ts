@@ -187,6 +187,9 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
     return result >= 0 ? result : await again();
   };
   const once = async (first: Promise<number>): Promise<number> => await first >= 0 ? 0 : -EIO;
+  // Buffers that the kernel writes to when it answers and that no caller holds: collected before, they would be the memory of
+  // something else by then.
+  const written = new Set<readonly Bytes[]>();
   return {
     form: "waiting",
     openat: (d, name, flags, mode) => or(c.openat(d, name, flags, mode), () => plain.openat(d, name, flags, mode)),
@@ -202,11 +205,13 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
       or(c.pwrite(f, bytes, length, offset), () => plain.pwrite(f, bytes, length, offset)),
     lseek: (f, offset, whence) => or(c.lseek(f, offset, whence), () => plain.lseek(f, offset, whence)),
     ftruncate: (f, length) => or(c.ftruncate(f, length), () => plain.ftruncate(f, length)),
-    copyFileRange: (from, fromOffset, to, toOffset, length) =>
-      or(
-        c.copy_file_range(from, offsetBytes(fromOffset), to, offsetBytes(toOffset), length, 0),
-        () => plain.copyFileRange(from, fromOffset, to, toOffset, length),
-      ),
+    async copyFileRange(from, fromOffset, to, toOffset, length) {
+      const offsets = [offsetBytes(fromOffset), offsetBytes(toOffset)] as const;
+      written.add(offsets);
+      const copied = Number(await c.copy_file_range(from, offsets[0], to, offsets[1], length, 0));
+      written.delete(offsets);
+      return copied >= 0 ? copied : await plain.copyFileRange(from, fromOffset, to, toOffset, length);
+    },
     futimens: (f, times) => or(c.futimens(f, times), () => plain.futimens(f, times)),
     utimensat: (d, name, times, flags) =>
       or(c.utimensat(d, name, times, flags), () => plain.utimensat(d, name, times, flags)),

@@ -97,7 +97,7 @@ testTrees("killed in place, each file is the old or the new one, and one clean r
 });
 
 testTrees(
-  "killed while it pushes, home has each file as it was or as it shall be and nothing else, and one clean push completes it",
+  "killed while it pushes, home has each file old or new and nothing else, and one clean push completes it",
   async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];

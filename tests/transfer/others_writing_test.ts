@@ -1,7 +1,8 @@
-// Somebody writes on the receiving side as well: before the transfer, under another name of the same file, or while it goes on.
+// Another program writes on the receiving side as well: before the transfer, under another name of the same file, or during it.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
-import { requestFor, shell, systemWith, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+import type { System } from "../../src/system/system.ts";
+import { requestFor, shell, systemCalling, systemWith, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 const ENGINES = ["native", "rsync"] as const;
 
@@ -47,7 +48,18 @@ for (const engine of ENGINES) {
   });
 }
 
-const WRITES_MEANWHILE = { native: "tar", rsync: "rsync" } as const;
+/** A system where another program runs an action while files are transferred: as soon as the first file is read. */
+async function systemWhere(engine: "native" | "rsync", directory: string, action: string): Promise<System> {
+  if (engine === "rsync") {
+    return await systemWith(directory, { rsync: `"$REAL" "$@"; code=$?; ${action}; exit $code` });
+  }
+  let isDone = false;
+  return systemCalling(({ name }) => {
+    if (name !== "pread" || isDone) return;
+    isDone = true;
+    new Deno.Command("bash", { args: ["-euc", action] }).outputSync();
+  }).system;
+}
 
 for (const engine of ENGINES) {
   testTrees(
@@ -56,10 +68,8 @@ for (const engine of ENGINES) {
       await using place = await twoRoots("mkdir d; echo v1 >d/gone; echo v1 >d/other; echo v1 >d/late");
       const { home, scratch, manifest } = place;
       await shell(`rm ${home}/d/gone; echo v2 >${home}/d/other; echo v2 >${home}/d/late`);
-      // The shard with `other` is under way, and the removal comes after it.
-      const system = await systemWith(`${place.path}/bin`, {
-        [WRITES_MEANWHILE[engine]]: `"$REAL" "$@"; code=$?; echo work >${scratch}/d/gone; exit $code`,
-      });
+      // The files are under way, and the removal comes after them.
+      const system = await systemWhere(engine, `${place.path}/bin`, `echo work >${scratch}/d/gone`);
       const request = requestFor(home, scratch, { engine, publish: "in-place", baseline: manifest });
       const outcome = await transferTree(request, system);
       assert.deepEqual(outcome.kept, [{ path: "d/gone", reason: "gone at the source, changed there" }]);
@@ -71,16 +81,18 @@ for (const engine of ENGINES) {
   );
 }
 
-for (const policy of ["stage-in", "stage-out"] as const) {
-  testTrees(`${policy}: a file that somebody writes while its successor is copied stays`, async () => {
-    await using place = await twoRoots("mkdir d; echo v1 >d/f; echo v1 >d/g");
-    const { home, scratch, manifest } = place;
-    const [from, to] = policy === "stage-in" ? [home, scratch] : [scratch, home];
-    await shell(`echo v2 >${from}/d/f; echo v2 >${from}/d/g`);
-    const system = await systemWith(`${place.path}/bin`, { tar: `echo quicker >${to}/d/f; exec "$REAL" "$@"` });
-    const request = requestFor(from, to, { engine: "native", policy, publish: "in-place", baseline: manifest });
-    const outcome = await transferTree(request, system);
-    assert.deepEqual(outcome.kept, [{ path: "d/f", reason: "changed there" }]);
-    assert.equal(await shell("cat d/f d/g", to), "quicker\nv2\n");
-  });
+for (const engine of ENGINES) {
+  for (const policy of ["stage-in", "stage-out"] as const) {
+    testTrees(`${policy}, ${engine}: a file that another program writes while it is copied stays`, async () => {
+      await using place = await twoRoots("mkdir d; echo v1 >d/f; echo v1 >d/g");
+      const { home, scratch, manifest } = place;
+      const [from, to] = policy === "stage-in" ? [home, scratch] : [scratch, home];
+      await shell(`echo v2 >${from}/d/f; echo v2 >${from}/d/g`);
+      const system = await systemWhere(engine, `${place.path}/bin`, `echo quicker >${to}/d/f`);
+      const request = requestFor(from, to, { engine, policy, publish: "in-place", baseline: manifest });
+      const outcome = await transferTree(request, system);
+      assert.deepEqual(outcome.kept, [{ path: "d/f", reason: "changed there" }]);
+      assert.equal(await shell("cat d/f d/g", to), "quicker\nv2\n");
+    });
+  }
 }

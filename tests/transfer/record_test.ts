@@ -1,7 +1,23 @@
 // What the record says after something went wrong: only what both sides have, so that the next run decides rightly.
 import assert from "node:assert/strict";
+import { EACCES } from "../../src/posix/errno.ts";
+import type { System } from "../../src/system/system.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
-import { differences, requestFor, shell, systemWith, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+import {
+  differences,
+  requestFor,
+  shell,
+  systemCalling,
+  systemWith,
+  temporaryDirectory,
+  testSystem,
+  testTrees,
+} from "./trees.ts";
+
+/** A system where a file can't be opened. */
+function systemRefusing(path: string): System {
+  return systemCalling((call) => call.name === "openat" && call.path === path ? { errno: EACCES } : undefined).system;
+}
 
 testTrees("a file that could not be read once is still known as what it was", async () => {
   await using place = await temporaryDirectory();
@@ -10,8 +26,8 @@ testTrees("a file that could not be read once is still known as what it was", as
   const first = await transferTree(requestFor(home, scratch), testSystem());
   // Restored with its date of then, as cp -p and tar do.
   await shell("echo v2 >f; touch -d 2020-01-01 f; echo y >g", `${home}/d`);
-  const unreadable = await systemWith(`${place.path}/bin`, { tar: `exec "$REAL" "$@" --exclude=./d/f` });
-  const update = requestFor(home, scratch, { engine: "native", publish: "in-place", baseline: first.manifest });
+  const unreadable = systemRefusing(`${home}/d/f`);
+  const update = requestFor(home, scratch, { publish: "in-place", baseline: first.manifest });
   const second = await transferTree(update, unreadable);
   assert.deepEqual([second.status, second.missing.map(({ path }) => path)], ["partial", ["d/f"]]);
   assert.equal(await shell("cat f g", `${scratch}/d`), "v1\ny\n");
@@ -28,8 +44,8 @@ testTrees("one file that can't come leaves the rest usable, however often it is 
   await using place = await temporaryDirectory();
   const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; echo a >open; echo b >closed`);
-  const system = await systemWith(`${place.path}/bin`, { tar: `exec "$REAL" "$@" --exclude=./closed` });
-  const request = requestFor(home, scratch, { engine: "native" });
+  const system = systemRefusing(`${home}/closed`);
+  const request = requestFor(home, scratch);
   const first = await transferTree(request, system);
   const again = { ...request, publish: "in-place", baseline: first.manifest } as const;
   const second = await transferTree(again, system);

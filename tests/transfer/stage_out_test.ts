@@ -1,4 +1,4 @@
-// Back to persistent storage: nothing is removed there, and what a file is allowed to whom stays as it was.
+// A push removes nothing at home, and modes there stay as they were.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
@@ -48,7 +48,7 @@ for (const engine of ["native", "rsync"] as const) {
 }
 
 for (const engine of ["native", "rsync"] as const) {
-  testTrees(`stage-out, ${engine}: a new directory is open to nobody to whom it is closed on scratch`, async () => {
+  testTrees(`stage-out, ${engine}: a new directory is as closed as on scratch`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await shell(`mkdir -p ${home}/gone/d; echo a >${home}/a; echo 1 >${home}/gone/d/f; chmod 755 ${home}`);

@@ -1,6 +1,6 @@
 // Trees for the transfer tests: nasty ones, their exact listing, and the transfer of one into another.
 import { type TransferRequest } from "../../src/transfer/transfer.ts";
-import "../support/libc.ts";
+import { type FaultyCalls, faultyCalls, type FaultyCallsOptions, type Hook } from "../support/faulty_calls.ts";
 import { testNeeding } from "../support/needs.ts";
 import type { System } from "../../src/system/system.ts";
 
@@ -51,11 +51,10 @@ export async function systemWith(directory: string, scripts: Readonly<Record<str
   return { ...system, env: { ...system.env, PATH: `${directory}:${system.env.PATH}` } };
 }
 
-/** A system where of all programs only these are found. */
-export async function systemWithOnly(directory: string, programs: readonly string[]): Promise<System> {
-  const system = testSystem();
-  await shell(`mkdir ${directory}; for p in ${programs.join(" ")}; do ln -s "$(command -v $p)" ${directory}/; done`);
-  return { ...system, env: { ...system.env, PATH: directory } };
+/** A system whose calls a hook sees before they are made; `calls` tells how many there were. */
+export function systemCalling(hook: Hook, options: FaultyCallsOptions = {}): { system: System; calls: FaultyCalls } {
+  const calls = faultyCalls(hook, options);
+  return { calls, system: { ...testSystem(), calls: calls.calls } };
 }
 
 /** A request with the usual answers. */

@@ -1,4 +1,4 @@
-// Half-written files stand where they hit nobody else's names: inside persistent storage, beside a target on scratch.
+// Temporary files: inside the root at persistent storage, beside a target on scratch, so that their names hit no other file.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -26,23 +26,27 @@ testTrees("only what has exactly our name and lies beside a target on scratch is
   );
 });
 
-testNeeding(["rsync", "mount"], "a push without rsync reaches a source that is a mount of its own", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-  await shell(`mkdir ${home}; mount -t tmpfs -o size=4m none ${home}`);
-  try {
-    await shell(`echo 1 >${home}/a`);
-    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-    await shell(`echo 2 >${scratch}/a`);
-    const changes = { policy: "stage-out", publish: "in-place", baseline: manifest, engine: "native" } as const;
-    assert.equal((await transferTree(requestFor(scratch, home, changes), testSystem())).status, "complete");
-    assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
-  } finally {
-    await shell(`umount -l ${home}`);
-  }
-});
+testNeeding(
+  ["rsync", "mount"],
+  "a push with the native engine reaches a source that is a mount of its own",
+  async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(`mkdir ${home}; mount -t tmpfs -o size=4m none ${home}`);
+    try {
+      await shell(`echo 1 >${home}/a`);
+      const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+      await shell(`echo 2 >${scratch}/a`);
+      const changes = { policy: "stage-out", publish: "in-place", baseline: manifest, engine: "native" } as const;
+      assert.equal((await transferTree(requestFor(scratch, home, changes), testSystem())).status, "complete");
+      assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
+    } finally {
+      await shell(`umount -l ${home}`);
+    }
+  },
+);
 
-Deno.test("a push without rsync needs no right beside the source, and opens a read-only one as long as it must", async () => {
+Deno.test("a push needs no right beside the source, and opens a read-only one only while it writes", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree("home/shared/hf", { "d/a": "1" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/shared/hf") } } });
@@ -90,7 +94,7 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await shell(`stat -c '%y %z' ${home}`), before);
   });
 
-  testTrees(`${engine}: half of a file that a push into an inner source is writing is staged by nobody`, async () => {
+  testTrees(`${engine}: a half-written file of a push into an inner source is not staged`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await shell(

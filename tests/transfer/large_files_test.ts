@@ -1,0 +1,59 @@
+// Large files: copied in parts, and after a stop only the parts that are missing.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { differences, requestFor, shell, systemCalling, temporaryDirectory, testTrees } from "./trees.ts";
+
+const MIB = 1024 * 1024;
+
+/** Stages `from` to `to` and stops after so many bytes of it were read; returns how it ended and what was read. */
+async function stage(root: string, form: "as measured" | "waiting", stopAfterBytes = Infinity) {
+  const controller = new AbortController();
+  let readBytes = 0;
+  const { system } = systemCalling(({ name, args }) => {
+    if (name === "pread") readBytes += args[2] as number;
+    if (name === "copyFileRange") readBytes += args[4] as number;
+    if (readBytes > stopAfterBytes) controller.abort(new Error("stopped"));
+  }, { form });
+  const request = requestFor(`${root}/from`, `${root}/to`);
+  const ended = await transferTree(request, { ...system, signal: controller.signal })
+    .then(({ status }) => status, (error) => error.message);
+  return { ended, readBytes };
+}
+
+async function directoryWithLargeFile() {
+  const place = await temporaryDirectory();
+  await shell(`mkdir from; head -c 200M /dev/urandom >from/large; chmod 0640 from/large`, place.path);
+  return place;
+}
+
+for (const form of ["as measured", "waiting"] as const) {
+  testTrees(
+    `calls ${form}: a large file that was stopped half-way goes on with the parts that are missing`,
+    async () => {
+      await using place = await directoryWithLargeFile();
+      assert.equal((await stage(place.path, form, 190 * MIB)).ended, "stopped");
+      const { ended, readBytes } = await stage(place.path, form);
+      assert.equal(ended, "complete");
+      assert.ok(readBytes < 199 * MIB, `${readBytes} bytes were read again`);
+      assert.equal(await differences(`${place.path}/from`, `${place.path}/to`), "");
+    },
+  );
+}
+
+for (
+  const [what, script] of [
+    ["a purge took", "rm to/large"],
+    ["another program cut", "truncate -s 100M to/large"],
+    ["got another source", "head -c 200M /dev/urandom >from/large"],
+  ]
+) {
+  testTrees(`a half-copied large file that ${what} is copied from its beginning`, async () => {
+    await using place = await directoryWithLargeFile();
+    assert.equal((await stage(place.path, "as measured", 150 * MIB)).ended, "stopped");
+    await shell(script!, place.path);
+    const { ended, readBytes } = await stage(place.path, "as measured");
+    assert.equal(ended, "complete");
+    assert.ok(readBytes >= 200 * MIB, `${readBytes} bytes were read`);
+    assert.equal(await differences(`${place.path}/from`, `${place.path}/to`), "");
+  });
+}
