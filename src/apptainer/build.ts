@@ -8,6 +8,7 @@ import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, run
 import type { Listener } from "../tools/aloud.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../venv/measure.ts";
 import { VERSION } from "../version.ts";
@@ -138,6 +139,7 @@ export async function buildImage(
         text: `waiting: it is being built ${describe(holder, system)}`,
       }),
   }, system);
+  await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);

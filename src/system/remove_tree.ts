@@ -1,21 +1,18 @@
 // Removing a whole directory: many names at once, since each waits for a server, and no link is ever followed.
 import { CliError, messageOf } from "../errors.ts";
 import { Pool } from "../pool.ts";
+import { temporaryBeside } from "./temporary_name.ts";
 
 /** Removals in flight. */
 const WIDTH = 32;
 
 /**
- * Removes the directory so that nobody sees half of it: aside by one rename, then what is in it. Its parent must be writable. If
- * something inside can't be removed, what is left stays under a hidden name beside it, which the error (a CliError `file-system`)
- * gives; so does one of an earlier, interrupted removal go first.
+ * Removes the directory so that no reader sees half of it: one rename to a temporary name beside it, then what is in it. Its
+ * parent must be writable. What cannot be removed stays under that name, which the error (a CliError `file-system`) gives.
  */
 export async function removeTree(path: string): Promise<void> {
-  const slash = path.lastIndexOf("/");
-  const [parent, name] = [path.slice(0, slash), path.slice(slash + 1)];
-  const aside = `${parent}/.${name}.removing`;
+  const aside = temporaryBeside(path, "removing");
   try {
-    await removeInPlace(aside);
     await Deno.rename(path, aside);
   } catch (error) {
     throw new CliError("file-system", `Cannot remove "${path}": ${messageOf(error)}`, { cause: error });
