@@ -3,6 +3,7 @@ import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts"
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { DoneOutcome, Event } from "../events.ts";
 import { jsonText } from "../json_text.ts";
+import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import type { System } from "../system/system.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
@@ -20,6 +21,7 @@ export class Output {
   readonly #progress: ProgressDisplay | undefined;
   /** What programs said last, so that an error doesn't say it again. */
   #shown = "";
+  #frame: "none" | "open" = "none";
 
   constructor(
     options: { system: System; audience: Audience; styles: Styles; details: boolean },
@@ -52,6 +54,12 @@ export class Output {
     }
   }
 
+  /** Opens the frame around what a shell evaluates: a process that dies before it is closed leaves no valid text. */
+  openFrame(): void {
+    this.#system.stdout.write(FRAME_START);
+    this.#frame = "open";
+  }
+
   /** Takes the progress off the terminal. Call it before anything else is written there. */
   close(): void {
     this.#progress?.close();
@@ -65,7 +73,7 @@ export class Output {
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
     if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(rendered.stderr);
-    if (rendered.stdout !== undefined && rendered.stdout !== "") this.#system.stdout.write(rendered.stdout);
+    this.#write(rendered.stdout ?? "");
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
       this.#system.stderr.write(rendered.aside);
     }
@@ -78,9 +86,15 @@ export class Output {
       this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
     } else {
       this.#system.stderr.write(errorText(error, this.#styles.stderr, this.#shown));
-      if (options.evaluated) this.#system.stdout.write("false;\n");
+      if (options.evaluated) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
+  }
+
+  #write(text: string): void {
+    const end = this.#frame === "open" ? FRAME_END : "";
+    this.#frame = "none";
+    if (end + text !== "") this.#system.stdout.write(end + text);
   }
 
   #say(text: string): void {
@@ -105,7 +119,11 @@ export function errorDocument(error: unknown): Record<string, unknown> {
     const { message, hint } = error;
     return { type: "KeyboardInterrupt", kind: "interrupted", message, ...(hint === undefined ? {} : { hint }) };
   }
-  return { type: ERROR_KINDS.bug.type, kind: "bug", message: messageOf(error) };
+  return { type: ERROR_KINDS.bug.type, kind: "bug", message: bugMessage(error) };
+}
+
+function bugMessage(error: unknown): string {
+  return `Cannot go on after an internal error: ${messageOf(error)}`;
 }
 
 function errorText(error: unknown, style: Style, shown: string): string {
@@ -116,7 +134,7 @@ function errorText(error: unknown, style: Style, shown: string): string {
     return `${head} ${error.message}\n${lines}${hintText(error.hint, style)}`;
   }
   const stack = error instanceof Error ? error.stack ?? "" : "";
-  return `${head} ${messageOf(error)}\nThis is a bug in euler-files. Please report it with these lines:\n${stack}\n`;
+  return `${head} ${bugMessage(error)}\nThis is a bug in euler-files. Please report it with these lines:\n${stack}\n`;
 }
 
 function warningText(event: Event & { type: "warning" }, style: Style): string {

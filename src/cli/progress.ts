@@ -105,7 +105,8 @@ class LiveDisplay implements ProgressDisplay {
       this.#draw ??= createLogUpdate(terminal as never, { showCursor: true }) as DrawLines;
       this.#redraw();
     };
-    void load();
+    // A display that cannot be loaded is no reason to end the work.
+    load().catch(() => {});
   }
 
   #redraw(): void {

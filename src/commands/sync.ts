@@ -66,6 +66,7 @@ export const sync = defineCommand({
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
   stdoutUse: "evaluated",
+  framed: true,
   run: runSync,
   render: renderSync,
 });

@@ -19,6 +19,7 @@ export function testSystem(
     stdout: collect(),
     stderr: collect(),
     signal,
+    uncaught: new AbortController().signal,
     handOverSignals: () => ({ [Symbol.dispose]() {} }),
   };
 }
