@@ -28,6 +28,7 @@ const LAYERS: readonly (readonly string[])[] = [
     "table.ts",
     "version.ts",
   ],
+  ["os_error.ts"],
   ["format.ts"],
 ];
 

@@ -4,6 +4,7 @@ import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { saysDiskIsFull } from "../os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
@@ -243,7 +244,7 @@ async function carryOut(
 /** What Apptainer's words mean for the person, for the failures that clusters are known for. */
 function buildFailure(apptainer: Apptainer, code: number, lines: readonly string[]): CliError {
   const said = lines.join("\n");
-  const full = /no space left on device|disk quota exceeded/i.test(said);
+  const full = saysDiskIsFull(said);
   const hint = full
     ? "make room, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
     : /subuid|subgid|uid mapping|newuidmap|fakeroot.*(not|fail)/i.test(said)

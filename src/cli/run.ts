@@ -1,6 +1,6 @@
 // One command's life: find it, read its request, run it, print the answer, say the exit code. The only place that catches all.
 import type { AnyCommand, Context, Prompt } from "../command.ts";
-import { CliError, OutputLost } from "../errors.ts";
+import { CliError, knownError, OutputLost } from "../errors.ts";
 import { NO_OPTIONS } from "../global_options.ts";
 import { FAILING_STATEMENT } from "../shell/evaluated.ts";
 import type { System } from "../system/system.ts";
@@ -23,12 +23,13 @@ export async function run(argv: readonly string[], system: System): Promise<numb
     details: isSet(words, "--verbose"),
   });
   // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
-  const stage: Stage = { command: undefined, evaluated: !system.stdout.isTerminal };
+  const stage: Stage = { words: undefined, command: undefined, evaluated: !system.stdout.isTerminal };
   try {
     return await Promise.race([runTarget(findTarget(argv), stage, output, system), failUncaught(system)]);
   } catch (error) {
     if (error instanceof OutputLost) throw error;
-    return output.failure(error, stage);
+    const sentence = `Cannot complete \`euler-files${stage.words === undefined ? "" : ` ${stage.words}`}\``;
+    return output.failure(knownError(sentence, error) ?? error, stage);
   }
 }
 
@@ -58,6 +59,8 @@ function isSet(words: readonly string[], flag: string): boolean {
 }
 
 interface Stage {
+  /** The words that call the command. */
+  words: string | undefined;
   command: string | undefined;
   evaluated: boolean;
 }
@@ -75,6 +78,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
     return target.asked ? 0 : 2;
   }
   const command = await COMMANDS[target.name]!.load();
+  stage.words = target.name;
   stage.command = target.name.replaceAll(" ", "-");
   stage.evaluated = command.stdoutUse === "evaluated";
   const { given, options, helpAsked } = await parse(command, target.rest);

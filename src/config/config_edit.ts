@@ -89,8 +89,8 @@ export async function lockConfig(path: AbsolutePath, system: System): Promise<Lo
     await sweepDirectory(real.slice(0, slash) || "/");
     return lock;
   } catch (error) {
-    if (!(error instanceof CliError) || error.kind !== "file-system") throw error;
-    throw new CliError("file-system", `Cannot change the configuration "${path}": ${error.message}`, {
+    if (!(error instanceof CliError) || !["file-system", "no-space"].includes(error.kind)) throw error;
+    throw new CliError(error.kind, `Cannot change the configuration "${path}": ${error.message}`, {
       hint: `is its directory writable, and is there room? ls -ld ${real.slice(0, slash) || "/"}`,
       cause: error,
     });

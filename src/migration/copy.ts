@@ -1,7 +1,7 @@
 // The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
 // Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
 import { dirname } from "node:path/posix";
-import { CliError, Interrupted, messageOf } from "../errors.ts";
+import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { listSome, printable } from "../format.ts";
 import { isReachable } from "../system/file_names.ts";
@@ -73,8 +73,8 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
         hint: `run \`${resumeCommand(move)}\` again to go on`,
       });
     }
-    if (!(error instanceof CliError)) throw error;
-    throw withResumeHint(error, move);
+    const known = knownError(`Cannot migrate ${move.what} to "${move.to}"`, error);
+    throw known === undefined ? error : withResumeHint(known, move);
   }
 }
 

@@ -1,5 +1,5 @@
 // What staging one variable would do: the same look and the same planner as the real run, and then nothing.
-import { CliError, systemError } from "../errors.ts";
+import { type CliError, knownError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
@@ -50,7 +50,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
     };
   } catch (error) {
     system.signal.throwIfAborted();
-    const known = error instanceof CliError ? error : systemError(`Cannot compare "${variable.name}"`, error);
+    const known = knownError(`Cannot compare "${variable.name}"`, error);
     if (known === undefined) throw error;
     return { status: "failed", error: withRoomAdvice(known, settings) };
   }

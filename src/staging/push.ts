@@ -1,6 +1,6 @@
 // Brings a variable's changes on scratch back home. Never deletes there, never replaces what is newer there.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { CliError, Interrupted, systemError } from "../errors.ts";
+import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
@@ -99,9 +99,8 @@ async function caught<Result>(
     return await work();
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    if (error instanceof CliError) return { status: "failed", error };
-    const refused = systemError(`Cannot push "${variable.name}"`, error);
-    if (refused !== undefined) return { status: "failed", error: refused };
+    const known = knownError(`Cannot push "${variable.name}"`, error);
+    if (known !== undefined) return { status: "failed", error: known };
     throw error;
   }
 }

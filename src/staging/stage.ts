@@ -1,5 +1,5 @@
 // Stages variables in: fresh? → lock → still not fresh? → transfer → marker.
-import { CliError, Interrupted, systemError } from "../errors.ts";
+import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { mapAtOnce } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
@@ -53,7 +53,7 @@ async function asResult<Result extends StageResult | undefined>(
     return await attempt();
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    const known = error instanceof CliError ? error : systemError(`Cannot stage "${variable.name}"`, error);
+    const known = knownError(`Cannot stage "${variable.name}"`, error);
     if (known !== undefined) return { status: "failed", error: withRoomAdvice(known, settings) };
     throw error;
   }

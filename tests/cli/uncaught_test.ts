@@ -84,3 +84,11 @@ Deno.test("with --json stdout is one document that says ok: false", async () => 
     assert.deepEqual([result.code, ok, command, error.kind], [1, false, "sync", "bug"], failure);
   }
 });
+
+Deno.test("what the kernel refuses is no bug, even where no code waits for it", async () => {
+  await using world = await makeFailingWorld();
+  const env = { EULER_FILES_TEST_FAILURE: "EDQUOT" };
+  const { code, stderr } = await world.exec("euler-files", ["sync"], { env });
+  assert.equal(code, 1);
+  assert.match(stderr, /error: Cannot complete `euler-files sync`: Disk quota exceeded\nhint: your quota is used up/);
+});

@@ -38,6 +38,12 @@ const FAILURES: Readonly<Record<string, Work>> = {
   "thrown": () => {
     throw new RangeError("the tree is too large");
   },
+  "EDQUOT": () => {
+    setTimeout(() => {
+      throw new Error("Disk quota exceeded (os error 122)");
+    }, 20);
+    return never();
+  },
   "answer that is no JSON": async (work) => ({ ...await work() as object, exports: { HF_HOME: 1n } }),
   "memory": () => {
     const kept: unknown[] = [];
