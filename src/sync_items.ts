@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { Context } from "./command.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { formatAge, formatDuration, formatFiles, formatSize, printable } from "./format.ts";
+import { NO_SOURCE_YET } from "./staging/freshness.ts";
 import type { StagePlan } from "./staging/plan.ts";
 import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
@@ -71,6 +72,22 @@ export function stagedItem(variable: Variable, result: StageResult): SyncItem {
       },
     };
   }
+  if (result.status === "no-source-yet") {
+    return {
+      variable,
+      usable: true,
+      result: {
+        ...base,
+        status: "synced",
+        complete: true,
+        reason: NO_SOURCE_YET,
+        files_transferred: 0,
+        bytes_transferred: 0,
+        files_deleted: 0,
+        warnings: result.warnings.map(({ text }) => text),
+      },
+    };
+  }
   const failure = failureOf(variable.name, result.error);
   return result.status === "source-missing"
     ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
@@ -96,6 +113,10 @@ export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
         files_deleted: plan.deletions,
       },
     };
+  }
+  if (plan.status === "no-source-yet") {
+    const counts = { files_transferred: 0, bytes_transferred: 0, files_deleted: 0 };
+    return { variable, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
   }
   const failure = failureOf(variable.name, plan.error);
   return plan.status === "source-missing"
@@ -144,12 +165,17 @@ export function tellStaged(
     const text = `${moved}${removed}${lacks} in ${formatDuration(seconds)} (${engine})`;
     const outcome = result.completeness === "complete" ? "good" : "incomplete";
     context.report({ type: "done", subject, outcome, text });
+  } else if (result.status === "no-source-yet") {
+    for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
+    const text = `${NO_SOURCE_YET}: an empty directory is exported, and a push makes the source`;
+    context.report({ type: "done", subject, outcome: "good", text });
   } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
 }
 
 /** What would be done with a variable, in a line. */
 export function describePlan(plan: StagePlan): string {
   if (plan.status === "skipped") return "fresh, would be left alone";
+  if (plan.status === "no-source-yet") return `${NO_SOURCE_YET}: an empty directory would be exported`;
   if (plan.status !== "would-sync") return "can't be staged";
   const deletions = plan.deletions === 0 ? "" : `, ${formatFiles(plan.deletions)} would be removed`;
   return `${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied${deletions}: ${plan.reason}`;

@@ -4,6 +4,7 @@ import { type Context, defineCommand, type Rendered, type Style, type Styles } f
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
+import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { renderTable } from "../table.ts";
@@ -27,6 +28,7 @@ const VARIABLE_SCHEMA = v.object({
   last_synced: v.string(),
   age_seconds: v.nullable(v.number()),
   status: v.picklist(["fresh", "stale", "not-synced", "source-missing", "unusable"]),
+  source_exists: v.boolean(),
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
     v.picklist(["being-staged", "interrupted", "incomplete"]),
@@ -129,10 +131,16 @@ function statusOf(overview: Overview): VariableStatus {
     last_synced: age === undefined ? lastSync.state : `${formatAge(age)} ago`,
     age_seconds: age ?? null,
     status: freshness.verdict,
-    ...(freshness.verdict === "fresh" ? {} : { reason: freshness.reason }),
+    source_exists: overview.source === "exists",
+    ...reasonOf(overview),
     ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
   };
+}
+
+function reasonOf({ freshness, source }: Overview): { readonly reason?: string } {
+  if (freshness.verdict !== "fresh") return { reason: freshness.reason };
+  return source === "missing" ? { reason: `${NO_SOURCE_YET}: \`euler-files push\` makes it` } : {};
 }
 
 function sizeText(size: Size): string {

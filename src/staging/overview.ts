@@ -20,6 +20,7 @@ export type Size =
 export interface Overview {
   readonly variable: Variable;
   readonly freshness: Freshness;
+  readonly source: "exists" | "missing";
   /** Where the copy stands that no complete transfer has made. */
   readonly unfinished: Unfinished | undefined;
   readonly lastSync: { readonly state: "never" | "corrupt" } | { readonly state: "known"; readonly ageSeconds: number };
@@ -47,7 +48,8 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const { facts, freshness } = await look(request, system);
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
-  const mayBeUnfinished = facts.marker === "missing" && ["stale", "not-synced"].includes(freshness.verdict);
+  const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
+    ["stale", "not-synced"].includes(freshness.verdict);
   const [sourceSize, targetSize, partialSize, purged, unfinished] = await Promise.all([
     sizeOf(variable.source, facts.source.state, recordedSource(facts, marker), request, system),
     sizeOf(variable.target, facts.target.state, recordedTarget(facts, marker), request, system),
@@ -58,6 +60,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   return {
     variable,
     freshness: judge(freshness, purged, unfinished),
+    source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
     lastSync: lastSyncOf(facts, unfinished, system),
     sourceSize,

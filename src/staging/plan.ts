@@ -4,6 +4,7 @@ import type { System } from "../system/system.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
+import { checkWithoutSource } from "./no_source.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { look, refusal } from "./stage.ts";
 import type { StageRequest } from "./stage_result.ts";
@@ -18,6 +19,8 @@ export type StagePlan =
     readonly bytes: number;
     readonly deletions: number;
   }
+  /** The source does not exist yet: an empty target would be made. */
+  | { readonly status: "no-source-yet" }
   | { readonly status: "source-missing" | "failed"; readonly error: CliError };
 
 /** Plans one variable without taking its lock or writing anything. */
@@ -29,6 +32,10 @@ export async function planVariable(request: StageRequest, system: System): Promi
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   try {
+    if (facts.source.state === "missing") {
+      await checkWithoutSource({ ...request, facts }, system);
+      return { status: "no-source-yet" };
+    }
     const { way, baseline } = await findFillWay({ ...request, facts }, system);
     const plan = await planTransfer({
       from: variable.source,

@@ -144,7 +144,8 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, system);
-  if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
+  // Its parent exists, or the push was refused. A new directory is open to no more people than on scratch.
+  if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
   const current = currentBefore(facts, variable);
   const progress = publishProgress(
     layout.progress,

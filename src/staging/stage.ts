@@ -1,6 +1,7 @@
 // Stages variables in: fresh? → lock → still not fresh? → transfer → marker.
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { shellWord } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
@@ -84,6 +85,10 @@ async function stageInTurn(
     const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
     report({ type: "note", subject: variable.name, text });
   }
+  if (facts.source.state === "missing") {
+    const { stageWithoutSource } = await import("./no_source.ts");
+    return await stageWithoutSource({ ...request, facts }, turn);
+  }
   // Loaded only when something moves: with everything fresh, a start is all there is.
   const { fillTarget } = await import("./fill.ts");
   return await fillTarget({ ...request, facts }, turn, report);
@@ -124,9 +129,10 @@ export function refusal(
       status: "source-missing",
       error: new CliError(
         "not-found",
-        `Cannot stage "${variable.name}": its source "${variable.source}" is not there`,
+        `Cannot stage "${variable.name}": its source "${variable.source}" cannot be used: ${freshness.reason}`,
         {
-          hint: `make the directory, or run \`euler-files config set vars.${variable.name}.enabled false\``,
+          hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(variable.source)}\`; ` +
+            `\`euler-files config set vars.${variable.name}.enabled false\` leaves the variable out`,
         },
       ),
     };

@@ -25,6 +25,8 @@ export type StageResult =
     readonly outcome: TransferOutcome;
     readonly warnings: readonly StageWarning[];
   }
+  /** The source does not exist yet: there is an empty target, or what a job put into it. */
+  | { readonly status: "no-source-yet"; readonly warnings: readonly StageWarning[] }
   | { readonly status: "source-missing" | "failed"; readonly error: CliError };
 
 /** Something a person should know although the variable can be used. */

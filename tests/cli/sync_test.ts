@@ -262,7 +262,7 @@ Deno.test("--var chooses variables, disabled ones too, and knows the nearest nam
 
 Deno.test("variables are staged side by side, and one that fails doesn't stop the others", async () => {
   await using world = await makeWorld();
-  const vars: Record<string, unknown> = { GONE_HOME: { source: world.path("home/gone") } };
+  const vars: Record<string, unknown> = { GONE_HOME: { source: world.path("home/unmounted/gone") } };
   for (let i = 0; i < 6; i++) {
     await world.writeTree(`home/s${i}`, { "d/f": `${i}` });
     vars[`V${i}_HOME`] = { source: world.path(`home/s${i}`) };
@@ -273,12 +273,15 @@ Deno.test("variables are staged side by side, and one that fails doesn't stop th
   assert.equal(run.stdout.match(/^export V\d_HOME=/gm)?.length, 6);
   assert.ok(run.stdout.endsWith("false;\n"));
   assert.doesNotMatch(run.stdout, /GONE_HOME/);
-  assert.match(run.stderr, /Cannot stage "GONE_HOME": its source ".*" is not there/);
+  assert.match(
+    run.stderr,
+    /Cannot stage "GONE_HOME": its source ".*" cannot be used: neither the source nor the directory above it is there/,
+  );
 });
 
-Deno.test("a source that isn't there makes no directory anywhere", async () => {
+Deno.test("a source that is not mounted makes no directory anywhere", async () => {
   await using world = await makeWorld();
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere/hf") } } });
   const run = await world.run(["sync", "--json"]);
   assert.equal(run.code, 1);
   assert.equal(run.json().results[0].status, "source-missing");
@@ -318,7 +321,7 @@ Deno.test("a source that is empty because it is not mounted is not staged where 
 
 Deno.test("a variable that still points at a target which isn't ready is unset", async () => {
   await using world = await makeWorld();
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere/hf") } } });
   const run = await world.run(["sync"], { env: { HF_HOME: world.path(TARGET) } });
   assert.equal(run.stdout, framed("unset HF_HOME;\nfalse;\n"));
 });

@@ -1,7 +1,7 @@
 // The rule of freshness, as laws: what is called fresh is a complete copy of this very source.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decideFreshness } from "../../src/staging/freshness.ts";
+import { ABSENT_FINGERPRINT, decideFreshness } from "../../src/staging/freshness.ts";
 import type { Marker } from "../../src/staging/marker.ts";
 import type { VariableFacts } from "../../src/staging/observe.ts";
 
@@ -64,7 +64,8 @@ const DOUBTS: Record<string, Partial<VariableFacts>> = {
   "a file of the sample gone from scratch": { purgedSample: ["hub/a"] },
   "a changed source": { source: { ...FRESH.source, fingerprint: "f2" } as VariableFacts["source"] },
   "no target": { target: { state: "missing" } },
-  "no source": { source: { state: "missing" } },
+  "a source that held files and is gone": { source: { state: "missing", parent: "exists" } },
+  "no source, and no parent": { source: { state: "missing", parent: "missing" } },
   "a source that can't be read": { source: { state: "unusable", reason: "permission denied" } },
 };
 
@@ -100,4 +101,19 @@ Deno.test("names left out on purpose don't count as purged", () => {
     target: { ...FRESH.target, names: new Set(["hub"]) } as VariableFacts["target"],
   };
   assert.equal(decideFreshness(facts, RULE).verdict, "fresh");
+});
+
+const NEW: VariableFacts = {
+  ...FRESH,
+  source: { state: "missing", parent: "exists" },
+  marker: { ...MARKER, source_fingerprint: ABSENT_FINGERPRINT, files: 0, sample: [] },
+};
+
+Deno.test("a source that never existed is fresh with its marker, until it appears", () => {
+  assert.deepEqual(decideFreshness(NEW, RULE), { verdict: "fresh" });
+  assert.equal(decideFreshness({ ...NEW, source: FRESH.source }, RULE).verdict, "stale");
+  assert.equal(decideFreshness({ ...NEW, marker: "missing" }, RULE).verdict, "stale");
+  assert.equal(decideFreshness({ ...NEW, target: { state: "missing" } }, RULE).verdict, "not-synced");
+  const unmounted = { ...NEW, source: { state: "missing", parent: "missing" } } as const;
+  assert.equal(decideFreshness(unmounted, RULE).verdict, "source-missing");
 });
