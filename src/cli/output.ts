@@ -4,6 +4,7 @@ import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { DoneOutcome, Event } from "../events.ts";
 import { jsonText } from "../json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
+import { shortenMessage } from "../shorten.ts";
 import type { System } from "../system/system.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
@@ -43,7 +44,7 @@ export class Output {
       this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
     } else if (event.type === "output") {
       this.#shown = (this.#shown + event.text).slice(-SHOWN_CHARACTERS);
-      this.#say(event.text);
+      this.#print(event.text);
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
     } else if (event.type === "progress") {
@@ -72,7 +73,7 @@ export class Output {
     const rendered: Rendered = command.render(answer, this.#styles, request);
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
-    if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(rendered.stderr);
+    if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(shortenMessage(rendered.stderr));
     this.#write(rendered.stdout ?? "");
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
       this.#system.stderr.write(rendered.aside);
@@ -85,7 +86,7 @@ export class Output {
     if (this.#audience === "json") {
       this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
     } else {
-      this.#system.stderr.write(errorText(error, this.#styles.stderr, this.#shown));
+      this.#system.stderr.write(shortenMessage(errorText(error, this.#styles.stderr, this.#shown)));
       if (options.evaluated) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
@@ -98,6 +99,10 @@ export class Output {
   }
 
   #say(text: string): void {
+    this.#print(shortenMessage(text));
+  }
+
+  #print(text: string): void {
     if (this.#progress !== undefined) this.#progress.printAbove(text);
     else this.#system.stderr.write(text);
   }

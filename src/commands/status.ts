@@ -7,6 +7,7 @@ import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
+import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
@@ -161,7 +162,7 @@ function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
     return { stdout: "No variable is managed yet: `euler-files init` sets them up\n", stderr: warnings.join("") };
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
-    .map(({ name, reason }) => style.dim(`${name}: ${reason}`) + "\n");
+    .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
   return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${total}`, stderr: warnings.join("") };
 }

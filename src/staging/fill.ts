@@ -12,6 +12,7 @@ import { publishProgress } from "./herd.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable } from "./observe.ts";
+import { progressOf } from "./phase.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
@@ -84,7 +85,7 @@ async function transferTwiceIfVanished(
       extraArgs: settings.rsyncExtraArgs,
       baseline: fill.baseline,
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
-      report: progress.report,
+      report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);
   try {
     const first = await transfer();
