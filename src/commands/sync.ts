@@ -12,7 +12,15 @@ import { openManagedVariables } from "../managed_variables.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { stageVariables } from "../staging/stage.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
-import { describePlan, plannedItem, stagedItem, SYNC_RESULT_SCHEMA, type SyncItem, tellStaged } from "../sync_items.ts";
+import {
+  type Extent,
+  plannedItem,
+  stagedItem,
+  SYNC_RESULT_SCHEMA,
+  type SyncItem,
+  tellPlanned,
+  tellStaged,
+} from "../sync_items.ts";
 import { FAILURE_SCHEMA, failuresText } from "../failures.ts";
 
 const FIELDS = {
@@ -24,7 +32,7 @@ const FIELDS = {
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
-  verbose: toggle("Show more of what happens on stderr", { short: "-v" }),
+  verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
 };
 
@@ -128,8 +136,8 @@ async function stageAll(
   return await stageVariables(
     all,
     (variable, result) => {
-      const item = stagedItem(variable, result);
-      tellStaged(item, result, request.verbose ? "details" : "in short", context);
+      const item = stagedItem(variable, result, extentOf(request));
+      tellStaged(item, result, extentOf(request), context);
       return item;
     },
     context.system,
@@ -156,14 +164,13 @@ async function planAll(
   return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
     const plan = await planVariable({ variable, settings, mode }, context.system);
     const item = plannedItem(variable, plan);
-    context.report({
-      type: "done",
-      subject: variable.name,
-      outcome: item.failure ? "bad" : "idle",
-      text: describePlan(plan),
-    });
+    tellPlanned(item, plan, extentOf(request), context);
     return item;
   });
+}
+
+function extentOf({ verbose }: SyncRequest): Extent {
+  return verbose ? "details" : "in short";
 }
 
 function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {

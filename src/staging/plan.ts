@@ -1,7 +1,7 @@
 // What staging one variable would do: the same look and the same planner as the real run, and then nothing.
 import { type CliError, knownError } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { planTransfer } from "../transfer/transfer.ts";
+import { type KeptPath, planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
 import { checkWithoutSource } from "./no_source.ts";
@@ -17,7 +17,10 @@ export type StagePlan =
     readonly reason: string;
     readonly files: number;
     readonly bytes: number;
-    readonly deletions: number;
+    /** Paths relative to the source. */
+    readonly transfers: readonly string[];
+    readonly deletions: readonly string[];
+    readonly kept: readonly KeptPath[];
   }
   /** The source does not exist yet: an empty target would be made. */
   | { readonly status: "no-source-yet" }
@@ -53,7 +56,9 @@ export async function planVariable(request: StageRequest, system: System): Promi
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,
       files: plan.filesToTransfer,
       bytes: plan.bytesToTransfer,
-      deletions: plan.deletions.length,
+      transfers: plan.transfers,
+      deletions: plan.deletions,
+      kept: plan.kept,
     };
   } catch (error) {
     system.signal.throwIfAborted();

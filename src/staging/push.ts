@@ -20,6 +20,7 @@ import { publishProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
+import { progressOf } from "./phase.ts";
 import { findPushBasis, type PushBasis } from "./push_basis.ts";
 import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
@@ -153,7 +154,7 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
   );
   const transfer = transferRequest(request, basis);
   const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
-  const reported = { ...transfer, report: progress.report };
+  const reported: TransferRequest = { ...transfer, report: (reached) => progress.report(progressOf(reached, "push")) };
   const outcome = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
   await turn.confirm();
@@ -167,7 +168,7 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
   const { missing, vanishedOnly, lastWords } = outcome;
   return {
     status: "pushed",
-    outcome,
+    outcome: outcome.status === "failed" ? withoutTries(outcome) : outcome,
     // What was removed on scratch meanwhile has nothing to bring.
     incomplete: missing.length === 0 || vanishedOnly
       ? undefined
@@ -178,6 +179,11 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
   };
+}
+
+/** Where nothing arrived, what the engine counted were tries. */
+function withoutTries(outcome: TransferOutcome): TransferOutcome {
+  return { ...outcome, filesTransferred: 0, bytesTransferred: 0 };
 }
 
 /** Marker and source, where both hold the same as far as the marker can tell. */

@@ -91,6 +91,8 @@ export interface TransferOutcome {
   readonly bytesTransferred: number;
   readonly filesTotal: number;
   readonly bytesTotal: number;
+  /** Paths that arrived, relative to the roots; undefined from an engine that does not name them. */
+  readonly transferred?: readonly string[];
   readonly deleted: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];
