@@ -54,7 +54,14 @@ export function stagedItem(variable: Variable, result: StageResult, extent: Exte
     return {
       variable,
       usable: true,
-      result: { ...base, status: "skipped", reason: "fresh", age_seconds: result.ageSeconds },
+      result: {
+        ...base,
+        status: "skipped",
+        reason: "fresh",
+        age_seconds: result.ageSeconds,
+        kept: result.kept.map(({ path, reason }) => ({ path, reason })),
+        warnings: result.warnings.map(({ text }) => text),
+      },
     };
   }
   if (result.status === "synced") {
@@ -153,6 +160,7 @@ export function tellStaged(
 ): void {
   const subject = variable.name;
   if (result.status === "skipped") {
+    for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
     context.report({ type: "done", subject, outcome: "idle", text });
   } else if (result.status === "synced") {

@@ -6,6 +6,7 @@ import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
+import { keptWarnings } from "../staging/kept.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
@@ -37,6 +38,10 @@ const VARIABLE_SCHEMA = v.object({
   )),
   /** How many files are gone from scratch since the last transfer. */
   purged_files: v.number(),
+  kept_files: v.pipe(
+    v.number(),
+    v.description("Files on scratch that the last sync or push left as they are though the source has other ones"),
+  ),
 });
 
 type VariableStatus = v.InferOutput<typeof VARIABLE_SCHEMA>;
@@ -89,8 +94,10 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     return { enabled: variable.enabled, status: statusOf(overview), overview };
   });
   for (const { overview } of overviews) {
-    if (overview.purged.length === 0) continue;
-    warnings.push(purgeWarning(overview));
+    if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
+    for (const { text, hint } of keptWarnings(overview.variable, overview.kept)) {
+      warnings.push(`${overview.variable.name}: ${text} (${hint})`);
+    }
   }
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {
@@ -136,6 +143,7 @@ function statusOf(overview: Overview): VariableStatus {
     ...reasonOf(overview),
     ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
+    kept_files: overview.kept.paths.length + overview.kept.others,
   };
 }
 

@@ -4,6 +4,7 @@ import { measureDiskUsage } from "../tools/du.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { findPurged } from "../transfer/purge.ts";
 import type { Freshness } from "./freshness.ts";
+import { type KeptFiles, readKept } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
 import type { Marker } from "./marker.ts";
 import type { VariableFacts } from "./observe.ts";
@@ -29,6 +30,8 @@ export interface Overview {
   readonly targetSize: Size;
   /** Files the last transfer left on scratch that aren't there any more. */
   readonly purged: readonly string[];
+  /** Files that differ from the source because an earlier sync or push left them. */
+  readonly kept: KeptFiles;
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
   readonly seenBySync: boolean;
 }
@@ -66,6 +69,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     sourceSize,
     targetSize: bothSizes(targetSize, partialSize),
     purged,
+    kept: await readKept(variable, layout, facts.marker),
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessOf({ ...facts, purgedSample: [] }, request, system).verdict !== "fresh",
   };

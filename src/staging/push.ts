@@ -17,6 +17,7 @@ import {
 } from "../transfer/transfer.ts";
 import { partDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
+import { type KeptFiles, readKept, recordKept, withKnownReasons } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
@@ -25,6 +26,7 @@ import { findPushBasis, type PushBasis } from "./push_basis.ts";
 import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
+import { withoutTruncated } from "./truncated.ts";
 import { type Turn, waitForTurn } from "./turn.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -79,7 +81,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
     const facts = await observe(request, system);
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
     const basis = await findPushBasis(request.variable, request.settings, facts, system);
-    const plan = await planTransfer(transferRequest(request, basis), system);
+    const plan = await planFor(request, basis, await keptBefore(request, facts), system);
     return {
       status: "would-push",
       plan,
@@ -139,6 +141,21 @@ function transferRequest({ variable, settings }: PushRequest, { baseline }: Push
   };
 }
 
+async function planFor(
+  request: PushRequest,
+  basis: PushBasis,
+  before: KeptFiles,
+  system: System,
+): Promise<TransferPlan> {
+  const plan = await planTransfer(transferRequest(request, basis), system);
+  const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
+  return basis.record === "lost" ? await withoutTruncated(request.variable, known) : known;
+}
+
+async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {
+  return await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
+}
+
 async function push(request: PushRequest, facts: VariableFacts, turn: Turn, report: Report): Promise<PushResult> {
   const { variable, settings } = request;
   const { system } = turn;
@@ -153,15 +170,21 @@ async function push(request: PushRequest, facts: VariableFacts, turn: Turn, repo
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
   const transfer = transferRequest(request, basis);
-  const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
+  const before = await keptBefore(request, facts);
+  const plan = basis.record === "lost" ? await planFor(request, basis, before, system) : undefined;
   const reported: TransferRequest = { ...transfer, report: (reached) => progress.report(progressOf(reached, "push")) };
-  const outcome = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
+  const transferred = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
+  const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
   await turn.confirm();
   // A push makes the source more like the copy, so until here the marker said nothing wrong.
   await removeMarker(layout.marker);
   // Where nothing arrived, the record is as good as it was.
-  if (outcome.status !== "failed") await recordTransfer(layout, variable.source, outcome, system);
+  if (outcome.status !== "failed") {
+    await recordTransfer(layout, variable.source, outcome, system);
+    // A push looks at all that changed on scratch: what it left is all that differs.
+    await recordKept(layout, { paths: outcome.kept, others: 0 });
+  }
   if (current !== undefined && outcome.status === "complete") {
     await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
   }

@@ -6,6 +6,7 @@ import { mapAtOnce } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
+import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
@@ -64,7 +65,7 @@ async function asResult<Result extends StageResult | undefined>(
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
   const { facts, freshness } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (request.mode === "when-needed") return skipped(facts, system);
+  else if (request.mode === "when-needed") return await skipped(request, facts, system);
   return refusal(request.variable, freshness);
 }
 
@@ -78,7 +79,9 @@ async function stageInTurn(
   // Whoever held the lock before us may have done the work already.
   const { facts, freshness } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return skipped(facts, system);
+  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) {
+    return await skipped(request, facts, system);
+  }
   const unusable = refusal(variable, freshness);
   if (unusable !== undefined) return unusable;
   if (turn.former !== undefined && typeof facts.marker === "string") {
@@ -94,9 +97,17 @@ async function stageInTurn(
   return await fillTarget({ ...request, facts }, turn, report);
 }
 
-function skipped({ marker }: VariableFacts, system: System): StageResult {
+async function skipped(
+  { variable, settings }: Pick<StageRequest, "variable" | "settings">,
+  { marker }: VariableFacts,
+  system: System,
+): Promise<StageResult> {
   const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
-  return { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) };
+  const fresh = { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) } as const;
+  if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
+  const { keptWarnings, readKept } = await import("./kept.ts");
+  const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
+  return { ...fresh, kept: kept.paths, warnings: keptWarnings(variable, kept) };
 }
 
 /** Facts and freshness of a variable at this moment. */
