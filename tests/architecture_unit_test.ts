@@ -11,7 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["schema", "wizard"],
   ["global_options.ts"],
   ["sync_items.ts"],
-  ["failures.ts", "filter_field.ts", "managed_variables.ts", "summary.ts"],
+  ["failures.ts", "filter_field.ts", "managed_variables.ts", "moved_files.ts", "summary.ts"],
   ["command.ts"],
   ["apptainer", "migration"],
   ["staging", "venv", "shell"],
@@ -30,7 +30,9 @@ const LAYERS: readonly (readonly string[])[] = [
     "table.ts",
     "version.ts",
   ],
+  ["os_error.ts"],
   ["format.ts"],
+  ["shorten.ts"],
 ];
 
 /** A feature stands alone; these meet below the commands. */

@@ -31,6 +31,8 @@ export interface TransferRequest {
   readonly selection?: Selection;
   /** `delete`: staging removes what only the target has, whether a record knows it or not. A push never removes anything. */
   readonly extras?: "keep" | "delete";
+  /** `collect`: the outcome names each file that arrived; a million names take some 100 MB. */
+  readonly names?: "collect" | "count";
   /** For all bytes of the transfer together. */
   readonly bandwidthLimitBytesPerSecond?: number;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
@@ -101,6 +103,8 @@ export interface TransferOutcome {
   readonly bytesTransferred: number;
   readonly filesTotal: number;
   readonly bytesTotal: number;
+  /** Paths that arrived, relative to the roots; undefined unless they were to be collected. */
+  readonly transferred?: readonly string[];
   readonly deleted: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];

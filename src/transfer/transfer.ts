@@ -154,6 +154,7 @@ async function run(
     bytesTransferred: tally.bytesDone,
     filesTotal: survey.totals().filesTotal,
     bytesTotal: survey.totals().bytesTotal,
+    ...(tally.transferred === undefined ? {} : { transferred: tally.transferred }),
     deleted: tally.deleted,
     kept: [...survey.kept, ...tally.kept],
     missing: missing.map(({ path, reason }) => ({ path, reason })),

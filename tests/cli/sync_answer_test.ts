@@ -24,7 +24,7 @@ Deno.test("a variable that is usable without some files has a mark of its own, a
   await using world = await worldWithSecrets();
   const { code, stdout, stderr } = await world.run(["sync"]);
   assert.equal(code, 0);
-  assert.match(stdout, /^export HF_HOME=/);
+  assert.match(stdout, /^export HF_HOME=/m);
   assert.match(stderr, /^! HF_HOME {2}1 file, 1 B, 2 files missing in /m);
   assert.match(stderr, /^HF_HOME: b: Permission denied$/m);
   assert.match(stderr, /^HF_HOME: d\/c: Permission denied$/m);

@@ -1,5 +1,6 @@
 // `sync` when things go wrong: rsync's codes, permissions, full disks, signals, kill -9, many jobs at once.
 import assert from "node:assert/strict";
+import { framed } from "../support/framed.ts";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
 import { exists, isRunning, waitForPath, waitUntil } from "../support/wait.ts";
@@ -29,7 +30,7 @@ Deno.test("when rsync fails its own words are shown, nothing is exported and the
   );
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /No space left on device/);
   assert.match(run.stderr, /^hint: /m);
   assert.equal(await exists(world.path(MARKER)), false);
@@ -43,7 +44,7 @@ Deno.test("a file that can't be read is named; the variable is usable but not fr
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stdout, /^export HF_HOME=/);
+  assert.match(run.stdout, /^export HF_HOME=/m);
   assert.match(run.stderr, /1 file could not be staged .*ok\/secret/);
   assert.equal(await exists(world.path(MARKER)), false);
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/ok/a`)), "a");
@@ -55,7 +56,7 @@ Deno.test("a scratch that can't be written is an error that says so", async () =
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
   await Deno.chmod(world.scratch, 0o500);
   const run = await world.run(["sync"]);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /^error: .*scratch/m);
   assert.match(run.stderr, /^hint: /m);
   assert.doesNotMatch(run.stderr, /bug/);
@@ -66,7 +67,7 @@ Deno.test("SCRATCH unset or not there: exit 2, and the shell sees it", async () 
   for (const SCRATCH of [null, "", world.path("nowhere")]) {
     const run = await world.run(["sync"], { env: { SCRATCH } });
     assert.equal(run.code, 2, run.stderr);
-    assert.equal(run.stdout, "false;\n");
+    assert.equal(run.stdout, framed("false;\n"));
     assert.match(run.stderr, /hint: /);
   }
   assert.deepEqual((await Array.fromAsync(Deno.readDir(world.home))).map(({ name }) => name).sort(), [
@@ -80,7 +81,7 @@ Deno.test("a missing config: exit 2, a hint to init, also as JSON", async () => 
   const run = await world.run(["sync"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /hint: .*euler-files init/);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   const json = await world.run(["sync", "--json"]);
   assert.equal(json.code, 2);
   assert.equal(json.json().ok, false);
@@ -93,7 +94,7 @@ Deno.test("a target that is a symbolic link is refused and left alone", async ()
   await world.writeTree(CACHE_ROOT, { HF_HOME: { link: world.path("home/precious") } });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.deepEqual(await readTree(world.path("home/precious")), { keep: "me" });
 });
 
@@ -152,7 +153,7 @@ Deno.test("sixty-four syncs started together cause one transfer, and all export"
   const runs = await Promise.all(Array.from({ length: 64 }, () => world.run(["sync", "--quiet"])));
   for (const run of runs) {
     assert.equal(run.code, 0, run.stderr);
-    assert.match(run.stdout, /^export HF_HOME=/);
+    assert.match(run.stdout, /^export HF_HOME=/m);
   }
   const syncs = new Set((await Deno.readTextFile(callers)).trim().split("\n"));
   assert.equal(syncs.size, 1, `rsync was run by ${syncs.size} of them`);
@@ -170,7 +171,7 @@ Deno.test("a lock that stays held ends the wait at its deadline and names the ho
   await waitForPath(world.path("tmp/started"));
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /still held by job 4711 \(process \d+ on .*\) after 1 s/);
   holder.kill("SIGTERM");
   await holder.ended;
@@ -187,7 +188,7 @@ testNeeding(["mount"], "a full scratch is a failure with the figures, and nothin
   try {
     const run = await world.run(["sync"]);
     assert.equal(run.code, 1, run.stderr);
-    assert.equal(run.stdout, "false;\n");
+    assert.equal(run.stdout, framed("false;\n"));
     assert.match(run.stderr, /1\.9 MB are to be written and \d+ KB are free|No space left/);
   } finally {
     await new Deno.Command("umount", { args: [world.scratch] }).output();
@@ -219,7 +220,7 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
   leader.kill("SIGKILL");
   const ended = await waiter.ended;
   assert.equal(ended.code, 0, ended.stderr);
-  assert.match(ended.stdout, /^export HF_HOME=/);
+  assert.match(ended.stdout, /^export HF_HOME=/m);
   assert.match(
     ended.stderr,
     new RegExp(`process ${leader.pid} on \\S+ has ended and the copy is not complete; going on with it`),
@@ -323,7 +324,7 @@ Deno.test("what the kernel refuses is said in its words, with the path and a com
   await Deno.mkdir(`${cache}/.HF_HOME.lock`, { recursive: true });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.ok(run.stderr.includes(`Cannot open the lock "${cache}/.HF_HOME.lock": Is a directory\n`), run.stderr);
   assert.ok(run.stderr.includes(`hint: look at both: ls -ld ${cache} ${cache}/.HF_HOME.lock\n`), run.stderr);
 });
