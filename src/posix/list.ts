@@ -50,7 +50,7 @@ export function* targetOf(tree: Tree, directory: string, name: Bytes): Work<stri
     const target = new Uint8Array(TARGET_BYTES);
     const length = yield tree.calls.readlinkat(handle, name, target);
     succeeded(length, "readlink", tree.pathOf(directory, decodeName(name.subarray(0, -1))));
-    return decodeName(target.subarray(0, length));
+    return tree.shownTarget(decodeName(target.subarray(0, length)));
   } finally {
     tree.release(directory);
   }
@@ -166,7 +166,7 @@ function* readTarget(tree: Tree, directory: string, handle: number, name: Bytes)
   if (length < 0) {
     throw new SystemCallError(-length, "readlink", tree.pathOf(directory, decodeName(name.subarray(0, -1))));
   }
-  return decodeName(target.subarray(0, length));
+  return tree.shownTarget(decodeName(target.subarray(0, length)));
 }
 
 /** Lists names and kinds only: where the file system tells the kinds with the names, nothing is asked for a name. */

@@ -103,6 +103,7 @@ async function transferTwiceIfVanished(
       publish: fill.way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       ...transferLimits(settings),
+      linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),

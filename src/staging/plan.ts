@@ -49,6 +49,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       publish: way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       ...transferLimits(settings),
+      linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
       baseline,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
       ...(way === "in-place" ? { notes: layout.notes } : {}),

@@ -142,6 +142,7 @@ function transferRequest(
     publish: "in-place",
     engine: settings.engine,
     ...transferLimits(settings),
+    linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
     baseline,
     notes: layoutOf(settings.cacheRoot, variable.name).notes,
     ...(selection === undefined ? {} : { selection }),

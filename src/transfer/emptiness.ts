@@ -17,7 +17,7 @@ export async function listNames(
   path: string,
   system: System,
 ): Promise<readonly Entry[] | { readonly unreadable: string }> {
-  await using runner = await prepareJobRunner([], system);
+  await using runner = await prepareJobRunner({ roots: [] }, system);
   const { entries } = await listDirectories({ root: path, facts: "names" }, [""], runner);
   const listing = entries.get("") ?? { unreadable: "it is not there" };
   return "unreadable" in listing ? listing : listing.entries;
@@ -30,7 +30,7 @@ export async function isAsRecordedIn(
   manifest: Manifest,
   system: System,
 ): Promise<boolean> {
-  await using runner = await prepareJobRunner([], system);
+  await using runner = await prepareJobRunner({ roots: [] }, system);
   const { entries } = await listDirectories({ root, facts: "full" }, [directory], runner);
   const listed = entries.get(directory);
   const listing = listed === undefined || "unreadable" in listed ? undefined : listed.entries;

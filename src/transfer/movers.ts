@@ -87,7 +87,16 @@ export class RsyncMover implements Mover {
 
   constructor(readonly request: RsyncMoverRequest) {}
 
-  async move(items: readonly Item[]): Promise<MoveOutcome> {
+  /** Links are made by our own calls: their targets depend on the side. */
+  async move(all: readonly Item[]): Promise<MoveOutcome> {
+    const links = all.filter(({ entry }) => entry.type === "link");
+    if (links.length === 0) return await this.#carry(all);
+    const own = await new NativeMover(this.request.settings, this.request.runner).move(links);
+    const others = all.filter(({ entry }) => entry.type !== "link");
+    return others.length === 0 ? own : joinOutcomes([own, await this.#carry(others)]);
+  }
+
+  async #carry(items: readonly Item[]): Promise<MoveOutcome> {
     const first = await this.#try(items);
     if (first.again.length === 0) return first.outcome;
     // What changed while it was read is tried once more, as it is now.
@@ -178,6 +187,16 @@ export class RsyncMover implements Mover {
 }
 
 type Uncarried = Extract<PublishResult, { readonly kind: "absent" | "torn" }>;
+
+function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
+  return {
+    arrived: outcomes.flatMap(({ arrived }) => arrived),
+    missing: outcomes.flatMap(({ missing }) => missing),
+    leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
+    overtaken: outcomes.flatMap(({ overtaken }) => overtaken),
+    lastWords: outcomes.flatMap(({ lastWords }) => lastWords),
+  };
+}
 
 interface Attempt {
   readonly outcome: MoveOutcome;

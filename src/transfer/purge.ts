@@ -13,7 +13,7 @@ const BATCHES_AT_ONCE = 8;
 
 /** The recorded paths that are no longer below the target. Only lists directories; looks at no file. */
 export async function findPurged(manifest: Manifest, targetRoot: string, system: System): Promise<readonly string[]> {
-  await using runner = await prepareJobRunner([targetRoot], system);
+  await using runner = await prepareJobRunner({ roots: [targetRoot] }, system);
   runner.expect(manifest.files, "list");
   const purged: string[] = [];
   const directories = [...manifest.directories()];

@@ -33,6 +33,11 @@ export interface TransferRequest {
   readonly extras?: "keep" | "delete";
   /** `collect`: the outcome names each file that arrived; a million names take some 100 MB. */
   readonly names?: "collect" | "count";
+  /**
+   * The persistent directory and the path that its copy has for programs. Absolute links into one of them lead into the other
+   * when they are transferred.
+   */
+  readonly linkRoots?: { readonly source: string; readonly target: string };
   /** For all bytes of the transfer together. */
   readonly bandwidthLimitBytesPerSecond?: number;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */

@@ -6,6 +6,7 @@ import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
+import type { LinkMaps } from "./jobs/job.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked } from "./linked_selection.ts";
 import { ListFiles } from "./list_files.ts";
@@ -33,7 +34,8 @@ export type {
  * where there is no room for what would be written.
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
-  await using runner = await prepareJobRunner([request.from, parentOf(request.to)], system);
+  const links = await linkMapsOf(request, request.to);
+  await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
   const survey = new Survey(request);
   await using room = new RoomWatch(request, system);
   const directories: DirectoryPlan[] = [];
@@ -98,12 +100,14 @@ async function run(
   system: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
-  const roots = [request.from, parentOf(request.to)];
-  await using runner = await prepareJobRunner(roots, system, request.bandwidthLimitBytesPerSecond);
+  const { bandwidthLimitBytesPerSecond } = request;
+  const to = await prepareRoots(request);
+  const roots = [request.from, to];
+  const links = await linkMapsOf(request, to);
+  await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  const to = await prepareRoots(request);
   await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
   const settings: CopySettings = {
     ...{ from: request.from, to, policy: request.policy, umask: runner.umask },
@@ -215,6 +219,17 @@ function moverFor(
         : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
     ],
   });
+}
+
+/** Absolute links into one side lead into the other there. Both show them as links into the persistent side. */
+async function linkMapsOf({ from, to, policy, linkRoots }: TransferRequest, realTo: string): Promise<LinkMaps> {
+  if (linkRoots === undefined) return {};
+  const { source, target } = linkRoots;
+  const realSource = await Deno.realPath(source).catch(() => source);
+  const persistent = { own: [...new Set([source, realSource])], shown: source };
+  const staged = { own: [...new Set([target, await Deno.realPath(target).catch(() => target)])], shown: source };
+  const [ofFrom, ofTo] = policy === "stage-out" ? [staged, persistent] : [persistent, staged];
+  return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };
 }
 
 /** Makes the root. Throws a CliError where one of the two is inside the other. */

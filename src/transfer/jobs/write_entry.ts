@@ -170,7 +170,10 @@ export class EntryWriter {
     const path = this.#to.pathOf(directory, entry.name);
     if (entry.type === "link") {
       succeeded(
-        yield* this.#makeAgain(pen, () => calls.symlinkat(cString(entry.linkTarget), pen.handle, pen.name)),
+        yield* this.#makeAgain(
+          pen,
+          () => calls.symlinkat(cString(this.#to.writtenTarget(entry.linkTarget)), pen.handle, pen.name),
+        ),
         "symlink",
         path,
       );
