@@ -3,6 +3,7 @@ import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
+import { describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
@@ -188,7 +189,18 @@ async function push(
   const transfer = transferRequest(request, filter, basis);
   const before = await keptBefore(request, facts);
   const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
-  const reported: TransferRequest = { ...transfer, report: (reached) => progress.report(progressOf(reached, "push")) };
+  const reported: TransferRequest = {
+    ...transfer,
+    report: (reached) => progress.report(progressOf(reached, "push")),
+    sourceLock: {
+      deadlineSeconds: settings.lockTimeoutSeconds,
+      deadlineSetting: "lock_timeout_seconds",
+      onWait: (holder) => {
+        const text = `waiting, another push writes to its source ${describe(holder, system)}`;
+        report({ type: "note", subject: variable.name, text });
+      },
+    },
+  };
   const transferred = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };

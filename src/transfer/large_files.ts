@@ -318,7 +318,10 @@ export class LargeFiles {
       if (isPublished) {
         this.#done.push(item);
         this.request.onDone(1, 0);
-      } else this.#outcome.overtaken.push(item);
+      } else {
+        this.request.onDone(0, -copying.doneBytes);
+        this.#outcome.overtaken.push(item);
+      }
     } catch (error) {
       this.#giveUp(copying, error);
     }

@@ -133,6 +133,7 @@ export class RsyncMover implements Mover {
     const isDirect = settings.temporary === "directly";
     const to = isDirect ? settings.to : `${settings.temporary}/rsync-${this.#batches++}`;
     if (!isDirect) await makeParents(to, items, settings, runner);
+    let told = 0;
     const listFile = await lists.write(items.map((item) => `./${pathOf(item)}`));
     const { code, lastWords } = await runRsync(
       {
@@ -141,12 +142,21 @@ export class RsyncMover implements Mover {
         sparse: items.some(({ entry }) => isSparse(entry)) ? "holes" : "none",
       },
       await this.request.rsync(),
-      (files, sizeBytes) => runner.onDone(files, sizeBytes),
+      (_files, sizeBytes) => {
+        told += sizeBytes;
+        runner.onDone(0, sizeBytes);
+      },
       system,
     );
     await lists.remove(listFile);
     if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords);
     const attempt = isDirect ? await this.#checkDirect(items, lastWords) : await this.#publish(items, to, lastWords);
+    // rsync tells what it tried; only what arrived counts.
+    const { missing, overtaken, leftOut } = attempt.outcome;
+    const lost = new Set([...attempt.again, ...missing.map(({ item }) => item), ...overtaken, ...leftOut]);
+    const arrived = items.filter((item) => !lost.has(item));
+    const sizeBytes = arrived.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+    runner.onDone(arrived.length, sizeBytes - told);
     return { ...attempt, code };
   }
 

@@ -1,4 +1,5 @@
 // What a transfer is asked, and what it answers.
+import type { LockRequest } from "../system/lock_holder.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import type { Manifest } from "./manifest.ts";
@@ -38,6 +39,11 @@ export interface TransferRequest {
    * when they are transferred.
    */
   readonly linkRoots?: { readonly source: string; readonly target: string };
+  /**
+   * For a push: the source is locked while something is written there, since two nodes may push to it, each from a scratch of
+   * its own. `onWait` is called once where another push has the lock.
+   */
+  readonly sourceLock?: Pick<LockRequest, "deadlineSeconds" | "deadlineSetting" | "onWait">;
   /** For all bytes of the transfer together. */
   readonly bandwidthLimitBytesPerSecond?: number;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */

@@ -166,7 +166,10 @@ class Copying {
   *#attempt(member: Member, linkTo?: Member): Work<CopyResult | undefined> {
     const attempt: Attempt = { touched: false, doneBytes: 0, isReading: false };
     try {
-      return yield* this.#tryTwice(member, attempt, linkTo);
+      const result = yield* this.#tryTwice(member, attempt, linkTo);
+      // Only what arrived counts.
+      if (result !== undefined && result.kind !== "arrived") this.context.done(0, -attempt.doneBytes);
+      return result;
     } catch (error) {
       this.context.done(0, -attempt.doneBytes);
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
