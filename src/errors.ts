@@ -45,7 +45,7 @@ export class CliError extends Error {
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
     const refusal = systemRefusalOf(details.cause);
-    // Whoever wrote the file, a full disk is one kind of failure.
+    // A full disk is one kind of failure, whichever write found it.
     this.kind = kind === "file-system" && isFullDiskRefusal(refusal) ? "no-space" : kind;
     this.hint = details.hint ?? hintFor(refusal);
     this.lines = details.lines ?? [];

@@ -1,4 +1,4 @@
-// What the operating system refused: recognized in whatever was thrown, with the hint that helps. Pure.
+// What the operating system refused: recognized in every error, with the hint that helps. Pure.
 // Deno 2.6.8 gives no number for most of them (EDQUOT, ESTALE, EIO): its text has one, `(os error 122)`.
 import { shellWord } from "./format.ts";
 

@@ -6,7 +6,7 @@ import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
 /** Splits what was kept into damaged copies, as warnings, and the rest. */
-export function partDamaged(
+export function splitDamaged(
   variable: Variable,
   kept: readonly KeptPath[],
 ): { readonly warnings: StageWarning[]; readonly others: readonly string[] } {

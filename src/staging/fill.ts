@@ -16,7 +16,7 @@ import { progressOf } from "./phase.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
-import { partTruncated } from "./truncated.ts";
+import { splitTruncated } from "./truncated.ts";
 import { transferLimits, type Variable } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
@@ -80,7 +80,7 @@ async function withTruncated(
   outcome: TransferOutcome,
 ): Promise<TransferOutcome> {
   if (way !== "in-place" || baseline !== undefined || outcome.kept.length === 0) return outcome;
-  return { ...outcome, ...await partTruncated(variable, outcome.kept, outcome.manifest) };
+  return { ...outcome, ...await splitTruncated(variable, outcome.kept, outcome.manifest) };
 }
 
 async function transferTwiceIfVanished(

@@ -5,7 +5,7 @@ import { formatFiles, listSome } from "../format.ts";
 import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
 import { isReachable } from "../posix/file_names.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
-import { partDamaged } from "./damaged.ts";
+import { splitDamaged } from "./damaged.ts";
 import type { VariableLayout } from "./layout.ts";
 import { MARKED_KEPT_SCHEMA, type Marker, type MarkerAbsence } from "./marker.ts";
 import type { StageWarning } from "./stage_result.ts";
@@ -83,7 +83,7 @@ export async function keptAfter(
   };
 }
 
-/** The same files: one that was found to be cut off stays known as such, whatever a later comparison says of it. */
+/** The same files: one that was found to be cut off stays known as such: a later comparison sees only that it differs. */
 export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): readonly KeptPath[] {
   const cut = new Set(before.paths.filter(({ reason }) => reason === "truncated").map(({ path }) => path));
   return kept.map((one) => cut.has(one.path) ? { path: one.path, reason: "truncated" } : one);
@@ -104,7 +104,7 @@ async function unsettled({ source, target }: Variable, kept: readonly KeptPath[]
 
 /** What people are told of them, each time. */
 export function keptWarnings(variable: Variable, { paths, others }: KeptFiles): StageWarning[] {
-  const { warnings, others: changed } = partDamaged(variable, paths);
+  const { warnings, others: changed } = splitDamaged(variable, paths);
   const files = changed.length + others;
   if (files === 0) return warnings;
   const more = others === 0 ? "" : ` and ${others} more`;

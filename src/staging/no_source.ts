@@ -16,7 +16,7 @@ import type { StageResult, StageWarning } from "./stage_result.ts";
 import type { Turn } from "./turn.ts";
 import type { Variable } from "./variable.ts";
 
-/** Makes the empty target and records that both sides have nothing. It is our turn, and the source was seen to be missing. */
+/** Makes the empty target and records that both sides have nothing. The caller holds the variable lock and saw no source. */
 export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {
   const { system } = turn;
   const { variable, settings, facts } = request;

@@ -2,7 +2,7 @@
 import type { Progress } from "../events.ts";
 import type { TransferProgress } from "../transfer/transfer.ts";
 
-/** What is transferred: a target nobody has used yet, an update of one, changes to the source. */
+/** What is transferred: a target that no job has used yet, an update of one, changes to the source. */
 export type Work = "first copy" | "update" | "push";
 
 /** The same progress with the word for people. */

@@ -16,7 +16,7 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
-import { partDamaged } from "./damaged.ts";
+import { splitDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import { type KeptFiles, readKept, recordKept, withKnownReasons } from "./kept.ts";
@@ -263,7 +263,7 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
 }
 
 function keptWarnings(variable: Variable, kept: readonly KeptPath[]): StageWarning[] {
-  const { warnings, others } = partDamaged(variable, kept);
+  const { warnings, others } = splitDamaged(variable, kept);
   if (others.length === 0) return warnings;
   return [{
     text: `${formatFiles(others.length)} left as at home, where they are newer or were removed: ${listSome(others)}`,

@@ -52,7 +52,7 @@ async function readAt(file: Deno.FsFile, offset: number, length: number): Promis
  * What a sync without a record kept because it is newer, cut files told apart: they must not be in the record, or a push would
  * take them for changes.
  */
-export async function partTruncated(
+export async function splitTruncated(
   variable: Variable,
   kept: readonly KeptPath[],
   manifest: Manifest,

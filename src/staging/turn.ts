@@ -1,7 +1,6 @@
 // A variable's lock: one job works on it, the others wait, see how far it is, and notice when the lock is taken from them.
 import type { Report } from "../events.ts";
 import { acquireLock, describe, type Lock } from "../system/file_lock.ts";
-import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { type ProgressWatch, watchProgress } from "./herd.ts";
 import { layoutOf } from "./layout.ts";
@@ -37,6 +36,8 @@ export async function waitForTurn(
     },
     progress: () => watch?.latest(),
   }, system);
+  // Loaded only when there is work: a start with everything fresh does not need it.
+  const { sweepDirectory } = await import("../system/sweep.ts");
   await sweepDirectory(settings.cacheRoot);
   return {
     system: { ...system, signal: AbortSignal.any([system.signal, lock.lost]) },

@@ -4,7 +4,7 @@
 export interface ProcessName {
   readonly host: string;
   readonly pid: number;
-  /** The inode of /proc/PID/ns/pid (namespaces(7)): a job in a namespace of its own counts its processes anew. */
+  /** The inode of /proc/PID/ns/pid (namespaces(7)): a job in a namespace of its own numbers its processes from 1. */
   readonly pidNamespace?: number;
 }
 

@@ -1,4 +1,4 @@
-// Errors that no code waits for: a promise nobody awaits, a timer, an end that never comes. By default the runtime prints them
+// Errors that no code waits for: a promise that is not awaited, a timer, an end that never comes. By default the runtime prints them
 // and ends the process, and a shell that evaluates its empty output goes on as if all were well.
 
 /**

@@ -121,8 +121,8 @@ async function askSource(
 }
 
 /** A sync takes a source without a parent for one that is not mounted: the parent is made, if the person wants it. */
-async function hasParent(place: string, { prompt }: Conversation["context"]): Promise<boolean> {
-  const parent = place.slice(0, place.lastIndexOf("/")) || "/";
+async function hasParent(directory: string, { prompt }: Conversation["context"]): Promise<boolean> {
+  const parent = directory.slice(0, directory.lastIndexOf("/")) || "/";
   if (await Deno.stat(parent).then(({ isDirectory }) => isDirectory, () => false)) return true;
   const message = `${parent} does not exist either. Make it now?`;
   if (!await prompt.confirm({ message, initial: true })) return false;

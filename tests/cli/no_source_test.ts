@@ -106,7 +106,7 @@ Deno.test("files on scratch without any record, and no source: nothing tells wha
   assert.match(run.stderr, /nothing tells whether it held files/);
 });
 
-Deno.test("a source that is a link to nothing is not made anew", async () => {
+Deno.test("a source that is a link to nothing is refused", async () => {
   await using world = await makeNewWorld();
   await Deno.symlink("/nowhere/torch", world.path(SOURCE));
   const run = await world.run(["sync"]);

@@ -1,10 +1,14 @@
 // What killed processes leave behind: who made it can be told by the name alone, and only that is ever swept.
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
+import { waitingCalls } from "../../src/posix/calls.ts";
 import { sweepDirectory } from "../../src/system/sweep.ts";
 import { isAbandoned, parseTemporaryName, temporaryBeside, temporaryName } from "../../src/system/temporary_name.ts";
 
 const DEAD = 99_999_999;
+
+// libc stays loaded once a removal needs it; loaded before the tests it is no leak of theirs.
+waitingCalls();
 
 async function withDirectory(work: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "euler-files-names-" });

@@ -1,4 +1,4 @@
-// What the operating system refuses is recognized whatever threw it, and has a hint; a mistake of ours is not taken for it.
+// What the operating system refuses is recognized in every error, and has a hint; a mistake of ours is not taken for it.
 import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
 import { CliError, isFullDiskRefusal, knownError, messageOf, systemRefusalOf } from "../src/errors.ts";
@@ -29,7 +29,7 @@ Deno.test("each has a sentence, the call where it is known, and a hint", () => {
   }
 });
 
-Deno.test("a full disk is one kind of failure, whoever found it", () => {
+Deno.test("a full disk is one kind of failure, whichever write found it", () => {
   const cause = new Error("No space left on device (os error 28)");
   assert.equal(new CliError("file-system", "Cannot write", { cause }).kind, "no-space");
   assert.equal(new CliError("config", "Cannot write", { cause }).kind, "config");
