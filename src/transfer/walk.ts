@@ -70,6 +70,7 @@ export async function walkTrees(
   receiver: WalkReceiver,
   runner: JobRunner,
 ): Promise<void> {
+  runner.select(request.selection);
   const walk = new Walk(request, receiver, runner);
   await walk.run();
 }
@@ -138,7 +139,7 @@ class Walk {
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     if (!this.#mayPassOver) return false;
     const block = this.request.baseline?.blocks().get(directory);
-    const from = this.#taking(directory, listings.from.entries.get(directory));
+    const from = listings.from.entries.get(directory);
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
@@ -176,8 +177,8 @@ class Walk {
     };
     const all = { from: side("from"), to: side("to") };
     const listed = {
-      from: this.#taking(directory, all.from) ?? EMPTY_LISTING,
-      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to) ?? EMPTY_LISTING,
+      from: all.from,
+      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to, "to") ?? EMPTY_LISTING,
     };
     if (directory === "" && ("unreadable" in listed.from || self("from") === undefined)) {
       const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
@@ -212,14 +213,20 @@ class Walk {
     }
   }
 
+  /** Whether listings of a side come without what is excluded. What is to be deleted has to be seen. */
+  #isSelected(side: Side): boolean {
+    const { selection, rules } = this.request;
+    return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+  }
+
   /** The names of a listing that take part. */
-  #taking(directory: string, listing: Listing | undefined): Listing | undefined {
+  #taking(directory: string, listing: Listing | undefined, side: Side): Listing | undefined {
     const { selection } = this.request;
-    if (selection === undefined || listing === undefined || "unreadable" in listing) return listing;
+    if (selection === undefined || this.#isSelected(side)) return listing;
+    if (listing === undefined || "unreadable" in listing) return listing;
     const isTaken = ({ name, type }: Entry) =>
       selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
-    // Most directories have nothing that is excluded, and then no list has to be made.
-    return listing.entries.every(isTaken) ? listing : listing.only(listing.entries.filter(isTaken));
+    return listing.only(listing.entries.filter(isTaken));
   }
 
   /** What the receiving side has that is excluded, where the user wants that deleted. */
@@ -267,7 +274,8 @@ class Walk {
   async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {
     const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
     if (directories.length === 0) return NOTHING;
-    return await listDirectories({ root: this.request[side]!, facts }, directories, this.runner);
+    const names = this.#isSelected(side) ? "those that take part" : "all";
+    return await listDirectories({ root: this.request[side]!, facts, names }, directories, this.runner);
   }
 }
 

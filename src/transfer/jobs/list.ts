@@ -1,4 +1,5 @@
 // The jobs that look: what is in directories, and what has the given paths.
+import { joinName } from "../../posix/file_names.ts";
 import { isMissing, listDirectory, listKinds, statusOf, statusOfDirectory, targetOf } from "../../posix/list.ts";
 import { cString, isNoDirectory, type Tree } from "../../posix/tree.ts";
 import { type FileKind, type FileStatus, readStatusAt } from "../../posix/status.ts";
@@ -14,6 +15,8 @@ export interface ListRequest {
   /** `names`: names and kinds only; nothing is asked of the server for a name. `itself`: the directories, not what is in them. */
   readonly facts: "full" | "names" | "itself";
   readonly directories: readonly string[];
+  /** `those that take part`: names that the selection of the transfer excludes are left out. */
+  readonly names?: "all" | "those that take part";
 }
 
 /**
@@ -37,11 +40,15 @@ export type DirectoryAnswer = ListedText | { readonly unreadable: string };
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
   const answers: DirectoryAnswer[] = [];
   const tree = context.tree(request.root);
+  const selection = request.names === "those that take part" ? context.selection : undefined;
   await context.runAll(request.directories.map(function* (directory, index): Work<void> {
+    const isWanted = (name: string, isDirectory: boolean) =>
+      name !== UNFINISHED &&
+      (selection === undefined || selection.includes(joinName(directory, name), isDirectory ? "directory" : "other"));
     try {
       answers[index] = request.facts === "names"
-        ? yield* listNames(tree, directory)
-        : yield* listFully(tree, directory, request.facts);
+        ? yield* listNames(tree, directory, isWanted)
+        : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
       answers[index] = { unreadable: messageOf(error) };
     }
@@ -49,15 +56,22 @@ export async function runList(request: ListRequest, context: JobContext): Promis
   return answers;
 }
 
-function* listFully(tree: Tree, directory: string, facts: "full" | "itself"): Work<ListedText> {
+type IsWanted = (name: string, isDirectory: boolean) => boolean;
+
+function* listFully(
+  tree: Tree,
+  directory: string,
+  facts: "full" | "itself",
+  isWanted: IsWanted,
+): Work<ListedText> {
   let records = "";
   let rest = "";
   let directories = 0;
   let linked = 0;
   if (facts === "full") {
     yield* listDirectory(tree, directory, (name, view, start, linkTarget) => {
-      if (name === UNFINISHED) return;
       const status = readStatusAt(view, start);
+      if (!isWanted(name, status.kind === "d")) return;
       records += `${name}//${linkTarget}\0${stateOf(status)}\0`;
       rest += `${restOf(status)}\0`;
       if (status.kind === "d") directories++;
@@ -68,12 +82,12 @@ function* listFully(tree: Tree, directory: string, facts: "full" | "itself"): Wo
   return { self: `${stateOf(self)}\0${restOf(self)}\0`, records, rest, directories, linked };
 }
 
-function* listNames(tree: Tree, directory: string): Work<ListedText> {
+function* listNames(tree: Tree, directory: string, isWanted: IsWanted): Work<ListedText> {
   let records = "";
   let rest = "";
   let directories = 0;
   yield* listKinds(tree, directory, (name, kind) => {
-    if (name === UNFINISHED) return;
+    if (!isWanted(name, kind === "d")) return;
     records += `${name}//\0${letterOf(kind)}\0`;
     rest += "\0";
     if (kind === "d") directories++;
