@@ -1,5 +1,5 @@
 // Golden files: help texts, schemas and what shells evaluate, as they are, so that a change to them is seen in review.
-// `scripts/deno task golden` writes them; tests/golden_test.ts compares.
+// `scripts/deno task golden` writes them; tests/golden_unit_test.ts compares.
 import type { AnyCommand } from "../src/command.ts";
 import { loadCatalogue } from "../src/cli/app.ts";
 import { commandHelp, programHelp } from "../src/cli/help.ts";

@@ -28,6 +28,8 @@ const UNSTABLE_PACKAGES = ["apptainer", "libc6", "libseccomp2", "libsqlite3-0"];
 /** Where the newer libraries go: beside those of the system, for Apptainer alone. */
 const LIBRARIES = "/opt/euler-files-apptainer/lib";
 
+const NO_NAMESPACES = "user namespaces not permitted";
+
 /** Directories of the base image that no test needs; each file less is unpacked less often. */
 const NEEDLESS = [
   "usr/share/{doc,man,locale,info,zoneinfo,perl,perl5,bash-completion,i18n,lintian}",
@@ -51,11 +53,19 @@ export interface ContainerWorkshop {
 /** The workshop, or why there is none. Looks only. */
 export async function findWorkshop(): Promise<ContainerWorkshop | string> {
   if (Deno.uid() !== 0) return "only root can change to the user who builds";
+  if (!await mayMakeNamespaces()) return NO_NAMESPACES;
   if (!isInstalled("apptainer")) return "apptainer not installed";
   const user = await userIds();
   if (user === undefined) return `there is no user ${USER}`;
   if (!await hasBaseImage()) return "no base image was made";
   return { ...user, baseImage: `${store()}/base.sif`, ociLayout: `${store()}/oci` };
+}
+
+/** Whether a user without rights may make a user namespace and mount in it, as Apptainer does. Containers often forbid it. */
+async function mayMakeNamespaces(): Promise<boolean> {
+  const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+  const trial = ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"];
+  return await must(["setpriv", ...nobody, ...trial]).then(() => true, () => false);
 }
 
 async function hasBaseImage(): Promise<boolean> {
@@ -116,6 +126,8 @@ async function getUv(): Promise<void> {
 
 async function makeWorkshop(): Promise<void> {
   if (Deno.uid() !== 0) throw new Error("only root may install");
+  // Without them Apptainer starts nothing, so its download is spared.
+  if (!await mayMakeNamespaces()) throw new Error(NO_NAMESPACES);
   if (!isInstalled("apt-get") || !isInstalled("dpkg")) throw new Error("no apt-get here");
   if (await output(["dpkg", "--print-architecture"]) !== "amd64") throw new Error("only for amd64");
   const absent = Object.keys(PROGRAMS).filter((name) => !isInstalled(name));

@@ -101,6 +101,8 @@ export interface Command<F extends Fields = Fields, A extends Answer = Answer> {
   readonly answer: GenericSchema;
   /** `evaluated`: a shell runs what stands on stdout, so every failure must end it with a statement that fails. */
   readonly stdoutUse?: "evaluated" | "data";
+  /** What is evaluated comes after work that takes time: a process that is killed meanwhile must leave a text that fails. */
+  readonly framed?: true;
   /** A JSON payload without any field's name is the value of this field (`init` takes a bare config). */
   readonly bareInput?: keyof F & string;
   /** Fills in what is missing by asking. Called only when `context.interactive`. */

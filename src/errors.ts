@@ -1,5 +1,7 @@
 // What a person can act on. Everything else that is thrown is a bug, and cli/run.ts says so.
-import { shellWord } from "./format.ts";
+import { hintFor, isFullDiskRefusal, ownRefusalOf, systemRefusalOf } from "./os_error.ts";
+
+export { isFullDiskRefusal, type SystemRefusal, systemRefusalOf } from "./os_error.ts";
 
 /**
  * Each kind of failure with the exit code scripts see (2: what was asked or configured is wrong; 1: the work failed)
@@ -42,8 +44,10 @@ export class CliError extends Error {
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
-    this.kind = kind;
-    this.hint = details.hint ?? hintFor(systemRefusalOf(details.cause));
+    const refusal = systemRefusalOf(details.cause);
+    // A full disk is one kind of failure, whichever write found it.
+    this.kind = kind === "file-system" && isFullDiskRefusal(refusal) ? "no-space" : kind;
+    this.hint = details.hint ?? hintFor(refusal);
     this.lines = details.lines ?? [];
   }
 
@@ -82,29 +86,6 @@ export class OutputLost extends Error {
   }
 }
 
-/** What the kernel refused: its words, its number (errno(3)) and what was tried, such as `open '/x'`. */
-export interface SystemRefusal {
-  readonly words: string;
-  readonly errno: number;
-  readonly call: string | undefined;
-}
-
-/** Reads Deno's text for it, `Permission denied (os error 13): open '/x'`: nothing else tells the number (2.6.8). */
-export function systemRefusalOf(error: unknown): SystemRefusal | undefined {
-  const [, words, errno, call] = /^(.+?) \(os error (\d+)\)(?:: (.*))?$/s.exec(
-    error instanceof Error ? error.message : "",
-  ) ?? [];
-  return words === undefined ? undefined : { words, errno: Number(errno), call };
-}
-
-/** ENOSPC and EDQUOT. */
-const FULL_DISK_ERRNOS: readonly number[] = [28, 122];
-
-/** Whether a refusal means that the disk or a quota is full. */
-export function isFullDiskRefusal(refusal: SystemRefusal | undefined): boolean {
-  return refusal !== undefined && FULL_DISK_ERRNOS.includes(refusal.errno);
-}
-
 /**
  * What the kernel refused, behind a sentence that names no path: its words and the call. Undefined for anything else
  * that was thrown: that is a bug, and has to be seen as one.
@@ -113,19 +94,16 @@ export function systemError(sentence: string, error: unknown): CliError | undefi
   const refusal = systemRefusalOf(error);
   if (refusal === undefined) return undefined;
   const call = refusal.call === undefined ? "" : `: ${refusal.call}`;
-  const kind = isFullDiskRefusal(refusal) ? "no-space" : "file-system";
-  return new CliError(kind, `${sentence}: ${refusal.words}${call}`, { cause: error });
+  const hint = hintFor(refusal) ?? "look whether the directories are there and can be used: `euler-files status`";
+  return new CliError("file-system", `${sentence}: ${refusal.words}${call}`, { cause: error, hint });
 }
 
-function hintFor(refusal: SystemRefusal | undefined): string | undefined {
-  if (isFullDiskRefusal(refusal)) return "make room there and run the command again";
-  const path = /'(\/[^']+)'/.exec(refusal?.call ?? "")?.[1];
-  if (path === undefined) return undefined;
-  const parent = path.slice(0, path.lastIndexOf("/")) || "/";
-  return `look at both: ls -ld ${shellWord(parent)} ${shellWord(path)}`;
+/** An error a person can act on: a CliError as it is, what the kernel refused behind the sentence; else undefined. */
+export function knownError(sentence: string, error: unknown): CliError | undefined {
+  return error instanceof CliError ? error : systemError(sentence, error);
 }
 
 /** The words of anything thrown, for a sentence that names the path: no class name, no number, no stack. */
 export function messageOf(error: unknown): string {
-  return systemRefusalOf(error)?.words ?? (error instanceof Error ? error.message : String(error));
+  return ownRefusalOf(error)?.words ?? (error instanceof Error ? error.message : String(error));
 }

@@ -3,6 +3,8 @@ import * as v from "valibot";
 import type { Context } from "./command.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { formatAge, formatDuration, formatFiles, formatSize, printable } from "./format.ts";
+import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
+import { NO_SOURCE_YET } from "./staging/freshness.ts";
 import type { StagePlan } from "./staging/plan.ts";
 import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
@@ -27,6 +29,7 @@ export const SYNC_RESULT_SCHEMA = v.object({
     v.array(NAMED_FILE_SCHEMA),
     v.description("Files that were changed on scratch and left as they are there"),
   ),
+  ...MOVED_FILES_FIELDS,
   warnings: v.array(v.string()),
 });
 
@@ -41,14 +44,24 @@ export interface SyncItem {
   readonly failure?: Failure;
 }
 
+/** How much is told: `details` names every file that moves. */
+export type Extent = "details" | "in short";
+
 /** The part of a variable that was staged, or could not be. */
-export function stagedItem(variable: Variable, result: StageResult): SyncItem {
+export function stagedItem(variable: Variable, result: StageResult, extent: Extent): SyncItem {
   const base = resultBase(variable);
   if (result.status === "skipped") {
     return {
       variable,
       usable: true,
-      result: { ...base, status: "skipped", reason: "fresh", age_seconds: result.ageSeconds },
+      result: {
+        ...base,
+        status: "skipped",
+        reason: "fresh",
+        age_seconds: result.ageSeconds,
+        kept: result.kept.map(({ path, reason }) => ({ path, reason })),
+        warnings: result.warnings.map(({ text }) => text),
+      },
     };
   }
   if (result.status === "synced") {
@@ -67,6 +80,23 @@ export function stagedItem(variable: Variable, result: StageResult): SyncItem {
         seconds: outcome.seconds,
         missing: listMissing(outcome),
         kept: outcome.kept.map(({ path, reason }) => ({ path, reason })),
+        ...(extent === "details" ? movedFields(outcome) : {}),
+        warnings: result.warnings.map(({ text }) => text),
+      },
+    };
+  }
+  if (result.status === "no-source-yet") {
+    return {
+      variable,
+      usable: true,
+      result: {
+        ...base,
+        status: "synced",
+        complete: true,
+        reason: NO_SOURCE_YET,
+        files_transferred: 0,
+        bytes_transferred: 0,
+        files_deleted: 0,
         warnings: result.warnings.map(({ text }) => text),
       },
     };
@@ -93,9 +123,15 @@ export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
         reason: plan.reason,
         files_transferred: plan.files,
         bytes_transferred: plan.bytes,
-        files_deleted: plan.deletions,
+        files_deleted: plan.deletions.length,
+        kept: plan.kept.map(({ path, reason }) => ({ path, reason })),
+        ...movedFields({ transferred: plan.transfers, deleted: plan.deletions }),
       },
     };
+  }
+  if (plan.status === "no-source-yet") {
+    const counts = { files_transferred: 0, bytes_transferred: 0, files_deleted: 0 };
+    return { variable, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
   }
   const failure = failureOf(variable.name, plan.error);
   return plan.status === "source-missing"
@@ -119,11 +155,12 @@ const NAMED_FILES = 10;
 export function tellStaged(
   { variable, result: told }: SyncItem,
   result: StageResult,
-  extent: "details" | "in short",
+  extent: Extent,
   context: Context,
 ): void {
   const subject = variable.name;
   if (result.status === "skipped") {
+    for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
     context.report({ type: "done", subject, outcome: "idle", text });
   } else if (result.status === "synced") {
@@ -144,13 +181,33 @@ export function tellStaged(
     const text = `${moved}${removed}${lacks} in ${formatDuration(seconds)} (${engine})`;
     const outcome = result.completeness === "complete" ? "good" : "incomplete";
     context.report({ type: "done", subject, outcome, text });
+    if (extent === "details") tellMoved(result.outcome, "all", subject, context.report);
+  } else if (result.status === "no-source-yet") {
+    for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
+    const text = `${NO_SOURCE_YET}: an empty directory is exported, and a push makes the source`;
+    context.report({ type: "done", subject, outcome: "good", text });
   } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
 }
 
+/** Tells people what would become of a variable; `details` names every file. */
+export function tellPlanned({ variable, failure }: SyncItem, plan: StagePlan, extent: Extent, context: Context): void {
+  const subject = variable.name;
+  context.report({
+    type: "done",
+    subject,
+    outcome: failure === undefined ? "idle" : "bad",
+    text: describePlan(plan),
+  });
+  if (plan.status !== "would-sync") return;
+  const moved = { transferred: plan.transfers, deleted: plan.deletions };
+  tellMoved(moved, extent === "details" ? "all" : "some", subject, context.report);
+}
+
 /** What would be done with a variable, in a line. */
-export function describePlan(plan: StagePlan): string {
+function describePlan(plan: StagePlan): string {
   if (plan.status === "skipped") return "fresh, would be left alone";
+  if (plan.status === "no-source-yet") return `${NO_SOURCE_YET}: an empty directory would be exported`;
   if (plan.status !== "would-sync") return "can't be staged";
-  const deletions = plan.deletions === 0 ? "" : `, ${formatFiles(plan.deletions)} would be removed`;
+  const deletions = plan.deletions.length === 0 ? "" : `, ${formatFiles(plan.deletions.length)} would be removed`;
   return `${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied${deletions}: ${plan.reason}`;
 }

@@ -4,10 +4,12 @@ import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { saysDiskIsFull } from "../os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../venv/measure.ts";
 import { VERSION } from "../version.ts";
@@ -138,6 +140,7 @@ export async function buildImage(
         text: `waiting: it is being built ${describe(holder, system)}`,
       }),
   }, system);
+  await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
@@ -241,7 +244,7 @@ async function carryOut(
 /** What Apptainer's words mean for the person, for the failures that clusters are known for. */
 function buildFailure(apptainer: Apptainer, code: number, lines: readonly string[]): CliError {
   const said = lines.join("\n");
-  const full = /no space left on device|disk quota exceeded/i.test(said);
+  const full = saysDiskIsFull(said);
   const hint = full
     ? "make room, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
     : /subuid|subgid|uid mapping|newuidmap|fakeroot.*(not|fail)/i.test(said)

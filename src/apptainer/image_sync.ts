@@ -6,6 +6,7 @@ import type { Report } from "../events.ts";
 import { formatSize } from "../format.ts";
 import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { checkRoom } from "../transfer/room.ts";
 import { isRecorded } from "./inputs.ts";
@@ -134,6 +135,7 @@ export async function syncImage(
     onWait: (holder) =>
       report({ type: "note", subject: name, text: `waiting: it is being synced ${describe(holder, system)}` }),
   }, system);
+  await sweepDirectory(facts.scratch.directory);
   const now = await observeImage(setting, name, system.env);
   if (now.source === undefined) throw sourceMissing(now);
   if (mode !== "force" && imageFreshness(now) === "fresh") return done("skipped");

@@ -3,6 +3,8 @@ import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts"
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { DoneOutcome, Event } from "../events.ts";
 import { jsonText } from "../json_text.ts";
+import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
+import { shortenMessage } from "../shorten.ts";
 import type { System } from "../system/system.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
@@ -20,6 +22,7 @@ export class Output {
   readonly #progress: ProgressDisplay | undefined;
   /** What programs said last, so that an error doesn't say it again. */
   #shown = "";
+  #frame: "none" | "open" = "none";
 
   constructor(
     options: { system: System; audience: Audience; styles: Styles; details: boolean },
@@ -41,7 +44,7 @@ export class Output {
       this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
     } else if (event.type === "output") {
       this.#shown = (this.#shown + event.text).slice(-SHOWN_CHARACTERS);
-      this.#say(event.text);
+      this.#print(event.text);
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
     } else if (event.type === "progress") {
@@ -50,6 +53,12 @@ export class Output {
       this.#progress?.finish(event.subject);
       this.#say(`${doneMark(event.outcome, this.#styles.stderr, this.#system.env)} ${event.subject}  ${event.text}\n`);
     }
+  }
+
+  /** Opens the frame around what a shell evaluates: a process that dies before it is closed leaves no valid text. */
+  openFrame(): void {
+    this.#system.stdout.write(FRAME_START);
+    this.#frame = "open";
   }
 
   /** Takes the progress off the terminal. Call it before anything else is written there. */
@@ -64,8 +73,8 @@ export class Output {
     const rendered: Rendered = command.render(answer, this.#styles, request);
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
-    if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(rendered.stderr);
-    if (rendered.stdout !== undefined && rendered.stdout !== "") this.#system.stdout.write(rendered.stdout);
+    if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(shortenMessage(rendered.stderr));
+    this.#write(rendered.stdout ?? "");
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
       this.#system.stderr.write(rendered.aside);
     }
@@ -77,13 +86,23 @@ export class Output {
     if (this.#audience === "json") {
       this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
     } else {
-      this.#system.stderr.write(errorText(error, this.#styles.stderr, this.#shown));
-      if (options.evaluated) this.#system.stdout.write("false;\n");
+      this.#system.stderr.write(shortenMessage(errorText(error, this.#styles.stderr, this.#shown)));
+      if (options.evaluated) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
   }
 
+  #write(text: string): void {
+    const end = this.#frame === "open" ? FRAME_END : "";
+    this.#frame = "none";
+    if (end + text !== "") this.#system.stdout.write(end + text);
+  }
+
   #say(text: string): void {
+    this.#print(shortenMessage(text));
+  }
+
+  #print(text: string): void {
     if (this.#progress !== undefined) this.#progress.printAbove(text);
     else this.#system.stderr.write(text);
   }
@@ -105,7 +124,11 @@ export function errorDocument(error: unknown): Record<string, unknown> {
     const { message, hint } = error;
     return { type: "KeyboardInterrupt", kind: "interrupted", message, ...(hint === undefined ? {} : { hint }) };
   }
-  return { type: ERROR_KINDS.bug.type, kind: "bug", message: messageOf(error) };
+  return { type: ERROR_KINDS.bug.type, kind: "bug", message: bugMessage(error) };
+}
+
+function bugMessage(error: unknown): string {
+  return `Cannot go on after an internal error: ${messageOf(error)}`;
 }
 
 function errorText(error: unknown, style: Style, shown: string): string {
@@ -116,7 +139,7 @@ function errorText(error: unknown, style: Style, shown: string): string {
     return `${head} ${error.message}\n${lines}${hintText(error.hint, style)}`;
   }
   const stack = error instanceof Error ? error.stack ?? "" : "";
-  return `${head} ${messageOf(error)}\nThis is a bug in euler-files. Please report it with these lines:\n${stack}\n`;
+  return `${head} ${bugMessage(error)}\nThis is a bug in euler-files. Please report it with these lines:\n${stack}\n`;
 }
 
 function warningText(event: Event & { type: "warning" }, style: Style): string {

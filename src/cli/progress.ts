@@ -2,6 +2,7 @@
 import type { Style } from "../command.ts";
 import type { Progress } from "../events.ts";
 import type { System } from "../system/system.ts";
+import { padTo, shortenTo, textWidth } from "../shorten.ts";
 import { describeProgress, follow, type Track } from "./progress_line.ts";
 
 /** Draws progress until it is closed. */
@@ -18,6 +19,9 @@ const LOG_INTERVAL_SECONDS = 30;
 
 /** A terminal is redrawn at most this often; more would only cost time. */
 const REDRAW_MILLISECONDS = 100;
+
+/** The most of a line that names may take, where they are long. */
+const LARGEST_NAME_SHARE = 0.4;
 
 /** A display that fits the stream. */
 export function createProgressDisplay(system: System, style: Style): ProgressDisplay {
@@ -105,7 +109,8 @@ class LiveDisplay implements ProgressDisplay {
       this.#draw ??= createLogUpdate(terminal as never, { showCursor: true }) as DrawLines;
       this.#redraw();
     };
-    void load();
+    // A display that cannot be loaded is no reason to end the work.
+    load().catch(() => {});
   }
 
   #redraw(): void {
@@ -113,11 +118,14 @@ class LiveDisplay implements ProgressDisplay {
     const now = this.system.now();
     // The terminal's last column stays free: some break the line as soon as it is full.
     const columns = this.system.stderr.columns - 1;
-    const width = Math.max(...[...this.#tracks.keys()].map((subject) => subject.length));
+    const longest = Math.max(...[...this.#tracks.keys()].map(textWidth));
+    // One long name must not take the columns of all.
+    const width = Math.min(longest, Math.max(1, Math.floor(columns * LARGEST_NAME_SHARE)));
     const lines = [...this.#tracks].map(([subject, track]) => {
-      const progress = describeProgress(track, now, columns - width - 2);
-      return `${subject.padEnd(width)}  ${progress}`.slice(0, columns);
+      const name = padTo(shortenTo(subject, width), width);
+      const progress = shortenTo(describeProgress(track, now, columns - width - 2), columns - width - 2);
+      return `${this.style.cyan(name)}  ${progress}`;
     });
-    this.#draw(lines.map((line) => this.style.cyan(line.slice(0, width)) + line.slice(width)).join("\n"));
+    this.#draw(lines.join("\n"));
   }
 }

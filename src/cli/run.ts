@@ -1,7 +1,8 @@
 // One command's life: find it, read its request, run it, print the answer, say the exit code. The only place that catches all.
 import type { AnyCommand, Context, Prompt } from "../command.ts";
-import { CliError, OutputLost } from "../errors.ts";
+import { CliError, knownError, OutputLost } from "../errors.ts";
 import { NO_OPTIONS } from "../global_options.ts";
+import { FAILING_STATEMENT } from "../shell/evaluated.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../version.ts";
 import { COMMANDS } from "./app.ts";
@@ -22,13 +23,33 @@ export async function run(argv: readonly string[], system: System): Promise<numb
     details: isSet(words, "--verbose"),
   });
   // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
-  const stage: Stage = { command: undefined, evaluated: !system.stdout.isTerminal };
+  const stage: Stage = { words: undefined, command: undefined, evaluated: !system.stdout.isTerminal };
   try {
-    return await runTarget(findTarget(argv), stage, output, system);
+    return await Promise.race([runTarget(findTarget(argv), stage, output, system), failUncaught(system)]);
   } catch (error) {
     if (error instanceof OutputLost) throw error;
-    return output.failure(error, stage);
+    const sentence = `Cannot complete \`euler-files${stage.words === undefined ? "" : ` ${stage.words}`}\``;
+    return output.failure(knownError(sentence, error) ?? error, stage);
   }
+}
+
+/** After an error that no code waits for, the work has so long to clean up. It may never end by itself. */
+const CLEAN_UP_MILLISECONDS = 2000;
+
+/** Waiting for late rejections takes 2.3 ms: a start with everything fresh does not pay for it. */
+const WORTH_A_WAIT_MILLISECONDS = 20;
+
+/** Deno tells of a rejection that no code handles before the second turn of its event loop. */
+async function lateRejections(): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Rejects with an error that no code waits for, when the work has had its time to end. */
+function failUncaught({ uncaught }: System): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () => setTimeout(() => reject(uncaught.reason), CLEAN_UP_MILLISECONDS);
+    uncaught.addEventListener("abort", fail, { once: true });
+  });
 }
 
 /** Whether a switch was given, as itself or as its letter among others (`-qy`). */
@@ -38,6 +59,8 @@ function isSet(words: readonly string[], flag: string): boolean {
 }
 
 interface Stage {
+  /** The words that call the command. */
+  words: string | undefined;
   command: string | undefined;
   evaluated: boolean;
 }
@@ -51,10 +74,11 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
     const help = await (await import("./help.ts")).programHelp(target.group);
     (target.asked ? system.stdout : system.stderr).write(help);
     // A bare `euler-files` did nothing: a script that meant something else must notice.
-    if (!target.asked && stage.evaluated) system.stdout.write("false;\n");
+    if (!target.asked && stage.evaluated) system.stdout.write(FAILING_STATEMENT);
     return target.asked ? 0 : 2;
   }
   const command = await COMMANDS[target.name]!.load();
+  stage.words = target.name;
   stage.command = target.name.replaceAll(" ", "-");
   stage.evaluated = command.stdoutUse === "evaluated";
   const { given, options, helpAsked } = await parse(command, target.rest);
@@ -66,10 +90,13 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   const fromJson = options.inputJson === undefined
     ? {}
     : fieldsFromJson(command, await readInputJson(options.inputJson, system));
+  if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
   if (context.interactive && command.ask !== undefined) request = await command.ask(request, context);
+  const started = performance.now();
   const answer = await command.run(request, context);
+  if (performance.now() - started > WORTH_A_WAIT_MILLISECONDS) await lateRejections();
   system.signal.throwIfAborted();
   output.answer(command, answer, request);
   return answer.exit_code ?? (answer.ok ? 0 : 1);

@@ -1,7 +1,7 @@
 // `euler-files apptainer fixup`: makes moved environments work at the place where they are.
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../command.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, knownError } from "../errors.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 import { text, toggle } from "../fields.ts";
 import { formatFiles } from "../format.ts";
@@ -64,9 +64,8 @@ export default defineCommand({
           : await lockVenv(venv.path, deadline, system, (text) => report({ type: "note", subject: venv.name, text }));
         results.push(await fixOne(venv, request.dryRun ? "plan" : "apply"));
       } catch (error) {
-        const known = error instanceof CliError
-          ? error
-          : new CliError("file-system", messageOf(error), { cause: error });
+        const known = knownError(`Cannot fix "${venv.name}"`, error);
+        if (known === undefined) throw error;
         failures.push(failureOf(venv.name, known));
         results.push({ name: venv.name, status: "failed", fixed_files: 0, files: [] });
       }

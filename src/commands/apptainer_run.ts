@@ -4,7 +4,7 @@ import { type Answer, type Command, type Context, defineCommand } from "../comma
 import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
 import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
-import { CliError } from "../errors.ts";
+import { CliError, knownError } from "../errors.ts";
 import { list, text, toggle } from "../fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
@@ -143,10 +143,11 @@ async function bringImage(
     }
     return { image: facts.scratch.target, synced: status === "synced" };
   } catch (error) {
-    const scratchFailed = error instanceof CliError && ["no-space", "file-system", "config"].includes(error.kind);
+    const known = knownError(`Cannot use scratch`, error);
+    const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
     const places = placesOf(setting, name);
     if (!scratchFailed || !await Deno.stat(places.sif).then(() => true, () => false)) throw error;
-    report({ type: "warning", subject: name, text: `${error.message}; running it from the store, which is slower` });
+    report({ type: "warning", subject: name, text: `${known.message}; running it from the store, which is slower` });
     return { image: places.sif, synced: false };
   }
 }

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Answer, defineCommand } from "../command.ts";
 import { type ImageResult, syncImage } from "../apptainer/image_sync.ts";
 import { loadSetting, selectImages } from "../apptainer/setting.ts";
-import { CliError } from "../errors.ts";
+import { knownError } from "../errors.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 import { list, toggle } from "../fields.ts";
 import { formatDuration, formatSize } from "../format.ts";
@@ -64,9 +64,10 @@ export default defineCommand({
         report({ type: "done", subject: name, ...describe(synced, (system.now() - started) / 1000) });
         return { result: resultOf(name, synced) };
       } catch (error) {
-        if (!(error instanceof CliError)) throw error;
-        report({ type: "done", subject: name, outcome: "bad", text: error.message });
-        return { failure: failureOf(name, error) };
+        const known = knownError(`Cannot sync the image "${name}"`, error);
+        if (known === undefined) throw error;
+        report({ type: "done", subject: name, outcome: "bad", text: known.message });
+        return { failure: failureOf(name, known) };
       }
     });
     const failures = items.flatMap((item): Failure[] => "failure" in item && item.failure ? [item.failure] : []);

@@ -5,6 +5,7 @@ import { type ResolvedVariable } from "../config/resolve.ts";
 import { filterField, filterRules } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
 import { mapAtOnce } from "../pool.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
@@ -22,6 +23,7 @@ const FIELDS = {
   dryRun: toggle("Show what would be pushed and change nothing"),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
+  verbose: toggle("Name each file that is pushed", { short: "-v" }),
 };
 
 type PushCommandRequest = RequestOf<typeof FIELDS>;
@@ -39,6 +41,7 @@ const RESULT_SCHEMA = v.object({
   kept: v.array(NAMED_FILE_SCHEMA),
   /** Files that did not come home, and why. */
   missing: v.array(NAMED_FILE_SCHEMA),
+  ...MOVED_FILES_FIELDS,
   warnings: v.array(v.string()),
 });
 
@@ -81,6 +84,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const settings = stagingSettings(resolved, "stage-out", {
+    names: request.verbose ? "collect" : "count",
     engine: request.engine,
     filter: filterRules(request.filter),
   });
@@ -89,7 +93,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     const outcome = request.dryRun
       ? await planPush({ variable, settings }, system)
       : await pushVariable({ variable, settings }, system, context.report);
-    tell(variable, outcome, context);
+    tell(variable, outcome, request.verbose ? "all" : "some", context);
     return { variable, outcome };
   });
   const failures = items.flatMap(({ variable, outcome }) => {
@@ -102,7 +106,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     dry_run: request.dryRun,
     only_vars: [...request.vars],
     filter: [...request.filter],
-    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome)),
+    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request)),
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
@@ -114,7 +118,11 @@ function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
   return outcome.status === "scratch-missing" ? undefined : outcome.incomplete;
 }
 
-function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): PushAnswer["results"] {
+function resultOf(
+  variable: ResolvedVariable,
+  outcome: PushPlan | PushResult,
+  { verbose }: PushCommandRequest,
+): PushAnswer["results"] {
   const base = { name: variable.name, scratch: variable.target, source: variable.source };
   const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
     kept: kept.map(({ path, reason }) => ({ path, reason })),
@@ -134,6 +142,7 @@ function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): P
         files_transferred: plan.filesToTransfer,
         bytes_transferred: plan.bytesToTransfer,
         ...listed({ kept: plan.kept, missing: plan.unreadable }),
+        ...movedFields({ transferred: plan.transfers }),
         warnings: outcome.warnings.map(({ text }) => text),
       }];
     }
@@ -146,12 +155,18 @@ function resultOf(variable: ResolvedVariable, outcome: PushPlan | PushResult): P
         bytes_transferred: outcome.outcome.bytesTransferred,
         seconds: outcome.outcome.seconds,
         ...listed(outcome.outcome),
+        ...(verbose ? movedFields({ transferred: outcome.outcome.transferred }) : {}),
         warnings: outcome.warnings.map(({ text }) => text),
       }];
   }
 }
 
-function tell(variable: ResolvedVariable, outcome: PushPlan | PushResult, context: Context): void {
+function tell(
+  variable: ResolvedVariable,
+  outcome: PushPlan | PushResult,
+  names: "all" | "some",
+  context: Context,
+): void {
   const subject = variable.name;
   if (outcome.status === "failed") {
     return context.report({ type: "done", subject, outcome: "bad", text: "not pushed" });
@@ -167,6 +182,9 @@ function tell(variable: ResolvedVariable, outcome: PushPlan | PushResult, contex
     ? "good"
     : "idle";
   context.report({ type: "done", subject, outcome: mark, text });
+  if (outcome.status === "would-push") {
+    tellMoved({ transferred: outcome.plan.transfers }, names, subject, context.report);
+  } else if (names === "all") tellMoved({ transferred: outcome.outcome.transferred }, names, subject, context.report);
 }
 
 const NOTHING_NEW = "nothing new on scratch";
@@ -174,7 +192,8 @@ const NOTHING_NEW = "nothing new on scratch";
 function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
   if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
   const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
-  return `${moved} in ${formatDuration(seconds)} (${engine})`;
+  const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
+  return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
 }
 
 function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {

@@ -4,8 +4,11 @@ import { type Context, defineCommand, type Rendered, type Style, type Styles } f
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
+import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
+import { keptWarnings } from "../staging/kept.ts";
 import { openManagedVariables } from "../managed_variables.ts";
+import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
@@ -27,6 +30,7 @@ const VARIABLE_SCHEMA = v.object({
   last_synced: v.string(),
   age_seconds: v.nullable(v.number()),
   status: v.picklist(["fresh", "stale", "not-synced", "source-missing", "unusable"]),
+  source_exists: v.boolean(),
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
     v.picklist(["being-staged", "interrupted", "incomplete"]),
@@ -34,6 +38,10 @@ const VARIABLE_SCHEMA = v.object({
   )),
   /** How many files are gone from scratch since the last transfer. */
   purged_files: v.number(),
+  kept_files: v.pipe(
+    v.number(),
+    v.description("Files on scratch that the last sync or push left as they are though the source has other ones"),
+  ),
 });
 
 type VariableStatus = v.InferOutput<typeof VARIABLE_SCHEMA>;
@@ -86,8 +94,10 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     return { enabled: variable.enabled, status: statusOf(overview), overview };
   });
   for (const { overview } of overviews) {
-    if (overview.purged.length === 0) continue;
-    warnings.push(purgeWarning(overview));
+    if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
+    for (const { text, hint } of keptWarnings(overview.variable, overview.kept)) {
+      warnings.push(`${overview.variable.name}: ${text} (${hint})`);
+    }
   }
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {
@@ -129,10 +139,17 @@ function statusOf(overview: Overview): VariableStatus {
     last_synced: age === undefined ? lastSync.state : `${formatAge(age)} ago`,
     age_seconds: age ?? null,
     status: freshness.verdict,
-    ...(freshness.verdict === "fresh" ? {} : { reason: freshness.reason }),
+    source_exists: overview.source === "exists",
+    ...reasonOf(overview),
     ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
+    kept_files: overview.kept.paths.length + overview.kept.others,
   };
+}
+
+function reasonOf({ freshness, source }: Overview): { readonly reason?: string } {
+  if (freshness.verdict !== "fresh") return { reason: freshness.reason };
+  return source === "missing" ? { reason: `${NO_SOURCE_YET}: \`euler-files push\` makes it` } : {};
 }
 
 function sizeText(size: Size): string {
@@ -153,7 +170,7 @@ function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
     return { stdout: "No variable is managed yet: `euler-files init` sets them up\n", stderr: warnings.join("") };
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
-    .map(({ name, reason }) => style.dim(`${name}: ${reason}`) + "\n");
+    .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
   return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${total}`, stderr: warnings.join("") };
 }

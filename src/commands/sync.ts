@@ -14,7 +14,15 @@ import { openManagedVariables } from "../managed_variables.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { stageVariables } from "../staging/stage.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
-import { describePlan, plannedItem, stagedItem, SYNC_RESULT_SCHEMA, type SyncItem, tellStaged } from "../sync_items.ts";
+import {
+  type Extent,
+  plannedItem,
+  stagedItem,
+  SYNC_RESULT_SCHEMA,
+  type SyncItem,
+  tellPlanned,
+  tellStaged,
+} from "../sync_items.ts";
 import { FAILURE_SCHEMA, failuresText } from "../failures.ts";
 
 const FIELDS = {
@@ -27,7 +35,7 @@ const FIELDS = {
   force: toggle("Compare source and target even where the last sync is fresh"),
   filter: filterField("sync"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
-  verbose: toggle("Show more of what happens on stderr", { short: "-v" }),
+  verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
 };
 
@@ -74,6 +82,7 @@ export const sync = defineCommand({
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
   stdoutUse: "evaluated",
+  framed: true,
   run: runSync,
   render: renderSync,
 });
@@ -136,8 +145,8 @@ async function stageAll(
   return await stageVariables(
     all,
     (variable, result) => {
-      const item = stagedItem(variable, result);
-      tellStaged(item, result, request.verbose ? "details" : "in short", context);
+      const item = stagedItem(variable, result, extentOf(request));
+      tellStaged(item, result, extentOf(request), context);
       return item;
     },
     context.system,
@@ -164,18 +173,17 @@ async function planAll(
   return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
     const plan = await planVariable({ variable, settings, mode }, context.system);
     const item = plannedItem(variable, plan);
-    context.report({
-      type: "done",
-      subject: variable.name,
-      outcome: item.failure ? "bad" : "idle",
-      text: describePlan(plan),
-    });
+    tellPlanned(item, plan, extentOf(request), context);
     return item;
   });
 }
 
-function runSettings({ engine, filter }: SyncRequest): RunSettings {
-  return { engine, filter: filterRules(filter) };
+function runSettings({ engine, filter, verbose }: SyncRequest): RunSettings {
+  return { engine, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+}
+
+function extentOf({ verbose }: SyncRequest): Extent {
+  return verbose ? "details" : "in short";
 }
 
 function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {

@@ -4,7 +4,7 @@ import { type Answer, type Context, defineCommand } from "../command.ts";
 import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
 import type { ConfigFile } from "../config/config_file.ts";
 import { joinPath, resolvePath } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, knownError } from "../errors.ts";
 import { list, type RequestOf, text, toggle, toggleOff } from "../fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
@@ -194,8 +194,9 @@ async function moveAll(
       environments.push({ name, ...document });
       errors.push(...document.errors.map((error) => `${name}: ${error}`));
     } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      errors.push(...[messageOf(error), ...error.lines].map((line) => `${name}: ${line}`));
+      const known = knownError(`Cannot move "${name}"`, error);
+      if (known === undefined) throw error;
+      errors.push(...[known.message, ...known.lines].map((line) => `${name}: ${line}`));
     }
     if (errors.length > 0 && !request.continueOnError) break;
   }

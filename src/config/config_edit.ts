@@ -3,6 +3,7 @@ import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { checkConfig, type Config, fieldName } from "./config.ts";
 import { parseConfig, parseJson, readConfigText } from "./config_file.ts";
@@ -76,7 +77,7 @@ export async function checkResult(text: string, path: AbsolutePath): Promise<Con
   });
 }
 
-/** The lock of a configuration; `await using` gives it back. */
+/** The lock of a configuration; `await using` gives it back. What killed processes left beside the file is removed. */
 export async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
   // Through a link and without it, it is the same file: the lock goes where the file is.
   const real = await Deno.realPath(path).catch(() => path);
@@ -84,10 +85,12 @@ export async function lockConfig(path: AbsolutePath, system: System): Promise<Lo
   const name = real.slice(slash + 1);
   const lockPath = `${real.slice(0, slash)}/${name.startsWith(".") ? "" : "."}${name}.lock`;
   try {
-    return await acquireLock({ path: lockPath, deadlineSeconds: LOCK_DEADLINE_SECONDS }, system);
+    const lock = await acquireLock({ path: lockPath, deadlineSeconds: LOCK_DEADLINE_SECONDS }, system);
+    await sweepDirectory(real.slice(0, slash) || "/");
+    return lock;
   } catch (error) {
-    if (!(error instanceof CliError) || error.kind !== "file-system") throw error;
-    throw new CliError("file-system", `Cannot change the configuration "${path}": ${error.message}`, {
+    if (!(error instanceof CliError) || !["file-system", "no-space"].includes(error.kind)) throw error;
+    throw new CliError(error.kind, `Cannot change the configuration "${path}": ${error.message}`, {
       hint: `is its directory writable, and is there room? ls -ld ${real.slice(0, slash) || "/"}`,
       cause: error,
     });

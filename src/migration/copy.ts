@@ -1,11 +1,13 @@
 // The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
 // Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
 import { dirname } from "node:path/posix";
-import { CliError, Interrupted, messageOf } from "../errors.ts";
+import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { listSome, printable } from "../format.ts";
 import { isReachable } from "../posix/file_names.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
+import { parseTemporaryName } from "../system/temporary_name.ts";
 import { syncFileSystem } from "../tools/sync.ts";
 import { compareTrees } from "../transfer/compare.ts";
 import {
@@ -71,8 +73,8 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
         hint: `run \`${resumeCommand(move)}\` again to go on`,
       });
     }
-    if (!(error instanceof CliError)) throw error;
-    throw withResumeHint(error, move);
+    const known = knownError(`Cannot migrate ${move.what} to "${move.to}"`, error);
+    throw known === undefined ? error : withResumeHint(known, move);
   }
 }
 
@@ -128,16 +130,22 @@ function warnOfExtra({ what, to }: Move, extra: readonly string[], report: Repor
 }
 
 /**
- * Removes the temporary files that a killed rsync left beside those it was writing (`.NAME.aB3xYz`); returns the other names.
- * The directory was empty when the copy was begun.
+ * Removes the temporary files that a killed process left beside those it was writing: ours, and those of rsync
+ * (`.NAME.aB3xYz`, with no second dot where NAME begins with one); returns the other names. The directory was empty when
+ * the copy was begun.
  */
 async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Promise<string[]> {
   const others: string[] = [];
   for (const path of extra) {
     const slash = path.lastIndexOf("/") + 1;
     const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(path.slice(slash))?.[1];
+    if (parseTemporaryName(path.slice(slash)) !== undefined) {
+      await removeInPlace(`${to}/${path}`);
+      continue;
+    }
+    const written = `${from}/${path.slice(0, slash)}`;
     const isLeftover = name !== undefined && isReachable(path) && await isFile(`${to}/${path}`) &&
-      await isFile(`${from}/${path.slice(0, slash)}${name}`);
+      (await isFile(written + name) || await isFile(`${written}.${name}`));
     if (isLeftover) await Deno.remove(`${to}/${path}`);
     else others.push(path);
   }

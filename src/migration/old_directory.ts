@@ -1,5 +1,5 @@
 // The last part of a migration: the old directory is put aside, looked at once more, and deleted only if nothing in it is new.
-import { CliError, messageOf } from "../errors.ts";
+import { knownError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
@@ -77,8 +77,9 @@ async function findChanges(journal: Journal, system: System): Promise<string | u
     const changed = [...await listDifferences(journal, system), ...await listLateRewrites(journal)];
     return changed.length === 0 ? undefined : `it changed while it was moved: ${listSome(changed)}`;
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    return error.message;
+    const known = knownError("it cannot be compared", error);
+    if (known === undefined) throw error;
+    return known.message;
   }
 }
 

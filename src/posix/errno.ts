@@ -68,6 +68,7 @@ export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOPNOTSUPP = 95;
+export const ESTALE = 116;
 export const EDQUOT = 122;
 
 /** The name of an error number: `ENOSPC`. */

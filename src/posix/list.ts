@@ -1,10 +1,10 @@
 // Reads directories: names in the order of the server, each with its status. Names come from getdents64(2) as bytes, so none
 // is lost; a directory that can't be read is an error, never an empty one.
-import type { Bytes } from "./calls.ts";
+import type { Answer, Bytes } from "./calls.ts";
 import { ENOENT, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, STATX_ASKED } from "./libc.ts";
-import { type FileKind, type FileStatus, kindOfEntry, readStatus, STATUS_BYTES } from "./status.ts";
+import { type FileKind, type FileStatus, isLinkAt, kindOfEntry, readStatus, STATUS_BYTES } from "./status.ts";
 import { EMPTY_NAME, type Tree } from "./tree.ts";
 import type { Work } from "./work.ts";
 
@@ -15,15 +15,6 @@ const STATUSES_AT_ONCE = 16;
 
 /** Longest target of a link (PATH_MAX). */
 const TARGET_BYTES = 4096;
-
-/** A name of a directory. */
-export interface Listed {
-  readonly name: string;
-  readonly kind: FileKind;
-  readonly status: FileStatus;
-  /** Where a link leads, else empty. */
-  readonly linkTarget: string;
-}
 
 /** The status of a directory itself. Throws a SystemCallError. */
 export function* statusOfDirectory(tree: Tree, directory: string): Work<FileStatus> {
@@ -59,23 +50,24 @@ export function* targetOf(tree: Tree, directory: string, name: Bytes): Work<stri
     const target = new Uint8Array(TARGET_BYTES);
     const length = yield tree.calls.readlinkat(handle, name, target);
     succeeded(length, "readlink", tree.pathOf(directory, decodeName(name.subarray(0, -1))));
-    return decodeName(target.subarray(0, length));
+    return tree.shownTarget(decodeName(target.subarray(0, length)));
   } finally {
     tree.release(directory);
   }
 }
 
-/** A raw name of getdents64(2), with the NUL at its end. */
-interface RawName {
-  readonly bytes: Bytes;
-  readonly kind: FileKind | undefined;
+/** Names of a piece of getdents64(2): `bytes` with the NUL at its end, and the kind where the file system tells it. */
+export interface RawNames {
+  readonly names: readonly string[];
+  readonly bytes: readonly Bytes[];
+  readonly kinds: readonly (FileKind | undefined)[];
 }
 
 /** Hands over the names of a directory in pieces, as the kernel returns them. Throws a SystemCallError. */
 export function* readNames(
   tree: Tree,
   directory: string,
-  onNames: (names: readonly RawName[], handle: number) => Work<void>,
+  onNames: (names: RawNames, handle: number) => Work<void>,
 ): Work<void> {
   const { calls } = tree;
   const handle = yield* tree.open(directory);
@@ -86,12 +78,13 @@ export function* readNames(
       "open",
       tree.pathOf(directory),
     );
+    // Names are parts of the buffer. Where calls wait, they are in use while the next piece is read.
+    let piece = calls.form === "plain" ? PLAIN_PIECE : new Uint8Array(LIST_BYTES);
     for (;;) {
-      // A new buffer for each piece: the names are parts of it and may be used by calls that wait.
-      const piece = new Uint8Array(LIST_BYTES);
       const length = succeeded(yield calls.getdents(opened, piece), "readdir", tree.pathOf(directory));
       if (length === 0) return;
       yield* onNames(namesIn(piece, length), handle);
+      if (calls.form === "waiting") piece = new Uint8Array(LIST_BYTES);
     }
   } finally {
     if (opened >= 0) calls.closeHandle(opened);
@@ -100,65 +93,88 @@ export function* readNames(
 }
 
 const CURRENT: Bytes = new Uint8Array([0x2e, 0]);
+const PLAIN_PIECE: Bytes = new Uint8Array(LIST_BYTES);
 
-function namesIn(piece: Bytes, length: number): RawName[] {
-  const names: RawName[] = [];
-  for (let at = 0; at < length;) {
+/** One character for each byte: names that are ASCII can be cut out of the text of a whole piece. */
+const BYTE_TEXT = new TextDecoder("latin1");
+
+function namesIn(piece: Bytes, length: number): RawNames {
+  const names: string[] = [];
+  const bytes: Bytes[] = [];
+  const kinds: (FileKind | undefined)[] = [];
+  const text = BYTE_TEXT.decode(piece.subarray(0, length));
+  for (let entry = 0; entry < length;) {
     // struct linux_dirent64: 8 bytes inode, 8 bytes offset, 2 bytes length of this entry, 1 byte type, the name.
-    const next = at + piece[at + 16]! + piece[at + 17]! * 256;
-    const start = at + 19;
-    const end = piece.indexOf(0, start);
+    const next = entry + piece[entry + 16]! + piece[entry + 17]! * 256;
+    const start = entry + 19;
+    let end = start;
+    let isAscii = true;
+    for (let byte = piece[end]!; byte !== 0; byte = piece[++end]!) if (byte >= 0x80) isAscii = false;
     const isDots = piece[start] === 0x2e && (end === start + 1 || (end === start + 2 && piece[start + 1] === 0x2e));
-    if (!isDots) names.push({ bytes: piece.subarray(start, end + 1), kind: kindOfEntry(piece[at + 18]!) });
-    at = next;
+    if (!isDots) {
+      names.push(isAscii ? text.slice(start, end) : decodeName(piece.subarray(start, end)));
+      bytes.push(piece.subarray(start, end + 1));
+      kinds.push(kindOfEntry(piece[entry + 18]!));
+    }
+    entry = next;
   }
-  return names;
+  return { names, bytes, kinds };
 }
 
+/** Gets a name with its status: `statuses` holds it from `start` on, and is used again afterwards. */
+export type OnStatus = (name: string, statuses: DataView, start: number, linkTarget: string) => void;
+
 /** Lists a directory with the status of each name; a name that vanishes meanwhile is left out. Throws a SystemCallError. */
-export function* listDirectory(tree: Tree, directory: string, onEntry: (entry: Listed) => void): Work<void> {
+export function* listDirectory(tree: Tree, directory: string, onStatus: OnStatus): Work<void> {
   const { calls } = tree;
   const atOnce = calls.form === "plain" ? 1 : STATUSES_AT_ONCE;
   const statuses = new Uint8Array(atOnce * STATUS_BYTES);
+  const view = new DataView(statuses.buffer);
   const slots = Array.from(
     { length: atOnce },
     (_, index) => statuses.subarray(index * STATUS_BYTES, (index + 1) * STATUS_BYTES),
   );
-  yield* readNames(tree, directory, function* (names, handle) {
-    for (let start = 0; start < names.length; start += atOnce) {
-      const part = names.length <= atOnce ? names : names.slice(start, start + atOnce);
-      const answers = part.map(({ bytes }, index) =>
-        calls.statx(handle, bytes, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_ASKED, slots[index]!)
-      );
-      const results: number[] = [];
-      for (const answer of answers) results.push(typeof answer === "number" ? answer : yield answer);
-      for (const [index, result] of results.entries()) {
-        const { bytes } = part[index]!;
-        const name = decodeName(bytes.subarray(0, -1));
+  const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  yield* readNames(tree, directory, function* ({ names, bytes }, handle) {
+    for (let first = 0; first < names.length; first += atOnce) {
+      const last = Math.min(first + atOnce, names.length);
+      const answers: Answer[] = [];
+      for (let index = first; index < last; index++) {
+        answers.push(calls.statx(handle, bytes[index]!, flags, STATX_ASKED, slots[index - first]!));
+      }
+      for (let index = first; index < last; index++) {
+        const answer = answers[index - first]!;
+        const result = typeof answer === "number" ? answer : yield answer;
         if (result === -ENOENT) continue;
-        succeeded(result, "stat", tree.pathOf(directory, name));
-        const status = readStatus(statuses, index * STATUS_BYTES);
-        if (status.kind !== "l") {
-          onEntry({ name, kind: status.kind, status, linkTarget: "" });
-          continue;
+        const name = names[index]!;
+        if (result < 0) throw new SystemCallError(-result, "stat", tree.pathOf(directory, name));
+        const start = (index - first) * STATUS_BYTES;
+        if (!isLinkAt(view, start)) onStatus(name, view, start, "");
+        else {
+          const linkTarget = yield* readTarget(tree, directory, handle, bytes[index]!);
+          if (linkTarget !== undefined) onStatus(name, view, start, linkTarget);
         }
-        const target = new Uint8Array(TARGET_BYTES);
-        const length = yield calls.readlinkat(handle, bytes, target);
-        if (length === -ENOENT) continue;
-        succeeded(length, "readlink", tree.pathOf(directory, name));
-        onEntry({ name, kind: "l", status, linkTarget: decodeName(target.subarray(0, length)) });
       }
     }
   });
 }
 
+function* readTarget(tree: Tree, directory: string, handle: number, name: Bytes): Work<string | undefined> {
+  const target = new Uint8Array(TARGET_BYTES);
+  const length = yield tree.calls.readlinkat(handle, name, target);
+  if (length === -ENOENT) return undefined;
+  if (length < 0) {
+    throw new SystemCallError(-length, "readlink", tree.pathOf(directory, decodeName(name.subarray(0, -1))));
+  }
+  return tree.shownTarget(decodeName(target.subarray(0, length)));
+}
+
 /** Lists names and kinds only: where the file system tells the kinds with the names, nothing is asked for a name. */
 export function* listKinds(tree: Tree, directory: string, onEntry: (name: string, kind: FileKind) => void): Work<void> {
-  yield* readNames(tree, directory, function* (names) {
-    for (const { bytes, kind } of names) {
-      const name = decodeName(bytes.subarray(0, -1));
-      const known = kind ?? (yield* statusOf(tree, directory, bytes))?.kind;
-      if (known !== undefined) onEntry(name, known);
+  yield* readNames(tree, directory, function* ({ names, bytes, kinds }) {
+    for (const [index, name] of names.entries()) {
+      const kind = kinds[index] ?? (yield* statusOf(tree, directory, bytes[index]!))?.kind;
+      if (kind !== undefined) onEntry(name, kind);
     }
   });
 }

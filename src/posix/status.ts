@@ -40,35 +40,46 @@ export interface FileStatus {
   readonly deviceMinor: number;
 }
 
-/** Reads the status at `start` of what statx(2) filled. */
-export function readStatus(bytes: Bytes, start = 0): FileStatus {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + start, STATUS_BYTES);
-  const bits = view.getUint16(28, true);
+/** Reads what statx(2) filled. */
+export function readStatus(bytes: Bytes): FileStatus {
+  return readStatusAt(new DataView(bytes.buffer, bytes.byteOffset, STATUS_BYTES), 0);
+}
+
+/** Reads a status from `start` on. */
+export function readStatusAt(view: DataView, start: number): FileStatus {
+  const bits = view.getUint16(start + 28, true);
   return {
     kind: KINDS[bits & TYPE_BITS] ?? "f",
     mode: bits & 0o7777,
-    sizeBytes: unsigned(view, 40),
-    mtimeSeconds: Number(view.getBigInt64(112, true)),
-    mtimeNanoseconds: view.getUint32(120, true),
-    links: view.getUint32(16, true),
-    device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
-    inode: inodeText(view),
-    userId: view.getUint32(20, true),
-    groupId: view.getUint32(24, true),
-    blocks: unsigned(view, 48),
-    deviceMajor: view.getUint32(128, true),
-    deviceMinor: view.getUint32(132, true),
+    sizeBytes: unsigned(view, start + 40),
+    mtimeSeconds: view.getInt32(start + 116, true) * 0x100000000 + view.getUint32(start + 112, true),
+    mtimeNanoseconds: view.getUint32(start + 120, true),
+    links: view.getUint32(start + 16, true),
+    device: `${view.getUint32(start + 136, true)}:${view.getUint32(start + 140, true)}`,
+    inode: inodeText(view, start + 32),
+    userId: view.getUint32(start + 20, true),
+    groupId: view.getUint32(start + 24, true),
+    blocks: unsigned(view, start + 48),
+    deviceMajor: view.getUint32(start + 128, true),
+    deviceMinor: view.getUint32(start + 132, true),
   };
 }
 
-/** Inode numbers have 64 bits, more than a number holds exactly. */
-function inodeText(view: DataView): string {
-  const high = view.getUint32(36, true);
-  return high < 0x200000 ? String(high * 0x100000000 + view.getUint32(32, true)) : String(view.getBigUint64(32, true));
+/** Whether the status from `start` on is that of a symbolic link. */
+export function isLinkAt(view: DataView, start: number): boolean {
+  return (view.getUint16(start + 28, true) & TYPE_BITS) === 0o120000;
 }
 
-function unsigned(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x100000000;
+/** Inode numbers have 64 bits, more than a number holds exactly. */
+function inodeText(view: DataView, start: number): string {
+  const high = view.getUint32(start + 4, true);
+  return high < 0x200000
+    ? String(high * 0x100000000 + view.getUint32(start, true))
+    : String(view.getBigUint64(start, true));
+}
+
+function unsigned(view: DataView, start: number): number {
+  return view.getUint32(start, true) + view.getUint32(start + 4, true) * 0x100000000;
 }
 
 /** Two `timespec` for utimensat(2): the time of access stays, the time of modification becomes the given one. */
@@ -76,7 +87,8 @@ export function timesOf(mtimeSeconds: number, mtimeNanoseconds: number): Bytes {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
   view.setUint32(8, 0x3ffffffe, true); // UTIME_OMIT
-  view.setBigInt64(16, BigInt(mtimeSeconds), true);
+  view.setUint32(16, mtimeSeconds >>> 0, true);
+  view.setInt32(20, Math.floor(mtimeSeconds / 0x100000000), true);
   view.setUint32(24, mtimeNanoseconds, true);
   return bytes;
 }

@@ -14,12 +14,22 @@ interface Handle {
   uses: number;
 }
 
+/**
+ * How absolute links of a tree are shown: those that lead to `own` or below read as if they led to `shown`, and are written the
+ * other way round. So a copy and its original have the same links, each leading into itself.
+ */
+export interface LinkMap {
+  /** Paths of this tree; links are written with the first. */
+  readonly own: readonly string[];
+  readonly shown: string;
+}
+
 /** A root and the handles of directories below it. */
 export class Tree {
   readonly #handles = new Map<string, Handle>();
 
   /** `root` is absolute; links in it are followed. */
-  constructor(readonly root: string, readonly calls: Calls) {}
+  constructor(readonly root: string, readonly calls: Calls, readonly links?: LinkMap) {}
 
   /**
    * The handle of a directory, relative to the root, which is the empty string. It can be used for calls relative to it, not
@@ -69,6 +79,22 @@ export class Tree {
   close(): void {
     for (const { file } of this.#handles.values()) this.calls.closeHandle(file);
     this.#handles.clear();
+  }
+
+  /** What a link of this tree shows, from the text it has. */
+  shownTarget(text: string): string {
+    if (this.links === undefined || !text.startsWith("/")) return text;
+    const { own, shown } = this.links;
+    const prefix = own.find((path) => text === path || text.startsWith(`${path}/`));
+    return prefix === undefined ? text : shown + text.slice(prefix.length);
+  }
+
+  /** The text of a link of this tree, from what it should show. */
+  writtenTarget(target: string): string {
+    if (this.links === undefined) return target;
+    const { own, shown } = this.links;
+    const isInside = target === shown || target.startsWith(`${shown}/`);
+    return isInside ? own[0]! + target.slice(shown.length) : target;
   }
 
   /** A path for messages. */

@@ -1,5 +1,6 @@
-// Changes to the environment as statements for a shell to evaluate: the whole of what `sync` writes to stdout. Pure.
+// Changes to the environment as statements for a shell to evaluate: what `sync` writes to stdout. Pure.
 import { CliError } from "../errors.ts";
+import { FAILING_STATEMENT } from "./evaluated.ts";
 import { quoteForShell } from "./quote.ts";
 import { type Shell, type Syntax, SYNTAX_OF } from "./shell.ts";
 
@@ -16,13 +17,10 @@ export interface ExportsRequest {
   readonly outcome: "succeeded" | "failed";
 }
 
-/** Fails as a last statement in each of the shells: eval hides the exit code of the command it captured, but not this one. */
-export const FAILING_STATEMENT = "false;\n";
-
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * The exact text for stdout. Each line is whole statements that end with `;`, because fish's `eval (…)` and tcsh's
+ * The statements for stdout. Each line is whole statements that end with `;`, because fish's `eval (…)` and tcsh's
  * backquotes join the lines. After a failure the last statement fails, so that `set -e` and `||` see it.
  * Throws `config` for a name that is none, before anything is rendered.
  */

@@ -7,14 +7,16 @@ import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
-import { partDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
+import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from "./kept.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable } from "./observe.ts";
+import { progressOf } from "./phase.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
+import { splitTruncated } from "./truncated.ts";
 import { transferLimits, type Variable } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
@@ -31,12 +33,20 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   const { way, formerSource } = filling;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
-  const outcome = await transferTwiceIfVanished(request, filling, system, report);
+  const outcome = await withTruncated(
+    variable,
+    filling,
+    await transferTwiceIfVanished(request, filling, system, report),
+  );
   // If we were taken for dead, what comes now would go into a copy that somebody else has published.
   await turn.confirm();
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
 
-  const warnings = outcomeWarnings(variable, outcome);
+  // Of a target that is replaced nothing stays.
+  const kept = way === "in-place"
+    ? await keptAfter(variable, layout, facts.marker, outcome.kept)
+    : { paths: outcome.kept, others: 0 };
+  const warnings = outcomeWarnings(variable, outcome, kept);
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
       text: "the record of the last transfer was gone, so what was removed at home meanwhile stays on scratch",
@@ -52,14 +62,25 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
   await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
+  await recordKept(layout, kept);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
   await turn.confirm();
-  await recordCompletion(request, layout, outcome, system);
+  await recordCompletion(request, layout, { ...outcome, kept }, system);
   return { status: "synced", completeness: "complete", outcome, warnings };
 }
 
 interface Filling extends FillWay {
   readonly layout: VariableLayout;
+}
+
+/** Without a record a file that was cut off looks like one that was changed on scratch. */
+async function withTruncated(
+  variable: Variable,
+  { way, baseline }: FillWay,
+  outcome: TransferOutcome,
+): Promise<TransferOutcome> {
+  if (way !== "in-place" || baseline !== undefined || outcome.kept.length === 0) return outcome;
+  return { ...outcome, ...await splitTruncated(variable, outcome.kept, outcome.manifest) };
 }
 
 async function transferTwiceIfVanished(
@@ -82,10 +103,11 @@ async function transferTwiceIfVanished(
       publish: fill.way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       ...transferLimits(settings),
+      linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
-      report: progress.report,
+      report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);
   try {
     const first = await transfer();
@@ -103,7 +125,7 @@ function transferError(name: string, outcome: TransferOutcome): CliError {
   });
 }
 
-function outcomeWarnings(variable: Variable, outcome: TransferOutcome): StageWarning[] {
+function outcomeWarnings(variable: Variable, outcome: TransferOutcome, kept: KeptFiles): StageWarning[] {
   const warnings: StageWarning[] = [];
   if (outcome.missing.length > 0) {
     // Either side may have refused the same directory.
@@ -114,20 +136,13 @@ function outcomeWarnings(variable: Variable, outcome: TransferOutcome): StageWar
       hint: `${variable.name} is usable without them, and the next sync tries again`,
     });
   }
-  const { warnings: damaged, others } = partDamaged(variable, outcome.kept);
-  if (others.length > 0) {
-    warnings.push({
-      text: `${formatFiles(others.length)} changed on scratch and kept: ${listSome(others)}`,
-      hint: `bring them home with \`euler-files push --var ${variable.name}\``,
-    });
-  }
-  return [...warnings, ...damaged];
+  return [...warnings, ...keptWarnings(variable, kept)];
 }
 
 async function recordCompletion(
   { variable, settings, facts, filter: { selection } }: FillRequest,
   layout: VariableLayout,
-  outcome: TransferOutcome,
+  outcome: Omit<TransferOutcome, "kept"> & { readonly kept: KeptFiles },
   system: System,
 ): Promise<void> {
   // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
@@ -157,5 +172,6 @@ async function recordCompletion(
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
     ...(selection === undefined ? {} : { filter: selection.id }),
+    ...markedKept(outcome.kept),
   });
 }

@@ -1,4 +1,5 @@
 // Facts and a clock → may this target be used as it is? Pure.
+import { formatFiles } from "../format.ts";
 import { hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { MarkerAbsence } from "./marker.ts";
 import { namesLacking, type VariableFacts } from "./observe.ts";
@@ -28,12 +29,35 @@ const ABSENCE: Readonly<Record<MarkerAbsence, string>> = {
   "not-ours": "the record of the last transfer belongs to another user",
 };
 
+/** Stands for a source that did not exist at the last sync. */
+export const ABSENT_FINGERPRINT = "absent";
+
+/** What is said of such a source. */
+export const NO_SOURCE_YET = "the source does not exist yet";
+
+/** Why a missing source is no new one: it is not mounted, or its files were removed with it. */
+function reasonOfLoss(
+  parent: "exists" | "missing",
+  marker: VariableFacts["marker"],
+  rule: FreshnessRule,
+): string | undefined {
+  if (parent === "missing") return "neither the source nor the directory above it is there";
+  if (typeof marker === "string" || marker.source !== rule.source || marker.files === 0) return undefined;
+  return `the source is not there, and it held ${formatFiles(marker.files)} before`;
+}
+
 /** Fresh means: a complete transfer of this very source, its source unchanged since, its target still there and whole. */
 export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Freshness {
   const { source, target, marker } = facts;
-  if (source.state === "missing") return { verdict: "source-missing", reason: "the source is not there" };
+  if (source.state === "missing") {
+    const lost = reasonOfLoss(source.parent, marker, rule);
+    if (lost !== undefined) return { verdict: "source-missing", reason: lost };
+  }
   if (source.state === "unusable") return { verdict: "unusable", reason: `the source can't be used: ${source.reason}` };
-  if (target.state === "missing") return { verdict: "not-synced", reason: "there is no copy on scratch" };
+  if (target.state === "missing") {
+    const noSource = source.state === "missing" ? `${NO_SOURCE_YET}, and ` : "";
+    return { verdict: "not-synced", reason: `${noSource}there is no copy on scratch` };
+  }
   if (target.state === "unusable") return { verdict: "unusable", reason: `the target can't be used: ${target.reason}` };
   if (typeof marker === "string") return { verdict: "stale", reason: ABSENCE[marker] };
   const stale = (reason: string): Freshness => ({ verdict: "stale", reason });
@@ -44,11 +68,12 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   // Its device number says nothing: nodes number the mounts of one network file system (NFS, GPFS, BeeGFS, FUSE) differently.
   if (marker.target_inode !== target.inode) return stale("the directory on scratch was replaced");
   const leftOut = new Set(marker.left_out);
-  const purged = namesLacking(source, target).filter((name) => !leftOut.has(name));
-  if (marker.source_fingerprint === source.fingerprint && purged.length + facts.purgedSample.length > 0) {
+  const purged = source.state === "missing" ? [] : namesLacking(source, target).filter((name) => !leftOut.has(name));
+  const fingerprint = source.state === "missing" ? ABSENT_FINGERPRINT : source.fingerprint;
+  if (marker.source_fingerprint === fingerprint && purged.length + facts.purgedSample.length > 0) {
     return stale(`files are gone from scratch (${[...purged, ...facts.purgedSample].slice(0, 3).join(", ")})`);
   }
-  if (marker.source_fingerprint !== source.fingerprint) return stale("the source has changed");
+  if (marker.source_fingerprint !== fingerprint) return stale("the source has changed");
   const ageSeconds = rule.nowSeconds - marker.synced_at;
   if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the record of the last transfer is from the future");
   if (ageSeconds >= rule.maxAgeSeconds) return stale("the last transfer is older than skip_if_fresh_seconds");

@@ -13,6 +13,8 @@ export interface VariableLayout {
   readonly lock: string;
   /** A first fill grows here and becomes the target by one rename. */
   readonly partial: string;
+  /** The files that were left as they are on scratch, for when there is no marker to name them. */
+  readonly kept: string;
   /** Shown to the jobs that wait: how far the one that works is. */
   readonly progress: string;
 }
@@ -27,6 +29,7 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     notes: `${cacheRoot}/.${name}.notes`,
     lock: `${cacheRoot}/.${name}.lock`,
     partial: `${cacheRoot}/.${name}.partial`,
+    kept: `${cacheRoot}/.${name}.kept`,
     progress: `${cacheRoot}/.${name}.progress`,
   };
 }

@@ -2,6 +2,12 @@
 import * as v from "valibot";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 
+/** Files that were kept: how many, and the first few by name. */
+export const MARKED_KEPT_SCHEMA = v.object({
+  files: v.number(),
+  named: v.array(v.object({ path: v.string(), reason: v.string() })),
+});
+
 const MARKER_SCHEMA = v.looseObject({
   // The four keys older versions wrote; scripts read them.
   synced_at: v.number(),
@@ -23,6 +29,8 @@ const MARKER_SCHEMA = v.looseObject({
   bytes: v.number(),
   /** Stands for the rules by which names were left out; missing where there were none. */
   filter: v.optional(v.string()),
+  /** Files of the target that were left as they are although the source has other ones: their number, and the first few. */
+  kept: v.optional(MARKED_KEPT_SCHEMA),
 });
 
 /** The record of a complete transfer. Times are seconds since 1970 where nothing else is said. */

@@ -21,7 +21,8 @@ export interface SourceDirectory {
 /** The source as it was found. */
 export type SourceFacts =
   | SourceDirectory
-  | { readonly state: "missing" }
+  /** `parent`: whether the directory it belongs into exists. Where that is missing as well, it is most likely not mounted. */
+  | { readonly state: "missing"; readonly parent: "exists" | "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
 /** A target that is there: which directory it is and what lies at its top level. */
@@ -105,10 +106,17 @@ export async function observeSource(path: string): Promise<SourceFacts> {
       children,
     };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { state: "missing" };
+    if (error instanceof Deno.errors.NotFound) return await absentSource(path);
     const file = error instanceof Deno.errors.NotADirectory;
     return { state: "unusable", reason: file ? "it is not a directory" : messageOf(error).toLowerCase() };
   }
+}
+
+async function absentSource(path: string): Promise<SourceFacts> {
+  const parent = path.slice(0, path.lastIndexOf("/")) || "/";
+  const [link, above] = await Promise.all([lstatIfThere(path), Deno.stat(parent).catch(() => undefined)]);
+  if (link?.isSymlink) return { state: "unusable", reason: "it is a symbolic link that leads nowhere" };
+  return { state: "missing", parent: above?.isDirectory ? "exists" : "missing" };
 }
 
 /** Names at the source's top level that the target lacks. */

@@ -7,6 +7,7 @@ import { readManifest } from "../transfer/manifest.ts";
 import { findPurged } from "../transfer/purge.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
+import { type KeptFiles, readKept } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
 import type { Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
@@ -23,6 +24,7 @@ export type Size =
 export interface Overview {
   readonly variable: Variable;
   readonly freshness: Freshness;
+  readonly source: "exists" | "missing";
   /** Where the copy stands that no complete transfer has made. */
   readonly unfinished: Unfinished | undefined;
   readonly lastSync: { readonly state: "never" | "corrupt" } | { readonly state: "known"; readonly ageSeconds: number };
@@ -31,6 +33,8 @@ export interface Overview {
   readonly targetSize: Size;
   /** Files the last transfer left on scratch that aren't there any more. */
   readonly purged: readonly string[];
+  /** Files that differ from the source because an earlier sync or push left them. */
+  readonly kept: KeptFiles;
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
   readonly seenBySync: boolean;
 }
@@ -56,7 +60,8 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const selection = filter instanceof CliError ? undefined : filter.selection;
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
-  const mayBeUnfinished = facts.marker === "missing" && ["stale", "not-synced"].includes(freshness.verdict);
+  const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
+    ["stale", "not-synced"].includes(freshness.verdict);
   const [sourceSize, targetSize, partialSize, purged, unfinished] = await Promise.all([
     sizeOf(variable.source, facts.source.state, recordedSource(facts, marker), request, system),
     sizeOf(variable.target, facts.target.state, recordedTarget(facts, marker), request, system),
@@ -67,11 +72,13 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   return {
     variable,
     freshness: judge(freshness, purged, unfinished),
+    source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
     lastSync: lastSyncOf(facts, unfinished, system),
     sourceSize,
     targetSize: bothSizes(targetSize, partialSize),
     purged,
+    kept: await readKept(variable, layout, facts.marker),
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };

@@ -1,9 +1,10 @@
 // What staging one variable would do: the same look and the same planner as the real run, and then nothing.
-import { CliError, systemError } from "../errors.ts";
+import { type CliError, knownError } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { planTransfer } from "../transfer/transfer.ts";
+import { type KeptPath, planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
+import { checkWithoutSource } from "./no_source.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { look, refusal } from "./stage.ts";
 import type { StageRequest } from "./stage_result.ts";
@@ -17,8 +18,13 @@ export type StagePlan =
     readonly reason: string;
     readonly files: number;
     readonly bytes: number;
-    readonly deletions: number;
+    /** Paths relative to the source. */
+    readonly transfers: readonly string[];
+    readonly deletions: readonly string[];
+    readonly kept: readonly KeptPath[];
   }
+  /** The source does not exist yet: an empty target would be made. */
+  | { readonly status: "no-source-yet" }
   | { readonly status: "source-missing" | "failed"; readonly error: CliError };
 
 /** Plans one variable without taking its lock or writing anything. */
@@ -30,6 +36,10 @@ export async function planVariable(request: StageRequest, system: System): Promi
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   try {
+    if (facts.source.state === "missing") {
+      await checkWithoutSource({ ...request, facts, filter }, system);
+      return { status: "no-source-yet" };
+    }
     const { way, baseline } = await findFillWay({ ...request, facts, filter }, system);
     const plan = await planTransfer({
       from: variable.source,
@@ -39,6 +49,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       publish: way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       ...transferLimits(settings),
+      linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
       baseline,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
       ...(way === "in-place" ? { notes: layout.notes } : {}),
@@ -48,11 +59,13 @@ export async function planVariable(request: StageRequest, system: System): Promi
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,
       files: plan.filesToTransfer,
       bytes: plan.bytesToTransfer,
-      deletions: plan.deletions.length,
+      transfers: plan.transfers,
+      deletions: plan.deletions,
+      kept: plan.kept,
     };
   } catch (error) {
     system.signal.throwIfAborted();
-    const known = error instanceof CliError ? error : systemError(`Cannot compare "${variable.name}"`, error);
+    const known = knownError(`Cannot compare "${variable.name}"`, error);
     if (known === undefined) throw error;
     return { status: "failed", error: withRoomAdvice(known, settings) };
   }

@@ -1,8 +1,9 @@
 // Brings a variable's changes on scratch back home. Never deletes there, never replaces what is newer there.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { CliError, Interrupted, systemError } from "../errors.ts";
+import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
+import { describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
@@ -15,16 +16,19 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
-import { partDamaged } from "./damaged.ts";
+import { splitDamaged } from "./damaged.ts";
 import { publishProgress } from "./herd.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
+import { type KeptFiles, readKept, recordKept, withKnownReasons } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
+import { progressOf } from "./phase.ts";
 import { findPushBasis, type PushBasis } from "./push_basis.ts";
 import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
+import { withoutTruncated } from "./truncated.ts";
 import { type Turn, waitForTurn } from "./turn.ts";
 import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
@@ -80,7 +84,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
     const basis = await findPushBasis(request.variable, request.settings, facts, system);
     const filter = await filterOf(request.variable, request.settings);
-    const plan = await planTransfer(transferRequest(request, filter, basis), system);
+    const plan = await planFor({ request, filter, basis, before: await keptBefore(request, facts) }, system);
     return {
       status: "would-push",
       plan,
@@ -101,9 +105,8 @@ async function caught<Result>(
     return await work();
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    if (error instanceof CliError) return { status: "failed", error };
-    const refused = systemError(`Cannot push "${variable.name}"`, error);
-    if (refused !== undefined) return { status: "failed", error: refused };
+    const known = knownError(`Cannot push "${variable.name}"`, error);
+    if (known !== undefined) return { status: "failed", error: known };
     throw error;
   }
 }
@@ -140,10 +143,28 @@ function transferRequest(
     publish: "in-place",
     engine: settings.engine,
     ...transferLimits(settings),
+    linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
     baseline,
     notes: layoutOf(settings.cacheRoot, variable.name).notes,
     ...(selection === undefined ? {} : { selection }),
   };
+}
+
+interface PlanRequest {
+  readonly request: PushRequest;
+  readonly filter: VariableFilter;
+  readonly basis: PushBasis;
+  readonly before: KeptFiles;
+}
+
+async function planFor({ request, filter, basis, before }: PlanRequest, system: System): Promise<TransferPlan> {
+  const plan = await planTransfer(transferRequest(request, filter, basis), system);
+  const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
+  return basis.record === "lost" ? await withoutTruncated(request.variable, known) : known;
+}
+
+async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {
+  return await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
 }
 
 async function push(
@@ -158,29 +179,47 @@ async function push(
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, system);
-  if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true });
+  // Its parent exists, or the push was refused. A new directory is open to no more people than on scratch.
+  if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
   const current = currentBefore(facts, filter, variable);
   const progress = publishProgress(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
   const transfer = transferRequest(request, filter, basis);
-  const plan = basis.record === "lost" ? await planTransfer(transfer, system) : undefined;
-  const reported = { ...transfer, report: progress.report };
-  const outcome = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
+  const before = await keptBefore(request, facts);
+  const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
+  const reported: TransferRequest = {
+    ...transfer,
+    report: (reached) => progress.report(progressOf(reached, "push")),
+    sourceLock: {
+      deadlineSeconds: settings.lockTimeoutSeconds,
+      deadlineSetting: "lock_timeout_seconds",
+      onWait: (holder) => {
+        const text = `waiting, another push writes to its source ${describe(holder, system)}`;
+        report({ type: "note", subject: variable.name, text });
+      },
+    },
+  };
+  const transferred = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
+  const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
   await turn.confirm();
   // A push makes the source more like the copy, so until here the marker said nothing wrong.
   await removeMarker(layout.marker);
   // Where nothing arrived, the record is as good as it was.
-  if (outcome.status !== "failed") await recordTransfer(layout, variable.source, outcome, system);
+  if (outcome.status !== "failed") {
+    await recordTransfer(layout, variable.source, outcome, system);
+    // A push looks at all that changed on scratch: what it left is all that differs.
+    await recordKept(layout, { paths: outcome.kept, others: 0 });
+  }
   if (current !== undefined && outcome.status === "complete") {
     await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
   }
   const { missing, vanishedOnly, lastWords } = outcome;
   return {
     status: "pushed",
-    outcome,
+    outcome: outcome.status === "failed" ? withoutTries(outcome) : outcome,
     // What was removed on scratch meanwhile has nothing to bring.
     incomplete: missing.length === 0 || vanishedOnly
       ? undefined
@@ -191,6 +230,11 @@ async function push(
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
   };
+}
+
+/** Where nothing arrived, what the engine counted were tries. */
+function withoutTries(outcome: TransferOutcome): TransferOutcome {
+  return { ...outcome, filesTransferred: 0, bytesTransferred: 0 };
 }
 
 /**
@@ -219,7 +263,7 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
 }
 
 function keptWarnings(variable: Variable, kept: readonly KeptPath[]): StageWarning[] {
-  const { warnings, others } = partDamaged(variable, kept);
+  const { warnings, others } = splitDamaged(variable, kept);
   if (others.length === 0) return warnings;
   return [{
     text: `${formatFiles(others.length)} left as at home, where they are newer or were removed: ${listSome(others)}`,

@@ -32,6 +32,7 @@ export async function findPushBasis(
   }
   const baseline = await readManifest(layout.manifest);
   const basis: PushBasis = baseline !== undefined ? { record: "known", baseline } : { record: "lost", baseline };
+  if (facts.source.state === "missing" && facts.source.parent === "missing") throw unmountedSource(variable);
   const held = filesHeld(facts, basis);
   if (held !== 0 && await isGone(variable, facts, system)) {
     const records = [layout.manifest, layout.marker, layout.source];
@@ -60,6 +61,17 @@ function otherSource({ name, source }: Variable, recordedSource: string): CliErr
       hint:
         `run \`euler-files sync --var ${name}\` to stage the new source: changes that were never pushed are kept; or ` +
         `\`euler-files config set vars.${name}.source ${shellWord(recordedSource)}\` to push to the former one`,
+    },
+  );
+}
+
+function unmountedSource({ name, source }: Variable): CliError {
+  const parent = source.slice(0, source.lastIndexOf("/")) || "/";
+  return new CliError(
+    "refused",
+    `Cannot push "${name}": its source "${source}" is not there, nor the directory above`,
+    {
+      hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(parent)}\``,
     },
   );
 }

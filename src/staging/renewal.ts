@@ -4,6 +4,7 @@ import { isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
+import { markedKept } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable, type SourceDirectory } from "./observe.ts";
@@ -36,8 +37,10 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
   const leftOut = new Set(marker.left_out);
   if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
   if (!await isOurWork(push, source, system)) return;
+  const { kept: _before, ...unchanged } = marker;
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
-    ...marker,
+    ...unchanged,
+    ...markedKept({ paths: outcome.kept, others: 0 }),
     source_mtime: source.newestMtimeSeconds,
     source_fingerprint: source.fingerprint,
     target_mtime: target.mtimeMilliseconds,

@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
+import { temporaryBeside } from "../system/temporary_name.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
@@ -13,8 +14,11 @@ export async function retireTarget(
   { layout, formerSource }: { readonly layout: VariableLayout; readonly formerSource: string },
   system: System,
 ): Promise<StageWarning[]> {
-  const aside = `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
   const unpushed = await countUnpushed(layout, formerSource, system);
+  // Only what may go has a temporary name: a sweep removes it where this process is killed.
+  const aside = unpushed === 0
+    ? temporaryBeside(layout.target, "replaced")
+    : `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
   await Deno.rename(layout.target, aside);
   if (unpushed === 0) {
     return await removeInPlace(aside).then(() => [], (error) => [{

@@ -1,11 +1,13 @@
 // Stages variables in: fresh? → lock → still not fresh? → transfer → marker.
-import { CliError, Interrupted, systemError } from "../errors.ts";
+import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { shellWord } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
 import { decideFreshness, type Freshness } from "./freshness.ts";
+import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
@@ -54,7 +56,7 @@ async function asResult<Result extends StageResult | undefined>(
     return await attempt();
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    const known = error instanceof CliError ? error : systemError(`Cannot stage "${variable.name}"`, error);
+    const known = knownError(`Cannot stage "${variable.name}"`, error);
     if (known !== undefined) return { status: "failed", error: withRoomAdvice(known, settings) };
     throw error;
   }
@@ -64,7 +66,7 @@ async function asResult<Result extends StageResult | undefined>(
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
   const { facts, freshness } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (request.mode === "when-needed") return skipped(facts, system);
+  else if (request.mode === "when-needed") return await skipped(request, facts, system);
   return refusal(request.variable, freshness);
 }
 
@@ -78,21 +80,35 @@ async function stageInTurn(
   // Whoever held the lock before us may have done the work already.
   const { facts, freshness, filter } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) return skipped(facts, system);
+  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) {
+    return await skipped(request, facts, system);
+  }
   const unusable = refusal(variable, freshness);
   if (unusable !== undefined) return unusable;
   if (turn.former !== undefined && typeof facts.marker === "string") {
     const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
     report({ type: "note", subject: variable.name, text });
   }
+  if (facts.source.state === "missing") {
+    const { stageWithoutSource } = await import("./no_source.ts");
+    return await stageWithoutSource({ ...request, facts, filter }, turn);
+  }
   // Loaded only when something moves: with everything fresh, a start is all there is.
   const { fillTarget } = await import("./fill.ts");
   return await fillTarget({ ...request, facts, filter }, turn, report);
 }
 
-function skipped({ marker }: VariableFacts, system: System): StageResult {
+async function skipped(
+  { variable, settings }: Pick<StageRequest, "variable" | "settings">,
+  { marker }: VariableFacts,
+  system: System,
+): Promise<StageResult> {
   const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
-  return { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) };
+  const fresh = { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) } as const;
+  if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
+  const { keptWarnings, readKept } = await import("./kept.ts");
+  const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
+  return { ...fresh, kept: kept.paths, warnings: keptWarnings(variable, kept) };
 }
 
 /** Facts, filter and freshness of a variable at this moment. Throws a CliError where its filter can't be read. */
@@ -131,9 +147,10 @@ export function refusal(
       status: "source-missing",
       error: new CliError(
         "not-found",
-        `Cannot stage "${variable.name}": its source "${variable.source}" is not there`,
+        `Cannot stage "${variable.name}": its source "${variable.source}" cannot be used: ${freshness.reason}`,
         {
-          hint: `make the directory, or run \`euler-files config set vars.${variable.name}.enabled false\``,
+          hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(variable.source)}\`; ` +
+            `\`euler-files config set vars.${variable.name}.enabled false\` leaves the variable out`,
         },
       ),
     };

@@ -1,6 +1,6 @@
 // What staging a variable in is asked for, and what it answers.
 import type { CliError } from "../errors.ts";
-import type { TransferOutcome } from "../transfer/transfer.ts";
+import type { KeptPath, TransferOutcome } from "../transfer/transfer.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** What to stage in and how. */
@@ -17,6 +17,9 @@ export type StageResult =
     readonly status: "skipped";
     /** How long ago the fresh copy was synced. */
     readonly ageSeconds: number;
+    /** Files that an earlier sync or push left as they are on scratch. */
+    readonly kept: readonly KeptPath[];
+    readonly warnings: readonly StageWarning[];
   }
   | {
     readonly status: "synced";
@@ -25,6 +28,8 @@ export type StageResult =
     readonly outcome: TransferOutcome;
     readonly warnings: readonly StageWarning[];
   }
+  /** The source does not exist yet: there is an empty target, or what a job put into it. */
+  | { readonly status: "no-source-yet"; readonly warnings: readonly StageWarning[] }
   | { readonly status: "source-missing" | "failed"; readonly error: CliError };
 
 /** Something a person should know although the variable can be used. */

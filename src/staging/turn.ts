@@ -36,6 +36,9 @@ export async function waitForTurn(
     },
     progress: () => watch?.latest(),
   }, system);
+  // Loaded only when there is work: a start with everything fresh does not need it.
+  const { sweepDirectory } = await import("../system/sweep.ts");
+  await sweepDirectory(settings.cacheRoot);
   return {
     system: { ...system, signal: AbortSignal.any([system.signal, lock.lost]) },
     former: lock.former,

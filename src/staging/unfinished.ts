@@ -87,6 +87,7 @@ async function countMissing(
       publish: "in-place",
       engine: settings.engine,
       ...transferLimits(settings),
+      linkRoots: { source: variable.source, target: layout.target },
       baseline: await readManifest(layout.manifest),
       ...(selection === undefined ? {} : { selection }),
     }, { ...system, signal });

@@ -21,6 +21,8 @@ export interface StagingSettings {
   readonly links: ResolvedConfig["rsyncArgs"]["links"];
   /** For each transfer, where there is a limit. */
   readonly bandwidthLimitBytesPerSecond?: number;
+  /** `collect`: an outcome names each file that moved. */
+  readonly names: "collect" | "count";
   /** How many are selected or enabled: with several, fewer of them are a way out of a full disk. */
   readonly variables: "one" | "several";
   /** What of the configuration can't hold together with what was asked for; to be told once. */
@@ -46,6 +48,7 @@ export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly E
 export interface RunSettings {
   readonly engine?: Engine | undefined;
   readonly filter?: readonly FilterRule[];
+  readonly names?: "collect" | "count";
 }
 
 /**
@@ -56,7 +59,7 @@ export interface RunSettings {
 export function stagingSettings(
   config: ResolvedConfig,
   direction: "stage-in" | "stage-out",
-  { engine, filter = [] }: RunSettings = {},
+  { engine, filter = [], names = "count" }: RunSettings = {},
 ): StagingSettings {
   const { forRsync, rules, links, bandwidthLimitBytesPerSecond, ...deleting } = config.rsyncArgs;
   const stages = direction === "stage-in";
@@ -71,6 +74,7 @@ export function stagingSettings(
     filter: { once: filter, always: rules, deleteExcluded: stages && deleting.deleteExcluded },
     deleteExtras,
     links,
+    names,
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
     variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
     warnings: isWithoutRsync && forRsync.length > 0
@@ -84,10 +88,11 @@ export function stagingSettings(
 
 /** What of the settings a transfer is asked besides its roots. */
 export function transferLimits(
-  { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond }: StagingSettings,
-): Pick<TransferRequest, "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond"> {
+  { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, names }: StagingSettings,
+): Pick<TransferRequest, "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond" | "names"> {
   return {
     extraArgs: rsyncExtraArgs,
+    names,
     extras: deleteExtras ? "delete" : "keep",
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
   };

@@ -1,5 +1,6 @@
 // Small files that others read while we write them: config, markers. A reader sees the old or the new text, never a mixture.
 import { CliError, messageOf } from "../errors.ts";
+import { temporaryBeside } from "./temporary_name.ts";
 
 /** How to write. */
 export interface AtomicWrite {
@@ -16,7 +17,7 @@ export interface AtomicWrite {
 export async function writeFileAtomically(request: AtomicWrite): Promise<void> {
   const path = await resolveLink(request.path);
   const directory = path.slice(0, path.lastIndexOf("/")) || "/";
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const temporary = temporaryBeside(path, "write");
   const bytes = typeof request.content === "string" ? new TextEncoder().encode(request.content) : request.content;
   try {
     const mode = request.mode ?? await permissionBits(path) ?? 0o600;

@@ -1,5 +1,6 @@
 // A lock for file systems without flock: a file only one can create, kept alive by a heartbeat.
 import { CliError, messageOf } from "../errors.ts";
+import { isDeadHere } from "./dead_process.ts";
 import { holdLock } from "./held_lock.ts";
 import {
   describeHolder,
@@ -11,6 +12,9 @@ import {
   remainingMilliseconds,
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
+import { temporaryBeside } from "./temporary_name.ts";
+
+export { isDeadHere } from "./dead_process.ts";
 
 /** A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax). */
 const LEASE_SECONDS = 90;
@@ -89,19 +93,10 @@ async function signOfLife(path: string): Promise<string | undefined> {
   return info === undefined ? undefined : `${info.ino} ${info.mtime?.getTime()}`;
 }
 
-/** Whether a process was one of this node and is no more. */
-export async function isDeadHere(
-  holder: Pick<LockHolder, "host" | "pid"> | undefined,
-  system: Pick<System, "hostName">,
-): Promise<boolean> {
-  if (holder === undefined || holder.host !== system.hostName) return false;
-  return await Deno.stat(`/proc/${holder.pid}`).then(() => false, (error) => error instanceof Deno.errors.NotFound);
-}
-
 async function removeDeadLease(path: string, sign: string): Promise<void> {
-  const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
+  const aside = temporaryBeside(path, "lease");
   await Deno.rename(path, aside).catch(() => {});
-  // Somebody may have been quicker, and this is their new lease: then it goes back to its name.
+  // Another process may have been quicker, and this is its new lease: then it gets its name back.
   const moved = await signOfLife(aside);
   if (moved !== undefined && moved !== sign) await Deno.link(aside, path).catch(() => {});
   await Deno.remove(aside).catch(() => {});

@@ -1,5 +1,6 @@
 // Who holds a lock, as the holder writes it and the waiters read it; and what asking for a lock and having it mean.
 import { CliError } from "../errors.ts";
+import { pidNamespace, type ProcessName } from "./dead_process.ts";
 import { formatAge, printable } from "../format.ts";
 import type { System } from "./system.ts";
 
@@ -25,9 +26,7 @@ export interface HolderProgress {
 }
 
 /** Who has a lock, as they wrote into it. */
-export interface LockHolder {
-  readonly host: string;
-  readonly pid: number;
+export interface LockHolder extends ProcessName {
   /** Slurm's job number, where there is one. */
   readonly job?: string;
   /** Seconds since 1970 by the holder's clock. */
@@ -51,6 +50,7 @@ export function describeHolder(system: System): LockHolder {
   return {
     host: system.hostName,
     pid: system.processId,
+    pidNamespace: pidNamespace(),
     ...(job === undefined ? {} : { job }),
     since: Math.floor(system.now() / 1000),
   };

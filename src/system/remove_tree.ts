@@ -4,21 +4,18 @@ import { Pool } from "../pool.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { removePath } from "../posix/remove.ts";
 import { run } from "../posix/work.ts";
+import { temporaryBeside } from "./temporary_name.ts";
 
 /** Removals in flight. */
 const WIDTH = 32;
 
 /**
- * Removes the directory so that nothing ever sees half of it: it is renamed first, then what is in it goes. Its parent must be
- * writable. If something inside can't be removed, what is left stays under a hidden name beside it, which the error (a CliError
- * `file-system`) gives; what is left of an earlier, interrupted removal is removed first.
+ * Removes the directory so that no reader sees half of it: one rename to a temporary name beside it, then what is in it. Its
+ * parent must be writable. What cannot be removed stays under that name, which the error (a CliError `file-system`) gives.
  */
 export async function removeTree(path: string): Promise<void> {
-  const slash = path.lastIndexOf("/");
-  const [parent, name] = [path.slice(0, slash), path.slice(slash + 1)];
-  const aside = `${parent}/.${name}.removing`;
+  const aside = temporaryBeside(path, "removing");
   try {
-    await removeInPlace(aside);
     await Deno.rename(path, aside);
   } catch (error) {
     throw new CliError("file-system", `Cannot remove "${path}": ${messageOf(error)}`, { cause: error });

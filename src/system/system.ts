@@ -3,6 +3,7 @@
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
+import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
 
@@ -25,8 +26,10 @@ export interface System {
   readonly stderr: OutputStream;
   /** Makes the system calls of transfers; libc unless it is given, in Workers as well then. Tests wrap the calls with this. */
   readonly calls?: (form: "plain" | "waiting") => Calls;
-  /** Aborted with an {@linkcode Interrupted} as its reason when a signal asks us to stop. */
+  /** Aborted when the work has to stop: with an {@linkcode Interrupted} after a signal, with the error of `uncaught` after one. */
   readonly signal: AbortSignal;
+  /** Aborted, with the error as its reason, when something failed that no code waits for. */
+  readonly uncaught: AbortSignal;
   /** Until it is disposed of, ending signals go to `taker` and don't abort `signal`: a program in the foreground has them. */
   handOverSignals(taker: (signal: EndingSignal) => void): Disposable;
 }
@@ -87,8 +90,13 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
   }
 }
 
-function endingSignals(): Pick<ProcessSystem, "signal" | "handOverSignals" | "end"> {
+function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "end"> {
   const controller = new AbortController();
+  const uncaught = new AbortController();
+  watchUncaught((error) => {
+    uncaught.abort(error);
+    controller.abort(error);
+  });
   let taker: ((signal: EndingSignal) => void) | undefined;
   const listeners = new Map<EndingSignal, () => void>();
   for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
@@ -117,6 +125,7 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "handOverSignals" | "en
       Deno.exit(exitCode);
     },
     signal: controller.signal,
+    uncaught: uncaught.signal,
     handOverSignals(newTaker) {
       taker = newTaker;
       return { [Symbol.dispose]: () => void (taker = undefined) };

@@ -1,5 +1,6 @@
 // uv(1): what it is asked, and what it says when it can't. Its options: https://docs.astral.sh/uv/reference/cli/
 import { CliError } from "../errors.ts";
+import { saysDiskIsFull } from "../os_error.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 import { type Listener, runAloud } from "./aloud.ts";
@@ -98,7 +99,7 @@ export async function runUv(
   const outcome = await runAloud({ program, args, env }, listener, system);
   if (outcome.code === 0) return;
   throw new CliError(
-    "tool",
+    saysDiskIsFull(outcome.lastLines.join("\n")) ? "no-space" : "tool",
     `uv ${args[0] === "pip" ? `pip ${args[1]}` : args[0]} failed with exit code ${outcome.code}`,
     {
       lines: outcome.lastLines,

@@ -18,7 +18,7 @@ export async function compareTrees(
   to: string,
   system: System,
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
-  await using runner = await prepareJobRunner([from, to], system);
+  await using runner = await prepareJobRunner({ roots: [from, to] }, system);
   const differences: TreeDifference[] = [];
   let files = 0;
   let sizeBytes = 0;

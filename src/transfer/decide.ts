@@ -54,6 +54,8 @@ export interface Kept {
     | "deleted there"
     | "gone at the source, changed there"
     | "damaged"
+    /** Found by staging, which reads content: only the beginning of what the other side has, and no record. */
+    | "truncated"
     | "in the way";
 }
 
@@ -199,7 +201,9 @@ function decideFile(
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
     if (rules.unrecorded === "somebody's") return keep(draft, from.name, "changed there", base);
-    return isNewer(to, from, rules.precision) ? keep(draft, from.name, "newer there", base) : bring(draft, from, to);
+    if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
+    // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
+    return keep(draft, from.name, "newer there", rules.policy === "stage-in" ? from : undefined);
   }
   if (rules.policy === "stage-out" && same(from, base)) {
     // Only home changed: the next stage-in brings that.

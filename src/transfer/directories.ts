@@ -3,7 +3,7 @@
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import type { CopySettings } from "./jobs/copy.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FinishItem, splitLast } from "./jobs/directories.ts";
 import { lookAtPaths } from "./listing.ts";
 

@@ -1,8 +1,8 @@
 // What is in a single directory: anything at all, these names, what was recorded. Deno's own listing can't tell: it leaves out
 // names that are not UTF-8.
 import type { System } from "../system/system.ts";
-import { sameContent } from "./entry.ts";
-import { listDirectories, type Listing } from "./listing.ts";
+import { type Entry, sameContent } from "./entry.ts";
+import { listDirectories } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 import { prepareJobRunner } from "./job_runner.ts";
 
@@ -13,10 +13,14 @@ export async function isEmptyDirectory(path: string, system: System): Promise<bo
 }
 
 /** All names in a directory, those that are not UTF-8 as file_names.ts writes them; entries have names and types only. */
-export async function listNames(path: string, system: System): Promise<Listing> {
-  await using runner = await prepareJobRunner([], system);
+export async function listNames(
+  path: string,
+  system: System,
+): Promise<readonly Entry[] | { readonly unreadable: string }> {
+  await using runner = await prepareJobRunner({ roots: [] }, system);
   const { entries } = await listDirectories({ root: path, facts: "names" }, [""], runner);
-  return entries.get("") ?? { unreadable: "it is not there" };
+  const listing = entries.get("") ?? { unreadable: "it is not there" };
+  return "unreadable" in listing ? listing : listing.entries;
 }
 
 /** Whether a directory of a tree holds exactly what a manifest says, by name, size and time; modes and what lies deeper apart. */
@@ -26,11 +30,12 @@ export async function isAsRecordedIn(
   manifest: Manifest,
   system: System,
 ): Promise<boolean> {
-  await using runner = await prepareJobRunner([], system);
+  await using runner = await prepareJobRunner({ roots: [] }, system);
   const { entries } = await listDirectories({ root, facts: "full" }, [directory], runner);
-  const listing = entries.get(directory);
+  const listed = entries.get(directory);
+  const listing = listed === undefined || "unreadable" in listed ? undefined : listed.entries;
   const recorded = manifest.entriesOf(directory);
-  if (listing === undefined || "unreadable" in listing || recorded?.size !== listing.length) return false;
+  if (listing === undefined || recorded?.size !== listing.length) return false;
   return listing.every((entry) => {
     const state = recorded.get(entry.name);
     return state !== undefined && sameContent(entry, state);

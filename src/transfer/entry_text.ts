@@ -115,3 +115,15 @@ export function fieldsOf(entry: Entry): string {
   const more = entry instanceof ListedEntry ? entry.more : "";
   return `${labelOf(entry.name, entry.linkTarget)}\0${stateText(entry)}\0${more}\0`;
 }
+
+/** The entries in a text of three fields each. */
+export function entriesIn(text: string): Entry[] {
+  const fields = text.split("\0");
+  const entries: Entry[] = [];
+  for (let index = 0; index + 2 < fields.length; index += 3) {
+    entries.push(
+      new ListedEntry({ ...parseLabel(fields[index]!), state: fields[index + 1]!, more: fields[index + 2]! }),
+    );
+  }
+  return entries;
+}

@@ -15,7 +15,7 @@ import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
 import { addNotes, receiverOf } from "./notes.ts";
-import type { CopySettings } from "./jobs/copy.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
@@ -32,7 +32,7 @@ const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, w
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
-  readonly roots: Pick<TransferRequest, "from" | "to" | "policy" | "publish" | "notes" | "baseline">;
+  readonly roots: Pick<TransferRequest, "from" | "to" | "policy" | "publish" | "notes" | "baseline" | "names">;
   readonly settings: CopySettings;
   readonly mover: Mover;
   /** Makes what is needed before the first file is written. */
@@ -61,7 +61,7 @@ export class Execution {
 
   constructor(readonly request: ExecutionRequest) {
     const { roots, settings, mover, runner, manifest, system } = request;
-    this.#ledger = new Ledger(manifest, roots.baseline);
+    this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: roots.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
@@ -194,7 +194,7 @@ export class Execution {
   #add(item: Item): void {
     this.#batch.push(item);
     this.#batchBytes += item.entry.sizeBytes;
-    this.request.runner.expect(1);
+    this.request.runner.expect(1, "copy");
   }
 
   #isFull(): boolean {
@@ -211,12 +211,12 @@ export class Execution {
 
   async #move(items: readonly Item[]): Promise<void> {
     await this.#announce(items);
-    this.#ledger.note(await this.request.mover.move(items));
+    this.#ledger.note(items, await this.request.mover.move(items));
   }
 
   async #finishLarge(): Promise<void> {
-    const { outcome, again = [] } = await this.#large?.finish() ?? {};
-    if (outcome !== undefined) this.#ledger.note(outcome);
+    const { done = [], outcome, again = [] } = await this.#large?.finish() ?? {};
+    if (outcome !== undefined) this.#ledger.note(done, outcome);
     // What changed meanwhile goes the ordinary way, which says what it can't do.
     if (again.length > 0) await this.#move(again);
     const { settings, runner } = this.request;

@@ -1,7 +1,7 @@
 // A file, link or special file that is moved, and what became of it.
 import { joinName } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
-import { fieldsOf, labelOf, stateText } from "./entry_text.ts";
+import { labelOf, ListedEntry, stateText } from "./entry_text.ts";
 import type { CopyItem } from "./jobs/copy.ts";
 
 /** A name to move, as the walk saw it. */
@@ -40,7 +40,9 @@ export function pathOf(item: Pick<Item, "directory" | "entry">): string {
 
 /** An item as a job takes it. */
 export function copyItemOf({ directory, entry, replaces }: Item): CopyItem {
-  const [label = "", state = "", more = ""] = fieldsOf(entry).split("\0");
+  const label = labelOf(entry.name, entry.linkTarget);
+  const state = stateText(entry);
+  const more = entry instanceof ListedEntry ? entry.more : "";
   if (replaces === undefined) return [directory, label, state, more, "", ""];
   return [directory, label, state, more, labelOf(replaces.name, replaces.linkTarget), stateText(replaces)];
 }

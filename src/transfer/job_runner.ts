@@ -8,14 +8,15 @@ import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
 import type { System } from "../system/system.ts";
 import { BandwidthLimit } from "./bandwidth.ts";
-import { JobContext, JobStopped } from "./jobs/job.ts";
+import { JobContext, JobStopped, type LinkMaps } from "./jobs/job.ts";
 import { type JobAnswer, type JobName, type JobRequest, runJob } from "./jobs/jobs.ts";
 
 /** A lookup that takes longer than this was answered by a server: then many at once pay. Local ones take 2 to 20 µs. */
 const WAITING_MICROSECONDS = 100;
 
-/** So many names in all before Workers are started: their start takes 15 to 40 ms. */
-const WORTH_WORKERS = { plain: 1500, waiting: 150 };
+/** So much work in all before Workers are started, whose start takes 15 to 40 ms: names to list, or ten times the files to copy. */
+const WORTH_WORKERS = { plain: 20_000, waiting: 1500 };
+const WEIGHT = { list: 1, copy: 10 };
 
 /** More Workers than this take the processor's time from other jobs of the node. */
 const MOST_WORKERS = { plain: 8, waiting: 2 };
@@ -30,6 +31,7 @@ export interface JobMessage {
 /** The first message to a Worker. `stop` is not 0 when all jobs should end. */
 export interface WorkerStart {
   readonly form: Calls["form"];
+  readonly links: LinkMaps;
   readonly stop: SharedArrayBuffer;
 }
 
@@ -56,6 +58,7 @@ export class JobRunner implements AsyncDisposable {
   readonly umask: number;
   readonly #system: Pick<System, "signal" | "calls">;
   readonly #here: JobContext;
+  readonly #links: LinkMaps;
   readonly #stop = new SharedArrayBuffer(4);
   readonly #onAbort: () => void;
   /** Gets what jobs of all isolates have done. */
@@ -63,8 +66,9 @@ export class JobRunner implements AsyncDisposable {
   #weight = 0;
   #workers: WorkerLane[] | undefined;
 
-  constructor(form: Calls["form"], system: Pick<System, "signal" | "calls">) {
+  constructor(form: Calls["form"], system: Pick<System, "signal" | "calls">, links: LinkMaps = {}) {
     this.form = form;
+    this.#links = links;
     this.umask = readUmask();
     this.#system = system;
     const flag = new Int32Array(this.#stop);
@@ -74,6 +78,7 @@ export class JobRunner implements AsyncDisposable {
     const calls = system.calls?.(form) ?? (form === "plain" ? plainCalls() : waitingCalls());
     this.#here = new JobContext(
       calls,
+      links,
       () => Atomics.load(flag, 0) !== 0,
       (files, sizeBytes) => this.onDone(files, sizeBytes),
     );
@@ -95,14 +100,14 @@ export class JobRunner implements AsyncDisposable {
   }
 
   /** Tells how many names are known to come, so that Workers start before they are late. */
-  expect(names: number): void {
-    this.#weight += names;
+  expect(names: number, work: keyof typeof WEIGHT): void {
+    this.#weight += names * WEIGHT[work];
     if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
     if (this.#weight < WORTH_WORKERS[this.form]) return;
     const count = Math.max(1, Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]));
     this.#workers = Array.from({ length: count }, () =>
       new WorkerLane(
-        { form: this.form, stop: this.#stop },
+        { form: this.form, stop: this.#stop, links: this.#links },
         (files, sizeBytes) => this.onDone(files, sizeBytes),
       ));
   }
@@ -200,23 +205,27 @@ function errorOf({ message, isStop, system }: JobError): Error {
   return system === undefined ? new Error(message) : new SystemCallError(system.errno, system.call, system.path);
 }
 
-/**
- * Makes a runner for transfers between these roots. Costs four lookups a root; a server that does not answer holds nothing up
- * but this. With a limit of bandwidth all work is done in the main isolate, by calls that can be held up.
- */
+/** What a runner is made for. */
+export interface RunnerRequest {
+  readonly roots: readonly string[];
+  readonly links?: LinkMaps;
+  /** With a limit all work is done in the main isolate, by calls that can be held up. */
+  readonly bandwidthLimitBytesPerSecond?: number | undefined;
+}
+
+/** Makes a runner. Costs four lookups a root; a server that does not answer holds nothing up but this. */
 export async function prepareJobRunner(
-  roots: readonly string[],
+  { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
   system: System,
-  bandwidthLimitBytesPerSecond?: number,
 ): Promise<JobRunner> {
   if (bandwidthLimitBytesPerSecond !== undefined) {
-    const runner = new JobRunner("waiting", system);
+    const runner = new JobRunner("waiting", system, links);
     runner.here.limit = new BandwidthLimit(bandwidthLimitBytesPerSecond);
     return runner;
   }
   const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
   const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS ? "waiting" : "plain";
-  return new JobRunner(form, system);
+  return new JobRunner(form, system, links);
 }
 
 /** The quickest of lookups of names that do not exist: a client can't answer those from its cache. */

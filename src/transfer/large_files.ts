@@ -31,7 +31,7 @@ import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
 import { isSparse } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
-import type { CopySettings } from "./jobs/copy.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { publish } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
@@ -97,6 +97,7 @@ export class LargeFiles {
     lastWords: [],
   };
   readonly #again: Item[] = [];
+  readonly #done: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();
   readonly #calls: Calls;
   readonly #from: Tree;
@@ -129,12 +130,16 @@ export class LargeFiles {
   }
 
   /** Waits for all of them. `again`: files that changed or failed, which the ordinary way should try. Throws where the disk is full. */
-  async finish(): Promise<{ readonly outcome: MoveOutcome; readonly again: readonly Item[] }> {
+  async finish(): Promise<{
+    readonly done: readonly Item[];
+    readonly outcome: MoveOutcome;
+    readonly again: readonly Item[];
+  }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
     for (const copying of this.#open) this.#close(copying);
     for (const tree of [this.#from, this.#to, this.#temporary]) tree?.close();
     if (this.#failure !== undefined) throw this.#failure.error;
-    return { outcome: this.#outcome, again: this.#again };
+    return { done: this.#done, outcome: this.#outcome, again: this.#again };
   }
 
   async #work(): Promise<void> {
@@ -318,8 +323,13 @@ export class LargeFiles {
       if (!isSame) throw new Error("it changed while it was copied");
       await this.request.beforePublish(item);
       const isPublished = this.#temporary === undefined || await run(this.#publish(copying)) === "published";
-      if (isPublished) this.request.onDone(1, 0);
-      else this.#outcome.overtaken.push(item);
+      if (isPublished) {
+        this.#done.push(item);
+        this.request.onDone(1, 0);
+      } else {
+        this.request.onDone(0, -copying.doneBytes);
+        this.#outcome.overtaken.push(item);
+      }
     } catch (error) {
       this.#giveUp(copying, error);
     }

@@ -10,6 +10,8 @@ export interface Tally {
   filesDone: number;
   bytesDone: number;
   readonly deleted: string[];
+  /** Paths that arrived, where they are collected. */
+  readonly transferred: string[] | undefined;
   readonly kept: KeptPath[];
   readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
   readonly lastWords: string[];
@@ -19,13 +21,21 @@ type Name = Pick<Item, "directory" | "entry">;
 
 /** Keeps the tally and the changes. */
 export class Ledger {
-  readonly tally: Tally = { filesDone: 0, bytesDone: 0, deleted: [], kept: [], missing: [], lastWords: [] };
+  readonly tally: Tally;
   readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
 
-  constructor(readonly manifest: ManifestBuilder, readonly baseline: Manifest | undefined) {}
+  constructor(
+    readonly manifest: ManifestBuilder,
+    readonly baseline: Manifest | undefined,
+    names: "collect" | "count",
+  ) {
+    const transferred = names === "collect" ? [] : undefined;
+    this.tally = { filesDone: 0, bytesDone: 0, deleted: [], transferred, kept: [], missing: [], lastWords: [] };
+  }
 
   /** Takes what became of a batch. */
-  note(outcome: MoveOutcome): void {
+  note(items: readonly Name[], outcome: MoveOutcome): void {
+    this.#collect(items, outcome);
     for (const item of outcome.arrived) this.amend(item, item.entry);
     for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
     for (const item of outcome.overtaken) this.keep(item, "changed there");
@@ -34,6 +44,13 @@ export class Ledger {
       this.tally.missing.push({ path: pathOf(item), reason, vanished });
     }
     this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  #collect(items: readonly Name[], { missing, overtaken, leftOut }: MoveOutcome): void {
+    const { transferred } = this.tally;
+    if (transferred === undefined) return;
+    const lost = new Set([...missing.map(({ item }) => item), ...overtaken, ...leftOut].map(pathOf));
+    for (const path of items.map(pathOf)) if (!lost.has(path)) transferred.push(path);
   }
 
   /** What stands there is left alone; what was recorded of it holds. */

@@ -36,7 +36,7 @@ async function findDestinations(root: string, selection: Selection, runner: JobR
       const { entries } = await listDirectories({ root, facts: "full" }, part, runner);
       for (const [directory, listing] of entries) {
         if ("unreadable" in listing) continue;
-        for (const { name, type, linkTarget } of listing) {
+        for (const { name, type, linkTarget } of listing.entries) {
           const path = joinName(directory, name);
           if (!selection.includes(path, type === "directory" ? "directory" : "other")) continue;
           if (type === "directory") next.push(path);

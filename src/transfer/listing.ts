@@ -1,11 +1,69 @@
 // What is in directories: all of it, or a sentence about what could not be read. An unreadable directory is never an empty one.
 import type { Entry } from "./entry.ts";
-import { ListedEntry, parseLabel } from "./entry_text.ts";
-import type { DirectoryAnswer } from "./jobs/list.ts";
+import { entriesIn, ListedEntry } from "./entry_text.ts";
+import type { ListedText } from "./jobs/list.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { directoryText } from "./unchanged.ts";
 
 /** A directory's entries, or why they are unknown. */
-export type Listing = readonly Entry[] | { readonly unreadable: string };
+export type Listing = ListedDirectory | { readonly unreadable: string };
+
+/** A directory that was read. Its entries are made of text when they are asked for: most directories are unchanged. */
+export class ListedDirectory {
+  readonly #text: ListedText;
+  #entries: readonly Entry[] | undefined;
+
+  constructor(text: ListedText, entries?: readonly Entry[]) {
+    this.#text = text;
+    this.#entries = entries;
+  }
+
+  /** The same directory with a part of its entries. */
+  only(entries: readonly Entry[]): ListedDirectory {
+    return new ListedDirectory(
+      { ...this.#text, records: directoryText(entries.map((entry) => [entry.name, entry])) },
+      entries,
+    );
+  }
+
+  /** Labels and states, as a manifest keeps them. */
+  get records(): string {
+    return this.#text.records;
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries ??= this.#parse();
+  }
+
+  /** The directories in it. */
+  get directories(): readonly Entry[] {
+    return this.#text.directories === 0 ? [] : this.entries.filter(({ type }) => type === "directory");
+  }
+
+  /** The files in it that have several names. */
+  get linked(): readonly Entry[] {
+    return this.#text.linked === 0 ? [] : this.entries.filter(({ linkGroup }) => linkGroup !== "");
+  }
+
+  #parse(): readonly Entry[] {
+    const fields = this.#text.records.split("\0");
+    const rest = this.#text.rest.split("\0");
+    const entries: Entry[] = [];
+    for (let index = 0; 2 * index + 1 < fields.length; index++) {
+      const label = fields[2 * index]!;
+      const cut = label.indexOf("//");
+      entries.push(
+        new ListedEntry({
+          name: label.slice(0, cut),
+          linkTarget: label.slice(cut + 2),
+          state: fields[2 * index + 1]!,
+          more: rest[index]!,
+        }),
+      );
+    }
+    return entries;
+  }
+}
 
 /** Which tree to look at, and how closely. */
 export interface ListingRequest {
@@ -35,14 +93,10 @@ export async function listDirectories(
   const selves = new Map<string, Entry>();
   for (const [index, directory] of directories.entries()) {
     const answer = answers[index]!;
-    entries.set(directory, listingOf(answer));
+    entries.set(directory, "unreadable" in answer ? answer : new ListedDirectory(answer));
     if ("self" in answer && answer.self !== "") selves.set(directory, entriesIn(`//\0${answer.self}`)[0]!);
   }
   return { entries, selves };
-}
-
-function listingOf(answer: DirectoryAnswer): Listing {
-  return "unreadable" in answer ? answer : entriesIn(answer.text);
 }
 
 /** The entries of single paths, by path; without those where nothing is. */
@@ -57,18 +111,6 @@ export async function lookAtPaths(
   for (const [index, path] of paths.entries()) {
     const answer = answers[index];
     if (answer !== undefined) entries.set(path, entriesIn(answer)[0]!);
-  }
-  return entries;
-}
-
-/** The entries in a text of three fields each. */
-export function entriesIn(text: string): Entry[] {
-  const fields = text.split("\0");
-  const entries: Entry[] = [];
-  for (let index = 0; index + 2 < fields.length; index += 3) {
-    entries.push(
-      new ListedEntry({ ...parseLabel(fields[index]!), state: fields[index + 1]!, more: fields[index + 2]! }),
-    );
   }
   return entries;
 }

@@ -3,10 +3,12 @@
 import type { System } from "../system/system.ts";
 import { type Rsync, runRsync } from "../tools/rsync.ts";
 import { isSparse, sameContent } from "./entry.ts";
-import { entriesIn, lookAtPaths } from "./listing.ts";
+import { entriesIn } from "./entry_text.ts";
+import { lookAtPaths } from "./listing.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
-import type { CopyResult, CopySettings } from "./jobs/copy.ts";
+import type { CopyResult } from "./jobs/copy.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import { splitLast } from "./jobs/directories.ts";
 import type { PublishResult } from "./jobs/publish_carried.ts";
 import type { ListFiles } from "./list_files.ts";
@@ -85,7 +87,16 @@ export class RsyncMover implements Mover {
 
   constructor(readonly request: RsyncMoverRequest) {}
 
-  async move(items: readonly Item[]): Promise<MoveOutcome> {
+  /** Links are made by our own calls: their targets depend on the side. */
+  async move(all: readonly Item[]): Promise<MoveOutcome> {
+    const links = all.filter(({ entry }) => entry.type === "link");
+    if (links.length === 0) return await this.#carry(all);
+    const own = await new NativeMover(this.request.settings, this.request.runner).move(links);
+    const others = all.filter(({ entry }) => entry.type !== "link");
+    return others.length === 0 ? own : joinOutcomes([own, await this.#carry(others)]);
+  }
+
+  async #carry(items: readonly Item[]): Promise<MoveOutcome> {
     const first = await this.#try(items);
     if (first.again.length === 0) return first.outcome;
     // What changed while it was read is tried once more, as it is now.
@@ -122,6 +133,7 @@ export class RsyncMover implements Mover {
     const isDirect = settings.temporary === "directly";
     const to = isDirect ? settings.to : `${settings.temporary}/rsync-${this.#batches++}`;
     if (!isDirect) await makeParents(to, items, settings, runner);
+    let told = 0;
     const listFile = await lists.write(items.map((item) => `./${pathOf(item)}`));
     const { code, lastWords } = await runRsync(
       {
@@ -130,12 +142,21 @@ export class RsyncMover implements Mover {
         sparse: items.some(({ entry }) => isSparse(entry)) ? "holes" : "none",
       },
       await this.request.rsync(),
-      (files, sizeBytes) => runner.onDone(files, sizeBytes),
+      (_files, sizeBytes) => {
+        told += sizeBytes;
+        runner.onDone(0, sizeBytes);
+      },
       system,
     );
     await lists.remove(listFile);
     if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords);
     const attempt = isDirect ? await this.#checkDirect(items, lastWords) : await this.#publish(items, to, lastWords);
+    // rsync tells what it tried; only what arrived counts.
+    const { missing, overtaken, leftOut } = attempt.outcome;
+    const lost = new Set([...attempt.again, ...missing.map(({ item }) => item), ...overtaken, ...leftOut]);
+    const arrived = items.filter((item) => !lost.has(item));
+    const sizeBytes = arrived.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+    runner.onDone(arrived.length, sizeBytes - told);
     return { ...attempt, code };
   }
 
@@ -176,6 +197,16 @@ export class RsyncMover implements Mover {
 }
 
 type Uncarried = Extract<PublishResult, { readonly kind: "absent" | "torn" }>;
+
+function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
+  return {
+    arrived: outcomes.flatMap(({ arrived }) => arrived),
+    missing: outcomes.flatMap(({ missing }) => missing),
+    leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
+    overtaken: outcomes.flatMap(({ overtaken }) => overtaken),
+    lastWords: outcomes.flatMap(({ lastWords }) => lastWords),
+  };
+}
 
 interface Attempt {
   readonly outcome: MoveOutcome;

@@ -39,7 +39,7 @@ export interface PackOutcome {
  * not be read or changed meanwhile: a half environment is none. The archive is removed then.
  */
 export async function packTree(request: PackRequest, system: System): Promise<PackOutcome> {
-  await using runner = await prepareJobRunner([request.root], system);
+  await using runner = await prepareJobRunner({ roots: [request.root] }, system);
   await using lists = new ListFiles();
   const packing = new Packing(request, { runner, lists, system });
   try {

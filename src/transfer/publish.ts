@@ -8,7 +8,7 @@ import { cString, type Tree } from "../posix/tree.ts";
 import type { Work } from "../posix/work.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Entry, type EntryState, sameContent } from "./entry.ts";
-import { entriesIn } from "./listing.ts";
+import { entriesIn } from "./entry_text.ts";
 import { lookAt } from "./jobs/list.ts";
 
 /** A temporary file that is complete, and the name it should get. */

@@ -13,8 +13,8 @@ const BATCHES_AT_ONCE = 8;
 
 /** The recorded paths that are no longer below the target. Only lists directories; looks at no file. */
 export async function findPurged(manifest: Manifest, targetRoot: string, system: System): Promise<readonly string[]> {
-  await using runner = await prepareJobRunner([targetRoot], system);
-  runner.expect(manifest.files);
+  await using runner = await prepareJobRunner({ roots: [targetRoot] }, system);
+  runner.expect(manifest.files, "list");
   const purged: string[] = [];
   const directories = [...manifest.directories()];
   const batches = Array.from(
@@ -24,8 +24,9 @@ export async function findPurged(manifest: Manifest, targetRoot: string, system:
   await forEachAtOnce(batches, BATCHES_AT_ONCE, async (batch) => {
     const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, runner);
     for (const directory of batch) {
-      const listing = entries.get(directory) ?? [];
-      const there = new Set("unreadable" in listing ? [] : listing.map((entry) => entry.name));
+      const listing = entries.get(directory);
+      const isRead = listing !== undefined && !("unreadable" in listing);
+      const there = new Set(isRead ? listing.entries.map((entry) => entry.name) : []);
       for (const [name, state] of manifest.entriesOf(directory) ?? []) {
         if (state.type !== "directory" && !there.has(name)) purged.push(joinName(directory, name));
       }

@@ -1,4 +1,5 @@
 // What a transfer is asked, and what it answers.
+import type { LockRequest } from "../system/lock_holder.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import type { Manifest } from "./manifest.ts";
@@ -31,6 +32,18 @@ export interface TransferRequest {
   readonly selection?: Selection;
   /** `delete`: staging removes what only the target has, whether a record knows it or not. A push never removes anything. */
   readonly extras?: "keep" | "delete";
+  /** `collect`: the outcome names each file that arrived; a million names take some 100 MB. */
+  readonly names?: "collect" | "count";
+  /**
+   * The persistent directory and the path that its copy has for programs. Absolute links into one of them lead into the other
+   * when they are transferred.
+   */
+  readonly linkRoots?: { readonly source: string; readonly target: string };
+  /**
+   * For a push: the source is locked while something is written there, since two nodes may push to it, each from a scratch of
+   * its own. `onWait` is called once where another push has the lock.
+   */
+  readonly sourceLock?: Pick<LockRequest, "deadlineSeconds" | "deadlineSetting" | "onWait">;
   /** For all bytes of the transfer together. */
   readonly bandwidthLimitBytesPerSecond?: number;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
@@ -101,6 +114,8 @@ export interface TransferOutcome {
   readonly bytesTransferred: number;
   readonly filesTotal: number;
   readonly bytesTotal: number;
+  /** Paths that arrived, relative to the roots; undefined unless they were to be collected. */
+  readonly transferred?: readonly string[];
   readonly deleted: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];

@@ -6,7 +6,8 @@ import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
-import type { CopySettings } from "./jobs/copy.ts";
+import type { LinkMaps } from "./jobs/job.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked } from "./linked_selection.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
@@ -33,7 +34,8 @@ export type {
  * where there is no room for what would be written.
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
-  await using runner = await prepareJobRunner([request.from, parentOf(request.to)], system);
+  const links = await linkMapsOf(request, request.to);
+  await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
   const survey = new Survey(request);
   await using room = new RoomWatch(request, system);
   const directories: DirectoryPlan[] = [];
@@ -46,10 +48,10 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
         room.add(plan, there);
         directories.push(plan);
       },
-      ...whereTrusted(request, (directory) => {
+      onUnchanged: (directory) => {
         survey.addUnchanged(directory);
         unchanged.push(directory);
-      }),
+      },
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
     runner,
@@ -98,12 +100,14 @@ async function run(
   system: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
-  const roots = [request.from, parentOf(request.to)];
-  await using runner = await prepareJobRunner(roots, system, request.bandwidthLimitBytesPerSecond);
+  const { bandwidthLimitBytesPerSecond } = request;
+  const to = await prepareRoots(request);
+  const roots = [request.from, to];
+  const links = await linkMapsOf(request, to);
+  await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  const to = await prepareRoots(request);
   await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
   const settings: CopySettings = {
     ...{ from: request.from, to, policy: request.policy, umask: runner.umask },
@@ -128,10 +132,10 @@ async function run(
         await room?.checkSoFar();
         await execution.add(plan);
       },
-      ...whereTrusted(request, (unchanged) => {
+      onUnchanged: (unchanged) => {
         survey.addUnchanged(unchanged);
         execution.keep(unchanged);
-      }),
+      },
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, runner);
     await room?.check();
@@ -154,6 +158,7 @@ async function run(
     bytesTransferred: tally.bytesDone,
     filesTotal: survey.totals().filesTotal,
     bytesTotal: survey.totals().bytesTotal,
+    ...(tally.transferred === undefined ? {} : { transferred: tally.transferred }),
     deleted: tally.deleted,
     kept: [...survey.kept, ...tally.kept],
     missing: missing.map(({ path, reason }) => ({ path, reason })),
@@ -180,14 +185,8 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
   const selection = request.selection === undefined
     ? {}
     : { selection: await selectLinked(request.from, request.selection, runner) };
-  return { from: request.from, to: request.to, baseline: request.baseline, ...notes, rules, ...selection };
-}
-
-function whereTrusted(
-  { depth }: TransferRequest,
-  onUnchanged: (unchanged: UnchangedDirectory) => void,
-): Pick<WalkReceiver, "onUnchanged"> {
-  return depth === "trust-record" ? { onUnchanged } : {};
+  const { from, to, baseline, depth } = request;
+  return { from, to, baseline, depth, ...notes, rules, ...selection };
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
@@ -220,6 +219,17 @@ function moverFor(
         : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
     ],
   });
+}
+
+/** Absolute links into one side lead into the other there. Both show them as links into the persistent side. */
+async function linkMapsOf({ from, to, policy, linkRoots }: TransferRequest, realTo: string): Promise<LinkMaps> {
+  if (linkRoots === undefined) return {};
+  const { source, target } = linkRoots;
+  const realSource = await Deno.realPath(source).catch(() => source);
+  const persistent = { own: [...new Set([source, realSource])], shown: source };
+  const staged = { own: [...new Set([target, await Deno.realPath(target).catch(() => target)])], shown: source };
+  const [ofFrom, ofTo] = policy === "stage-out" ? [staged, persistent] : [persistent, staged];
+  return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };
 }
 
 /** Makes the root. Throws a CliError where one of the two is inside the other. */

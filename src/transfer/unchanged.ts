@@ -14,9 +14,13 @@ export function* recordsIn(text: string): Generator<{ readonly label: string; re
 }
 
 /** Whether exactly these entries were recorded, with these states. Directories are mostly read in the order they were before. */
-export function hasSameEntries(listing: readonly Entry[], recorded: string): boolean {
-  if (directoryText(listing.map((entry) => [entry.name, entry])) === recorded) return true;
-  const there = new Map(listing.map((entry) => [labelOf(entry.name, entry.linkTarget), stateText(entry)]));
+export function hasSameEntries(
+  listing: { readonly records: string; readonly entries: readonly Entry[] },
+  recorded: string,
+): boolean {
+  if (listing.records === recorded) return true;
+  if (listing.records.length !== recorded.length) return false;
+  const there = new Map(listing.entries.map((entry) => [labelOf(entry.name, entry.linkTarget), stateText(entry)]));
   for (const { label, state } of recordsIn(recorded)) {
     if (there.get(label) !== state) return false;
     there.delete(label);

@@ -1,6 +1,7 @@
 // The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
 import { CliError, messageOf } from "../errors.ts";
 import { isDeadHere } from "../system/lease.ts";
+import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
@@ -9,6 +10,9 @@ import type { TransferRequest } from "./request.ts";
 
 /** At the source another job may push from another node: its directory is abandoned only after so long. */
 const ABANDONED_MILLISECONDS = 3600 * 1000;
+
+/** Held while something is written to the source of a push. */
+const LOCK_NAME = "lock";
 
 /** A directory on the file system of the target; `await using` removes it. */
 export interface TemporaryDirectory extends AsyncDisposable {
@@ -27,10 +31,10 @@ export interface TemporaryDirectory extends AsyncDisposable {
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { policy, publish, to }: Pick<TransferRequest, "policy" | "publish" | "to">,
+  { policy, publish, to, sourceLock }: Pick<TransferRequest, "policy" | "publish" | "to" | "sourceLock">,
   engine: "rsync" | "native",
   runner: JobRunner,
-  system: Pick<System, "userId" | "now" | "hostName" | "processId">,
+  system: System,
 ): Promise<TemporaryDirectory | undefined> {
   if (policy === "stage-in" && publish === "unpublished") return undefined;
   // A killed rsync would leave half a file under a name of its own, which nothing tells from the user's files.
@@ -49,16 +53,25 @@ export async function prepareTemporaryDirectory(
   await sweepInside(to, runner, system);
   const name = `${system.hostName}.${system.processId}.${own}`;
   const path = `${to}/${UNFINISHED}/${name}`;
+  let lock: Lock | undefined;
   return directory(
     path,
     () =>
       whileOpen(to, runner, async () => {
         await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
-        await runner.run("make", { root: `${to}/${UNFINISHED}`, directories: [[name, 0o700]] });
+        await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
+        if (sourceLock !== undefined) {
+          lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
+        }
       }),
     () =>
       whileOpen(to, runner, async () => {
         await runner.run("removeTree", { path });
+        if (lock === undefined) return await removeIfEmpty(to, runner);
+        // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+        const others = (await namesIn(to, UNFINISHED, runner)).filter((other) => other !== LOCK_NAME);
+        if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+        await lock[Symbol.asyncDispose]();
         await removeIfEmpty(to, runner);
       }),
   );
@@ -90,7 +103,7 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
 async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
   const [parent, target] = split(to);
   const prefix = `${target}.incoming-`;
-  for (const name of await namesIn(parent, runner)) {
+  for (const name of await namesIn(parent, "", runner)) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
     await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
   }
@@ -98,34 +111,34 @@ async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
 
 /** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
 async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "now" | "hostName">): Promise<void> {
-  const parent = `${to}/${UNFINISHED}`;
-  const names = await namesIn(parent, runner);
+  const names = await namesIn(to, UNFINISHED, runner);
   if (names.length === 0) return;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
-      if (!await isAbandoned(parent, name, runner, system)) continue;
-      await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
+      if (name === LOCK_NAME || !await isAbandoned(to, name, runner, system)) continue;
+      await runner.run("removeTree", { path: `${to}/${UNFINISHED}/${name}` }).catch(() => {});
     }
     await removeIfEmpty(to, runner);
   });
 }
 
-/** The names in a directory; none where it does not exist or can't be read. */
-async function namesIn(directory: string, runner: JobRunner): Promise<readonly string[]> {
-  const { entries } = await listDirectories({ root: directory, facts: "names" }, [""], runner);
-  const listing = entries.get("") ?? [];
-  return "unreadable" in listing ? [] : listing.map(({ name }) => name);
+/** The names in a directory below a root; none where it does not exist or can't be read. */
+async function namesIn(root: string, directory: string, runner: JobRunner): Promise<readonly string[]> {
+  const { entries } = await listDirectories({ root, facts: "names" }, [directory], runner);
+  const listing = entries.get(directory);
+  return listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
 }
 
 async function isAbandoned(
-  parent: string,
+  to: string,
   name: string,
   runner: JobRunner,
   system: Pick<System, "now" | "hostName">,
 ): Promise<boolean> {
   const parts = /^(.*)\.(\d+)\.[0-9a-f]{8}$/.exec(name);
   if (parts !== null && await isDeadHere({ host: parts[1]!, pid: Number(parts[2]) }, system)) return true;
-  const entry = (await lookAtPaths(parent, [name], runner)).get(name);
+  const path = `${UNFINISHED}/${name}`;
+  const entry = (await lookAtPaths(to, [path], runner)).get(path);
   return entry !== undefined && system.now() - entry.mtimeSeconds * 1000 > ABANDONED_MILLISECONDS;
 }
 

@@ -5,12 +5,11 @@ import type { Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { listDirectories, type Listing, type ListingRequest, type Listings } from "./listing.ts";
+import { listDirectories, ListedDirectory, type Listing, type ListingRequest, type Listings } from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName } from "../posix/file_names.ts";
-import { UNFINISHED } from "./own_names.ts";
 
 /** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
 const MOST_DIRECTORIES = 32;
@@ -27,6 +26,8 @@ export interface WalkRequest {
   /** What killed transfers brought since the baseline. */
   readonly notes?: Notes;
   readonly rules: DecisionRules;
+  /** `trust-record`: where the sending side is as recorded, only names are looked at on the other one. */
+  readonly depth?: "trust-record" | "look-at-all";
   /** Which names take part; without it, all do. */
   readonly selection?: Selection;
 }
@@ -74,6 +75,7 @@ export async function walkTrees(
 }
 
 const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
+const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0 });
 const NOTHING: Listings = { entries: new Map(), selves: new Map() };
 
 type Side = "from" | "to";
@@ -83,6 +85,7 @@ class Walk {
   readonly #queue: Visit[] = [];
   /** How the receiving side is looked at first. */
   readonly #firstLook: Facts;
+  readonly #mayPassOver: boolean;
 
   constructor(
     readonly request: WalkRequest,
@@ -90,9 +93,9 @@ class Walk {
     readonly runner: JobRunner,
   ) {
     const { rules, notes, baseline } = request;
-    const trusts = receiver.onUnchanged !== undefined && baseline !== undefined && (notes?.size ?? 0) === 0 &&
+    this.#mayPassOver = receiver.onUnchanged !== undefined && baseline !== undefined && (notes?.size ?? 0) === 0 &&
       rules.publish === "in-place" && rules.removals === "baseline" && rules.policy !== "mirror";
-    this.#firstLook = trusts ? "names" : "full";
+    this.#firstLook = this.#mayPassOver && request.depth === "trust-record" ? "names" : "full";
   }
 
   async run(): Promise<void> {
@@ -126,31 +129,36 @@ class Walk {
       this.#list("from", batch, "full"),
       this.#list("to", batch, this.#firstLook),
     ]);
-    const changed = this.#firstLook === "full" ? batch : batch.filter((visit) => !this.#passOver(visit, { from, to }));
+    const changed = batch.filter((visit) => !this.#passOver(visit, { from, to }));
     const received = this.#firstLook === "full" ? to : await this.#list("to", changed, "full");
     for (const visit of changed) await this.#decide(visit, { from, to: received });
   }
 
   /** Hands a directory over as unchanged, if it is. */
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
+    if (!this.#mayPassOver) return false;
     const block = this.request.baseline?.blocks().get(directory);
-    const from = this.#taking(directory, entriesOf(listings.from, directory));
+    const from = this.#taking(directory, listings.from.entries.get(directory));
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
     if (visit.to === undefined || names === undefined || "unreadable" in names) return false;
     const self = visit.from === "unseen" ? listings.from.selves.get(directory) : visit.from;
-    if (self !== undefined && visit.to !== "unseen" && !sameDirectory(self, visit.to)) return false;
-    if (!hasSameEntries(from, recorded) || !hasAllNames(names, recorded)) return false;
+    const there = visit.to === "unseen" ? listings.to.selves.get(directory) : visit.to;
+    if (self !== undefined && there !== undefined && !sameDirectory(self, there)) return false;
+    if (!hasSameEntries(from, recorded)) return false;
+    // A full comparison looks at what is there; names of one file are judged by all of them together.
+    const isThere = this.#firstLook === "full"
+      ? from.linked.length === 0 && hasSameEntries(names, recorded)
+      : hasAllNames(names.entries, recorded);
+    if (!isThere) return false;
     // No directory's record says anything of the root itself. A push leaves directories as they are.
     const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
-    const linked = from.filter((entry) => entry.linkGroup !== "");
-    this.runner.expect(from.length);
-    this.receiver.onUnchanged?.({ directory, block, self, linked });
-    for (const entry of from) {
-      if (entry.type !== "directory") continue;
+    this.runner.expect(block.files, "list");
+    this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
     return true;
@@ -160,34 +168,38 @@ class Walk {
     { directory, ...visit }: Visit,
     listings: { readonly from: Listings; readonly to: Listings },
   ): Promise<void> {
-    const side = (name: Side): Listing => visit[name] === undefined ? [] : entriesOf(listings[name], directory) ?? [];
+    const side = (name: Side): Listing =>
+      visit[name] === undefined ? EMPTY_LISTING : listings[name].entries.get(directory) ?? EMPTY_LISTING;
     const self = (name: Side): Entry | undefined => {
       const known = visit[name];
       return known === "unseen" ? listings[name].selves.get(directory) : known;
     };
     const all = { from: side("from"), to: side("to") };
-    const from = this.#taking(directory, all.from) ?? [];
-    const to = visit.isExcluded ? [] : this.#taking(directory, all.to) ?? [];
-    if (directory === "" && ("unreadable" in from || self("from") === undefined)) {
-      const reason = "unreadable" in from ? from.unreadable : "it is not there";
+    const listed = {
+      from: this.#taking(directory, all.from) ?? EMPTY_LISTING,
+      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to) ?? EMPTY_LISTING,
+    };
+    if (directory === "" && ("unreadable" in listed.from || self("from") === undefined)) {
+      const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
       throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
     }
-    if ("unreadable" in from || "unreadable" in to) {
-      if ("unreadable" in from) this.receiver.onUnreadable(directory, "from", from.unreadable);
-      if ("unreadable" in to) this.receiver.onUnreadable(directory, "to", to.unreadable);
+    if ("unreadable" in listed.from || "unreadable" in listed.to) {
+      if ("unreadable" in listed.from) this.receiver.onUnreadable(directory, "from", listed.from.unreadable);
+      if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to.unreadable);
       return;
     }
+    const [from, to] = [listed.from.entries, listed.to.entries];
     let recorded: ReadonlyMap<string, EntryState> | undefined;
     const noted = this.#notedIn(directory, from, to);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
-    const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to, to, visit);
+    const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to.entries, to, visit);
     const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
     const plan = this.#withExcludedRecords(decided, excluded);
-    this.runner.expect(from.length);
+    this.runner.expect(from.length, "list");
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       const isExcluded = excluded.some((entry) => entry.name === name);
@@ -207,7 +219,7 @@ class Walk {
     const isTaken = ({ name, type }: Entry) =>
       selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
     // Most directories have nothing that is excluded, and then no list has to be made.
-    return listing.every(isTaken) ? listing : listing.filter(isTaken);
+    return listing.entries.every(isTaken) ? listing : listing.only(listing.entries.filter(isTaken));
   }
 
   /** What the receiving side has that is excluded, where the user wants that deleted. */
@@ -266,15 +278,4 @@ async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
 
 function sameDirectory(one: Entry, other: Entry): boolean {
   return sameMode(one, other) && sameTime(one, other);
-}
-
-/** What a listing has for a directory, without what is no part of the tree: sources may lie inside one another. */
-function entriesOf(listings: Listings, directory: string): Listing | undefined {
-  const entries = listings.entries.get(directory);
-  if (entries === undefined || "unreadable" in entries) return entries;
-  return entries.some(isUnfinished) ? entries.filter((entry) => !isUnfinished(entry)) : entries;
-}
-
-function isUnfinished({ name }: Entry): boolean {
-  return name === UNFINISHED;
 }

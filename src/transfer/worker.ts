@@ -21,6 +21,7 @@ scope.onmessage = ({ data }) => {
     const stop = new Int32Array(data.stop);
     context = new JobContext(
       data.form === "plain" ? plainCalls() : waitingCalls(),
+      data.links,
       () => Atomics.load(stop, 0) !== 0,
       (files, sizeBytes) => scope.postMessage({ files, sizeBytes }),
     );

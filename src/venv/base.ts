@@ -5,6 +5,7 @@ import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../con
 import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 
 /** What may name the directory, the first that is there winning: option, configuration, `$VENV_DIR`. */
@@ -63,7 +64,7 @@ export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
   return joinPath(base, checkPathComponent(name, "the name of an environment"));
 }
 
-/** Makes the other commands on this environment wait. The base directory must be there. */
+/** Makes the other commands on this environment wait, and removes what killed ones left. The base directory must exist. */
 export async function lockVenv(
   path: string,
   deadlineSeconds: number,
@@ -71,11 +72,13 @@ export async function lockVenv(
   onWait: (text: string) => void,
 ): Promise<Lock> {
   const slash = path.lastIndexOf("/");
-  return await acquireLock({
+  const lock = await acquireLock({
     path: `${path.slice(0, slash)}/.${path.slice(slash + 1)}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) =>
       onWait(`waiting for ${holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`}`),
   }, system);
+  await sweepDirectory(path.slice(0, slash));
+  return lock;
 }

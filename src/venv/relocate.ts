@@ -1,6 +1,7 @@
 // An environment that stands, or shall stand, somewhere else than its files say: finds those files and rewrites them.
 import { CliError, messageOf } from "../errors.ts";
 import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { temporaryBeside } from "../system/temporary_name.ts";
 import { activatedPaths, asBytes, fromBytes, launcherRoot, replacePaths, rewriteLauncher } from "./relocation_text.ts";
 import { parsePyvenvCfg, sitePackages } from "./venv.ts";
 
@@ -89,7 +90,7 @@ async function applyChange(change: Change, path: string): Promise<void> {
     await Deno.utime(path, change.modifiedAt, change.modifiedAt);
     return;
   }
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const temporary = temporaryBeside(path, "write");
   await Deno.symlink(change.leadsTo, temporary);
   await Deno.rename(temporary, path).catch(async (error) => {
     await Deno.remove(temporary).catch(() => {});

@@ -2,6 +2,7 @@
 import { reasonAgainstVariable, VARIABLE_NAME } from "../config/names.ts";
 import { isWithin, realLocation } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
+import { messageOf } from "../errors.ts";
 import { type Candidate, listCandidates } from "./candidates.ts";
 import { type Conversation, faultOf, OTHER } from "./conversation.ts";
 import { configOf, type Draft, enabledNames, withEnabled, withVariable } from "./draft.ts";
@@ -113,7 +114,23 @@ async function askSource(
       continue;
     }
     const isThere = await Deno.stat(place).then(({ isDirectory }) => isDirectory, () => false);
-    const message = `${place} isn't a directory yet. Use it all the same?`;
-    if (isThere || await prompt.confirm({ message, initial: true })) return withVariable(draft, name, source);
+    const message = `${place} does not exist yet. Use it all the same?`;
+    if (!isThere && !await prompt.confirm({ message, initial: true })) continue;
+    if (isThere || await hasParent(place, context)) return withVariable(draft, name, source);
+  }
+}
+
+/** A sync takes a source without a parent for one that is not mounted: the parent is made, if the person wants it. */
+async function hasParent(directory: string, { prompt }: Conversation["context"]): Promise<boolean> {
+  const parent = directory.slice(0, directory.lastIndexOf("/")) || "/";
+  if (await Deno.stat(parent).then(({ isDirectory }) => isDirectory, () => false)) return true;
+  const message = `${parent} does not exist either. Make it now?`;
+  if (!await prompt.confirm({ message, initial: true })) return false;
+  try {
+    await Deno.mkdir(parent, { recursive: true });
+    return true;
+  } catch (error) {
+    prompt.note(`Cannot make ${parent}: ${messageOf(error)}`, "Not there");
+    return false;
   }
 }

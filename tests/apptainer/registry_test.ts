@@ -1,7 +1,7 @@
 // `Bootstrap: docker` for real, from a registry on loopback.
 import assert from "node:assert/strict";
 import { serveImage } from "../support/registry.ts";
-import { makeContainerWorld, testWithApptainer } from "../support/workshop.ts";
+import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
 testWithApptainer("an image is built from a Docker reference, and its Python must be the environment's", async () => {
   await using place = await makeContainerWorld();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { namesIn } from "../support/image_world.ts";
 import { servePackages } from "../support/package_index.ts";
-import { makeContainerWorld, testWithApptainer } from "../support/workshop.ts";
+import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
 testWithApptainer("an environment becomes an image that runs, is built again after a change, and goes", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);

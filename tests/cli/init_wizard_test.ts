@@ -221,3 +221,24 @@ testNeeding(["tmux"], "init works in a small window and without SCRATCH", async 
   await terminal.shows("ended with 0");
   assert.equal((await saved(world)).scratch_base, world.scratch);
 });
+
+testNeeding(["tmux"], "what the wizard offers leads to a sync that works, also where ~/.cache is missing", async () => {
+  await using world = await makeWorld();
+  await using terminal = await openTerminal(world, INIT);
+  await terminal.shows("Another directory");
+  await terminal.press("Enter");
+  await terminal.shows("Another variable");
+  await terminal.press("Space", "Enter");
+  await terminal.shows("kept?");
+  await terminal.press("Enter");
+  await terminal.shows("does not exist yet. Use it all the same?");
+  await terminal.press("Enter");
+  await terminal.shows(`${world.home}/.cache does not exist either. Make it now?`);
+  await terminal.press("Enter");
+  await terminal.shows(MENU);
+  await terminal.press("Enter");
+  await terminal.shows("ended with 0");
+  const sync = await world.run(["sync"]);
+  assert.equal(sync.code, 0, sync.stderr);
+  assert.match(sync.stdout, /^export \w+=/m);
+});

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { assertMoved, CACHE_TEXTS, hookRsync, makeCacheWorld, readConfig, unhookRsync } from "../support/migration.ts";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
+import { waitForPath } from "../support/wait.ts";
 import type { World } from "../support/world.ts";
 
 /** The truth is whole: where the configuration says HF_HOME is, there is all of it. */
@@ -21,16 +22,12 @@ async function assertEndsRight(world: World): Promise<void> {
   await assertMoved(world, world.path("new"));
 }
 
-async function appears(path: string): Promise<void> {
-  while (!await Deno.stat(path).then(() => true, () => false)) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 for (const moment of ["beforeCopy", "beforeCompare"] as const) {
   Deno.test(`killed ${moment === "beforeCopy" ? "while it copies" : "between switch and deletion"}, it goes on`, async () => {
     await using world = await makeCacheWorld();
     await hookRsync(world, { [moment]: `touch "${world.path("tmp/here")}"; exec sleep 60` });
     await using job = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
-    await appears(world.path("tmp/here"));
+    await waitForPath(world.path("tmp/here"));
     job.kill("SIGKILL");
     await job.ended;
     await unhookRsync(world);
@@ -45,7 +42,7 @@ Deno.test("a copy that was begun and changed at its source since is brought up t
     beforeCopy: `PATH=/usr/local/bin:/usr/bin:/bin rsync "$@"; touch "${world.path("tmp/here")}"; exec sleep 60`,
   });
   await using job = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
-  await appears(world.path("tmp/here"));
+  await waitForPath(world.path("tmp/here"));
   job.kill("SIGKILL");
   await job.ended;
   await unhookRsync(world);
@@ -59,7 +56,7 @@ Deno.test("after a signal it says that nothing was switched, and how to go on", 
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/here")}"; exec sleep 60` });
   await using job = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
-  await appears(world.path("tmp/here"));
+  await waitForPath(world.path("tmp/here"));
   job.kill("SIGINT");
   const { code, stderr } = await job.ended;
   assert.equal(code, 130);

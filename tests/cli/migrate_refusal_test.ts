@@ -11,6 +11,7 @@ import {
 } from "../support/migration.ts";
 import { testNeeding, WITH_OWN_MOUNTS } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
+import { waitForPath } from "../support/wait.ts";
 import type { RunResult, World } from "../support/world.ts";
 
 async function migrateTo(world: World, to: string, ...more: string[]): Promise<RunResult> {
@@ -189,7 +190,7 @@ Deno.test("two migrations of one variable don't run side by side", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/copying")}"; exec sleep 60` });
   await using first = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
-  await appears(world.path("tmp/copying"));
+  await waitForPath(world.path("tmp/copying"));
   const second = await migrateTo(world, world.path("other"));
   assert.equal(second.code, 1);
   assert.match(second.json().error.message, /migration to ".*new" is not finished|still held by process/);
@@ -197,10 +198,6 @@ Deno.test("two migrations of one variable don't run side by side", async () => {
   assert.equal((await first.ended).code, 143);
   await assertUntouchedButBegun(world);
 });
-
-async function appears(path: string): Promise<void> {
-  while (!await Deno.stat(path).then(() => true, () => false)) await new Promise((resolve) => setTimeout(resolve, 10));
-}
 
 Deno.test("an unfinished migration to elsewhere has to be finished or given up first", async () => {
   await using world = await makeCacheWorld();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
+import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/.cache/hf";
@@ -81,9 +82,8 @@ Deno.test("status tells of a first copy under way, and of one that was killed; i
   const started = world.path("scratch/.cache/euler-files/.HF_HOME.partial/some");
   {
     await using job = world.start(["sync", "--engine", "rsync"], { env: { SLURM_JOB_ID: "4711" } });
-    while (!await Deno.stat(started).then(({ size }) => size === 5_000_000, () => false)) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const isWritten = () => Deno.stat(started).then(({ size }) => size === 5_000_000, () => false);
+    await waitUntil(`"${started}" has 5 MB`, isWritten);
     await Deno.writeTextFile(
       world.path("scratch/.cache/euler-files/.HF_HOME.progress"),
       JSON.stringify({ phase: "transferring", filesDone: 4, filesTotal: 9, bytesDone: 0, elapsedSeconds: 9 }),

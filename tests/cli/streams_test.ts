@@ -55,5 +55,5 @@ except OSError: pass
 child.wait()
 `;
   const { stdout } = await world.exec("python3", ["-c", terminal], { env: { TERM: "xterm" } });
-  assert.match(stdout, /HF_HOME.*transferring/);
+  assert.match(stdout, /HF_HOME.*copying/);
 });

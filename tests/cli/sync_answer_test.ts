@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
+import { waitForPath } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 async function worldWith(...names: string[]): Promise<World> {
@@ -23,7 +24,7 @@ Deno.test("a variable that is usable without some files has a mark of its own, a
   await using world = await worldWithSecrets();
   const { code, stdout, stderr } = await world.run(["sync"]);
   assert.equal(code, 0);
-  assert.match(stdout, /^export HF_HOME=/);
+  assert.match(stdout, /^export HF_HOME=/m);
   assert.match(stderr, /^! HF_HOME {2}1 file, 1 B, 2 files missing in /m);
   assert.match(stderr, /^HF_HOME: b: Permission denied$/m);
   assert.match(stderr, /^HF_HOME: d\/c: Permission denied$/m);
@@ -108,9 +109,7 @@ Deno.test("a sync that is stopped says that what was copied is kept, and how to 
     "#!/bin/sh\ncase \"$*\" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\ntouch ~/started\nexec sleep 60\n",
   );
   await using job = world.start(["sync", "--engine", "rsync"]);
-  while (!await Deno.stat(`${world.home}/started`).then(() => true, () => false)) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await waitForPath(`${world.home}/started`);
   job.kill("SIGINT");
   assert.match(
     (await job.ended).stderr,

@@ -1,7 +1,9 @@
 // `sync` when things go wrong: rsync's codes, permissions, full disks, signals, kill -9, many jobs at once.
 import assert from "node:assert/strict";
+import { framed } from "../support/framed.ts";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
+import { exists, isRunning, waitForPath, waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/.cache/hf";
@@ -20,10 +22,6 @@ async function worldWithCache(files = 3, config: Record<string, unknown> = {}): 
   return world;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
 Deno.test("when rsync fails its own words are shown, nothing is exported and the shell sees a failure", async () => {
   await using world = await worldWithCache();
   await world.fakeProgram(
@@ -32,7 +30,7 @@ Deno.test("when rsync fails its own words are shown, nothing is exported and the
   );
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /No space left on device/);
   assert.match(run.stderr, /^hint: /m);
   assert.equal(await exists(world.path(MARKER)), false);
@@ -46,7 +44,7 @@ Deno.test("a file that can't be read is named; the variable is usable but not fr
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stdout, /^export HF_HOME=/);
+  assert.match(run.stdout, /^export HF_HOME=/m);
   assert.match(run.stderr, /1 file could not be staged .*ok\/secret/);
   assert.equal(await exists(world.path(MARKER)), false);
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/ok/a`)), "a");
@@ -58,7 +56,7 @@ Deno.test("a scratch that can't be written is an error that says so", async () =
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
   await Deno.chmod(world.scratch, 0o500);
   const run = await world.run(["sync"]);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /^error: .*scratch/m);
   assert.match(run.stderr, /^hint: /m);
   assert.doesNotMatch(run.stderr, /bug/);
@@ -69,7 +67,7 @@ Deno.test("SCRATCH unset or not there: exit 2, and the shell sees it", async () 
   for (const SCRATCH of [null, "", world.path("nowhere")]) {
     const run = await world.run(["sync"], { env: { SCRATCH } });
     assert.equal(run.code, 2, run.stderr);
-    assert.equal(run.stdout, "false;\n");
+    assert.equal(run.stdout, framed("false;\n"));
     assert.match(run.stderr, /hint: /);
   }
   assert.deepEqual((await Array.fromAsync(Deno.readDir(world.home))).map(({ name }) => name).sort(), [
@@ -83,7 +81,7 @@ Deno.test("a missing config: exit 2, a hint to init, also as JSON", async () => 
   const run = await world.run(["sync"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /hint: .*euler-files init/);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   const json = await world.run(["sync", "--json"]);
   assert.equal(json.code, 2);
   assert.equal(json.json().ok, false);
@@ -96,7 +94,7 @@ Deno.test("a target that is a symbolic link is refused and left alone", async ()
   await world.writeTree(CACHE_ROOT, { HF_HOME: { link: world.path("home/precious") } });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.deepEqual(await readTree(world.path("home/precious")), { keep: "me" });
 });
 
@@ -115,7 +113,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
     const ended = await job.ended;
     assert.deepEqual([ended.code, ended.signal], [code, signal], ended.stderr);
     assert.doesNotMatch(ended.stdout, /export/);
-    assert.equal(await exists(`/proc/${pid}`), false, "rsync is still there");
+    assert.equal(await isRunning(pid), false, "rsync still runs");
     await Deno.remove(world.path("fakes/rsync"));
     const again = await world.run(["sync"]);
     assert.equal(again.code, 0, again.stderr);
@@ -134,7 +132,7 @@ Deno.test("kill -9 takes rsync along; the next sync completes and marks", async 
   const pid = await readWhenThere(world.path("tmp/rsync.pid"));
   job.kill("SIGKILL");
   await job.ended;
-  await goneSoon(`/proc/${pid}`);
+  await waitUntil("rsync has ended", async () => !await isRunning(pid));
   assert.equal(await exists(world.path(MARKER)), false);
   await Deno.remove(world.path("fakes/rsync"));
   const again = await world.run(["sync"]);
@@ -155,7 +153,7 @@ Deno.test("sixty-four syncs started together cause one transfer, and all export"
   const runs = await Promise.all(Array.from({ length: 64 }, () => world.run(["sync", "--quiet"])));
   for (const run of runs) {
     assert.equal(run.code, 0, run.stderr);
-    assert.match(run.stdout, /^export HF_HOME=/);
+    assert.match(run.stdout, /^export HF_HOME=/m);
   }
   const syncs = new Set((await Deno.readTextFile(callers)).trim().split("\n"));
   assert.equal(syncs.size, 1, `rsync was run by ${syncs.size} of them`);
@@ -170,10 +168,10 @@ Deno.test("a lock that stays held ends the wait at its deadline and names the ho
     }"; exec sleep 60\n`,
   );
   await using holder = world.start(["sync"], { env: { SLURM_JOB_ID: "4711" } });
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /still held by job 4711 \(process \d+ on .*\) after 1 s/);
   holder.kill("SIGTERM");
   await holder.ended;
@@ -190,7 +188,7 @@ testNeeding(["mount"], "a full scratch is a failure with the figures, and nothin
   try {
     const run = await world.run(["sync"]);
     assert.equal(run.code, 1, run.stderr);
-    assert.equal(run.stdout, "false;\n");
+    assert.equal(run.stdout, framed("false;\n"));
     assert.match(run.stderr, /1\.9 MB are to be written and \d+ KB are free|No space left/);
   } finally {
     await new Deno.Command("umount", { args: [world.scratch] }).output();
@@ -198,21 +196,9 @@ testNeeding(["mount"], "a full scratch is a failure with the figures, and nothin
 });
 
 async function readWhenThere(path: string): Promise<string> {
-  await waitFor(path);
-  for (;;) {
-    const text = (await Deno.readTextFile(path)).trim();
-    if (text !== "") return text;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-async function waitFor(path: string): Promise<void> {
-  while (!await exists(path)) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
-async function goneSoon(path: string): Promise<void> {
-  for (let i = 0; i < 100 && await exists(path); i++) await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal(await exists(path), false, `${path} is still there`);
+  const read = async () => (await Deno.readTextFile(path).catch(() => "")).trim();
+  await waitUntil(`"${path}" has text`, async () => await read() !== "");
+  return await read();
 }
 
 Deno.test("when the working job is killed, one that waits takes over", async () => {
@@ -227,14 +213,14 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
       `${REAL_RSYNC}\nexec $real "$@"\n`,
   );
   await using leader = world.start(["sync"]);
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   await using waiter = world.start(["sync"]);
   await waiter.seen("waiting, it is being staged by process");
   await Deno.remove(slow);
   leader.kill("SIGKILL");
   const ended = await waiter.ended;
   assert.equal(ended.code, 0, ended.stderr);
-  assert.match(ended.stdout, /^export HF_HOME=/);
+  assert.match(ended.stdout, /^export HF_HOME=/m);
   assert.match(
     ended.stderr,
     new RegExp(`process ${leader.pid} on \\S+ has ended and the copy is not complete; going on with it`),
@@ -251,7 +237,7 @@ Deno.test("a job that gives up waiting says how far the other one was", async ()
     }"; exec sleep 60\n`,
   );
   await using holder = world.start(["sync"]);
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   const progress = { phase: "transferring", filesDone: 340, filesTotal: 2000, bytesDone: 5, elapsedSeconds: 3 };
   await Deno.writeTextFile(world.path(`${CACHE_ROOT}/.HF_HOME.progress`), JSON.stringify(progress));
   const run = await world.run(["sync"]);
@@ -314,7 +300,7 @@ Deno.test("a job that waits for another can be stopped", async () => {
     }"; exec sleep 60\n`,
   );
   await using holder = world.start(["sync"]);
-  await waitFor(world.path("tmp/started"));
+  await waitForPath(world.path("tmp/started"));
   await using waiter = world.start(["sync"]);
   await waiter.seen("waiting");
   waiter.kill("SIGINT");
@@ -338,7 +324,7 @@ Deno.test("what the kernel refuses is said in its words, with the path and a com
   await Deno.mkdir(`${cache}/.HF_HOME.lock`, { recursive: true });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.ok(run.stderr.includes(`Cannot open the lock "${cache}/.HF_HOME.lock": Is a directory\n`), run.stderr);
   assert.ok(run.stderr.includes(`hint: look at both: ls -ld ${cache} ${cache}/.HF_HOME.lock\n`), run.stderr);
 });

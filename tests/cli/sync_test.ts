@@ -1,5 +1,6 @@
 // `sync` on real files with the real rsync: what it stages, exports, skips, and when it stages again.
 import assert from "node:assert/strict";
+import { framed } from "../support/framed.ts";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -27,7 +28,7 @@ Deno.test("sync copies a variable to scratch and exports it", async () => {
   await using world = await worldWithCache();
   const run = await world.run(["sync"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.equal(run.stdout, `export HF_HOME='${world.path(TARGET)}';\n`);
+  assert.equal(run.stdout, framed(`export HF_HOME='${world.path(TARGET)}';\n`));
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
@@ -47,7 +48,7 @@ Deno.test("sync does nothing the second time", async () => {
   await world.fakeProgram("rsync", "#!/bin/sh\necho called >&2; exit 1\n");
   const run = await world.run(["sync"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.equal(run.stdout, `export HF_HOME='${world.path(TARGET)}';\n`);
+  assert.equal(run.stdout, framed(`export HF_HOME='${world.path(TARGET)}';\n`));
   assert.match(run.stderr, /HF_HOME {2}fresh/);
 });
 
@@ -233,7 +234,7 @@ Deno.test("sync --dry-run writes nothing, exports nothing and says what it would
   await using world = await worldWithCache();
   const run = await world.run(["sync", "--dry-run"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.equal(run.stdout, "");
+  assert.equal(run.stdout, framed(""));
   assert.match(run.stderr, /HF_HOME {2}3 files, .* would be copied/);
   assert.deepEqual(await readTree(world.scratch), {});
   assert.equal((await Array.fromAsync(Deno.readDir(world.scratch))).length, 0);
@@ -255,13 +256,13 @@ Deno.test("--var chooses variables, disabled ones too, and knows the nearest nam
   assert.deepEqual(both.stdout.match(/^export \w+/gm), ["export A_HOME", "export B_HOME"]);
   const typo = await world.run(["sync", "--var", "B_HOM"]);
   assert.equal(typo.code, 2);
-  assert.equal(typo.stdout, "false;\n");
+  assert.equal(typo.stdout, framed("false;\n"));
   assert.match(typo.stderr, /hint: did you mean B_HOME\?/);
 });
 
 Deno.test("variables are staged side by side, and one that fails doesn't stop the others", async () => {
   await using world = await makeWorld();
-  const vars: Record<string, unknown> = { GONE_HOME: { source: world.path("home/gone") } };
+  const vars: Record<string, unknown> = { GONE_HOME: { source: world.path("home/unmounted/gone") } };
   for (let i = 0; i < 6; i++) {
     await world.writeTree(`home/s${i}`, { "d/f": `${i}` });
     vars[`V${i}_HOME`] = { source: world.path(`home/s${i}`) };
@@ -272,12 +273,15 @@ Deno.test("variables are staged side by side, and one that fails doesn't stop th
   assert.equal(run.stdout.match(/^export V\d_HOME=/gm)?.length, 6);
   assert.ok(run.stdout.endsWith("false;\n"));
   assert.doesNotMatch(run.stdout, /GONE_HOME/);
-  assert.match(run.stderr, /Cannot stage "GONE_HOME": its source ".*" is not there/);
+  assert.match(
+    run.stderr,
+    /Cannot stage "GONE_HOME": its source ".*" cannot be used: neither the source nor the directory above it is there/,
+  );
 });
 
-Deno.test("a source that isn't there makes no directory anywhere", async () => {
+Deno.test("a source that is not mounted makes no directory anywhere", async () => {
   await using world = await makeWorld();
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere/hf") } } });
   const run = await world.run(["sync", "--json"]);
   assert.equal(run.code, 1);
   assert.equal(run.json().results[0].status, "source-missing");
@@ -297,7 +301,7 @@ Deno.test("a source that is suddenly empty doesn't empty scratch", async () => {
   assert.match(run.stderr, /is empty now, and held 3 files before/);
   assert.equal((await readTree(world.path(TARGET)))["version.txt"], "1");
   const dry = await world.run(["sync", "--dry-run"]);
-  assert.deepEqual([dry.code, dry.stdout], [1, "false;\n"]);
+  assert.deepEqual([dry.code, dry.stdout], [1, framed("false;\n")]);
   assert.match(dry.stderr, /is empty now, and held 3 files before/);
   assert.equal((await world.run(["sync", "--force"])).code, 0);
   assert.deepEqual(await readTree(world.path(TARGET)), {});
@@ -310,16 +314,16 @@ Deno.test("a source that is empty because it is not mounted is not staged where 
   await Deno.remove(world.path(SOURCE), { recursive: true });
   await Deno.mkdir(world.path(SOURCE));
   const run = await world.run(["sync"]);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /is empty now, and held 3 files before/);
   assert.equal((await world.run(["sync", "--force"])).code, 0);
 });
 
 Deno.test("a variable that still points at a target which isn't ready is unset", async () => {
   await using world = await makeWorld();
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere") } } });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere/hf") } } });
   const run = await world.run(["sync"], { env: { HF_HOME: world.path(TARGET) } });
-  assert.equal(run.stdout, "unset HF_HOME;\nfalse;\n");
+  assert.equal(run.stdout, framed("unset HF_HOME;\nfalse;\n"));
 });
 
 Deno.test("an environment that already points at our target is no mismatch, any other is", async () => {
@@ -397,7 +401,7 @@ Deno.test("a source that a link puts inside scratch's copy, or around it, is ref
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/around") } } });
   const run = await world.run(["sync"]);
   assert.notEqual(run.code, 0);
-  assert.equal(run.stdout, "false;\n");
+  assert.equal(run.stdout, framed("false;\n"));
   assert.match(run.stderr, /the same place, or one inside the other/);
 });
 

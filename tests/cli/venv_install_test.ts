@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { namesIn } from "../support/image_world.ts";
 import { testUnless } from "../support/needs.ts";
 import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv, UV_REASON } from "../support/workshop.ts";
+import { giveUv, testWithUv, UV_REASON } from "../support/uv.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 async function makeUvWorld(): Promise<{ world: World; env: Record<string, string> } & AsyncDisposable> {

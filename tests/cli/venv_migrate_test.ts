@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { namesIn, venvTree } from "../support/image_world.ts";
 import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv } from "../support/workshop.ts";
+import { giveUv, testWithUv } from "../support/uv.ts";
 import { makeWorld, type RunResult, type World } from "../support/world.ts";
 
 interface Place extends AsyncDisposable {

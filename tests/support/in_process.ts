@@ -32,6 +32,7 @@ export async function runInProcess(argv: readonly string[], surroundings: Surrou
     stdout: stdout.stream,
     stderr: stderr.stream,
     signal: new AbortController().signal,
+    uncaught: new AbortController().signal,
     handOverSignals: () => ({ [Symbol.dispose]: () => {} }),
   };
   const code = await run(argv, system);

@@ -20,6 +20,7 @@ export function testSystem(
     stdout: collect(),
     stderr: collect(),
     signal,
+    uncaught: new AbortController().signal,
     handOverSignals: () => ({ [Symbol.dispose]() {} }),
   };
 }

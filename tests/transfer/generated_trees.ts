@@ -71,10 +71,12 @@ export const changes: fc.Arbitrary<readonly MadeEntry[]> = fc.array(
 );
 
 // The content follows from size and time: what is equal in both is equal altogether, as every quick comparison assumes.
+// Only root reads files and enters directories whatever their modes; others get the bits that let them, too.
 const MAKER = `
 import json, os, shutil, sys
 root, keep_types, entries = os.fsencode(sys.argv[1]), sys.argv[2] == "keep", json.load(sys.stdin)
 files, later = [], []
+needed = {"file": 0, "directory": 0} if os.geteuid() == 0 else {"file": 0o400, "directory": 0o700}
 def clear(path):
     if os.path.islink(path) or not os.path.isdir(path):
         if os.path.lexists(path): os.remove(path)
@@ -97,7 +99,7 @@ for entry in entries:
     if kind == "directory":
         if os.path.lexists(path) and kind_of(path) != kind: clear(path)
         os.makedirs(path, exist_ok=True)
-        later.append((path, entry["mode"] | 0o700 if entry["mode"] == 0 else entry["mode"], time))
+        later.append((path, (entry["mode"] or 0o700) | needed["directory"], time))
         continue
     if os.path.lexists(path): clear(path)
     if kind == "other name":
@@ -118,7 +120,7 @@ for entry in entries:
                 file.truncate(size)
             else: file.write((str(time % 1000003).encode() * size)[:size])
         files.append(path)
-    os.chmod(path, entry["mode"])
+    os.chmod(path, entry["mode"] | needed["file"])
     os.utime(path, ns=(time, time))
 for path, mode, time in reversed(later):
     if os.path.isdir(path) and not os.path.islink(path):

@@ -74,9 +74,10 @@ export function requestFor(from: string, to: string, changes: Partial<TransferRe
   };
 }
 
-/** Everything `rsync -aH` would find between two trees; empty if they are equal, to the nanosecond. */
-export async function differences(from: string, to: string): Promise<string> {
-  return await shell(`rsync -aHn --checksum --delete --modify-window=-1 --itemize-changes '${from}/' '${to}/'`);
+/** Everything `rsync -aH OPTIONS` would find between two trees; empty if they are equal, to the nanosecond. */
+export async function differences(from: string, to: string, ...options: readonly string[]): Promise<string> {
+  const rsync = ["rsync -aHn --checksum --delete --modify-window=-1 --itemize-changes", ...options].join(" ");
+  return await shell(`${rsync} '${from}/' '${to}/'`);
 }
 
 /** Registers a test that runs what {@linkcode makeNastyTree} and {@linkcode differences} do. */

@@ -83,6 +83,33 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await shell("ls -A d | wc -l; ls -A", home), "800\nd\none\ntwo\n");
   });
 
+  testTrees(`${engine}: of two pushes at once that change one file, the later one names it as a conflict`, async () => {
+    await using directory = await temporaryDirectory();
+    const home = `${directory.path}/home`;
+    await shell(`mkdir ${home}; for i in $(seq 50); do echo old >${home}/f$i; done`);
+    const targets = [`${directory.path}/one`, `${directory.path}/two`];
+    const push = async (target: string) => {
+      const { manifest } = await transferTree(requestFor(home, target), testSystem());
+      return async () => {
+        await shell(`for i in $(seq 50); do echo ${target === targets[0] ? "one" : "another"} >f$i; done`, target);
+        const request = requestFor(target, home, {
+          engine,
+          policy: "stage-out",
+          publish: "in-place",
+          baseline: manifest,
+        });
+        return await transferTree({ ...request, sourceLock: { deadlineSeconds: 60 } }, testSystem());
+      };
+    };
+    const pushes = [await push(targets[0]!), await push(targets[1]!)];
+    const outcomes = await Promise.all(pushes.map((run) => run()));
+    const moved = outcomes.map(({ filesTransferred, kept }) => [filesTransferred, kept.length]);
+    // Each file came from one of the two, and the other one says so.
+    assert.equal(moved[0]![0]! + moved[1]![0]!, 50, JSON.stringify(moved));
+    assert.equal(moved[0]![1]! + moved[1]![1]!, 50, JSON.stringify(moved));
+    assert.equal(await shell("ls -A | wc -l", home), "50\n");
+  });
+
   testTrees(`${engine}: a push that brings nothing leaves home's directory as it was`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];

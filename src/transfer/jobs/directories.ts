@@ -1,7 +1,7 @@
 // The jobs on directories: make them, give them their modes and times at the end, and change the modes of files.
 import { messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { AttributeSupport, copyAttributes, listAttributes } from "../../posix/content.ts";
+import { type AttributeSupport, copyAttributes, listAttributes } from "../../posix/content.ts";
 import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, succeeded } from "../../posix/errno.ts";
 import {
   AT_EMPTY_PATH,
@@ -68,7 +68,7 @@ export interface FinishRequest {
  */
 export async function runFinish(request: FinishRequest, context: JobContext): Promise<Record<number, string>> {
   const [from, to] = [context.tree(request.from), context.tree(request.to)];
-  const support = new AttributeSupport();
+  const support = context.attributes;
   const failed: Record<number, string> = {};
   await context.runAll(request.items.map(function* (item, index): Work<void> {
     try {
@@ -97,7 +97,7 @@ function* finish(item: FinishItem, { from, to, owners, support }: Finishing): Wo
     const bytes = new Uint8Array(STATUS_BYTES);
     succeeded(yield calls.statx(directory, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", toPath);
     const inherited = readStatus(bytes).mode & SETGID;
-    if (owners === "same") {
+    if (owners === "same" && (userId !== 0 || groupId !== 0)) {
       const group = inherited === 0 ? groupId : UNCHANGED;
       succeeded(yield calls.fchown(directory, userId, group), "chown", toPath);
     }

@@ -1,6 +1,7 @@
 // What the jobs of a transfer share: the calls they make, the trees they reach, and how many pieces of work run at a time.
 import type { Calls } from "../../posix/calls.ts";
-import { Tree } from "../../posix/tree.ts";
+import { AttributeSupport } from "../../posix/content.ts";
+import { type LinkMap, Tree } from "../../posix/tree.ts";
 import { run, runPlain, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
 import type { BandwidthLimit } from "../bandwidth.ts";
@@ -11,9 +12,14 @@ export const WAITING_WIDTH = 32;
 /** How long plain work goes on before signals, locks and progress get their turn. */
 const SLICE_MILLISECONDS = 8;
 
+/** How the links of trees are shown, by the root. */
+export type LinkMaps = Readonly<Record<string, LinkMap>>;
+
 /** What a job is run with. */
 export class JobContext {
   readonly #trees = new Map<string, Tree>();
+  /** Which side has extended attributes, as far as it was asked. */
+  readonly attributes = new AttributeSupport();
   #doneFiles = 0;
   #doneBytes = 0;
   #toldAt = 0;
@@ -21,6 +27,7 @@ export class JobContext {
   /** `isStopped` is asked between pieces of work; `onDone` gets files and bytes that are done, at most ten times a second. */
   constructor(
     readonly calls: Calls,
+    readonly links: LinkMaps,
     readonly isStopped: () => boolean,
     readonly onDone: (files: number, sizeBytes: number) => void,
   ) {}
@@ -29,7 +36,7 @@ export class JobContext {
   tree(root: string): Tree {
     const known = this.#trees.get(root);
     if (known !== undefined) return known;
-    const tree = new Tree(root, this.calls);
+    const tree = new Tree(root, this.calls, this.links[root]);
     this.#trees.set(root, tree);
     return tree;
   }

@@ -7,7 +7,8 @@ import type { Work } from "../../posix/work.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { ListedEntry, parseLabel } from "../entry_text.ts";
 import { entryAt, publish } from "../publish.ts";
-import type { CopyItem, CopyResult, CopySettings } from "./copy.ts";
+import type { CopyItem, CopyResult } from "./copy.ts";
+import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
 /** Files below `carried`, each under the path it has at the source. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createProgressDisplay } from "../../src/cli/progress.ts";
 import { describeProgress, follow, type Track } from "../../src/cli/progress_line.ts";
+import { textWidth } from "../../src/shorten.ts";
 import { stylesFor } from "../../src/cli/style.ts";
 import type { Progress } from "../../src/events.ts";
 import { testSystem } from "../support/test_system.ts";
@@ -108,4 +109,33 @@ Deno.test("a log is told the rate of the phase, too", () => {
     system.stderr.text,
     "HF_HOME: copying 50%  5 of 10 files  500 MB of 1000 MB  50 MB/s  10 s left\n",
   );
+});
+
+/** What a terminal of so many columns is sent while these variables are under way, escape codes taken out. */
+async function drawn(columns: number, names: readonly string[]): Promise<string[]> {
+  let written = "";
+  const stderr = { isTerminal: true, columns, write: (text: string) => void (written += text) };
+  let now = 1_000_000;
+  const system = { ...testSystem(), stderr, now: () => now };
+  const display = createProgressDisplay(system, stylesFor(system).stderr);
+  for (let turn = 0; turn < 100 && !written.includes("24%"); turn++) {
+    now += 200;
+    for (const name of names) display.update(name, SMALL);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  display.close();
+  // deno-lint-ignore no-control-regex -- escape codes are what is taken out
+  return written.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").split("\n").filter((line) => line.trim() !== "");
+}
+
+Deno.test("one long name leaves the progress of all, and no line is as wide as the terminal", async () => {
+  const names = ["HF_HOME", `A_VARIABLE_WITH_A_VERY_${"LONG_".repeat(40)}NAME`, "/home/日本語の名前のキャッシュ/env"];
+  for (const columns of [200, 80, 40, 20]) {
+    const lines = await drawn(columns, names);
+    assert.ok(lines.length >= 3, `${columns}`);
+    for (const line of lines) {
+      assert.ok(textWidth(line) < columns, `${columns}: ${line}`);
+      assert.match(line, /24%/);
+    }
+  }
 });

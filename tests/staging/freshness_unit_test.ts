@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { makeSelection } from "../../src/filter/selection.ts";
 import type { VariableFilter } from "../../src/staging/filter.ts";
-import { decideFreshness } from "../../src/staging/freshness.ts";
+import { ABSENT_FINGERPRINT, decideFreshness } from "../../src/staging/freshness.ts";
 import type { Marker } from "../../src/staging/marker.ts";
 import type { VariableFacts } from "../../src/staging/observe.ts";
 
@@ -68,7 +68,8 @@ const DOUBTS: Record<string, Partial<VariableFacts>> = {
   "a file of the sample gone from scratch": { purgedSample: ["hub/a"] },
   "a changed source": { source: { ...FRESH.source, fingerprint: "f2" } as VariableFacts["source"] },
   "no target": { target: { state: "missing" } },
-  "no source": { source: { state: "missing" } },
+  "a source that held files and is gone": { source: { state: "missing", parent: "exists" } },
+  "no source, and no parent": { source: { state: "missing", parent: "missing" } },
   "a source that can't be read": { source: { state: "unusable", reason: "permission denied" } },
 };
 
@@ -126,4 +127,19 @@ Deno.test("a copy made by other rules is stale", () => {
 Deno.test("a copy made before there were presets with rules has all that these leave in", () => {
   assert.equal(verdictBy(filterBy(".locks/", true), undefined), "fresh");
   assert.equal(verdictBy(filterBy(".locks/", true), filterBy("*.tmp")), "stale");
+});
+
+const NEW: VariableFacts = {
+  ...FRESH,
+  source: { state: "missing", parent: "exists" },
+  marker: { ...MARKER, source_fingerprint: ABSENT_FINGERPRINT, files: 0, sample: [] },
+};
+
+Deno.test("a source that never existed is fresh with its marker, until it appears", () => {
+  assert.deepEqual(decideFreshness(NEW, RULE), { verdict: "fresh" });
+  assert.equal(decideFreshness({ ...NEW, source: FRESH.source }, RULE).verdict, "stale");
+  assert.equal(decideFreshness({ ...NEW, marker: "missing" }, RULE).verdict, "stale");
+  assert.equal(decideFreshness({ ...NEW, target: { state: "missing" } }, RULE).verdict, "not-synced");
+  const unmounted = { ...NEW, source: { state: "missing", parent: "missing" } } as const;
+  assert.equal(decideFreshness(unmounted, RULE).verdict, "source-missing");
 });

@@ -1,12 +1,11 @@
-// What tests of real environments and containers use: uv, Python, Apptainer with its user and base image.
-import { findUvForTests, findWorkshop } from "../../scripts/prepare_apptainer.ts";
+// What tests of real Python environments use: uv and the system's Python.
+import { findUvForTests } from "../../scripts/prepare_apptainer.ts";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { testUnless } from "./needs.ts";
-import { makeWorld, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** The uv that tests run, if there is one. */
 export const UV: string | undefined = findUvForTests();
-const WORKSHOP = await findWorkshop();
 
 /** Why tests with uv can't run; undefined where they can. */
 export const UV_REASON = UV === undefined
@@ -18,11 +17,6 @@ export const UV_REASON = UV === undefined
 /** Registers a test that needs uv and a Python of the system. */
 export function testWithUv(name: string, run: () => void | Promise<void>): void {
   testUnless(UV_REASON, name, run);
-}
-
-/** Registers a test that needs the real Apptainer. */
-export function testWithApptainer(name: string, run: () => void | Promise<void>): void {
-  testUnless(UV === undefined ? "uv not installed" : typeof WORKSHOP === "string" ? WORKSHOP : undefined, name, run);
 }
 
 /** Puts uv into a world, with settings that keep it to the Python of the system. */
@@ -55,39 +49,4 @@ function inheritedSettings(): Record<string, string> {
   const found = names.filter((name) => env[name] !== undefined).map((name) => [name, env[name]!]);
   const pip = env.PIP_INDEX_URL && !env.UV_DEFAULT_INDEX ? [["UV_DEFAULT_INDEX", env.PIP_INDEX_URL]] : [];
   return Object.fromEntries([...found, ...pip]);
-}
-
-/** A world of the user who builds, with the base image in it and Apptainer set up to use it. */
-export interface ContainerWorld extends AsyncDisposable {
-  readonly world: World;
-  readonly env: Record<string, string>;
-  readonly baseImage: string;
-  readonly ociLayout: string;
-}
-
-/** Makes one; only in a test of {@linkcode testWithApptainer}. */
-export async function makeContainerWorld(): Promise<ContainerWorld> {
-  if (typeof WORKSHOP === "string") throw new Error(WORKSHOP);
-  const world = await makeWorld({ runAs: WORKSHOP });
-  await Deno.chmod(world.root, 0o755);
-  const baseImage = world.path("base.sif");
-  await Deno.copyFile(WORKSHOP.baseImage, baseImage);
-  const env = await giveUv(world);
-  await world.writeConfig({
-    apptainer: {
-      venv_base: "~/venvs",
-      sif_store: "~/sif",
-      scratch_sif_dir: "$SCRATCH/.cache/euler-files/sif",
-      base_image: baseImage,
-      // lz4 is the quickest to pack and unpack.
-      build_args: ["--fakeroot", "--mksquashfs-args", "-comp lz4"],
-    },
-  });
-  return {
-    world,
-    env,
-    baseImage,
-    ociLayout: WORKSHOP.ociLayout,
-    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
-  };
 }

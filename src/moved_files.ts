@@ -1,0 +1,50 @@
+// Which files move, by name: a line each for people, all of them in a JSON answer.
+import * as v from "valibot";
+import type { Report } from "./events.ts";
+import { formatCount, printable } from "./format.ts";
+
+/** The fields of an answer; of a run that is no dry one they are given with `--verbose`. */
+export const MOVED_FILES_FIELDS = {
+  transferred: v.optional(
+    v.pipe(v.array(v.string()), v.description("Paths that are copied, where names were asked for")),
+  ),
+  deleted: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are removed, where names were asked for"))),
+};
+
+/** Paths relative to the root of a variable. */
+export interface MovedFiles {
+  /** Undefined where it is not known. */
+  readonly transferred?: readonly string[] | undefined;
+  readonly deleted?: readonly string[] | undefined;
+}
+
+/** How many are named to people who did not ask for all. */
+const NAMED_FILES = 10;
+
+/** Names them, `+` what is copied and `-` what is removed: all of them, or ten and the number of the others. */
+export function tellMoved(
+  { transferred = [], deleted = [] }: MovedFiles,
+  names: "all" | "some",
+  subject: string,
+  report: Report,
+): void {
+  const lines = [...named("+", transferred), ...named("-", deleted)];
+  const shown = names === "all" ? lines.length : NAMED_FILES;
+  for (let index = 0; index < Math.min(shown, lines.length); index++) {
+    report({ type: "note", subject, text: lines[index]! });
+  }
+  const more = lines.length - shown;
+  if (more > 0) report({ type: "note", subject, text: `and ${formatCount(more)} more, all of them with --verbose` });
+}
+
+function named(mark: string, paths: readonly string[]): string[] {
+  return paths.toSorted().map((path) => `${mark} ${printable(path)}`);
+}
+
+/** The fields for an answer, empty where no names were asked for. */
+export function movedFields({ transferred, deleted }: MovedFiles): { transferred?: string[]; deleted?: string[] } {
+  return {
+    ...(transferred === undefined ? {} : { transferred: transferred.toSorted() }),
+    ...(deleted === undefined ? {} : { deleted: deleted.toSorted() }),
+  };
+}

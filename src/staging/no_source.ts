@@ -1,0 +1,95 @@
+// A variable whose source does not exist yet, as TORCH_HOME before its first use: it gets an empty target, and a push makes the
+// source of what a job puts there. A source that held files before looks unmounted, and is refused.
+import { CliError } from "../errors.ts";
+import { formatFiles, shellWord } from "../format.ts";
+import { isEmptyDirectory } from "../transfer/emptiness.ts";
+import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
+import type { FillRequest } from "./fill_way.ts";
+import { ABSENT_FINGERPRINT } from "./freshness.ts";
+import { layoutOf, type VariableLayout } from "./layout.ts";
+import { writeMarker } from "./marker.ts";
+import { observeVariable } from "./observe.ts";
+import { recordTransfer } from "./record.ts";
+import { readRecordedSource } from "./recorded_source.ts";
+import { retireTarget } from "./retire.ts";
+import type { StageResult, StageWarning } from "./stage_result.ts";
+import type { Turn } from "./turn.ts";
+import type { Variable } from "./variable.ts";
+
+/** Makes the empty target and records that both sides have nothing. The caller holds the variable lock and saw no source. */
+export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {
+  const { system } = turn;
+  const { variable, settings, facts } = request;
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  const formerSource = await checkWithoutSource(request, turn.system);
+  const isOther = formerSource !== undefined && formerSource !== variable.source;
+  const warnings: StageWarning[] = [];
+  if (isOther && facts.target.state === "directory") {
+    warnings.push(...await retireTarget({ layout, formerSource }, system));
+  }
+  await Deno.mkdir(layout.target, { recursive: true, mode: 0o700 });
+  const recorded = isOther ? undefined : await readManifest(layout.manifest);
+  const outcome = { manifest: recorded ?? EMPTY_MANIFEST, recordChanged: recorded === undefined };
+  await recordTransfer(layout, variable.source, outcome, system);
+  await turn.confirm();
+  await mark(request, layout, turn);
+  return { status: "no-source-yet", warnings };
+}
+
+/**
+ * Throws a CliError `not-found` where the source held files at the last sync, and where nothing tells whether it did. Returns
+ * the source that the target was staged from, if that is known.
+ */
+export async function checkWithoutSource(
+  { variable, settings, facts }: FillRequest,
+  system: Turn["system"],
+): Promise<string | undefined> {
+  const layout = layoutOf(settings.cacheRoot, variable.name);
+  const formerSource = await readRecordedSource(layout, facts.marker);
+  if (formerSource !== undefined && formerSource !== variable.source) return formerSource;
+  const recorded = await readManifest(layout.manifest);
+  if (recorded !== undefined && recorded.files > 0) {
+    throw missingSource(variable, `it held ${formatFiles(recorded.files)} before`);
+  }
+  const isUnknown = recorded === undefined && typeof facts.marker === "string" && facts.target.state === "directory";
+  if (isUnknown && !await isEmptyDirectory(layout.target, system)) {
+    throw missingSource(variable, "nothing tells whether it held files when the target was staged");
+  }
+  return formerSource;
+}
+
+/** The error for a source that is missing and should not be. */
+export function missingSource({ name, source }: Variable, why: string): CliError {
+  return new CliError("not-found", `Cannot stage "${name}": its source "${source}" is not there, and ${why}`, {
+    hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(source)}\`; ` +
+      `\`euler-files config set vars.${name}.enabled false\` leaves the variable out`,
+  });
+}
+
+async function mark(
+  { variable, settings, filter: { selection } }: FillRequest,
+  layout: VariableLayout,
+  { system }: Turn,
+): Promise<void> {
+  const { source, target } = await observeVariable({
+    ...variable,
+    cacheRoot: settings.cacheRoot,
+    userId: system.userId,
+  });
+  if (source.state !== "missing" || target.state !== "directory") return;
+  await writeMarker(layout.marker, {
+    synced_at: system.now() / 1000,
+    source_mtime: 0,
+    var_name: variable.name,
+    source: variable.source,
+    source_fingerprint: ABSENT_FINGERPRINT,
+    target_device: target.device,
+    target_inode: target.inode,
+    target_mtime: target.mtimeMilliseconds,
+    left_out: [],
+    sample: [],
+    files: 0,
+    bytes: 0,
+    ...(selection === undefined ? {} : { filter: selection.id }),
+  });
+}

@@ -1,0 +1,34 @@
+// Whether the process that left something behind still runs. Only a process of this host and this PID namespace can be asked for.
+
+/** A process as it names itself in lock files and temporary names. */
+export interface ProcessName {
+  readonly host: string;
+  readonly pid: number;
+  /** The inode of /proc/PID/ns/pid (namespaces(7)): a job in a namespace of its own numbers its processes from 1. */
+  readonly pidNamespace?: number;
+}
+
+let ownNamespace: number | undefined;
+
+/** The PID namespace of this process, 0 where /proc does not tell. */
+export function pidNamespace(): number {
+  return ownNamespace ??= readNamespace();
+}
+
+function readNamespace(): number {
+  try {
+    return Number(/\d+/.exec(Deno.readLinkSync("/proc/self/ns/pid"))?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Whether a process ran on this host and has ended. False where that cannot be known. */
+export async function isDeadHere(
+  process: ProcessName | undefined,
+  { hostName }: { readonly hostName: string },
+): Promise<boolean> {
+  if (process === undefined || process.host !== hostName) return false;
+  if (process.pidNamespace !== undefined && process.pidNamespace !== pidNamespace()) return false;
+  return await Deno.stat(`/proc/${process.pid}`).then(() => false, (error) => error instanceof Deno.errors.NotFound);
+}

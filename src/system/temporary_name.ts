@@ -1,0 +1,69 @@
+// Names for everything that a killed process can leave behind, and one sweep for all of them. The name says who made it:
+// `.euler-files-KIND.HOST.PID-NAMESPACE.RANDOM`. Nothing is ever removed whose name is not exactly of this form.
+import { isDeadHere, pidNamespace, type ProcessName } from "./dead_process.ts";
+
+/** What a name says. */
+export interface TemporaryName extends ProcessName {
+  /** What it is for, in small letters: `write`, `removing`. */
+  readonly kind: string;
+}
+
+const PATTERN = /^\.euler-files-([a-z]+)\.([A-Za-z0-9._-]{1,64})\.(\d+)-(\d+)\.[0-9a-f]{8}$/;
+
+/** Where the owner cannot be asked for, because it ran on another node, this age tells that it has ended. */
+const ABANDONED_MILLISECONDS = 24 * 3600 * 1000;
+
+/** A new name of this process. It is ASCII and shorter than 150 bytes; `kind` is `[a-z]+`. */
+export function temporaryName(kind: string): string {
+  const random = crypto.randomUUID().slice(0, 8);
+  return `.euler-files-${kind}.${ownHost()}.${Deno.pid}-${pidNamespace()}.${random}`;
+}
+
+/** A new name in the directory of a path. */
+export function temporaryBeside(path: string, kind: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1) + temporaryName(kind);
+}
+
+/** What a name says, or undefined for a name that is not of this form. */
+export function parseTemporaryName(name: string): TemporaryName | undefined {
+  const [, kind, host, pid, namespace] = PATTERN.exec(name) ?? [];
+  if (kind === undefined || host === undefined) return undefined;
+  return { kind, host, pid: Number(pid), pidNamespace: Number(namespace) };
+}
+
+/**
+ * Whether what has such a name was left behind: it belongs to this user, and its process has ended or, where that cannot be
+ * known, neither it nor anything directly in it has changed for a day. False for every other name, and where it cannot be read.
+ */
+export async function isAbandoned(path: string, now: number = Date.now()): Promise<boolean> {
+  const owner = parseTemporaryName(path.slice(path.lastIndexOf("/") + 1));
+  if (owner === undefined) return false;
+  try {
+    const info = await Deno.lstat(path);
+    if (info.uid !== Deno.uid()) return false;
+    if (await isDeadHere(owner, { hostName: ownHost() })) return true;
+    if (owner.host === ownHost() && owner.pidNamespace === pidNamespace()) return false;
+    if (now - modifiedAt(info) < ABANDONED_MILLISECONDS) return false;
+    return !info.isDirectory || now - await newestIn(path) >= ABANDONED_MILLISECONDS;
+  } catch {
+    return false;
+  }
+}
+
+/** A host may have any name; here it has the letters that a file name of ours may have. */
+function ownHost(): string {
+  return Deno.hostname().replaceAll(/[^A-Za-z0-9._-]/g, "_").slice(0, 64) || "_";
+}
+
+/** A directory does not change when a file in it is written to. */
+async function newestIn(directory: string): Promise<number> {
+  let newest = 0;
+  for await (const { name } of Deno.readDir(directory)) {
+    newest = Math.max(newest, modifiedAt(await Deno.lstat(`${directory}/${name}`)));
+  }
+  return newest;
+}
+
+function modifiedAt({ mtime }: Deno.FileInfo): number {
+  return mtime?.getTime() ?? Infinity;
+}

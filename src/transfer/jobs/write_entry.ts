@@ -1,0 +1,255 @@
+// Writes one file, link or special file under a private name, with everything that belongs to it.
+import { CliError } from "../../errors.ts";
+import type { Answer, Bytes, Calls } from "../../posix/calls.ts";
+import {
+  type AttributeSupport,
+  copyAttributes,
+  copyContent,
+  listAttributes,
+  type OpenPair,
+} from "../../posix/content.ts";
+import { EEXIST, ELOOP, EMLINK, ENOENT, ENXIO, EOPNOTSUPP, EPERM, succeeded } from "../../posix/errno.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  STATX_ASKED,
+} from "../../posix/libc.ts";
+import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/status.ts";
+import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
+import type { Work } from "../../posix/work.ts";
+import { type Entry, isSparse } from "../entry.ts";
+import type { CopySettings } from "./copy_settings.ts";
+import type { JobContext } from "./job.ts";
+
+/** A name to copy, its place in the request, and what it replaces. */
+export interface Member {
+  readonly index: number;
+  readonly entry: Entry;
+  readonly directory: string;
+  readonly replaces: Entry | undefined;
+}
+
+/** What happened until an attempt failed. */
+export interface Attempt {
+  /** Whether the receiving side lost what the name had before. */
+  touched: boolean;
+  doneBytes: number;
+  /** Whether a missing name would be one of the source. */
+  isReading: boolean;
+}
+
+/** A private name that is written. */
+export interface Pen {
+  readonly tree: Tree;
+  readonly directory: string;
+  readonly handle: number;
+  readonly name: Bytes;
+}
+
+/** The source changed between the plan and the copy, or while it was read. */
+export class Changed extends Error {}
+
+/** Pieces that are read and written at a time. */
+const BUFFER_BYTES = { plain: 1024 * 1024, waiting: 128 * 1024 };
+
+const BUFFERS: Bytes[] = [];
+
+/** Writes entries of one request. */
+export class EntryWriter {
+  readonly #settings: CopySettings;
+  readonly #calls: Calls;
+  readonly #from: Tree;
+  readonly #to: Tree;
+  readonly #support: AttributeSupport;
+
+  constructor(settings: CopySettings, readonly context: JobContext) {
+    this.#settings = settings;
+    this.#calls = context.calls;
+    this.#from = context.tree(settings.from);
+    this.#to = context.tree(settings.to);
+    this.#support = context.attributes;
+  }
+
+  /** Writes an entry; `from` is the handle of its directory. Throws {@linkcode Changed} or a SystemCallError. */
+  *write(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "left out"> {
+    if (member.entry.type !== "file") return yield* this.#makeOther(member, from, pen);
+    yield* this.#writeFile(member, from, pen, attempt);
+    return "written";
+  }
+
+  *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<void> {
+    const { entry, directory } = member;
+    const calls = this.#calls;
+    const { keep, umask, durability } = this.#settings;
+    const fromPath = this.#from.pathOf(directory, entry.name);
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    attempt.isReading = true;
+    const source = yield calls.openat(from, cString(entry.name), flags, 0);
+    if (source === -ELOOP || source === -ENXIO) throw new Changed("it changed while it was copied");
+    succeeded(source, "open", fromPath);
+    attempt.isReading = false;
+    let target = -1;
+    const buffer = BUFFERS.pop() ?? new Uint8Array(BUFFER_BYTES[calls.form]);
+    try {
+      const toPath = this.#to.pathOf(directory, entry.name);
+      const mode = this.#modeFor(member);
+      target = yield* this.#create(pen, mode & 0o777, toPath);
+      const pair: OpenPair = { from: source, to: target, fromPath, toPath };
+      const readBytes = yield* copyContent(calls, {
+        ...pair,
+        sizeBytes: entry.sizeBytes,
+        holes: isSparse(entry) ? "look for holes" : "none",
+        buffer,
+        onBytes: (sizeBytes) => {
+          this.context.checkStopped();
+          attempt.doneBytes += sizeBytes;
+          this.context.done(0, sizeBytes);
+          return this.context.limit?.pass(sizeBytes);
+        },
+      });
+      const after = yield* this.#statusOfOpen(source, fromPath);
+      if (!isSameFile(entry, after)) throw new Changed("it changed while it was copied");
+      if (readBytes !== entry.sizeBytes) {
+        throw new CliError("transfer", `it ended after ${readBytes} of ${entry.sizeBytes} bytes`);
+      }
+      if (keep === "copy") {
+        const isForeign = this.#settings.owners === "same" && isOfOthers(entry);
+        if (isForeign) succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
+        const names = yield* listAttributes(calls, source, this.#support);
+        if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
+        const isMasked = (mode & umask & 0o777) !== 0 || (mode & 0o7000) !== 0;
+        const mayDiffer = isMasked || isForeign || names.length > 0;
+        if (mayDiffer) succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
+      } else if (member.replaces !== undefined && (mode & umask) !== 0) {
+        succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
+      }
+      const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
+      succeeded(yield calls.futimens(target, times), "utimens", toPath);
+      if (durability === "durable") succeeded(yield calls.fsync(target), "fsync", toPath);
+      const closing = target;
+      target = -1;
+      // NFS tells write errors at close(2).
+      succeeded(yield calls.close(closing), "close", toPath);
+    } finally {
+      if (target >= 0) calls.closeHandle(target);
+      calls.closeHandle(source);
+      BUFFERS.push(buffer);
+    }
+  }
+
+  *#create(pen: Pen, mode: number, path: string): Work<number> {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    const made = yield this.#calls.openat(pen.handle, pen.name, flags, mode);
+    if (made !== -EEXIST) return succeeded(made, "create", path);
+    // Left by an attempt of ours: the name is private.
+    yield this.#calls.unlinkat(pen.handle, pen.name, 0);
+    return succeeded(yield this.#calls.openat(pen.handle, pen.name, flags, mode), "create", path);
+  }
+
+  /** The mode a file gets. Where a push replaces a file, that keeps its mode; where it makes one, the umask counts. */
+  #modeFor({ entry, replaces }: Member): number {
+    if (this.#settings.keep === "copy") return entry.mode;
+    return replaces?.type === "file" ? replaces.mode : entry.mode & 0o777;
+  }
+
+  *#statusOfOpen(file: number, path: string): Work<FileStatus> {
+    const bytes = new Uint8Array(STATUS_BYTES);
+    succeeded(yield this.#calls.statx(file, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", path);
+    return readStatus(bytes);
+  }
+
+  *#makeOther({ directory, entry }: Member, from: number, pen: Pen): Work<"written" | "left out"> {
+    const calls = this.#calls;
+    const path = this.#to.pathOf(directory, entry.name);
+    if (entry.type === "link") {
+      succeeded(
+        yield* this.#makeAgain(
+          pen,
+          () => calls.symlinkat(cString(this.#to.writtenTarget(entry.linkTarget)), pen.handle, pen.name),
+        ),
+        "symlink",
+        path,
+      );
+    } else {
+      const bytes = new Uint8Array(STATUS_BYTES);
+      const answer = yield calls.statx(from, cString(entry.name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
+      succeeded(answer, "stat", this.#from.pathOf(directory, entry.name));
+      const status = readStatus(bytes);
+      const bits = SPECIAL_BITS[status.kind];
+      if (bits === undefined) throw new Changed("it changed while it was copied");
+      const device = makeDevice(status.deviceMajor, status.deviceMinor);
+      const made = yield* this.#makeAgain(
+        pen,
+        () => calls.mknodat(pen.handle, pen.name, bits | (entry.mode & 0o777), device),
+      );
+      // A socket is of no use but to the program that made it.
+      if (status.kind === "s" && (made === -EPERM || made === -EOPNOTSUPP)) return "left out";
+      succeeded(made, "mknod", path);
+    }
+    if (this.#settings.keep === "copy") {
+      if (this.#settings.owners === "same" && isOfOthers(entry)) {
+        const { userId, groupId } = entry;
+        succeeded(
+          yield calls.fchownat(pen.handle, pen.name, userId, groupId, AT_SYMLINK_NOFOLLOW),
+          "chown",
+          path,
+        );
+      }
+      if (entry.type === "special") succeeded(yield calls.fchmodat(pen.handle, pen.name, entry.mode), "chmod", path);
+    }
+    const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
+    succeeded(yield calls.utimensat(pen.handle, pen.name, times, AT_SYMLINK_NOFOLLOW), "utimens", path);
+    return "written";
+  }
+
+  /** Makes a name; where an attempt of ours left one, that goes first: the name is private. */
+  *#makeAgain(pen: Pen, make: () => Answer): Work<number> {
+    const answer = yield make();
+    if (answer !== -EEXIST) return answer;
+    yield this.#calls.unlinkat(pen.handle, pen.name, 0);
+    return yield make();
+  }
+
+  /** Makes another name of a file that has arrived. False where the file system can't: then it is to be written. */
+  *link(pen: Pen, { directory, entry }: Member): Work<boolean> {
+    const handle = yield* this.#to.open(directory);
+    try {
+      const link = () => this.#calls.linkat(handle, cString(entry.name), pen.handle, pen.name);
+      const answer = yield* this.#makeAgain(pen, link);
+      if (answer === -EPERM || answer === -EMLINK || answer === -EOPNOTSUPP || answer === -ENOENT) return false;
+      succeeded(answer, "link", this.#to.pathOf(directory, entry.name));
+      return true;
+    } finally {
+      this.#to.release(directory);
+    }
+  }
+}
+
+const SPECIAL_BITS: Readonly<Record<string, number | undefined>> = {
+  p: 0o010000,
+  s: 0o140000,
+  b: 0o060000,
+  c: 0o020000,
+};
+
+/** A device number as mknod(2) wants it (makedev(3)). */
+function makeDevice(major: number, minor: number): number {
+  return (minor & 0xff) + (major & 0xfff) * 0x100 + Math.floor(minor / 0x100) * 0x100000;
+}
+
+function isSameFile(entry: Entry, status: FileStatus): boolean {
+  return status.kind === "f" && status.sizeBytes === entry.sizeBytes && status.mtimeSeconds === entry.mtimeSeconds &&
+    status.mtimeNanoseconds === entry.mtimeNanoseconds;
+}
+
+/** Whether a file is not of root, who alone sets owners, and whose own files are made with the right one. */
+export function isOfOthers({ userId, groupId }: Entry): boolean {
+  return userId !== 0 || groupId !== 0;
+}

@@ -1,0 +1,104 @@
+// Files on scratch that are kept although the source has other ones: told by each sync and by status, and pushed where they may.
+import assert from "node:assert/strict";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/hf";
+const TARGET = "scratch/.cache/euler-files/HF_HOME";
+const BESIDE = "scratch/.cache/euler-files/.HF_HOME";
+
+async function makeCache(): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, { "d/model.bin": "the weights as they were", "d/other": "o" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  return world;
+}
+
+async function purgeRecords(world: World): Promise<void> {
+  for (const end of ["synced", "manifest", "source"]) await Deno.remove(world.path(`${BESIDE}.${end}`));
+}
+
+async function statusOf(world: World) {
+  const answer = (await world.run(["status", "--json"])).json();
+  return { ...answer.variables[0], warnings: answer.warnings };
+}
+
+Deno.test("a push that meets a conflict leaves no silent fresh: sync and status tell it each time", async () => {
+  await using world = await makeCache();
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "d/model.bin": "changed on scratch", "new": "n" });
+  await world.writeTree(SOURCE, { "d/model.bin": "changed at the source" });
+  const push = await world.run(["push"]);
+  assert.match(push.stderr, /1 file left as at home, where they are newer or were removed: d\/model\.bin/);
+  for (let turn = 0; turn < 2; turn++) {
+    const [result] = (await world.run(["sync", "--json"])).json().results;
+    assert.equal(result.status, "skipped");
+    assert.deepEqual(result.kept, [{ path: "d/model.bin", reason: "changed there" }]);
+    assert.match((await world.run(["sync"])).stderr, /warning: HF_HOME: 1 file changed on scratch and kept: d\/model/);
+    const { kept_files, warnings } = await statusOf(world);
+    assert.equal(kept_files, 1);
+    assert.match(warnings.join(), /1 file changed on scratch and kept: d\/model\.bin/);
+  }
+  await Deno.remove(world.path(`${TARGET}/d/model.bin`));
+  assert.equal((await statusOf(world)).kept_files, 0, "it is settled");
+});
+
+Deno.test("what an update kept is told by the next ones, also where they do not look into its directory", async () => {
+  await using world = await makeCache();
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "d/model.bin": "changed on scratch" });
+  await world.run(["sync", "--force"]);
+  assert.equal((await statusOf(world)).kept_files, 1);
+  await world.writeTree(SOURCE, { "top": "new at the top" });
+  const sync = await world.run(["sync"]);
+  assert.match(sync.stderr, /1 file changed on scratch and kept: d\/model\.bin/);
+  assert.equal((await statusOf(world)).kept_files, 1);
+  await world.run(["push"]);
+  assert.equal((await statusOf(world)).kept_files, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed on scratch");
+});
+
+Deno.test("records purged, then a sync, then a push: what was changed on scratch is pushed", async () => {
+  await using world = await makeCache();
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "d/model.bin": "changed" });
+  await purgeRecords(world);
+  const sync = await world.run(["sync"]);
+  assert.match(sync.stderr, /1 file changed on scratch and kept: d\/model\.bin/);
+  const push = await world.run(["push"]);
+  assert.equal(push.code, 0, push.stderr);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed");
+  assert.equal((await statusOf(world)).kept_files, 0);
+});
+
+Deno.test("records purged, a sync, then a change at the source: the push leaves that one", async () => {
+  await using world = await makeCache();
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "d/model.bin": "changed" });
+  await purgeRecords(world);
+  await world.run(["sync"]);
+  await world.writeTree(SOURCE, { "d/model.bin": "changed at the source as well" });
+  assert.match((await world.run(["push"])).stderr, /1 file left as at home/);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed at the source as well");
+});
+
+Deno.test("a file that an interrupted cp cut off is told each time and never pushed, until it is settled", async () => {
+  for (const first of ["sync", "push"]) {
+    await using world = await makeCache();
+    await world.writeTree(TARGET, { "d/model.bin": "the weights", "d/other": "o" });
+    const cut = /1 file on scratch with only the beginning of what the source has: d\/model\.bin\nhint: if a copy was/;
+    if (first === "push") assert.match((await world.run(["push", "--dry-run"])).stderr, cut);
+    assert.match((await world.run([first])).stderr, cut);
+    await world.run(["sync"]);
+    for (let turn = 0; turn < 2; turn++) {
+      assert.match((await world.run(["sync"])).stderr, cut, first);
+      assert.equal((await statusOf(world)).kept_files > 0, true);
+    }
+    await world.run(["push"]);
+    assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "the weights as they were");
+    assert.equal((await statusOf(world)).kept_files > 0, true, "a push does not settle it");
+    await Deno.remove(world.path(`${TARGET}/d/model.bin`));
+    assert.equal((await world.run(["sync", "--force"])).code, 0);
+    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/d/model.bin`)), "the weights as they were");
+    assert.equal((await statusOf(world)).kept_files, 0);
+  }
+});

@@ -1,0 +1,88 @@
+// What a killed process left is removed by the next command that writes there, and nothing else is.
+import assert from "node:assert/strict";
+import { parseTemporaryName, temporaryName } from "../../src/system/temporary_name.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+/** Names as a dead process of this host would have left them. */
+function deadName(kind: string): string {
+  const { host, pidNamespace } = parseTemporaryName(temporaryName(kind))!;
+  return `.euler-files-${kind}.${host}.99999999-${pidNamespace}.0badcafe`;
+}
+
+async function leave(world: World, directory: string): Promise<() => Promise<string[]>> {
+  const tree = { [deadName("write")]: "half", [`${deadName("removing")}/deep/file`]: "x", "mine.tmp": "a person's" };
+  await world.writeTree(directory, tree);
+  return async () => {
+    const names = (await Array.fromAsync(Deno.readDir(world.path(directory)))).map(({ name }) => name);
+    return names.filter((name) => name === "mine.tmp" || name.startsWith(".euler-files-"));
+  };
+}
+
+const CACHE_ROOT = "scratch/.cache/euler-files";
+
+Deno.test("sync and push remove what a killed one left in the cache root", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/hf", { "model.bin": "weights" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  const left = await leave(world, CACHE_ROOT);
+  assert.equal((await world.run(["sync"])).code, 0);
+  assert.deepEqual(await left(), ["mine.tmp"]);
+  await leave(world, CACHE_ROOT);
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.deepEqual(await left(), ["mine.tmp"]);
+});
+
+Deno.test("config set removes what a killed one left beside the configuration", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({});
+  const left = await leave(world, "home");
+  assert.equal((await world.run(["config", "set", "parallel_jobs", "2"])).code, 0);
+  assert.deepEqual(await left(), ["mine.tmp"]);
+});
+
+Deno.test("venv remove removes what a killed one left beside the environments", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/venvs/old", { "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n" });
+  await world.writeTree("home/venvs/kept", { "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n" });
+  const left = await leave(world, "home/venvs");
+  assert.equal((await world.run(["venv", "remove", "old", "--yes"])).code, 0);
+  assert.deepEqual(await left(), ["mine.tmp"]);
+  await Deno.stat(world.path("home/venvs/kept/pyvenv.cfg"));
+});
+
+Deno.test("migrate removes what a killed one left in the new directory", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/hf", { ".token": "secret", "model.bin": "weights" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  const migrate = ["migrate", "HF_HOME", "--to", world.path("home/new"), "--yes"];
+  const journal = world.path("home/.euler-files.json.migrate-HF_HOME");
+  // Killed as soon as the destination is made: as if it had died while it wrote the two files.
+  const run = world.start(migrate);
+  let made: Deno.FileInfo | undefined;
+  while (made === undefined) {
+    made = await Deno.stat(world.path("home/new")).catch(() => undefined);
+    const text = await Deno.readTextFile(journal).catch(() => "");
+    if (!text.includes(`"to_inode": ${made?.ino}`)) made = undefined;
+  }
+  run.kill("SIGKILL");
+  await run.ended;
+  const left = { ".token.aB3xYz": "sec", ".model.bin.aB3xYz": "wei", [deadName("write")]: "half" };
+  await world.writeTree("home/new", left);
+  const again = await world.run(migrate);
+  assert.equal(again.code, 0, again.stderr);
+  const names = (await Array.fromAsync(Deno.readDir(world.path("home/new")))).map(({ name }) => name);
+  assert.deepEqual(names.sort(), [".token", "model.bin"]);
+});
+
+Deno.test("a former copy without changes is never left under another name", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/one", { "model.bin": "weights" });
+  await world.writeTree("home/two", { "model.bin": "other weights" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/one") } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await world.writeTree(CACHE_ROOT, { [`${deadName("replaced")}/model.bin`]: "weights" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/two") } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  const names = (await Array.fromAsync(Deno.readDir(world.path(CACHE_ROOT)))).map(({ name }) => name);
+  assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
+});

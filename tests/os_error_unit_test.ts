@@ -1,0 +1,46 @@
+// What the operating system refuses is recognized in every error, and has a hint; a mistake of ours is not taken for it.
+import assert from "node:assert/strict";
+import { access } from "node:fs/promises";
+import { CliError, isFullDiskRefusal, knownError, messageOf, systemRefusalOf } from "../src/errors.ts";
+
+Deno.test("errors of Deno, node and our own calls, and causes of others, have their number", async () => {
+  const thrown = async (work: () => Promise<unknown>) => await work().then(() => assert.fail(), (error) => error);
+  const own = Object.assign(new Error("read failed: Input/output error"), { errno: 5, call: "read", path: "/x" });
+  const errors: [unknown, number][] = [
+    [await thrown(() => Deno.readFile("/proc/nonexistent")), 2],
+    [await thrown(() => Deno.mkdir("/proc/self/new")), 2],
+    [await thrown(() => access("/proc/nonexistent")), 2],
+    [new Error("Disk quota exceeded (os error 122)"), 122],
+    [new Error("Stale file handle (os error 116): open '/x'"), 116],
+    [own, 5],
+    [new Error("outer", { cause: own }), 5],
+  ];
+  for (const [error, errno] of errors) assert.equal(systemRefusalOf(error)?.errno, errno, String(error));
+});
+
+Deno.test("each has a sentence, the call where it is known, and a hint", () => {
+  for (const errno of [1, 2, 5, 11, 12, 13, 17, 20, 24, 26, 28, 30, 36, 40, 107, 110, 116, 122]) {
+    for (const call of ["", ": open '/a/b'"]) {
+      const known = knownError("Cannot copy", new Error(`The words (os error ${errno})${call}`))!;
+      assert.equal(known.message, `Cannot copy: The words${call}`);
+      assert.equal(known.kind, errno === 28 || errno === 122 ? "no-space" : "file-system");
+      assert.ok(known.hint, `${errno}`);
+    }
+  }
+});
+
+Deno.test("a full disk is one kind of failure, whichever write found it", () => {
+  const cause = new Error("No space left on device (os error 28)");
+  assert.equal(new CliError("file-system", "Cannot write", { cause }).kind, "no-space");
+  assert.equal(new CliError("config", "Cannot write", { cause }).kind, "config");
+  assert.ok(isFullDiskRefusal(systemRefusalOf(new Error("outer", { cause }))));
+});
+
+Deno.test("a mistake of ours is none, and a sentence of ours stays what it is", () => {
+  for (const error of [new RangeError("too large"), new TypeError("x is undefined"), "text", undefined]) {
+    assert.equal(knownError("Cannot copy", error), undefined);
+  }
+  const told = new CliError("refused", "Cannot do that", { cause: new Error("Permission denied (os error 13)") });
+  assert.equal(knownError("Cannot copy", told), told);
+  assert.equal(messageOf(told), "Cannot do that");
+});

@@ -1,0 +1,31 @@
+// Texts that have to fit into columns or into a message.
+import assert from "node:assert/strict";
+import { padTo, shortenMessage, shortenTo, textWidth } from "../src/shorten.ts";
+
+Deno.test("wide and combining characters take the columns they take on a terminal", () => {
+  assert.deepEqual(["abc", "日本", "é", "🚀", ""].map(textWidth), [3, 4, 1, 2, 0]);
+  assert.equal(padTo("日本", 6), "日本  ");
+});
+
+Deno.test("a text is cut in its middle, never wider than asked for, and never inside a character", () => {
+  assert.equal(shortenTo("/cluster/project/hf", 9), "/clu…t/hf");
+  for (const text of ["/a/very/long/path/to/model.bin", "日本語の名前のキャッシュ", "🚀🚀🚀🚀🚀🚀"]) {
+    for (let columns = 0; columns < 40; columns++) {
+      const short = shortenTo(text, columns);
+      assert.ok(textWidth(short) <= columns && short.isWellFormed(), `${columns}: ${short}`);
+    }
+  }
+});
+
+Deno.test("a message with a path of thousands of characters is short, any other one is as it was", () => {
+  const path = `/scratch/${"deep/".repeat(2000)}model.bin`;
+  const short = shortenMessage(`error: Cannot write "${path}": denied\nhint: ls -ld '${path} x' ${path}\n`);
+  assert.ok(short.length < 1600, short);
+  assert.match(
+    short,
+    /^error: Cannot write "\/scratch\/deep.*….*model\.bin": denied\nhint: ls -ld '.*x' \/scratch.*bin\n$/,
+  );
+  const usual = `error: Cannot write "/cluster/${"a/".repeat(100)}x": denied\n`.repeat(50);
+  assert.equal(shortenMessage(usual), usual);
+  assert.ok(shortenMessage("many short words ".repeat(1000)).length <= 4000);
+});

@@ -1,0 +1,59 @@
+// What tests of real containers use: Apptainer, the user who runs it and a base image; and whether a container starts here.
+import { findWorkshop } from "../../scripts/prepare_apptainer.ts";
+import { testUnless } from "./needs.ts";
+import { giveUv, UV } from "./uv.ts";
+import { makeWorld, type World } from "./world.ts";
+
+const WORKSHOP = await findWorkshop();
+
+/** A world of the user who builds, with the base image in it and Apptainer set up to use it. */
+export interface ContainerWorld extends AsyncDisposable {
+  readonly world: World;
+  readonly env: Record<string, string>;
+  readonly baseImage: string;
+  readonly ociLayout: string;
+}
+
+/** Makes one; only in a test of {@linkcode testWithApptainer}. */
+export async function makeContainerWorld(): Promise<ContainerWorld> {
+  if (typeof WORKSHOP === "string") throw new Error(WORKSHOP);
+  const world = await makeWorld({ runAs: WORKSHOP });
+  await Deno.chmod(world.root, 0o755);
+  const baseImage = world.path("base.sif");
+  await Deno.copyFile(WORKSHOP.baseImage, baseImage);
+  const env = await giveUv(world);
+  await world.writeConfig({
+    apptainer: {
+      venv_base: "~/venvs",
+      sif_store: "~/sif",
+      scratch_sif_dir: "$SCRATCH/.cache/euler-files/sif",
+      base_image: baseImage,
+      // lz4 is the quickest to pack and unpack.
+      build_args: ["--fakeroot", "--mksquashfs-args", "-comp lz4"],
+    },
+  });
+  return {
+    world,
+    env,
+    baseImage,
+    ociLayout: WORKSHOP.ociLayout,
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+/** Why no container can be started; undefined where one was. Mounts, set-uid programs and much else can be in its way. */
+async function findRefusal(): Promise<string | undefined> {
+  if (UV === undefined) return "uv not installed";
+  if (typeof WORKSHOP === "string") return WORKSHOP;
+  await using place = await makeContainerWorld();
+  const args = ["--silent", "exec", "--fakeroot", place.baseImage, "true"];
+  const { code, stderr } = await place.world.exec("apptainer", args, { env: place.env });
+  return code === 0 ? undefined : `Apptainer cannot start a container: ${stderr.trim().split("\n").at(-1)}`;
+}
+
+const REFUSAL = await findRefusal();
+
+/** Registers a test that needs the real Apptainer. */
+export function testWithApptainer(name: string, run: () => void | Promise<void>): void {
+  testUnless(REFUSAL, name, run);
+}

@@ -1,0 +1,36 @@
+// Waits for what other processes do. Every wait has a deadline: a test that hangs names no fault.
+
+/** Generous: this is only waited for in full where a test fails, and machines that run tests are often busy. */
+const DEADLINE_SECONDS = 60;
+
+const POLL_MILLISECONDS = 10;
+
+/** Waits until the condition holds; throws an Error that names `what` where it does not within a minute. */
+export async function waitUntil(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + DEADLINE_SECONDS * 1000;
+  while (!await condition()) {
+    if (performance.now() > deadline) throw new Error(`${what}: not after ${DEADLINE_SECONDS} s`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
+  }
+}
+
+/** Waits until a path exists. */
+export async function waitForPath(path: string): Promise<void> {
+  await waitUntil(`"${path}" exists`, () => exists(path));
+}
+
+/** Whether a path exists; a link exists wherever it leads. */
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/**
+ * Whether a process runs. A zombie does not: /proc keeps its entry until its parent waits for it, and in a container the
+ * process that inherits orphans often waits for none.
+ */
+export async function isRunning(pid: string | number): Promise<boolean> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
+  // proc(5): `PID (NAME) STATE …`, and the name may hold parentheses.
+  const state = stat.slice(stat.lastIndexOf(")") + 2)[0];
+  return state !== undefined && state !== "Z" && state !== "X";
+}

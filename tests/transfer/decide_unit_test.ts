@@ -1,0 +1,49 @@
+// Decisions for one file, as a table: what is on both sides, what is recorded, and what happens then.
+import assert from "node:assert/strict";
+import { decideDirectory, type DecisionRules, type TransferPolicy } from "../../src/transfer/decide.ts";
+import type { Entry } from "../../src/transfer/entry.ts";
+
+function file(sizeBytes: number, mtimeSeconds: number): Entry {
+  return {
+    ...{ name: "f", type: "file", mode: 0o644, sizeBytes, mtimeSeconds, mtimeNanoseconds: 5, linkTarget: "" },
+    ...{ linkGroup: "", userId: 0, groupId: 0, allocatedBytes: sizeBytes, specialKind: "" },
+  };
+}
+
+const OLD = file(10, 100);
+const NEW = file(20, 200);
+const NEWER = file(30, 300);
+
+type Case = readonly [policy: TransferPolicy, from: Entry, to: Entry, base: Entry | "none" | "no record", what: string];
+
+const CASES: readonly Case[] = [
+  ["stage-in", OLD, NEW, "no record", "kept: newer there, recorded 10"],
+  ["stage-in", NEW, OLD, "no record", "transferred, recorded 20"],
+  ["stage-in", NEW, OLD, "none", "kept: changed there, not recorded"],
+  ["stage-in", OLD, NEW, OLD, "kept: changed there, recorded 10"],
+  ["stage-in", NEWER, NEW, OLD, "kept: changed there, recorded 10"],
+  ["stage-out", NEW, OLD, OLD, "transferred, recorded 20"],
+  ["stage-out", NEW, NEWER, OLD, "kept: changed there, recorded 10"],
+  ["stage-out", OLD, NEW, "no record", "kept: newer there, not recorded"],
+  ["stage-out", NEW, OLD, "no record", "transferred, recorded 20"],
+  ["stage-out", NEW, OLD, "none", "kept: changed there, not recorded"],
+];
+
+for (const [policy, from, to, base, expected] of CASES) {
+  const recorded = typeof base === "string" ? base : base.sizeBytes;
+  Deno.test(`${policy}: ${from.sizeBytes} here, ${to.sizeBytes} there, recorded ${recorded}: ${expected}`, () => {
+    const rules: DecisionRules = {
+      ...{ policy, precision: "nanoseconds", removals: "baseline", publish: "in-place" },
+      unrecorded: base === "no record" ? "unknown" : "somebody's",
+    };
+    const baseline = () => typeof base === "string" ? undefined : base;
+    const plan = decideDirectory(
+      { directory: "", from: [from], to: [to], baseline, fromSelf: undefined, toSelf: undefined },
+      rules,
+    );
+    const [kept] = plan.kept;
+    const [record] = plan.records;
+    const what = plan.transfers.length > 0 ? "transferred" : kept === undefined ? "left" : `kept: ${kept.reason}`;
+    assert.equal(`${what}, ${record === undefined ? "not recorded" : `recorded ${record[1].sizeBytes}`}`, expected);
+  });
+}
