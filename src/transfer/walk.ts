@@ -108,16 +108,20 @@ class Walk {
   /** Keeps enough jobs under way until the queue is empty and nothing can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
+    // Kept here: a visit that fails while another one ends is in no race any more when the next one begins.
+    const failures: unknown[] = [];
     const atOnce = JOBS_AT_ONCE[this.runner.form];
     try {
       while (this.#queue.length > 0 || running.size > 0) {
         while (this.#queue.length > 0 && running.size < atOnce) {
           const share = Math.ceil(this.#queue.length / (atOnce - running.size));
           const batch = this.#queue.splice(0, Math.min(share, MOST_DIRECTORIES));
-          const visiting = this.#visit(batch).finally(() => running.delete(visiting));
+          const visiting = this.#visit(batch).catch((error) => void failures.push(error))
+            .finally(() => running.delete(visiting));
           running.add(visiting);
         }
         await Promise.race(running);
+        if (failures.length > 0) throw failures[0];
       }
     } finally {
       await Promise.allSettled(running);
