@@ -1,11 +1,19 @@
 // Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
 // order the server gives its names.
-import { CliError } from "../errors.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { SystemCallError } from "../posix/errno.ts";
 import type { Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { listDirectories, ListedDirectory, type Listing, type ListingRequest, type Listings } from "./listing.ts";
+import {
+  listDirectories,
+  ListedDirectory,
+  type Listing,
+  type ListingRequest,
+  type Listings,
+  lookAtPaths,
+} from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
@@ -275,9 +283,14 @@ class Walk {
   }
 }
 
+/** Whether there is a directory. Throws a CliError where that cannot be known: a server's error does not mean "not there". */
 async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
-  const { selves } = await listDirectories({ root: path, facts: "itself" }, [""], runner);
-  return selves.get("")?.type === "directory";
+  try {
+    return (await lookAtPaths(path, ["."], runner)).get(".")?.type === "directory";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new CliError("file-system", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function sameDirectory(one: Entry, other: Entry): boolean {
