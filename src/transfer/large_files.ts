@@ -87,6 +87,8 @@ interface Copying {
 export class LargeFiles {
   readonly #waiting: Item[] = [];
   readonly #copying: Copying[] = [];
+  /** Those whose files are open; what ends everything leaves some. */
+  readonly #open = new Set<Copying>();
   readonly #outcome = {
     arrived: [] as Item[],
     missing: [] as MoveOutcome["missing"][number][],
@@ -134,7 +136,7 @@ export class LargeFiles {
     readonly again: readonly Item[];
   }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
-    for (const copying of this.#copying.splice(0)) this.#close(copying);
+    for (const copying of this.#open) this.#close(copying);
     for (const tree of [this.#from, this.#to, this.#temporary]) tree?.close();
     if (this.#failure !== undefined) throw this.#failure.error;
     return { done: this.#done, outcome: this.#outcome, again: this.#again };
@@ -170,7 +172,9 @@ export class LargeFiles {
         const bootId = this.request.journals === undefined
           ? ""
           : await (this.#bootId ??= readBootId(this.request.system));
-        this.#copying.push(await run(this.#begin(item, bootId)));
+        const begun = await run(this.#begin(item, bootId));
+        this.#open.add(begun);
+        this.#copying.push(begun);
       } catch (error) {
         this.#fail(item, error);
       }
@@ -188,6 +192,8 @@ export class LargeFiles {
       this.#from.pathOf(directory, entry.name),
     );
     this.#from.release(directory);
+    let target = -1;
+    let journal: Journal | undefined;
     try {
       const pen = this.#temporary === undefined
         ? { tree: this.#to, directory, name: entry.name }
@@ -195,11 +201,11 @@ export class LargeFiles {
       const parts = Math.max(1, Math.ceil(entry.sizeBytes / PART_BYTES));
       const handle = yield* pen.tree.open(pen.directory);
       const path = pen.tree.pathOf(pen.directory, pen.name);
-      const journal = yield* this.#openJournal(item, pen, parts, bootId);
+      journal = yield* this.#openJournal(item, pen, parts, bootId);
       const hasParts = journal !== undefined && Array.from({ length: parts }, (_, part) => part).some(journal.has);
       if (!hasParts) yield calls.unlinkat(handle, cString(pen.name), 0);
       const writing = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-      const target = succeeded(yield calls.openat(handle, cString(pen.name), writing, 0o600), "create", path);
+      target = succeeded(yield calls.openat(handle, cString(pen.name), writing, 0o600), "create", path);
       // Where parts arrive in any order, the size is set first; without a journal the last part gives the size.
       if (journal !== undefined || isSparse(entry)) {
         succeeded(yield calls.ftruncate(target, entry.sizeBytes), "truncate", path);
@@ -207,6 +213,8 @@ export class LargeFiles {
       const state = { unsynced: [], next: 0, left: parts, syncedAt: performance.now(), doneBytes: 0, isGivenUp: false };
       return { item, source, target, pen, journal, parts, ...state };
     } catch (error) {
+      journal?.[Symbol.dispose]();
+      if (target >= 0) calls.closeHandle(target);
       calls.closeHandle(source);
       throw error;
     }
@@ -373,7 +381,9 @@ export class LargeFiles {
     }
   }
 
-  #close({ source, target, journal }: Copying): void {
+  #close(copying: Copying): void {
+    const { source, target, journal } = copying;
+    this.#open.delete(copying);
     journal?.[Symbol.dispose]();
     this.#calls.closeHandle(source);
     this.#calls.closeHandle(target);

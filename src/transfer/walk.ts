@@ -1,11 +1,19 @@
 // Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
 // order the server gives its names.
-import { CliError } from "../errors.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { SystemCallError } from "../posix/errno.ts";
 import type { Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { listDirectories, ListedDirectory, type Listing, type ListingRequest, type Listings } from "./listing.ts";
+import {
+  listDirectories,
+  ListedDirectory,
+  type Listing,
+  type ListingRequest,
+  type Listings,
+  lookAtPaths,
+} from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
@@ -109,16 +117,20 @@ class Walk {
   /** Keeps enough jobs under way until the queue is empty and nothing can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
+    // Kept here: a visit that fails while another one ends is in no race any more when the next one begins.
+    const failures: unknown[] = [];
     const atOnce = JOBS_AT_ONCE[this.runner.form];
     try {
       while (this.#queue.length > 0 || running.size > 0) {
         while (this.#queue.length > 0 && running.size < atOnce) {
           const share = Math.ceil(this.#queue.length / (atOnce - running.size));
           const batch = this.#queue.splice(0, Math.min(share, MOST_DIRECTORIES));
-          const visiting = this.#visit(batch).finally(() => running.delete(visiting));
+          const visiting = this.#visit(batch).catch((error) => void failures.push(error))
+            .finally(() => running.delete(visiting));
           running.add(visiting);
         }
         await Promise.race(running);
+        if (failures.length > 0) throw failures[0];
       }
     } finally {
       await Promise.allSettled(running);
@@ -279,9 +291,14 @@ class Walk {
   }
 }
 
+/** Whether there is a directory. Throws a CliError where that cannot be known: a server's error does not mean "not there". */
 async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
-  const { selves } = await listDirectories({ root: path, facts: "itself" }, [""], runner);
-  return selves.get("")?.type === "directory";
+  try {
+    return (await lookAtPaths(path, ["."], runner)).get(".")?.type === "directory";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new CliError("file-system", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function sameDirectory(one: Entry, other: Entry): boolean {
