@@ -11,7 +11,7 @@ import { acquireLock, describe } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
-import { measureTree } from "../venv/measure.ts";
+import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../version.ts";
 import { promisedPython } from "./base_image.ts";
 import { hashFile } from "./checksum.ts";
@@ -89,7 +89,7 @@ export async function planBuild(
 /** The steps of a build, written out. Touches nothing; chooses where to work by the room there is. */
 export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: System): Promise<BuildSteps> {
   const { places, inputs } = plan;
-  const { sizeBytes, files } = await measureTree(inputs.venv.path, system.signal);
+  const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
   const directory = await chooseWorkspace(await workspaceCandidates(setting, system), neededBytes(sizeBytes));
   const workspace = workspacePath(directory, places, system.userId);
   const archive = `${workspace}/${places.venvName}.tar`;
