@@ -7,6 +7,7 @@ import type { Report } from "../events.ts";
 import { saysDiskIsFull } from "../os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/aloud.ts";
+import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -264,7 +265,10 @@ async function publish(plan: BuildPlan, steps: BuildSteps, setting: ImageSetting
   const sha256 = await hashFile(places.building, system.signal);
   await Deno.chmod(places.building, 0o700);
   const info = await Deno.stat(places.building);
+  await syncPath(places.building);
   await Deno.rename(places.building, places.sif);
+  // Some file systems refuse fsync on a directory; the rename is still in order.
+  await syncPath(setting.sifStore).catch(() => {});
   await writeFileAtomically({ path: places.definition, content: steps.definition, mode: 0o600, durability: "fast" });
   const entry = {
     ...record,
