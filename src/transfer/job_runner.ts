@@ -223,7 +223,7 @@ export interface RunnerRequest {
 /** Makes a runner. Costs four lookups a root; a server that does not answer holds nothing up but this. */
 export async function prepareJobRunner(
   { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
-  system: System,
+  system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
   if (bandwidthLimitBytesPerSecond !== undefined) {
     const runner = new JobRunner("waiting", system, links);
@@ -236,7 +236,7 @@ export async function prepareJobRunner(
 }
 
 /** The quickest of lookups of names that do not exist: a client can't answer those from its cache. */
-async function lookupMicroseconds(root: string, system: System): Promise<number> {
+async function lookupMicroseconds(root: string, system: Pick<System, "calls">): Promise<number> {
   const status = new Uint8Array(STATUS_BYTES);
   const waiting = system.calls?.("waiting") ?? waitingCalls();
   const plain = system.calls?.("plain") ?? plainCalls();
