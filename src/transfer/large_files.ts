@@ -24,7 +24,7 @@ import {
 } from "../posix/libc.ts";
 import { isMissing } from "../posix/list.ts";
 import { readStatus, STATUS_BYTES, timesOf } from "../posix/status.ts";
-import { cString, EMPTY_NAME, Tree } from "../posix/tree.ts";
+import { cString, EMPTY_NAME, type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import { readBootId } from "../tools/boot_id.ts";
 import type { System } from "../system/system.ts";
@@ -54,6 +54,8 @@ const SYNC_MILLISECONDS = 15_000;
 /** How large files are written. */
 export interface LargeFilesRequest {
   readonly settings: CopySettings;
+  /** Which links of the source are followed. */
+  readonly links: LinkMap | undefined;
   /** `waiting` where a server answers. */
   readonly form: Calls["form"];
   /** A directory for journals, relative to the receiving root; undefined: nothing can be continued. */
@@ -110,7 +112,7 @@ export class LargeFiles {
     const { settings, system } = request;
     // Always waiting calls: the main isolate has signals, locks and progress to serve.
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
-    this.#from = new Tree(settings.from, this.#calls);
+    this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
     this.#temporary = settings.temporary === "directly" ? undefined : new Tree(settings.temporary, this.#calls);
   }
@@ -181,7 +183,7 @@ export class LargeFiles {
     const { entry, directory } = item;
     const calls = this.#calls;
     const from = yield* this.#from.open(directory);
-    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
     const source = succeeded(
       yield calls.openat(from, cString(entry.name), flags, 0),
       "open",
@@ -224,13 +226,8 @@ export class LargeFiles {
     // A file that is missing, shorter or another one has nothing of what its journal says.
     const isThere = answer >= 0 && readStatus(bytes).kind === "f" &&
       readStatus(bytes).sizeBytes === item.entry.sizeBytes;
-    const content = item.entry;
-    return openJournal(`${settings.to}/${journals}/${name}`, {
-      content,
-      parts,
-      bootId,
-      keep: isThere ? "earlier" : "none",
-    });
+    const keep = isThere ? "earlier" : "none";
+    return openJournal(`${settings.to}/${journals}/${name}`, { content: item.entry, parts, bootId, keep });
   }
 
   *#copyPart(copying: Copying, part: number, buffer: Uint8Array<ArrayBuffer>): Work<void> {
@@ -332,10 +329,8 @@ export class LargeFiles {
     const calls = this.#calls;
     const { entry, replaces } = item;
     const { keep, owners, durability, umask } = this.request.settings;
-    const [fromPath, toPath] = [this.#from, this.#to].map((tree) => tree.pathOf(item.directory, entry.name)) as [
-      string,
-      string,
-    ];
+    const fromPath = this.#from.pathOf(item.directory, entry.name);
+    const toPath = this.#to.pathOf(item.directory, entry.name);
     const bytes = new Uint8Array(STATUS_BYTES);
     succeeded(yield calls.statx(source, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", fromPath);
     const now = readStatus(bytes);
