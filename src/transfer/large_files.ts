@@ -8,7 +8,7 @@ import { AttributeSupport, copyAttributes, listAttributes } from "../posix/conte
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
 import { isMissing } from "../posix/list.ts";
 import { timesOf } from "../posix/status.ts";
-import { cString, Tree } from "../posix/tree.ts";
+import { cString, type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
@@ -25,6 +25,8 @@ export const LARGE_BYTES = 32 * 1024 * 1024;
 /** How large files are written. */
 export interface LargeFilesRequest {
   readonly settings: CopySettings;
+  /** Which links of the source are followed. */
+  readonly links: LinkMap | undefined;
   /** `waiting` where a server answers. */
   readonly form: Calls["form"];
   /** A directory for journals, relative to the receiving root; undefined: nothing can be continued. */
@@ -78,7 +80,7 @@ export class LargeFiles {
     const { settings, system } = request;
     // Always waiting calls: the main isolate has signals, locks and progress to serve.
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
-    this.#from = new Tree(settings.from, this.#calls);
+    this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
     this.#temporary = settings.temporary === "directly" ? undefined : new Tree(settings.temporary, this.#calls);
   }
@@ -192,10 +194,8 @@ export class LargeFiles {
     const { source, target } = copy;
     const { entry, replaces } = item;
     const { keep, owners, durability, umask } = this.request.settings;
-    const [fromPath, toPath] = [this.#from, this.#to].map((tree) => tree.pathOf(item.directory, entry.name)) as [
-      string,
-      string,
-    ];
+    const fromPath = this.#from.pathOf(item.directory, entry.name);
+    const toPath = this.#to.pathOf(item.directory, entry.name);
     if (!(yield* copy.isSourceUnchanged())) return false;
     if (keep === "copy") {
       if (owners === "same") succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);

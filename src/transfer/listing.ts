@@ -1,6 +1,6 @@
 // What is in directories: all of it, or a sentence about what could not be read. An unreadable directory is never an empty one.
 import type { Entry } from "./entry.ts";
-import { entriesIn, ListedEntry } from "./entry_text.ts";
+import { entriesIn, ListedEntry, parseLabel } from "./entry_text.ts";
 import type { ListedText } from "./jobs/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { directoryText } from "./unchanged.ts";
@@ -38,6 +38,11 @@ export class ListedDirectory {
   /** The directories in it. */
   get directories(): readonly Entry[] {
     return this.#text.directories === 0 ? [] : this.entries.filter(({ type }) => type === "directory");
+  }
+
+  /** The links in it that lead out of the tree. */
+  get outside(): readonly { readonly name: string; readonly linkTarget: string }[] {
+    return this.#text.outside === "" ? [] : this.#text.outside.split("\0").slice(0, -1).map(parseLabel);
   }
 
   /** The files in it that have several names. */

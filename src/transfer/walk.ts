@@ -15,6 +15,8 @@ import {
   lookAtPaths,
 } from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
+import type { OutsideLink } from "./outside_links.ts";
+import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName } from "../posix/file_names.ts";
@@ -59,6 +61,8 @@ export interface WalkReceiver {
    * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
    */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
+  /** A link where files come from that leads out of the tree and stays a link. */
+  readonly onOutsideLink?: (link: OutsideLink) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
   onUnreadable(directory: string, side: "from" | "to", reason: string): void;
 }
@@ -70,6 +74,8 @@ interface Visit {
   readonly to: Entry | "unseen" | undefined;
   /** The directory is excluded, and everything in it is to be deleted. */
   readonly isExcluded?: true;
+  /** The receiving side has it behind a link. */
+  readonly isBehindLink?: true;
 }
 
 /** Walks and decides. Throws a CliError where the source itself can't be read, and the signal's reason on a signal. */
@@ -84,7 +90,7 @@ export async function walkTrees(
 }
 
 const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
-const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0 });
+const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0, outside: "" });
 const NOTHING: Listings = { entries: new Map(), selves: new Map() };
 
 type Side = "from" | "to";
@@ -170,6 +176,7 @@ class Walk {
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
     this.runner.expect(block.files, "list");
+    this.#tellOutsideLinks(directory, from);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -211,8 +218,13 @@ class Walk {
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
-    const plan = this.#withExcludedRecords(decided, excluded);
+    const isBehindLink = visit.isBehindLink === true || facts.toSelf?.isBehindLink === true;
+    const allowed = this.request.rules.policy === "stage-out"
+      ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
+      : decided;
+    const plan = this.#withExcludedRecords(allowed, excluded);
     this.runner.expect(from.length, "list");
+    this.#tellOutsideLinks(directory, listed.from);
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       const isExcluded = excluded.some((entry) => entry.name === name);
@@ -221,6 +233,7 @@ class Walk {
         from: sides.from,
         to: sides.to,
         ...(isExcluded ? { isExcluded } : {}),
+        ...(isBehindLink ? { isBehindLink } : {}),
       });
     }
   }
@@ -229,6 +242,12 @@ class Walk {
   #isSelected(side: Side): boolean {
     const { selection, rules } = this.request;
     return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+  }
+
+  #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {
+    for (const { name, linkTarget } of outside) {
+      this.receiver.onOutsideLink?.({ path: joinName(directory, name), target: linkTarget });
+    }
   }
 
   /** The names of a listing that take part. */

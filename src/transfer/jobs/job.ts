@@ -33,12 +33,24 @@ export class JobContext {
     readonly onDone: (files: number, sizeBytes: number) => void,
   ) {}
 
-  /** The tree with that root; its handles stay open from one job to the next. */
+  /** The tree with that root, for writing: no link is followed. Its handles stay open from one job to the next. */
   tree(root: string): Tree {
-    const known = this.#trees.get(root);
+    const links = this.links[root];
+    return this.#treeWith(root, links === undefined ? undefined : { own: links.own, shown: links.shown });
+  }
+
+  /** The tree with that root, for reading: links are followed where that is asked for. */
+  readTree(root: string): Tree {
+    const links = this.links[root];
+    return links?.follow === undefined ? this.tree(root) : this.#treeWith(root, links);
+  }
+
+  #treeWith(root: string, links: LinkMap | undefined): Tree {
+    const key = `${links?.follow ?? ""}:${root}`;
+    const known = this.#trees.get(key);
     if (known !== undefined) return known;
-    const tree = new Tree(root, this.calls, this.links[root]);
-    this.#trees.set(root, tree);
+    const tree = new Tree(root, this.calls, links);
+    this.#trees.set(key, tree);
     return tree;
   }
 
