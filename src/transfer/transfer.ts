@@ -201,8 +201,8 @@ function engineFor(request: TransferRequest, system: System): "rsync" | "native"
   if (hasRsync) return "rsync";
   const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
   throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-    hint: `load it (\`module load rsync\`), or ${without}: \`euler-files config set engine auto\`, ` +
-      "or `--engine native` for one sync or push",
+    hint: `load it (\`module load rsync\`), or ${without} this time (\`--engine native\`) ` +
+      "or always (`euler-files config set engine auto`)",
   });
 }
 
