@@ -56,7 +56,9 @@ export interface Kept {
     | "damaged"
     /** Found by staging, which reads content: only the beginning of what the other side has, and no record. */
     | "truncated"
-    | "in the way";
+    | "in the way"
+    /** Staging followed a link of the source, and a push does not write through it. */
+    | "a link at the source";
 }
 
 /** One name of a file that has several. */

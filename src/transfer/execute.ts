@@ -81,7 +81,7 @@ export class Execution {
     runner.onDone = onDone;
     if (mover.kind === "native") {
       this.#large = new LargeFiles({
-        ...{ settings, form: runner.form, onDone, limit: runner.here.limit },
+        ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         beforePublish: async (item) => await this.#announce([item]),
