@@ -54,6 +54,11 @@ export async function prepareTemporaryDirectory(
   const name = `${system.hostName}.${system.processId}.${own}`;
   const path = `${to}/${UNFINISHED}/${name}`;
   let lock: Lock | undefined;
+  const release = async () => {
+    const held = lock;
+    lock = undefined;
+    await held?.[Symbol.asyncDispose]();
+  };
   return directory(
     path,
     () =>
@@ -64,16 +69,22 @@ export async function prepareTemporaryDirectory(
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
         }
       }),
-    () =>
-      whileOpen(to, runner, async () => {
-        await runner.run("removeTree", { path });
-        if (lock === undefined) return await removeIfEmpty(to, runner);
-        // A waiting push has a directory of its own there, so the lock file goes only where none waits.
-        const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
-        if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
-        await lock[Symbol.asyncDispose]();
-        await removeIfEmpty(to, runner);
-      }),
+    async () => {
+      try {
+        await whileOpen(to, runner, async () => {
+          await runner.run("removeTree", { path });
+          if (lock !== undefined) {
+            // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+            const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
+            if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+            await release();
+          }
+          await removeIfEmpty(to, runner);
+        });
+      } finally {
+        await release();
+      }
+    },
   );
 }
 
