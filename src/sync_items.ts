@@ -5,6 +5,7 @@ import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { formatAge, formatDuration, formatFiles, formatSize, printable } from "./format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { NO_SOURCE_YET } from "./staging/freshness.ts";
+import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "./staging/outside_links_schema.ts";
 import type { StagePlan } from "./staging/plan.ts";
 import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
@@ -29,6 +30,7 @@ export const SYNC_RESULT_SCHEMA = v.object({
     v.array(NAMED_FILE_SCHEMA),
     v.description("Files that were changed on scratch and left as they are there"),
   ),
+  outside_links: v.pipe(OUTSIDE_LINKS_SCHEMA, v.description("Links that lead out of the source and stay links")),
   ...MOVED_FILES_FIELDS,
   warnings: v.array(v.string()),
 });
@@ -59,6 +61,7 @@ export function stagedItem(variable: Variable, result: StageResult, extent: Exte
         status: "skipped",
         reason: "fresh",
         age_seconds: result.ageSeconds,
+        outside_links: result.outside ?? NO_OUTSIDE_LINKS,
         kept: result.kept.map(({ path, reason }) => ({ path, reason })),
         warnings: result.warnings.map(({ text }) => text),
       },
@@ -79,6 +82,7 @@ export function stagedItem(variable: Variable, result: StageResult, extent: Exte
         files_deleted: outcome.deleted.length,
         seconds: outcome.seconds,
         missing: listMissing(outcome),
+        outside_links: result.outside,
         kept: outcome.kept.map(({ path, reason }) => ({ path, reason })),
         ...(extent === "details" ? movedFields(outcome) : {}),
         warnings: result.warnings.map(({ text }) => text),
@@ -124,6 +128,8 @@ export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
         files_transferred: plan.files,
         bytes_transferred: plan.bytes,
         files_deleted: plan.deletions.length,
+        outside_links: plan.outside,
+        warnings: plan.warnings.map(({ text }) => text),
         kept: plan.kept.map(({ path, reason }) => ({ path, reason })),
         ...movedFields({ transferred: plan.transfers, deleted: plan.deletions }),
       },
@@ -140,7 +146,7 @@ export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
 }
 
 function resultBase({ name, source, target }: Variable): Omit<SyncResult, "status"> {
-  return { name, source, target, missing: [], kept: [], warnings: [] };
+  return { name, source, target, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
 }
 
 /** Each path once: either side may have refused the same directory. */
@@ -199,6 +205,7 @@ export function tellPlanned({ variable, failure }: SyncItem, plan: StagePlan, ex
     text: describePlan(plan),
   });
   if (plan.status !== "would-sync") return;
+  for (const warning of plan.warnings) context.report({ type: "warning", subject, ...warning });
   const moved = { transferred: plan.transfers, deleted: plan.deletions };
   tellMoved(moved, extent === "details" ? "all" : "some", subject, context.report);
 }

@@ -7,6 +7,8 @@ import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { keptWarnings } from "../staging/kept.ts";
+import { outsideLinkWarnings } from "../staging/outside_links.ts";
+import { OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
@@ -44,6 +46,7 @@ const VARIABLE_SCHEMA = v.object({
     v.number(),
     v.description("Files on scratch that the last sync or push left as they are though the source has other ones"),
   ),
+  outside_links: v.pipe(OUTSIDE_LINKS_SCHEMA, v.description("Links that led out of the source at the last sync")),
 });
 
 type VariableStatus = v.InferOutput<typeof VARIABLE_SCHEMA>;
@@ -98,8 +101,12 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
     warnings.push(...unreadableWarnings(overview));
-    for (const { text, hint } of keptWarnings(overview.variable, overview.kept)) {
-      warnings.push(`${overview.variable.name}: ${text} (${hint})`);
+    const about = [
+      ...keptWarnings(overview.variable, overview.kept),
+      ...outsideLinkWarnings(overview.variable, settings, overview.outside),
+    ];
+    for (const { text, hint } of about) {
+      warnings.push(`${overview.variable.name}: ${text}${hint === undefined ? "" : ` (${hint})`}`);
     }
   }
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
@@ -158,6 +165,7 @@ function statusOf(overview: Overview): VariableStatus {
     ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
     kept_files: overview.kept.paths.length + overview.kept.others,
+    outside_links: overview.outside,
   };
 }
 

@@ -68,6 +68,15 @@ export const VARIABLE_SCHEMA = notList(v.looseObject({
       v.description("Asked after all others; by default locks and unfinished downloads of well-known caches"),
     ),
   ),
+  links: v.optional(
+    v.pipe(
+      v.picklist(["keep", "follow-outside", "follow"], "must be keep, follow-outside or follow"),
+      v.description(
+        "What symbolic links in the source become on scratch. keep: links; follow-outside: those that lead out of the " +
+          "source become what they lead to; follow: all of them. Without it, rsync_extra_args decide",
+      ),
+    ),
+  ),
 }, 'must be an object with a "source"'));
 
 /** One built image. */

@@ -27,6 +27,8 @@ export interface ResolvedVariable {
   readonly enabled: boolean;
   /** Which names in the source take part. */
   readonly filter: VariableFilter;
+  /** What becomes of symbolic links, where the variable says it. */
+  readonly links?: ParsedRsyncArgs["links"];
 }
 
 /** Lists of patterns, in the order in which they are asked. */
@@ -127,8 +129,11 @@ function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, 
   refuseManaged(entry.source, label, config);
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
-  const { include = [], exclude, preset_exclude: presetExclude = [], enabled } = entry;
-  return { name, source, target: joinPath(cacheRoot, name), enabled, filter: { include, exclude, presetExclude } };
+  const { include = [], exclude, preset_exclude: presetExclude = [], enabled, links } = entry;
+  return {
+    ...{ name, source, target: joinPath(cacheRoot, name), enabled, filter: { include, exclude, presetExclude } },
+    ...(links === undefined ? {} : { links }),
+  };
 }
 
 function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePath, inside: boolean): CliError {

@@ -100,7 +100,7 @@ async function copyUntilSame(
 ): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan }> {
   const { move } = plan;
   const request = {
-    ...transferRequest(copy.real),
+    ...transferRequest(copy.real, copy.engine),
     report: (progress: TransferProgress) => tell(move.what, progress, report),
   };
   let different: readonly string[] = [];

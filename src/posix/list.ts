@@ -5,16 +5,14 @@ import { ENOENT, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, STATX_ASKED } from "./libc.ts";
 import { type FileKind, type FileStatus, isLinkAt, kindOfEntry, readStatus, STATUS_BYTES } from "./status.ts";
-import { EMPTY_NAME, type Tree } from "./tree.ts";
+import { isFollowable } from "./followed_links.ts";
+import { EMPTY_NAME, TARGET_BYTES, type Tree } from "./tree.ts";
 import type { Work } from "./work.ts";
 
 const LIST_BYTES = 64 * 1024;
 
 /** Statuses asked at the same time for the names of one directory, where calls wait. */
 const STATUSES_AT_ONCE = 16;
-
-/** Longest target of a link (PATH_MAX). */
-const TARGET_BYTES = 4096;
 
 /** The status of a directory itself. Throws a SystemCallError. */
 export function* statusOfDirectory(tree: Tree, directory: string): Work<FileStatus> {
@@ -121,8 +119,14 @@ function namesIn(piece: Bytes, length: number): RawNames {
   return { names, bytes, kinds };
 }
 
+/** What a link is read as: itself, or what it leads to. Undefined for everything that is no link. */
+export interface ReadLink {
+  readonly target: string;
+  readonly isFollowed: boolean;
+}
+
 /** Gets a name with its status: `statuses` holds it from `start` on, and is used again afterwards. */
-export type OnStatus = (name: string, statuses: DataView, start: number, linkTarget: string) => void;
+export type OnStatus = (name: string, statuses: DataView, start: number, link?: ReadLink) => void;
 
 /** Lists a directory with the status of each name; a name that vanishes meanwhile is left out. Throws a SystemCallError. */
 export function* listDirectory(tree: Tree, directory: string, onStatus: OnStatus): Work<void> {
@@ -149,14 +153,44 @@ export function* listDirectory(tree: Tree, directory: string, onStatus: OnStatus
         const name = names[index]!;
         if (result < 0) throw new SystemCallError(-result, "stat", tree.pathOf(directory, name));
         const start = (index - first) * STATUS_BYTES;
-        if (!isLinkAt(view, start)) onStatus(name, view, start, "");
-        else {
-          const linkTarget = yield* readTarget(tree, directory, handle, bytes[index]!);
-          if (linkTarget !== undefined) onStatus(name, view, start, linkTarget);
+        if (!isLinkAt(view, start)) {
+          onStatus(name, view, start);
+          continue;
         }
+        const target = yield* readTarget(tree, directory, handle, bytes[index]!);
+        if (target === undefined) continue;
+        const followed = tree.follows(directory, target)
+          ? yield* followLink(tree, directory, { handle, name: bytes[index]! })
+          : undefined;
+        if (followed !== undefined) slots[index - first]!.set(followed);
+        onStatus(name, view, start, { target, isFollowed: followed !== undefined });
       }
     }
   });
+}
+
+/** The bytes of the status of what a link leads to; undefined where the link stays a link. */
+function* followLink(
+  tree: Tree,
+  directory: string,
+  { handle, name }: { readonly handle: number; readonly name: Bytes },
+): Work<Bytes | undefined> {
+  const bytes = new Uint8Array(STATUS_BYTES);
+  const answer = yield tree.calls.statx(handle, name, AT_NO_AUTOMOUNT, STATX_ASKED, bytes);
+  // It leads nowhere, in a circle, or where we may not look.
+  if (answer < 0) return undefined;
+  return (yield* isFollowable(tree, directory, readStatus(bytes))) ? bytes : undefined;
+}
+
+/** A link in a directory, and the status of what it leads to; undefined where it stays a link. Throws a SystemCallError. */
+export function* statusBehind(tree: Tree, directory: string, name: Bytes): Work<FileStatus | undefined> {
+  const handle = yield* tree.open(directory);
+  try {
+    const bytes = yield* followLink(tree, directory, { handle, name });
+    return bytes === undefined ? undefined : readStatus(bytes);
+  } finally {
+    tree.release(directory);
+  }
 }
 
 function* readTarget(tree: Tree, directory: string, handle: number, name: Bytes): Work<string | undefined> {

@@ -1,9 +1,11 @@
 // A directory tree that is reached through handles: each directory is opened below the handle of its parent, never through a
-// link. So a path has no longest length, and a directory that is exchanged for a link meanwhile is an error.
+// link, unless the tree was asked to follow that link. So a path has no longest length, and a directory that is exchanged for a
+// link meanwhile is an error.
 import type { Bytes, Calls } from "./calls.ts";
-import { ENOTDIR, succeeded, SystemCallError } from "./errno.ts";
-import { encodeName } from "./file_names.ts";
+import { ELOOP, ENOTDIR, succeeded, SystemCallError } from "./errno.ts";
+import { decodeName, encodeName } from "./file_names.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
+import { leadsOut } from "./link_targets.ts";
 import type { Work } from "./work.ts";
 
 /** Handles that are kept open although nothing uses them; a process may often open only 1024 files. */
@@ -22,11 +24,23 @@ export interface LinkMap {
   /** Paths of this tree; links are written with the first. */
   readonly own: readonly string[];
   readonly shown: string;
+  /**
+   * Links that are read as what they lead to, if that is a file or a directory: those that lead out of the tree, or all.
+   * Without it, none.
+   */
+  readonly follow?: "outside" | "all";
+  /** A directory that no followed link may hold: the copy that is written. */
+  readonly avoid?: string;
 }
+
+/** Longest target of a link (PATH_MAX). */
+export const TARGET_BYTES = 4096;
 
 /** A root and the handles of directories below it. */
 export class Tree {
   readonly #handles = new Map<string, Handle>();
+  /** Directories that links lead to, each by the path of its link. */
+  readonly #followed = new Set<string>();
 
   /** `root` is absolute; links in it are followed. */
   constructor(readonly root: string, readonly calls: Calls, readonly links?: LinkMap) {}
@@ -46,18 +60,51 @@ export class Tree {
     let handle = path === undefined ? AT_FDCWD : this.#use(path)!;
     for (let index = missing.length - 1; index >= 0; index--) {
       const below = path === undefined ? "" : path === "" ? missing[index]! : `${path}/${missing[index]}`;
-      const opened = yield this.calls.openat(
-        handle,
-        cString(path === undefined ? this.root : missing[index]!),
-        O_PATH | O_DIRECTORY | O_CLOEXEC | (path === undefined ? 0 : O_NOFOLLOW),
-        0,
-      );
+      const opened = path === undefined
+        ? yield this.calls.openat(handle, cString(this.root), DIRECTORY_FLAGS, 0)
+        : yield* this.#openBelow(handle, path, missing[index]!, below);
       if (path !== undefined) this.release(path);
       if (opened < 0) throw new SystemCallError(-opened, "open", this.pathOf(below));
       handle = this.#keep(below, opened);
       path = below;
     }
     return handle;
+  }
+
+  /** Opens one directory; through a link only where the tree follows that. */
+  *#openBelow(handle: number, parent: string, name: string, below: string): Work<number> {
+    const { calls } = this;
+    const opened = yield calls.openat(handle, cString(name), DIRECTORY_FLAGS | O_NOFOLLOW, 0);
+    if ((opened !== -ENOTDIR && opened !== -ELOOP) || this.links?.follow === undefined) return opened;
+    const target = new Uint8Array(TARGET_BYTES);
+    const length = yield calls.readlinkat(handle, cString(name), target);
+    const isLink = length >= 0;
+    if (!isLink || !this.follows(parent, this.shownTarget(decodeName(target.subarray(0, length))))) return opened;
+    const followed = yield calls.openat(handle, cString(name), DIRECTORY_FLAGS, 0);
+    if (followed >= 0) this.#followed.add(below);
+    return followed;
+  }
+
+  /** The nearest directory, this one or above it, that a followed link leads to; the root if there is none. */
+  boundaryOf(directory: string): string {
+    if (this.#followed.size === 0) return "";
+    for (let path = directory; path !== ""; path = splitPath(path)[0] ?? "") {
+      if (this.#followed.has(path)) return path;
+    }
+    return "";
+  }
+
+  /** Whether a link in a directory that was opened leads out of the tree, or out of the directory that a followed link leads to. */
+  leadsOut(directory: string, shownTarget: string): boolean {
+    if (this.links === undefined) return false;
+    const { shown } = this.links;
+    return leadsOut({ directory, boundary: this.boundaryOf(directory), target: shownTarget, shown });
+  }
+
+  /** Whether a link in a directory that was opened is to be read as what it leads to. */
+  follows(directory: string, shownTarget: string): boolean {
+    const follow = this.links?.follow;
+    return follow === "all" || (follow === "outside" && this.leadsOut(directory, shownTarget));
   }
 
   /** Gives a handle back; it may be closed when others need its number. */
@@ -135,8 +182,10 @@ export class Tree {
   }
 }
 
+const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
 /** Parent and name of a directory; the root has no parent. */
-function splitPath(directory: string): [parent: string | undefined, name: string] {
+export function splitPath(directory: string): [parent: string | undefined, name: string] {
   if (directory === "") return [undefined, ""];
   const cut = directory.lastIndexOf("/");
   return cut === -1 ? ["", directory] : [directory.slice(0, cut), directory.slice(cut + 1)];

@@ -2,6 +2,7 @@
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
+import { takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
@@ -12,12 +13,14 @@ import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from 
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable } from "./observe.ts";
+import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
+import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { progressOf } from "./phase.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
-import { transferLimits, type Variable } from "./variable.ts";
+import { markedLinks, transferLimits, type Variable } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
 /** How many file names a marker keeps to look for later. */
@@ -46,7 +49,11 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   const kept = way === "in-place"
     ? await keptAfter(variable, layout, facts.marker, outcome.kept)
     : { paths: outcome.kept, others: 0 };
-  const warnings = outcomeWarnings(variable, outcome, kept);
+  const outside = await nameOutsideLinks(variable, settings, outcome.outsideLinks, system);
+  const warnings = [
+    ...outcomeWarnings(variable, outcome, kept),
+    ...outsideLinkWarnings(variable, settings, outside),
+  ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
       text: "the record of the last transfer was gone, so what was removed at home meanwhile stays on scratch",
@@ -63,10 +70,10 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
-  if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, warnings };
+  if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
   await turn.confirm();
-  await recordCompletion(request, layout, { ...outcome, kept }, system);
-  return { status: "synced", completeness: "complete", outcome, warnings };
+  await recordCompletion(request, layout, { ...outcome, kept, outside }, system);
+  return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
 
 interface Filling extends FillWay {
@@ -102,8 +109,7 @@ async function transferTwiceIfVanished(
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       publish: fill.way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
-      ...transferLimits(settings),
-      linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
+      ...transferLimits(variable, settings),
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
@@ -142,7 +148,7 @@ function outcomeWarnings(variable: Variable, outcome: TransferOutcome, kept: Kep
 async function recordCompletion(
   { variable, settings, facts, filter: { selection } }: FillRequest,
   layout: VariableLayout,
-  outcome: Omit<TransferOutcome, "kept"> & { readonly kept: KeptFiles },
+  outcome: Omit<TransferOutcome, "kept"> & { readonly kept: KeptFiles; readonly outside: NamedOutsideLinks },
   system: System,
 ): Promise<void> {
   // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
@@ -168,10 +174,14 @@ async function recordCompletion(
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
     left_out: [...lacking],
-    sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
+    // What was excluded since is still in the record, and its loss is none.
+    sample: outcome.manifest.sample.filter((path) => selection === undefined || takesPart(selection, path, "other"))
+      .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
     ...(selection === undefined ? {} : { filter: selection.id }),
     ...markedKept(outcome.kept),
+    ...markedOutsideLinks(outcome.outside),
+    ...markedLinks(variable, settings),
   });
 }

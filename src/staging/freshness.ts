@@ -15,6 +15,8 @@ export interface FreshnessRule {
   readonly source: string;
   /** By which names are left out now. */
   readonly filter: VariableFilter;
+  /** What becomes of links now; `keep` where nothing is said. */
+  readonly links?: "keep" | "follow-outside" | "follow";
   readonly nowSeconds: number;
   /** 0 or less: nothing is ever fresh. */
   readonly maxAgeSeconds: number;
@@ -64,6 +66,9 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if (marker.source !== rule.source) return stale(`it was staged from ${marker.source}`);
   if (!hasSameFilter(marker, rule.filter)) {
     return stale("other files are included or excluded than in the last transfer");
+  }
+  if ((marker.links ?? "keep") !== (rule.links ?? "keep")) {
+    return stale("links are followed in another way than in the last transfer");
   }
   // Its device number says nothing: nodes number the mounts of one network file system (NFS, GPFS, BeeGFS, FUSE) differently.
   if (marker.target_inode !== target.inode) return stale("the directory on scratch was replaced");

@@ -1,5 +1,6 @@
 // The marker: the record of the last complete transfer of a variable. Without one, nothing counts as fresh.
 import * as v from "valibot";
+import { OUTSIDE_LINKS_SCHEMA } from "./outside_links_schema.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 
 /** Files that were kept: how many, and the first few by name. */
@@ -31,6 +32,10 @@ const MARKER_SCHEMA = v.looseObject({
   filter: v.optional(v.string()),
   /** Files of the target that were left as they are although the source has other ones: their number, and the first few. */
   kept: v.optional(MARKED_KEPT_SCHEMA),
+  /** Links that lead out of the source; missing where there were none. */
+  outside_links: v.optional(OUTSIDE_LINKS_SCHEMA),
+  /** Which links were followed; missing where none were. */
+  links: v.optional(v.picklist(["follow-outside", "follow"])),
 });
 
 /** The record of a complete transfer. Times are seconds since 1970 where nothing else is said. */

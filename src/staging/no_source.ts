@@ -14,7 +14,7 @@ import { readRecordedSource } from "./recorded_source.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 import type { Turn } from "./turn.ts";
-import type { Variable } from "./variable.ts";
+import { markedLinks, type Variable } from "./variable.ts";
 
 /** Makes the empty target and records that both sides have nothing. The caller holds the variable lock and saw no source. */
 export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {
@@ -91,5 +91,6 @@ async function mark(
     files: 0,
     bytes: 0,
     ...(selection === undefined ? {} : { filter: selection.id }),
+    ...markedLinks(variable, settings),
   });
 }

@@ -12,6 +12,7 @@ import { type KeptFiles, readKept } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
 import type { Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
+import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
 import { freshnessOf } from "./stage.ts";
 import { findUnfinished, type Unfinished } from "./unfinished.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
@@ -47,6 +48,8 @@ export interface Overview {
   readonly purged: readonly string[];
   /** Files that differ from the source because an earlier sync or push left them. */
   readonly kept: KeptFiles;
+  /** Links that led out of the source at the last sync. */
+  readonly outside: NamedOutsideLinks;
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
   readonly seenBySync: boolean;
 }
@@ -93,6 +96,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     targetSize: bothSizes(targetSize, partialSize),
     purged,
     kept: await readKept(variable, layout, facts.marker),
+    outside: marker?.outside_links ?? NO_OUTSIDE_LINKS,
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };

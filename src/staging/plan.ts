@@ -5,9 +5,11 @@ import { type KeptPath, planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
 import { checkWithoutSource } from "./no_source.ts";
+import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
+import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { look, refusal } from "./stage.ts";
-import type { StageRequest } from "./stage_result.ts";
+import type { StageRequest, StageWarning } from "./stage_result.ts";
 import { transferLimits } from "./variable.ts";
 
 /** What a sync would do with a variable. */
@@ -22,6 +24,8 @@ export type StagePlan =
     readonly transfers: readonly string[];
     readonly deletions: readonly string[];
     readonly kept: readonly KeptPath[];
+    readonly outside: NamedOutsideLinks;
+    readonly warnings: readonly StageWarning[];
   }
   /** The source does not exist yet: an empty target would be made. */
   | { readonly status: "no-source-yet" }
@@ -48,12 +52,12 @@ export async function planVariable(request: StageRequest, system: System): Promi
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       publish: way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
-      ...transferLimits(settings),
-      linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
+      ...transferLimits(variable, settings),
       baseline,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
       ...(way === "in-place" ? { notes: layout.notes } : {}),
     }, system);
+    const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
     return {
       status: "would-sync",
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,
@@ -62,6 +66,8 @@ export async function planVariable(request: StageRequest, system: System): Promi
       transfers: plan.transfers,
       deletions: plan.deletions,
       kept: plan.kept,
+      outside,
+      warnings: outsideLinkWarnings(variable, settings, outside),
     };
   } catch (error) {
     system.signal.throwIfAborted();

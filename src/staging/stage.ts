@@ -12,7 +12,7 @@ import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
 import { waitForTurn } from "./turn.ts";
-import type { Variable } from "./variable.ts";
+import { linksOf, type Variable } from "./variable.ts";
 
 /** Which variables to stage in, and how. */
 export interface StageAllRequest extends Omit<StageRequest, "variable"> {
@@ -104,7 +104,11 @@ async function skipped(
   system: System,
 ): Promise<StageResult> {
   const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
-  const fresh = { status: "skipped", ageSeconds: Math.max(0, system.now() / 1000 - syncedAt) } as const;
+  const fresh = {
+    status: "skipped",
+    ageSeconds: Math.max(0, system.now() / 1000 - syncedAt),
+    outside: typeof marker === "string" ? undefined : marker.outside_links,
+  } as const;
   if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
   const { keptWarnings, readKept } = await import("./kept.ts");
   const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
@@ -133,6 +137,7 @@ export function freshnessOf(
     source: variable.source,
     filter,
     nowSeconds: system.now() / 1000,
+    links: linksOf(variable, settings),
     maxAgeSeconds: settings.maxAgeSeconds,
   });
 }

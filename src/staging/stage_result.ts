@@ -1,6 +1,7 @@
 // What staging a variable in is asked for, and what it answers.
 import type { CliError } from "../errors.ts";
 import type { KeptPath, TransferOutcome } from "../transfer/transfer.ts";
+import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** What to stage in and how. */
@@ -19,6 +20,8 @@ export type StageResult =
     readonly ageSeconds: number;
     /** Files that an earlier sync or push left as they are on scratch. */
     readonly kept: readonly KeptPath[];
+    /** Links that led out of the source then. */
+    readonly outside: NamedOutsideLinks | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | {
@@ -26,6 +29,8 @@ export type StageResult =
     /** `complete`: marked fresh. `partial`: usable, but something is missing, so the next run tries again. */
     readonly completeness: "complete" | "partial";
     readonly outcome: TransferOutcome;
+    /** Links that lead out of the source. */
+    readonly outside: NamedOutsideLinks;
     readonly warnings: readonly StageWarning[];
   }
   /** The source does not exist yet: there is an empty target, or what a job put into it. */

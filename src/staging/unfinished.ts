@@ -86,8 +86,7 @@ async function countMissing(
       depth: "trust-record",
       publish: "in-place",
       engine: settings.engine,
-      ...transferLimits(settings),
-      linkRoots: { source: variable.source, target: layout.target },
+      ...transferLimits(variable, settings),
       baseline: await readManifest(layout.manifest),
       ...(selection === undefined ? {} : { selection }),
     }, { ...system, signal });

@@ -3,12 +3,16 @@ import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 import type { RuleSource } from "../config/rsync_extra_args.ts";
 import type { FilterRule } from "../filter/selection.ts";
 import type { TransferRequest } from "../transfer/request.ts";
+import { layoutOf } from "./layout.ts";
 
-/** A managed environment variable: its name, the two directories, absolute, and its own patterns, if it has any. */
-export type Variable = Pick<ResolvedVariable, "name" | "source" | "target"> & Partial<Pick<ResolvedVariable, "filter">>;
+/** A managed environment variable: its name, the two directories, absolute, and its own settings, if it has any. */
+export type Variable =
+  & Pick<ResolvedVariable, "name" | "source" | "target">
+  & Partial<Pick<ResolvedVariable, "filter" | "links">>;
 
 /** Settings from the config that hold for every variable. */
 export interface StagingSettings {
+  readonly scratchBase: string;
   readonly cacheRoot: string;
   readonly maxAgeSeconds: number;
   readonly lockTimeoutSeconds: number;
@@ -18,6 +22,7 @@ export interface StagingSettings {
   readonly filter: FilterSettings;
   /** Staging deletes what the source does not have, recorded or not. */
   readonly deleteExtras: boolean;
+  /** What becomes of links, where a variable does not say it itself. */
   readonly links: ResolvedConfig["rsyncArgs"]["links"];
   /** For each transfer, where there is a limit. */
   readonly bandwidthLimitBytesPerSecond?: number;
@@ -66,6 +71,7 @@ export function stagingSettings(
   const deleteExtras = stages && deleting.deleteExtras;
   const isWithoutRsync = engine === "native";
   return {
+    scratchBase: config.scratchBase,
     cacheRoot: config.cacheRoot,
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
@@ -86,13 +92,31 @@ export function stagingSettings(
   };
 }
 
+/** What becomes of a variable's links. */
+export function linksOf(variable: Variable, settings: Pick<StagingSettings, "links">): StagingSettings["links"] {
+  return variable.links ?? settings.links;
+}
+
+/** What a marker says of them; nothing where they are kept. */
+export function markedLinks(
+  variable: Variable,
+  settings: Pick<StagingSettings, "links">,
+): { readonly links?: "follow-outside" | "follow" } {
+  const links = linksOf(variable, settings);
+  return links === "keep" ? {} : { links };
+}
+
 /** What of the settings a transfer is asked besides its roots. */
 export function transferLimits(
-  { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, names }: StagingSettings,
-): Pick<TransferRequest, "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond" | "names"> {
+  variable: Variable,
+  settings: StagingSettings,
+): Pick<TransferRequest, "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond" | "names" | "links" | "linkRoots"> {
+  const { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, names } = settings;
   return {
     extraArgs: rsyncExtraArgs,
     names,
+    links: linksOf(variable, settings),
+    linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
     extras: deleteExtras ? "delete" : "keep",
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
   };

@@ -27,6 +27,10 @@ export interface Entry {
   readonly specialKind: string;
   /** Type, mode, size and time as entry_text.ts writes them, where they came as text. */
   readonly text?: string;
+  /** The name is a symbolic link that is read as the file or directory it leads to. */
+  readonly isFollowed?: boolean;
+  /** The same, or something in a directory that is reached through such a link. */
+  readonly isBehindLink?: boolean;
 }
 
 /** Whether a file has holes, or the file system compresses. */

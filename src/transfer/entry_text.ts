@@ -42,13 +42,19 @@ function parseTime(time: string): Pick<EntryState, "mtimeSeconds" | "mtimeNanose
   return { mtimeSeconds: Number(time.slice(0, point)), mtimeNanoseconds: Number(time.slice(point + 1, point + 10)) };
 }
 
+/** Stands at the end of what is known of a link that is read as what it leads to. */
+export const FOLLOWED = " followed";
+
+/** The same for what is in a directory that a followed link leads to. */
+export const BEHIND_LINK = " behind";
+
 /** A name as jobs/list.ts describes it. */
 export interface FoundEntry {
   readonly name: string;
   readonly linkTarget: string;
   /** `letter mode size seconds.fraction`, or the letter alone where only names were listed. */
   readonly state: string;
-  /** `links device:inode blocks user group kind`: blocks of 512 bytes, kind is find's letter. */
+  /** `links device:inode blocks user group kind`: blocks of 512 bytes, kind is find's letter. With FOLLOWED or BEHIND_LINK. */
   readonly more: string;
 }
 
@@ -103,6 +109,14 @@ export class ListedEntry implements Entry {
 
   get specialKind(): string {
     return this.type === "special" ? this.more.split(" ")[5]! : "";
+  }
+
+  get isFollowed(): boolean {
+    return this.more.endsWith(FOLLOWED);
+  }
+
+  get isBehindLink(): boolean {
+    return this.isFollowed || this.more.endsWith(BEHIND_LINK);
   }
 
   #parsed(): EntryState {

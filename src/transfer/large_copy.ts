@@ -71,7 +71,7 @@ export function partBuffer(form: Calls["form"]): Bytes {
 /** Opens the source and what is written. Throws a SystemCallError; nothing is open then. */
 export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
   const { calls, entry, source, pen } = request;
-  const reading = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const reading = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
   const opened = [yield* openAt(calls, source, reading, "open")];
   let journal: Journal | undefined;
   try {

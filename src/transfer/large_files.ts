@@ -8,7 +8,7 @@ import { AttributeSupport, copyAttributes, listAttributes } from "../posix/conte
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
 import { isMissing } from "../posix/list.ts";
 import { timesOf } from "../posix/status.ts";
-import { cString, Tree } from "../posix/tree.ts";
+import { cString, type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
@@ -25,6 +25,8 @@ export const LARGE_BYTES = 32 * 1024 * 1024;
 /** How large files are written. */
 export interface LargeFilesRequest {
   readonly settings: CopySettings;
+  /** Which links of the source are followed. */
+  readonly links: LinkMap | undefined;
   /** `waiting` where a server answers. */
   readonly form: Calls["form"];
   /** A directory for journals, relative to the receiving root; undefined: nothing can be continued. */
@@ -53,6 +55,8 @@ interface Copying {
 export class LargeFiles {
   readonly #waiting: Item[] = [];
   readonly #copying: Copying[] = [];
+  /** Those whose files are open; what ends everything leaves some. */
+  readonly #open = new Set<Copying>();
   readonly #outcome = {
     arrived: [] as Item[],
     missing: [] as MoveOutcome["missing"][number][],
@@ -76,7 +80,7 @@ export class LargeFiles {
     const { settings, system } = request;
     // Always waiting calls: the main isolate has signals, locks and progress to serve.
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
-    this.#from = new Tree(settings.from, this.#calls);
+    this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
     this.#temporary = settings.temporary === "directly" ? undefined : new Tree(settings.temporary, this.#calls);
   }
@@ -100,7 +104,7 @@ export class LargeFiles {
     readonly again: readonly Item[];
   }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
-    for (const { copy } of this.#copying.splice(0)) copy.close();
+    for (const copying of this.#open) this.#close(copying);
     for (const tree of [this.#from, this.#to, this.#temporary]) tree?.close();
     if (this.#failure !== undefined) throw this.#failure.error;
     return { done: this.#done, outcome: this.#outcome, again: this.#again };
@@ -123,7 +127,7 @@ export class LargeFiles {
       }
       if (--copying.left > 0) continue;
       if (!copying.isGivenUp) await this.#complete(copying);
-      copy.close();
+      this.#close(copying);
     }
   }
 
@@ -135,7 +139,9 @@ export class LargeFiles {
       if (item === undefined) return undefined;
       try {
         const bootId = this.request.journals === undefined ? "" : await (this.#bootId ??= readBootId(this.#calls));
-        this.#copying.push(await run(this.#begin(item, bootId)));
+        const begun = await run(this.#begin(item, bootId));
+        this.#open.add(begun);
+        this.#copying.push(begun);
       } catch (error) {
         this.#fail(item, error);
       }
@@ -188,10 +194,8 @@ export class LargeFiles {
     const { source, target } = copy;
     const { entry, replaces } = item;
     const { keep, owners, durability, umask } = this.request.settings;
-    const [fromPath, toPath] = [this.#from, this.#to].map((tree) => tree.pathOf(item.directory, entry.name)) as [
-      string,
-      string,
-    ];
+    const fromPath = this.#from.pathOf(item.directory, entry.name);
+    const toPath = this.#to.pathOf(item.directory, entry.name);
     if (!(yield* copy.isSourceUnchanged())) return false;
     if (keep === "copy") {
       if (owners === "same") succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
@@ -221,6 +225,11 @@ export class LargeFiles {
     } finally {
       pen.tree.release(pen.directory);
     }
+  }
+
+  #close(copying: Copying): void {
+    this.#open.delete(copying);
+    copying.copy.close();
   }
 
   #giveUp(copying: Copying, error: unknown): void {

@@ -1,6 +1,6 @@
 // What is in directories: all of it, or a sentence about what could not be read. An unreadable directory is never an empty one.
 import type { Entry } from "./entry.ts";
-import { entriesIn, ListedEntry } from "./entry_text.ts";
+import { entriesIn, ListedEntry, parseLabel } from "./entry_text.ts";
 import type { ListedText } from "./jobs/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { directoryText } from "./unchanged.ts";
@@ -40,6 +40,11 @@ export class ListedDirectory {
     return this.#text.directories === 0 ? [] : this.entries.filter(({ type }) => type === "directory");
   }
 
+  /** The links in it that lead out of the tree. */
+  get outside(): readonly { readonly name: string; readonly linkTarget: string }[] {
+    return this.#text.outside === "" ? [] : this.#text.outside.split("\0").slice(0, -1).map(parseLabel);
+  }
+
   /** The files in it that have several names. */
   get linked(): readonly Entry[] {
     return this.#text.linked === 0 ? [] : this.entries.filter(({ linkGroup }) => linkGroup !== "");
@@ -70,6 +75,8 @@ export interface ListingRequest {
   readonly root: string;
   /** `names`: names and types only; nothing is asked of the server for a name. `itself`: the directory, and not what is in it. */
   readonly facts: "full" | "names" | "itself";
+  /** `those that take part`: without the names that the selection of the runner excludes. */
+  readonly names?: "all" | "those that take part";
 }
 
 /** Directories by their path relative to the root, which is the empty string. */

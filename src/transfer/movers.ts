@@ -87,12 +87,16 @@ export class RsyncMover implements Mover {
 
   constructor(readonly request: RsyncMoverRequest) {}
 
-  /** Links are made by our own calls: their targets depend on the side. */
+  /**
+   * Links are made by our own calls: their targets depend on the side. What is behind a followed link is copied by them as well:
+   * rsync would follow all links of a run or none.
+   */
   async move(all: readonly Item[]): Promise<MoveOutcome> {
-    const links = all.filter(({ entry }) => entry.type === "link");
+    const isOwn = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
+    const links = all.filter(isOwn);
     if (links.length === 0) return await this.#carry(all);
     const own = await new NativeMover(this.request.settings, this.request.runner).move(links);
-    const others = all.filter(({ entry }) => entry.type !== "link");
+    const others = all.filter((item) => !isOwn(item));
     return others.length === 0 ? own : joinOutcomes([own, await this.#carry(others)]);
   }
 

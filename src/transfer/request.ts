@@ -3,6 +3,7 @@ import type { LockRequest } from "../system/lock_holder.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
 import type { Manifest } from "./manifest.ts";
+import type { OutsideLinks } from "./outside_links.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
 /** What to transfer, and how. */
@@ -39,6 +40,11 @@ export interface TransferRequest {
    * when they are transferred.
    */
   readonly linkRoots?: { readonly source: string; readonly target: string };
+  /**
+   * Links of the persistent directory that are read as what they lead to: those that lead out of it, or all. A link that leads
+   * nowhere, or to a directory that holds it, stays a link. Only together with `linkRoots`.
+   */
+  readonly links?: "keep" | "follow-outside" | "follow";
   /**
    * For a push: the source is locked while something is written there, since two nodes may push to it, each from a scratch of
    * its own. `onWait` is called once where another push has the lock.
@@ -100,6 +106,7 @@ export interface TransferPlan {
   readonly deletions: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly unreadable: readonly UnreadablePath[];
+  readonly outsideLinks: OutsideLinks;
   /** The decisions, directory by directory, for {@linkcode carryOut}. */
   readonly directories: readonly DirectoryPlan[];
   readonly unchanged: readonly UnchangedDirectory[];
@@ -119,6 +126,7 @@ export interface TransferOutcome {
   readonly deleted: readonly string[];
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];
+  readonly outsideLinks: OutsideLinks;
   /** All that is missing vanished at the source meanwhile: nothing is wrong, but something changed. */
   readonly vanishedOnly: boolean;
   /** What the programs said. */

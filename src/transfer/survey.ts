@@ -4,6 +4,7 @@ import { joinName } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
+import { OutsideLinkList } from "./outside_links.ts";
 import type { KeptPath, TransferPlan, TransferProgress, TransferRequest, UnreadablePath } from "./request.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
@@ -14,6 +15,7 @@ export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | 
 export class Survey {
   readonly kept: KeptPath[] = [];
   readonly unreadable: UnreadablePath[] = [];
+  readonly outsideLinks = new OutsideLinkList();
   readonly #request: TransferRequest;
   #counts = { filesToTransfer: 0, bytesToTransfer: 0, filesTotal: 0, bytesTotal: 0 };
   #done = { filesDone: 0, bytesDone: 0 };

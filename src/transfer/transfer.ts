@@ -7,6 +7,7 @@ import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { LinkMaps } from "./jobs/job.ts";
+import type { LinkMap } from "../posix/tree.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked } from "./linked_selection.ts";
 import { ListFiles } from "./list_files.ts";
@@ -52,6 +53,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
         survey.addUnchanged(directory);
         unchanged.push(directory);
       },
+      onOutsideLink: (link) => survey.outsideLinks.add(link),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
     runner,
@@ -66,6 +68,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
     kept: survey.kept,
     unreadable: survey.unreadable,
+    outsideLinks: survey.outsideLinks.found(),
     directories,
     unchanged,
   };
@@ -78,7 +81,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
     for (const { path, side, cause } of plan.unreadable) receiver.onUnreadable(path, side, cause);
   };
-  return await run(request, feed, undefined, system);
+  return { ...await run(request, feed, undefined, system), outsideLinks: plan.outsideLinks };
 }
 
 /**
@@ -136,6 +139,7 @@ async function run(
         survey.addUnchanged(unchanged);
         execution.keep(unchanged);
       },
+      onOutsideLink: (link) => survey.outsideLinks.add(link),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, runner);
     await room?.check();
@@ -162,6 +166,7 @@ async function run(
     deleted: tally.deleted,
     kept: [...survey.kept, ...tally.kept],
     missing: missing.map(({ path, reason }) => ({ path, reason })),
+    outsideLinks: survey.outsideLinks.found(),
     vanishedOnly: missing.length > 0 && survey.unreadable.length === 0 && tally.missing.every((item) => item.vanished),
     lastWords: tally.lastWords.slice(-20),
     manifest: record,
@@ -196,7 +201,8 @@ function engineFor(request: TransferRequest, system: System): "rsync" | "native"
   if (hasRsync) return "rsync";
   const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
   throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-    hint: `load it (\`module load rsync\`), or ${without} this time: \`--engine native\``,
+    hint: `load it (\`module load rsync\`), or ${without} this time (\`--engine native\`) ` +
+      "or always (`euler-files config set engine auto`)",
   });
 }
 
@@ -222,11 +228,17 @@ function moverFor(
 }
 
 /** Absolute links into one side lead into the other there. Both show them as links into the persistent side. */
-async function linkMapsOf({ from, to, policy, linkRoots }: TransferRequest, realTo: string): Promise<LinkMaps> {
+async function linkMapsOf(
+  { from, to, policy, linkRoots, links = "keep" }: TransferRequest,
+  realTo: string,
+): Promise<LinkMaps> {
   if (linkRoots === undefined) return {};
   const { source, target } = linkRoots;
   const realSource = await Deno.realPath(source).catch(() => source);
-  const persistent = { own: [...new Set([source, realSource])], shown: source };
+  const persistent: LinkMap = {
+    ...{ own: [...new Set([source, realSource])], shown: source, avoid: parentOf(target) },
+    ...(links === "keep" ? {} : { follow: links === "follow" ? "all" : "outside" }),
+  };
   const staged = { own: [...new Set([target, await Deno.realPath(target).catch(() => target)])], shown: source };
   const [ofFrom, ofTo] = policy === "stage-out" ? [staged, persistent] : [persistent, staged];
   return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };

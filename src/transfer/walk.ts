@@ -1,12 +1,22 @@
 // Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
 // order the server gives its names.
-import { CliError } from "../errors.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { SystemCallError } from "../posix/errno.ts";
 import type { Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { listDirectories, ListedDirectory, type Listing, type ListingRequest, type Listings } from "./listing.ts";
+import {
+  listDirectories,
+  ListedDirectory,
+  type Listing,
+  type ListingRequest,
+  type Listings,
+  lookAtPaths,
+} from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
+import type { OutsideLink } from "./outside_links.ts";
+import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName } from "../posix/file_names.ts";
@@ -51,6 +61,8 @@ export interface WalkReceiver {
    * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
    */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
+  /** A link where files come from that leads out of the tree and stays a link. */
+  readonly onOutsideLink?: (link: OutsideLink) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
   onUnreadable(directory: string, side: "from" | "to", reason: string): void;
 }
@@ -62,6 +74,8 @@ interface Visit {
   readonly to: Entry | "unseen" | undefined;
   /** The directory is excluded, and everything in it is to be deleted. */
   readonly isExcluded?: true;
+  /** The receiving side has it behind a link. */
+  readonly isBehindLink?: true;
 }
 
 /** Walks and decides. Throws a CliError where the source itself can't be read, and the signal's reason on a signal. */
@@ -70,12 +84,13 @@ export async function walkTrees(
   receiver: WalkReceiver,
   runner: JobRunner,
 ): Promise<void> {
+  runner.select(request.selection);
   const walk = new Walk(request, receiver, runner);
   await walk.run();
 }
 
 const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
-const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0 });
+const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0, outside: "" });
 const NOTHING: Listings = { entries: new Map(), selves: new Map() };
 
 type Side = "from" | "to";
@@ -108,16 +123,20 @@ class Walk {
   /** Keeps enough jobs under way until the queue is empty and nothing can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
+    // Kept here: a visit that fails while another one ends is in no race any more when the next one begins.
+    const failures: unknown[] = [];
     const atOnce = JOBS_AT_ONCE[this.runner.form];
     try {
       while (this.#queue.length > 0 || running.size > 0) {
         while (this.#queue.length > 0 && running.size < atOnce) {
           const share = Math.ceil(this.#queue.length / (atOnce - running.size));
           const batch = this.#queue.splice(0, Math.min(share, MOST_DIRECTORIES));
-          const visiting = this.#visit(batch).finally(() => running.delete(visiting));
+          const visiting = this.#visit(batch).catch((error) => void failures.push(error))
+            .finally(() => running.delete(visiting));
           running.add(visiting);
         }
         await Promise.race(running);
+        if (failures.length > 0) throw failures[0];
       }
     } finally {
       await Promise.allSettled(running);
@@ -138,7 +157,7 @@ class Walk {
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     if (!this.#mayPassOver) return false;
     const block = this.request.baseline?.blocks().get(directory);
-    const from = this.#taking(directory, listings.from.entries.get(directory));
+    const from = listings.from.entries.get(directory);
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
@@ -157,6 +176,7 @@ class Walk {
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
     this.runner.expect(block.files, "list");
+    this.#tellOutsideLinks(directory, from);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -176,8 +196,8 @@ class Walk {
     };
     const all = { from: side("from"), to: side("to") };
     const listed = {
-      from: this.#taking(directory, all.from) ?? EMPTY_LISTING,
-      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to) ?? EMPTY_LISTING,
+      from: all.from,
+      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to, "to") ?? EMPTY_LISTING,
     };
     if (directory === "" && ("unreadable" in listed.from || self("from") === undefined)) {
       const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
@@ -198,8 +218,13 @@ class Walk {
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
-    const plan = this.#withExcludedRecords(decided, excluded);
+    const isBehindLink = visit.isBehindLink === true || facts.toSelf?.isBehindLink === true;
+    const allowed = this.request.rules.policy === "stage-out"
+      ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
+      : decided;
+    const plan = this.#withExcludedRecords(allowed, excluded);
     this.runner.expect(from.length, "list");
+    this.#tellOutsideLinks(directory, listed.from);
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       const isExcluded = excluded.some((entry) => entry.name === name);
@@ -208,18 +233,31 @@ class Walk {
         from: sides.from,
         to: sides.to,
         ...(isExcluded ? { isExcluded } : {}),
+        ...(isBehindLink ? { isBehindLink } : {}),
       });
     }
   }
 
+  /** Whether listings of a side come without what is excluded. What is to be deleted has to be seen. */
+  #isSelected(side: Side): boolean {
+    const { selection, rules } = this.request;
+    return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+  }
+
+  #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {
+    for (const { name, linkTarget } of outside) {
+      this.receiver.onOutsideLink?.({ path: joinName(directory, name), target: linkTarget });
+    }
+  }
+
   /** The names of a listing that take part. */
-  #taking(directory: string, listing: Listing | undefined): Listing | undefined {
+  #taking(directory: string, listing: Listing | undefined, side: Side): Listing | undefined {
     const { selection } = this.request;
-    if (selection === undefined || listing === undefined || "unreadable" in listing) return listing;
+    if (selection === undefined || this.#isSelected(side)) return listing;
+    if (listing === undefined || "unreadable" in listing) return listing;
     const isTaken = ({ name, type }: Entry) =>
       selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
-    // Most directories have nothing that is excluded, and then no list has to be made.
-    return listing.entries.every(isTaken) ? listing : listing.only(listing.entries.filter(isTaken));
+    return listing.only(listing.entries.filter(isTaken));
   }
 
   /** What the receiving side has that is excluded, where the user wants that deleted. */
@@ -267,13 +305,19 @@ class Walk {
   async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {
     const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
     if (directories.length === 0) return NOTHING;
-    return await listDirectories({ root: this.request[side]!, facts }, directories, this.runner);
+    const names = this.#isSelected(side) ? "those that take part" : "all";
+    return await listDirectories({ root: this.request[side]!, facts, names }, directories, this.runner);
   }
 }
 
+/** Whether there is a directory. Throws a CliError where that cannot be known: a server's error does not mean "not there". */
 async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
-  const { selves } = await listDirectories({ root: path, facts: "itself" }, [""], runner);
-  return selves.get("")?.type === "directory";
+  try {
+    return (await lookAtPaths(path, ["."], runner)).get(".")?.type === "directory";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new CliError("file-system", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function sameDirectory(one: Entry, other: Entry): boolean {

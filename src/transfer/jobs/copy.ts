@@ -80,7 +80,7 @@ class Copying {
     this.results = new Array(request.items.length);
     this.#settings = request.settings;
     this.#calls = context.calls;
-    this.#from = context.tree(request.settings.from);
+    this.#from = context.readTree(request.settings.from);
     this.#to = context.tree(request.settings.to);
     const { temporary } = request.settings;
     this.#temporary = temporary === "directly" ? undefined : context.tree(temporary);

@@ -24,7 +24,7 @@ import { isOfOthers } from "./write_entry.ts";
 export const SMALL_BYTES = 256 * 1024;
 
 const REGULAR = 0o100000;
-const READ_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+const READ_FLAGS = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
 const WRITE_FLAGS = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
 /** Copies small files. */
@@ -50,7 +50,8 @@ export class SmallFileCopier {
   copy(entry: Entry, from: number, to: number): boolean {
     const calls = this.#calls;
     const name = cString(entry.name);
-    const source = calls.openat(from, name, READ_FLAGS, 0) as number;
+    const flags = entry.isFollowed ? READ_FLAGS : READ_FLAGS | O_NOFOLLOW;
+    const source = calls.openat(from, name, flags, 0) as number;
     if (source < 0) return false;
     const length = this.#read(source, entry);
     const isDone = length >= 0 && this.#write(to, name, { source, entry, length });

@@ -67,7 +67,7 @@ export interface FinishRequest {
  * its parent stay: quotas count by group. Returns a sentence for each that could not be finished, by its index.
  */
 export async function runFinish(request: FinishRequest, context: JobContext): Promise<Record<number, string>> {
-  const [from, to] = [context.tree(request.from), context.tree(request.to)];
+  const [from, to] = [context.readTree(request.from), context.tree(request.to)];
   const support = context.attributes;
   const failed: Record<number, string> = {};
   await context.runAll(request.items.map(function* (item, index): Work<void> {
@@ -138,9 +138,24 @@ export function* openForReading(tree: Tree, path: string): Work<number> {
   const handle = yield* tree.open(parent);
   try {
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    return succeeded(yield tree.calls.openat(handle, cString(name), flags, 0), "open", tree.pathOf(path));
+    const opened = yield tree.calls.openat(handle, cString(name), flags, 0);
+    if ((opened === -ENOTDIR || opened === -ELOOP) && tree.links?.follow !== undefined) {
+      return yield* openThroughLink(tree, path);
+    }
+    return succeeded(opened, "open", tree.pathOf(path));
   } finally {
     tree.release(parent);
+  }
+}
+
+/** The same for a directory that a followed link leads to. */
+function* openThroughLink(tree: Tree, path: string): Work<number> {
+  const handle = yield* tree.open(path);
+  try {
+    const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    return succeeded(yield tree.calls.openat(handle, cString("."), flags, 0), "open", tree.pathOf(path));
+  } finally {
+    tree.release(path);
   }
 }
 

@@ -4,6 +4,7 @@ import { AttributeSupport } from "../../posix/content.ts";
 import { type LinkMap, Tree } from "../../posix/tree.ts";
 import { run, runPlain, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
+import type { Selection } from "../../filter/selection.ts";
 import type { BandwidthLimit } from "../bandwidth.ts";
 
 /** Pieces of work at a time where calls wait: one for each thread that the runtime has for them. */
@@ -32,12 +33,24 @@ export class JobContext {
     readonly onDone: (files: number, sizeBytes: number) => void,
   ) {}
 
-  /** The tree with that root; its handles stay open from one job to the next. */
+  /** The tree with that root, for writing: no link is followed. Its handles stay open from one job to the next. */
   tree(root: string): Tree {
-    const known = this.#trees.get(root);
+    const links = this.links[root];
+    return this.#treeWith(root, links === undefined ? undefined : { own: links.own, shown: links.shown });
+  }
+
+  /** The tree with that root, for reading: links are followed where that is asked for. */
+  readTree(root: string): Tree {
+    const links = this.links[root];
+    return links?.follow === undefined ? this.tree(root) : this.#treeWith(root, links);
+  }
+
+  #treeWith(root: string, links: LinkMap | undefined): Tree {
+    const key = `${links?.follow ?? ""}:${root}`;
+    const known = this.#trees.get(key);
     if (known !== undefined) return known;
-    const tree = new Tree(root, this.calls, this.links[root]);
-    this.#trees.set(root, tree);
+    const tree = new Tree(root, this.calls, links);
+    this.#trees.set(key, tree);
     return tree;
   }
 
@@ -85,6 +98,9 @@ export class JobContext {
       sliceStart = performance.now();
     }
   }
+
+  /** Which names listings are asked for, where only those that take part are wanted. */
+  selection: Selection | undefined;
 
   /** Holds copying up where there is a limit of bandwidth. */
   limit: BandwidthLimit | undefined;

@@ -1,10 +1,20 @@
 // The jobs that look: what is in directories, and what has the given paths.
-import { isMissing, listDirectory, listKinds, statusOf, statusOfDirectory, targetOf } from "../../posix/list.ts";
+import { joinName } from "../../posix/file_names.ts";
+import {
+  isMissing,
+  listDirectory,
+  listKinds,
+  statusBehind,
+  statusOf,
+  statusOfDirectory,
+  targetOf,
+} from "../../posix/list.ts";
 import { cString, isNoDirectory, type Tree } from "../../posix/tree.ts";
 import { type FileKind, type FileStatus, readStatusAt } from "../../posix/status.ts";
 import { messageOf } from "../../errors.ts";
 import type { Work } from "../../posix/work.ts";
-import { labelOf } from "../entry_text.ts";
+import type { Bytes } from "../../posix/calls.ts";
+import { BEHIND_LINK, FOLLOWED, labelOf } from "../entry_text.ts";
 import { UNFINISHED } from "../own_names.ts";
 import type { JobContext } from "./job.ts";
 
@@ -14,6 +24,8 @@ export interface ListRequest {
   /** `names`: names and kinds only; nothing is asked of the server for a name. `itself`: the directories, not what is in them. */
   readonly facts: "full" | "names" | "itself";
   readonly directories: readonly string[];
+  /** `those that take part`: names that the selection of the transfer excludes are left out. */
+  readonly names?: "all" | "those that take part";
 }
 
 /**
@@ -28,6 +40,8 @@ export interface ListedText {
   readonly directories: number;
   /** How many files with several names. */
   readonly linked: number;
+  /** Labels of links that lead out of the tree, each followed by a NUL, where the tree knows what is outside. */
+  readonly outside: string;
 }
 
 /** A listed directory, or a sentence about why it can't be read. */
@@ -36,12 +50,16 @@ export type DirectoryAnswer = ListedText | { readonly unreadable: string };
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
   const answers: DirectoryAnswer[] = [];
-  const tree = context.tree(request.root);
+  const tree = context.readTree(request.root);
+  const selection = request.names === "those that take part" ? context.selection : undefined;
   await context.runAll(request.directories.map(function* (directory, index): Work<void> {
+    const isWanted = (name: string, isDirectory: boolean) =>
+      name !== UNFINISHED &&
+      (selection === undefined || selection.includes(joinName(directory, name), isDirectory ? "directory" : "other"));
     try {
       answers[index] = request.facts === "names"
-        ? yield* listNames(tree, directory)
-        : yield* listFully(tree, directory, request.facts);
+        ? yield* listNames(tree, directory, isWanted)
+        : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
       answers[index] = { unreadable: messageOf(error) };
     }
@@ -49,36 +67,61 @@ export async function runList(request: ListRequest, context: JobContext): Promis
   return answers;
 }
 
-function* listFully(tree: Tree, directory: string, facts: "full" | "itself"): Work<ListedText> {
+type IsWanted = (name: string, isDirectory: boolean) => boolean;
+
+function* listFully(
+  tree: Tree,
+  directory: string,
+  facts: "full" | "itself",
+  isWanted: IsWanted,
+): Work<ListedText> {
   let records = "";
   let rest = "";
   let directories = 0;
   let linked = 0;
+  let outside = "";
   if (facts === "full") {
-    yield* listDirectory(tree, directory, (name, view, start, linkTarget) => {
-      if (name === UNFINISHED) return;
+    yield* listDirectory(tree, directory, (name, view, start, link) => {
       const status = readStatusAt(view, start);
+      if (!isWanted(name, status.kind === "d")) return;
+      const linkTarget = link === undefined || link.isFollowed ? "" : link.target;
       records += `${name}//${linkTarget}\0${stateOf(status)}\0`;
-      rest += `${restOf(status)}\0`;
+      rest += `${restOf(status)}${routeOf(tree, directory, link?.isFollowed)}\0`;
       if (status.kind === "d") directories++;
       else if (status.kind === "f" && status.links > 1) linked++;
+      else if (linkTarget !== "" && tree.leadsOut(directory, linkTarget)) outside += `${name}//${linkTarget}\0`;
     });
   }
   const self = yield* statusOfDirectory(tree, directory);
-  return { self: `${stateOf(self)}\0${restOf(self)}\0`, records, rest, directories, linked };
+  const route = routeOf(tree, directory);
+  return { self: `${stateOf(self)}\0${restOf(self)}${route}\0`, records, rest, directories, linked, outside };
 }
 
-function* listNames(tree: Tree, directory: string): Work<ListedText> {
+/** How a name is reached: through a link that is followed, below such a one, or without one. */
+function routeOf(tree: Tree, directory: string, isFollowed = false): string {
+  if (isFollowed) return FOLLOWED;
+  return tree.boundaryOf(directory) === "" ? "" : BEHIND_LINK;
+}
+
+function* listNames(tree: Tree, directory: string, isWanted: IsWanted): Work<ListedText> {
   let records = "";
   let rest = "";
   let directories = 0;
-  yield* listKinds(tree, directory, (name, kind) => {
-    if (name === UNFINISHED) return;
+  const links: string[] = [];
+  const add = (name: string, kind: FileKind) => {
+    if (!isWanted(name, kind === "d")) return;
     records += `${name}//\0${letterOf(kind)}\0`;
     rest += "\0";
     if (kind === "d") directories++;
+  };
+  const mayFollow = tree.links?.follow !== undefined;
+  yield* listKinds(tree, directory, (name, kind) => {
+    if (name === UNFINISHED) return;
+    if (kind === "l" && mayFollow) links.push(name);
+    else add(name, kind);
   });
-  return { self: "", records, rest, directories, linked: 0 };
+  for (const name of links) add(name, (yield* followedStatus(tree, directory, cString(name)))?.kind ?? "l");
+  return { self: "", records, rest, directories, linked: 0, outside: "" };
 }
 
 /** Which paths of a tree to look at. */
@@ -90,7 +133,7 @@ export interface LookRequest {
 /** Looks at single paths: three fields for each, as entry_text.ts reads them, or undefined where nothing is. */
 export async function runLook(request: LookRequest, context: JobContext): Promise<(string | undefined)[]> {
   const answers: (string | undefined)[] = [];
-  const tree = context.tree(request.root);
+  const tree = context.readTree(request.root);
   await context.runAll(request.paths.map(function* (path, index): Work<void> {
     const cut = path.lastIndexOf("/");
     const [directory, name] = cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
@@ -105,12 +148,22 @@ export function* lookAt(tree: Tree, directory: string, name: string): Work<strin
     const bytes = cString(name);
     const status = yield* statusOf(tree, directory, bytes);
     if (status === undefined) return undefined;
-    const linkTarget = status.kind === "l" ? yield* targetOf(tree, directory, bytes) : "";
-    return describe(name, status, linkTarget);
+    if (status.kind !== "l") return describe(name, status, "", routeOf(tree, directory));
+    const followed = yield* followedStatus(tree, directory, bytes);
+    if (followed !== undefined) return describe(name, followed, "", FOLLOWED);
+    return describe(name, status, yield* targetOf(tree, directory, bytes), routeOf(tree, directory));
   } catch (error) {
     if (isMissing(error) || isNoDirectory(error)) return undefined;
     throw error;
   }
+}
+
+/** The status of what a link leads to, where the tree follows it. */
+function* followedStatus(tree: Tree, directory: string, name: Bytes): Work<FileStatus | undefined> {
+  if (tree.links?.follow === undefined || !tree.follows(directory, yield* targetOf(tree, directory, name))) {
+    return undefined;
+  }
+  return yield* statusBehind(tree, directory, name);
 }
 
 /** `letter mode size seconds.fraction`. */
@@ -121,15 +174,15 @@ function stateOf(status: FileStatus): string {
   return `${letter} ${status.mode.toString(8)} ${size} ${status.mtimeSeconds}.${fraction}0`;
 }
 
-/** `links device:inode blocks user group kind`. */
+/** `links device:inode blocks user group kind`; how the name is reached comes behind it. */
 function restOf(status: FileStatus): string {
   const { links, device, inode, blocks, userId, groupId, kind } = status;
   return `${links} ${device}:${inode} ${blocks} ${userId} ${groupId} ${kind}`;
 }
 
 /** A name as three fields, each followed by a NUL. */
-function describe(name: string, status: FileStatus, linkTarget: string): string {
-  return `${labelOf(name, linkTarget)}\0${stateOf(status)}\0${restOf(status)}\0`;
+function describe(name: string, status: FileStatus, linkTarget: string, route: string): string {
+  return `${labelOf(name, linkTarget)}\0${stateOf(status)}\0${restOf(status)}${route}\0`;
 }
 
 function letterOf(kind: FileKind): "f" | "d" | "l" | "s" {

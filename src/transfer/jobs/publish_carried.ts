@@ -26,7 +26,7 @@ export async function runPublish(
   { settings, carried, items }: PublishRequest,
   context: JobContext,
 ): Promise<(PublishResult | undefined)[]> {
-  const [from, to, temporary] = [context.tree(settings.from), context.tree(settings.to), context.tree(carried)];
+  const [from, to, temporary] = [context.readTree(settings.from), context.tree(settings.to), context.tree(carried)];
   const results: (PublishResult | undefined)[] = new Array(items.length);
   await context.runAll(items.map(function* (item, index): Work<void> {
     try {

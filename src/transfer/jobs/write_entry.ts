@@ -72,7 +72,7 @@ export class EntryWriter {
   constructor(settings: CopySettings, readonly context: JobContext) {
     this.#settings = settings;
     this.#calls = context.calls;
-    this.#from = context.tree(settings.from);
+    this.#from = context.readTree(settings.from);
     this.#to = context.tree(settings.to);
     this.#support = context.attributes;
   }
@@ -89,7 +89,7 @@ export class EntryWriter {
     const calls = this.#calls;
     const { keep, umask, durability } = this.#settings;
     const fromPath = this.#from.pathOf(directory, entry.name);
-    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
     attempt.isReading = true;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
     if (source === -ELOOP || source === -ENXIO) throw new Changed("it changed while it was copied");

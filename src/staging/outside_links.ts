@@ -1,0 +1,125 @@
+// Links of a variable that lead out of its source, with what lies behind them: on scratch a program still reads that from where
+// it lies, which may be the slow storage that staging is there to avoid.
+import { isWithin } from "../config/paths.ts";
+import { formatCount, formatSize, printable } from "../format.ts";
+import { isUtf8Name } from "../posix/file_names.ts";
+import type { System } from "../system/system.ts";
+import type { OutsideLink, OutsideLinks } from "../transfer/outside_links.ts";
+import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
+import type { StageWarning } from "./stage_result.ts";
+import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
+
+type NamedLink = NamedOutsideLinks["named"][number];
+
+/** So many are looked at and recorded; a sentence names fewer. */
+const LOOKED_AT = 8;
+const TOLD = 3;
+
+/** What does not answer by then lies on a mount that is gone. */
+const DEADLINE_MILLISECONDS = 2000;
+
+const PLACES = {
+  slow: "on slow storage",
+  scratch: "on scratch",
+  node: "on this node",
+} as const;
+
+/** Looks at what lies behind the first few links: one lookup each, all at the same time. */
+export async function nameOutsideLinks(
+  variable: Variable,
+  { scratchBase, cacheRoot }: Pick<StagingSettings, "scratchBase" | "cacheRoot">,
+  { count, links }: OutsideLinks,
+  { env }: Pick<System, "env">,
+): Promise<NamedOutsideLinks> {
+  if (count === 0) return NO_OUTSIDE_LINKS;
+  const deviceOf = (path: string) => Deno.stat(path).then(({ dev }) => dev, () => undefined);
+  const [source, scratch, root, realScratch] = await Promise.all([
+    deviceOf(variable.source),
+    deviceOf(cacheRoot),
+    deviceOf("/"),
+    Deno.realPath(scratchBase).catch(() => scratchBase),
+  ]);
+  const storages: Storages = { source, scratch, root, scratchBase: realScratch, temporary: env.TMPDIR };
+  const named = await Promise.all(
+    links.slice(0, LOOKED_AT).map(async (link): Promise<NamedLink> => {
+      const unknown = { ...link, behind: "it does not answer", storage: "unknown" } as const;
+      if (!isUtf8Name(link.path)) return { ...unknown, behind: "not looked at" };
+      return await within(DEADLINE_MILLISECONDS, lookBehind(variable, link, storages), unknown);
+    }),
+  );
+  return { count, named };
+}
+
+/** What is known of the file systems around. */
+interface Storages {
+  readonly source: number | undefined;
+  readonly scratch: number | undefined;
+  readonly root: number | undefined;
+  readonly scratchBase: string;
+  readonly temporary: string | undefined;
+}
+
+async function lookBehind({ source }: Variable, link: OutsideLink, storages: Storages): Promise<NamedLink> {
+  const path = `${source}/${link.path}`;
+  try {
+    const [info, real] = await Promise.all([Deno.stat(path), Deno.realPath(path)]);
+    const storage = storageOf(real, info.dev, storages);
+    const what = info.isDirectory ? "a directory" : info.isFile ? formatSize(info.size) : "a special file";
+    return { ...link, behind: `${what} ${PLACES[storage]}`, storage };
+  } catch (error) {
+    const isDenied = error instanceof Deno.errors.PermissionDenied;
+    return isDenied
+      ? { ...link, behind: "permission denied", storage: "unknown" }
+      : { ...link, behind: "leads nowhere", storage: "nowhere" };
+  }
+}
+
+/** Directories of a node's own disk or memory, where they are not on the file system of the source. */
+const NODE_DIRECTORIES = ["/tmp", "/var/tmp", "/dev", "/run"];
+
+function storageOf(path: string, device: number, storages: Storages): keyof typeof PLACES {
+  const { source, scratch, root, scratchBase, temporary } = storages;
+  const isIn = (directory: string) => isWithin(path as never, directory as never);
+  if (isIn(scratchBase)) return "scratch";
+  if (temporary?.startsWith("/") && isIn(temporary)) return "node";
+  if (device === source) return "slow";
+  if (device === scratch) return "scratch";
+  return device === root || NODE_DIRECTORIES.some(isIn) ? "node" : "slow";
+}
+
+async function within<Value>(milliseconds: number, work: Promise<Value>, otherwise: Value): Promise<Value> {
+  let timer: number | undefined;
+  const late = new Promise<Value>((resolve) => timer = setTimeout(() => resolve(otherwise), milliseconds));
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** What people are told of them. */
+export function outsideLinkWarnings(
+  variable: Variable,
+  settings: Pick<StagingSettings, "links">,
+  { count, named }: NamedOutsideLinks,
+): StageWarning[] {
+  if (count === 0) return [];
+  const isSlow = ({ storage }: NamedLink) => storage === "slow";
+  // Those that cost time come first.
+  const told = [...named.filter(isSlow), ...named.filter((link) => !isSlow(link))].slice(0, TOLD)
+    .map(({ path, target, behind }) => `${printable(path)} -> ${printable(target)} (${behind})`);
+  const more = count > told.length ? ` and ${formatCount(count - told.length)} more` : "";
+  const follows = linksOf(variable, settings) !== "keep";
+  const verb = count === 1 ? "leads" : "lead";
+  const what = `${formatCount(count)} ${count === 1 ? "link" : "links"} ${
+    follows ? `that ${verb} out of the source could not be followed` : `${verb} out of the source`
+  }`;
+  return [{
+    text: `${what}: ${told.join(", ")}${more}`,
+    ...(follows || !named.some(isSlow) ? {} : {
+      hint: "programs read what they lead to from there; to stage it as well, run " +
+        `\`euler-files config set vars.${variable.name}.links follow-outside\``,
+    }),
+  }];
+}
+
+/** What a marker holds of them; nothing where there are none. */
+export function markedOutsideLinks(links: NamedOutsideLinks): { readonly outside_links?: NamedOutsideLinks } {
+  return links.count === 0 ? {} : { outside_links: links };
+}
