@@ -52,15 +52,18 @@ testTrees("one name that scratch refuses keeps none of the others back", async (
   assert.equal(await shell("ls | wc -l", `${scratch}/d`), "50\n");
 });
 
-for (const policy of ["stage-in", "stage-out"] as const) {
-  testTrees(`${policy}: a file that changed while rsync read it is brought again`, async () => {
+for (const intent of ["stage-update", "push"] as const) {
+  testTrees(`${intent}: a file that changed while rsync read it is brought again`, async () => {
     await using place = await homeWith("echo old >d/f; echo x >d/g");
     const { home: from, scratch: to } = place;
     const system = await systemWith(`${place.path}/bin`, {
       rsync:
         `"$REAL" "$@"; code=$?; [ -e ${place.path}/once ] || { echo new >${from}/d/f; touch ${place.path}/once; }; exit $code`,
     });
-    const outcome = await transferTree(requestFor(from, to, { engine: "rsync", policy, publish: "in-place" }), system);
+    const outcome = await transferTree(
+      requestFor(from, to, { engine: "rsync", intent }),
+      system,
+    );
     assert.equal(outcome.status, "complete");
     assert.equal(await shell("cat d/f d/g", to), "new\nx\n");
   });
@@ -97,7 +100,7 @@ testTrees("where a socket can't be made it stays where it is, and is no fault", 
   const first = await transferTree(requestFor(home, scratch), system);
   assert.deepEqual([first.status, first.missing], ["complete", []]);
   const second = await transferTree(
-    requestFor(home, scratch, { publish: "in-place", baseline: first.manifest }),
+    requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest }),
     system,
   );
   assert.deepEqual([second.status, second.filesTransferred], ["complete", 0]);
