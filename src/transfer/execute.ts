@@ -57,6 +57,8 @@ export class Execution {
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
   readonly #large: LargeFiles | undefined;
+  /** Directories that could not be made. */
+  readonly #lost = new Set<string>();
   #batch: Item[] = [];
   #batchBytes = 0;
 
@@ -107,6 +109,7 @@ export class Execution {
     const { directory } = plan;
     const { manifest, roots } = this.request;
     this.#stop.signal.throwIfAborted();
+    if (this.#isLost(directory)) return;
     manifest.add(directory, plan.records);
     if (directory === "" && plan.fromSelf !== undefined && roots.intent !== "push") {
       manifest.addRoot(plan.fromSelf);
@@ -116,7 +119,10 @@ export class Execution {
       plan.linked.length;
     if (writes > 0) await this.#directories.makeWritable(plan);
     for (const entry of plan.clears) await this.#removals.removeNow({ directory, entry });
-    if (plan.makes.length > 0) await this.#directories.makeAll(directory, plan.makes);
+    if (plan.makes.length > 0) {
+      const failed = await this.#directories.makeAll(directory, plan.makes);
+      for (const [entry, reason] of failed) this.#lose({ directory, entry }, reason);
+    }
     await this.#setModes(directory, plan.modes);
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
@@ -130,6 +136,20 @@ export class Execution {
     for (const entry of plan.transfers) {
       await this.#queue({ directory, entry, replaces: replaced.get(entry.name) });
     }
+  }
+
+  /** A directory that can't be made costs what is in it, and nothing else. */
+  #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
+    const path = pathOf(item);
+    this.#lost.add(path);
+    this.tally.missing.push({ path, reason, vanished: false });
+    this.#ledger.amend(item, undefined);
+  }
+
+  #isLost(directory: string): boolean {
+    if (this.#lost.size === 0) return false;
+    const parts = directory.split("/");
+    return parts.some((_, index) => this.#lost.has(parts.slice(0, index + 1).join("/")));
   }
 
   /** Takes a directory in which nothing is to be done, for now. */

@@ -47,7 +47,7 @@ export async function prepareTemporaryDirectory(
     const [parent, name] = split(path);
     return directory(
       path,
-      () => runner.run("make", { root: parent, directories: [[name, 0o700]] }),
+      async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
       () => runner.run("removeTree", { path }),
     );
   }
@@ -113,7 +113,8 @@ async function makeInside(to: string, name: string, runner: JobRunner): Promise<
   for (let tries = 1;; tries++) {
     await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
     try {
-      return await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
+      await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
+      return;
     } catch (error) {
       if (!isMissing(error) || tries === MOST_TRIES) throw error;
       runner.here.tree(to).forget(UNFINISHED);

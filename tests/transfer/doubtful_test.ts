@@ -39,6 +39,21 @@ for (const name of ["close", "futimens", "pwrite"] as const) {
   });
 }
 
+testTrees("a directory that scratch refuses costs what is in it and nothing else, until it can be made", async () => {
+  await using place = await homeWith("mkdir -p d/bad/below e; echo x | tee d/f d/bad/f d/bad/below/f e/f >/dev/null");
+  const { home, scratch } = place;
+  const { system } = systemCalling(({ name, path }) =>
+    name === "mkdirat" && path === `${scratch}/d/bad` ? { errno: EINVAL } : undefined
+  );
+  const outcome = await transferTree(requestFor(home, scratch), system);
+  assert.equal(outcome.status, "partial");
+  assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/bad"]);
+  assert.equal(await shell("find . -type f | sort", scratch), "./d/f\n./e/f\n");
+  const update = requestFor(home, scratch, { intent: "stage-update", baseline: outcome.manifest });
+  assert.equal((await transferTree(update, testSystem())).status, "complete");
+  assert.equal(await differences(home, scratch), "");
+});
+
 testTrees("one name that scratch refuses keeps none of the others back", async () => {
   await using place = await homeWith("for i in $(seq 50); do echo $i >d/f$i; done; echo bad >d/bad");
   const { home, scratch } = place;
