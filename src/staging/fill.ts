@@ -3,6 +3,7 @@
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { takesPart } from "../filter/selection.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
@@ -173,7 +174,10 @@ async function recordCompletion(
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
     left_out: [...lacking],
-    sample: outcome.manifest.sample.slice(0, SAMPLE_FILES),
+    // A file that was excluded after it was staged is in the record, and may be gone.
+    sample: outcome.manifest.sample
+      .filter((path) => selection === undefined || takesPart(selection, path, "other"))
+      .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
     ...(selection === undefined ? {} : { filter: selection.id }),

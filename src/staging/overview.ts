@@ -3,6 +3,7 @@ import { CliError } from "../errors.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { measureDiskUsage } from "../tools/du.ts";
+import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { findPurged } from "../transfer/purge.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
@@ -143,7 +144,7 @@ async function sizeOf(
 async function purgedFiles(
   facts: VariableFacts,
   selection: Selection | undefined,
-  { variable: { name, target }, settings }: OverviewRequest,
+  { variable: { name, source, target }, settings }: OverviewRequest,
   signal: AbortSignal,
   system: System,
 ): Promise<readonly string[]> {
@@ -152,8 +153,10 @@ async function purgedFiles(
   if (manifest === undefined) return [];
   try {
     const purged = await findPurged(manifest, target, { ...system, signal });
+    if (selection === undefined || purged.length === 0) return purged;
     // What was staged before it was excluded is in the record, and not missed.
-    return selection === undefined ? purged : purged.filter((path) => takesPart(selection, path, "other"));
+    const taking = await selectLinkedRecorded(manifest, source, selection);
+    return purged.filter((path) => takesPart(taking, path, "other"));
   } catch (error) {
     system.signal.throwIfAborted();
     // A million names can't be looked through while somebody waits; the next sync does it.

@@ -53,6 +53,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
         survey.addUnchanged(directory);
         unchanged.push(directory);
       },
+      onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
@@ -69,6 +70,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     kept: survey.kept,
     unreadable: survey.unreadable,
     outsideLinks: survey.outsideLinks.found(),
+    selection: survey.selection,
     directories,
     unchanged,
   };
@@ -77,6 +79,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
 /** Carries out a plan: exactly that, though each file is checked again when it is its turn. Errors as in {@linkcode transferTree}. */
 export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver) => {
+    receiver.onSelection?.(plan.selection);
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
     for (const { path, side, cause } of plan.unreadable) receiver.onUnreadable(path, side, cause);
@@ -139,6 +142,7 @@ async function run(
         survey.addUnchanged(unchanged);
         execution.keep(unchanged);
       },
+      onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, runner);
@@ -187,9 +191,13 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
     unrecorded: request.baseline === undefined ? "unknown" : "somebody's",
   };
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
-  const selection = request.selection === undefined
-    ? {}
-    : { selection: await selectLinked(request.from, request.selection, runner) };
+  const selection = request.selection === undefined ? {} : {
+    selection: await selectLinked(
+      { root: request.from, shown: request.linkRoots?.source },
+      request.selection,
+      runner,
+    ),
+  };
   const { from, to, baseline, depth } = request;
   return { from, to, baseline, depth, ...notes, rules, ...selection };
 }
