@@ -7,11 +7,12 @@ import type { Report } from "../events.ts";
 import { saysDiskIsFull } from "../os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/aloud.ts";
+import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
-import { measureTree } from "../venv/measure.ts";
+import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../version.ts";
 import { promisedPython } from "./base_image.ts";
 import { hashFile } from "./checksum.ts";
@@ -89,7 +90,7 @@ export async function planBuild(
 /** The steps of a build, written out. Touches nothing; chooses where to work by the room there is. */
 export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: System): Promise<BuildSteps> {
   const { places, inputs } = plan;
-  const { sizeBytes, files } = await measureTree(inputs.venv.path, system.signal);
+  const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
   const directory = await chooseWorkspace(await workspaceCandidates(setting, system), neededBytes(sizeBytes));
   const workspace = workspacePath(directory, places, system.userId);
   const archive = `${workspace}/${places.venvName}.tar`;
@@ -264,7 +265,10 @@ async function publish(plan: BuildPlan, steps: BuildSteps, setting: ImageSetting
   const sha256 = await hashFile(places.building, system.signal);
   await Deno.chmod(places.building, 0o700);
   const info = await Deno.stat(places.building);
+  await syncPath(places.building);
   await Deno.rename(places.building, places.sif);
+  // Some file systems refuse fsync on a directory; the rename is still in order.
+  await syncPath(setting.sifStore).catch(() => {});
   await writeFileAtomically({ path: places.definition, content: steps.definition, mode: 0o600, durability: "fast" });
   const entry = {
     ...record,

@@ -162,21 +162,20 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
   const partial = await Deno.stat(partialPath(scratch.target)).catch(() => undefined);
   await checkRoom(
     scratch.directory,
-    { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.size ?? 0)) },
+    { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.blocks ?? 0) * 512) },
     system,
   );
   const outcome = await copyVerified({
     source: places.sif,
     target: scratch.target,
     sha256: recorded ? record.sif_sha256 : undefined,
-    signal: system.signal,
     onProgress: (bytesDone, bytesTotal) =>
       report({
         type: "progress",
         subject: places.name,
         progress: { phase: "copying", filesDone: 0, filesTotal: 1, bytesDone, bytesTotal },
       }),
-  });
+  }, system);
   const arrived = await Deno.stat(scratch.target);
   if (arrived.size !== outcome.sizeBytes) {
     throw new CliError(

@@ -5,7 +5,7 @@ import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
-import { measureTree } from "../venv/measure.ts";
+import { measureTree } from "../transfer/measure.ts";
 import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
 import { scratchPlacesOf } from "./image_sync.ts";
 import { checkImageName, type ImagePlaces, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
@@ -19,6 +19,8 @@ export interface PruneTarget {
   readonly kind: "venv" | "sif" | "def" | "scratch sif";
   readonly path: AbsolutePath;
   readonly sizeBytes: number;
+  /** What it takes on the disk, and so what its removal frees. */
+  readonly allocatedBytes: number;
   readonly venv?: VenvTarget;
   /** Environments inside this one. */
   readonly inner?: readonly string[];
@@ -63,13 +65,13 @@ export async function planPrune(
 async function venvTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
   const venv = await findRemovable(setting.venvBase, places.venvName);
   if (venv === undefined) return [];
-  if (venv.kind === "link") return [{ kind: "venv", path: venv.path, sizeBytes: 0, venv }];
+  if (venv.kind === "link") return [{ kind: "venv", path: venv.path, sizeBytes: 0, allocatedBytes: 0, venv }];
   const holding = [setting.sifStore, setting.configPath].find((path) => isWithin(path, venv.path));
   if (holding !== undefined) {
     throw new CliError("refused", `Cannot remove "${venv.path}": "${holding}" is inside it`);
   }
-  const { sizeBytes } = await measureTree(venv.path, system.signal);
-  return [{ kind: "venv", path: venv.path, sizeBytes, venv, inner: await innerVenvs(venv.path) }];
+  const { sizeBytes, allocatedBytes } = await measureTree({ root: venv.path }, system);
+  return [{ kind: "venv", path: venv.path, sizeBytes, allocatedBytes, venv, inner: await innerVenvs(venv.path) }];
 }
 
 async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
@@ -78,7 +80,12 @@ async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: 
     const info = await Deno.lstat(path).catch(() => undefined);
     if (info === undefined) return;
     if (info.isDirectory) throw new CliError("refused", `Cannot remove "${path}": it is a directory, not an image`);
-    found.push({ kind, path, sizeBytes: info.isSymlink ? 0 : info.size });
+    found.push({
+      kind,
+      path,
+      sizeBytes: info.isSymlink ? 0 : info.size,
+      allocatedBytes: (info.blocks ?? 0) * 512,
+    });
   };
   await look("sif", places.sif);
   await look("def", places.definition);

@@ -88,7 +88,7 @@ export default defineCommand({
         targets,
         deleted: [],
         errors: [],
-        freed_bytes: sum(plan.targets),
+        freed_bytes: freed(plan.targets),
         dry_run: true,
       };
     }
@@ -105,7 +105,7 @@ export default defineCommand({
       targets,
       deleted: outcome.deleted.map(describeTarget),
       errors: outcome.failed.map(({ message }) => message),
-      freed_bytes: sum(outcome.deleted),
+      freed_bytes: freed(outcome.deleted),
       dry_run: false,
     };
   },
@@ -115,11 +115,11 @@ export default defineCommand({
     }
     const rows = (targets: PruneAnswer["targets"]) => renderTable(["", "Size", "Path"], targets.map(rowOf));
     if (answer.status === "dry-run") {
-      return { stderr: `Would remove\n${rows(answer.targets)}and free ${formatSize(answer.freed_bytes)}\n` };
+      return { stderr: `Would remove\n${rows(answer.targets)}and free ${formatSize(answer.freed_bytes)} on disk\n` };
     }
     const errors = answer.errors.map((error) => `${style.bold(style.red("error:"))} ${error}\n`).join("");
     const removed = answer.deleted.length === 0 ? "" : rows(answer.deleted);
-    return { stderr: `${removed}Freed ${formatSize(answer.freed_bytes)}\n${errors}` };
+    return { stderr: `${removed}Freed ${formatSize(answer.freed_bytes)} on disk\n${errors}` };
   },
 });
 
@@ -136,8 +136,8 @@ function rowOf(one: v.InferOutput<typeof target>): string[] {
   return [`  ${one.kind}`, one.size, one.path];
 }
 
-function sum(targets: readonly PruneTarget[]): number {
-  return targets.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+function freed(targets: readonly PruneTarget[]): number {
+  return targets.reduce((total, { allocatedBytes }) => total + allocatedBytes, 0);
 }
 
 /** A name that nothing knows was mistyped: then "nothing to do" would be the wrong answer. */
@@ -168,7 +168,7 @@ async function askWhat(request: Request, context: Context): Promise<Request> {
   const plan = await planPrune(setting, imageName, mode, system);
   if (plan.targets.length === 0) return { ...request, imageName, mode };
   prompt.note(renderTable(["", "Size", "Path"], plan.targets.map(describeTarget).map(rowOf)), "To be removed");
-  if (!await prompt.confirm({ message: `Remove it and free ${formatSize(sum(plan.targets))}?`, initial: false })) {
+  if (!await prompt.confirm({ message: `Remove it and free ${formatSize(freed(plan.targets))}?`, initial: false })) {
     throw new CliError("declined", "Nothing was removed");
   }
   return { ...request, imageName, mode, yes: true };

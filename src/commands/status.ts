@@ -29,6 +29,8 @@ const VARIABLE_SCHEMA = v.object({
   scratch_size: v.string(),
   source_bytes: v.nullable(v.number()),
   scratch_bytes: v.nullable(v.number()),
+  source_allocated_bytes: v.pipe(v.nullable(v.number()), v.description("On disk; null where it was not measured now")),
+  scratch_allocated_bytes: v.pipe(v.nullable(v.number()), v.description("On disk; null where it was not measured now")),
   last_synced: v.string(),
   age_seconds: v.nullable(v.number()),
   status: v.picklist(["fresh", "stale", "not-synced", "source-missing", "unusable"]),
@@ -98,6 +100,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
+    warnings.push(...unreadableWarnings(overview));
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
       ...outsideLinkWarnings(overview.variable, settings, overview.outside),
@@ -132,6 +135,15 @@ function purgeWarning({ variable: { name }, purged, seenBySync }: Overview): str
   return `${what} (bring back: euler-files sync ${seenBySync ? "" : "--force "}--var ${name})`;
 }
 
+/** A size that is too small must not look like the size. */
+function unreadableWarnings({ variable: { name }, sourceSize, targetSize }: Overview): string[] {
+  return [sourceSize, targetSize].flatMap((size) =>
+    size.from !== "measured" || size.unreadable.length === 0
+      ? []
+      : [`${name}: cannot read ${listSome(size.unreadable, 3)}: what is in there is not in the size`]
+  );
+}
+
 function statusOf(overview: Overview): VariableStatus {
   const { variable, freshness, lastSync, unfinished } = overview;
   const age = lastSync.state === "known" ? lastSync.ageSeconds : undefined;
@@ -143,6 +155,8 @@ function statusOf(overview: Overview): VariableStatus {
     scratch_size: sizeText(overview.targetSize),
     source_bytes: bytesOf(overview.sourceSize),
     scratch_bytes: bytesOf(overview.targetSize),
+    source_allocated_bytes: allocatedBytesOf(overview.sourceSize),
+    scratch_allocated_bytes: allocatedBytesOf(overview.targetSize),
     last_synced: age === undefined ? lastSync.state : `${formatAge(age)} ago`,
     age_seconds: age ?? null,
     status: freshness.verdict,
@@ -162,12 +176,18 @@ function reasonOf({ freshness, source }: Overview): { readonly reason?: string }
 
 function sizeText(size: Size): string {
   const sizeBytes = bytesOf(size);
-  if (sizeBytes !== null) return formatSize(sizeBytes);
-  return size.from === "absent" ? "-" : "?";
+  if (sizeBytes === null) return size.from === "absent" ? "-" : "?";
+  // Of a file with holes a copy takes no more than the original, whatever its size says.
+  const isSparse = size.from === "measured" && size.allocatedBytes < sizeBytes / 2;
+  return formatSize(sizeBytes) + (isSparse ? ` (${formatSize(size.allocatedBytes)} on disk)` : "");
 }
 
 function bytesOf(size: Size): number | null {
   return size.from === "recorded" || size.from === "measured" ? size.sizeBytes : null;
+}
+
+function allocatedBytesOf(size: Size): number | null {
+  return size.from === "measured" ? size.allocatedBytes : null;
 }
 
 function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {

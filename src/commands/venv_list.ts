@@ -5,7 +5,7 @@ import { text } from "../fields.ts";
 import { formatAge, formatCount, formatSize } from "../format.ts";
 import { renderTable } from "../table.ts";
 import { readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
-import { measureTree } from "../venv/measure.ts";
+import { measureTree } from "../transfer/measure.ts";
 import { readPackages } from "../venv/packages.ts";
 import { listVenvs } from "../venv/venv.ts";
 
@@ -50,7 +50,7 @@ export default defineCommand({
     const images = Object.entries(config?.config.apptainer?.images ?? {});
     const environments: v.InferOutput<typeof venv>[] = [];
     for (const one of await listVenvs(base)) {
-      const [packages, measure] = await Promise.all([readPackages(one), measureTree(one.path, system.signal)]);
+      const [packages, measure] = await Promise.all([readPackages(one), measureTree({ root: one.path }, system)]);
       environments.push({
         name: one.name,
         path: one.path,
@@ -61,8 +61,8 @@ export default defineCommand({
         packages: packages.length,
         size_bytes: measure.sizeBytes,
         files: measure.files,
-        changed_at: measure.lastChange / 1000,
-        age_seconds: Math.max(0, system.now() - measure.lastChange) / 1000,
+        changed_at: measure.newestMilliseconds / 1000,
+        age_seconds: Math.max(0, system.now() - measure.newestMilliseconds) / 1000,
         images: images.filter(([, image]) => image.venv_name === one.name).map(([name]) => name),
       });
     }

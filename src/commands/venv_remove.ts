@@ -6,7 +6,7 @@ import { text, toggle } from "../fields.ts";
 import { formatFiles, formatSize } from "../format.ts";
 import { nearest } from "../nearest.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
-import { measureTree } from "../venv/measure.ts";
+import { measureTree } from "../transfer/measure.ts";
 import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
@@ -73,7 +73,7 @@ export default defineCommand({
         hint: "add --yes, or --dry-run to see what would go",
       });
     }
-    const measure = target.kind === "link" ? undefined : await measureTree(target.path, system.signal);
+    const measure = target.kind === "link" ? undefined : await measureTree({ root: target.path }, system);
     const inner = target.kind === "link" ? [] : await innerVenvs(target.path);
     if (!request.dryRun) {
       await using _lock = await lockVenv(

@@ -32,6 +32,21 @@ export interface Selection {
   readonly deleteExcluded: boolean;
   /** A short hash of all of it: two selections with the same one take the same names. */
   readonly id: string;
+  /** The same as plain data, for another isolate ({@linkcode selectionOf}). */
+  readonly data: SelectionData;
+}
+
+/** A selection as plain data. */
+export interface SelectionData {
+  readonly rules: SelectionRules;
+  /** What {@linkcode withPaths} added. */
+  readonly paths: readonly string[];
+}
+
+/** The selection that was made plain data. */
+export function selectionOf({ rules, paths }: SelectionData): Selection {
+  const selection = new RuleSelection(rules);
+  return paths.length === 0 ? selection : withPaths(selection, paths);
 }
 
 /** What a selection is made of. */
@@ -73,7 +88,8 @@ export function withPaths(selection: Selection, paths: Iterable<string>): Select
     return role === "excluded" && type === "directory" && parents.has(path) ? "entered" : role;
   };
   const includes = (path: string, type: "directory" | "other") => roleOf(path, type) !== "excluded";
-  return { roleOf, includes, deleteExcluded: selection.deleteExcluded, id: selection.id };
+  const data = { rules: selection.data.rules, paths: [...selection.data.paths, ...added] };
+  return { roleOf, includes, deleteExcluded: selection.deleteExcluded, id: selection.id, data };
 }
 
 /** The directories above a path, the topmost first. */
@@ -115,11 +131,13 @@ const REMEMBERED_DIRECTORIES = 10_000;
 class RuleSelection implements Selection {
   readonly deleteExcluded: boolean;
   readonly id: string;
+  readonly data: SelectionData;
   #compiled: Compiled | undefined;
   readonly #directories = new Map<string, Role>();
 
   constructor(readonly source: SelectionRules) {
     this.deleteExcluded = source.deleteExcluded;
+    this.data = { rules: source, paths: [] };
     this.id = hashOf(JSON.stringify([
       source.rules.map(({ action, pattern }) => `${action === "include" ? "+" : "-"} ${pattern}`),
       source.others,

@@ -4,7 +4,7 @@ import { dirname } from "node:path/posix";
 import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { listSome, printable } from "../format.ts";
-import { isReachable } from "../posix/file_names.ts";
+import { isUtf8Name } from "../posix/file_names.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { parseTemporaryName } from "../system/temporary_name.ts";
@@ -97,7 +97,7 @@ async function copyUntilSame(
 ): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan }> {
   const { move } = plan;
   const request = {
-    ...transferRequest(copy.real),
+    ...transferRequest(copy.real, copy.engine),
     report: (progress: TransferProgress) => tell(move.what, progress, report),
   };
   let different: readonly string[] = [];
@@ -144,7 +144,7 @@ async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Pr
       continue;
     }
     const written = `${from}/${path.slice(0, slash)}`;
-    const isLeftover = name !== undefined && isReachable(path) && await isFile(`${to}/${path}`) &&
+    const isLeftover = name !== undefined && isUtf8Name(path) && await isFile(`${to}/${path}`) &&
       (await isFile(written + name) || await isFile(`${written}.${name}`));
     if (isLeftover) await Deno.remove(`${to}/${path}`);
     else others.push(path);

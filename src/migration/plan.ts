@@ -47,6 +47,7 @@ export interface CopyPlan extends CommonPlan {
   readonly copy: {
     /** The two directories, links followed. */
     readonly real: Move;
+    readonly engine: TransferRequest["engine"];
     readonly transfer: TransferPlan;
     readonly rewrites: readonly Rewrite[];
   } | undefined;
@@ -124,11 +125,11 @@ export async function planMigration(
   if (kind === "finish" && journal !== undefined) return { ...common, kind, journal };
   if (source === undefined) return { ...common, kind: "copy", copy: undefined };
   const real: Move = { what: move.what, from: source.realPath, to: await realLocation(move.to) };
-  const transfer = await planTransfer(transferRequest(real), system);
+  const transfer = await planTransfer(transferRequest(real, settings.config.engine), system);
   refuseUnreadable(move, transfer);
   await refuseHiddenNames(move, transfer, journal);
   const rewrites = await planRewrites(common, real, transfer);
-  return { ...common, kind: "copy", copy: { real, transfer, rewrites } };
+  return { ...common, kind: "copy", copy: { real, engine: settings.config.engine, transfer, rewrites } };
 }
 
 /** Everything in the copy that must not stay as it is. */
@@ -145,13 +146,13 @@ export async function planRewrites(
  * How the copy is made: exactly, and nothing at the destination is ever removed. No filter of a variable holds here: the old
  * directory is deleted afterwards, and what was left out would be lost.
  */
-export function transferRequest({ from, to }: Move): TransferRequest {
+export function transferRequest({ from, to }: Move, engine: TransferRequest["engine"]): TransferRequest {
   return {
     from,
     to,
     policy: "mirror",
     depth: "look-at-all",
-    engine: "auto",
+    engine,
     extraArgs: [],
     baseline: undefined,
     publish: "unpublished",

@@ -182,10 +182,8 @@ export function plainCalls(): Calls {
  */
 export function waitingCalls(plain: Calls = plainCalls()): Calls {
   const { waiting: c } = loadLibc();
-  const or = async (first: Promise<number | bigint>, again: () => Answer): Promise<number> => {
-    const result = Number(await first);
-    return result >= 0 ? result : await again();
-  };
+  const or = (first: Promise<number | bigint>, again: () => Answer): Promise<number> =>
+    first.then((result) => result >= 0 ? Number(result) : again());
   const once = async (first: Promise<number>): Promise<number> => await first >= 0 ? 0 : -EIO;
   // Buffers that the kernel writes to when it answers and that no caller holds: collected before, they would be the memory of
   // something else by then.

@@ -40,7 +40,8 @@ export function* copyContent(calls: Calls, request: ContentRequest): Work<number
 export function* copyRange(calls: Calls, request: ContentRequest, start: number, end: number): Work<number> {
   const { from, to, buffer, sizeBytes, holes } = request;
   let offset = start;
-  while (offset < end) {
+  // A file that grew is not read on: it may grow faster than it can be read.
+  while (offset < end && offset <= sizeBytes) {
     const wanted = Math.min(buffer.length, end - offset);
     const length = succeeded(yield calls.pread(from, buffer, wanted, offset), "read", request.fromPath);
     if (length === 0) break;

@@ -52,8 +52,8 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(parts);
 }
 
-/** Whether Deno's own file functions can reach that name; they take UTF-8 only and see nothing else (tried with 2.6.8). */
-export function isReachable(name: string): boolean {
+/** Whether a name can be shown and typed. Only such names are found by the file functions of Deno (tried with 2.6.8). */
+export function isUtf8Name(name: string): boolean {
   return name.isWellFormed();
 }
 

@@ -2,8 +2,8 @@
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
 import { takesPart } from "../filter/selection.ts";
+import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
@@ -174,9 +174,8 @@ async function recordCompletion(
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
     left_out: [...lacking],
-    // A file that was excluded after it was staged is in the record, and may be gone.
-    sample: outcome.manifest.sample
-      .filter((path) => selection === undefined || takesPart(selection, path, "other"))
+    // What was excluded since is still in the record, and its loss is none.
+    sample: outcome.manifest.sample.filter((path) => selection === undefined || takesPart(selection, path, "other"))
       .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,

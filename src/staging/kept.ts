@@ -3,7 +3,7 @@
 import * as v from "valibot";
 import { formatFiles, listSome } from "../format.ts";
 import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
-import { isReachable } from "../posix/file_names.ts";
+import { isUtf8Name } from "../posix/file_names.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
 import type { VariableLayout } from "./layout.ts";
@@ -94,7 +94,7 @@ export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): 
 
 async function unsettled({ source, target }: Variable, kept: readonly KeptPath[]): Promise<readonly KeptPath[]> {
   const differs = await Promise.all(kept.map(async ({ path }) => {
-    if (!isReachable(path)) return true;
+    if (!isUtf8Name(path)) return true;
     const [there, link] = await Promise.all(
       [target, source].map((root) => Deno.lstat(`${root}/${path}`).catch(() => undefined)),
     );

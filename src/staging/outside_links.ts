@@ -2,7 +2,7 @@
 // it lies, which may be the slow storage that staging is there to avoid.
 import { isWithin } from "../config/paths.ts";
 import { formatCount, formatSize, printable } from "../format.ts";
-import { isReachable } from "../posix/file_names.ts";
+import { isUtf8Name } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
 import type { OutsideLink, OutsideLinks } from "../transfer/outside_links.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
@@ -43,7 +43,7 @@ export async function nameOutsideLinks(
   const named = await Promise.all(
     links.slice(0, LOOKED_AT).map(async (link): Promise<NamedLink> => {
       const unknown = { ...link, behind: "it does not answer", storage: "unknown" } as const;
-      if (!isReachable(link.path)) return { ...unknown, behind: "not looked at" };
+      if (!isUtf8Name(link.path)) return { ...unknown, behind: "not looked at" };
       return await within(DEADLINE_MILLISECONDS, lookBehind(variable, link, storages), unknown);
     }),
   );

@@ -1,10 +1,12 @@
 // What `status` tells of one variable: freshness as a sync would judge it, age, and sizes as far as they are known quickly.
 import { CliError } from "../errors.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
+import { joinName } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
-import { measureDiskUsage } from "../tools/du.ts";
+import type { LinkSettings } from "../transfer/link_maps.ts";
 import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
+import { measureTree } from "../transfer/measure.ts";
 import { findPurged } from "../transfer/purge.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
@@ -15,11 +17,22 @@ import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
 import { freshnessOf } from "./stage.ts";
 import { findUnfinished, type Unfinished } from "./unfinished.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
-/** A size and where it is from: `recorded` at the last transfer, or `measured` now. */
+/**
+ * The sizes of all files that take part, and where that is from: recorded at the last transfer, or measured now. `unknown`:
+ * measuring took too long, or the directory can't be read.
+ */
 export type Size =
-  | { readonly from: "recorded" | "measured"; readonly sizeBytes: number }
+  | { readonly from: "recorded"; readonly sizeBytes: number }
+  | {
+    readonly from: "measured";
+    readonly sizeBytes: number;
+    /** What they take on the disk. */
+    readonly allocatedBytes: number;
+    /** Paths of directories that can't be read; what is in them is not counted. */
+    readonly unreadable: readonly string[];
+  }
   | { readonly from: "absent" | "unknown" };
 
 /** One variable at a glance. */
@@ -64,12 +77,14 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const selection = filter instanceof CliError ? undefined : filter.selection;
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
+  const size = (path: string, state: VariableFacts["target"]["state"], recorded: number | undefined) =>
+    sizeOf({ path, state, recorded, selection }, request, system);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
   const [sourceSize, targetSize, partialSize, purged, unfinished] = await Promise.all([
-    sizeOf(variable.source, facts.source.state, recordedSource(facts, marker), request, system),
-    sizeOf(variable.target, facts.target.state, recordedTarget(facts, marker), request, system),
-    sizeOf(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined, request, system),
+    size(variable.source, facts.source.state, recordedSource(facts, marker)),
+    size(variable.target, facts.target.state, recordedTarget(facts, marker)),
+    size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
     purgedFiles(facts, selection, request, signal, system),
     mayBeUnfinished ? findUnfinished({ variable, settings, selection, layout, signal }, system) : undefined,
   ]);
@@ -116,7 +131,14 @@ function bothSizes(one: Size, other: Size): Size {
   if (one.from === "absent") return other;
   if (other.from === "absent") return one;
   if (!("sizeBytes" in one && "sizeBytes" in other)) return { from: "unknown" };
-  return { from: "measured", sizeBytes: one.sizeBytes + other.sizeBytes };
+  const sizeBytes = one.sizeBytes + other.sizeBytes;
+  if (one.from === "recorded" || other.from === "recorded") return { from: "recorded", sizeBytes };
+  return {
+    from: "measured",
+    sizeBytes,
+    allocatedBytes: one.allocatedBytes + other.allocatedBytes,
+    unreadable: [...one.unreadable, ...other.unreadable],
+  };
 }
 
 function recordedSource(facts: VariableFacts, marker: Marker | undefined): number | undefined {
@@ -128,17 +150,47 @@ function recordedTarget(facts: VariableFacts, marker: Marker | undefined): numbe
   return facts.target.state === "directory" && marker?.target_inode === facts.target.inode ? marker?.bytes : undefined;
 }
 
+function linkSettings({ variable, settings }: OverviewRequest): LinkSettings {
+  const { source, target } = variable;
+  return { linkRoots: { source, target }, links: linksOf(variable, settings) };
+}
+
+interface Sized {
+  readonly path: string;
+  readonly state: "directory" | "missing" | "unusable";
+  readonly recorded: number | undefined;
+  readonly selection: Selection | undefined;
+}
+
 async function sizeOf(
-  path: string,
-  state: "directory" | "missing" | "unusable",
-  recorded: number | undefined,
+  { path, state, recorded, selection }: Sized,
   request: OverviewRequest,
   system: System,
 ): Promise<Size> {
   if (state === "missing") return { from: "absent" };
   if (recorded !== undefined && request.sizes === "recorded") return { from: "recorded", sizeBytes: recorded };
-  const sizeBytes = await measureDiskUsage({ path, boundSeconds: request.boundSeconds }, system);
-  return sizeBytes === undefined ? { from: "unknown" } : { from: "measured", sizeBytes };
+  const signal = AbortSignal.any([system.signal, AbortSignal.timeout(request.boundSeconds * 1000)]);
+  try {
+    const { sizeBytes, allocatedBytes, unreadable } = await measureTree({
+      root: path,
+      selection,
+      links: linkSettings(request),
+    }, {
+      ...system,
+      signal,
+    });
+    if (unreadable.some((directory) => directory.path === "")) return { from: "unknown" };
+    return {
+      from: "measured",
+      sizeBytes,
+      allocatedBytes,
+      unreadable: unreadable.map((directory) => joinName(path, directory.path)),
+    };
+  } catch (error) {
+    system.signal.throwIfAborted();
+    if (signal.aborted) return { from: "unknown" };
+    throw error;
+  }
 }
 
 async function purgedFiles(

@@ -1,7 +1,7 @@
 // Files on scratch that hold only the beginning of the source's file, where no record tells how they came to be: an interrupted
 // `cp` leaves such a file, with a newer time. They are neither replaced nor pushed; only a person can tell.
 import { mapAtOnce } from "../pool.ts";
-import { isReachable, joinName } from "../posix/file_names.ts";
+import { isUtf8Name, joinName } from "../posix/file_names.ts";
 import { type Manifest, ManifestBuilder } from "../transfer/manifest.ts";
 import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
 import type { Variable } from "./variable.ts";
@@ -14,7 +14,7 @@ const AT_ONCE = 16;
 
 /** Those of the paths whose file on scratch is shorter than the source's and the same as far as it goes. */
 async function findTruncated({ source, target }: Variable, paths: readonly string[]): Promise<ReadonlySet<string>> {
-  const found = await mapAtOnce(paths.filter(isReachable), AT_ONCE, async (path) => {
+  const found = await mapAtOnce(paths.filter(isUtf8Name), AT_ONCE, async (path) => {
     const isCut = await isBeginningOf(`${target}/${path}`, `${source}/${path}`).catch(() => false);
     return isCut ? [path] : [];
   });

@@ -183,7 +183,7 @@ function decideFile(
   rules: DecisionRules,
 ): void {
   const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.precision);
-  if (to !== undefined && same(from, to)) {
+  if (to !== undefined && same(from, to) && !isHalfMade(from, to, rules)) {
     if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
     if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
     draft.records.push([from.name, from]);
@@ -215,6 +215,11 @@ function decideFile(
   if (same(to, base)) return bring(draft, from, to);
   if (rules.policy === "stage-in" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
   keep(draft, from.name, "changed there", base);
+}
+
+/** Whether a link was made by a transfer that was killed before it gave the link its time. */
+function isHalfMade(from: Entry, to: Entry, { publish, precision }: DecisionRules): boolean {
+  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, precision);
 }
 
 /** Whether what stands on the receiving side is nobody else's work. */

@@ -10,13 +10,24 @@ import { lookAtPaths } from "./listing.ts";
 /** Directories that one job finishes. */
 const FINISH_AT_ONCE = 200;
 
+/** A directory that could not be given its mode and time, and what it should have become. */
+export interface UnfinishedDirectory {
+  readonly reason: string;
+  readonly self: Entry;
+}
+
 /** Makes directories and finishes them. */
 export class Directories {
   readonly #made = new Map<string, Promise<void>>();
   readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
   readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
 
-  constructor(readonly settings: CopySettings, readonly runner: JobRunner) {}
+  /** `announce` gets each directory whose mode is changed for a while, before that is done. */
+  constructor(
+    readonly settings: CopySettings,
+    readonly runner: JobRunner,
+    readonly announce: (directory: string, self: Entry) => Promise<void>,
+  ) {}
 
   /** Makes directories whose parents exist; `entries` are those of the source. */
   async makeAll(directory: string, entries: readonly Entry[]): Promise<void> {
@@ -57,16 +68,29 @@ export class Directories {
   async makeWritable({ directory, toSelf, finish }: DirectoryPlan): Promise<void> {
     if (toSelf === undefined) return await this.make(directory);
     if ((toSelf.mode & 0o700) === 0o700) return;
-    await this.#setMode(directory, toSelf.mode | 0o700);
-    if (finish === "as it is") this.#relaxed.push({ directory, mode: toSelf.mode });
+    if (finish === "as it is") await this.#relax(directory, toSelf);
+    else await this.#setMode(directory, toSelf.mode | 0o700);
+  }
+
+  async #relax(directory: string, self: Entry): Promise<void> {
+    await this.announce(directory, self);
+    this.#relaxed.push({ directory, mode: self.mode });
+    await this.#setMode(directory, self.mode | 0o700);
+  }
+
+  /** Takes over directories that a killed transfer opened, each with the mode it had: they get it back at the end. */
+  async adopt(opened: ReadonlyMap<string, number>): Promise<void> {
+    for (const [directory, mode] of opened) {
+      const self = await this.#selfOf(directory);
+      if (self?.type === "directory" && self.mode === (mode | 0o700)) this.#relaxed.push({ directory, mode });
+    }
   }
 
   /** The same for a directory that nothing looked at yet. */
   async open(directory: string): Promise<void> {
     const self = await this.#selfOf(directory);
     if (self === undefined || (self.mode & 0o700) === 0o700) return;
-    await this.#setMode(directory, self.mode | 0o700);
-    this.#relaxed.push({ directory, mode: self.mode });
+    await this.#relax(directory, self);
   }
 
   async #selfOf(directory: string): Promise<Entry | undefined> {
@@ -83,9 +107,14 @@ export class Directories {
     this.#finish.push({ directory, self });
   }
 
-  /** Sets modes and times. Returns the directories for which that failed, each with a sentence. */
-  async finish(): Promise<ReadonlyMap<string, string>> {
-    const failed = new Map<string, string>();
+  /** Gives directories that were opened for a while the modes they had. */
+  async close(): Promise<void> {
+    for (const { directory, mode } of this.#relaxed) await this.#setMode(directory, mode);
+  }
+
+  /** Sets modes and times. Returns the directories for which that failed, by their paths. */
+  async finish(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
+    const failed = new Map<string, UnfinishedDirectory>();
     if (this.settings.keep === "copy") {
       // A directory that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
       const open = this.#finish.filter(({ self }) => (self.mode & 0o700) === 0o700);
@@ -99,13 +128,13 @@ export class Directories {
       // One after the other, whatever the form of the calls.
       for (const directory of closing) await this.#finishSome([directory], failed);
     }
-    for (const { directory, mode } of this.#relaxed) await this.#setMode(directory, mode);
+    await this.close();
     return failed;
   }
 
   async #finishSome(
     part: readonly { readonly directory: string; readonly self: Entry }[],
-    failed: Map<string, string>,
+    failed: Map<string, UnfinishedDirectory>,
   ): Promise<void> {
     const { from, to, owners } = this.settings;
     const items = part.map(({ directory, self }): FinishItem => {
@@ -113,7 +142,10 @@ export class Directories {
       return [directory, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
     });
     const answer = await this.runner.run("finish", { from, to, owners, items }, { names: items.length });
-    for (const [index, reason] of Object.entries(answer)) failed.set(part[Number(index)]!.directory, reason);
+    for (const [index, reason] of Object.entries(answer)) {
+      const { directory, self } = part[Number(index)]!;
+      failed.set(directory, { reason, self });
+    }
   }
 }
 

@@ -14,7 +14,7 @@ import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
-import { addNotes, receiverOf } from "./notes.ts";
+import { addNotes, addOpenedNote, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
@@ -69,7 +69,9 @@ export class Execution {
     // A limit of bandwidth is one for all: rsyncs side by side would each take it.
     const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
     this.#pool = new Pool(width, (error) => this.#stop.abort(error));
-    this.#directories = new Directories(settings, runner);
+    this.#directories = new Directories(settings, runner, async (directory, self) => {
+      if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(roots.policy), directory, self);
+    });
     this.#removals = new Removals(roots.to, roots.publish, runner, this.#ledger);
     const onDone = (files: number, sizeBytes: number) => {
       this.tally.filesDone += files;
@@ -117,6 +119,9 @@ export class Execution {
     await this.#setModes(directory, plan.modes);
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
+    } else if (plan.linked.length > 0) {
+      // Another name of a file in it may have to move, and then this one moves with it.
+      this.#passedOver.set(directory, plan.fromSelf);
     }
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
@@ -148,9 +153,20 @@ export class Execution {
     else this.#removals.postpone();
     await this.#moveSuccessors();
     await this.request.cleanUp();
+    await this.#adoptOpened();
     const failed = await this.#directories.finish();
-    for (const [path, reason] of failed) this.tally.missing.push({ path, reason, vanished: false });
+    for (const [path, { reason, self }] of failed) {
+      this.tally.missing.push({ path, reason, vanished: false });
+      this.#ledger.unfinished(path, self);
+    }
     this.#ledger.close();
+  }
+
+  /** Directories at home that a killed push opened to write in them. */
+  async #adoptOpened(): Promise<void> {
+    const { notes, policy } = this.request.roots;
+    if (notes === undefined || policy !== "stage-out") return;
+    await this.#directories.adopt(openedIn(await readNotes(notes), receiverOf(policy)));
   }
 
   /** A file in a directory that was passed over gets another name: it must take that, and be as it was afterwards. */
@@ -171,6 +187,7 @@ export class Execution {
     this.#stop.abort(error);
     await this.#pool.settle().catch(() => {});
     await this.#large?.finish().catch(() => {});
+    await this.#directories.close().catch(() => {});
   }
 
   async #queue(item: Item): Promise<void> {

@@ -6,6 +6,7 @@ import { SystemCallError } from "../posix/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../posix/libc.ts";
 import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
+import type { Selection, SelectionData } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { BandwidthLimit } from "./bandwidth.ts";
 import { JobContext, JobStopped, type LinkMaps } from "./jobs/job.ts";
@@ -21,6 +22,9 @@ const WEIGHT = { list: 1, copy: 10 };
 /** More Workers than this take the processor's time from other jobs of the node. */
 const MOST_WORKERS = { plain: 8, waiting: 2 };
 
+/** Workers of all transfers of this process: variables that are staged at the same time share one budget. */
+let liveWorkers = 0;
+
 /** A message to a Worker. */
 export interface JobMessage {
   readonly id: number;
@@ -32,6 +36,7 @@ export interface JobMessage {
 export interface WorkerStart {
   readonly form: Calls["form"];
   readonly links: LinkMaps;
+  readonly selection: SelectionData | undefined;
   readonly stop: SharedArrayBuffer;
 }
 
@@ -94,6 +99,11 @@ export class JobRunner implements AsyncDisposable {
     return this.#here;
   }
 
+  /** Says which names listings are for from now on. Before the first Worker starts, which then knows it as well. */
+  select(selection: Selection | undefined): void {
+    this.#here.selection = selection;
+  }
+
   /** Jobs that can run at a time. */
   get width(): number {
     return this.#workers?.length ?? 1;
@@ -104,10 +114,14 @@ export class JobRunner implements AsyncDisposable {
     this.#weight += names * WEIGHT[work];
     if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
     if (this.#weight < WORTH_WORKERS[this.form]) return;
-    const count = Math.max(1, Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]));
+    const most = Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]);
+    const count = Math.min(most, MOST_WORKERS[this.form] - liveWorkers);
+    // Other variables have them all: their jobs end one day, and until then this one works in the main isolate.
+    if (count <= 0) return;
+    liveWorkers += count;
     this.#workers = Array.from({ length: count }, () =>
       new WorkerLane(
-        { form: this.form, stop: this.#stop, links: this.#links },
+        { form: this.form, stop: this.#stop, links: this.#links, selection: this.#here.selection?.data },
         (files, sizeBytes) => this.onDone(files, sizeBytes),
       ));
   }
@@ -141,6 +155,8 @@ export class JobRunner implements AsyncDisposable {
     this.#system.signal.removeEventListener("abort", this.#onAbort);
     this.#here.close();
     for (const lane of this.#workers ?? []) lane.end();
+    liveWorkers -= this.#workers?.length ?? 0;
+    this.#workers = undefined;
     await Promise.resolve();
   }
 }
@@ -216,7 +232,7 @@ export interface RunnerRequest {
 /** Makes a runner. Costs four lookups a root; a server that does not answer holds nothing up but this. */
 export async function prepareJobRunner(
   { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
-  system: System,
+  system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
   if (bandwidthLimitBytesPerSecond !== undefined) {
     const runner = new JobRunner("waiting", system, links);
@@ -229,7 +245,7 @@ export async function prepareJobRunner(
 }
 
 /** The quickest of lookups of names that do not exist: a client can't answer those from its cache. */
-async function lookupMicroseconds(root: string, system: System): Promise<number> {
+async function lookupMicroseconds(root: string, system: Pick<System, "calls">): Promise<number> {
   const status = new Uint8Array(STATUS_BYTES);
   const waiting = system.calls?.("waiting") ?? waitingCalls();
   const plain = system.calls?.("plain") ?? plainCalls();

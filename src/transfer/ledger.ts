@@ -75,6 +75,16 @@ export class Ledger {
     this.#changes.set(directory, changes);
   }
 
+  /** A directory without its mode and time: it is recorded with a time it can't have, so that the next transfer looks at it. */
+  unfinished(path: string, { type, mode, sizeBytes, linkTarget }: EntryState): void {
+    const state = { type, mode, sizeBytes, linkTarget, mtimeSeconds: 0, mtimeNanoseconds: 0 };
+    if (path === "") return this.manifest.addRoot(state);
+    const cut = path.lastIndexOf("/");
+    const [directory, name] = [path.slice(0, Math.max(0, cut)), path.slice(cut + 1)];
+    const changes = this.#changes.get(directory) ?? new Map<string, EntryState | undefined>();
+    this.#changes.set(directory, changes.set(name, state));
+  }
+
   /** Brings the changes into the record. */
   close(): void {
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);

@@ -75,6 +75,8 @@ export interface ListingRequest {
   readonly root: string;
   /** `names`: names and types only; nothing is asked of the server for a name. `itself`: the directory, and not what is in it. */
   readonly facts: "full" | "names" | "itself";
+  /** `those that take part`: without the names that the selection of the runner excludes. */
+  readonly names?: "all" | "those that take part";
 }
 
 /** Directories by their path relative to the root, which is the empty string. */

@@ -22,12 +22,36 @@ export type Notes = ReadonlyMap<string, readonly Note[]>;
 
 /** Appends what will be written next. One write a shard; the file is for its owner alone. */
 export async function addNotes(path: string, receiver: Receiver, items: readonly Item[]): Promise<void> {
-  const lines = items.map((item) => {
-    const { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = item.entry;
-    return JSON.stringify([receiver, pathOf(item), {
-      ...{ type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget },
-    }]) + "\n";
-  });
+  await append(path, items.map((item) => noteLine(receiver, pathOf(item), item.entry)));
+}
+
+/** Appends that a directory of the receiver gets another mode for a while, with the one it has. */
+export async function addOpenedNote(
+  path: string,
+  receiver: Receiver,
+  directory: string,
+  self: EntryState,
+): Promise<void> {
+  await append(path, [noteLine(receiver, directory, self)]);
+}
+
+/** The directories that were opened for a while, each with the mode it had before the first time. */
+export function openedIn(notes: Notes, receiver: Receiver): ReadonlyMap<string, number> {
+  const opened = new Map<string, number>();
+  for (const [path, list] of notes) {
+    const first = list.find((note) => note.receiver === receiver && note.state.type === "directory");
+    if (first !== undefined) opened.set(path, first.state.mode);
+  }
+  return opened;
+}
+
+function noteLine(receiver: Receiver, path: string, state: EntryState): string {
+  const { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = state;
+  const fields = { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
+  return JSON.stringify([receiver, path, fields]) + "\n";
+}
+
+async function append(path: string, lines: readonly string[]): Promise<void> {
   await Deno.writeTextFile(path, lines.join(""), { append: true, mode: 0o600 });
 }
 

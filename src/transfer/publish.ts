@@ -82,7 +82,8 @@ function* renameNew(calls: Calls, publication: Publication, handle: number): Wor
   if (renamed !== -EINVAL && renamed !== -ENOSYS) return renamed;
   const linked = yield calls.linkat(temporaryDirectory, temporaryName, handle, newName);
   if (linked === -EPERM || linked === -EOPNOTSUPP || linked === -ENOSYS || linked === -EMLINK) {
-    // A file system without hard links: the look of a moment ago has to do.
+    // A file system without hard links: only a last look tells whether the name is still free.
+    if ((yield* entryAt(publication.tree, publication.directory, name)) !== undefined) return -EEXIST;
     return yield calls.renameat2(temporaryDirectory, temporaryName, handle, newName, 0);
   }
   if (linked < 0) return linked;

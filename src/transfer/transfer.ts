@@ -6,10 +6,9 @@ import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DecisionRules, DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
-import type { LinkMaps } from "./jobs/job.ts";
-import type { LinkMap } from "../posix/tree.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked } from "./linked_selection.ts";
+import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
@@ -209,7 +208,8 @@ function engineFor(request: TransferRequest, system: System): "rsync" | "native"
   if (hasRsync) return "rsync";
   const without = request.extraArgs.length > 0 ? "do without rsync_extra_args" : "copy without it";
   throw new CliError("missing-tool", "Cannot transfer: rsync was not found on the PATH", {
-    hint: `load it (\`module load rsync\`), or ${without} this time: \`--engine native\``,
+    hint: `load it (\`module load rsync\`), or ${without} this time (\`--engine native\`) ` +
+      "or always (`euler-files config set engine auto`)",
   });
 }
 
@@ -232,23 +232,6 @@ function moverFor(
         : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
     ],
   });
-}
-
-/** Absolute links into one side lead into the other there. Both show them as links into the persistent side. */
-async function linkMapsOf(
-  { from, to, policy, linkRoots, links = "keep" }: TransferRequest,
-  realTo: string,
-): Promise<LinkMaps> {
-  if (linkRoots === undefined) return {};
-  const { source, target } = linkRoots;
-  const realSource = await Deno.realPath(source).catch(() => source);
-  const persistent: LinkMap = {
-    ...{ own: [...new Set([source, realSource])], shown: source, avoid: parentOf(target) },
-    ...(links === "keep" ? {} : { follow: links === "follow" ? "all" : "outside" }),
-  };
-  const staged = { own: [...new Set([target, await Deno.realPath(target).catch(() => target)])], shown: source };
-  const [ofFrom, ofTo] = policy === "stage-out" ? [staged, persistent] : [persistent, staged];
-  return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };
 }
 
 /** Makes the root. Throws a CliError where one of the two is inside the other. */

@@ -54,6 +54,11 @@ export async function prepareTemporaryDirectory(
   const name = `${system.hostName}.${system.processId}.${own}`;
   const path = `${to}/${UNFINISHED}/${name}`;
   let lock: Lock | undefined;
+  const release = async () => {
+    const held = lock;
+    lock = undefined;
+    await held?.[Symbol.asyncDispose]();
+  };
   return directory(
     path,
     () =>
@@ -64,16 +69,22 @@ export async function prepareTemporaryDirectory(
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
         }
       }),
-    () =>
-      whileOpen(to, runner, async () => {
-        await runner.run("removeTree", { path });
-        if (lock === undefined) return await removeIfEmpty(to, runner);
-        // A waiting push has a directory of its own there, so the lock file goes only where none waits.
-        const others = (await namesIn(to, UNFINISHED, runner)).filter((other) => other !== LOCK_NAME);
-        if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
-        await lock[Symbol.asyncDispose]();
-        await removeIfEmpty(to, runner);
-      }),
+    async () => {
+      try {
+        await whileOpen(to, runner, async () => {
+          await runner.run("removeTree", { path });
+          if (lock !== undefined) {
+            // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+            const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
+            if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+            await release();
+          }
+          await removeIfEmpty(to, runner);
+        });
+      } finally {
+        await release();
+      }
+    },
   );
 }
 
@@ -103,7 +114,7 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
 async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
   const [parent, target] = split(to);
   const prefix = `${target}.incoming-`;
-  for (const name of await namesIn(parent, "", runner)) {
+  for (const name of await namesIn(parent, "", runner) ?? []) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
     await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
   }
@@ -112,7 +123,7 @@ async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
 /** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
 async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "now" | "hostName">): Promise<void> {
   const names = await namesIn(to, UNFINISHED, runner);
-  if (names.length === 0) return;
+  if (names === undefined) return;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
       if (name === LOCK_NAME || !await isAbandoned(to, name, runner, system)) continue;
@@ -122,11 +133,11 @@ async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "
   });
 }
 
-/** The names in a directory below a root; none where it does not exist or can't be read. */
-async function namesIn(root: string, directory: string, runner: JobRunner): Promise<readonly string[]> {
+/** The names in a directory below a root; undefined where it does not exist or can't be read. */
+async function namesIn(root: string, directory: string, runner: JobRunner): Promise<readonly string[] | undefined> {
   const { entries } = await listDirectories({ root, facts: "names" }, [directory], runner);
   const listing = entries.get(directory);
-  return listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
+  return listing === undefined || "unreadable" in listing ? undefined : listing.entries.map(({ name }) => name);
 }
 
 async function isAbandoned(

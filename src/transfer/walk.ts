@@ -1,11 +1,19 @@
 // Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
 // order the server gives its names.
-import { CliError } from "../errors.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { SystemCallError } from "../posix/errno.ts";
 import type { Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { listDirectories, ListedDirectory, type Listing, type ListingRequest, type Listings } from "./listing.ts";
+import {
+  listDirectories,
+  ListedDirectory,
+  type Listing,
+  type ListingRequest,
+  type Listings,
+  lookAtPaths,
+} from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import type { OutsideLink } from "./outside_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
@@ -78,6 +86,7 @@ export async function walkTrees(
   receiver: WalkReceiver,
   runner: JobRunner,
 ): Promise<void> {
+  runner.select(request.selection);
   const walk = new Walk(request, receiver, runner);
   await walk.run();
 }
@@ -117,16 +126,20 @@ class Walk {
   /** Keeps enough jobs under way until the queue is empty and nothing can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
+    // Kept here: a visit that fails while another one ends is in no race any more when the next one begins.
+    const failures: unknown[] = [];
     const atOnce = JOBS_AT_ONCE[this.runner.form];
     try {
       while (this.#queue.length > 0 || running.size > 0) {
         while (this.#queue.length > 0 && running.size < atOnce) {
           const share = Math.ceil(this.#queue.length / (atOnce - running.size));
           const batch = this.#queue.splice(0, Math.min(share, MOST_DIRECTORIES));
-          const visiting = this.#visit(batch).finally(() => running.delete(visiting));
+          const visiting = this.#visit(batch).catch((error) => void failures.push(error))
+            .finally(() => running.delete(visiting));
           running.add(visiting);
         }
         await Promise.race(running);
+        if (failures.length > 0) throw failures[0];
       }
     } finally {
       await Promise.allSettled(running);
@@ -147,7 +160,7 @@ class Walk {
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     if (!this.#mayPassOver) return false;
     const block = this.request.baseline?.blocks().get(directory);
-    const from = this.#taking(directory, listings.from.entries.get(directory));
+    const from = listings.from.entries.get(directory);
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
     const names = listings.to.entries.get(directory);
@@ -186,8 +199,8 @@ class Walk {
     };
     const all = { from: side("from"), to: side("to") };
     const listed = {
-      from: this.#taking(directory, all.from) ?? EMPTY_LISTING,
-      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to) ?? EMPTY_LISTING,
+      from: all.from,
+      to: visit.isExcluded ? EMPTY_LISTING : this.#taking(directory, all.to, "to") ?? EMPTY_LISTING,
     };
     if (directory === "" && ("unreadable" in listed.from || self("from") === undefined)) {
       const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
@@ -228,22 +241,26 @@ class Walk {
     }
   }
 
+  /** Whether listings of a side come without what is excluded. What is to be deleted has to be seen. */
+  #isSelected(side: Side): boolean {
+    const { selection, rules } = this.request;
+    return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+  }
+
   #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {
-    const { selection } = this.request;
     for (const { name, linkTarget } of outside) {
-      const path = joinName(directory, name);
-      if (selection?.includes(path, "other") !== false) this.receiver.onOutsideLink?.({ path, target: linkTarget });
+      this.receiver.onOutsideLink?.({ path: joinName(directory, name), target: linkTarget });
     }
   }
 
   /** The names of a listing that take part. */
-  #taking(directory: string, listing: Listing | undefined): Listing | undefined {
+  #taking(directory: string, listing: Listing | undefined, side: Side): Listing | undefined {
     const { selection } = this.request;
-    if (selection === undefined || listing === undefined || "unreadable" in listing) return listing;
+    if (selection === undefined || this.#isSelected(side)) return listing;
+    if (listing === undefined || "unreadable" in listing) return listing;
     const isTaken = ({ name, type }: Entry) =>
       selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
-    // Most directories have nothing that is excluded, and then no list has to be made.
-    return listing.entries.every(isTaken) ? listing : listing.only(listing.entries.filter(isTaken));
+    return listing.only(listing.entries.filter(isTaken));
   }
 
   /** What the receiving side has that is excluded, where the user wants that deleted. */
@@ -291,13 +308,19 @@ class Walk {
   async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {
     const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
     if (directories.length === 0) return NOTHING;
-    return await listDirectories({ root: this.request[side]!, facts }, directories, this.runner);
+    const names = this.#isSelected(side) ? "those that take part" : "all";
+    return await listDirectories({ root: this.request[side]!, facts, names }, directories, this.runner);
   }
 }
 
+/** Whether there is a directory. Throws a CliError where that cannot be known: a server's error does not mean "not there". */
 async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
-  const { selves } = await listDirectories({ root: path, facts: "itself" }, [""], runner);
-  return selves.get("")?.type === "directory";
+  try {
+    return (await lookAtPaths(path, ["."], runner)).get(".")?.type === "directory";
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    throw new CliError("file-system", `Cannot read "${path}": ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function sameDirectory(one: Entry, other: Entry): boolean {

@@ -1,4 +1,5 @@
 // A Worker that runs jobs of a transfer. Its first message says how to make calls; each of the others is a job.
+import { selectionOf } from "../filter/selection.ts";
 import { plainCalls, waitingCalls } from "../posix/calls.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { messageOf } from "../errors.ts";
@@ -25,6 +26,7 @@ scope.onmessage = ({ data }) => {
       () => Atomics.load(stop, 0) !== 0,
       (files, sizeBytes) => scope.postMessage({ files, sizeBytes }),
     );
+    context.selection = data.selection === undefined ? undefined : selectionOf(data.selection);
     return;
   }
   // Where calls wait, jobs overlap: at the end of one there are threads to spare.

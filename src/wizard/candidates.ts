@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, realLocation, toAbsolutePath } from "../config/paths.ts";
 import { defaultSource, type Preset, PRESETS } from "../config/presets.ts";
+import type { System } from "../system/system.ts";
 import { countTree, type TreeCount } from "./tree_count.ts";
 
 /** A variable to offer. */
@@ -21,8 +22,8 @@ export interface CandidateRequest {
   readonly env: Readonly<Record<string, string>>;
   /** Where scratch is; nothing on it is proposed as a source. */
   readonly scratchBase: AbsolutePath;
-  /** Ends the counting. */
-  readonly signal: AbortSignal;
+  /** Its signal ends the counting. */
+  readonly system: Pick<System, "signal" | "calls">;
 }
 
 /** All candidates: configured ones, then those found on disk, then the others. The counting of their sizes has begun. */
@@ -55,14 +56,14 @@ async function candidate(
   about: string,
   places: readonly string[],
   scratch: AbsolutePath,
-  { env, signal }: CandidateRequest,
+  { env, system }: CandidateRequest,
 ): Promise<Candidate> {
   let source: AbsolutePath | undefined;
   for (const place of places) {
     const path = absoluteOrNothing(place, env);
     if (path === undefined || isWithin(await realLocation(path), scratch)) continue;
     if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) {
-      return { name, about, source: path, count: countTree(path, signal) };
+      return { name, about, source: path, count: countTree(path, system) };
     }
     source ??= path;
   }

@@ -21,7 +21,7 @@ export async function offerVariables(
 ): Promise<Candidate[]> {
   const { env } = context.system;
   const { scratchBase } = resolveConfig(configOf({ ...draft, vars: {} }, existing), path, env);
-  const candidates = await listCandidates({ existing, env, scratchBase, signal });
+  const candidates = await listCandidates({ existing, env, scratchBase, system: { ...context.system, signal } });
   const { promise: patience, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, PATIENCE_MILLISECONDS);
   await Promise.race([patience, Promise.all(candidates.map(({ count }) => count?.ended))]);

@@ -72,23 +72,6 @@ Deno.test("an image damaged in the store doesn't get to scratch", async () => {
   assert.deepEqual(await namesIn(images.scratchStore), [".env.sif.lock"]);
 });
 
-Deno.test("an interrupted copy is continued; a damaged beginning is found by the checksum and copied again", async () => {
-  await using images = await makeBuilt();
-  const content = await Deno.readFile(`${images.store}/env.sif`);
-  const info = await Deno.stat(`${images.store}/env.sif`);
-  for (const damaged of [false, true]) {
-    await Deno.mkdir(images.scratchStore, { recursive: true });
-    const start = content.slice(0, 5000);
-    if (damaged) start[0]! ^= 1;
-    await Deno.writeFile(`${images.scratchStore}/.env.sif.partial`, start);
-    const identity = `${info.size} ${info.mtime!.getTime()} ${info.ino}`;
-    await Deno.writeTextFile(`${images.scratchStore}/.env.sif.partial.of`, identity);
-    const { results: [result] } = await syncJson(images, "--force");
-    assert.deepEqual([result.status, result.bytes_resumed], ["synced", damaged ? 0 : 5000]);
-    assert.deepEqual(await Deno.readFile(`${images.scratchStore}/env.sif`), content);
-  }
-});
-
 Deno.test("what was begun of another image isn't taken for a beginning", async () => {
   await using images = await makeBuilt();
   await Deno.mkdir(images.scratchStore, { recursive: true });

@@ -65,6 +65,8 @@ for (const engine of ["native", "rsync"]) {
     assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/a/snap/through`)), "leaf");
     const { status, scratch_bytes: sizeBytes } = (await run(world, "status")).variables[0];
     assert.deepEqual([status, sizeBytes], ["fresh", 21]);
+    const measured = (await run(world, "status", "--measure")).variables[0];
+    assert.deepEqual([measured.source_bytes, measured.scratch_bytes], [21, 21]);
     assert.equal((await run(world, "sync")).results[0].status, "skipped");
   });
 

@@ -300,6 +300,7 @@ async function assertHome(world: World): Promise<void> {
 
 testNeeding(["tar", "find"], "migrate works without rsync", async () => {
   await using world = await makeCacheWorld();
+  await world.run(["config", "set", "engine", "auto"]);
   const programs = ["sh", "tar", "find", "xargs", "sync", "env", "sleep", "rm", "rmdir", "cat", "mkdir", "cp", "dd"];
   for (const name of programs) await Deno.symlink(`/usr/bin/${name}`, world.path(`fakes/${name}`));
   const env = { PATH: `${world.root}/fakes:${world.root}/bin` };

@@ -63,7 +63,7 @@ Deno.test("where nothing was pushed, no file is counted as pushed", async () => 
     "#!/bin/sh\ncase \"$*\" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\nexit 11\n",
   );
   await world.writeTree(TARGET, { "a": "1", "b": "2" });
-  const run = await world.run(["push"]);
+  const run = await world.run(["push", "--engine", "rsync"]);
   assert.equal(run.code, 1);
   assert.match(run.stderr, /✗ HF_HOME {2}0 files, 0 B pushed, 2 files not pushed/);
 });

@@ -189,7 +189,9 @@ Deno.test("a push that is refused for lack of room leaves the copy as fresh as i
     'PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"\n';
   await Deno.writeTextFile(world.path("bin/rsync"), fails, { mode: 0o755 });
   const before = await Deno.readTextFile(world.path(MARKER));
-  const run = await world.run(["push"], { env: { PATH: `${world.path("bin")}:${Deno.env.get("PATH")}` } });
+  const run = await world.run(["push", "--engine", "rsync"], {
+    env: { PATH: `${world.path("bin")}:${Deno.env.get("PATH")}` },
+  });
   assert.equal(run.code, 1, run.stderr);
   assert.equal(await Deno.readTextFile(world.path(MARKER)), before);
 });

@@ -167,14 +167,27 @@ Deno.test("status draws its table without colour in a pipe, with it when forced,
   assert.match((await world.run(["status"], { env: { FORCE_COLOR: "1", NO_COLOR: "" } })).stdout, coloured);
 });
 
-Deno.test("status --measure takes sizes anew; a du that fails gives a question mark", async () => {
+Deno.test("status --measure takes sizes anew, without what is excluded, and tells what is not on disk", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.writeFile(world.path(`${TARGET}/hub/more`), new Uint8Array(5 * 1024 * 1024));
   assert.equal((await variable(world)).scratch_size, "3.0 MB");
   assert.equal((await variable(world, "--measure")).scratch_size, "8.0 MB");
-  await world.fakeProgram("du", "#!/bin/sh\nexit 1\n");
-  assert.equal((await variable(world, "--measure")).scratch_size, "?");
+  await Deno.truncate(world.path(`${TARGET}/hub/more`), 1024 ** 3);
+  assert.equal((await variable(world, "--measure")).scratch_size, "1.0 GB (8.0 MB on disk)");
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE), exclude: ["more"] } } });
+  assert.equal((await variable(world, "--measure")).scratch_size, "3.0 MB");
+});
+
+Deno.test("status --measure says which directories it could not read", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "hub/a": "a", "closed/b": "b" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
+  const { variables, warnings } = (await world.run(["status", "--json", "--measure"])).json();
+  assert.equal(variables[0].source_bytes, 1);
+  assert.match(warnings.join(), /HF_HOME: cannot read .*\/closed: what is in there is not in the size/);
+  await Deno.chmod(world.path(`${SOURCE}/closed`), 0o700);
 });
 
 Deno.test("status keeps the keys of older versions and says where things are", async () => {

@@ -54,8 +54,8 @@ export interface FaultyCallsOptions {
   readonly threads?: "as usual" | "none";
 }
 
-/** Calls for {@linkcode System.calls}, and what became of them. */
-export interface FaultyCalls {
+/** Calls for {@linkcode System.calls}, and what became of them. Disposing closes what an ended process left open. */
+export interface FaultyCalls extends Disposable {
   readonly calls: (form: Calls["form"]) => Calls;
   /** How many calls were made or failed. */
   readonly count: number;
@@ -111,6 +111,7 @@ const SIGNATURES: Readonly<Record<CallName, Signature>> = {
 export function faultyCalls(hook: Hook, options: FaultyCallsOptions = {}): FaultyCalls {
   const { form = "as measured", threads = "as usual" } = options;
   const state = { count: 0, hasEnded: false };
+  const open = new Set<number>();
   const plain = plainCalls();
   const real = { plain, waiting: threads === "none" ? answeringLater(plain) : waitingCalls(plain) };
   const wrap = (calls: Calls): Calls => {
@@ -119,14 +120,24 @@ export function faultyCalls(hook: Hook, options: FaultyCallsOptions = {}): Fault
       const make = calls[name] as (...args: unknown[]) => Answer | void;
       wrapped[name] = (...args: unknown[]) => {
         // Closing reaches no disk, and a test that makes thousands of runs needs the numbers of the files again.
-        if (state.hasEnded && name === "closeHandle") return void plain.closeHandle(args[0] as number);
+        if (state.hasEnded && name === "closeHandle") {
+          if (open.delete(args[0] as number)) plain.closeHandle(args[0] as number);
+          return;
+        }
         if (state.hasEnded) throw new ProcessEnded();
         if (form === "waiting" && name === "statx" && isLookupForLatency(args)) passMilliseconds(0.3);
         const fault = hook(describe(name, calls.form, state.count++, args));
-        return obey(fault, name, args, make);
+        if (name === "close" || name === "closeHandle") open.delete(args[0] as number);
+        const answer = obey(fault, name, args, make);
+        if (name === "openat") noteOpened(answer as Answer);
+        return answer;
       };
     }
     return wrapped as unknown as Calls;
+  };
+  const noteOpened = (answer: Answer): void => {
+    if (typeof answer !== "number") void answer.then(noteOpened);
+    else if (answer >= 0) open.add(answer);
   };
   const obey = (
     fault: Fault | undefined | void,
@@ -162,6 +173,10 @@ export function faultyCalls(hook: Hook, options: FaultyCallsOptions = {}): Fault
     },
     get hasEnded() {
       return state.hasEnded;
+    },
+    [Symbol.dispose]() {
+      for (const file of open) plain.closeHandle(file);
+      open.clear();
     },
   };
 }

@@ -8,6 +8,10 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string;
+  /** Whose process it is; it matters where a command checks owners. */
+  readonly userId?: number;
+  /** What makes the system calls, where it isn't libc itself. */
+  readonly calls?: System["calls"];
 }
 
 /** How it ended. */
@@ -26,7 +30,7 @@ export async function runInProcess(argv: readonly string[], surroundings: Surrou
     executable: "/opt/euler-files",
     processId: Deno.pid,
     hostName: "node",
-    userId: 1000,
+    userId: surroundings.userId ?? 1000,
     now: () => Date.now(),
     stdin: { isTerminal: false, readText: () => Promise.resolve(surroundings.stdin ?? "") },
     stdout: stdout.stream,
@@ -34,6 +38,7 @@ export async function runInProcess(argv: readonly string[], surroundings: Surrou
     signal: new AbortController().signal,
     uncaught: new AbortController().signal,
     handOverSignals: () => ({ [Symbol.dispose]: () => {} }),
+    ...(surroundings.calls === undefined ? {} : { calls: surroundings.calls }),
   };
   const code = await run(argv, system);
   return { code, stdout: stdout.text(), stderr: stderr.text() };

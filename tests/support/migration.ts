@@ -12,7 +12,7 @@ export const CACHE = {
   ".hidden/empty": "",
 } as const;
 
-/** A world with {@linkcode CACHE} in `home/hf` and a configuration that has HF_HOME there, with a comment to be kept. */
+/** rsync copies here, so that tests can stand in its way. A world with {@linkcode CACHE} in `home/hf` and a configuration that has HF_HOME there, with a comment to be kept. */
 export async function makeCacheWorld(options: { readonly runAs?: RunAs } = {}): Promise<World> {
   const world = await makeWorld(options);
   await world.writeTree("home/hf", CACHE);
@@ -20,6 +20,7 @@ export async function makeCacheWorld(options: { readonly runAs?: RunAs } = {}): 
   await world.writeConfig(`{
   "version": 1, // kept
   "scratch_base": "$SCRATCH",
+  "engine": "rsync",
   "lock_timeout_seconds": 1,
   "vars": { "HF_HOME": { "source": "${world.path("home/hf")}", "note": "unknown, kept" } }
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { changes, emptyRoot, type MadeEntry, makeEntries, tree } from "./generated_trees.ts";
-import { differences, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+import { differences, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 const RUNS = Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? 6);
 
@@ -28,39 +28,50 @@ async function forTrees(
   );
 }
 
-for (const engine of ["native", "rsync"] as const) {
-  testTrees(`${engine}: a generated tree arrives as it is, and so does whatever changes in it`, async () => {
+/** Our own calls in both forms, and rsync. */
+const WAYS = [
+  { way: "native, plain", engine: "native", makeSystem: testSystem },
+  {
+    way: "native, waiting",
+    engine: "native",
+    makeSystem: () => systemCalling(() => undefined, { form: "waiting" }).system,
+  },
+  { way: "rsync", engine: "rsync", makeSystem: testSystem },
+] as const;
+
+for (const { way, engine, makeSystem } of WAYS) {
+  testTrees(`${way}: a generated tree arrives as it is, and so does whatever changes in it`, async () => {
     await forTrees(async ({ from, to }, _entries, later) => {
-      const first = await transferTree(requestFor(from, to, { engine }), testSystem());
+      const first = await transferTree(requestFor(from, to, { engine }), makeSystem());
       assert.deepEqual({ status: first.status, missing: first.missing }, { status: "complete", missing: [] });
       assert.equal(await differences(from, to), "");
       await makeEntries(from, later);
       const update = requestFor(from, to, { engine, publish: "in-place", baseline: first.manifest });
-      const second = await transferTree(update, testSystem());
+      const second = await transferTree(update, makeSystem());
       assert.deepEqual({ status: second.status, missing: second.missing }, { status: "complete", missing: [] });
       assert.deepEqual(second.kept, []);
       assert.equal(await differences(from, to), "");
-      const third = await transferTree({ ...update, baseline: second.manifest }, testSystem());
+      const third = await transferTree({ ...update, baseline: second.manifest }, makeSystem());
       assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
     });
   });
 
-  testTrees(`${engine}: a mirror of a generated tree is exact`, async () => {
+  testTrees(`${way}: a mirror of a generated tree is exact`, async () => {
     await forTrees(async ({ from, to }) => {
-      const outcome = await transferTree(requestFor(from, to, { engine, policy: "mirror" }), testSystem());
+      const outcome = await transferTree(requestFor(from, to, { engine, policy: "mirror" }), makeSystem());
       assert.equal(outcome.status, "complete");
       assert.equal(await differences(from, to), "");
     });
   });
 
-  testTrees(`${engine}: a push brings each new and changed file home and removes nothing there`, async () => {
+  testTrees(`${way}: a push brings each new and changed file home and removes nothing there`, async () => {
     await forTrees(async ({ from: home, to: scratch }, _entries, later) => {
-      const { manifest } = await transferTree(requestFor(home, scratch, { engine }), testSystem());
+      const { manifest } = await transferTree(requestFor(home, scratch, { engine }), makeSystem());
       const before = await shell("find . -print0 | sort -z | tr '\\n\\0' '?\\n'", home);
       await makeEntries(scratch, later, "keep-types");
       const outcome = await transferTree(
         requestFor(scratch, home, { engine, policy: "stage-out", publish: "in-place", baseline: manifest }),
-        testSystem(),
+        makeSystem(),
       );
       assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });
       const after = new Set((await shell("find . -print0 | sort -z | tr '\\n\\0' '?\\n'", home)).split("\n"));

@@ -4,9 +4,12 @@ import { type FaultyCalls, faultyCalls, type FaultyCallsOptions, type Hook } fro
 import { testNeeding } from "../support/needs.ts";
 import type { System } from "../../src/system/system.ts";
 
-/** A temporary directory that goes with `await using`, whatever modes are in it. */
-export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
-  const path = await Deno.makeTempDir({ prefix: "euler-files-test-" });
+/** A temporary directory that goes with `await using`, whatever modes are in it. `in memory` where the machine has that. */
+export async function temporaryDirectory(
+  where: "on disk" | "in memory" = "on disk",
+): Promise<{ path: string } & AsyncDisposable> {
+  const hasMemory = where === "in memory" && await Deno.stat("/dev/shm").then(() => true, () => false);
+  const path = await Deno.makeTempDir({ prefix: "euler-files-test-", ...(hasMemory ? { dir: "/dev/shm" } : {}) });
   return {
     path,
     async [Symbol.asyncDispose]() {

@@ -4,6 +4,7 @@ import { AttributeSupport } from "../../posix/content.ts";
 import { type LinkMap, Tree } from "../../posix/tree.ts";
 import { run, runPlain, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
+import type { Selection } from "../../filter/selection.ts";
 import type { BandwidthLimit } from "../bandwidth.ts";
 
 /** Pieces of work at a time where calls wait: one for each thread that the runtime has for them. */
@@ -97,6 +98,9 @@ export class JobContext {
       sliceStart = performance.now();
     }
   }
+
+  /** Which names listings are asked for, where only those that take part are wanted. */
+  selection: Selection | undefined;
 
   /** Holds copying up where there is a limit of bandwidth. */
   limit: BandwidthLimit | undefined;

@@ -1,4 +1,5 @@
 // The jobs that look: what is in directories, and what has the given paths.
+import { joinName } from "../../posix/file_names.ts";
 import {
   isMissing,
   listDirectory,
@@ -23,6 +24,8 @@ export interface ListRequest {
   /** `names`: names and kinds only; nothing is asked of the server for a name. `itself`: the directories, not what is in them. */
   readonly facts: "full" | "names" | "itself";
   readonly directories: readonly string[];
+  /** `those that take part`: names that the selection of the transfer excludes are left out. */
+  readonly names?: "all" | "those that take part";
 }
 
 /**
@@ -48,11 +51,15 @@ export type DirectoryAnswer = ListedText | { readonly unreadable: string };
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
   const answers: DirectoryAnswer[] = [];
   const tree = context.readTree(request.root);
+  const selection = request.names === "those that take part" ? context.selection : undefined;
   await context.runAll(request.directories.map(function* (directory, index): Work<void> {
+    const isWanted = (name: string, isDirectory: boolean) =>
+      name !== UNFINISHED &&
+      (selection === undefined || selection.includes(joinName(directory, name), isDirectory ? "directory" : "other"));
     try {
       answers[index] = request.facts === "names"
-        ? yield* listNames(tree, directory)
-        : yield* listFully(tree, directory, request.facts);
+        ? yield* listNames(tree, directory, isWanted)
+        : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
       answers[index] = { unreadable: messageOf(error) };
     }
@@ -60,7 +67,14 @@ export async function runList(request: ListRequest, context: JobContext): Promis
   return answers;
 }
 
-function* listFully(tree: Tree, directory: string, facts: "full" | "itself"): Work<ListedText> {
+type IsWanted = (name: string, isDirectory: boolean) => boolean;
+
+function* listFully(
+  tree: Tree,
+  directory: string,
+  facts: "full" | "itself",
+  isWanted: IsWanted,
+): Work<ListedText> {
   let records = "";
   let rest = "";
   let directories = 0;
@@ -68,8 +82,8 @@ function* listFully(tree: Tree, directory: string, facts: "full" | "itself"): Wo
   let outside = "";
   if (facts === "full") {
     yield* listDirectory(tree, directory, (name, view, start, link) => {
-      if (name === UNFINISHED) return;
       const status = readStatusAt(view, start);
+      if (!isWanted(name, status.kind === "d")) return;
       const linkTarget = link === undefined || link.isFollowed ? "" : link.target;
       records += `${name}//${linkTarget}\0${stateOf(status)}\0`;
       rest += `${restOf(status)}${routeOf(tree, directory, link?.isFollowed)}\0`;
@@ -89,12 +103,13 @@ function routeOf(tree: Tree, directory: string, isFollowed = false): string {
   return tree.boundaryOf(directory) === "" ? "" : BEHIND_LINK;
 }
 
-function* listNames(tree: Tree, directory: string): Work<ListedText> {
+function* listNames(tree: Tree, directory: string, isWanted: IsWanted): Work<ListedText> {
   let records = "";
   let rest = "";
   let directories = 0;
   const links: string[] = [];
   const add = (name: string, kind: FileKind) => {
+    if (!isWanted(name, kind === "d")) return;
     records += `${name}//\0${letterOf(kind)}\0`;
     rest += "\0";
     if (kind === "d") directories++;

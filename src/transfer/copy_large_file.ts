@@ -1,0 +1,154 @@
+// Copies one large file, as transfers copy theirs: in parts, several at a time, continued where an earlier copy was stopped,
+// and published only if it is complete and its source unchanged.
+import { waitingCalls } from "../posix/calls.ts";
+import { readBootId } from "../posix/boot_id.ts";
+import { ENOENT, succeeded, SystemCallError } from "../posix/errno.ts";
+import { cString, Tree } from "../posix/tree.ts";
+import { run, type Work } from "../posix/work.ts";
+import type { System } from "../system/system.ts";
+import type { Entry } from "./entry.ts";
+import { prepareJobRunner } from "./job_runner.ts";
+import {
+  type FilePlace,
+  LARGE_AT_ONCE,
+  type LargeCopy,
+  openLargeCopy,
+  partBuffer,
+  SourceChanged,
+} from "./large_copy.ts";
+import { PartHash } from "./part_hash.ts";
+import { entryAt, publish } from "./publish.ts";
+
+/** Which file to copy, and where to. Paths are absolute. */
+export interface CopyLargeFileRequest {
+  /** A regular file. */
+  readonly from: string;
+  readonly to: string;
+  /** Where it is written, in the directory of `to`. It stays there where the copy fails, and is continued by the next one. */
+  readonly temporary: string;
+  /** Says which parts of the temporary file have arrived. */
+  readonly journal: string;
+  readonly mode: number;
+  /** Gets the bytes that have arrived, those of an earlier attempt included, after each piece. */
+  readonly onProgress: (bytesDone: number, bytesTotal: number) => void;
+  /** Gets the sha256 before the file is published; throws to prevent that. */
+  readonly check: (copied: CopiedFile) => void;
+}
+
+/** What was copied. */
+export interface CopiedFile {
+  readonly sizeBytes: number;
+  /** Of what was written, in hexadecimal. */
+  readonly sha256: string;
+  /** What had arrived in an earlier attempt. */
+  readonly resumedBytes: number;
+}
+
+/** Another program wrote to the name of the copy meanwhile; its file stays. */
+export class Overtaken extends Error {
+  override readonly name = "Overtaken";
+}
+
+/** Copies a file. Throws SystemCallErrors, {@linkcode SourceChanged}, {@linkcode Overtaken}, the signal's reason. */
+export async function copyLargeFile(
+  request: CopyLargeFileRequest,
+  system: Pick<System, "signal" | "calls">,
+): Promise<CopiedFile> {
+  const [from, to, pen] = [request.from, request.to, request.temporary].map(splitPath) as [Split, Split, Split];
+  // Only for the latency of both sides, which says how many parts at a time are of use.
+  const runner = await prepareJobRunner({ roots: [from.directory, to.directory] }, system);
+  await runner[Symbol.asyncDispose]();
+  const calls = system.calls?.("waiting") ?? waitingCalls();
+  const trees = { from: new Tree(from.directory, calls), to: new Tree(to.directory, calls) };
+  try {
+    const entry = await run(entryAt(trees.from, "", from.name));
+    if (entry === undefined) throw new SystemCallError(ENOENT, "open", request.from);
+    if (entry.type !== "file") throw new Error(`'${request.from}' is not a regular file`);
+    const replaces = await run(entryAt(trees.to, "", to.name));
+    const progress = { doneBytes: 0 };
+    const copy = await run(openLargeCopy({
+      ...{ calls, form: runner.form, entry, limit: undefined, signal: system.signal },
+      source: { tree: trees.from, directory: "", name: from.name },
+      pen: { tree: trees.to, directory: "", name: pen.name },
+      journal: { path: request.journal, bootId: await readBootId(calls) },
+      onBytes(sizeBytes) {
+        progress.doneBytes += sizeBytes;
+        request.onProgress(progress.doneBytes, entry.sizeBytes);
+      },
+    }));
+    try {
+      const copied = { sizeBytes: entry.sizeBytes, ...await copyParts(copy) };
+      request.check(copied);
+      await run(seal(copy, request.mode));
+      await run(publishCopy(copy.request.pen, to.name, entry, replaces));
+      return copied;
+    } finally {
+      copy.close();
+    }
+  } finally {
+    trees.from.close();
+    trees.to.close();
+  }
+}
+
+async function copyParts(copy: LargeCopy): Promise<Pick<CopiedFile, "sha256" | "resumedBytes">> {
+  const { form, onBytes } = copy.request;
+  const hash = new PartHash(copy);
+  let resumedBytes = 0;
+  let next = 0;
+  let failure: { readonly error: unknown } | undefined;
+  const lane = async () => {
+    const buffer = partBuffer(form);
+    while (next < copy.parts && failure === undefined) {
+      const part = next++;
+      if (copy.has(part)) {
+        resumedBytes += copy.partBytes(part);
+        onBytes(copy.partBytes(part));
+      } else await run(copy.copyPart(part, buffer));
+      hash.add(part);
+    }
+  };
+  const width = Math.min(LARGE_AT_ONCE[form], copy.parts);
+  await Promise.all(Array.from({ length: width }, () =>
+    lane().catch((error) => {
+      failure ??= { error };
+    })));
+  await hash.settle();
+  if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
+  return { sha256: await hash.finish(), resumedBytes };
+}
+
+function* seal(copy: LargeCopy, mode: number): Work<void> {
+  const { calls, pen } = copy.request;
+  if (!(yield* copy.isSourceUnchanged())) throw new SourceChanged("it changed while it was copied");
+  succeeded(yield calls.fchmod(copy.target, mode), "chmod", pen.tree.pathOf(pen.directory, pen.name));
+  yield* copy.sync();
+}
+
+function* publishCopy(
+  { tree, name: temporary }: FilePlace,
+  name: string,
+  entry: Entry,
+  replaces: Entry | undefined,
+): Work<void> {
+  const temporaryDirectory = yield* tree.open("");
+  try {
+    const outcome = yield* publish({
+      ...{ temporaryDirectory, temporaryName: cString(temporary), tree, directory: "", name, entry, replaces },
+      policy: "stage-in",
+    });
+    if (outcome === "overtaken") throw new Overtaken(`another program wrote '${tree.pathOf("", name)}' meanwhile`);
+  } finally {
+    tree.release("");
+  }
+}
+
+interface Split {
+  readonly directory: string;
+  readonly name: string;
+}
+
+function splitPath(path: string): Split {
+  const cut = path.lastIndexOf("/");
+  return { directory: path.slice(0, cut) || "/", name: path.slice(cut + 1) };
+}

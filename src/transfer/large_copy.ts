@@ -1,0 +1,225 @@
+// One large file that is copied in parts, several at a time and in any order. A journal beside it says which parts have
+// arrived, so that a copy that was stopped is continued with the others.
+import type { Bytes, Calls } from "../posix/calls.ts";
+import { type ContentRequest, copyAroundHoles, copyRange } from "../posix/content.ts";
+import { EXDEV, succeeded } from "../posix/errno.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_RDWR,
+  STATX_ASKED,
+} from "../posix/libc.ts";
+import { readStatus, STATUS_BYTES } from "../posix/status.ts";
+import { cString, EMPTY_NAME, type Tree } from "../posix/tree.ts";
+import type { Work } from "../posix/work.ts";
+import type { BandwidthLimit } from "./bandwidth.ts";
+import { type Entry, isSparse } from "./entry.ts";
+import { type Journal, openJournal } from "./journal.ts";
+
+/** Parts in flight where calls wait: more than a disk's two or three, fewer than a server minds. Local copies are processor work. */
+export const LARGE_AT_ONCE = { waiting: 8, plain: 2 };
+
+/** A part is a row of whole stripes for one writer: Lustre grants locks by ranges. */
+export const PART_BYTES = 64 * 1024 * 1024;
+
+/** What is read and written at a time. */
+const PIECE_BYTES = { waiting: 1024 * 1024, plain: 512 * 1024 };
+
+/** How often the receiving file is synced, so that a crash of the node costs at most that much. */
+const SYNC_MILLISECONDS = 15_000;
+
+/** A name in a directory of a tree. */
+export interface FilePlace {
+  readonly tree: Tree;
+  readonly directory: string;
+  readonly name: string;
+}
+
+/** What to copy, and where to write it. */
+export interface LargeCopyRequest {
+  readonly calls: Calls;
+  /** `waiting` where a server answers. */
+  readonly form: Calls["form"];
+  readonly source: FilePlace;
+  /** What the source is; a source that is something else in the end was not copied. */
+  readonly entry: Entry;
+  /** Where it is written; never the name under which others look for it. */
+  readonly pen: FilePlace;
+  /** An absolute path, and the number of this start of the kernel; undefined: the copy can't be continued. */
+  readonly journal: { readonly path: string; readonly bootId: string } | undefined;
+  readonly limit: BandwidthLimit | undefined;
+  readonly signal: AbortSignal;
+  /** Gets the bytes of each piece that was copied. */
+  readonly onBytes: (sizeBytes: number) => void;
+}
+
+/** The source is not what it was when the copy was begun. */
+export class SourceChanged extends Error {
+  override readonly name = "SourceChanged";
+}
+
+/** A buffer for {@linkcode LargeCopy.copyPart}, for one part at a time. */
+export function partBuffer(form: Calls["form"]): Bytes {
+  return new Uint8Array(PIECE_BYTES[form]);
+}
+
+/** Opens the source and what is written. Throws a SystemCallError; nothing is open then. */
+export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
+  const { calls, entry, source, pen } = request;
+  const reading = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
+  const opened = [yield* openAt(calls, source, reading, "open")];
+  let journal: Journal | undefined;
+  try {
+    const parts = Math.max(1, Math.ceil(entry.sizeBytes / PART_BYTES));
+    journal = yield* openJournalFor(request, parts);
+    const hasParts = journal !== undefined && Array.from({ length: parts }, (_, part) => part).some(journal.has);
+    if (!hasParts) yield* unlinkAt(calls, pen);
+    opened.push(yield* openAt(calls, pen, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, "create"));
+    const [from, to] = opened as [number, number];
+    // Where parts arrive in any order, the size is set first; without a journal the last part gives the size.
+    if (journal !== undefined || isSparse(entry)) {
+      succeeded(yield calls.ftruncate(to, entry.sizeBytes), "truncate", pathOf(pen));
+    }
+    return new LargeCopy(request, from, to, journal, parts);
+  } catch (error) {
+    for (const file of opened) calls.closeHandle(file);
+    journal?.[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** A copy that is under way. */
+export class LargeCopy {
+  readonly #unsynced: number[] = [];
+  #syncedAt = performance.now();
+
+  /** `source` and `target` are open files; made by {@linkcode openLargeCopy}. */
+  constructor(
+    readonly request: LargeCopyRequest,
+    readonly source: number,
+    readonly target: number,
+    readonly journal: Journal | undefined,
+    readonly parts: number,
+  ) {}
+
+  /** Whether a part arrived in an earlier attempt. */
+  has(part: number): boolean {
+    return this.journal?.has(part) === true;
+  }
+
+  partBytes(part: number): number {
+    return Math.min(PART_BYTES, this.request.entry.sizeBytes - part * PART_BYTES);
+  }
+
+  /** Copies a part. Throws a SystemCallError, SourceChanged where the source ends early, the signal's reason. */
+  *copyPart(part: number, buffer: Bytes): Work<void> {
+    const { calls, entry } = this.request;
+    const start = part * PART_BYTES;
+    const end = start + this.partBytes(part);
+    const content = this.#content(buffer);
+    const reached = isSparse(entry)
+      ? (yield* copyAroundHoles(calls, content, start, end)) ?? (yield* copyRange(calls, content, start, end))
+      : (yield* this.#copyInKernel(start, end, buffer)) ?? (yield* copyRange(calls, content, start, end));
+    if (reached < end) throw new SourceChanged("it became shorter while it was copied");
+    this.journal?.noteWritten(part);
+    this.#unsynced.push(part);
+    if (this.journal === undefined || performance.now() - this.#syncedAt < SYNC_MILLISECONDS) return;
+    this.#syncedAt = performance.now();
+    const parts = this.#unsynced.splice(0);
+    yield* this.sync();
+    this.journal.noteSynced(parts);
+  }
+
+  /** Whether the source still is what was to be copied. Throws a SystemCallError. */
+  *isSourceUnchanged(): Work<boolean> {
+    const { calls, source, entry } = this.request;
+    const bytes = new Uint8Array(STATUS_BYTES);
+    succeeded(yield calls.statx(this.source, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", pathOf(source));
+    const now = readStatus(bytes);
+    return now.sizeBytes === entry.sizeBytes && now.mtimeSeconds === entry.mtimeSeconds &&
+      now.mtimeNanoseconds === entry.mtimeNanoseconds;
+  }
+
+  /** Waits until the disk has what was written. Throws a SystemCallError. */
+  *sync(): Work<void> {
+    succeeded(yield this.request.calls.fsync(this.target), "fsync", pathOf(this.request.pen));
+  }
+
+  /** Closes all of it; the journal stays where it is. */
+  close(): void {
+    this.journal?.[Symbol.dispose]();
+    this.request.calls.closeHandle(this.source);
+    this.request.calls.closeHandle(this.target);
+  }
+
+  #content(buffer: Bytes): ContentRequest {
+    const { entry, source, pen, signal, limit } = this.request;
+    return {
+      ...{ from: this.source, to: this.target, buffer, sizeBytes: entry.sizeBytes, holes: "none" },
+      ...{ fromPath: pathOf(source), toPath: pathOf(pen) },
+      onBytes: (sizeBytes: number) => {
+        signal.throwIfAborted();
+        this.request.onBytes(sizeBytes);
+        return limit?.pass(sizeBytes);
+      },
+    };
+  }
+
+  /** Within one file system the kernel copies without our memory (copy_file_range(2)); undefined where it does not. */
+  *#copyInKernel(start: number, end: number, buffer: Bytes): Work<number | undefined> {
+    const { calls, form, limit, signal, source, onBytes } = this.request;
+    if (form === "waiting" || limit !== undefined) return undefined;
+    for (let offset = start; offset < end;) {
+      signal.throwIfAborted();
+      const length = Math.min(end - offset, PART_BYTES / 4);
+      const copied = yield calls.copyFileRange(this.source, offset, this.target, offset, length);
+      if (copied <= 0) {
+        if (offset > start && copied !== 0 && copied !== -EXDEV) succeeded(copied, "copy_file_range", pathOf(source));
+        // Some file systems copy nothing although there is something: reading tells the truth.
+        return offset === start ? undefined : yield* copyRange(calls, this.#content(buffer), offset, end);
+      }
+      offset += copied;
+      onBytes(copied);
+    }
+    return end;
+  }
+}
+
+function pathOf({ tree, directory, name }: FilePlace): string {
+  return tree.pathOf(directory, name);
+}
+
+function* openAt(calls: Calls, place: FilePlace, flags: number, call: "open" | "create"): Work<number> {
+  const handle = yield* place.tree.open(place.directory);
+  try {
+    return succeeded(yield calls.openat(handle, cString(place.name), flags, 0o600), call, pathOf(place));
+  } finally {
+    place.tree.release(place.directory);
+  }
+}
+
+function* unlinkAt(calls: Calls, { tree, directory, name }: FilePlace): Work<void> {
+  const handle = yield* tree.open(directory);
+  try {
+    yield calls.unlinkat(handle, cString(name), 0);
+  } finally {
+    tree.release(directory);
+  }
+}
+
+function* openJournalFor({ calls, pen, entry, journal }: LargeCopyRequest, parts: number): Work<Journal | undefined> {
+  if (journal === undefined) return undefined;
+  const handle = yield* pen.tree.open(pen.directory);
+  const bytes = new Uint8Array(STATUS_BYTES);
+  const answer = yield calls.statx(handle, cString(pen.name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
+  pen.tree.release(pen.directory);
+  // A file that is missing, shorter or another one has nothing of what its journal says.
+  const isThere = answer >= 0 && readStatus(bytes).kind === "f" && readStatus(bytes).sizeBytes === entry.sizeBytes;
+  const keep = isThere ? "earlier" : "none";
+  return openJournal(journal.path, { content: entry, parts, bootId: journal.bootId, keep });
+}

@@ -1,0 +1,61 @@
+// The checksum of a file whose parts arrive in any order: it is read back from its beginning as far as it has arrived, while
+// other parts are still on their way. So the checksum is that of what was written, parts of an earlier attempt included.
+import { createHash } from "node:crypto";
+import type { Bytes } from "../posix/calls.ts";
+import { succeeded } from "../posix/errno.ts";
+import { run, type Work } from "../posix/work.ts";
+import { type LargeCopy, PART_BYTES } from "./large_copy.ts";
+
+/** What is read and hashed at a time. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** The sha256 of what a copy has written. */
+export class PartHash {
+  readonly #hash = createHash("sha256");
+  readonly #arrived = new Set<number>();
+  readonly #piece: Bytes = new Uint8Array(PIECE_BYTES);
+  #next = 0;
+  #reading: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(readonly copy: LargeCopy) {}
+
+  /** Tells that a part has arrived. */
+  add(part: number): void {
+    this.#arrived.add(part);
+    this.#reading ??= this.#readArrived().catch((error) => {
+      this.#failure ??= { error };
+    }).finally(() => this.#reading = undefined);
+  }
+
+  /** Waits until nothing is read any more. Call it before the copy is closed. */
+  async settle(): Promise<void> {
+    await this.#reading;
+  }
+
+  /** The checksum in hexadecimal, when all parts have arrived. Throws a SystemCallError and the signal's reason. */
+  async finish(): Promise<string> {
+    await this.settle();
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#hash.digest("hex");
+  }
+
+  async #readArrived(): Promise<void> {
+    while (this.#failure === undefined && this.#arrived.has(this.#next)) await run(this.#read(this.#next++));
+  }
+
+  *#read(part: number): Work<void> {
+    const { copy } = this;
+    const { calls, signal, pen } = copy.request;
+    const end = part * PART_BYTES + copy.partBytes(part);
+    for (let offset = part * PART_BYTES; offset < end;) {
+      signal.throwIfAborted();
+      const wanted = Math.min(PIECE_BYTES, end - offset);
+      const path = pen.tree.pathOf(pen.directory, pen.name);
+      const length = succeeded(yield calls.pread(copy.target, this.#piece, wanted, offset), "read", path);
+      if (length === 0) throw new Error(`'${path}' became shorter while it was written`);
+      this.#hash.update(this.#piece.subarray(0, length));
+      offset += length;
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// All subjects with all faults, for the test that tries a sample and the task that tries them all.
+import { type Report, type Sample, type Subject, tryFaults } from "./harness.ts";
+import { Judge } from "./judge.ts";
+import { RemovalSubject } from "./removal.ts";
+import { transferSubjects } from "./transfers.ts";
+
+/** Tries faults at every so-manieth call of each subject in both forms; `report` gets each result when it is there. */
+export async function tryAllFaults(every: Sample["every"], report: (report: Report) => void): Promise<void> {
+  // In memory where that is possible: what is tried are calls, not disks.
+  const memory = await Deno.stat("/dev/shm").then(() => ({ dir: "/dev/shm" }), () => ({}));
+  const directory = await Deno.makeTempDir({ ...memory, prefix: "euler-files-faults-" });
+  await using judge = new Judge();
+  try {
+    const subjects: Subject[] = [
+      ...await transferSubjects(judge, directory),
+      await RemovalSubject.make(judge, `${directory}/removal`),
+    ];
+    for (const subject of subjects) {
+      for (const form of ["as measured", "waiting"] as const) report(await tryFaults(subject, { form, every }));
+    }
+  } finally {
+    await judge.remove(directory);
+  }
+}

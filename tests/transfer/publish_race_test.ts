@@ -1,0 +1,71 @@
+// Another program writes at the receiver in the last moment before a file gets its name there.
+import assert from "node:assert/strict";
+import { EINVAL, EPERM } from "../../src/posix/errno.ts";
+import { RENAME_NOREPLACE } from "../../src/posix/libc.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import type { Call, Fault } from "../support/faulty_calls.ts";
+import { makeScene } from "./intents.ts";
+import { shell, systemCalling, testTrees } from "./trees.ts";
+
+const SCRIPTS = {
+  old: "mkdir d; echo v1 >d/f",
+  changes: "echo new >d/new; ln -s new d/link; mkfifo d/fifo; echo v2 >d/f",
+};
+
+/** What a file system knows of renameat2(2) and linkat(2). */
+const FILE_SYSTEMS: Readonly<Record<string, (call: Call) => Fault | undefined>> = {
+  "RENAME_NOREPLACE": () => undefined,
+  "links only": (call) => isRenameNew(call) ? { errno: EINVAL } : undefined,
+  "neither": (call) => {
+    if (call.name === "linkat") return { errno: EPERM };
+    return isRenameNew(call) ? { errno: EINVAL } : undefined;
+  },
+};
+
+function isRenameNew({ name, args }: Call): boolean {
+  return name === "renameat2" && args[4] === RENAME_NOREPLACE;
+}
+
+for (const intent of ["stage-update", "push"] as const) {
+  for (const [knows, refuse] of Object.entries(FILE_SYSTEMS)) {
+    testTrees(`${intent}, ${knows}: a new name that another program takes first keeps its file`, async () => {
+      await using scene = await makeScene(intent, SCRIPTS);
+      // With neither, the last look comes after the refused link.
+      const isLast = (call: Call) =>
+        call.name === (knows === "RENAME_NOREPLACE" ? "renameat2" : "linkat") &&
+        call.newPath.startsWith(`${scene.to}/d/`);
+      const { system } = systemCalling((call) => {
+        const name = call.names.at(-1);
+        if (isLast(call) && name !== "f") Deno.writeTextFileSync(`${scene.to}/d/${name}`, "theirs\n");
+        return refuse(call);
+      });
+      const outcome = await transferTree(scene.request, system);
+      const kept = outcome.kept.map(({ path, reason }) => `${path}: ${reason}`).toSorted();
+      assert.deepEqual(kept, ["d/fifo", "d/link", "d/new"].map((path) => `${path}: changed there`));
+      assert.equal(await shell("cat fifo link new f", `${scene.to}/d`), "theirs\ntheirs\ntheirs\nv2\n");
+      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+    });
+
+    testTrees(`${intent}, ${knows}: names that are free are given`, async () => {
+      await using scene = await makeScene(intent, SCRIPTS);
+      const { system } = systemCalling(refuse);
+      const outcome = await transferTree(scene.request, system);
+      assert.deepEqual([outcome.status, outcome.kept], ["complete", []]);
+      assert.equal(await shell("cat new link f; stat -c %F fifo", `${scene.to}/d`), "new\nnew\nv2\nfifo\n");
+      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+    });
+  }
+
+  testTrees(`${intent}: a file that another program changes before the last look is not replaced`, async () => {
+    await using scene = await makeScene(intent, SCRIPTS);
+    let looks = 0;
+    const { system } = systemCalling((call) => {
+      // The walk looks at it once, publishing once more.
+      if (call.name !== "statx" || call.path !== `${scene.to}/d/f` || ++looks < 2) return;
+      Deno.writeTextFileSync(`${scene.to}/d/f`, "theirs, longer\n");
+    });
+    const outcome = await transferTree(scene.request, system);
+    assert.deepEqual(outcome.kept, [{ path: "d/f", reason: "changed there" }]);
+    assert.equal(await shell("cat f", `${scene.to}/d`), "theirs, longer\n");
+  });
+}
