@@ -174,3 +174,23 @@ testLinks(
     assert.equal(await shell("stat -c %h a b d/c", target), "3\n3\n3\n");
   },
 );
+
+testLinks(
+  "many files behind links are copied by Workers as well",
+  `mkdir -p source other; python3 -c '
+import os
+for d in range(40):
+    os.makedirs(f"other/d{d}/e")
+    for n in range(60): open(f"other/d{d}/e/{n}", "w").write("x" * n)
+    os.symlink(f"../other/d{d}", f"source/d{d}")
+    os.symlink("e/1", f"other/d{d}/near")'`,
+  async ({ root, target, request, update }) => {
+    const links = "follow-outside";
+    const outcome = await transferTree(request({ links }), testSystem());
+    assert.deepEqual([outcome.status, outcome.missing, outcome.filesTransferred], ["complete", [], 2440]);
+    await oracle(root, "--copy-unsafe-links");
+    assert.equal(await differences(`${root}/oracle`, target), "");
+    const again = await transferTree(update({ links, baseline: outcome.manifest }), testSystem());
+    assert.deepEqual([again.filesTransferred, again.recordChanged], [0, false]);
+  },
+);
