@@ -4,12 +4,15 @@ import { dirname } from "node:path/posix";
 import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { listSome, printable } from "../format.ts";
-import { isUtf8Name } from "../posix/file_names.ts";
+import { waitingCalls } from "../posix/calls.ts";
+import { syncFileSystem } from "../posix/durable.ts";
+import { Tree } from "../posix/tree.ts";
+import { run } from "../posix/work.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { parseTemporaryName } from "../system/temporary_name.ts";
-import { syncFileSystem } from "../tools/sync.ts";
 import { compareTrees } from "../transfer/compare.ts";
+import { entryAt } from "../transfer/publish.ts";
 import {
   carryOut,
   planTransfer,
@@ -64,7 +67,7 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     const { last, ...copied } = await copyUntilSame(plan, copy, tools);
     const rewritten = await rewrite(plan, last, journal);
     if (plan.place.kind !== "variable") await removeLeases(move.to);
-    await syncFileSystem(move.to, tools.system);
+    await syncFileSystem(move.to, tools.system.calls?.("waiting"));
     return { journal: rewritten, copied: { ...copied, seconds: (performance.now() - started) / 1000 } };
   } catch (error) {
     if (error instanceof Interrupted) {
@@ -136,6 +139,8 @@ function warnOfExtra({ what, to }: Move, extra: readonly string[], report: Repor
  */
 async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Promise<string[]> {
   const others: string[] = [];
+  const calls = waitingCalls();
+  const [source, copy] = [new Tree(from, calls), new Tree(to, calls)];
   for (const path of extra) {
     const slash = path.lastIndexOf("/") + 1;
     const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(path.slice(slash))?.[1];
@@ -143,17 +148,18 @@ async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Pr
       await removeInPlace(`${to}/${path}`);
       continue;
     }
-    const written = `${from}/${path.slice(0, slash)}`;
-    const isLeftover = name !== undefined && isUtf8Name(path) && await isFile(`${to}/${path}`) &&
-      (await isFile(written + name) || await isFile(`${written}.${name}`));
-    if (isLeftover) await Deno.remove(`${to}/${path}`);
+    const directory = path.slice(0, Math.max(0, slash - 1));
+    const isLeftover = name !== undefined && await isFile(copy, directory, path.slice(slash)) &&
+      (await isFile(source, directory, name) || await isFile(source, directory, `.${name}`));
+    if (isLeftover) await removeInPlace(`${to}/${path}`);
     else others.push(path);
   }
+  for (const tree of [source, copy]) tree.close();
   return others;
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then((info) => info.isFile, () => false);
+async function isFile(tree: Tree, directory: string, name: string): Promise<boolean> {
+  return (await run(entryAt(tree, directory, name)))?.type === "file";
 }
 
 function tell(subject: string, progress: TransferProgress, report: Report): void {

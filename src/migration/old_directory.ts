@@ -3,9 +3,10 @@ import { knownError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
-import { findRsync, probeRsync } from "../tools/rsync.ts";
-import { listRsyncDifferences } from "../tools/rsync_compare.ts";
 import { compareTrees } from "../transfer/compare.ts";
+import { sameTime } from "../transfer/entry.ts";
+import { prepareJobRunner } from "../transfer/job_runner.ts";
+import { lookAtPaths } from "../transfer/listing.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
 
@@ -74,7 +75,7 @@ function writtenAgain({ from, to }: Journal): OldDirectoryWarning {
 /** Why the old directory must not be deleted, or undefined where the new one has all of it. */
 async function findChanges(journal: Journal, system: System): Promise<string | undefined> {
   try {
-    const changed = [...await listDifferences(journal, system), ...await listLateRewrites(journal)];
+    const changed = [...await listDifferences(journal, system), ...await listLateRewrites(journal, system)];
     return changed.length === 0 ? undefined : `it changed while it was moved: ${listSome(changed)}`;
   } catch (error) {
     const known = knownError("it cannot be compared", error);
@@ -84,27 +85,22 @@ async function findChanges(journal: Journal, system: System): Promise<string | u
 }
 
 async function listDifferences({ aside, to, rewritten, field }: Journal, system: System): Promise<string[]> {
-  const own = (await compareTrees(aside, to, system)).differences
+  const differences = (await compareTrees(aside, to, system)).differences
     .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
-  const program = findRsync(system);
-  // Ours is the finer one, and rsync's shares no code with what copied.
-  const others = program === undefined
-    ? []
-    : await listRsyncDifferences({ from: aside, to }, await probeRsync(program, system), system);
   const expected = new Set(rewritten);
-  return [...new Set([...own, ...others])].filter((name) =>
-    !expected.has(name) && !(field !== "source" && isLockFile(name))
-  );
+  return differences.filter((name) => !expected.has(name) && !(field !== "source" && isLockFile(name)));
 }
 
 /** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */
-async function listLateRewrites({ aside, to, rewritten }: Journal): Promise<string[]> {
-  const late: string[] = [];
-  for (const path of rewritten) {
-    const [old, copy] = await Promise.all([aside, to].map((root) => Deno.lstat(`${root}/${path}`)));
-    if (old?.isFile && old.mtime?.getTime() !== copy?.mtime?.getTime()) late.push(path);
-  }
-  return late;
+async function listLateRewrites({ aside, to, rewritten }: Journal, system: System): Promise<string[]> {
+  await using runner = await prepareJobRunner({ roots: [aside, to] }, system);
+  const [old, copies] = await Promise.all([aside, to].map((root) => lookAtPaths(root, rewritten, runner)));
+  return rewritten.filter((path) => {
+    const [before, copy] = [old!.get(path), copies!.get(path)];
+    if (before?.type !== "file") return false;
+    // Copies that an earlier version rewrote have the time in milliseconds.
+    return copy === undefined || !sameTime(before, copy, "milliseconds");
+  });
 }
 
 async function removeAside(aside: string, system: System): Promise<OldDirectoryOutcome> {

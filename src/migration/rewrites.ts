@@ -2,7 +2,7 @@
 // with an absolute path that lead back into the directory (older uv caches are full of them).
 import { joinPath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
-import { isUtf8Name, joinName } from "../posix/file_names.ts";
+import { joinName } from "../posix/file_names.ts";
 import type { TransferPlan } from "../transfer/transfer.ts";
 import { applyRelocation, type Change, planRelocation } from "../venv/relocate.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -32,7 +32,7 @@ export function planLinkRewrites(plan: TransferPlan, roots: readonly string[], t
   for (const { directory, records } of plan.directories) {
     for (const [name, { type, linkTarget }] of records) {
       const path = joinName(directory, name);
-      if (type !== "link" || !isUtf8Name(path) || !isUtf8Name(linkTarget)) continue;
+      if (type !== "link") continue;
       const root = roots.find((root) => linkTarget === root || linkTarget.startsWith(`${root}/`));
       if (root !== undefined) changes.push({ kind: "link", path, leadsTo: to + linkTarget.slice(root.length) });
     }

@@ -1,6 +1,10 @@
 // An environment that stands, or shall stand, somewhere else than its files say: finds those files and rewrites them.
 import { CliError, messageOf } from "../errors.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { waitingCalls } from "../posix/calls.ts";
+import { kindsIn, readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
+import type { FileKind } from "../posix/status.ts";
+import { run } from "../posix/work.ts";
+import { readTextFileIfThere } from "../system/atomic_file.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import { activatedPaths, asBytes, fromBytes, launcherRoot, replacePaths, rewriteLauncher } from "./relocation_text.ts";
 import { parsePyvenvCfg, sitePackages } from "./venv.ts";
@@ -11,9 +15,10 @@ export type Change =
     readonly kind: "file";
     /** Relative to the environment. */
     readonly path: string;
-    readonly content: Uint8Array;
+    readonly content: Uint8Array<ArrayBuffer>;
     readonly mode: number;
-    readonly modifiedAt: Date;
+    readonly mtimeSeconds: number;
+    readonly mtimeNanoseconds: number;
   }
   | { readonly kind: "link"; readonly path: string; readonly leadsTo: string };
 
@@ -85,40 +90,38 @@ export async function writeChanges(changes: readonly Change[], directory: string
 }
 
 async function applyChange(change: Change, path: string): Promise<void> {
-  if (change.kind === "file") {
-    await writeFileAtomically({ path, content: change.content, mode: change.mode, durability: "fast" });
-    await Deno.utime(path, change.modifiedAt, change.modifiedAt);
-    return;
-  }
   const temporary = temporaryBeside(path, "write");
-  await Deno.symlink(change.leadsTo, temporary);
-  await Deno.rename(temporary, path).catch(async (error) => {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  });
+  const calls = waitingCalls();
+  await run(
+    change.kind === "file"
+      ? replaceFile(calls, path, temporary, change)
+      : replaceLink(calls, path, temporary, change.leadsTo),
+  );
 }
 
 interface OwnFile {
   readonly path: string;
   readonly content: string;
   readonly mode: number;
-  readonly modifiedAt: Date;
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
 }
 
 function fileChange(file: OwnFile, content: string): Change {
   const bytes = Uint8Array.from(content, (character) => character.charCodeAt(0));
-  return { kind: "file", path: file.path, content: bytes, mode: file.mode, modifiedAt: file.modifiedAt };
+  return { ...file, kind: "file", content: bytes };
 }
 
 /** The text of a regular file inside the environment; undefined for links, programs and what is too large for a script. */
 async function readOwnFile(root: string, path: string): Promise<OwnFile | undefined> {
-  const info = await Deno.lstat(`${root}/${path}`).catch(() => undefined);
-  if (info === undefined || !info.isFile || info.size > LARGEST_SCRIPT_BYTES) return undefined;
-  const bytes = await Deno.readFile(`${root}/${path}`);
+  const file = await run(readSmallFile(waitingCalls(), `${root}/${path}`, LARGEST_SCRIPT_BYTES));
+  if (file === undefined) return undefined;
+  const { content: bytes, status } = file;
   if (bytes[0] === 0x7f && bytes[1] === 0x45) return undefined; // ELF
   let content = "";
   for (let i = 0; i < bytes.length; i += 8192) content += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return { path, content, mode: (info.mode ?? 0o600) & 0o7777, modifiedAt: info.mtime ?? new Date(0) };
+  const { mode, mtimeSeconds, mtimeNanoseconds } = status;
+  return { path, content, mode, mtimeSeconds, mtimeNanoseconds };
 }
 
 async function readOwnFiles(root: string, paths: readonly string[]): Promise<OwnFile[]> {
@@ -132,20 +135,18 @@ async function readOwnFiles(root: string, paths: readonly string[]): Promise<Own
 
 async function readScripts(root: string): Promise<OwnFile[]> {
   // A `bin` that is a link belongs to somebody else.
-  if (!(await Deno.lstat(`${root}/bin`).catch(() => undefined))?.isDirectory) return [];
-  const names = (await Array.fromAsync(Deno.readDir(`${root}/bin`))).filter((entry) => entry.isFile);
-  return await readOwnFiles(root, names.map((entry) => `bin/${entry.name}`).sort());
+  if ((await kindsOf(root)).get("bin") !== "d") return [];
+  const names = [...await kindsOf(`${root}/bin`)].filter(([, kind]) => kind === "f").map(([name]) => name);
+  return await readOwnFiles(root, names.map((name) => `bin/${name}`).sort());
 }
 
 /** The files that installers put into `bin`, from every RECORD: their launchers start this environment's Python, whatever they say. */
 async function installedScripts(root: string): Promise<Set<string>> {
   const names = new Set<string>();
   for (const site of await sitePackages({ path: root })) {
-    const directories = (await Array.fromAsync(Deno.readDir(site))).filter((entry) =>
-      entry.name.endsWith(".dist-info")
-    );
+    const directories = [...(await kindsOf(site)).keys()].filter((name) => name.endsWith(".dist-info"));
     const records = await Promise.all(
-      directories.map((entry) => readTextFileIfThere(`${site}/${entry.name}/RECORD`).catch(() => undefined)),
+      directories.map((name) => readTextFileIfThere(`${site}/${name}/RECORD`).catch(() => undefined)),
     );
     for (const record of records) {
       for (const match of (record ?? "").matchAll(/^"?(?:\.\.\/)+(bin\/[^\n,"/]+)/gm)) names.add(match[1]!);
@@ -204,13 +205,12 @@ async function readDataFiles(root: string): Promise<OwnFile[]> {
   const paths = ["pyvenv.cfg"];
   for (const site of await sitePackages({ path: root })) {
     const below = site.slice(root.length + 1);
-    for await (const entry of Deno.readDir(site)) {
-      if (/\.(pth|egg-link)$/.test(entry.name) || /^__editable__.*\.py$/.test(entry.name)) {
-        paths.push(`${below}/${entry.name}`);
-      } else if (entry.name.endsWith(".dist-info")) paths.push(`${below}/${entry.name}/direct_url.json`);
+    for (const name of (await kindsOf(site)).keys()) {
+      if (/\.(pth|egg-link)$/.test(name) || /^__editable__.*\.py$/.test(name)) paths.push(`${below}/${name}`);
+      else if (name.endsWith(".dist-info")) paths.push(`${below}/${name}/direct_url.json`);
     }
   }
-  for (const kernel of await namesIn(`${root}/share/jupyter/kernels`)) {
+  for (const kernel of (await kindsOf(`${root}/share/jupyter/kernels`)).keys()) {
     paths.push(`share/jupyter/kernels/${kernel}/kernel.json`);
   }
   return await readOwnFiles(root, paths);
@@ -218,8 +218,8 @@ async function readDataFiles(root: string): Promise<OwnFile[]> {
 
 async function movedLinks(root: string, former: readonly string[], newRoot: string): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const path of ["lib64", ...(await namesIn(`${root}/bin`)).map((name) => `bin/${name}`)]) {
-    const leadsTo = await Deno.readLink(`${root}/${path}`).catch(() => undefined);
+  for (const path of ["lib64", ...[...(await kindsOf(`${root}/bin`)).keys()].map((name) => `bin/${name}`)]) {
+    const leadsTo = await run(readLinkText(waitingCalls(), `${root}/${path}`));
     if (leadsTo === undefined || !leadsTo.startsWith("/")) continue;
     const old = former.find((one) => leadsTo.startsWith(`${one}/`));
     if (old !== undefined) changes.push({ kind: "link", path, leadsTo: newRoot + leadsTo.slice(old.length) });
@@ -229,20 +229,16 @@ async function movedLinks(root: string, former: readonly string[], newRoot: stri
 
 async function innerEnvironments(root: string): Promise<string[]> {
   const inner: string[] = [];
-  for (const name of await namesIn(root)) {
+  for (const [name, kind] of await kindsOf(root)) {
     if (["bin", "lib", "lib64", "include", "share"].includes(name)) continue;
-    const own = await Deno.lstat(`${root}/${name}`);
-    if (own.isDirectory && await Deno.stat(`${root}/${name}/pyvenv.cfg`).then(() => true, () => false)) {
+    if (kind === "d" && await Deno.stat(`${root}/${name}/pyvenv.cfg`).then(() => true, () => false)) {
       inner.push(name);
     }
   }
   return inner.sort();
 }
 
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return (await Array.fromAsync(Deno.readDir(directory))).map((entry) => entry.name);
-  } catch {
-    return [];
-  }
+/** The names in a directory with their kinds; none where it can't be read. */
+function kindsOf(directory: string): Promise<Map<string, FileKind>> {
+  return run(kindsIn(waitingCalls(), directory));
 }

@@ -358,3 +358,17 @@ Deno.test("after a migration the copy on scratch is compared with the new place,
   const names = await Array.fromAsync(Deno.readDir(world.path("scratch/.cache/euler-files")), ({ name }) => name);
   assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
 });
+
+Deno.test("a link whose name is not UTF-8 leads into the new place as every other", async () => {
+  const world = await makeCacheWorld();
+  await using _ = world;
+  const source = world.path("home/hf");
+  const script = `ln -s '${source}/models' "$(printf '${source}/odd\\377')"`;
+  assert.equal((await new Deno.Command("bash", { args: ["-c", script] }).output()).code, 0);
+  await world.handOver();
+  const run = await world.run(["migrate", "HF_HOME", "--to", world.path("new"), "-y", "--json"]);
+  assert.equal(run.json().deleted_old, true, run.stderr);
+  const read = await new Deno.Command("bash", { args: ["-c", `readlink "$(printf '${world.path("new")}/odd\\377')"`] })
+    .output();
+  assert.equal(new TextDecoder().decode(read.stdout).trim(), world.path("new/models"));
+});

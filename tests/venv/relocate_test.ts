@@ -4,6 +4,7 @@ import { readVenv } from "../../src/venv/venv.ts";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { testUnless } from "../support/needs.ts";
 import { readTree, writeTree } from "../support/tree.ts";
+import "../support/libc.ts";
 import { UV, UV_REASON } from "../support/uv.ts";
 
 /** A directory for one test, gone at its end. */

@@ -1,0 +1,117 @@
+// Small files and links as a whole, by their path: read without following a link or waiting for a FIFO, replaced in one step.
+import type { Calls } from "./calls.ts";
+import { EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, succeeded, SystemCallError } from "./errno.ts";
+import { decodeName } from "./file_names.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  STATX_ASKED,
+} from "./libc.ts";
+import { listKinds } from "./list.ts";
+import { type FileKind, type FileStatus, readStatus, STATUS_BYTES, timesOf } from "./status.ts";
+import { cString, EMPTY_NAME, Tree } from "./tree.ts";
+import type { Work } from "./work.ts";
+
+/** A small file. */
+export interface SmallFile {
+  readonly content: Uint8Array<ArrayBuffer>;
+  readonly status: FileStatus;
+}
+
+/** Reads a regular file of at most so many bytes; undefined for anything else and where there is none. Throws a SystemCallError. */
+export function* readSmallFile(calls: Calls, path: string, mostBytes: number): Work<SmallFile | undefined> {
+  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  const file = yield calls.openat(AT_FDCWD, cString(path), flags, 0);
+  if ([-ENOENT, -ENOTDIR, -ELOOP, -EISDIR, -ENXIO].includes(file)) return undefined;
+  succeeded(file, "open", path);
+  try {
+    const bytes = new Uint8Array(STATUS_BYTES);
+    succeeded(yield calls.statx(file, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", path);
+    const status = readStatus(bytes);
+    if (status.kind !== "f" || status.sizeBytes > mostBytes) return undefined;
+    const content = new Uint8Array(status.sizeBytes);
+    let length = 0;
+    while (length < content.length) {
+      const piece = content.subarray(length);
+      const read = succeeded(yield calls.pread(file, piece, piece.length, length), "read", path);
+      if (read === 0) break;
+      length += read;
+    }
+    return { content: content.subarray(0, length), status };
+  } finally {
+    calls.closeHandle(file);
+  }
+}
+
+/** What a file is replaced by. */
+export interface NewFile extends Pick<FileStatus, "mode" | "mtimeSeconds" | "mtimeNanoseconds"> {
+  readonly content: Uint8Array<ArrayBuffer>;
+}
+
+/** Replaces a file by a rename of `temporary`, a name beside it. Throws a SystemCallError; nothing has changed then. */
+export function* replaceFile(calls: Calls, path: string, temporary: string, file: NewFile): Work<void> {
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const opened = succeeded(yield calls.openat(AT_FDCWD, cString(temporary), flags, 0o600), "create", temporary);
+  let isOpen = true;
+  try {
+    for (let written = 0; written < file.content.length;) {
+      const piece = file.content.subarray(written);
+      written += succeeded(yield calls.pwrite(opened, piece, piece.length, written), "write", temporary);
+    }
+    succeeded(yield calls.fchmod(opened, file.mode), "chmod", temporary);
+    succeeded(yield calls.futimens(opened, timesOf(file.mtimeSeconds, file.mtimeNanoseconds)), "utimens", temporary);
+    isOpen = false;
+    succeeded(yield calls.close(opened), "close", temporary);
+    yield* renameOver(calls, temporary, path);
+  } catch (error) {
+    if (isOpen) calls.closeHandle(opened);
+    yield calls.unlinkat(AT_FDCWD, cString(temporary), 0);
+    throw error;
+  }
+}
+
+/** Makes a link or replaces what has its path, by a rename of `temporary`. Throws a SystemCallError; nothing has changed then. */
+export function* replaceLink(calls: Calls, path: string, temporary: string, target: string): Work<void> {
+  succeeded(yield calls.symlinkat(cString(target), AT_FDCWD, cString(temporary)), "symlink", temporary);
+  try {
+    yield* renameOver(calls, temporary, path);
+  } catch (error) {
+    yield calls.unlinkat(AT_FDCWD, cString(temporary), 0);
+    throw error;
+  }
+}
+
+function* renameOver(calls: Calls, from: string, to: string): Work<void> {
+  succeeded(yield calls.renameat2(AT_FDCWD, cString(from), AT_FDCWD, cString(to), 0), "rename", to);
+}
+
+/** The text of a link; undefined where there is none. Throws a SystemCallError for anything but that. */
+export function* readLinkText(calls: Calls, path: string): Work<string | undefined> {
+  const bytes = new Uint8Array(4096);
+  const length = yield calls.readlinkat(AT_FDCWD, cString(path), bytes);
+  // EINVAL says that the name is no link.
+  if ([-ENOENT, -ENOTDIR, -EINVAL].includes(length)) return undefined;
+  succeeded(length, "readlink", path);
+  return decodeName(bytes.subarray(0, length));
+}
+
+/** The names in a directory with their kinds, links not followed; none where it can't be read. */
+export function* kindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
+  const kinds = new Map<string, FileKind>();
+  const tree = new Tree(directory, calls);
+  try {
+    yield* listKinds(tree, "", (name, kind) => kinds.set(name, kind));
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+  } finally {
+    tree.close();
+  }
+  return kinds;
+}
