@@ -92,16 +92,21 @@ export function withPaths(selection: Selection, paths: Iterable<string>): Select
   return { roleOf, includes, deleteExcluded: selection.deleteExcluded, id: selection.id, data };
 }
 
-function parentsOf(path: string): string[] {
+/** The directories above a path, the topmost first. */
+export function parentsOf(path: string): string[] {
   const parts = path.split("/");
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
-/** The path, relative to the root, that a relative link leads to by its text; undefined where that is outside or the root. */
-export function linkDestination(linkPath: string, target: string): string | undefined {
-  if (target.startsWith("/")) return undefined;
-  const parts = linkPath.split("/").slice(0, -1);
-  for (const part of target.split("/")) {
+/**
+ * The path, relative to the root, that a link leads to by its text; undefined where that is outside or the root. `shown` is the
+ * root as absolute links name it.
+ */
+export function linkDestination(linkPath: string, target: string, shown?: string): string | undefined {
+  const isAbsolute = target.startsWith("/");
+  if (isAbsolute && (shown === undefined || !target.startsWith(`${shown}/`))) return undefined;
+  const parts = isAbsolute ? [] : linkPath.split("/").slice(0, -1);
+  for (const part of (isAbsolute ? target.slice(shown!.length) : target).split("/")) {
     if (part === "..") {
       if (parts.pop() === undefined) return undefined;
     } else if (part !== "" && part !== ".") parts.push(part);

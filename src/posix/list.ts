@@ -128,8 +128,16 @@ export interface ReadLink {
 /** Gets a name with its status: `statuses` holds it from `start` on, and is used again afterwards. */
 export type OnStatus = (name: string, statuses: DataView, start: number, link?: ReadLink) => void;
 
-/** Lists a directory with the status of each name; a name that vanishes meanwhile is left out. Throws a SystemCallError. */
-export function* listDirectory(tree: Tree, directory: string, onStatus: OnStatus): Work<void> {
+/**
+ * Lists a directory with the status of each name; a name that vanishes meanwhile is left out. Links are followed where the tree
+ * does, but for names that `mayFollow` refuses. Throws a SystemCallError.
+ */
+export function* listDirectory(
+  tree: Tree,
+  directory: string,
+  onStatus: OnStatus,
+  mayFollow: (name: string) => boolean = () => true,
+): Work<void> {
   const { calls } = tree;
   const atOnce = calls.form === "plain" ? 1 : STATUSES_AT_ONCE;
   const statuses = new Uint8Array(atOnce * STATUS_BYTES);
@@ -159,7 +167,7 @@ export function* listDirectory(tree: Tree, directory: string, onStatus: OnStatus
         }
         const target = yield* readTarget(tree, directory, handle, bytes[index]!);
         if (target === undefined) continue;
-        const followed = tree.follows(directory, target)
+        const followed = tree.follows(directory, target) && mayFollow(name)
           ? yield* followLink(tree, directory, { handle, name: bytes[index]! })
           : undefined;
         if (followed !== undefined) slots[index - first]!.set(followed);
@@ -176,7 +184,8 @@ function* followLink(
   { handle, name }: { readonly handle: number; readonly name: Bytes },
 ): Work<Bytes | undefined> {
   const bytes = new Uint8Array(STATUS_BYTES);
-  const answer = yield tree.calls.statx(handle, name, AT_NO_AUTOMOUNT, STATX_ASKED, bytes);
+  // Without AT_NO_AUTOMOUNT: what it leads to is mounted if it has to be, and not taken for an empty directory.
+  const answer = yield tree.calls.statx(handle, name, 0, STATX_ASKED, bytes);
   // It leads nowhere, in a circle, or where we may not look.
   if (answer < 0) return undefined;
   return (yield* isFollowable(tree, directory, readStatus(bytes))) ? bytes : undefined;

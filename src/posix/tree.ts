@@ -80,7 +80,8 @@ export class Tree {
     const length = yield calls.readlinkat(handle, cString(name), target);
     const isLink = length >= 0;
     if (!isLink || !this.follows(parent, this.shownTarget(decodeName(target.subarray(0, length))))) return opened;
-    const followed = yield calls.openat(handle, cString(name), DIRECTORY_FLAGS, 0);
+    // With O_PATH only what is not the end of a path is mounted by an automounter (open(2)).
+    const followed = yield calls.openat(handle, cString(`${name}/.`), DIRECTORY_FLAGS, 0);
     if (followed >= 0) this.#followed.add(below);
     return followed;
   }

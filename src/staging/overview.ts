@@ -3,6 +3,8 @@ import { CliError } from "../errors.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
+import type { LinkSettings } from "../transfer/link_maps.ts";
+import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findPurged } from "../transfer/purge.ts";
@@ -15,7 +17,7 @@ import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
 import { freshnessOf } from "./stage.ts";
 import { findUnfinished, type Unfinished } from "./unfinished.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
 /**
  * The sizes of all files that take part, and where that is from: recorded at the last transfer, or measured now. `unknown`:
@@ -148,6 +150,11 @@ function recordedTarget(facts: VariableFacts, marker: Marker | undefined): numbe
   return facts.target.state === "directory" && marker?.target_inode === facts.target.inode ? marker?.bytes : undefined;
 }
 
+function linkSettings({ variable, settings }: OverviewRequest): LinkSettings {
+  const { source, target } = variable;
+  return { linkRoots: { source, target }, links: linksOf(variable, settings) };
+}
+
 interface Sized {
   readonly path: string;
   readonly state: "directory" | "missing" | "unusable";
@@ -164,7 +171,11 @@ async function sizeOf(
   if (recorded !== undefined && request.sizes === "recorded") return { from: "recorded", sizeBytes: recorded };
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(request.boundSeconds * 1000)]);
   try {
-    const { sizeBytes, allocatedBytes, unreadable } = await measureTree({ root: path, selection }, {
+    const { sizeBytes, allocatedBytes, unreadable } = await measureTree({
+      root: path,
+      selection,
+      links: linkSettings(request),
+    }, {
       ...system,
       signal,
     });
@@ -185,7 +196,7 @@ async function sizeOf(
 async function purgedFiles(
   facts: VariableFacts,
   selection: Selection | undefined,
-  { variable: { name, target }, settings }: OverviewRequest,
+  { variable: { name, source, target }, settings }: OverviewRequest,
   signal: AbortSignal,
   system: System,
 ): Promise<readonly string[]> {
@@ -194,8 +205,10 @@ async function purgedFiles(
   if (manifest === undefined) return [];
   try {
     const purged = await findPurged(manifest, target, { ...system, signal });
+    if (selection === undefined || purged.length === 0) return purged;
     // What was staged before it was excluded is in the record, and not missed.
-    return selection === undefined ? purged : purged.filter((path) => takesPart(selection, path, "other"));
+    const taking = await selectLinkedRecorded(manifest, source, selection);
+    return purged.filter((path) => takesPart(taking, path, "other"));
   } catch (error) {
     system.signal.throwIfAborted();
     // A million names can't be looked through while somebody waits; the next sync does it.

@@ -1,23 +1,91 @@
 // Adds to a selection what selected links lead to: a model is selected by its snapshot, and Hugging Face keeps its files beside
 // that, shared between repositories.
-import { linkDestination, type Selection, withPaths } from "../filter/selection.ts";
+import { linkDestination, parentsOf, type Selection, withPaths } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
+import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { listDirectories } from "./listing.ts";
+import { listDirectories, lookAtPaths } from "./listing.ts";
+import type { Manifest } from "./manifest.ts";
 
 /** Directories that one job lists. */
 const DIRECTORIES_AT_ONCE = 128;
 
+/** A path that passes through more links than this leads nowhere (MAXSYMLINKS of Linux). */
+const MOST_LINKS = 40;
+
+/** A tree to find links in. */
+interface LinkedTree {
+  /** The root as absolute links name it. */
+  readonly shown: string | undefined;
+  /** The names in directories, as far as they can be read. */
+  list(directories: readonly string[]): Promise<ReadonlyMap<string, readonly NamedLink[]>>;
+  /** Where those of the paths lead that are links. */
+  linksAt(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}
+
+type NamedLink = Pick<Entry, "name" | "type" | "linkTarget">;
+
 /**
- * The selection with all that its links lead to inside of `root`. Only where it names what takes part: what a user excluded by
+ * The selection with all that its links lead to inside of the tree. Only where it names what takes part: what a user excluded by
  * name stays excluded. A directory that can't be read is left to the transfer, which names it.
  */
-export async function selectLinked(root: string, selection: Selection, runner: JobRunner): Promise<Selection> {
+export async function selectLinked(
+  { root, shown }: { readonly root: string; readonly shown: string | undefined },
+  selection: Selection,
+  runner: JobRunner,
+): Promise<Selection> {
+  const tree: LinkedTree = {
+    shown,
+    async list(directories) {
+      const { entries } = await listDirectories({ root, facts: "full" }, directories, runner);
+      const read = [...entries].flatMap(([directory, listing]) =>
+        "unreadable" in listing ? [] : [[directory, listing.entries] as const]
+      );
+      return new Map(read);
+    },
+    async linksAt(paths) {
+      const there = await lookAtPaths(root, paths, runner);
+      const links = [...there].filter(([, { type }]) => type === "link");
+      return new Map(links.map(([path, { linkTarget }]) => [path, linkTarget]));
+    },
+  };
+  return await withDestinations(tree, selection);
+}
+
+/** The same by what a manifest records. */
+export async function selectLinkedRecorded(
+  manifest: Manifest,
+  shown: string | undefined,
+  selection: Selection,
+): Promise<Selection> {
+  const tree: LinkedTree = {
+    shown,
+    list: (directories) =>
+      Promise.resolve(
+        new Map(directories.map((directory) =>
+          [directory, [...manifest.entriesOf(directory) ?? []].map(([name, state]) => ({ ...state, name }))] as const
+        )),
+      ),
+    linksAt: (paths) =>
+      Promise.resolve(
+        new Map(paths.flatMap((path) => {
+          const cut = path.lastIndexOf("/");
+          const state = manifest.entriesOf(path.slice(0, Math.max(0, cut)))?.get(path.slice(cut + 1));
+          return state?.type === "link" ? [[path, state.linkTarget] as const] : [];
+        })),
+      ),
+  };
+  return await withDestinations(tree, selection);
+}
+
+async function withDestinations(tree: LinkedTree, selection: Selection): Promise<Selection> {
   if (selection.roleOf("", "directory") === "selected") return selection;
   const added = new Set<string>();
+  const directoryLinks: DirectoryLinks = new Map();
   for (let current = selection;;) {
-    const found = await findDestinations(root, current, runner);
-    const fresh = found.filter((path) => !added.has(path));
+    const destinations = await findDestinations(tree, current);
+    const found = await passDirectoryLinks(destinations, directoryLinks, tree);
+    const fresh = found.filter((path) => !added.has(path) && !isSelected(current, path));
     if (fresh.length === 0) return current;
     for (const path of fresh) added.add(path);
     // What lies behind a link may hold links itself.
@@ -26,22 +94,20 @@ export async function selectLinked(root: string, selection: Selection, runner: J
 }
 
 /** Where links that take part lead, as far as that is in the tree and does not take part yet. */
-async function findDestinations(root: string, selection: Selection, runner: JobRunner): Promise<string[]> {
+async function findDestinations({ shown, list }: LinkedTree, selection: Selection): Promise<string[]> {
   const found: string[] = [];
   let level = [""];
   while (level.length > 0) {
     const next: string[] = [];
     for (let start = 0; start < level.length; start += DIRECTORIES_AT_ONCE) {
       const part = level.slice(start, start + DIRECTORIES_AT_ONCE);
-      const { entries } = await listDirectories({ root, facts: "full" }, part, runner);
-      for (const [directory, listing] of entries) {
-        if ("unreadable" in listing) continue;
-        for (const { name, type, linkTarget } of listing.entries) {
+      for (const [directory, names] of await list(part)) {
+        for (const { name, type, linkTarget } of names) {
           const path = joinName(directory, name);
           if (!selection.includes(path, type === "directory" ? "directory" : "other")) continue;
           if (type === "directory") next.push(path);
           if (type !== "link") continue;
-          const destination = linkDestination(path, linkTarget);
+          const destination = linkDestination(path, linkTarget, shown);
           if (destination !== undefined && !isSelected(selection, destination)) found.push(destination);
         }
       }
@@ -49,6 +115,39 @@ async function findDestinations(root: string, selection: Selection, runner: JobR
     level = next;
   }
   return found;
+}
+
+/** For each path that was looked at where a link leads, or undefined for what is no link. */
+type DirectoryLinks = Map<string, string | undefined>;
+
+/** The same paths without links on the way, and the links that were passed. */
+async function passDirectoryLinks(
+  paths: readonly string[],
+  known: DirectoryLinks,
+  { shown, linksAt }: LinkedTree,
+): Promise<string[]> {
+  const passed = new Set<string>();
+  let current = new Set(paths);
+  for (let turn = 0; turn < MOST_LINKS; turn++) {
+    const unknown = [...new Set([...current].flatMap(parentsOf))].filter((path) => !known.has(path));
+    const links = await linksAt(unknown);
+    for (const path of unknown) known.set(path, links.get(path));
+    const next = new Set<string>();
+    let hasPassed = false;
+    for (const path of current) {
+      const link = parentsOf(path).find((parent) => known.get(parent) !== undefined);
+      if (link === undefined) next.add(path);
+      else {
+        hasPassed = true;
+        passed.add(link);
+        const beyond = linkDestination(link, known.get(link)! + path.slice(link.length), shown);
+        if (beyond !== undefined) next.add(beyond);
+      }
+    }
+    current = next;
+    if (!hasPassed) break;
+  }
+  return [...passed, ...current];
 }
 
 /** Whether a path takes part with all its parents, be it a file or a directory. */

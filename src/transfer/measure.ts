@@ -9,13 +9,15 @@ import type { Tree } from "../posix/tree.ts";
 import type { Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
+import { linkMapOf, type LinkSettings } from "./link_maps.ts";
 import { selectLinked } from "./linked_selection.ts";
 import { UNFINISHED } from "./own_names.ts";
 
 /** What to measure. */
 export interface MeasureRequest {
-  /** Absolute; a link to a directory is followed, links in the tree are not. */
+  /** Absolute; a link to a directory is followed, links in the tree are where `links` says so. */
   readonly root: string;
+  readonly links?: LinkSettings;
   /** Which names count, with what selected links lead to in the tree; without it, all do. */
   readonly selection?: Selection | undefined;
   /** The walk ends when it has counted so many files. */
@@ -104,12 +106,13 @@ class Count implements Measure {
 }
 
 async function walk(
-  { root, selection }: MeasureRequest,
+  { root, selection, links = {} }: MeasureRequest,
   count: Count,
   system: Pick<System, "signal" | "calls">,
 ): Promise<"complete" | "stopped"> {
-  await using runner = await prepareJobRunner({ roots: [root] }, system);
-  const taking = selection === undefined ? undefined : await selectLinked(root, selection, runner);
+  await using runner = await prepareJobRunner({ roots: [root], links: await linkMapOf(root, links) }, system);
+  const tree = { root, shown: links.linkRoots?.source };
+  const taking = selection === undefined ? undefined : await selectLinked(tree, selection, runner);
   try {
     // Level by level, so that all directories of a level can be read at once.
     for (let level = [""]; level.length > 0;) level = await measureLevel(root, level, taking, count, runner);
@@ -128,7 +131,7 @@ async function measureLevel(
   { here }: JobRunner,
 ): Promise<string[]> {
   const next: string[] = [];
-  const tree = here.tree(root);
+  const tree = here.readTree(root);
   await here.runAll(level.map((directory) => measureDirectory(tree, directory, selection, count, next)));
   return count.isFull ? [] : next;
 }

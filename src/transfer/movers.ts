@@ -92,9 +92,13 @@ export class RsyncMover implements Mover {
    * rsync would follow all links of a run or none.
    */
   async move(all: readonly Item[]): Promise<MoveOutcome> {
-    const isOwn = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
+    const isSpecial = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
+    if (!all.some(isSpecial)) return await this.#carry(all);
+    // All names of a file go the same way, or they arrive as several files.
+    const groups = new Set(all.filter(isSpecial).map(({ entry }) => entry.linkGroup));
+    groups.delete("");
+    const isOwn = (item: Item) => isSpecial(item) || groups.has(item.entry.linkGroup);
     const links = all.filter(isOwn);
-    if (links.length === 0) return await this.#carry(all);
     const own = await new NativeMover(this.request.settings, this.request.runner).move(links);
     const others = all.filter((item) => !isOwn(item));
     return others.length === 0 ? own : joinOutcomes([own, await this.#carry(others)]);

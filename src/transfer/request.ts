@@ -98,6 +98,8 @@ export interface TransferPlan {
   readonly kept: readonly KeptPath[];
   readonly unreadable: readonly UnreadablePath[];
   readonly outsideLinks: OutsideLinks;
+  /** Which names take part, with what selected links lead to. */
+  readonly selection: Selection | undefined;
   /** The decisions, directory by directory, for {@linkcode carryOut}. */
   readonly directories: readonly DirectoryPlan[];
   readonly unchanged: readonly UnchangedDirectory[];

@@ -1,5 +1,5 @@
 // Counts what a transfer comes by: for a plan's figures, for progress, for what the outcome names.
-import { takesPart } from "../filter/selection.ts";
+import { type Selection, takesPart } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
@@ -16,6 +16,8 @@ export class Survey {
   readonly kept: KeptPath[] = [];
   readonly unreadable: UnreadablePath[] = [];
   readonly outsideLinks = new OutsideLinkList();
+  /** Which names take part, with what selected links lead to. */
+  selection: Selection | undefined;
   readonly #request: TransferRequest;
   #counts = { filesToTransfer: 0, bytesToTransfer: 0, filesTotal: 0, bytesTotal: 0 };
   #done = { filesDone: 0, bytesDone: 0 };
@@ -25,6 +27,7 @@ export class Survey {
 
   constructor(request: TransferRequest) {
     this.#request = request;
+    this.selection = request.selection;
   }
 
   add(plan: DirectoryPlan): void {
@@ -72,7 +75,8 @@ export class Survey {
 
   /** What could not be looked at, and what does not take part, stays recorded as it was. */
   keepRecords(manifest: ManifestBuilder): void {
-    const { baseline, selection } = this.#request;
+    const { baseline } = this.#request;
+    const { selection } = this;
     if (baseline === undefined || (this.unreadable.length === 0 && selection === undefined)) return;
     for (const [directory, block] of baseline.blocks()) {
       const isHidden = this.unreadable.some(({ path }) =>

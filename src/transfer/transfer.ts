@@ -7,10 +7,9 @@ import type { DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
-import type { LinkMaps } from "./jobs/job.ts";
-import type { LinkMap } from "../posix/tree.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked } from "./linked_selection.ts";
+import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
@@ -54,6 +53,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
         survey.addUnchanged(directory);
         unchanged.push(directory);
       },
+      onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     },
@@ -70,6 +70,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     kept: survey.kept,
     unreadable: survey.unreadable,
     outsideLinks: survey.outsideLinks.found(),
+    selection: survey.selection,
     directories,
     unchanged,
   };
@@ -78,6 +79,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
 /** Carries out a plan: exactly that, though each file is checked again when it is its turn. Errors as in {@linkcode transferTree}. */
 export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver) => {
+    receiver.onSelection?.(plan.selection);
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
     for (const { path, side, cause } of plan.unreadable) receiver.onUnreadable(path, side, cause);
@@ -140,6 +142,7 @@ async function run(
         survey.addUnchanged(unchanged);
         execution.keep(unchanged);
       },
+      onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
       onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
     }, runner);
@@ -179,9 +182,13 @@ async function run(
 async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {
   const rules = rulesFor(request.intent, request);
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
-  const selection = request.selection === undefined
-    ? {}
-    : { selection: await selectLinked(request.from, request.selection, runner) };
+  const selection = request.selection === undefined ? {} : {
+    selection: await selectLinked(
+      { root: request.from, shown: request.linkRoots?.source },
+      request.selection,
+      runner,
+    ),
+  };
   const { from, to, baseline, depth } = request;
   return { from, to, baseline, depth, ...notes, rules, ...selection };
 }
@@ -217,23 +224,6 @@ function moverFor(
         : [`--bwlimit=${Math.max(1, Math.round(request.bandwidthLimitBytesPerSecond / 1024))}K`]),
     ],
   });
-}
-
-/** Absolute links into one side lead into the other there. Both show them as links into the persistent side. */
-async function linkMapsOf(
-  { from, to, intent, linkRoots, links = "keep" }: TransferRequest,
-  realTo: string,
-): Promise<LinkMaps> {
-  if (linkRoots === undefined) return {};
-  const { source, target } = linkRoots;
-  const realSource = await Deno.realPath(source).catch(() => source);
-  const persistent: LinkMap = {
-    ...{ own: [...new Set([source, realSource])], shown: source, avoid: parentOf(target) },
-    ...(links === "keep" ? {} : { follow: links === "follow" ? "all" : "outside" }),
-  };
-  const staged = { own: [...new Set([target, await Deno.realPath(target).catch(() => target)])], shown: source };
-  const [ofFrom, ofTo] = intent === "push" ? [staged, persistent] : [persistent, staged];
-  return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };
 }
 
 /** Makes the root. Throws a CliError where one of the two is inside the other. */

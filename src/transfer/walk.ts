@@ -61,6 +61,8 @@ export interface WalkReceiver {
    * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
    */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
+  /** Which names take part, with what selected links lead to; before all else. */
+  readonly onSelection?: (selection: Selection | undefined) => void;
   /** A link where files come from that leads out of the tree and stays a link. */
   readonly onOutsideLink?: (link: OutsideLink) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
@@ -114,6 +116,7 @@ class Walk {
   }
 
   async run(): Promise<void> {
+    this.receiver.onSelection?.(this.request.selection);
     const { to } = this.request;
     const isThere = to !== undefined && await isDirectory(to, this.runner);
     await this.#visit([{ directory: "", from: "unseen", to: isThere ? "unseen" : undefined }]);

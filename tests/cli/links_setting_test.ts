@@ -52,6 +52,8 @@ for (const engine of ["native", "rsync"]) {
     assert.equal((await run(world, "sync")).results[0].status, "skipped");
     const status = await run(world, "status");
     assert.deepEqual([status.variables[0].status, status.variables[0].scratch_bytes], ["fresh", 4098]);
+    const measured = (await run(world, "status", "--measure")).variables[0];
+    assert.deepEqual([measured.source_bytes, measured.scratch_bytes], [4098, 4098]);
   });
 
   test("what was followed and changed on scratch is named by push, and the source keeps its link", async () => {

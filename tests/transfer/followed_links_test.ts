@@ -1,7 +1,9 @@
 // Links that are followed: the target has what they lead to, and a push never writes through one.
 import assert from "node:assert/strict";
 import { planTransfer, type TransferRequest, transferTree } from "../../src/transfer/transfer.ts";
-import { differences, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+import { makeSelection } from "../../src/filter/selection.ts";
+import { EACCES } from "../../src/posix/errno.ts";
+import { differences, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 interface Scene {
   readonly root: string;
@@ -171,5 +173,53 @@ testLinks(
     await oracle(root, "--copy-unsafe-links");
     assert.equal(await differences(`${root}/oracle`, target), "");
     assert.equal(await shell("stat -c %h a b d/c", target), "3\n3\n3\n");
+  },
+);
+
+testLinks(
+  "many files behind links are copied by Workers as well",
+  `mkdir -p source other; python3 -c '
+import os
+for d in range(40):
+    os.makedirs(f"other/d{d}/e")
+    for n in range(60): open(f"other/d{d}/e/{n}", "w").write("x" * n)
+    os.symlink(f"../other/d{d}", f"source/d{d}")
+    os.symlink("e/1", f"other/d{d}/near")'`,
+  async ({ root, target, request, update }) => {
+    const links = "follow-outside";
+    const outcome = await transferTree(request({ links }), testSystem());
+    assert.deepEqual([outcome.status, outcome.missing, outcome.filesTransferred], ["complete", [], 2440]);
+    await oracle(root, "--copy-unsafe-links");
+    assert.equal(await differences(`${root}/oracle`, target), "");
+    const again = await transferTree(update({ links, baseline: outcome.manifest }), testSystem());
+    assert.deepEqual([again.filesTransferred, again.recordChanged], [0, false]);
+  },
+);
+
+testLinks(
+  "what is excluded is not followed, and what can't be read behind a link is named",
+  `mkdir -p source/d other/closed other/fine; echo x >other/closed/x; echo y >other/fine/y; cd source
+   ln -s ../other/fine not; ln -s ../other/fine fine; ln -s ../other/closed closed; ln -s /dev/null special
+   ln -s /proc/self/fd d/odd`,
+  async ({ target, request }) => {
+    const selection = makeSelection({
+      rules: [{ action: "exclude", pattern: "/not" }, { action: "exclude", pattern: "odd" }],
+      others: "selected",
+      deleteExcluded: false,
+    })!;
+    let lookedBehind = 0;
+    const { system } = systemCalling(({ name, names, args, path }) => {
+      // Without AT_SYMLINK_NOFOLLOW.
+      if (name === "statx" && /^(not|odd)$/.test(names[0]!) && args[2] === 0) lookedBehind++;
+      if (name === "openat" && path.endsWith("/source/closed/.")) return { errno: EACCES };
+    });
+    const outcome = await transferTree(request({ links: "follow-outside", selection }), system);
+    assert.deepEqual([outcome.status, outcome.missing.map(({ path }) => path)], ["partial", ["closed"]]);
+    assert.match(outcome.missing[0]!.reason, /Permission denied/);
+    assert.equal(lookedBehind, 0);
+    assert.equal(
+      await shell("find . -printf '%P %y %l\\n' | grep -v closed | sort", target),
+      " d \nd d \nfine d \nfine/y f \nspecial l /dev/null\n",
+    );
   },
 );

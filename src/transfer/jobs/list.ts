@@ -4,6 +4,7 @@ import {
   isMissing,
   listDirectory,
   listKinds,
+  type OnStatus,
   statusBehind,
   statusOf,
   statusOfDirectory,
@@ -81,7 +82,8 @@ function* listFully(
   let linked = 0;
   let outside = "";
   if (facts === "full") {
-    yield* listDirectory(tree, directory, (name, view, start, link) => {
+    const mayFollow = (name: string) => isWanted(name, true) || isWanted(name, false);
+    const onStatus: OnStatus = (name, view, start, link) => {
       const status = readStatusAt(view, start);
       if (!isWanted(name, status.kind === "d")) return;
       const linkTarget = link === undefined || link.isFollowed ? "" : link.target;
@@ -90,7 +92,8 @@ function* listFully(
       if (status.kind === "d") directories++;
       else if (status.kind === "f" && status.links > 1) linked++;
       else if (linkTarget !== "" && tree.leadsOut(directory, linkTarget)) outside += `${name}//${linkTarget}\0`;
-    });
+    };
+    yield* listDirectory(tree, directory, onStatus, mayFollow);
   }
   const self = yield* statusOfDirectory(tree, directory);
   const route = routeOf(tree, directory);
