@@ -2,7 +2,7 @@
 // An answer is the result of the call, or an error number below zero as the kernel itself gives it. The plain form answers at
 // once and blocks the isolate meanwhile; the waiting form answers with a promise and occupies a thread of the runtime.
 import { EIO, ENOSYS, EPERM } from "./errno.ts";
-import { AT_FDCWD, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
+import { addressOf, AT_FDCWD, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
 import { STAT_BYTES, statusFromStat } from "./plain_stat.ts";
 
 /** A result, or an error number below zero. */
@@ -265,11 +265,6 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
 let isStatxRefused = false;
 
 const WORKING_DIRECTORY: Bytes = new Uint8Array([0x2e, 0]);
-
-/** The address of a buffer, for a parameter that is bound as a number. The buffer must stay reachable. */
-function addressOf(bytes: Bytes): number {
-  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
-}
 
 function offsetBytes(offset: number): Bytes {
   const bytes = new Uint8Array(8);

@@ -74,6 +74,11 @@ export function loadLibc(): Libc {
   return loaded;
 }
 
+/** The address of a buffer, for a parameter that is bound as a number. The buffer must stay reachable. */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
+
 const isArm = Deno.build.arch === "aarch64";
 
 /** Numbers for syscall(2), and open(2) flags, which differ between the processors. */

@@ -1,6 +1,7 @@
 // What replaces statx(2) where a container's seccomp filter from before statx refuses it: newfstatat(2), whose struct stat differs
 // between the processors, rewritten in the layout of statx, so that nothing else has to know.
-import type { Bytes } from "./calls.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bytes of a struct stat; aarch64 uses 128 of them. */
 export const STAT_BYTES = 144;
