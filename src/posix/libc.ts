@@ -1,6 +1,7 @@
 // The functions of libc that the program calls, bound once for each isolate when the first of them is needed.
 // All of them are exported by glibc 2.28 (RHEL 8). getdents64, mknodat and fstatat are not, so the first two go through
 // syscall(2), and statx(2) stands for the third.
+import { CliError, messageOf } from "../errors.ts";
 
 const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
@@ -58,20 +59,29 @@ export const BOUND_SYMBOLS: readonly string[] = Object.keys(SYMBOLS);
 
 let loaded: Libc | undefined;
 
-/** Binds libc the first time it is called. Throws an Error where the runtime or the machine has no such library. */
+/** Binds libc the first time it is called. Throws a CliError `missing-tool` where it lacks what is needed. */
 export function loadLibc(): Libc {
-  if (loaded !== undefined) return loaded;
-  // The library is loaded already; by this name dlopen(3) finds that one.
-  const plain = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-  const nonblocking = Object.fromEntries(
-    Object.entries(SYMBOLS).map(([name, symbol]) => [name, { ...symbol, nonblocking: true }]),
-  ) as unknown as WaitingSymbols;
-  const waiting = Deno.dlopen("libc.so.6", nonblocking).symbols;
-  const location = plain.__errno_location();
-  if (location === null) throw new Error("libc does not say where it keeps errno");
-  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
-  loaded = { plain, waiting, errno: () => errno[0]! } as unknown as Libc;
-  return loaded;
+  return loaded ??= bind();
+}
+
+function bind(): Libc {
+  try {
+    // The library is loaded already; by this name dlopen(3) finds that one.
+    const plain = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    const nonblocking = Object.fromEntries(
+      Object.entries(SYMBOLS).map(([name, symbol]) => [name, { ...symbol, nonblocking: true }]),
+    ) as unknown as WaitingSymbols;
+    const waiting = Deno.dlopen("libc.so.6", nonblocking).symbols;
+    const location = plain.__errno_location();
+    if (location === null) throw new Error("it does not say where it keeps errno");
+    const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
+    return { plain, waiting, errno: () => errno[0]! } as unknown as Libc;
+  } catch (error) {
+    throw new CliError("missing-tool", `Cannot call the functions of libc.so.6: ${messageOf(error)}`, {
+      hint: "euler-files needs glibc 2.28 or newer; `ldd --version` tells which one this machine has",
+      cause: error,
+    });
+  }
 }
 
 /** The address of a buffer, for a parameter that is bound as a number. The buffer must stay reachable. */

@@ -1,11 +1,11 @@
-// What is said of files on scratch that may be the victims of a crash. Only a person can tell, so they are neither replaced nor
-// pushed.
+// What is said of files on scratch that neither a sync nor a push settles: those that may be the victims of a crash, since only a
+// person can tell, and those that a push would write through a link.
 import { formatFiles, listSome, shellWord } from "../format.ts";
 import type { KeptPath } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
-/** Splits what was kept into damaged copies, as warnings, and the rest. */
+/** Splits what was kept into what a person has to settle, as warnings, and the rest. */
 export function splitDamaged(
   variable: Variable,
   kept: readonly KeptPath[],
@@ -16,10 +16,13 @@ export function splitDamaged(
     warnings: [
       ...damagedWarnings(variable, pathsOf((reason) => reason === "damaged")),
       ...truncatedWarnings(variable, pathsOf((reason) => reason === "truncated")),
+      ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
     ],
-    others: pathsOf((reason) => reason !== "damaged" && reason !== "truncated"),
+    others: pathsOf((reason) => !OWN_WARNING.includes(reason)),
   };
 }
+
+const OWN_WARNING: readonly KeptPath["reason"][] = ["damaged", "truncated", "a link at the source"];
 
 function damagedWarnings({ name, target }: Variable, paths: readonly string[]): StageWarning[] {
   if (paths.length === 0) return [];
@@ -38,5 +41,16 @@ function truncatedWarnings({ name, source, target }: Variable, paths: readonly s
     text: `${formatFiles(paths.length)} on scratch with only the beginning of what the source has: ${listSome(paths)}`,
     hint: `if a copy was interrupted: rm ${file} && euler-files sync --force --var ${name}; ` +
       `if it is meant so: cp -p ${file} ${original}`,
+  }];
+}
+
+function linkWarnings({ source, target }: Variable, paths: readonly string[]): StageWarning[] {
+  if (paths.length === 0) return [];
+  const [file, original] = [target, source].map((root) => shellWord(`${root}/${paths[0]}`));
+  return [{
+    text: `${formatFiles(paths.length)} changed on scratch and not pushed, since a link of the source leads there: ${
+      listSome(paths)
+    }`,
+    hint: `a push writes through no link; to do it by hand: cp -pr ${file} ${original}`,
   }];
 }

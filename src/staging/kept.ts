@@ -83,19 +83,25 @@ export async function keptAfter(
   };
 }
 
-/** The same files: one that was found to be cut off stays known as such: a later comparison sees only that it differs. */
+/** Reasons that a later comparison does not find again: it sees only that a file differs. */
+const LASTING: readonly KeptPath["reason"][] = ["truncated", "a link at the source"];
+
+/** The same files, with the reasons that are known from before. */
 export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): readonly KeptPath[] {
-  const cut = new Set(before.paths.filter(({ reason }) => reason === "truncated").map(({ path }) => path));
-  return kept.map((one) => cut.has(one.path) ? { path: one.path, reason: "truncated" } : one);
+  const known = new Map(before.paths.filter(({ reason }) => LASTING.includes(reason)).map((one) => [one.path, one]));
+  return kept.map((one) => known.get(one.path) ?? one);
 }
 
 async function unsettled({ source, target }: Variable, kept: readonly KeptPath[]): Promise<readonly KeptPath[]> {
   const differs = await Promise.all(kept.map(async ({ path }) => {
     if (!isUtf8Name(path)) return true;
-    const [there, here] = await Promise.all(
+    const [there, link] = await Promise.all(
       [target, source].map((root) => Deno.lstat(`${root}/${path}`).catch(() => undefined)),
     );
     if (there === undefined) return false;
+    // A link that was followed stands for what it leads to.
+    const isFollowed = link?.isSymlink === true && !there.isSymlink;
+    const here = isFollowed ? await Deno.stat(`${source}/${path}`).catch(() => undefined) : link;
     return here === undefined || here.isFile !== there.isFile || here.size !== there.size ||
       here.mtime?.getTime() !== there.mtime?.getTime();
   }));

@@ -1,0 +1,63 @@
+// Whatever the links: what follows them leaves what `rsync -aHL` or `rsync -aH --copy-unsafe-links` would leave. More runs, by
+// hand: EULER_FILES_TEST_RUNS=300 scripts/deno test -A tests/transfer/followed_links_property_test.ts
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
+import { laterNames, makeDirectories, makeNames, makeOracle, names } from "./generated_links.ts";
+import { differences, requestFor, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+const RUNS = Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? 4);
+
+const ORACLES = { "follow": "-L", "follow-outside": "--copy-unsafe-links" } as const;
+
+// rsync can't give directories their times to which dangling links are added afterwards; an update leaves the times of links.
+const NOT_TIMES = ["--omit-dir-times", "--omit-link-times"];
+
+// With a limit, calls wait; else they don't.
+const FORMS = { plain: {}, waiting: { bandwidthLimitBytesPerSecond: 1e12 } };
+
+for (const engine of ["native", "rsync"] as const) {
+  for (const links of ["follow-outside", "follow"] as const) {
+    for (const [form, limit] of Object.entries(FORMS)) {
+      testTrees(`${engine}, ${form} calls: ${links} leaves what rsync ${ORACLES[links]} does`, async () => {
+        await using place = await temporaryDirectory();
+        const root = await Deno.realPath(place.path);
+        const judged = links === "follow" ? "not at all" : "by text";
+        const [source, target] = [`${root}/source`, `${root}/target`];
+        const common = { engine, links, linkRoots: { source, target }, ...limit } as const;
+        await fc.assert(
+          fc.asyncProperty(names, laterNames, async (first, later) => {
+            await makeDirectories(root);
+            await makeNames(root, first, judged);
+            await makeOracle(root, ORACLES[links]);
+            const plan = await planTransfer(requestFor(source, target, common), testSystem());
+            const staged = await transferTree(requestFor(source, target, common), testSystem());
+            assert.deepEqual([staged.status, staged.missing, staged.kept], ["complete", [], []]);
+            assert.deepEqual([plan.filesTotal, plan.bytesTotal], [staged.filesTotal, staged.bytesTotal]);
+            assert.equal(await differences(`${root}/oracle`, target, ...NOT_TIMES), "");
+
+            await makeNames(root, later, judged);
+            await makeOracle(root, ORACLES[links]);
+            const update = {
+              ...common,
+              intent: "stage-update",
+              baseline: staged.manifest,
+              depth: "trust-record",
+            } as const;
+            const second = await transferTree(requestFor(source, target, update), testSystem());
+            assert.deepEqual([second.status, second.missing, second.kept], ["complete", [], []]);
+            assert.equal(await differences(`${root}/oracle`, target, ...NOT_TIMES), "");
+
+            const again = { ...update, baseline: second.manifest } as const;
+            const third = await transferTree(requestFor(source, target, again), testSystem());
+            assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
+            const push = { ...again, intent: "push" } as const;
+            const pushed = await transferTree(requestFor(target, source, push), testSystem());
+            assert.deepEqual([pushed.filesTransferred, pushed.kept, pushed.status], [0, [], "complete"]);
+          }),
+          { numRuns: RUNS, endOnFailure: RUNS < 50 },
+        );
+      });
+    }
+  }
+}
