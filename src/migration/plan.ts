@@ -150,12 +150,11 @@ export function transferRequest({ from, to }: Move, engine: TransferRequest["eng
   return {
     from,
     to,
-    policy: "mirror",
+    intent: "mirror",
     depth: "look-at-all",
     engine,
     extraArgs: [],
     baseline: undefined,
-    publish: "unpublished",
   };
 }
 

@@ -84,10 +84,16 @@ function bind(): Libc {
   }
 }
 
+/** The address of a buffer, for a parameter that is bound as a number. The buffer must stay reachable. */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): number {
+  return Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes)));
+}
+
 const isArm = Deno.build.arch === "aarch64";
 
 /** Numbers for syscall(2), and open(2) flags, which differ between the processors. */
 export const SYS_GETDENTS64 = isArm ? 61 : 217;
+export const SYS_NEWFSTATAT = isArm ? 79 : 262;
 export const SYS_MKNODAT = isArm ? 33 : 259;
 export const O_DIRECTORY = isArm ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = isArm ? 0o100000 : 0o400000;

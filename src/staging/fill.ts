@@ -105,9 +105,8 @@ async function transferTwiceIfVanished(
     transferTree({
       from: variable.source,
       to: fill.way === "in-place" ? fill.layout.target : fill.layout.partial,
-      policy: "stage-in",
+      intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
-      publish: fill.way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       ...transferLimits(variable, settings),
       baseline: fill.baseline,

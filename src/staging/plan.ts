@@ -48,9 +48,8 @@ export async function planVariable(request: StageRequest, system: System): Promi
     const plan = await planTransfer({
       from: variable.source,
       to: way === "in-place" ? layout.target : layout.partial,
-      policy: "stage-in",
+      intent: way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
-      publish: way === "in-place" ? "in-place" : "unpublished",
       engine: settings.engine,
       ...transferLimits(variable, settings),
       baseline,

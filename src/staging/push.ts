@@ -138,9 +138,8 @@ function transferRequest(
   return {
     from: variable.target,
     to: variable.source,
-    policy: "stage-out",
+    intent: "push",
     depth: "trust-record",
-    publish: "in-place",
     engine: settings.engine,
     ...transferLimits(variable, settings),
     baseline,

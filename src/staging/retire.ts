@@ -45,9 +45,8 @@ async function countUnpushed(
     const plan = await planTransfer({
       from: layout.target,
       to: formerSource,
-      policy: "stage-out",
+      intent: "push",
       depth: "look-at-all",
-      publish: "in-place",
       engine: "auto",
       extraArgs: [],
       baseline,

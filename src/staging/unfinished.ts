@@ -82,9 +82,8 @@ async function countMissing(
     const plan = await planTransfer({
       from: variable.source,
       to: layout.target,
-      policy: "stage-in",
+      intent: "stage-update",
       depth: "trust-record",
-      publish: "in-place",
       engine: settings.engine,
       ...transferLimits(variable, settings),
       baseline: await readManifest(layout.manifest),

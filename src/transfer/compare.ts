@@ -1,6 +1,7 @@
 // Whether one tree is an exact copy of another, without changing either: the second look after a migration.
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
+import { rulesFor } from "./intent.ts";
 import { joinName } from "../posix/file_names.ts";
 import { walkTrees } from "./walk.ts";
 import { prepareJobRunner } from "./job_runner.ts";
@@ -25,13 +26,7 @@ export async function compareTrees(
   await walkTrees(
     {
       ...{ from, to, baseline: undefined },
-      rules: {
-        policy: "mirror",
-        precision: "nanoseconds",
-        removals: "baseline",
-        publish: "in-place",
-        unrecorded: "unknown",
-      },
+      rules: rulesFor("compare"),
     },
     {
       onPlan(plan) {

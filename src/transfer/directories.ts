@@ -5,6 +5,7 @@ import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FinishItem, splitLast } from "./jobs/directories.ts";
+import { joinName } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
 
 /** Directories that one job finishes. */
@@ -29,12 +30,16 @@ export class Directories {
     readonly announce: (directory: string, self: Entry) => Promise<void>,
   ) {}
 
-  /** Makes directories whose parents exist; `entries` are those of the source. */
-  async makeAll(directory: string, entries: readonly Entry[]): Promise<void> {
-    const made = entries.map((entry) => [directory === "" ? entry.name : `${directory}/${entry.name}`, entry] as const);
-    const making = this.#make(made.map(([path, entry]) => [path, this.#modeOf(entry)] as const));
-    for (const [path] of made) this.#made.set(path, making);
-    await making;
+  /** Makes directories whose parents exist; `entries` are those of the source. Returns those that can't be made, and why. */
+  async makeAll(directory: string, entries: readonly Entry[]): Promise<ReadonlyMap<Entry, string>> {
+    const paths = entries.map((entry) => joinName(directory, entry.name));
+    const making = this.runner.run("make", {
+      root: this.settings.to,
+      directories: entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const),
+      failures: "name",
+    });
+    for (const path of paths) this.#made.set(path, making.then(() => {}));
+    return new Map(Object.entries(await making).map(([index, reason]) => [entries[Number(index)]!, reason]));
   }
 
   /** Makes a directory and those above it, with the modes of the source. */

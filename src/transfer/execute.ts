@@ -7,6 +7,7 @@ import type { DirectoryPlan } from "./decide.ts";
 import { Directories } from "./directories.ts";
 import type { Entry } from "./entry.ts";
 import { type Item, pathOf } from "./item.ts";
+import { meaningOf } from "./intent.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { Ledger, type Tally } from "./ledger.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
@@ -32,7 +33,7 @@ const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, w
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
-  readonly roots: Pick<TransferRequest, "from" | "to" | "policy" | "publish" | "notes" | "baseline" | "names">;
+  readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names">;
   readonly settings: CopySettings;
   readonly mover: Mover;
   /** Makes what is needed before the first file is written. */
@@ -56,6 +57,8 @@ export class Execution {
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
   readonly #large: LargeFiles | undefined;
+  /** Directories that could not be made. */
+  readonly #lost = new Set<string>();
   #batch: Item[] = [];
   #batchBytes = 0;
 
@@ -63,16 +66,16 @@ export class Execution {
     const { roots, settings, mover, runner, manifest, system } = request;
     this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
-      policy: roots.policy,
+      policy: settings.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
     // A limit of bandwidth is one for all: rsyncs side by side would each take it.
     const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
     this.#pool = new Pool(width, (error) => this.#stop.abort(error));
     this.#directories = new Directories(settings, runner, async (directory, self) => {
-      if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(roots.policy), directory, self);
+      if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
     });
-    this.#removals = new Removals(roots.to, roots.publish, runner, this.#ledger);
+    this.#removals = new Removals(roots.to, meaningOf(roots.intent).publish, runner, this.#ledger);
     const onDone = (files: number, sizeBytes: number) => {
       this.tally.filesDone += files;
       this.tally.bytesDone += sizeBytes;
@@ -97,8 +100,8 @@ export class Execution {
 
   /** Writes names into the intent log before they are touched. */
   async #announce(items: readonly Item[]): Promise<void> {
-    const { notes, policy } = this.request.roots;
-    if (notes !== undefined) await addNotes(notes, receiverOf(policy), items);
+    const { roots: { notes }, settings } = this.request;
+    if (notes !== undefined) await addNotes(notes, receiverOf(settings.policy), items);
   }
 
   /** Executes one directory; resolves when the walk may go on below it. */
@@ -106,8 +109,9 @@ export class Execution {
     const { directory } = plan;
     const { manifest, roots } = this.request;
     this.#stop.signal.throwIfAborted();
+    if (this.#isLost(directory)) return;
     manifest.add(directory, plan.records);
-    if (directory === "" && plan.fromSelf !== undefined && roots.policy !== "stage-out") {
+    if (directory === "" && plan.fromSelf !== undefined && roots.intent !== "push") {
       manifest.addRoot(plan.fromSelf);
     }
     this.#links.add(directory, plan.linked);
@@ -115,7 +119,10 @@ export class Execution {
       plan.linked.length;
     if (writes > 0) await this.#directories.makeWritable(plan);
     for (const entry of plan.clears) await this.#removals.removeNow({ directory, entry });
-    if (plan.makes.length > 0) await this.#directories.makeAll(directory, plan.makes);
+    if (plan.makes.length > 0) {
+      const failed = await this.#directories.makeAll(directory, plan.makes);
+      for (const [entry, reason] of failed) this.#lose({ directory, entry }, reason);
+    }
     await this.#setModes(directory, plan.modes);
     if (plan.finish === "as source" && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
@@ -129,6 +136,20 @@ export class Execution {
     for (const entry of plan.transfers) {
       await this.#queue({ directory, entry, replaces: replaced.get(entry.name) });
     }
+  }
+
+  /** A directory that can't be made costs what is in it, and nothing else. */
+  #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
+    const path = pathOf(item);
+    this.#lost.add(path);
+    this.tally.missing.push({ path, reason, vanished: false });
+    this.#ledger.amend(item, undefined);
+  }
+
+  #isLost(directory: string): boolean {
+    if (this.#lost.size === 0) return false;
+    const parts = directory.split("/");
+    return parts.some((_, index) => this.#lost.has(parts.slice(0, index + 1).join("/")));
   }
 
   /** Takes a directory in which nothing is to be done, for now. */
@@ -164,9 +185,9 @@ export class Execution {
 
   /** Directories at home that a killed push opened to write in them. */
   async #adoptOpened(): Promise<void> {
-    const { notes, policy } = this.request.roots;
-    if (notes === undefined || policy !== "stage-out") return;
-    await this.#directories.adopt(openedIn(await readNotes(notes), receiverOf(policy)));
+    const { notes, intent } = this.request.roots;
+    if (notes === undefined || intent !== "push") return;
+    await this.#directories.adopt(openedIn(await readNotes(notes), receiverOf(this.request.settings.policy)));
   }
 
   /** A file in a directory that was passed over gets another name: it must take that, and be as it was afterwards. */
@@ -176,7 +197,7 @@ export class Execution {
       const self = this.#passedOver.get(directory);
       this.#passedOver.delete(directory);
       await this.#directories.open(directory);
-      if (self !== undefined && this.request.roots.policy !== "stage-out") {
+      if (self !== undefined && this.request.roots.intent !== "push") {
         this.#directories.finishLater(directory, self);
       }
     }

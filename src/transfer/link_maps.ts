@@ -9,14 +9,14 @@ export type LinkSettings = Pick<TransferRequest, "linkRoots" | "links">;
 
 /** The maps of both roots; `realTo` is `to` without links. */
 export async function linkMapsOf(
-  { from, to, policy, ...settings }: LinkSettings & Pick<TransferRequest, "from" | "to" | "policy">,
+  { from, to, intent, ...settings }: LinkSettings & Pick<TransferRequest, "from" | "to" | "intent">,
   realTo: string,
 ): Promise<LinkMaps> {
   const { linkRoots } = settings;
   if (linkRoots === undefined) return {};
   const persistent = await persistentLinks(linkRoots, settings.links);
   const staged = await stagedLinks(linkRoots);
-  const [ofFrom, ofTo] = policy === "stage-out" ? [staged, persistent] : [persistent, staged];
+  const [ofFrom, ofTo] = intent === "push" ? [staged, persistent] : [persistent, staged];
   return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };
 }
 

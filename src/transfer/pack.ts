@@ -1,6 +1,7 @@
 // Packs a tree into one tar file, reading many files at a time: a single tar asks a slow home for one file after the other.
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
+import { rulesFor } from "./intent.ts";
 import { joinName } from "../posix/file_names.ts";
 import { findGnuTar, packListed } from "../tools/tar.ts";
 import { EMPTY_MANIFEST } from "./manifest.ts";
@@ -73,13 +74,7 @@ class Packing {
   }
 
   async run(): Promise<PackOutcome> {
-    const rules = {
-      policy: "mirror",
-      precision: "nanoseconds",
-      removals: "baseline",
-      publish: "in-place",
-      unrecorded: "unknown",
-    } as const;
+    const rules = rulesFor("compare");
     await walkTrees(
       { from: this.request.root, to: undefined, baseline: EMPTY_MANIFEST, rules },
       {

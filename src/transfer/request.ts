@@ -1,7 +1,8 @@
 // What a transfer is asked, and what it answers.
 import type { LockRequest } from "../system/lock_holder.ts";
 import type { Selection } from "../filter/selection.ts";
-import type { DirectoryPlan, Kept, TransferPolicy } from "./decide.ts";
+import type { DirectoryPlan, Kept } from "./decide.ts";
+import type { Intent } from "./intent.ts";
 import type { Manifest } from "./manifest.ts";
 import type { OutsideLinks } from "./outside_links.ts";
 import type { UnchangedDirectory } from "./walk.ts";
@@ -11,16 +12,8 @@ export interface TransferRequest {
   /** Directory roots, absolute. `to` may not exist yet. */
   readonly from: string;
   readonly to: string;
-  /**
-   * - `stage-in`: `to` gets what is new or changed in `from`; what was recorded and is gone there goes here as well. A file
-   *   that changed on the receiving side only is kept.
-   * - `stage-out`: only what changed or is new in `from` since the baseline. Nothing is removed, nothing newer overwritten,
-   *   nothing brought back that was deleted there; modes and owners stay those of the receiving side.
-   * - `mirror`: an exact copy, over whatever is there; nothing is removed. Who deletes the original afterwards has to see to it
-   *   that the disk has the copy, once for all files.
-   */
-  readonly policy: TransferPolicy;
-  /** `auto`: native for `stage-in`, rsync (where there is one) for what writes persistent storage. */
+  readonly intent: Exclude<Intent, "compare">;
+  /** `auto`: native, unless there are arguments that only rsync understands. */
   readonly engine: "auto" | "rsync" | "native";
   /** The user's own arguments for rsync; they make rsync the engine. Those that remove something never reach a stage-out. */
   readonly extraArgs: readonly string[];
@@ -54,8 +47,6 @@ export interface TransferRequest {
   readonly bandwidthLimitBytesPerSecond?: number;
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
   readonly notes?: string;
-  /** `unpublished`: nobody reads `to` yet, nor ever a mirror. `in-place`: readers see each file old or new, never half. */
-  readonly publish: "unpublished" | "in-place";
   /**
    * `trust-record`: a directory that is as recorded where files come from is passed over if all its names are where they go.
    * `look-at-all`: every name on both sides is compared.

@@ -3,6 +3,7 @@ import type { System } from "../system/system.ts";
 import { keepsFilesBack } from "../tools/rsync.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
+import { meaningOf } from "./intent.ts";
 import { LARGE_AT_ONCE } from "./large_copy.ts";
 import { LARGE_BYTES } from "./large_files.ts";
 import type { TransferRequest } from "./request.ts";
@@ -26,7 +27,7 @@ export class RoomWatch implements AsyncDisposable {
   #asking: Promise<Room> | undefined;
   #room: Room | undefined;
 
-  constructor(readonly request: Pick<TransferRequest, "to" | "publish" | "extraArgs">, system: System) {
+  constructor(readonly request: Pick<TransferRequest, "to" | "intent" | "extraArgs">, system: System) {
     this.#system = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
   }
 
@@ -50,7 +51,9 @@ export class RoomWatch implements AsyncDisposable {
       if (old === undefined) this.#planned.files++;
       this.#planned.sizeBytes += Math.max(0, entry.allocatedBytes - (old?.allocatedBytes ?? 0));
       // In a tree that nobody reads half a file is continued or replaced at once.
-      if (old !== undefined && this.request.publish === "in-place") this.#addReplacement(entry.allocatedBytes);
+      if (old !== undefined && meaningOf(this.request.intent).publish === "in-place") {
+        this.#addReplacement(entry.allocatedBytes);
+      }
     }
   }
 

@@ -3,8 +3,9 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
-import type { DecisionRules, DirectoryPlan } from "./decide.ts";
+import type { DirectoryPlan } from "./decide.ts";
 import { Execution } from "./execute.ts";
+import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked } from "./linked_selection.ts";
@@ -115,10 +116,10 @@ async function run(
   const manifest = new ManifestBuilder(request.baseline);
   await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
   const settings: CopySettings = {
-    ...{ from: request.from, to, policy: request.policy, umask: runner.umask },
+    ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     temporary: temporary?.path ?? "directly",
-    keep: request.policy === "stage-out" ? "content" : "copy",
-    durability: request.policy === "stage-out" ? "durable" : "fast",
+    keep: request.intent === "push" ? "content" : "copy",
+    durability: request.intent === "push" ? "durable" : "fast",
     owners: system.userId === 0 ? "same" : "own",
   };
   await using lists = new ListFiles();
@@ -179,16 +180,7 @@ async function run(
 }
 
 async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {
-  const deletesAll = request.policy === "stage-in" && request.extras === "delete";
-  // A tree that nobody has used holds nothing but what a killed transfer left.
-  const unused = request.policy === "stage-in" && request.publish === "unpublished";
-  const rules: DecisionRules = {
-    policy: request.policy,
-    precision: request.baseline?.precision ?? "nanoseconds",
-    removals: deletesAll || unused ? "all" : "baseline",
-    publish: request.publish,
-    unrecorded: request.baseline === undefined ? "unknown" : "somebody's",
-  };
+  const rules = rulesFor(request.intent, request);
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   const selection = request.selection === undefined ? {} : {
     selection: await selectLinked(
@@ -236,8 +228,8 @@ function moverFor(
 }
 
 /** Makes the root. Throws a CliError where one of the two is inside the other. */
-async function prepareRoots({ from, to, policy }: TransferRequest): Promise<string> {
-  await Deno.mkdir(to, { recursive: true, mode: policy === "stage-out" ? 0o777 : 0o700 });
+async function prepareRoots({ from, to, intent }: TransferRequest): Promise<string> {
+  await Deno.mkdir(to, { recursive: true, mode: intent === "push" ? 0o777 : 0o700 });
   const [realFrom, realTo] = await Promise.all([Deno.realPath(from), Deno.realPath(to)]);
   if (`${realFrom}/`.startsWith(`${realTo}/`) || `${realTo}/`.startsWith(`${realFrom}/`)) {
     throw new CliError("refused", `Cannot transfer "${from}" to "${to}": one is inside the other`);

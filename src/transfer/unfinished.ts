@@ -3,6 +3,7 @@ import { CliError, messageOf } from "../errors.ts";
 import { isDeadHere } from "../system/lease.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
+import { isMissing } from "../posix/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
 import { UNFINISHED } from "./own_names.ts";
@@ -31,22 +32,22 @@ export interface TemporaryDirectory extends AsyncDisposable {
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { policy, publish, to, sourceLock }: Pick<TransferRequest, "policy" | "publish" | "to" | "sourceLock">,
+  { intent, to, sourceLock }: Pick<TransferRequest, "intent" | "to" | "sourceLock">,
   engine: "rsync" | "native",
   runner: JobRunner,
   system: System,
 ): Promise<TemporaryDirectory | undefined> {
-  if (policy === "stage-in" && publish === "unpublished") return undefined;
+  if (intent === "stage-new") return undefined;
   // A killed rsync would leave half a file under a name of its own, which nothing tells from the user's files.
-  if (policy === "mirror" && engine === "native") return undefined;
+  if (intent === "mirror" && engine === "native") return undefined;
   const own = crypto.randomUUID().slice(0, 8);
-  if (policy === "stage-in") {
+  if (intent === "stage-update") {
     const path = `${to}.incoming-${own}`;
     await sweepBeside(to, runner);
     const [parent, name] = split(path);
     return directory(
       path,
-      () => runner.run("make", { root: parent, directories: [[name, 0o700]] }),
+      async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
       () => runner.run("removeTree", { path }),
     );
   }
@@ -63,8 +64,7 @@ export async function prepareTemporaryDirectory(
     path,
     () =>
       whileOpen(to, runner, async () => {
-        await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
-        await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
+        await makeInside(to, name, runner);
         if (sourceLock !== undefined) {
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
         }
@@ -103,6 +103,23 @@ function directory(path: string, make: () => Promise<void>, remove: () => Promis
     remove: removeOnce,
     [Symbol.asyncDispose]: removeOnce,
   };
+}
+
+/** How often a directory is made again that another push has removed, since it was empty. */
+const MOST_TRIES = 10;
+
+/** Makes `name` in our directory in the root, and that as well. */
+async function makeInside(to: string, name: string, runner: JobRunner): Promise<void> {
+  for (let tries = 1;; tries++) {
+    await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
+    try {
+      await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
+      return;
+    } catch (error) {
+      if (!isMissing(error) || tries === MOST_TRIES) throw error;
+      runner.here.tree(to).forget(UNFINISHED);
+    }
+  }
 }
 
 /** Another push may have a directory of its own there. */

@@ -71,12 +71,11 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
   const outcome = await transferTree({
     from,
     to,
-    policy: "mirror",
+    intent: "mirror",
     depth: "look-at-all",
     engine: "auto",
     extraArgs: [],
     baseline: undefined,
-    publish: "unpublished",
     report: (progress) => report({ type: "progress", subject: "uv cache", progress }),
   }, system);
   if (outcome.status !== "complete" && !outcome.vanishedOnly) {

@@ -5,6 +5,7 @@ import {
   assertUntouched,
   hookRsync,
   makeCacheWorld,
+  migrateHooked,
   namesBeside,
   readConfig,
   unhookRsync,
@@ -161,12 +162,13 @@ Deno.test("a directory that never stops changing is not switched", async () => {
 
 Deno.test("what was written to the old directory after the copy keeps it from being deleted", async () => {
   await using world = await makeCacheWorld();
-  await hookRsync(world, {
-    beforeCompare: `for old in "${world.home}"/hf.migrated-*; do echo late > "$old/late"; done`,
+  const run = await migrateHooked(world, world.path("new"), () => {
+    const aside = [...Deno.readDirSync(world.home)].find(({ name }) => name.startsWith("hf.migrated-"))!.name;
+    Deno.writeTextFileSync(`${world.home}/${aside}/late`, "late\n");
+    return undefined;
   });
-  const run = await migrateTo(world, world.path("new"));
   assert.equal(run.code, 0, run.stdout);
-  const { deleted_old, old_kept_at, warnings } = run.json();
+  const { deleted_old, old_kept_at, warnings } = JSON.parse(run.stdout);
   assert.equal(deleted_old, false);
   assert.match(old_kept_at, /home\/hf\.migrated-/);
   assert.match(warnings[0], /it changed while it was moved: late$/);

@@ -298,10 +298,10 @@ async function assertHome(world: World): Promise<void> {
   assert.deepEqual(await namesBeside(world), ["hf"]);
 }
 
-testNeeding(["tar", "find"], "migrate works without rsync", async () => {
+Deno.test("migrate works without rsync", async () => {
   await using world = await makeCacheWorld();
   await world.run(["config", "set", "engine", "auto"]);
-  const programs = ["sh", "tar", "find", "xargs", "sync", "env", "sleep", "rm", "rmdir", "cat", "mkdir", "cp", "dd"];
+  const programs = ["sh", "env"];
   for (const name of programs) await Deno.symlink(`/usr/bin/${name}`, world.path(`fakes/${name}`));
   const env = { PATH: `${world.root}/fakes:${world.root}/bin` };
   const run = await world.run(["migrate", "HF_HOME", "--to", world.path("new"), "--yes", "--json"], { env });

@@ -67,12 +67,12 @@ export class TransferSubject implements Subject {
     if (this.name === "mirror") {
       await shell(`mkdir -p scratch/d scratch/mine; cd scratch; ${OWN}`.replace("mkdir mine; ", ""), root);
     }
-    const updates = { publish: "in-place", baseline: manifest, notes: `${root}/notes` } as const;
+    const updates = { intent: "stage-update", baseline: manifest, notes: `${root}/notes` } as const;
     this.#request = {
       "stage-new": requestFor(from, to),
       "stage-update": requestFor(from, to, updates),
-      "push": requestFor(from, to, { ...updates, policy: "stage-out" }),
-      "mirror": requestFor(from, to, { policy: "mirror", depth: "look-at-all" }),
+      "push": requestFor(from, to, { ...updates, intent: "push" }),
+      "mirror": requestFor(from, to, { intent: "mirror", depth: "look-at-all" }),
     }[this.name];
     await this.#judge.copy(root, this.#template);
     this.#before = { from: await this.#judge.describe(from), to: await this.#judge.describe(to) };
@@ -94,12 +94,12 @@ export class TransferSubject implements Subject {
   }
 
   async check(ended: Ended): Promise<string[]> {
-    const { from, to, publish, policy } = this.#request;
+    const { from, to, intent } = this.#request;
     const faults: string[] = [];
     const [sent, received] = [await this.#judge.describe(from), await this.#judge.describe(to)];
     faults.push(...differencesOf(this.#before.from, sent, "exact").map((line) => `sender: ${line}`));
     const isOutcome = typeof ended === "object" && "status" in ended;
-    const mayBeTorn = !isOutcome && (publish === "unpublished" || policy === "mirror");
+    const mayBeTorn = !isOutcome && (intent === "stage-new" || intent === "mirror");
     for (const [path, { kind, content }] of Object.entries(received)) {
       if (kind !== "file" || mayBeTorn || path.startsWith(".euler-files-")) continue;
       const whole = [this.#before.to[path], this.#before.from[path]].map((seen) => seen?.content);
@@ -126,7 +126,7 @@ export class TransferSubject implements Subject {
     const isRecorded = typeof ended === "object" && "status" in ended && ended.status !== "failed";
     if (isRecorded && this.name !== "mirror") {
       const { manifest } = ended as TransferOutcome;
-      request = { ...request, publish: "in-place", baseline: manifest };
+      request = { ...request, intent: "stage-update", baseline: manifest };
       if (notes !== undefined) await Deno.remove(notes).catch(() => {});
     }
     let outcome: TransferOutcome;

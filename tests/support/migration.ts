@@ -1,6 +1,8 @@
 // What tests of `migrate` have in common: a cache worth moving, and an rsync that misbehaves at a chosen moment.
 import assert from "node:assert/strict";
 import { readTree } from "./tree.ts";
+import { type Fault, faultyCalls } from "./faulty_calls.ts";
+import { type Ended, runInProcess } from "./in_process.ts";
 import { makeWorld, type RunAs, type World } from "./world.ts";
 
 /** The files of the cache: nested, linked and hard to spell. */
@@ -79,19 +81,33 @@ export async function namesBeside(world: World): Promise<string[]> {
 /** Puts an rsync first on the PATH that runs a piece of shell script before it does its work, or instead of it if that exits. */
 export async function hookRsync(
   world: World,
-  hooks: { readonly beforeCopy?: string; readonly beforeCompare?: string },
+  hooks: { readonly beforeCopy: string },
 ): Promise<void> {
   await world.fakeProgram(
     "rsync",
     `#!/bin/sh
 case "$*" in
   *--version*) ;;
-  *-rltDHn*) ${hooks.beforeCompare ?? ":"} ;;
-  *) ${hooks.beforeCopy ?? ":"} ;;
+  *) ${hooks.beforeCopy} ;;
 esac
 PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"
 `,
   );
+}
+
+/**
+ * Runs a migration of HF_HOME with `--yes --json` in this process and does something at the first system call that is about the
+ * old directory after the switch.
+ */
+export async function migrateHooked(world: World, to: string, onOldDirectory: () => Fault | undefined): Promise<Ended> {
+  let isDone = false;
+  const { calls } = faultyCalls(({ path }) => {
+    if (isDone || !path.includes("/hf.migrated-")) return undefined;
+    isDone = true;
+    return onOldDirectory();
+  });
+  const surroundings = { env: world.env, userId: Deno.uid()!, calls };
+  return await runInProcess(["migrate", "HF_HOME", "--to", to, "--yes", "--json"], surroundings);
 }
 
 /** Takes the hook away again. */

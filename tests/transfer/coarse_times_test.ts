@@ -31,7 +31,7 @@ for (const engine of ["native", "rsync"] as const) {
       await shell("echo changed >f1", `${home}/d`);
       const update = requestFor(home, scratch, {
         engine,
-        publish: "in-place",
+        intent: "stage-update",
         baseline: first.manifest,
         depth: "look-at-all",
       });
@@ -40,8 +40,7 @@ for (const engine of ["native", "rsync"] as const) {
       await shell(`${CUT}; echo work >d/f2; touch -d @2000000000 d/f2`, scratch);
       const push = requestFor(scratch, home, {
         engine,
-        policy: "stage-out",
-        publish: "in-place",
+        intent: "push",
         baseline: second.manifest,
       });
       const pushed = await transferTree(push, testSystem());

@@ -39,6 +39,21 @@ for (const name of ["close", "futimens", "pwrite"] as const) {
   });
 }
 
+testTrees("a directory that scratch refuses costs what is in it and nothing else, until it can be made", async () => {
+  await using place = await homeWith("mkdir -p d/bad/below e; echo x | tee d/f d/bad/f d/bad/below/f e/f >/dev/null");
+  const { home, scratch } = place;
+  const { system } = systemCalling(({ name, path }) =>
+    name === "mkdirat" && path === `${scratch}/d/bad` ? { errno: EINVAL } : undefined
+  );
+  const outcome = await transferTree(requestFor(home, scratch), system);
+  assert.equal(outcome.status, "partial");
+  assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/bad"]);
+  assert.equal(await shell("find . -type f | sort", scratch), "./d/f\n./e/f\n");
+  const update = requestFor(home, scratch, { intent: "stage-update", baseline: outcome.manifest });
+  assert.equal((await transferTree(update, testSystem())).status, "complete");
+  assert.equal(await differences(home, scratch), "");
+});
+
 testTrees("one name that scratch refuses keeps none of the others back", async () => {
   await using place = await homeWith("for i in $(seq 50); do echo $i >d/f$i; done; echo bad >d/bad");
   const { home, scratch } = place;
@@ -52,15 +67,18 @@ testTrees("one name that scratch refuses keeps none of the others back", async (
   assert.equal(await shell("ls | wc -l", `${scratch}/d`), "50\n");
 });
 
-for (const policy of ["stage-in", "stage-out"] as const) {
-  testTrees(`${policy}: a file that changed while rsync read it is brought again`, async () => {
+for (const intent of ["stage-update", "push"] as const) {
+  testTrees(`${intent}: a file that changed while rsync read it is brought again`, async () => {
     await using place = await homeWith("echo old >d/f; echo x >d/g");
     const { home: from, scratch: to } = place;
     const system = await systemWith(`${place.path}/bin`, {
       rsync:
         `"$REAL" "$@"; code=$?; [ -e ${place.path}/once ] || { echo new >${from}/d/f; touch ${place.path}/once; }; exit $code`,
     });
-    const outcome = await transferTree(requestFor(from, to, { engine: "rsync", policy, publish: "in-place" }), system);
+    const outcome = await transferTree(
+      requestFor(from, to, { engine: "rsync", intent }),
+      system,
+    );
     assert.equal(outcome.status, "complete");
     assert.equal(await shell("cat d/f d/g", to), "new\nx\n");
   });
@@ -97,7 +115,7 @@ testTrees("where a socket can't be made it stays where it is, and is no fault", 
   const first = await transferTree(requestFor(home, scratch), system);
   assert.deepEqual([first.status, first.missing], ["complete", []]);
   const second = await transferTree(
-    requestFor(home, scratch, { publish: "in-place", baseline: first.manifest }),
+    requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest }),
     system,
   );
   assert.deepEqual([second.status, second.filesTransferred], ["complete", 0]);

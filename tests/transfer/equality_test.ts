@@ -4,21 +4,19 @@ import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, makeNastyTree, requestFor, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 for (const engine of ["native", "rsync"] as const) {
-  for (const publish of ["unpublished", "in-place"] as const) {
-    for (const policy of ["stage-in", "mirror"] as const) {
-      testTrees(`${policy}, ${engine}, ${publish}: equals rsync -aH on a nasty tree`, async () => {
-        await using place = await temporaryDirectory();
-        const [from, to] = [`${place.path}/from`, `${place.path}/to`];
-        await Deno.mkdir(from);
-        await makeNastyTree(from);
-        const request = requestFor(from, to, { engine, publish, policy });
-        const outcome = await transferTree(request, testSystem());
-        assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });
-        assert.equal(await differences(from, to), "");
-        const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
-        assert.equal(again.filesTransferred, 0);
-        assert.equal(await differences(from, to), "");
-      });
-    }
+  for (const intent of ["stage-new", "stage-update", "mirror"] as const) {
+    testTrees(`${intent}, ${engine}: equals rsync -aH on a nasty tree`, async () => {
+      await using place = await temporaryDirectory();
+      const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+      await Deno.mkdir(from);
+      await makeNastyTree(from);
+      const request = requestFor(from, to, { engine, intent });
+      const outcome = await transferTree(request, testSystem());
+      assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });
+      assert.equal(await differences(from, to), "");
+      const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+      assert.equal(again.filesTransferred, 0);
+      assert.equal(await differences(from, to), "");
+    });
   }
 }

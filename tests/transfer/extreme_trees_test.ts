@@ -27,7 +27,7 @@ testTrees("more than 100,000 entries are staged and found unchanged", async () =
   await makeManyFiles(from, 101, 1000);
   const first = await transferTree(requestFor(from, to), testSystem());
   assert.deepEqual([first.status, first.filesTransferred, first.filesTotal], ["complete", 101_000, 101_000]);
-  const request = requestFor(from, to, { publish: "in-place", baseline: first.manifest, depth: "look-at-all" });
+  const request = requestFor(from, to, { intent: "stage-update", baseline: first.manifest, depth: "look-at-all" });
   const second = await transferTree(request, testSystem());
   assert.deepEqual([second.status, second.filesTransferred, second.recordChanged], ["complete", 0, false]);
 });
@@ -41,7 +41,7 @@ testTrees("a tree that Workers copy arrives as it is, and so does what changes i
   assert.deepEqual([first.status, first.filesTotal], ["complete", 3090]);
   assert.equal(await differences(from, to), "");
   await shell("for d in *; do echo changed >$d/1; rm $d/2; done", from);
-  const request = requestFor(from, to, { publish: "in-place", baseline: first.manifest });
+  const request = requestFor(from, to, { intent: "stage-update", baseline: first.manifest });
   assert.equal((await transferTree(request, testSystem())).status, "complete");
   assert.equal(await differences(from, to), "");
 });
@@ -96,7 +96,7 @@ testTrees("a tree deeper than PATH_MAX is staged, compared and removed", async (
   const first = await transferTree(requestFor(from, to), testSystem());
   assert.deepEqual([first.status, first.missing, first.filesTransferred], ["complete", [], 2]);
   assert.deepEqual((await compareTrees(from, to, testSystem())).differences, []);
-  const update = requestFor(from, to, { publish: "in-place", baseline: first.manifest, depth: "look-at-all" });
+  const update = requestFor(from, to, { intent: "stage-update", baseline: first.manifest, depth: "look-at-all" });
   const second = await transferTree(update, testSystem());
   assert.deepEqual([second.status, second.filesTransferred], ["complete", 0]);
   for (const root of [from, to]) await removeTree(root);
@@ -119,7 +119,7 @@ for (const side of ["from", "to"] as const) {
     const { system } = systemCalling((call) =>
       call.name === "getdents" && call.path === `${place.path}/${side}/bad` ? { errno: EIO } : undefined
     );
-    const request = requestFor(from, to, { publish: "in-place", baseline: manifest, depth: "look-at-all" });
+    const request = requestFor(from, to, { intent: "stage-update", baseline: manifest, depth: "look-at-all" });
     const outcome = await transferTree(request, system);
     assert.equal(outcome.status, "partial");
     assert.deepEqual(outcome.missing.map(({ path }) => path), ["bad"]);

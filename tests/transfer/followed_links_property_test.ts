@@ -42,7 +42,7 @@ for (const engine of ["native", "rsync"] as const) {
             await makeOracle(root, ORACLES[links]);
             const update = {
               ...common,
-              publish: "in-place",
+              intent: "stage-update",
               baseline: staged.manifest,
               depth: "trust-record",
             } as const;
@@ -59,7 +59,7 @@ for (const engine of ["native", "rsync"] as const) {
             const again = { ...update, baseline: second.manifest } as const;
             const third = await transferTree(requestFor(source, target, again), testSystem());
             assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
-            const push = { ...again, policy: "stage-out" } as const;
+            const push = { ...again, intent: "push" } as const;
             const pushed = await transferTree(requestFor(target, source, push), testSystem());
             assert.deepEqual([pushed.filesTransferred, pushed.kept, pushed.status], [0, [], "complete"]);
           }),

@@ -31,9 +31,8 @@ function testLinks(name: string, make: string, run: (scene: Scene) => Promise<vo
       await run({
         ...{ root, source, target },
         request: (changes = {}) => requestFor(source, target, { ...common, notes: undefined!, ...changes }),
-        update: (changes) => requestFor(source, target, { ...common, publish: "in-place", ...changes }),
-        push: (changes) =>
-          requestFor(target, source, { ...common, policy: "stage-out", publish: "in-place", ...changes }),
+        update: (changes) => requestFor(source, target, { ...common, intent: "stage-update", ...changes }),
+        push: (changes) => requestFor(target, source, { ...common, intent: "push", ...changes }),
       });
     });
   }

@@ -31,12 +31,12 @@ export async function makeScene(intent: Intent, { old, changes }: SceneScripts):
   const isNew = intent === "stage-new" || intent === "mirror";
   const { manifest } = isNew ? { manifest: undefined } : await transferTree(requestFor(home, scratch), testSystem());
   await shell(changes, from);
-  const updates = { publish: "in-place", baseline: manifest, notes: `${root}/notes` } as const;
+  const updates = { intent: "stage-update", baseline: manifest, notes: `${root}/notes` } as const;
   const request = {
     "stage-new": requestFor(from, to),
     "stage-update": requestFor(from, to, updates),
-    "push": requestFor(from, to, { ...updates, policy: "stage-out" }),
-    "mirror": requestFor(from, to, { policy: "mirror", depth: "look-at-all" }),
+    "push": requestFor(from, to, { ...updates, intent: "push" }),
+    "mirror": requestFor(from, to, { intent: "mirror", depth: "look-at-all" }),
   }[intent];
   return { root, from, to, request, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
 }

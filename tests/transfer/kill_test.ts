@@ -84,7 +84,7 @@ testTrees("killed in place, each file is the old or the new one, and one clean r
   await transferTree(requestFor(from, to), testSystem());
   const changeAll = async () => await shell(CHANGE_ALL(to, `${place.path}/old`), from);
   await changeAll();
-  const request = requestFor(from, to, { publish: "in-place" });
+  const request = requestFor(from, to, { intent: "stage-update" });
   for (let turn = 0; turn < KILLS; turn++) {
     const end = await runAndKill(request, 120 + Math.random() * 300);
     // A name holds the old file (the same inode as before), or has all of the new content.
@@ -107,8 +107,7 @@ testTrees(
       await shell(`${CHANGE_ALL(home, `${place.path}/old`)}; echo new $RANDOM >brought`, scratch);
     await changeAll();
     const request = requestFor(scratch, home, {
-      policy: "stage-out",
-      publish: "in-place",
+      intent: "push",
       notes: `${place.path}/notes`,
     });
     for (let turn = 0; turn < KILLS; turn++) {

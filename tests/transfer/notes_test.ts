@@ -9,8 +9,8 @@ async function staged(root: string) {
   const [home, scratch] = [`${root}/home`, `${root}/scratch`];
   await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  const common = { publish: "in-place", baseline: manifest, notes: `${root}/notes` } as const;
-  const stageOut: Partial<TransferRequest> = { ...common, policy: "stage-out" };
+  const common = { intent: "stage-update", baseline: manifest, notes: `${root}/notes` } as const;
+  const stageOut: Partial<TransferRequest> = { ...common, intent: "push" };
   return {
     stageIn: (engine: TransferRequest["engine"]) => requestFor(home, scratch, { ...common, engine }),
     stageOut: (engine: TransferRequest["engine"]) => requestFor(scratch, home, { ...stageOut, engine }),

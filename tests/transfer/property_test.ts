@@ -46,7 +46,7 @@ for (const { way, engine, makeSystem } of WAYS) {
       assert.deepEqual({ status: first.status, missing: first.missing }, { status: "complete", missing: [] });
       assert.equal(await differences(from, to), "");
       await makeEntries(from, later);
-      const update = requestFor(from, to, { engine, publish: "in-place", baseline: first.manifest });
+      const update = requestFor(from, to, { engine, intent: "stage-update", baseline: first.manifest });
       const second = await transferTree(update, makeSystem());
       assert.deepEqual({ status: second.status, missing: second.missing }, { status: "complete", missing: [] });
       assert.deepEqual(second.kept, []);
@@ -58,7 +58,7 @@ for (const { way, engine, makeSystem } of WAYS) {
 
   testTrees(`${way}: a mirror of a generated tree is exact`, async () => {
     await forTrees(async ({ from, to }) => {
-      const outcome = await transferTree(requestFor(from, to, { engine, policy: "mirror" }), makeSystem());
+      const outcome = await transferTree(requestFor(from, to, { engine, intent: "mirror" }), makeSystem());
       assert.equal(outcome.status, "complete");
       assert.equal(await differences(from, to), "");
     });
@@ -70,7 +70,7 @@ for (const { way, engine, makeSystem } of WAYS) {
       const before = await shell("find . -print0 | sort -z | tr '\\n\\0' '?\\n'", home);
       await makeEntries(scratch, later, "keep-types");
       const outcome = await transferTree(
-        requestFor(scratch, home, { engine, policy: "stage-out", publish: "in-place", baseline: manifest }),
+        requestFor(scratch, home, { engine, intent: "push", baseline: manifest }),
         makeSystem(),
       );
       assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });

@@ -114,17 +114,17 @@ testNeeding(
      mount -o loop,ro ${disk} ${from}; truncate -s 24M ${disk}`,
     );
     try {
-      for (const policy of ["stage-in", "mirror"] as const) {
-        const outcome = await transferTree(requestFor(from, `${to}-${policy}`, { policy }), testSystem());
+      for (const intent of ["stage-new", "mirror"] as const) {
+        const outcome = await transferTree(requestFor(from, `${to}-${intent}`, { intent }), testSystem());
         assert.equal(outcome.status, "partial");
         assert.ok(outcome.missing.length > 0 && outcome.missing.length < 10, `${outcome.missing.length} are missing`);
         for (const { path, reason } of outcome.missing) {
           assert.match(reason, /Input\/output error/);
-          assert.equal(await contentOf(`${to}-${policy}/${path}`), undefined);
+          assert.equal(await contentOf(`${to}-${intent}/${path}`), undefined);
         }
-        const arrived = (await shell("ls d", `${to}-${policy}`)).trim().split("\n");
+        const arrived = (await shell("ls d", `${to}-${intent}`)).trim().split("\n");
         for (const name of arrived) {
-          assert.equal(await contentOf(`${to}-${policy}/d/${name}`), await contentOf(`${from}/d/${name}`));
+          assert.equal(await contentOf(`${to}-${intent}/d/${name}`), await contentOf(`${from}/d/${name}`));
         }
         assert.equal(arrived.length + outcome.missing.length, 11);
       }

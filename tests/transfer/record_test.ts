@@ -27,12 +27,12 @@ testTrees("a file that could not be read once is still known as what it was", as
   // Restored with its date of then, as cp -p and tar do.
   await shell("echo v2 >f; touch -d 2020-01-01 f; echo y >g", `${home}/d`);
   const unreadable = systemRefusing(`${home}/d/f`);
-  const update = requestFor(home, scratch, { publish: "in-place", baseline: first.manifest });
+  const update = requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest });
   const second = await transferTree(update, unreadable);
   assert.deepEqual([second.status, second.missing.map(({ path }) => path)], ["partial", ["d/f"]]);
   assert.equal(await shell("cat f g", `${scratch}/d`), "v1\ny\n");
 
-  const push = requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: second.manifest });
+  const push = requestFor(scratch, home, { intent: "push", baseline: second.manifest });
   assert.equal((await transferTree(push, testSystem())).filesTransferred, 0);
   assert.equal(await shell("cat f", `${home}/d`), "v2\n");
   const third = await transferTree({ ...update, baseline: second.manifest }, testSystem());
@@ -47,7 +47,7 @@ testTrees("one file that can't come leaves the rest usable, however often it is 
   const system = systemRefusing(`${home}/closed`);
   const request = requestFor(home, scratch);
   const first = await transferTree(request, system);
-  const again = { ...request, publish: "in-place", baseline: first.manifest } as const;
+  const again = { ...request, intent: "stage-update", baseline: first.manifest } as const;
   const second = await transferTree(again, system);
   const third = await transferTree({ ...again, baseline: second.manifest, depth: "look-at-all" }, system);
   assert.deepEqual([first, second, third].map(({ status }) => status), ["partial", "partial", "partial"]);
@@ -70,11 +70,15 @@ testTrees(
     );
     const damaged = [{ path: "cut", reason: "damaged" }, { path: "empty", reason: "damaged" }];
     const byPath = (one: { path: string }, other: { path: string }) => one.path < other.path ? -1 : 1;
-    const push = requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: manifest });
+    const push = requestFor(scratch, home, { intent: "push", baseline: manifest });
     const pushed = await transferTree(push, testSystem());
     assert.deepEqual(pushed.kept.toSorted(byPath), damaged);
     assert.equal(await shell("stat -c %s empty cut; cat edited grown", home), "9000\n9000\nwork\nlonger\n");
-    const update = requestFor(home, scratch, { publish: "in-place", baseline: pushed.manifest, depth: "look-at-all" });
+    const update = requestFor(home, scratch, {
+      intent: "stage-update",
+      baseline: pushed.manifest,
+      depth: "look-at-all",
+    });
     const told = await transferTree(update, testSystem());
     assert.deepEqual(told.kept.toSorted(byPath), damaged);
     await shell("rm empty cut", scratch);
@@ -91,7 +95,7 @@ for (const engine of ["native", "rsync"] as const) {
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     await shell("echo work >notes; echo work >later; rm y; ln -s x y", scratch);
     await shell("echo other >notes; touch -d '+1 hour' notes; mkdir later; echo z >later/z; rm y", home);
-    const update = requestFor(home, scratch, { engine, publish: "in-place", baseline: manifest });
+    const update = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
     const outcome = await transferTree(update, testSystem());
     assert.deepEqual(outcome.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
       { path: "later", reason: "in the way" },
@@ -115,7 +119,11 @@ testTrees(
     const system = await systemWith(`${place.path}/bin`, {
       rsync: `"$REAL" "$@"; code=$?; echo more >>${home}/f; exit $code`,
     });
-    const request = requestFor(home, scratch, { engine: "rsync", extraArgs: ["--exclude=*.log"], publish: "in-place" });
+    const request = requestFor(home, scratch, {
+      engine: "rsync",
+      extraArgs: ["--exclude=*.log"],
+      intent: "stage-update",
+    });
     const first = await transferTree(request, system);
     assert.deepEqual([first.status, first.missing.map(({ path }) => path)], ["partial", ["f"]]);
     const second = await transferTree({ ...request, baseline: first.manifest }, testSystem());

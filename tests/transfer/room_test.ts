@@ -52,7 +52,7 @@ testNeeding(
       );
       const left = Number(await shell("df --output=iavail . | tail -1", `${to}/..`));
       assert.ok(left < 10, `${left} inodes are left`);
-      const request = requestFor(from, to, { publish: "in-place", baseline: manifest });
+      const request = requestFor(from, to, { intent: "stage-update", baseline: manifest });
       assert.equal((await planTransfer(request, testSystem())).filesToTransfer, 10);
     }),
 );
@@ -112,7 +112,7 @@ testNeeding(
       async (from, to) => {
         const { manifest } = await transferTree(requestFor(from, to), testSystem());
         await shell("for i in $(seq 12); do head -c 33M /dev/urandom >$i; done", from);
-        const update = requestFor(from, to, { publish: "in-place", baseline: manifest });
+        const update = requestFor(from, to, { intent: "stage-update", baseline: manifest });
         assert.equal((await transferTree(update, testSystem())).status, "complete");
         assert.equal(await shell(`cmp 7 ${to}/7 && cmp 12 ${to}/12`, from), "");
       },

@@ -17,12 +17,11 @@ testNeeding(
       const outcome = await transferTree({
         from: `${root}/from`,
         to: `${root}/to`,
-        policy: "stage-in",
         depth: "look-at-all",
         engine: "rsync",
         extraArgs: [],
         baseline: undefined,
-        publish: "in-place",
+        intent: "stage-update",
       }, testSystem(Deno.env.toObject()));
       assert.deepEqual(outcome.kept, [{ path: "kept", reason: "newer there" }]);
       assert.deepEqual(await readTree(`${root}/to`), {

@@ -73,13 +73,13 @@ testTrees("random writes, deletions, purges, stagings in and out leave what a si
           continue;
         }
         const [from, to]: [Side, Side] = current.do === "stage-in" ? ["home", "scratch"] : ["scratch", "home"];
-        const policy = current.do === "stage-in" ? "stage-in" as const : "stage-out" as const;
-        const request = requestFor(root(from), root(to), { policy, publish: "in-place", baseline });
+        const intent = current.do === "stage-in" ? "stage-update" as const : "push" as const;
+        const request = requestFor(root(from), root(to), { intent, baseline });
         const outcome = await transferTree(request, testSystem());
         baseline = outcome.manifest;
-        (policy === "stage-in" ? stageIn : stageOut)(model);
-        assert.deepEqual(await versions(root("home")), sorted(model.home), `home after ${policy}`);
-        assert.deepEqual(await versions(root("scratch")), sorted(model.scratch), `scratch after ${policy}`);
+        (intent === "stage-update" ? stageIn : stageOut)(model);
+        assert.deepEqual(await versions(root("home")), sorted(model.home), `home after ${intent}`);
+        assert.deepEqual(await versions(root("scratch")), sorted(model.scratch), `scratch after ${intent}`);
         const next = await planTransfer({ ...request, baseline }, testSystem());
         assert.deepEqual([next.transfers, next.deletions], [[], []], "a plan after a completed one is empty");
       }

@@ -66,12 +66,11 @@ export function requestFor(from: string, to: string, changes: Partial<TransferRe
     ...{
       from,
       to,
-      policy: "stage-in",
+      intent: "stage-new",
       depth: "trust-record",
       engine: "auto",
       extraArgs: [],
       baseline: undefined,
-      publish: "unpublished",
     },
     ...changes,
   };

@@ -71,7 +71,7 @@ testTrees(
     const system = testSystem();
     const first = await transferTree(requestFor(from, to), system);
     const again = (changes: Parameters<typeof requestFor>[2] = {}) =>
-      transferTree(requestFor(from, to, { publish: "in-place", baseline: first.manifest, ...changes }), system);
+      transferTree(requestFor(from, to, { intent: "stage-update", baseline: first.manifest, ...changes }), system);
 
     const unchanged = await again();
     assert.deepEqual([unchanged.status, unchanged.recordChanged, unchanged.filesTransferred], ["complete", false, 0]);
@@ -102,7 +102,7 @@ testTrees("stage-out: only directories that changed on scratch are compared with
   const { manifest } = await transferTree(requestFor(home, scratch), system);
   await shell(`echo job >scratch/a/result; echo later >home/b/two; rm home/b/three`, place.path);
   const pushed = await transferTree(
-    requestFor(scratch, home, { policy: "stage-out", publish: "in-place", baseline: manifest }),
+    requestFor(scratch, home, { intent: "push", baseline: manifest }),
     system,
   );
   assert.deepEqual([pushed.status, pushed.filesTransferred], ["complete", 1]);

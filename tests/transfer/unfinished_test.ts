@@ -15,10 +15,10 @@ testTrees("only what has exactly our name and lies beside a target on scratch is
      touch -d '2 hours ago' *.incoming-*; echo 2 >scratch/a`,
     place.path,
   );
-  const inPlace = { publish: "in-place", baseline: manifest, engine: "native" } as const;
-  await transferTree(requestFor(scratch, home, { ...inPlace, policy: "stage-out" }), testSystem());
+  const inPlace = { intent: "stage-update", baseline: manifest, engine: "native" } as const;
+  await transferTree(requestFor(scratch, home, { ...inPlace, intent: "push" }), testSystem());
   assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
-  await transferTree(requestFor(home, scratch, { ...inPlace, policy: "stage-in" }), testSystem());
+  await transferTree(requestFor(home, scratch, { ...inPlace, intent: "stage-update" }), testSystem());
   assert.equal(
     await shell("ls", place.path),
     "home\nhome.incoming-0123abcd\nhome.incoming-0123abcd0\nhome.incoming-2024\n" +
@@ -37,7 +37,7 @@ testNeeding(
       await shell(`echo 1 >${home}/a`);
       const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
       await shell(`echo 2 >${scratch}/a`);
-      const changes = { policy: "stage-out", publish: "in-place", baseline: manifest, engine: "native" } as const;
+      const changes = { intent: "push", baseline: manifest, engine: "native" } as const;
       assert.equal((await transferTree(requestFor(scratch, home, changes), testSystem())).status, "complete");
       assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
     } finally {
@@ -75,7 +75,7 @@ for (const engine of ["native", "rsync"] as const) {
     }
     const push = (side: string) =>
       transferTree(
-        requestFor(`${place.path}/${side}`, home, { engine, policy: "stage-out", publish: "in-place" }),
+        requestFor(`${place.path}/${side}`, home, { engine, intent: "push" }),
         testSystem(),
       );
     const outcomes = await Promise.all([push("one"), push("two")]);
@@ -94,8 +94,7 @@ for (const engine of ["native", "rsync"] as const) {
         await shell(`for i in $(seq 50); do echo ${target === targets[0] ? "one" : "another"} >f$i; done`, target);
         const request = requestFor(target, home, {
           engine,
-          policy: "stage-out",
-          publish: "in-place",
+          intent: "push",
           baseline: manifest,
         });
         return await transferTree({ ...request, sourceLock: { deadlineSeconds: 60 } }, testSystem());
@@ -116,7 +115,7 @@ for (const engine of ["native", "rsync"] as const) {
     await shell(`mkdir ${home}; echo x >${home}/x`);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     const before = await shell(`stat -c '%y %z' ${home}`);
-    const request = requestFor(scratch, home, { engine, policy: "stage-out", publish: "in-place", baseline: manifest });
+    const request = requestFor(scratch, home, { engine, intent: "push", baseline: manifest });
     assert.equal((await transferTree(request, testSystem())).status, "complete");
     assert.equal(await shell(`stat -c '%y %z' ${home}`), before);
   });

@@ -2,7 +2,16 @@
 import { messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { type AttributeSupport, copyAttributes, listAttributes } from "../../posix/content.ts";
-import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, succeeded } from "../../posix/errno.ts";
+import {
+  EACCES,
+  EEXIST,
+  ELOOP,
+  ENOENT,
+  ENOTDIR,
+  isFullDiskErrno,
+  succeeded,
+  SystemCallError,
+} from "../../posix/errno.ts";
 import {
   AT_EMPTY_PATH,
   O_CLOEXEC,
@@ -24,24 +33,41 @@ const SETGID = 0o2000;
 export interface MakeRequest {
   readonly root: string;
   readonly directories: readonly (readonly [path: string, mode: number])[];
+  /** `name`: the answer names those that can't be made, and the others are made; else the first throws. */
+  readonly failures?: "throw" | "name";
 }
 
-/** Makes directories. Throws a SystemCallError for the first that can't be made. */
-export async function runMake(request: MakeRequest, context: JobContext): Promise<void> {
+/**
+ * Makes directories. Returns a sentence for each that could not be made, by its index. Throws a SystemCallError where failures
+ * are thrown, and always where the disk is full.
+ */
+export async function runMake(request: MakeRequest, context: JobContext): Promise<Record<number, string>> {
   const tree = context.tree(request.root);
-  await context.runAll(request.directories.map(function* ([path, mode]): Work<void> {
-    const [parent, name] = splitLast(path);
-    const handle = yield* tree.open(parent);
+  const failed: Record<number, string> = {};
+  await context.runAll(request.directories.map(function* ([path, mode], index): Work<void> {
     try {
-      const answer = yield tree.calls.mkdirat(handle, cString(name), mode);
-      if (answer !== -EEXIST) succeeded(answer, "mkdir", tree.pathOf(path));
-    } finally {
-      tree.release(parent);
+      yield* makeOne(tree, path, mode);
+    } catch (error) {
+      const isNamed = request.failures === "name" && error instanceof SystemCallError;
+      if (!isNamed || isFullDiskErrno(error.errno)) throw error;
+      failed[index] = messageOf(error);
     }
-    // Something else than a directory may have that name.
-    yield* tree.open(path);
-    tree.release(path);
   }));
+  return failed;
+}
+
+function* makeOne(tree: Tree, path: string, mode: number): Work<void> {
+  const [parent, name] = splitLast(path);
+  const handle = yield* tree.open(parent);
+  try {
+    const answer = yield tree.calls.mkdirat(handle, cString(name), mode);
+    if (answer !== -EEXIST) succeeded(answer, "mkdir", tree.pathOf(path));
+  } finally {
+    tree.release(parent);
+  }
+  // Something else than a directory may have that name.
+  yield* tree.open(path);
+  tree.release(path);
 }
 
 /** A directory that is complete. */
