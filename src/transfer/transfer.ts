@@ -190,7 +190,7 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
     ),
   };
   const { from, to, baseline, depth, links = "keep" } = request;
-  const followsLinks = request.policy === "stage-in" && links !== "keep";
+  const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
   return { from, to, baseline, depth, followsLinks, ...notes, rules, ...selection };
 }
 
