@@ -2,15 +2,23 @@
 // TMPDIR does not exist, in /tmp.
 import { CliError, messageOf } from "../errors.ts";
 import { encodeNameList } from "../posix/file_names.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
+import { sweepDirectory } from "../system/sweep.ts";
+import type { System } from "../system/system.ts";
+import { temporaryName } from "../system/temporary_name.ts";
+
+const KIND = "lists";
 
 /** Writes lists; `await using` removes them with their directory. */
 export class ListFiles implements AsyncDisposable {
   #directory: Promise<string> | undefined;
   #count = 0;
 
+  constructor(readonly system: Pick<System, "env">) {}
+
   /** Writes names into a file, each followed by a NUL, and returns its path. */
   async write(names: readonly string[]): Promise<string> {
-    const path = `${await (this.#directory ??= makeDirectory())}/${this.#count++}`;
+    const path = `${await (this.#directory ??= makeDirectory(this.system))}/${this.#count++}`;
     await Deno.writeFile(path, encodeNameList(names), { mode: 0o600 });
     return path;
   }
@@ -21,18 +29,30 @@ export class ListFiles implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const directory = await this.#directory?.catch(() => undefined);
-    if (directory !== undefined) await Deno.remove(directory, { recursive: true }).catch(() => {});
+    if (directory !== undefined) await removeInPlace(directory).catch(() => {});
   }
 }
 
-async function makeDirectory(): Promise<string> {
-  const prefix = "euler-files-";
-  try {
-    return await Deno.makeTempDir({ prefix }).catch(() => Deno.makeTempDir({ prefix, dir: "/tmp" }));
-  } catch (error) {
-    throw new CliError("file-system", `Cannot make a temporary directory in $TMPDIR or /tmp: ${messageOf(error)}`, {
-      hint: "export TMPDIR=DIRECTORY, with a directory of this node that you can write",
-      cause: error,
-    });
+/** Makes the directory, and removes those that killed processes left. */
+async function makeDirectory({ env }: Pick<System, "env">): Promise<string> {
+  const failures: unknown[] = [];
+  for (const parent of [env.TMPDIR, "/tmp"]) {
+    if (parent === undefined || !parent.startsWith("/")) continue;
+    await sweepDirectory(parent, [KIND]);
+    const path = `${parent.replace(/\/+$/, "")}/${temporaryName(KIND)}`;
+    try {
+      await Deno.mkdir(path, { mode: 0o700 });
+      return path;
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  throw new CliError(
+    "file-system",
+    `Cannot make a temporary directory in $TMPDIR or /tmp: ${messageOf(failures.at(-1))}`,
+    {
+      hint: "export TMPDIR=DIRECTORY, with a directory of this node that you can write",
+      cause: failures.at(-1),
+    },
+  );
 }

@@ -122,7 +122,7 @@ async function run(
     durability: request.intent === "push" ? "durable" : "fast",
     owners: system.userId === 0 ? "same" : "own",
   };
-  await using lists = new ListFiles();
+  await using lists = new ListFiles(system);
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
     mover: moverFor(engine, request, settings, { lists, runner, system }),

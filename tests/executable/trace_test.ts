@@ -16,7 +16,7 @@ async function trace(world: World, argv: readonly string[]): Promise<readonly st
  * A directory that this run itself made there, with a name nobody could foresee and for nobody else (0700), doesn't count.
  */
 function inTemporaryDirectories(world: World, calls: readonly string[]): readonly string[] {
-  const made = calls.flatMap((call) => /mkdir\("([^"]+-[0-9a-f]{8,16})", 0700\) += 0$/.exec(call)?.[1] ?? []);
+  const made = calls.flatMap((call) => /mkdir\("([^"]+[-.][0-9a-f]{8,16})", 0700\) += 0$/.exec(call)?.[1] ?? []);
   const foreign = calls.filter((call) => !made.some((directory) => call.includes(`"${directory}`)));
   return foreign.filter((call) => call.includes(`"${world.env.TMPDIR}/`) || call.includes('"/tmp/deno-compile-'));
 }
