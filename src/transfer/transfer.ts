@@ -189,8 +189,9 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
       runner,
     ),
   };
-  const { from, to, baseline, depth } = request;
-  return { from, to, baseline, depth, ...notes, rules, ...selection };
+  const { from, to, baseline, depth, links = "keep" } = request;
+  const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
+  return { from, to, baseline, depth, followsLinks, ...notes, rules, ...selection };
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {

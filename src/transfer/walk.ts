@@ -16,6 +16,7 @@ import {
 } from "./listing.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import type { OutsideLink } from "./outside_links.ts";
+import { EMPTIED_REASON, LOST_REASON, lostNames, NOTHING_LOST, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
@@ -38,6 +39,8 @@ export interface WalkRequest {
   readonly rules: DecisionRules;
   /** `trust-record`: where the sending side is as recorded, only names are looked at on the other one. */
   readonly depth?: "trust-record" | "look-at-all";
+  /** Whether links are followed where files come from. */
+  readonly followsLinks?: boolean;
   /** Which names take part; without it, all do. */
   readonly selection?: Selection;
 }
@@ -211,11 +214,16 @@ class Walk {
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to.unreadable);
       return;
     }
-    const [from, to] = [listed.from.entries, listed.to.entries];
     let recorded: ReadonlyMap<string, EntryState> | undefined;
-    const noted = this.#notedIn(directory, from, to);
+    const noted = this.#notedIn(directory, listed.from.entries, listed.to.entries);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
+    const lost = this.request.followsLinks
+      ? lostNames({ self: self("from"), listing: listed.from, baseline }, this.request, directory)
+      : NOTHING_LOST;
+    if (lost === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED_REASON);
+    for (const name of lost) this.receiver.onUnreadable(joinName(directory, name), "from", LOST_REASON);
+    const [from, to] = [withoutNames(listed.from.entries, lost), withoutNames(listed.to.entries, lost)];
     const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to.entries, to, visit);
     const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded };
     const isEntered = (name: string) =>
@@ -225,7 +233,7 @@ class Walk {
     const allowed = this.request.rules.policy === "stage-out"
       ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
       : decided;
-    const plan = this.#withExcludedRecords(allowed, excluded);
+    const plan = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     await this.receiver.onPlan(plan, to);

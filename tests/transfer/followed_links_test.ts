@@ -1,6 +1,6 @@
 // Links that are followed: the target has what they lead to, and a push never writes through one.
 import assert from "node:assert/strict";
-import { planTransfer, type TransferRequest, transferTree } from "../../src/transfer/transfer.ts";
+import { planTransfer, type TransferOutcome, type TransferRequest, transferTree } from "../../src/transfer/transfer.ts";
 import { makeSelection } from "../../src/filter/selection.ts";
 import { EACCES } from "../../src/posix/errno.ts";
 import { differences, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
@@ -221,5 +221,42 @@ testLinks(
       await shell("find . -printf '%P %y %l\\n' | grep -v closed | sort", target),
       " d \nd d \nfine d \nfine/y f \nspecial l /dev/null\n",
     );
+  },
+);
+
+testLinks(
+  "what was followed and is out of reach stays as it was staged, and is named",
+  `mkdir -p source mount/dir/sub; echo a >mount/file; echo b >mount/dir/b; echo c >mount/dir/sub/c; echo i >source/i
+   cd source; ln -s ../mount/file file; ln -s ../mount/dir dir; ln -s ../mount all; ln -s i inner`,
+  async ({ root, source, target, request, update }) => {
+    const links = "follow-outside";
+    const first = await transferTree(request({ links }), testSystem());
+    const list = () => shell("find . -printf '%P %y %s\\n' | sort", target);
+    const before = await list();
+    const paths = (outcome: TransferOutcome) => [...new Set(outcome.missing.map(({ path }) => path))].toSorted();
+    await shell("mv mount elsewhere", root);
+    for (const depth of ["trust-record", "look-at-all"] as const) {
+      const gone = await transferTree(update({ links, depth, baseline: first.manifest }), testSystem());
+      assert.deepEqual([gone.status, paths(gone), gone.deleted], ["partial", ["all", "dir", "file"], []]);
+      assert.match(gone.missing[0]!.reason, /what the link leads to is not there/);
+      assert.equal(await list(), before);
+      assert.equal(gone.manifest.files, first.manifest.files);
+    }
+    await shell("mkdir -p mount/dir; echo a >mount/file; touch -r elsewhere/file mount/file", root);
+    const emptied = await transferTree(update({ links, baseline: first.manifest }), testSystem());
+    assert.deepEqual(paths(emptied), ["dir"], "all is a directory with something in it");
+    await shell("rm -r mount; mv elsewhere mount", root);
+    const back = await transferTree(update({ links, baseline: emptied.manifest }), testSystem());
+    assert.deepEqual([back.status, back.kept], ["complete", []]);
+    assert.equal(await list(), before);
+
+    await shell("rm -r mount/dir/*", root);
+    const forced = { links, depth: "look-at-all", baseline: back.manifest } as const;
+    const emptyOnPurpose = await transferTree(update(forced), testSystem());
+    assert.equal(emptyOnPurpose.status, "complete");
+    await shell("rm file dir all", source);
+    const removed = await transferTree(update({ links, baseline: emptyOnPurpose.manifest }), testSystem());
+    assert.equal(removed.status, "complete");
+    assert.equal(await shell("ls", target), "i\ninner\n");
   },
 );
