@@ -272,8 +272,26 @@ function offsetBytes(offset: number): Bytes {
   return bytes;
 }
 
-/** The permission bits that this process leaves out of what it makes (umask(2)). */
+let umask: number | undefined;
+
+/**
+ * The permission bits that this process leaves out of what it makes (umask(2)). They are read once, from /proc where that tells
+ * them: the call can only ask by setting other ones, and files that are made at that moment would get these.
+ */
 export function readUmask(): number {
+  return umask ??= umaskInProc() ?? askUmask();
+}
+
+function umaskInProc(): number | undefined {
+  try {
+    const digits = /^Umask:\s*([0-7]+)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
+    return digits === undefined ? undefined : parseInt(digits, 8);
+  } catch {
+    return undefined;
+  }
+}
+
+function askUmask(): number {
   const { plain } = loadLibc();
   const mask = plain.umask(0o077);
   plain.umask(mask);
