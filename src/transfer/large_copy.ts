@@ -25,7 +25,10 @@ import { type Journal, openJournal } from "./journal.ts";
 export const LARGE_AT_ONCE = { waiting: 8, plain: 2 };
 
 /** A part is a row of whole stripes for one writer: Lustre grants locks by ranges. */
-export const PART_BYTES = 64 * 1024 * 1024;
+const PART_BYTES = 64 * 1024 * 1024;
+
+/** Parts of a file with holes at most. */
+const MOST_SPARSE_PARTS = 256;
 
 /** What is read and written at a time. */
 const PIECE_BYTES = { waiting: 1024 * 1024, plain: 512 * 1024 };
@@ -75,7 +78,7 @@ export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
   const opened = [yield* openAt(calls, source, reading, "open")];
   let journal: Journal | undefined;
   try {
-    const parts = Math.max(1, Math.ceil(entry.sizeBytes / PART_BYTES));
+    const parts = Math.max(1, Math.ceil(entry.sizeBytes / partBytesOf(entry)));
     journal = yield* openJournalFor(request, parts);
     const hasParts = journal !== undefined && Array.from({ length: parts }, (_, part) => part).some(journal.has);
     if (!hasParts) yield* unlinkAt(calls, pen);
@@ -112,14 +115,20 @@ export class LargeCopy {
     return this.journal?.has(part) === true;
   }
 
+  /** Where a part begins. */
+  partStart(part: number): number {
+    return part * partBytesOf(this.request.entry);
+  }
+
   partBytes(part: number): number {
-    return Math.min(PART_BYTES, this.request.entry.sizeBytes - part * PART_BYTES);
+    const { entry } = this.request;
+    return Math.min(partBytesOf(entry), entry.sizeBytes - this.partStart(part));
   }
 
   /** Copies a part. Throws a SystemCallError, SourceChanged where the source ends early, the signal's reason. */
   *copyPart(part: number, buffer: Bytes): Work<void> {
     const { calls, entry } = this.request;
-    const start = part * PART_BYTES;
+    const start = this.partStart(part);
     const end = start + this.partBytes(part);
     const content = this.#content(buffer);
     const reached = isSparse(entry)
@@ -188,6 +197,11 @@ export class LargeCopy {
     }
     return end;
   }
+}
+
+/** A file with holes has few bytes for its size: it gets no more parts than are worth the bookkeeping. */
+function partBytesOf(entry: Entry): number {
+  return isSparse(entry) ? Math.max(PART_BYTES, Math.ceil(entry.sizeBytes / MOST_SPARSE_PARTS)) : PART_BYTES;
 }
 
 function pathOf({ tree, directory, name }: FilePlace): string {

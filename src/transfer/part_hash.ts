@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { Bytes } from "../posix/calls.ts";
 import { succeeded } from "../posix/errno.ts";
 import { run, type Work } from "../posix/work.ts";
-import { type LargeCopy, PART_BYTES } from "./large_copy.ts";
+import type { LargeCopy } from "./large_copy.ts";
 
 /** What is read and hashed at a time. */
 const PIECE_BYTES = 1024 * 1024;
@@ -47,8 +47,8 @@ export class PartHash {
   *#read(part: number): Work<void> {
     const { copy } = this;
     const { calls, signal, pen } = copy.request;
-    const end = part * PART_BYTES + copy.partBytes(part);
-    for (let offset = part * PART_BYTES; offset < end;) {
+    const end = copy.partStart(part) + copy.partBytes(part);
+    for (let offset = copy.partStart(part); offset < end;) {
       signal.throwIfAborted();
       const wanted = Math.min(PIECE_BYTES, end - offset);
       const path = pen.tree.pathOf(pen.directory, pen.name);
