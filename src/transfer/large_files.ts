@@ -72,6 +72,7 @@ export class LargeFiles {
   readonly #to: Tree;
   readonly #temporary: Tree | undefined;
   readonly #support = new AttributeSupport();
+  #added = 0;
   #names = 0;
   #bootId: Promise<string> | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -87,6 +88,7 @@ export class LargeFiles {
 
   /** Copies a file; it starts as soon as a lane is free. */
   add(item: Item): void {
+    this.#added++;
     const index = this.#waiting.findIndex((other) => other.entry.sizeBytes < item.entry.sizeBytes);
     this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, item);
     if (this.#lanes.size >= LARGE_AT_ONCE[this.request.form]) return;
@@ -107,6 +109,12 @@ export class LargeFiles {
     for (const copying of this.#open) this.#close(copying);
     for (const tree of [this.#from, this.#to, this.#temporary]) tree?.close();
     if (this.#failure !== undefined) throw this.#failure.error;
+    const { missing, overtaken } = this.#outcome;
+    const ended = this.#done.length + this.#again.length + missing.length + overtaken.length;
+    // A file that nothing is known of must never count as copied.
+    if (ended !== this.#added) {
+      throw new Error(`${this.#added} large files were to be copied, and ${ended} are known of`);
+    }
     return { done: this.#done, outcome: this.#outcome, again: this.#again };
   }
 
@@ -114,11 +122,10 @@ export class LargeFiles {
     const buffer = partBuffer(this.request.form);
     for (;;) {
       this.request.system.signal.throwIfAborted();
-      const copying = await this.#nextPart();
-      if (copying === undefined) return;
+      const next = await this.#nextPart();
+      if (next === undefined) return;
+      const { copying, part } = next;
       const { copy } = copying;
-      const part = copying.next++;
-      if (copying.next >= copy.parts) this.#copying.splice(this.#copying.indexOf(copying), 1);
       try {
         if (copy.has(part)) this.#count(copying.count, copy.partBytes(part));
         else if (!copying.isGivenUp) await run(copy.copyPart(part, buffer));
@@ -131,10 +138,15 @@ export class LargeFiles {
     }
   }
 
-  async #nextPart(): Promise<Copying | undefined> {
+  /** Takes the next part, without a wait between the look at a file and the taking: another lane would take the same part. */
+  async #nextPart(): Promise<{ readonly copying: Copying; readonly part: number } | undefined> {
     for (;;) {
-      const begun = this.#copying[0];
-      if (begun !== undefined) return begun;
+      const copying = this.#copying[0];
+      if (copying !== undefined) {
+        const part = copying.next++;
+        if (copying.next >= copying.copy.parts) this.#copying.shift();
+        return { copying, part };
+      }
       const item = this.#waiting.shift();
       if (item === undefined) return undefined;
       try {

@@ -57,3 +57,16 @@ for (
     assert.equal(await differences(`${place.path}/from`, `${place.path}/to`), "");
   });
 }
+
+testTrees("large files side by side: each is copied, whichever is ready first", async () => {
+  await using place = await temporaryDirectory();
+  await shell(
+    `mkdir from; cd from; for n in 1 2 3 4; do truncate -s 34M $n; echo end >>$n; touch -d 2001-01-01 $n; done`,
+    place.path,
+  );
+  for (let round = 0; round < 30; round++) {
+    assert.equal((await stage(place.path, "as measured")).ended, "complete");
+    assert.equal(await shell("stat -c '%Y %b' to/*", place.path), await shell("stat -c '%Y %b' from/*", place.path));
+    await shell("rm -r to", place.path);
+  }
+});
