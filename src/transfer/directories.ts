@@ -38,7 +38,10 @@ export class Directories {
       directories: entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const),
       failures: "name",
     });
-    for (const path of paths) this.#made.set(path, making.then(() => {}));
+    const made = making.then(() => {});
+    // The caller gets the error from `making`; without this, nothing would wait for the other promise.
+    made.catch(() => {});
+    for (const path of paths) this.#made.set(path, made);
     return new Map(Object.entries(await making).map(([index, reason]) => [entries[Number(index)]!, reason]));
   }
 
