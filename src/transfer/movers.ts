@@ -124,7 +124,7 @@ export class RsyncMover implements Mover {
     const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
     const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
     const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => ({
-      ...{ item, reason: reasonFor(item, lastWords), vanished: false },
+      ...{ item, reason: reasonFor(item, { ...second, outcome: { ...second.outcome, lastWords } }), vanished: false },
       receiver: "as it was",
     }));
     return {
@@ -254,8 +254,12 @@ async function makeParents(
   }
 }
 
-/** What rsync said about a file, or that it would not stand still. */
-function reasonFor({ entry }: Item, lastWords: readonly string[]): string {
-  const line = lastWords.findLast((line) => line.includes(`/${entry.name}"`) || line.includes(`"${entry.name}"`));
-  return line ?? lastWords.at(-1) ?? "it changed while it was copied";
+/** Why an item did not arrive: what rsync said of it; else that rsync carried nothing, or that the source changed meanwhile. */
+function reasonFor(item: Item, { absent, outcome: { lastWords } }: Attempt): string {
+  const { name } = item.entry;
+  const line = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
+  if (line !== undefined) return line;
+  if (!absent.has(item)) return "it changed while it was copied";
+  // The last line of rsync only sums up.
+  return lastWords.findLast((line) => !line.startsWith("rsync error:")) ?? "rsync did not copy it";
 }

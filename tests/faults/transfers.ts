@@ -126,7 +126,11 @@ export class TransferSubject implements Subject {
     const isRecorded = typeof ended === "object" && "status" in ended && ended.status !== "failed";
     if (isRecorded && this.name !== "mirror") {
       const { manifest } = ended as TransferOutcome;
-      request = { ...request, intent: "stage-update", baseline: manifest };
+      request = {
+        ...request,
+        intent: request.intent === "stage-new" ? "stage-update" : request.intent,
+        baseline: manifest,
+      };
       if (notes !== undefined) await Deno.remove(notes).catch(() => {});
     }
     let outcome: TransferOutcome;
