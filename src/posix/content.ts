@@ -142,7 +142,9 @@ export class AttributeSupport {
   }
 }
 
-const NAMES_BYTES = 8 * 1024;
+/** Enough for most files, and as much as there can be (XATTR_LIST_MAX, xattr(7)). */
+const NAMES_BYTES = { usual: 1024, most: 64 * 1024 };
+const ERANGE = 34;
 const VALUE_BYTES = 64 * 1024;
 const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();
@@ -156,8 +158,12 @@ const REFUSALS: readonly number[] = [-EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES, -EIN
 /** The names of the attributes of an open file that are copied. */
 export function* listAttributes(calls: Calls, from: number, support: AttributeSupport): Work<string[]> {
   if (!support.isWorthAsking) return [];
-  const names = new Uint8Array(NAMES_BYTES);
-  const length = yield calls.flistxattr(from, names);
+  let names = new Uint8Array(NAMES_BYTES.usual);
+  let length = yield calls.flistxattr(from, names);
+  if (length === -ERANGE) {
+    names = new Uint8Array(NAMES_BYTES.most);
+    length = yield calls.flistxattr(from, names);
+  }
   if (length === -EOPNOTSUPP || length === -ENOSYS) support.missing("from");
   if (length <= 0) return [];
   return DECODER.decode(names.subarray(0, length)).split("\0").filter((name) => COPIED.test(name));

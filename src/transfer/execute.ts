@@ -172,7 +172,7 @@ export class Execution {
     const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
-    await this.#moveSuccessors();
+    await this.#moveSuccessors(isWhole ? "done" : "postponed");
     await this.request.cleanUp();
     await this.#adoptOpened();
     const failed = await this.#directories.finish();
@@ -270,7 +270,7 @@ export class Execution {
   }
 
   /** Brings what a removed directory made way for; where that still exists, it is in the way. */
-  async #moveSuccessors(): Promise<void> {
+  async #moveSuccessors(removals: "done" | "postponed"): Promise<void> {
     if (this.#successors.length === 0) return;
     const there = await lookAtPaths(this.request.roots.to, this.#successors.map(pathOf), this.request.runner);
     for (const item of this.#successors) {
@@ -279,7 +279,10 @@ export class Execution {
         await this.#queueGroup([item, ...this.#links.otherNames(item.entry)]);
         continue;
       }
-      this.tally.kept.push({ path: pathOf(item), reason: "in the way" });
+      const path = pathOf(item);
+      const reason = "a directory has its name until all other files have arrived";
+      if (removals === "done") this.tally.kept.push({ path, reason: "in the way" });
+      else this.tally.missing.push({ path, reason, vanished: false });
       this.#ledger.amend(item, obstacle);
     }
     await this.#flush();

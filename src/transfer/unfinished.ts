@@ -146,6 +146,11 @@ async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "
       if (name === LOCK_NAME || !await isAbandoned(to, name, runner, system)) continue;
       await runner.run("removeTree", { path: `${to}/${UNFINISHED}/${name}` }).catch(() => {});
     }
+    // A push that works has a directory of its own there beside the lock: alone, the lock is from a killed one.
+    const left = await namesIn(to, UNFINISHED, runner) ?? [];
+    if (left.every((name) => name === LOCK_NAME)) {
+      await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+    }
     await removeIfEmpty(to, runner);
   });
 }
