@@ -11,7 +11,7 @@ import type { BandwidthLimit } from "../bandwidth.ts";
 export const WAITING_WIDTH = 32;
 
 /** How long plain work goes on before signals, locks and progress get their turn. */
-const SLICE_MILLISECONDS = 8;
+const SLICE_MILLISECONDS = 20;
 
 /** How the links of trees are shown, by the root. */
 export type LinkMaps = Readonly<Record<string, LinkMap>>;
