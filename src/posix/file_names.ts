@@ -75,3 +75,9 @@ export function encodeNameList(names: readonly string[]): Uint8Array<ArrayBuffer
   }
   return list;
 }
+
+/** Parent and last component of a path that is not the root. */
+export function splitLast(path: string): [parent: string, name: string] {
+  const cut = path.lastIndexOf("/");
+  return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+}

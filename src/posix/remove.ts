@@ -1,6 +1,7 @@
 // Removes a name with everything below it, through handles: no link is ever followed.
 import type { Calls } from "./calls.ts";
-import { EACCES, EISDIR, ENOENT, ENOTEMPTY, EPERM, succeeded, SystemCallError } from "./errno.ts";
+import { EACCES, EISDIR, ENOENT, EPERM, succeeded, SystemCallError } from "./errno.ts";
+import { splitLast } from "./file_names.ts";
 import { AT_REMOVEDIR } from "./libc.ts";
 import { listKinds } from "./list.ts";
 import { cString, Tree } from "./tree.ts";
@@ -106,14 +107,4 @@ function* openUp(tree: Tree, directory: string): Work<void> {
   } finally {
     tree.release(above);
   }
-}
-
-function splitLast(path: string): [directory: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
-}
-
-/** Whether an error says that a directory is not empty. */
-export function isNotEmpty(error: unknown): boolean {
-  return error instanceof SystemCallError && error.errno === ENOTEMPTY;
 }

@@ -2,7 +2,7 @@
 // link, unless the tree was asked to follow that link. So a path has no longest length, and a directory that is exchanged for a
 // link meanwhile is an error.
 import type { Bytes, Calls } from "./calls.ts";
-import { ELOOP, ENOTDIR, succeeded, SystemCallError } from "./errno.ts";
+import { ELOOP, ENOTDIR, SystemCallError } from "./errno.ts";
 import { decodeName, encodeName } from "./file_names.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
 import { leadsOut } from "./link_targets.ts";
@@ -204,5 +204,3 @@ export const EMPTY_NAME: Bytes = new Uint8Array(1);
 export function isNoDirectory(error: unknown): boolean {
   return error instanceof SystemCallError && error.errno === ENOTDIR;
 }
-
-export { succeeded };

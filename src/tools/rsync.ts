@@ -49,13 +49,9 @@ export interface RsyncRequest {
   readonly keep: "copy" | "content";
   /** `holes` keeps what isn't written in a file unwritten. */
   readonly sparse: "holes" | "none";
-  /** `update` never overwrites a file that is newer there. */
-  readonly overwrite: "always" | "update";
   /** `durable` waits until the disk has it, where rsync can. */
   readonly durability: "durable" | "fast";
   readonly extraArgs: readonly string[];
-  /** Where half-written files stand, on the same file system; beside their final names if not given. */
-  readonly temporary?: string;
 }
 
 /** Options by which rsync removes, moves away or skips files: only what a plan lists may happen, and all of it. */
@@ -79,16 +75,14 @@ export function withoutDestructive(extraArgs: readonly string[]): string[] {
 
 /** The arguments of a run. `--` and the paths come last; a trailing `/` means the directory's content. */
 export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
-  const { keep, durability, overwrite } = request;
+  const { keep, durability } = request;
   return [
     ...(keep === "copy" ? ["-lptgoDH", "--numeric-ids"] : ["-lt", "--specials", "--omit-dir-times", "-H"]),
     "--whole-file",
     // Whole seconds are rsync's default; anything changed twice in one would stay behind.
     ...(isAtLeast(rsync, 3, 1, 3) ? ["--modify-window=-1"] : []),
     ...(request.sparse === "holes" ? ["--sparse"] : []),
-    ...(overwrite === "update" ? ["--update"] : []),
     ...(durability === "durable" && isAtLeast(rsync, 3, 2, 4) ? ["--fsync"] : []),
-    ...(request.temporary === undefined ? [] : [`--temp-dir=${request.temporary}`]),
     "--outbuf=L",
     // With %b a file is told when it is done, not when it begins; progress2 counts the bytes of the one under way.
     "--out-format=%l %b",

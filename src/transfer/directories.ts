@@ -4,7 +4,8 @@ import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { type FinishItem, splitLast } from "./jobs/directories.ts";
+import { type FinishItem } from "./jobs/directories.ts";
+import { splitLast } from "../posix/file_names.ts";
 import { joinName } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
 

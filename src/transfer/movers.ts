@@ -9,7 +9,7 @@ import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } fro
 import type { JobRunner } from "./job_runner.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { splitLast } from "./jobs/directories.ts";
+import { splitLast } from "../posix/file_names.ts";
 import type { PublishResult } from "./jobs/publish_carried.ts";
 import type { ListFiles } from "./list_files.ts";
 import { isFullDisk, noSpaceError } from "./room.ts";
@@ -146,7 +146,7 @@ export class RsyncMover implements Mover {
     const { code, lastWords } = await runRsync(
       {
         ...{ from: settings.from, to, listFile, keep: settings.keep, extraArgs },
-        ...{ overwrite: "always", durability: settings.durability },
+        durability: settings.durability,
         sparse: items.some(({ entry }) => isSparse(entry)) ? "holes" : "none",
       },
       await this.request.rsync(),

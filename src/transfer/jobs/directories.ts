@@ -21,6 +21,7 @@ import {
   O_RDONLY,
   STATX_ASKED,
 } from "../../posix/libc.ts";
+import { splitLast } from "../../posix/file_names.ts";
 import { isMissing } from "../../posix/list.ts";
 import { readStatus, STATUS_BYTES, timesOf } from "../../posix/status.ts";
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
@@ -216,10 +217,4 @@ export async function runModes(request: ModesRequest, context: JobContext): Prom
       tree.release(parent);
     }
   }));
-}
-
-/** Parent and last component of a path that is not the root. */
-export function splitLast(path: string): [parent: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
 }
