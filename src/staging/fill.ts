@@ -2,7 +2,7 @@
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
-import { takesPart } from "../filter/selection.ts";
+import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
@@ -159,8 +159,7 @@ async function recordCompletion(
   // What arrived and is gone again was purged meanwhile. What is excluded may be in the record from before.
   const isMissed = (name: string) => {
     const state = recorded?.get(name);
-    return state !== undefined &&
-      selection?.includes(name, state.type === "directory" ? "directory" : "other") !== false;
+    return state !== undefined && selection?.includes(name, nameTypeOf(state.type, state.sizeBytes)) !== false;
   };
   if (lacking.some(isMissed)) return;
   await writeMarker(layout.marker, {

@@ -2,7 +2,7 @@
 // order the server gives its names.
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
-import type { Selection } from "../filter/selection.ts";
+import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -266,8 +266,8 @@ class Walk {
     const { selection } = this.request;
     if (selection === undefined || this.#isSelected(side)) return listing;
     if (listing === undefined || "unreadable" in listing) return listing;
-    const isTaken = ({ name, type }: Entry) =>
-      selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
+    const isTaken = (entry: Entry) =>
+      selection.includes(joinName(directory, entry.name), nameTypeOf(entry.type, entry.sizeBytes));
     return listing.only(listing.entries.filter(isTaken));
   }
 
@@ -290,9 +290,8 @@ class Walk {
     const recorded = selection === undefined ? undefined : baseline?.entriesOf(plan.directory);
     if (selection === undefined || recorded === undefined) return plan;
     const gone = new Set(deleted.map(({ name }) => name));
-    const kept = [...recorded].filter(([name, { type }]) =>
-      !gone.has(name) &&
-      !selection.includes(joinName(plan.directory, name), type === "directory" ? "directory" : "other")
+    const kept = [...recorded].filter(([name, state]) =>
+      !gone.has(name) && !selection.includes(joinName(plan.directory, name), nameTypeOf(state.type, state.sizeBytes))
     );
     return kept.length === 0 ? plan : { ...plan, records: [...plan.records, ...kept] };
   }
