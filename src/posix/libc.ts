@@ -33,6 +33,7 @@ const SYMBOLS = {
   flistxattr: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   fgetxattr: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   fsetxattr: { parameters: ["i32", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
@@ -116,4 +117,9 @@ export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 /** Type, mode, links, owner, time of modification, inode, size and blocks: what statx(2) is asked for. */
 export const STATX_ASKED = 0x7df;
+/** Of fcntl(2): asks for locks of processes and of other open files alike. */
+export const F_OFD_GETLK = 36;
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
 export const UTIME_OMIT = 0x3ffffffe;

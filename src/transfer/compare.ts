@@ -48,7 +48,7 @@ function differencesIn(plan: DirectoryPlan): TreeDifference[] {
   const at = (entries: readonly { readonly name: string }[], kind: TreeDifference["kind"]) =>
     entries.map(({ name }) => ({ path: joinName(plan.directory, name), kind }));
   return [
-    ...at(plan.transfers, "missing"),
+    ...at([...plan.transfers, ...plan.databases.flatMap(({ transfers }) => transfers)], "missing"),
     ...at(plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from), "missing"),
     ...plan.makes.map(({ name }) => ({
       path: joinName(plan.directory, name),

@@ -57,6 +57,10 @@ export interface Kept {
     /** Found by staging, which reads content: only the beginning of what the other side has, and no record. */
     | "truncated"
     | "in the way"
+    /** A log, or another file of the same SQLite database, has changed there or is there alone. */
+    | "part of a database that changed there"
+    /** A program has the SQLite database open there. */
+    | "in use there"
     /** Staging followed a link of the source, and a push does not write through it. */
     | "a link at the source";
 }
@@ -67,6 +71,18 @@ export interface LinkedFile {
   readonly to: Entry | undefined;
   /** `recorded`: the same when it was last looked at, and `to` isn't known now. */
   readonly state: "to transfer" | "same" | "recorded";
+}
+
+/** A database that is moved. */
+export interface DatabasePlan {
+  /** The main file. */
+  readonly name: string;
+  /** What is moved, as the walk saw it. */
+  readonly transfers: readonly Entry[];
+  /** What the receiving side has of it now and may be replaced or removed. */
+  readonly there: readonly Entry[];
+  /** Those of them that the sending side has no more. */
+  readonly removals: readonly Entry[];
 }
 
 /** What to do in one directory. Names are relative to it. */
@@ -90,6 +106,8 @@ export interface DirectoryPlan {
   /** What takes the place of a directory among the removals, if that is gone then. */
   readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
+  /** SQLite databases, each with its logs; their files are in no other list. Added by databases.ts. */
+  readonly databases: readonly DatabasePlan[];
   /** What only the receiving side has, where that is an exact copy (mirror). */
   readonly extras: readonly Entry[];
   /** Whether permissions and time of the directory itself have to be set at the end. */
@@ -119,6 +137,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
       removals: [],
       successors: [],
       kept: [],
+      databases: [],
       extras: [],
       records: [],
       descend: [],
@@ -223,7 +242,7 @@ function isHalfMade(from: Entry, to: Entry, { publish, precision }: DecisionRule
 }
 
 /** Whether what stands on the receiving side is nobody else's work. */
-function isOurs(rules: DecisionRules): boolean {
+export function isOurs(rules: DecisionRules): boolean {
   return rules.policy === "mirror" || rules.publish === "unpublished";
 }
 

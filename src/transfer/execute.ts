@@ -4,6 +4,7 @@ import { joinName } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
+import { DatabaseMoves } from "./database_moves.ts";
 import { Directories } from "./directories.ts";
 import type { Entry } from "./entry.ts";
 import { type Item, pathOf } from "./item.ts";
@@ -53,6 +54,7 @@ export class Execution {
   readonly #stop = new AbortController();
   readonly #links: LinkGroups;
   readonly #removals: Removals;
+  readonly #databases: DatabaseMoves;
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
@@ -76,6 +78,10 @@ export class Execution {
       if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
     });
     this.#removals = new Removals(roots.to, meaningOf(roots.intent).publish, runner, this.#ledger);
+    this.#databases = new DatabaseMoves({
+      ...{ settings, runner, ledger: this.#ledger, system },
+      announce: (items) => this.#announce(items),
+    });
     const onDone = (files: number, sizeBytes: number) => {
       this.tally.filesDone += files;
       this.tally.bytesDone += sizeBytes;
@@ -116,7 +122,7 @@ export class Execution {
     }
     this.#links.add(directory, plan.linked);
     const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
-      plan.linked.length;
+      plan.linked.length + plan.databases.length;
     if (writes > 0) await this.#directories.makeWritable(plan);
     for (const entry of plan.clears) await this.#removals.removeNow({ directory, entry });
     if (plan.makes.length > 0) {
@@ -131,6 +137,10 @@ export class Execution {
       this.#passedOver.set(directory, plan.fromSelf);
     }
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
+    if (plan.databases.length > 0) {
+      await this.request.prepare();
+      this.#databases.add(directory, plan.databases);
+    }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
     for (const entry of plan.transfers) {
@@ -169,6 +179,7 @@ export class Execution {
     await this.#flush();
     await this.#pool.settle();
     await this.#finishLarge();
+    await this.#databases.move();
     const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
@@ -249,7 +260,10 @@ export class Execution {
 
   async #move(items: readonly Item[]): Promise<void> {
     await this.#announce(items);
-    this.#ledger.note(items, await this.request.mover.move(items));
+    const outcome = await this.request.mover.move(items);
+    this.#databases.addFound(outcome.databases);
+    const others = outcome.databases.length === 0 ? items : items.filter((item) => !outcome.databases.includes(item));
+    this.#ledger.note(others, outcome);
   }
 
   async #finishLarge(): Promise<void> {

@@ -21,6 +21,8 @@ export interface MoveOutcome {
   readonly leftOut: readonly Item[];
   /** Another program wrote there after the walk; its file stays. */
   readonly overtaken: readonly Item[];
+  /** SQLite databases, which were not moved by themselves. */
+  readonly databases: readonly Item[];
   readonly lastWords: readonly string[];
 }
 

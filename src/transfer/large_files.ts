@@ -62,6 +62,7 @@ export class LargeFiles {
     missing: [] as MoveOutcome["missing"][number][],
     overtaken: [] as Item[],
     leftOut: [],
+    databases: [],
     lastWords: [],
   };
   readonly #again: Item[] = [];

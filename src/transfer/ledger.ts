@@ -1,6 +1,6 @@
 // What was done, and what of it is on both sides now: the tally of a transfer and the changes to its record, gathered as it
 // happens. What is said to be recorded is what both sides have in common; everything else the next transfer has to decide.
-import { type Item, type MoveOutcome, pathOf } from "./item.ts";
+import { type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
 import type { Manifest, ManifestBuilder } from "./manifest.ts";
 import type { KeptPath } from "./request.ts";
@@ -37,13 +37,16 @@ export class Ledger {
   note(items: readonly Name[], outcome: MoveOutcome): void {
     this.#collect(items, outcome);
     for (const item of outcome.arrived) this.amend(item, item.entry);
-    for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
+    for (const item of outcome.leftOut) this.amend(item, this.recordedOf(item));
     for (const item of outcome.overtaken) this.keep(item, "changed there");
-    for (const { item, reason, vanished, receiver } of outcome.missing) {
-      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
-      this.tally.missing.push({ path: pathOf(item), reason, vanished });
-    }
+    for (const { item, ...failure } of outcome.missing) this.fail(item, failure);
     this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  /** Notes that something did not arrive. */
+  fail(item: Name, { reason, vanished, receiver }: Omit<MissingItem, "item">): void {
+    this.amend(item, receiver === "as it was" ? this.recordedOf(item) : undefined);
+    this.tally.missing.push({ path: pathOf(item), reason, vanished });
   }
 
   #collect(items: readonly Name[], { missing, overtaken, leftOut }: MoveOutcome): void {
@@ -56,7 +59,7 @@ export class Ledger {
   /** What stands there is left alone; what was recorded of it holds. */
   keep(item: Name, reason: KeptPath["reason"]): void {
     this.tally.kept.push({ path: pathOf(item), reason });
-    this.amend(item, this.#recordedOf(item));
+    this.amend(item, this.recordedOf(item));
   }
 
   /** Something was removed there. */
@@ -90,7 +93,8 @@ export class Ledger {
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
   }
 
-  #recordedOf({ directory, entry }: Name): EntryState | undefined {
+  /** What was recorded of a name before. */
+  recordedOf({ directory, entry }: Name): EntryState | undefined {
     return this.baseline?.entriesOf(directory)?.get(entry.name);
   }
 }

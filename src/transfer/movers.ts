@@ -2,6 +2,7 @@
 // module (publish.ts) gives them their names.
 import type { System } from "../system/system.ts";
 import { type Rsync, runRsync } from "../tools/rsync.ts";
+import { isPlainFile, mayBeDatabase } from "./database_files.ts";
 import { isSparse, sameContent } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAtPaths } from "./listing.ts";
@@ -43,6 +44,7 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
     missing: [] as MissingItem[],
     leftOut: [] as Item[],
     overtaken: [] as Item[],
+    databases: [] as Item[],
     lastWords: [],
   };
   for (const [index, result] of results.entries()) {
@@ -57,6 +59,9 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
         break;
       case "left out":
         outcome.leftOut.push(item);
+        break;
+      case "database":
+        outcome.databases.push(item);
         break;
       case "vanished":
         outcome.missing.push({ item, reason: VANISHED, vanished: true, receiver: "as it was" });
@@ -87,11 +92,30 @@ export class RsyncMover implements Mover {
 
   constructor(readonly request: RsyncMoverRequest) {}
 
+  /** Databases are copied by our own calls, since only those see what happens to them meanwhile. */
+  async move(items: readonly Item[]): Promise<MoveOutcome> {
+    const databases = await this.#findDatabases(items);
+    if (databases.length === 0) return await this.#moveOthers(items);
+    const others = items.filter((item) => !databases.includes(item));
+    const outcome = others.length === 0 ? EMPTY.outcome : await this.#moveOthers(others);
+    return { ...outcome, databases: [...outcome.databases, ...databases] };
+  }
+
+  async #findDatabases(items: readonly Item[]): Promise<readonly Item[]> {
+    const candidates = items.filter(({ entry }) =>
+      entry.type === "file" && isPlainFile(entry) && mayBeDatabase(entry.sizeBytes)
+    );
+    if (candidates.length === 0) return [];
+    const { settings, runner } = this.request;
+    const kinds = await runner.run("sniff", { root: settings.from, paths: candidates.map(pathOf) });
+    return candidates.filter((_, index) => kinds[index] === "database");
+  }
+
   /**
    * Links are made by our own calls: their targets depend on the side. What is behind a followed link is copied by them as well:
    * rsync would follow all links of a run or none.
    */
-  async move(all: readonly Item[]): Promise<MoveOutcome> {
+  async #moveOthers(all: readonly Item[]): Promise<MoveOutcome> {
     const isSpecial = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
     if (!all.some(isSpecial)) return await this.#carry(all);
     // All names of a file go the same way, or they arrive as several files.
@@ -132,6 +156,7 @@ export class RsyncMover implements Mover {
       missing: [...first.outcome.missing, ...second.outcome.missing, ...gone, ...missing],
       leftOut: [...first.outcome.leftOut, ...leftOut],
       overtaken: [...first.outcome.overtaken, ...second.outcome.overtaken],
+      databases: [],
       lastWords,
     };
   }
@@ -200,7 +225,8 @@ export class RsyncMover implements Mover {
         !sameContent(item.entry, now);
     });
     const absent = new Set(again.filter((item) => !there.has(pathOf(item))));
-    return { outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords }, again, absent };
+    const outcome = { arrived: [], missing: [], leftOut: [], overtaken: [], databases: [], lastWords };
+    return { outcome, again, absent };
   }
 }
 
@@ -212,6 +238,7 @@ function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
     missing: outcomes.flatMap(({ missing }) => missing),
     leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
     overtaken: outcomes.flatMap(({ overtaken }) => overtaken),
+    databases: outcomes.flatMap(({ databases }) => databases),
     lastWords: outcomes.flatMap(({ lastWords }) => lastWords),
   };
 }
@@ -226,7 +253,7 @@ interface Attempt {
 }
 
 const EMPTY: Attempt = {
-  outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords: [] },
+  outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], databases: [], lastWords: [] },
   again: [],
   absent: new Set(),
   code: 0,

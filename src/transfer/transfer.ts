@@ -66,7 +66,9 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     engine: engineFor(request, system),
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
-    deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
+    deletions: directories.flatMap((plan) =>
+      at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
+    ),
     kept: survey.kept,
     unreadable: survey.unreadable,
     outsideLinks: survey.outsideLinks.found(),

@@ -3,6 +3,8 @@
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
+import { INDEX, namesOfDatabase } from "./database_files.ts";
+import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -233,7 +235,8 @@ class Walk {
     const allowed = this.request.rules.policy === "stage-out"
       ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
       : decided;
-    const plan = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
+    const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
+    const plan = await this.#withDatabases(whole, { from, to, baseline });
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     await this.receiver.onPlan(plan, to);
@@ -282,6 +285,22 @@ class Walk {
     if (!deletes || all.length === taken.length) return [];
     const rest = new Set(taken);
     return all.filter((entry) => !rest.has(entry));
+  }
+
+  /** Names tell what may be a database, and the first bytes of its files whether it is one. */
+  async #withDatabases(plan: DirectoryPlan, facts: DatabaseFacts): Promise<DirectoryPlan> {
+    const names = findDatabaseNames(facts);
+    if (names.length === 0) return plan;
+    const sniff = async (side: Side) => {
+      const wanted = names.flatMap((main) => [...namesOfDatabase(main), main + INDEX].map((name) => ({ main, name })));
+      const there = new Set(facts[side].map(({ name }) => name));
+      const found = wanted.filter(({ name }) => there.has(name));
+      const paths = found.map(({ name }) => joinName(plan.directory, name));
+      const kinds = paths.length === 0 ? [] : await this.runner.run("sniff", { root: this.request[side]!, paths });
+      return found.filter((_, index) => kinds[index] !== undefined).map(({ main }) => main);
+    };
+    const databases = new Set((await Promise.all([sniff("from"), sniff("to")])).flat());
+    return withDatabases(plan, [...databases], facts, this.request.rules);
   }
 
   /** What does not take part stays in the record as it was. */

@@ -7,6 +7,7 @@ import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
 import { entryAt, publish } from "../publish.ts";
+import { DatabaseFound } from "../database_files.ts";
 import { isSparse } from "../entry.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
@@ -33,7 +34,8 @@ export interface CopyRequest {
 export type CopyResult =
   /** It changed since the plan: `text` describes what arrived. */
   | { readonly kind: "arrived"; readonly text: string }
-  | { readonly kind: "overtaken" | "vanished" | "left out" }
+  /** `database`: it was not copied, since a database is copied with its logs. */
+  | { readonly kind: "overtaken" | "vanished" | "left out" | "database" }
   /** `touched`: what the name had before is gone. */
   | { readonly kind: "failed"; readonly reason: string; readonly receiver: "as it was" | "touched" };
 
@@ -172,6 +174,7 @@ class Copying {
       return result;
     } catch (error) {
       this.context.done(0, -attempt.doneBytes);
+      if (error instanceof DatabaseFound) return { kind: "database" };
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
       if (attempt.isReading && isGone(error)) return { kind: "vanished" };

@@ -1,21 +1,25 @@
 // All jobs of a transfer by their names. A job is plain data, so that it can run in a Worker as well.
 import type { JobContext } from "./job.ts";
 import { runCopy } from "./copy.ts";
+import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
 import { runPublish } from "./publish_carried.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
+import { runSniff } from "./sniff.ts";
 
 /** The jobs. */
 export const JOBS = {
   list: runList,
   look: runLook,
   copy: runCopy,
+  copyDatabases: runCopyDatabases,
   make: runMake,
   finish: runFinish,
   modes: runModes,
   remove: runRemove,
   publish: runPublish,
+  sniff: runSniff,
   removeTree: runRemoveTree,
 } as const satisfies Record<string, (request: never, context: JobContext) => Promise<unknown>>;
 

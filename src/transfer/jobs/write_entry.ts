@@ -25,6 +25,7 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
+import { DatabaseFound, isDatabase, isPlainFile } from "../database_files.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
@@ -69,7 +70,12 @@ export class EntryWriter {
   readonly #to: Tree;
   readonly #support: AttributeSupport;
 
-  constructor(settings: CopySettings, readonly context: JobContext) {
+  /** `hand back databases`: a {@linkcode DatabaseFound} is thrown for one, which has to be copied with its logs. */
+  constructor(
+    settings: CopySettings,
+    readonly context: JobContext,
+    readonly databases: "hand back databases" | "copy databases" = "hand back databases",
+  ) {
     this.#settings = settings;
     this.#calls = context.calls;
     this.#from = context.readTree(settings.from);
@@ -98,6 +104,8 @@ export class EntryWriter {
     let target = -1;
     const buffer = BUFFERS.pop() ?? new Uint8Array(BUFFER_BYTES[calls.form]);
     try {
+      const isHandedBack = this.databases === "hand back databases" && isPlainFile(entry);
+      if (isHandedBack && (yield* isDatabase(calls, source, entry.sizeBytes))) throw new DatabaseFound();
       const toPath = this.#to.pathOf(directory, entry.name);
       const mode = this.#modeFor(member);
       target = yield* this.#create(pen, mode & 0o777, toPath);
