@@ -16,6 +16,7 @@ export function splitDamaged(
     warnings: [
       ...damagedWarnings(variable, pathsOf((reason) => reason === "damaged")),
       ...truncatedWarnings(variable, pathsOf((reason) => reason === "truncated")),
+      ...uncomparedWarnings(variable, pathsOf((reason) => reason === "not compared")),
       ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
       ...databaseWarnings(variable, pathsOf((reason) => reason === "part of a database that changed there")),
       ...useWarnings(pathsOf((reason) => reason === "in use there")),
@@ -27,6 +28,7 @@ export function splitDamaged(
 const OWN_WARNING: readonly KeptPath["reason"][] = [
   "damaged",
   "truncated",
+  "not compared",
   "a link at the source",
   "part of a database that changed there",
   "in use there",
@@ -72,6 +74,16 @@ function useWarnings(paths: readonly string[]): StageWarning[] {
       listSome(paths)
     }`,
     hint: "run the command again when the program has ended",
+  }];
+}
+
+function uncomparedWarnings({ name, source, target }: Variable, paths: readonly string[]): StageWarning[] {
+  if (paths.length === 0) return [];
+  const [file, original] = [target, source].map((root) => shellWord(`${root}/${paths[0]}`));
+  return [{
+    text: `${formatFiles(paths.length)} on scratch could not be compared with the source: ${listSome(paths)}`,
+    hint: `look whether ${file} is whole. If a copy was interrupted: rm ${file} && euler-files sync --force --var ` +
+      `${name}; if it is meant so: cp -p ${file} ${original}`,
   }];
 }
 

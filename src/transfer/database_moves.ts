@@ -93,13 +93,13 @@ function noteResult(move: Move, result: DatabaseResult, ledger: Ledger): void {
         ledger.keep(item, result.kind);
         break;
       case "written":
-        ledger.fail(item, { reason: WRITTEN, vanished: false, receiver: "as it was" });
+        ledger.missed(item, { reason: WRITTEN, vanished: false, receiver: "as it was" });
         break;
       case "vanished":
-        ledger.fail(item, { reason: "it vanished while it was copied", vanished: true, receiver: "as it was" });
+        ledger.missed(item, { reason: "it vanished while it was copied", vanished: true, receiver: "as it was" });
         break;
       case "failed":
-        ledger.fail(item, { reason: result.reason, vanished: false, receiver: result.receiver });
+        ledger.missed(item, { reason: result.reason, vanished: false, receiver: result.receiver });
     }
   }
 }

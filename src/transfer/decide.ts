@@ -56,6 +56,8 @@ export interface Kept {
     | "damaged"
     /** Found by staging, which reads content: only the beginning of what the other side has, and no record. */
     | "truncated"
+    /** Perhaps the same: the comparison failed, and no record. */
+    | "not compared"
     | "in the way"
     /** A log, or another file of the same SQLite database, has changed there or is there alone. */
     | "part of a database that changed there"

@@ -39,12 +39,12 @@ export class Ledger {
     for (const item of outcome.arrived) this.amend(item, item.entry);
     for (const item of outcome.leftOut) this.amend(item, this.recordedOf(item));
     for (const item of outcome.overtaken) this.keep(item, "changed there");
-    for (const { item, ...failure } of outcome.missing) this.fail(item, failure);
+    for (const { item, ...failure } of outcome.missing) this.missed(item, failure);
     this.tally.lastWords.push(...outcome.lastWords);
   }
 
   /** Notes that something did not arrive. */
-  fail(item: Name, { reason, vanished, receiver }: Omit<MissingItem, "item">): void {
+  missed(item: Name, { reason, vanished, receiver }: Omit<MissingItem, "item">): void {
     this.amend(item, receiver === "as it was" ? this.recordedOf(item) : undefined);
     this.tally.missing.push({ path: pathOf(item), reason, vanished });
   }
@@ -69,6 +69,12 @@ export class Ledger {
     if (item.entry.type !== "directory") return;
     this.manifest.drop(path);
     this.#changes.delete(path);
+  }
+
+  /** Something could not be made as it should be; it stays in that state. */
+  fail(item: Name, state: EntryState, reason: string): void {
+    this.tally.missing.push({ path: pathOf(item), reason, vanished: false });
+    this.amend(item, state);
   }
 
   /** Records another state than was planned; `undefined`: none. */
