@@ -8,10 +8,11 @@ import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from "./kept.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
-import { removeMarker, writeMarker } from "./marker.ts";
+import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
@@ -95,6 +96,7 @@ async function transferTwiceIfVanished(
   report: Report,
 ): Promise<TransferOutcome> {
   const { variable, settings, filter: { selection } } = request;
+  const started = await startedSeconds(variable, settings, system);
   const progress = publishProgress(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -107,7 +109,7 @@ async function transferTwiceIfVanished(
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
       ...transferLimits(variable, settings),
-      baseline: fill.baseline,
+      ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
@@ -175,6 +177,7 @@ async function recordCompletion(
       .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...markedRacy(outcome.manifest, system.now() / 1000),
     ...(selection === undefined ? {} : { filter: selection.id }),
     ...markedKept(outcome.kept),
     ...markedOutsideLinks(outcome.outside),

@@ -12,6 +12,11 @@ export interface StageRequest {
   readonly mode: "when-needed" | "ignore-freshness";
 }
 
+/** Whether a fresh copy is left as it is. */
+export function skipsFresh({ mode, settings }: Pick<StageRequest, "mode" | "settings">): boolean {
+  return mode === "when-needed" && settings.contents === "by time";
+}
+
 /** What became of a variable. `failed` carries its error; all others may have warnings. */
 export type StageResult =
   | {

@@ -18,6 +18,8 @@ export async function compareTrees(
   from: string,
   to: string,
   system: System,
+  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. */
+  contentsSinceSeconds?: number,
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
   await using runner = await prepareJobRunner({ roots: [from, to] }, system);
   const differences: TreeDifference[] = [];
@@ -25,7 +27,7 @@ export async function compareTrees(
   let sizeBytes = 0;
   await walkTrees(
     {
-      ...{ from, to, baseline: undefined },
+      ...{ from, to, baseline: undefined, contentsSinceSeconds },
       rules: rulesFor("compare"),
     },
     {

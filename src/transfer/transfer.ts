@@ -3,7 +3,7 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
-import type { DirectoryPlan } from "./decide.ts";
+import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -16,6 +16,7 @@ import { ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
+import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { prepareTemporaryDirectory } from "./unfinished.ts";
@@ -115,7 +116,11 @@ async function run(
   await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
   const survey = new Survey(request);
-  const manifest = new ManifestBuilder(request.baseline);
+  const rules = rulesFor(request.intent, request);
+  const racy = request.startedSeconds === undefined
+    ? undefined
+    : { side: sendingSide(rules), sinceSeconds: request.startedSeconds - RACY_SECONDS };
+  const manifest = new ManifestBuilder(request.baseline, racy);
   await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
   const settings: CopySettings = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
@@ -182,7 +187,12 @@ async function run(
 }
 
 async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {
-  const rules = rulesFor(request.intent, request);
+  const { startedSeconds } = request;
+  const rules = {
+    ...rulesFor(request.intent, request),
+    ...(startedSeconds === undefined ? {} : { resumedSinceSeconds: startedSeconds - RESUMED_SECONDS }),
+  };
+  const contentsSinceSeconds = request.contents === "compare" ? -Infinity : request.contentsSinceSeconds;
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   const selection = request.selection === undefined ? {} : {
     selection: await selectLinked(
@@ -193,7 +203,7 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
   };
   const { from, to, baseline, depth, links = "keep" } = request;
   const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, baseline, depth, followsLinks, ...notes, rules, ...selection };
+  return { from, to, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {

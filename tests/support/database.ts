@@ -1,8 +1,10 @@
 // SQLite databases as programs use them: through Python's sqlite3, each in a process of its own that can be killed.
+import { startLineProgram } from "./line_program.ts";
 
 const PROGRAM = `
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=20)
+print("ready", flush=True)
 for line in sys.stdin:
     try:
         rows = connection.execute(line).fetchall()
@@ -24,38 +26,16 @@ export interface DatabaseProgram extends AsyncDisposable {
 
 /** Opens a database, which is made where it does not exist, and executes statements. */
 export async function openDatabase(path: string, ...statements: readonly string[]): Promise<DatabaseProgram> {
-  const child = new Deno.Command("python3", { args: ["-c", PROGRAM, path], stdin: "piped", stdout: "piped" }).spawn();
-  const writer = child.stdin.getWriter();
-  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let hasEnded = false;
-  const end = async () => {
-    if (hasEnded) return;
-    hasEnded = true;
-    await child.status;
-    await lines.cancel().catch(() => {});
-    await writer.abort().catch(() => {});
-  };
+  const running = await startLineProgram(PROGRAM, path);
   const program: DatabaseProgram = {
     async execute(statement) {
-      await writer.write(new TextEncoder().encode(`${statement}\n`));
-      let answer = "";
-      while (!answer.endsWith("\n")) {
-        const { value, done } = await lines.read();
-        if (done) throw new Error(`the program ended at ${statement}`);
-        answer += value;
-      }
+      const answer = await running.ask(statement);
       if (answer.startsWith("error: ")) throw new Error(`${statement}: ${answer}`);
-      return answer.trim();
+      return answer;
     },
-    async close() {
-      await writer.close();
-      await end();
-    },
-    async kill() {
-      if (!hasEnded) child.kill("SIGKILL");
-      await end();
-    },
-    [Symbol.asyncDispose]: () => program.kill(),
+    close: () => running.close(),
+    kill: () => running.kill(),
+    [Symbol.asyncDispose]: () => running.kill(),
   };
   for (const statement of statements) await program.execute(statement);
   return program;

@@ -1,5 +1,6 @@
 // All jobs of a transfer by their names. A job is plain data, so that it can run in a Worker as well.
 import type { JobContext } from "./job.ts";
+import { runCompare } from "./compare.ts";
 import { runCopy } from "./copy.ts";
 import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
@@ -12,6 +13,7 @@ import { runSniff } from "./sniff.ts";
 export const JOBS = {
   list: runList,
   look: runLook,
+  compare: runCompare,
   copy: runCopy,
   copyDatabases: runCopyDatabases,
   make: runMake,
