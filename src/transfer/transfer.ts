@@ -103,9 +103,13 @@ async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner) => Promise<void>,
   room: RoomWatch | undefined,
-  system: System,
+  surroundings: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
+  // A push that loses the lock of its source ends as on a signal: another one writes there.
+  const lockLost = new AbortController();
+  const system = { ...surroundings, signal: AbortSignal.any([surroundings.signal, lockLost.signal]) };
+  const onLockLost = (reason: unknown) => lockLost.abort(reason);
   const { bandwidthLimitBytesPerSecond } = request;
   const to = await prepareRoots(request);
   const roots = [request.from, to];
@@ -114,7 +118,7 @@ async function run(
   const engine = engineFor(request, system);
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
+  await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
   const settings: CopySettings = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     temporary: temporary?.path ?? "directly",
