@@ -16,7 +16,7 @@ Deno.test("a small file of which no byte can be written is not replaced", async 
       /write '.*\/temporary' took no bytes/,
     );
     assert.equal(await Deno.readTextFile(`${directory}/script`), "old");
-    assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["script"]);
+    assert.deepEqual((await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name), ["script"]);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
