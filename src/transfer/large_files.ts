@@ -16,6 +16,7 @@ import { isSparse } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
+import { CHANGING_REASON } from "./missing.ts";
 import { publish } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
 
@@ -185,7 +186,7 @@ export class LargeFiles {
     const { item } = copying;
     try {
       const isSame = await run(this.#seal(copying));
-      if (!isSame) throw new Error("it changed while it was copied");
+      if (!isSame) throw new Error(CHANGING_REASON);
       await this.request.beforePublish(item);
       const isPublished = this.#temporary === undefined || await run(this.#publish(copying)) === "published";
       if (isPublished) {
@@ -262,7 +263,7 @@ export class LargeFiles {
       return;
     }
     const reason = "it vanished while it was copied";
-    this.#outcome.missing.push({ item, reason, vanished: true, receiver: "as it was" });
+    this.#outcome.missing.push({ item, reason, cause: "vanished", receiver: "as it was" });
   }
 }
 

@@ -2,10 +2,19 @@
 // again afterwards: only what is the same then has arrived.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, ENOTDIR, ESTALE, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import {
+  ENOENT,
+  ENOTDIR,
+  ESTALE,
+  isFullDiskErrno,
+  isPermissionErrno,
+  succeeded,
+  SystemCallError,
+} from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
+import type { MissingCause } from "../missing.ts";
 import { entryAt, publish } from "../publish.ts";
 import { isSparse } from "../entry.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
@@ -35,7 +44,12 @@ export type CopyResult =
   | { readonly kind: "arrived"; readonly text: string }
   | { readonly kind: "overtaken" | "vanished" | "left out" }
   /** `touched`: what the name had before is gone. */
-  | { readonly kind: "failed"; readonly reason: string; readonly receiver: "as it was" | "touched" };
+  | {
+    readonly kind: "failed";
+    readonly reason: string;
+    readonly cause: MissingCause;
+    readonly receiver: "as it was" | "touched";
+  };
 
 /** Results in the order of the items; undefined for what arrived as planned. */
 export interface CopyAnswer {
@@ -176,7 +190,7 @@ class Copying {
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
       if (attempt.isReading && isGone(error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
-      return { kind: "failed", reason: messageOf(error), receiver };
+      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, attempt), receiver };
     }
   }
 
@@ -248,6 +262,14 @@ class Copying {
     yield this.#calls.unlinkat(pen.handle, pen.name, 0);
     return { kind: "overtaken" };
   }
+}
+
+/** Whose fault an error is. The same number means another thing where a file is written. */
+function causeOf(error: Error, { isReading }: Attempt): MissingCause {
+  if (error instanceof Changed) return "changing";
+  if (!(error instanceof SystemCallError)) return "failed";
+  const isOfSource = isReading || error.call === "read";
+  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 function isGone(error: unknown): boolean {

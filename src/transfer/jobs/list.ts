@@ -13,6 +13,7 @@ import {
 import { cString, isNoDirectory, type Tree } from "../../posix/tree.ts";
 import { type FileKind, type FileStatus, readStatusAt } from "../../posix/status.ts";
 import { messageOf } from "../../errors.ts";
+import { isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import type { Work } from "../../posix/work.ts";
 import type { Bytes } from "../../posix/calls.ts";
 import { BEHIND_LINK, FOLLOWED, labelOf } from "../entry_text.ts";
@@ -46,7 +47,14 @@ export interface ListedText {
 }
 
 /** A listed directory, or a sentence about why it can't be read. */
-export type DirectoryAnswer = ListedText | { readonly unreadable: string };
+export type DirectoryAnswer = ListedText | UnreadableDirectory;
+
+/** Why a directory can't be read. */
+export interface UnreadableDirectory {
+  readonly unreadable: string;
+  /** `refused`: permissions forbid it, or what a followed link leads to is out of reach. */
+  readonly cause: "refused" | "failed";
+}
 
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
@@ -62,7 +70,8 @@ export async function runList(request: ListRequest, context: JobContext): Promis
         ? yield* listNames(tree, directory, isWanted)
         : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
-      answers[index] = { unreadable: messageOf(error) };
+      const isRefused = error instanceof SystemCallError && isPermissionErrno(error.errno);
+      answers[index] = { unreadable: messageOf(error), cause: isRefused ? "refused" : "failed" };
     }
   }));
   return answers;
