@@ -1,7 +1,6 @@
 // Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
 import { takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
@@ -43,9 +42,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   );
   // If we were taken for dead, what comes now would go into a copy that somebody else has published.
   await turn.confirm();
-  const error = outcome.status === "failed"
-    ? transferError(variable.name, outcome)
-    : leftOutError(variable, settings, outcome);
+  const error = leftOutError(variable, settings, outcome);
   if (error !== undefined) {
     // Nobody reads a private copy, and it is continued. A target in place has what arrived, and a push must know of it.
     if (way === "in-place" && outcome.status !== "failed") {
@@ -132,13 +129,6 @@ async function transferTwiceIfVanished(
   } finally {
     await progress.end();
   }
-}
-
-function transferError(name: string, outcome: TransferOutcome): CliError {
-  return new CliError("transfer", `Cannot stage "${name}": the transfer failed`, {
-    lines: outcome.lastWords,
-    hint: `run \`euler-files sync --var ${name} --verbose\` again; what has arrived is kept`,
-  });
 }
 
 async function recordCompletion(

@@ -43,6 +43,11 @@ export function leftOutError(
   });
 }
 
+function hintForWords(words: string): string | undefined {
+  const errno = errnoNamedIn(words);
+  return errno === undefined ? undefined : hintFor({ words, errno, call: undefined });
+}
+
 function isLarge({ missing, filesTotal, bytesTotal }: Outcome): boolean {
   const { files, sizeBytes } = sumOf(missing);
   return files > filesTotal * TOLERATED_SHARE || sizeBytes > bytesTotal * TOLERATED_SHARE;
@@ -50,10 +55,9 @@ function isLarge({ missing, filesTotal, bytesTotal }: Outcome): boolean {
 
 function hintOf(name: string, missing: readonly MissingPath[], outcome: Outcome, strict: boolean): string {
   const again = `run \`euler-files sync --var ${name}\` again: what has arrived is kept`;
-  const first = missing.find(({ cause }) => cause === "failed");
-  if (first !== undefined) {
-    const errno = errnoNamedIn(first.reason);
-    const known = errno === undefined ? undefined : hintFor({ words: first.reason, errno, call: undefined });
+  const failed = missing.filter(({ cause }) => cause === "failed");
+  if (failed.length > 0) {
+    const known = failed.map(({ reason }) => hintForWords(reason)).find((hint) => hint !== undefined);
     return known === undefined ? again : `${known}; then ${again}`;
   }
   if (isLarge(outcome)) return `put that right, or leave them out with --exclude; then ${again}`;

@@ -6,6 +6,7 @@ import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
+import { handleBudget } from "../posix/handles.ts";
 import { isMissing } from "../posix/list.ts";
 import { timesOf } from "../posix/status.ts";
 import { cString, type LinkMap, Tree } from "../posix/tree.ts";
@@ -92,7 +93,8 @@ export class LargeFiles {
     this.#added++;
     const index = this.#waiting.findIndex((other) => other.entry.sizeBytes < item.entry.sizeBytes);
     this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, item);
-    if (this.#lanes.size >= LARGE_AT_ONCE[this.request.form]) return;
+    const width = handleBudget().state === "tight" ? 1 : LARGE_AT_ONCE[this.request.form];
+    if (this.#lanes.size >= width) return;
     const lane = this.#work().catch((error) => {
       this.#failure ??= { error };
       this.request.onFailure(error);

@@ -276,8 +276,9 @@ function whyMissing(
   const line = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
   if (line !== undefined) return { reason: line, cause: isRefusal(line) ? "refused" : "failed" };
   if (!absent.has(item)) return { reason: "rsync left another content or time than the source has", cause: "failed" };
-  // What rsync did not come to is missing because of how it ended; the last line of it only sums up.
-  const words = lastWords.findLast((line) => !line.startsWith("rsync error:"));
+  // What rsync did not come to is missing because of how it ended. Its last line only sums up, and the process that lost the
+  // other one does not know why.
+  const words = lastWords.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));
   const isEnded = code > 128 || words === undefined;
   const reason = code === 0 ? "rsync did not copy it" : isEnded ? describeRsyncCode(code) : words;
   return { reason, cause: "failed" };
