@@ -58,6 +58,7 @@ export interface ResolvedConfig {
   /** 0: never skip. */
   readonly skipIfFreshSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
+  readonly strict: boolean;
 }
 
 /**
@@ -95,6 +96,7 @@ export function resolveConfig(
       lockTimeoutSeconds: config.lock_timeout_seconds,
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
       engine: config.engine,
+      strict: config.strict,
     };
   });
 }
