@@ -13,6 +13,7 @@ import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
 import { stageVariables } from "../staging/stage.ts";
+import type { StageRequest } from "../staging/stage_result.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
 import {
   type Extent,
@@ -33,6 +34,7 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
   filter: filterField("sync"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
@@ -140,8 +142,7 @@ async function stageAll(
   if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
-  const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
+  const all = { variables: sorted(variables), settings, atOnce: resolved.parallelJobs, ...demandsOf(request) };
   return await stageVariables(
     all,
     (variable, result) => {
@@ -168,10 +169,9 @@ async function planAll(
 ): Promise<SyncItem[]> {
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
   return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, mode }, context.system);
+    const plan = await planVariable({ variable, settings, ...demandsOf(request) }, context.system);
     const item = plannedItem(variable, plan);
     tellPlanned(item, plan, extentOf(request), context);
     return item;
@@ -180,6 +180,13 @@ async function planAll(
 
 function runSettings({ engine, filter, verbose }: SyncRequest): RunSettings {
   return { engine, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+}
+
+function demandsOf({ force, replace }: SyncRequest): Pick<StageRequest, "mode" | "otherSource"> {
+  return {
+    mode: force ? "ignore-freshness" : "when-needed",
+    otherSource: replace ? "replace" : "refuse",
+  };
 }
 
 function extentOf({ verbose }: SyncRequest): Extent {
