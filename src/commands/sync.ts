@@ -12,15 +12,18 @@ import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageRequest } from "../staging/stage_result.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
 import {
   type Extent,
+  partItem,
   plannedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
+  tellPart,
   tellPlanned,
   tellStaged,
 } from "../sync_items.ts";
@@ -92,15 +95,17 @@ export const sync = defineCommand({
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const { system } = context;
   const shell = chooseShell(request.shell, system.env);
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
+  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const started = performance.now();
-  const items = request.dryRun
+  const copies = request.dryRun
     ? await planAll(variables, request, resolved, context)
     : await stageAll(variables, request, resolved, context);
+  const items = [...copies, ...await partItems(parts, copies, request, context)];
   const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.flatMap(({ result }) => result ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -119,7 +124,9 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     scratch_base: resolved.scratchBase,
     shell,
     exports: Object.fromEntries(
-      items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
+      items.filter((item) => item.usable && isAsked(item, request)).map((
+        { variable },
+      ) => [variable.name, variable.target]),
     ),
     unset: request.dryRun
       ? []
@@ -131,6 +138,25 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     failures,
     warnings: warnings.map(({ text }) => text),
   };
+}
+
+async function partItems(
+  parts: readonly Part[],
+  copies: readonly SyncItem[],
+  { dryRun }: SyncRequest,
+  context: Context,
+): Promise<SyncItem[]> {
+  return await Promise.all(parts.map(async (part) => {
+    const whole = copies.find(({ variable }) => variable.name === part.whole.name)!;
+    const item = await partItem(part, whole, dryRun ? "planned" : "staged");
+    tellPart(item, part, context);
+    return item;
+  }));
+}
+
+/** What a part needs is staged without being asked for, and not exported. */
+function isAsked({ variable }: SyncItem, { vars }: SyncRequest): boolean {
+  return vars.length === 0 || vars.includes(variable.name);
 }
 
 async function stageAll(

@@ -39,13 +39,12 @@ const HUGGING_FACE: readonly Overriding[] = [
   { name: "HF_LEROBOT_HOME" },
 ];
 
-/** Programs whose default lies below XDG_CACHE_HOME and that are no presets: vLLM, Go, matplotlib, pre-commit, Deno, rattler. */
+/** Programs whose default lies below XDG_CACHE_HOME and that are no presets: vLLM, Go, matplotlib, pre-commit, rattler. */
 const BELOW_XDG_CACHE_HOME = [
   "VLLM_CACHE_ROOT",
   "GOCACHE",
   "MPLCONFIGDIR",
   "PRE_COMMIT_HOME",
-  "DENO_DIR",
   "RATTLER_CACHE_DIR",
   "PYTORCH_KERNEL_CACHE_PATH",
 ];
