@@ -4,6 +4,7 @@ import type { Config } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
 import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
 import { describeIgnored } from "./config/rsync_extra_args.ts";
+import { checkCacheRoot } from "./staging/cache_root.ts";
 import { checkCongruency } from "./staging/congruency.ts";
 import { findCopies, type Part } from "./staging/parts.ts";
 
@@ -34,6 +35,7 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const resolved = resolveConfig(config, path, env, names);
   const asked = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
   await ensureScratch(resolved);
+  await checkCacheRoot(resolved, context.system.userId);
   const enabled = [...resolved.variables, ...resolved.others].filter((variable) => variable.enabled);
   const { copied, parts, warnings } = await findCopies(asked, enabled, resolved.cacheRoot);
   const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);

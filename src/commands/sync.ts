@@ -165,7 +165,7 @@ async function stageAll(
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
+  if (variables.length > 0) await prepareCacheRoot(resolved, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const all = { variables: sorted(variables), settings, atOnce: resolved.parallelJobs, ...demandsOf(request) };

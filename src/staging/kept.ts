@@ -2,7 +2,8 @@
 // target is never called fresh without a word about them; a file beside it does where a transfer leaves no marker.
 import * as v from "valibot";
 import { formatFiles, listSome } from "../format.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnText } from "../system/own_file.ts";
 import { isUtf8Name } from "../posix/file_names.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
@@ -47,7 +48,7 @@ async function removeIfThere(path: string): Promise<void> {
 async function readMarked(layout: VariableLayout, marker: Marker | MarkerAbsence): Promise<MarkedKept | undefined> {
   if (typeof marker !== "string") return marker.kept;
   try {
-    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readTextFileIfThere(layout.kept) ?? "null"));
+    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readOwnText(layout.kept) ?? "null"));
     return parsed.success ? parsed.output : undefined;
   } catch {
     // Damaged, or not to be read: the next transfer finds again what differs.
