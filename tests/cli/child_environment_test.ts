@@ -1,6 +1,7 @@
 // Variables and files of the user's that change what rsync, tar and the shells we start do: they reach none of them.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
+import { waitForPath } from "../support/wait.ts";
 import { readTree } from "../support/tree.ts";
 import { makeWorld } from "../support/world.ts";
 
@@ -44,5 +45,20 @@ testNeeding(["rsync"], "an empty or relative entry of the PATH runs nothing from
     assert.equal(run.code, 0, run.stderr);
   }
   await world.run(["sync"], { env: { PATH: `:${world.env.PATH}`, HOME: null }, cwd: world.path("home/hf") });
+  // The shell that guards a program looks for `sleep` when that does not end at once.
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\n[ "$1" = --version ] && exec /usr/bin/rsync --version\ntrap '' TERM\ntouch ${
+      world.path("tmp/started")
+    }\nexec /bin/sleep 2\n`,
+  );
+  await world.writeTree("home/hf", { "more": "to copy" });
+  await using job = world.start(["sync", "--force"], {
+    env: { PATH: `:${world.env.PATH}` },
+    cwd: world.path("home/hf"),
+  });
+  await waitForPath(world.path("tmp/started"));
+  job.kill("SIGTERM");
+  assert.equal((await job.ended).signal, "SIGTERM");
   await assert.rejects(Deno.lstat(world.path("home/ran")), Deno.errors.NotFound);
 });
