@@ -3,6 +3,7 @@
 import type { Calls } from "../posix/calls.ts";
 import { plainCalls, readUmask, waitingCalls } from "../posix/calls.ts";
 import { SystemCallError } from "../posix/errno.ts";
+import { handleBudget } from "../posix/handles.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../posix/libc.ts";
 import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
@@ -112,6 +113,7 @@ export class JobRunner implements AsyncDisposable {
   expect(names: number, work: keyof typeof WEIGHT): void {
     this.#weight += names * WEIGHT[work];
     if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
+    if (handleBudget().state === "tight") return;
     if (this.#weight < WORTH_WORKERS[this.form]) return;
     const most = Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]);
     const count = Math.min(most, MOST_WORKERS[this.form] - liveWorkers);
@@ -177,7 +179,7 @@ class WorkerLane {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
-  #ended: Error | undefined;
+  #failure: Error | undefined;
   load = 0;
 
   constructor(start: WorkerStart, readonly onDone: OnDone) {
@@ -187,8 +189,9 @@ class WorkerLane {
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#ended = new Error(`A worker ended: ${event.message}`);
-      for (const { reject } of this.#waiting.values()) reject(this.#ended);
+      // It answers nothing any more, neither what waits nor what comes.
+      const error = this.#failure ??= new Error(`A worker ended: ${event.message}`);
+      for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
       this.load = 0;
     };
@@ -200,8 +203,7 @@ class WorkerLane {
     request: JobRequest<Name>,
     names: number,
   ): Promise<JobAnswer<Name>> {
-    // A Worker that has ended answers nothing.
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     this.load += names;
     return new Promise<JobAnswer<Name>>((resolve, reject) => {
@@ -243,13 +245,15 @@ export async function prepareJobRunner(
   { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
   system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
+  const isTight = handleBudget().state === "tight";
   if (bandwidthLimitBytesPerSecond !== undefined) {
     const runner = new JobRunner("waiting", system, links);
     runner.here.limit = new BandwidthLimit(bandwidthLimitBytesPerSecond);
     return runner;
   }
   const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
-  const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS ? "waiting" : "plain";
+  // One call after the other needs few open files.
+  const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS && !isTight ? "waiting" : "plain";
   return new JobRunner(form, system, links);
 }
 
