@@ -31,6 +31,16 @@ const BATCH = {
 /** Batches under way: each isolate has the next one when it ends one. */
 const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
 
+/** A limit of bandwidth is one for all: rsyncs side by side would each take it. */
+function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
+}
+
+/** How many bytes of small files are under way at most. */
+export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes;
+}
+
 /** Above all permission bits. */
 const IMPOSSIBLE_MODE = 0o10000;
 
@@ -72,9 +82,7 @@ export class Execution {
       policy: settings.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
-    // A limit of bandwidth is one for all: rsyncs side by side would each take it.
-    const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
-    this.#pool = new Pool(width, (error) => this.#stop.abort(error));
+    this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
     });

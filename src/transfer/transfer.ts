@@ -4,7 +4,7 @@ import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import { Execution } from "./execute.ts";
+import { batchBytesAtOnce, Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -38,7 +38,8 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const links = await linkMapsOf(request, request.to);
   await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
   const survey = new Survey(request);
-  await using room = new RoomWatch(request, system);
+  const engine = engineFor(request, system);
+  await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   await walkTrees(
@@ -63,7 +64,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   return {
-    engine: engineFor(request, system),
+    engine,
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
@@ -86,7 +87,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
       receiver.onUnreadable(path, side, { unreadable: words, cause: cause === "refused" ? "refused" : "failed" });
     }
   };
-  return { ...await run(request, feed, undefined, system), outsideLinks: plan.outsideLinks };
+  return { ...await run(request, feed, "checked before", system), outsideLinks: plan.outsideLinks };
 }
 
 /**
@@ -96,15 +97,14 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner) =>
     await walkTrees(await walkRequest(request, runner), receiver, runner);
-  await using room = new RoomWatch(request, system);
-  return await run(request, feed, room, system);
+  return await run(request, feed, "to check", system);
 }
 
-/** `room`: what is planned was held against it already, if that isn't given. */
+/** `roomFor`: whether what is planned was held against the free space already. */
 async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner) => Promise<void>,
-  room: RoomWatch | undefined,
+  roomFor: "to check" | "checked before",
   surroundings: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
@@ -118,6 +118,9 @@ async function run(
   const links = await linkMapsOf(request, to);
   await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
+  await using room = roomFor === "to check"
+    ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
+    : undefined;
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
   await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);

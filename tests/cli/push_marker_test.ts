@@ -97,6 +97,6 @@ Deno.test("a name that vanishes at home while the marker is renewed makes no fin
   });
   assert.equal(isGone, true);
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /HF_HOME  1 file, 2 B pushed/);
+  assert.match(stderr, /HF_HOME {2}1 file, 2 B pushed/);
   assert.equal(await statusOfSync(world), "synced", "the copy is not called fresh");
 });
