@@ -125,7 +125,8 @@ function changedEnvironment(
   env: Readonly<Record<string, string>>,
   changes: Readonly<Record<string, string | null>> = {},
 ): Record<string, string> {
-  const changed: Record<string, string> = { ...env };
+  // What is not UTF-8 can't be handed on.
+  const changed = Object.fromEntries(Object.entries(env).filter(([name, value]) => (name + value).isWellFormed()));
   for (const [name, value] of Object.entries(changes)) {
     if (value === null) delete changed[name];
     else changed[name] = value;
