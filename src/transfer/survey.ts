@@ -56,7 +56,7 @@ export class Survey {
     const root = side === "from" ? this.#request.from : this.#request.to;
     const reason = `cannot read "${joinName(root, directory)}": ${words}`;
     // Only the side that files come from may keep some to itself.
-    const whose = side === "from" ? cause : "failed";
+    const whose = side === "to" ? "failed" : cause === "absent" ? "vanished" : cause;
     // What was recorded stays where it is.
     const files = this.#isRecorded(directory) ? 0 : 1;
     this.unreadable.push({
