@@ -1,21 +1,29 @@
 // What sync says of a single variable: its part of the answer, and the lines for people.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
+import { CliError } from "./errors.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { formatAge, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { NO_SOURCE_YET } from "./staging/freshness.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "./staging/outside_links_schema.ts";
+import { completePart, type Part } from "./staging/parts.ts";
 import type { StagePlan } from "./staging/plan.ts";
 import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
 import type { MissingPath } from "./transfer/request.ts";
+
+/** The variable whose copy holds this one's, in answers. */
+export const PART_OF = v.optional(
+  v.pipe(v.string(), v.description("The variable whose source holds this one's: they share one copy")),
+);
 
 /** A variable's result in the answer. */
 export const SYNC_RESULT_SCHEMA = v.object({
   name: v.string(),
   source: v.string(),
   target: v.string(),
+  part_of: PART_OF,
   status: v.pipe(
     v.picklist(["synced", "skipped", "dry-run", "source-missing", "failed"]),
     v.description("`failed` where files are missing; other failures are in `failures` alone"),
@@ -150,6 +158,37 @@ export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
   return plan.status === "source-missing"
     ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
     : { variable, usable: false, failure };
+}
+
+/** The item of a variable that is a part of another one, from what became of that. */
+export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
+  const { variable } = part;
+  if (whole.result === undefined || whole.failure !== undefined) return failedPart(part);
+  const { status, complete } = whole.result;
+  const result: SyncResult = {
+    ...{ ...resultBase(variable), part_of: part.whole.name, status },
+    ...(complete === undefined ? {} : { complete }),
+  };
+  if (extent === "planned") return { variable, usable: false, result };
+  try {
+    await completePart(part);
+    return { variable, usable: whole.usable, result };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { variable, usable: false, failure: failureOf(variable.name, error) };
+  }
+}
+
+function failedPart({ variable: { name }, variable, whole }: Part): SyncItem {
+  const sentence = `Cannot stage "${name}": it is a part of ${whole.name}, which could not be staged`;
+  return { variable, usable: false, failure: failureOf(name, new CliError("transfer", sentence)) };
+}
+
+/** Tells people of a part. */
+export function tellPart({ variable, failure }: SyncItem, { whole }: Part, context: Context): void {
+  const text = failure === undefined ? `part of ${whole.name}` : "not staged";
+  const outcome = failure === undefined ? "idle" : "bad";
+  context.report({ type: "done", subject: variable.name, outcome, text });
 }
 
 function resultBase({ name, source, target }: Variable): Omit<SyncResult, "status"> {

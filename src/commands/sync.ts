@@ -12,14 +12,18 @@ import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { stageVariables } from "../staging/stage.ts";
+import type { StageRequest } from "../staging/stage_result.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
 import {
   type Extent,
+  partItem,
   plannedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
+  tellPart,
   tellPlanned,
   tellStaged,
 } from "../sync_items.ts";
@@ -33,6 +37,7 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
   filter: filterField("sync"),
   strict: toggle("Fail where any file is missing, also where the source itself forbids to read it"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
@@ -93,15 +98,17 @@ export const sync = defineCommand({
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const { system } = context;
   const shell = chooseShell(request.shell, system.env);
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
+  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const started = performance.now();
-  const items = request.dryRun
+  const copies = request.dryRun
     ? await planAll(variables, request, resolved, context)
     : await stageAll(variables, request, resolved, context);
+  const items = [...copies, ...await partItems(parts, copies, request, context)];
   const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.flatMap(({ result }) => result ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -120,7 +127,9 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     scratch_base: resolved.scratchBase,
     shell,
     exports: Object.fromEntries(
-      items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
+      items.filter((item) => item.usable && isAsked(item, request)).map((
+        { variable },
+      ) => [variable.name, variable.target]),
     ),
     unset: request.dryRun
       ? []
@@ -134,17 +143,35 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
   };
 }
 
+async function partItems(
+  parts: readonly Part[],
+  copies: readonly SyncItem[],
+  { dryRun }: SyncRequest,
+  context: Context,
+): Promise<SyncItem[]> {
+  return await Promise.all(parts.map(async (part) => {
+    const whole = copies.find(({ variable }) => variable.name === part.whole.name)!;
+    const item = await partItem(part, whole, dryRun ? "planned" : "staged");
+    tellPart(item, part, context);
+    return item;
+  }));
+}
+
+/** What a part needs is staged without being asked for, and not exported. */
+function isAsked({ variable }: SyncItem, { vars }: SyncRequest): boolean {
+  return vars.length === 0 || vars.includes(variable.name);
+}
+
 async function stageAll(
   variables: readonly ResolvedVariable[],
   request: SyncRequest,
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
+  if (variables.length > 0) await prepareCacheRoot(resolved, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
-  const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
+  const all = { variables: sorted(variables), settings, atOnce: resolved.parallelJobs, ...demandsOf(request) };
   return await stageVariables(
     all,
     (variable, result) => {
@@ -171,10 +198,9 @@ async function planAll(
 ): Promise<SyncItem[]> {
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
   return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, mode }, context.system);
+    const plan = await planVariable({ variable, settings, ...demandsOf(request) }, context.system);
     const item = plannedItem(variable, plan);
     tellPlanned(item, plan, extentOf(request), context);
     return item;
@@ -183,6 +209,13 @@ async function planAll(
 
 function runSettings({ engine, strict, filter, verbose }: SyncRequest): RunSettings {
   return { engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+}
+
+function demandsOf({ force, replace }: SyncRequest): Pick<StageRequest, "mode" | "otherSource"> {
+  return {
+    mode: force ? "ignore-freshness" : "when-needed",
+    otherSource: replace ? "replace" : "refuse",
+  };
 }
 
 function extentOf({ verbose }: SyncRequest): Extent {

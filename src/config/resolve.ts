@@ -49,6 +49,8 @@ export interface ResolvedConfig {
   readonly cacheRoot: AbsolutePath;
   /** In the order of the file. */
   readonly variables: readonly ResolvedVariable[];
+  /** With a selection, the enabled variables that are not selected and can be resolved. */
+  readonly others: readonly ResolvedVariable[];
   /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
   readonly unresolved: readonly { readonly name: string; readonly message: string }[];
   /** What `rsync_extra_args` ask for; files of patterns are absolute paths. */
@@ -91,6 +93,7 @@ export function resolveConfig(
       scratchBase,
       cacheRoot,
       variables,
+      others: selection.length === 0 ? [] : resolveOthers(config, selection, cacheRoot, env),
       unresolved,
       rsyncArgs: resolveRsyncArgs(config, env),
       parallelJobs: config.parallel_jobs,
@@ -100,6 +103,18 @@ export function resolveConfig(
       strict: config.strict,
       ...(config.purge_by_mtime_days === undefined ? {} : { purgeByMtimeDays: config.purge_by_mtime_days }),
     };
+  });
+}
+
+function resolveOthers(config: Config, selection: readonly string[], cacheRoot: AbsolutePath, env: Environment) {
+  return Object.keys(config.vars).flatMap((name) => {
+    if (selection.includes(name) || !config.vars[name]!.enabled) return [];
+    try {
+      return [resolveVariable(name, config, cacheRoot, env)];
+    } catch {
+      // What is wrong with it is for the commands that it is selected in.
+      return [];
+    }
   });
 }
 

@@ -218,14 +218,6 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
   const { waiting: c } = loadLibc();
   const or = (first: Promise<number | bigint>, again: () => Answer): Promise<number> =>
     first.then((result) => result >= 0 ? Number(result) : again());
-  const openWhenPossible = async (d: number, name: Bytes, flags: number, mode: number): Promise<number> => {
-    for (let waits = 0;; waits++) {
-      const answer = await plain.openat(d, name, flags, mode);
-      if (answer !== -EMFILE || waits === MOST_WAITS) return answer;
-      // Other pieces of work close theirs.
-      await new Promise((resolve) => setTimeout(resolve, WAIT_MILLISECONDS));
-    }
-  };
   let plainCallsLeft = 0;
   const lost = (result: number): number => {
     if (result >= 0) return result;
@@ -243,6 +235,14 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
       const answer = await again();
       return answer >= 0 ? lost(-1) : answer;
     });
+  const openWhenPossible = async (d: number, name: Bytes, flags: number, mode: number): Promise<number> => {
+    for (let waits = 0;; waits++) {
+      const answer = await plain.openat(d, name, flags, mode);
+      if (answer !== -EMFILE || waits === MOST_WAITS) return answer;
+      // Other pieces of work close theirs.
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MILLISECONDS));
+    }
+  };
   // Buffers that the kernel writes to when it answers and that no caller holds: collected before, they would be the memory of
   // something else by then.
   const written = new Set<readonly Bytes[]>();

@@ -10,6 +10,8 @@ export interface StageRequest {
   readonly settings: StagingSettings;
   /** `ignore-freshness` compares the trees even where the marker says fresh. */
   readonly mode: "when-needed" | "ignore-freshness";
+  /** What becomes of a target that was staged from another source. */
+  readonly otherSource: "refuse" | "replace";
 }
 
 /** What became of a variable. `failed` carries its error; all others may have warnings. */

@@ -4,6 +4,7 @@ import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from ".
 import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
+import { runSystemProgram } from "./system_program.ts";
 import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
@@ -46,6 +47,7 @@ export interface ProcessSystem extends System {
 
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
 export function realSystem(): ProcessSystem {
+  keepOwnFilesUsable();
   const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
   return {
     env,
@@ -92,15 +94,15 @@ function oddVariables(): Record<string, string> {
 /** A job may be started without HOME; the user's home is then the one the system has for them, as for every shell. */
 function withHome(env: Record<string, string>): Record<string, string> {
   if (env.HOME) return env;
-  try {
-    // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
-    const { stdout } = new Deno.Command("getent", { args: ["passwd", String(Deno.uid())], stderr: "null" })
-      .outputSync();
-    const home = new TextDecoder().decode(stdout).split(":")[5];
-    return home?.startsWith("/") ? { ...env, HOME: home } : env;
-  } catch {
-    return env;
-  }
+  // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
+  const home = runSystemProgram("getent", ["passwd", String(Deno.uid())])?.split(":")[5];
+  return home?.startsWith("/") ? { ...env, HOME: home } : env;
+}
+
+/** A umask may take the owner's own rights from what is made, and our next step would fail at it. */
+function keepOwnFilesUsable(): void {
+  const umask = Deno.umask();
+  if ((umask & 0o700) !== 0) Deno.umask(umask & 0o077);
 }
 
 function currentDirectory(env: Readonly<Record<string, string>>): string {

@@ -17,7 +17,7 @@ export function findRsync(system: System): string | undefined {
 
 /** Asks an rsync for its version. Throws a CliError `tool` if it can't say: then it can't copy either. */
 export async function probeRsync(program: string, system: System): Promise<Rsync> {
-  const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
+  const outcome = await spawn({ program, args: ["--version"], env: ENVIRONMENT }, system);
   const version = /version v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(outcome.stdout);
   if (outcome.code !== 0 || version === null) {
     throw new CliError("tool", `Cannot use "${program}": it does not tell its version`, {
@@ -101,6 +101,9 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
   ];
 }
 
+/** Without a home, popt(3) reads no `~/.popt`, which can give any option another meaning. */
+const ENVIRONMENT = { LC_ALL: "C", HOME: null };
+
 /** How a run ended. */
 export interface RsyncOutcome {
   readonly code: number;
@@ -148,7 +151,7 @@ export async function runRsync(
   const outcome = await spawn({
     program: rsync.program,
     args: rsyncArgs(request, rsync),
-    env: { LC_ALL: "C", RSYNC_PARTIAL_DIR: null },
+    env: ENVIRONMENT,
     onStdout: (text) => {
       const lines = (rest + text).split(/[\r\n]/);
       rest = lines.pop() ?? "";

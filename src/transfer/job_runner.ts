@@ -60,7 +60,7 @@ export interface JobError {
 /** Gets files and bytes that are done since the last call. */
 export type OnDone = (files: number, sizeBytes: number) => void;
 
-/** Runs jobs; `await using` ends its Workers and closes its handles. */
+/** Runs jobs; `await using` stops those that run, waits for them, ends its Workers and closes its handles. */
 export class JobRunner implements AsyncDisposable {
   readonly form: Calls["form"];
   /** Permission bits that this process leaves out of what it makes. */
@@ -69,7 +69,8 @@ export class JobRunner implements AsyncDisposable {
   readonly #here: JobContext;
   readonly #links: LinkMaps;
   readonly #stop = new SharedArrayBuffer(4);
-  readonly #onAbort: () => void;
+  readonly #stopJobs: () => void;
+  readonly #running = new Set<Promise<unknown>>();
   /** Gets what jobs of all isolates have done. */
   onDone: OnDone = () => {};
   #weight = 0;
@@ -81,9 +82,9 @@ export class JobRunner implements AsyncDisposable {
     this.umask = readUmask();
     this.#system = system;
     const flag = new Int32Array(this.#stop);
-    this.#onAbort = () => void Atomics.store(flag, 0, 1);
-    if (system.signal.aborted) this.#onAbort();
-    else system.signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopJobs = () => void Atomics.store(flag, 0, 1);
+    if (system.signal.aborted) this.#stopJobs();
+    else system.signal.addEventListener("abort", this.#stopJobs, { once: true });
     const calls = system.calls?.(form) ?? (form === "plain" ? plainCalls() : waitingCalls());
     this.#here = new JobContext(
       calls,
@@ -106,11 +107,6 @@ export class JobRunner implements AsyncDisposable {
   /** Says which names listings are for from now on. Before the first Worker starts, which then knows it as well. */
   select(selection: Selection | undefined): void {
     this.#here.selection = selection;
-  }
-
-  /** Jobs that can run at a time. */
-  get width(): number {
-    return this.#workers?.length ?? 1;
   }
 
   /** Tells how many names are known to come, so that Workers start before they are late. */
@@ -141,12 +137,16 @@ export class JobRunner implements AsyncDisposable {
     { names = 0 }: { readonly names?: number } = {},
   ): Promise<JobAnswer<Name>> {
     this.#system.signal.throwIfAborted();
+    const lane = this.#laneFor(names);
+    const running = lane === undefined ? runJob(name, request, this.#here) : lane.run(name, request, names);
+    this.#running.add(running);
     try {
-      const lane = this.#laneFor(names);
-      return await (lane === undefined ? runJob(name, request, this.#here) : lane.run(name, request, names));
+      return await running;
     } catch (error) {
       if (error instanceof JobStopped) this.#system.signal.throwIfAborted();
       throw error;
+    } finally {
+      this.#running.delete(running);
     }
   }
 
@@ -157,12 +157,14 @@ export class JobRunner implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#system.signal.removeEventListener("abort", this.#onAbort);
+    this.#system.signal.removeEventListener("abort", this.#stopJobs);
+    // After an error elsewhere jobs may still run: their calls use handles and buffers.
+    if (this.#running.size > 0) this.#stopJobs();
+    await Promise.allSettled(this.#running);
     this.#here.close();
     for (const lane of this.#workers ?? []) lane.end();
     liveWorkers -= this.#workers?.length ?? 0;
     this.#workers = undefined;
-    await Promise.resolve();
   }
 }
 
@@ -191,6 +193,7 @@ class WorkerLane {
       const error = this.#failure ??= new Error(`A worker ended: ${event.message}`);
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
+      this.load = 0;
     };
     this.#worker.postMessage(start);
   }

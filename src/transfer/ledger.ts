@@ -77,7 +77,8 @@ export class Ledger {
 
   /** Something could not be made as it should be; it stays in that state. */
   fail(item: Name, state: EntryState, reason: string): void {
-    this.miss(item, reason, "failed");
+    const type = item.entry.type === "directory" ? "directory" : "file";
+    this.tally.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
     this.amend(item, state);
   }
 

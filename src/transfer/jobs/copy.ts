@@ -275,11 +275,12 @@ class Copying {
   }
 }
 
-/** Whose fault an error is. The same number means another thing where a file is written. */
+/** Whose fault an error is: the same number means another thing on the receiving side. */
 function causeOf(error: Error, from: string): MissingCause {
   if (error instanceof Changed) return "changing";
   if (!(error instanceof SystemCallError)) return "failed";
-  return isPermissionErrno(error.errno) && error.path.startsWith(`${from}/`) ? "refused" : "failed";
+  const isOfSource = error.path === from || error.path.startsWith(`${from}/`);
+  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {

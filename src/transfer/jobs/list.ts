@@ -46,15 +46,15 @@ export interface ListedText {
   readonly outside: string;
 }
 
+/** A listed directory, or why it can't be read. */
+export type DirectoryAnswer = ListedText | UnreadableDirectory;
+
 /** Why a directory can't be read. */
 export interface UnreadableDirectory {
   readonly unreadable: string;
-  /** `refused`: permissions forbid it, or what a followed link leads to is out of reach; `absent`: there is no such directory. */
-  readonly cause: "refused" | "absent" | "failed";
+  /** `absent`: there is none. `refused`: permissions forbid it, or what a followed link leads to is out of reach. */
+  readonly cause: "absent" | "refused" | "failed";
 }
-
-/** A listed directory, or why it can't be read. */
-export type DirectoryAnswer = ListedText | UnreadableDirectory;
 
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
