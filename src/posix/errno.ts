@@ -60,13 +60,16 @@ export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
 export const EMFILE = 24;
+export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EMLINK = 31;
 export const ENXIO = 6;
+export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;
+export const EILSEQ = 84;
 export const EOPNOTSUPP = 95;
 export const ESTALE = 116;
 export const EDQUOT = 122;
@@ -84,6 +87,13 @@ export function sentenceOfErrno(errno: number): string {
 /** Whether an error number says that the disk or a quota is full. */
 export function isFullDiskErrno(errno: number): boolean {
   return errno === ENOSPC || errno === EDQUOT;
+}
+
+const REFUSALS = [EPERM, EACCES, EINVAL, EFBIG, EMLINK, ENAMETOOLONG, EILSEQ, EOPNOTSUPP];
+
+/** Whether an error number says that a file may not be read, or can't be where it should go: another try changes nothing. */
+export function isRefused(errno: number): boolean {
+  return REFUSALS.includes(errno);
 }
 
 /**

@@ -6,17 +6,17 @@ import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import { isMissing } from "../posix/list.ts";
 import { timesOf } from "../posix/status.ts";
-import { cString, type LinkMap, Tree } from "../posix/tree.ts";
+import { type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
 import { isSparse } from "./entry.ts";
-import { type Item, type MoveOutcome, pathOf } from "./item.ts";
+import { type Item, type MoveOutcome, pathOf, VANISHED } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
-import { publish } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
 
 /** From here on a file is copied in parts. */
@@ -33,7 +33,8 @@ export interface LargeFilesRequest {
   readonly journals: string | undefined;
   readonly limit: BandwidthLimit | undefined;
   readonly system: System;
-  readonly beforePublish: (item: Item) => Promise<void>;
+  /** Gets each file that is whole under its private name. */
+  readonly onWhole: (item: Item) => Promise<void>;
   readonly onDone: (files: number, sizeBytes: number) => void;
   /** Called once with what ends everything: a full disk, a signal. */
   readonly onFailure: (error: unknown) => void;
@@ -58,22 +59,21 @@ export class LargeFiles {
   /** Those whose files are open; what ends everything leaves some. */
   readonly #open = new Set<Copying>();
   readonly #outcome = {
-    arrived: [] as Item[],
+    moved: [] as Item[],
+    changed: [],
     missing: [] as MoveOutcome["missing"][number][],
-    overtaken: [] as Item[],
     leftOut: [],
     lastWords: [],
   };
   readonly #again: Item[] = [];
-  readonly #done: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();
   readonly #calls: Calls;
   readonly #from: Tree;
   readonly #to: Tree;
-  readonly #temporary: Tree | undefined;
+  /** What is written to. */
+  readonly #pens: Tree;
   readonly #support = new AttributeSupport();
   #added = 0;
-  #names = 0;
   #bootId: Promise<string> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
@@ -83,7 +83,7 @@ export class LargeFiles {
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
     this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
-    this.#temporary = settings.temporary === "directly" ? undefined : new Tree(settings.temporary, this.#calls);
+    this.#pens = settings.temporary === "directly" ? this.#to : new Tree(settings.temporary, this.#calls);
   }
 
   /** Copies a file; it starts as soon as a lane is free. */
@@ -100,22 +100,18 @@ export class LargeFiles {
   }
 
   /** Waits for all of them. `again`: files that changed or failed, which the ordinary way should try. Throws where the disk is full. */
-  async finish(): Promise<{
-    readonly done: readonly Item[];
-    readonly outcome: MoveOutcome;
-    readonly again: readonly Item[];
-  }> {
+  async finish(): Promise<{ readonly outcome: MoveOutcome; readonly again: readonly Item[] }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
     for (const copying of this.#open) this.#close(copying);
-    for (const tree of [this.#from, this.#to, this.#temporary]) tree?.close();
+    for (const tree of [this.#from, this.#to, this.#pens]) tree.close();
     if (this.#failure !== undefined) throw this.#failure.error;
-    const { missing, overtaken } = this.#outcome;
-    const ended = this.#done.length + this.#again.length + missing.length + overtaken.length;
+    const { moved, missing } = this.#outcome;
+    const ended = moved.length + this.#again.length + missing.length;
     // A file that nothing is known of must never count as copied.
     if (ended !== this.#added) {
       throw new Error(`${this.#added} large files were to be copied, and ${ended} are known of`);
     }
-    return { done: this.#done, outcome: this.#outcome, again: this.#again };
+    return { outcome: this.#outcome, again: this.#again };
   }
 
   async #work(): Promise<void> {
@@ -161,12 +157,11 @@ export class LargeFiles {
   }
 
   *#begin(item: Item, bootId: string): Work<Copying> {
-    const { entry, directory } = item;
+    const { entry, directory, written = joinName(directory, entry.name) } = item;
     const { form, journals, settings, limit, system } = this.request;
     const source = { tree: this.#from, directory, name: entry.name };
-    const pen = this.#temporary === undefined
-      ? { tree: this.#to, directory, name: entry.name }
-      : { tree: this.#temporary, directory: "", name: `large-${this.#names++}` };
+    const [penDirectory, name] = splitLast(written);
+    const pen = { tree: this.#pens, directory: penDirectory, name };
     const count = { doneBytes: 0 };
     const copy = yield* openLargeCopy({
       ...{ calls: this.#calls, form, source, entry, pen, limit, signal: system.signal },
@@ -186,18 +181,12 @@ export class LargeFiles {
     try {
       const isSame = await run(this.#seal(copying));
       if (!isSame) throw new Error("it changed while it was copied");
-      await this.request.beforePublish(item);
-      const isPublished = this.#temporary === undefined || await run(this.#publish(copying)) === "published";
-      if (isPublished) {
-        this.#done.push(item);
-        this.request.onDone(1, 0);
-      } else {
-        this.request.onDone(0, -copying.count.doneBytes);
-        this.#outcome.overtaken.push(item);
-      }
+      this.request.onDone(1, 0);
+      this.#outcome.moved.push(item);
     } catch (error) {
-      this.#giveUp(copying, error);
+      return this.#giveUp(copying, error);
     }
+    await this.request.onWhole(item);
   }
 
   /** Metadata and durability; false where the source is no longer what was planned. */
@@ -226,19 +215,6 @@ export class LargeFiles {
     return true;
   }
 
-  *#publish({ item, pen }: Copying): Work<"published" | "overtaken"> {
-    const temporaryDirectory = yield* pen.tree.open(pen.directory);
-    try {
-      return yield* publish({
-        ...{ temporaryDirectory, temporaryName: cString(pen.name) },
-        ...{ tree: this.#to, directory: item.directory, name: item.entry.name, entry: item.entry },
-        ...{ replaces: item.replaces, policy: this.request.settings.policy },
-      });
-    } finally {
-      pen.tree.release(pen.directory);
-    }
-  }
-
   #close(copying: Copying): void {
     this.#open.delete(copying);
     copying.copy.close();
@@ -261,8 +237,7 @@ export class LargeFiles {
       this.#again.push(item);
       return;
     }
-    const reason = "it vanished while it was copied";
-    this.#outcome.missing.push({ item, reason, vanished: true, receiver: "as it was" });
+    this.#outcome.missing.push({ item, reason: VANISHED, vanished: true, refused: false, receiver: "as it was" });
   }
 }
 

@@ -6,6 +6,7 @@ import type { System } from "../system/system.ts";
 import { isMissing } from "../posix/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
+import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
@@ -48,7 +49,10 @@ export async function prepareTemporaryDirectory(
     return directory(
       path,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
-      () => runner.run("removeTree", { path }),
+      async () => {
+        await moveBack(path, to, runner);
+        await runner.run("removeTree", { path });
+      },
     );
   }
   await sweepInside(to, runner, system);
@@ -133,7 +137,9 @@ async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
   const prefix = `${target}.incoming-`;
   for (const name of await namesIn(parent, "", runner) ?? []) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
-    await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
+    const path = `${parent}/${name}`;
+    // What can't be moved back stays for the next sweep.
+    await moveBack(path, to, runner).then(() => runner.run("removeTree", { path })).catch(() => {});
   }
 }
 

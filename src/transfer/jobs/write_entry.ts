@@ -34,6 +34,10 @@ export interface Member {
   readonly entry: Entry;
   readonly directory: string;
   readonly replaces: Entry | undefined;
+  /** The private name it is written under, in the tree of temporary files or the private one. */
+  readonly pen: { readonly directory: string; readonly name: string };
+  /** Whether that is the name of what it replaces. */
+  readonly isInPlace: boolean;
 }
 
 /** What happened until an attempt failed. */
@@ -218,16 +222,16 @@ export class EntryWriter {
   }
 
   /** Makes another name of a file that has arrived. False where the file system can't: then it is to be written. */
-  *link(pen: Pen, { directory, entry }: Member): Work<boolean> {
-    const handle = yield* this.#to.open(directory);
+  *link(pen: Pen, { directory, entry, pen: first }: Member): Work<boolean> {
+    const handle = yield* pen.tree.open(first.directory);
     try {
-      const link = () => this.#calls.linkat(handle, cString(entry.name), pen.handle, pen.name);
+      const link = () => this.#calls.linkat(handle, cString(first.name), pen.handle, pen.name);
       const answer = yield* this.#makeAgain(pen, link);
       if (answer === -EPERM || answer === -EMLINK || answer === -EOPNOTSUPP || answer === -ENOENT) return false;
       succeeded(answer, "link", this.#to.pathOf(directory, entry.name));
       return true;
     } finally {
-      this.#to.release(directory);
+      pen.tree.release(first.directory);
     }
   }
 }
