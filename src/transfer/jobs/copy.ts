@@ -3,7 +3,7 @@
 // has arrived. publish.ts gives files their names in directories that others use.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, ENOTDIR, ESTALE, isFullDiskErrno, isRefused, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, isFullDiskErrno, isRefused, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { splitLast } from "../../posix/file_names.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
@@ -14,6 +14,7 @@ import { type CopyItem, itemIn } from "../item.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
+import { hasVanished } from "./list.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
 
 /** What to copy. Items with the same link group are names of one file and arrive as one; those of one directory go into one. */
@@ -120,19 +121,38 @@ class Copying {
     const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
     // All of one directory are written into one directory.
     const { directory, pen } = groups[0]![0]!;
-    const from = yield* this.#from.open(directory);
-    const to = yield* this.#pens.open(pen.directory);
     const done = new Set<Member[]>();
-    for (const group of quick) {
-      this.context.checkStopped();
-      const { entry, pen } = group[0]!;
-      if (!copier.copy(entry, from, to, pen.name)) continue;
-      this.context.done(1, entry.sizeBytes);
-      done.add(group);
+    const copyAll = (from: number, to: number) => {
+      for (const group of quick) {
+        this.context.checkStopped();
+        const { entry, pen } = group[0]!;
+        if (!copier.copy(entry, from, to, pen.name)) continue;
+        this.context.done(1, entry.sizeBytes);
+        done.add(group);
+      }
+    };
+    try {
+      yield* this.#withBoth(directory, pen.directory, copyAll);
+    } catch (error) {
+      // A directory that vanished or can't be opened: the general way says so of each name.
+      if (!(error instanceof SystemCallError)) throw error;
     }
-    this.#from.release(directory);
-    this.#pens.release(pen.directory);
     return groups.filter((group) => !done.has(group));
+  }
+
+  /** Calls `use` with the handles of a directory of the source and of one that is written to. Throws a SystemCallError. */
+  *#withBoth(directory: string, written: string, use: (from: number, to: number) => void): Work<void> {
+    const from = yield* this.#from.open(directory);
+    try {
+      const to = yield* this.#pens.open(written);
+      try {
+        use(from, to);
+      } finally {
+        this.#pens.release(written);
+      }
+    } finally {
+      this.#from.release(directory);
+    }
   }
 
   *#copyGroups(groups: readonly Member[][]): Work<void> {
@@ -162,7 +182,7 @@ class Copying {
   }
 
   *#attempt(member: Member, linkTo?: Member): Work<CopyResult | undefined> {
-    const attempt: Attempt = { touched: false, doneBytes: 0, isReading: false };
+    const attempt: Attempt = { touched: false, doneBytes: 0 };
     try {
       const result = yield* this.#tryTwice(member, attempt, linkTo);
       // Only what arrived counts.
@@ -172,7 +192,8 @@ class Copying {
       this.context.done(0, -attempt.doneBytes);
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
-      if (attempt.isReading && isGone(error)) return { kind: "vanished" };
+      const { directory, entry } = member;
+      if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
       const refused = error instanceof Changed || (error instanceof SystemCallError && isRefused(error.errno));
       return { kind: "failed", reason: messageOf(error), refused, receiver };
@@ -197,9 +218,7 @@ class Copying {
 
   *#copy(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     const { directory } = member;
-    attempt.isReading = true;
     const from = yield* this.#from.open(directory);
-    attempt.isReading = false;
     try {
       const pen = yield* this.#openPen(member, attempt);
       try {
@@ -229,10 +248,6 @@ class Copying {
     }
     return { tree: this.#pens, directory: pen.directory, handle, name };
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof SystemCallError && [ENOENT, ENOTDIR, ESTALE].includes(error.errno);
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {
