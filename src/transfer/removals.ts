@@ -87,7 +87,12 @@ export class Removals {
 
   /** Removes one name at once. Throws a CliError where it can't be, unless it is a directory that is not empty. */
   async removeNow(item: Name): Promise<void> {
-    await this.#remove([item]);
+    const [result] = await this.#remove([item]);
+    if (typeof result === "string") return;
+    throw new CliError(
+      "file-system",
+      `Cannot remove "${joinName(this.request.root, pathOf(item))}": ${result?.failed}`,
+    );
   }
 
   /** Finds the topmost directories of which nothing stays, each with what is in it. */
@@ -149,15 +154,15 @@ export class Removals {
     const levels = Map.groupBy(directories, (item) => depthOf(pathOf(item)));
     let isGone = true;
     for (let start = 0; start < files.length; start += REMOVE_AT_ONCE) {
-      if (!await this.#remove(files.slice(start, start + REMOVE_AT_ONCE), moved)) isGone = false;
+      isGone = areGone(await this.#remove(files.slice(start, start + REMOVE_AT_ONCE), moved)) && isGone;
     }
     for (const depth of [...levels.keys()].toSorted((one, other) => other - one)) {
-      if (!await this.#remove(levels.get(depth)!, moved)) isGone = false;
+      isGone = areGone(await this.#remove(levels.get(depth)!, moved)) && isGone;
     }
     return isGone;
   }
 
-  async #remove(items: readonly Name[], moved?: MovedTo): Promise<boolean> {
+  async #remove(items: readonly Name[], moved?: MovedTo): Promise<readonly RemoveResult[]> {
     const results = await this.request.runner.run("remove", {
       root: moved?.root ?? this.request.root,
       check: this.request.publish === "unpublished" ? "none" : "look again",
@@ -169,11 +174,11 @@ export class Removals {
       }),
     }, { names: items.length });
     for (const [index, item] of items.entries()) this.#note(item, results[index]!);
-    return results.every((result) => result === "removed" || result === "gone");
+    return results;
   }
 
   #note(item: Name, result: RemoveResult): void {
-    const { ledger, root } = this.request;
+    const { ledger } = this.request;
     switch (result) {
       case "removed":
         return ledger.removed(item);
@@ -185,9 +190,14 @@ export class Removals {
         // Another program put something into it, or something in it is kept.
         return ledger.amend(item, item.entry);
       default:
-        throw new CliError("file-system", `Cannot remove "${joinName(root, pathOf(item))}": ${result.failed}`);
+        // It stays, and recorded: the next transfer tries again.
+        return ledger.fail(item, item.entry, `cannot be removed: ${result.failed}`);
     }
   }
+}
+
+function areGone(results: readonly RemoveResult[]): boolean {
+  return results.every((result) => result === "removed" || result === "gone");
 }
 
 /** Where a directory was moved. */

@@ -52,7 +52,7 @@ export async function prepareTemporaryDirectory(
     );
   }
   await sweepInside(to, runner);
-  const name = temporaryName("push");
+  const name = temporaryName("push", system.processId);
   const path = `${to}/${UNFINISHED}/${name}`;
   let lock: Lock | undefined;
   const release = async () => {

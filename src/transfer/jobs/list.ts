@@ -46,8 +46,14 @@ export interface ListedText {
   readonly outside: string;
 }
 
-/** A listed directory, or a sentence about why it can't be read. */
-export type DirectoryAnswer = ListedText | { readonly unreadable: string };
+/** Why a directory can't be read: a sentence, and whether there is no such directory. */
+export interface UnreadableDirectory {
+  readonly unreadable: string;
+  readonly cause: "absent" | "failed";
+}
+
+/** A listed directory, or why it can't be read. */
+export type DirectoryAnswer = ListedText | UnreadableDirectory;
 
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
@@ -63,7 +69,8 @@ export async function runList(request: ListRequest, context: JobContext): Promis
         ? yield* listNames(tree, directory, isWanted)
         : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
-      answers[index] = { unreadable: messageOf(error) };
+      const cause = isMissing(error) || isNoDirectory(error) ? "absent" : "failed";
+      answers[index] = { unreadable: messageOf(error), cause };
     }
   }));
   return answers;
