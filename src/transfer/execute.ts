@@ -45,6 +45,8 @@ export interface ExecutionRequest {
   readonly prepare: () => Promise<void>;
   /** Removes it again: before directories get their times, since it may be in one of them. */
   readonly cleanUp: () => Promise<void>;
+  /** Directories that a killed transfer was building in the temporary directory. */
+  readonly adopted: Set<string>;
   readonly runner: JobRunner;
   readonly manifest: ManifestBuilder;
   readonly system: System;
@@ -81,7 +83,7 @@ export class Execution {
     this.#pool = new Pool(width, (error) => this.#stop.abort(error));
     const { temporary } = settings;
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
-      ...{ settings: { ...settings, temporary }, runner, ledger: this.#ledger },
+      ...{ settings: { ...settings, temporary }, adopted: request.adopted, runner, ledger: this.#ledger },
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
@@ -133,7 +135,7 @@ export class Execution {
       manifest.addRoot(plan.fromSelf);
     }
     this.#links.add(directory, plan.linked);
-    this.#noteNew(plan);
+    await this.#noteNew(plan);
     const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
       plan.linked.length;
     if (writes > 0) {
@@ -167,13 +169,14 @@ export class Execution {
   }
 
   /** Notes which directories the receiving side does not have. */
-  #noteNew({ directory, toSelf, makes, clears }: DirectoryPlan): void {
+  async #noteNew({ directory, toSelf, makes, clears }: DirectoryPlan): Promise<void> {
     const building = this.#publishing?.directories;
     if (building === undefined) return;
-    if (directory !== "" && toSelf === undefined) building.add(directory, "by need");
+    const added = directory !== "" && toSelf === undefined ? [building.add(directory, "by need")] : [];
     for (const { name } of makes) {
-      building.add(joinName(directory, name), "always", clears.find((entry) => entry.name === name));
+      added.push(building.add(joinName(directory, name), "always", clears.find((entry) => entry.name === name)));
     }
+    for (const top of added) if (top !== undefined) await this.#publishing!.adopt(top);
   }
 
   /** A directory that can't be made costs what is in it, and nothing else. */

@@ -12,11 +12,12 @@ import { type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
-import { isSparse } from "./entry.ts";
+import { isSparse, sameContent } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf, VANISHED } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
+import { entryAt } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
 
 /** From here on a file is copied in parts. */
@@ -152,6 +153,7 @@ export class LargeFiles {
         return undefined;
       }
       try {
+        if (await this.#isWritten(item)) continue;
         const bootId = this.request.journals === undefined ? "" : await (this.#bootId ??= readBootId(this.#calls));
         const begun = await run(this.#begin(item, bootId));
         this.#open.add(begun);
@@ -160,6 +162,19 @@ export class LargeFiles {
         await this.#fail(item, error);
       }
     }
+  }
+
+  /** Whether a killed transfer has brought a file that belongs into a new directory. */
+  async #isWritten(item: Item): Promise<boolean> {
+    if (item.written === undefined) return false;
+    const [directory, name] = splitLast(item.written);
+    if (directory === "") return false;
+    const there = await run(entryAt(this.#pens, directory, name));
+    if (there === undefined || !sameContent(item.entry, there)) return false;
+    this.request.onDone(1, item.entry.sizeBytes);
+    this.#outcome.moved.push(item);
+    await this.request.onWhole(item);
+    return true;
   }
 
   *#begin(item: Item, bootId: string): Work<Copying> {

@@ -31,11 +31,13 @@ export interface NewDirectory {
 export class NewDirectories {
   readonly #tops = new Map<string, NewDirectory>();
 
-  /** Notes a directory that does not exist; in a new one, it is a part of that. */
-  add(path: string, making: NewDirectory["making"], replaces?: Entry): void {
-    if (this.topOf(path) !== undefined) return;
+  /** Notes a directory that does not exist. In a new one it is a part of that; else it is the topmost, and is returned. */
+  add(path: string, making: NewDirectory["making"], replaces?: Entry): NewDirectory | undefined {
+    if (this.topOf(path) !== undefined) return undefined;
     const written = `new-${createHash("sha256").update(path).digest("hex").slice(0, 32)}`;
-    this.#tops.set(path, { path, written, replaces, making, isMade: false, files: 0, sizeBytes: 0, leadsOut: false });
+    const top = { path, written, replaces, making, isMade: false, files: 0, sizeBytes: 0, leadsOut: false };
+    this.#tops.set(path, top);
+    return top;
   }
 
   /** The topmost new directory of which a directory is a part. */

@@ -4,6 +4,7 @@
 // each other file under a private name. When all is there, new directories and files get their names in the order of the phases.
 // What is held back stays small: a file of the first phase gets its name earlier where more than HELD of them wait.
 // Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole.
+import { removeOutdated } from "./adopted.ts";
 import { Pool } from "../pool.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -27,6 +28,8 @@ const DIRECTORIES_AT_ONCE = 64;
 /** What publishing needs. */
 export interface PublishingRequest {
   readonly settings: CopySettings & { readonly temporary: string };
+  /** Directories that a killed transfer was building. */
+  readonly adopted: Set<string>;
   readonly runner: JobRunner;
   readonly ledger: Ledger;
   /** Opens the parent of a directory that is made by need. */
@@ -54,6 +57,12 @@ export class Publishing {
     const directory = this.directories.writtenAt(item.directory);
     const written = directory === undefined ? `held-${this.#names++}` : joinName(directory, item.entry.name);
     return { ...item, written };
+  }
+
+  /** Goes on with a directory that a killed transfer was building. */
+  async adopt(directory: NewDirectory): Promise<void> {
+    const { adopted, settings, runner } = this.request;
+    if (adopted.delete(directory.written)) await removeOutdated(directory, settings, runner);
   }
 
   /** Takes what became of items. */
