@@ -85,16 +85,27 @@ export function sentenceOfErrno(errno: number): string {
   return KNOWN[errno]?.[1] ?? `Error number ${errno}`;
 }
 
+/** The error number whose words are in a text, such as a line of another program; undefined where there are none. */
+export function errnoNamedIn(text: string): number | undefined {
+  const found = Object.entries(KNOWN).find(([, [, sentence]]) => text.includes(sentence));
+  return found === undefined ? undefined : Number(found[0]);
+}
+
 /** Whether an error number says that the disk or a quota is full. */
 export function isFullDiskErrno(errno: number): boolean {
   return errno === ENOSPC || errno === EDQUOT;
 }
 
-const REFUSALS = [EPERM, EACCES, EINVAL, EFBIG, EMLINK, ENAMETOOLONG, EILSEQ, EOPNOTSUPP];
+/** Whether an error number says that permissions forbid it. */
+export function isPermissionErrno(errno: number): boolean {
+  return errno === EACCES || errno === EPERM;
+}
 
-/** Whether an error number says that a file may not be read, or can't be where it should go: another try changes nothing. */
-export function isRefused(errno: number): boolean {
-  return REFUSALS.includes(errno);
+const LIMITS = [EPERM, EACCES, EINVAL, EFBIG, EMLINK, ENAMETOOLONG, EILSEQ, EOPNOTSUPP];
+
+/** Whether an error number says that a file system can't hold such a file, or may not: another try changes nothing. */
+export function isLimitErrno(errno: number): boolean {
+  return LIMITS.includes(errno);
 }
 
 /**

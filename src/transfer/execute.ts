@@ -183,7 +183,7 @@ export class Execution {
   #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
     const path = pathOf(item);
     this.#lost.add(path);
-    this.tally.missing.push({ path, reason, vanished: false });
+    this.#ledger.miss(item, reason, "failed");
     this.#ledger.amend(item, undefined);
   }
 
@@ -212,7 +212,7 @@ export class Execution {
     await this.#finishLarge();
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
-    const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
+    const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
@@ -225,7 +225,8 @@ export class Execution {
   /** Directories without their modes and times. */
   #noteFailed(failed: ReadonlyMap<string, UnfinishedDirectory>): void {
     for (const [path, { reason, self }] of failed) {
-      this.tally.missing.push({ path, reason, vanished: false });
+      // Nothing in it is missing.
+      this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
       this.#ledger.unfinished(path, self);
     }
   }
@@ -353,7 +354,7 @@ export class Execution {
       const path = pathOf(item);
       const reason = "a directory has its name until all other files have arrived";
       if (removals === "done") this.tally.kept.push({ path, reason: "in the way" });
-      else this.tally.missing.push({ path, reason, vanished: false });
+      else this.#ledger.miss(item, reason, "failed");
       this.#ledger.amend(item, obstacle);
     }
     await this.#flush();

@@ -2,6 +2,7 @@
 import { joinName } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
 import { labelOf, ListedEntry, parseLabel, stateText } from "./entry_text.ts";
+import type { MissingCause } from "./missing.ts";
 
 /** A name to move, as the walk saw it. */
 export interface Item {
@@ -25,16 +26,13 @@ export interface MoveOutcome {
   readonly lastWords: readonly string[];
 }
 
-/** Why something that does not exist any more did not arrive. */
-export const VANISHED = "it vanished while it was copied";
-
 /** An item that did not arrive. */
 export interface MissingItem {
   readonly item: Item;
   readonly reason: string;
-  readonly vanished: boolean;
-  /** The source does not give the file (no permission, always being written), or the receiver's file system can't hold it. */
-  readonly refused: boolean;
+  readonly cause: MissingCause;
+  /** The error number, where a system call of ours failed. */
+  readonly errno?: number | undefined;
   /** Whether the name still has what the walk saw; `touched`: it has nothing now. */
   readonly receiver: "as it was" | "touched";
 }
@@ -76,3 +74,10 @@ export function itemIn([directory, label, state, more, replacedLabel, replacedSt
     ...(written === "" ? {} : { written }),
   };
 }
+
+/** What is said of an item that the source does not have any more. */
+export const GONE = {
+  reason: "it vanished while it was copied",
+  cause: "vanished",
+  receiver: "as it was",
+} as const satisfies Omit<MissingItem, "item">;

@@ -7,16 +7,18 @@ import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
+import { handleBudget } from "../posix/handles.ts";
 import { timesOf } from "../posix/status.ts";
 import { type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
 import { isSparse, sameContent } from "./entry.ts";
-import { type Item, type MoveOutcome, pathOf, VANISHED } from "./item.ts";
+import { GONE, type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
+import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
 
@@ -94,7 +96,8 @@ export class LargeFiles {
     this.#added++;
     const index = this.#waiting.findIndex((other) => other.entry.sizeBytes < item.entry.sizeBytes);
     this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, item);
-    if (this.#lanesAtWork >= LARGE_AT_ONCE[this.request.form]) return;
+    const width = handleBudget().state === "tight" ? 1 : LARGE_AT_ONCE[this.request.form];
+    if (this.#lanesAtWork >= width) return;
     this.#lanesAtWork++;
     const lane = this.#work().catch((error) => {
       this.#failure ??= { error };
@@ -201,7 +204,7 @@ export class LargeFiles {
     const { item } = copying;
     try {
       const isSame = await run(this.#seal(copying));
-      if (!isSame) throw new Error("it changed while it was copied");
+      if (!isSame) throw new Error(CHANGING_REASON);
       this.request.onDone(1, 0);
       this.#outcome.moved.push(item);
     } catch (error) {
@@ -258,7 +261,7 @@ export class LargeFiles {
       this.#again.push(item);
       return;
     }
-    this.#outcome.missing.push({ item, reason: VANISHED, vanished: true, refused: false, receiver: "as it was" });
+    this.#outcome.missing.push({ item, ...GONE });
   }
 }
 

@@ -4,7 +4,8 @@ import { joinName, splitLast } from "../posix/file_names.ts";
 import { type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
 import type { Manifest, ManifestBuilder } from "./manifest.ts";
-import type { KeptPath } from "./request.ts";
+import type { MissingCause } from "./missing.ts";
+import type { KeptPath, MissingPath } from "./request.ts";
 
 /** What was done. */
 export interface Tally {
@@ -14,11 +15,18 @@ export interface Tally {
   /** Paths that arrived, where they are collected. */
   readonly transferred: string[] | undefined;
   readonly kept: KeptPath[];
-  readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
+  readonly missing: MissingPath[];
   readonly lastWords: string[];
 }
 
 type Name = Pick<Item, "directory" | "entry">;
+
+/** A directory that was to be published, and what it holds. */
+export interface Withdrawn {
+  readonly path: string;
+  readonly files: number;
+  readonly sizeBytes: number;
+}
 
 /** Keeps the tally and the changes. */
 export class Ledger {
@@ -43,9 +51,15 @@ export class Ledger {
   }
 
   /** Something could not be transferred. */
-  lose({ item, reason, vanished, receiver }: MissingItem): void {
+  lose({ item, reason, cause, receiver }: Omit<MissingItem, "errno">): void {
     this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
-    this.tally.missing.push({ path: pathOf(item), reason, vanished });
+    this.miss(item, reason, cause);
+  }
+
+  /** Names what did not arrive. */
+  miss(item: Name, reason: string, cause: MissingCause): void {
+    const type = item.entry.type === "directory" ? "directory" : "file";
+    this.tally.missing.push({ path: pathOf(item), reason, cause, type, files: 1, sizeBytes: item.entry.sizeBytes });
   }
 
   /** Names what has its name now, where names are collected. */
@@ -54,8 +68,8 @@ export class Ledger {
   }
 
   /** A directory does not get its name, with all that is in it: there is what was recorded. */
-  withdraw(path: string, reason: string): void {
-    this.tally.missing.push({ path, reason, vanished: false });
+  withdraw({ path, files, sizeBytes }: Withdrawn, reason: string): void {
+    this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files, sizeBytes });
     this.manifest.restore(path);
     for (const directory of this.#changes.keys()) {
       if (directory === path || directory.startsWith(`${path}/`)) this.#changes.delete(directory);
@@ -90,7 +104,8 @@ export class Ledger {
 
   /** Something could not be made as it should be; it stays in that state. */
   fail(item: Name, state: EntryState, reason: string): void {
-    this.tally.missing.push({ path: pathOf(item), reason, vanished: false });
+    const type = item.entry.type === "directory" ? "directory" : "file";
+    this.tally.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
     this.amend(item, state);
   }
 

@@ -1,15 +1,15 @@
 // The two ways to carry files: by system calls of our own, or by rsync. Both bring them to private names; what gives them their
 // names afterwards is the same (phases.ts).
 import type { System } from "../system/system.ts";
-import { type Rsync, runRsync } from "../tools/rsync.ts";
+import { describeRsyncCode, type Rsync, runRsync } from "../tools/rsync.ts";
 import { isSparse, sameContent } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAtPaths } from "./listing.ts";
-import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf, VANISHED } from "./item.ts";
+import { copyItemOf, GONE, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { isRefused } from "../posix/errno.ts";
 import { splitLast } from "../posix/file_names.ts";
 import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
@@ -21,8 +21,6 @@ export interface Mover {
   /** Moves items; names of one file are in one call. Throws a CliError `no-space` where the disk is full. */
   move(items: readonly Item[]): Promise<MoveOutcome>;
 }
-
-const GONE = { reason: VANISHED, vanished: true, refused: false, receiver: "as it was" } as const;
 
 /** Copies by system calls. */
 export class NativeMover implements Mover {
@@ -65,8 +63,8 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
         outcome.missing.push({ item, ...GONE });
         break;
       case "failed": {
-        const { reason, refused, receiver } = result;
-        outcome.missing.push({ item, reason, vanished: false, refused, receiver });
+        const { reason, cause, errno, receiver } = result;
+        outcome.missing.push({ item, reason, cause, errno, receiver });
       }
     }
   }
@@ -118,16 +116,17 @@ export class RsyncMover implements Mover {
       const entry = now.get(pathOf(item));
       if (entry === undefined) gone.push({ item, ...GONE });
       else if (entry.type !== "directory") there.push({ ...item, entry });
+      else gone.push({ item, reason: CHANGING_REASON, cause: "changing", receiver: "as it was" });
     }
     const second = there.length === 0 ? EMPTY : await this.#try(there);
     const lastWords = [...new Set([...first.outcome.lastWords, ...second.outcome.lastWords])];
     // Where rsync carried nothing and found nothing wrong, the user's arguments made it leave the file out.
     const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
     const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
-    const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => {
-      const reason = reasonFor(item, { ...second, outcome: { ...second.outcome, lastWords } });
-      return { item, reason, vanished: false, refused: isRefusedSaying(reason), receiver: "as it was" };
-    });
+    const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => ({
+      ...{ item, receiver: "as it was" },
+      ...whyMissing(item, { ...second, outcome: { ...second.outcome, lastWords } }),
+    }));
     return {
       moved: [...first.outcome.moved, ...second.outcome.moved],
       changed: second.outcome.moved,
@@ -179,13 +178,14 @@ export class RsyncMover implements Mover {
     const request = { settings, temporary: settings.temporary, carried, items: items.map(copyItemOf) };
     const results = await runner.run("checkCarried", request, { names: items.length });
     const isUncarried = (result: CheckResult | undefined): result is Uncarried =>
-      result?.kind === "absent" || result?.kind === "torn";
+      result?.kind === "absent" || result?.kind === "torn" || result?.kind === "changed";
     const others = items.filter((_, index) => !isUncarried(results[index]));
     const known = results.filter((result) => !isUncarried(result)) as (CopyResult | undefined)[];
     return {
       outcome: { ...sortResults(others, known), lastWords },
       again: items.filter((_, index) => isUncarried(results[index])),
       absent: new Set(items.filter((_, index) => results[index]?.kind === "absent")),
+      changed: new Set(items.filter((_, index) => results[index]?.kind === "changed")),
     };
   }
 
@@ -197,19 +197,24 @@ export class RsyncMover implements Mover {
       lookAtPaths(settings.to, paths, runner),
       lookAtPaths(settings.from, paths, runner),
     ]);
-    const again = items.filter((item) => {
-      const [arrived, now] = [there.get(pathOf(item)), here.get(pathOf(item))];
-      return arrived === undefined || now === undefined || !sameContent(item.entry, arrived) ||
-        !sameContent(item.entry, now);
-    });
+    const hasArrived = (item: Item) => {
+      const arrived = there.get(pathOf(item));
+      return arrived !== undefined && sameContent(item.entry, arrived);
+    };
+    const hasChanged = (item: Item) => {
+      const now = here.get(pathOf(item));
+      return now === undefined || !sameContent(item.entry, now);
+    };
+    const again = items.filter((item) => !hasArrived(item) || hasChanged(item));
+    const changed = new Set(again.filter(hasChanged));
     const absent = new Set(again.filter((item) => !there.has(pathOf(item))));
     const left = new Set(again);
     const moved = items.filter((item) => !left.has(item));
-    return { outcome: { moved, changed: [], missing: [], leftOut: [], lastWords }, again, absent };
+    return { outcome: { moved, changed: [], missing: [], leftOut: [], lastWords }, again, absent, changed };
   }
 }
 
-type Uncarried = Extract<CheckResult, { readonly kind: "absent" | "torn" }>;
+type Uncarried = Extract<CheckResult, { readonly kind: "absent" | "torn" | "changed" }>;
 
 function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
   return {
@@ -227,6 +232,8 @@ interface Attempt {
   readonly again: readonly Item[];
   /** Those of `again` of which nothing was carried. */
   readonly absent: ReadonlySet<Item>;
+  /** Those of `again` that changed at the source, or vanished there. */
+  readonly changed: ReadonlySet<Item>;
   readonly code: number;
 }
 
@@ -234,6 +241,7 @@ const EMPTY: Attempt = {
   outcome: { moved: [], changed: [], missing: [], leftOut: [], lastWords: [] },
   again: [],
   absent: new Set(),
+  changed: new Set(),
   code: 0,
 };
 
@@ -259,19 +267,27 @@ async function makeParents(
   }
 }
 
-const CHANGED = "it changed while it was copied";
-
-/** Why an item did not arrive: what rsync said of it; else that rsync carried nothing, or that the source changed meanwhile. */
-function reasonFor(item: Item, { absent, outcome: { lastWords } }: Attempt): string {
+/** Why an item did not arrive: it changed, or what rsync said of it, or how rsync ended. */
+function whyMissing(
+  item: Item,
+  { absent, changed, code, outcome: { lastWords } }: Attempt,
+): Pick<MissingItem, "reason" | "cause"> {
+  // rsync says of such a file that its verification failed, that it is there, that it vanished, or nothing.
+  if (changed.has(item)) return { reason: CHANGING_REASON, cause: "changing" };
   const { name } = item.entry;
   const line = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
-  if (line !== undefined) return line;
-  if (!absent.has(item)) return CHANGED;
-  // The last line of rsync only sums up.
-  return lastWords.findLast((line) => !line.startsWith("rsync error:")) ?? "rsync did not copy it";
+  if (line !== undefined) return { reason: line, cause: isRefusal(line) ? "refused" : "failed" };
+  if (!absent.has(item)) return { reason: "rsync left another content or time than the source has", cause: "failed" };
+  // What rsync did not come to is missing because of how it ended. Its last line only sums up, and the process that lost the
+  // other one does not know why.
+  const words = lastWords.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));
+  const isEnded = code > 128 || words === undefined;
+  const reason = code === 0 ? "rsync did not copy it" : isEnded ? describeRsyncCode(code) : words;
+  return { reason, cause: "failed" };
 }
 
-/** rsync ends what it says of a file with the number of the error. */
-function isRefusedSaying(words: string): boolean {
-  return words === CHANGED || isRefused(Number(/\((\d+)\)$/.exec(words)?.[1] ?? 0));
+/** Whether a line of rsync says that the permissions of the source forbid to read something. */
+function isRefusal(line: string): boolean {
+  return /\[sender\]|send_files failed to open|opendir|link_stat/.test(line) &&
+    /(Permission denied|Operation not permitted) \(\d+\)/.test(line);
 }

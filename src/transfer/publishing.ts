@@ -6,6 +6,7 @@
 // Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole.
 import { removeOutdated } from "./adopted.ts";
 import { Pool } from "../pool.ts";
+import { isLimitErrno } from "../posix/errno.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { labelOf, stateText } from "./entry_text.ts";
@@ -81,8 +82,8 @@ export class Publishing {
    * Notes a path that could not be copied. What the source does not give, or the receiver's file system can't hold, is left out.
    * A push brings all it can, since what stays on scratch alone is purged one day.
    */
-  fail(path: string, { vanished, refused, reason }: Omit<MissingItem, "item" | "receiver">): void {
-    if (vanished || refused) return;
+  fail(path: string, { cause, errno, reason }: Omit<MissingItem, "item" | "receiver">): void {
+    if (cause !== "failed" || (errno !== undefined && isLimitErrno(errno))) return;
     this.#failed.push(path);
     if (this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
   }
@@ -126,14 +127,15 @@ export class Publishing {
 
   #lose(item: Item, reason: string): void {
     this.#failed.push(pathOf(item));
-    this.request.ledger.lose({ item, reason, vanished: false, refused: false, receiver: "as it was" });
+    this.request.ledger.lose({ item, reason, cause: "failed", receiver: "as it was" });
   }
 
   /** A new directory of which something is missing does not appear: a program would take it for a whole one. */
-  #isWithheld({ path, failure, files, sizeBytes }: NewDirectory): boolean {
+  #isWithheld(directory: NewDirectory): boolean {
+    const { path, failure, files, sizeBytes } = directory;
     if (failure === undefined) return false;
     this.request.onLost(files, sizeBytes);
-    this.request.ledger.withdraw(path, `not all that belongs into it could be copied (${failure})`);
+    this.request.ledger.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
     this.#failed.push(path);
     return true;
   }
@@ -148,7 +150,7 @@ export class Publishing {
       this.request.onLost(1, item.entry.sizeBytes);
       this.request.ledger.lose({
         ...{ item, reason: `it points at files of which "${lacks}" could not be copied` },
-        ...{ vanished: false, refused: false, receiver: "as it was" },
+        ...{ cause: "failed", receiver: "as it was" },
       });
       return false;
     });
@@ -166,12 +168,13 @@ export class Publishing {
       ] as const
     );
     const results = await runner.run("publishDirectories", { temporary, to, items }, { names: items.length });
-    for (const [index, { path, files, sizeBytes }] of directories.entries()) {
+    for (const [index, directory] of directories.entries()) {
+      const { path, files, sizeBytes } = directory;
       const result = results[index];
       if (result?.kind === "merged") { for (const other of result.overtaken) ledger.keepPath(other, "changed there"); }
       if (result?.kind !== "failed") continue;
       this.request.onLost(files, sizeBytes);
-      ledger.withdraw(path, result.reason);
+      ledger.withdraw(directory, result.reason);
       this.#failed.push(path);
     }
   }

@@ -2,7 +2,7 @@
 // source still, has arrived.
 import { messageOf } from "../../errors.ts";
 import { splitLast } from "../../posix/file_names.ts";
-import { isRefused, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../../posix/libc.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
@@ -21,8 +21,8 @@ export interface CheckRequest {
   readonly items: readonly CopyItem[];
 }
 
-/** `absent`: there is no such file; `torn`: it is another one, or the source changed while it was read. */
-export type CheckResult = CopyResult | { readonly kind: "absent" | "torn" };
+/** `absent`: there is no such file; `torn`: it is another one; `changed`: the source changed meanwhile. */
+export type CheckResult = CopyResult | { readonly kind: "absent" | "torn" | "changed" };
 
 /** Checks files, and brings them where they are to be written; undefined stands for one that is. In the order of the request. */
 export async function runCheckCarried(
@@ -39,7 +39,8 @@ export async function runCheckCarried(
       results[index] = {
         kind: "failed",
         reason: messageOf(error),
-        refused: isRefused(error.errno),
+        cause: "failed",
+        errno: error.errno,
         receiver: "as it was",
       };
     }
@@ -53,13 +54,13 @@ function* checkOne(
   settings: CopySettings,
   { from, temporary }: { readonly from: Tree; readonly temporary: Tree },
 ): Work<CheckResult | undefined> {
+  // rsync does not say that a file changed while it was read: what it carried may be half of the old and half of the new one.
+  const now = yield* entryAt(from, directory, entry.name);
+  if (now === undefined || !sameContent(entry, now)) return { kind: "changed" };
   const path = directory === "" ? carried : `${carried}/${directory}`;
   const arrived = yield* entryAt(temporary, path, entry.name);
   if (arrived === undefined) return { kind: "absent" };
   if (!sameContent(entry, arrived)) return { kind: "torn" };
-  const now = yield* entryAt(from, directory, entry.name);
-  // rsync does not say that a file changed while it was read: what it carried may be half of the old and half of the new one.
-  if (now === undefined || !sameContent(entry, now)) return { kind: "torn" };
   if (settings.keep === "content" && entry.type === "file") {
     yield* settle(temporary, {
       directory: path,

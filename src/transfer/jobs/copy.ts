@@ -3,11 +3,12 @@
 // has arrived. publish.ts gives files their names in directories that others use.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, isFullDiskErrno, isRefused, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { splitLast } from "../../posix/file_names.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf } from "../entry_text.ts";
+import type { MissingCause } from "../missing.ts";
 import { entryAt } from "../publish.ts";
 import { isSparse } from "../entry.ts";
 import { type CopyItem, itemIn } from "../item.ts";
@@ -32,8 +33,8 @@ export type CopyResult =
   | {
     readonly kind: "failed";
     readonly reason: string;
-    /** As in an item that did not arrive. */
-    readonly refused: boolean;
+    readonly cause: MissingCause;
+    readonly errno?: number | undefined;
     readonly receiver: "as it was" | "touched";
   };
 
@@ -195,8 +196,8 @@ class Copying {
       const { directory, entry } = member;
       if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
-      const refused = error instanceof Changed || (error instanceof SystemCallError && isRefused(error.errno));
-      return { kind: "failed", reason: messageOf(error), refused, receiver };
+      const errno = error instanceof SystemCallError ? error.errno : undefined;
+      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), errno, receiver };
     }
   }
 
@@ -248,6 +249,14 @@ class Copying {
     }
     return { tree: this.#pens, directory: pen.directory, handle, name };
   }
+}
+
+/** Whose fault an error is: the same number means another thing on the receiving side. */
+function causeOf(error: Error, from: string): MissingCause {
+  if (error instanceof Changed) return "changing";
+  if (!(error instanceof SystemCallError)) return "failed";
+  const isOfSource = error.path === from || error.path.startsWith(`${from}/`);
+  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {
