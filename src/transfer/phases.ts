@@ -19,11 +19,11 @@ export const PHASES = ["contents", "links", "pointers"] as const satisfies reado
 const LARGEST_POINTER_BYTES = 1024 * 1024;
 
 /**
- * Directories whose files say what there is elsewhere: references of a Hugging Face hub (huggingface_hub, file_download.py), what
+ * Directories whose files say what there is elsewhere: references and lists of files of a Hugging Face hub (huggingface_hub), what
  * is known of an installed package (PEP 376, PEP 627), the indexes of npm (cacache, lib/entry-index.js), uv (uv-cache, CacheBucket)
  * and cargo.
  */
-const POINTING_DIRECTORY = /^(refs|index(-v\d+)?|simple-v\d+|wheels-v\d+|.*\.(dist-info|egg-info))$/;
+const POINTING_DIRECTORY = /^(refs|trees|index(-v\d+)?|simple-v\d+|wheels-v\d+|.*\.(dist-info|egg-info))$/;
 
 /**
  * Files that say what there is: an index or description beside the data (`dataset_info.json`, `model.safetensors.index.json`, the
