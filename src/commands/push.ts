@@ -7,7 +7,10 @@ import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
 import { mapAtOnce } from "../pool.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
+import { PART_OF } from "../sync_items.ts";
+import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
 import type { CliError } from "../errors.ts";
@@ -33,6 +36,7 @@ const RESULT_SCHEMA = v.object({
   name: v.string(),
   scratch: v.string(),
   source: v.string(),
+  part_of: PART_OF,
   status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
@@ -80,7 +84,8 @@ export const push = defineCommand({
 
 async function runPush(request: PushCommandRequest, context: Context): Promise<PushAnswer> {
   const { system } = context;
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
+  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
   }
@@ -92,17 +97,21 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     contents: request.checksum ? "compare" : "by time",
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
+  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
     const outcome = request.dryRun
       ? await planPush({ variable, settings }, system)
       : await pushVariable({ variable, settings }, system, context.report);
     tell(variable, outcome, request.verbose ? "all" : "some", context);
     return { variable, outcome };
   });
+  for (const { variable, whole } of parts) {
+    context.report({ type: "done", subject: variable.name, outcome: "idle", text: `part of ${whole.name}` });
+  }
   const failures = items.flatMap(({ variable, outcome }) => {
     const error = errorOf(outcome);
     return error === undefined ? [] : [failureOf(variable.name, error)];
   });
+  const results = items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request));
   return {
     command: "push",
     ok: failures.length === 0,
@@ -110,7 +119,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     checksum: request.checksum,
     only_vars: [...request.vars],
     filter: [...request.filter],
-    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request)),
+    results: [...results, ...parts.flatMap((part) => partResult(part, results))],
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
@@ -163,6 +172,14 @@ function resultOf(
         warnings: outcome.warnings.map(({ text }) => text),
       }];
   }
+}
+
+/** Nothing where the push of the whole failed. */
+function partResult({ variable, whole }: Part, results: PushAnswer["results"]): PushAnswer["results"] {
+  const status = results.find(({ name }) => name === whole.name)?.status;
+  if (status === undefined) return [];
+  const { name, target: scratch, source } = variable;
+  return [{ name, scratch, source, part_of: whole.name, status, kept: [], missing: [], warnings: [] }];
 }
 
 function tell(

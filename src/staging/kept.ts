@@ -2,7 +2,7 @@
 // target is never called fresh without a word about them; a file beside it does where a transfer leaves no marker.
 import * as v from "valibot";
 import { formatFiles, listSome } from "../format.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { isMissing, statusBehind, statusOf } from "../posix/list.ts";
@@ -10,6 +10,7 @@ import type { FileStatus } from "../posix/status.ts";
 import { cString, isNoDirectory, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import { sameTime } from "../transfer/entry.ts";
+import { readOwnText } from "../system/own_file.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
 import type { VariableLayout } from "./layout.ts";
@@ -53,7 +54,7 @@ async function removeIfThere(path: string): Promise<void> {
 async function readMarked(layout: VariableLayout, marker: Marker | MarkerAbsence): Promise<MarkedKept | undefined> {
   if (typeof marker !== "string") return marker.kept;
   try {
-    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readTextFileIfThere(layout.kept) ?? "null"));
+    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readOwnText(layout.kept) ?? "null"));
     return parsed.success ? parsed.output : undefined;
   } catch {
     // Damaged, or not to be read: the next transfer finds again what differs.

@@ -17,6 +17,10 @@ export interface StagingSettings {
   readonly maxAgeSeconds: number;
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
+  /** Any missing file makes staging a failure, those that the source itself keeps back as well. */
+  readonly strict: boolean;
+  /** Days without a modification after which the site removes a file from scratch, where it goes by that. */
+  readonly purgeByMtimeDays?: number;
   /** For rsync; where there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
   readonly filter: FilterSettings;
@@ -54,6 +58,7 @@ export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly E
 /** What a command line adds to the settings of the configuration. */
 export interface RunSettings {
   readonly engine?: Engine | undefined;
+  readonly strict?: boolean;
   readonly filter?: readonly FilterRule[];
   readonly names?: "collect" | "count";
   readonly contents?: StagingSettings["contents"];
@@ -67,7 +72,7 @@ export interface RunSettings {
 export function stagingSettings(
   config: ResolvedConfig,
   direction: "stage-in" | "stage-out",
-  { engine, filter = [], names = "count", contents = "by time" }: RunSettings = {},
+  { engine, strict = false, filter = [], names = "count", contents = "by time" }: RunSettings = {},
 ): StagingSettings {
   const { forRsync, rules, links, bandwidthLimitBytesPerSecond, ...deleting } = config.rsyncArgs;
   const stages = direction === "stage-in";
@@ -79,12 +84,14 @@ export function stagingSettings(
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
     engine: engine ?? config.engine,
+    strict: strict || config.strict,
     rsyncExtraArgs: isWithoutRsync ? [] : forRsync,
     filter: { once: filter, always: rules, deleteExcluded: stages && deleting.deleteExcluded },
     deleteExtras,
     links,
     ...{ names, contents },
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
+    ...(config.purgeByMtimeDays === undefined ? {} : { purgeByMtimeDays: config.purgeByMtimeDays }),
     variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
     warnings: isWithoutRsync && forRsync.length > 0
       ? [{

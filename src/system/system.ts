@@ -2,7 +2,9 @@
 // Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
 import type { Calls } from "../posix/calls.ts";
+import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
+import { runSystemProgram } from "./system_program.ts";
 import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
@@ -45,7 +47,8 @@ export interface ProcessSystem extends System {
 
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
 export function realSystem(): ProcessSystem {
-  const env = withHome(Deno.env.toObject());
+  keepOwnFilesUsable();
+  const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
   return {
     env,
     cwd: currentDirectory(env),
@@ -67,18 +70,39 @@ export function realSystem(): ProcessSystem {
   };
 }
 
+const FIRST_NOT_ASCII = 0x80;
+
+/**
+ * Variables with bytes that are not UTF-8, which the runtime leaves out as if they were unset: each odd byte is a lone surrogate
+ * here, as in names of files, so that who uses the value sees that it is none.
+ */
+function oddVariables(): Record<string, string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync("/proc/self/environ");
+  } catch {
+    return {};
+  }
+  if (!bytes.some((byte) => byte >= FIRST_NOT_ASCII)) return {};
+  const entries = decodeName(bytes).split("\0").filter((entry) => !entry.isWellFormed() && entry.includes("="));
+  return Object.fromEntries(entries.map((entry) => {
+    const cut = entry.indexOf("=");
+    return [entry.slice(0, cut), entry.slice(cut + 1)];
+  }));
+}
+
 /** A job may be started without HOME; the user's home is then the one the system has for them, as for every shell. */
 function withHome(env: Record<string, string>): Record<string, string> {
   if (env.HOME) return env;
-  try {
-    // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
-    const { stdout } = new Deno.Command("getent", { args: ["passwd", String(Deno.uid())], stderr: "null" })
-      .outputSync();
-    const home = new TextDecoder().decode(stdout).split(":")[5];
-    return home?.startsWith("/") ? { ...env, HOME: home } : env;
-  } catch {
-    return env;
-  }
+  // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
+  const home = runSystemProgram("getent", ["passwd", String(Deno.uid())])?.split(":")[5];
+  return home?.startsWith("/") ? { ...env, HOME: home } : env;
+}
+
+/** A umask may take the owner's own rights from what is made, and our next step would fail at it. */
+function keepOwnFilesUsable(): void {
+  const umask = Deno.umask();
+  if ((umask & 0o700) !== 0) Deno.umask(umask & 0o077);
 }
 
 function currentDirectory(env: Readonly<Record<string, string>>): string {
@@ -108,6 +132,8 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     listeners.set(signal, listener);
     Deno.addSignalListener(signal, listener);
   }
+  // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
+  Deno.addSignalListener("SIGXFSZ", () => {});
 
   async function dieBy(signal: EndingSignal): Promise<never> {
     const listener = listeners.get(signal);

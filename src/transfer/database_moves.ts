@@ -4,11 +4,12 @@ import type { System } from "../system/system.ts";
 import type { DatabasePlan } from "./decide.ts";
 import { namesOfDatabase } from "./database_files.ts";
 import { entriesIn, fieldsOf } from "./entry_text.ts";
-import { type Item, pathOf } from "./item.ts";
+import { GONE, type Item, type MissingItem, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { DatabaseResult } from "./jobs/copy_database.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Publishing } from "./publishing.ts";
 import { noSpaceError } from "./room.ts";
 
 /** Why a database did not arrive. */
@@ -19,6 +20,8 @@ export interface DatabaseMovesRequest {
   readonly settings: CopySettings;
   readonly runner: JobRunner;
   readonly ledger: Ledger;
+  /** Knows which directories are built privately; undefined where all of the tree is private. */
+  readonly publishing: Publishing | undefined;
   readonly system: Pick<System, "now">;
   /** Called with what is going to be written. */
   readonly announce: (items: readonly Item[]) => Promise<void>;
@@ -48,15 +51,21 @@ export class DatabaseMoves {
     }
   }
 
-  /** Moves all of them. Throws a CliError `no-space` where the disk is full. */
-  async move(): Promise<void> {
-    const moves = this.#moves;
+  /**
+   * Moves those in directories that are private, which must hold them before they are published, or those in live ones, which come
+   * after all other files, since their rows name files. Throws a CliError `no-space` where the disk is full.
+   */
+  async moveInto(where: "private directories" | "live directories"): Promise<void> {
+    const { settings, runner, ledger, publishing, system, announce } = this.request;
+    const builtAt = (directory: string) => publishing?.directories.writtenAt(directory);
+    const isPrivate = ({ directory }: Move) => settings.temporary === "directly" || builtAt(directory) !== undefined;
+    const moves = this.#moves.filter((move) => isPrivate(move) === (where === "private directories"));
     if (moves.length === 0) return;
-    this.#moves = [];
-    const { settings, runner, ledger, system, announce } = this.request;
+    this.#moves = this.#moves.filter((move) => !moves.includes(move));
     await announce(moves.flatMap(itemsOf));
     const items = moves.map(({ directory, plan: { name, there, removals } }) => ({
       ...{ directory, name, there: there.map(fieldsOf).join("") },
+      ...(builtAt(directory) === undefined ? {} : { built: builtAt(directory)! }),
       removals: removals.map((entry) => entry.name),
     }));
     const { results, full } = await runner.run(
@@ -65,7 +74,7 @@ export class DatabaseMoves {
       { names: items.length },
     );
     if (full !== undefined) throw noSpaceError(settings.to, [full]);
-    for (const [index, move] of moves.entries()) noteResult(move, results[index]!, ledger);
+    for (const [index, move] of moves.entries()) noteResult(move, results[index]!, { ledger, publishing });
   }
 }
 
@@ -73,7 +82,11 @@ function itemsOf({ directory, plan: { transfers, there } }: Move): Item[] {
   return transfers.map((entry) => ({ directory, entry, replaces: there.find(({ name }) => name === entry.name) }));
 }
 
-function noteResult(move: Move, result: DatabaseResult, ledger: Ledger): void {
+function noteResult(
+  move: Move,
+  result: DatabaseResult,
+  { ledger, publishing }: Pick<DatabaseMovesRequest, "ledger" | "publishing">,
+): void {
   const { directory, plan: { name, removals } } = move;
   const items = itemsOf(move);
   if (result.kind === "arrived") {
@@ -82,24 +95,33 @@ function noteResult(move: Move, result: DatabaseResult, ledger: Ledger): void {
     for (const entry of present.values()) ledger.amend({ directory, entry }, entry);
     for (const entry of removals) if (!present.has(entry.name)) ledger.removed({ directory, entry });
     const copied = namesOfDatabase(name).filter((member) => result.copied.includes(member));
-    ledger.tally.transferred?.push(...copied.map((member) => pathOf({ directory, entry: present.get(member)! })));
+    const arrived = copied.map((member) => ({ directory, entry: present.get(member)!, replaces: undefined }));
+    for (const item of arrived) publishing?.directories.count(item);
+    ledger.collect(arrived);
     return;
   }
   for (const entry of removals) ledger.amend({ directory, entry }, ledger.recordedOf({ directory, entry }));
   for (const item of items) {
-    switch (result.kind) {
-      case "in use there":
-      case "changed there":
-        ledger.keep(item, result.kind);
-        break;
-      case "written":
-        ledger.missed(item, { reason: WRITTEN, vanished: false, receiver: "as it was" });
-        break;
-      case "vanished":
-        ledger.missed(item, { reason: "it vanished while it was copied", vanished: true, receiver: "as it was" });
-        break;
-      case "failed":
-        ledger.missed(item, { reason: result.reason, vanished: false, receiver: result.receiver });
+    if (result.kind === "in use there" || result.kind === "changed there") {
+      ledger.keep(item, result.kind);
+      continue;
     }
+    const missing = missingOf(item, result);
+    ledger.lose(missing);
+    publishing?.fail(pathOf(item), missing);
+  }
+}
+
+function missingOf(
+  item: Item,
+  result: Extract<DatabaseResult, { kind: "written" | "vanished" | "failed" }>,
+): MissingItem {
+  switch (result.kind) {
+    case "written":
+      return { item, reason: WRITTEN, cause: "changing", receiver: "as it was" };
+    case "vanished":
+      return { item, ...GONE };
+    case "failed":
+      return { item, reason: result.reason, cause: result.cause, receiver: result.receiver };
   }
 }

@@ -1,22 +1,23 @@
 // The manifest: what source and target had in common after the last complete transfer. It tells a purge from a deletion and
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnFile } from "../system/own_file.ts";
 import type { EntryState, TimePrecision } from "./entry.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { countMarks, markedIfRacy, type RacySide } from "./racy.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName } from "../posix/file_names.ts";
+import { decodeName, encodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 
-/** How many of the oldest files a manifest names by themselves, for looks that needn't go through all. */
+/** How many files a manifest names by themselves, for looks that needn't go through all. */
 const SAMPLE_SIZE = 64;
 
 /** What stands in the first line of the file. */
 interface Head {
   readonly version: number;
   readonly precision: TimePrecision;
-  /** Paths of files that should be there, the oldest first: purges take those. */
+  /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
   readonly root: string;
@@ -78,10 +79,31 @@ export class Manifest {
   }
 }
 
+/** A file that is looked for later. */
+interface SampledFile {
+  readonly path: string;
+  readonly mtimeSeconds: number;
+}
+
+/** What goes together: the first two parts of a path, such as `hub/models--gpt2`. */
+function groupOf(path: string): string {
+  return path.split("/", 2).join("/");
+}
+
+/** So many files: the oldest first, then the oldest of each other group, then the next oldest. */
+function spread(files: readonly SampledFile[], count: number): readonly string[] {
+  const paths = files.toSorted((one, other) => one.mtimeSeconds - other.mtimeSeconds).map(({ path }) => path);
+  const oldestOf = new Map<string, string>();
+  for (const path of paths) oldestOf.set(groupOf(path), oldestOf.get(groupOf(path)) ?? path);
+  return [...new Set([...oldestOf.values(), ...paths])].slice(0, count);
+}
+
 /** Collects a manifest while a transfer goes on. */
 export class ManifestBuilder {
   readonly #blocks = new Map<string, ManifestBlock>();
-  readonly #oldest: { path: string; mtimeSeconds: number }[] = [];
+  readonly #oldest: SampledFile[] = [];
+  /** The oldest file of each group: a purge by access may take one model and leave another. */
+  readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
   #root: string;
   #hasChanged = false;
@@ -123,6 +145,13 @@ export class ManifestBuilder {
     this.#blocks.delete(directory);
   }
 
+  /** Takes a directory and those below it over from the baseline, or out where that has none. */
+  restore(directory: string): void {
+    const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+    for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
+    for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
+  }
+
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
   amend(directory: string, changes: ReadonlyMap<string, EntryState | undefined>): void {
     const block = this.#blocks.get(directory);
@@ -142,6 +171,11 @@ export class ManifestBuilder {
 
   #sampleFile(path: string, mtimeSeconds: number): void {
     if (!path.isWellFormed()) return;
+    const group = groupOf(path);
+    const known = this.#oldestOf.get(group);
+    if (known === undefined ? this.#oldestOf.size < SAMPLE_SIZE : mtimeSeconds < known.mtimeSeconds) {
+      this.#oldestOf.set(group, { path, mtimeSeconds });
+    }
     const oldest = this.#oldest;
     if (oldest.length >= SAMPLE_SIZE && mtimeSeconds >= oldest.at(-1)!.mtimeSeconds) return;
     const at = oldest.findIndex((other) => other.mtimeSeconds > mtimeSeconds);
@@ -154,15 +188,25 @@ export class ManifestBuilder {
     const baseline = this.#baseline;
     const isSame = !this.#hasChanged && baseline !== undefined && baseline.blocks().size === this.#blocks.size;
     if (isSame) return baseline;
-    // Those of the baseline come first: what was oldest then mostly is now.
-    const candidates = [...baseline?.sample ?? [], ...this.#oldest.map(({ path }) => path)];
-    const sample = [...new Set(candidates)].filter((path) => {
-      const cut = path.lastIndexOf("/");
-      // A name may have been taken out again after it was sampled.
-      const block = this.#blocks.get(path.slice(0, Math.max(0, cut)));
-      return block !== undefined && decodeBlock(block).has(path.slice(cut + 1));
+    const candidates = [
+      ...baseline?.sample ?? [],
+      ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
+    ];
+    const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
+    return new Manifest({ precision, sample, root: this.#root }, this.#blocks);
+  }
+
+  /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
+  #recorded(paths: Iterable<string>): SampledFile[] {
+    const byDirectory = Map.groupBy(paths, (path) => splitLast(path)[0]);
+    return [...byDirectory].flatMap(([directory, paths]) => {
+      const block = this.#blocks.get(directory);
+      const states = block === undefined ? undefined : decodeBlock(block);
+      return paths.flatMap((path) => {
+        const state = states?.get(splitLast(path)[1]);
+        return state === undefined ? [] : [{ path, mtimeSeconds: state.mtimeSeconds }];
+      });
     });
-    return new Manifest({ precision, sample: sample.slice(0, SAMPLE_SIZE), root: this.#root }, this.#blocks);
   }
 }
 
@@ -200,16 +244,14 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
 
 /** Reads it; undefined where there is none, or where it is damaged or of another version: then it is to be made again. */
 export async function readManifest(path: string): Promise<Manifest | undefined> {
-  const bytes = await Deno.readFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
+  const bytes = await readOwnFile(path);
   if (bytes === undefined) return undefined;
   const head = await parseHead(bytes);
   if (head === undefined) return undefined;
   const body = bytes.subarray(bytes.indexOf(10) + 1);
   if (await digest(body) !== head.body) return undefined;
-  return new Manifest(head, parseBody(body));
+  const blocks = parseBody(body);
+  return blocks === undefined ? undefined : new Manifest(head, blocks);
 }
 
 async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefined> {
@@ -223,14 +265,18 @@ async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefin
   return head.version === FORMAT_VERSION ? head : undefined;
 }
 
-function parseBody(body: Uint8Array): Map<string, ManifestBlock> {
+function parseBody(body: Uint8Array): Map<string, ManifestBlock> | undefined {
   const blocks = new Map<string, ManifestBlock>();
   for (let at = 0; at < body.length;) {
     const end = body.indexOf(0, at);
+    if (end === -1) return undefined;
     const label = decodeName(body.subarray(at, end));
     const [length = "", files = "", sizeBytes = ""] = label.split(" ", 3);
     const directory = label.slice(length.length + files.length + sizeBytes.length + 3);
+    // Without a length, or with one below zero, the next round would begin where this one did.
+    if (!/^\d{1,15}$/.test(length)) return undefined;
     at = end + 1 + Number(length);
+    if (at > body.length) return undefined;
     blocks.set(directory, {
       content: body.subarray(end + 1, at),
       files: Number(files),

@@ -70,6 +70,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
       },
       { name: "C", source: "/c", target: "/scratch/u/.cache/euler-files/C", enabled: false, filter: NO_FILTER },
     ],
+    others: [],
     unresolved: [],
     rsyncArgs: {
       rules: [{ action: "exclude", file: "/home/u/rules" }],
@@ -84,6 +85,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
     lockTimeoutSeconds: 300,
     skipIfFreshSeconds: 0,
     engine: "auto",
+    strict: false,
   });
 });
 

@@ -115,6 +115,24 @@ for (const engine of ENGINES) {
     assert.equal(settled.filesTransferred, 0);
   });
 
+  test("a database in a new directory gets its name with that", async () => {
+    await using scene = await sceneWithDatabase("push");
+    await Deno.mkdir(`${scene.from}/cache/deep`, { recursive: true });
+    await using program = await openDatabase(`${scene.from}/cache/deep/index`, ...WAL, TABLE, insert(20));
+    await inDatabase(`${scene.from}/cache/alone`, TABLE, insert(5));
+    const seen: string[][] = [];
+    const { system } = systemCalling(({ name }) => {
+      if (name !== "renameat2") return;
+      const there = [...Deno.readDirSync(scene.to)].some((entry) => entry.name === "cache");
+      if (there) seen.push([...Deno.readDirSync(`${scene.to}/cache/deep`)].map((entry) => entry.name).toSorted());
+    });
+    const outcome = await transferTree({ ...scene.request, engine }, system);
+    assert.deepEqual([outcome.status, outcome.missing, outcome.kept], ["complete", [], []]);
+    for (const names of seen) assert.deepEqual(names, ["index", "index-wal"]);
+    assert.deepEqual([await rowsIn(`${scene.to}/cache/deep/index`), await rowsIn(`${scene.to}/cache/alone`)], [20, 5]);
+    await program.close();
+  });
+
   test("a database that is open where it goes is not replaced, and named", async () => {
     await using scene = await sceneWithDatabase("stage-update");
     await inDatabase(`${scene.from}/db`, insert(7));
@@ -143,7 +161,10 @@ for (const engine of ENGINES) {
     });
     const outcome = await transferTree({ ...scene.request, engine }, system);
     assert.equal(outcome.status, "partial");
-    assert.deepEqual(outcome.missing, [{ path: "db", reason: "a program writes to this database" }]);
+    const { missing } = outcome;
+    assert.deepEqual(missing.map(({ path, reason, cause }) => ({ path, reason, cause })), [
+      { path: "db", reason: "a program writes to this database", cause: "changing" },
+    ]);
     assert.equal(await rowsIn(`${scene.to}/db`), 10);
     await Deno.writeTextFile(`${scene.root}/commit`, "");
     await program.status;

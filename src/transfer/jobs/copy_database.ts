@@ -3,7 +3,7 @@
 // before and after, no file changed in between, and none appeared. If one did, the copy is made again after a pause; a database
 // that is always being written is left alone.
 import { CliError, messageOf } from "../../errors.ts";
-import { isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import { run, type Work } from "../../posix/work.ts";
@@ -12,6 +12,7 @@ import { namesOfDatabase } from "../database_files.ts";
 import { useOfDatabase } from "../database_locks.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { entriesIn, fieldsOf } from "../entry_text.ts";
+import type { MissingCause } from "../missing.ts";
 import { entryAt, isStill, publish } from "../publish.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
@@ -24,6 +25,8 @@ export interface DatabaseItem {
   readonly name: string;
   /** What the receiving side had when it was looked at, as entry_text.ts writes entries. */
   readonly there: string;
+  /** Where its directory is built, below the temporary directory; without it, the directory is live or all of the tree private. */
+  readonly built?: string;
   /** Names of logs that the receiving side has and should not have with the new main file. */
   readonly removals: readonly string[];
 }
@@ -41,8 +44,15 @@ export type DatabaseResult =
   | { readonly kind: "arrived"; readonly entries: string; readonly copied: readonly string[] }
   /** Programs write to it all the time. */
   | { readonly kind: "written" }
-  | { readonly kind: "vanished" | "in use there" | "changed there" }
-  | { readonly kind: "failed"; readonly reason: string; readonly receiver: "as it was" | "touched" };
+  | { readonly kind: "vanished" }
+  | { readonly kind: "in use there" }
+  | { readonly kind: "changed there" }
+  | {
+    readonly kind: "failed";
+    readonly reason: string;
+    readonly cause: MissingCause;
+    readonly receiver: "as it was" | "touched";
+  };
 
 /** Results in the order of the items; with `full`, the words of the kernel, the disk is full and the rest was not tried. */
 export interface DatabaseAnswer {
@@ -91,7 +101,9 @@ const ISOLATE = crypto.randomUUID().slice(0, 8);
 class DatabaseCopy {
   readonly #from: Tree;
   readonly #to: Tree;
-  readonly #temporary: Tree | undefined;
+  /** Where its files have their own names at once, since nothing reads there yet. */
+  readonly #private: { readonly tree: Tree; readonly directory: string } | undefined;
+  readonly #temporary: Tree;
   readonly #writer: EntryWriter;
   readonly #names: readonly string[];
   readonly #there: ReadonlyMap<string, Entry>;
@@ -102,7 +114,10 @@ class DatabaseCopy {
     const { from, to, temporary } = request.settings;
     this.#from = context.readTree(from);
     this.#to = context.tree(to);
-    this.#temporary = temporary === "directly" ? undefined : context.tree(temporary);
+    this.#temporary = temporary === "directly" ? this.#to : context.tree(temporary);
+    const { built, directory } = item;
+    if (temporary === "directly") this.#private = { tree: this.#to, directory };
+    else if (built !== undefined) this.#private = { tree: this.#temporary, directory: built };
     this.#writer = new EntryWriter(request.settings, context, "copy databases");
     this.#names = namesOfDatabase(item.name);
     this.#there = new Map(entriesIn(item.there).map((entry) => [entry.name, entry]));
@@ -124,7 +139,7 @@ class DatabaseCopy {
         if (!isKnown) throw error;
         const receiver = this.#isTouched ? "touched" : "as it was";
         if (!(error instanceof Changed) || this.#isTouched) {
-          return { kind: "failed", reason: messageOf(error), receiver };
+          return { kind: "failed", reason: messageOf(error), cause: this.#causeOf(error), receiver };
         }
       } finally {
         this.context.done(0, -this.#doneBytes);
@@ -132,6 +147,13 @@ class DatabaseCopy {
       }
     }
     return { kind: "written" };
+  }
+
+  /** The source may forbid to read a file; what else fails, fails. */
+  #causeOf(error: Error): MissingCause {
+    const isRefused = error instanceof SystemCallError && isPermissionErrno(error.errno) &&
+      error.path.startsWith(`${this.request.settings.from}/`);
+    return isRefused ? "refused" : "failed";
   }
 
   /** How long to wait until a write to one of the files would show in its time. */
@@ -179,8 +201,9 @@ class DatabaseCopy {
     }
     if ((yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
     const there: (Entry | undefined)[] = [];
-    for (const member of this.#names) there.push(yield* entryAt(this.#to, directory, member));
-    if (this.#temporary !== undefined) {
+    const receiver = this.#private ?? { tree: this.#to, directory };
+    for (const member of this.#names) there.push(yield* entryAt(receiver.tree, receiver.directory, member));
+    if (this.#private === undefined) {
       const isOurs = (entry: Entry | undefined, index: number) =>
         isStill(this.#there.get(this.#names[index]!), entry) || sameOrNone(entry, files[index]);
       if (!there.every(isOurs)) return { kind: "changed there" };
@@ -219,10 +242,10 @@ class DatabaseCopy {
   }
 
   *#openPen(name: string, there: Entry | undefined): Work<Pen> {
-    const { directory } = this.item;
-    if (this.#temporary === undefined) {
+    if (this.#private !== undefined) {
       if (there !== undefined) this.#isTouched = true;
-      return { tree: this.#to, directory, handle: yield* this.#to.open(directory), name: cString(name) };
+      const { tree, directory } = this.#private;
+      return { tree, directory, handle: yield* tree.open(directory), name: cString(name) };
     }
     const handle = yield* this.#temporary.open("");
     return { tree: this.#temporary, directory: "", handle, name: cString(`database-${ISOLATE}-${temporaryNames++}`) };
@@ -230,8 +253,12 @@ class DatabaseCopy {
 
   *#write(entry: Entry, index: number, replaces: Entry | undefined, pen: Pen): Work<void> {
     const { directory } = this.item;
-    const member: Member = { index, entry, directory, replaces };
-    const attempt = { touched: false, doneBytes: 0, isReading: false };
+    const name = this.#names[index]!;
+    const member: Member = {
+      ...{ index, entry, directory, replaces, isInPlace: this.#private !== undefined && replaces !== undefined },
+      pen: { directory: pen.directory, name },
+    };
+    const attempt = { touched: false, doneBytes: 0 };
     const from = yield* this.#from.open(directory);
     try {
       yield* this.#writer.write(member, from, pen, attempt);
@@ -251,7 +278,7 @@ class DatabaseCopy {
     pens: readonly { readonly pen: Pen; readonly index: number }[],
   ): Work<boolean> {
     const { directory, removals } = this.item;
-    if (this.#temporary === undefined) {
+    if (this.#private !== undefined) {
       // Under their names already, in a tree that nobody reads.
       for (const [index, name] of this.#names.entries()) {
         if (files[index] === undefined && there[index] !== undefined) yield* this.#remove(name);
@@ -277,13 +304,13 @@ class DatabaseCopy {
   }
 
   *#remove(name: string): Work<void> {
-    const { directory } = this.item;
-    const handle = yield* this.#to.open(directory);
+    const { tree, directory } = this.#private ?? { tree: this.#to, directory: this.item.directory };
+    const handle = yield* tree.open(directory);
     try {
       this.#isTouched = true;
-      succeeded(yield this.#to.calls.unlinkat(handle, cString(name), 0), "unlink", this.#to.pathOf(directory, name));
+      succeeded(yield tree.calls.unlinkat(handle, cString(name), 0), "unlink", tree.pathOf(directory, name));
     } finally {
-      this.#to.release(directory);
+      tree.release(directory);
     }
   }
 }

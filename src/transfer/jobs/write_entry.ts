@@ -25,7 +25,8 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
-import { DatabaseFound, isDatabase, isPlainFile } from "../database_files.ts";
+import { beginsAsDatabase, DatabaseFound, isPlainFile, mayBeDatabase } from "../database_files.ts";
+import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
@@ -35,6 +36,10 @@ export interface Member {
   readonly entry: Entry;
   readonly directory: string;
   readonly replaces: Entry | undefined;
+  /** The private name it is written under, in the tree of temporary files or the private one. */
+  readonly pen: { readonly directory: string; readonly name: string };
+  /** Whether that is the name of what it replaces. */
+  readonly isInPlace: boolean;
 }
 
 /** What happened until an attempt failed. */
@@ -95,22 +100,26 @@ export class EntryWriter {
     const fromPath = this.#from.pathOf(directory, entry.name);
     const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
-    if (source === -ELOOP || source === -ENXIO) throw new Changed("it changed while it was copied");
+    if (source === -ELOOP || source === -ENXIO) throw new Changed(CHANGING_REASON);
     succeeded(source, "open", fromPath);
     let target = -1;
     const buffer = BUFFERS.pop() ?? new Uint8Array(BUFFER_BYTES[calls.form]);
     try {
-      const isHandedBack = this.databases === "hand back databases" && isPlainFile(entry);
-      if (isHandedBack && (yield* isDatabase(calls, source, entry.sizeBytes))) throw new DatabaseFound();
       const toPath = this.#to.pathOf(directory, entry.name);
       const mode = this.#modeFor(member);
-      target = yield* this.#create(pen, mode & 0o777, toPath);
+      const created = yield* this.#create(pen, entry, mode & 0o777, toPath);
+      if (created === "whole") return;
+      target = created;
       const pair: OpenPair = { from: source, to: target, fromPath, toPath };
       const readBytes = yield* copyContent(calls, {
         ...pair,
         sizeBytes: entry.sizeBytes,
         holes: isSparse(entry) ? "look for holes" : "none",
         buffer,
+        onStart: (bytes) => {
+          const isHandedBack = this.databases === "hand back databases" && isPlainFile(entry);
+          if (isHandedBack && mayBeDatabase(entry.sizeBytes) && beginsAsDatabase(bytes)) throw new DatabaseFound();
+        },
         onBytes: (sizeBytes) => {
           this.context.checkStopped();
           attempt.doneBytes += sizeBytes;
@@ -119,7 +128,7 @@ export class EntryWriter {
         },
       });
       const after = yield* this.#statusOfOpen(source, fromPath);
-      if (!isSameFile(entry, after)) throw new Changed("it changed while it was copied");
+      if (!isSameFile(entry, after)) throw new Changed(CHANGING_REASON);
       if (readBytes !== entry.sizeBytes) {
         throw new CliError("transfer", `it ended after ${readBytes} of ${entry.sizeBytes} bytes`);
       }
@@ -148,13 +157,29 @@ export class EntryWriter {
     }
   }
 
-  *#create(pen: Pen, mode: number, path: string): Work<number> {
+  /** Creates a file. `whole`: a killed transfer has brought this one. */
+  *#create(pen: Pen, entry: Entry, mode: number, path: string): Work<number | "whole"> {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     const made = yield this.#calls.openat(pen.handle, pen.name, flags, mode);
     if (made !== -EEXIST) return succeeded(made, "create", path);
+    if (yield* this.#isWhole(pen, entry, path)) return "whole";
     // Left by an attempt of ours: the name is private.
     yield this.#calls.unlinkat(pen.handle, pen.name, 0);
     return succeeded(yield this.#calls.openat(pen.handle, pen.name, flags, mode), "create", path);
+  }
+
+  /** Whether a private name has what it should get: a file gets its time last. */
+  *#isWhole({ handle, name }: Pen, entry: Entry, path: string): Work<boolean> {
+    const bytes = new Uint8Array(STATUS_BYTES);
+    const answer = yield this.#calls.statx(handle, name, AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
+    if (answer < 0 || !isSameFile(entry, readStatus(bytes))) return false;
+    if (this.#settings.durability === "fast") return true;
+    const file = yield this.#calls.openat(handle, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (file < 0) return false;
+    const synced = yield this.#calls.fsync(file);
+    this.#calls.closeHandle(file);
+    succeeded(synced, "fsync", path);
+    return true;
   }
 
   /** The mode a file gets. Where a push replaces a file, that keeps its mode; where it makes one, the umask counts. */
@@ -187,7 +212,7 @@ export class EntryWriter {
       succeeded(answer, "stat", this.#from.pathOf(directory, entry.name));
       const status = readStatus(bytes);
       const bits = SPECIAL_BITS[status.kind];
-      if (bits === undefined) throw new Changed("it changed while it was copied");
+      if (bits === undefined) throw new Changed(CHANGING_REASON);
       const device = makeDevice(status.deviceMajor, status.deviceMinor);
       const made = yield* this.#makeAgain(
         pen,
@@ -222,16 +247,16 @@ export class EntryWriter {
   }
 
   /** Makes another name of a file that has arrived. False where the file system can't: then it is to be written. */
-  *link(pen: Pen, { directory, entry }: Member): Work<boolean> {
-    const handle = yield* this.#to.open(directory);
+  *link(pen: Pen, { directory, entry, pen: first }: Member): Work<boolean> {
+    const handle = yield* pen.tree.open(first.directory);
     try {
-      const link = () => this.#calls.linkat(handle, cString(entry.name), pen.handle, pen.name);
+      const link = () => this.#calls.linkat(handle, cString(first.name), pen.handle, pen.name);
       const answer = yield* this.#makeAgain(pen, link);
       if (answer === -EPERM || answer === -EMLINK || answer === -EOPNOTSUPP || answer === -ENOENT) return false;
       succeeded(answer, "link", this.#to.pathOf(directory, entry.name));
       return true;
     } finally {
-      this.#to.release(directory);
+      pen.tree.release(first.directory);
     }
   }
 }
