@@ -10,7 +10,7 @@ import {
   type TimePrecision,
 } from "./entry.ts";
 
-/** How a transfer treats what it finds; transfer.ts says what each promises. */
+/** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
 
 /** One directory as it was found. A side that is absent has no such directory. */
