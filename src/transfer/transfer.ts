@@ -84,7 +84,8 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
     for (const { path, side, words, cause } of plan.unreadable) {
-      receiver.onUnreadable(path, side, { unreadable: words, cause: cause === "refused" ? "refused" : "failed" });
+      const why = cause === "vanished" ? "absent" : cause === "refused" ? "refused" : "failed";
+      receiver.onUnreadable(path, side, { unreadable: words, cause: why });
     }
   };
   return { ...await run(request, feed, "checked before", system), outsideLinks: plan.outsideLinks };
