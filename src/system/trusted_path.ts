@@ -97,6 +97,15 @@ async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
   }
 }
 
+/**
+ * Throws a CliError where others can exchange what is in a directory that we only read; it may belong to somebody else, whom the
+ * person trusts by naming it.
+ */
+export async function refuseOpenDirectory(path: string, userId: number): Promise<void> {
+  const fault = await findPathFault({ path, strictFrom: path, userId }).catch(() => undefined);
+  if (fault?.kind === "open") await refuseSharedDirectory(path, userId);
+}
+
 /** Throws a CliError for the first fault: `refused`, with the steps that make the path safe; `advice` is for what is not ours. */
 export async function refuseUntrusted(check: PathCheck, advice: string): Promise<void> {
   const fault = await findPathFault(check).catch((error) => {
@@ -106,6 +115,16 @@ export async function refuseUntrusted(check: PathCheck, advice: string): Promise
   throw new CliError("refused", `Cannot use "${check.path}": ${describeFault(fault, check.path)}`, {
     hint: fault.kind === "open" && fault.isOurs ? closingSteps(fault.path) : advice,
   });
+}
+
+/** The same for a directory that is the user's choice and that we write to: it has to be ours, above it is the user's affair. */
+export async function refuseSharedDirectory(path: string, userId: number): Promise<void> {
+  await refuseUntrusted({ path, strictFrom: path, userId }, "choose a directory of your own that only you can write");
+}
+
+/** Whether nobody else can exchange what is in a directory, or there is none. */
+export async function isTrustedDirectory(path: string, userId: number): Promise<boolean> {
+  return await findPathFault({ path, strictFrom: path, userId }).then((fault) => fault === undefined, () => false);
 }
 
 function describeFault({ path, kind }: PathFault, asked: string): string {
