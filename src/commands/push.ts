@@ -7,6 +7,7 @@ import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
 import { mapAtOnce } from "../pool.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { PART_OF } from "../sync_items.ts";
 import { type Part, refuseRulesForPart } from "../staging/parts.ts";
@@ -93,7 +94,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     filter: filterRules(request.filter),
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
+  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
     const outcome = request.dryRun
       ? await planPush({ variable, settings }, system)
       : await pushVariable({ variable, settings }, system, context.report);

@@ -60,6 +60,7 @@ export interface ResolvedConfig {
   /** 0: never skip. */
   readonly skipIfFreshSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
+  readonly strict: boolean;
 }
 
 /**
@@ -98,6 +99,7 @@ export function resolveConfig(
       lockTimeoutSeconds: config.lock_timeout_seconds,
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
       engine: config.engine,
+      strict: config.strict,
     };
   });
 }

@@ -53,6 +53,7 @@ export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;
 export const EACCES = 13;
+export const EBUSY = 16;
 export const EEXIST = 17;
 export const EXDEV = 18;
 export const ENODEV = 19;
@@ -60,6 +61,7 @@ export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
 export const EMFILE = 24;
+export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EMLINK = 31;
 export const ENXIO = 6;
@@ -81,9 +83,20 @@ export function sentenceOfErrno(errno: number): string {
   return KNOWN[errno]?.[1] ?? `Error number ${errno}`;
 }
 
+/** The error number whose words are in a text, such as a line of another program; undefined where there are none. */
+export function errnoNamedIn(text: string): number | undefined {
+  const found = Object.entries(KNOWN).find(([, [, sentence]]) => text.includes(sentence));
+  return found === undefined ? undefined : Number(found[0]);
+}
+
 /** Whether an error number says that the disk or a quota is full. */
 export function isFullDiskErrno(errno: number): boolean {
   return errno === ENOSPC || errno === EDQUOT;
+}
+
+/** Whether an error number says that permissions forbid it. */
+export function isPermissionErrno(errno: number): boolean {
+  return errno === EACCES || errno === EPERM;
 }
 
 /**

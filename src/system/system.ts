@@ -110,6 +110,8 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     listeners.set(signal, listener);
     Deno.addSignalListener(signal, listener);
   }
+  // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
+  Deno.addSignalListener("SIGXFSZ", () => {});
 
   async function dieBy(signal: EndingSignal): Promise<never> {
     const listener = listeners.get(signal);

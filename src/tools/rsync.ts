@@ -129,11 +129,13 @@ const MEANINGS: Readonly<Record<number, string>> = {
   25: "it was told to delete too much",
   30: "it waited too long for data",
   35: "it waited too long for a connection",
+  137: "ended by signal 9: killed, by the system where no memory was left",
+  153: "ended by signal 25: a file became larger than `ulimit -f` allows",
 };
 
 /** `rsync ended with code 23 (some files were not transferred)`. */
 export function describeRsyncCode(code: number): string {
-  const meaning = code > 128 ? `ended by signal ${code - 128}` : MEANINGS[code];
+  const meaning = MEANINGS[code] ?? (code > 128 ? `ended by signal ${code - 128}` : undefined);
   return `rsync ended with code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
 }
 

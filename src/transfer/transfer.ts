@@ -14,7 +14,7 @@ import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../posix/file_names.ts";
-import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
+import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
@@ -55,7 +55,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
       },
       onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
-      onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
+      onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
     },
     runner,
   );
@@ -82,7 +82,9 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
     receiver.onSelection?.(plan.selection);
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
-    for (const { path, side, cause } of plan.unreadable) receiver.onUnreadable(path, side, cause);
+    for (const { path, side, words, cause } of plan.unreadable) {
+      receiver.onUnreadable(path, side, { unreadable: words, cause: cause === "refused" ? "refused" : "failed" });
+    }
   };
   return { ...await run(request, feed, undefined, system), outsideLinks: plan.outsideLinks };
 }
@@ -144,7 +146,7 @@ async function run(
       },
       onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
-      onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
+      onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
     }, runner);
     await room?.check();
     survey.walked();
@@ -157,7 +159,7 @@ async function run(
   survey.keepRecords(manifest);
   const record = manifest.build("nanoseconds");
   const { tally } = execution;
-  const missing = [...survey.unreadable, ...tally.missing];
+  const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
     // Where something stands on both sides, it is of use without what is missing.
     status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
@@ -169,14 +171,23 @@ async function run(
     ...(tally.transferred === undefined ? {} : { transferred: tally.transferred }),
     deleted: tally.deleted,
     kept: [...survey.kept, ...tally.kept],
-    missing: missing.map(({ path, reason }) => ({ path, reason })),
+    missing,
     outsideLinks: survey.outsideLinks.found(),
-    vanishedOnly: missing.length > 0 && survey.unreadable.length === 0 && tally.missing.every((item) => item.vanished),
+    vanishedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished"),
     lastWords: tally.lastWords.slice(-20),
     manifest: record,
     recordChanged: record !== request.baseline,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Each path once: either side may have refused the same directory. */
+function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
+  const paths = missing.map(({ path, reason, cause, type, files, sizeBytes }): [string, MissingPath] => [
+    path,
+    { path, reason, cause, type, files, sizeBytes },
+  ]);
+  return [...new Map(paths).values()];
 }
 
 async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {

@@ -1,6 +1,6 @@
 // The program that end-to-end tests run: the compiled executable that EULER_FILES_TEST_EXECUTABLE names, else the source.
-import { WORKER } from "../../scripts/bundle.ts";
 import { copySourceProgram, sourceProgram } from "../../scripts/source_program.ts";
+import { WORKER } from "../../scripts/bundle.ts";
 import { COMPILED_EXECUTABLE } from "./needs.ts";
 
 /** Something that runs as `euler-files`. */
@@ -20,17 +20,19 @@ export function programUnderTest(): Promise<Program> {
   return found;
 }
 
+/** Links the program as `directory/euler-files`; the source with its Worker beside it. */
+export async function linkProgram(program: Program, directory: string): Promise<void> {
+  await Deno.symlink(program.path, `${directory}/euler-files`);
+  if (program.kind === "executable") return;
+  await Deno.symlink(
+    `${program.path.slice(0, program.path.lastIndexOf("/"))}/${WORKER.name}`,
+    `${directory}/${WORKER.name}`,
+  );
+}
+
 /** Copies a program to `directory/euler-files`, with all it needs, so that another user can run it. */
 export async function copyProgram(program: Program, directory: string): Promise<void> {
   if (program.kind === "executable") await Deno.copyFile(program.path, `${directory}/euler-files`);
   else await copySourceProgram(program.path, directory);
   await Deno.chmod(`${directory}/euler-files`, 0o755);
-}
-
-/** Links a program as `directory/euler-files`, and what the source looks for beside it. */
-export async function linkProgram(program: Program, directory: string): Promise<void> {
-  await Deno.symlink(program.path, `${directory}/euler-files`);
-  if (program.kind === "executable") return;
-  const source = program.path.slice(0, program.path.lastIndexOf("/"));
-  await Deno.symlink(`${source}/${WORKER.name}`, `${directory}/${WORKER.name}`);
 }

@@ -2,15 +2,17 @@
 // again afterwards: only what is the same then has arrived.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, ENOTDIR, ESTALE, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
+import type { MissingCause } from "../missing.ts";
 import { entryAt, publish } from "../publish.ts";
 import { isSparse } from "../entry.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
+import { hasVanished } from "./list.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
 
 /** A name to copy: texts as in entry_text.ts, of the source and of what it replaces (empty where nothing is). */
@@ -35,7 +37,12 @@ export type CopyResult =
   | { readonly kind: "arrived"; readonly text: string }
   | { readonly kind: "overtaken" | "vanished" | "left out" }
   /** `touched`: what the name had before is gone. */
-  | { readonly kind: "failed"; readonly reason: string; readonly receiver: "as it was" | "touched" };
+  | {
+    readonly kind: "failed";
+    readonly reason: string;
+    readonly cause: MissingCause;
+    readonly receiver: "as it was" | "touched";
+  };
 
 /** Results in the order of the items; undefined for what arrived as planned. */
 export interface CopyAnswer {
@@ -122,19 +129,38 @@ class Copying {
     if (quick.length === 0) return groups;
     const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
     const { directory } = groups[0]![0]!;
-    const from = yield* this.#from.open(directory);
-    const to = yield* this.#to.open(directory);
     const done = new Set<Member[]>();
-    for (const group of quick) {
-      this.context.checkStopped();
-      const { entry } = group[0]!;
-      if (!copier.copy(entry, from, to)) continue;
-      this.context.done(1, entry.sizeBytes);
-      done.add(group);
+    const copyAll = (from: number, to: number) => {
+      for (const group of quick) {
+        this.context.checkStopped();
+        const { entry } = group[0]!;
+        if (!copier.copy(entry, from, to)) continue;
+        this.context.done(1, entry.sizeBytes);
+        done.add(group);
+      }
+    };
+    try {
+      yield* this.#withBoth(directory, copyAll);
+    } catch (error) {
+      // A directory that vanished or can't be opened: the general way says so of each name.
+      if (!(error instanceof SystemCallError)) throw error;
     }
-    this.#from.release(directory);
-    this.#to.release(directory);
     return groups.filter((group) => !done.has(group));
+  }
+
+  /** Calls `use` with the handles of a directory on both sides. Throws a SystemCallError. */
+  *#withBoth(directory: string, use: (from: number, to: number) => void): Work<void> {
+    const from = yield* this.#from.open(directory);
+    try {
+      const to = yield* this.#to.open(directory);
+      try {
+        use(from, to);
+      } finally {
+        this.#to.release(directory);
+      }
+    } finally {
+      this.#from.release(directory);
+    }
   }
 
   *#copyGroups(groups: readonly Member[][]): Work<void> {
@@ -164,7 +190,7 @@ class Copying {
   }
 
   *#attempt(member: Member, linkTo?: Member): Work<CopyResult | undefined> {
-    const attempt: Attempt = { touched: false, doneBytes: 0, isReading: false };
+    const attempt: Attempt = { touched: false, doneBytes: 0 };
     try {
       const result = yield* this.#tryTwice(member, attempt, linkTo);
       // Only what arrived counts.
@@ -174,9 +200,10 @@ class Copying {
       this.context.done(0, -attempt.doneBytes);
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
-      if (attempt.isReading && isGone(error)) return { kind: "vanished" };
+      const { directory, entry } = member;
+      if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
-      return { kind: "failed", reason: messageOf(error), receiver };
+      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), receiver };
     }
   }
 
@@ -198,9 +225,7 @@ class Copying {
 
   *#copy(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     const { directory } = member;
-    attempt.isReading = true;
     const from = yield* this.#from.open(directory);
-    attempt.isReading = false;
     try {
       const pen = yield* this.#openPen(member, attempt);
       try {
@@ -250,8 +275,12 @@ class Copying {
   }
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof SystemCallError && [ENOENT, ENOTDIR, ESTALE].includes(error.errno);
+/** Whose fault an error is: the same number means another thing on the receiving side. */
+function causeOf(error: Error, from: string): MissingCause {
+  if (error instanceof Changed) return "changing";
+  if (!(error instanceof SystemCallError)) return "failed";
+  const isOfSource = error.path === from || error.path.startsWith(`${from}/`);
+  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {

@@ -25,6 +25,7 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
+import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
@@ -41,8 +42,6 @@ export interface Attempt {
   /** Whether the receiving side lost what the name had before. */
   touched: boolean;
   doneBytes: number;
-  /** Whether a missing name would be one of the source. */
-  isReading: boolean;
 }
 
 /** A private name that is written. */
@@ -90,11 +89,9 @@ export class EntryWriter {
     const { keep, umask, durability } = this.#settings;
     const fromPath = this.#from.pathOf(directory, entry.name);
     const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
-    attempt.isReading = true;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
-    if (source === -ELOOP || source === -ENXIO) throw new Changed("it changed while it was copied");
+    if (source === -ELOOP || source === -ENXIO) throw new Changed(CHANGING_REASON);
     succeeded(source, "open", fromPath);
-    attempt.isReading = false;
     let target = -1;
     const buffer = BUFFERS.pop() ?? new Uint8Array(BUFFER_BYTES[calls.form]);
     try {
@@ -115,14 +112,14 @@ export class EntryWriter {
         },
       });
       const after = yield* this.#statusOfOpen(source, fromPath);
-      if (!isSameFile(entry, after)) throw new Changed("it changed while it was copied");
+      if (!isSameFile(entry, after)) throw new Changed(CHANGING_REASON);
       if (readBytes !== entry.sizeBytes) {
         throw new CliError("transfer", `it ended after ${readBytes} of ${entry.sizeBytes} bytes`);
       }
       if (keep === "copy") {
         const isForeign = this.#settings.owners === "same" && isOfOthers(entry);
         if (isForeign) succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
-        const names = yield* listAttributes(calls, source, this.#support);
+        const names = yield* listAttributes(calls, pair, this.#support);
         if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
         const isMasked = (mode & umask & 0o777) !== 0 || (mode & 0o7000) !== 0;
         const mayDiffer = isMasked || isForeign || names.length > 0;
@@ -183,7 +180,7 @@ export class EntryWriter {
       succeeded(answer, "stat", this.#from.pathOf(directory, entry.name));
       const status = readStatus(bytes);
       const bits = SPECIAL_BITS[status.kind];
-      if (bits === undefined) throw new Changed("it changed while it was copied");
+      if (bits === undefined) throw new Changed(CHANGING_REASON);
       const device = makeDevice(status.deviceMajor, status.deviceMinor);
       const made = yield* this.#makeAgain(
         pen,
