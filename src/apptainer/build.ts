@@ -94,8 +94,8 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
   const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
   const candidates = await workspaceCandidates(setting, system);
   const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), places, system.userId);
-  const archive = `${workspace}/${places.venvName}.tar`;
-  const definitionFile = `${workspace}/${places.name}.def`;
+  const archive = `${workspace}/venv.tar`;
+  const definitionFile = `${workspace}/image.def`;
   return {
     workspace,
     archive,

@@ -4,7 +4,7 @@ import { statfs } from "node:fs/promises";
 import { type AbsolutePath, joinPath, toAbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError, messageOf } from "../errors.ts";
-import { formatSize } from "../format.ts";
+import { formatSize, printable } from "../format.ts";
 import { lookAtOwn } from "../system/own_file.ts";
 import { isTrustedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
@@ -53,6 +53,11 @@ export async function chooseWorkspace(
   const seen: string[] = [];
   for (const directory of candidates) {
     const path = workspacePath(directory, places, userId);
+    // %files of a definition gives quotes, $ and braces a meaning.
+    if (!/^[\p{L}\p{N}_@%+=:,./ -]+$/u.test(path)) {
+      seen.push(`a definition can't name "${printable(directory)}"`);
+      continue;
+    }
     if (!await isTrustedDirectory(directory, userId)) {
       seen.push(`other users can change ${directory}`);
       continue;
