@@ -43,6 +43,7 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
     isStrict: index >= base - 1,
     isBelow: index >= base,
   }));
+  const looks = lookAhead(rest.map(({ name }) => name));
   let [above, aboveOwner, links] = ["", 0, 0];
   for (let component = rest.shift(); component !== undefined; component = rest.shift()) {
     if (component.name === "..") {
@@ -50,7 +51,8 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
       continue;
     }
     const here = `${above}/${component.name}`;
-    const info = await lstatIfThere(here);
+    const info = await (links === 0 ? looks.get(here)! : lstatIfThere(here));
+    if (info instanceof Error) throw info;
     if (info === undefined) return undefined;
     const owner = info.uid ?? userId;
     const isTrusted = owner === userId || owner === 0;
@@ -74,6 +76,16 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
     [above, aboveOwner] = [here, owner];
   }
   return undefined;
+}
+
+/** Looks at all components at the same time: each look waits for a server, and most paths have no link. */
+function lookAhead(names: readonly string[]): Map<string, Promise<Deno.FileInfo | Error | undefined>> {
+  let path = "";
+  return new Map(names.map((name) => {
+    path += `/${name}`;
+    // An error counts only if the walk comes so far.
+    return [path, lstatIfThere(path).catch((error: Error) => error)];
+  }));
 }
 
 /** Whether others can exchange what is in a directory. */
