@@ -38,11 +38,15 @@ export function terminalPrompt(): Prompt {
       ),
     confirm: async ({ message, initial }) =>
       answered(await (await clack()).confirm({ message: plain(message), initialValue: initial, ...streams })),
-    select: async ({ message, options }) => {
-      // deno-lint-ignore no-explicit-any -- clack's option type depends on the value's type
-      const shown = options.map(plainOption) as any;
-      return answered(await (await clack()).select({ message: plain(message), options: shown, ...streams }));
-    },
+    select: async ({ message, options }) =>
+      answered(
+        await (await clack()).select({
+          message: plain(message),
+          // deno-lint-ignore no-explicit-any -- clack's option type depends on the value's type
+          options: options.map(plainOption) as any,
+          ...streams,
+        }),
+      ),
     selectSeveral: async ({ message, options, chosen, required }) =>
       answered(
         await (await clack()).multiselect({

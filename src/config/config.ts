@@ -199,6 +199,16 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
     ),
     false,
   ),
+  purge_by_mtime_days: v.optional(
+    v.pipe(
+      v.number("must be a number above 0"),
+      v.check((days) => days > 0, "must be a number above 0"),
+      v.description(
+        "For a site whose scratch removes files by modification time: after how many days. Copies keep the times of their " +
+          "source, so sync then says what the next purge takes",
+      ),
+    ),
+  ),
   apptainer: v.optional(v.pipe(APPTAINER_SCHEMA, v.description("Container images; omit if not used"))),
   migrations: v.optional(
     v.pipe(v.array(MIGRATION_SCHEMA, "must be a list"), v.description("History, written by `euler-files migrate`")),

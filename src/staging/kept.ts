@@ -3,7 +3,6 @@
 import * as v from "valibot";
 import { formatFiles, listSome } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
-import { readOwnText } from "../system/own_file.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { isMissing, statusBehind, statusOf } from "../posix/list.ts";
@@ -11,6 +10,7 @@ import type { FileStatus } from "../posix/status.ts";
 import { cString, isNoDirectory, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import { sameTime } from "../transfer/entry.ts";
+import { readOwnText } from "../system/own_file.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
 import type { VariableLayout } from "./layout.ts";

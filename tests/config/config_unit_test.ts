@@ -30,6 +30,7 @@ Deno.test("missing fields have the documented defaults", () => {
       lock_timeout_seconds: 300,
       skip_if_fresh_seconds: 3600,
       engine: "auto",
+      strict: false,
     },
   });
   const full = checkConfig({
