@@ -19,7 +19,7 @@ import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
 import { addNotes, addOpenedNote, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { Publishing } from "./publishing.ts";
+import { HELD, Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
@@ -39,9 +39,9 @@ function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
   return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
 }
 
-/** How many bytes of small files are under way at most. */
+/** How many bytes of small files are under way, or held back until they get their names, at most. */
 export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
-  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes;
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
 }
 
 /** Above all permission bits. */

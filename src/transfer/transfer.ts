@@ -177,7 +177,7 @@ async function run(
   const { tally } = execution;
   const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
-    // Where something stands on both sides, it is of use without what is missing.
+    // A transfer is `failed` only if both sides have no file in common; else the target is usable without what is missing.
     status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
     engine,
     filesTransferred: tally.filesDone,
