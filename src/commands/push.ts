@@ -4,9 +4,10 @@ import { type Context, defineCommand, type Rendered, type Styles } from "../comm
 import { type ResolvedVariable } from "../config/resolve.ts";
 import { filterField, filterRules } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
 import { mapAtOnce } from "../pool.ts";
+import { isConflict } from "../staging/kept_warnings.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
@@ -189,16 +190,24 @@ function tell(
 
 const NOTHING_NEW = "nothing new on scratch";
 
-function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
-  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
+function describePushed(outcome: TransferOutcome): string {
+  const { filesTransferred, bytesTransferred, seconds, engine, missing, kept } = outcome;
+  const left = describeLeft(kept, missing);
+  if (filesTransferred === 0 && missing.length === 0) return left === "" ? NOTHING_NEW : `0 files pushed${left}`;
   const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
-  const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
-  return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
+  return `${moved}${left} in ${formatDuration(seconds)} (${engine})`;
 }
 
-function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {
-  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW;
-  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
+function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable, kept }: TransferPlan): string {
+  const left = describeLeft(kept, unreadable);
+  if (filesToTransfer === 0 && left === "") return NOTHING_NEW;
+  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed${left} (${engine})`;
+}
+
+function describeLeft(kept: readonly KeptPath[], missing: readonly MissingPath[]): string {
+  const conflicts = kept.filter(isConflict).length;
+  return (missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`) +
+    (conflicts === 0 ? "" : `, ${formatCount(conflicts)} in conflict`);
 }
 
 function renderPush(answer: PushAnswer, styles: Styles): Rendered {

@@ -16,7 +16,7 @@ import type { Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
 import { freshnessOf } from "./stage.ts";
-import { findUnfinished, type Unfinished } from "./unfinished.ts";
+import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
 /**
@@ -86,7 +86,9 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     size(variable.target, facts.target.state, recordedTarget(facts, marker)),
     size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
     purgedFiles(facts, selection, request, signal, system),
-    mayBeUnfinished ? findUnfinished({ variable, settings, selection, layout, signal }, system) : undefined,
+    mayBeUnfinished
+      ? findUnfinished({ variable, settings, selection, layout, signal }, system)
+      : findUnfinishedPush(layout, system),
   ]);
   return {
     variable,
@@ -121,10 +123,13 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
 function judge(freshness: Freshness, purged: readonly string[], unfinished: Unfinished | undefined): Freshness {
-  if (freshness.verdict === "fresh") {
+  if (freshness.verdict === "fresh" && unfinished === undefined) {
     return purged.length === 0 ? freshness : { verdict: "stale", reason: "files are gone from scratch" };
   }
-  return unfinished === undefined ? freshness : { ...freshness, reason: unfinished.reason };
+  if (unfinished === undefined) return freshness;
+  // A push changes the source: the next sync compares.
+  const verdict = freshness.verdict === "fresh" ? "stale" : freshness.verdict;
+  return { verdict, reason: unfinished.reason };
 }
 
 function bothSizes(one: Size, other: Size): Size {

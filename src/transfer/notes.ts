@@ -73,6 +73,13 @@ export async function readNotes(path: string): Promise<Notes> {
   return notes;
 }
 
+/** Where the transfer that wrote the last note was writing; undefined where there are none. */
+export async function lastReceiver(path: string): Promise<Receiver | undefined> {
+  const notes = await Deno.readTextFile(path).catch(() => "");
+  // The last line may be torn.
+  return parseNote(notes.trimEnd().split("\n").at(-1) ?? "")?.[0] ?? parseNote(notes.split("\n", 1)[0]!)?.[0];
+}
+
 function parseNote(line: string): [Receiver, string, EntryState] | undefined {
   try {
     return JSON.parse(line);
