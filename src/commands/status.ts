@@ -101,6 +101,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
+    if (overview.unreadable.length > 0) warnings.push(unknownWarning(overview));
     warnings.push(...unreadableWarnings(overview));
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
@@ -134,6 +135,11 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
 function purgeWarning({ variable: { name }, purged, seenBySync }: Overview): string {
   const what = `${name}: ${formatFiles(purged.length)} gone from scratch: ${listSome(purged, 3)}`;
   return `${what} (bring back: euler-files sync ${seenBySync ? "" : "--force "}--var ${name})`;
+}
+
+/** In a directory that can't be read nothing is known to be gone. */
+function unknownWarning({ variable: { name }, unreadable }: Overview): string {
+  return `${name}: could not read ${listSome(unreadable, 3)}: whether files are gone from there is unknown`;
 }
 
 /** A size that is too small must not look like the size. */

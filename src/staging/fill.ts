@@ -37,11 +37,8 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   const { way, formerSource } = filling;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
-  const outcome = await withTruncated(
-    variable,
-    filling,
-    await transferTwiceIfVanished(request, filling, system, report),
-  );
+  const transferred = await transferTwiceIfVanished(request, filling, system, report);
+  const outcome = await withTruncated(request, filling, transferred, system);
   // If we were taken for dead, what comes now would go into a copy that somebody else has published.
   await turn.confirm();
   if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
@@ -83,12 +80,13 @@ interface Filling extends FillWay {
 
 /** Without a record a file that was cut off looks like one that was changed on scratch. */
 async function withTruncated(
-  variable: Variable,
+  request: FillRequest,
   { way, baseline }: FillWay,
   outcome: TransferOutcome,
+  system: System,
 ): Promise<TransferOutcome> {
   if (way !== "in-place" || baseline !== undefined || outcome.kept.length === 0) return outcome;
-  return { ...outcome, ...await splitTruncated(variable, outcome.kept, outcome.manifest) };
+  return { ...outcome, ...await splitTruncated(request, outcome, system) };
 }
 
 async function transferTwiceIfVanished(

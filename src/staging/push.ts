@@ -157,7 +157,7 @@ interface PlanRequest {
 async function planFor({ request, filter, basis, before }: PlanRequest, system: System): Promise<TransferPlan> {
   const plan = await planTransfer(transferRequest(request, filter, basis), system);
   const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
-  return basis.record === "lost" ? await withoutTruncated(request.variable, known) : known;
+  return basis.record === "lost" ? await withoutTruncated(request, known, system) : known;
 }
 
 async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {

@@ -31,6 +31,9 @@ const BATCH = {
 /** Batches under way: each isolate has the next one when it ends one. */
 const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
 
+/** Above all permission bits. */
+const IMPOSSIBLE_MODE = 0o10000;
+
 /** How a transfer is executed. */
 export interface ExecutionRequest {
   readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names">;
@@ -266,7 +269,15 @@ export class Execution {
   async #setModes(directory: string, entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
-    await this.request.runner.run("modes", { root: this.request.roots.to, items }, { names: items.length });
+    const request = { root: this.request.roots.to, items, failures: "name" } as const;
+    const failed = await this.request.runner.run("modes", request, { names: items.length });
+    for (const [index, reason] of Object.entries(failed)) {
+      const entry = entries[Number(index)]!;
+      const { type, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = entry;
+      // No file has such a mode, so the next transfer looks at this one again.
+      const state = { type, mode: IMPOSSIBLE_MODE, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
+      this.#ledger.fail({ directory, entry }, state, `its permissions cannot be changed: ${reason}`);
+    }
   }
 
   /** Brings what a removed directory made way for; where that still exists, it is in the way. */

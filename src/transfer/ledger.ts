@@ -68,6 +68,12 @@ export class Ledger {
     this.#changes.delete(path);
   }
 
+  /** Something could not be made as it should be; it stays in that state. */
+  fail(item: Name, state: EntryState, reason: string): void {
+    this.tally.missing.push({ path: pathOf(item), reason, vanished: false });
+    this.amend(item, state);
+  }
+
   /** Records another state than was planned; `undefined`: none. */
   amend({ directory, entry }: Name, state: EntryState | undefined): void {
     const changes = this.#changes.get(directory) ?? new Map<string, EntryState | undefined>();

@@ -51,11 +51,12 @@ function noteLine(receiver: Receiver, path: string, state: EntryState): string {
   return JSON.stringify([receiver, path, fields]) + "\n";
 }
 
+/** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
 async function append(path: string, lines: readonly string[]): Promise<void> {
-  await Deno.writeTextFile(path, lines.join(""), { append: true, mode: 0o600 });
+  await Deno.writeTextFile(path, ["\n", ...lines].join(""), { append: true, mode: 0o600 });
 }
 
-/** Reads what earlier transfers announced and didn't live to record. A torn last line is one that was not begun. */
+/** Reads what earlier transfers announced and did not record. Of a line that is cut off nothing was begun. */
 export async function readNotes(path: string): Promise<Notes> {
   const notes = new Map<string, Note[]>();
   const text = await Deno.readTextFile(path).catch((error) => {
@@ -77,7 +78,11 @@ export async function readNotes(path: string): Promise<Notes> {
 export async function lastReceiver(path: string): Promise<Receiver | undefined> {
   const notes = await Deno.readTextFile(path).catch(() => "");
   // The last line may be torn.
-  return parseNote(notes.trimEnd().split("\n").at(-1) ?? "")?.[0] ?? parseNote(notes.split("\n", 1)[0]!)?.[0];
+  for (const line of notes.split("\n").reverse()) {
+    const note = parseNote(line);
+    if (note !== undefined) return note[0];
+  }
+  return undefined;
 }
 
 function parseNote(line: string): [Receiver, string, EntryState] | undefined {

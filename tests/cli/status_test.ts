@@ -190,6 +190,20 @@ Deno.test("status --measure says which directories it could not read", async () 
   await Deno.chmod(world.path(`${SOURCE}/closed`), 0o700);
 });
 
+Deno.test("status does not say that files are gone from a directory on scratch that it could not read", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "hub/a": "a", "closed/b": "b" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await world.run(["sync"]);
+  await Deno.chmod(world.path(`${TARGET}/closed`), 0o000);
+  const { variables: [{ status, reason, purged_files }], warnings } = (await world.run(["status", "--json"])).json();
+  assert.deepEqual({ status, reason, purged_files }, {
+    ...{ status: "stale", reason: "not all on scratch can be read", purged_files: 0 },
+  });
+  assert.match(warnings.join(), /HF_HOME: could not read .*\/closed: whether files are gone from there is unknown/);
+  await Deno.chmod(world.path(`${TARGET}/closed`), 0o700);
+});
+
 Deno.test("status keeps the keys of older versions and says where things are", async () => {
   await using world = await worldWithCache();
   const run = await world.run(["status", "--json"], { env: { HF_HOME: "/elsewhere" } });

@@ -1,4 +1,5 @@
 // The jobs that look: what is in directories, and what has the given paths.
+import { ENOENT, ENOTDIR, ESTALE, SystemCallError } from "../../posix/errno.ts";
 import { joinName } from "../../posix/file_names.ts";
 import {
   isMissing,
@@ -45,8 +46,14 @@ export interface ListedText {
   readonly outside: string;
 }
 
-/** A listed directory, or a sentence about why it can't be read. */
-export type DirectoryAnswer = ListedText | { readonly unreadable: string };
+/** Why a directory can't be read: a sentence, and whether there is no such directory. */
+export interface UnreadableDirectory {
+  readonly unreadable: string;
+  readonly cause: "absent" | "failed";
+}
+
+/** A listed directory, or why it can't be read. */
+export type DirectoryAnswer = ListedText | UnreadableDirectory;
 
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
@@ -62,7 +69,8 @@ export async function runList(request: ListRequest, context: JobContext): Promis
         ? yield* listNames(tree, directory, isWanted)
         : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
-      answers[index] = { unreadable: messageOf(error) };
+      const cause = isMissing(error) || isNoDirectory(error) ? "absent" : "failed";
+      answers[index] = { unreadable: messageOf(error), cause };
     }
   }));
   return answers;
@@ -158,6 +166,19 @@ export function* lookAt(tree: Tree, directory: string, name: string): Work<strin
   } catch (error) {
     if (isMissing(error) || isNoDirectory(error)) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Whether an error means that a name no longer exists in a tree that is read. Only a fresh look tells: the same error number
+ * may come from the receiving side, and a stale handle (ESTALE) says nothing about the name.
+ */
+export function* hasVanished(tree: Tree, directory: string, name: string, error: unknown): Work<boolean> {
+  if (!(error instanceof SystemCallError) || ![ENOENT, ENOTDIR, ESTALE].includes(error.errno)) return false;
+  try {
+    return (yield* lookAt(tree, directory, name)) === undefined;
+  } catch {
+    return false;
   }
 }
 
