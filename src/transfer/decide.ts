@@ -102,6 +102,8 @@ export interface DirectoryPlan {
   readonly finish: "as source" | "as it is";
   /** What both sides have once this is done, for the next baseline. */
   readonly records: readonly [name: string, state: EntryState][];
+  /** What was recorded of names that do not take part, and stays recorded. */
+  readonly unselected?: readonly [name: string, state: EntryState][];
   /** Directories to go on with, and where they are. */
   readonly descend: readonly { readonly name: string; readonly from?: Entry; readonly to?: Entry }[];
 }

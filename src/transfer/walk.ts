@@ -294,7 +294,7 @@ class Walk {
       !gone.has(name) &&
       !selection.includes(joinName(plan.directory, name), type === "directory" ? "directory" : "other")
     );
-    return kept.length === 0 ? plan : { ...plan, records: [...plan.records, ...kept] };
+    return kept.length === 0 ? plan : { ...plan, unselected: kept };
   }
 
   #notedIn(
