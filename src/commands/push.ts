@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { type ResolvedVariable } from "../config/resolve.ts";
-import { filterField, filterRules } from "../filter_field.ts";
+import { filterField, filterRules, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
@@ -11,7 +11,7 @@ import { isConflict } from "../staging/kept_warnings.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
-import type { CliError } from "../errors.ts";
+import { type CliError, Interrupted } from "../errors.ts";
 import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../failures.ts";
 
@@ -96,6 +96,12 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
       : await pushVariable({ variable, settings }, system, context.report);
     tell(variable, outcome, request.verbose ? "all" : "some", context);
     return { variable, outcome };
+  }).catch((error) => {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(error.signal, {
+      state: request.dryRun ? "nothing was changed" : "what was pushed is complete, and all is still on scratch",
+      hint: `run \`euler-files push${selectionWords(request)}\` again to go on`,
+    });
   });
   const failures = items.flatMap(({ variable, outcome }) => {
     const error = errorOf(outcome);

@@ -4,7 +4,7 @@ import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
-import type { JobRunner } from "./job_runner.ts";
+import { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
@@ -44,7 +44,7 @@ export async function prepareTemporaryDirectory(
     return directory(
       path,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
-      () => runner.run("removeTree", { path }),
+      () => evenIfStopped(runner, system, (runner) => runner.run("removeTree", { path })),
     );
   }
   await sweepInside(to, runner);
@@ -67,21 +67,37 @@ export async function prepareTemporaryDirectory(
       }),
     async () => {
       try {
-        await whileOpen(to, runner, async () => {
-          await runner.run("removeTree", { path });
-          if (lock !== undefined) {
-            // A waiting push has a directory of its own there, so the lock file goes only where none waits.
-            const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
-            if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
-            await release();
-          }
-          await removeIfEmpty(to, runner);
-        });
+        await evenIfStopped(runner, system, (runner) =>
+          whileOpen(to, runner, async () => {
+            await runner.run("removeTree", { path });
+            if (lock !== undefined) {
+              // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+              const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
+              if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+              await release();
+            }
+            await removeIfEmpty(to, runner);
+          }));
       } finally {
         await release();
       }
     },
   );
+}
+
+/** After a signal a transfer's own runner does nothing more, but half-written files must not stay on the user's storage. */
+async function evenIfStopped(
+  runner: JobRunner,
+  system: Pick<System, "signal" | "calls">,
+  work: (runner: JobRunner) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work(runner);
+  } catch (error) {
+    if (!system.signal.aborted) throw error;
+    await using unstopped = new JobRunner(runner.form, { ...system, signal: new AbortController().signal });
+    await work(unstopped);
+  }
 }
 
 function directory(path: string, make: () => Promise<void>, remove: () => Promise<void>): TemporaryDirectory {
