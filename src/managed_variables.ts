@@ -4,15 +4,22 @@ import type { Config } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
 import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
 import { describeIgnored } from "./config/rsync_extra_args.ts";
+import { checkCacheRoot } from "./staging/cache_root.ts";
 import { checkCongruency } from "./staging/congruency.ts";
+import { findCopies, type Part } from "./staging/parts.ts";
 
 /** What the configuration says here and now. */
 export interface ManagedVariables {
   /** As it is written, defaults filled in. */
   readonly config: Config;
   readonly resolved: ResolvedConfig;
-  /** The selected ones, or all that are enabled; in the order of the file. */
+  /**
+   * Those with a copy of their own: the selected ones, or all that are enabled. One that was not selected is there if a
+   * selected one is a part of it.
+   */
   readonly variables: readonly ResolvedVariable[];
+  /** The selected ones that are parts of others. */
+  readonly parts: readonly Part[];
   /** Where the environment points elsewhere, and what of the configuration is not used. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
@@ -26,9 +33,16 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const path = configPath({ config: context.configOption }, env, cwd);
   const { config } = await readConfig(path);
   const resolved = resolveConfig(config, path, env, names);
-  const variables = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
+  const asked = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
   await ensureScratch(resolved);
-  return { config, resolved, variables, warnings: [...unusedArgs(resolved), ...checkCongruency(variables, env)] };
+  await checkCacheRoot(resolved, context.system.userId);
+  const enabled = [...resolved.variables, ...resolved.others].filter((variable) => variable.enabled);
+  const { copied, parts, warnings } = await findCopies(asked, enabled, resolved.cacheRoot);
+  const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);
+  return {
+    ...{ config, resolved, variables: copied, parts },
+    warnings: [...unusedArgs(resolved), ...checkCongruency(all, env), ...warnings],
+  };
 }
 
 /** Arguments that a person expects to decide which files are copied. */

@@ -5,6 +5,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import type { System } from "../system/system.ts";
 import { readMarker } from "../staging/marker.ts";
 import { layoutOf } from "../staging/layout.ts";
+import { findCopies } from "../staging/parts.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
 /** A program in a container, as it will be started. */
@@ -33,13 +34,19 @@ export async function stagedVariables(
 ): Promise<Record<string, string>> {
   const resolved = resolveConfig(config, configPath, system.env);
   const staged: Record<string, string> = {};
-  for (const variable of resolved.variables) {
-    if (!variable.enabled) continue;
+  const enabled = resolved.variables.filter((variable) => variable.enabled);
+  const { copied, parts } = await findCopies(enabled, enabled, resolved.cacheRoot);
+  for (const variable of copied) {
     const marker = await readMarker(layoutOf(resolved.cacheRoot, variable.name).marker, system.userId);
     const target = await Deno.stat(variable.target).catch(() => undefined);
     if (typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode) {
       staged[variable.name] = variable.target;
     }
+  }
+  for (const { variable, whole } of parts) {
+    const isStaged = Object.hasOwn(staged, whole.name) &&
+      await Deno.stat(variable.target).then(({ isDirectory }) => isDirectory, () => false);
+    if (isStaged) staged[variable.name] = variable.target;
   }
   return staged;
 }

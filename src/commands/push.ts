@@ -8,7 +8,10 @@ import { formatCount, formatDuration, formatFiles, formatSize } from "../format.
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
 import { mapAtOnce } from "../pool.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
+import { PART_OF } from "../sync_items.ts";
+import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
 import { type CliError, Interrupted } from "../errors.ts";
@@ -33,14 +36,18 @@ const RESULT_SCHEMA = v.object({
   name: v.string(),
   scratch: v.string(),
   source: v.string(),
-  status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
+  part_of: PART_OF,
+  status: v.pipe(
+    v.picklist(["pushed", "incomplete", "dry-run", "scratch-missing"]),
+    v.description("`incomplete`: some files could not be pushed, see `missing`"),
+  ),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
   /** Files left as they are at home because home is ahead. */
   kept: v.array(NAMED_FILE_SCHEMA),
-  /** Files that did not come home, and why. */
+  /** Files that were not pushed, and why. */
   missing: v.array(NAMED_FILE_SCHEMA),
   ...MOVED_FILES_FIELDS,
   warnings: v.array(v.string()),
@@ -79,7 +86,8 @@ export const push = defineCommand({
 
 async function runPush(request: PushCommandRequest, context: Context): Promise<PushAnswer> {
   const { system } = context;
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
+  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
   }
@@ -90,7 +98,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     filter: filterRules(request.filter),
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
+  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
     const outcome = request.dryRun
       ? await planPush({ variable, settings }, system)
       : await pushVariable({ variable, settings }, system, context.report);
@@ -103,17 +111,21 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
       hint: `run \`euler-files push${selectionWords(request)}\` again to go on`,
     });
   });
+  for (const { variable, whole } of parts) {
+    context.report({ type: "done", subject: variable.name, outcome: "idle", text: `part of ${whole.name}` });
+  }
   const failures = items.flatMap(({ variable, outcome }) => {
     const error = errorOf(outcome);
     return error === undefined ? [] : [failureOf(variable.name, error)];
   });
+  const results = items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request));
   return {
     command: "push",
     ok: failures.length === 0,
     dry_run: request.dryRun,
     only_vars: [...request.vars],
     filter: [...request.filter],
-    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request)),
+    results: [...results, ...parts.flatMap((part) => partResult(part, results))],
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
@@ -156,7 +168,7 @@ function resultOf(
     case "pushed":
       return [{
         ...base,
-        status: "pushed",
+        status: outcome.incomplete === undefined ? "pushed" : "incomplete",
         engine: outcome.outcome.engine,
         files_transferred: outcome.outcome.filesTransferred,
         bytes_transferred: outcome.outcome.bytesTransferred,
@@ -166,6 +178,14 @@ function resultOf(
         warnings: outcome.warnings.map(({ text }) => text),
       }];
   }
+}
+
+/** Nothing where the push of the whole failed. */
+function partResult({ variable, whole }: Part, results: PushAnswer["results"]): PushAnswer["results"] {
+  const status = results.find(({ name }) => name === whole.name)?.status;
+  if (status === undefined) return [];
+  const { name, target: scratch, source } = variable;
+  return [{ name, scratch, source, part_of: whole.name, status, kept: [], missing: [], warnings: [] }];
 }
 
 function tell(

@@ -11,14 +11,18 @@ import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { stageVariables } from "../staging/stage.ts";
+import type { StageRequest } from "../staging/stage_result.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
 import {
   type Extent,
+  partItem,
   plannedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
+  tellPart,
   tellPlanned,
   tellStaged,
 } from "../sync_items.ts";
@@ -32,7 +36,9 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
   filter: filterField("sync"),
+  strict: toggle("Fail where any file is missing, also where the source itself forbids to read it"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
@@ -67,10 +73,12 @@ export const sync = defineCommand({
   name: "sync",
   summary: "Stage caches to scratch and print the exports to evaluate",
   description: "Progress and messages go to stderr. If a variable could not be staged, it is not exported and the\n" +
-    "output ends with a statement that fails, so that `set -e` and `||` see it.",
+    "output ends with a statement that fails, so that `set -e` and `||` see it. `echo false` says the same where\n" +
+    "the program could not be started.",
   examples: [
-    { command: 'eval "$(euler-files sync)"', does: "In a job script: everything enabled, staged and exported" },
-    { command: "euler-files sync --shell fish | source", does: "The same in fish" },
+    { command: evaluation("sync", "bash"), does: "In a job script: everything enabled, staged and exported" },
+    { command: evaluation("sync", "fish"), does: "The same in fish" },
+    { command: evaluation("sync", "tcsh"), does: "The same in tcsh" },
     { command: "euler-files sync --dry-run", does: "What would be copied" },
     {
       command: "euler-files sync --var HF_HOME --include '/hub/models--gpt2/'",
@@ -89,15 +97,17 @@ export const sync = defineCommand({
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const { system } = context;
   const shell = chooseShell(request.shell, system.env);
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
+  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const started = performance.now();
-  const items = request.dryRun
+  const copies = request.dryRun
     ? await planAll(variables, request, resolved, context)
     : await stageAll(variables, request, resolved, context);
+  const items = [...copies, ...await partItems(parts, copies, request, context)];
   const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.flatMap(({ result }) => result ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -116,7 +126,9 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     scratch_base: resolved.scratchBase,
     shell,
     exports: Object.fromEntries(
-      items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
+      items.filter((item) => item.usable && isAsked(item, request)).map((
+        { variable },
+      ) => [variable.name, variable.target]),
     ),
     unset: request.dryRun
       ? []
@@ -130,17 +142,35 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
   };
 }
 
+async function partItems(
+  parts: readonly Part[],
+  copies: readonly SyncItem[],
+  { dryRun }: SyncRequest,
+  context: Context,
+): Promise<SyncItem[]> {
+  return await Promise.all(parts.map(async (part) => {
+    const whole = copies.find(({ variable }) => variable.name === part.whole.name)!;
+    const item = await partItem(part, whole, dryRun ? "planned" : "staged");
+    tellPart(item, part, context);
+    return item;
+  }));
+}
+
+/** What a part needs is staged without being asked for, and not exported. */
+function isAsked({ variable }: SyncItem, { vars }: SyncRequest): boolean {
+  return vars.length === 0 || vars.includes(variable.name);
+}
+
 async function stageAll(
   variables: readonly ResolvedVariable[],
   request: SyncRequest,
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
+  if (variables.length > 0) await prepareCacheRoot(resolved, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
-  const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
+  const all = { variables: sorted(variables), settings, atOnce: resolved.parallelJobs, ...demandsOf(request) };
   return await stageVariables(
     all,
     (variable, result) => {
@@ -169,18 +199,24 @@ async function planAll(
 ): Promise<SyncItem[]> {
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("../staging/plan.ts");
   return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, mode }, context.system);
+    const plan = await planVariable({ variable, settings, ...demandsOf(request) }, context.system);
     const item = plannedItem(variable, plan);
     tellPlanned(item, plan, extentOf(request), context);
     return item;
   });
 }
 
-function runSettings({ engine, filter, verbose }: SyncRequest): RunSettings {
-  return { engine, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+function runSettings({ engine, strict, filter, verbose }: SyncRequest): RunSettings {
+  return { engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+}
+
+function demandsOf({ force, replace }: SyncRequest): Pick<StageRequest, "mode" | "otherSource"> {
+  return {
+    mode: force ? "ignore-freshness" : "when-needed",
+    otherSource: replace ? "replace" : "refuse",
+  };
 }
 
 function extentOf({ verbose }: SyncRequest): Extent {

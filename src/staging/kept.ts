@@ -1,7 +1,7 @@
 // Files on scratch that a transfer left as they are although the source has other ones. The marker names them, so that a
 // target is never called fresh without a word about them. Each job reads the marker, so a file beside it has the longer list.
 import * as v from "valibot";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { isMissing, statusBehind, statusOf } from "../posix/list.ts";
@@ -9,6 +9,7 @@ import type { FileStatus } from "../posix/status.ts";
 import { cString, isNoDirectory, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import { sameTime } from "../transfer/entry.ts";
+import { readOwnText } from "../system/own_file.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
 import { MARKED_KEPT_SCHEMA, type Marker, type MarkerAbsence } from "./marker.ts";
@@ -61,7 +62,7 @@ async function readMarked(layout: VariableLayout, marker: Marker | MarkerAbsence
 
 async function readBeside(layout: VariableLayout): Promise<MarkedKept | undefined> {
   try {
-    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readTextFileIfThere(layout.kept) ?? "null"));
+    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readOwnText(layout.kept) ?? "null"));
     return parsed.success ? parsed.output : undefined;
   } catch {
     // Damaged, or not to be read: the next transfer finds again what differs.

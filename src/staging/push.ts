@@ -2,7 +2,7 @@
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
-import { formatFiles, listSome } from "../format.ts";
+import { formatFiles, formatNames, listSome } from "../format.ts";
 import { describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
@@ -42,7 +42,7 @@ export type PushResult =
   | {
     readonly status: "pushed";
     readonly outcome: TransferOutcome;
-    /** Set where something did not come home. */
+    /** Set where something was not pushed. */
     readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
@@ -54,14 +54,14 @@ export type PushPlan =
   | {
     readonly status: "would-push";
     readonly plan: TransferPlan;
-    /** Set where something would not come home. */
+    /** Set where something would not be pushed. */
     readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
-/** How many of the files that did not come home are named. */
+/** How many of the files that were not pushed are named. */
 const NAMED_FILES = 10;
 
 /** Stages one variable out under its lock. A failure is a result; only a signal throws. */
@@ -284,12 +284,12 @@ function missingError(
   lastWords: readonly string[] = [],
 ): CliError {
   const more = missing.length - NAMED_FILES;
-  return new CliError("transfer", `Cannot push all of "${name}": ${formatFiles(missing.length)} did not come home`, {
+  return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
     lines: [
       ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
       ...(more > 0 ? [`and ${more} more`] : []),
       ...lastWords,
     ],
-    hint: `run \`euler-files push --var ${name}\` again when they can be read, and written at home`,
+    hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,
   });
 }

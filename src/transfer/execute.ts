@@ -31,6 +31,16 @@ const BATCH = {
 /** Batches under way: each isolate has the next one when it ends one. */
 const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
 
+/** A limit of bandwidth is one for all: rsyncs side by side would each take it. */
+function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
+}
+
+/** How many bytes of small files are under way at most. */
+export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes;
+}
+
 /** Above all permission bits. */
 const IMPOSSIBLE_MODE = 0o10000;
 
@@ -72,9 +82,7 @@ export class Execution {
       policy: settings.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
-    // A limit of bandwidth is one for all: rsyncs side by side would each take it.
-    const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
-    this.#pool = new Pool(width, (error) => this.#stop.abort(error));
+    this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
     });
@@ -145,7 +153,7 @@ export class Execution {
   #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
     const path = pathOf(item);
     this.#lost.add(path);
-    this.tally.missing.push({ path, reason, vanished: false });
+    this.#ledger.miss(item, reason, "failed");
     this.#ledger.amend(item, undefined);
   }
 
@@ -172,7 +180,7 @@ export class Execution {
     await this.#flush();
     await this.#pool.settle();
     await this.#finishLarge();
-    const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
+    const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
@@ -180,7 +188,8 @@ export class Execution {
     await this.#adoptOpened();
     const failed = await this.#directories.finish();
     for (const [path, { reason, self }] of failed) {
-      this.tally.missing.push({ path, reason, vanished: false });
+      // Nothing in it is missing.
+      this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
       this.#ledger.unfinished(path, self);
     }
     this.#ledger.close();
@@ -293,7 +302,7 @@ export class Execution {
       const path = pathOf(item);
       const reason = "a directory has its name until all other files have arrived";
       if (removals === "done") this.tally.kept.push({ path, reason: "in the way" });
-      else this.tally.missing.push({ path, reason, vanished: false });
+      else this.#ledger.miss(item, reason, "failed");
       this.#ledger.amend(item, obstacle);
     }
     await this.#flush();

@@ -1,5 +1,6 @@
 // What an in-place transfer is about to write, noted before it does. If it is killed, the next one knows its own half-done
 // work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
+import { readOwnText } from "../system/own_file.ts";
 import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
@@ -59,10 +60,7 @@ async function append(path: string, lines: readonly string[]): Promise<void> {
 /** Reads what earlier transfers announced and did not record. Of a line that is cut off nothing was begun. */
 export async function readNotes(path: string): Promise<Notes> {
   const notes = new Map<string, Note[]>();
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
+  const text = await readOwnText(path) ?? "";
   for (const line of text.split("\n")) {
     const note = parseNote(line);
     if (note === undefined) continue;

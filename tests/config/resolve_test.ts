@@ -68,6 +68,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
       },
       { name: "C", source: "/c", target: "/scratch/u/.cache/euler-files/C", enabled: false, filter: NO_FILTER },
     ],
+    others: [],
     unresolved: [],
     rsyncArgs: {
       rules: [{ action: "exclude", file: "/home/u/rules" }],

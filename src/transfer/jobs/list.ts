@@ -1,5 +1,5 @@
 // The jobs that look: what is in directories, and what has the given paths.
-import { ENOENT, ENOTDIR, ESTALE, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, ENOTDIR, ESTALE, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { joinName } from "../../posix/file_names.ts";
 import {
   isMissing,
@@ -46,14 +46,15 @@ export interface ListedText {
   readonly outside: string;
 }
 
-/** Why a directory can't be read: a sentence, and whether there is no such directory. */
-export interface UnreadableDirectory {
-  readonly unreadable: string;
-  readonly cause: "absent" | "failed";
-}
-
 /** A listed directory, or why it can't be read. */
 export type DirectoryAnswer = ListedText | UnreadableDirectory;
+
+/** Why a directory can't be read. */
+export interface UnreadableDirectory {
+  readonly unreadable: string;
+  /** `absent`: there is none. `refused`: permissions forbid it, or what a followed link leads to is out of reach. */
+  readonly cause: "absent" | "refused" | "failed";
+}
 
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
@@ -69,11 +70,15 @@ export async function runList(request: ListRequest, context: JobContext): Promis
         ? yield* listNames(tree, directory, isWanted)
         : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
-      const cause = isMissing(error) || isNoDirectory(error) ? "absent" : "failed";
-      answers[index] = { unreadable: messageOf(error), cause };
+      answers[index] = { unreadable: messageOf(error), cause: causeOf(error) };
     }
   }));
   return answers;
+}
+
+function causeOf(error: unknown): UnreadableDirectory["cause"] {
+  if (isMissing(error) || isNoDirectory(error)) return "absent";
+  return error instanceof SystemCallError && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 type IsWanted = (name: string, isDirectory: boolean) => boolean;
