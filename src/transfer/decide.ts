@@ -10,7 +10,7 @@ import {
   type TimePrecision,
 } from "./entry.ts";
 
-/** How a transfer treats what it finds; transfer.ts says what each promises. */
+/** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
 
 /** One directory as it was found. A side that is absent has no such directory. */
@@ -37,10 +37,10 @@ export interface DecisionRules {
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
   /**
-   * What a name is that stands on the receiving side and in no record: `somebody's`, where everything we brought is recorded;
+   * What a name is that the receiving side has and no record: `foreign`, where everything that was transferred is recorded;
    * `unknown`, where there is no record at all, and then the newer side wins.
    */
-  readonly unrecorded: "somebody's" | "unknown";
+  readonly unrecorded: "foreign" | "unknown";
   /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
   readonly publish: "unpublished" | "in-place";
 }
@@ -208,7 +208,7 @@ function decideFile(
   if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    if (rules.unrecorded === "somebody's") return keep(draft, from.name, "changed there", base);
+    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed there", base);
     if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
     return keep(draft, from.name, "newer there", rules.policy === "stage-in" ? from : undefined);

@@ -18,7 +18,7 @@ import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
 import { addNotes, addOpenedNote, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { Publishing } from "./publishing.ts";
+import { HELD, Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
@@ -32,6 +32,16 @@ const BATCH = {
 
 /** Batches under way: each isolate has the next one when it ends one. */
 const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
+
+/** A limit of bandwidth is one for all: rsyncs side by side would each take it. */
+function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
+}
+
+/** How many bytes of small files are under way, or held back until they get their names, at most. */
+export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
+}
 
 /** Above all permission bits. */
 const IMPOSSIBLE_MODE = 0o10000;
@@ -78,9 +88,7 @@ export class Execution {
       policy: settings.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
-    // A limit of bandwidth is one for all: rsyncs side by side would each take it.
-    const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
-    this.#pool = new Pool(width, (error) => this.#stop.abort(error));
+    this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     const { temporary } = settings;
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
       ...{ settings: { ...settings, temporary }, adopted: request.adopted, runner, ledger: this.#ledger },

@@ -33,7 +33,7 @@ export async function findPurged(manifest: Manifest, targetRoot: string, system:
     const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, runner);
     for (const directory of batch) {
       const listing = entries.get(directory)!;
-      if ("unreadable" in listing && listing.cause === "failed") {
+      if ("unreadable" in listing && listing.cause !== "absent") {
         found.unreadable.push(directory);
         continue;
       }

@@ -25,6 +25,11 @@ export interface TemporaryDirectory extends AsyncDisposable {
   remove(): Promise<void>;
 }
 
+/** Of which transfer. `onLockLost` gets the reason when another process has taken the lock of the source over. */
+export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock" | "selection"> {
+  readonly onLockLost: (reason: unknown) => void;
+}
+
 /**
  * Says where that directory is. Undefined where nobody reads the tree yet, as that of a mirror.
  *
@@ -33,7 +38,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { intent, to, sourceLock, selection }: Pick<TransferRequest, "intent" | "to" | "sourceLock" | "selection">,
+  { intent, to, sourceLock, selection, onLockLost }: TemporaryDirectoryRequest,
   engine: "rsync" | "native",
   runner: JobRunner,
   system: System,
@@ -73,6 +78,8 @@ export async function prepareTemporaryDirectory(
         await makeInside(to, name, runner);
         if (sourceLock !== undefined) {
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
+          const { lost } = lock;
+          lost.addEventListener("abort", () => onLockLost(lost.reason), { once: true });
         }
       }),
     async () => {

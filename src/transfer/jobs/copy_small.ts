@@ -14,7 +14,7 @@ import {
   O_WRONLY,
   STATX_ASKED,
 } from "../../posix/libc.ts";
-import { STATUS_BYTES } from "../../posix/status.ts";
+import { STATUS_BYTES, timesOf } from "../../posix/status.ts";
 import { cString, EMPTY_NAME } from "../../posix/tree.ts";
 import type { Entry } from "../entry.ts";
 import type { CopySettings } from "./copy_settings.ts";
@@ -37,7 +37,8 @@ export class SmallFileCopier {
   readonly #support: AttributeSupport;
   readonly #status: Bytes = new Uint8Array(STATUS_BYTES);
   readonly #statusView = new DataView(this.#status.buffer);
-  readonly #times: Bytes = new Uint8Array(32);
+  /** For futimens(2); the time of access stays. */
+  readonly #times: Bytes = timesOf(0, 0);
   readonly #timesView = new DataView(this.#times.buffer);
   readonly #names: Bytes = new Uint8Array(1024);
 
@@ -45,7 +46,6 @@ export class SmallFileCopier {
     this.#settings = settings;
     this.#calls = calls;
     this.#support = support;
-    this.#timesView.setUint32(8, 0x3ffffffe, true); // UTIME_OMIT for the time of access
   }
 
   /**

@@ -29,7 +29,7 @@ import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
-/** A name to copy, its place in the request, and what it replaces. */
+/** A name to copy, its index in the request, and what it replaces. */
 export interface Member {
   readonly index: number;
   readonly entry: Entry;
