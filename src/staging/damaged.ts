@@ -9,7 +9,7 @@ import type { Variable } from "./variable.ts";
 export function splitDamaged(
   variable: Variable,
   kept: readonly KeptPath[],
-): { readonly warnings: StageWarning[]; readonly others: readonly string[] } {
+): { readonly warnings: StageWarning[]; readonly rest: readonly KeptPath[] } {
   const pathsOf = (wanted: (reason: KeptPath["reason"]) => boolean) =>
     kept.filter(({ reason }) => wanted(reason)).map(({ path }) => path);
   return {
@@ -21,7 +21,7 @@ export function splitDamaged(
       ...databaseWarnings(variable, pathsOf((reason) => reason === "part of a database that changed there")),
       ...useWarnings(pathsOf((reason) => reason === "in use there")),
     ],
-    others: pathsOf((reason) => !OWN_WARNING.includes(reason)),
+    rest: kept.filter(({ reason }) => !OWN_WARNING.includes(reason)),
   };
 }
 

@@ -74,7 +74,7 @@ for (const engine of ENGINES) {
     await program.kill();
     const outcome = await transferTree({ ...scene.request, engine }, testSystem());
     assert.equal(await rowsIn(`${scene.to}/db`), 15);
-    assert.deepEqual(outcome.kept, [{ path: "db", reason: "changed there" }]);
+    assert.deepEqual(outcome.kept, [{ path: "db", reason: "changed on both sides" }]);
     assert.equal(await Deno.readTextFile(`${scene.to}/new`), "new\n");
   });
 
