@@ -69,6 +69,7 @@ export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;
+export const EILSEQ = 84;
 export const EOPNOTSUPP = 95;
 export const ESTALE = 116;
 export const EDQUOT = 122;

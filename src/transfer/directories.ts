@@ -145,12 +145,14 @@ export class Directories {
     part: readonly { readonly directory: string; readonly self: Entry }[],
     failed: Map<string, UnfinishedDirectory>,
   ): Promise<void> {
-    const { from, to, owners } = this.settings;
+    const { from, to, owners, traits } = this.settings;
     const items = part.map(({ directory, self }): FinishItem => {
       const { mode, mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
       return [directory, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
     });
-    const answer = await this.runner.run("finish", { from, to, owners, items }, { names: items.length });
+    const answer = await this.runner.run("finish", { from, to, owners, modes: traits.modes, items }, {
+      names: items.length,
+    });
     for (const [index, reason] of Object.entries(answer)) {
       const { directory, self } = part[Number(index)]!;
       failed.set(directory, { reason, self });

@@ -70,7 +70,7 @@ export class Execution {
     this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
-      precision: roots.baseline?.precision ?? "nanoseconds",
+      timeStep: settings.traits.timeStep,
     });
     // A limit of bandwidth is one for all: rsyncs side by side would each take it.
     const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;

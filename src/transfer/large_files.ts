@@ -214,7 +214,7 @@ export class LargeFiles {
     const calls = this.#calls;
     const { source, target } = copy;
     const { entry, replaces } = item;
-    const { keep, owners, durability, umask } = this.request.settings;
+    const { keep, owners, durability, umask, traits } = this.request.settings;
     const fromPath = this.#from.pathOf(item.directory, entry.name);
     const toPath = this.#to.pathOf(item.directory, entry.name);
     if (!(yield* copy.isSourceUnchanged())) return false;
@@ -225,7 +225,7 @@ export class LargeFiles {
       if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
     }
     const mode = keep === "copy" ? entry.mode : replaces?.type === "file" ? replaces.mode : entry.mode & 0o777 & ~umask;
-    succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
+    if (traits.modes === "kept") succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.futimens(target, times), "utimens", toPath);
     // A file that had its full size from the beginning would look complete after a crash of the node.

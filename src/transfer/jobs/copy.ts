@@ -1,6 +1,6 @@
 // The job that copies files, links and special files. Each is read to its end without an error, and its source is looked at
 // again afterwards: only what is the same then has arrived.
-import { CliError, messageOf } from "../../errors.ts";
+import { CliError } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
@@ -8,6 +8,7 @@ import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
 import type { MissingCause } from "../missing.ts";
 import { entryAt, publish } from "../publish.ts";
+import { reasonOf } from "../refusals.ts";
 import { isSparse } from "../entry.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
@@ -203,7 +204,7 @@ class Copying {
       const { directory, entry } = member;
       if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
-      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), receiver };
+      return { kind: "failed", reason: reasonOf(error), cause: causeOf(error, this.#settings.from), receiver };
     }
   }
 

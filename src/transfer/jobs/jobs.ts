@@ -3,6 +3,7 @@ import type { JobContext } from "./job.ts";
 import { runCopy } from "./copy.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
+import { runMeasureTraits } from "./measure_traits.ts";
 import { runPublish } from "./publish_carried.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
 
@@ -10,6 +11,7 @@ import { runRemove, runRemoveTree } from "./remove.ts";
 export const JOBS = {
   list: runList,
   look: runLook,
+  measureTraits: runMeasureTraits,
   copy: runCopy,
   make: runMake,
   finish: runFinish,

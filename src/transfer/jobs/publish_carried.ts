@@ -1,5 +1,4 @@
 // The job that publishes files which another program carried to a temporary directory.
-import { messageOf } from "../../errors.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../../posix/libc.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
@@ -7,6 +6,7 @@ import type { Work } from "../../posix/work.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { ListedEntry, parseLabel } from "../entry_text.ts";
 import { entryAt, publish } from "../publish.ts";
+import { reasonOf } from "../refusals.ts";
 import type { CopyItem, CopyResult } from "./copy.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
@@ -33,7 +33,7 @@ export async function runPublish(
       results[index] = yield* publishOne(item, settings, { from, to, temporary });
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      results[index] = { kind: "failed", reason: messageOf(error), cause: "failed", receiver: "as it was" };
+      results[index] = { kind: "failed", reason: reasonOf(error), cause: "failed", receiver: "as it was" };
     }
   }));
   return results;
@@ -59,12 +59,12 @@ function* publishOne(
   if (now === undefined || !sameContent(entry, now)) return { kind: "changed" };
   const carried = yield* entryAt(temporary, directory, entry.name);
   if (carried === undefined) return { kind: "absent" };
-  if (!sameContent(entry, carried)) return { kind: "torn" };
+  if (!sameContent(entry, carried, settings.traits.timeStep)) return { kind: "torn" };
   if (settings.keep === "content" && entry.type === "file") {
     yield* settle(temporary, {
       directory,
       name: entry.name,
-      mode: replaces?.type === "file" ? replaces.mode : undefined,
+      mode: replaces?.type === "file" && settings.traits.modes === "kept" ? replaces.mode : undefined,
     });
   }
   const temporaryDirectory = yield* temporary.open(directory);
