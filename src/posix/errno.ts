@@ -7,6 +7,7 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
   4: ["EINTR", "Interrupted system call"],
   5: ["EIO", "Input/output error"],
   6: ["ENXIO", "No such device or address"],
+  7: ["E2BIG", "Argument list too long"],
   9: ["EBADF", "Bad file descriptor"],
   11: ["EAGAIN", "Resource temporarily unavailable"],
   12: ["ENOMEM", "Cannot allocate memory"],
@@ -27,6 +28,7 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
   29: ["ESPIPE", "Illegal seek"],
   30: ["EROFS", "Read-only file system"],
   31: ["EMLINK", "Too many links"],
+  34: ["ERANGE", "Numerical result out of range"],
   36: ["ENAMETOOLONG", "File name too long"],
   37: ["ENOLCK", "No locks available"],
   38: ["ENOSYS", "Function not implemented"],
@@ -50,13 +52,12 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
 
 export const EPERM = 1;
 export const ENOENT = 2;
-export const EINTR = 4;
+export const E2BIG = 7;
 export const EIO = 5;
 export const EACCES = 13;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const EXDEV = 18;
-export const ENODEV = 19;
 export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
@@ -64,7 +65,9 @@ export const EMFILE = 24;
 export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EMLINK = 31;
+export const ERANGE = 34;
 export const ENXIO = 6;
+export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
 export const ELOOP = 40;
@@ -98,6 +101,13 @@ export function isFullDiskErrno(errno: number): boolean {
 /** Whether an error number says that permissions forbid it. */
 export function isPermissionErrno(errno: number): boolean {
   return errno === EACCES || errno === EPERM;
+}
+
+const LIMITS = [EPERM, EACCES, EINVAL, EFBIG, EMLINK, ENAMETOOLONG, EILSEQ, EOPNOTSUPP];
+
+/** Whether an error number says that a file system can't hold such a file, or may not: another try changes nothing. */
+export function isLimitErrno(errno: number): boolean {
+  return LIMITS.includes(errno);
 }
 
 /**

@@ -43,6 +43,6 @@ export function rulesFor(
     ...{ policy, publish },
     traits,
     removals: removesAll ? "all" : "baseline",
-    unrecorded: baseline === undefined ? "unknown" : "somebody's",
+    unrecorded: baseline === undefined ? "unknown" : "foreign",
   };
 }

@@ -6,7 +6,7 @@ import type { EntryState } from "./entry.ts";
 import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName, splitLast } from "../posix/file_names.ts";
+import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 
@@ -19,6 +19,8 @@ interface Head {
   /** Older versions knew the precision of times only: `nanoseconds` or `milliseconds`. */
   readonly precision: "nanoseconds" | "milliseconds";
   readonly traits?: FileSystemTraits;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts?: readonly string[];
   /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
@@ -40,6 +42,8 @@ export interface ManifestBlock {
 export class Manifest {
   /** What the target makes of times, names and modes; undefined where that was not measured. */
   readonly traits: FileSystemTraits | undefined;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts: readonly string[];
   /** How many files, links and special files are in it, and the bytes of the files. */
   readonly files: number;
   readonly sizeBytes: number;
@@ -49,10 +53,11 @@ export class Manifest {
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { traits?: FileSystemTraits; sample: readonly string[]; root: string },
+    facts: { traits?: FileSystemTraits; mounts?: readonly string[]; sample: readonly string[]; root: string },
     blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
     this.traits = facts.traits;
+    this.mounts = facts.mounts ?? [];
     this.root = facts.root;
     this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
     this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
@@ -103,6 +108,7 @@ export class ManifestBuilder {
   /** The oldest file of each group: a purge by access may take one model and leave another. */
   readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
+  readonly #mounts = new Set<string>();
   #root: string;
   #hasChanged = false;
 
@@ -114,6 +120,11 @@ export class ManifestBuilder {
   /** Records the root itself. */
   addRoot(state: EntryState): void {
     this.#root = stateText(state);
+  }
+
+  /** Records that another file system is mounted in a directory of the source. */
+  addMount(directory: string): void {
+    this.#mounts.add(directory);
   }
 
   /** Takes a directory over from the baseline as it is. */
@@ -140,6 +151,13 @@ export class ManifestBuilder {
   drop(directory: string): void {
     this.#hasChanged = true;
     this.#blocks.delete(directory);
+  }
+
+  /** Takes a directory and those below it over from the baseline, or out where that has none. */
+  restore(directory: string): void {
+    const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+    for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
+    for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
   }
 
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
@@ -171,7 +189,9 @@ export class ManifestBuilder {
   build(traits?: FileSystemTraits): Manifest {
     const baseline = this.#baseline;
     const hasSameTraits = JSON.stringify(traits) === JSON.stringify(baseline?.traits);
-    const isSame = !this.#hasChanged && hasSameTraits && baseline !== undefined &&
+    const mounts = [...this.#mounts].toSorted();
+    const hasSameMounts = mounts.join("\0") === (baseline?.mounts ?? []).join("\0");
+    const isSame = !this.#hasChanged && hasSameTraits && hasSameMounts && baseline !== undefined &&
       baseline.blocks().size === this.#blocks.size;
     if (isSame) return baseline;
     const candidates = [
@@ -179,7 +199,10 @@ export class ManifestBuilder {
       ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
     ];
     const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
-    return new Manifest({ ...(traits === undefined ? {} : { traits }), sample, root: this.#root }, this.#blocks);
+    return new Manifest(
+      { ...(traits === undefined ? {} : { traits }), mounts, sample, root: this.#root },
+      this.#blocks,
+    );
   }
 
   /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
@@ -219,6 +242,7 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
     version: FORMAT_VERSION,
     precision: "nanoseconds",
     ...(manifest.traits === undefined ? {} : { traits: manifest.traits }),
+    mounts: manifest.mounts.filter(isUtf8Name),
     sample: manifest.sample,
     root: manifest.root,
     body: await digest(body),

@@ -4,7 +4,7 @@ import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import { Execution } from "./execute.ts";
+import { batchBytesAtOnce, Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -41,7 +41,8 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const links = await linkMapsOf(request, request.to);
   await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
   const survey = new Survey(request);
-  await using room = new RoomWatch(request, system);
+  const engine = engineFor(request, system);
+  await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   await walkTrees(
@@ -66,7 +67,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   return {
-    engine: engineFor(request, system),
+    engine,
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
@@ -90,7 +91,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
       receiver.onUnreadable(path, side, { unreadable: words, cause: why });
     }
   };
-  return { ...await run(request, feed, undefined, system), outsideLinks: plan.outsideLinks };
+  return { ...await run(request, feed, "checked before", system), outsideLinks: plan.outsideLinks };
 }
 
 /**
@@ -103,27 +104,33 @@ export async function transferTree(request: TransferRequest, system: System): Pr
     if (traits.names === "folded") await refuseNameClashes(walk, request.to, runner);
     await walkTrees(walk, receiver, runner);
   };
-  await using room = new RoomWatch(request, system);
-  return await run(request, feed, room, system);
+  return await run(request, feed, "to check", system);
 }
 
-/** `room`: what is planned was held against it already, if that isn't given. */
+/** `roomFor`: whether what is planned was held against the free space already. */
 async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => Promise<void>,
-  room: RoomWatch | undefined,
-  system: System,
+  roomFor: "to check" | "checked before",
+  surroundings: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
+  // A push that loses the lock of its source ends as on a signal: another one writes there.
+  const lockLost = new AbortController();
+  const system = { ...surroundings, signal: AbortSignal.any([surroundings.signal, lockLost.signal]) };
+  const onLockLost = (reason: unknown) => lockLost.abort(reason);
   const { bandwidthLimitBytesPerSecond } = request;
   const to = await prepareRoots(request);
   const roots = [request.from, to];
   const links = await linkMapsOf(request, to);
   await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
+  await using room = roomFor === "to check"
+    ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
+    : undefined;
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
+  await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
   const known = request.baseline?.traits ?? USUAL_TRAITS;
   const traits = request.intent === "push"
     ? known
@@ -149,6 +156,7 @@ async function run(
     mover: moverFor(engine, request, settings, { lists, runner, system }),
     prepare,
     cleanUp: async () => await temporary?.remove(),
+    adopted: temporary?.adopted ?? new Set(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
   });
   try {
@@ -166,11 +174,14 @@ async function run(
         },
         onSelection: (selection) => survey.selection = selection,
         onOutsideLink: (link) => survey.outsideLinks.add(link),
+        onMount: (directory) => manifest.addMount(directory),
         onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
       },
       runner,
       traits,
     );
+    // A push leaves what is recorded of the source as it is.
+    if (request.intent === "push") { for (const path of request.baseline?.mounts ?? []) manifest.addMount(path); }
     await room?.check();
     survey.walked();
     await execution.finish(survey.unreadable.length === 0);
@@ -186,7 +197,7 @@ async function run(
   const { tally } = execution;
   const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
-    // Where something stands on both sides, it is of use without what is missing.
+    // A transfer is `failed` only if both sides have no file in common; else the target is usable without what is missing.
     status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
     engine,
     filesTransferred: tally.filesDone,

@@ -9,7 +9,7 @@ const PUSH: DecisionRules = {
   policy: "stage-out",
   traits: USUAL_TRAITS,
   removals: "baseline",
-  unrecorded: "somebody's",
+  unrecorded: "foreign",
   publish: "in-place",
 };
 
