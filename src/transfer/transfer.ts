@@ -127,6 +127,7 @@ async function run(
   await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
   const settings: CopySettings = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
+    ...(request.top === undefined ? {} : { top: request.top }),
     temporary: temporary?.path ?? "directly",
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
