@@ -117,6 +117,7 @@ async function transferTwiceIfVanished(
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
+      top: "private",
       ...transferLimits(variable, settings),
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),

@@ -64,10 +64,10 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** The text of a file, or undefined where there is none. */
+/** The text of a regular file, or undefined where there is none: a FIFO would keep its reader waiting for ever. */
 export async function readTextFileIfThere(path: string): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    return (await Deno.stat(path)).isFile ? await Deno.readTextFile(path) : undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

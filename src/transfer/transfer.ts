@@ -137,6 +137,7 @@ async function run(
     : request.baseline?.traits ?? await measureTraits(request, to, runner);
   const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
+    ...(request.top === undefined ? {} : { top: request.top }),
     temporary: temporary?.path ?? "directly",
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
