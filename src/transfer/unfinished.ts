@@ -1,4 +1,5 @@
 // The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
@@ -45,7 +46,7 @@ export async function prepareTemporaryDirectory(
   if (intent === "stage-update") {
     const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
     await sweepBeside(to, runner);
-    const [parent, name] = split(path);
+    const [parent, name] = splitAbsolute(path);
     return directory(
       path,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
@@ -132,7 +133,7 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
 
 /** Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. */
 async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
-  const [parent, target] = split(to);
+  const [parent, target] = splitAbsolute(to);
   const prefix = `${target}.incoming-`;
   for (const name of await namesIn(parent, "", runner) ?? []) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
@@ -175,9 +176,4 @@ async function whileOpen(root: string, runner: JobRunner, work: () => Promise<vo
   } finally {
     await runner.run("modes", { root, items: [["", mode]] });
   }
-}
-
-function split(path: string): [parent: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }
