@@ -112,6 +112,7 @@ export const AT_REMOVEDIR = 0x200;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_NO_AUTOMOUNT = 0x800;
 export const RENAME_NOREPLACE = 1;
+export const RENAME_EXCHANGE = 2;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 /** Type, mode, links, owner, time of modification, inode, size and blocks: what statx(2) is asked for. */

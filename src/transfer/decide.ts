@@ -89,6 +89,8 @@ export interface DirectoryPlan {
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
+  /** `nothing`: the source does not have this directory, and all names that were found in it go. */
+  readonly leaves: "nothing" | "something";
   /** What takes the place of a directory among the removals, if that is gone then. */
   readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
@@ -110,7 +112,7 @@ type Draft = {
 export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): DirectoryPlan {
   const { directory, fromSelf, toSelf } = facts;
   const draft: Draft = {
-    ...{ directory, fromSelf, toSelf, finish: "as it is" },
+    ...{ directory, fromSelf, toSelf, finish: "as it is", leaves: "something" },
     ...{
       transfers: [],
       replaces: [],
@@ -140,6 +142,8 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   }
   for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
   for (const to of facts.excluded ?? []) removeExtra(draft, to);
+  const names = facts.to.length + (facts.excluded?.length ?? 0);
+  if (fromSelf === undefined && draft.removals.length === names) draft.leaves = "nothing";
   draft.finish = mustFinish(draft, rules) ? "as source" : "as it is";
   return draft;
 }

@@ -138,6 +138,13 @@ export class ManifestBuilder {
     this.#blocks.delete(directory);
   }
 
+  /** Takes a directory and those below it over from the baseline, or out where that has none. */
+  restore(directory: string): void {
+    const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+    for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
+    for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
+  }
+
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
   amend(directory: string, changes: ReadonlyMap<string, EntryState | undefined>): void {
     const block = this.#blocks.get(directory);

@@ -138,6 +138,7 @@ async function run(
     mover: moverFor(engine, request, settings, { lists, runner, system }),
     prepare: async () => await temporary?.make(),
     cleanUp: async () => await temporary?.remove(),
+    adopted: temporary?.adopted ?? new Set(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
   });
   try {
