@@ -6,7 +6,7 @@ import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
-import { keptWarnings } from "../staging/kept.ts";
+import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
 import { PART_OF } from "../sync_items.ts";
@@ -14,6 +14,7 @@ import type { Part } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
+import { UNFINISHED_STATES } from "../staging/unfinished.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
 const FIELDS = {
@@ -40,8 +41,8 @@ const VARIABLE_SCHEMA = v.object({
   source_exists: v.boolean(),
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
-    v.picklist(["being-staged", "interrupted", "incomplete"]),
-    v.description("Where a copy stands that no complete sync has made yet"),
+    v.picklist(UNFINISHED_STATES),
+    v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
   )),
   /** How many files are gone from scratch since the last transfer. */
   purged_files: v.number(),

@@ -3,9 +3,8 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
 import { Interrupted } from "../errors.ts";
-import { filterField, filterRules } from "../filter_field.ts";
+import { filterField, filterRules, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { shellWord } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { ENGINES, type RunSettings, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
@@ -185,7 +184,9 @@ async function stageAll(
     if (!(error instanceof Interrupted)) throw error;
     throw new Interrupted(error.signal, {
       state: "what was copied is kept",
-      hint: "run `euler-files sync` again to go on",
+      hint: `run again to go on: \`${
+        evaluation(`sync${selectionWords(request)}`, chooseShell(request.shell, context.system.env))
+      }\``,
     });
   });
 }
@@ -241,8 +242,7 @@ function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
 }
 
 function notEvaluated({ only_vars, filter, shell }: SyncAnswer, style: Style): string {
-  const rules = filterRules(filter).flatMap(({ action, pattern }) => [`--${action}`, shellWord(pattern)]);
-  const words = ["sync", ...only_vars.flatMap((name) => ["--var", name]), ...rules];
+  const words = `sync${selectionWords({ vars: only_vars, filter })}`;
   return `${style.bold(style.cyan("hint:"))} these lines take effect only when the shell runs them: ` +
-    `${evaluation(words.join(" "), shell)}\n`;
+    `${evaluation(words, shell)}\n`;
 }

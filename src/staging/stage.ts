@@ -113,7 +113,7 @@ async function skipped(
     outside: typeof marker === "string" ? undefined : marker.outside_links,
   } as const;
   if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
-  const { keptWarnings, readKept } = await import("./kept.ts");
+  const [{ readKept }, { keptWarnings }] = await Promise.all([import("./kept.ts"), import("./kept_warnings.ts")]);
   const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
   return { ...fresh, kept: kept.paths, warnings: keptWarnings(variable, kept) };
 }

@@ -5,9 +5,9 @@ import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
-import type { JobRunner } from "./job_runner.ts";
+import { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
-import { takeOver } from "./adopted.ts";
+import { removeUnbuilt, takeOver } from "./adopted.ts";
 import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
@@ -56,10 +56,11 @@ export async function prepareTemporaryDirectory(
       path,
       adopted,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
-      async () => {
-        await moveBack(path, to, runner);
-        await runner.run("removeTree", { path });
-      },
+      () =>
+        evenIfStopped(runner, system, async (runner) => {
+          await moveBack(path, to, runner);
+          await clear(path, runner, system);
+        }),
     );
   }
   const name = temporaryName("push", system.processId);
@@ -85,21 +86,43 @@ export async function prepareTemporaryDirectory(
       }),
     async () => {
       try {
-        await whileOpen(to, runner, async () => {
-          await runner.run("removeTree", { path });
-          if (lock !== undefined) {
-            // A waiting push has a directory of its own there, so the lock file goes only where none waits.
-            const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
-            if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
-            await release();
-          }
-          await removeIfEmpty(to, runner);
-        });
+        await evenIfStopped(runner, system, (runner) =>
+          whileOpen(to, runner, async () => {
+            await clear(path, runner, system);
+            if (lock !== undefined) {
+              // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+              const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
+              if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+              await release();
+            }
+            await removeIfEmpty(to, runner);
+          }));
       } finally {
         await release();
       }
     },
   );
+}
+
+/** Removes a temporary directory; after a signal all but the directories that are being built: the next transfer goes on there. */
+async function clear(path: string, runner: JobRunner, { signal }: Pick<System, "signal">): Promise<void> {
+  if (signal.aborted) await removeUnbuilt(path, runner);
+  else await runner.run("removeTree", { path });
+}
+
+/** After a signal a transfer's own runner does nothing more, but half-written files must not stay on the user's storage. */
+async function evenIfStopped(
+  runner: JobRunner,
+  system: Pick<System, "signal" | "calls">,
+  work: (runner: JobRunner) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work(runner);
+  } catch (error) {
+    if (!system.signal.aborted) throw error;
+    await using unstopped = new JobRunner(runner.form, { ...system, signal: new AbortController().signal });
+    await work(unstopped);
+  }
 }
 
 function directory(

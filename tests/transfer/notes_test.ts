@@ -28,7 +28,7 @@ for (const engine of ["native", "rsync"] as const) {
     await shell(`for f in *; do [ -L "$f" ] || echo second >"$f"; done; ln -sf one link`, `${place.path}/home`);
     await shell("echo work >two", `${place.path}/scratch`);
     const { kept } = await transferTree(stageIn(engine), testSystem());
-    assert.deepEqual(kept, [{ path: "two", reason: "changed there" }]);
+    assert.deepEqual(kept, [{ path: "two", reason: "changed on both sides" }]);
     assert.equal(
       await shell("cat one two $'odd\\xff' link", `${place.path}/scratch`),
       "second\nwork\nsecond\nsecond\n",
