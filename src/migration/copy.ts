@@ -112,7 +112,7 @@ async function copyUntilSame(
     copied.files += outcome.filesTransferred;
     copied.bytes += outcome.bytesTransferred;
     report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
-    const compared = await compareTrees(copy.real.from, copy.real.to, system);
+    const compared = await compareTrees(copy.real.from, copy.real.to, system, outcome.manifest.traits);
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
     if (different.length > 0) continue;

@@ -75,7 +75,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
-  await Deno.chmod(layout.target, 0o700);
+  if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };

@@ -199,7 +199,7 @@ export class RsyncMover implements Mover {
     ]);
     const hasArrived = (item: Item) => {
       const arrived = there.get(pathOf(item));
-      return arrived !== undefined && sameContent(item.entry, arrived);
+      return arrived !== undefined && sameContent(item.entry, arrived, settings.traits.timeStep);
     };
     const hasChanged = (item: Item) => {
       const now = here.get(pathOf(item));
