@@ -10,7 +10,7 @@ import type { JobRunner } from "./job_runner.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { splitLast } from "../posix/file_names.ts";
+import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
 import { isFullDisk, keptOf, noSpaceError } from "./room.ts";
@@ -257,7 +257,7 @@ async function makeParents(
   for (const { directory } of items) {
     for (let path = directory; path !== "" && !parents.has(path); path = splitLast(path)[0]) parents.add(path);
   }
-  const [parent, name] = [root.slice(0, root.lastIndexOf("/")), root.slice(root.lastIndexOf("/") + 1)];
+  const [parent, name] = splitAbsolute(root);
   await runner.run("make", { root: parent, directories: [[name, 0o700]] });
   const byDepth = [...parents].toSorted((one, other) => one.length - other.length);
   // A path is longer than that of its parent, so parents come first; calls that wait overlap, one level must end before the next.
