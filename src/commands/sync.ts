@@ -1,6 +1,7 @@
 // `sync`: stages the variables in and tells the shell where they are.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import type { Config } from "../config/config.ts";
 import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
 import { Interrupted } from "../errors.ts";
 import { filterField, filterRules, selectionWords } from "../filter_field.ts";
@@ -97,7 +98,8 @@ export const sync = defineCommand({
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const { system } = context;
   const shell = chooseShell(request.shell, system.env);
-  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  const { config, resolved, variables, parts, warnings: ofConfig } = await openManagedVariables(request.vars, context);
+  const warnings = [...ofConfig, ...(request.dryRun ? await migrationWarnings(config, resolved) : [])];
   refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
@@ -189,6 +191,11 @@ async function stageAll(
       }\``,
     });
   });
+}
+
+/** A look for unfinished migrations costs a lookup for each variable, which a job's start need not pay. */
+async function migrationWarnings(config: Config, { path }: ResolvedConfig) {
+  return await (await import("../migration/unfinished.ts")).unfinishedMigrations(config, path);
 }
 
 async function planAll(
