@@ -4,7 +4,7 @@ import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { DoneOutcome, Event } from "../events.ts";
 import { jsonText } from "../json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
-import { shortenMessage } from "../shorten.ts";
+import { padTo, shortenMessage, textWidth } from "../shorten.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
@@ -13,6 +13,9 @@ import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 export type Audience = "person" | "quiet" | "json";
 
 const SHOWN_CHARACTERS = 64 * 1024;
+
+/** Longer names do not push the texts of the others to the right. */
+const MOST_SUBJECT_COLUMNS = 24;
 
 /** The two streams of one run. */
 export class Output {
@@ -24,6 +27,7 @@ export class Output {
   /** What programs said last, so that an error doesn't say it again. */
   #shown = "";
   #frame: "none" | "open" = "none";
+  #subjectColumns = 0;
 
   constructor(
     options: { system: System; audience: Audience; styles: Styles; details: boolean },
@@ -52,9 +56,12 @@ export class Output {
       // The phase may be another process's words.
       const phase = neutralText(event.progress.phase, "plain");
       this.#progress?.update(neutralText(event.subject, "plain"), { ...event.progress, phase });
+    } else if (event.type === "subjects") {
+      this.#subjectColumns = Math.min(MOST_SUBJECT_COLUMNS, Math.max(0, ...event.names.map(textWidth)));
     } else if (event.type === "done") {
       this.#progress?.finish(event.subject);
-      this.#say(`${doneMark(event.outcome, this.#styles.stderr, this.#system.env)} ${event.subject}  ${event.text}\n`);
+      const mark = doneMark(event.outcome, this.#styles.stderr, this.#system.env);
+      this.#say(`${mark} ${padTo(event.subject, this.#subjectColumns)}  ${event.text}\n`);
     }
   }
 
@@ -77,7 +84,8 @@ export class Output {
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
     if (rendered.stderr !== undefined && !silent) this.#writeMessage(rendered.stderr);
-    const stdout = rendered.stdout ?? "";
+    const isForShell = rendered.stdout === FAILING_STATEMENT && this.#system.stdout.isTerminal;
+    const stdout = isForShell ? "" : rendered.stdout ?? "";
     // To a file or another program it is data, and goes there as it is.
     this.#write(this.#system.stdout.isTerminal ? neutralText(stdout, formFor(this.#styles.stdout)) : stdout);
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
@@ -92,7 +100,8 @@ export class Output {
       this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
     } else {
       this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
-      if (options.evaluated) this.#write(FAILING_STATEMENT);
+      // A terminal evaluates nothing.
+      if (options.evaluated && !this.#system.stdout.isTerminal) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
   }

@@ -6,7 +6,7 @@ import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts
 import { Interrupted } from "../errors.ts";
 import { filterField, filterRules, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { mapAtOnce } from "../pool.ts";
+import { mapInOrder } from "../pool.ts";
 import { ENGINES, type RunSettings, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
@@ -105,6 +105,10 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
+  context.report({
+    type: "subjects",
+    names: [...variables, ...parts.map(({ variable }) => variable)].map(({ name }) => name),
+  });
   const started = performance.now();
   const copies = request.dryRun
     ? await planAll(variables, request, resolved, context)
@@ -207,12 +211,15 @@ async function planAll(
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const { planVariable } = await import("../staging/plan.ts");
-  return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, ...demandsOf(request) }, context.system);
-    const item = plannedItem(variable, plan);
-    tellPlanned(item, plan, extentOf(request), context);
-    return item;
-  });
+  return await mapInOrder(
+    { items: sorted(variables), width: resolved.parallelJobs },
+    async (variable) => await planVariable({ variable, settings, ...demandsOf(request) }, context.system),
+    (variable, plan) => {
+      const item = plannedItem(variable, plan);
+      tellPlanned(item, plan, extentOf(request), context);
+      return item;
+    },
+  );
 }
 
 function runSettings({ engine, strict, filter, verbose }: SyncRequest): RunSettings {
