@@ -7,6 +7,7 @@ import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts
 import { padTo, shortenMessage, textWidth } from "../shorten.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
+import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
 /** How much is said, and to whom. */
@@ -23,6 +24,7 @@ export class Output {
   readonly #audience: Audience;
   readonly #styles: Styles;
   readonly #details: boolean;
+  readonly #configure: ConfigureCommands;
   readonly #progress: ProgressDisplay | undefined;
   /** What programs said last, so that an error doesn't say it again. */
   #shown = "";
@@ -30,12 +32,13 @@ export class Output {
   #subjectColumns = 0;
 
   constructor(
-    options: { system: System; audience: Audience; styles: Styles; details: boolean },
+    options: { system: System; audience: Audience; styles: Styles; details: boolean; configure: ConfigureCommands },
   ) {
     this.#system = options.system;
     this.#audience = options.audience;
     this.#styles = options.styles;
     this.#details = options.details;
+    this.#configure = options.configure;
     if (options.audience === "person") this.#progress = createProgressDisplay(options.system, options.styles.stderr);
   }
 
@@ -79,7 +82,7 @@ export class Output {
   /** Prints a command's answer: one JSON document, or its text. */
   answer(command: AnyCommand, answer: Answer, request: Record<string, unknown>): void {
     this.close();
-    if (this.#audience === "json") return this.#system.stdout.write(jsonText(answer));
+    if (this.#audience === "json") return this.#system.stdout.write(jsonText(configureHints(answer, this.#configure)));
     const rendered: Rendered = command.render(answer, this.#styles, request);
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
@@ -87,7 +90,8 @@ export class Output {
     const isForShell = rendered.stdout === FAILING_STATEMENT && this.#system.stdout.isTerminal;
     const stdout = isForShell ? "" : rendered.stdout ?? "";
     // To a file or another program it is data, and goes there as it is.
-    this.#write(this.#system.stdout.isTerminal ? neutralText(stdout, formFor(this.#styles.stdout)) : stdout);
+    const shown = command.stdoutUse === undefined ? this.#configure(stdout) : stdout;
+    this.#write(this.#system.stdout.isTerminal ? neutralText(shown, formFor(this.#styles.stdout)) : shown);
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
       this.#writeMessage(rendered.aside);
     }
@@ -97,7 +101,9 @@ export class Output {
   failure(error: unknown, options: { readonly command: string | undefined; readonly evaluated: boolean }): number {
     this.close();
     if (this.#audience === "json") {
-      this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
+      this.#system.stdout.write(
+        jsonText(configureHints({ ok: false, command: options.command, error: errorDocument(error) }, this.#configure)),
+      );
     } else {
       this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
       // A terminal evaluates nothing.
@@ -113,15 +119,15 @@ export class Output {
   }
 
   #say(text: string): void {
-    this.#print(this.#neutral(shortenMessage(text)));
+    this.#print(this.#messageText(text));
   }
 
   #writeMessage(text: string): void {
-    this.#system.stderr.write(this.#neutral(shortenMessage(text)));
+    this.#system.stderr.write(this.#messageText(text));
   }
 
-  #neutral(text: string): string {
-    return neutralText(text, formFor(this.#styles.stderr));
+  #messageText(text: string): string {
+    return neutralText(this.#configure(shortenMessage(text)), formFor(this.#styles.stderr));
   }
 
   #print(text: string): void {
