@@ -74,11 +74,11 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     if (error instanceof Interrupted) {
       throw new Interrupted(error.signal, {
         state: "nothing was switched or deleted yet",
-        hint: `run \`${resumeCommand(move)}\` again to go on`,
+        hint: `run \`${resumeCommand(resumed(plan))}\` to go on`,
       });
     }
     const known = knownError(`Cannot migrate ${move.what} to "${move.to}"`, error);
-    throw known === undefined ? error : withResumeHint(known, move);
+    throw known === undefined ? error : withResumeHint(known, plan);
   }
 }
 
@@ -193,11 +193,15 @@ async function removeLeases(directory: string): Promise<void> {
   }
 }
 
-function withResumeHint(error: CliError, move: Move): CliError {
+function resumed({ move, destination, oldDirectory }: CopyPlan): Parameters<typeof resumeCommand>[0] {
+  return { what: move.what, to: destination.value, oldDirectory };
+}
+
+function withResumeHint(error: CliError, plan: CopyPlan): CliError {
   const first = error.hint === undefined || error.kind === "no-space" ? "put that right" : error.hint;
   return new CliError(error.kind, error.message, {
     lines: error.lines,
-    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(move)}\` again`,
+    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(resumed(plan))}\``,
     cause: error,
   });
 }

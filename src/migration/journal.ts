@@ -18,6 +18,8 @@ const JOURNAL_SCHEMA = v.object({
   to: v.string(),
   /** The inode of `to`, once it is there and was empty: what is in it then is a copy of ours. */
   to_inode: v.nullable(v.number()),
+  /** Whether the old directory is deleted at the end; missing in a journal of an older version. */
+  old_directory: v.optional(v.picklist(["delete", "keep"])),
   /** Where the old directory is put once nothing points at it any more. */
   aside: v.string(),
   /** Seconds since 1970. */
@@ -36,6 +38,15 @@ export async function journalPath(configPath: string, what: string): Promise<str
   const real = await Deno.realPath(configPath);
   const [directory, name] = splitAbsolute(real);
   return `${directory}/.${name.replace(/^\./, "")}.migrate-${what}`;
+}
+
+/** The journals of all migrations that are not finished, of places with these names. */
+export async function findJournals(configPath: string, names: readonly string[]): Promise<readonly Journal[]> {
+  const found = await Promise.all(
+    // One that can't be read is told by `migrate`, which needs it.
+    names.map(async (what) => await readJournal(await journalPath(configPath, what)).catch(() => undefined)),
+  );
+  return found.filter((journal) => journal !== undefined);
 }
 
 /** The journal, or undefined where no migration is under way. Throws a CliError `config` for one that can't be understood. */
