@@ -250,8 +250,9 @@ async function walkRequest(
 async function measureTraits({ intent }: TransferRequest, to: string, runner: JobRunner): Promise<FileSystemTraits> {
   if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
   // A name that is swept where this process is killed.
-  const name = `${to.slice(to.lastIndexOf("/") + 1)}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-  return await runner.run("measureTraits", { root: parentOf(to), name });
+  const [root, target] = splitAbsolute(to);
+  const name = `${target}.incoming-${crypto.randomUUID().slice(0, 8)}`;
+  return await runner.run("measureTraits", { root, name });
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
