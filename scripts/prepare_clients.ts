@@ -1,12 +1,12 @@
-// Gets the client of the Hugging Face hub that the tests read caches with, in a Python environment of its own.
+// Gets the Python packages that the tests read and write caches with, in an environment of their own.
 import { cacheDirectory } from "./bundle.ts";
 import { findUvForTests } from "./prepare_apptainer.ts";
 
-/** The version the tests were written against. */
-const HUB_VERSION = "2.4.0";
+/** The packages, in the versions that the tests were written against. */
+const PACKAGES = ["huggingface_hub==2.4.0", "diskcache==5.6.3", "lmdb==3.0.0"];
 
-/** The Python that has huggingface_hub, or undefined where it was not got. */
-export function findHubPython(): string | undefined {
+/** The Python that has them, or undefined where they were not got. */
+export function findClientPython(): string | undefined {
   try {
     return Deno.statSync(ready()).isFile ? `${directory()}/bin/python` : undefined;
   } catch {
@@ -17,29 +17,21 @@ export function findHubPython(): string | undefined {
 /** Gets it where it is missing. Throws nothing: the sentences say what was got, or why it could not be. */
 export async function prepareClients(): Promise<readonly string[]> {
   const uv = findUvForTests();
-  if (findHubPython() !== undefined) return [];
+  if (findClientPython() !== undefined) return [];
   try {
     if (uv === undefined) throw new Error("uv not installed");
     await Deno.remove(directory(), { recursive: true }).catch(() => {});
     await must([uv, "venv", "--quiet", directory()]);
-    await must([
-      uv,
-      "pip",
-      "install",
-      "--quiet",
-      "--python",
-      `${directory()}/bin/python`,
-      `huggingface_hub==${HUB_VERSION}`,
-    ]);
+    await must([uv, "pip", "install", "--quiet", "--python", `${directory()}/bin/python`, ...PACKAGES]);
     await Deno.writeTextFile(ready(), "");
-    return [`Installed huggingface_hub ${HUB_VERSION}`];
+    return [`Installed ${PACKAGES.join(", ")}`];
   } catch (error) {
-    return [`Missing: huggingface_hub (${error instanceof Error ? error.message : String(error)})`];
+    return [`Missing: ${PACKAGES.join(", ")} (${error instanceof Error ? error.message : String(error)})`];
   }
 }
 
 function directory(): string {
-  return `${cacheDirectory()}/huggingface-hub-${HUB_VERSION}`;
+  return `${cacheDirectory()}/clients-${PACKAGES.join("-").replaceAll("==", "-")}`;
 }
 
 /** A file that is made last. */

@@ -6,7 +6,7 @@ import { filterField, filterRules, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
-import { mapAtOnce } from "../pool.ts";
+import { mapInOrder } from "../pool.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
@@ -101,13 +101,21 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     contents: request.checksum ? "compare" : "by time",
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
-    const outcome = request.dryRun
-      ? await planPush({ variable, settings }, system)
-      : await pushVariable({ variable, settings }, system, context.report);
-    tell(variable, outcome, request.verbose ? "all" : "some", context);
-    return { variable, outcome };
-  }).catch((error) => {
+  context.report({
+    type: "subjects",
+    names: [...variables, ...parts.map(({ variable }) => variable)].map(({ name }) => name),
+  });
+  const items = await mapInOrder(
+    { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
+    async (variable): Promise<PushPlan | PushResult> =>
+      request.dryRun
+        ? await planPush({ variable, settings }, system)
+        : await pushVariable({ variable, settings }, system, context.report),
+    (variable, outcome) => {
+      tell(variable, outcome, request.verbose ? "all" : "some", context);
+      return { variable, outcome };
+    },
+  ).catch((error) => {
     if (!(error instanceof Interrupted)) throw error;
     throw new Interrupted(error.signal, {
       state: request.dryRun ? "nothing was changed" : "what was pushed is complete, and all is still on scratch",

@@ -15,6 +15,7 @@ import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
 import { UNFINISHED_STATES } from "../staging/unfinished.ts";
+import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
 const FIELDS = {
@@ -102,6 +103,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const { config, resolved, parts, warnings: mismatches } = await openManagedVariables([], context);
   const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
+  for (const { text, hint } of await unfinishedMigrations(config, resolved.path)) warnings.push(`${text} (${hint})`);
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));

@@ -76,7 +76,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
-  await Deno.chmod(layout.target, 0o700);
+  if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
@@ -119,6 +119,7 @@ async function transferTwiceIfVanished(
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
+      top: "private",
       ...transferLimits(variable, settings),
       ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),

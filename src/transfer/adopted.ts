@@ -68,9 +68,10 @@ export async function removeOutdated(
   }
 }
 
-function isStillOf(source: Entry, built: Entry, { keep }: CopySettings): boolean {
+function isStillOf(source: Entry, built: Entry, { keep, traits: { timeStep, modes } }: CopySettings): boolean {
   if (source.type === "directory" || built.type === "directory") return source.type === built.type;
   // Names of one file are made together.
   if (source.linkGroup !== "" || built.linkGroup !== "") return false;
-  return sameContent(source, built) && sameTime(source, built) && (keep === "content" || sameMode(source, built));
+  const hasMode = keep === "content" || modes === "ignored" || sameMode(source, built);
+  return sameContent(source, built, timeStep) && sameTime(source, built, timeStep) && hasMode;
 }

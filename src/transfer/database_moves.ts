@@ -10,7 +10,7 @@ import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { DatabaseResult } from "./jobs/copy_database.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Publishing } from "./publishing.ts";
-import { noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./room.ts";
 
 /** Why a database did not arrive. */
 const WRITTEN = "a program writes to this database";
@@ -73,7 +73,7 @@ export class DatabaseMoves {
       { settings, items, nowSeconds: system.now() / 1000 },
       { names: items.length },
     );
-    if (full !== undefined) throw noSpaceError(settings.to, [full]);
+    if (full !== undefined) throw noSpaceError(settings.to, [full], keptOf(settings));
     for (const [index, move] of moves.entries()) noteResult(move, results[index]!, { ledger, publishing });
   }
 }

@@ -51,7 +51,7 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   const sent = new Set(facts.from.map(({ name }) => name));
   const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && !sent.has(name));
   // What is as recorded was brought by us: what it held is in the main file now.
-  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.baseline(entry.name));
+  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.baseline(entry.name), rules);
   const removals = [...plan.removals.filter(isMember), ...extras.filter((entry) => !plan.removals.includes(entry))];
   const rest = without(plan, [...transfers, ...removals].map(({ name }) => name), "keep records");
   if (!plan.kept.some(isMember) && !extras.some(isForeign)) {
@@ -74,8 +74,8 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   };
 }
 
-function isAsRecorded(entry: Entry, recorded: EntryState | undefined): boolean {
-  return recorded !== undefined && sameContent(entry, recorded);
+function isAsRecorded(entry: Entry, recorded: EntryState | undefined, { traits }: DecisionRules): boolean {
+  return recorded !== undefined && sameContent(entry, recorded, traits.timeStep);
 }
 
 function without(plan: DirectoryPlan, names: readonly string[], records?: "keep records"): DirectoryPlan {

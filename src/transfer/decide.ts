@@ -1,15 +1,7 @@
 // What has to happen in one directory, from what stands on both sides and what the last complete transfer recorded. Pure.
-import {
-  type Entry,
-  type EntryState,
-  isDamaged,
-  isNewer,
-  sameContent,
-  sameMode,
-  sameTime,
-  type TimePrecision,
-} from "./entry.ts";
+import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
 import { markedIfRacy, type RacySide } from "./racy.ts";
+import type { FileSystemTraits } from "./traits.ts";
 
 /** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
@@ -40,7 +32,8 @@ export interface DirectoryFacts {
 /** Rules for all directories of a transfer. */
 export interface DecisionRules {
   readonly policy: TransferPolicy;
-  readonly precision: TimePrecision;
+  /** What the receiving side makes of times and modes; times are compared at the coarser side. */
+  readonly traits: FileSystemTraits;
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
   /**
@@ -204,7 +197,7 @@ function decideSourceDirectory(
       (rules.policy === "stage-in" &&
         (base === undefined
           ? rules.unrecorded === "unknown" && !isNewer(to, from)
-          : sameContent(to, base, rules.precision)));
+          : sameContent(to, base, rules.traits.timeStep)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "stage-out" && base?.type === "directory") {
@@ -226,11 +219,11 @@ function decideFile(
   rules: DecisionRules,
 ): void {
   const { baseline } = facts;
-  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.precision);
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   if (to !== undefined && same(from, to) && !isHalfMade(from, to, rules)) {
     if (facts.differs?.has(from.name)) return decideOtherContent(draft, from, to, baseline(from.name), rules);
     if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
-    if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
+    if (rules.policy !== "stage-out" && hasOtherMode(from, to, rules)) draft.modes.push(from);
     draft.records.push([from.name, recordOfSame(from, facts, rules)]);
     return;
   }
@@ -249,7 +242,7 @@ function decideFile(
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
     if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
-    if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
+    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
     if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
     return keep(draft, from.name, "newer there", from);
@@ -277,7 +270,7 @@ function recordOfSame(
 ): EntryState {
   const side = sendingSide(rules);
   const base = hasMarks === true ? baseline(from.name) : undefined;
-  if (base?.racy !== undefined && base.racy !== side && sameContent(from, base, rules.precision)) return base;
+  if (base?.racy !== undefined && base.racy !== side && sameContent(from, base, rules.traits.timeStep)) return base;
   const { resumedSinceSeconds } = rules;
   const mayBeResumed = (rules.publish === "unpublished" && rules.policy === "stage-in") || isResumed?.(from.name);
   if (resumedSinceSeconds === undefined || !mayBeResumed) return from;
@@ -297,9 +290,14 @@ function decideOtherContent(
   else bring(draft, from, to);
 }
 
+/** Whether permissions have to be changed, and can be. */
+function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
+  return traits.modes === "kept" && !sameMode(from, to);
+}
+
 /** Whether a link was made by a transfer that was killed before it gave the link its time. */
-function isHalfMade(from: Entry, to: Entry, { publish, precision }: DecisionRules): boolean {
-  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, precision);
+function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules): boolean {
+  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
 
 /** Whether what stands on the receiving side is nobody else's work. */
@@ -351,7 +349,7 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   }
   if (to.type === "directory") {
     removeExtra(draft, to);
-  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.precision))) {
+  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.traits.timeStep))) {
     draft.removals.push(to);
   } else {
     keep(draft, to.name, "gone at the source, changed there", base);
@@ -366,7 +364,9 @@ function removeExtra(draft: Draft, to: Entry): void {
 function mustFinish(draft: Draft, rules: DecisionRules): boolean {
   const { fromSelf, toSelf } = draft;
   if (fromSelf === undefined || rules.policy === "stage-out") return false;
-  if (toSelf === undefined || !sameMode(fromSelf, toSelf) || !sameTime(fromSelf, toSelf, rules.precision)) return true;
+  if (
+    toSelf === undefined || hasOtherMode(fromSelf, toSelf, rules) || !sameTime(fromSelf, toSelf, rules.traits.timeStep)
+  ) return true;
   return draft.transfers.length + draft.linked.filter((file) => file.state === "to transfer").length +
       draft.makes.length + draft.clears.length + draft.removals.length > 0;
 }

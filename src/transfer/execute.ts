@@ -88,7 +88,7 @@ export class Execution {
     this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
-      precision: roots.baseline?.precision ?? "nanoseconds",
+      timeStep: settings.traits.timeStep,
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     const { temporary } = settings;

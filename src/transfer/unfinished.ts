@@ -1,4 +1,5 @@
 // The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
@@ -50,7 +51,7 @@ export async function prepareTemporaryDirectory(
     const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
     // What a filter leaves out now may have been copied then.
     const adopted = await sweepBeside(to, selection === undefined ? path : undefined, runner);
-    const [parent, name] = split(path);
+    const [parent, name] = splitAbsolute(path);
     return directory(
       path,
       adopted,
@@ -174,7 +175,7 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
  * first of them was building is moved to `own`, if that is given.
  */
 async function sweepBeside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
-  const [parent, target] = split(to);
+  const [parent, target] = splitAbsolute(to);
   const prefix = `${target}.incoming-`;
   let adopted = new Set<string>();
   for (const name of await namesIn(parent, "", runner) ?? []) {
@@ -240,9 +241,4 @@ async function whileOpen(root: string, runner: JobRunner, work: () => Promise<vo
   } finally {
     await runner.run("modes", { root, items: [["", mode]] });
   }
-}
-
-function split(path: string): [parent: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }

@@ -114,7 +114,8 @@ Deno.test("many conflicts are counted once, also after the source moved", async 
   assert.match((await world.run(["sync"])).stderr, expected);
   assert.match((await world.run(["sync", "--force"])).stderr, expected);
   assert.match((await statusOf(world)).warnings, expected);
-  await world.run(["migrate", "vars.G.source", "--to", world.path("home/moved"), "--yes"]);
+  const moved = await world.run(["migrate", "G", "--to", world.path("home/moved"), "--yes"]);
+  assert.equal(moved.code, 0, moved.stderr);
   assert.match((await world.run(["sync"])).stderr, expected);
   for (const name of names.slice(0, 29)) await Deno.remove(world.path(`${TARGET}/${name}`));
   assert.equal((await statusOf(world)).kept_files, 1, "the others are settled");

@@ -1,9 +1,9 @@
 // The real client of the Hugging Face hub as a reader: a Python process that looks at a cache again and again, offline.
-import { findHubPython } from "../../scripts/prepare_clients.ts";
+import { findClientPython } from "../../scripts/prepare_clients.ts";
 import { testUnless } from "../support/needs.ts";
 
 /** Why tests with it can't run; undefined where they can. */
-export const HUB_REASON = findHubPython() === undefined ? "huggingface_hub not installed" : undefined;
+export const HUB_REASON = findClientPython() === undefined ? "huggingface_hub not installed" : undefined;
 
 /** Registers a test that needs huggingface_hub. */
 export function testWithHub(name: string, run: () => void | Promise<void>): void {
@@ -94,7 +94,7 @@ export class HubReader implements AsyncDisposable {
   static async start(): Promise<HubReader> {
     const directory = await Deno.makeTempDir({ prefix: "euler-files-test-" });
     await new Deno.Command("mkfifo", { args: [`${directory}/orders`, `${directory}/answers`] }).output();
-    const child = new Deno.Command(findHubPython()!, {
+    const child = new Deno.Command(findClientPython()!, {
       args: ["-c", PROGRAM, "ask", `${directory}/orders`, `${directory}/answers`],
       env: ENVIRONMENT,
       stdin: "null",
@@ -126,7 +126,7 @@ export interface LoopCounts {
 
 /** Starts a reader that looks at a cache until a file of that name exists. */
 export function startHubLoop(cache: string, stop: string): Promise<LoopCounts> {
-  const child = new Deno.Command(findHubPython()!, {
+  const child = new Deno.Command(findClientPython()!, {
     args: ["-c", PROGRAM, "loop", cache, stop],
     env: ENVIRONMENT,
     stdin: "null",

@@ -26,7 +26,7 @@ export interface DatabaseProgram extends AsyncDisposable {
 
 /** Opens a database, which is made where it does not exist, and executes statements. */
 export async function openDatabase(path: string, ...statements: readonly string[]): Promise<DatabaseProgram> {
-  const running = await startLineProgram(PROGRAM, path);
+  const running = await startLineProgram(PROGRAM, [path]);
   const program: DatabaseProgram = {
     async execute(statement) {
       const answer = await running.ask(statement);

@@ -11,8 +11,12 @@ export interface LineProgram extends AsyncDisposable {
 }
 
 /** Starts it. It prints one line when it is ready. */
-export async function startLineProgram(code: string, ...args: readonly string[]): Promise<LineProgram> {
-  const child = new Deno.Command("python3", { args: ["-c", code, ...args], stdin: "piped", stdout: "piped" }).spawn();
+export async function startLineProgram(
+  code: string,
+  args: readonly string[],
+  python = "python3",
+): Promise<LineProgram> {
+  const child = new Deno.Command(python, { args: ["-c", code, ...args], stdin: "piped", stdout: "piped" }).spawn();
   const writer = child.stdin.getWriter();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let hasEnded = false;

@@ -22,7 +22,7 @@ for line in sys.stdin:
 `;
 
 async function mapFile(path: string): Promise<{ write: (offset: number) => Promise<string> } & AsyncDisposable> {
-  const program = await startLineProgram(MAPPED, path);
+  const program = await startLineProgram(MAPPED, [path]);
   return {
     write: (offset) => program.ask(String(offset)),
     [Symbol.asyncDispose]: () => program.close(),

@@ -2,7 +2,8 @@
 import type { Bytes } from "../../posix/calls.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
-import { cString, splitPath, type Tree } from "../../posix/tree.ts";
+import { splitLast } from "../../posix/file_names.ts";
+import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import type { JobContext } from "./job.ts";
 
@@ -71,7 +72,7 @@ function* isSamePart(
 }
 
 function* openFile(tree: Tree, path: string, flags: number): Work<number> {
-  const [directory = "", name] = splitPath(path);
+  const [directory, name] = splitLast(path);
   const handle = yield* tree.open(directory);
   try {
     const file = yield tree.calls.openat(handle, cString(name), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0);

@@ -205,7 +205,7 @@ class DatabaseCopy {
     for (const member of this.#names) there.push(yield* entryAt(receiver.tree, receiver.directory, member));
     if (this.#private === undefined) {
       const isOurs = (entry: Entry | undefined, index: number) =>
-        isStill(this.#there.get(this.#names[index]!), entry) || sameOrNone(entry, files[index]);
+        isStill(this.#there.get(this.#names[index]!), entry) || this.#isSame(entry, files[index]) !== "different";
       if (!there.every(isOurs)) return { kind: "changed there" };
       if (there[0] !== undefined && (yield* useOfDatabase(this.#to, directory, name)) !== "none") {
         return { kind: "in use there" };
@@ -215,7 +215,7 @@ class DatabaseCopy {
     let isPublished = false;
     try {
       for (const [index, entry] of files.entries()) {
-        if (entry === undefined || sameOrNone(there[index], entry, "same alone")) continue;
+        if (entry === undefined || this.#isSame(there[index], entry) === "same") continue;
         const pen = yield* this.#openPen(this.#names[index]!, there[index]);
         pens.push({ pen, index });
         yield* this.#write(entry, index, there[index], pen);
@@ -239,6 +239,13 @@ class DatabaseCopy {
       entries: present.map(fieldsOf).join(""),
       copied: pens.map(({ index }) => this.#names[index]!),
     };
+  }
+
+  /** Whether the receiving side has under a name what the sending side has. */
+  #isSame(there: Entry | undefined, sent: Entry | undefined): "absent" | "same" | "different" {
+    if (there === undefined) return "absent";
+    const { traits: { timeStep } } = this.request.settings;
+    return sent !== undefined && sameContent(sent, there, timeStep) ? "same" : "different";
   }
 
   *#openPen(name: string, there: Entry | undefined): Work<Pen> {
@@ -313,12 +320,6 @@ class DatabaseCopy {
       tree.release(directory);
     }
   }
-}
-
-/** Whether the receiving side has nothing under a name, or what the sending side has. */
-function sameOrNone(there: Entry | undefined, sent: Entry | undefined, wanted?: "same alone"): boolean {
-  if (there === undefined) return wanted === undefined;
-  return sent !== undefined && sameContent(sent, there);
 }
 
 function sleep(milliseconds: number): Promise<void> {

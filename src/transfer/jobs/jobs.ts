@@ -6,6 +6,7 @@ import { runCopy } from "./copy.ts";
 import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
+import { runMeasureTraits } from "./measure_traits.ts";
 import { runMoveOut, runPublish, runPublishDirectories } from "./publish.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
 import { runSniff } from "./sniff.ts";
@@ -15,6 +16,7 @@ export const JOBS = {
   list: runList,
   look: runLook,
   compare: runCompare,
+  measureTraits: runMeasureTraits,
   copy: runCopy,
   copyDatabases: runCopyDatabases,
   make: runMake,

@@ -1,7 +1,8 @@
 // The job that reads the first bytes of files: what a file is, and not what its name says.
 import type { Bytes } from "../../posix/calls.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
-import { cString, splitPath, type Tree } from "../../posix/tree.ts";
+import { splitLast } from "../../posix/file_names.ts";
+import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type DatabaseFile, kindOfDatabaseFile, MAGIC_BYTES } from "../database_files.ts";
 import type { JobContext } from "./job.ts";
@@ -20,7 +21,7 @@ export async function runSniff(
   const tree = context.readTree(root);
   const kinds: (DatabaseFile | undefined)[] = new Array(paths.length);
   await context.runAll(paths.map(function* (path, index): Work<void> {
-    const [directory = "", name] = splitPath(path);
+    const [directory, name] = splitLast(path);
     kinds[index] = yield* kindOf(tree, directory, name);
   }));
   return kinds;
