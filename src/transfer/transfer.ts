@@ -250,7 +250,7 @@ async function measureTraits({ intent }: TransferRequest, to: string, runner: Jo
   if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
   // A name that is swept where this process is killed.
   const name = `${to.slice(to.lastIndexOf("/") + 1)}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-  return await runner.run("measureTraits", { root: parentOf(to), name });
+  return await runner.run("measureTraits", { root: splitAbsolute(to)[0], name });
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
