@@ -7,7 +7,8 @@ import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { publishProgress } from "./herd.ts";
-import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from "./kept.ts";
+import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
+import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
@@ -74,7 +75,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
-  await Deno.chmod(layout.target, 0o700);
+  if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };

@@ -1,14 +1,6 @@
 // What has to happen in one directory, from what stands on both sides and what the last complete transfer recorded. Pure.
-import {
-  type Entry,
-  type EntryState,
-  isDamaged,
-  isNewer,
-  sameContent,
-  sameMode,
-  sameTime,
-  type TimePrecision,
-} from "./entry.ts";
+import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
+import type { FileSystemTraits } from "./traits.ts";
 
 /** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
@@ -33,7 +25,8 @@ export interface DirectoryFacts {
 /** Rules for all directories of a transfer. */
 export interface DecisionRules {
   readonly policy: TransferPolicy;
-  readonly precision: TimePrecision;
+  /** What the receiving side makes of times and modes; times are compared at the coarser side. */
+  readonly traits: FileSystemTraits;
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
   /**
@@ -50,7 +43,11 @@ export interface Kept {
   readonly name: string;
   readonly reason:
     | "changed there"
+    | "changed on both sides"
+    /** Staging without a record: the copy is newer than the source. */
     | "newer there"
+    /** Pushing without a record: the source is newer than the copy. */
+    | "newer at the source"
     | "deleted there"
     | "gone at the source, changed there"
     | "damaged"
@@ -100,6 +97,8 @@ export interface DirectoryPlan {
   readonly finish: "as source" | "as it is";
   /** What both sides have once this is done, for the next baseline. */
   readonly records: readonly [name: string, state: EntryState][];
+  /** What was recorded of names that do not take part, and stays recorded. */
+  readonly unselected?: readonly [name: string, state: EntryState][];
   /** Directories to go on with, and where they are. */
   readonly descend: readonly { readonly name: string; readonly from?: Entry; readonly to?: Entry }[];
 }
@@ -167,7 +166,7 @@ function decideSourceDirectory(
       (rules.policy === "stage-in" &&
         (base === undefined
           ? rules.unrecorded === "unknown" && !isNewer(to, from)
-          : sameContent(to, base, rules.precision)));
+          : sameContent(to, base, rules.traits.timeStep)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "stage-out" && base?.type === "directory") {
@@ -188,10 +187,10 @@ function decideFile(
   baseline: DirectoryFacts["baseline"],
   rules: DecisionRules,
 ): void {
-  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.precision);
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   if (to !== undefined && same(from, to) && !isHalfMade(from, to, rules)) {
     if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
-    if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
+    if (rules.policy !== "stage-out" && hasOtherMode(from, to, rules)) draft.modes.push(from);
     draft.records.push([from.name, from]);
     return;
   }
@@ -205,27 +204,34 @@ function decideFile(
     else bring(draft, from);
     return;
   }
-  if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
+  const onlySourceChanged = rules.policy === "stage-out" && base !== undefined && same(from, base);
+  if (to.type === "directory" && !onlySourceChanged) return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed there", base);
-    if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
+    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
+    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
+    if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
-    return keep(draft, from.name, "newer there", rules.policy === "stage-in" ? from : undefined);
+    return keep(draft, from.name, "newer there", from);
   }
-  if (rules.policy === "stage-out" && same(from, base)) {
-    // Only home changed: the next stage-in brings that.
+  if (onlySourceChanged) {
+    // The next stage-in brings that.
     draft.records.push([from.name, base]);
     return;
   }
   if (same(to, base)) return bring(draft, from, to);
   if (rules.policy === "stage-in" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
-  keep(draft, from.name, "changed there", base);
+  keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
+}
+
+/** Whether permissions have to be changed, and can be. */
+function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
+  return traits.modes === "kept" && !sameMode(from, to);
 }
 
 /** Whether a link was made by a transfer that was killed before it gave the link its time. */
-function isHalfMade(from: Entry, to: Entry, { publish, precision }: DecisionRules): boolean {
-  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, precision);
+function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules): boolean {
+  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
 
 /** Whether what stands on the receiving side is nobody else's work. */
@@ -277,7 +283,7 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   }
   if (to.type === "directory") {
     removeExtra(draft, to);
-  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.precision))) {
+  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.traits.timeStep))) {
     draft.removals.push(to);
   } else {
     keep(draft, to.name, "gone at the source, changed there", base);
@@ -292,7 +298,9 @@ function removeExtra(draft: Draft, to: Entry): void {
 function mustFinish(draft: Draft, rules: DecisionRules): boolean {
   const { fromSelf, toSelf } = draft;
   if (fromSelf === undefined || rules.policy === "stage-out") return false;
-  if (toSelf === undefined || !sameMode(fromSelf, toSelf) || !sameTime(fromSelf, toSelf, rules.precision)) return true;
+  if (
+    toSelf === undefined || hasOtherMode(fromSelf, toSelf, rules) || !sameTime(fromSelf, toSelf, rules.traits.timeStep)
+  ) return true;
   return draft.transfers.length + draft.linked.filter((file) => file.state === "to transfer").length +
       draft.makes.length + draft.clears.length + draft.removals.length > 0;
 }

@@ -86,7 +86,7 @@ export class Execution {
     this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
-      precision: roots.baseline?.precision ?? "nanoseconds",
+      timeStep: settings.traits.timeStep,
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     const { temporary } = settings;
@@ -138,7 +138,7 @@ export class Execution {
     const { manifest, roots } = this.request;
     this.#stop.signal.throwIfAborted();
     if (this.#isLost(directory)) return;
-    manifest.add(directory, plan.records);
+    manifest.add(directory, plan.unselected === undefined ? plan.records : [...plan.records, ...plan.unselected]);
     if (directory === "" && plan.fromSelf !== undefined && roots.intent !== "push") {
       manifest.addRoot(plan.fromSelf);
     }

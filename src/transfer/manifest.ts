@@ -2,10 +2,11 @@
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnFile } from "../system/own_file.ts";
-import type { EntryState, TimePrecision } from "./entry.ts";
+import type { EntryState } from "./entry.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName, splitLast } from "../posix/file_names.ts";
+import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 
@@ -15,7 +16,11 @@ const SAMPLE_SIZE = 64;
 /** What stands in the first line of the file. */
 interface Head {
   readonly version: number;
-  readonly precision: TimePrecision;
+  /** Older versions knew the precision of times only: `nanoseconds` or `milliseconds`. */
+  readonly precision: "nanoseconds" | "milliseconds";
+  readonly traits?: FileSystemTraits;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts?: readonly string[];
   /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
@@ -35,7 +40,10 @@ export interface ManifestBlock {
 
 /** A recorded tree. */
 export class Manifest {
-  readonly precision: TimePrecision;
+  /** What the target makes of times, names and modes; undefined where that was not measured. */
+  readonly traits: FileSystemTraits | undefined;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts: readonly string[];
   /** How many files, links and special files are in it, and the bytes of the files. */
   readonly files: number;
   readonly sizeBytes: number;
@@ -45,10 +53,11 @@ export class Manifest {
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { precision: TimePrecision; sample: readonly string[]; root: string },
+    facts: { traits?: FileSystemTraits; mounts?: readonly string[]; sample: readonly string[]; root: string },
     blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
-    this.precision = facts.precision;
+    this.traits = facts.traits;
+    this.mounts = facts.mounts ?? [];
     this.root = facts.root;
     this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
     this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
@@ -99,6 +108,7 @@ export class ManifestBuilder {
   /** The oldest file of each group: a purge by access may take one model and leave another. */
   readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
+  readonly #mounts = new Set<string>();
   #root: string;
   #hasChanged = false;
 
@@ -110,6 +120,11 @@ export class ManifestBuilder {
   /** Records the root itself. */
   addRoot(state: EntryState): void {
     this.#root = stateText(state);
+  }
+
+  /** Records that another file system is mounted in a directory of the source. */
+  addMount(directory: string): void {
+    this.#mounts.add(directory);
   }
 
   /** Takes a directory over from the baseline as it is. */
@@ -171,16 +186,23 @@ export class ManifestBuilder {
   }
 
   /** The manifest; the baseline itself where nothing in it changed, so that nobody writes it again. */
-  build(precision: TimePrecision): Manifest {
+  build(traits?: FileSystemTraits): Manifest {
     const baseline = this.#baseline;
-    const isSame = !this.#hasChanged && baseline !== undefined && baseline.blocks().size === this.#blocks.size;
+    const hasSameTraits = JSON.stringify(traits) === JSON.stringify(baseline?.traits);
+    const mounts = [...this.#mounts].toSorted();
+    const hasSameMounts = mounts.join("\0") === (baseline?.mounts ?? []).join("\0");
+    const isSame = !this.#hasChanged && hasSameTraits && hasSameMounts && baseline !== undefined &&
+      baseline.blocks().size === this.#blocks.size;
     if (isSame) return baseline;
     const candidates = [
       ...baseline?.sample ?? [],
       ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
     ];
     const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
-    return new Manifest({ precision, sample, root: this.#root }, this.#blocks);
+    return new Manifest(
+      { ...(traits === undefined ? {} : { traits }), mounts, sample, root: this.#root },
+      this.#blocks,
+    );
   }
 
   /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
@@ -198,7 +220,7 @@ export class ManifestBuilder {
 }
 
 /** A manifest of nothing. */
-export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build("nanoseconds");
+export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build();
 
 function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
   const states = new Map<string, EntryState>();
@@ -218,7 +240,9 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   const body = concatenate(parts);
   const head: Head = {
     version: FORMAT_VERSION,
-    precision: manifest.precision,
+    precision: "nanoseconds",
+    ...(manifest.traits === undefined ? {} : { traits: manifest.traits }),
+    mounts: manifest.mounts.filter(isUtf8Name),
     sample: manifest.sample,
     root: manifest.root,
     body: await digest(body),
@@ -238,7 +262,11 @@ export async function readManifest(path: string): Promise<Manifest | undefined> 
   const body = bytes.subarray(bytes.indexOf(10) + 1);
   if (await digest(body) !== head.body) return undefined;
   const blocks = parseBody(body);
-  return blocks === undefined ? undefined : new Manifest(head, blocks);
+  return blocks === undefined ? undefined : new Manifest({ ...millisecondTraits(head), ...head }, blocks);
+}
+
+function millisecondTraits({ precision }: Head): { readonly traits?: FileSystemTraits } {
+  return precision === "milliseconds" ? { traits: { ...USUAL_TRAITS, timeStep: 1_000_000 } } : {};
 }
 
 async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefined> {

@@ -18,7 +18,7 @@ import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_direc
 import { type Phase, phaseOf, PHASES, unitOf } from "./phases.ts";
 
 /** So many files and bytes of the first phase are held back at most: a killed transfer loses them, and they stand twice. */
-export const HELD = { files: 32_768, sizeBytes: 1024 ** 3 };
+export const HELD = { files: 32_768, sizeBytes: 256 * 1024 ** 2 };
 
 /** Jobs at a time. */
 const JOBS_AT_ONCE = { plain: 2, waiting: 4 };

@@ -1,7 +1,7 @@
 // The job that copies files, links and special files to private names: below the temporary directory, or in a tree that nothing
 // reads yet. Each is read to its end without an error, and its source is looked at again afterwards: only what is the same then
 // has arrived. publish.ts gives files their names in directories that others use.
-import { CliError, messageOf } from "../../errors.ts";
+import { CliError } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { splitLast } from "../../posix/file_names.ts";
@@ -10,6 +10,7 @@ import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf } from "../entry_text.ts";
 import type { MissingCause } from "../missing.ts";
 import { entryAt } from "../publish.ts";
+import { reasonOf } from "../refusals.ts";
 import { isSparse } from "../entry.ts";
 import { type CopyItem, itemIn } from "../item.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
@@ -197,7 +198,7 @@ class Copying {
       if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
       const errno = error instanceof SystemCallError ? error.errno : undefined;
-      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), errno, receiver };
+      return { kind: "failed", reason: reasonOf(error), cause: causeOf(error, this.#settings.from), errno, receiver };
     }
   }
 

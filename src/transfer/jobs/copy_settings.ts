@@ -1,5 +1,6 @@
 // What is the same for all files that a transfer writes.
 import type { TransferPolicy } from "../decide.ts";
+import type { FileSystemTraits } from "../traits.ts";
 
 /** How all files of a transfer are written. */
 export interface CopySettings {
@@ -19,4 +20,6 @@ export interface CopySettings {
   readonly owners: "same" | "own";
   /** Permission bits that this process leaves out of what it makes. */
   readonly umask: number;
+  /** What the receiving side makes of times and modes. */
+  readonly traits: FileSystemTraits;
 }

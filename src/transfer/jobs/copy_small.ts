@@ -99,13 +99,14 @@ export class SmallFileCopier {
   /** Owner, mode and time; false where the file has attributes, which the general way copies. */
   #describe(target: number, { source, entry }: { readonly source: number; readonly entry: Entry }): boolean {
     const calls = this.#calls;
-    const { owners, umask } = this.#settings;
+    const { owners, traits, umask } = this.#settings;
     // Attributes, more of them than the buffer takes, or an error: the general way copies them or says why not.
     if (this.#support.isWorthAsking && calls.flistxattr(source, this.#names) !== 0) return false;
     const isForeign = owners === "same" && isOfOthers(entry);
     if (isForeign && calls.fchown(target, entry.userId, entry.groupId) !== 0) return false;
     const { mode } = entry;
-    if ((isForeign || (mode & (umask | 0o7000)) !== 0) && calls.fchmod(target, mode) !== 0) return false;
+    const mayDiffer = (isForeign || (mode & (umask | 0o7000)) !== 0) && traits.modes === "kept";
+    if (mayDiffer && calls.fchmod(target, mode) !== 0) return false;
     this.#timesView.setUint32(16, entry.mtimeSeconds >>> 0, true);
     this.#timesView.setInt32(20, Math.floor(entry.mtimeSeconds / 0x100000000), true);
     this.#timesView.setUint32(24, entry.mtimeNanoseconds, true);

@@ -4,6 +4,7 @@ import { runCheckCarried } from "./check_carried.ts";
 import { runCopy } from "./copy.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
+import { runMeasureTraits } from "./measure_traits.ts";
 import { runMoveOut, runPublish, runPublishDirectories } from "./publish.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
 
@@ -11,6 +12,7 @@ import { runRemove, runRemoveTree } from "./remove.ts";
 export const JOBS = {
   list: runList,
   look: runLook,
+  measureTraits: runMeasureTraits,
   copy: runCopy,
   make: runMake,
   finish: runFinish,

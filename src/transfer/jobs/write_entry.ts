@@ -90,7 +90,7 @@ export class EntryWriter {
   *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<void> {
     const { entry, directory } = member;
     const calls = this.#calls;
-    const { keep, umask, durability } = this.#settings;
+    const { keep, umask, durability, traits } = this.#settings;
     const fromPath = this.#from.pathOf(directory, entry.name);
     const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
@@ -128,9 +128,9 @@ export class EntryWriter {
         const names = yield* listAttributes(calls, pair, this.#support);
         if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
         const isMasked = (mode & umask & 0o777) !== 0 || (mode & 0o7000) !== 0;
-        const mayDiffer = isMasked || isForeign || names.length > 0;
+        const mayDiffer = (isMasked || isForeign || names.length > 0) && traits.modes === "kept";
         if (mayDiffer) succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
-      } else if (member.replaces !== undefined && (mode & umask) !== 0) {
+      } else if (member.replaces !== undefined && (mode & umask) !== 0 && traits.modes === "kept") {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       }
       const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
@@ -221,7 +221,8 @@ export class EntryWriter {
           path,
         );
       }
-      if (entry.type === "special") succeeded(yield calls.fchmodat(pen.handle, pen.name, entry.mode), "chmod", path);
+      const mayDiffer = entry.type === "special" && this.#settings.traits.modes === "kept";
+      if (mayDiffer) succeeded(yield calls.fchmodat(pen.handle, pen.name, entry.mode), "chmod", path);
     }
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.utimensat(pen.handle, pen.name, times, AT_SYMLINK_NOFOLLOW), "utimens", path);
