@@ -117,7 +117,8 @@ async function copyUntilSame(
     copied.bytes += outcome.bytesTransferred;
     report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
     const compared = await compareTrees(copy.real.from, copy.real.to, system, {
-      ...{ traits: outcome.manifest.traits, contentsSinceSeconds: sinceSeconds },
+      traits: outcome.manifest.traits,
+      contentsSinceSeconds: sinceSeconds,
     });
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);

@@ -14,19 +14,20 @@ export interface TreeDifference {
   readonly kind: "missing" | "different" | "other permissions" | "extra" | "unreadable";
 }
 
+/** How closely two trees are compared. */
+export interface ComparisonOptions {
+  /** What the file system of the copy keeps; by default all. */
+  readonly traits?: FileSystemTraits | undefined;
+  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. */
+  readonly contentsSinceSeconds?: number | undefined;
+}
+
 /** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times, as its file system keeps them. */
 export async function compareTrees(
   from: string,
   to: string,
   system: System,
-  {
-    traits = USUAL_TRAITS,
-    contentsSinceSeconds,
-  }: {
-    readonly traits?: FileSystemTraits | undefined;
-    /** Contents of files that were modified from then on are compared, too, in seconds since 1970. */
-    readonly contentsSinceSeconds?: number;
-  } = {},
+  { traits = USUAL_TRAITS, contentsSinceSeconds }: ComparisonOptions = {},
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
   await using runner = await prepareJobRunner({ roots: [from, to] }, system);
   const differences: TreeDifference[] = [];

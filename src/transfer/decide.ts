@@ -257,6 +257,11 @@ function decideFile(
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 
+/** Whether permissions have to be changed, and can be. */
+function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
+  return traits.modes === "kept" && !sameMode(from, to);
+}
+
 /** The side that files come from. */
 export function sendingSide({ policy }: Pick<DecisionRules, "policy">): RacySide {
   return policy === "stage-out" ? "target" : "source";
@@ -288,11 +293,6 @@ function decideOtherContent(
   const isChangedThere = !isOurs(rules) && base?.racy !== undefined && base.racy !== sendingSide(rules);
   if (isChangedThere) keep(draft, from.name, "changed there", base);
   else bring(draft, from, to);
-}
-
-/** Whether permissions have to be changed, and can be. */
-function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
-  return traits.modes === "kept" && !sameMode(from, to);
 }
 
 /** Whether a link was made by a transfer that was killed before it gave the link its time. */

@@ -2,8 +2,8 @@
 import type { Bytes } from "../../posix/calls.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
-import { splitLast } from "../../posix/file_names.ts";
-import { cString, type Tree } from "../../posix/tree.ts";
+import { cString, splitLast } from "../../posix/file_names.ts";
+import type { Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import type { JobContext } from "./job.ts";
 

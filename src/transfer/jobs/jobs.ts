@@ -15,8 +15,8 @@ import { runSniff } from "./sniff.ts";
 export const JOBS = {
   list: runList,
   look: runLook,
-  compare: runCompare,
   measureTraits: runMeasureTraits,
+  compare: runCompare,
   copy: runCopy,
   copyDatabases: runCopyDatabases,
   make: runMake,

@@ -1,8 +1,8 @@
 // The job that reads the first bytes of files: what a file is, and not what its name says.
 import type { Bytes } from "../../posix/calls.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
-import { splitLast } from "../../posix/file_names.ts";
-import { cString, type Tree } from "../../posix/tree.ts";
+import { cString, splitLast } from "../../posix/file_names.ts";
+import type { Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type DatabaseFile, kindOfDatabaseFile, MAGIC_BYTES } from "../database_files.ts";
 import type { JobContext } from "./job.ts";
