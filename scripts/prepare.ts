@@ -23,6 +23,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   tmux: { package: "tmux", purposes: ["test"] },
   strace: { package: "strace", purposes: ["test"] },
   shellcheck: { package: "shellcheck", purposes: ["test"] },
+  "ntfs-3g": { package: "ntfs-3g", purposes: ["test"] },
   setpriv: { package: "util-linux", purposes: ["test"] },
   python3: { package: "python3", purposes: ["test"] },
   "python3-venv": { package: "python3-venv", trial: ["python3", "-c", "import ensurepip"], purposes: ["test"] },

@@ -11,7 +11,7 @@ import { ENGINES, type RunSettings, stagingSettings } from "../staging/variable.
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
-import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { makeCacheRoot } from "../staging/cache_root.ts";
 import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageRequest } from "../staging/stage_result.ts";
@@ -173,7 +173,7 @@ async function stageAll(
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved, context.system.userId);
+  if (variables.length > 0) await makeCacheRoot(resolved, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const all = { variables: sorted(variables), settings, atOnce: resolved.parallelJobs, ...demandsOf(request) };

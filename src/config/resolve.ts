@@ -61,6 +61,7 @@ export interface ResolvedConfig {
   readonly skipIfFreshSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
   readonly strict: boolean;
+  readonly purgeByMtimeDays?: number;
 }
 
 /**
@@ -100,6 +101,7 @@ export function resolveConfig(
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
       engine: config.engine,
       strict: config.strict,
+      ...(config.purge_by_mtime_days === undefined ? {} : { purgeByMtimeDays: config.purge_by_mtime_days }),
     };
   });
 }

@@ -1,5 +1,6 @@
 // The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
 // Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
+import { splitLast } from "../posix/file_names.ts";
 import { dirname } from "node:path/posix";
 import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -111,7 +112,7 @@ async function copyUntilSame(
     copied.files += outcome.filesTransferred;
     copied.bytes += outcome.bytesTransferred;
     report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
-    const compared = await compareTrees(copy.real.from, copy.real.to, system);
+    const compared = await compareTrees(copy.real.from, copy.real.to, system, outcome.manifest.traits);
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
     if (different.length > 0) continue;
@@ -142,14 +143,13 @@ async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Pr
   const calls = waitingCalls();
   const [source, copy] = [new Tree(from, calls), new Tree(to, calls)];
   for (const path of extra) {
-    const slash = path.lastIndexOf("/") + 1;
-    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(path.slice(slash))?.[1];
-    if (parseTemporaryName(path.slice(slash)) !== undefined) {
+    const [directory, extraName] = splitLast(path);
+    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(extraName)?.[1];
+    if (parseTemporaryName(extraName) !== undefined) {
       await removeInPlace(`${to}/${path}`);
       continue;
     }
-    const directory = path.slice(0, Math.max(0, slash - 1));
-    const isLeftover = name !== undefined && await isFile(copy, directory, path.slice(slash)) &&
+    const isLeftover = name !== undefined && await isFile(copy, directory, extraName) &&
       (await isFile(source, directory, name) || await isFile(source, directory, `.${name}`));
     if (isLeftover) await removeInPlace(`${to}/${path}`);
     else others.push(path);

@@ -1,5 +1,6 @@
 // The journal of a migration that is under way: whoever finds one after a crash knows how far it got and what is its own.
 // It lies beside the configuration, because it belongs to the field that is about to change.
+import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -35,8 +36,8 @@ export type Journal = v.InferOutput<typeof JOURNAL_SCHEMA>;
 /** The path of the journal for a place, beside the configuration itself: a link to it may stand anywhere. */
 export async function journalPath(configPath: string, what: string): Promise<string> {
   const real = await Deno.realPath(configPath);
-  const slash = real.lastIndexOf("/");
-  return `${real.slice(0, slash)}/.${real.slice(slash + 1).replace(/^\./, "")}.migrate-${what}`;
+  const [directory, name] = splitAbsolute(real);
+  return `${directory}/.${name.replace(/^\./, "")}.migrate-${what}`;
 }
 
 /** The journals of all migrations that are not finished, of places with these names. */

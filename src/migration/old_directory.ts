@@ -91,6 +91,8 @@ async function listDifferences({ aside, to, rewritten, field }: Journal, system:
   return differences.filter((name) => !expected.has(name) && !(field !== "source" && isLockFile(name)));
 }
 
+const MILLISECOND = 1_000_000;
+
 /** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */
 async function listLateRewrites({ aside, to, rewritten }: Journal, system: System): Promise<string[]> {
   await using runner = await prepareJobRunner({ roots: [aside, to] }, system);
@@ -99,7 +101,7 @@ async function listLateRewrites({ aside, to, rewritten }: Journal, system: Syste
     const [before, copy] = [old!.get(path), copies!.get(path)];
     if (before?.type !== "file") return false;
     // Copies that an earlier version rewrote have the time in milliseconds.
-    return copy === undefined || !sameTime(before, copy, "milliseconds");
+    return copy === undefined || !sameTime(before, copy, MILLISECOND);
   });
 }
 

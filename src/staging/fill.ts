@@ -16,6 +16,7 @@ import { namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { progressOf } from "./phase.ts";
+import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult } from "./stage_result.ts";
@@ -57,6 +58,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   const outside = await nameOutsideLinks(variable, settings, outcome.outsideLinks, system);
   const warnings = [
     ...leftOutWarnings(variable, outcome),
+    ...purgeWarnings(variable, settings, outcome.manifest, system.now() / 1000),
     ...keptWarnings(variable, kept),
     ...outsideLinkWarnings(variable, settings, outside),
   ];
@@ -73,7 +75,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
-  await Deno.chmod(layout.target, 0o700);
+  if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
@@ -115,6 +117,7 @@ async function transferTwiceIfVanished(
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
+      top: "private",
       ...transferLimits(variable, settings),
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),

@@ -1,4 +1,5 @@
 // Reads the facts about one variable: source, target, marker. Decides nothing, changes nothing.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { messageOf } from "../errors.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
 import { layoutOf } from "./layout.ts";
@@ -50,9 +51,6 @@ export interface VariableFacts {
   /** Files of the marker's sample that aren't in the target any more. */
   readonly purgedSample: readonly string[];
 }
-
-/** How many files of the sample are looked for at each use. */
-const PROBED_FILES = 1;
 
 /** Where a variable's files are, and whose marker counts. */
 export interface ObserveRequest {
@@ -113,7 +111,7 @@ export async function observeSource(path: string): Promise<SourceFacts> {
 }
 
 async function absentSource(path: string): Promise<SourceFacts> {
-  const parent = path.slice(0, path.lastIndexOf("/")) || "/";
+  const parent = splitAbsolute(path)[0];
   const [link, above] = await Promise.all([lstatIfThere(path), Deno.stat(parent).catch(() => undefined)]);
   if (link?.isSymlink) return { state: "unusable", reason: "it is a symbolic link that leads nowhere" };
   return { state: "missing", parent: above?.isDirectory ? "exists" : "missing" };
@@ -173,8 +171,14 @@ function absentTarget(error: unknown): Exclude<TargetFacts, TargetDirectory> {
   return { state: "unusable", reason: messageOf(error) };
 }
 
+/** What is looked for at each use: the oldest file, which a purge by age takes first, and one of the others at random. */
+function probesOf([oldest, ...others]: readonly string[]): readonly string[] {
+  const other = others[Math.floor(Math.random() * others.length)];
+  return [oldest, other].filter((path) => path !== undefined);
+}
+
 async function probeSample(target: string, sample: readonly string[]): Promise<readonly string[]> {
-  const probed = [...sample].sort(() => Math.random() - 0.5).slice(0, PROBED_FILES);
+  const probed = probesOf(sample);
   const found = await Promise.all(
     probed.map((path) => Deno.lstat(`${target}/${path}`).then(() => true, (e) => !(e instanceof Deno.errors.NotFound))),
   );

@@ -4,6 +4,7 @@ import type { DirectoryPlan } from "./decide.ts";
 import { rulesFor } from "./intent.ts";
 import { joinName } from "../posix/file_names.ts";
 import { walkTrees } from "./walk.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { prepareJobRunner } from "./job_runner.ts";
 
 /** One name that isn't the same in both trees. */
@@ -13,11 +14,12 @@ export interface TreeDifference {
   readonly kind: "missing" | "different" | "other permissions" | "extra" | "unreadable";
 }
 
-/** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times. */
+/** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times, as its file system keeps them. */
 export async function compareTrees(
   from: string,
   to: string,
   system: System,
+  traits: FileSystemTraits = USUAL_TRAITS,
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
   await using runner = await prepareJobRunner({ roots: [from, to] }, system);
   const differences: TreeDifference[] = [];
@@ -26,7 +28,7 @@ export async function compareTrees(
   await walkTrees(
     {
       ...{ from, to, baseline: undefined },
-      rules: rulesFor("compare"),
+      rules: rulesFor("compare", { traits }),
     },
     {
       onPlan(plan) {

@@ -1,16 +1,8 @@
 // What has to happen in one directory, from what stands on both sides and what the last complete transfer recorded. Pure.
-import {
-  type Entry,
-  type EntryState,
-  isDamaged,
-  isNewer,
-  sameContent,
-  sameMode,
-  sameTime,
-  type TimePrecision,
-} from "./entry.ts";
+import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
+import type { FileSystemTraits } from "./traits.ts";
 
-/** How a transfer treats what it finds; transfer.ts says what each promises. */
+/** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
 
 /** One directory as it was found. A side that is absent has no such directory. */
@@ -33,14 +25,15 @@ export interface DirectoryFacts {
 /** Rules for all directories of a transfer. */
 export interface DecisionRules {
   readonly policy: TransferPolicy;
-  readonly precision: TimePrecision;
+  /** What the receiving side makes of times and modes; times are compared at the coarser side. */
+  readonly traits: FileSystemTraits;
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
   /**
-   * What a name is that stands on the receiving side and in no record: `somebody's`, where everything we brought is recorded;
+   * What a name is that the receiving side has and no record: `foreign`, where everything that was transferred is recorded;
    * `unknown`, where there is no record at all, and then the newer side wins.
    */
-  readonly unrecorded: "somebody's" | "unknown";
+  readonly unrecorded: "foreign" | "unknown";
   /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
   readonly publish: "unpublished" | "in-place";
 }
@@ -93,6 +86,8 @@ export interface DirectoryPlan {
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
+  /** `nothing`: the source does not have this directory, and all names that were found in it go. */
+  readonly leaves: "nothing" | "something";
   /** What takes the place of a directory among the removals, if that is gone then. */
   readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
@@ -116,7 +111,7 @@ type Draft = {
 export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): DirectoryPlan {
   const { directory, fromSelf, toSelf } = facts;
   const draft: Draft = {
-    ...{ directory, fromSelf, toSelf, finish: "as it is" },
+    ...{ directory, fromSelf, toSelf, finish: "as it is", leaves: "something" },
     ...{
       transfers: [],
       replaces: [],
@@ -146,6 +141,8 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   }
   for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
   for (const to of facts.excluded ?? []) removeExtra(draft, to);
+  const names = facts.to.length + (facts.excluded?.length ?? 0);
+  if (fromSelf === undefined && draft.removals.length === names) draft.leaves = "nothing";
   draft.finish = mustFinish(draft, rules) ? "as source" : "as it is";
   return draft;
 }
@@ -169,7 +166,7 @@ function decideSourceDirectory(
       (rules.policy === "stage-in" &&
         (base === undefined
           ? rules.unrecorded === "unknown" && !isNewer(to, from)
-          : sameContent(to, base, rules.precision)));
+          : sameContent(to, base, rules.traits.timeStep)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "stage-out" && base?.type === "directory") {
@@ -190,10 +187,10 @@ function decideFile(
   baseline: DirectoryFacts["baseline"],
   rules: DecisionRules,
 ): void {
-  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.precision);
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   if (to !== undefined && same(from, to) && !isHalfMade(from, to, rules)) {
     if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
-    if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
+    if (rules.policy !== "stage-out" && hasOtherMode(from, to, rules)) draft.modes.push(from);
     draft.records.push([from.name, from]);
     return;
   }
@@ -211,8 +208,8 @@ function decideFile(
   if (to.type === "directory" && !onlySourceChanged) return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    if (rules.unrecorded === "somebody's") return keep(draft, from.name, "changed on both sides", base);
-    if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
+    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
+    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
     if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
     return keep(draft, from.name, "newer there", from);
@@ -227,9 +224,14 @@ function decideFile(
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 
+/** Whether permissions have to be changed, and can be. */
+function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
+  return traits.modes === "kept" && !sameMode(from, to);
+}
+
 /** Whether a link was made by a transfer that was killed before it gave the link its time. */
-function isHalfMade(from: Entry, to: Entry, { publish, precision }: DecisionRules): boolean {
-  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, precision);
+function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules): boolean {
+  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
 
 /** Whether what stands on the receiving side is nobody else's work. */
@@ -281,7 +283,7 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   }
   if (to.type === "directory") {
     removeExtra(draft, to);
-  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.precision))) {
+  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.traits.timeStep))) {
     draft.removals.push(to);
   } else {
     keep(draft, to.name, "gone at the source, changed there", base);
@@ -296,7 +298,9 @@ function removeExtra(draft: Draft, to: Entry): void {
 function mustFinish(draft: Draft, rules: DecisionRules): boolean {
   const { fromSelf, toSelf } = draft;
   if (fromSelf === undefined || rules.policy === "stage-out") return false;
-  if (toSelf === undefined || !sameMode(fromSelf, toSelf) || !sameTime(fromSelf, toSelf, rules.precision)) return true;
+  if (
+    toSelf === undefined || hasOtherMode(fromSelf, toSelf, rules) || !sameTime(fromSelf, toSelf, rules.traits.timeStep)
+  ) return true;
   return draft.transfers.length + draft.linked.filter((file) => file.state === "to transfer").length +
       draft.makes.length + draft.clears.length + draft.removals.length > 0;
 }

@@ -95,6 +95,10 @@ export class ListedEntry implements Entry {
     return this.type !== "file" || this.more.startsWith("1 ") ? "" : this.more.split(" ")[1]!;
   }
 
+  get device(): string | undefined {
+    return this.more.split(" ")[1]?.split(":")[0];
+  }
+
   get userId(): number {
     return Number(this.more.split(" ")[3]);
   }

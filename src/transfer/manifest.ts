@@ -2,21 +2,26 @@
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnFile } from "../system/own_file.ts";
-import type { EntryState, TimePrecision } from "./entry.ts";
+import type { EntryState } from "./entry.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName } from "../posix/file_names.ts";
+import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 
-/** How many of the oldest files a manifest names by themselves, for looks that needn't go through all. */
+/** How many files a manifest names by themselves, for looks that needn't go through all. */
 const SAMPLE_SIZE = 64;
 
 /** What stands in the first line of the file. */
 interface Head {
   readonly version: number;
-  readonly precision: TimePrecision;
-  /** Paths of files that should be there, the oldest first: purges take those. */
+  /** Older versions knew the precision of times only: `nanoseconds` or `milliseconds`. */
+  readonly precision: "nanoseconds" | "milliseconds";
+  readonly traits?: FileSystemTraits;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts?: readonly string[];
+  /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
   readonly root: string;
@@ -35,7 +40,10 @@ export interface ManifestBlock {
 
 /** A recorded tree. */
 export class Manifest {
-  readonly precision: TimePrecision;
+  /** What the target makes of times, names and modes; undefined where that was not measured. */
+  readonly traits: FileSystemTraits | undefined;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts: readonly string[];
   /** How many files, links and special files are in it, and the bytes of the files. */
   readonly files: number;
   readonly sizeBytes: number;
@@ -45,10 +53,11 @@ export class Manifest {
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { precision: TimePrecision; sample: readonly string[]; root: string },
+    facts: { traits?: FileSystemTraits; mounts?: readonly string[]; sample: readonly string[]; root: string },
     blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
-    this.precision = facts.precision;
+    this.traits = facts.traits;
+    this.mounts = facts.mounts ?? [];
     this.root = facts.root;
     this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
     this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
@@ -73,11 +82,33 @@ export class Manifest {
   }
 }
 
+/** A file that is looked for later. */
+interface SampledFile {
+  readonly path: string;
+  readonly mtimeSeconds: number;
+}
+
+/** What goes together: the first two parts of a path, such as `hub/models--gpt2`. */
+function groupOf(path: string): string {
+  return path.split("/", 2).join("/");
+}
+
+/** So many files: the oldest first, then the oldest of each other group, then the next oldest. */
+function spread(files: readonly SampledFile[], count: number): readonly string[] {
+  const paths = files.toSorted((one, other) => one.mtimeSeconds - other.mtimeSeconds).map(({ path }) => path);
+  const oldestOf = new Map<string, string>();
+  for (const path of paths) oldestOf.set(groupOf(path), oldestOf.get(groupOf(path)) ?? path);
+  return [...new Set([...oldestOf.values(), ...paths])].slice(0, count);
+}
+
 /** Collects a manifest while a transfer goes on. */
 export class ManifestBuilder {
   readonly #blocks = new Map<string, ManifestBlock>();
-  readonly #oldest: { path: string; mtimeSeconds: number }[] = [];
+  readonly #oldest: SampledFile[] = [];
+  /** The oldest file of each group: a purge by access may take one model and leave another. */
+  readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
+  readonly #mounts = new Set<string>();
   #root: string;
   #hasChanged = false;
 
@@ -89,6 +120,11 @@ export class ManifestBuilder {
   /** Records the root itself. */
   addRoot(state: EntryState): void {
     this.#root = stateText(state);
+  }
+
+  /** Records that another file system is mounted in a directory of the source. */
+  addMount(directory: string): void {
+    this.#mounts.add(directory);
   }
 
   /** Takes a directory over from the baseline as it is. */
@@ -117,6 +153,13 @@ export class ManifestBuilder {
     this.#blocks.delete(directory);
   }
 
+  /** Takes a directory and those below it over from the baseline, or out where that has none. */
+  restore(directory: string): void {
+    const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+    for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
+    for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
+  }
+
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
   amend(directory: string, changes: ReadonlyMap<string, EntryState | undefined>): void {
     const block = this.#blocks.get(directory);
@@ -130,6 +173,11 @@ export class ManifestBuilder {
 
   #sampleFile(path: string, mtimeSeconds: number): void {
     if (!path.isWellFormed()) return;
+    const group = groupOf(path);
+    const known = this.#oldestOf.get(group);
+    if (known === undefined ? this.#oldestOf.size < SAMPLE_SIZE : mtimeSeconds < known.mtimeSeconds) {
+      this.#oldestOf.set(group, { path, mtimeSeconds });
+    }
     const oldest = this.#oldest;
     if (oldest.length >= SAMPLE_SIZE && mtimeSeconds >= oldest.at(-1)!.mtimeSeconds) return;
     const at = oldest.findIndex((other) => other.mtimeSeconds > mtimeSeconds);
@@ -138,24 +186,41 @@ export class ManifestBuilder {
   }
 
   /** The manifest; the baseline itself where nothing in it changed, so that nobody writes it again. */
-  build(precision: TimePrecision): Manifest {
+  build(traits?: FileSystemTraits): Manifest {
     const baseline = this.#baseline;
-    const isSame = !this.#hasChanged && baseline !== undefined && baseline.blocks().size === this.#blocks.size;
+    const hasSameTraits = JSON.stringify(traits) === JSON.stringify(baseline?.traits);
+    const mounts = [...this.#mounts].toSorted();
+    const hasSameMounts = mounts.join("\0") === (baseline?.mounts ?? []).join("\0");
+    const isSame = !this.#hasChanged && hasSameTraits && hasSameMounts && baseline !== undefined &&
+      baseline.blocks().size === this.#blocks.size;
     if (isSame) return baseline;
-    // Those of the baseline come first: what was oldest then mostly is now.
-    const candidates = [...baseline?.sample ?? [], ...this.#oldest.map(({ path }) => path)];
-    const sample = [...new Set(candidates)].filter((path) => {
-      const cut = path.lastIndexOf("/");
-      // A name may have been taken out again after it was sampled.
-      const block = this.#blocks.get(path.slice(0, Math.max(0, cut)));
-      return block !== undefined && decodeBlock(block).has(path.slice(cut + 1));
+    const candidates = [
+      ...baseline?.sample ?? [],
+      ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
+    ];
+    const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
+    return new Manifest(
+      { ...(traits === undefined ? {} : { traits }), mounts, sample, root: this.#root },
+      this.#blocks,
+    );
+  }
+
+  /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
+  #recorded(paths: Iterable<string>): SampledFile[] {
+    const byDirectory = Map.groupBy(paths, (path) => splitLast(path)[0]);
+    return [...byDirectory].flatMap(([directory, paths]) => {
+      const block = this.#blocks.get(directory);
+      const states = block === undefined ? undefined : decodeBlock(block);
+      return paths.flatMap((path) => {
+        const state = states?.get(splitLast(path)[1]);
+        return state === undefined ? [] : [{ path, mtimeSeconds: state.mtimeSeconds }];
+      });
     });
-    return new Manifest({ precision, sample: sample.slice(0, SAMPLE_SIZE), root: this.#root }, this.#blocks);
   }
 }
 
 /** A manifest of nothing. */
-export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build("nanoseconds");
+export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build();
 
 function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
   const states = new Map<string, EntryState>();
@@ -175,7 +240,9 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   const body = concatenate(parts);
   const head: Head = {
     version: FORMAT_VERSION,
-    precision: manifest.precision,
+    precision: "nanoseconds",
+    ...(manifest.traits === undefined ? {} : { traits: manifest.traits }),
+    mounts: manifest.mounts.filter(isUtf8Name),
     sample: manifest.sample,
     root: manifest.root,
     body: await digest(body),
@@ -195,7 +262,11 @@ export async function readManifest(path: string): Promise<Manifest | undefined> 
   const body = bytes.subarray(bytes.indexOf(10) + 1);
   if (await digest(body) !== head.body) return undefined;
   const blocks = parseBody(body);
-  return blocks === undefined ? undefined : new Manifest(head, blocks);
+  return blocks === undefined ? undefined : new Manifest({ ...millisecondTraits(head), ...head }, blocks);
+}
+
+function millisecondTraits({ precision }: Head): { readonly traits?: FileSystemTraits } {
+  return precision === "milliseconds" ? { traits: { ...USUAL_TRAITS, timeStep: 1_000_000 } } : {};
 }
 
 async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefined> {

@@ -1,4 +1,5 @@
 // The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
@@ -6,6 +7,8 @@ import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
 import { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
+import { removeUnbuilt, takeOver } from "./adopted.ts";
+import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
@@ -15,6 +18,8 @@ const LOCK_NAME = "lock";
 /** A directory on the file system of the target; `await using` removes it. */
 export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
+  /** Directories that a killed transfer was building in it. */
+  readonly adopted: Set<string>;
   /** Makes it, the first time it is called: a transfer that brings nothing changes nothing. */
   make(): Promise<void>;
   /** Removes it; it can't be made again. What can't be removed is left for the next sweep. */
@@ -22,7 +27,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
 }
 
 /** Of which transfer. `onLockLost` gets the reason when another process has taken the lock of the source over. */
-export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock"> {
+export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock" | "selection"> {
   readonly onLockLost: (reason: unknown) => void;
 }
 
@@ -34,7 +39,7 @@ export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { intent, to, sourceLock, onLockLost }: TemporaryDirectoryRequest,
+  { intent, to, sourceLock, selection, onLockLost }: TemporaryDirectoryRequest,
   engine: "rsync" | "native",
   runner: JobRunner,
   system: System,
@@ -44,17 +49,23 @@ export async function prepareTemporaryDirectory(
   if (intent === "mirror" && engine === "native") return undefined;
   if (intent === "stage-update") {
     const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-    await sweepBeside(to, runner);
-    const [parent, name] = split(path);
+    // What a filter leaves out now may have been copied then.
+    const adopted = await sweepBeside(to, selection === undefined ? path : undefined, runner);
+    const [parent, name] = splitAbsolute(path);
     return directory(
       path,
+      adopted,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
-      () => evenIfStopped(runner, system, (runner) => runner.run("removeTree", { path })),
+      () =>
+        evenIfStopped(runner, system, async (runner) => {
+          await moveBack(path, to, runner);
+          await clear(path, runner, system);
+        }),
     );
   }
-  await sweepInside(to, runner);
   const name = temporaryName("push", system.processId);
   const path = `${to}/${UNFINISHED}/${name}`;
+  const adopted = await sweepInside(to, selection === undefined ? path : undefined, runner);
   let lock: Lock | undefined;
   const release = async () => {
     const held = lock;
@@ -63,6 +74,7 @@ export async function prepareTemporaryDirectory(
   };
   return directory(
     path,
+    adopted,
     () =>
       whileOpen(to, runner, async () => {
         await makeInside(to, name, runner);
@@ -76,7 +88,7 @@ export async function prepareTemporaryDirectory(
       try {
         await evenIfStopped(runner, system, (runner) =>
           whileOpen(to, runner, async () => {
-            await runner.run("removeTree", { path });
+            await clear(path, runner, system);
             if (lock !== undefined) {
               // A waiting push has a directory of its own there, so the lock file goes only where none waits.
               const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
@@ -90,6 +102,12 @@ export async function prepareTemporaryDirectory(
       }
     },
   );
+}
+
+/** Removes a temporary directory; after a signal all but the directories that are being built: the next transfer goes on there. */
+async function clear(path: string, runner: JobRunner, { signal }: Pick<System, "signal">): Promise<void> {
+  if (signal.aborted) await removeUnbuilt(path, runner);
+  else await runner.run("removeTree", { path });
 }
 
 /** After a signal a transfer's own runner does nothing more, but half-written files must not stay on the user's storage. */
@@ -107,14 +125,20 @@ async function evenIfStopped(
   }
 }
 
-function directory(path: string, make: () => Promise<void>, remove: () => Promise<void>): TemporaryDirectory {
+function directory(
+  path: string,
+  adopted: Set<string>,
+  make: () => Promise<void>,
+  remove: () => Promise<void>,
+): TemporaryDirectory {
   let made: Promise<void> | undefined;
   let removing: Promise<void> | undefined;
   const removeOnce = async () => {
-    if (made !== undefined) await (removing ??= remove().catch(() => {}));
+    if (made !== undefined || adopted.size > 0) await (removing ??= remove().catch(() => {}));
   };
   return {
     path,
+    adopted,
     make: () =>
       made ??= make().catch((error) => {
         throw new CliError("file-system", `Cannot make "${path}": ${messageOf(error)}`, { cause: error });
@@ -146,24 +170,49 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
   await runner.run("remove", { root: to, check: "none", items: [["", `${UNFINISHED}//`, "d 700 0 0.0000000000"]] });
 }
 
-/** Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. */
-async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
-  const [parent, target] = split(to);
+/**
+ * Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. What the
+ * first of them was building is moved to `own`, if that is given.
+ */
+async function sweepBeside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+  const [parent, target] = splitAbsolute(to);
   const prefix = `${target}.incoming-`;
+  let adopted = new Set<string>();
   for (const name of await namesIn(parent, "", runner) ?? []) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
-    await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
+    const path = `${parent}/${name}`;
+    try {
+      await moveBack(path, to, runner);
+      const taken = await takeOverOrRemove(path, adopted.size > 0 ? undefined : own, runner);
+      if (taken.size > 0) adopted = taken;
+    } catch {
+      // What can't be moved back or removed stays for the next sweep.
+    }
   }
+  return adopted;
 }
 
-/** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
-async function sweepInside(to: string, runner: JobRunner): Promise<void> {
+/** Moves an abandoned directory to `own` if it is given and there is something of use; else removes it. */
+async function takeOverOrRemove(path: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+  const adopted = own === undefined ? new Set<string>() : await takeOver(path, own, runner);
+  if (adopted.size === 0) await runner.run("removeTree", { path });
+  return adopted;
+}
+
+/**
+ * Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. What the
+ * first of them was building is moved to `own`, if that is given.
+ */
+async function sweepInside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+  let adopted = new Set<string>();
   const names = await namesIn(to, UNFINISHED, runner);
-  if (names === undefined) return;
+  if (names === undefined) return adopted;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
       const path = `${to}/${UNFINISHED}/${name}`;
-      if (await isAbandoned(path)) await runner.run("removeTree", { path }).catch(() => {});
+      if (!await isAbandoned(path)) continue;
+      const taken = await takeOverOrRemove(path, adopted.size > 0 ? undefined : own, runner).catch(() => undefined);
+      if (taken !== undefined && taken.size > 0) adopted = taken;
     }
     // A push that works has a directory of its own there beside the lock: alone, the lock is from a killed one.
     const left = await namesIn(to, UNFINISHED, runner) ?? [];
@@ -172,6 +221,7 @@ async function sweepInside(to: string, runner: JobRunner): Promise<void> {
     }
     await removeIfEmpty(to, runner);
   });
+  return adopted;
 }
 
 /** The names in a directory below a root; undefined where it does not exist or can't be read. */
@@ -191,9 +241,4 @@ async function whileOpen(root: string, runner: JobRunner, work: () => Promise<vo
   } finally {
     await runner.run("modes", { root, items: [["", mode]] });
   }
-}
-
-function split(path: string): [parent: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }

@@ -17,11 +17,11 @@ import {
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import type { OutsideLink } from "./outside_links.ts";
-import { EMPTIED, LOST, lostNames, NOTHING_LOST, withoutNames, withRecordsOf } from "./lost_links.ts";
+import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
-import { decodeName, joinName } from "../posix/file_names.ts";
+import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 /** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
 const MOST_DIRECTORIES = 32;
@@ -61,12 +61,14 @@ export interface WalkReceiver {
   /** `there`: what stands on the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
   /**
-   * A directory that is as recorded where files come from, and has all names where they go: there nothing but names is looked at,
-   * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
+   * A directory that is as recorded where files come from, and has all names where they go. Only names are compared there,
+   * because a change on that side would be kept anyway. Without this, everything is compared.
    */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; before all else. */
   readonly onSelection?: (selection: Selection | undefined) => void;
+  /** A directory of the source where another file system is mounted, or was, as is recorded. */
+  readonly onMount?: (directory: string) => void;
   /** A link where files come from that leads out of the tree and stays a link. */
   readonly onOutsideLink?: (link: OutsideLink) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
@@ -184,6 +186,7 @@ class Walk {
     if (isOtherRoot) return false;
     this.runner.expect(block.files, "list");
     this.#tellOutsideLinks(directory, from);
+    this.#tellMounts(directory, from.directories, self);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -218,15 +221,24 @@ class Walk {
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
       return;
     }
+    const unmounted = await this.#unmountedIn(
+      directory,
+      (this.#sourceSide === "from" ? listed.from : listed.to).entries,
+    );
+    for (const path of unmounted) {
+      this.receiver.onMount?.(path);
+      this.receiver.onUnreadable(path, this.#sourceSide, UNMOUNTED);
+    }
     let recorded: ReadonlyMap<string, EntryState> | undefined;
     const noted = this.#notedIn(directory, listed.from.entries, listed.to.entries);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
-    const lost = this.request.followsLinks
+    const lostLinks = this.request.followsLinks
       ? lostNames({ self: self("from"), listing: listed.from, baseline }, this.request, directory)
       : NOTHING_LOST;
-    if (lost === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED);
-    for (const name of lost) this.receiver.onUnreadable(joinName(directory, name), "from", LOST);
+    if (lostLinks === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED);
+    for (const name of lostLinks) this.receiver.onUnreadable(joinName(directory, name), "from", LOST);
+    const lost = new Set([...lostLinks, ...unmounted.map((path) => splitLast(path)[1])]);
     const [from, to] = [withoutNames(listed.from.entries, lost), withoutNames(listed.to.entries, lost)];
     const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to.entries, to, visit);
     const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded };
@@ -240,6 +252,7 @@ class Walk {
     const plan = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
+    if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       const isExcluded = excluded.some((entry) => entry.name === name);
@@ -274,6 +287,35 @@ class Walk {
   #isSelected(side: Side): boolean {
     const { selection, rules } = this.request;
     return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+  }
+
+  /** The side that is persistent. */
+  get #sourceSide(): Side {
+    return this.request.rules.policy === "stage-out" ? "to" : "from";
+  }
+
+  #tellMounts(directory: string, entries: readonly Entry[], self: Entry | undefined): void {
+    if (this.#sourceSide === "to" || self?.device === undefined) return;
+    for (const { name, type, device } of entries) {
+      if (type === "directory" && device !== self.device) this.receiver.onMount?.(joinName(directory, name));
+    }
+  }
+
+  /**
+   * Directories in this one where a file system was mounted and none is now: their device is that of the directory above, or
+   * they are gone. What was in them was not deleted. A comparison of everything takes them as they are.
+   */
+  async #unmountedIn(directory: string, entries: readonly Entry[]): Promise<readonly string[]> {
+    const { baseline, depth } = this.request;
+    const recorded = (baseline?.mounts ?? []).filter((path) => splitLast(path)[0] === directory);
+    if (recorded.length === 0 || depth === "look-at-all") return [];
+    const above = directory === "" ? "." : directory;
+    const found = await lookAtPaths(this.request[this.#sourceSide]!, [above], this.runner);
+    const there = new Map(entries.map((entry) => [joinName(directory, entry.name), entry]));
+    return recorded.filter((path) => {
+      const entry = there.get(path);
+      return entry === undefined || entry.device === found.get(above)?.device;
+    });
   }
 
   #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {

@@ -16,7 +16,10 @@ exec sleep 60
 
 const KINDS = {
   push: { changes: `${CACHE_ROOT}/G`, hint: "run `euler-files push --var G --exclude '*.log'` again to go on" },
-  sync: { changes: SOURCE, hint: "run again to go on: `eval \"$(euler-files sync --var G --exclude '*.log')\"`" },
+  sync: {
+    changes: SOURCE,
+    hint: "run again to go on: `eval \"$(euler-files sync --var G --exclude '*.log' || echo false)\"`",
+  },
 } as const;
 
 for (const [command, { changes, hint }] of Object.entries(KINDS)) {

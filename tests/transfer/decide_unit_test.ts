@@ -1,4 +1,5 @@
 // Decisions for one file, as a table: what is on both sides, what is recorded, and what happens then.
+import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { decideDirectory, type DecisionRules, type TransferPolicy } from "../../src/transfer/decide.ts";
 import type { Entry } from "../../src/transfer/entry.ts";
@@ -33,8 +34,8 @@ for (const [policy, from, to, base, expected] of CASES) {
   const recorded = typeof base === "string" ? base : base.sizeBytes;
   Deno.test(`${policy}: ${from.sizeBytes} here, ${to.sizeBytes} there, recorded ${recorded}: ${expected}`, () => {
     const rules: DecisionRules = {
-      ...{ policy, precision: "nanoseconds", removals: "baseline", publish: "in-place" },
-      unrecorded: base === "no record" ? "unknown" : "somebody's",
+      ...{ policy, traits: USUAL_TRAITS, removals: "baseline", publish: "in-place" },
+      unrecorded: base === "no record" ? "unknown" : "foreign",
     };
     const baseline = () => typeof base === "string" ? undefined : base;
     const plan = decideDirectory(
