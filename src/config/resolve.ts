@@ -178,7 +178,9 @@ function scratchPath(written: string, label: string, config: Config, env: Enviro
   const path = toAbsolutePath(written, env, { label, kind: "config" });
   if (path !== "/") return path;
   throw new CliError("config", `Cannot use ${label} "${printable(written)}": it is the root of the file system`, {
-    hint: "euler-files config set scratch_base '$SCRATCH'",
+    hint: label === "cache_root"
+      ? "`euler-files config set cache_root .cache/euler-files`, a directory below scratch"
+      : "euler-files config set scratch_base '$SCRATCH'",
   });
 }
 
