@@ -63,3 +63,16 @@ Deno.test("config edit: an untouched copy is no draft, a failing editor leaves n
   assert.equal((await world.shell("bash", command!)).code, 0, stale.stderr);
   assert.deepEqual(await drafts(), []);
 });
+
+Deno.test("sources that make no sense are told: on scratch, and among the staged copies through a link", async () => {
+  await using world = await configuredWorld();
+  await world.writeTree("scratch", { "mine/f": "1" });
+  const set = await world.run(["config", "set", "vars.S.source", world.path("scratch/mine")]);
+  assert.match(set.stderr, /the source of S ".*mine" is on scratch, which is purged/);
+  await world.run(["sync"]);
+  await Deno.symlink(world.path("scratch/.cache/euler-files/G"), world.path("home/link"));
+  await world.run(["config", "set", "vars.L.source", world.path("home/link")]);
+  const run = await world.run(["sync", "--var", "L"]);
+  assert.equal(run.code, 1, run.stderr);
+  assert.match(run.stderr, /Cannot stage L: its source ".*link" is in ".*euler-files", where the copies are/);
+});
