@@ -63,7 +63,8 @@ export class DatabaseMoves {
     if (moves.length === 0) return;
     this.#moves = this.#moves.filter((move) => !moves.includes(move));
     await announce(moves.flatMap(itemsOf));
-    const items = moves.map(({ directory, plan: { name, there, removals } }) => ({
+    const items = moves.map(({ directory, plan: { name, transfers, there, removals } }) => ({
+      transfers: transfers.map((entry) => entry.name),
       ...{ directory, name, there: there.map(fieldsOf).join("") },
       ...(builtAt(directory) === undefined ? {} : { built: builtAt(directory)! }),
       removals: removals.map((entry) => entry.name),

@@ -1,8 +1,7 @@
 // What an in-place transfer is about to write, noted before it does. If it is killed, the next one knows its own half-done
 // work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
 import { readOwnText } from "../system/own_file.ts";
-import { joinName } from "../posix/file_names.ts";
-import { type Entry, type EntryState, sameContent } from "./entry.ts";
+import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
 
@@ -106,22 +105,6 @@ export function notedState(
     const there = receiver === receiverOf(sides.policy) ? sides.to : sides.from;
     return there !== undefined && sameContent(there, state);
   })?.state;
-}
-
-/** What {@linkcode notedState} says of the names in a directory of which both sides are known. */
-export function notedIn(
-  { notes, rules }: { readonly notes?: Notes | undefined; readonly rules: { readonly policy: TransferPolicy } },
-  directory: string,
-  from: readonly Entry[],
-  to: readonly Entry[],
-): (name: string) => EntryState | undefined {
-  if (notes === undefined || notes.size === 0) return () => undefined;
-  const [froms, tos] = [from, to].map((entries) => new Map(entries.map((entry) => [entry.name, entry])));
-  return (name) =>
-    notedState(notes, joinName(directory, name), {
-      ...{ from: froms!.get(name), to: tos!.get(name) },
-      policy: rules.policy,
-    });
 }
 
 /** Takes the notes away: the manifest has it all now. */

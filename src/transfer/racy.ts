@@ -31,9 +31,8 @@ export function racyOf(digit: string | undefined): RacySide | undefined {
   return digit === MARKS.source ? "source" : digit === MARKS.target ? "target" : undefined;
 }
 
-/** A recorded directory's text without the marks of one side; `content` are its bytes. */
-export function withoutMarks(recorded: string, content: Uint8Array, side: RacySide): string {
-  if (countMarks(content, side) === 0) return recorded;
+/** A recorded directory's text without the marks of one side. */
+export function withoutMarks(recorded: string, side: RacySide): string {
   return recorded.replaceAll(new RegExp(`(\\.\\d{9})${MARKS[side]}(?=\\0)`, "g"), "$10");
 }
 

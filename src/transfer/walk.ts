@@ -3,8 +3,6 @@
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
-import { withDatabases } from "./databases.ts";
-import { findDifferentNames } from "./compare_contents.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan, sendingSide } from "./decide.ts";
 import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -18,13 +16,14 @@ import {
 } from "./listing.ts";
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
+import { mountsIn, unmountedIn } from "./nested_mounts.ts";
 import type { OutsideLink } from "./outside_links.ts";
 import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
-import { findDatabases } from "./find_databases.ts";
-import { countMarks, type RacySide, withoutMarks } from "./racy.ts";
+import { countMarks, withoutMarks } from "./racy.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
-import { notedIn, type Notes } from "./notes.ts";
+import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
+import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 /** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
@@ -128,10 +127,6 @@ class Walk {
     this.#firstLook = this.#mayPassOver && request.depth === "trust-record" ? "names" : "full";
   }
 
-  get #receivingSide(): RacySide {
-    return sendingSide(this.request.rules) === "source" ? "target" : "source";
-  }
-
   async run(): Promise<void> {
     this.receiver.onSelection?.(this.request.selection);
     const { to } = this.request;
@@ -185,7 +180,7 @@ class Walk {
     const self = visit.from === "unseen" ? listings.from.selves.get(directory) : visit.from;
     const there = visit.to === "unseen" ? listings.to.selves.get(directory) : visit.to;
     if (self !== undefined && there !== undefined && !sameDirectory(self, there)) return false;
-    const known = from.records === recorded ? recorded : withoutMarks(recorded, block.content, this.#receivingSide);
+    const known = this.#withoutOtherMarks(from.records, recorded, block);
     if (!hasSameEntries(from, known)) return false;
     // A full comparison looks at what is there; names of one file are judged by all of them together.
     const isThere = this.#firstLook === "full"
@@ -204,6 +199,12 @@ class Walk {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
     return true;
+  }
+
+  /** What is racy at the side that receives is no reason to look closer. */
+  #withoutOtherMarks(records: string, recorded: string, { content }: ManifestBlock): string {
+    const side = sendingSide(this.request.rules) === "source" ? "target" : "source";
+    return records === recorded || countMarks(content, side) === 0 ? recorded : withoutMarks(recorded, side);
   }
 
   async #decide(
@@ -233,16 +234,15 @@ class Walk {
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
       return;
     }
-    const unmounted = await this.#unmountedIn(
-      directory,
-      (this.#sourceSide === "from" ? listed.from : listed.to).entries,
-    );
+    const { entries } = this.#sourceSide === "from" ? listed.from : listed.to;
+    const source = this.request[this.#sourceSide]!;
+    const unmounted = await unmountedIn(directory, entries, { ...this.request, source }, this.runner);
     for (const path of unmounted) {
       this.receiver.onMount?.(path);
       this.receiver.onUnreadable(path, this.#sourceSide, UNMOUNTED);
     }
     let recorded: ReadonlyMap<string, EntryState> | undefined;
-    const noted = notedIn(this.request, directory, listed.from.entries, listed.to.entries);
+    const noted = this.#notedIn(directory, listed.from.entries, listed.to.entries);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
     const lostLinks = this.request.followsLinks
@@ -257,7 +257,7 @@ class Walk {
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
     const sides = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
-    const facts = { ...sides, isResumed, differs: await findDifferentNames(sides, this.request, this.runner) };
+    const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -266,8 +266,7 @@ class Walk {
       ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
       : decided;
     const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
-    const databases = await findDatabases({ directory, from, to }, this.request, this.runner);
-    const plan = withDatabases(whole, databases, { from, to, baseline }, this.request.rules);
+    const plan = await planDatabases(whole, { from, to, baseline }, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
@@ -313,27 +312,8 @@ class Walk {
   }
 
   #tellMounts(directory: string, entries: readonly Entry[], self: Entry | undefined): void {
-    if (this.#sourceSide === "to" || self?.device === undefined) return;
-    for (const { name, type, device } of entries) {
-      if (type === "directory" && device !== self.device) this.receiver.onMount?.(joinName(directory, name));
-    }
-  }
-
-  /**
-   * Directories in this one where a file system was mounted and none is now: their device is that of the directory above, or
-   * they are gone. What was in them was not deleted. A comparison of everything takes them as they are.
-   */
-  async #unmountedIn(directory: string, entries: readonly Entry[]): Promise<readonly string[]> {
-    const { baseline, depth } = this.request;
-    const recorded = (baseline?.mounts ?? []).filter((path) => splitLast(path)[0] === directory);
-    if (recorded.length === 0 || depth === "look-at-all") return [];
-    const above = directory === "" ? "." : directory;
-    const found = await lookAtPaths(this.request[this.#sourceSide]!, [above], this.runner);
-    const there = new Map(entries.map((entry) => [joinName(directory, entry.name), entry]));
-    return recorded.filter((path) => {
-      const entry = there.get(path);
-      return entry === undefined || entry.device === found.get(above)?.device;
-    });
+    if (this.#sourceSide === "to") return;
+    for (const path of mountsIn(directory, entries, self)) this.receiver.onMount?.(path);
   }
 
   #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {
@@ -375,6 +355,22 @@ class Walk {
       !gone.has(name) && !selection.includes(joinName(plan.directory, name), nameTypeOf(state.type, state.sizeBytes))
     );
     return kept.length === 0 ? plan : { ...plan, unselected: kept };
+  }
+
+  #notedIn(
+    directory: string,
+    from: readonly Entry[],
+    to: readonly Entry[],
+  ): (name: string) => EntryState | undefined {
+    const { notes, rules } = this.request;
+    if (notes === undefined || notes.size === 0) return () => undefined;
+    const [froms, tos] = [from, to].map((entries) => new Map(entries.map((entry) => [entry.name, entry])));
+    return (name) =>
+      notedState(notes, joinName(directory, name), {
+        from: froms!.get(name),
+        to: tos!.get(name),
+        policy: rules.policy,
+      });
   }
 
   async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {

@@ -115,6 +115,16 @@ for (const engine of ENGINES) {
     assert.equal(settled.filesTransferred, 0);
   });
 
+  test("a database of other content with the same size and time is copied where contents are compared", async () => {
+    await using scene = await sceneWithDatabase("stage-update");
+    await shell(`cp -p db ../aside`, scene.to);
+    await inDatabase(`${scene.to}/db`, "UPDATE t SET x = zeroblob(500)");
+    await shell(`touch -r ../aside db; cmp -s db ../aside && exit 1 || exit 0`, scene.to);
+    const outcome = await transferTree({ ...scene.request, engine, contents: "compare" }, testSystem());
+    assert.deepEqual([outcome.status, outcome.kept], ["complete", []]);
+    assert.deepEqual(await Deno.readFile(`${scene.to}/db`), await Deno.readFile(`${scene.from}/db`));
+  });
+
   test("a database in a new directory gets its name with that", async () => {
     await using scene = await sceneWithDatabase("push");
     await Deno.mkdir(`${scene.from}/cache/deep`, { recursive: true });

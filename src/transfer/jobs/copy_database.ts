@@ -23,6 +23,8 @@ export interface DatabaseItem {
   readonly directory: string;
   /** The main file. */
   readonly name: string;
+  /** Names of its files that are to be copied; the others only where they differ by then. */
+  readonly transfers: readonly string[];
   /** What the receiving side had when it was looked at, as entry_text.ts writes entries. */
   readonly there: string;
   /** Where its directory is built, below the temporary directory; without it, the directory is live or all of the tree private. */
@@ -215,7 +217,10 @@ class DatabaseCopy {
     let isPublished = false;
     try {
       for (const [index, entry] of files.entries()) {
-        if (entry === undefined || this.#isSame(there[index], entry) === "same") continue;
+        if (entry === undefined) continue;
+        // What is planned is copied even where it looks the same: its content may differ.
+        const isPlanned = this.item.transfers.includes(this.#names[index]!);
+        if (!isPlanned && this.#isSame(there[index], entry) === "same") continue;
         const pen = yield* this.#openPen(this.#names[index]!, there[index]);
         pens.push({ pen, index });
         yield* this.#write(entry, index, there[index], pen);
