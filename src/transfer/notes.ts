@@ -74,7 +74,7 @@ export async function readNotes(path: string): Promise<Notes> {
 
 /** Where the transfer that wrote the last note was writing; undefined where there are none. */
 export async function lastReceiver(path: string): Promise<Receiver | undefined> {
-  const notes = await Deno.readTextFile(path).catch(() => "");
+  const notes = await readOwnText(path).catch(() => undefined) ?? "";
   // The last line may be torn.
   for (const line of notes.split("\n").reverse()) {
     const note = parseNote(line);

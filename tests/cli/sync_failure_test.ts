@@ -319,13 +319,13 @@ Deno.test("a TMPDIR that isn't there stops nothing", async () => {
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
-Deno.test("what the kernel refuses is said in its words, with the path and a command to look at it", async () => {
+Deno.test("a directory in place of the lock is named, with a command to look at it", async () => {
   await using world = await worldWithCache(3);
   const cache = world.path("scratch/.cache/euler-files");
   await Deno.mkdir(`${cache}/.HF_HOME.lock`, { recursive: true });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
   assert.equal(run.stdout, framed("false;\n"));
-  assert.ok(run.stderr.includes(`Cannot open the lock "${cache}/.HF_HOME.lock": Is a directory\n`), run.stderr);
-  assert.ok(run.stderr.includes(`hint: look at both: ls -ld ${cache} ${cache}/.HF_HOME.lock\n`), run.stderr);
+  assert.ok(run.stderr.includes(`Cannot use "${cache}": .HF_HOME.lock in it is a link or no file\n`), run.stderr);
+  assert.ok(run.stderr.includes(`(ls -ld ${cache}/.HF_HOME.lock) and remove it\n`), run.stderr);
 });
