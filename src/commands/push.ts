@@ -2,18 +2,19 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { type ResolvedVariable } from "../config/resolve.ts";
-import { filterField, filterRules } from "../filter_field.ts";
+import { filterField, filterRules, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
-import { mapAtOnce } from "../pool.ts";
+import { mapInOrder } from "../pool.ts";
+import { isConflict } from "../staging/kept_warnings.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { ENGINES, stagingSettings } from "../staging/variable.ts";
 import { PART_OF } from "../sync_items.ts";
 import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
-import type { CliError } from "../errors.ts";
+import { type CliError, Interrupted } from "../errors.ts";
 import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../failures.ts";
 
@@ -36,14 +37,17 @@ const RESULT_SCHEMA = v.object({
   scratch: v.string(),
   source: v.string(),
   part_of: PART_OF,
-  status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
+  status: v.pipe(
+    v.picklist(["pushed", "incomplete", "dry-run", "scratch-missing"]),
+    v.description("`incomplete`: some files could not be pushed, see `missing`"),
+  ),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
   /** Files left as they are at home because home is ahead. */
   kept: v.array(NAMED_FILE_SCHEMA),
-  /** Files that did not come home, and why. */
+  /** Files that were not pushed, and why. */
   missing: v.array(NAMED_FILE_SCHEMA),
   ...MOVED_FILES_FIELDS,
   warnings: v.array(v.string()),
@@ -94,12 +98,26 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     filter: filterRules(request.filter),
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
-    const outcome = request.dryRun
-      ? await planPush({ variable, settings }, system)
-      : await pushVariable({ variable, settings }, system, context.report);
-    tell(variable, outcome, request.verbose ? "all" : "some", context);
-    return { variable, outcome };
+  context.report({
+    type: "subjects",
+    names: [...variables, ...parts.map(({ variable }) => variable)].map(({ name }) => name),
+  });
+  const items = await mapInOrder(
+    { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
+    async (variable): Promise<PushPlan | PushResult> =>
+      request.dryRun
+        ? await planPush({ variable, settings }, system)
+        : await pushVariable({ variable, settings }, system, context.report),
+    (variable, outcome) => {
+      tell(variable, outcome, request.verbose ? "all" : "some", context);
+      return { variable, outcome };
+    },
+  ).catch((error) => {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(error.signal, {
+      state: request.dryRun ? "nothing was changed" : "what was pushed is complete, and all is still on scratch",
+      hint: `run \`euler-files push${selectionWords(request)}\` again to go on`,
+    });
   });
   for (const { variable, whole } of parts) {
     context.report({ type: "done", subject: variable.name, outcome: "idle", text: `part of ${whole.name}` });
@@ -158,7 +176,7 @@ function resultOf(
     case "pushed":
       return [{
         ...base,
-        status: "pushed",
+        status: outcome.incomplete === undefined ? "pushed" : "incomplete",
         engine: outcome.outcome.engine,
         files_transferred: outcome.outcome.filesTransferred,
         bytes_transferred: outcome.outcome.bytesTransferred,
@@ -206,16 +224,24 @@ function tell(
 
 const NOTHING_NEW = "nothing new on scratch";
 
-function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
-  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
+function describePushed(outcome: TransferOutcome): string {
+  const { filesTransferred, bytesTransferred, seconds, engine, missing, kept } = outcome;
+  const left = describeLeft(kept, missing);
+  if (filesTransferred === 0 && missing.length === 0) return left === "" ? NOTHING_NEW : `0 files pushed${left}`;
   const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
-  const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
-  return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
+  return `${moved}${left} in ${formatDuration(seconds)} (${engine})`;
 }
 
-function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {
-  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW;
-  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
+function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable, kept }: TransferPlan): string {
+  const left = describeLeft(kept, unreadable);
+  if (filesToTransfer === 0 && left === "") return NOTHING_NEW;
+  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed${left} (${engine})`;
+}
+
+function describeLeft(kept: readonly KeptPath[], missing: readonly MissingPath[]): string {
+  const conflicts = kept.filter(isConflict).length;
+  return (missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`) +
+    (conflicts === 0 ? "" : `, ${formatCount(conflicts)} in conflict`);
 }
 
 function renderPush(answer: PushAnswer, styles: Styles): Rendered {

@@ -6,7 +6,7 @@ import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { stagingSettings } from "../staging/variable.ts";
-import { keptWarnings } from "../staging/kept.ts";
+import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
 import { PART_OF } from "../sync_items.ts";
@@ -14,6 +14,8 @@ import type { Part } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
+import { UNFINISHED_STATES } from "../staging/unfinished.ts";
+import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
 const FIELDS = {
@@ -40,8 +42,8 @@ const VARIABLE_SCHEMA = v.object({
   source_exists: v.boolean(),
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
-    v.picklist(["being-staged", "interrupted", "incomplete"]),
-    v.description("Where a copy stands that no complete sync has made yet"),
+    v.picklist(UNFINISHED_STATES),
+    v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
   )),
   /** How many files are gone from scratch since the last transfer. */
   purged_files: v.number(),
@@ -95,6 +97,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const { config, resolved, parts, warnings: mismatches } = await openManagedVariables([], context);
   const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
+  for (const { text, hint } of await unfinishedMigrations(config, resolved.path)) warnings.push(`${text} (${hint})`);
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));

@@ -1,17 +1,17 @@
 // `sync`: stages the variables in and tells the shell where they are.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import type { Config } from "../config/config.ts";
 import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
 import { Interrupted } from "../errors.ts";
-import { filterField, filterRules } from "../filter_field.ts";
+import { filterField, filterRules, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { shellWord } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
+import { mapInOrder } from "../pool.ts";
 import { ENGINES, type RunSettings, stagingSettings } from "../staging/variable.ts";
 import { type Export, renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { openManagedVariables } from "../managed_variables.ts";
-import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { makeCacheRoot } from "../staging/cache_root.ts";
 import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageRequest } from "../staging/stage_result.ts";
@@ -98,12 +98,17 @@ export const sync = defineCommand({
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const { system } = context;
   const shell = chooseShell(request.shell, system.env);
-  const { resolved, variables, parts, warnings } = await openManagedVariables(request.vars, context);
+  const { config, resolved, variables, parts, warnings: ofConfig } = await openManagedVariables(request.vars, context);
+  const warnings = [...ofConfig, ...(request.dryRun ? await migrationWarnings(config, resolved) : [])];
   refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
+  context.report({
+    type: "subjects",
+    names: [...variables, ...parts.map(({ variable }) => variable)].map(({ name }) => name),
+  });
   const started = performance.now();
   const copies = request.dryRun
     ? await planAll(variables, request, resolved, context)
@@ -168,7 +173,7 @@ async function stageAll(
   resolved: ResolvedConfig,
   context: Context,
 ): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved, context.system.userId);
+  if (variables.length > 0) await makeCacheRoot(resolved, context.system.userId);
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const all = { variables: sorted(variables), settings, atOnce: resolved.parallelJobs, ...demandsOf(request) };
@@ -185,9 +190,16 @@ async function stageAll(
     if (!(error instanceof Interrupted)) throw error;
     throw new Interrupted(error.signal, {
       state: "what was copied is kept",
-      hint: "run `euler-files sync` again to go on",
+      hint: `run again to go on: \`${
+        evaluation(`sync${selectionWords(request)}`, chooseShell(request.shell, context.system.env))
+      }\``,
     });
   });
+}
+
+/** A look for unfinished migrations costs a lookup for each variable, which a job's start need not pay. */
+async function migrationWarnings(config: Config, { path }: ResolvedConfig) {
+  return await (await import("../migration/unfinished.ts")).unfinishedMigrations(config, path);
 }
 
 async function planAll(
@@ -199,12 +211,15 @@ async function planAll(
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const { planVariable } = await import("../staging/plan.ts");
-  return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, ...demandsOf(request) }, context.system);
-    const item = plannedItem(variable, plan);
-    tellPlanned(item, plan, extentOf(request), context);
-    return item;
-  });
+  return await mapInOrder(
+    { items: sorted(variables), width: resolved.parallelJobs },
+    async (variable) => await planVariable({ variable, settings, ...demandsOf(request) }, context.system),
+    (variable, plan) => {
+      const item = plannedItem(variable, plan);
+      tellPlanned(item, plan, extentOf(request), context);
+      return item;
+    },
+  );
 }
 
 function runSettings({ engine, strict, filter, verbose }: SyncRequest): RunSettings {
@@ -241,8 +256,7 @@ function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
 }
 
 function notEvaluated({ only_vars, filter, shell }: SyncAnswer, style: Style): string {
-  const rules = filterRules(filter).flatMap(({ action, pattern }) => [`--${action}`, shellWord(pattern)]);
-  const words = ["sync", ...only_vars.flatMap((name) => ["--var", name]), ...rules];
+  const words = `sync${selectionWords({ vars: only_vars, filter })}`;
   return `${style.bold(style.cyan("hint:"))} these lines take effect only when the shell runs them: ` +
-    `${evaluation(words.join(" "), shell)}\n`;
+    `${evaluation(words, shell)}\n`;
 }

@@ -3,7 +3,8 @@
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
-import { isPathComponent, reasonAgainstVariable, VARIABLE_NAME } from "./names.ts";
+import { isPathComponent, VARIABLE_NAME } from "./names.ts";
+import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";

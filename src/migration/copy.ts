@@ -1,5 +1,6 @@
 // The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
 // Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
+import { splitLast } from "../posix/file_names.ts";
 import { dirname } from "node:path/posix";
 import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -73,11 +74,11 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     if (error instanceof Interrupted) {
       throw new Interrupted(error.signal, {
         state: "nothing was switched or deleted yet",
-        hint: `run \`${resumeCommand(move)}\` again to go on`,
+        hint: `run \`${resumeCommand(resumed(plan))}\` to go on`,
       });
     }
     const known = knownError(`Cannot migrate ${move.what} to "${move.to}"`, error);
-    throw known === undefined ? error : withResumeHint(known, move);
+    throw known === undefined ? error : withResumeHint(known, plan);
   }
 }
 
@@ -142,14 +143,13 @@ async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Pr
   const calls = waitingCalls();
   const [source, copy] = [new Tree(from, calls), new Tree(to, calls)];
   for (const path of extra) {
-    const slash = path.lastIndexOf("/") + 1;
-    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(path.slice(slash))?.[1];
-    if (parseTemporaryName(path.slice(slash)) !== undefined) {
+    const [directory, extraName] = splitLast(path);
+    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(extraName)?.[1];
+    if (parseTemporaryName(extraName) !== undefined) {
       await removeInPlace(`${to}/${path}`);
       continue;
     }
-    const directory = path.slice(0, Math.max(0, slash - 1));
-    const isLeftover = name !== undefined && await isFile(copy, directory, path.slice(slash)) &&
+    const isLeftover = name !== undefined && await isFile(copy, directory, extraName) &&
       (await isFile(source, directory, name) || await isFile(source, directory, `.${name}`));
     if (isLeftover) await removeInPlace(`${to}/${path}`);
     else others.push(path);
@@ -193,11 +193,15 @@ async function removeLeases(directory: string): Promise<void> {
   }
 }
 
-function withResumeHint(error: CliError, move: Move): CliError {
+function resumed({ move, destination, oldDirectory }: CopyPlan): Parameters<typeof resumeCommand>[0] {
+  return { what: move.what, to: destination.value, oldDirectory };
+}
+
+function withResumeHint(error: CliError, plan: CopyPlan): CliError {
   const first = error.hint === undefined || error.kind === "no-space" ? "put that right" : error.hint;
   return new CliError(error.kind, error.message, {
     lines: error.lines,
-    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(move)}\` again`,
+    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(resumed(plan))}\``,
     cause: error,
   });
 }

@@ -9,7 +9,7 @@ import type { Variable } from "./variable.ts";
 export function splitDamaged(
   variable: Variable,
   kept: readonly KeptPath[],
-): { readonly warnings: StageWarning[]; readonly others: readonly string[] } {
+): { readonly warnings: StageWarning[]; readonly rest: readonly KeptPath[] } {
   const pathsOf = (wanted: (reason: KeptPath["reason"]) => boolean) =>
     kept.filter(({ reason }) => wanted(reason)).map(({ path }) => path);
   return {
@@ -19,7 +19,7 @@ export function splitDamaged(
       ...uncomparedWarnings(variable, pathsOf((reason) => reason === "not compared")),
       ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
     ],
-    others: pathsOf((reason) => !OWN_WARNING.includes(reason)),
+    rest: kept.filter(({ reason }) => !OWN_WARNING.includes(reason)),
   };
 }
 

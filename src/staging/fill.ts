@@ -7,7 +7,8 @@ import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { publishProgress } from "./herd.ts";
-import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from "./kept.ts";
+import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
+import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
@@ -116,6 +117,7 @@ async function transferTwiceIfVanished(
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
+      top: "private",
       ...transferLimits(variable, settings),
       baseline: fill.baseline,
       ...(selection === undefined ? {} : { selection }),

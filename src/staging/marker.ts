@@ -34,6 +34,8 @@ const MARKER_SCHEMA = v.looseObject({
   kept: v.optional(MARKED_KEPT_SCHEMA),
   /** Links that lead out of the source; missing where there were none. */
   outside_links: v.optional(OUTSIDE_LINKS_SCHEMA),
+  /** Why the target is stale although a transfer was complete, where a push changed the source since; for people. */
+  stale_reason: v.optional(v.string()),
   /** Which links were followed; missing where none were. */
   links: v.optional(v.picklist(["follow-outside", "follow"])),
 });
@@ -69,6 +71,22 @@ export async function readMarker(path: string, userId: number): Promise<Marker |
 /** Writes a marker in one step. */
 export async function writeMarker(path: string, marker: Marker): Promise<void> {
   await writeFileAtomically({ path, content: JSON.stringify(marker), mode: 0o600, durability: "fast" });
+}
+
+/** The fingerprint of a source that a push has changed: no source has it, so the target is not fresh. */
+export const CHANGED_FINGERPRINT = "changed";
+
+/** Keeps what a marker says of the last complete transfer, and makes its target stale. */
+export async function makeStale(
+  path: string,
+  marker: Marker,
+  reason: Pick<Marker, "kept" | "stale_reason">,
+): Promise<void> {
+  const { kept: _before, stale_reason: _reason, ...unchanged } = marker;
+  // Older versions compare the time.
+  const stale = { ...unchanged, ...reason, source_mtime: 0, source_fingerprint: CHANGED_FINGERPRINT };
+  // A full disk has no room for it, and a marker that says too much is worse than none.
+  await writeMarker(path, stale).catch(() => removeMarker(path));
 }
 
 /** Takes a marker away before its target changes: what is half updated is never fresh. */

@@ -8,15 +8,15 @@ import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findPurged, type PurgedFiles } from "../transfer/purge.ts";
-import { filterOf, type VariableFilter } from "./filter.ts";
+import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
 import { type KeptFiles, readKept } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
-import type { Marker } from "./marker.ts";
+import { CHANGED_FINGERPRINT, type Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
 import { freshnessOf } from "./stage.ts";
-import { findUnfinished, type Unfinished } from "./unfinished.ts";
+import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
 /**
@@ -78,17 +78,20 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const freshness = freshnessNow(facts, filter, request, system);
   const selection = filter instanceof CliError ? undefined : filter.selection;
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
+  const counted = markerOf(facts, filter);
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
   const size = (path: string, state: VariableFacts["target"]["state"], recorded: number | undefined) =>
     sizeOf({ path, state, recorded, selection }, request, system);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
   const [sourceSize, targetSize, partialSize, found, unfinished] = await Promise.all([
-    size(variable.source, facts.source.state, recordedSource(facts, marker)),
-    size(variable.target, facts.target.state, recordedTarget(facts, marker)),
+    size(variable.source, facts.source.state, recordedSource(facts, counted)),
+    size(variable.target, facts.target.state, recordedTarget(facts, counted)),
     size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
     purgedFiles(facts, selection, request, signal, system),
-    mayBeUnfinished ? findUnfinished({ variable, settings, selection, layout, signal }, system) : undefined,
+    mayBeUnfinished
+      ? findUnfinished({ variable, settings, selection, layout, signal }, system)
+      : findUnfinishedPush(layout, system),
   ]);
   return {
     variable,
@@ -124,11 +127,14 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
 function judge(freshness: Freshness, found: PurgedFiles, unfinished: Unfinished | undefined): Freshness {
-  if (freshness.verdict === "fresh") {
+  if (freshness.verdict === "fresh" && unfinished === undefined) {
     if (found.files.length > 0) return { verdict: "stale", reason: "files are gone from scratch" };
     return found.unreadable.length === 0 ? freshness : { verdict: "stale", reason: "not all on scratch can be read" };
   }
-  return unfinished === undefined ? freshness : { ...freshness, reason: unfinished.reason };
+  if (unfinished === undefined) return freshness;
+  // A push changes the source: the next sync compares.
+  const verdict = freshness.verdict === "fresh" ? "stale" : freshness.verdict;
+  return { verdict, reason: unfinished.reason };
 }
 
 function bothSizes(one: Size, other: Size): Size {
@@ -145,13 +151,22 @@ function bothSizes(one: Size, other: Size): Size {
   };
 }
 
+/** The marker, where it was written by the same filter: what takes part is what was counted. */
+function markerOf({ marker }: VariableFacts, filter: VariableFilter | CliError): Marker | undefined {
+  if (typeof marker === "string" || filter instanceof CliError || !hasSameFilter(marker, filter)) return undefined;
+  return marker;
+}
+
 function recordedSource(facts: VariableFacts, marker: Marker | undefined): number | undefined {
   const unchanged = facts.source.state === "directory" && marker?.source_fingerprint === facts.source.fingerprint;
   return unchanged ? marker.bytes : undefined;
 }
 
 function recordedTarget(facts: VariableFacts, marker: Marker | undefined): number | undefined {
-  return facts.target.state === "directory" && marker?.target_inode === facts.target.inode ? marker?.bytes : undefined;
+  const { target } = facts;
+  // After a push the copy may have more than the marker counts.
+  if (target.state !== "directory" || marker?.source_fingerprint === CHANGED_FINGERPRINT) return undefined;
+  return marker?.target_inode === target.inode ? marker.bytes : undefined;
 }
 
 function linkSettings({ variable, settings }: OverviewRequest): LinkSettings {

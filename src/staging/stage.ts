@@ -2,7 +2,7 @@
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { shellWord } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
+import { mapInOrder } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
@@ -22,9 +22,9 @@ export interface StageAllRequest extends Omit<StageRequest, "variable"> {
 }
 
 /**
- * Stages variables in; `onResult` gets each one's result as soon as there is one. All are looked at at the same time, since
- * looking only waits for servers; those that aren't fresh take turns. A failure is a result, so that the other variables go
- * on; only a signal throws.
+ * Stages variables in; `onResult` gets each one's result, in their order. All are looked at at the same time, since looking only
+ * waits for servers; those that aren't fresh take turns. A failure is a result, so that the other variables go on; only a signal
+ * throws.
  */
 export async function stageVariables<Result>(
   { variables, atOnce, ...how }: StageAllRequest,
@@ -33,21 +33,21 @@ export async function stageVariables<Result>(
   report: Report,
 ): Promise<Result[]> {
   const startedSeconds = system.now() / 1000;
-  const results = await Promise.all(variables.map(async (variable) => {
-    const result = await asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report));
-    return result === undefined ? undefined : onResult(variable, result);
-  }));
-  if (results.every((result) => result !== undefined)) return results;
+  const settled = await Promise.all(
+    variables.map((variable) => asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report))),
+  );
+  if (settled.every((result) => result !== undefined)) {
+    return settled.map((result, index) => onResult(variables[index]!, result));
+  }
   // Loaded only when something moves: libc is bound by it.
   const { variablesAtOnce } = await import("../posix/handles.ts");
-  return await mapAtOnce(variables, variablesAtOnce(atOnce), async (variable, place) => {
-    const settled = results[place];
-    if (settled !== undefined) return settled;
-    return onResult(
-      variable,
-      await asResult(variable, how, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
-    );
-  });
+  return await mapInOrder(
+    { items: variables, width: variablesAtOnce(atOnce) },
+    async (variable, index) =>
+      settled[index] ??
+        await asResult(variable, how, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
+    onResult,
+  );
 }
 
 async function asResult<Result extends StageResult | undefined>(
@@ -113,7 +113,7 @@ async function skipped(
     outside: typeof marker === "string" ? undefined : marker.outside_links,
   } as const;
   if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
-  const { keptWarnings, readKept } = await import("./kept.ts");
+  const [{ readKept }, { keptWarnings }] = await Promise.all([import("./kept.ts"), import("./kept_warnings.ts")]);
   const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
   return { ...fresh, kept: kept.paths, warnings: keptWarnings(variable, kept) };
 }

@@ -43,7 +43,11 @@ export interface Kept {
   readonly name: string;
   readonly reason:
     | "changed there"
+    | "changed on both sides"
+    /** Staging without a record: the copy is newer than the source. */
     | "newer there"
+    /** Pushing without a record: the source is newer than the copy. */
+    | "newer at the source"
     | "deleted there"
     | "gone at the source, changed there"
     | "damaged"
@@ -93,6 +97,8 @@ export interface DirectoryPlan {
   readonly finish: "as source" | "as it is";
   /** What both sides have once this is done, for the next baseline. */
   readonly records: readonly [name: string, state: EntryState][];
+  /** What was recorded of names that do not take part, and stays recorded. */
+  readonly unselected?: readonly [name: string, state: EntryState][];
   /** Directories to go on with, and where they are. */
   readonly descend: readonly { readonly name: string; readonly from?: Entry; readonly to?: Entry }[];
 }
@@ -198,22 +204,24 @@ function decideFile(
     else bring(draft, from);
     return;
   }
-  if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
+  const onlySourceChanged = rules.policy === "stage-out" && base !== undefined && same(from, base);
+  if (to.type === "directory" && !onlySourceChanged) return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed there", base);
+    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
     if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
+    if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
-    return keep(draft, from.name, "newer there", rules.policy === "stage-in" ? from : undefined);
+    return keep(draft, from.name, "newer there", from);
   }
-  if (rules.policy === "stage-out" && same(from, base)) {
-    // Only home changed: the next stage-in brings that.
+  if (onlySourceChanged) {
+    // The next stage-in brings that.
     draft.records.push([from.name, base]);
     return;
   }
   if (same(to, base)) return bring(draft, from, to);
   if (rules.policy === "stage-in" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
-  keep(draft, from.name, "changed there", base);
+  keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 
 /** Whether permissions have to be changed, and can be. */

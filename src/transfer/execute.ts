@@ -138,7 +138,7 @@ export class Execution {
     const { manifest, roots } = this.request;
     this.#stop.signal.throwIfAborted();
     if (this.#isLost(directory)) return;
-    manifest.add(directory, plan.records);
+    manifest.add(directory, plan.unselected === undefined ? plan.records : [...plan.records, ...plan.unselected]);
     if (directory === "" && plan.fromSelf !== undefined && roots.intent !== "push") {
       manifest.addRoot(plan.fromSelf);
     }

@@ -20,7 +20,7 @@ import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
-import { noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./room.ts";
 
 /** From here on a file is copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
@@ -255,7 +255,7 @@ export class LargeFiles {
   async #fail(item: Item, error: unknown): Promise<void> {
     this.request.system.signal.throwIfAborted();
     if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) {
-      throw noSpaceError(this.request.settings.to, [messageOf(error)]);
+      throw noSpaceError(this.request.settings.to, [messageOf(error)], keptOf(this.request.settings));
     }
     if (!await run(hasVanished(this.#from, item.directory, item.entry.name, error))) {
       this.#again.push(item);

@@ -1,7 +1,7 @@
 // Adds to a selection what selected links lead to: a model is selected by its snapshot, and Hugging Face keeps its files beside
 // that, shared between repositories.
 import { linkDestination, parentsOf, type Selection, withPaths } from "../filter/selection.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
@@ -69,8 +69,8 @@ export async function selectLinkedRecorded(
     linksAt: (paths) =>
       Promise.resolve(
         new Map(paths.flatMap((path) => {
-          const cut = path.lastIndexOf("/");
-          const state = manifest.entriesOf(path.slice(0, Math.max(0, cut)))?.get(path.slice(cut + 1));
+          const [directory, name] = splitLast(path);
+          const state = manifest.entriesOf(directory)?.get(name);
           return state?.type === "link" ? [[path, state.linkTarget] as const] : [];
         })),
       ),

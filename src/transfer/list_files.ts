@@ -4,6 +4,7 @@ import { CliError, messageOf } from "../errors.ts";
 import { encodeNameList } from "../posix/file_names.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
+import { isTrustedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 import { temporaryName } from "../system/temporary_name.ts";
 
@@ -67,6 +68,7 @@ function parentsIn({ env }: Pick<System, "env">): readonly string[] {
 
 /** Makes the directory, and removes those that killed processes left. */
 async function makeDirectory(parent: string): Promise<string> {
+  if (!await isTrustedDirectory(parent, Deno.uid() ?? 0)) throw new Error(`other users can change "${parent}"`);
   await sweepDirectory(parent, [KIND]);
   const path = `${parent}/${temporaryName(KIND)}`;
   await Deno.mkdir(path, { mode: 0o700 });

@@ -10,10 +10,10 @@ import type { JobRunner } from "./job_runner.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { splitLast } from "../posix/file_names.ts";
+import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
-import { isFullDisk, noSpaceError } from "./room.ts";
+import { isFullDisk, keptOf, noSpaceError } from "./room.ts";
 
 /** Carries files. */
 export interface Mover {
@@ -31,7 +31,7 @@ export class NativeMover implements Mover {
   async move(items: readonly Item[]): Promise<MoveOutcome> {
     const request = { settings: this.settings, items: items.map(copyItemOf) };
     const answer = await this.runner.run("copy", request, { names: items.length });
-    if (answer.full !== undefined) throw noSpaceError(this.settings.to, [answer.full]);
+    if (answer.full !== undefined) throw noSpaceError(this.settings.to, [answer.full], keptOf(this.settings));
     return sortResults(items, answer.results);
   }
 }
@@ -158,7 +158,7 @@ export class RsyncMover implements Mover {
       system,
     );
     await lists.remove(listFile);
-    if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords);
+    if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords, keptOf(settings));
     const attempt = isDirect
       ? await this.#checkDirect(items, lastWords)
       : await this.#checkCarried(items, carried, lastWords);
@@ -257,7 +257,7 @@ async function makeParents(
   for (const { directory } of items) {
     for (let path = directory; path !== "" && !parents.has(path); path = splitLast(path)[0]) parents.add(path);
   }
-  const [parent, name] = [root.slice(0, root.lastIndexOf("/")), root.slice(root.lastIndexOf("/") + 1)];
+  const [parent, name] = splitAbsolute(root);
   await runner.run("make", { root: parent, directories: [[name, 0o700]] });
   const byDepth = [...parents].toSorted((one, other) => one.length - other.length);
   // A path is longer than that of its parent, so parents come first; calls that wait overlap, one level must end before the next.

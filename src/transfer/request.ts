@@ -46,6 +46,8 @@ export interface TransferRequest {
   readonly sourceLock?: Pick<LockRequest, "deadlineSeconds" | "deadlineSetting" | "onWait">;
   /** For all bytes of the transfer together. */
   readonly bandwidthLimitBytesPerSecond?: number;
+  /** The receiving root is for its owner alone at every moment, whatever the source allows. */
+  readonly top?: "private";
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
   readonly notes?: string;
   /**

@@ -13,7 +13,7 @@ import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
 import { refuseNameClashes } from "./name_clashes.ts";
@@ -39,7 +39,7 @@ export type {
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
   const links = await linkMapsOf(request, request.to);
-  await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
+  await using runner = await prepareJobRunner({ roots: [request.from, splitAbsolute(request.to)[0]], links }, system);
   const survey = new Survey(request);
   const engine = engineFor(request, system);
   await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
@@ -137,6 +137,7 @@ async function run(
     : request.baseline?.traits ?? await measureTraits(request, to, runner);
   const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
+    ...(request.top === undefined ? {} : { top: request.top }),
     temporary: temporary?.path ?? "directly",
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
@@ -249,8 +250,9 @@ async function walkRequest(
 async function measureTraits({ intent }: TransferRequest, to: string, runner: JobRunner): Promise<FileSystemTraits> {
   if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
   // A name that is swept where this process is killed.
-  const name = `${to.slice(to.lastIndexOf("/") + 1)}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-  return await runner.run("measureTraits", { root: parentOf(to), name });
+  const [root, target] = splitAbsolute(to);
+  const name = `${target}.incoming-${crypto.randomUUID().slice(0, 8)}`;
+  return await runner.run("measureTraits", { root, name });
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
@@ -294,8 +296,4 @@ async function prepareRoots({ from, to, intent }: TransferRequest): Promise<stri
     throw new CliError("refused", `Cannot transfer "${from}" to "${to}": one is inside the other`);
   }
   return realTo;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/")) || "/";
 }

@@ -213,6 +213,9 @@ class Walk {
       const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
       throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
     }
+    if ("unreadable" in listed.to && !("unreadable" in listed.from) && this.#hasNothingToPush(directory, listed.from)) {
+      return this.#leaveReceiver(directory, listed.from, self("from"));
+    }
     if ("unreadable" in listed.from || "unreadable" in listed.to) {
       if ("unreadable" in listed.from) this.receiver.onUnreadable(directory, "from", listed.from);
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
@@ -260,6 +263,23 @@ class Walk {
         ...(isExcluded ? { isExcluded } : {}),
         ...(isBehindLink ? { isBehindLink } : {}),
       });
+    }
+  }
+
+  /** Whether a push brings nothing into a directory: nothing in it is new or changed, so nothing has to be known of the receiver. */
+  #hasNothingToPush(directory: string, from: ListedDirectory): boolean {
+    if (this.request.rules.policy !== "stage-out") return false;
+    if (from.entries.length === 0) return true;
+    const block = this.request.baseline?.blocks().get(directory);
+    return block !== undefined && hasSameEntries(from, decodeName(block.content));
+  }
+
+  /** Leaves a directory of the receiver as it is, and goes on below it. */
+  #leaveReceiver(directory: string, from: ListedDirectory, self: Entry | undefined): void {
+    const block = this.request.baseline?.blocks().get(directory);
+    if (block !== undefined) this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    for (const entry of from.directories) {
+      this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
   }
 
@@ -337,7 +357,7 @@ class Walk {
       !gone.has(name) &&
       !selection.includes(joinName(plan.directory, name), type === "directory" ? "directory" : "other")
     );
-    return kept.length === 0 ? plan : { ...plan, records: [...plan.records, ...kept] };
+    return kept.length === 0 ? plan : { ...plan, unselected: kept };
   }
 
   #notedIn(

@@ -1,4 +1,5 @@
 // Where the environments are: the directory that holds them, their names, and the lock that keeps two commands off one.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { type ConfigFile, configPath, readConfig } from "../config/config_file.ts";
 import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
@@ -6,6 +7,7 @@ import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
+import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 
 /** What may name the directory, the first that is there winning: option, configuration, `$VENV_DIR`. */
@@ -71,14 +73,15 @@ export async function lockVenv(
   system: System,
   onWait: (text: string) => void,
 ): Promise<Lock> {
-  const slash = path.lastIndexOf("/");
+  const [directory, name] = splitAbsolute(path);
+  await refuseSharedDirectory(directory, system.userId);
   const lock = await acquireLock({
-    path: `${path.slice(0, slash)}/.${path.slice(slash + 1)}.lock`,
+    path: `${directory}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) =>
       onWait(`waiting for ${holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`}`),
   }, system);
-  await sweepDirectory(path.slice(0, slash));
+  await sweepDirectory(directory);
   return lock;
 }

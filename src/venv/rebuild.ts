@@ -1,8 +1,10 @@
 // An environment made again at another place: its package list frozen, installed anew there, compared, and only then given its
 // name. What stood at the target stays until the new one is known to be right.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/aloud.ts";
@@ -117,8 +119,8 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
 
 /** The new environment until it has its name, and what it replaces until that is gone; always the same, for the next run. */
 function placesBeside(target: AbsolutePath) {
-  const slash = target.lastIndexOf("/");
-  const beside = (ending: string) => `${target.slice(0, slash)}/.${target.slice(slash + 1)}.${ending}`;
+  const [directory, name] = splitAbsolute(target);
+  const beside = (ending: string) => `${directory}/.${name}.${ending}`;
   return { made: beside("new"), replaced: beside("old"), requirements: beside("requirements.txt") };
 }
 
@@ -139,7 +141,7 @@ export async function rebuild(
 ): Promise<{ readonly python: string; readonly parity: Parity }> {
   const { target } = plan;
   const { made, replaced, requirements } = placesBeside(target);
-  await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
   await using _lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
   await putRight(target, made, replaced);
@@ -147,7 +149,8 @@ export async function rebuild(
   await checkTarget(request);
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
-    await Deno.writeTextFile(requirements, plan.requirements.join("\n") + "\n", { mode: 0o600 });
+    const content = plan.requirements.join("\n") + "\n";
+    await writeFileAtomically({ path: requirements, content, mode: 0o600, durability: "fast" });
     const python = await makeVenv(plan, made, env, uv, audience.listener, system);
     for (const args of plan.commands.slice(1)) {
       // uv makes it under its working name; the plan has the name it gets.
@@ -186,7 +189,7 @@ async function makeVenv(
     try {
       await runUv(
         uv.program,
-        uvVenvArgs({ path, python, onto: "nothing", prompt: plan.target.slice(plan.target.lastIndexOf("/") + 1) }),
+        uvVenvArgs({ path, python, onto: "nothing", prompt: splitAbsolute(plan.target)[1] }),
         env,
         listener,
         system,

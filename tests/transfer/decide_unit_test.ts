@@ -20,14 +20,14 @@ type Case = readonly [policy: TransferPolicy, from: Entry, to: Entry, base: Entr
 const CASES: readonly Case[] = [
   ["stage-in", OLD, NEW, "no record", "kept: newer there, recorded 10"],
   ["stage-in", NEW, OLD, "no record", "transferred, recorded 20"],
-  ["stage-in", NEW, OLD, "none", "kept: changed there, not recorded"],
+  ["stage-in", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
   ["stage-in", OLD, NEW, OLD, "kept: changed there, recorded 10"],
-  ["stage-in", NEWER, NEW, OLD, "kept: changed there, recorded 10"],
+  ["stage-in", NEWER, NEW, OLD, "kept: changed on both sides, recorded 10"],
   ["stage-out", NEW, OLD, OLD, "transferred, recorded 20"],
-  ["stage-out", NEW, NEWER, OLD, "kept: changed there, recorded 10"],
-  ["stage-out", OLD, NEW, "no record", "kept: newer there, not recorded"],
+  ["stage-out", NEW, NEWER, OLD, "kept: changed on both sides, recorded 10"],
+  ["stage-out", OLD, NEW, "no record", "kept: newer at the source, not recorded"],
   ["stage-out", NEW, OLD, "no record", "transferred, recorded 20"],
-  ["stage-out", NEW, OLD, "none", "kept: changed there, not recorded"],
+  ["stage-out", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
 ];
 
 for (const [policy, from, to, base, expected] of CASES) {

@@ -12,6 +12,8 @@ export interface CopySettings {
   readonly temporary: string | "directly";
   /** `copy`: modes, owners and attributes as at the source; `content`: those of the receiving side. */
   readonly keep: "copy" | "content";
+  /** The mode of the root; without it, that of the source. */
+  readonly top?: "private";
   /** `durable`: a file is synced before it gets its name. */
   readonly durability: "durable" | "fast";
   /** `same`: the owners of the source, which only root can set. */

@@ -218,6 +218,8 @@ export async function runModes(request: ModesRequest, context: JobContext): Prom
     try {
       yield* setMode(tree, path, mode);
     } catch (error) {
+      // The directory that had it may be gone as well.
+      if (isMissing(error)) return;
       if (request.failures !== "name" || !(error instanceof SystemCallError)) throw error;
       failed[index] = messageOf(error);
     }

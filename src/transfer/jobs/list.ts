@@ -1,6 +1,6 @@
 // The jobs that look: what is in directories, and what has the given paths.
 import { ENOENT, ENOTDIR, ESTALE, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
-import { joinName } from "../../posix/file_names.ts";
+import { joinName, splitLast } from "../../posix/file_names.ts";
 import {
   isMissing,
   listDirectory,
@@ -151,8 +151,7 @@ export async function runLook(request: LookRequest, context: JobContext): Promis
   const answers: (string | undefined)[] = [];
   const tree = context.readTree(request.root);
   await context.runAll(request.paths.map(function* (path, index): Work<void> {
-    const cut = path.lastIndexOf("/");
-    const [directory, name] = cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+    const [directory, name] = splitLast(path);
     answers[index] = yield* lookAt(tree, directory, name);
   }));
   return answers;
