@@ -4,6 +4,7 @@ import type { System } from "../system/system.ts";
 import { type KeptPath, planTransfer } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
+import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
@@ -57,6 +58,9 @@ export async function planVariable(request: StageRequest, system: System): Promi
       ...(way === "in-place" ? { notes: layout.notes } : {}),
     }, system);
     const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
+    const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, lastWords: [] };
+    const error = leftOutError(variable, settings, leftOut);
+    if (error !== undefined) return { status: "failed", error };
     return {
       status: "would-sync",
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,
@@ -66,7 +70,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       deletions: plan.deletions,
       kept: plan.kept,
       outside,
-      warnings: outsideLinkWarnings(variable, settings, outside),
+      warnings: [...leftOutWarnings(variable, leftOut), ...outsideLinkWarnings(variable, settings, outside)],
     };
   } catch (error) {
     system.signal.throwIfAborted();

@@ -103,6 +103,17 @@ for (const engine of ["native", "rsync"]) {
   });
 }
 
+Deno.test("a dry run says of unreadable directories what the run would say", async () => {
+  await using world = await worldWith({ ...numbered(99), "closed/inner": "x" });
+  await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
+  const run = await world.run(["sync", "--dry-run"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /warning: .*1 directory .*closed/);
+  const strict = await world.run(["sync", "--dry-run", "--strict"]);
+  assert.equal(strict.code, 1, strict.stderr);
+  assert.match(strict.stderr, /error: .*1 directory/);
+});
+
 Deno.test("an unreadable directory that is on scratch already leaves nothing out", async () => {
   await using world = await worldWith({ ...numbered(10), "closed/a": "1", "closed/b/c": "2" });
   assert.equal((await world.run(["sync"])).code, 0);
