@@ -156,7 +156,7 @@ Deno.test("an rsync that is killed is a failure that says so", async () => {
     "rsync",
     `#!/bin/bash\ncase "$*" in *--version*) exec /usr/bin/rsync --version;; esac\n` +
       `args=("$@"); for i in "\${!args[@]}"; do case "\${args[i]}" in --files-from=*) f="\${args[i]#--files-from=}"; ` +
-      `head -z -n 10 "$f" >"$HOME/part"; args[i]="--files-from=$HOME/part";; esac; done\n` +
+      `head -z -n 10 "$f" >"$f.part"; args[i]="--files-from=$f.part";; esac; done\n` +
       `/usr/bin/rsync "\${args[@]}"; kill -9 $$\n`,
   );
   const run = await world.run(["sync"]);
