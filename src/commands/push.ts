@@ -25,6 +25,7 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be pushed and change nothing"),
+  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Name each file that is pushed", { short: "-v" }),
@@ -57,6 +58,7 @@ const ANSWER_SCHEMA = v.object({
   command: v.literal("push"),
   ok: v.boolean(),
   dry_run: v.boolean(),
+  checksum: v.boolean(),
   only_vars: v.array(v.string()),
   filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
   results: v.array(RESULT_SCHEMA),
@@ -96,6 +98,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     names: request.verbose ? "collect" : "count",
     engine: request.engine,
     filter: filterRules(request.filter),
+    contents: request.checksum ? "compare" : "by time",
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   context.report({
@@ -131,6 +134,7 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     command: "push",
     ok: failures.length === 0,
     dry_run: request.dryRun,
+    checksum: request.checksum,
     only_vars: [...request.vars],
     filter: [...request.filter],
     results: [...results, ...parts.flatMap((part) => partResult(part, results))],

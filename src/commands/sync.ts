@@ -36,7 +36,8 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
-  force: toggle("Compare source and target even where the last sync is fresh"),
+  force: toggle("Compare names, sizes and times of all files even where the last sync is fresh"),
+  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
   replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
   filter: filterField("sync"),
   strict: toggle("Fail where any file is missing, also where the source itself forbids to read it"),
@@ -52,6 +53,7 @@ const ANSWER_SCHEMA = v.object({
   ok: v.boolean(),
   dry_run: v.boolean(),
   force: v.boolean(),
+  checksum: v.boolean(),
   verbose: v.boolean(),
   only_vars: v.array(v.string()),
   filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
@@ -86,6 +88,7 @@ export const sync = defineCommand({
       does: "One model only; what is on scratch besides stays there",
     },
     { command: "euler-files sync --var HF_HOME --force", does: "One variable, compared file by file" },
+    { command: "euler-files sync --checksum", does: "After a doubt: with the contents of all files compared" },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
@@ -126,6 +129,7 @@ async function runSync(request: SyncRequest, context: Context): Promise<SyncAnsw
     ok: failures.length === 0,
     dry_run: request.dryRun,
     force: request.force,
+    checksum: request.checksum,
     verbose: request.verbose,
     only_vars: [...request.vars],
     filter: [...request.filter],
@@ -222,8 +226,11 @@ async function planAll(
   );
 }
 
-function runSettings({ engine, strict, filter, verbose }: SyncRequest): RunSettings {
-  return { engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+function runSettings({ engine, strict, filter, verbose, checksum }: SyncRequest): RunSettings {
+  return {
+    ...{ engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" },
+    contents: checksum ? "compare" : "by time",
+  };
 }
 
 function demandsOf({ force, replace }: SyncRequest): Pick<StageRequest, "mode" | "otherSource"> {

@@ -38,6 +38,8 @@ export interface VariableFilter {
   readonly exclude: readonly string[] | undefined;
   /** What the preset of that variable leaves out. */
   readonly presetExclude: readonly string[];
+  /** The same for files without content. */
+  readonly presetExcludeEmpty: readonly string[];
 }
 
 /** What a run goes by. */
@@ -149,8 +151,9 @@ function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, 
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
   const { include = [], exclude, preset_exclude: presetExclude = [], enabled, links } = entry;
+  const filter = { include, exclude, presetExclude, presetExcludeEmpty: entry.preset_exclude_empty ?? [] };
   return {
-    ...{ name, source, target: joinPath(cacheRoot, name), enabled, filter: { include, exclude, presetExclude } },
+    ...{ name, source, target: joinPath(cacheRoot, name), enabled, filter },
     ...(links === undefined ? {} : { links }),
   };
 }

@@ -14,6 +14,7 @@ import type { System } from "../system/system.ts";
 import { parseTemporaryName } from "../system/temporary_name.ts";
 import { compareTrees } from "../transfer/compare.ts";
 import { entryAt } from "../transfer/publish.ts";
+import { RACY_SECONDS } from "../transfer/racy.ts";
 import {
   carryOut,
   planTransfer,
@@ -65,7 +66,7 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     await writeJournal(plan.journalPath, begun);
     const journal = { ...begun, to_inode: await makeDestination(move) };
     await writeJournal(plan.journalPath, journal);
-    const { last, ...copied } = await copyUntilSame(plan, copy, tools);
+    const { last, ...copied } = await copyUntilSame(plan, copy, begun.started_at - RACY_SECONDS, tools);
     const rewritten = await rewrite(plan, last, journal);
     if (plan.place.kind !== "variable") await removeLeases(move.to);
     await syncFileSystem(move.to, tools.system.calls?.("waiting"));
@@ -97,11 +98,14 @@ async function makeDestination({ to }: Move): Promise<number | null> {
 async function copyUntilSame(
   plan: CopyPlan,
   copy: NonNullable<CopyPlan["copy"]>,
+  /** A file that was modified from then on may have changed without a trace while it was copied: its content is compared. */
+  sinceSeconds: number,
   { system, report }: CopyTools,
 ): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan }> {
   const { move } = plan;
   const request = {
     ...transferRequest(copy.real, copy.engine),
+    contentsSinceSeconds: sinceSeconds,
     report: (progress: TransferProgress) => tell(move.what, progress, report),
   };
   let different: readonly string[] = [];
@@ -112,7 +116,10 @@ async function copyUntilSame(
     copied.files += outcome.filesTransferred;
     copied.bytes += outcome.bytesTransferred;
     report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
-    const compared = await compareTrees(copy.real.from, copy.real.to, system, outcome.manifest.traits);
+    const compared = await compareTrees(copy.real.from, copy.real.to, system, {
+      traits: outcome.manifest.traits,
+      contentsSinceSeconds: sinceSeconds,
+    });
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
     if (different.length > 0) continue;

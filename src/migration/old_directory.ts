@@ -4,6 +4,7 @@ import { listSome, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { compareTrees } from "../transfer/compare.ts";
+import { RACY_SECONDS } from "../transfer/racy.ts";
 import { sameTime } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
@@ -84,8 +85,11 @@ async function findChanges(journal: Journal, system: System): Promise<string | u
   }
 }
 
-async function listDifferences({ aside, to, rewritten, field }: Journal, system: System): Promise<string[]> {
-  const differences = (await compareTrees(aside, to, system)).differences
+async function listDifferences(journal: Journal, system: System): Promise<string[]> {
+  const { aside, to, rewritten, field } = journal;
+  const differences = (await compareTrees(aside, to, system, {
+    contentsSinceSeconds: journal.started_at - RACY_SECONDS,
+  })).differences
     .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
   const expected = new Set(rewritten);
   return differences.filter((name) => !expected.has(name) && !(field !== "source" && isLockFile(name)));

@@ -1,17 +1,18 @@
 // Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { takesPart } from "../filter/selection.ts";
+import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
-import { removeMarker, writeMarker } from "./marker.ts";
+import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
 import { markedListing, namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
@@ -112,6 +113,7 @@ async function transferTwiceIfVanished(
   report: Report,
 ): Promise<TransferOutcome> {
   const { variable, settings, filter: { selection } } = request;
+  const started = await startedSeconds(variable, settings, system);
   const progress = publishProgress(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -125,7 +127,7 @@ async function transferTwiceIfVanished(
       engine: settings.engine,
       top: "private",
       ...transferLimits(variable, settings),
-      baseline: fill.baseline,
+      ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
@@ -154,8 +156,7 @@ async function recordCompletion(
   // What arrived and is gone again was purged meanwhile. What is excluded may be in the record from before.
   const isMissed = (name: string) => {
     const state = recorded?.get(name);
-    return state !== undefined &&
-      selection?.includes(name, state.type === "directory" ? "directory" : "other") !== false;
+    return state !== undefined && selection?.includes(name, nameTypeOf(state.type, state.sizeBytes)) !== false;
   };
   if (lacking.some(isMissed)) return;
   await writeMarker(layout.marker, {
@@ -174,6 +175,7 @@ async function recordCompletion(
       .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...markedRacy(outcome.manifest, system.now() / 1000),
     ...(selection === undefined ? {} : { filter: selection.id }),
     ...markedKept(outcome.kept),
     ...markedOutsideLinks(outcome.outside),

@@ -1,6 +1,7 @@
 // The marker: the record of the last complete transfer of a variable. Without one, nothing counts as fresh.
 import * as v from "valibot";
 import { OUTSIDE_LINKS_SCHEMA } from "./outside_links_schema.ts";
+import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 
 /** Files that were kept: how many, and the first few by name. */
@@ -33,6 +34,8 @@ const MARKER_SCHEMA = v.looseObject({
   sample: v.array(v.string()),
   files: v.number(),
   bytes: v.number(),
+  /** Files that may have changed at the source since they were copied, without a trace (transfer/racy.ts), and until when. */
+  racy: v.optional(v.object({ files: v.number(), until: v.number() })),
   /** Stands for the rules by which names were left out; missing where there were none. */
   filter: v.optional(v.string()),
   /** Files of the target that were left as they are although the source has other ones: their number, and the first few. */
@@ -76,6 +79,15 @@ export async function readMarker(path: string, userId: number): Promise<Marker |
 /** Writes a marker in one step. */
 export async function writeMarker(path: string, marker: Marker): Promise<void> {
   await writeFileAtomically({ path, content: JSON.stringify(marker), mode: 0o600, durability: "fast" });
+}
+
+/** What a marker says of racy files of a record that was made at that time; nothing where there are none. */
+export function markedRacy(
+  manifest: { countRacy(): number },
+  recordedSeconds: number,
+): { readonly racy?: Marker["racy"] } {
+  const files = manifest.countRacy();
+  return files === 0 ? {} : { racy: { files, until: recordedSeconds + RACY_SECONDS } };
 }
 
 /** The fingerprint of a source that a push has changed: no source has it, so the target is not fresh. */

@@ -7,6 +7,7 @@ import type { LinkSettings } from "../transfer/link_maps.ts";
 import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
+import { findDifferentContents } from "../transfer/different_contents.ts";
 import { findPurged, type PurgedFiles } from "../transfer/purge.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
@@ -52,6 +53,8 @@ export interface Overview {
   readonly unreadable: readonly string[];
   /** Files that differ from the source because an earlier sync or push left them. */
   readonly kept: KeptFiles;
+  /** Files that look the same on both sides and are not; undefined where contents were not compared. */
+  readonly different: readonly string[] | undefined;
   /** Links that led out of the source at the last sync. */
   readonly outside: NamedOutsideLinks;
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
@@ -64,6 +67,8 @@ export interface OverviewRequest {
   readonly settings: StagingSettings;
   readonly sizes: "recorded" | "measured";
   readonly boundSeconds: number;
+  /** `compare`: the contents of all files are compared, however long that takes. */
+  readonly contents: "by time" | "compare";
 }
 
 /** Looks at one variable. Takes as long as its slowest part, each at most `boundSeconds` and a little. */
@@ -84,7 +89,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     sizeOf({ path, state, recorded, selection }, request, system);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
-  const [sourceSize, targetSize, partialSize, found, unfinished] = await Promise.all([
+  const [sourceSize, targetSize, partialSize, found, unfinished, different] = await Promise.all([
     size(variable.source, facts.source.state, recordedSource(facts, counted)),
     size(variable.target, facts.target.state, recordedTarget(facts, counted)),
     size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
@@ -92,10 +97,12 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     mayBeUnfinished
       ? findUnfinished({ variable, settings, selection, layout, signal }, system)
       : findUnfinishedPush(layout, system),
+    request.contents === "compare" ? differentFiles(facts, selection, request, system) : undefined,
   ]);
   return {
     variable,
-    freshness: judge(freshness, found, unfinished),
+    freshness: judge(freshness, found, unfinished, different),
+    different,
     source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
     lastSync: lastSyncOf(facts, unfinished, system),
@@ -126,8 +133,14 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
-function judge(freshness: Freshness, found: PurgedFiles, unfinished: Unfinished | undefined): Freshness {
+function judge(
+  freshness: Freshness,
+  found: PurgedFiles,
+  unfinished: Unfinished | undefined,
+  different: readonly string[] = [],
+): Freshness {
   if (freshness.verdict === "fresh" && unfinished === undefined) {
+    if (different.length > 0) return { verdict: "stale", reason: "files on scratch have other contents" };
     if (found.files.length > 0) return { verdict: "stale", reason: "files are gone from scratch" };
     return found.unreadable.length === 0 ? freshness : { verdict: "stale", reason: "not all on scratch can be read" };
   }
@@ -213,6 +226,20 @@ async function sizeOf(
 }
 
 const NOTHING_PURGED: PurgedFiles = { files: [], unreadable: [] };
+
+/** Files of the same size and time with different contents. */
+async function differentFiles(
+  facts: VariableFacts,
+  selection: Selection | undefined,
+  { variable: { source, target }, settings, variable }: OverviewRequest,
+  system: System,
+): Promise<readonly string[]> {
+  if (facts.source.state !== "directory" || facts.target.state !== "directory") return [];
+  return await findDifferentContents({
+    ...{ from: source, to: target, selection, links: linksOf(variable, settings) },
+    linkRoots: { source, target },
+  }, system);
+}
 
 async function purgedFiles(
   facts: VariableFacts,

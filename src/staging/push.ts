@@ -15,6 +15,7 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
+import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import { type KeptFiles, markedKept, readKept, recordKept, withKnownReasons } from "./kept.ts";
@@ -183,7 +184,8 @@ async function push(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
-  const transfer = transferRequest(request, filter, basis);
+  const started = await startedSeconds(variable, settings, system);
+  const transfer = { ...transferRequest(request, filter, basis), startedSeconds: started };
   const before = await keptBefore(request, facts);
   const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
   const reported: TransferRequest = {

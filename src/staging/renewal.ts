@@ -38,7 +38,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
   if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
   if (!await isOurWork(push, source, system)) return;
   // The names of the source were listed before the push wrote there.
-  const { kept: _before, source_listing: _names, ...unchanged } = marker;
+  const { kept: _before, source_listing: _names, racy, ...unchanged } = marker;
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
     ...unchanged,
     ...markedKept({ paths: outcome.kept, others: 0 }),
@@ -48,6 +48,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
     sample: outcome.manifest.sample.slice(0, marker.sample.length),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...(racy === undefined || outcome.manifest.countRacy() === 0 ? {} : { racy }),
   });
 }
 

@@ -10,7 +10,7 @@ import { decideFreshness, type Freshness } from "./freshness.ts";
 import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
-import type { StageRequest, StageResult } from "./stage_result.ts";
+import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
 import { waitForTurn } from "./turn.ts";
 import { linksOf, type Variable } from "./variable.ts";
 
@@ -69,7 +69,7 @@ async function asResult<Result extends StageResult | undefined>(
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
   const { facts, freshness } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (request.mode === "when-needed") return await skipped(request, facts, system);
+  else if (skipsFresh(request)) return await skipped(request, facts, system);
   return refusal(request.variable, freshness);
 }
 
@@ -83,7 +83,7 @@ async function stageInTurn(
   // Whoever held the lock before us may have done the work already.
   const { facts, freshness, filter } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) {
+  if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
     return await skipped(request, facts, system);
   }
   const unusable = refusal(variable, freshness);

@@ -14,12 +14,20 @@ export interface TreeDifference {
   readonly kind: "missing" | "different" | "other permissions" | "extra" | "unreadable";
 }
 
+/** How closely two trees are compared. */
+export interface ComparisonOptions {
+  /** What the file system of the copy keeps; by default all. */
+  readonly traits?: FileSystemTraits | undefined;
+  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. */
+  readonly contentsSinceSeconds?: number | undefined;
+}
+
 /** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times, as its file system keeps them. */
 export async function compareTrees(
   from: string,
   to: string,
   system: System,
-  traits: FileSystemTraits = USUAL_TRAITS,
+  { traits = USUAL_TRAITS, contentsSinceSeconds }: ComparisonOptions = {},
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
   await using runner = await prepareJobRunner({ roots: [from, to] }, system);
   const differences: TreeDifference[] = [];
@@ -27,7 +35,7 @@ export async function compareTrees(
   let sizeBytes = 0;
   await walkTrees(
     {
-      ...{ from, to, baseline: undefined },
+      ...{ from, to, baseline: undefined, contentsSinceSeconds },
       rules: rulesFor("compare", { traits }),
     },
     {
@@ -50,7 +58,7 @@ function differencesIn(plan: DirectoryPlan): TreeDifference[] {
   const at = (entries: readonly { readonly name: string }[], kind: TreeDifference["kind"]) =>
     entries.map(({ name }) => ({ path: joinName(plan.directory, name), kind }));
   return [
-    ...at(plan.transfers, "missing"),
+    ...at([...plan.transfers, ...plan.databases.flatMap(({ transfers }) => transfers)], "missing"),
     ...at(plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from), "missing"),
     ...plan.makes.map(({ name }) => ({
       path: joinName(plan.directory, name),

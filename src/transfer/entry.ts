@@ -41,10 +41,14 @@ export function isSparse(entry: Entry): boolean {
 }
 
 /** The part of an entry that a manifest keeps and a comparison looks at. */
-export type EntryState = Pick<
-  Entry,
-  "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
->;
+export interface EntryState extends
+  Pick<
+    Entry,
+    "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
+  > {
+  /** Only of a recorded file: where it may have changed since and look the same (racy.ts). */
+  readonly racy?: "source" | "target" | undefined;
+}
 
 type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
 

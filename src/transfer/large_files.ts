@@ -66,6 +66,7 @@ export class LargeFiles {
     changed: [],
     missing: [] as MoveOutcome["missing"][number][],
     leftOut: [],
+    databases: [],
     lastWords: [],
   };
   readonly #again: Item[] = [];

@@ -5,6 +5,7 @@ import { readOwnFile } from "../system/own_file.ts";
 import type { EntryState } from "./entry.ts";
 import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
+import { countMarks, markedIfRacy, type RacySide } from "./racy.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
 import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posix/file_names.ts";
 
@@ -76,6 +77,11 @@ export class Manifest {
     return block === undefined ? undefined : decodeBlock(block);
   }
 
+  /** How many files may have changed at the source since they were staged, and look the same. */
+  countRacy(): number {
+    return this.#blocks.values().reduce((sum, { content }) => sum + countMarks(content, "source"), 0);
+  }
+
   /** The recorded directories as they are kept. */
   blocks(): ReadonlyMap<string, ManifestBlock> {
     return this.#blocks;
@@ -112,7 +118,8 @@ export class ManifestBuilder {
   #root: string;
   #hasChanged = false;
 
-  constructor(baseline?: Manifest) {
+  /** `racy`: files that were modified from then on are recorded as racy at that side. */
+  constructor(baseline?: Manifest, readonly racy?: { readonly side: RacySide; readonly sinceSeconds: number }) {
     this.#baseline = baseline;
     this.#root = baseline?.root ?? "";
   }
@@ -136,7 +143,7 @@ export class ManifestBuilder {
   /** Records a directory; called again for the same one, it replaces it. */
   add(directory: string, records: Iterable<readonly [name: string, state: EntryState]>): void {
     this.#hasChanged = true;
-    const list = [...records];
+    const list = this.#marked([...records]);
     let files = 0;
     let sizeBytes = 0;
     for (const [name, state] of list) {
@@ -169,6 +176,12 @@ export class ManifestBuilder {
       else states.set(name, state);
     }
     this.add(directory, states);
+  }
+
+  #marked(list: readonly (readonly [name: string, state: EntryState])[]): typeof list {
+    const { racy } = this;
+    if (racy === undefined) return list;
+    return list.map(([name, state]) => [name, markedIfRacy(state, racy.side, racy.sinceSeconds)] as const);
   }
 
   #sampleFile(path: string, mtimeSeconds: number): void {

@@ -5,7 +5,8 @@ import { formatCount, printable } from "../format.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";
-import { type WalkRequest, walkTrees } from "./walk.ts";
+import { walkTrees } from "./walk.ts";
+import type { WalkRequest } from "./walk_request.ts";
 
 /** So many groups are named. */
 const NAMED_GROUPS = 10;

@@ -6,7 +6,7 @@ import type { Intent } from "./intent.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
 import type { OutsideLinks } from "./outside_links.ts";
-import type { UnchangedDirectory } from "./walk.ts";
+import type { UnchangedDirectory } from "./walk_request.ts";
 
 /** What to transfer, and how. */
 export interface TransferRequest {
@@ -55,6 +55,12 @@ export interface TransferRequest {
    * `look-at-all`: every name on both sides is compared.
    */
   readonly depth: "trust-record" | "look-at-all";
+  /** `compare`: what is in files is compared even where size and time are the same; `by time`: only where they don't tell. */
+  readonly contents?: "by time" | "compare";
+  /** The same for files that were modified after that, in seconds since 1970. */
+  readonly contentsSinceSeconds?: number;
+  /** When the transfer began, by the clock of the file systems, in seconds since 1970; without it, nothing is recorded as racy. */
+  readonly startedSeconds?: number;
   readonly report?: (progress: TransferProgress) => void;
 }
 

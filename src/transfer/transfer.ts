@@ -3,7 +3,7 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
-import type { DirectoryPlan } from "./decide.ts";
+import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce, Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -18,11 +18,13 @@ import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from
 import { readNotes } from "./notes.ts";
 import { refuseNameClashes } from "./name_clashes.ts";
 import { UNFINISHED } from "./own_names.ts";
+import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { prepareTemporaryDirectory } from "./unfinished.ts";
-import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
+import { walkTrees } from "./walk.ts";
+import type { UnchangedDirectory, WalkReceiver, WalkRequest } from "./walk_request.ts";
 
 export type {
   KeptPath,
@@ -70,7 +72,9 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     engine,
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
-    deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
+    deletions: directories.flatMap((plan) =>
+      at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
+    ),
     kept: survey.kept,
     unreadable: survey.unreadable,
     outsideLinks: survey.outsideLinks.found(),
@@ -129,7 +133,11 @@ async function run(
     ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
     : undefined;
   const survey = new Survey(request);
-  const manifest = new ManifestBuilder(request.baseline);
+  const rules = rulesFor(request.intent, request);
+  const racy = request.startedSeconds === undefined
+    ? undefined
+    : { side: sendingSide(rules), sinceSeconds: request.startedSeconds - RACY_SECONDS };
+  const manifest = new ManifestBuilder(request.baseline, racy);
   await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
   const known = request.baseline?.traits ?? USUAL_TRAITS;
   const traits = request.intent === "push"
@@ -232,7 +240,12 @@ async function walkRequest(
   runner: JobRunner,
   traits?: FileSystemTraits,
 ): Promise<WalkRequest> {
-  const rules = rulesFor(request.intent, { ...request, ...(traits === undefined ? {} : { traits }) });
+  const { startedSeconds } = request;
+  const rules = {
+    ...rulesFor(request.intent, { ...request, ...(traits === undefined ? {} : { traits }) }),
+    ...(startedSeconds === undefined ? {} : { resumedSinceSeconds: startedSeconds - RESUMED_SECONDS }),
+  };
+  const contentsSinceSeconds = request.contents === "compare" ? -Infinity : request.contentsSinceSeconds;
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   const selection = request.selection === undefined ? {} : {
     selection: await selectLinked(
@@ -243,7 +256,7 @@ async function walkRequest(
   };
   const { from, to, baseline, depth, links = "keep" } = request;
   const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, baseline, depth, followsLinks, ...notes, rules, ...selection };
+  return { from, to, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
 }
 
 /** Tries out the receiving side of a transfer: beside a target that others use, else in the root itself. */

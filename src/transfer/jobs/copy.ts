@@ -7,6 +7,7 @@ import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError 
 import { splitLast } from "../../posix/file_names.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
+import { DatabaseFound } from "../database_files.ts";
 import { fieldsOf, labelOf } from "../entry_text.ts";
 import type { MissingCause } from "../missing.ts";
 import { entryAt } from "../publish.ts";
@@ -29,7 +30,8 @@ export interface CopyRequest {
 export type CopyResult =
   /** It changed since the plan: `text` describes what arrived. */
   | { readonly kind: "arrived"; readonly text: string }
-  | { readonly kind: "vanished" | "left out" }
+  /** `database`: it was not copied, since a database is copied with its logs. */
+  | { readonly kind: "vanished" | "left out" | "database" }
   /** `touched`: what the name had before is gone. */
   | {
     readonly kind: "failed";
@@ -192,6 +194,7 @@ class Copying {
       return result;
     } catch (error) {
       this.context.done(0, -attempt.doneBytes);
+      if (error instanceof DatabaseFound) return { kind: "database" };
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
       const { directory, entry } = member;

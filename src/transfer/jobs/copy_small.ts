@@ -16,6 +16,7 @@ import {
 } from "../../posix/libc.ts";
 import { STATUS_BYTES, timesOf } from "../../posix/status.ts";
 import { cString, EMPTY_NAME } from "../../posix/tree.ts";
+import { beginsAsDatabase, mayBeDatabase } from "../database_files.ts";
 import type { Entry } from "../entry.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import { isOfOthers } from "./write_entry.ts";
@@ -70,6 +71,7 @@ export class SmallFileCopier {
     const calls = this.#calls;
     const { sizeBytes } = entry;
     if (calls.pread(source, BUFFER, sizeBytes + 1, 0) !== sizeBytes) return -1;
+    if (mayBeDatabase(sizeBytes) && beginsAsDatabase(BUFFER)) return -1;
     if (calls.statx(source, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, this.#status) !== 0) return -1;
     const view = this.#statusView;
     const isSame = (view.getUint16(28, true) & 0o170000) === REGULAR &&

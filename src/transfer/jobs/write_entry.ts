@@ -25,6 +25,7 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
+import { beginsAsDatabase, DatabaseFound, isPlainFile, mayBeDatabase } from "../database_files.ts";
 import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
@@ -72,7 +73,12 @@ export class EntryWriter {
   readonly #to: Tree;
   readonly #support: AttributeSupport;
 
-  constructor(settings: CopySettings, readonly context: JobContext) {
+  /** `hand back databases`: a {@linkcode DatabaseFound} is thrown for one, which has to be copied with its logs. */
+  constructor(
+    settings: CopySettings,
+    readonly context: JobContext,
+    readonly databases: "hand back databases" | "copy databases" = "hand back databases",
+  ) {
     this.#settings = settings;
     this.#calls = context.calls;
     this.#from = context.readTree(settings.from);
@@ -110,6 +116,10 @@ export class EntryWriter {
         sizeBytes: entry.sizeBytes,
         holes: isSparse(entry) ? "look for holes" : "none",
         buffer,
+        onStart: (bytes) => {
+          const isHandedBack = this.databases === "hand back databases" && isPlainFile(entry);
+          if (isHandedBack && mayBeDatabase(entry.sizeBytes) && beginsAsDatabase(bytes)) throw new DatabaseFound();
+        },
         onBytes: (sizeBytes) => {
           this.context.checkStopped();
           attempt.doneBytes += sizeBytes;
