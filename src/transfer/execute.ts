@@ -23,7 +23,7 @@ import { HELD, Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
-import type { UnchangedDirectory } from "./walk_request.ts";
+import type { UnchangedDirectory } from "./walk.ts";
 
 /** Files that are moved by one job: so many that a message to a Worker is worth it, so few that all have work until the end. */
 const BATCH = {

@@ -14,6 +14,12 @@ export const EMPTIED: UnreadableDirectory = {
   cause: "refused",
 };
 
+/** What is said of a directory where a file system was mounted. */
+export const UNMOUNTED: UnreadableDirectory = {
+  unreadable: "another file system was mounted there, and none is now",
+  cause: "refused",
+};
+
 /** No name is out of reach. */
 export const NOTHING_LOST: ReadonlySet<string> = new Set();
 
@@ -54,9 +60,6 @@ export function withRecordsOf(
   baseline: (name: string) => EntryState | undefined,
 ): DirectoryPlan {
   if (names.size === 0) return plan;
-  const records = [...names].flatMap((name): [string, EntryState][] => {
-    const state = baseline(name);
-    return state === undefined ? [] : [[name, state]];
-  });
+  const records = [...names].map((name): [string, EntryState] => [name, baseline(name)!]);
   return { ...plan, records: [...plan.records, ...records] };
 }

@@ -5,8 +5,7 @@ import { formatCount, printable } from "../format.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";
-import { walkTrees } from "./walk.ts";
-import type { WalkRequest } from "./walk_request.ts";
+import { type WalkRequest, walkTrees } from "./walk.ts";
 
 /** So many groups are named. */
 const NAMED_GROUPS = 10;

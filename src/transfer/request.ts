@@ -6,7 +6,7 @@ import type { Intent } from "./intent.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
 import type { OutsideLinks } from "./outside_links.ts";
-import type { UnchangedDirectory } from "./walk_request.ts";
+import type { UnchangedDirectory } from "./walk.ts";
 
 /** What to transfer, and how. */
 export interface TransferRequest {

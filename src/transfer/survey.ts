@@ -7,7 +7,7 @@ import type { ManifestBuilder } from "./manifest.ts";
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import { OutsideLinkList } from "./outside_links.ts";
 import type { KeptPath, TransferPlan, TransferProgress, TransferRequest, UnreadablePath } from "./request.ts";
-import type { UnchangedDirectory } from "./walk_request.ts";
+import type { UnchangedDirectory } from "./walk.ts";
 
 /** A plan's figures. */
 export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;

@@ -23,8 +23,7 @@ import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { prepareTemporaryDirectory } from "./unfinished.ts";
-import { walkTrees } from "./walk.ts";
-import type { UnchangedDirectory, WalkReceiver, WalkRequest } from "./walk_request.ts";
+import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 
 export type {
   KeptPath,

@@ -2,14 +2,10 @@
 // order the server gives its names.
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
-import { nameTypeOf } from "../filter/selection.ts";
-import { INDEX, namesOfDatabase } from "./database_files.ts";
-import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
-import { findDifferent } from "./compare_contents.ts";
-import { decideDirectory, type DirectoryFacts, type DirectoryPlan, sendingSide } from "./decide.ts";
-import { type Entry, type EntryState, sameContent, sameMode, sameTime } from "./entry.ts";
+import { nameTypeOf, type Selection } from "../filter/selection.ts";
+import { decideDirectory, type DecisionRules, type DirectoryPlan, sendingSide } from "./decide.ts";
+import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
-import type { ManifestBlock } from "./manifest.ts";
 import {
   listDirectories,
   ListedDirectory,
@@ -18,13 +14,16 @@ import {
   type Listings,
   lookAtPaths,
 } from "./listing.ts";
-import { EMPTIED, LOST, lostNames, NOTHING_LOST, withoutNames, withRecordsOf } from "./lost_links.ts";
+import type { UnreadableDirectory } from "./jobs/list.ts";
+import type { Manifest, ManifestBlock } from "./manifest.ts";
+import { mountsIn, unmountedIn } from "./nested_mounts.ts";
+import type { OutsideLink } from "./outside_links.ts";
+import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
-import type { Side, WalkReceiver, WalkRequest } from "./walk_request.ts";
-import { findUnmounted, mountsIn, UNMOUNTED } from "./mounts.ts";
-import { notedState } from "./notes.ts";
+import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
+import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 /** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
@@ -32,6 +31,54 @@ const MOST_DIRECTORIES = 32;
 
 /** Jobs at a time on each side. */
 const JOBS_AT_ONCE = { plain: 4, waiting: 8 };
+
+/** What to walk. */
+export interface WalkRequest {
+  readonly from: string;
+  /** May be missing, and undefined where there is no such side at all; then everything is new. */
+  readonly to: string | undefined;
+  readonly baseline: Manifest | undefined;
+  /** What killed transfers brought since the baseline. */
+  readonly notes?: Notes;
+  readonly rules: DecisionRules;
+  /** `trust-record`: where the sending side is as recorded, only names are looked at on the other one. */
+  readonly depth?: "trust-record" | "look-at-all";
+  /** Whether links are followed where files come from. */
+  readonly followsLinks?: boolean;
+  /** Which names take part; without it, all do. */
+  readonly selection?: Selection;
+  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. Without it, only where racy. */
+  readonly contentsSinceSeconds?: number | undefined;
+}
+
+/** A directory where nothing is to be done: the sending side is as it was recorded, and the receiving one has all of it. */
+export interface UnchangedDirectory {
+  readonly directory: string;
+  readonly block: ManifestBlock;
+  /** The directory itself where files come from. */
+  readonly self: Entry | undefined;
+  /** Its files with several names: one of them may get a new name elsewhere, and then they move together. */
+  readonly linked: readonly Entry[];
+}
+
+/** Where the walk hands over what it decided. The walk goes on below a directory when its promise is kept. */
+export interface WalkReceiver {
+  /** `there`: what stands on the receiving side. */
+  onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
+  /**
+   * A directory that is as recorded where files come from, and has all names where they go. Only names are compared there,
+   * because a change on that side would be kept anyway. Without this, everything is compared.
+   */
+  readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
+  /** Which names take part, with what selected links lead to; before all else. */
+  readonly onSelection?: (selection: Selection | undefined) => void;
+  /** A directory of the source where another file system is mounted, or was, as is recorded. */
+  readonly onMount?: (directory: string) => void;
+  /** A link where files come from that leads out of the tree and stays a link. */
+  readonly onOutsideLink?: (link: OutsideLink) => void;
+  /** A directory that could not be read, on either side: nothing is known of what is in it. */
+  onUnreadable(directory: string, side: Side, why: UnreadableDirectory): void;
+}
 
 interface Visit {
   readonly directory: string;
@@ -45,16 +92,21 @@ interface Visit {
 }
 
 /** Walks and decides. Throws a CliError where the source itself can't be read, and the signal's reason on a signal. */
-export async function walkTrees(request: WalkRequest, receiver: WalkReceiver, runner: JobRunner): Promise<void> {
+export async function walkTrees(
+  request: WalkRequest,
+  receiver: WalkReceiver,
+  runner: JobRunner,
+): Promise<void> {
   runner.select(request.selection);
-  await new Walk(request, receiver, runner).run();
+  const walk = new Walk(request, receiver, runner);
+  await walk.run();
 }
 
-const NO_NAMES: ReadonlySet<string> = new Set();
 const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
 const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0, outside: "" });
 const NOTHING: Listings = { entries: new Map(), selves: new Map() };
 
+type Side = "from" | "to";
 type Facts = ListingRequest["facts"];
 
 class Walk {
@@ -141,7 +193,7 @@ class Walk {
     if (isOtherRoot) return false;
     this.runner.expect(block.files, "list");
     this.#tellOutsideLinks(directory, from);
-    if (this.#sourceSide === "from") this.#tellMounts(directory, from.directories, self);
+    this.#tellMounts(directory, from.directories, self);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -153,32 +205,6 @@ class Walk {
   #withoutOtherMarks(records: string, recorded: string, { content }: ManifestBlock): string {
     const side = sendingSide(this.request.rules) === "source" ? "target" : "source";
     return records === recorded || countMarks(content, side) === 0 ? recorded : withoutMarks(recorded, side);
-  }
-
-  /** Names of files that look the same on both sides, and are not. */
-  async #findDifferent({ directory, from, to, baseline, hasMarks }: DirectoryFacts): Promise<ReadonlySet<string>> {
-    const { rules, contentsSinceSeconds } = this.request;
-    if (contentsSinceSeconds === undefined && hasMarks !== true) return NO_NAMES;
-    const there = new Map(to.map((entry) => [entry.name, entry]));
-    const side = sendingSide(rules);
-    const files = from.filter((entry) => {
-      const other = there.get(entry.name);
-      const looksSame = entry.type === "file" && entry.sizeBytes > 0 && other !== undefined &&
-        sameContent(entry, other, rules.traits.timeStep);
-      if (!looksSame) return false;
-      const isRecent = contentsSinceSeconds !== undefined && entry.mtimeSeconds >= contentsSinceSeconds;
-      return isRecent || baseline(entry.name)?.racy === side;
-    });
-    if (files.length === 0) return NO_NAMES;
-    const different = await findDifferent(
-      { from: this.request.from, to: this.request.to! },
-      files.map(({ name, sizeBytes, isFollowed = false }) => ({
-        path: joinName(directory, name),
-        ...{ sizeBytes, isFollowed },
-      })),
-      this.runner,
-    );
-    return new Set(files.map(({ name }) => name).filter((name) => different.has(joinName(directory, name))));
   }
 
   async #decide(
@@ -208,7 +234,9 @@ class Walk {
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
       return;
     }
-    const unmounted = await this.#unmountedIn(directory, this.#sourceSide === "from" ? listed.from : listed.to);
+    const { entries } = this.#sourceSide === "from" ? listed.from : listed.to;
+    const source = this.request[this.#sourceSide]!;
+    const unmounted = await unmountedIn(directory, entries, { ...this.request, source }, this.runner);
     for (const path of unmounted) {
       this.receiver.onMount?.(path);
       this.receiver.onUnreadable(path, this.#sourceSide, UNMOUNTED);
@@ -229,7 +257,7 @@ class Walk {
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
     const sides = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
-    const facts = { ...sides, isResumed, differs: await this.#findDifferent(sides) };
+    const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -238,7 +266,7 @@ class Walk {
       ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
       : decided;
     const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
-    const plan = await this.#withDatabases(whole, { from, to, baseline });
+    const plan = await planDatabases(whole, { from, to, baseline }, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
@@ -283,18 +311,8 @@ class Walk {
     return this.request.rules.policy === "stage-out" ? "to" : "from";
   }
 
-  async #unmountedIn(directory: string, { entries }: ListedDirectory): Promise<readonly string[]> {
-    const { baseline, depth } = this.request;
-    if (baseline === undefined || baseline.mounts.length === 0 || depth === "look-at-all") return [];
-    return await findUnmounted(
-      { root: this.request[this.#sourceSide]!, mounts: baseline.mounts },
-      directory,
-      entries,
-      this.runner,
-    );
-  }
-
   #tellMounts(directory: string, entries: readonly Entry[], self: Entry | undefined): void {
+    if (this.#sourceSide === "to") return;
     for (const path of mountsIn(directory, entries, self)) this.receiver.onMount?.(path);
   }
 
@@ -325,22 +343,6 @@ class Walk {
     if (!deletes || all.length === taken.length) return [];
     const rest = new Set(taken);
     return all.filter((entry) => !rest.has(entry));
-  }
-
-  /** Names tell what may be a database, and the first bytes of its files whether it is one. */
-  async #withDatabases(plan: DirectoryPlan, facts: DatabaseFacts): Promise<DirectoryPlan> {
-    const names = findDatabaseNames(facts);
-    if (names.length === 0) return plan;
-    const sniff = async (side: Side) => {
-      const wanted = names.flatMap((main) => [...namesOfDatabase(main), main + INDEX].map((name) => ({ main, name })));
-      const there = new Set(facts[side].map(({ name }) => name));
-      const found = wanted.filter(({ name }) => there.has(name));
-      const paths = found.map(({ name }) => joinName(plan.directory, name));
-      const kinds = paths.length === 0 ? [] : await this.runner.run("sniff", { root: this.request[side]!, paths });
-      return found.filter((_, index) => kinds[index] !== undefined).map(({ main }) => main);
-    };
-    const databases = new Set((await Promise.all([sniff("from"), sniff("to")])).flat());
-    return withDatabases(plan, [...databases], facts, this.request.rules);
   }
 
   /** What does not take part stays in the record as it was. */

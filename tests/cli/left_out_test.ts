@@ -108,7 +108,7 @@ Deno.test("a dry run says of unreadable directories what the run would say", asy
   await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
   const run = await world.run(["sync", "--dry-run"]);
   assert.equal(run.code, 0, run.stderr);
-  assert.match(run.stderr, /warning: .*1 directory .*closed/);
+  assert.match(run.stderr, /warning: .*closed/);
   const strict = await world.run(["sync", "--dry-run", "--strict"]);
   assert.equal(strict.code, 1, strict.stderr);
   assert.match(strict.stderr, /error: .*1 directory/);
