@@ -13,7 +13,7 @@ import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
-import { namesLacking, observeVariable } from "./observe.ts";
+import { markedListing, namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { progressOf } from "./phase.ts";
@@ -28,8 +28,14 @@ import type { Turn } from "./turn.ts";
 /** How many file names a marker keeps to look for later. */
 const SAMPLE_FILES = 16;
 
+/** What {@linkcode fillTarget} is asked. */
+export interface FillTargetRequest extends FillRequest {
+  /** A moment before the source was looked at, in seconds since 1970. */
+  readonly startedSeconds: number;
+}
+
 /** Transfers and records. It is our turn, and the caller has seen that source and target can be used. */
-export async function fillTarget(request: FillRequest, turn: Turn, report: Report): Promise<StageResult> {
+export async function fillTarget(request: FillTargetRequest, turn: Turn, report: Report): Promise<StageResult> {
   const { system } = turn;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
@@ -136,7 +142,7 @@ async function transferTwiceIfVanished(
 }
 
 async function recordCompletion(
-  { variable, settings, facts, filter: { selection } }: FillRequest,
+  { variable, settings, facts, startedSeconds, filter: { selection } }: FillTargetRequest,
   layout: VariableLayout,
   outcome: Omit<TransferOutcome, "kept"> & { readonly kept: KeptFiles; readonly outside: NamedOutsideLinks },
   system: System,
@@ -159,6 +165,7 @@ async function recordCompletion(
     var_name: variable.name,
     source: variable.source,
     source_fingerprint: source.fingerprint,
+    ...markedListing(source, startedSeconds * 1000),
     target_device: target.device,
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,

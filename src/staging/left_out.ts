@@ -58,7 +58,7 @@ function hintOf(name: string, missing: readonly MissingPath[], outcome: Outcome,
   const failed = missing.filter(({ cause }) => cause === "failed");
   if (failed.length > 0) {
     const known = failed.map(({ reason }) => hintForWords(reason)).find((hint) => hint !== undefined);
-    return known === undefined ? again : `${known}; then ${again}`;
+    return `${known ?? "put that right, or leave them out with --exclude"}; then ${again}`;
   }
   if (isLarge(outcome)) return `put that right, or leave them out with --exclude; then ${again}`;
   return strict ? `put that right, or do without strict, which makes any missing file a failure; then ${again}` : again;

@@ -23,6 +23,11 @@ const MARKER_SCHEMA = v.looseObject({
   target_inode: v.number(),
   /** Milliseconds since 1970; a marker without it costs one more list of the target. */
   target_mtime: v.optional(v.number()),
+  /**
+   * The source's own time, and the names in it that it had then: while it has that time, none came or went. Missing where there
+   * are many names, or where the time was so new that another change could have the same.
+   */
+  source_listing: v.optional(v.object({ mtime: v.number(), names: v.array(v.string()) })),
   /** Names at the source's top level that the target lacks on purpose: excluded ones, sockets. */
   left_out: v.array(v.string()),
   /** A few files of the target: the oldest, which a purge by age takes first, then one of each model or package. */

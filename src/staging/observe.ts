@@ -63,9 +63,10 @@ export interface ObserveRequest {
 /** Reads the facts of one variable, what can be at the same time: each operation waits for a server. */
 export async function observeVariable(request: ObserveRequest): Promise<VariableFacts> {
   const layout = layoutOf(request.cacheRoot, request.name);
+  const reading = readMarker(layout.marker, request.userId);
   const [source, [marker, purgedSample, target]] = await Promise.all([
-    observeSource(request.source),
-    Promise.all([readMarker(layout.marker, request.userId), lookAtTarget(layout.target, request.userId)])
+    observeSource(request.source, reading),
+    Promise.all([reading, lookAtTarget(layout.target, request.userId)])
       .then(async ([marker, look]) => {
         const sample = typeof marker === "string" ? [] : marker.sample;
         const found = await Promise.all([
@@ -78,12 +79,14 @@ export async function observeVariable(request: ObserveRequest): Promise<Variable
   return { source, target, marker, purgedSample };
 }
 
-/** Reads the source at depth 0 and 1. */
-export async function observeSource(path: string): Promise<SourceFacts> {
+/** Reads the source at depth 0 and 1. A marker that knows its names saves listing them while the directory has the same time. */
+export async function observeSource(path: string, marker?: Promise<Marker | MarkerAbsence>): Promise<SourceFacts> {
   try {
-    const [self, names] = await Promise.all([Deno.stat(path), namesIn(path)]);
-    names.sort();
+    const [self, known] = await Promise.all([Deno.stat(path), marker]);
     const mtimeMilliseconds = self.mtime?.getTime() ?? 0;
+    // Listed after the look at its time: what comes later changes that.
+    const names = namesAsMarked(path, mtimeMilliseconds, known) ?? await namesIn(path);
+    names.sort();
     const children = new Map<string, string>();
     let newest = mtimeMilliseconds;
     const infos = await Promise.all(names.map((name) => lstatIfThere(`${path}/${name}`)));
@@ -108,6 +111,32 @@ export async function observeSource(path: string): Promise<SourceFacts> {
     const file = error instanceof Deno.errors.NotADirectory;
     return { state: "unusable", reason: file ? "it is not a directory" : messageOf(error).toLowerCase() };
   }
+}
+
+/** More names are not kept in a marker. */
+const MOST_NAMES = 64;
+
+/** A change within so long after another one may leave the same time; file systems of whole seconds show no fraction. */
+const SAME_TIME_MILLISECONDS = { fine: 100, seconds: 3000 };
+
+/** The names of a source for a marker, if its time was settled at that moment, by which the source was not looked at yet. */
+export function markedListing(
+  { mtimeMilliseconds, names }: SourceDirectory,
+  beforeMilliseconds: number,
+): Pick<Marker, "source_listing"> {
+  const window = SAME_TIME_MILLISECONDS[mtimeMilliseconds % 1000 === 0 ? "seconds" : "fine"];
+  if (names.length > MOST_NAMES || beforeMilliseconds - mtimeMilliseconds < window) return {};
+  return { source_listing: { mtime: mtimeMilliseconds, names: [...names] } };
+}
+
+function namesAsMarked(
+  path: string,
+  mtimeMilliseconds: number,
+  marker: Marker | MarkerAbsence | undefined,
+): string[] | undefined {
+  if (typeof marker !== "object" || marker.source !== path) return undefined;
+  const { source_listing: listing } = marker;
+  return listing?.mtime === mtimeMilliseconds ? [...listing.names] : undefined;
 }
 
 async function absentSource(path: string): Promise<SourceFacts> {

@@ -9,6 +9,7 @@ import { keptWarnings } from "./kept_warnings.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
+import { leftOutError } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
@@ -77,6 +78,9 @@ export async function planVariable(request: StageRequest, system: System): Promi
       ...(way === "in-place" ? { notes: layout.notes } : {}),
     }, system);
     const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
+    const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, lastWords: [] };
+    const error = leftOutError(variable, settings, leftOut);
+    if (error !== undefined) return { status: "failed", error };
     const kept = way === "in-place"
       ? await keptAfter(variable, layout, facts.marker, plan.kept)
       : { paths: plan.kept, others: 0 };

@@ -37,7 +37,8 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
   const leftOut = new Set(marker.left_out);
   if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
   if (!await isOurWork(push, source, system)) return;
-  const { kept: _before, racy, ...unchanged } = marker;
+  // The names of the source were listed before the push wrote there.
+  const { kept: _before, source_listing: _names, racy, ...unchanged } = marker;
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
     ...unchanged,
     ...markedKept({ paths: outcome.kept, others: 0 }),

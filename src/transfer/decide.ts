@@ -373,10 +373,12 @@ function mustFinish(draft: Draft, rules: DecisionRules): boolean {
 
 /**
  * Which of the files with several names to transfer. One that must be is transferred with all its names, and so is one whose
- * names are one file at the source and several where they go: only together do they arrive as one.
+ * names are one file at the source and several where they go: only together do they arrive as one. Where the receiving side has
+ * no hard links they never do.
  */
 export function planLinkGroups(
   members: readonly (LinkedFile & { readonly directory: string })[],
+  hardLinks: FileSystemTraits["hardLinks"] = "kept",
 ): (LinkedFile & { readonly directory: string })[][] {
   const groups = new Map<string, (LinkedFile & { readonly directory: string })[]>();
   for (const member of members) {
@@ -386,6 +388,7 @@ export function planLinkGroups(
   }
   return [...groups.values()].filter((group) => {
     if (group.some((member) => member.state === "to transfer")) return true;
+    if (hardLinks === "copied") return false;
     const known = group.filter((member) => member.state !== "recorded");
     const there = new Set(known.map((member) => member.to?.linkGroup || member.directory + "/" + member.from.name));
     return there.size > 1;

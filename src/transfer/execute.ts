@@ -88,7 +88,7 @@ export class Execution {
     this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
-      timeStep: settings.traits.timeStep,
+      traits: settings.traits,
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     const { temporary } = settings;

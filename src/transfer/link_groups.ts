@@ -7,13 +7,14 @@ import { lookAtPaths } from "./listing.ts";
 import type { KeptPath } from "./request.ts";
 import type { Item } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
+import type { FileSystemTraits } from "./traits.ts";
 
 type Member = LinkedFile & { readonly directory: string };
 
 /** The rules that decide about a name which was passed over until now. */
 export interface LinkRules {
   readonly policy: TransferPolicy;
-  readonly timeStep: number;
+  readonly traits: FileSystemTraits;
 }
 
 /** Gathers them during the walk. */
@@ -58,7 +59,7 @@ export class LinkGroups {
 
   /** The names to transfer, a group for each file. */
   toTransfer(): Item[][] {
-    return planLinkGroups(this.#members).map((group) => group.map(itemOf));
+    return planLinkGroups(this.#members, this.#rules.traits.hardLinks).map((group) => group.map(itemOf));
   }
 
   /** What else is the same file where it comes from. */
@@ -71,9 +72,9 @@ export class LinkGroups {
 function decideRecorded(
   from: Entry,
   to: Entry | undefined,
-  { policy, timeStep }: LinkRules,
+  { policy, traits }: LinkRules,
 ): "same" | "to transfer" | "changed there" | "theirs" {
-  if (to !== undefined && sameContent(from, to, timeStep)) return "same";
+  if (to !== undefined && sameContent(from, to, traits.timeStep)) return "same";
   // It is as it was recorded where it comes from: a push brings no such file, whatever became of it at home.
   if (policy === "stage-out") return "theirs";
   return to === undefined ? "to transfer" : "changed there";

@@ -1,5 +1,5 @@
 // Lists of names for the programs that read them from a file. They are in a private directory in $TMPDIR, or where a job's
-// TMPDIR does not exist, in /tmp.
+// TMPDIR does not exist or is full, in /tmp.
 import { CliError, messageOf } from "../errors.ts";
 import { encodeNameList } from "../posix/file_names.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
@@ -10,18 +10,35 @@ import { temporaryName } from "../system/temporary_name.ts";
 
 const KIND = "lists";
 
-/** Writes lists; `await using` removes them with their directory. */
+/** Writes lists; `await using` removes them with their directories. */
 export class ListFiles implements AsyncDisposable {
-  #directory: Promise<string> | undefined;
+  readonly #directories = new Map<string, Promise<string>>();
   #count = 0;
 
   constructor(readonly system: Pick<System, "env">) {}
 
-  /** Writes names into a file, each followed by a NUL, and returns its path. */
+  /**
+   * Writes names into a file, each followed by a NUL, and returns its path. Throws a CliError where neither directory takes it: one
+   * may be missing, the other full.
+   */
   async write(names: readonly string[]): Promise<string> {
-    const path = `${await (this.#directory ??= makeDirectory(this.system))}/${this.#count++}`;
-    await Deno.writeFile(path, encodeNameList(names), { mode: 0o600 });
-    return path;
+    const content = encodeNameList(names);
+    const name = this.#count++;
+    const failures: unknown[] = [];
+    for (const parent of parentsIn(this.system)) {
+      try {
+        const path = `${await this.#directoryIn(parent)}/${name}`;
+        await Deno.writeFile(path, content, { mode: 0o600 });
+        return path;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    const cause = failures.at(-1);
+    throw new CliError("file-system", `Cannot write a temporary file in $TMPDIR or /tmp: ${messageOf(cause)}`, {
+      hint: "export TMPDIR=DIRECTORY, with a directory of this node that has room and that you can write",
+      cause,
+    });
   }
 
   async remove(path: string): Promise<void> {
@@ -29,35 +46,31 @@ export class ListFiles implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const directory = await this.#directory?.catch(() => undefined);
-    if (directory !== undefined) await removeInPlace(directory).catch(() => {});
+    for (const making of this.#directories.values()) {
+      const directory = await making.catch(() => undefined);
+      if (directory !== undefined) await removeInPlace(directory).catch(() => {});
+    }
+  }
+
+  #directoryIn(parent: string): Promise<string> {
+    const known = this.#directories.get(parent);
+    if (known !== undefined) return known;
+    const making = makeDirectory(parent);
+    this.#directories.set(parent, making);
+    return making;
   }
 }
 
+function parentsIn({ env }: Pick<System, "env">): readonly string[] {
+  const own = env.TMPDIR?.startsWith("/") ? [env.TMPDIR.replace(/\/+$/, "")] : [];
+  return [...new Set([...own, "/tmp"])];
+}
+
 /** Makes the directory, and removes those that killed processes left. */
-async function makeDirectory({ env }: Pick<System, "env">): Promise<string> {
-  const failures: unknown[] = [];
-  for (const parent of [env.TMPDIR, "/tmp"]) {
-    if (parent === undefined || !parent.startsWith("/")) continue;
-    if (!await isTrustedDirectory(parent, Deno.uid() ?? 0)) {
-      failures.push(new Error(`other users can change "${parent}"`));
-      continue;
-    }
-    await sweepDirectory(parent, [KIND]);
-    const path = `${parent.replace(/\/+$/, "")}/${temporaryName(KIND)}`;
-    try {
-      await Deno.mkdir(path, { mode: 0o700 });
-      return path;
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  throw new CliError(
-    "file-system",
-    `Cannot make a temporary directory in $TMPDIR or /tmp: ${messageOf(failures.at(-1))}`,
-    {
-      hint: "export TMPDIR=DIRECTORY, with a directory of this node that you can write",
-      cause: failures.at(-1),
-    },
-  );
+async function makeDirectory(parent: string): Promise<string> {
+  if (!await isTrustedDirectory(parent, Deno.uid() ?? 0)) throw new Error(`other users can change "${parent}"`);
+  await sweepDirectory(parent, [KIND]);
+  const path = `${parent}/${temporaryName(KIND)}`;
+  await Deno.mkdir(path, { mode: 0o700 });
+  return path;
 }

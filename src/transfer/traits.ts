@@ -8,10 +8,12 @@ export interface FileSystemTraits {
   readonly names: "exact" | "folded";
   /** `ignored`: permissions can't be set, or setting them changes nothing. */
   readonly modes: "kept" | "ignored";
+  /** `copied`: a file has one name there, so that each name of one with several becomes a file of its own. */
+  readonly hardLinks: "kept" | "copied";
 }
 
 /** Those of most file systems. */
-export const USUAL_TRAITS: FileSystemTraits = { timeStep: 1, names: "exact", modes: "kept" };
+export const USUAL_TRAITS: FileSystemTraits = { timeStep: 1, names: "exact", modes: "kept", hardLinks: "kept" };
 
 /** What is true of both together: the coarser times; names and modes of the receiving side. */
 export function coarserTraits(one: FileSystemTraits, other: FileSystemTraits): FileSystemTraits {

@@ -103,6 +103,17 @@ for (const engine of ["native", "rsync"]) {
   });
 }
 
+Deno.test("a dry run says of unreadable directories what the run would say", async () => {
+  await using world = await worldWith({ ...numbered(99), "closed/inner": "x" });
+  await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
+  const run = await world.run(["sync", "--dry-run"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /warning: .*closed/);
+  const strict = await world.run(["sync", "--dry-run", "--strict"]);
+  assert.equal(strict.code, 1, strict.stderr);
+  assert.match(strict.stderr, /error: .*1 directory/);
+});
+
 Deno.test("an unreadable directory that is on scratch already leaves nothing out", async () => {
   await using world = await worldWith({ ...numbered(10), "closed/a": "1", "closed/b/c": "2" });
   assert.equal((await world.run(["sync"])).code, 0);
@@ -145,7 +156,7 @@ Deno.test("an rsync that is killed is a failure that says so", async () => {
     "rsync",
     `#!/bin/bash\ncase "$*" in *--version*) exec /usr/bin/rsync --version;; esac\n` +
       `args=("$@"); for i in "\${!args[@]}"; do case "\${args[i]}" in --files-from=*) f="\${args[i]#--files-from=}"; ` +
-      `head -z -n 10 "$f" >"$HOME/part"; args[i]="--files-from=$HOME/part";; esac; done\n` +
+      `head -z -n 10 "$f" >"$f.part"; args[i]="--files-from=$f.part";; esac; done\n` +
       `/usr/bin/rsync "\${args[@]}"; kill -9 $$\n`,
   );
   const run = await world.run(["sync"]);

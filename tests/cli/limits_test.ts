@@ -1,7 +1,7 @@
 // Limits that a shell sets (ulimit): the work is done within them, or a sentence says what was in the way.
 import assert from "node:assert/strict";
 import { framed } from "../support/framed.ts";
-import { COMPILED_EXECUTABLE, testUnless } from "../support/needs.ts";
+import { COMPILED_EXECUTABLE, testNeeding, testUnless } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -85,5 +85,25 @@ Deno.test("so few files may be open that nothing works: a sentence, and nothing 
     assert.match(run.stdout, /false;?\n$/, run.stderr);
     assert.match(run.stderr, /[Tt]oo many open files|error: /);
     assert.doesNotMatch(run.stderr, /bug in euler-files/);
+  }
+});
+
+testNeeding(["mount", "rsync"], "a TMPDIR that is full or does not exist stops no rsync", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/hf", { "small": "content" });
+  await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });
+  const full = world.path("full");
+  await Deno.mkdir(full);
+  const mount = ["-t", "tmpfs", "-o", "size=8k,nr_inodes=40", "none", full];
+  assert.ok((await new Deno.Command("mount", { args: mount }).output()).success);
+  try {
+    await Deno.writeFile(`${full}/filler`, new Uint8Array(100_000)).catch(() => {});
+    for (const TMPDIR of [full, world.path("nowhere")]) {
+      const run = await world.run(["sync", "--force"], { env: { TMPDIR } });
+      assert.equal(run.code, 0, run.stderr);
+      await world.writeTree("home/hf", { [`after-${TMPDIR.length}`]: "content" });
+    }
+  } finally {
+    await new Deno.Command("umount", { args: ["-l", full] }).output();
   }
 });

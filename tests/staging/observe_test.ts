@@ -1,6 +1,7 @@
 // What is seen of a source while somebody works in it.
 import assert from "node:assert/strict";
-import { observeSource } from "../../src/staging/observe.ts";
+import type { Marker } from "../../src/staging/marker.ts";
+import { markedListing, observeSource } from "../../src/staging/observe.ts";
 
 Deno.test("a source in which temporary names come and go is there, however they are met", async () => {
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
@@ -31,6 +32,34 @@ Deno.test("the place of a push for half-written files is none of the source's na
     await Deno.mkdir(`${source}/.euler-files-partial`);
     const facts = await observeSource(source);
     assert.deepEqual(facts.state === "directory" ? facts.names : facts, []);
+  } finally {
+    await Deno.remove(source, { recursive: true });
+  }
+});
+
+Deno.test("names that a marker knows are taken while the source has the time of then, and a change of it is seen", async () => {
+  const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
+  try {
+    await Deno.writeTextFile(`${source}/kept`, "kept");
+    const before = await observeSource(source);
+    assert.ok(before.state === "directory");
+    const later = before.mtimeMilliseconds + 60_000;
+    assert.deepEqual(markedListing(before, before.mtimeMilliseconds), {}, "the time is too new");
+    const { source_listing } = markedListing(before, later);
+    assert.deepEqual(source_listing?.names, ["kept"]);
+    const marker = { source, source_listing } as unknown as Marker;
+    const again = await observeSource(source, Promise.resolve(marker));
+    assert.deepEqual(again, before);
+    await Deno.writeTextFile(`${source}/new`, "new");
+    const changed = await observeSource(source, Promise.resolve(marker));
+    assert.ok(changed.state === "directory" && changed.fingerprint !== before.fingerprint);
+    assert.deepEqual(changed.names, ["kept", "new"]);
+    await Deno.writeTextFile(`${source}/kept`, "kept and changed");
+    await Deno.remove(`${source}/new`);
+    const seconds = before.mtimeMilliseconds / 1000;
+    await Deno.utime(source, seconds, seconds);
+    const touched = await observeSource(source, Promise.resolve(marker));
+    assert.ok(touched.state === "directory" && touched.fingerprint !== before.fingerprint, "a child changed");
   } finally {
     await Deno.remove(source, { recursive: true });
   }

@@ -121,6 +121,9 @@ for (const intent of ["stage-new", "stage-update"] as const) {
     assert.match(reasons["big"]!, /File too large/);
     assert.match(reasons["link"]!, /has no symbolic links/);
     assert.equal(await shell("cat d/f20 hard", scene.to), "20\n1\n");
+    const again = await scene.transfer({ intent: "stage-update", baseline: outcome.manifest, depth: "look-at-all" });
+    assert.deepEqual(again.missing.map(({ path }) => path).toSorted(), missing.map(([path]) => path));
+    assert.equal(again.filesTransferred, 0);
   });
 }
 

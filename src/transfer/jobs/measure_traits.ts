@@ -1,5 +1,5 @@
 // The job that finds out what a file system makes of what it is given, by a file in a directory of its own.
-import { SystemCallError } from "../../posix/errno.ts";
+import { ENOSYS, EOPNOTSUPP, EPERM, SystemCallError } from "../../posix/errno.ts";
 import {
   AT_REMOVEDIR,
   AT_SYMLINK_NOFOLLOW,
@@ -24,6 +24,7 @@ export interface MeasureTraitsRequest {
 const PROBE = "probe-\u00e9";
 /** The same name for a file system that folds names: in capitals, and with the accent as a character of its own. */
 const OTHER_SPELLINGS = ["PROBE-\u00c9", "PROBE-\u00e9", "probe-e\u0301"];
+const SECOND_NAME = "second";
 const PROBE_MODE = 0o640;
 
 /** Measures. Where nothing can be made there, the usual is assumed: what comes next will say why. */
@@ -52,7 +53,7 @@ function* measureIn(tree: Tree, name: string): Work<FileSystemTraits> {
     try {
       return yield* measureFile(tree, directory);
     } finally {
-      yield calls.unlinkat(directory, cString(PROBE), 0);
+      for (const left of [PROBE, SECOND_NAME]) yield calls.unlinkat(directory, cString(left), 0);
       tree.release(name);
       tree.forget(name);
       yield calls.unlinkat(root, cString(name), AT_REMOVEDIR);
@@ -74,11 +75,13 @@ function* measureFile({ calls }: Tree, directory: number): Work<FileSystemTraits
   const statusOf = (name: string) => calls.statx(directory, cString(name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
   if ((yield statusOf(PROBE)) !== 0) return USUAL_TRAITS;
   const { mode, mtimeSeconds, mtimeNanoseconds } = readStatus(bytes);
+  const linked = yield calls.linkat(directory, cString(PROBE), directory, cString(SECOND_NAME));
   let isFolded = false;
   for (const name of OTHER_SPELLINGS) if ((yield statusOf(name)) === 0) isFolded = true;
   return {
     timeStep: timed === 0 ? stepOf({ mtimeSeconds, mtimeNanoseconds }) : 1,
     names: isFolded ? "folded" : "exact",
+    hardLinks: linked === -EPERM || linked === -EOPNOTSUPP || linked === -ENOSYS ? "copied" : "kept",
     modes: changed === 0 && (mode & 0o777) === PROBE_MODE ? "kept" : "ignored",
   };
 }
