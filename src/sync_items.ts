@@ -3,15 +3,16 @@ import * as v from "valibot";
 import type { Context } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
-import { formatAge, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
+import { formatAge, formatCount, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
+import { isConflict } from "./staging/kept_warnings.ts";
 import { NO_SOURCE_YET } from "./staging/freshness.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "./staging/outside_links_schema.ts";
 import { completePart, type Part } from "./staging/parts.ts";
 import type { StagePlan } from "./staging/plan.ts";
 import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
-import type { MissingPath } from "./transfer/request.ts";
+import type { KeptPath, MissingPath } from "./transfer/request.ts";
 
 /** The variable whose copy holds this one's, in answers. */
 export const PART_OF = v.optional(
@@ -213,7 +214,7 @@ export function tellStaged(
   if (result.status === "skipped") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
-    context.report({ type: "done", subject, outcome: "idle", text });
+    context.report({ type: "done", subject, outcome: "idle", text: text + conflictsIn(result.kept) });
   } else if (result.status === "synced") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const { missing } = result.outcome;
@@ -226,10 +227,11 @@ export function tellStaged(
     const { filesTransferred, bytesTransferred, filesTotal, seconds, engine, deleted } = result.outcome;
     const copied = filesTransferred === 0 ? [] : [`${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`];
     const removed = deleted.length === 0 ? [] : [`${formatFiles(deleted.length)} removed`];
-    const nothing = filesTotal === 0 ? "nothing to copy" : "up to date";
+    const conflicts = conflictsIn(result.outcome.kept);
+    const nothing = filesTotal === 0 || conflicts !== "" ? "nothing to copy" : "up to date";
     const moved = [...copied, ...removed].join(", ") || nothing;
     const lacks = missing.length === 0 ? "" : `, ${formatNames(missing)} missing`;
-    const text = `${moved}${lacks} in ${formatDuration(seconds)} (${engine})`;
+    const text = `${moved}${lacks}${conflicts} in ${formatDuration(seconds)} (${engine})`;
     const outcome = result.completeness === "complete" ? "good" : "incomplete";
     context.report({ type: "done", subject, outcome, text });
     if (extent === "details") tellMoved(result.outcome, "all", subject, context.report);
@@ -238,6 +240,11 @@ export function tellStaged(
     const text = `${NO_SOURCE_YET}: an empty directory is exported, and a push makes the source`;
     context.report({ type: "done", subject, outcome: "good", text });
   } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
+}
+
+function conflictsIn(kept: readonly KeptPath[]): string {
+  const conflicts = kept.filter(isConflict).length;
+  return conflicts === 0 ? "" : `, ${formatCount(conflicts)} in conflict`;
 }
 
 /** Tells people what would become of a variable; `details` names every file. */

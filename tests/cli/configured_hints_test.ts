@@ -17,7 +17,7 @@ Deno.test("hints keep --config: in errors, warnings, JSON, and after eval", asyn
   assert.ok(sync.stderr.includes(`\`euler-files ${option} push --var G\``), sync.stderr);
   await Deno.remove(world.path("home/g"), { recursive: true });
   const push = await world.run(["push", "--config", path]);
-  assert.ok(push.stderr.includes(`euler-files ${option} push --var G`), push.stderr);
+  assert.ok(push.stderr.includes(`euler-files ${option} push --force --var G`), push.stderr);
   assert.doesNotMatch(push.stderr, /euler-files (sync|push)/);
   const json = (await world.run(["push", "--json", "--config", path])).json();
   assert.ok(json.failures[0].hint.includes(`euler-files ${option} push`), json.failures[0].hint);
