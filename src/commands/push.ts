@@ -25,6 +25,7 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be pushed and change nothing"),
+  force: toggle("Push all that is on scratch into a source that held files and is empty or gone now"),
   checksum: toggle("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
@@ -105,12 +106,13 @@ async function runPush(request: PushCommandRequest, context: Context): Promise<P
     type: "subjects",
     names: [...variables, ...parts.map(({ variable }) => variable)].map(({ name }) => name),
   });
+  const emptySource = request.force ? "push" : "refuse";
   const items = await mapInOrder(
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
     async (variable): Promise<PushPlan | PushResult> =>
       request.dryRun
-        ? await planPush({ variable, settings }, system)
-        : await pushVariable({ variable, settings }, system, context.report),
+        ? await planPush({ variable, settings, emptySource }, system)
+        : await pushVariable({ variable, settings, emptySource }, system, context.report),
     (variable, outcome) => {
       tell(variable, outcome, request.verbose ? "all" : "some", context);
       return { variable, outcome };
