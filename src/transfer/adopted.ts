@@ -1,5 +1,6 @@
 // What a killed transfer has built of new directories, taken over by the next one: hundreds of gigabytes are not copied again.
 // Only what still is as at the source is kept, by type, size, time and mode.
+import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import { type Entry, sameContent, sameMode, sameTime } from "./entry.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -37,10 +38,13 @@ async function namesIn(temporary: string, runner: JobRunner): Promise<{ built: s
   };
 }
 
-/** Removes from a directory that was being built what is not as at the source now. `path` is what it will be. */
+/**
+ * Removes from a directory that was being built what is not as at the source now, or does not take part any more. `path` is what it
+ * will be.
+ */
 export async function removeOutdated(
   { path, written }: { readonly path: string; readonly written: string },
-  settings: CopySettings & { readonly temporary: string },
+  settings: CopySettings & { readonly temporary: string; readonly selection: Selection | undefined },
   runner: JobRunner,
 ): Promise<void> {
   const { temporary, from } = settings;
@@ -59,7 +63,9 @@ export async function removeOutdated(
       for (const entry of listing.entries) {
         const built = joinName(directory, entry.name);
         const source = sources.get(joinName(above, entry.name));
-        if (source === undefined || !isStillOf(source, entry, settings)) {
+        const type = nameTypeOf(entry.type, entry.sizeBytes);
+        const takesPart = settings.selection?.includes(joinName(above, entry.name), type) !== false;
+        if (!takesPart || source === undefined || !isStillOf(source, entry, settings)) {
           await runner.run("removeTree", { path: `${temporary}/${built}` });
         } else if (entry.type === "directory") next.push(built);
       }

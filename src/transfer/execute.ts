@@ -93,7 +93,13 @@ export class Execution {
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     const { temporary } = settings;
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
-      ...{ settings: { ...settings, temporary }, adopted: request.adopted, runner, ledger: this.#ledger },
+      ...{
+        settings: { ...settings, temporary },
+        adopted: request.adopted,
+        selection: roots.selection,
+        runner,
+        ledger: this.#ledger,
+      },
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
@@ -172,8 +178,7 @@ export class Execution {
       // Another name of a file in it may have to move, and then this one moves with it.
       this.#passedOver.set(directory, plan.fromSelf);
     }
-    // What a filter hides may be in it.
-    if (plan.leaves === "nothing" && roots.selection === undefined) this.#removals.addEmptied(directory);
+    if (plan.leaves === "nothing") this.#removals.addEmptied(directory);
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
     if (plan.databases.length > 0) {
       await this.request.prepare();

@@ -5,6 +5,7 @@
 // What is held back stays small: a file of the first phase gets its name earlier where more than HELD of them wait.
 // Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole.
 import { removeOutdated } from "./adopted.ts";
+import type { Selection } from "../filter/selection.ts";
 import { Pool } from "../pool.ts";
 import { isLimitErrno } from "../posix/errno.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
@@ -31,6 +32,7 @@ export interface PublishingRequest {
   readonly settings: CopySettings & { readonly temporary: string };
   /** Directories that a killed transfer was building. */
   readonly adopted: Set<string>;
+  readonly selection: Selection | undefined;
   readonly runner: JobRunner;
   readonly ledger: Ledger;
   /** Opens the parent of a directory that is made by need. */
@@ -62,8 +64,8 @@ export class Publishing {
 
   /** Goes on with a directory that a killed transfer was building. */
   async adopt(directory: NewDirectory): Promise<void> {
-    const { adopted, settings, runner } = this.request;
-    if (adopted.delete(directory.written)) await removeOutdated(directory, settings, runner);
+    const { adopted, selection, settings, runner } = this.request;
+    if (adopted.delete(directory.written)) await removeOutdated(directory, { ...settings, selection }, runner);
   }
 
   /** Takes what became of items. */

@@ -9,6 +9,7 @@ import { depthOf } from "./directories.ts";
 import { labelOf, stateText } from "./entry_text.ts";
 import { type Item, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { listDirectories } from "./listing.ts";
 import type { RemoveResult } from "./jobs/remove.ts";
 import type { Ledger } from "./ledger.ts";
 import { noteMoves } from "./moved_out.ts";
@@ -18,6 +19,9 @@ type Name = Omit<Item, "replaces">;
 
 /** Names that one job removes. */
 const REMOVE_AT_ONCE = 500;
+
+/** Directories that one job lists. */
+const LIST_AT_ONCE = 32;
 
 /** What removing needs. */
 export interface RemovalsRequest {
@@ -127,16 +131,38 @@ export class Removals {
     wholes: readonly Whole[],
     first: number,
   ): Promise<{ readonly whole: Whole; readonly written: string }[]> {
-    if (wholes.length === 0) return [];
     const { temporary, root: to, runner, prepare } = this.request;
+    const whole: Whole[] = [];
+    for (const one of wholes) {
+      if (await this.#holdsNothingElse(one)) whole.push(one);
+      else await this.#removeAll(one.items);
+    }
+    if (whole.length === 0) return [];
     await prepare();
-    const all = wholes.map((whole, index) => ({ whole, written: `gone-${first + index}` }));
+    const all = whole.map((whole, index) => ({ whole, written: `gone-${first + index}` }));
     const items = all.map(({ whole, written }) => [whole.path, written] as const);
     this.#lists.push(await noteMoves(temporary, items));
     const results = await runner.run("moveOut", { temporary, to, items }, { names: items.length });
     const left = all.filter((_, index) => results[index] === "not moved");
     await this.#removeAll(left.flatMap(({ whole }) => whole.items));
     return all.filter((_, index) => results[index] === "moved");
+  }
+
+  /** Whether a directory has no other names than those that go: a filter hides some, and programs make new ones. */
+  async #holdsNothingElse({ path, items }: Whole): Promise<boolean> {
+    const { root, runner } = this.request;
+    const going = new Set(items.map(pathOf));
+    const directories = items.filter(({ entry }) => entry.type === "directory").map(pathOf);
+    for (let start = 0; start < directories.length; start += LIST_AT_ONCE) {
+      const part = directories.slice(start, start + LIST_AT_ONCE);
+      const { entries } = await listDirectories({ root, facts: "names" }, part, runner);
+      for (const directory of part) {
+        const listing = entries.get(directory);
+        if (listing === undefined || "unreadable" in listing) return false;
+        if (listing.entries.some(({ name }) => !going.has(joinName(directory, name)))) return false;
+      }
+    }
+    return going.has(path);
   }
 
   /** Removes what was moved away; what is not what the walk saw goes back, with the directories that hold it. */

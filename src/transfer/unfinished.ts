@@ -49,8 +49,7 @@ export async function prepareTemporaryDirectory(
   if (intent === "mirror" && engine === "native") return undefined;
   if (intent === "stage-update") {
     const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-    // What a filter leaves out now may have been copied then.
-    const adopted = await sweepBeside(to, selection === undefined ? path : undefined, runner);
+    const adopted = await sweepBeside(to, path, runner);
     const [parent, name] = splitAbsolute(path);
     return directory(
       path,
@@ -65,7 +64,7 @@ export async function prepareTemporaryDirectory(
   }
   const name = temporaryName("push", system.processId);
   const path = `${to}/${UNFINISHED}/${name}`;
-  const adopted = await sweepInside(to, selection === undefined ? path : undefined, runner);
+  const adopted = await sweepInside(to, path, runner);
   let lock: Lock | undefined;
   const release = async () => {
     const held = lock;
@@ -172,9 +171,9 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
 
 /**
  * Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. What the
- * first of them was building is moved to `own`, if that is given.
+ * first of them was building is moved to `own`.
  */
-async function sweepBeside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+async function sweepBeside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   const [parent, target] = splitAbsolute(to);
   const prefix = `${target}.incoming-`;
   let adopted = new Set<string>();
@@ -201,9 +200,9 @@ async function takeOverOrRemove(path: string, own: string | undefined, runner: J
 
 /**
  * Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. What the
- * first of them was building is moved to `own`, if that is given.
+ * first of them was building is moved to `own`.
  */
-async function sweepInside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+async function sweepInside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   let adopted = new Set<string>();
   const names = await namesIn(to, UNFINISHED, runner);
   if (names === undefined) return adopted;

@@ -100,13 +100,12 @@ class Driver {
     }
   }
 
-  /** Removes files of an earlier revision on scratch, one by one, as a site does. */
+  /**
+   * Removes files of an earlier revision on scratch, one by one, as a site does. None of a dataset: that makes its directory the
+   * newest one, which no copying can help.
+   */
   async purge(): Promise<void> {
     const old = this.#number - 1;
-    // A purge makes this directory the newest one, which no copying can help: here it keeps its time.
-    const directory = `${this.scratch.hf}/datasets/d/hash${old}`;
-    const script = `touch -r ${directory} time; rm ${directory}/data.arrow; touch -r time ${directory}`;
-    await this.world.exec("sh", ["-c", script]);
     const snapshot = `${this.scratch.hf}/hub/models--org--model/snapshots/${commitOf(old)}`;
     await this.world.exec("sh", ["-c", `cd ${snapshot} && rm $(readlink -f model.safetensors) config.json`]);
   }

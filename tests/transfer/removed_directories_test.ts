@@ -1,6 +1,7 @@
 // A directory that goes is moved away and removed there: what another program writes into it in the last moment comes back, also
 // after a crash.
 import assert from "node:assert/strict";
+import { makeSelection } from "../../src/filter/selection.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { type Call, ProcessEnded } from "../support/faulty_calls.ts";
 import { makeScene } from "./intents.ts";
@@ -14,28 +15,41 @@ const SCRIPTS = {
 
 const MOVES = (call: Call, to: string) => call.name === "renameat2" && call.path === `${to}/d/gone`;
 
-testTrees("a directory that goes is never seen without a part of its files", async () => {
-  await using scene = await makeScene("stage-update", SCRIPTS);
-  const seen = new Set<string>();
-  const look = () => {
-    const names = [...new Deno.Command("find", { args: [`${scene.to}/d`, "-printf", "%P\n"] }).outputSync().stdout];
-    seen.add(new TextDecoder().decode(Uint8Array.from(names)).trim().split("\n").toSorted().join(" "));
-  };
-  const { system } = systemCalling(({ name }) =>
-    name === "renameat2" || name === "unlinkat" ? { after: look } : undefined
+/** What is left out, as locks are by default. */
+const WITHOUT_LOCKS = makeSelection({
+  ...{ rules: [{ action: "exclude", pattern: "*.lock" }], others: "selected", deleteExcluded: false },
+})!;
+
+for (const selection of [undefined, WITHOUT_LOCKS]) {
+  testTrees(
+    `a directory that goes is never seen without a part of its files${selection ? ", with a filter" : ""}`,
+    async () => {
+      await using scene = await makeScene("stage-update", SCRIPTS);
+      const seen = new Set<string>();
+      const look = () => {
+        const names = [...new Deno.Command("find", { args: [`${scene.to}/d`, "-printf", "%P\n"] }).outputSync().stdout];
+        seen.add(new TextDecoder().decode(Uint8Array.from(names)).trim().split("\n").toSorted().join(" "));
+      };
+      const { system } = systemCalling(({ name }) =>
+        name === "renameat2" || name === "unlinkat" ? { after: look } : undefined
+      );
+      const outcome = await transferTree(
+        { ...scene.request, ...(selection === undefined ? {} : { selection }) },
+        system,
+      );
+      assert.equal(outcome.status, "complete");
+      assert.deepEqual([...seen].toSorted(), ["", "gone gone/in gone/in/two gone/link gone/one"]);
+      assert.deepEqual([...outcome.deleted].toSorted(), [
+        "d/gone",
+        "d/gone/in",
+        "d/gone/in/two",
+        "d/gone/link",
+        "d/gone/one",
+      ]);
+      assert.equal(await differences(`${scene.from}/d`, `${scene.to}/d`), "");
+    },
   );
-  const outcome = await transferTree(scene.request, system);
-  assert.equal(outcome.status, "complete");
-  assert.deepEqual([...seen].toSorted(), ["", "gone gone/in gone/in/two gone/link gone/one"]);
-  assert.deepEqual([...outcome.deleted].toSorted(), [
-    "d/gone",
-    "d/gone/in",
-    "d/gone/in/two",
-    "d/gone/link",
-    "d/gone/one",
-  ]);
-  assert.equal(await differences(`${scene.from}/d`, `${scene.to}/d`), "");
-});
+}
 
 testTrees("what another program writes into it in the last moment comes back", async () => {
   await using scene = await makeScene("stage-update", SCRIPTS);
@@ -64,4 +78,12 @@ testTrees("and so it does where the transfer is killed after it has moved the di
   const outcome = await transferTree(scene.request, testSystem());
   assert.deepEqual(outcome.kept, [{ path: "d/gone/one", reason: "gone at the source, changed there" }]);
   assert.equal(await shell("ls d/gone; cat d/gone/one", scene.to), "one\ntheirs\n");
+});
+
+testTrees("a directory that holds what a filter hides is emptied where it is", async () => {
+  await using scene = await makeScene("stage-update", SCRIPTS);
+  await shell("echo held >d/gone/in/own.lock", scene.to);
+  const outcome = await transferTree({ ...scene.request, selection: WITHOUT_LOCKS }, testSystem());
+  assert.equal(outcome.status, "complete");
+  assert.equal(await shell("find d -type f; stat -c %a d/gone/in", scene.to), "d/gone/in/own.lock\n555\n");
 });
