@@ -10,6 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
   ["schema", "wizard"],
   ["global_options.ts"],
+  ["sync_run.ts", "push_run.ts"],
   ["sync_items.ts"],
   ["failures.ts", "filter_field.ts", "managed_variables.ts", "moved_files.ts", "summary.ts"],
   ["command.ts"],

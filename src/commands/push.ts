@@ -1,18 +1,11 @@
 // `push`: brings what changed on scratch back to persistent storage.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { type ResolvedVariable } from "../config/resolve.ts";
-import { filterField, filterRules } from "../filter_field.ts";
+import { failuresText } from "../failures.ts";
+import { filterField } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { formatDuration, formatFiles, formatSize } from "../format.ts";
-import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "../moved_files.ts";
-import { mapAtOnce } from "../pool.ts";
-import { ENGINES, stagingSettings } from "../staging/variable.ts";
-import { openManagedVariables } from "../managed_variables.ts";
-import { planPush, type PushPlan, type PushResult, pushVariable } from "../staging/push.ts";
-import type { CliError } from "../errors.ts";
-import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../failures.ts";
+import { PUSHED_FIELDS, pushVariables } from "../push_run.ts";
+import { ENGINES } from "../staging/variable.ts";
 
 const FIELDS = {
   vars: list("Push only this variable, even if it is disabled", {
@@ -28,33 +21,13 @@ const FIELDS = {
 
 type PushCommandRequest = RequestOf<typeof FIELDS>;
 
-const RESULT_SCHEMA = v.object({
-  name: v.string(),
-  scratch: v.string(),
-  source: v.string(),
-  status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
-  engine: v.optional(v.string()),
-  files_transferred: v.optional(v.number()),
-  bytes_transferred: v.optional(v.number()),
-  seconds: v.optional(v.number()),
-  /** Files left as they are at home because home is ahead. */
-  kept: v.array(NAMED_FILE_SCHEMA),
-  /** Files that did not come home, and why. */
-  missing: v.array(NAMED_FILE_SCHEMA),
-  ...MOVED_FILES_FIELDS,
-  warnings: v.array(v.string()),
-});
-
 const ANSWER_SCHEMA = v.object({
   command: v.literal("push"),
   ok: v.boolean(),
   dry_run: v.boolean(),
   only_vars: v.array(v.string()),
   filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
-  results: v.array(RESULT_SCHEMA),
-  errors: v.array(v.string()),
-  failures: v.array(FAILURE_SCHEMA),
-  warnings: v.array(v.string()),
+  ...PUSHED_FIELDS,
 });
 
 type PushAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
@@ -77,128 +50,15 @@ export const push = defineCommand({
 });
 
 async function runPush(request: PushCommandRequest, context: Context): Promise<PushAnswer> {
-  const { system } = context;
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
-  if (variables.length === 0) {
-    context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
-  }
-  for (const warning of warnings) context.report({ type: "warning", ...warning });
-  const settings = stagingSettings(resolved, "stage-out", {
-    names: request.verbose ? "collect" : "count",
-    engine: request.engine,
-    filter: filterRules(request.filter),
-  });
-  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
-    const outcome = request.dryRun
-      ? await planPush({ variable, settings }, system)
-      : await pushVariable({ variable, settings }, system, context.report);
-    tell(variable, outcome, request.verbose ? "all" : "some", context);
-    return { variable, outcome };
-  });
-  const failures = items.flatMap(({ variable, outcome }) => {
-    const error = errorOf(outcome);
-    return error === undefined ? [] : [failureOf(variable.name, error)];
-  });
+  const pushed = await pushVariables(request, context);
   return {
     command: "push",
-    ok: failures.length === 0,
+    ok: pushed.failures.length === 0,
     dry_run: request.dryRun,
     only_vars: [...request.vars],
     filter: [...request.filter],
-    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request)),
-    errors: failures.map(({ name, message }) => `${name}: ${message}`),
-    failures,
-    warnings: warnings.map(({ text }) => text),
+    ...pushed,
   };
-}
-
-function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
-  if (outcome.status === "failed") return outcome.error;
-  return outcome.status === "scratch-missing" ? undefined : outcome.incomplete;
-}
-
-function resultOf(
-  variable: ResolvedVariable,
-  outcome: PushPlan | PushResult,
-  { verbose }: PushCommandRequest,
-): PushAnswer["results"] {
-  const base = { name: variable.name, scratch: variable.target, source: variable.source };
-  const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
-    kept: kept.map(({ path, reason }) => ({ path, reason })),
-    missing: missing.map(({ path, reason }) => ({ path, reason })),
-  });
-  switch (outcome.status) {
-    case "failed":
-      return [];
-    case "scratch-missing":
-      return [{ ...base, status: "scratch-missing", kept: [], missing: [], warnings: [] }];
-    case "would-push": {
-      const { plan } = outcome;
-      return [{
-        ...base,
-        status: "dry-run",
-        engine: plan.engine,
-        files_transferred: plan.filesToTransfer,
-        bytes_transferred: plan.bytesToTransfer,
-        ...listed({ kept: plan.kept, missing: plan.unreadable }),
-        ...movedFields({ transferred: plan.transfers }),
-        warnings: outcome.warnings.map(({ text }) => text),
-      }];
-    }
-    case "pushed":
-      return [{
-        ...base,
-        status: "pushed",
-        engine: outcome.outcome.engine,
-        files_transferred: outcome.outcome.filesTransferred,
-        bytes_transferred: outcome.outcome.bytesTransferred,
-        seconds: outcome.outcome.seconds,
-        ...listed(outcome.outcome),
-        ...(verbose ? movedFields({ transferred: outcome.outcome.transferred }) : {}),
-        warnings: outcome.warnings.map(({ text }) => text),
-      }];
-  }
-}
-
-function tell(
-  variable: ResolvedVariable,
-  outcome: PushPlan | PushResult,
-  names: "all" | "some",
-  context: Context,
-): void {
-  const subject = variable.name;
-  if (outcome.status === "failed") {
-    return context.report({ type: "done", subject, outcome: "bad", text: "not pushed" });
-  }
-  if (outcome.status === "scratch-missing") {
-    return context.report({ type: "done", subject, outcome: "idle", text: "nothing on scratch" });
-  }
-  for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
-  const text = outcome.status === "pushed" ? describePushed(outcome.outcome) : describePlan(outcome.plan);
-  const mark = outcome.incomplete !== undefined
-    ? "bad"
-    : outcome.status === "pushed" && outcome.outcome.filesTransferred > 0
-    ? "good"
-    : "idle";
-  context.report({ type: "done", subject, outcome: mark, text });
-  if (outcome.status === "would-push") {
-    tellMoved({ transferred: outcome.plan.transfers }, names, subject, context.report);
-  } else if (names === "all") tellMoved({ transferred: outcome.outcome.transferred }, names, subject, context.report);
-}
-
-const NOTHING_NEW = "nothing new on scratch";
-
-function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
-  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
-  const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
-  const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
-  return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
-}
-
-function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {
-  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW;
-  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
 }
 
 function renderPush(answer: PushAnswer, styles: Styles): Rendered {

@@ -1,29 +1,14 @@
 // `sync`: stages the variables in and tells the shell where they are.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { type ResolvedConfig, type ResolvedVariable } from "../config/resolve.ts";
-import { Interrupted } from "../errors.ts";
+import { failuresText } from "../failures.ts";
 import { filterField, filterRules } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { shellWord } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
-import { ENGINES, type RunSettings, stagingSettings } from "../staging/variable.ts";
-import { type Export, renderExports } from "../shell/exports.ts";
+import { ENGINES } from "../staging/variable.ts";
+import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
-import { openManagedVariables } from "../managed_variables.ts";
-import { prepareCacheRoot } from "../staging/cache_root.ts";
-import { stageVariables } from "../staging/stage.ts";
-import { describeSummary, summarize, SUMMARY_SCHEMA } from "../summary.ts";
-import {
-  type Extent,
-  plannedItem,
-  stagedItem,
-  SYNC_RESULT_SCHEMA,
-  type SyncItem,
-  tellPlanned,
-  tellStaged,
-} from "../sync_items.ts";
-import { FAILURE_SCHEMA, failuresText } from "../failures.ts";
+import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../sync_run.ts";
 
 const FIELDS = {
   vars: list("Sync only this variable, even if it is disabled", {
@@ -49,16 +34,8 @@ const ANSWER_SCHEMA = v.object({
   verbose: v.boolean(),
   only_vars: v.array(v.string()),
   filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
-  scratch_base: v.string(),
   shell: v.picklist(SHELLS),
-  exports: v.record(v.string(), v.string()),
-  /** Variables of the environment that point at a target which isn't ready. */
-  unset: v.array(v.string()),
-  results: v.array(SYNC_RESULT_SCHEMA),
-  summary: SUMMARY_SCHEMA,
-  errors: v.array(v.string()),
-  failures: v.array(FAILURE_SCHEMA),
-  warnings: v.array(v.string()),
+  ...SYNCED_FIELDS,
 });
 
 type SyncAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
@@ -88,111 +65,23 @@ export const sync = defineCommand({
 });
 
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
-  const { system } = context;
-  const shell = chooseShell(request.shell, system.env);
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
-  if (variables.length === 0) {
-    context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
-  }
-  for (const warning of warnings) context.report({ type: "warning", ...warning });
-  const started = performance.now();
-  const items = request.dryRun
-    ? await planAll(variables, request, resolved, context)
-    : await stageAll(variables, request, resolved, context);
-  const failures = items.flatMap(({ failure }) => failure ?? []);
-  const results = items.flatMap(({ result }) => result ?? []);
-  const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
-  const summary = summarize(results, failures.length, seconds);
-  if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
-    context.report({ type: "note", text: describeSummary(summary) });
-  }
+  const shell = chooseShell(request.shell, context.system.env);
+  const synced = await syncVariables(request, context);
   return {
     command: "sync",
-    ok: failures.length === 0,
+    ok: synced.failures.length === 0,
     dry_run: request.dryRun,
     force: request.force,
     verbose: request.verbose,
     only_vars: [...request.vars],
     filter: [...request.filter],
-    scratch_base: resolved.scratchBase,
     shell,
-    exports: Object.fromEntries(
-      items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
-    ),
-    unset: request.dryRun
-      ? []
-      : items.filter(({ usable, variable }) => !usable && system.env[variable.name] === variable.target)
-        .map(({ variable }) => variable.name),
-    results,
-    summary,
-    errors: failures.map(({ name, message }) => `${name}: ${message}`),
-    failures,
-    warnings: warnings.map(({ text }) => text),
+    ...synced,
   };
 }
 
-async function stageAll(
-  variables: readonly ResolvedVariable[],
-  request: SyncRequest,
-  resolved: ResolvedConfig,
-  context: Context,
-): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
-  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
-  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
-  const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
-  return await stageVariables(
-    all,
-    (variable, result) => {
-      const item = stagedItem(variable, result, extentOf(request));
-      tellStaged(item, result, extentOf(request), context);
-      return item;
-    },
-    context.system,
-    context.report,
-  ).catch((error) => {
-    if (!(error instanceof Interrupted)) throw error;
-    throw new Interrupted(error.signal, {
-      state: "what was copied is kept",
-      hint: "run `euler-files sync` again to go on",
-    });
-  });
-}
-
-async function planAll(
-  variables: readonly ResolvedVariable[],
-  request: SyncRequest,
-  resolved: ResolvedConfig,
-  context: Context,
-): Promise<SyncItem[]> {
-  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
-  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  const mode = request.force ? "ignore-freshness" : "when-needed";
-  const { planVariable } = await import("../staging/plan.ts");
-  return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, mode }, context.system);
-    const item = plannedItem(variable, plan);
-    tellPlanned(item, plan, extentOf(request), context);
-    return item;
-  });
-}
-
-function runSettings({ engine, filter, verbose }: SyncRequest): RunSettings {
-  return { engine, filter: filterRules(filter), names: verbose ? "collect" : "count" };
-}
-
-function extentOf({ verbose }: SyncRequest): Extent {
-  return verbose ? "details" : "in short";
-}
-
-function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {
-  return [...variables].sort((a, b) => a.name < b.name ? -1 : 1);
-}
-
 function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
-  const exports = Object.entries(answer.exports).map(([name, value]): Export => ({ name, value }));
-  for (const name of answer.unset) exports.push({ name, value: null });
+  const exports = Object.entries(environmentChanges(answer)).map(([name, value]) => ({ name, value }));
   return {
     stderr: failuresText(answer.failures, styles.stderr),
     stdout: renderExports({

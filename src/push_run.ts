@@ -1,0 +1,177 @@
+// Pushes the selected variables, side by side, and collects what became of them: the work of `push`, which `exec --push` does
+// as well after a program has ended.
+import * as v from "valibot";
+import type { Context } from "./command.ts";
+import type { ResolvedVariable } from "./config/resolve.ts";
+import type { CliError } from "./errors.ts";
+import { FAILURE_SCHEMA, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
+import { filterRules } from "./filter_field.ts";
+import { formatDuration, formatFiles, formatSize } from "./format.ts";
+import { openManagedVariables } from "./managed_variables.ts";
+import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
+import { mapAtOnce } from "./pool.ts";
+import { planPush, type PushPlan, type PushResult, pushVariable } from "./staging/push.ts";
+import { type Engine, stagingSettings } from "./staging/variable.ts";
+import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "./transfer/transfer.ts";
+
+/** Which variables to push, and how. */
+export interface PushRun {
+  /** None: all that are enabled. */
+  readonly vars: readonly string[];
+  readonly dryRun: boolean;
+  readonly filter: readonly string[];
+  readonly engine: Engine | undefined;
+  readonly verbose: boolean;
+}
+
+/** A variable's result in the answer. */
+export const PUSH_RESULT_SCHEMA = v.object({
+  name: v.string(),
+  scratch: v.string(),
+  source: v.string(),
+  status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
+  engine: v.optional(v.string()),
+  files_transferred: v.optional(v.number()),
+  bytes_transferred: v.optional(v.number()),
+  seconds: v.optional(v.number()),
+  /** Files left as they are at home because home is ahead. */
+  kept: v.array(NAMED_FILE_SCHEMA),
+  /** Files that did not come home, and why. */
+  missing: v.array(NAMED_FILE_SCHEMA),
+  ...MOVED_FILES_FIELDS,
+  warnings: v.array(v.string()),
+});
+
+/** What became of the variables, as an answer has it. */
+export const PUSHED_FIELDS = {
+  results: v.array(PUSH_RESULT_SCHEMA),
+  errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
+  warnings: v.array(v.string()),
+};
+
+const PUSHED_SCHEMA = v.object(PUSHED_FIELDS);
+
+/** See {@linkcode PUSHED_FIELDS}. */
+export type Pushed = v.InferOutput<typeof PUSHED_SCHEMA>;
+
+/** Pushes the selected variables, or plans it, and tells people of each. Throws what `openManagedVariables` throws. */
+export async function pushVariables(request: PushRun, context: Context): Promise<Pushed> {
+  const { system } = context;
+  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
+  if (variables.length === 0) {
+    context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
+  }
+  for (const warning of warnings) context.report({ type: "warning", ...warning });
+  const settings = stagingSettings(resolved, "stage-out", {
+    names: request.verbose ? "collect" : "count",
+    engine: request.engine,
+    filter: filterRules(request.filter),
+  });
+  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
+  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
+    const outcome = request.dryRun
+      ? await planPush({ variable, settings }, system)
+      : await pushVariable({ variable, settings }, system, context.report);
+    tell(variable, outcome, request.verbose ? "all" : "some", context);
+    return { variable, outcome };
+  });
+  const failures = items.flatMap(({ variable, outcome }) => {
+    const error = errorOf(outcome);
+    return error === undefined ? [] : [failureOf(variable.name, error)];
+  });
+  return {
+    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request)),
+    errors: failures.map(({ name, message }) => `${name}: ${message}`),
+    failures,
+    warnings: warnings.map(({ text }) => text),
+  };
+}
+
+function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
+  if (outcome.status === "failed") return outcome.error;
+  return outcome.status === "scratch-missing" ? undefined : outcome.incomplete;
+}
+
+function resultOf(
+  variable: ResolvedVariable,
+  outcome: PushPlan | PushResult,
+  { verbose }: PushRun,
+): Pushed["results"] {
+  const base = { name: variable.name, scratch: variable.target, source: variable.source };
+  const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
+    kept: kept.map(({ path, reason }) => ({ path, reason })),
+    missing: missing.map(({ path, reason }) => ({ path, reason })),
+  });
+  switch (outcome.status) {
+    case "failed":
+      return [];
+    case "scratch-missing":
+      return [{ ...base, status: "scratch-missing", kept: [], missing: [], warnings: [] }];
+    case "would-push": {
+      const { plan } = outcome;
+      return [{
+        ...base,
+        status: "dry-run",
+        engine: plan.engine,
+        files_transferred: plan.filesToTransfer,
+        bytes_transferred: plan.bytesToTransfer,
+        ...listed({ kept: plan.kept, missing: plan.unreadable }),
+        ...movedFields({ transferred: plan.transfers }),
+        warnings: outcome.warnings.map(({ text }) => text),
+      }];
+    }
+    case "pushed":
+      return [{
+        ...base,
+        status: "pushed",
+        engine: outcome.outcome.engine,
+        files_transferred: outcome.outcome.filesTransferred,
+        bytes_transferred: outcome.outcome.bytesTransferred,
+        seconds: outcome.outcome.seconds,
+        ...listed(outcome.outcome),
+        ...(verbose ? movedFields({ transferred: outcome.outcome.transferred }) : {}),
+        warnings: outcome.warnings.map(({ text }) => text),
+      }];
+  }
+}
+
+function tell(
+  variable: ResolvedVariable,
+  outcome: PushPlan | PushResult,
+  names: "all" | "some",
+  context: Context,
+): void {
+  const subject = variable.name;
+  if (outcome.status === "failed") {
+    return context.report({ type: "done", subject, outcome: "bad", text: "not pushed" });
+  }
+  if (outcome.status === "scratch-missing") {
+    return context.report({ type: "done", subject, outcome: "idle", text: "nothing on scratch" });
+  }
+  for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
+  const text = outcome.status === "pushed" ? describePushed(outcome.outcome) : describePlan(outcome.plan);
+  const mark = outcome.incomplete !== undefined
+    ? "bad"
+    : outcome.status === "pushed" && outcome.outcome.filesTransferred > 0
+    ? "good"
+    : "idle";
+  context.report({ type: "done", subject, outcome: mark, text });
+  if (outcome.status === "would-push") {
+    tellMoved({ transferred: outcome.plan.transfers }, names, subject, context.report);
+  } else if (names === "all") tellMoved({ transferred: outcome.outcome.transferred }, names, subject, context.report);
+}
+
+const NOTHING_NEW = "nothing new on scratch";
+
+function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
+  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
+  const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
+  const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
+  return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
+}
+
+function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {
+  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW;
+  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
+}
