@@ -10,6 +10,7 @@ export interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "init": { load: async () => (await import("../commands/init.ts")).init },
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
+  "exec": { load: async () => (await import("../commands/exec.ts")).exec },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
   "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },

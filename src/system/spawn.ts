@@ -116,7 +116,9 @@ export async function runInForeground(
   }).spawn();
   using _signals = system.handOverSignals((signal) => {
     // Ctrl-C on a terminal goes to the program as well; a second one from us would end what the first only interrupted.
-    if (signal !== "SIGINT" || !system.stdin.isTerminal) tryKill(child, signal);
+    const isFromTerminal = system.stdin.isTerminal && (signal === "SIGINT" || signal === "SIGQUIT");
+    if (!isFromTerminal) tryKill(child, signal);
+    return "taken";
   });
   return (await child.status).code;
 }
