@@ -56,8 +56,8 @@ type Failing = () => number | bigint;
 /** The calls in the plain form. Throws an Error where libc can't be bound. */
 export function plainCalls(): Calls {
   const { plain: c, errno } = loadLibc();
-  // errno is one of the thread, and in rare cases the runtime makes a call of its own before we read it (1 of 200,000). So a
-  // failed call is made once more, and its number is believed when two readings agree.
+  // errno belongs to the thread, and about once in 200,000 calls the runtime makes a call of its own before it is read. So a
+  // failed call is repeated until two readings agree.
   const settle = (again: Failing): number => {
     let before = errno();
     for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -70,6 +70,13 @@ export function plainCalls(): Calls {
     return before > 0 ? -before : -EIO;
   };
   const once = (result: number): number => result >= 0 ? result : -(errno() || EIO);
+  // A file system may report an earlier write's error at a later call, and only once: a repetition that succeeds tells nothing
+  // about the bytes that were lost. It only helps to read the number.
+  const settleWrite = (again: Failing): number => {
+    const first = errno();
+    const answer = settle(again);
+    return answer >= 0 ? -(first || EIO) : answer;
+  };
   return {
     form: "plain",
     openat(d, name, flags, mode) {
@@ -104,7 +111,7 @@ export function plainCalls(): Calls {
     },
     pwrite(f, bytes, length, offset) {
       const r = Number(c.pwrite(f, bytes, length, offset));
-      return r >= 0 ? r : settle(() => c.pwrite(f, bytes, length, offset));
+      return r >= 0 ? r : settleWrite(() => c.pwrite(f, bytes, length, offset));
     },
     lseek(f, offset, whence) {
       const r = Number(c.lseek(f, offset, whence));
@@ -112,13 +119,13 @@ export function plainCalls(): Calls {
     },
     ftruncate(f, length) {
       const r = c.ftruncate(f, length);
-      return r >= 0 ? r : settle(() => c.ftruncate(f, length));
+      return r >= 0 ? r : settleWrite(() => c.ftruncate(f, length));
     },
     copyFileRange(from, fromOffset, to, toOffset, length) {
       const [a, b] = [offsetBytes(fromOffset), offsetBytes(toOffset)];
       const r = Number(c.copy_file_range(from, a, to, b, length, 0));
       if (r >= 0) return r;
-      return settle(() => c.copy_file_range(from, offsetBytes(fromOffset), to, offsetBytes(toOffset), length, 0));
+      return settleWrite(() => c.copy_file_range(from, offsetBytes(fromOffset), to, offsetBytes(toOffset), length, 0));
     },
     futimens(f, times) {
       const r = c.futimens(f, times);
@@ -189,22 +196,43 @@ export function plainCalls(): Calls {
   };
 }
 
+/** So many calls are made in the plain form after one whose error number is lost. */
+const CALLS_AFTER_LOST_NUMBER = 16;
+
 /**
  * The calls in the waiting form. A failed one has its error number on a thread of the runtime, out of our reach: it is made
- * once more in the plain form, which tells the number, and if that succeeds, the call has succeeded.
+ * once more in the plain form, which tells the number, and if that succeeds, the call has succeeded. A call that ends writing
+ * is never repeated so: it answers EIO. A full quota fails the next file as well, so the next such calls are made in the plain
+ * form, and tell the number.
  */
 export function waitingCalls(plain: Calls = plainCalls()): Calls {
   const { waiting: c } = loadLibc();
   const or = (first: Promise<number | bigint>, again: () => Answer): Promise<number> =>
     first.then((result) => result >= 0 ? Number(result) : again());
-  const once = async (first: Promise<number>): Promise<number> => await first >= 0 ? 0 : -EIO;
+  let plainCallsLeft = 0;
+  const lost = (result: number): number => {
+    if (result >= 0) return result;
+    plainCallsLeft = CALLS_AFTER_LOST_NUMBER;
+    return -EIO;
+  };
+  const once = (wait: () => Promise<number>, tell: () => Answer): Answer => {
+    if (plainCallsLeft === 0) return wait().then(lost);
+    plainCallsLeft--;
+    return tell();
+  };
+  const write = (first: Promise<number | bigint>, again: () => Answer): Promise<number> =>
+    first.then(async (result) => {
+      if (result >= 0) return Number(result);
+      const answer = await again();
+      return answer >= 0 ? lost(-1) : answer;
+    });
   // Buffers that the kernel writes to when it answers and that no caller holds: collected before, they would be the memory of
   // something else by then.
   const written = new Set<readonly Bytes[]>();
   return {
     form: "waiting",
     openat: (d, name, flags, mode) => or(c.openat(d, name, flags, mode), () => plain.openat(d, name, flags, mode)),
-    close: (f) => once(c.close(f)),
+    close: (f) => once(() => c.close(f), () => plain.close(f)),
     closeHandle: (f) => void c.close(f),
     async statx(d, name, flags, mask, status) {
       const again = () => plain.statx(d, name, flags, mask, status);
@@ -223,15 +251,17 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
     pread: (f, bytes, length, offset) =>
       or(c.pread(f, bytes, length, offset), () => plain.pread(f, bytes, length, offset)),
     pwrite: (f, bytes, length, offset) =>
-      or(c.pwrite(f, bytes, length, offset), () => plain.pwrite(f, bytes, length, offset)),
+      write(c.pwrite(f, bytes, length, offset), () => plain.pwrite(f, bytes, length, offset)),
     lseek: (f, offset, whence) => or(c.lseek(f, offset, whence), () => plain.lseek(f, offset, whence)),
-    ftruncate: (f, length) => or(c.ftruncate(f, length), () => plain.ftruncate(f, length)),
+    ftruncate: (f, length) => write(c.ftruncate(f, length), () => plain.ftruncate(f, length)),
     async copyFileRange(from, fromOffset, to, toOffset, length) {
       const offsets = [offsetBytes(fromOffset), offsetBytes(toOffset)] as const;
       written.add(offsets);
       const copied = Number(await c.copy_file_range(from, offsets[0], to, offsets[1], length, 0));
       written.delete(offsets);
-      return copied >= 0 ? copied : await plain.copyFileRange(from, fromOffset, to, toOffset, length);
+      if (copied >= 0) return copied;
+      const again = await plain.copyFileRange(from, fromOffset, to, toOffset, length);
+      return again >= 0 ? lost(-1) : again;
     },
     futimens: (f, times) => or(c.futimens(f, times), () => plain.futimens(f, times)),
     utimensat: (d, name, times, flags) =>
@@ -252,8 +282,8 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
     unlinkat: (d, name, flags) => or(c.unlinkat(d, name, flags), () => plain.unlinkat(d, name, flags)),
     renameat2: (d, name, newD, newName, flags) =>
       or(c.renameat2(d, name, newD, newName, flags), () => plain.renameat2(d, name, newD, newName, flags)),
-    fsync: (f) => once(c.fsync(f)),
-    syncfs: (f) => once(c.syncfs(f)),
+    fsync: (f) => once(() => c.fsync(f), () => plain.fsync(f)),
+    syncfs: (f) => once(() => c.syncfs(f), () => plain.syncfs(f)),
     flistxattr: (f, names) => or(c.flistxattr(f, names, names.length), () => plain.flistxattr(f, names)),
     fgetxattr: (f, name, value) => or(c.fgetxattr(f, name, value, value.length), () => plain.fgetxattr(f, name, value)),
     fsetxattr: (f, name, value, length) =>

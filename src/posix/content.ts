@@ -30,8 +30,8 @@ export interface ContentRequest extends OpenPair {
  */
 export function* copyContent(calls: Calls, request: ContentRequest): Work<number> {
   const { sizeBytes, holes } = request;
-  const reached = holes === "none" ? undefined : yield* copyAroundHoles(calls, request, 0, sizeBytes);
-  if (reached === undefined) return yield* copyRange(calls, request, 0, Infinity);
+  if (holes === "none" || !(yield* tellsHoles(calls, request))) return yield* copyRange(calls, request, 0, Infinity);
+  const reached = yield* copyAroundHoles(calls, request, 0, sizeBytes);
   if (reached === sizeBytes) succeeded(yield calls.ftruncate(request.to, sizeBytes), "truncate", request.toPath);
   return reached;
 }
@@ -71,22 +71,27 @@ function* writeAll(calls: Calls, { to, toPath, buffer }: ContentRequest, length:
 }
 
 /**
- * Copies the data in a part of a file and passes over its holes. Returns where reading ended; undefined where the file system
- * does not tell its holes, or where its word needs a closer look. The caller sets the size of the file.
+ * Whether a file system tells where the holes of a file are. Asked once for a whole file, before any of its parts is copied: a
+ * file system that calls all of a file a hole, although it has content, says the same of each part.
  */
-export function* copyAroundHoles(
-  calls: Calls,
-  request: ContentRequest,
-  start: number,
-  end: number,
-): Work<number | undefined> {
+export function* tellsHoles(calls: Calls, file: Pick<ContentRequest, SampledFile>): Work<boolean> {
+  const data = yield calls.lseek(file.from, 0, SEEK_DATA);
+  if (data === -EINVAL || data === -EOPNOTSUPP) return false;
+  if (data === -ENXIO) return yield* looksEmpty(calls, file);
+  succeeded(data, "seek", file.fromPath);
+  return true;
+}
+
+/**
+ * Copies the data in a part of a file and passes over its holes, where {@linkcode tellsHoles} is true. Returns where reading
+ * ended. The caller sets the size of the file.
+ */
+export function* copyAroundHoles(calls: Calls, request: ContentRequest, start: number, end: number): Work<number> {
   const { from, sizeBytes } = request;
   let offset = start;
   while (offset < end) {
     const data = yield calls.lseek(from, offset, SEEK_DATA);
-    if (data === -EINVAL || data === -EOPNOTSUPP) return undefined;
     if (data === -ENXIO) {
-      if (offset === 0 && !(yield* looksEmpty(calls, request))) return undefined;
       request.onBytes(end - offset);
       return end;
     }
@@ -104,11 +109,16 @@ export function* copyAroundHoles(
 
 const SAMPLES = 16;
 
+type SampledFile = "from" | "fromPath" | "sizeBytes" | "buffer";
+
 /**
  * Reads samples of a file of which the file system says that it is one hole. Some file systems keep content beside the inode,
  * on tape or behind FUSE and say so all the same; such a file is read as a whole.
  */
-function* looksEmpty(calls: Calls, { from, fromPath, sizeBytes, buffer }: ContentRequest): Work<boolean> {
+function* looksEmpty(
+  calls: Calls,
+  { from, fromPath, sizeBytes, buffer }: Pick<ContentRequest, SampledFile>,
+): Work<boolean> {
   const length = Math.min(buffer.length, 64 * 1024);
   for (let sample = 0; sample < SAMPLES; sample++) {
     const last = Math.max(0, sizeBytes - length);
@@ -155,8 +165,15 @@ const COPIED = /^(user\.|system\.posix_acl_(access|default)$)/;
 /** What a file or directory refuses where it can't have an attribute, which is no error: both sides need to have them. */
 const REFUSALS: readonly number[] = [-EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES, -EINVAL, -ENOSPC, -7, -34];
 
-/** The names of the attributes of an open file that are copied. */
-export function* listAttributes(calls: Calls, from: number, support: AttributeSupport): Work<string[]> {
+/** What a file answers that has no attributes, or none that this user may see. */
+const NO_ATTRIBUTES: readonly number[] = [0, -EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES];
+
+/** The names of the attributes of an open file that are copied. Throws a SystemCallError where they can't be read. */
+export function* listAttributes(
+  calls: Calls,
+  { from, fromPath }: Pick<OpenPair, "from" | "fromPath">,
+  support: AttributeSupport,
+): Work<string[]> {
   if (!support.isWorthAsking) return [];
   let names = new Uint8Array(NAMES_BYTES.usual);
   let length = yield calls.flistxattr(from, names);
@@ -165,7 +182,8 @@ export function* listAttributes(calls: Calls, from: number, support: AttributeSu
     length = yield calls.flistxattr(from, names);
   }
   if (length === -EOPNOTSUPP || length === -ENOSYS) support.missing("from");
-  if (length <= 0) return [];
+  if (NO_ATTRIBUTES.includes(length)) return [];
+  succeeded(length, "listxattr", fromPath);
   return DECODER.decode(names.subarray(0, length)).split("\0").filter((name) => COPIED.test(name));
 }
 

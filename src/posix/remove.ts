@@ -19,8 +19,6 @@ export async function removePath(path: string, calls: Calls, runAll: RunAll): Pr
   const tree = new Tree(path.slice(0, cut) || "/", calls);
   try {
     await removeBelow(tree, [path.slice(cut + 1)], runAll);
-  } catch (error) {
-    if (!(error instanceof SystemCallError && error.errno === ENOENT)) throw error;
   } finally {
     tree.close();
   }
@@ -31,16 +29,25 @@ async function removeBelow(tree: Tree, roots: readonly string[], runAll: RunAll)
   // Level by level: what is in the directories of one level, then their own directories.
   const levels: string[][] = [];
   let level: string[] = [];
-  await runAll(roots.map((path) => removeName(tree, path, () => level.push(path))));
+  await runAll(roots.map((path) => unlessGone(removeName(tree, path, () => level.push(path)))));
   while (level.length > 0) {
     levels.push(level);
     const next: string[] = [];
-    await runAll(level.map((directory) => emptyDirectory(tree, directory, next)));
+    await runAll(level.map((directory) => unlessGone(emptyDirectory(tree, directory, next))));
     level = next;
   }
   for (const directories of levels.toReversed()) {
     for (const directory of directories) tree.forget(directory);
-    await runAll(directories.map((directory) => removeDirectory(tree, directory)));
+    await runAll(directories.map((directory) => unlessGone(removeDirectory(tree, directory))));
+  }
+}
+
+/** Another process may remove the same things: what is gone needs no removal, and the others still do. */
+function* unlessGone(work: Work<void>): Work<void> {
+  try {
+    yield* work;
+  } catch (error) {
+    if (!(error instanceof SystemCallError && error.errno === ENOENT)) throw error;
   }
 }
 
@@ -59,19 +66,17 @@ function* emptyDirectory(tree: Tree, directory: string, found: string[]): Work<v
   for (const { name, isDirectory } of names) {
     const path = directory === "" ? name : `${directory}/${name}`;
     if (isDirectory) found.push(path);
-    else yield* removeName(tree, path, () => found.push(path));
+    else yield* unlessGone(removeName(tree, path, () => found.push(path)));
   }
 }
 
 function* removeName(tree: Tree, path: string, onDirectory: () => void): Work<void> {
   const [directory, name] = splitLast(path);
-  let handle = yield* tree.open(directory);
+  const handle = yield* tree.open(directory);
   try {
     let answer = yield tree.calls.unlinkat(handle, cString(name), 0);
     if (answer === -EACCES && directory !== "") {
-      tree.release(directory);
       yield* openUp(tree, directory);
-      handle = yield* tree.open(directory);
       answer = yield tree.calls.unlinkat(handle, cString(name), 0);
     }
     // Linux says EISDIR for a directory, POSIX has EPERM for it.

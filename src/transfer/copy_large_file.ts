@@ -123,6 +123,7 @@ function* seal(copy: LargeCopy, mode: number): Work<void> {
   if (!(yield* copy.isSourceUnchanged())) throw new SourceChanged("it changed while it was copied");
   succeeded(yield calls.fchmod(copy.target, mode), "chmod", pen.tree.pathOf(pen.directory, pen.name));
   yield* copy.sync();
+  yield* copy.closeTarget();
 }
 
 function* publishCopy(

@@ -1,7 +1,7 @@
 // One large file that is copied in parts, several at a time and in any order. A journal beside it says which parts have
 // arrived, so that a copy that was stopped is continued with the others.
 import type { Bytes, Calls } from "../posix/calls.ts";
-import { type ContentRequest, copyAroundHoles, copyRange } from "../posix/content.ts";
+import { type ContentRequest, copyAroundHoles, copyRange, tellsHoles } from "../posix/content.ts";
 import { EXDEV, succeeded } from "../posix/errno.ts";
 import {
   AT_EMPTY_PATH,
@@ -32,6 +32,9 @@ const MOST_SPARSE_PARTS = 256;
 
 /** What is read and written at a time. */
 const PIECE_BYTES = { waiting: 1024 * 1024, plain: 512 * 1024 };
+
+/** What is read at a time of a file that may be one hole. */
+const SAMPLE_BYTES = 64 * 1024;
 
 /** How often the receiving file is synced, so that a crash of the node costs at most that much. */
 const SYNC_MILLISECONDS = 15_000;
@@ -88,7 +91,11 @@ export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
     if (journal !== undefined || isSparse(entry)) {
       succeeded(yield calls.ftruncate(to, entry.sizeBytes), "truncate", pathOf(pen));
     }
-    return new LargeCopy(request, from, to, journal, parts);
+    const passesOverHoles = isSparse(entry) && (yield* tellsHoles(calls, {
+      ...{ from, fromPath: pathOf(source), sizeBytes: entry.sizeBytes },
+      buffer: new Uint8Array(SAMPLE_BYTES),
+    }));
+    return new LargeCopy(request, from, to, journal, parts, passesOverHoles);
   } catch (error) {
     for (const file of opened) calls.closeHandle(file);
     journal?.[Symbol.dispose]();
@@ -99,6 +106,7 @@ export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
 /** A copy that is under way. */
 export class LargeCopy {
   readonly #unsynced: number[] = [];
+  #isTargetOpen = true;
   #syncedAt = performance.now();
 
   /** `source` and `target` are open files; made by {@linkcode openLargeCopy}. */
@@ -108,6 +116,7 @@ export class LargeCopy {
     readonly target: number,
     readonly journal: Journal | undefined,
     readonly parts: number,
+    readonly passesOverHoles: boolean,
   ) {}
 
   /** Whether a part arrived in an earlier attempt. */
@@ -131,8 +140,10 @@ export class LargeCopy {
     const start = this.partStart(part);
     const end = start + this.partBytes(part);
     const content = this.#content(buffer);
-    const reached = isSparse(entry)
-      ? (yield* copyAroundHoles(calls, content, start, end)) ?? (yield* copyRange(calls, content, start, end))
+    const reached = this.passesOverHoles
+      ? yield* copyAroundHoles(calls, content, start, end)
+      : isSparse(entry)
+      ? yield* copyRange(calls, content, start, end)
       : (yield* this.#copyInKernel(start, end, buffer)) ?? (yield* copyRange(calls, content, start, end));
     if (reached < end) throw new SourceChanged("it became shorter while it was copied");
     this.journal?.noteWritten(part);
@@ -159,11 +170,18 @@ export class LargeCopy {
     succeeded(yield this.request.calls.fsync(this.target), "fsync", pathOf(this.request.pen));
   }
 
-  /** Closes all of it; the journal stays where it is. */
+  /** Ends writing: NFS tells write errors at close(2), so this comes before the file gets its name. Throws a SystemCallError. */
+  *closeTarget(): Work<void> {
+    this.#isTargetOpen = false;
+    succeeded(yield this.request.calls.close(this.target), "close", pathOf(this.request.pen));
+  }
+
+  /** Closes what is still open; the journal stays where it is. */
   close(): void {
     this.journal?.[Symbol.dispose]();
     this.request.calls.closeHandle(this.source);
-    this.request.calls.closeHandle(this.target);
+    if (this.#isTargetOpen) this.request.calls.closeHandle(this.target);
+    this.#isTargetOpen = false;
   }
 
   #content(buffer: Bytes): ContentRequest {

@@ -6,7 +6,6 @@ import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
-import { isMissing } from "../posix/list.ts";
 import { timesOf } from "../posix/status.ts";
 import { cString, type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
@@ -15,6 +14,7 @@ import type { BandwidthLimit } from "./bandwidth.ts";
 import { isSparse } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
+import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { publish } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
@@ -67,6 +67,8 @@ export class LargeFiles {
   readonly #again: Item[] = [];
   readonly #done: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();
+  /** Lanes that will still look for a waiting file. A lane that has seen none is not counted any more, although it has not ended. */
+  #lanesAtWork = 0;
   readonly #calls: Calls;
   readonly #from: Tree;
   readonly #to: Tree;
@@ -91,7 +93,8 @@ export class LargeFiles {
     this.#added++;
     const index = this.#waiting.findIndex((other) => other.entry.sizeBytes < item.entry.sizeBytes);
     this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, item);
-    if (this.#lanes.size >= LARGE_AT_ONCE[this.request.form]) return;
+    if (this.#lanesAtWork >= LARGE_AT_ONCE[this.request.form]) return;
+    this.#lanesAtWork++;
     const lane = this.#work().catch((error) => {
       this.#failure ??= { error };
       this.request.onFailure(error);
@@ -130,7 +133,7 @@ export class LargeFiles {
         if (copy.has(part)) this.#count(copying.count, copy.partBytes(part));
         else if (!copying.isGivenUp) await run(copy.copyPart(part, buffer));
       } catch (error) {
-        this.#giveUp(copying, error);
+        await this.#giveUp(copying, error);
       }
       if (--copying.left > 0) continue;
       if (!copying.isGivenUp) await this.#complete(copying);
@@ -148,14 +151,17 @@ export class LargeFiles {
         return { copying, part };
       }
       const item = this.#waiting.shift();
-      if (item === undefined) return undefined;
+      if (item === undefined) {
+        this.#lanesAtWork--;
+        return undefined;
+      }
       try {
         const bootId = this.request.journals === undefined ? "" : await (this.#bootId ??= readBootId(this.#calls));
         const begun = await run(this.#begin(item, bootId));
         this.#open.add(begun);
         this.#copying.push(begun);
       } catch (error) {
-        this.#fail(item, error);
+        await this.#fail(item, error);
       }
     }
   }
@@ -196,11 +202,11 @@ export class LargeFiles {
         this.#outcome.overtaken.push(item);
       }
     } catch (error) {
-      this.#giveUp(copying, error);
+      await this.#giveUp(copying, error);
     }
   }
 
-  /** Metadata and durability; false where the source is no longer what was planned. */
+  /** Metadata, durability and the end of writing; false where the source is no longer what was planned. */
   *#seal({ item, copy }: Copying): Work<boolean> {
     const calls = this.#calls;
     const { source, target } = copy;
@@ -211,10 +217,9 @@ export class LargeFiles {
     if (!(yield* copy.isSourceUnchanged())) return false;
     if (keep === "copy") {
       if (owners === "same") succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
-      const names = yield* listAttributes(calls, source, this.#support);
-      if (names.length > 0) {
-        yield* copyAttributes(calls, names, { from: source, to: target, fromPath, toPath }, this.#support);
-      }
+      const pair = { from: source, to: target, fromPath, toPath };
+      const names = yield* listAttributes(calls, pair, this.#support);
+      if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
     }
     const mode = keep === "copy" ? entry.mode : replaces?.type === "file" ? replaces.mode : entry.mode & 0o777 & ~umask;
     succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
@@ -223,6 +228,7 @@ export class LargeFiles {
     // A file that had its full size from the beginning would look complete after a crash of the node.
     const isFullSized = copy.journal !== undefined || isSparse(entry);
     if (durability === "durable" || this.request.form === "waiting" || isFullSized) yield* copy.sync();
+    yield* copy.closeTarget();
     return true;
   }
 
@@ -244,20 +250,20 @@ export class LargeFiles {
     copying.copy.close();
   }
 
-  #giveUp(copying: Copying, error: unknown): void {
+  async #giveUp(copying: Copying, error: unknown): Promise<void> {
     if (copying.isGivenUp) return;
     copying.isGivenUp = true;
     this.request.onDone(0, -copying.count.doneBytes);
-    this.#fail(copying.item, error);
+    await this.#fail(copying.item, error);
   }
 
   /** A full disk and a signal end everything; anything else only this file, which the ordinary way tries once more. */
-  #fail(item: Item, error: unknown): void {
+  async #fail(item: Item, error: unknown): Promise<void> {
     this.request.system.signal.throwIfAborted();
     if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) {
       throw noSpaceError(this.request.settings.to, [messageOf(error)]);
     }
-    if (!isMissing(error)) {
+    if (!await run(hasVanished(this.#from, item.directory, item.entry.name, error))) {
       this.#again.push(item);
       return;
     }

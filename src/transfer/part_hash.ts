@@ -36,7 +36,10 @@ export class PartHash {
   /** The checksum in hexadecimal, when all parts have arrived. Throws a SystemCallError and the signal's reason. */
   async finish(): Promise<string> {
     await this.settle();
+    // A part that was added while the last reading ended has started none.
+    if (this.#failure === undefined) await this.#readArrived();
     if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#next !== this.copy.parts) throw new Error(`${this.#next} of ${this.copy.parts} parts were read back`);
     return this.#hash.digest("hex");
   }
 

@@ -1,16 +1,13 @@
 // The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
 import { CliError, messageOf } from "../errors.ts";
-import { isDeadHere } from "../system/lease.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
+import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
-
-/** At the source another job may push from another node: its directory is abandoned only after so long. */
-const ABANDONED_MILLISECONDS = 3600 * 1000;
 
 /** Held while something is written to the source of a push. */
 const LOCK_NAME = "lock";
@@ -40,9 +37,8 @@ export async function prepareTemporaryDirectory(
   if (intent === "stage-new") return undefined;
   // A killed rsync would leave half a file under a name of its own, which nothing tells from the user's files.
   if (intent === "mirror" && engine === "native") return undefined;
-  const own = crypto.randomUUID().slice(0, 8);
   if (intent === "stage-update") {
-    const path = `${to}.incoming-${own}`;
+    const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
     await sweepBeside(to, runner);
     const [parent, name] = split(path);
     return directory(
@@ -51,8 +47,8 @@ export async function prepareTemporaryDirectory(
       () => runner.run("removeTree", { path }),
     );
   }
-  await sweepInside(to, runner, system);
-  const name = `${system.hostName}.${system.processId}.${own}`;
+  await sweepInside(to, runner);
+  const name = temporaryName("push");
   const path = `${to}/${UNFINISHED}/${name}`;
   let lock: Lock | undefined;
   const release = async () => {
@@ -138,13 +134,13 @@ async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
 }
 
 /** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
-async function sweepInside(to: string, runner: JobRunner, system: Pick<System, "now" | "hostName">): Promise<void> {
+async function sweepInside(to: string, runner: JobRunner): Promise<void> {
   const names = await namesIn(to, UNFINISHED, runner);
   if (names === undefined) return;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
-      if (name === LOCK_NAME || !await isAbandoned(to, name, runner, system)) continue;
-      await runner.run("removeTree", { path: `${to}/${UNFINISHED}/${name}` }).catch(() => {});
+      const path = `${to}/${UNFINISHED}/${name}`;
+      if (await isAbandoned(path)) await runner.run("removeTree", { path }).catch(() => {});
     }
     // A push that works has a directory of its own there beside the lock: alone, the lock is from a killed one.
     const left = await namesIn(to, UNFINISHED, runner) ?? [];
@@ -160,19 +156,6 @@ async function namesIn(root: string, directory: string, runner: JobRunner): Prom
   const { entries } = await listDirectories({ root, facts: "names" }, [directory], runner);
   const listing = entries.get(directory);
   return listing === undefined || "unreadable" in listing ? undefined : listing.entries.map(({ name }) => name);
-}
-
-async function isAbandoned(
-  to: string,
-  name: string,
-  runner: JobRunner,
-  system: Pick<System, "now" | "hostName">,
-): Promise<boolean> {
-  const parts = /^(.*)\.(\d+)\.[0-9a-f]{8}$/.exec(name);
-  if (parts !== null && await isDeadHere({ host: parts[1]!, pid: Number(parts[2]) }, system)) return true;
-  const path = `${UNFINISHED}/${name}`;
-  const entry = (await lookAtPaths(to, [path], runner)).get(path);
-  return entry !== undefined && system.now() - entry.mtimeSeconds * 1000 > ABANDONED_MILLISECONDS;
 }
 
 /** Does something in a root that its owner may not write, and gives it its mode back. */

@@ -15,6 +15,11 @@ for path in sys.argv[1:]:
     os.setxattr(path, "system.posix_acl_access", acl)
 `;
 
+const MANY = `
+import os, sys
+for number in range(30): os.setxattr(sys.argv[1], "user.a-name-of-some-length-for-this-attribute-%d" % number, b"x")
+`;
+
 const SHOW = `
 import os, sys
 for path in sys.argv[1:]:
@@ -43,6 +48,8 @@ Deno.test({
     await shell(`mkdir -p ${from}/d; echo x >${from}/d/f; echo y >${from}/plain; head -c 40M /dev/zero >${from}/large`);
     const names = ["d", "d/f", "large"];
     await python(SET, ...names.map((name) => `${from}/${name}`));
+    // More names than fit into the buffer of the first question.
+    await python(MANY, `${from}/plain`);
     const outcome = await transferTree(requestFor(from, to), testSystem());
     assert.equal(outcome.status, "complete");
     const all = [...names, "plain"];

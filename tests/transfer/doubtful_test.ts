@@ -84,19 +84,21 @@ for (const intent of ["stage-update", "push"] as const) {
   });
 }
 
-testTrees("a file of which the file system says that nothing is stored is read", async () => {
-  await using place = await homeWith("head -c 20000 /dev/urandom >d/f; truncate -s 300000 d/hole; echo x >>d/hole");
-  const { home, scratch } = place;
-  const { system } = systemCalling(({ name, args }) => {
-    // Content beside the inode, on tape or behind FUSE looks like this.
-    if (name === "lseek") return { errno: ENXIO };
-    const status = args[4] as Uint8Array<ArrayBuffer>;
-    if (name === "statx") return { after: () => new DataView(status.buffer, status.byteOffset).setBigUint64(48, 0n) };
+for (const size of ["20000", "150M"]) {
+  testTrees(`a file of ${size} of which the file system says that nothing is stored is read`, async () => {
+    await using place = await homeWith(`head -c ${size} /dev/urandom >d/f; truncate -s 300000 d/hole; echo x >>d/hole`);
+    const { home, scratch } = place;
+    const { system } = systemCalling(({ name, args }) => {
+      // Content beside the inode, on tape or behind FUSE looks like this.
+      if (name === "lseek") return { errno: ENXIO };
+      const status = args[4] as Uint8Array<ArrayBuffer>;
+      if (name === "statx") return { after: () => new DataView(status.buffer, status.byteOffset).setBigUint64(48, 0n) };
+    });
+    const outcome = await transferTree(requestFor(home, scratch), system);
+    assert.deepEqual([outcome.status, outcome.missing], ["complete", []]);
+    assert.equal(await differences(home, scratch), "");
   });
-  const outcome = await transferTree(requestFor(home, scratch), system);
-  assert.deepEqual([outcome.status, outcome.missing], ["complete", []]);
-  assert.equal(await differences(home, scratch), "");
-});
+}
 
 const WITH_SOCKET = "echo x >d/f; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"d/s\")'";
 

@@ -83,6 +83,25 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await shell("ls -A d | wc -l; ls -A", home), "800\nd\none\ntwo\n");
   });
 
+  testTrees(
+    `${engine}: a push leaves the directory of one on another node alone that works for hours on a file`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      const other = `${home}/${PLACE}/.euler-files-push.another-node.12-4026531836.0badcafe`;
+      const abandoned = `${home}/${PLACE}/.euler-files-push.another-node.13-4026531836.0badcafe`;
+      await shell(
+        `mkdir -p ${scratch} ${other} ${abandoned}; echo x >${scratch}/x; echo half | tee ${other}/large-0 >${abandoned}/large-0
+       touch -d '3 hours ago' ${other}; touch -d '2 days ago' ${abandoned}/large-0 ${abandoned}`,
+      );
+      await transferTree(requestFor(scratch, home, { engine, intent: "push" }), testSystem());
+      assert.equal(
+        await shell(`cat ${other}/large-0; ls ${home} ${home}/${PLACE} -A`),
+        `half\n${home}:\n${PLACE}\nx\n\n${home}/${PLACE}:\n${other.slice(other.lastIndexOf("/") + 1)}\n`,
+      );
+    },
+  );
+
   testTrees(`${engine}: of two pushes at once that change one file, the later one names it as a conflict`, async () => {
     await using directory = await temporaryDirectory();
     const home = `${directory.path}/home`;

@@ -2,7 +2,7 @@
 // again afterwards: only what is the same then has arrived.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, ENOTDIR, ESTALE, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
@@ -11,6 +11,7 @@ import { isSparse } from "../entry.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
+import { hasVanished } from "./list.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
 
 /** A name to copy: texts as in entry_text.ts, of the source and of what it replaces (empty where nothing is). */
@@ -122,19 +123,38 @@ class Copying {
     if (quick.length === 0) return groups;
     const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
     const { directory } = groups[0]![0]!;
-    const from = yield* this.#from.open(directory);
-    const to = yield* this.#to.open(directory);
     const done = new Set<Member[]>();
-    for (const group of quick) {
-      this.context.checkStopped();
-      const { entry } = group[0]!;
-      if (!copier.copy(entry, from, to)) continue;
-      this.context.done(1, entry.sizeBytes);
-      done.add(group);
+    const copyAll = (from: number, to: number) => {
+      for (const group of quick) {
+        this.context.checkStopped();
+        const { entry } = group[0]!;
+        if (!copier.copy(entry, from, to)) continue;
+        this.context.done(1, entry.sizeBytes);
+        done.add(group);
+      }
+    };
+    try {
+      yield* this.#withBoth(directory, copyAll);
+    } catch (error) {
+      // A directory that vanished or can't be opened: the general way says so of each name.
+      if (!(error instanceof SystemCallError)) throw error;
     }
-    this.#from.release(directory);
-    this.#to.release(directory);
     return groups.filter((group) => !done.has(group));
+  }
+
+  /** Calls `use` with the handles of a directory on both sides. Throws a SystemCallError. */
+  *#withBoth(directory: string, use: (from: number, to: number) => void): Work<void> {
+    const from = yield* this.#from.open(directory);
+    try {
+      const to = yield* this.#to.open(directory);
+      try {
+        use(from, to);
+      } finally {
+        this.#to.release(directory);
+      }
+    } finally {
+      this.#from.release(directory);
+    }
   }
 
   *#copyGroups(groups: readonly Member[][]): Work<void> {
@@ -164,7 +184,7 @@ class Copying {
   }
 
   *#attempt(member: Member, linkTo?: Member): Work<CopyResult | undefined> {
-    const attempt: Attempt = { touched: false, doneBytes: 0, isReading: false };
+    const attempt: Attempt = { touched: false, doneBytes: 0 };
     try {
       const result = yield* this.#tryTwice(member, attempt, linkTo);
       // Only what arrived counts.
@@ -174,7 +194,8 @@ class Copying {
       this.context.done(0, -attempt.doneBytes);
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
-      if (attempt.isReading && isGone(error)) return { kind: "vanished" };
+      const { directory, entry } = member;
+      if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
       return { kind: "failed", reason: messageOf(error), receiver };
     }
@@ -198,9 +219,7 @@ class Copying {
 
   *#copy(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     const { directory } = member;
-    attempt.isReading = true;
     const from = yield* this.#from.open(directory);
-    attempt.isReading = false;
     try {
       const pen = yield* this.#openPen(member, attempt);
       try {
@@ -248,10 +267,6 @@ class Copying {
     yield this.#calls.unlinkat(pen.handle, pen.name, 0);
     return { kind: "overtaken" };
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof SystemCallError && [ENOENT, ENOTDIR, ESTALE].includes(error.errno);
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {

@@ -96,7 +96,8 @@ export class SmallFileCopier {
   #describe(target: number, { source, entry }: { readonly source: number; readonly entry: Entry }): boolean {
     const calls = this.#calls;
     const { owners, umask } = this.#settings;
-    if (this.#support.isWorthAsking && (calls.flistxattr(source, this.#names) as number) > 0) return false;
+    // Attributes, more of them than the buffer takes, or an error: the general way copies them or says why not.
+    if (this.#support.isWorthAsking && calls.flistxattr(source, this.#names) !== 0) return false;
     const isForeign = owners === "same" && isOfOthers(entry);
     if (isForeign && calls.fchown(target, entry.userId, entry.groupId) !== 0) return false;
     const { mode } = entry;

@@ -151,8 +151,8 @@ function* copyDirectoryAttributes(
 ): Work<void> {
   const source = yield* openForReading(from, path);
   try {
-    const names = yield* listAttributes(calls, source, support);
     const pair = { from: source, to, fromPath: from.pathOf(path), toPath };
+    const names = yield* listAttributes(calls, pair, support);
     if (names.length > 0) yield* copyAttributes(calls, names, pair, support);
   } finally {
     calls.closeHandle(source);

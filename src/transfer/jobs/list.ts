@@ -1,4 +1,5 @@
 // The jobs that look: what is in directories, and what has the given paths.
+import { ENOENT, ENOTDIR, ESTALE, SystemCallError } from "../../posix/errno.ts";
 import { joinName } from "../../posix/file_names.ts";
 import {
   isMissing,
@@ -158,6 +159,19 @@ export function* lookAt(tree: Tree, directory: string, name: string): Work<strin
   } catch (error) {
     if (isMissing(error) || isNoDirectory(error)) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Whether an error means that a name no longer exists in a tree that is read. Only a fresh look tells: the same error number
+ * may come from the receiving side, and a stale handle (ESTALE) says nothing about the name.
+ */
+export function* hasVanished(tree: Tree, directory: string, name: string, error: unknown): Work<boolean> {
+  if (!(error instanceof SystemCallError) || ![ENOENT, ENOTDIR, ESTALE].includes(error.errno)) return false;
+  try {
+    return (yield* lookAt(tree, directory, name)) === undefined;
+  } catch {
+    return false;
   }
 }
 

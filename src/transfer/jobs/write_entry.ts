@@ -41,8 +41,6 @@ export interface Attempt {
   /** Whether the receiving side lost what the name had before. */
   touched: boolean;
   doneBytes: number;
-  /** Whether a missing name would be one of the source. */
-  isReading: boolean;
 }
 
 /** A private name that is written. */
@@ -90,11 +88,9 @@ export class EntryWriter {
     const { keep, umask, durability } = this.#settings;
     const fromPath = this.#from.pathOf(directory, entry.name);
     const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
-    attempt.isReading = true;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
     if (source === -ELOOP || source === -ENXIO) throw new Changed("it changed while it was copied");
     succeeded(source, "open", fromPath);
-    attempt.isReading = false;
     let target = -1;
     const buffer = BUFFERS.pop() ?? new Uint8Array(BUFFER_BYTES[calls.form]);
     try {
@@ -122,7 +118,7 @@ export class EntryWriter {
       if (keep === "copy") {
         const isForeign = this.#settings.owners === "same" && isOfOthers(entry);
         if (isForeign) succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
-        const names = yield* listAttributes(calls, source, this.#support);
+        const names = yield* listAttributes(calls, pair, this.#support);
         if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
         const isMasked = (mode & umask & 0o777) !== 0 || (mode & 0o7000) !== 0;
         const mayDiffer = isMasked || isForeign || names.length > 0;
