@@ -2,7 +2,13 @@
 import type { Context } from "./command.ts";
 import type { Config } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
-import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
+import {
+  ensureScratch,
+  type RedirectedVariable,
+  resolveConfig,
+  type ResolvedConfig,
+  type ResolvedVariable,
+} from "./config/resolve.ts";
 import { describeIgnored } from "./config/rsync_extra_args.ts";
 import { checkCongruency } from "./staging/congruency.ts";
 
@@ -13,6 +19,8 @@ export interface ManagedVariables {
   readonly resolved: ResolvedConfig;
   /** The selected ones, or all that are enabled; in the order of the file. */
   readonly variables: readonly ResolvedVariable[];
+  /** The same of those that are redirected. */
+  readonly redirected: readonly RedirectedVariable[];
   /** Where the environment points elsewhere, and what of the configuration is not used. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
@@ -26,9 +34,12 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const path = configPath({ config: context.configOption }, env, cwd);
   const { config } = await readConfig(path);
   const resolved = resolveConfig(config, path, env, names);
-  const variables = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
+  const isAsked = ({ enabled }: { readonly enabled: boolean }) => names.length > 0 || enabled;
+  const variables = resolved.variables.filter(isAsked);
+  const redirected = resolved.redirected.filter(isAsked);
   await ensureScratch(resolved);
-  return { config, resolved, variables, warnings: [...unusedArgs(resolved), ...checkCongruency(variables, env)] };
+  const warnings = [...unusedArgs(resolved), ...checkCongruency(variables, env)];
+  return { config, resolved, variables, redirected, warnings };
 }
 
 /** Arguments that a person expects to decide which files are copied. */

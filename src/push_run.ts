@@ -1,8 +1,9 @@
 // Pushes the selected variables, side by side, and collects what became of them: the work of `push`, which `exec --push` does
 // as well after a program has ended.
+import { type Tier, TIERS } from "./config/tier.ts";
 import * as v from "valibot";
 import type { Context } from "./command.ts";
-import type { ResolvedVariable } from "./config/resolve.ts";
+import { type NodeDisk, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
 import type { CliError } from "./errors.ts";
 import { FAILURE_SCHEMA, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
@@ -10,8 +11,10 @@ import { formatDuration, formatFiles, formatSize } from "./format.ts";
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { mapAtOnce } from "./pool.ts";
-import { planPush, type PushPlan, type PushResult, pushVariable } from "./staging/push.ts";
-import { type Engine, stagingSettings } from "./staging/variable.ts";
+import { onNode } from "./staging/node_disk.ts";
+import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./staging/push.ts";
+import { planPushFromNode, pushFromNode } from "./staging/push_from_node.ts";
+import { type Engine, stagingSettings, type Variable } from "./staging/variable.ts";
 import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "./transfer/transfer.ts";
 
 /** Which variables to push, and how. */
@@ -22,13 +25,19 @@ export interface PushRun {
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
   readonly verbose: boolean;
+  /** From where; without it, from the tier of each variable. */
+  readonly from: Tier | undefined;
 }
 
 /** A variable's result in the answer. */
 export const PUSH_RESULT_SCHEMA = v.object({
   name: v.string(),
-  scratch: v.string(),
-  source: v.string(),
+  tier: v.pipe(
+    v.picklist(TIERS),
+    v.description("From where; what is pushed from a node goes to scratch, and from there to the source"),
+  ),
+  scratch: v.pipe(v.string(), v.description("The copy that is pushed")),
+  source: v.pipe(v.string(), v.description("Where to")),
   status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
@@ -58,34 +67,60 @@ export type Pushed = v.InferOutput<typeof PUSHED_SCHEMA>;
 /** Pushes the selected variables, or plans it, and tells people of each. Throws what `openManagedVariables` throws. */
 export async function pushVariables(request: PushRun, context: Context): Promise<Pushed> {
   const { system } = context;
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
-  if (variables.length === 0) {
+  const { config, resolved, variables, redirected, warnings } = await openManagedVariables(request.vars, context);
+  if (variables.length + redirected.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
+  for (const { name } of redirected) {
+    context.report({ type: "done", subject: name, outcome: "idle", text: "redirected, nothing to push" });
+  }
   const settings = stagingSettings(resolved, "stage-out", {
     names: request.verbose ? "collect" : "count",
     engine: request.engine,
     filter: filterRules(request.filter),
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
+  const isFromNode = ({ tier }: ResolvedVariable) => (request.from ?? tier) === "node";
+  const node = variables.some(isFromNode) ? resolveNode(config, resolved, system.env, system.userId) : undefined;
   const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
-    const outcome = request.dryRun
-      ? await planPush({ variable, settings }, system)
-      : await pushVariable({ variable, settings }, system, context.report);
-    tell(variable, outcome, request.verbose ? "all" : "some", context);
-    return { variable, outcome };
-  });
+    const how = { variable, settings };
+    const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
+    const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
+    const item: PushItem = { variable, tier: "scratch", outcome };
+    tell(item, request.verbose ? "all" : "some", context);
+    return [...first, item];
+  }).then((pairs) => pairs.flat());
   const failures = items.flatMap(({ variable, outcome }) => {
     const error = errorOf(outcome);
     return error === undefined ? [] : [failureOf(variable.name, error)];
   });
   return {
-    results: items.flatMap(({ variable, outcome }) => resultOf(variable, outcome, request)),
+    results: items.flatMap((item) => resultOf(item, request)),
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
   };
+}
+
+interface PushItem {
+  readonly variable: Variable;
+  readonly tier: Tier;
+  readonly outcome: PushPlan | PushResult;
+}
+
+async function pushNodePart(
+  request: PushRequest,
+  node: NodeDisk,
+  { dryRun, verbose }: PushRun,
+  context: Context,
+): Promise<PushItem> {
+  const outcome = dryRun
+    ? await planPushFromNode(request, node, context.system)
+    : await pushFromNode(request, node, context.system, context.report);
+  const item: PushItem = { variable: onNode(request.variable, node), tier: "node", outcome };
+  tell(item, verbose ? "all" : "some", context);
+  return item;
 }
 
 function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
@@ -93,12 +128,8 @@ function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
   return outcome.status === "scratch-missing" ? undefined : outcome.incomplete;
 }
 
-function resultOf(
-  variable: ResolvedVariable,
-  outcome: PushPlan | PushResult,
-  { verbose }: PushRun,
-): Pushed["results"] {
-  const base = { name: variable.name, scratch: variable.target, source: variable.source };
+function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): Pushed["results"] {
+  const base = { name: variable.name, tier, scratch: variable.target, source: variable.source };
   const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
     kept: kept.map(({ path, reason }) => ({ path, reason })),
     missing: missing.map(({ path, reason }) => ({ path, reason })),
@@ -136,42 +167,45 @@ function resultOf(
   }
 }
 
-function tell(
-  variable: ResolvedVariable,
-  outcome: PushPlan | PushResult,
-  names: "all" | "some",
-  context: Context,
-): void {
+function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", context: Context): void {
   const subject = variable.name;
+  const where = tier === "node" ? "from this node: " : "";
   if (outcome.status === "failed") {
-    return context.report({ type: "done", subject, outcome: "bad", text: "not pushed" });
+    return context.report({ type: "done", subject, outcome: "bad", text: `${where}not pushed` });
   }
   if (outcome.status === "scratch-missing") {
-    return context.report({ type: "done", subject, outcome: "idle", text: "nothing on scratch" });
+    return context.report({ type: "done", subject, outcome: "idle", text: NOTHING_THERE[tier] });
   }
   for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
-  const text = outcome.status === "pushed" ? describePushed(outcome.outcome) : describePlan(outcome.plan);
+  const text = outcome.status === "pushed" ? describePushed(outcome.outcome, tier) : describePlan(outcome.plan, tier);
   const mark = outcome.incomplete !== undefined
     ? "bad"
     : outcome.status === "pushed" && outcome.outcome.filesTransferred > 0
     ? "good"
     : "idle";
-  context.report({ type: "done", subject, outcome: mark, text });
+  context.report({ type: "done", subject, outcome: mark, text: where + text });
   if (outcome.status === "would-push") {
     tellMoved({ transferred: outcome.plan.transfers }, names, subject, context.report);
   } else if (names === "all") tellMoved({ transferred: outcome.outcome.transferred }, names, subject, context.report);
 }
 
-const NOTHING_NEW = "nothing new on scratch";
+const NOTHING_THERE = { scratch: "nothing on scratch", node: "nothing on this node" };
+const NOTHING_NEW = { scratch: "nothing new on scratch", node: "nothing new" };
 
-function describePushed({ filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome): string {
-  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW;
+function describePushed(
+  { filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome,
+  tier: Tier,
+): string {
+  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW[tier];
   const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
   const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
   return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
 }
 
-function describePlan({ filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan): string {
-  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW;
+function describePlan(
+  { filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan,
+  tier: Tier,
+): string {
+  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW[tier];
   return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
 }

@@ -2,19 +2,26 @@
 // as well before it starts a program.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
-import type { ResolvedConfig, ResolvedVariable } from "./config/resolve.ts";
+import type { AbsolutePath } from "./config/paths.ts";
+import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
+import type { Tier } from "./config/tier.ts";
 import { Interrupted } from "./errors.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
-import { openManagedVariables } from "./managed_variables.ts";
+import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapAtOnce } from "./pool.ts";
 import { prepareCacheRoot } from "./staging/cache_root.ts";
+import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
+import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { stageVariables } from "./staging/stage.ts";
-import { type Engine, type RunSettings, stagingSettings } from "./staging/variable.ts";
+import { type Engine, type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
+import type { System } from "./system/system.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
+  type Copy,
   type Extent,
   plannedItem,
+  redirectedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
@@ -31,6 +38,8 @@ export interface SyncRun {
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
   readonly verbose: boolean;
+  /** Where to; without it, to the tier of each variable. */
+  readonly to: Tier | undefined;
 }
 
 /** What became of the variables, as an answer has it. */
@@ -54,15 +63,14 @@ export type Synced = v.InferOutput<typeof SYNCED_SCHEMA>;
 /** Stages or plans the selected variables, and tells people of each. Throws what `openManagedVariables` throws. */
 export async function syncVariables(request: SyncRun, context: Context): Promise<Synced> {
   const { system } = context;
-  const { resolved, variables, warnings } = await openManagedVariables(request.vars, context);
-  if (variables.length === 0) {
+  const managed = await openManagedVariables(request.vars, context);
+  const { resolved, variables, redirected, warnings } = managed;
+  if (variables.length + redirected.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const started = performance.now();
-  const items = request.dryRun
-    ? await planAll(variables, request, resolved, context)
-    : await stageAll(variables, request, resolved, context);
+  const items = await syncItems(request, managed, context);
   const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.flatMap(({ result }) => result ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -73,6 +81,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   return {
     scratch_base: resolved.scratchBase,
     exports: Object.fromEntries(
+      // A copy on the node comes after the one on scratch.
       items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
     ),
     unset: request.dryRun
@@ -94,21 +103,70 @@ export function environmentChanges(
   return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])) };
 }
 
-async function stageAll(
-  variables: readonly ResolvedVariable[],
+/** What became of each copy: those on scratch, then those on the node that were made of them, then the redirected variables. */
+async function syncItems(
   request: SyncRun,
-  resolved: ResolvedConfig,
+  { config, resolved, variables, redirected }: ManagedVariables,
   context: Context,
 ): Promise<SyncItem[]> {
-  if (variables.length > 0) await prepareCacheRoot(resolved.cacheRoot, context.system.userId);
+  const { system } = context;
+  const isForNode = ({ tier }: { readonly tier: Tier }) => (request.to ?? tier) === "node";
+  const node = [...variables, ...redirected].some(isForNode)
+    ? resolveNode(config, resolved, system.env, system.userId)
+    : undefined;
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
+  if (!request.dryRun) await prepare(resolved, node, system);
+  const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
+  const onScratch = await runCopies(sorted(variables).map((variable) => ({ variable, tier: "scratch" })), run);
+  const items = [...onScratch];
+  if (node !== undefined) {
+    const staged = variables.filter((variable) => isForNode(variable) && isReady(variable, onScratch));
+    // What is on scratch only is not what was asked for.
+    for (const variable of variables.filter(isForNode)) {
+      const place = items.findIndex((item) => item.variable.name === variable.name);
+      items[place] = { ...items[place]!, usable: false };
+    }
+    items.push(...await stageOnNode(staged, node, run));
+    tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
+  }
+  for (const variable of redirected) {
+    const tier = isForNode(variable) ? "node" : "scratch";
+    const root = tier === "node" ? node!.root : resolved.cacheRoot;
+    items.push(await redirect({ name: variable.name, root, tier }, run));
+  }
+  return items;
+}
+
+async function prepare({ cacheRoot }: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
+  await prepareCacheRoot(cacheRoot, userId);
+  if (node !== undefined) await prepareNode(node, userId);
+}
+
+/** Whether the copy on scratch can be the source of one on the node; in a dry run, whether it could be as it is. */
+function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
+  const item = onScratch.find(({ variable }) => variable.name === name);
+  return item !== undefined && (item.usable || item.result?.status === "skipped");
+}
+
+interface Run {
+  readonly request: SyncRun;
+  readonly settings: StagingSettings;
+  readonly atOnce: number;
+  readonly context: Context;
+}
+
+async function runCopies(copies: readonly Copy[], run: Run): Promise<SyncItem[]> {
+  return run.request.dryRun ? await planAll(copies, run) : await stageAll(copies, run);
+}
+
+async function stageAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
   const mode = request.force ? "ignore-freshness" : "when-needed";
-  const all = { variables: sorted(variables), settings, mode, atOnce: resolved.parallelJobs } as const;
   return await stageVariables(
-    all,
+    { variables: copies.map(({ variable }) => variable), settings, mode, atOnce },
     (variable, result) => {
-      const item = stagedItem(variable, result, extentOf(request));
+      const copy = copies.find((one) => one.variable === variable)!;
+      const item = stagedItem(copy, result, extentOf(request));
       tellStaged(item, result, extentOf(request), context);
       return item;
     },
@@ -123,22 +181,52 @@ async function stageAll(
   });
 }
 
-async function planAll(
-  variables: readonly ResolvedVariable[],
-  request: SyncRun,
-  resolved: ResolvedConfig,
-  context: Context,
-): Promise<SyncItem[]> {
-  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
-  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
+async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
   const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("./staging/plan.ts");
-  return await mapAtOnce(sorted(variables), resolved.parallelJobs, async (variable) => {
-    const plan = await planVariable({ variable, settings, mode }, context.system);
-    const item = plannedItem(variable, plan);
+  return await mapAtOnce(copies, atOnce, async (copy) => {
+    const plan = await planVariable({ variable: copy.variable, settings, mode }, context.system);
+    const item = plannedItem(copy, plan);
     tellPlanned(item, plan, extentOf(request), context);
     return item;
   });
+}
+
+/** How often a copy on the node is compared again because another job has changed its source meanwhile. */
+const MOST_COMPARISONS = 3;
+
+async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
+  const { settings, context: { system } } = run;
+  const ofNode = nodeSettings(settings, node);
+  return await mapAtOnce(sorted(variables), run.atOnce, async (variable) => {
+    const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
+    for (let tries = 1;; tries++) {
+      const before = await syncedAt(variable, settings, system);
+      const own = await syncedAt(variable, ofNode, system);
+      const isOlder = before === undefined || own === undefined || own < before;
+      const [item] = await runCopies(copies, { ...run, settings: isOlder ? { ...ofNode, maxAgeSeconds: 0 } : ofNode });
+      const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
+      if (isSettled || before === await syncedAt(variable, settings, system)) return item!;
+    }
+  });
+}
+
+/** A plan for the node can be made only of a copy on scratch. */
+function tellNotPlanned(variables: readonly ResolvedVariable[], node: NodeDisk, { request, context }: Run): void {
+  if (!request.dryRun) return;
+  for (const variable of variables) {
+    context.report({ type: "note", subject: variable.name, text: `then to ${onNode(variable, node).target}` });
+  }
+}
+
+async function redirect(
+  { name, root, tier }: { readonly name: string; readonly root: AbsolutePath; readonly tier: Tier },
+  { request, context }: Run,
+): Promise<SyncItem> {
+  const target = redirectedTarget(root, name);
+  if (!request.dryRun) await prepareRedirected(root, name, context.system.userId);
+  context.report({ type: "done", subject: name, outcome: "idle", text: `redirected to ${target}` });
+  return redirectedItem({ name, target }, tier, request.dryRun ? "planned" : "made");
 }
 
 function runSettings({ engine, filter, verbose }: SyncRun): RunSettings {

@@ -3,7 +3,8 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { CliError, Interrupted } from "../errors.ts";
 import { failuresText } from "../failures.ts";
-import { list, type RequestOf, toggle } from "../fields.ts";
+import { TIERS } from "../config/tier.ts";
+import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { listSome } from "../format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../push_run.ts";
 import { commandLine } from "../shell/quote.ts";
@@ -14,6 +15,13 @@ import { findCommand, runCommand } from "../tools/program.ts";
 
 const FIELDS = {
   vars: list("Stage only this variable, even if it is disabled", { flag: "--var", placeholder: "NAME" }),
+  to: choice(
+    TIERS,
+    "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
+    {
+      placeholder: "TIER",
+    },
+  ),
   push: toggle("Push what changed when the command has ended, also after SIGTERM, a time limit or scancel"),
   program: list("The command to run; put -- before it", {
     placement: "argument",
@@ -78,8 +86,8 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const program = await findCommand(name, system);
   // Taken before the work begins: a task that ends early must see those that are still staging.
   using share = request.push ? await takeTaskShare(system) : undefined;
-  const run = { dryRun: false, filter: [], engine: undefined, verbose: false } as const;
-  const synced = await syncVariables({ vars: request.vars, force: false, ...run }, context);
+  const run = { vars: request.vars, dryRun: false, filter: [], engine: undefined, verbose: false } as const;
+  const synced = await syncVariables({ ...run, to: request.to, force: false }, context);
   const base = { command: "exec" as const, only_vars: [...request.vars], program: [...request.program], ...synced };
   if (synced.failures.length > 0) return { ...base, ok: false, push: "not-needed", pushed: [] };
 
@@ -95,7 +103,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const { push, pushed } = await pushAtEnd(
     share,
     programExitCode,
-    () => pushVariables({ vars: request.vars, ...run }, context),
+    () => pushVariables({ ...run, from: request.to }, context),
     context,
   );
   const failures = [...synced.failures, ...pushed?.failures ?? []];

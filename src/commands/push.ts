@@ -1,6 +1,7 @@
 // `push`: brings what changed on scratch back to persistent storage.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { TIERS } from "../config/tier.ts";
 import { failuresText } from "../failures.ts";
 import { filterField } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
@@ -14,6 +15,13 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be pushed and change nothing"),
+  from: choice(
+    TIERS,
+    "Push from scratch, or from the disk of this node by way of scratch, whatever the configuration says",
+    {
+      placeholder: "TIER",
+    },
+  ),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Name each file that is pushed", { short: "-v" }),

@@ -1,10 +1,13 @@
 // `status`: a table of the variables, as a sync would see them.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { resolveNode } from "../config/resolve.ts";
+import { type Tier, TIERS } from "../config/tier.ts";
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
+import { redirectedTarget } from "../staging/redirect.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { keptWarnings } from "../staging/kept.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
@@ -24,6 +27,7 @@ const VARIABLE_SCHEMA = v.object({
   name: v.string(),
   source: v.string(),
   scratch: v.string(),
+  tier: v.picklist(TIERS),
   /** Sizes are texts; `-` where there is nothing, `?` where it took too long. */
   source_size: v.string(),
   scratch_size: v.string(),
@@ -57,6 +61,14 @@ const ANSWER_SCHEMA = v.object({
   /** The enabled variables, in the order of the config. */
   variables: v.array(VARIABLE_SCHEMA),
   disabled: v.array(VARIABLE_SCHEMA),
+  redirected: v.pipe(
+    v.array(v.object({
+      name: v.string(),
+      tier: v.picklist(TIERS),
+      target: v.pipe(v.string(), v.description("On this node, where the tier is node")),
+    })),
+    v.description("The enabled variables that name an empty directory of their own"),
+  ),
   total_scratch_usage: v.string(),
   total_scratch_bytes: v.number(),
   scratch_base: v.string(),
@@ -89,14 +101,14 @@ export const status = defineCommand({
 
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
-  const { config, resolved, warnings: mismatches } = await openManagedVariables([], context);
+  const { config, resolved, redirected, warnings: mismatches } = await openManagedVariables([], context);
   const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const overviews = await mapAtOnce(resolved.variables, 16, async (variable) => {
     const overview = await overviewVariable({ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS }, system);
-    return { enabled: variable.enabled, status: statusOf(overview), overview };
+    return { enabled: variable.enabled, status: statusOf(overview, variable.tier), overview };
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
@@ -115,6 +127,12 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     ok: true,
     variables: overviews.filter(({ enabled }) => enabled).map(({ status }) => status),
     disabled: overviews.filter(({ enabled }) => !enabled).map(({ status }) => status),
+    redirected: redirected.map(({ name, tier }) => {
+      const root = tier === "scratch"
+        ? resolved.cacheRoot
+        : resolveNode(config, resolved, system.env, system.userId).root;
+      return { name, tier, target: redirectedTarget(root, name) };
+    }),
     total_scratch_usage: formatSize(total),
     total_scratch_bytes: total,
     scratch_base: resolved.scratchBase,
@@ -144,13 +162,14 @@ function unreadableWarnings({ variable: { name }, sourceSize, targetSize }: Over
   );
 }
 
-function statusOf(overview: Overview): VariableStatus {
+function statusOf(overview: Overview, tier: Tier): VariableStatus {
   const { variable, freshness, lastSync, unfinished } = overview;
   const age = lastSync.state === "known" ? lastSync.ageSeconds : undefined;
   return {
     name: variable.name,
     source: variable.source,
     scratch: variable.target,
+    tier,
     source_size: sizeText(overview.sourceSize),
     scratch_size: sizeText(overview.targetSize),
     source_bytes: bytesOf(overview.sourceSize),
@@ -194,13 +213,19 @@ function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   const style = styles.stdout;
   const all = [...answer.variables, ...answer.disabled];
   const warnings = answer.warnings.map((text) => `${styles.stderr.bold(styles.stderr.yellow("warning:"))} ${text}\n`);
+  const redirected = answer.redirected.map(({ name, target }) => `${name}: redirected to ${shortenMessage(target)}\n`)
+    .join("");
+  if (all.length === 0 && redirected !== "") return { stdout: redirected, stderr: warnings.join("") };
   if (all.length === 0) {
     return { stdout: "No variable is managed yet: `euler-files init` sets them up\n", stderr: warnings.join("") };
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${total}`, stderr: warnings.join("") };
+  return {
+    stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${total}`,
+    stderr: warnings.join(""),
+  };
 }
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];

@@ -5,6 +5,7 @@ import { failuresText } from "../failures.ts";
 import { filterField, filterRules } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { shellWord } from "../format.ts";
+import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../staging/variable.ts";
 import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
@@ -18,6 +19,13 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  to: choice(
+    TIERS,
+    "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
+    {
+      placeholder: "TIER",
+    },
+  ),
   filter: filterField("sync"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),

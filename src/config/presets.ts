@@ -1,6 +1,6 @@
 // Well-known cache variables: what each holds and where it is unless the variable says otherwise. Pure.
-// Only what is worth copying is here; caches of compiled code belong on the node's own disk, and lists of directories
-// (JULIA_DEPOT_PATH) can't be moved by naming one directory.
+// Lists of directories (JULIA_DEPOT_PATH) are not here: they can't be moved by naming one directory.
+import type { Tier } from "./tier.ts";
 
 /** A variable people are likely to want. */
 export interface Preset {
@@ -9,7 +9,12 @@ export interface Preset {
   readonly tool: string;
   readonly holds: string;
   /** Where it is by default, below the cache directory of the XDG base directory specification or below home. */
-  readonly place: { readonly base: "cache" | "home"; readonly below: string };
+  readonly place?: { readonly base: "cache" | "home"; readonly below: string };
+  /**
+   * Proposed to be redirected to this tier instead of staged: a copy of it is worth nothing. Packages are downloaded again, and
+   * compiled code is for one processor, in many small files.
+   */
+  readonly redirect?: Tier;
   /** What to think of before managing it. */
   readonly caution?: string;
   /** Patterns of what never travels: locks, and downloads that are not finished. */
@@ -115,12 +120,20 @@ export const PRESETS: readonly Preset[] = [
     exclude: ["._____temp/", ".lock/", NFS],
   },
   { name: "WANDB_CACHE_DIR", tool: "Weights & Biases", holds: "artifacts", place: cache("wandb"), exclude: [NFS] },
-  { name: "PIP_CACHE_DIR", tool: "pip", holds: "downloads and wheels", place: cache("pip"), exclude: [NFS] },
+  {
+    name: "PIP_CACHE_DIR",
+    tool: "pip",
+    holds: "downloads and wheels",
+    place: cache("pip"),
+    redirect: "scratch",
+    exclude: [NFS],
+  },
   {
     name: "UV_CACHE_DIR",
     tool: "uv",
     holds: "downloads and wheels",
     place: cache("uv"),
+    redirect: "scratch",
     caution: "environments elsewhere become copies, not links",
     exclude: ["/.lock", "/sdists-v*/**/.lock", NFS],
   },
@@ -142,6 +155,29 @@ export const PRESETS: readonly Preset[] = [
     exclude: ["/cache/lock", "@v/*.lock", NFS],
   },
   {
+    name: "TRITON_CACHE_DIR",
+    tool: "Triton",
+    holds: "compiled kernels",
+    place: home(".triton/cache"),
+    redirect: "node",
+    exclude: [NFS],
+  },
+  {
+    name: "TORCHINDUCTOR_CACHE_DIR",
+    tool: "PyTorch Inductor",
+    holds: "compiled kernels",
+    redirect: "node",
+    exclude: [NFS],
+  },
+  {
+    name: "CUDA_CACHE_PATH",
+    tool: "CUDA",
+    holds: "kernels compiled for a GPU",
+    place: home(".nv/ComputeCache"),
+    redirect: "node",
+    exclude: [NFS],
+  },
+  {
     name: "APPTAINER_CACHEDIR",
     tool: "Apptainer",
     holds: "layers of images",
@@ -158,8 +194,12 @@ export const PRESETS: readonly Preset[] = [
   },
 ];
 
-/** A preset's default place as text for `source`: `~/.cache/huggingface`, or below XDG_CACHE_HOME where that is set. */
-export function defaultSource(preset: Preset, env: Readonly<Record<string, string>>): string {
+/**
+ * A preset's default place as text for `source`: `~/.cache/huggingface`, or below XDG_CACHE_HOME where that is set. Undefined for
+ * a variable whose files have no lasting place.
+ */
+export function defaultSource(preset: Preset, env: Readonly<Record<string, string>>): string | undefined {
+  if (preset.place === undefined) return undefined;
   const { base, below } = preset.place;
   const root = base === "home" ? "~" : preset.name !== "XDG_CACHE_HOME" && env.XDG_CACHE_HOME || "~/.cache";
   return below === "" ? root : `${root}/${below}`;

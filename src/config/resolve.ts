@@ -13,6 +13,7 @@ import {
   toAbsolutePath,
   UnsetVariable,
 } from "./paths.ts";
+import type { Tier } from "./tier.ts";
 import { type ParsedRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 
 type Environment = Readonly<Record<string, string>>;
@@ -25,10 +26,19 @@ export interface ResolvedVariable {
   /** Its copy on scratch: what the variable is exported as. */
   readonly target: AbsolutePath;
   readonly enabled: boolean;
+  /** Where it is used: on scratch, or in a copy of that on the disk of each node. */
+  readonly tier: Tier;
   /** Which names in the source take part. */
   readonly filter: VariableFilter;
   /** What becomes of symbolic links, where the variable says it. */
   readonly links?: ParsedRsyncArgs["links"];
+}
+
+/** A managed variable that names an empty directory of its own: nothing is copied. */
+export interface RedirectedVariable {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly tier: Tier;
 }
 
 /** Lists of patterns, in the order in which they are asked. */
@@ -49,6 +59,8 @@ export interface ResolvedConfig {
   readonly cacheRoot: AbsolutePath;
   /** In the order of the file. */
   readonly variables: readonly ResolvedVariable[];
+  /** In the order of the file. */
+  readonly redirected: readonly RedirectedVariable[];
   /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
   readonly unresolved: readonly { readonly name: string; readonly message: string }[];
   /** What `rsync_extra_args` ask for; files of patterns are absolute paths. */
@@ -75,8 +87,14 @@ export function resolveConfig(
     const scratchBase = scratchPath(config.scratch_base, "scratch_base", config, env);
     const cacheRoot = resolveCacheRoot(config, scratchBase, env);
     const variables: ResolvedVariable[] = [];
+    const redirected: RedirectedVariable[] = [];
     const unresolved: { name: string; message: string }[] = [];
     for (const name of selectNames(config, selection)) {
+      const { mode, enabled = true, tier = "scratch" } = config.vars[name] ?? {};
+      if (mode === "redirect") {
+        redirected.push({ name, enabled, tier });
+        continue;
+      }
       try {
         variables.push(resolveVariable(name, config, cacheRoot, env));
       } catch (error) {
@@ -89,6 +107,7 @@ export function resolveConfig(
       scratchBase,
       cacheRoot,
       variables,
+      redirected,
       unresolved,
       rsyncArgs: resolveRsyncArgs(config, env),
       parallelJobs: config.parallel_jobs,
@@ -125,15 +144,48 @@ function selectNames(config: Config, selection: readonly string[]): string[] {
 function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, env: Environment): ResolvedVariable {
   const label = `vars.${name}.source`;
   const entry = config.vars[name];
-  if (entry === undefined) throw new Error(`No variable ${name}`);
+  if (entry?.source === undefined) throw new Error(`No variable ${name} with a source`);
   refuseManaged(entry.source, label, config);
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
-  const { include = [], exclude, preset_exclude: presetExclude = [], enabled, links } = entry;
+  const { include = [], exclude, preset_exclude: presetExclude = [], enabled, tier = "scratch", links } = entry;
   return {
-    ...{ name, source, target: joinPath(cacheRoot, name), enabled, filter: { include, exclude, presetExclude } },
+    ...{ name, source, target: joinPath(cacheRoot, name), enabled, tier, filter: { include, exclude, presetExclude } },
     ...(links === undefined ? {} : { links }),
   };
+}
+
+/** A disk of the node on which the program runs. */
+export interface NodeDisk {
+  /** What `node_base` names. */
+  readonly base: AbsolutePath;
+  /** Below it lie our targets, markers and locks. Its name has the user's number, because others use the disk as well. */
+  readonly root: AbsolutePath;
+}
+
+/** The disk of this node: `node_base`, else `$TMPDIR`, else /tmp. Touches no file. Errors as those of {@linkcode resolveConfig}. */
+export function resolveNode(
+  config: Config,
+  { path, cacheRoot, variables }: Pick<ResolvedConfig, "path" | "cacheRoot" | "variables">,
+  env: Environment,
+  userId: number,
+): NodeDisk {
+  return naming(path, () => {
+    const base = scratchPath(config.node_base ?? (env.TMPDIR ? "$TMPDIR" : "/tmp"), "node_base", config, env);
+    const root = joinPath(base, `euler-files-${userId}`);
+    for (
+      const [what, other] of [
+        ["cache_root", cacheRoot],
+        ...variables.map(({ name, source }) => [`vars.${name}.source`, source] as const),
+      ] as const
+    ) {
+      if (!overlap(root, other)) continue;
+      throw new CliError("config", `Cannot use node_base "${base}": ${what} "${other}" and "${root}" overlap`, {
+        hint: "euler-files config set node_base DIRECTORY, with one on a disk of the node",
+      });
+    }
+    return { base, root };
+  });
 }
 
 function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePath, inside: boolean): CliError {
@@ -159,7 +211,7 @@ function scratchPath(written: string, label: string, config: Config, env: Enviro
   const path = toAbsolutePath(written, env, { label, kind: "config" });
   if (path !== "/") return path;
   throw new CliError("config", `Cannot use ${label} "${printable(written)}": it is the root of the file system`, {
-    hint: "euler-files config set scratch_base '$SCRATCH'",
+    hint: `euler-files config set ${label} DIRECTORY`,
   });
 }
 
