@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["failures.ts", "filter_field.ts", "managed_variables.ts", "moved_files.ts", "summary.ts"],
   ["command.ts"],
   ["apptainer", "migration"],
-  ["staging", "venv", "shell"],
+  ["staging", "venv", "shell", "slurm"],
   ["transfer"],
   ["config", "tools"],
   ["filter"],
@@ -37,7 +37,7 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** A feature stands alone; these meet below the commands. */
-const FEATURES = ["apptainer", "migration", "staging", "venv", "shell"];
+const FEATURES = ["apptainer", "migration", "staging", "venv", "shell", "slurm"];
 const FEATURE_IMPORTS = ["apptainer → staging", "apptainer → venv", "migration → staging", "migration → venv"];
 
 /** What touches the process or the machine, and the rooms that may. */

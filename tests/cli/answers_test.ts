@@ -9,6 +9,7 @@ import { makeWorld, type World } from "../support/world.ts";
 const CALLS: Readonly<Record<string, readonly string[]>> = {
   "sync": [],
   "exec": ["true"],
+  "job-script": [],
   "status": [],
   "push": [],
   "config edit": [],

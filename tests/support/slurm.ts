@@ -45,7 +45,7 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
   const nodeLines = nodePorts.map((nodePort, index) =>
     `NodeName=n${
       index + 1
-    } NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePort} CPUs=4 RealMemory=2000 State=UNKNOWN`
+    } NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePort} CPUs=4 RealMemory=2000 TmpDisk=100000 State=UNKNOWN`
   );
   await Deno.writeTextFile(conf, configuration({ base, host, port, nodeLines }));
   const env = { ...world.env, SLURM_CONF: conf };
