@@ -70,7 +70,7 @@ async function demo(root: string): Promise<void> {
 END`,
   );
   tellStory("A job starts: everything is copied to scratch, and the job's tools look there");
-  await type(world, 'eval "$(euler-files sync)"');
+  await type(world, 'eval "$(euler-files sync || echo false)"');
   await type(world, "echo $HF_HOME");
 
   tellStory("The next job: nothing to copy; this is what its shell evaluates");
@@ -79,7 +79,7 @@ END`,
 
   tellStory("A model is added at home: only that is copied");
   await writeModel(cache, "lab/added-at-home", 8_000_000);
-  await type(world, 'eval "$(euler-files sync)"');
+  await type(world, 'eval "$(euler-files sync || echo false)"');
 
   tellStory("A job downloads a model to scratch: it is brought home");
   await writeModel(world.env.HF_HOME ?? "", "lab/downloaded-by-the-job", 8_000_000);

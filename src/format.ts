@@ -28,6 +28,14 @@ export function formatFiles(files: number): string {
   return `${formatCount(files)} ${files === 1 ? "file" : "files"}`;
 }
 
+/** `2 files and 1 directory`, from what each of them is. */
+export function formatNames(names: readonly { readonly type: "file" | "directory" }[]): string {
+  const directories = names.filter(({ type }) => type === "directory").length;
+  const files = names.length - directories;
+  const second = `${formatCount(directories)} ${directories === 1 ? "directory" : "directories"}`;
+  return [...(files === 0 ? [] : [formatFiles(files)]), ...(directories === 0 ? [] : [second])].join(" and ");
+}
+
 /** A span of time in its largest unit, floored: `45s`, `12m`, `3h`, `9d`. Negative spans count as none. */
 export function formatAge(ageSeconds: number): string {
   const age = Math.max(0, Math.floor(ageSeconds));

@@ -2,7 +2,14 @@
 
 /** One document: two blanks of indent, keys sorted, a newline at the end, as scripts have always had it. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(sortKeys(value), null, 2) + "\n";
+  return JSON.stringify(sortKeys(value), null, 2).replace(TERMINAL_CONTROLS, escaped) + "\n";
+}
+
+/** JSON.stringify escapes the controls of ASCII; a document may be shown on a terminal with these in it, too. */
+const TERMINAL_CONTROLS = /[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function sortKeys(value: unknown): unknown {

@@ -10,17 +10,24 @@ import {
   type ResolvedVariable,
 } from "./config/resolve.ts";
 import { describeIgnored } from "./config/rsync_extra_args.ts";
+import { checkCacheRoot } from "./staging/cache_root.ts";
 import { checkCongruency } from "./staging/congruency.ts";
+import { findCopies, type Part } from "./staging/parts.ts";
 
 /** What the configuration says here and now. */
 export interface ManagedVariables {
   /** As it is written, defaults filled in. */
   readonly config: Config;
   readonly resolved: ResolvedConfig;
-  /** The selected ones, or all that are enabled; in the order of the file. */
+  /**
+   * Those with a copy of their own: the selected ones, or all that are enabled. One that was not selected is there if a
+   * selected one is a part of it.
+   */
   readonly variables: readonly ResolvedVariable[];
   /** The same of those that are redirected. */
   readonly redirected: readonly RedirectedVariable[];
+  /** The selected ones that are parts of others. */
+  readonly parts: readonly Part[];
   /** Where the environment points elsewhere, and what of the configuration is not used. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
@@ -35,11 +42,16 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const { config } = await readConfig(path);
   const resolved = resolveConfig(config, path, env, names);
   const isAsked = ({ enabled }: { readonly enabled: boolean }) => names.length > 0 || enabled;
-  const variables = resolved.variables.filter(isAsked);
-  const redirected = resolved.redirected.filter(isAsked);
+  const asked = resolved.variables.filter(isAsked);
   await ensureScratch(resolved);
-  const warnings = [...unusedArgs(resolved), ...checkCongruency(variables, env)];
-  return { config, resolved, variables, redirected, warnings };
+  await checkCacheRoot(resolved, context.system.userId);
+  const enabled = [...resolved.variables, ...resolved.others].filter((variable) => variable.enabled);
+  const { copied, parts, warnings } = await findCopies(asked, enabled, resolved.cacheRoot);
+  const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);
+  return {
+    ...{ config, resolved, variables: copied, parts, redirected: resolved.redirected.filter(isAsked) },
+    warnings: [...unusedArgs(resolved), ...checkCongruency(all, env), ...warnings],
+  };
 }
 
 /** Arguments that a person expects to decide which files are copied. */

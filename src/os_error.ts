@@ -66,6 +66,8 @@ const HINTS: Readonly<Record<number, string>> = {
   23: "too many files are open on this node: run the command on another one",
   24: "too many files are open: raise the limit with `ulimit -n 4096`",
   26: "the program there is running: end it first",
+  27:
+    "no file may be so large here: raise the limit of the shell with `ulimit -f unlimited`, or choose another file system",
   30: "that file system can only be read: choose another directory, or ask for it to be mounted writable",
   36: "the name is too long for that file system",
   107: SERVER_SILENT,

@@ -11,6 +11,9 @@ import { formatDuration, formatFiles, formatSize } from "./format.ts";
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { mapAtOnce } from "./pool.ts";
+import { type Part, refuseRulesForPart } from "./staging/parts.ts";
+import { PART_OF } from "./sync_items.ts";
+import { variablesAtOnce } from "./posix/handles.ts";
 import { onNode } from "./staging/node_disk.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./staging/push.ts";
 import { planPushFromNode, pushFromNode } from "./staging/push_from_node.ts";
@@ -38,6 +41,7 @@ export const PUSH_RESULT_SCHEMA = v.object({
   ),
   scratch: v.pipe(v.string(), v.description("The copy that is pushed")),
   source: v.pipe(v.string(), v.description("Where to")),
+  part_of: PART_OF,
   status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
@@ -67,7 +71,11 @@ export type Pushed = v.InferOutput<typeof PUSHED_SCHEMA>;
 /** Pushes the selected variables, or plans it, and tells people of each. Throws what `openManagedVariables` throws. */
 export async function pushVariables(request: PushRun, context: Context): Promise<Pushed> {
   const { system } = context;
-  const { config, resolved, variables, redirected, warnings } = await openManagedVariables(request.vars, context);
+  const { config, resolved, variables, parts, redirected, warnings } = await openManagedVariables(
+    request.vars,
+    context,
+  );
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length + redirected.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to push" });
   }
@@ -83,7 +91,7 @@ export async function pushVariables(request: PushRun, context: Context): Promise
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const isFromNode = ({ tier }: ResolvedVariable) => (request.from ?? tier) === "node";
   const node = variables.some(isFromNode) ? resolveNode(config, resolved, system.env, system.userId) : undefined;
-  const items = await mapAtOnce(variables, resolved.parallelJobs, async (variable) => {
+  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
     const how = { variable, settings };
     const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
     const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
@@ -91,12 +99,16 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     tell(item, request.verbose ? "all" : "some", context);
     return [...first, item];
   }).then((pairs) => pairs.flat());
+  for (const { variable, whole } of parts) {
+    context.report({ type: "done", subject: variable.name, outcome: "idle", text: `part of ${whole.name}` });
+  }
   const failures = items.flatMap(({ variable, outcome }) => {
     const error = errorOf(outcome);
     return error === undefined ? [] : [failureOf(variable.name, error)];
   });
+  const results = items.flatMap((item) => resultOf(item, request));
   return {
-    results: items.flatMap((item) => resultOf(item, request)),
+    results: [...results, ...parts.flatMap((part) => partResult(part, results))],
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
@@ -165,6 +177,14 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
         warnings: outcome.warnings.map(({ text }) => text),
       }];
   }
+}
+
+/** Nothing where the push of the whole failed. */
+function partResult({ variable, whole }: Part, results: Pushed["results"]): Pushed["results"] {
+  const { status, tier } = results.find((result) => result.name === whole.name && result.tier === "scratch") ?? {};
+  if (status === undefined || tier === undefined) return [];
+  const { name, target: scratch, source } = variable;
+  return [{ name, tier, scratch, source, part_of: whole.name, status, kept: [], missing: [], warnings: [] }];
 }
 
 function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", context: Context): void {

@@ -2,26 +2,37 @@
 import * as v from "valibot";
 import type { Context } from "./command.ts";
 import { type Tier, TIERS } from "./config/tier.ts";
+import { CliError } from "./errors.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
-import { formatAge, formatDuration, formatFiles, formatSize, printable } from "./format.ts";
+import { formatAge, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { NO_SOURCE_YET } from "./staging/freshness.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "./staging/outside_links_schema.ts";
+import { completePart, type Part } from "./staging/parts.ts";
 import type { StagePlan } from "./staging/plan.ts";
 import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
-import type { TransferOutcome } from "./transfer/request.ts";
+import type { MissingPath } from "./transfer/request.ts";
+
+/** The variable whose copy holds this one's, in answers. */
+export const PART_OF = v.optional(
+  v.pipe(v.string(), v.description("The variable whose source holds this one's: they share one copy")),
+);
 
 /** A variable's result in the answer. */
 export const SYNC_RESULT_SCHEMA = v.object({
   name: v.string(),
   source: v.optional(v.pipe(v.string(), v.description("Where the files come from; missing where it is redirected"))),
   target: v.string(),
+  part_of: PART_OF,
   tier: v.pipe(
     v.picklist(TIERS),
     v.description("Where the target is; a variable of the tier node has a result for each of its two copies"),
   ),
-  status: v.picklist(["synced", "skipped", "dry-run", "source-missing", "redirected"]),
+  status: v.pipe(
+    v.picklist(["synced", "skipped", "dry-run", "source-missing", "redirected", "failed"]),
+    v.description("`failed` where files are missing; other failures are in `failures` alone"),
+  ),
   complete: v.optional(v.boolean()),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
@@ -93,7 +104,7 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
         bytes_transferred: outcome.bytesTransferred,
         files_deleted: outcome.deleted.length,
         seconds: outcome.seconds,
-        missing: listMissing(outcome),
+        missing: namedFiles(outcome.missing),
         outside_links: result.outside,
         kept: outcome.kept.map(({ path, reason }) => ({ path, reason })),
         ...(extent === "details" ? movedFields(outcome) : {}),
@@ -118,9 +129,13 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
     };
   }
   const failure = failureOf(variable.name, result.error);
-  return result.status === "source-missing"
-    ? { variable, tier, usable: false, result: { ...base, status: "source-missing" }, failure }
-    : { variable, tier, usable: false, failure };
+  if (result.status === "source-missing") {
+    return { variable, tier, usable: false, result: { ...base, status: "source-missing" }, failure };
+  }
+  const { missing } = result;
+  if (missing === undefined) return { variable, tier, usable: false, failure };
+  const failed = { ...base, status: "failed", complete: false, missing: namedFiles(missing) } as const;
+  return { variable, tier, usable: false, result: failed, failure };
 }
 
 /** The part of a variable that names an empty directory of its own. */
@@ -163,13 +178,44 @@ export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem
     : { variable, tier, usable: false, failure };
 }
 
+/** The item of a variable that is a part of another one, from what became of that. */
+export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
+  const { variable } = part;
+  const { tier } = whole;
+  if (whole.result === undefined || whole.failure !== undefined) return failedPart(part, tier);
+  const { status, complete } = whole.result;
+  const result: SyncResult = {
+    ...{ ...resultBase({ variable, tier }), part_of: part.whole.name, status },
+    ...(complete === undefined ? {} : { complete }),
+  };
+  if (extent === "planned") return { variable, tier, usable: false, result };
+  try {
+    await completePart(part);
+    return { variable, tier, usable: whole.usable, result };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { variable, tier, usable: false, failure: failureOf(variable.name, error) };
+  }
+}
+
+function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): SyncItem {
+  const sentence = `Cannot stage "${name}": it is a part of ${whole.name}, which could not be staged`;
+  return { variable, tier, usable: false, failure: failureOf(name, new CliError("transfer", sentence)) };
+}
+
+/** Tells people of a part. */
+export function tellPart({ variable, failure }: SyncItem, { whole }: Part, context: Context): void {
+  const text = failure === undefined ? `part of ${whole.name}` : "not staged";
+  const outcome = failure === undefined ? "idle" : "bad";
+  context.report({ type: "done", subject: variable.name, outcome, text });
+}
+
 function resultBase({ variable: { name, source, target }, tier }: Copy): Omit<SyncResult, "status"> {
   return { name, source, target, tier, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
 }
 
-/** Each path once: either side may have refused the same directory. */
-function listMissing({ missing }: TransferOutcome): SyncResult["missing"] {
-  return [...new Map(missing.map(({ path, reason }) => [path, { path, reason }])).values()];
+function namedFiles(missing: readonly MissingPath[]): SyncResult["missing"] {
+  return missing.map(({ path, reason }) => ({ path, reason }));
 }
 
 /** So many missing files are named with their reasons; --json has all of them. */
@@ -177,7 +223,7 @@ const NAMED_FILES = 10;
 
 /** Tells people what became of a variable; `details` also how old a fresh copy is. */
 export function tellStaged(
-  { variable, tier, result: told }: SyncItem,
+  { variable, tier }: SyncItem,
   result: StageResult,
   extent: Extent,
   context: Context,
@@ -190,7 +236,7 @@ export function tellStaged(
     context.report({ type: "done", subject, outcome: "idle", text: where + text });
   } else if (result.status === "synced") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
-    const missing = told?.missing ?? [];
+    const { missing } = result.outcome;
     // The warning names one and why.
     if (missing.length > 1) {
       for (const { path, reason } of missing.slice(0, NAMED_FILES)) {
@@ -202,7 +248,7 @@ export function tellStaged(
       ? "up to date"
       : `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`;
     const removed = deleted.length === 0 ? "" : `, ${formatFiles(deleted.length)} removed`;
-    const lacks = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} missing`;
+    const lacks = missing.length === 0 ? "" : `, ${formatNames(missing)} missing`;
     const text = `${moved}${removed}${lacks} in ${formatDuration(seconds)} (${engine})`;
     const outcome = result.completeness === "complete" ? "good" : "incomplete";
     context.report({ type: "done", subject, outcome, text: where + text });

@@ -10,21 +10,26 @@ import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapAtOnce } from "./pool.ts";
+import { variablesAtOnce } from "./posix/handles.ts";
 import { prepareCacheRoot } from "./staging/cache_root.ts";
 import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
+import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
 import { stageVariables } from "./staging/stage.ts";
+import type { StageRequest } from "./staging/stage_result.ts";
 import { type Engine, type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
 import type { System } from "./system/system.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
   type Extent,
+  partItem,
   plannedItem,
   redirectedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
+  tellPart,
   tellPlanned,
   tellStaged,
 } from "./sync_items.ts";
@@ -35,6 +40,10 @@ export interface SyncRun {
   readonly vars: readonly string[];
   readonly dryRun: boolean;
   readonly force: boolean;
+  /** Whether a copy of another source may be replaced. */
+  readonly replace: boolean;
+  /** Whether a missing file fails a variable, whatever the reason. The configuration may ask for it as well. */
+  readonly strict: boolean;
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
   readonly verbose: boolean;
@@ -64,7 +73,8 @@ export type Synced = v.InferOutput<typeof SYNCED_SCHEMA>;
 export async function syncVariables(request: SyncRun, context: Context): Promise<Synced> {
   const { system } = context;
   const managed = await openManagedVariables(request.vars, context);
-  const { resolved, variables, redirected, warnings } = managed;
+  const { resolved, variables, parts, redirected, warnings } = managed;
+  refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length + redirected.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
@@ -82,7 +92,9 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
     scratch_base: resolved.scratchBase,
     exports: Object.fromEntries(
       // A copy on the node comes after the one on scratch.
-      items.filter((item) => item.usable).map(({ variable }) => [variable.name, variable.target]),
+      items.filter((item) => item.usable && isAsked(item, request)).map((
+        { variable },
+      ) => [variable.name, variable.target]),
     ),
     unset: request.dryRun
       ? []
@@ -103,10 +115,32 @@ export function environmentChanges(
   return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])) };
 }
 
+/** What a part needs is staged without being asked for, and not exported. */
+function isAsked({ variable }: SyncItem, { vars }: SyncRun): boolean {
+  return vars.length === 0 || vars.includes(variable.name);
+}
+
+/** The items of variables that are parts of others, each beside those of its whole. */
+async function partItems(
+  parts: readonly Part[],
+  wholes: readonly SyncItem[],
+  { dryRun }: SyncRun,
+  context: Context,
+): Promise<SyncItem[]> {
+  const items = parts.flatMap((part) =>
+    wholes.filter(({ variable }) => variable.name === part.whole.name).map(async (whole) => {
+      const item = await partItem(partIn(part, whole.variable.target), whole, dryRun ? "planned" : "staged");
+      tellPart(item, part, context);
+      return item;
+    })
+  );
+  return await Promise.all(items);
+}
+
 /** What became of each copy: those on scratch, then those on the node that were made of them, then the redirected variables. */
 async function syncItems(
   request: SyncRun,
-  { config, resolved, variables, redirected }: ManagedVariables,
+  { config, resolved, variables, parts, redirected }: ManagedVariables,
   context: Context,
 ): Promise<SyncItem[]> {
   const { system } = context;
@@ -130,6 +164,7 @@ async function syncItems(
     items.push(...await stageOnNode(staged, node, run));
     tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
   }
+  items.push(...await partItems(parts, items, request, context));
   for (const variable of redirected) {
     const tier = isForNode(variable) ? "node" : "scratch";
     const root = tier === "node" ? node!.root : resolved.cacheRoot;
@@ -138,8 +173,8 @@ async function syncItems(
   return items;
 }
 
-async function prepare({ cacheRoot }: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
-  await prepareCacheRoot(cacheRoot, userId);
+async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
+  await prepareCacheRoot(resolved, userId);
   if (node !== undefined) await prepareNode(node, userId);
 }
 
@@ -161,9 +196,8 @@ async function runCopies(copies: readonly Copy[], run: Run): Promise<SyncItem[]>
 }
 
 async function stageAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
-  const mode = request.force ? "ignore-freshness" : "when-needed";
   return await stageVariables(
-    { variables: copies.map(({ variable }) => variable), settings, mode, atOnce },
+    { variables: copies.map(({ variable }) => variable), settings, atOnce, ...demandsOf(request) },
     (variable, result) => {
       const copy = copies.find((one) => one.variable === variable)!;
       const item = stagedItem(copy, result, extentOf(request));
@@ -182,10 +216,9 @@ async function stageAll(copies: readonly Copy[], { request, settings, atOnce, co
 }
 
 async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
-  const mode = request.force ? "ignore-freshness" : "when-needed";
   const { planVariable } = await import("./staging/plan.ts");
   return await mapAtOnce(copies, atOnce, async (copy) => {
-    const plan = await planVariable({ variable: copy.variable, settings, mode }, context.system);
+    const plan = await planVariable({ variable: copy.variable, settings, ...demandsOf(request) }, context.system);
     const item = plannedItem(copy, plan);
     tellPlanned(item, plan, extentOf(request), context);
     return item;
@@ -198,7 +231,7 @@ const MOST_COMPARISONS = 3;
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
-  return await mapAtOnce(sorted(variables), run.atOnce, async (variable) => {
+  return await mapAtOnce(sorted(variables), variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {
       const before = await syncedAt(variable, settings, system);
@@ -229,8 +262,15 @@ async function redirect(
   return redirectedItem({ name, target }, tier, request.dryRun ? "planned" : "made");
 }
 
-function runSettings({ engine, filter, verbose }: SyncRun): RunSettings {
-  return { engine, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+function runSettings({ engine, strict, filter, verbose }: SyncRun): RunSettings {
+  return { engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+}
+
+function demandsOf({ force, replace }: SyncRun): Pick<StageRequest, "mode" | "otherSource"> {
+  return {
+    mode: force ? "ignore-freshness" : "when-needed",
+    otherSource: replace ? "replace" : "refuse",
+  };
 }
 
 function extentOf({ verbose }: SyncRun): Extent {

@@ -6,6 +6,7 @@ import type { System } from "../system/system.ts";
 import { readMarker } from "../staging/marker.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { redirectedTarget } from "../staging/redirect.ts";
+import { findCopies } from "../staging/parts.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
 /** A program in a container, as it will be started. */
@@ -34,8 +35,9 @@ export async function stagedVariables(
 ): Promise<Record<string, string>> {
   const resolved = resolveConfig(config, configPath, system.env);
   const staged: Record<string, string> = {};
-  for (const variable of resolved.variables) {
-    if (!variable.enabled) continue;
+  const enabled = resolved.variables.filter((variable) => variable.enabled);
+  const { copied, parts } = await findCopies(enabled, enabled, resolved.cacheRoot);
+  for (const variable of copied) {
     const marker = await readMarker(layoutOf(resolved.cacheRoot, variable.name).marker, system.userId);
     const target = await Deno.stat(variable.target).catch(() => undefined);
     if (typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode) {
@@ -46,6 +48,11 @@ export async function stagedVariables(
     const target = redirectedTarget(resolved.cacheRoot, name);
     const info = await Deno.lstat(target).catch(() => undefined);
     if (enabled && tier === "scratch" && info?.isDirectory && info.uid === system.userId) staged[name] = target;
+  }
+  for (const { variable, whole } of parts) {
+    const isStaged = Object.hasOwn(staged, whole.name) &&
+      await Deno.stat(variable.target).then(({ isDirectory }) => isDirectory, () => false);
+    if (isStaged) staged[variable.name] = variable.target;
   }
   return staged;
 }

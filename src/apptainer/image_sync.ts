@@ -4,7 +4,8 @@ import { type AbsolutePath, joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatSize } from "../format.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnText } from "../system/own_file.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -85,7 +86,7 @@ export async function observeImage(
 
 async function readMarker(path: string): Promise<ImageMarker | undefined> {
   try {
-    const parsed = v.safeParse(MARKER_SCHEMA, JSON.parse(await readTextFileIfThere(path) ?? ""));
+    const parsed = v.safeParse(MARKER_SCHEMA, JSON.parse(await readOwnText(path) ?? ""));
     return parsed.success ? parsed.output : undefined;
   } catch {
     return undefined;

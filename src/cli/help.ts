@@ -3,6 +3,7 @@ import type { AnyCommand } from "../command.ts";
 import { VERSION } from "../version.ts";
 import { GROUPS, loadCatalogue } from "./app.ts";
 import { commandParser } from "./arguments.ts";
+import { evaluation } from "../shell/shell.ts";
 
 /** The help of one command. */
 export function commandHelp(command: AnyCommand, columns: number): string {
@@ -24,7 +25,7 @@ export async function programHelp(group: string | undefined): Promise<string> {
       `euler-files ${VERSION}: stages cache directories from slow storage to fast scratch.`,
       "",
       "In a job script:",
-      '  eval "$(euler-files sync)"',
+      `  ${evaluation("sync", "bash")}`,
       "",
       "Usage: euler-files COMMAND [OPTIONS]",
       "",

@@ -6,6 +6,7 @@ import { jsonText } from "../json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { shortenMessage } from "../shorten.ts";
 import type { System } from "../system/system.ts";
+import { neutralLines, neutralText } from "./control_characters.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
 /** How much is said, and to whom. */
@@ -44,11 +45,13 @@ export class Output {
       this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
     } else if (event.type === "output") {
       this.#shown = (this.#shown + event.text).slice(-SHOWN_CHARACTERS);
-      this.#print(event.text);
+      this.#print(neutralLines(event.text));
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
     } else if (event.type === "progress") {
-      this.#progress?.update(event.subject, event.progress);
+      // The phase may be another process's words.
+      const phase = neutralText(event.progress.phase, "plain");
+      this.#progress?.update(neutralText(event.subject, "plain"), { ...event.progress, phase });
     } else if (event.type === "done") {
       this.#progress?.finish(event.subject);
       this.#say(`${doneMark(event.outcome, this.#styles.stderr, this.#system.env)} ${event.subject}  ${event.text}\n`);
@@ -73,10 +76,12 @@ export class Output {
     const rendered: Rendered = command.render(answer, this.#styles, request);
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
-    if (rendered.stderr !== undefined && !silent) this.#system.stderr.write(shortenMessage(rendered.stderr));
-    this.#write(rendered.stdout ?? "");
+    if (rendered.stderr !== undefined && !silent) this.#writeMessage(rendered.stderr);
+    const stdout = rendered.stdout ?? "";
+    // To a file or another program it is data, and goes there as it is.
+    this.#write(this.#system.stdout.isTerminal ? neutralText(stdout, formFor(this.#styles.stdout)) : stdout);
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
-      this.#system.stderr.write(rendered.aside);
+      this.#writeMessage(rendered.aside);
     }
   }
 
@@ -86,7 +91,7 @@ export class Output {
     if (this.#audience === "json") {
       this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
     } else {
-      this.#system.stderr.write(shortenMessage(errorText(error, this.#styles.stderr, this.#shown)));
+      this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
       if (options.evaluated) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
@@ -99,13 +104,25 @@ export class Output {
   }
 
   #say(text: string): void {
-    this.#print(shortenMessage(text));
+    this.#print(this.#neutral(shortenMessage(text)));
+  }
+
+  #writeMessage(text: string): void {
+    this.#system.stderr.write(this.#neutral(shortenMessage(text)));
+  }
+
+  #neutral(text: string): string {
+    return neutralText(text, formFor(this.#styles.stderr));
   }
 
   #print(text: string): void {
     if (this.#progress !== undefined) this.#progress.printAbove(text);
     else this.#system.stderr.write(text);
   }
+}
+
+function formFor(style: Style): "styled" | "plain" {
+  return style.bold("") === "" ? "plain" : "styled";
 }
 
 /** The `error` of a JSON answer. */

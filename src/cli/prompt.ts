@@ -1,12 +1,20 @@
 // Questions on the terminal. The only user of the prompt library, which is loaded with the first question.
 import process from "node:process";
 import type { Prompt } from "../command.ts";
+import { neutralText } from "./control_characters.ts";
 import { Interrupted } from "../errors.ts";
 import type { System } from "../system/system.ts";
 
 /** Whether someone is there to be asked: an answer is typed on stdin, questions are drawn on stderr. */
 export function canAsk(system: System): boolean {
   return system.stdin.isTerminal && system.stderr.isTerminal && !system.env.CI && system.env.TERM !== "dumb";
+}
+
+const plain = (text: string) => neutralText(text, "plain");
+
+function plainOption<Option extends { readonly label: string; readonly hint?: string }>(option: Option): Option {
+  const { label, hint } = option;
+  return { ...option, label: plain(label), ...(hint === undefined ? {} : { hint: plain(hint) }) };
 }
 
 /** Questions on stderr, so that a captured stdout never gets one. Ctrl-C throws `Interrupted`. */
@@ -21,7 +29,7 @@ export function terminalPrompt(): Prompt {
     text: async ({ message, initial, placeholder, check }) =>
       answered(
         await (await clack()).text({
-          message,
+          message: plain(message),
           ...streams,
           ...(initial === undefined ? {} : { initialValue: initial }),
           ...(placeholder === undefined ? {} : { placeholder }),
@@ -29,21 +37,30 @@ export function terminalPrompt(): Prompt {
         }),
       ),
     confirm: async ({ message, initial }) =>
-      answered(await (await clack()).confirm({ message, initialValue: initial, ...streams })),
+      answered(await (await clack()).confirm({ message: plain(message), initialValue: initial, ...streams })),
     select: async ({ message, options }) =>
-      // deno-lint-ignore no-explicit-any -- clack's option type depends on the value's type
-      answered(await (await clack()).select({ message, options: options as any, ...streams })),
+      answered(
+        await (await clack()).select({
+          message: plain(message),
+          // deno-lint-ignore no-explicit-any -- clack's option type depends on the value's type
+          options: options.map(plainOption) as any,
+          ...streams,
+        }),
+      ),
     selectSeveral: async ({ message, options, chosen, required }) =>
       answered(
         await (await clack()).multiselect({
-          message,
+          message: plain(message),
           // deno-lint-ignore no-explicit-any -- as above
-          options: options as any,
+          options: options.map(plainOption) as any,
           initialValues: [...chosen],
           required,
           ...streams,
         }),
       ),
-    note: (text, title) => void clack().then(({ note }) => note(text, title, { output: process.stderr })),
+    note: (text, title) =>
+      void clack().then(({ note }) =>
+        note(plain(text), title === undefined ? title : plain(title), { output: process.stderr })
+      ),
   };
 }

@@ -87,7 +87,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   // Taken before the work begins: a task that ends early must see those that are still staging.
   using share = request.push ? await takeTaskShare(system) : undefined;
   const run = { vars: request.vars, dryRun: false, filter: [], engine: undefined, verbose: false } as const;
-  const synced = await syncVariables({ ...run, to: request.to, force: false }, context);
+  const synced = await syncVariables({ ...run, to: request.to, force: false, replace: false, strict: false }, context);
   const base = { command: "exec" as const, only_vars: [...request.vars], program: [...request.program], ...synced };
   if (synced.failures.length > 0) return { ...base, ok: false, push: "not-needed", pushed: [] };
 

@@ -9,6 +9,7 @@ import { reviewConfig } from "../config/config_review.ts";
 import { CliError } from "../errors.ts";
 import { object, type RequestOf } from "../fields.ts";
 import { formatCount } from "../format.ts";
+import { evaluation } from "../shell/shell.ts";
 
 const FIELDS = {
   config: object(CONFIG_PATCH_SCHEMA, "The configuration, or the part of it to change; null takes a field out"),
@@ -91,7 +92,7 @@ function renderInit(answer: InitAnswer, styles: Styles): Rendered {
     }
 ${aside}
 Next, in a job script or a shell:
-  ${style.bold('eval "$(euler-files sync)"')}        copy to scratch and export
+  ${style.bold(evaluation("sync", "bash"))}        copy to scratch and export
 In ~/.bashrc, for the short command ef:
   ${style.bold('eval "$(euler-files shell-init)"')}
 `,

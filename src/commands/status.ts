@@ -11,7 +11,9 @@ import { redirectedTarget } from "../staging/redirect.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { keptWarnings } from "../staging/kept.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
-import { OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
+import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
+import { PART_OF } from "../sync_items.ts";
+import type { Part } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
@@ -28,6 +30,7 @@ const VARIABLE_SCHEMA = v.object({
   source: v.string(),
   scratch: v.string(),
   tier: v.picklist(TIERS),
+  part_of: PART_OF,
   /** Sizes are texts; `-` where there is nothing, `?` where it took too long. */
   source_size: v.string(),
   scratch_size: v.string(),
@@ -101,17 +104,20 @@ export const status = defineCommand({
 
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
-  const { config, resolved, redirected, warnings: mismatches } = await openManagedVariables([], context);
+  const { config, resolved, redirected, parts, warnings: mismatches } = await openManagedVariables([], context);
   const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
-  const overviews = await mapAtOnce(resolved.variables, 16, async (variable) => {
+  const partOf = new Map(parts.map((part) => [part.variable.name, part]));
+  const copied = resolved.variables.filter(({ name }) => !partOf.has(name));
+  const overviews = await mapAtOnce(copied, 16, async (variable) => {
     const overview = await overviewVariable({ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS }, system);
     return { enabled: variable.enabled, status: statusOf(overview, variable.tier), overview };
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
+    if (overview.unreadable.length > 0) warnings.push(unknownWarning(overview));
     warnings.push(...unreadableWarnings(overview));
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
@@ -125,7 +131,9 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   return {
     command: "status",
     ok: true,
-    variables: overviews.filter(({ enabled }) => enabled).map(({ status }) => status),
+    variables: resolved.variables.filter(({ enabled }) => enabled).map(({ name }) =>
+      rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
+    ),
     disabled: overviews.filter(({ enabled }) => !enabled).map(({ status }) => status),
     redirected: redirected.map(({ name, tier }) => {
       const root = tier === "scratch"
@@ -147,10 +155,28 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   };
 }
 
+/** The state of a part is that of the whole, whose size counts. */
+function rowFor(name: string, part: Part | undefined, rows: readonly VariableStatus[]): VariableStatus {
+  const row = rows.find((row) => row.name === (part?.whole.name ?? name))!;
+  if (part === undefined) return row;
+  const { source, target: scratch } = part.variable;
+  return {
+    ...{ ...row, name, source, scratch, part_of: part.whole.name, source_size: "-", scratch_size: "-" },
+    ...{ source_bytes: null, scratch_bytes: null, source_allocated_bytes: null, scratch_allocated_bytes: null },
+    reason: `part of ${part.whole.name}`,
+    ...{ purged_files: 0, kept_files: 0, outside_links: NO_OUTSIDE_LINKS },
+  };
+}
+
 /** A look at all names finds what a start's sample may not: then only a forced sync looks, too. */
 function purgeWarning({ variable: { name }, purged, seenBySync }: Overview): string {
   const what = `${name}: ${formatFiles(purged.length)} gone from scratch: ${listSome(purged, 3)}`;
   return `${what} (bring back: euler-files sync ${seenBySync ? "" : "--force "}--var ${name})`;
+}
+
+/** In a directory that can't be read nothing is known to be gone. */
+function unknownWarning({ variable: { name }, unreadable }: Overview): string {
+  return `${name}: could not read ${listSome(unreadable, 3)}: whether files are gone from there is unknown`;
 }
 
 /** A size that is too small must not look like the size. */

@@ -19,6 +19,7 @@ const FIELDS = {
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
   force: toggle("Compare source and target even where the last sync is fresh"),
+  replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
   to: choice(
     TIERS,
     "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
@@ -27,6 +28,7 @@ const FIELDS = {
     },
   ),
   filter: filterField("sync"),
+  strict: toggle("Fail where any file is missing, also where the source itself forbids to read it"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
@@ -53,10 +55,12 @@ export const sync = defineCommand({
   name: "sync",
   summary: "Stage caches to scratch and print the exports to evaluate",
   description: "Progress and messages go to stderr. If a variable could not be staged, it is not exported and the\n" +
-    "output ends with a statement that fails, so that `set -e` and `||` see it.",
+    "output ends with a statement that fails, so that `set -e` and `||` see it. `echo false` says the same where\n" +
+    "the program could not be started.",
   examples: [
-    { command: 'eval "$(euler-files sync)"', does: "In a job script: everything enabled, staged and exported" },
-    { command: "euler-files sync --shell fish | source", does: "The same in fish" },
+    { command: evaluation("sync", "bash"), does: "In a job script: everything enabled, staged and exported" },
+    { command: evaluation("sync", "fish"), does: "The same in fish" },
+    { command: evaluation("sync", "tcsh"), does: "The same in tcsh" },
     { command: "euler-files sync --dry-run", does: "What would be copied" },
     {
       command: "euler-files sync --var HF_HOME --include '/hub/models--gpt2/'",

@@ -212,6 +212,16 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
     ),
     "auto",
   ),
+  strict: v.optional(
+    v.pipe(
+      toggle,
+      v.description(
+        "true: a variable with any missing file is not exported. Otherwise it is without a few that the source forbids to " +
+          "read, that vanish or that are always written: no more than 5 % of the files and of the bytes",
+      ),
+    ),
+    false,
+  ),
   apptainer: v.optional(v.pipe(APPTAINER_SCHEMA, v.description("Container images; omit if not used"))),
   migrations: v.optional(
     v.pipe(v.array(MIGRATION_SCHEMA, "must be a list"), v.description("History, written by `euler-files migrate`")),

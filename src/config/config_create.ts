@@ -35,13 +35,13 @@ export async function createConfig(
     const config = await checkResult(fresh, path);
     review(config, undefined);
     const asidePath = text === undefined ? undefined : await putAside(path, text, system);
-    await writeFileAtomically({ path, content: fresh, durability: "durable" });
+    await writeFileAtomically({ path, link: "kept", content: fresh, durability: "durable" });
     return { config, ...(asidePath === undefined ? {} : { asidePath }) };
   }
   const edited = await editText(text, mergeEdits(existing, patch, []), path);
   const config = await checkResult(edited, path);
   review(config, existing);
-  if (edited !== text) await writeFileAtomically({ path, content: edited, durability: "durable" });
+  if (edited !== text) await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
   return { config };
 }
 

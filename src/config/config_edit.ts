@@ -46,7 +46,7 @@ export async function editConfig(
   const edited = await editText(text, wanted, path);
   const config = await checkResult(edited, path);
   review(config, await parseJson(text, path));
-  if (edited !== text) await writeFileAtomically({ path, content: edited, durability: "durable" });
+  if (edited !== text) await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
   return config;
 }
 
@@ -63,7 +63,7 @@ export async function replaceConfig(
   if (await readConfigText(path) !== texts.before) {
     throw new CliError("refused", `Cannot save "${path}": it was changed meanwhile by another process`);
   }
-  await writeFileAtomically({ path, content: texts.after, durability: "durable" });
+  await writeFileAtomically({ path, link: "kept", content: texts.after, durability: "durable" });
 }
 
 /** A configuration's text as what it will be once it is saved, or a CliError that names the field to blame. */

@@ -74,8 +74,8 @@ function listNesting(variables: readonly ResolvedVariable[]): ProblemHere[] {
     severity: "warning",
     field: ["vars", inner.name, "source"],
     message: same
-      ? `${inner.name} and ${outer.name} have the same source "${inner.source}": it would be copied twice`
-      : `${outer.name} contains ${inner.name}: "${inner.source}" would be copied twice`,
+      ? `${inner.name} and ${outer.name} have the same source "${inner.source}"`
+      : `${outer.name} contains ${inner.name}: "${inner.source}" is copied with it, or twice if one of them has a filter`,
   }));
 }
 

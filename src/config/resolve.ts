@@ -61,6 +61,8 @@ export interface ResolvedConfig {
   readonly variables: readonly ResolvedVariable[];
   /** In the order of the file. */
   readonly redirected: readonly RedirectedVariable[];
+  /** With a selection, the enabled variables that are not selected and can be resolved. */
+  readonly others: readonly ResolvedVariable[];
   /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
   readonly unresolved: readonly { readonly name: string; readonly message: string }[];
   /** What `rsync_extra_args` ask for; files of patterns are absolute paths. */
@@ -70,6 +72,7 @@ export interface ResolvedConfig {
   /** 0: never skip. */
   readonly skipIfFreshSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
+  readonly strict: boolean;
 }
 
 /**
@@ -108,13 +111,27 @@ export function resolveConfig(
       cacheRoot,
       variables,
       redirected,
+      others: selection.length === 0 ? [] : resolveOthers(config, selection, cacheRoot, env),
       unresolved,
       rsyncArgs: resolveRsyncArgs(config, env),
       parallelJobs: config.parallel_jobs,
       lockTimeoutSeconds: config.lock_timeout_seconds,
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
       engine: config.engine,
+      strict: config.strict,
     };
+  });
+}
+
+function resolveOthers(config: Config, selection: readonly string[], cacheRoot: AbsolutePath, env: Environment) {
+  return Object.keys(config.vars).flatMap((name) => {
+    if (selection.includes(name) || !config.vars[name]!.enabled) return [];
+    try {
+      return [resolveVariable(name, config, cacheRoot, env)];
+    } catch {
+      // What is wrong with it is for the commands that it is selected in.
+      return [];
+    }
   });
 }
 

@@ -2,7 +2,8 @@
 // It lies beside the configuration, because it belongs to the field that is about to change.
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnText } from "../system/own_file.ts";
 
 const JOURNAL_SCHEMA = v.object({
   what: v.string(),
@@ -38,7 +39,7 @@ export async function journalPath(configPath: string, what: string): Promise<str
 
 /** The journal, or undefined where no migration is under way. Throws a CliError `config` for one that can't be understood. */
 export async function readJournal(path: string): Promise<Journal | undefined> {
-  const text = await readTextFileIfThere(path);
+  const text = await readOwnText(path);
   if (text === undefined) return undefined;
   try {
     return v.parse(JOURNAL_SCHEMA, JSON.parse(text));

@@ -72,7 +72,7 @@ async function takeLocks(
   if (place.kind === "variable") {
     // The lock that keeps syncs and pushes away lies on scratch.
     await ensureScratch(resolved);
-    await prepareCacheRoot(cacheRoot, system.userId);
+    await prepareCacheRoot(resolved, system.userId);
   }
   const isThere = await Deno.stat(`${place.content}/.`).then(() => true, () => false);
   const environments = place.kind === "venv_base" ? await listVenvs(move.from) : [];

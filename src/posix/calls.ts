@@ -1,7 +1,8 @@
 // System calls on directory handles, as a value that can be wrapped: tests count the calls and make the N-th fail.
 // An answer is the result of the call, or an error number below zero as the kernel itself gives it. The plain form answers at
 // once and blocks the isolate meanwhile; the waiting form answers with a promise and occupies a thread of the runtime.
-import { EIO, ENOSYS, EPERM } from "./errno.ts";
+import { EIO, EMFILE, ENOSYS, EPERM } from "./errno.ts";
+import { closeIdleHandles } from "./handles.ts";
 import { addressOf, AT_FDCWD, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
 import { STAT_BYTES, statusFromStat } from "./plain_stat.ts";
 
@@ -51,6 +52,10 @@ export interface Calls {
 /** How often a failed call is made again until two answers agree. */
 const MOST_TRIES = 5;
 
+/** How long an open in the waiting form waits for other work to close a file, where no more may be open. */
+const MOST_WAITS = 200;
+const WAIT_MILLISECONDS = 10;
+
 type Failing = () => number | bigint;
 
 /** The calls in the plain form. Throws an Error where libc can't be bound. */
@@ -81,7 +86,11 @@ export function plainCalls(): Calls {
     form: "plain",
     openat(d, name, flags, mode) {
       const r = c.openat(d, name, flags, mode);
-      return r >= 0 ? r : settle(() => c.openat(d, name, flags, mode));
+      if (r >= 0) return r;
+      const answer = settle(() => c.openat(d, name, flags, mode));
+      if (answer !== -EMFILE) return answer;
+      closeIdleHandles();
+      return settle(() => c.openat(d, name, flags, mode));
     },
     close: (f) => once(c.close(f)),
     closeHandle: (f) => void c.close(f),
@@ -226,12 +235,20 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
       const answer = await again();
       return answer >= 0 ? lost(-1) : answer;
     });
+  const openWhenPossible = async (d: number, name: Bytes, flags: number, mode: number): Promise<number> => {
+    for (let waits = 0;; waits++) {
+      const answer = await plain.openat(d, name, flags, mode);
+      if (answer !== -EMFILE || waits === MOST_WAITS) return answer;
+      // Other pieces of work close theirs.
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MILLISECONDS));
+    }
+  };
   // Buffers that the kernel writes to when it answers and that no caller holds: collected before, they would be the memory of
   // something else by then.
   const written = new Set<readonly Bytes[]>();
   return {
     form: "waiting",
-    openat: (d, name, flags, mode) => or(c.openat(d, name, flags, mode), () => plain.openat(d, name, flags, mode)),
+    openat: (d, name, flags, mode) => or(c.openat(d, name, flags, mode), () => openWhenPossible(d, name, flags, mode)),
     close: (f) => once(() => c.close(f), () => plain.close(f)),
     closeHandle: (f) => void c.close(f),
     async statx(d, name, flags, mask, status) {

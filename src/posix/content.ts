@@ -1,6 +1,18 @@
 // Copies what is in a file, without writing its holes, and the attributes beside it.
 import type { Bytes, Calls } from "./calls.ts";
-import { EACCES, EINVAL, ENODATA, ENOSPC, ENOSYS, ENXIO, EOPNOTSUPP, EPERM, succeeded } from "./errno.ts";
+import {
+  E2BIG,
+  EACCES,
+  EINVAL,
+  ENODATA,
+  ENOSPC,
+  ENOSYS,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  ERANGE,
+  succeeded,
+} from "./errno.ts";
 import { SEEK_DATA, SEEK_HOLE } from "./libc.ts";
 import type { Work } from "./work.ts";
 
@@ -154,7 +166,6 @@ export class AttributeSupport {
 
 /** Enough for most files, and as much as there can be (XATTR_LIST_MAX, xattr(7)). */
 const NAMES_BYTES = { usual: 1024, most: 64 * 1024 };
-const ERANGE = 34;
 const VALUE_BYTES = 64 * 1024;
 const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();
@@ -163,7 +174,12 @@ const ENCODER = new TextEncoder();
 const COPIED = /^(user\.|system\.posix_acl_(access|default)$)/;
 
 /** What a file or directory refuses where it can't have an attribute, which is no error: both sides need to have them. */
-const REFUSALS: readonly number[] = [-EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES, -EINVAL, -ENOSPC, -7, -34];
+const REFUSALS: readonly number[] = [-EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES, -EINVAL, -E2BIG, -ERANGE];
+
+/** ext4 says ENOSPC as well of what is larger than a block (xattr(7)). An access control list is not: there the disk is full. */
+function isRefusal(answer: number, name: string): boolean {
+  return REFUSALS.includes(answer) || (answer === -ENOSPC && name.startsWith("user."));
+}
 
 /** What a file answers that has no attributes, or none that this user may see. */
 const NO_ATTRIBUTES: readonly number[] = [0, -EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES];
@@ -202,6 +218,6 @@ export function* copyAttributes(
     succeeded(length, `getxattr ${name}`, pair.fromPath);
     const answer = yield calls.fsetxattr(pair.to, key, value, length);
     if (answer === -EOPNOTSUPP || answer === -ENOSYS) support.missing("to");
-    if (!REFUSALS.includes(answer)) succeeded(answer, `setxattr ${name}`, pair.toPath);
+    if (!isRefusal(answer, name)) succeeded(answer, `setxattr ${name}`, pair.toPath);
   }
 }

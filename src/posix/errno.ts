@@ -7,6 +7,7 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
   4: ["EINTR", "Interrupted system call"],
   5: ["EIO", "Input/output error"],
   6: ["ENXIO", "No such device or address"],
+  7: ["E2BIG", "Argument list too long"],
   9: ["EBADF", "Bad file descriptor"],
   11: ["EAGAIN", "Resource temporarily unavailable"],
   12: ["ENOMEM", "Cannot allocate memory"],
@@ -27,6 +28,7 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
   29: ["ESPIPE", "Illegal seek"],
   30: ["EROFS", "Read-only file system"],
   31: ["EMLINK", "Too many links"],
+  34: ["ERANGE", "Numerical result out of range"],
   36: ["ENAMETOOLONG", "File name too long"],
   37: ["ENOLCK", "No locks available"],
   38: ["ENOSYS", "Function not implemented"],
@@ -50,9 +52,11 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
 
 export const EPERM = 1;
 export const ENOENT = 2;
+export const E2BIG = 7;
 export const EINTR = 4;
 export const EIO = 5;
 export const EACCES = 13;
+export const EBUSY = 16;
 export const EEXIST = 17;
 export const EXDEV = 18;
 export const ENODEV = 19;
@@ -60,8 +64,10 @@ export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
 export const EMFILE = 24;
+export const EFBIG = 27;
 export const ENOSPC = 28;
 export const EMLINK = 31;
+export const ERANGE = 34;
 export const ENXIO = 6;
 export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
@@ -81,9 +87,20 @@ export function sentenceOfErrno(errno: number): string {
   return KNOWN[errno]?.[1] ?? `Error number ${errno}`;
 }
 
+/** The error number whose words are in a text, such as a line of another program; undefined where there are none. */
+export function errnoNamedIn(text: string): number | undefined {
+  const found = Object.entries(KNOWN).find(([, [, sentence]]) => text.includes(sentence));
+  return found === undefined ? undefined : Number(found[0]);
+}
+
 /** Whether an error number says that the disk or a quota is full. */
 export function isFullDiskErrno(errno: number): boolean {
   return errno === ENOSPC || errno === EDQUOT;
+}
+
+/** Whether an error number says that permissions forbid it. */
+export function isPermissionErrno(errno: number): boolean {
+  return errno === EACCES || errno === EPERM;
 }
 
 /**

@@ -63,7 +63,9 @@ export function* replaceFile(calls: Calls, path: string, temporary: string, file
   try {
     for (let written = 0; written < file.content.length;) {
       const piece = file.content.subarray(written);
-      written += succeeded(yield calls.pwrite(opened, piece, piece.length, written), "write", temporary);
+      const answer = succeeded(yield calls.pwrite(opened, piece, piece.length, written), "write", temporary);
+      if (answer === 0) throw new Error(`write '${temporary}' took no bytes`);
+      written += answer;
     }
     succeeded(yield calls.fchmod(opened, file.mode), "chmod", temporary);
     succeeded(yield calls.futimens(opened, timesOf(file.mtimeSeconds, file.mtimeNanoseconds)), "utimens", temporary);

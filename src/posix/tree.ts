@@ -4,12 +4,10 @@
 import type { Bytes, Calls } from "./calls.ts";
 import { ELOOP, ENOTDIR, SystemCallError } from "./errno.ts";
 import { decodeName, encodeName } from "./file_names.ts";
+import { addHolder, handleBudget, removeHolder } from "./handles.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
 import { leadsOut } from "./link_targets.ts";
 import type { Work } from "./work.ts";
-
-/** Handles that are kept open although nothing uses them; a process may often open only 1024 files. */
-const IDLE_HANDLES = 96;
 
 interface Handle {
   readonly file: number;
@@ -127,6 +125,7 @@ export class Tree {
   close(): void {
     for (const { file } of this.#handles.values()) this.calls.closeHandle(file);
     this.#handles.clear();
+    removeHolder(this);
   }
 
   /** What a link of this tree shows, from the text it has. */
@@ -165,14 +164,21 @@ export class Tree {
       this.calls.closeHandle(opened);
       return other;
     }
-    if (this.#handles.size >= IDLE_HANDLES) this.#closeIdle();
+    const { idleHandles } = handleBudget();
+    if (this.#handles.size >= idleHandles) this.#closeOlder(Math.ceil(idleHandles / 2));
+    else if (this.#handles.size === 0) addHolder(this);
     this.#handles.set(directory, { file: opened, uses: 1 });
     return opened;
   }
 
-  /** Closes the older half of the handles that nothing uses. */
-  #closeIdle(): void {
-    let excess = IDLE_HANDLES / 2;
+  /** Closes the handles that nothing uses. */
+  closeIdle(): void {
+    this.#closeOlder(Infinity);
+  }
+
+  /** Closes some of the handles that nothing uses, the older ones first. */
+  #closeOlder(count: number): void {
+    let excess = count;
     for (const [path, { file, uses }] of this.#handles) {
       if (excess === 0) return;
       if (uses > 0 || path === "") continue;

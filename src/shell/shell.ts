@@ -34,13 +34,14 @@ export function chooseShell(option: Shell | undefined, env: Readonly<Record<stri
   return shell;
 }
 
+// A program that is not found, or that is killed before its first word, prints nothing, and eval of nothing succeeds.
 const EVALUATIONS: Readonly<Record<Syntax, (command: string) => string>> = {
-  posix: (command) => `eval "$(${command})"`,
-  fish: (command) => `${command} | source`,
-  tcsh: (command) => `eval "\`${command}\`"`,
+  posix: (command) => `eval "$(${command} || echo false)"`,
+  fish: (command) => `eval (${command}; or echo false)`,
+  tcsh: (command) => `eval "\`${command} || echo false\`"`,
 };
 
-/** How a person makes their shell run what `euler-files COMMAND` prints for it. */
+/** How a person makes their shell run what `euler-files COMMAND` prints for it; it fails where the program could not be run. */
 export function evaluation(command: string, shell: Shell): string {
   const option = SYNTAX_OF[shell] === "posix" ? "" : ` --shell ${shell}`;
   return EVALUATIONS[SYNTAX_OF[shell]](`euler-files ${command}${option}`);

@@ -1,8 +1,52 @@
-// The directory on scratch that holds the targets: ours alone.
+// The directory on scratch that holds the targets: ours alone, and so is the way to it from scratch_base on.
 import { CliError, messageOf } from "../errors.ts";
+import { listSome, shellWord } from "../format.ts";
+import { lookAtOwn } from "../system/own_file.ts";
+import { refuseUntrusted } from "../system/trusted_path.ts";
+import { layoutOf } from "./layout.ts";
 
-/** Makes the cache root (0700) if it isn't there. Refuses one that belongs to somebody else. */
-export async function prepareCacheRoot(cacheRoot: string, userId: number): Promise<void> {
+/** Where the targets are. */
+export interface CacheRoot {
+  readonly scratchBase: string;
+  readonly cacheRoot: string;
+}
+
+/** Files that lie beside the targets, by the ends of their names. */
+const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease|partial)$/;
+
+/**
+ * Makes sure that nobody else can have put anything under our names or can exchange the directory: throws a CliError `refused`
+ * with the steps that make it safe. A cache root that does not exist is no fault. Costs a look at each component of the path
+ * and one list of the root, however many variables there are.
+ */
+export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, userId: number): Promise<void> {
+  const strictFrom = `${cacheRoot}/`.startsWith(`${scratchBase}/`) ? scratchBase : cacheRoot;
+  const own = `${strictFrom === "/" ? "" : strictFrom}/$USER`;
+  await refuseUntrusted(
+    { path: cacheRoot, strictFrom, userId },
+    `make a directory of your own and use that: mkdir -m 700 ${own} && euler-files config set scratch_base '${own}'`,
+  );
+  const planted: string[] = [];
+  try {
+    for await (const { name, isFile, isDirectory } of Deno.readDir(cacheRoot)) {
+      if (OWN_NAME.test(name) && !(name.endsWith(".partial") ? isDirectory : isFile)) planted.push(name);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new CliError("file-system", `Cannot list "${cacheRoot}": ${messageOf(error)}`, { cause: error });
+  }
+  if (planted.length === 0) return;
+  const paths = planted.map((name) => shellWord(`${cacheRoot}/${name}`));
+  throw new CliError("refused", `Cannot use "${cacheRoot}": ${listSome(planted)} in it is a link or no file`, {
+    hint: `euler-files makes no such thing, so another user may have put it there: look at it (ls -ld ${
+      paths.slice(0, 3).join(" ")
+    }) and remove it`,
+  });
+}
+
+/** Makes the cache root (0700) if it does not exist, and checks it as {@linkcode checkCacheRoot} does. */
+export async function prepareCacheRoot(root: CacheRoot, userId: number): Promise<void> {
+  const { cacheRoot } = root;
   try {
     await Deno.mkdir(cacheRoot, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -11,13 +55,17 @@ export async function prepareCacheRoot(cacheRoot: string, userId: number): Promi
       cause: error,
     });
   }
-  const info = await Deno.stat(cacheRoot);
-  if (info.uid !== null && info.uid !== userId) {
-    throw new CliError("refused", `Cannot use "${cacheRoot}": it belongs to another user`, {
-      hint: "set another cache_root: `euler-files config set cache_root .cache/euler-files-$USER`",
-    });
-  }
-  // Where others may write they could put a marker or a copy of theirs under our names; older versions left it to the umask.
-  const mode = info.mode ?? 0o700;
-  if ((mode & 0o022) !== 0) await Deno.chmod(cacheRoot, mode & 0o7755);
+  await checkCacheRoot(root, userId);
+}
+
+/**
+ * Looks at everything that lies under the names of a variable, before the first of them is used. Throws a CliError `refused` for
+ * a link, for what is of another kind and for what belongs to another user.
+ */
+export async function checkOwnNames(cacheRoot: string, name: string): Promise<void> {
+  const { target, partial, ...files } = layoutOf(cacheRoot, name);
+  await Promise.all([
+    ...[target, partial].map((path) => lookAtOwn(path, "directory")),
+    ...[...Object.values(files), `${files.lock}.lease`].map((path) => lookAtOwn(path, "file")),
+  ]);
 }

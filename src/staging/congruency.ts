@@ -1,5 +1,7 @@
-// Whether the environment agrees with the configuration: an old `export` in a start-up file is found here.
-import { printable } from "../format.ts";
+// Whether the environment agrees with the configuration: an old `export` in a start-up file is found here, for a managed variable
+// itself and for one that clients ask before it.
+import { listOverriding } from "../config/overriding.ts";
+import { listSome, printable } from "../format.ts";
 
 /** A managed variable with its two directories, absolute. */
 export interface CongruencyVariable {
@@ -16,13 +18,48 @@ export interface CongruencyWarning {
 
 /**
  * A warning for each variable that is set in `env` to neither its source nor its target: the target is where an evaluated
- * `sync` put it, in this shell or the one that submitted the job. Links and trailing slashes make no difference; `realPath`
- * (throws for what isn't there) is asked only where the texts differ, so a well-kept environment costs no file system call.
+ * `sync` put it, in this shell or the one that submitted the job. Another one for each variable that is not managed, that
+ * clients ask before a managed one, and that leads out of the target: programs would use the slow directory and nobody would
+ * see it. Links and trailing slashes make no difference; `realPath` (throws for what does not exist) is asked only where the
+ * texts differ, so a well-kept environment costs no file system call.
  */
 export function checkCongruency(
   variables: readonly CongruencyVariable[],
   env: Readonly<Record<string, string>>,
   realPath: (path: string) => string = Deno.realPathSync,
+): readonly CongruencyWarning[] {
+  return [...checkManaged(variables, env, realPath), ...checkOverriding(variables, env, realPath)];
+}
+
+function checkOverriding(
+  variables: readonly CongruencyVariable[],
+  env: Readonly<Record<string, string>>,
+  realPath: (path: string) => string,
+): readonly CongruencyWarning[] {
+  const managed = new Set(variables.map(({ name }) => name));
+  const isSet = (name: string) => managed.has(name) || (env[name] ?? "") !== "";
+  const owners = new Map<string, CongruencyVariable[]>();
+  for (const variable of variables) {
+    for (const { name, unless = [] } of listOverriding(variable.name)) {
+      if (managed.has(name) || !isSet(name) || unless.some(isSet)) continue;
+      owners.set(name, [...(owners.get(name) ?? []).filter((other) => other !== variable), variable]);
+    }
+  }
+  return [...owners].flatMap(([name, list]) => {
+    const value = env[name]!;
+    if (list.some(({ target }) => isInside(value, target, realPath))) return [];
+    const copies = listSome(list.map((variable) => variable.name));
+    return [{
+      text: `${name} is set to ${printable(value)}, and programs look there instead of in the copy of ${copies}`,
+      hint: `unset ${name}, and take it out of ~/.bashrc or wherever it is set`,
+    }];
+  });
+}
+
+function checkManaged(
+  variables: readonly CongruencyVariable[],
+  env: Readonly<Record<string, string>>,
+  realPath: (path: string) => string,
 ): readonly CongruencyWarning[] {
   return variables.flatMap(({ name, source, target }) => {
     const value = env[name];
@@ -36,6 +73,13 @@ export function checkCongruency(
       hint: `take ${name} out of ~/.bashrc or wherever it is set, or run \`euler-files init\` to change its source`,
     }];
   });
+}
+
+/** Whether a path is a directory or lies in it, by its text or where it really is. */
+function isInside(path: string, directory: string, realPath: (path: string) => string): boolean {
+  const within = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}/`);
+  if (within(plainPath(path), plainPath(directory))) return true;
+  return within(whereItIs(path, realPath), whereItIs(directory, realPath));
 }
 
 function plainPath(path: string): string {

@@ -16,13 +16,14 @@ export function splitDamaged(
     warnings: [
       ...damagedWarnings(variable, pathsOf((reason) => reason === "damaged")),
       ...truncatedWarnings(variable, pathsOf((reason) => reason === "truncated")),
+      ...uncomparedWarnings(variable, pathsOf((reason) => reason === "not compared")),
       ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
     ],
     others: pathsOf((reason) => !OWN_WARNING.includes(reason)),
   };
 }
 
-const OWN_WARNING: readonly KeptPath["reason"][] = ["damaged", "truncated", "a link at the source"];
+const OWN_WARNING: readonly KeptPath["reason"][] = ["damaged", "truncated", "not compared", "a link at the source"];
 
 function damagedWarnings({ name, target }: Variable, paths: readonly string[]): StageWarning[] {
   if (paths.length === 0) return [];
@@ -41,6 +42,16 @@ function truncatedWarnings({ name, source, target }: Variable, paths: readonly s
     text: `${formatFiles(paths.length)} on scratch with only the beginning of what the source has: ${listSome(paths)}`,
     hint: `if a copy was interrupted: rm ${file} && euler-files sync --force --var ${name}; ` +
       `if it is meant so: cp -p ${file} ${original}`,
+  }];
+}
+
+function uncomparedWarnings({ name, source, target }: Variable, paths: readonly string[]): StageWarning[] {
+  if (paths.length === 0) return [];
+  const [file, original] = [target, source].map((root) => shellWord(`${root}/${paths[0]}`));
+  return [{
+    text: `${formatFiles(paths.length)} on scratch could not be compared with the source: ${listSome(paths)}`,
+    hint: `look whether ${file} is whole. If a copy was interrupted: rm ${file} && euler-files sync --force --var ` +
+      `${name}; if it is meant so: cp -p ${file} ${original}`,
   }];
 }
 

@@ -1,16 +1,15 @@
 // Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
 import { takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
-import { formatFiles, listSome } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { publishProgress } from "./herd.ts";
 import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from "./kept.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
+import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { removeMarker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
@@ -18,9 +17,9 @@ import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { progressOf } from "./phase.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
-import type { StageResult, StageWarning } from "./stage_result.ts";
+import type { StageResult } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
-import { markedLinks, transferLimits, type Variable } from "./variable.ts";
+import { markedLinks, transferLimits } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
 /** How many file names a marker keeps to look for later. */
@@ -36,14 +35,19 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   const { way, formerSource } = filling;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
-  const outcome = await withTruncated(
-    variable,
-    filling,
-    await transferTwiceIfVanished(request, filling, system, report),
-  );
+  const transferred = await transferTwiceIfVanished(request, filling, system, report);
+  const outcome = await withTruncated(request, filling, transferred, system);
   // If we were taken for dead, what comes now would go into a copy that somebody else has published.
   await turn.confirm();
-  if (outcome.status === "failed") return { status: "failed", error: transferError(variable.name, outcome) };
+  const error = leftOutError(variable, settings, outcome);
+  if (error !== undefined) {
+    // Nobody reads a private copy, and it is continued. A target in place has what arrived, and a push must know of it.
+    if (way === "in-place" && outcome.status !== "failed") {
+      await recordTransfer(layout, variable.source, outcome, system);
+      await recordKept(layout, await keptAfter(variable, layout, facts.marker, outcome.kept));
+    }
+    return { status: "failed", error, missing: outcome.missing };
+  }
 
   // Of a target that is replaced nothing stays.
   const kept = way === "in-place"
@@ -51,7 +55,8 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
     : { paths: outcome.kept, others: 0 };
   const outside = await nameOutsideLinks(variable, settings, outcome.outsideLinks, system);
   const warnings = [
-    ...outcomeWarnings(variable, outcome, kept),
+    ...leftOutWarnings(variable, outcome),
+    ...keptWarnings(variable, kept),
     ...outsideLinkWarnings(variable, settings, outside),
   ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
@@ -82,12 +87,13 @@ interface Filling extends FillWay {
 
 /** Without a record a file that was cut off looks like one that was changed on scratch. */
 async function withTruncated(
-  variable: Variable,
+  request: FillRequest,
   { way, baseline }: FillWay,
   outcome: TransferOutcome,
+  system: System,
 ): Promise<TransferOutcome> {
   if (way !== "in-place" || baseline !== undefined || outcome.kept.length === 0) return outcome;
-  return { ...outcome, ...await splitTruncated(variable, outcome.kept, outcome.manifest) };
+  return { ...outcome, ...await splitTruncated(request, outcome, system) };
 }
 
 async function transferTwiceIfVanished(
@@ -121,27 +127,6 @@ async function transferTwiceIfVanished(
   } finally {
     await progress.end();
   }
-}
-
-function transferError(name: string, outcome: TransferOutcome): CliError {
-  return new CliError("transfer", `Cannot stage "${name}": the transfer failed`, {
-    lines: outcome.lastWords,
-    hint: `run \`euler-files sync --var ${name} --verbose\` again; what has arrived is kept`,
-  });
-}
-
-function outcomeWarnings(variable: Variable, outcome: TransferOutcome, kept: KeptFiles): StageWarning[] {
-  const warnings: StageWarning[] = [];
-  if (outcome.missing.length > 0) {
-    // Either side may have refused the same directory.
-    const paths = [...new Set(outcome.missing.map(({ path }) => path))];
-    const why = outcome.vanishedOnly ? "vanished during the transfer" : outcome.missing[0]!.reason;
-    warnings.push({
-      text: `${formatFiles(paths.length)} could not be staged (${why}): ${listSome(paths)}`,
-      hint: `${variable.name} is usable without them, and the next sync tries again`,
-    });
-  }
-  return [...warnings, ...keptWarnings(variable, kept)];
 }
 
 async function recordCompletion(

@@ -1,6 +1,7 @@
 // How a target is brought up to its source, and why not: told before anything is written, to a real run and to a dry one.
 import { CliError } from "../errors.ts";
-import { formatFiles } from "../format.ts";
+import { type AbsolutePath, realLocation } from "../config/paths.ts";
+import { formatFiles, printable } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
@@ -33,7 +34,7 @@ export async function findFillWay(request: FillRequest, system: System): Promise
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const formerSource = await readRecordedSource(layout, facts.marker);
-  const isOther = formerSource !== undefined && formerSource !== variable.source;
+  const isOther = await isOtherSource(formerSource, request);
   const way = facts.target.state === "missing" ? "first" : isOther ? "replacement" : "in-place";
   const recorded = isOther ? undefined : await readManifest(layout.manifest);
   const held = Math.max(recorded?.files ?? 0, isOther || typeof facts.marker === "string" ? 0 : facts.marker.files);
@@ -41,6 +42,35 @@ export async function findFillWay(request: FillRequest, system: System): Promise
     throw emptiedSource(request, held);
   }
   return { way, formerSource, baseline: way === "in-place" ? recorded : undefined };
+}
+
+/**
+ * Whether a target was staged from another source; the same directory by another path is none. Throws a CliError `refused` where
+ * there is such a target, unless it is to be replaced: two configurations may share a scratch, and the jobs of the other one
+ * would find other files under the path that they were given. A directory for each source was the alternative; the path of a
+ * target would then depend on what else is on scratch, and a change of the configuration would leave a copy that takes space.
+ */
+export async function isOtherSource(
+  formerSource: string | undefined,
+  { variable, facts, otherSource }: Pick<FillRequest, "variable" | "facts" | "otherSource">,
+): Promise<boolean> {
+  if (formerSource === undefined || formerSource === variable.source) return false;
+  const [former, now] = await Promise.all(
+    [formerSource, variable.source].map((path) => realLocation(path as AbsolutePath)),
+  );
+  if (former === now) return false;
+  if (facts.target.state !== "missing" && otherSource === "refuse") {
+    throw new CliError(
+      "refused",
+      `Cannot stage "${variable.name}": "${variable.target}" was staged from "${printable(formerSource)}", ` +
+        `and the source is "${variable.source}" now`,
+      {
+        hint: `if no job uses that copy any more, run \`euler-files sync --replace --var ${variable.name}\`; ` +
+          "a configuration of another project needs another cache_root",
+      },
+    );
+  }
+  return true;
 }
 
 async function hasEmptySource({ variable, facts }: FillRequest, system: System): Promise<boolean> {

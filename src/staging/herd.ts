@@ -1,7 +1,8 @@
 // Many jobs start at once and one of them works: it shows the others how far it is, through a small file beside the lock.
 import type { Progress, Report } from "../events.ts";
 import { formatCount, formatFiles } from "../format.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnText } from "../system/own_file.ts";
 import type { HolderProgress } from "../system/file_lock.ts";
 
 /** How often the working job tells, and the waiting ones look. Each look is one read on scratch for each waiting job. */
@@ -49,7 +50,7 @@ export function watchProgress(path: string, subject: string, report: Report): Pr
   let latest: HolderProgress | undefined;
   const look = async () => {
     const isFirst = looks++ === 0;
-    const published = await readTextFileIfThere(path).catch(() => undefined);
+    const published = await readOwnText(path).catch(() => undefined);
     const progress = published === undefined ? undefined : parseProgress(published);
     if (progress === undefined || isOver) return;
     if (published !== text) {

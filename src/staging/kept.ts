@@ -2,8 +2,15 @@
 // target is never called fresh without a word about them; a file beside it does where a transfer leaves no marker.
 import * as v from "valibot";
 import { formatFiles, listSome } from "../format.ts";
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
-import { isUtf8Name } from "../posix/file_names.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { waitingCalls } from "../posix/calls.ts";
+import { splitLast } from "../posix/file_names.ts";
+import { isMissing, statusBehind, statusOf } from "../posix/list.ts";
+import type { FileStatus } from "../posix/status.ts";
+import { cString, isNoDirectory, Tree } from "../posix/tree.ts";
+import { run, type Work } from "../posix/work.ts";
+import { sameTime } from "../transfer/entry.ts";
+import { readOwnText } from "../system/own_file.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
 import type { VariableLayout } from "./layout.ts";
@@ -47,7 +54,7 @@ async function removeIfThere(path: string): Promise<void> {
 async function readMarked(layout: VariableLayout, marker: Marker | MarkerAbsence): Promise<MarkedKept | undefined> {
   if (typeof marker !== "string") return marker.kept;
   try {
-    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readTextFileIfThere(layout.kept) ?? "null"));
+    const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readOwnText(layout.kept) ?? "null"));
     return parsed.success ? parsed.output : undefined;
   } catch {
     // Damaged, or not to be read: the next transfer finds again what differs.
@@ -84,7 +91,7 @@ export async function keptAfter(
 }
 
 /** Reasons that a later comparison does not find again: it sees only that a file differs. */
-const LASTING: readonly KeptPath["reason"][] = ["truncated", "a link at the source"];
+const LASTING: readonly KeptPath["reason"][] = ["truncated", "not compared", "a link at the source"];
 
 /** The same files, with the reasons that are known from before. */
 export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): readonly KeptPath[] {
@@ -93,19 +100,37 @@ export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): 
 }
 
 async function unsettled({ source, target }: Variable, kept: readonly KeptPath[]): Promise<readonly KeptPath[]> {
-  const differs = await Promise.all(kept.map(async ({ path }) => {
-    if (!isUtf8Name(path)) return true;
-    const [there, link] = await Promise.all(
-      [target, source].map((root) => Deno.lstat(`${root}/${path}`).catch(() => undefined)),
-    );
-    if (there === undefined) return false;
-    // A link that was followed stands for what it leads to.
-    const isFollowed = link?.isSymlink === true && !there.isSymlink;
-    const here = isFollowed ? await Deno.stat(`${source}/${path}`).catch(() => undefined) : link;
-    return here === undefined || here.isFile !== there.isFile || here.size !== there.size ||
-      here.mtime?.getTime() !== there.mtime?.getTime();
-  }));
-  return kept.filter((_, index) => differs[index]);
+  if (kept.length === 0) return kept;
+  const calls = waitingCalls();
+  const there = new Tree(target, calls);
+  const here = new Tree(source, calls, { own: [source], shown: source, follow: "all" });
+  try {
+    // What can't be looked at is not settled.
+    const differs = await Promise.all(kept.map(({ path }) => run(isUnsettled(there, here, path)).catch(() => true)));
+    return kept.filter((_, index) => differs[index]);
+  } finally {
+    for (const tree of [there, here]) tree.close();
+  }
+}
+
+function* isUnsettled(target: Tree, source: Tree, path: string): Work<boolean> {
+  const [directory, name] = splitLast(path);
+  const there = yield* statusIn(target, directory, name);
+  if (there === undefined) return false;
+  const link = yield* statusIn(source, directory, name);
+  // A link that was followed stands for what it leads to.
+  const isFollowed = link?.kind === "l" && there.kind !== "l";
+  const here = isFollowed ? yield* statusBehind(source, directory, cString(name)) : link;
+  return here === undefined || here.kind !== there.kind || here.sizeBytes !== there.sizeBytes || !sameTime(here, there);
+}
+
+function* statusIn(tree: Tree, directory: string, name: string): Work<FileStatus | undefined> {
+  try {
+    return yield* statusOf(tree, directory, cString(name));
+  } catch (error) {
+    if (isMissing(error) || isNoDirectory(error)) return undefined;
+    throw error;
+  }
 }
 
 /** What people are told of them, each time. */

@@ -4,7 +4,7 @@ import { CliError } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
-import type { FillRequest } from "./fill_way.ts";
+import { type FillRequest, isOtherSource } from "./fill_way.ts";
 import { ABSENT_FINGERPRINT } from "./freshness.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { writeMarker } from "./marker.ts";
@@ -21,14 +21,13 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
   const { system } = turn;
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const formerSource = await checkWithoutSource(request, turn.system);
-  const isOther = formerSource !== undefined && formerSource !== variable.source;
+  const { otherSource } = await checkWithoutSource(request, turn.system);
   const warnings: StageWarning[] = [];
-  if (isOther && facts.target.state === "directory") {
-    warnings.push(...await retireTarget({ layout, formerSource }, system));
+  if (otherSource !== undefined && facts.target.state === "directory") {
+    warnings.push(...await retireTarget({ layout, formerSource: otherSource }, system));
   }
   await Deno.mkdir(layout.target, { recursive: true, mode: 0o700 });
-  const recorded = isOther ? undefined : await readManifest(layout.manifest);
+  const recorded = otherSource !== undefined ? undefined : await readManifest(layout.manifest);
   const outcome = { manifest: recorded ?? EMPTY_MANIFEST, recordChanged: recorded === undefined };
   await recordTransfer(layout, variable.source, outcome, system);
   await turn.confirm();
@@ -38,15 +37,16 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
 
 /**
  * Throws a CliError `not-found` where the source held files at the last sync, and where nothing tells whether it did. Returns
- * the source that the target was staged from, if that is known.
+ * the other source that the target was staged from, if it was; errors for that are those of `isOtherSource`.
  */
 export async function checkWithoutSource(
-  { variable, settings, facts }: FillRequest,
+  request: FillRequest,
   system: Turn["system"],
-): Promise<string | undefined> {
+): Promise<{ readonly otherSource?: string }> {
+  const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const formerSource = await readRecordedSource(layout, facts.marker);
-  if (formerSource !== undefined && formerSource !== variable.source) return formerSource;
+  if (formerSource !== undefined && await isOtherSource(formerSource, request)) return { otherSource: formerSource };
   const recorded = await readManifest(layout.manifest);
   if (recorded !== undefined && recorded.files > 0) {
     throw missingSource(variable, `it held ${formatFiles(recorded.files)} before`);
@@ -55,7 +55,7 @@ export async function checkWithoutSource(
   if (isUnknown && !await isEmptyDirectory(layout.target, system)) {
     throw missingSource(variable, "nothing tells whether it held files when the target was staged");
   }
-  return formerSource;
+  return {};
 }
 
 /** The error for a source that is missing and should not be. */

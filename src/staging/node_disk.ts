@@ -3,6 +3,7 @@
 import type { NodeDisk } from "../config/resolve.ts";
 import { joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
+import { refuseUntrusted } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 import { layoutOf } from "./layout.ts";
 import { readMarker } from "./marker.ts";
@@ -28,6 +29,10 @@ export async function prepareNode(node: NodeDisk, userId: number): Promise<void>
     });
   });
   await preparePrivateDirectory(node.root, userId);
+  await refuseUntrusted(
+    { path: node.root, strictFrom: node.root, userId },
+    "`euler-files config set node_base DIRECTORY` names another disk; --to scratch does without",
+  );
 }
 
 /**

@@ -7,7 +7,7 @@ import type { LinkSettings } from "../transfer/link_maps.ts";
 import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
-import { findPurged } from "../transfer/purge.ts";
+import { findPurged, type PurgedFiles } from "../transfer/purge.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
 import { type KeptFiles, readKept } from "./kept.ts";
@@ -48,6 +48,8 @@ export interface Overview {
   readonly targetSize: Size;
   /** Files the last transfer left on scratch that aren't there any more. */
   readonly purged: readonly string[];
+  /** Directories on scratch that can't be read: nothing is known of the files that the last transfer left in them. */
+  readonly unreadable: readonly string[];
   /** Files that differ from the source because an earlier sync or push left them. */
   readonly kept: KeptFiles;
   /** Links that led out of the source at the last sync. */
@@ -81,7 +83,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     sizeOf({ path, state, recorded, selection }, request, system);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
-  const [sourceSize, targetSize, partialSize, purged, unfinished] = await Promise.all([
+  const [sourceSize, targetSize, partialSize, found, unfinished] = await Promise.all([
     size(variable.source, facts.source.state, recordedSource(facts, marker)),
     size(variable.target, facts.target.state, recordedTarget(facts, marker)),
     size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
@@ -90,13 +92,14 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   ]);
   return {
     variable,
-    freshness: judge(freshness, purged, unfinished),
+    freshness: judge(freshness, found, unfinished),
     source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
     lastSync: lastSyncOf(facts, unfinished, system),
     sourceSize,
     targetSize: bothSizes(targetSize, partialSize),
-    purged,
+    purged: found.files,
+    unreadable: found.unreadable.map((directory) => joinName(variable.target, directory)),
     kept: await readKept(variable, layout, facts.marker),
     outside: marker?.outside_links ?? NO_OUTSIDE_LINKS,
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
@@ -120,9 +123,10 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
-function judge(freshness: Freshness, purged: readonly string[], unfinished: Unfinished | undefined): Freshness {
+function judge(freshness: Freshness, found: PurgedFiles, unfinished: Unfinished | undefined): Freshness {
   if (freshness.verdict === "fresh") {
-    return purged.length === 0 ? freshness : { verdict: "stale", reason: "files are gone from scratch" };
+    if (found.files.length > 0) return { verdict: "stale", reason: "files are gone from scratch" };
+    return found.unreadable.length === 0 ? freshness : { verdict: "stale", reason: "not all on scratch can be read" };
   }
   return unfinished === undefined ? freshness : { ...freshness, reason: unfinished.reason };
 }
@@ -193,26 +197,28 @@ async function sizeOf(
   }
 }
 
+const NOTHING_PURGED: PurgedFiles = { files: [], unreadable: [] };
+
 async function purgedFiles(
   facts: VariableFacts,
   selection: Selection | undefined,
   { variable: { name, source, target }, settings }: OverviewRequest,
   signal: AbortSignal,
   system: System,
-): Promise<readonly string[]> {
-  if (facts.target.state !== "directory") return [];
+): Promise<PurgedFiles> {
+  if (facts.target.state !== "directory") return NOTHING_PURGED;
   const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
-  if (manifest === undefined) return [];
+  if (manifest === undefined) return NOTHING_PURGED;
   try {
-    const purged = await findPurged(manifest, target, { ...system, signal });
-    if (selection === undefined || purged.length === 0) return purged;
+    const found = await findPurged(manifest, target, { ...system, signal });
+    if (selection === undefined || found.files.length === 0) return found;
     // What was staged before it was excluded is in the record, and not missed.
     const taking = await selectLinkedRecorded(manifest, source, selection);
-    return purged.filter((path) => takesPart(taking, path, "other"));
+    return { ...found, files: found.files.filter((path) => takesPart(taking, path, "other")) };
   } catch (error) {
     system.signal.throwIfAborted();
     // A million names can't be looked through while somebody waits; the next sync does it.
-    if (signal.aborted) return [];
+    if (signal.aborted) return NOTHING_PURGED;
     throw error;
   }
 }

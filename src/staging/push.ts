@@ -2,7 +2,7 @@
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
-import { formatFiles, listSome } from "../format.ts";
+import { formatFiles, formatNames, listSome } from "../format.ts";
 import { describe } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
@@ -158,7 +158,7 @@ interface PlanRequest {
 async function planFor({ request, filter, basis, before }: PlanRequest, system: System): Promise<TransferPlan> {
   const plan = await planTransfer(transferRequest(request, filter, basis), system);
   const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
-  return basis.record === "lost" ? await withoutTruncated(request.variable, known) : known;
+  return basis.record === "lost" ? await withoutTruncated(request, known, system) : known;
 }
 
 async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {
@@ -281,7 +281,7 @@ function missingError(
   lastWords: readonly string[] = [],
 ): CliError {
   const more = missing.length - NAMED_FILES;
-  return new CliError("transfer", `Cannot push all of "${name}": ${formatFiles(missing.length)} did not come home`, {
+  return new CliError("transfer", `Cannot push all of "${name}": ${formatNames(missing)} did not come home`, {
     lines: [
       ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
       ...(more > 0 ? [`and ${more} more`] : []),

@@ -59,7 +59,7 @@ function otherSource({ name, source }: Variable, recordedSource: string): CliErr
     `Cannot push "${name}": what is on scratch was staged from "${recordedSource}", and its source is "${source}" now`,
     {
       hint:
-        `run \`euler-files sync --var ${name}\` to stage the new source: changes that were never pushed are kept; or ` +
+        `run \`euler-files sync --replace --var ${name}\` to stage the new source: changes that were never pushed are kept; or ` +
         `\`euler-files config set vars.${name}.source ${shellWord(recordedSource)}\` to push to the former one`,
     },
   );

@@ -1,5 +1,6 @@
 // Which source a target was staged from. The marker knows, but it is gone while a transfer is under way or was killed.
-import { readTextFileIfThere, writeFileAtomically } from "../system/atomic_file.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnText } from "../system/own_file.ts";
 import type { VariableLayout } from "./layout.ts";
 import { type Marker, type MarkerAbsence, readMarker, writeMarker } from "./marker.ts";
 
@@ -8,7 +9,7 @@ export async function readRecordedSource(
   layout: VariableLayout,
   marker: Marker | MarkerAbsence,
 ): Promise<string | undefined> {
-  return typeof marker === "string" ? await readTextFileIfThere(layout.source) : marker.source;
+  return typeof marker === "string" ? await readOwnText(layout.source) : marker.source;
 }
 
 /** Records the source beside the manifest. */

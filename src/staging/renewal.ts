@@ -84,9 +84,13 @@ function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): 
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
+/** False also where nothing is, or nothing can be read: then the next sync compares. */
 async function isAsRecorded(path: string, state: EntryState): Promise<boolean> {
-  const info = await Deno.lstat(path);
-  if (state.type === "link") return info.isSymlink && await Deno.readLink(path) === state.linkTarget;
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info === undefined) return false;
+  if (state.type === "link") {
+    return info.isSymlink && await Deno.readLink(path).catch(() => undefined) === state.linkTarget;
+  }
   const mtime = state.mtimeSeconds * 1000 + Math.floor(state.mtimeNanoseconds / 1_000_000);
   return state.type === "file" && info.isFile && info.size === state.sizeBytes && info.mtime?.getTime() === mtime;
 }

@@ -37,7 +37,10 @@ export async function stageVariables<Result>(
     const result = await asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report));
     return result === undefined ? undefined : onResult(variable, result);
   }));
-  return await mapAtOnce(variables, atOnce, async (variable, place) => {
+  if (results.every((result) => result !== undefined)) return results;
+  // Loaded only when something moves: libc is bound by it.
+  const { variablesAtOnce } = await import("../posix/handles.ts");
+  return await mapAtOnce(variables, variablesAtOnce(atOnce), async (variable, place) => {
     const settled = results[place];
     if (settled !== undefined) return settled;
     return onResult(

@@ -1,6 +1,6 @@
 // What staging a variable in is asked for, and what it answers.
 import type { CliError } from "../errors.ts";
-import type { KeptPath, TransferOutcome } from "../transfer/transfer.ts";
+import type { KeptPath, MissingPath, TransferOutcome } from "../transfer/transfer.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -10,6 +10,8 @@ export interface StageRequest {
   readonly settings: StagingSettings;
   /** `ignore-freshness` compares the trees even where the marker says fresh. */
   readonly mode: "when-needed" | "ignore-freshness";
+  /** What becomes of a target that was staged from another source. */
+  readonly otherSource: "refuse" | "replace";
 }
 
 /** What became of a variable. `failed` carries its error; all others may have warnings. */
@@ -35,7 +37,12 @@ export type StageResult =
   }
   /** The source does not exist yet: there is an empty target, or what a job put into it. */
   | { readonly status: "no-source-yet"; readonly warnings: readonly StageWarning[] }
-  | { readonly status: "source-missing" | "failed"; readonly error: CliError };
+  | {
+    readonly status: "source-missing" | "failed";
+    readonly error: CliError;
+    /** What could not be copied, where that is the reason. */
+    readonly missing?: readonly MissingPath[];
+  };
 
 /** Something a person should know although the variable can be used. */
 export interface StageWarning {

@@ -1,51 +1,52 @@
 // Files on scratch that hold only the beginning of the source's file, where no record tells how they came to be: an interrupted
-// `cp` leaves such a file, with a newer time. They are neither replaced nor pushed; only a person can tell.
+// `cp` leaves such a file, with a newer time. They are neither replaced nor pushed, and neither are files that cannot be
+// compared: only a person can tell.
 import { mapAtOnce } from "../pool.ts";
-import { isUtf8Name, joinName } from "../posix/file_names.ts";
+import { waitingCalls } from "../posix/calls.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
+import { Tree } from "../posix/tree.ts";
+import { run } from "../posix/work.ts";
+import type { System } from "../system/system.ts";
+import { isCut } from "../transfer/cut_files.ts";
+import type { DirectoryPlan } from "../transfer/decide.ts";
+import type { Entry } from "../transfer/entry.ts";
+import { linkMapOf } from "../transfer/link_maps.ts";
 import { type Manifest, ManifestBuilder } from "../transfer/manifest.ts";
 import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
-import type { Variable } from "./variable.ts";
+import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
-/** Pieces compared of a file, spread evenly; a large file is not read as a whole. */
-const PIECES = 16;
-const PIECE_BYTES = 64 * 1024;
+/** A variable whose source and target are compared. */
+export interface ComparedVariable {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+}
 
 const AT_ONCE = 16;
 
-/** Those of the paths whose file on scratch is shorter than the source's and the same as far as it goes. */
-async function findTruncated({ source, target }: Variable, paths: readonly string[]): Promise<ReadonlySet<string>> {
-  const found = await mapAtOnce(paths.filter(isUtf8Name), AT_ONCE, async (path) => {
-    const isCut = await isBeginningOf(`${target}/${path}`, `${source}/${path}`).catch(() => false);
-    return isCut ? [path] : [];
-  });
-  return new Set(found.flat());
-}
-
-async function isBeginningOf(path: string, wholePath: string): Promise<boolean> {
-  const [info, whole] = await Promise.all([Deno.lstat(path), Deno.lstat(wholePath)]);
-  if (!info.isFile || !whole.isFile || info.size >= whole.size) return false;
-  using file = await Deno.open(path);
-  using wholeFile = await Deno.open(wholePath);
-  const last = Math.max(0, info.size - PIECE_BYTES);
-  for (let piece = 0; piece < PIECES; piece++) {
-    const offset = Math.floor(last * piece / (PIECES - 1));
-    const length = Math.min(PIECE_BYTES, info.size - offset);
-    const [one, other] = [await readAt(file, offset, length), await readAt(wholeFile, offset, length)];
-    if (!one.every((byte, index) => byte === other[index])) return false;
-    if (last === 0) break;
+/** Those of the paths whose file on scratch is cut, or may be because it can't be compared, each with the reason to keep it. */
+async function findTruncated(
+  { variable, settings }: ComparedVariable,
+  paths: readonly string[],
+  system: Pick<System, "calls">,
+): Promise<ReadonlyMap<string, KeptPath["reason"]>> {
+  if (paths.length === 0) return new Map();
+  const calls = system.calls?.("waiting") ?? waitingCalls();
+  const links = transferLimits(variable, settings);
+  const [original, copy] = await Promise.all(
+    [variable.source, variable.target].map(async (root) => new Tree(root, calls, (await linkMapOf(root, links))[root])),
+  ) as [Tree, Tree];
+  try {
+    const found = await mapAtOnce(paths, AT_ONCE, async (path): Promise<[string, KeptPath["reason"]][]> => {
+      try {
+        return await run(isCut({ copy, original }, path)) ? [[path, "truncated"]] : [];
+      } catch {
+        return [[path, "not compared"]];
+      }
+    });
+    return new Map(found.flat());
+  } finally {
+    for (const tree of [original, copy]) tree.close();
   }
-  return true;
-}
-
-async function readAt(file: Deno.FsFile, offset: number, length: number): Promise<Uint8Array> {
-  await file.seek(offset, Deno.SeekMode.Start);
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length;) {
-    const read = await file.read(bytes.subarray(done));
-    if (read === null) throw new Error("the file became shorter");
-    done += read;
-  }
-  return bytes;
 }
 
 /**
@@ -53,55 +54,72 @@ async function readAt(file: Deno.FsFile, offset: number, length: number): Promis
  * take them for changes.
  */
 export async function splitTruncated(
-  variable: Variable,
-  kept: readonly KeptPath[],
-  manifest: Manifest,
+  compared: ComparedVariable,
+  { kept, manifest }: { readonly kept: readonly KeptPath[]; readonly manifest: Manifest },
+  system: Pick<System, "calls">,
 ): Promise<{ readonly kept: readonly KeptPath[]; readonly manifest: Manifest }> {
   const newer = kept.filter(({ reason }) => reason === "newer there").map(({ path }) => path);
-  const cut = await findTruncated(variable, newer);
+  const cut = await findTruncated(compared, newer, system);
   if (cut.size === 0) return { kept, manifest };
   const builder = new ManifestBuilder(manifest);
   for (const [directory, block] of manifest.blocks()) builder.keep(directory, block);
-  for (const path of cut) {
-    const slash = path.lastIndexOf("/");
-    builder.amend(path.slice(0, Math.max(0, slash)), new Map([[path.slice(slash + 1), undefined]]));
+  for (const path of cut.keys()) {
+    const [directory, name] = splitLast(path);
+    builder.amend(directory, new Map([[name, undefined]]));
   }
-  return { kept: kept.map((one) => truncatedIf(one, cut)), manifest: builder.build(manifest.precision) };
-}
-
-function truncatedIf(kept: KeptPath, cut: ReadonlySet<string>): KeptPath {
-  return cut.has(kept.path) ? { path: kept.path, reason: "truncated" } : kept;
+  return {
+    kept: kept.map(({ path, reason }) => ({ path, reason: cut.get(path) ?? reason })),
+    manifest: builder.build(manifest.precision),
+  };
 }
 
 /** The plan of a push without a record, files that look cut taken out and kept. */
-export async function withoutTruncated(variable: Variable, plan: TransferPlan): Promise<TransferPlan> {
-  const suspects = plan.directories.flatMap(({ directory, transfers, replaces }) => {
-    const there = new Map(replaces.map((entry) => [entry.name, entry]));
-    return transfers.filter(({ name, sizeBytes }) => sizeBytes < (there.get(name)?.sizeBytes ?? 0))
-      .map(({ name, sizeBytes }) => ({ path: joinName(directory, name), sizeBytes }));
-  });
-  const cut = await findTruncated(variable, suspects.map(({ path }) => path));
+export async function withoutTruncated(
+  compared: ComparedVariable,
+  plan: TransferPlan,
+  system: Pick<System, "calls">,
+): Promise<TransferPlan> {
+  const suspects = new Map(
+    plan.directories.flatMap((directory) =>
+      shorterIn(directory).map(({ name, sizeBytes }) => [joinName(directory.directory, name), sizeBytes] as const)
+    ),
+  );
+  const cut = await findTruncated(compared, [...suspects.keys()], system);
   if (cut.size === 0) return plan;
-  const cutBytes = suspects.reduce((sum, { path, sizeBytes }) => cut.has(path) ? sum + sizeBytes : sum, 0);
-  const directories = plan.directories.map((one) => {
-    const stays = ({ name }: { readonly name: string }) => !cut.has(joinName(one.directory, name));
-    return {
-      ...one,
-      transfers: one.transfers.filter(stays),
-      replaces: one.replaces.filter(stays),
-      records: one.records.filter(([name]) => stays({ name })),
-      kept: [
-        ...one.kept,
-        ...one.transfers.filter((entry) => !stays(entry)).map(({ name }) => ({ name, reason: "truncated" as const })),
-      ],
-    };
-  });
   return {
     ...plan,
-    directories,
+    directories: plan.directories.map((directory) => withoutCut(directory, cut)),
     filesToTransfer: plan.filesToTransfer - cut.size,
-    bytesToTransfer: plan.bytesToTransfer - cutBytes,
+    bytesToTransfer: [...cut.keys()].reduce((sum, path) => sum - suspects.get(path)!, plan.bytesToTransfer),
     transfers: plan.transfers.filter((path) => !cut.has(path)),
-    kept: [...plan.kept, ...[...cut].map((path) => ({ path, reason: "truncated" as const }))],
+    kept: [...plan.kept, ...[...cut].map(([path, reason]) => ({ path, reason }))],
+  };
+}
+
+/** What would replace something larger. */
+function shorterIn({ transfers, replaces, linked }: DirectoryPlan): Entry[] {
+  const there = new Map(replaces.map((entry) => [entry.name, entry]));
+  for (const { to } of linked) if (to !== undefined) there.set(to.name, to);
+  const moving = [...transfers, ...linked.filter(({ state }) => state === "to transfer").map(({ from }) => from)];
+  return moving.filter(({ name, sizeBytes }) => sizeBytes < (there.get(name)?.sizeBytes ?? 0));
+}
+
+function withoutCut(plan: DirectoryPlan, cut: ReadonlyMap<string, KeptPath["reason"]>): DirectoryPlan {
+  const reasonFor = (name: string) => cut.get(joinName(plan.directory, name));
+  const moves = ({ name }: { readonly name: string }) => reasonFor(name) === undefined;
+  return {
+    ...plan,
+    transfers: plan.transfers.filter(moves),
+    replaces: plan.replaces.filter(moves),
+    // Other names of a cut file may be pushed, but not as names of the same file.
+    linked: plan.linked.filter(({ from }) => moves(from)),
+    records: plan.records.filter(([name]) => moves({ name })),
+    kept: [
+      ...plan.kept,
+      ...shorterIn(plan).flatMap(({ name }) => {
+        const reason = reasonFor(name);
+        return reason === undefined ? [] : [{ name, reason }];
+      }),
+    ],
   };
 }

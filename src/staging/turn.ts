@@ -3,6 +3,7 @@ import type { Report } from "../events.ts";
 import { acquireLock, describe, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { type ProgressWatch, watchProgress } from "./herd.ts";
+import { checkOwnNames } from "./cache_root.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
@@ -23,6 +24,7 @@ export async function waitForTurn(
   report: Report,
 ): Promise<Turn> {
   const layout = layoutOf(settings.cacheRoot, name);
+  await checkOwnNames(settings.cacheRoot, name);
   using watching = new DisposableStack();
   let watch: ProgressWatch | undefined;
   const lock = await acquireLock({

@@ -3,7 +3,7 @@
 import { type Progress, shareDone } from "../events.ts";
 import { formatFiles } from "../format.ts";
 import { findHolder } from "../system/file_lock.ts";
-import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { readOwnText } from "../system/own_file.ts";
 import { describe } from "../system/lock_holder.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
@@ -43,7 +43,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
   if (await isThere(layout.partial)) return interrupted;
   if (!await isThere(layout.target)) return undefined;
   if (await isThere(layout.notes)) return interrupted;
-  if (await readTextFileIfThere(layout.source) !== variable.source) return undefined;
+  if (await readOwnText(layout.source) !== variable.source) return undefined;
   const missing = await countMissing(request, system);
   if (missing === 0) return interrupted;
   const ended = (await Deno.stat(layout.source)).mtime?.getTime();
@@ -65,7 +65,7 @@ async function isThere(path: string): Promise<boolean> {
 /** The share that the job at work has published last. */
 async function readShare(path: string): Promise<number | undefined> {
   try {
-    const share = shareDone(JSON.parse(await Deno.readTextFile(path)) as Progress);
+    const share = shareDone(JSON.parse(await readOwnText(path) ?? "") as Progress);
     return Number.isFinite(share) ? share : undefined;
   } catch {
     // Nothing is published, or it is being written.

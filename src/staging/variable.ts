@@ -17,6 +17,8 @@ export interface StagingSettings {
   readonly maxAgeSeconds: number;
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
+  /** Any missing file makes staging a failure, those that the source itself keeps back as well. */
+  readonly strict: boolean;
   /** For rsync; where there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
   readonly filter: FilterSettings;
@@ -52,6 +54,7 @@ export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly E
 /** What a command line adds to the settings of the configuration. */
 export interface RunSettings {
   readonly engine?: Engine | undefined;
+  readonly strict?: boolean;
   readonly filter?: readonly FilterRule[];
   readonly names?: "collect" | "count";
 }
@@ -64,7 +67,7 @@ export interface RunSettings {
 export function stagingSettings(
   config: ResolvedConfig,
   direction: "stage-in" | "stage-out",
-  { engine, filter = [], names = "count" }: RunSettings = {},
+  { engine, strict = false, filter = [], names = "count" }: RunSettings = {},
 ): StagingSettings {
   const { forRsync, rules, links, bandwidthLimitBytesPerSecond, ...deleting } = config.rsyncArgs;
   const stages = direction === "stage-in";
@@ -76,6 +79,7 @@ export function stagingSettings(
     maxAgeSeconds: config.skipIfFreshSeconds,
     lockTimeoutSeconds: config.lockTimeoutSeconds,
     engine: engine ?? config.engine,
+    strict: strict || config.strict,
     rsyncExtraArgs: isWithoutRsync ? [] : forRsync,
     filter: { once: filter, always: rules, deleteExcluded: stages && deleting.deleteExcluded },
     deleteExtras,

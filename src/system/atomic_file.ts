@@ -4,8 +4,10 @@ import { temporaryBeside } from "./temporary_name.ts";
 
 /** How to write. */
 export interface AtomicWrite {
-  /** An absolute path. A symbolic link stays one: the file it leads to is replaced. */
+  /** An absolute path. */
   readonly path: string;
+  /** `kept`: the file that a symbolic link leads to is replaced. Without it, the link itself is. */
+  readonly link?: "kept";
   readonly content: string | Uint8Array;
   /** Permission bits of the new file, whatever the umask; those of the old file if there is one and this isn't given. */
   readonly mode?: number;
@@ -15,7 +17,7 @@ export interface AtomicWrite {
 
 /** Replaces the file in one step: temporary file beside it, write, (fsync,) rename. Throws a CliError, the old file intact. */
 export async function writeFileAtomically(request: AtomicWrite): Promise<void> {
-  const path = await resolveLink(request.path);
+  const path = request.link === "kept" ? await resolveLink(request.path) : request.path;
   const directory = path.slice(0, path.lastIndexOf("/")) || "/";
   const temporary = temporaryBeside(path, "write");
   const bytes = typeof request.content === "string" ? new TextEncoder().encode(request.content) : request.content;

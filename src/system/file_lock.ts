@@ -2,6 +2,7 @@
 // Nothing may rest on it alone: some file systems grant one lock twice, so whoever gets it looks again before acting.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { acquireLease, readLease } from "./lease.ts";
+import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
 import {
   describeHolder,
@@ -38,8 +39,9 @@ export async function acquireLock(request: LockRequest, system: System): Promise
   for (;;) {
     system.signal.throwIfAborted();
     // NFS grants an exclusive lock only on a file opened for writing (flock(2), NFS details).
-    const file = await Deno.open(request.path, { read: true, write: true, create: true, mode: 0o600 })
+    const file = await openOwnFile(request.path)
       .catch((error) => {
+        if (error instanceof CliError) throw error;
         const sentence = `Cannot open the lock "${request.path}": ${messageOf(error)}`;
         throw new CliError("file-system", sentence, { cause: error });
       });

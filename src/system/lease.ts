@@ -1,6 +1,7 @@
 // A lock for file systems without flock: a file only one can create, kept alive by a heartbeat.
 import { CliError, messageOf } from "../errors.ts";
 import { isDeadHere } from "./dead_process.ts";
+import { readOwnText } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
 import {
   describeHolder,
@@ -73,7 +74,7 @@ async function tryCreate(path: string, content: string): Promise<boolean> {
 
 function heldLease(path: string, content: string, former: Lock["former"]): Lock {
   const isOurs = () =>
-    Deno.readTextFile(path).then((text) => text === content, (error) => !(error instanceof Deno.errors.NotFound));
+    readOwnText(path).then((text) => text === content, (error) => !(error instanceof Deno.errors.NotFound));
   return holdLock({
     ...{ kind: "lease", path, former, isOurs },
     async beat() {

@@ -2,6 +2,7 @@
 import { CliError } from "../errors.ts";
 import { pidNamespace, type ProcessName } from "./dead_process.ts";
 import { formatAge, printable } from "../format.ts";
+import { readOwnText } from "./own_file.ts";
 import type { System } from "./system.ts";
 
 /** What to lock and how long to try. */
@@ -94,7 +95,7 @@ export function nameHolder(holder: LockHolder | undefined, more = ""): string {
 /** What the holder of a lock wrote about itself, as far as it can be read. */
 export async function readHolder(path: string): Promise<LockHolder | undefined> {
   try {
-    const holder: unknown = JSON.parse(await Deno.readTextFile(path));
+    const holder: unknown = JSON.parse(await readOwnText(path) ?? "");
     return isHolder(holder) ? holder : undefined;
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 // The only place that starts programs: an argument array, a whole environment, output as it comes, and an end in every case.
+import { type ChildEnvironment, childEnvironment } from "./child_environment.ts";
 import type { System } from "./system.ts";
 
 /** What to start and where its output goes. */
@@ -6,7 +7,9 @@ export interface SpawnRequest {
   /** An absolute path, from {@linkcode findProgram}. */
   readonly program: string;
   readonly args: readonly string[];
-  /** Changes to the environment of this process; `null` removes a variable. */
+  /** `made` where nothing is said. */
+  readonly environment?: ChildEnvironment;
+  /** Changes to that; `null` removes a variable. */
   readonly env?: Readonly<Record<string, string | null>>;
   readonly cwd?: string;
   /** Called for each piece of output; `inherit` hands our own stream on. Without it the output is collected. */
@@ -54,7 +57,7 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
   const child = new Deno.Command("/bin/sh", {
     args: ["-c", GUARD, "sh", request.program, ...request.args],
     clearEnv: true,
-    env: changedEnvironment(system.env, request.env),
+    env: childEnvironment(system.env, request.environment ?? "made", request.env),
     ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
     stdin: "piped",
     stdout: request.onStdout === "inherit" ? "inherit" : "piped",
@@ -109,7 +112,7 @@ export async function runInForeground(
   const child = new Deno.Command(redirected ? "/bin/sh" : request.program, {
     args: redirected ? ["-c", 'exec "$0" "$@" >&2', request.program, ...request.args] : [...request.args],
     clearEnv: true,
-    env: changedEnvironment(system.env, request.env),
+    env: childEnvironment(system.env, "inherited", request.env),
     stdin: "inherit",
     stdout: "inherit",
     stderr: "inherit",
@@ -121,18 +124,6 @@ export async function runInForeground(
     return "taken";
   });
   return (await child.status).code;
-}
-
-function changedEnvironment(
-  env: Readonly<Record<string, string>>,
-  changes: Readonly<Record<string, string | null>> = {},
-): Record<string, string> {
-  const changed: Record<string, string> = { ...env };
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === null) delete changed[name];
-    else changed[name] = value;
-  }
-  return changed;
 }
 
 function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -3,6 +3,7 @@
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
+import { runSystemProgram } from "./system_program.ts";
 import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
@@ -57,6 +58,7 @@ export interface ProcessSystem extends System {
 
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
 export function realSystem(): ProcessSystem {
+  keepOwnFilesUsable();
   const env = withHome(Deno.env.toObject());
   return {
     env,
@@ -82,15 +84,15 @@ export function realSystem(): ProcessSystem {
 /** A job may be started without HOME; the user's home is then the one the system has for them, as for every shell. */
 function withHome(env: Record<string, string>): Record<string, string> {
   if (env.HOME) return env;
-  try {
-    // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
-    const { stdout } = new Deno.Command("getent", { args: ["passwd", String(Deno.uid())], stderr: "null" })
-      .outputSync();
-    const home = new TextDecoder().decode(stdout).split(":")[5];
-    return home?.startsWith("/") ? { ...env, HOME: home } : env;
-  } catch {
-    return env;
-  }
+  // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
+  const home = runSystemProgram("getent", ["passwd", String(Deno.uid())])?.split(":")[5];
+  return home?.startsWith("/") ? { ...env, HOME: home } : env;
+}
+
+/** A umask may take the owner's own rights from what is made, and our next step would fail at it. */
+function keepOwnFilesUsable(): void {
+  const umask = Deno.umask();
+  if ((umask & 0o700) !== 0) Deno.umask(umask & 0o077);
 }
 
 function currentDirectory(env: Readonly<Record<string, string>>): string {
@@ -120,6 +122,8 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     listeners.set(signal, listener);
     Deno.addSignalListener(signal, listener);
   }
+  // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
+  Deno.addSignalListener("SIGXFSZ", () => {});
 
   const forwarded = FORWARDED_SIGNALS.map((signal) => [signal, () => void takers.at(-1)?.(signal)] as const);
 

@@ -14,9 +14,9 @@ const PATTERN = /^\.euler-files-([a-z]+)\.([A-Za-z0-9._-]{1,64})\.(\d+)-(\d+)\.[
 const ABANDONED_MILLISECONDS = 24 * 3600 * 1000;
 
 /** A new name of this process. It is ASCII and shorter than 150 bytes; `kind` is `[a-z]+`. */
-export function temporaryName(kind: string): string {
+export function temporaryName(kind: string, processId: number = Deno.pid): string {
   const random = crypto.randomUUID().slice(0, 8);
-  return `.euler-files-${kind}.${ownHost()}.${Deno.pid}-${pidNamespace()}.${random}`;
+  return `.euler-files-${kind}.${ownHost()}.${processId}-${pidNamespace()}.${random}`;
 }
 
 /** A new name in the directory of a path. */

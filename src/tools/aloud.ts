@@ -37,6 +37,7 @@ export async function runAloud(
     heard = (heard + text).slice(-KEPT_CHARACTERS);
   };
   const outcome = await spawn({
+    environment: "inherited",
     ...request,
     onStdout: take(streams[0]),
     onStderr: listener.terminal ? "inherit" : take(streams[1]),

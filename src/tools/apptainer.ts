@@ -103,7 +103,7 @@ export async function runShellIn(
   system: System,
 ): Promise<{ readonly stdout: string } | { readonly failure: readonly string[] }> {
   const args = ["exec", "--cleanenv", "--no-home", image, "/bin/sh", "-c", script];
-  const outcome = await spawn({ program: apptainer.program, args }, system);
+  const outcome = await spawn({ program: apptainer.program, args, environment: "inherited" }, system);
   if (outcome.code === 0) return { stdout: outcome.stdout };
   return { failure: outcome.stderr.trimEnd().split("\n").slice(-20) };
 }

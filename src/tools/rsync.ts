@@ -17,7 +17,7 @@ export function findRsync(system: System): string | undefined {
 
 /** Asks an rsync for its version. Throws a CliError `tool` if it can't say: then it can't copy either. */
 export async function probeRsync(program: string, system: System): Promise<Rsync> {
-  const outcome = await spawn({ program, args: ["--version"], env: { LC_ALL: "C" } }, system);
+  const outcome = await spawn({ program, args: ["--version"], env: ENVIRONMENT }, system);
   const version = /version v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(outcome.stdout);
   if (outcome.code !== 0 || version === null) {
     throw new CliError("tool", `Cannot use "${program}": it does not tell its version`, {
@@ -101,6 +101,9 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
   ];
 }
 
+/** Without a home, popt(3) reads no `~/.popt`, which can give any option another meaning. */
+const ENVIRONMENT = { LC_ALL: "C", HOME: null };
+
 /** How a run ended. */
 export interface RsyncOutcome {
   readonly code: number;
@@ -126,11 +129,13 @@ const MEANINGS: Readonly<Record<number, string>> = {
   25: "it was told to delete too much",
   30: "it waited too long for data",
   35: "it waited too long for a connection",
+  137: "ended by signal 9: killed, by the system where no memory was left",
+  153: "ended by signal 25: a file became larger than `ulimit -f` allows",
 };
 
 /** `rsync ended with code 23 (some files were not transferred)`. */
 export function describeRsyncCode(code: number): string {
-  const meaning = code > 128 ? `ended by signal ${code - 128}` : MEANINGS[code];
+  const meaning = MEANINGS[code] ?? (code > 128 ? `ended by signal ${code - 128}` : undefined);
   return `rsync ended with code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
 }
 
@@ -146,7 +151,7 @@ export async function runRsync(
   const outcome = await spawn({
     program: rsync.program,
     args: rsyncArgs(request, rsync),
-    env: { LC_ALL: "C", RSYNC_PARTIAL_DIR: null },
+    env: ENVIRONMENT,
     onStdout: (text) => {
       const lines = (rest + text).split(/[\r\n]/);
       rest = lines.pop() ?? "";

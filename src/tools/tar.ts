@@ -25,7 +25,7 @@ export async function packListed(
   const outcome = await spawn({
     program,
     args: [...CREATE.split(" "), `--directory=${from}`, `--file=${archive}`, `--files-from=${listFile}`],
-    env: { LC_ALL: "C", TAR_OPTIONS: null },
+    env: { LC_ALL: "C" },
   }, system);
   return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-5) };
 }
@@ -57,7 +57,7 @@ export async function appendToArchive(request: AppendRequest, system: System): P
   if (program === undefined) {
     throw new CliError("missing-tool", "Cannot find tar on the PATH", { hint: "install it: `apt-get install tar`" });
   }
-  const outcome = await spawn({ program, args: appendArgs(request), env: { LC_ALL: "C", TAR_OPTIONS: null } }, system);
+  const outcome = await spawn({ program, args: appendArgs(request), env: { LC_ALL: "C" } }, system);
   if (outcome.code === 0) return;
   throw new CliError("tool", `Cannot pack into "${request.archive}": tar ended with code ${outcome.code}`, {
     lines: outcome.stderr.trimEnd().split("\n").slice(-20),

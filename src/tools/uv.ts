@@ -28,7 +28,12 @@ export function uvMissing(): CliError {
 }
 
 async function readTorchBackends(program: string, system: System): Promise<Set<string>> {
-  const help = await spawn({ program, args: ["pip", "install", "--help"], env: { NO_COLOR: "1" } }, system);
+  const help = await spawn({
+    program,
+    args: ["pip", "install", "--help"],
+    environment: "inherited",
+    env: { NO_COLOR: "1" },
+  }, system);
   const option = /--torch-backend[\s\S]*?\[possible values:([^\]]*)\]/.exec(help.stdout)?.[1] ?? "";
   return new Set(option.split(/[\s,]+/).filter((word) => word !== ""));
 }
@@ -114,7 +119,7 @@ export async function freezePackages(
   env: Readonly<Record<string, string>>,
   system: System,
 ): Promise<string[]> {
-  const outcome = await spawn({ program, args: uvFreezeArgs(venvPath), env }, system);
+  const outcome = await spawn({ program, args: uvFreezeArgs(venvPath), environment: "inherited", env }, system);
   if (outcome.code !== 0) {
     throw new CliError("tool", `uv pip freeze failed with exit code ${outcome.code}`, {
       lines: outcome.stderr.trimEnd().split("\n").slice(-20),

@@ -56,6 +56,8 @@ export interface Kept {
     | "damaged"
     /** Found by staging, which reads content: only the beginning of what the other side has, and no record. */
     | "truncated"
+    /** Perhaps the same: the comparison failed, and no record. */
+    | "not compared"
     | "in the way"
     /** Staging followed a link of the source, and a push does not write through it. */
     | "a link at the source";

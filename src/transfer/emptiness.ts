@@ -19,7 +19,7 @@ export async function listNames(
 ): Promise<readonly Entry[] | { readonly unreadable: string }> {
   await using runner = await prepareJobRunner({ roots: [] }, system);
   const { entries } = await listDirectories({ root: path, facts: "names" }, [""], runner);
-  const listing = entries.get("") ?? { unreadable: "it is not there" };
+  const listing = entries.get("")!;
   return "unreadable" in listing ? listing : listing.entries;
 }
 

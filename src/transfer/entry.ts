@@ -52,6 +52,8 @@ export type EntryState = Pick<
   "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
 >;
 
+type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
+
 /** How exact times are: Deno alone knows and sets milliseconds only (tried with 2.6.8). */
 export type TimePrecision = "nanoseconds" | "milliseconds";
 
@@ -76,7 +78,7 @@ export function sameContent(one: EntryState, other: EntryState, precision: TimeP
  * seconds: Lustre keeps no more, so that each file there looks older than the one it was copied from (its client sets
  * seconds only, lustre/llite; mpiFileUtils issue 560 saw the same), though the node that wrote it may still remember more.
  */
-export function sameTime(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
+export function sameTime(one: Times, other: Times, precision: TimePrecision = "nanoseconds"): boolean {
   if (one.mtimeSeconds !== other.mtimeSeconds) return false;
   if (one.mtimeNanoseconds === 0 || other.mtimeNanoseconds === 0) return true;
   const unit = precision === "nanoseconds" ? 1 : 1_000_000;

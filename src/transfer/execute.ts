@@ -31,6 +31,19 @@ const BATCH = {
 /** Batches under way: each isolate has the next one when it ends one. */
 const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
 
+/** A limit of bandwidth is one for all: rsyncs side by side would each take it. */
+function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
+}
+
+/** How many bytes of small files are under way at most. */
+export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes;
+}
+
+/** Above all permission bits. */
+const IMPOSSIBLE_MODE = 0o10000;
+
 /** How a transfer is executed. */
 export interface ExecutionRequest {
   readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names">;
@@ -69,9 +82,7 @@ export class Execution {
       policy: settings.policy,
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
-    // A limit of bandwidth is one for all: rsyncs side by side would each take it.
-    const width = runner.here.limit === undefined ? BATCHES_AT_ONCE[mover.kind][runner.form] : 1;
-    this.#pool = new Pool(width, (error) => this.#stop.abort(error));
+    this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
     });
@@ -142,7 +153,7 @@ export class Execution {
   #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
     const path = pathOf(item);
     this.#lost.add(path);
-    this.tally.missing.push({ path, reason, vanished: false });
+    this.#ledger.miss(item, reason, "failed");
     this.#ledger.amend(item, undefined);
   }
 
@@ -169,7 +180,7 @@ export class Execution {
     await this.#flush();
     await this.#pool.settle();
     await this.#finishLarge();
-    const isWhole = mayRemove && !this.tally.missing.some((missing) => !missing.vanished);
+    const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
@@ -177,7 +188,8 @@ export class Execution {
     await this.#adoptOpened();
     const failed = await this.#directories.finish();
     for (const [path, { reason, self }] of failed) {
-      this.tally.missing.push({ path, reason, vanished: false });
+      // Nothing in it is missing.
+      this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
       this.#ledger.unfinished(path, self);
     }
     this.#ledger.close();
@@ -266,7 +278,15 @@ export class Execution {
   async #setModes(directory: string, entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     const items = entries.map((entry) => [joinName(directory, entry.name), entry.mode] as const);
-    await this.request.runner.run("modes", { root: this.request.roots.to, items }, { names: items.length });
+    const request = { root: this.request.roots.to, items, failures: "name" } as const;
+    const failed = await this.request.runner.run("modes", request, { names: items.length });
+    for (const [index, reason] of Object.entries(failed)) {
+      const entry = entries[Number(index)]!;
+      const { type, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = entry;
+      // No file has such a mode, so the next transfer looks at this one again.
+      const state = { type, mode: IMPOSSIBLE_MODE, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
+      this.#ledger.fail({ directory, entry }, state, `its permissions cannot be changed: ${reason}`);
+    }
   }
 
   /** Brings what a removed directory made way for; where that still exists, it is in the way. */
@@ -282,7 +302,7 @@ export class Execution {
       const path = pathOf(item);
       const reason = "a directory has its name until all other files have arrived";
       if (removals === "done") this.tally.kept.push({ path, reason: "in the way" });
-      else this.tally.missing.push({ path, reason, vanished: false });
+      else this.#ledger.miss(item, reason, "failed");
       this.#ledger.amend(item, obstacle);
     }
     await this.#flush();

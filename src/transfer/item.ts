@@ -3,6 +3,7 @@ import { joinName } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
 import { labelOf, ListedEntry, stateText } from "./entry_text.ts";
 import type { CopyItem } from "./jobs/copy.ts";
+import type { MissingCause } from "./missing.ts";
 
 /** A name to move, as the walk saw it. */
 export interface Item {
@@ -28,7 +29,7 @@ export interface MoveOutcome {
 export interface MissingItem {
   readonly item: Item;
   readonly reason: string;
-  readonly vanished: boolean;
+  readonly cause: MissingCause;
   /** Whether the name still has what the walk saw; `touched`: it has nothing now. */
   readonly receiver: "as it was" | "touched";
 }

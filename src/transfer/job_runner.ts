@@ -3,6 +3,7 @@
 import type { Calls } from "../posix/calls.ts";
 import { plainCalls, readUmask, waitingCalls } from "../posix/calls.ts";
 import { SystemCallError } from "../posix/errno.ts";
+import { handleBudget } from "../posix/handles.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../posix/libc.ts";
 import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
@@ -59,7 +60,7 @@ export interface JobError {
 /** Gets files and bytes that are done since the last call. */
 export type OnDone = (files: number, sizeBytes: number) => void;
 
-/** Runs jobs; `await using` ends its Workers and closes its handles. */
+/** Runs jobs; `await using` stops those that run, waits for them, ends its Workers and closes its handles. */
 export class JobRunner implements AsyncDisposable {
   readonly form: Calls["form"];
   /** Permission bits that this process leaves out of what it makes. */
@@ -68,7 +69,8 @@ export class JobRunner implements AsyncDisposable {
   readonly #here: JobContext;
   readonly #links: LinkMaps;
   readonly #stop = new SharedArrayBuffer(4);
-  readonly #onAbort: () => void;
+  readonly #stopJobs: () => void;
+  readonly #running = new Set<Promise<unknown>>();
   /** Gets what jobs of all isolates have done. */
   onDone: OnDone = () => {};
   #weight = 0;
@@ -80,9 +82,9 @@ export class JobRunner implements AsyncDisposable {
     this.umask = readUmask();
     this.#system = system;
     const flag = new Int32Array(this.#stop);
-    this.#onAbort = () => void Atomics.store(flag, 0, 1);
-    if (system.signal.aborted) this.#onAbort();
-    else system.signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#stopJobs = () => void Atomics.store(flag, 0, 1);
+    if (system.signal.aborted) this.#stopJobs();
+    else system.signal.addEventListener("abort", this.#stopJobs, { once: true });
     const calls = system.calls?.(form) ?? (form === "plain" ? plainCalls() : waitingCalls());
     this.#here = new JobContext(
       calls,
@@ -107,15 +109,11 @@ export class JobRunner implements AsyncDisposable {
     this.#here.selection = selection;
   }
 
-  /** Jobs that can run at a time. */
-  get width(): number {
-    return this.#workers?.length ?? 1;
-  }
-
   /** Tells how many names are known to come, so that Workers start before they are late. */
   expect(names: number, work: keyof typeof WEIGHT): void {
     this.#weight += names * WEIGHT[work];
     if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
+    if (handleBudget().state === "tight") return;
     if (this.#weight < WORTH_WORKERS[this.form]) return;
     const most = Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]);
     const count = Math.min(most, MOST_WORKERS[this.form] - liveWorkers);
@@ -139,12 +137,16 @@ export class JobRunner implements AsyncDisposable {
     { names = 0 }: { readonly names?: number } = {},
   ): Promise<JobAnswer<Name>> {
     this.#system.signal.throwIfAborted();
+    const lane = this.#laneFor(names);
+    const running = lane === undefined ? runJob(name, request, this.#here) : lane.run(name, request, names);
+    this.#running.add(running);
     try {
-      const lane = this.#laneFor(names);
-      return await (lane === undefined ? runJob(name, request, this.#here) : lane.run(name, request, names));
+      return await running;
     } catch (error) {
       if (error instanceof JobStopped) this.#system.signal.throwIfAborted();
       throw error;
+    } finally {
+      this.#running.delete(running);
     }
   }
 
@@ -155,12 +157,14 @@ export class JobRunner implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#system.signal.removeEventListener("abort", this.#onAbort);
+    this.#system.signal.removeEventListener("abort", this.#stopJobs);
+    // After an error elsewhere jobs may still run: their calls use handles and buffers.
+    if (this.#running.size > 0) this.#stopJobs();
+    await Promise.allSettled(this.#running);
     this.#here.close();
     for (const lane of this.#workers ?? []) lane.end();
     liveWorkers -= this.#workers?.length ?? 0;
     this.#workers = undefined;
-    await Promise.resolve();
   }
 }
 
@@ -175,6 +179,7 @@ class WorkerLane {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
+  #failure: Error | undefined;
   load = 0;
 
   constructor(start: WorkerStart, readonly onDone: OnDone) {
@@ -184,9 +189,11 @@ class WorkerLane {
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      const error = new Error(`A worker ended: ${event.message}`);
+      // It answers nothing any more, neither what waits nor what comes.
+      const error = this.#failure ??= new Error(`A worker ended: ${event.message}`);
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
+      this.load = 0;
     };
     this.#worker.postMessage(start);
   }
@@ -196,6 +203,7 @@ class WorkerLane {
     request: JobRequest<Name>,
     names: number,
   ): Promise<JobAnswer<Name>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     this.load += names;
     return new Promise<JobAnswer<Name>>((resolve, reject) => {
@@ -237,13 +245,15 @@ export async function prepareJobRunner(
   { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
   system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
+  const isTight = handleBudget().state === "tight";
   if (bandwidthLimitBytesPerSecond !== undefined) {
     const runner = new JobRunner("waiting", system, links);
     runner.here.limit = new BandwidthLimit(bandwidthLimitBytesPerSecond);
     return runner;
   }
   const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
-  const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS ? "waiting" : "plain";
+  // One call after the other needs few open files.
+  const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS && !isTight ? "waiting" : "plain";
   return new JobRunner(form, system, links);
 }
 

@@ -6,6 +6,7 @@ import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
+import { handleBudget } from "../posix/handles.ts";
 import { timesOf } from "../posix/status.ts";
 import { cString, type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
@@ -16,6 +17,7 @@ import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
+import { CHANGING_REASON } from "./missing.ts";
 import { publish } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
 
@@ -93,7 +95,8 @@ export class LargeFiles {
     this.#added++;
     const index = this.#waiting.findIndex((other) => other.entry.sizeBytes < item.entry.sizeBytes);
     this.#waiting.splice(index === -1 ? this.#waiting.length : index, 0, item);
-    if (this.#lanesAtWork >= LARGE_AT_ONCE[this.request.form]) return;
+    const width = handleBudget().state === "tight" ? 1 : LARGE_AT_ONCE[this.request.form];
+    if (this.#lanesAtWork >= width) return;
     this.#lanesAtWork++;
     const lane = this.#work().catch((error) => {
       this.#failure ??= { error };
@@ -191,7 +194,7 @@ export class LargeFiles {
     const { item } = copying;
     try {
       const isSame = await run(this.#seal(copying));
-      if (!isSame) throw new Error("it changed while it was copied");
+      if (!isSame) throw new Error(CHANGING_REASON);
       await this.request.beforePublish(item);
       const isPublished = this.#temporary === undefined || await run(this.#publish(copying)) === "published";
       if (isPublished) {
@@ -268,7 +271,7 @@ export class LargeFiles {
       return;
     }
     const reason = "it vanished while it was copied";
-    this.#outcome.missing.push({ item, reason, vanished: true, receiver: "as it was" });
+    this.#outcome.missing.push({ item, reason, cause: "vanished", receiver: "as it was" });
   }
 }
 

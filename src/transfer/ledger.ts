@@ -3,7 +3,8 @@
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
 import type { Manifest, ManifestBuilder } from "./manifest.ts";
-import type { KeptPath } from "./request.ts";
+import type { MissingCause } from "./missing.ts";
+import type { KeptPath, MissingPath } from "./request.ts";
 
 /** What was done. */
 export interface Tally {
@@ -13,7 +14,7 @@ export interface Tally {
   /** Paths that arrived, where they are collected. */
   readonly transferred: string[] | undefined;
   readonly kept: KeptPath[];
-  readonly missing: { readonly path: string; readonly reason: string; readonly vanished: boolean }[];
+  readonly missing: MissingPath[];
   readonly lastWords: string[];
 }
 
@@ -39,11 +40,17 @@ export class Ledger {
     for (const item of outcome.arrived) this.amend(item, item.entry);
     for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
     for (const item of outcome.overtaken) this.keep(item, "changed there");
-    for (const { item, reason, vanished, receiver } of outcome.missing) {
+    for (const { item, reason, cause, receiver } of outcome.missing) {
       this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
-      this.tally.missing.push({ path: pathOf(item), reason, vanished });
+      this.miss(item, reason, cause);
     }
     this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  /** Names what did not arrive. */
+  miss(item: Name, reason: string, cause: MissingCause): void {
+    const type = item.entry.type === "directory" ? "directory" : "file";
+    this.tally.missing.push({ path: pathOf(item), reason, cause, type, files: 1, sizeBytes: item.entry.sizeBytes });
   }
 
   #collect(items: readonly Name[], { missing, overtaken, leftOut }: MoveOutcome): void {
@@ -66,6 +73,13 @@ export class Ledger {
     if (item.entry.type !== "directory") return;
     this.manifest.drop(path);
     this.#changes.delete(path);
+  }
+
+  /** Something could not be made as it should be; it stays in that state. */
+  fail(item: Name, state: EntryState, reason: string): void {
+    const type = item.entry.type === "directory" ? "directory" : "file";
+    this.tally.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
+    this.amend(item, state);
   }
 
   /** Records another state than was planned; `undefined`: none. */

@@ -1,12 +1,12 @@
 // What is in directories: all of it, or a sentence about what could not be read. An unreadable directory is never an empty one.
 import type { Entry } from "./entry.ts";
 import { entriesIn, ListedEntry, parseLabel } from "./entry_text.ts";
-import type { ListedText } from "./jobs/list.ts";
+import type { ListedText, UnreadableDirectory } from "./jobs/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { directoryText } from "./unchanged.ts";
 
 /** A directory's entries, or why they are unknown. */
-export type Listing = ListedDirectory | { readonly unreadable: string };
+export type Listing = ListedDirectory | UnreadableDirectory;
 
 /** A directory that was read. Its entries are made of text when they are asked for: most directories are unchanged. */
 export class ListedDirectory {

@@ -2,13 +2,17 @@
 // of a directory that can't be read do, and are named. Pure.
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry, EntryState } from "./entry.ts";
+import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** What is said of a link that leads nowhere now. */
-export const LOST_REASON = "what the link leads to is not there";
+export const LOST: UnreadableDirectory = { unreadable: "what the link leads to is not there", cause: "refused" };
 
 /** What is said of a directory behind a link that has nothing in it now. */
-export const EMPTIED_REASON = "the link leads to a directory that is empty now and held files before";
+export const EMPTIED: UnreadableDirectory = {
+  unreadable: "the link leads to a directory that is empty now and held files before",
+  cause: "refused",
+};
 
 /** No name is out of reach. */
 export const NOTHING_LOST: ReadonlySet<string> = new Set();

@@ -1,6 +1,7 @@
 // The manifest: what source and target had in common after the last complete transfer. It tells a purge from a deletion and
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { readOwnFile } from "../system/own_file.ts";
 import type { EntryState, TimePrecision } from "./entry.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
@@ -187,16 +188,14 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
 
 /** Reads it; undefined where there is none, or where it is damaged or of another version: then it is to be made again. */
 export async function readManifest(path: string): Promise<Manifest | undefined> {
-  const bytes = await Deno.readFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
+  const bytes = await readOwnFile(path);
   if (bytes === undefined) return undefined;
   const head = await parseHead(bytes);
   if (head === undefined) return undefined;
   const body = bytes.subarray(bytes.indexOf(10) + 1);
   if (await digest(body) !== head.body) return undefined;
-  return new Manifest(head, parseBody(body));
+  const blocks = parseBody(body);
+  return blocks === undefined ? undefined : new Manifest(head, blocks);
 }
 
 async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefined> {
@@ -210,14 +209,18 @@ async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefin
   return head.version === FORMAT_VERSION ? head : undefined;
 }
 
-function parseBody(body: Uint8Array): Map<string, ManifestBlock> {
+function parseBody(body: Uint8Array): Map<string, ManifestBlock> | undefined {
   const blocks = new Map<string, ManifestBlock>();
   for (let at = 0; at < body.length;) {
     const end = body.indexOf(0, at);
+    if (end === -1) return undefined;
     const label = decodeName(body.subarray(at, end));
     const [length = "", files = "", sizeBytes = ""] = label.split(" ", 3);
     const directory = label.slice(length.length + files.length + sizeBytes.length + 3);
+    // Without a length, or with one below zero, the next round would begin where this one did.
+    if (!/^\d{1,15}$/.test(length)) return undefined;
     at = end + 1 + Number(length);
+    if (at > body.length) return undefined;
     blocks.set(directory, {
       content: body.subarray(end + 1, at),
       files: Number(files),

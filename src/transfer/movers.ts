@@ -1,12 +1,13 @@
 // The two ways to carry files: by system calls of our own, or by rsync. Both bring them to a private name first, and the same
 // module (publish.ts) gives them their names.
 import type { System } from "../system/system.ts";
-import { type Rsync, runRsync } from "../tools/rsync.ts";
+import { describeRsyncCode, type Rsync, runRsync } from "../tools/rsync.ts";
 import { isSparse, sameContent } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAtPaths } from "./listing.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
+import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { splitLast } from "../posix/file_names.ts";
@@ -59,11 +60,11 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
         outcome.leftOut.push(item);
         break;
       case "vanished":
-        outcome.missing.push({ item, reason: VANISHED, vanished: true, receiver: "as it was" });
+        outcome.missing.push({ item, reason: VANISHED, cause: "vanished", receiver: "as it was" });
         break;
       case "failed": {
-        const { reason, receiver } = result;
-        outcome.missing.push({ item, reason, vanished: false, receiver });
+        const { reason, cause, receiver } = result;
+        outcome.missing.push({ item, reason, cause, receiver });
       }
     }
   }
@@ -113,8 +114,9 @@ export class RsyncMover implements Mover {
     const there: Item[] = [];
     for (const item of first.again) {
       const entry = now.get(pathOf(item));
-      if (entry === undefined) gone.push({ item, reason: VANISHED, vanished: true, receiver: "as it was" });
+      if (entry === undefined) gone.push({ item, reason: VANISHED, cause: "vanished", receiver: "as it was" });
       else if (entry.type !== "directory") there.push({ ...item, entry });
+      else gone.push({ item, reason: CHANGING_REASON, cause: "changing", receiver: "as it was" });
     }
     const second = there.length === 0 ? EMPTY : await this.#try(there);
     const lastWords = [...new Set([...first.outcome.lastWords, ...second.outcome.lastWords])];
@@ -124,8 +126,8 @@ export class RsyncMover implements Mover {
     const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
     const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
     const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => ({
-      ...{ item, reason: reasonFor(item, { ...second, outcome: { ...second.outcome, lastWords } }), vanished: false },
-      receiver: "as it was",
+      ...{ item, receiver: "as it was" },
+      ...whyMissing(item, { ...second, outcome: { ...second.outcome, lastWords } }),
     }));
     return {
       arrived: [...first.outcome.arrived, ...changed],
@@ -177,12 +179,13 @@ export class RsyncMover implements Mover {
     const request = { settings, carried, items: items.map(copyItemOf) };
     const results = await runner.run("publish", request, { names: items.length });
     const isUncarried = (result: PublishResult | undefined): result is Uncarried =>
-      result?.kind === "absent" || result?.kind === "torn";
+      result?.kind === "absent" || result?.kind === "torn" || result?.kind === "changed";
     const known = results.map((result) => isUncarried(result) ? undefined : result);
     return {
       outcome: { ...sortResults(items, known), lastWords },
       again: items.filter((_, index) => isUncarried(results[index])),
       absent: new Set(items.filter((_, index) => results[index]?.kind === "absent")),
+      changed: new Set(items.filter((_, index) => results[index]?.kind === "changed")),
     };
   }
 
@@ -194,17 +197,22 @@ export class RsyncMover implements Mover {
       lookAtPaths(settings.to, paths, runner),
       lookAtPaths(settings.from, paths, runner),
     ]);
-    const again = items.filter((item) => {
-      const [arrived, now] = [there.get(pathOf(item)), here.get(pathOf(item))];
-      return arrived === undefined || now === undefined || !sameContent(item.entry, arrived) ||
-        !sameContent(item.entry, now);
-    });
+    const hasArrived = (item: Item) => {
+      const arrived = there.get(pathOf(item));
+      return arrived !== undefined && sameContent(item.entry, arrived);
+    };
+    const hasChanged = (item: Item) => {
+      const now = here.get(pathOf(item));
+      return now === undefined || !sameContent(item.entry, now);
+    };
+    const again = items.filter((item) => !hasArrived(item) || hasChanged(item));
+    const changed = new Set(again.filter(hasChanged));
     const absent = new Set(again.filter((item) => !there.has(pathOf(item))));
-    return { outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords }, again, absent };
+    return { outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords }, again, absent, changed };
   }
 }
 
-type Uncarried = Extract<PublishResult, { readonly kind: "absent" | "torn" }>;
+type Uncarried = Extract<PublishResult, { readonly kind: "absent" | "torn" | "changed" }>;
 
 function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
   return {
@@ -222,6 +230,8 @@ interface Attempt {
   readonly again: readonly Item[];
   /** Those of `again` of which nothing was carried. */
   readonly absent: ReadonlySet<Item>;
+  /** Those of `again` that changed at the source, or vanished there. */
+  readonly changed: ReadonlySet<Item>;
   readonly code: number;
 }
 
@@ -229,6 +239,7 @@ const EMPTY: Attempt = {
   outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords: [] },
   again: [],
   absent: new Set(),
+  changed: new Set(),
   code: 0,
 };
 
@@ -254,12 +265,27 @@ async function makeParents(
   }
 }
 
-/** Why an item did not arrive: what rsync said of it; else that rsync carried nothing, or that the source changed meanwhile. */
-function reasonFor(item: Item, { absent, outcome: { lastWords } }: Attempt): string {
+/** Why an item did not arrive: it changed, or what rsync said of it, or how rsync ended. */
+function whyMissing(
+  item: Item,
+  { absent, changed, code, outcome: { lastWords } }: Attempt,
+): Pick<MissingItem, "reason" | "cause"> {
+  // rsync says of such a file that its verification failed, that it is there, that it vanished, or nothing.
+  if (changed.has(item)) return { reason: CHANGING_REASON, cause: "changing" };
   const { name } = item.entry;
   const line = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
-  if (line !== undefined) return line;
-  if (!absent.has(item)) return "it changed while it was copied";
-  // The last line of rsync only sums up.
-  return lastWords.findLast((line) => !line.startsWith("rsync error:")) ?? "rsync did not copy it";
+  if (line !== undefined) return { reason: line, cause: isRefusal(line) ? "refused" : "failed" };
+  if (!absent.has(item)) return { reason: "rsync left another content or time than the source has", cause: "failed" };
+  // What rsync did not come to is missing because of how it ended. Its last line only sums up, and the process that lost the
+  // other one does not know why.
+  const words = lastWords.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));
+  const isEnded = code > 128 || words === undefined;
+  const reason = code === 0 ? "rsync did not copy it" : isEnded ? describeRsyncCode(code) : words;
+  return { reason, cause: "failed" };
+}
+
+/** Whether a line of rsync says that the permissions of the source forbid to read something. */
+function isRefusal(line: string): boolean {
+  return /\[sender\]|send_files failed to open|opendir|link_stat/.test(line) &&
+    /(Permission denied|Operation not permitted) \(\d+\)/.test(line);
 }

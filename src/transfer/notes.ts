@@ -1,5 +1,6 @@
 // What an in-place transfer is about to write, noted before it does. If it is killed, the next one knows its own half-done
 // work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
+import { readOwnText } from "../system/own_file.ts";
 import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
@@ -51,17 +52,15 @@ function noteLine(receiver: Receiver, path: string, state: EntryState): string {
   return JSON.stringify([receiver, path, fields]) + "\n";
 }
 
+/** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
 async function append(path: string, lines: readonly string[]): Promise<void> {
-  await Deno.writeTextFile(path, lines.join(""), { append: true, mode: 0o600 });
+  await Deno.writeTextFile(path, ["\n", ...lines].join(""), { append: true, mode: 0o600 });
 }
 
-/** Reads what earlier transfers announced and didn't live to record. A torn last line is one that was not begun. */
+/** Reads what earlier transfers announced and did not record. Of a line that is cut off nothing was begun. */
 export async function readNotes(path: string): Promise<Notes> {
   const notes = new Map<string, Note[]>();
-  const text = await Deno.readTextFile(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  });
+  const text = await readOwnText(path) ?? "";
   for (const line of text.split("\n")) {
     const note = parseNote(line);
     if (note === undefined) continue;

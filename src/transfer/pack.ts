@@ -136,20 +136,36 @@ class Packing {
       await part.seek(0, Deno.SeekMode.Start);
       const buffer = new Uint8Array(1024 * 1024);
       for (let left = length; left > 0;) {
-        const read = await part.read(buffer.subarray(0, Math.min(buffer.length, left))) ?? 0;
-        for (let written = 0; written < read;) written += await archive.write(buffer.subarray(written, read));
-        left -= read;
+        const piece = buffer.subarray(0, Math.min(buffer.length, left));
+        await readWhole(part, piece);
+        await writeWhole(archive, piece);
+        left -= piece.length;
       }
       archiveBytes += length;
       await Deno.remove(path);
     }
-    await archive.write(new Uint8Array(2 * BLOCK_BYTES));
+    await writeWhole(archive, new Uint8Array(2 * BLOCK_BYTES));
     return archiveBytes + 2 * BLOCK_BYTES;
   }
 
   async removeParts(): Promise<void> {
     for (const part of this.#parts) await Deno.remove(part).catch(() => {});
   }
+}
+
+/** Fills the bytes from a part. Throws a CliError `transfer` where it ends before: its size was asked before. */
+export async function readWhole(part: Pick<Deno.FsFile, "read">, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const read = await part.read(bytes.subarray(done));
+    if (read === null) {
+      throw new CliError("transfer", "Cannot pack: a part of the archive became shorter while it was read");
+    }
+    done += read;
+  }
+}
+
+async function writeWhole(archive: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) written += await archive.write(bytes.subarray(written));
 }
 
 /** Where the zero blocks at the end of a part begin. */
@@ -160,7 +176,7 @@ async function lengthWithoutEnd(part: Deno.FsFile): Promise<number> {
     const start = Math.max(0, end - window.length);
     await part.seek(start, Deno.SeekMode.Start);
     const piece = window.subarray(0, end - start);
-    for (let read = 0; read < piece.length;) read += await part.read(piece.subarray(read)) ?? 0;
+    await readWhole(part, piece);
     const last = piece.findLastIndex((byte) => byte !== 0);
     if (last !== -1) return start + Math.ceil((last + 1) / BLOCK_BYTES) * BLOCK_BYTES;
     end = start;

@@ -11,11 +11,19 @@ const BATCH_DIRECTORIES = 64;
 
 const BATCHES_AT_ONCE = 8;
 
-/** The recorded paths that are no longer below the target. Only lists directories; looks at no file. */
-export async function findPurged(manifest: Manifest, targetRoot: string, system: System): Promise<readonly string[]> {
+/** What is no longer below a target. */
+export interface PurgedFiles {
+  /** The recorded paths that are gone. */
+  readonly files: readonly string[];
+  /** Recorded directories that could not be read: nothing is known of the files in them. */
+  readonly unreadable: readonly string[];
+}
+
+/** Finds what is gone. Only lists directories; looks at no file. */
+export async function findPurged(manifest: Manifest, targetRoot: string, system: System): Promise<PurgedFiles> {
   await using runner = await prepareJobRunner({ roots: [targetRoot] }, system);
   runner.expect(manifest.files, "list");
-  const purged: string[] = [];
+  const found = { files: [] as string[], unreadable: [] as string[] };
   const directories = [...manifest.directories()];
   const batches = Array.from(
     { length: Math.ceil(directories.length / BATCH_DIRECTORIES) },
@@ -24,13 +32,16 @@ export async function findPurged(manifest: Manifest, targetRoot: string, system:
   await forEachAtOnce(batches, BATCHES_AT_ONCE, async (batch) => {
     const { entries } = await listDirectories({ root: targetRoot, facts: "names" }, batch, runner);
     for (const directory of batch) {
-      const listing = entries.get(directory);
-      const isRead = listing !== undefined && !("unreadable" in listing);
-      const there = new Set(isRead ? listing.entries.map((entry) => entry.name) : []);
+      const listing = entries.get(directory)!;
+      if ("unreadable" in listing && listing.cause !== "absent") {
+        found.unreadable.push(directory);
+        continue;
+      }
+      const there = new Set("unreadable" in listing ? [] : listing.entries.map((entry) => entry.name));
       for (const [name, state] of manifest.entriesOf(directory) ?? []) {
-        if (state.type !== "directory" && !there.has(name)) purged.push(joinName(directory, name));
+        if (state.type !== "directory" && !there.has(name)) found.files.push(joinName(directory, name));
       }
     }
   });
-  return purged;
+  return found;
 }

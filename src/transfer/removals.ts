@@ -1,5 +1,6 @@
 // What goes from the receiving side: gathered during the walk, removed at the end, when all that comes has arrived.
 import { CliError } from "../errors.ts";
+import { joinName } from "../posix/file_names.ts";
 import { depthOf } from "./directories.ts";
 import { labelOf, stateText } from "./entry_text.ts";
 import { type Item, pathOf } from "./item.ts";
@@ -49,10 +50,12 @@ export class Removals {
 
   /** Removes one name at once. Throws a CliError where it can't be, unless it is a directory that is not empty. */
   async removeNow(item: Name): Promise<void> {
-    await this.#remove([item]);
+    const [result] = await this.#remove([item]);
+    if (typeof result === "string") return;
+    throw new CliError("file-system", `Cannot remove "${joinName(this.root, pathOf(item))}": ${result?.failed}`);
   }
 
-  async #remove(items: readonly Name[]): Promise<void> {
+  async #remove(items: readonly Name[]): Promise<readonly RemoveResult[]> {
     const results = await this.runner.run("remove", {
       root: this.root,
       check: this.publish === "unpublished" ? "none" : "look again",
@@ -61,6 +64,7 @@ export class Removals {
       ),
     }, { names: items.length });
     for (const [index, item] of items.entries()) this.#note(item, results[index]!);
+    return results;
   }
 
   #note(item: Name, result: RemoveResult): void {
@@ -75,7 +79,8 @@ export class Removals {
         // Another program put something into it, or something in it is kept.
         return this.ledger.amend(item, item.entry);
       default:
-        throw new CliError("file-system", `Cannot remove "${this.root}/${pathOf(item)}": ${result.failed}`);
+        // It stays, and recorded: the next transfer tries again.
+        return this.ledger.fail(item, item.entry, `cannot be removed: ${result.failed}`);
     }
   }
 }

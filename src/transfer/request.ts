@@ -4,6 +4,7 @@ import type { Selection } from "../filter/selection.ts";
 import type { DirectoryPlan, Kept } from "./decide.ts";
 import type { Intent } from "./intent.ts";
 import type { Manifest } from "./manifest.ts";
+import type { MissingCause } from "./missing.ts";
 import type { OutsideLinks } from "./outside_links.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
@@ -76,12 +77,17 @@ export interface KeptPath {
 export interface MissingPath {
   readonly path: string;
   readonly reason: string;
+  readonly cause: MissingCause;
+  readonly type: "file" | "directory";
+  /** The files that the receiving side lacks, and their bytes. What is in an unreadable directory and was not recorded counts as one. */
+  readonly files: number;
+  readonly sizeBytes: number;
 }
 
 /** A directory that could not be looked at, with a sentence about it and what that is made of. */
 export interface UnreadablePath extends MissingPath {
   readonly side: "from" | "to";
-  readonly cause: string;
+  readonly words: string;
 }
 
 /** What a transfer would do; a dry run shows this. */

@@ -13,9 +13,6 @@ import { toTransfer } from "./survey.ts";
 /** With less than that planned nobody waits for what a quota's program says: it is written meanwhile, and may count twice. */
 const LITTLE = { files: 64, sizeBytes: 16 * 1024 * 1024 };
 
-/** So much of small files is under way at most: what the pipelines take at once (execute.ts). */
-const SHARDS_UNDER_WAY_BYTES = 2 * 1024 ** 3;
-
 /** Counts what is planned against what is free; `await using` ends its asking. */
 export class RoomWatch implements AsyncDisposable {
   readonly #stop = new AbortController();
@@ -27,7 +24,12 @@ export class RoomWatch implements AsyncDisposable {
   #asking: Promise<Room> | undefined;
   #room: Room | undefined;
 
-  constructor(readonly request: Pick<TransferRequest, "to" | "intent" | "extraArgs">, system: System) {
+  /** `smallBytesAtOnce`: so much of small files is under way at most. */
+  constructor(
+    readonly request: Pick<TransferRequest, "to" | "intent" | "extraArgs">,
+    readonly smallBytesAtOnce: number,
+    system: System,
+  ) {
     this.#system = { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) };
   }
 
@@ -71,7 +73,7 @@ export class RoomWatch implements AsyncDisposable {
   /** What has to be free: what grows, and once what is under way, since an old file goes when the new one is whole. */
   #needed(): { files: number; sizeBytes: number } {
     const { smallBytes, large } = this.#twice;
-    const underWay = Math.min(smallBytes, SHARDS_UNDER_WAY_BYTES) + large.reduce((sum, bytes) => sum + bytes, 0);
+    const underWay = Math.min(smallBytes, this.smallBytesAtOnce) + large.reduce((sum, bytes) => sum + bytes, 0);
     return { ...this.#planned, sizeBytes: this.#planned.sizeBytes + underWay };
   }
 

@@ -1,9 +1,10 @@
 // Counts what a transfer comes by: for a plan's figures, for progress, for what the outcome names.
 import { type Selection, takesPart } from "../filter/selection.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { ManifestBuilder } from "./manifest.ts";
+import type { UnreadableDirectory } from "./jobs/list.ts";
 import { OutsideLinkList } from "./outside_links.ts";
 import type { KeptPath, TransferPlan, TransferProgress, TransferRequest, UnreadablePath } from "./request.ts";
 import type { UnchangedDirectory } from "./walk.ts";
@@ -51,10 +52,29 @@ export class Survey {
     this.#report();
   }
 
-  addUnreadable(directory: string, side: "from" | "to", cause: string): void {
+  addUnreadable(directory: string, side: "from" | "to", { unreadable: words, cause }: UnreadableDirectory): void {
     const root = side === "from" ? this.#request.from : this.#request.to;
-    const reason = `cannot read "${joinName(root, directory)}": ${cause}`;
-    this.unreadable.push({ path: directory, reason, side, cause });
+    const reason = `cannot read "${joinName(root, directory)}": ${words}`;
+    // Only the side that files come from may keep some to itself.
+    const whose = side === "to" ? "failed" : cause === "absent" ? "vanished" : cause;
+    // What was recorded stays where it is.
+    const files = this.#isRecorded(directory) ? 0 : 1;
+    this.unreadable.push({
+      path: directory,
+      reason,
+      cause: whose,
+      type: "directory",
+      files,
+      sizeBytes: 0,
+      side,
+      words,
+    });
+  }
+
+  #isRecorded(path: string): boolean {
+    const { baseline } = this.#request;
+    const [directory, name] = splitLast(path);
+    return baseline?.blocks().has(path) === true || baseline?.entriesOf(directory)?.has(name) === true;
   }
 
   done(files: number, sizeBytes: number): void {

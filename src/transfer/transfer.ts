@@ -4,7 +4,7 @@ import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import { Execution } from "./execute.ts";
+import { batchBytesAtOnce, Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -14,7 +14,7 @@ import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName } from "../posix/file_names.ts";
-import type { TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
+import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
@@ -38,7 +38,8 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const links = await linkMapsOf(request, request.to);
   await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
   const survey = new Survey(request);
-  await using room = new RoomWatch(request, system);
+  const engine = engineFor(request, system);
+  await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   await walkTrees(
@@ -55,7 +56,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
       },
       onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
-      onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
+      onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
     },
     runner,
   );
@@ -63,7 +64,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   return {
-    engine: engineFor(request, system),
+    engine,
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
@@ -82,9 +83,11 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
     receiver.onSelection?.(plan.selection);
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
-    for (const { path, side, cause } of plan.unreadable) receiver.onUnreadable(path, side, cause);
+    for (const { path, side, words, cause } of plan.unreadable) {
+      receiver.onUnreadable(path, side, { unreadable: words, cause: cause === "refused" ? "refused" : "failed" });
+    }
   };
-  return { ...await run(request, feed, undefined, system), outsideLinks: plan.outsideLinks };
+  return { ...await run(request, feed, "checked before", system), outsideLinks: plan.outsideLinks };
 }
 
 /**
@@ -94,27 +97,33 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner) =>
     await walkTrees(await walkRequest(request, runner), receiver, runner);
-  await using room = new RoomWatch(request, system);
-  return await run(request, feed, room, system);
+  return await run(request, feed, "to check", system);
 }
 
-/** `room`: what is planned was held against it already, if that isn't given. */
+/** `roomFor`: whether what is planned was held against the free space already. */
 async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner) => Promise<void>,
-  room: RoomWatch | undefined,
-  system: System,
+  roomFor: "to check" | "checked before",
+  surroundings: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
+  // A push that loses the lock of its source ends as on a signal: another one writes there.
+  const lockLost = new AbortController();
+  const system = { ...surroundings, signal: AbortSignal.any([surroundings.signal, lockLost.signal]) };
+  const onLockLost = (reason: unknown) => lockLost.abort(reason);
   const { bandwidthLimitBytesPerSecond } = request;
   const to = await prepareRoots(request);
   const roots = [request.from, to];
   const links = await linkMapsOf(request, to);
   await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
+  await using room = roomFor === "to check"
+    ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
+    : undefined;
   const survey = new Survey(request);
   const manifest = new ManifestBuilder(request.baseline);
-  await using temporary = await prepareTemporaryDirectory({ ...request, to }, engine, runner, system);
+  await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
   const settings: CopySettings = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     temporary: temporary?.path ?? "directly",
@@ -144,7 +153,7 @@ async function run(
       },
       onSelection: (selection) => survey.selection = selection,
       onOutsideLink: (link) => survey.outsideLinks.add(link),
-      onUnreadable: (directory, side, reason) => survey.addUnreadable(directory, side, reason),
+      onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
     }, runner);
     await room?.check();
     survey.walked();
@@ -157,7 +166,7 @@ async function run(
   survey.keepRecords(manifest);
   const record = manifest.build("nanoseconds");
   const { tally } = execution;
-  const missing = [...survey.unreadable, ...tally.missing];
+  const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
     // Where something stands on both sides, it is of use without what is missing.
     status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
@@ -169,14 +178,23 @@ async function run(
     ...(tally.transferred === undefined ? {} : { transferred: tally.transferred }),
     deleted: tally.deleted,
     kept: [...survey.kept, ...tally.kept],
-    missing: missing.map(({ path, reason }) => ({ path, reason })),
+    missing,
     outsideLinks: survey.outsideLinks.found(),
-    vanishedOnly: missing.length > 0 && survey.unreadable.length === 0 && tally.missing.every((item) => item.vanished),
+    vanishedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished"),
     lastWords: tally.lastWords.slice(-20),
     manifest: record,
     recordChanged: record !== request.baseline,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Each path once: either side may have refused the same directory. */
+function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
+  const paths = missing.map(({ path, reason, cause, type, files, sizeBytes }): [string, MissingPath] => [
+    path,
+    { path, reason, cause, type, files, sizeBytes },
+  ]);
+  return [...new Map(paths).values()];
 }
 
 async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {

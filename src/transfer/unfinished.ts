@@ -21,6 +21,11 @@ export interface TemporaryDirectory extends AsyncDisposable {
   remove(): Promise<void>;
 }
 
+/** Of which transfer. `onLockLost` gets the reason when another process has taken the lock of the source over. */
+export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock"> {
+  readonly onLockLost: (reason: unknown) => void;
+}
+
 /**
  * Says where that directory is. Undefined where nobody reads the tree yet, as that of a mirror.
  *
@@ -29,7 +34,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { intent, to, sourceLock }: Pick<TransferRequest, "intent" | "to" | "sourceLock">,
+  { intent, to, sourceLock, onLockLost }: TemporaryDirectoryRequest,
   engine: "rsync" | "native",
   runner: JobRunner,
   system: System,
@@ -48,7 +53,7 @@ export async function prepareTemporaryDirectory(
     );
   }
   await sweepInside(to, runner);
-  const name = temporaryName("push");
+  const name = temporaryName("push", system.processId);
   const path = `${to}/${UNFINISHED}/${name}`;
   let lock: Lock | undefined;
   const release = async () => {
@@ -63,6 +68,8 @@ export async function prepareTemporaryDirectory(
         await makeInside(to, name, runner);
         if (sourceLock !== undefined) {
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
+          const { lost } = lock;
+          lost.addEventListener("abort", () => onLockLost(lost.reason), { once: true });
         }
       }),
     async () => {

@@ -14,9 +14,10 @@ import {
   type Listings,
   lookAtPaths,
 } from "./listing.ts";
+import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import type { OutsideLink } from "./outside_links.ts";
-import { EMPTIED_REASON, LOST_REASON, lostNames, NOTHING_LOST, withoutNames, withRecordsOf } from "./lost_links.ts";
+import { EMPTIED, LOST, lostNames, NOTHING_LOST, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
@@ -69,7 +70,7 @@ export interface WalkReceiver {
   /** A link where files come from that leads out of the tree and stays a link. */
   readonly onOutsideLink?: (link: OutsideLink) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
-  onUnreadable(directory: string, side: "from" | "to", reason: string): void;
+  onUnreadable(directory: string, side: Side, why: UnreadableDirectory): void;
 }
 
 interface Visit {
@@ -210,8 +211,8 @@ class Walk {
       throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
     }
     if ("unreadable" in listed.from || "unreadable" in listed.to) {
-      if ("unreadable" in listed.from) this.receiver.onUnreadable(directory, "from", listed.from.unreadable);
-      if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to.unreadable);
+      if ("unreadable" in listed.from) this.receiver.onUnreadable(directory, "from", listed.from);
+      if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
       return;
     }
     let recorded: ReadonlyMap<string, EntryState> | undefined;
@@ -221,8 +222,8 @@ class Walk {
     const lost = this.request.followsLinks
       ? lostNames({ self: self("from"), listing: listed.from, baseline }, this.request, directory)
       : NOTHING_LOST;
-    if (lost === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED_REASON);
-    for (const name of lost) this.receiver.onUnreadable(joinName(directory, name), "from", LOST_REASON);
+    if (lost === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED);
+    for (const name of lost) this.receiver.onUnreadable(joinName(directory, name), "from", LOST);
     const [from, to] = [withoutNames(listed.from.entries, lost), withoutNames(listed.to.entries, lost)];
     const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to.entries, to, visit);
     const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded };

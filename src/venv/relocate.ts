@@ -2,6 +2,7 @@
 import { CliError, messageOf } from "../errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { kindsIn, readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
+import { splitLast } from "../posix/file_names.ts";
 import type { FileKind } from "../posix/status.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
@@ -59,11 +60,24 @@ export async function planRelocation(root: string, newRoot: string): Promise<Rel
     if (content !== file.content) changes.push(fileChange(file, content));
   }
   changes.push(...await movedLinks(root, former, newRoot));
+  const own = await ownDirectories(root, changes.map(({ path }) => splitLast(path)[0]));
+  const ownChanges = changes.filter(({ path }) => own.has(splitLast(path)[0]));
   for (const inner of await innerEnvironments(root)) {
     const relocation = await planRelocation(`${root}/${inner}`, `${newRoot}/${inner}`);
-    changes.push(...relocation.changes.map((change) => ({ ...change, path: `${inner}/${change.path}` })));
+    ownChanges.push(...relocation.changes.map((change) => ({ ...change, path: `${inner}/${change.path}` })));
   }
-  return { root, changes };
+  return { root, changes: ownChanges };
+}
+
+/** Those of the directories that no link on the way leads out of the environment for: `bin` may be one, or a kernel's. */
+async function ownDirectories(root: string, directories: readonly string[]): Promise<Set<string>> {
+  const realRoot = await Deno.realPath(root);
+  const own = new Set<string>();
+  for (const directory of new Set(directories)) {
+    const real = await Deno.realPath(`${root}/${directory}`).catch(() => undefined);
+    if (real === realRoot + (directory === "" ? "" : `/${directory}`)) own.add(directory);
+  }
+  return own;
 }
 
 /** Carries out a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */

@@ -1,5 +1,6 @@
 // `eval "$(euler-files sync)"` as job scripts write it: real shells, the real program, and what the script then knows.
 import assert from "node:assert/strict";
+import { evaluation } from "../../src/shell/shell.ts";
 import { testNeeding } from "../support/needs.ts";
 import { isRunning } from "../support/wait.ts";
 import { makeWorld, type RunResult, type World } from "../support/world.ts";
@@ -15,22 +16,21 @@ interface Way {
   readonly init: string;
 }
 
-const POSIX = { sync: 'eval "$(euler-files sync)"', status: "$?", init: 'eval "$(euler-files shell-init)"' };
+const POSIX = { sync: evaluation("sync", "bash"), status: "$?", init: 'eval "$(euler-files shell-init)"' };
 const FISH = { shell: "fish", status: "$status", init: "euler-files shell-init --shell fish | source" } as const;
+const TCSH = { shell: "tcsh", status: "$status", init: 'eval "`euler-files shell-init --shell tcsh`"' } as const;
 const WAYS: readonly Way[] = [
   { shell: "bash", ...POSIX },
   { shell: "zsh", ...POSIX },
   { shell: "dash", ...POSIX },
+  { ...FISH, sync: evaluation("sync", "fish") },
+  { shell: "bash", ...POSIX, sync: 'eval "$(euler-files sync)"' },
   { ...FISH, sync: "euler-files sync --shell fish | source" },
   { ...FISH, sync: "eval (euler-files sync --shell fish)" },
   { ...FISH, sync: 'eval "$(euler-files sync)"' },
   { ...FISH, sync: "eval (euler-files sync)" },
-  {
-    shell: "tcsh",
-    sync: 'eval "`euler-files sync --shell tcsh`"',
-    status: "$status",
-    init: 'eval "`euler-files shell-init --shell tcsh`"',
-  },
+  { ...TCSH, sync: evaluation("sync", "tcsh") },
+  { ...TCSH, sync: 'eval "`euler-files sync --shell tcsh`"' },
 ];
 
 /** What a path on scratch may hold at worst. */

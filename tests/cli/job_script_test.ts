@@ -59,7 +59,7 @@ testNeeding(
     }
     const pushed = Object.keys(await readTree(world.path("home/hf"))).sort();
     // What the first job left on scratch is pushed by any job that pushes.
-  const variants = pushed.map((name) => name.split(".")[0]).filter((name) => name !== "v0");
+    const variants = pushed.map((name) => name.split(".")[0]).filter((name) => name !== "v0");
     assert.deepEqual(variants, ["a", "v1", "v3", "v4", "v4"]);
   },
 );

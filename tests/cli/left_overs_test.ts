@@ -82,7 +82,7 @@ Deno.test("a former copy without changes is never left under another name", asyn
   assert.equal((await world.run(["sync"])).code, 0);
   await world.writeTree(CACHE_ROOT, { [`${deadName("replaced")}/model.bin`]: "weights" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/two") } } });
-  assert.equal((await world.run(["sync"])).code, 0);
+  assert.equal((await world.run(["sync", "--replace"])).code, 0);
   const names = (await Array.fromAsync(Deno.readDir(world.path(CACHE_ROOT)))).map(({ name }) => name);
   assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
 });

@@ -121,7 +121,7 @@ Deno.test("another, missing source leaves what was never pushed of the former on
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "work.pt": "of a job" });
   await world.writeConfig({ vars: { TORCH_HOME: { source: world.path(SOURCE) } } });
-  const run = await world.run(["sync"]);
+  const run = await world.run(["sync", "--replace"]);
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stderr, /1 file never pushed and is kept in/);
   assert.deepEqual(await readTree(world.path(TARGET)), {});

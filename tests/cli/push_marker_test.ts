@@ -1,5 +1,8 @@
 // What a push leaves behind: the marker it renews, and what it must not call fresh.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { faultyCalls } from "../support/faulty_calls.ts";
+import { runInProcess } from "../support/in_process.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/.cache/hf";
@@ -77,3 +80,23 @@ for (const [what, script] of Object.entries(MEANWHILE)) {
     assert.equal(await statusOfSync(world), "synced");
   });
 }
+
+Deno.test("a name that vanishes at home while the marker is renewed makes no finished push fail", async () => {
+  await using world = await syncedWorld();
+  await world.writeTree(TARGET, { "top": "t2" });
+  let isGone = false;
+  using faulty = faultyCalls(({ name, path }) => {
+    // Only the renewal lists the source without a marker.
+    if (isGone || name !== "getdents" || path !== world.path(SOURCE)) return;
+    if (existsSync(world.path(MARKER))) return;
+    isGone = true;
+    Deno.removeSync(world.path(`${SOURCE}/top`));
+  });
+  const { code, stderr } = await runInProcess(["push"], {
+    ...{ env: world.env, cwd: world.home, userId: Deno.uid() ?? -1, calls: faulty.calls },
+  });
+  assert.equal(isGone, true);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /HF_HOME {2}1 file, 2 B pushed/);
+  assert.equal(await statusOfSync(world), "synced", "the copy is not called fresh");
+});

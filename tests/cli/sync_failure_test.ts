@@ -40,12 +40,13 @@ Deno.test("when rsync fails its own words are shown, nothing is exported and the
 
 Deno.test("a file that can't be read is named; the variable is usable but not fresh", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
-  await world.writeTree(SOURCE, { "ok/a": "a", "ok/secret": { file: "b", mode: 0o000 } });
+  const others = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`ok/${index}`, "content"]));
+  await world.writeTree(SOURCE, { ...others, "ok/a": "a", "ok/secret": { file: "b", mode: 0o000 } });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
   const run = await world.run(["sync"]);
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stdout, /^export HF_HOME=/m);
-  assert.match(run.stderr, /1 file could not be staged .*ok\/secret/);
+  assert.match(run.stderr, /1 of 32 files.* could not be staged .*ok\/secret/);
   assert.equal(await exists(world.path(MARKER)), false);
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/ok/a`)), "a");
 });

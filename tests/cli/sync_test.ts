@@ -173,14 +173,24 @@ Deno.test("sync stages again", async (t) => {
   });
 });
 
-Deno.test("another source in the config replaces the copy, even if all of it is older", async () => {
+Deno.test("a copy of another source is left alone and named, and --replace replaces it, even by what is older", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
+  const [copy, marker] = [await readTree(world.path(TARGET)), await Deno.readTextFile(world.path(MARKER))];
   const old = new Date("2020-01-01T00:00:00Z");
   await world.writeTree("home/older", { "version.txt": { file: "0", mtime: old } });
   await Deno.utime(world.path("home/older"), old, old);
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/older") } } });
-  assert.equal(await syncStatus(world), "synced");
+  for (const args of [["sync"], ["sync", "--force"], ["sync", "--dry-run"]]) {
+    const run = await world.run(args);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /was staged from ".*", and the source is ".*older" now/);
+    assert.match(run.stderr, /euler-files sync --replace --var HF_HOME/);
+    assert.doesNotMatch(run.stdout, /HF_HOME/);
+  }
+  assert.deepEqual(await readTree(world.path(TARGET)), copy);
+  assert.equal(await Deno.readTextFile(world.path(MARKER)), marker);
+  assert.equal(await syncStatus(world, "--replace"), "synced");
   assert.deepEqual(await readTree(world.path(TARGET)), { "version.txt": "0" });
 });
 
@@ -190,7 +200,7 @@ Deno.test("another source never costs what was not pushed yet", async () => {
   await world.writeTree(TARGET, { "downloaded.bin": "only on scratch" });
   await world.writeTree("home/other", { "x": "y" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/other") } } });
-  const run = await world.run(["sync"]);
+  const run = await world.run(["sync", "--replace"]);
   assert.equal(run.code, 0, run.stderr);
   const aside = /kept in "([^"]+)"/.exec(run.stderr)?.[1];
   assert.ok(aside !== undefined, run.stderr);
@@ -405,12 +415,14 @@ Deno.test("a source that a link puts inside scratch's copy, or around it, is ref
   assert.match(run.stderr, /the same place, or one inside the other/);
 });
 
-Deno.test("a cache root that others may write to is closed to them", async () => {
+Deno.test("a cache root that others may write to is refused, with the steps that make it safe", async () => {
   await using world = await worldWithCache();
   await Deno.mkdir(world.path("scratch/.cache/euler-files"), { recursive: true });
   await Deno.chmod(world.path("scratch/.cache/euler-files"), 0o777);
-  await world.run(["sync"]);
-  assert.equal(((await Deno.stat(world.path("scratch/.cache/euler-files"))).mode ?? 0) & 0o022, 0);
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 1);
+  assert.equal(run.stdout, framed("false;\n"));
+  assert.match(run.stderr, /hint: .*chmod/);
 });
 
 Deno.test("names at the top that are not UTF-8 count: for freshness, for an empty source, for an empty scratch", async () => {
@@ -441,7 +453,7 @@ Deno.test("another source never costs what may be in a directory that can't be r
   await world.writeTree(TARGET, { "d/mine/result": "precious" });
   await Deno.chmod(world.path(`${TARGET}/d/mine`), 0);
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/two") } } });
-  const run = await world.run(["sync"]);
+  const run = await world.run(["sync", "--replace"]);
   assert.equal(run.code, 0, run.stderr);
   const aside = /is kept in "([^"]+)"/.exec(run.stderr)?.[1];
   assert.ok(aside !== undefined, run.stderr);
@@ -450,13 +462,24 @@ Deno.test("another source never costs what may be in a directory that can't be r
   assert.deepEqual(await readTree(world.path(TARGET)), { "b": "b" });
 });
 
-Deno.test("another source replaces the copy even if the last transfer left no marker", async () => {
+Deno.test("the source by another path is the same source", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.symlink(world.path(SOURCE), world.path("home/link"));
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/link") } } });
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual([run.json().results[0].status, run.json().results[0].files_transferred], ["synced", 0]);
+});
+
+Deno.test("another source is found even if the last transfer left no marker", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(MARKER));
   const old = new Date("2020-01-01T00:00:00Z");
   await world.writeTree("home/older", { "version.txt": { file: "0", mtime: old } });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/older") } } });
-  assert.equal(await syncStatus(world), "synced");
+  assert.equal((await world.run(["sync"])).code, 1);
+  assert.equal(await syncStatus(world, "--replace"), "synced");
   assert.deepEqual(await readTree(world.path(TARGET)), { "version.txt": "0" });
 });

@@ -78,6 +78,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
       },
     ],
     redirected: [],
+    others: [],
     unresolved: [],
     rsyncArgs: {
       rules: [{ action: "exclude", file: "/home/u/rules" }],

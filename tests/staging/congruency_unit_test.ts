@@ -73,3 +73,39 @@ Deno.test("control characters in a value can't steer the terminal, and relative 
   const [warning] = checkCongruency([HF_HOME], { HF_HOME: "x\x1b[2J" }, NOTHING_EXISTS);
   assert.match(warning?.text ?? "", /set to x\\x1b\[2J but/);
 });
+
+Deno.test("a variable that clients ask before a managed one is named where it leads out of the target", () => {
+  const elsewhere = { HF_HUB_CACHE: `${HF_HOME.source}/hub`, HF_XET_CACHE: "/data/xet", TRANSFORMERS_CACHE: "" };
+  const warnings = checkCongruency([HF_HOME], elsewhere, NOTHING_EXISTS);
+  assert.deepEqual(warnings.map(({ text }) => text), [
+    `HF_HUB_CACHE is set to ${HF_HOME.source}/hub, and programs look there instead of in the copy of HF_HOME`,
+    "HF_XET_CACHE is set to /data/xet, and programs look there instead of in the copy of HF_HOME",
+  ]);
+  assert.match(warnings[0]!.hint, /^unset HF_HUB_CACHE/);
+});
+
+Deno.test("one that leads into the target, is managed itself or is not asked is no mismatch", () => {
+  const hub = { name: "HF_HUB_CACHE", source: "/home/ada/hub", target: "/scratch/ada/HF_HUB_CACHE" };
+  for (
+    const [variables, env] of [
+      [[HF_HOME], { HF_HUB_CACHE: `${HF_HOME.target}/hub`, HF_DATASETS_CACHE: `${HF_HOME.target}/datasets/` }],
+      [[HF_HOME, hub], { HF_HUB_CACHE: hub.target }],
+      [[HF_HOME, hub], { HUGGINGFACE_HUB_CACHE: "/data/hub" }],
+      [[HF_HOME], { HUGGINGFACE_HUB_CACHE: "/data/hub", HF_HUB_CACHE: `${HF_HOME.target}/hub` }],
+    ] as const
+  ) {
+    assert.deepEqual(checkCongruency(variables, env, NOTHING_EXISTS), []);
+  }
+});
+
+Deno.test("XDG_CACHE_HOME is overridden by the variables of the programs below it, each named once", () => {
+  const all = { name: "XDG_CACHE_HOME", source: "/home/ada/.cache", target: "/scratch/ada/XDG_CACHE_HOME" };
+  const env = { UV_CACHE_DIR: "/home/ada/.cache/uv", VLLM_CACHE_ROOT: `${all.target}/vllm`, HF_HUB_CACHE: "/data/hub" };
+  const texts = checkCongruency([all, HF_HOME], env, NOTHING_EXISTS).map(({ text }) => text);
+  assert.deepEqual(texts, [
+    "HF_HUB_CACHE is set to /data/hub, and programs look there instead of in the copy of XDG_CACHE_HOME, HF_HOME",
+    "UV_CACHE_DIR is set to /home/ada/.cache/uv, and programs look there instead of in the copy of XDG_CACHE_HOME",
+  ]);
+  const inside = { HF_HUB_CACHE: `${HF_HOME.target}/hub` };
+  assert.deepEqual(checkCongruency([all, HF_HOME], inside, NOTHING_EXISTS), []);
+});

@@ -1,5 +1,6 @@
 // The program that end-to-end tests run: the compiled executable that EULER_FILES_TEST_EXECUTABLE names, else the source.
 import { copySourceProgram, sourceProgram } from "../../scripts/source_program.ts";
+import { WORKER } from "../../scripts/bundle.ts";
 import { COMPILED_EXECUTABLE } from "./needs.ts";
 
 /** Something that runs as `euler-files`. */
@@ -17,6 +18,16 @@ export function programUnderTest(): Promise<Program> {
     ? sourceProgram().then((path) => ({ kind: "source", path }))
     : Deno.realPath(COMPILED_EXECUTABLE).then((path) => ({ kind: "executable", path }));
   return found;
+}
+
+/** Links the program as `directory/euler-files`; the source with its Worker beside it. */
+export async function linkProgram(program: Program, directory: string): Promise<void> {
+  await Deno.symlink(program.path, `${directory}/euler-files`);
+  if (program.kind === "executable") return;
+  await Deno.symlink(
+    `${program.path.slice(0, program.path.lastIndexOf("/"))}/${WORKER.name}`,
+    `${directory}/${WORKER.name}`,
+  );
 }
 
 /** Copies a program to `directory/euler-files`, with all it needs, so that another user can run it. */

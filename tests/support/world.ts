@@ -9,7 +9,7 @@
 //
 // Nothing of the environment the tests run in reaches the program, except what `env` gives it.
 import { holdAgainstSchema } from "./answer_schema.ts";
-import { copyProgram, type Program, programUnderTest } from "./program.ts";
+import { copyProgram, linkProgram, type Program, programUnderTest } from "./program.ts";
 import { startProcess, type TestProcess } from "./process.ts";
 import { type Tree, writeTree } from "./tree.ts";
 
@@ -58,7 +58,7 @@ export async function makeWorld(options: { readonly runAs?: RunAs } = {}): Promi
   const { runAs = "self" } = options;
   const user = runAs === "self" || Deno.uid() !== 0 ? undefined : runAs === "unprivileged" ? NOBODY : runAs;
   if (user !== undefined) await copyProgram(program, `${root}/bin`);
-  else await Deno.symlink(program.path, `${root}/bin/euler-files`);
+  else await linkProgram(program, `${root}/bin`);
   const world = new World(root, program, user);
   await world.handOver();
   return world;

@@ -1,9 +1,10 @@
 // What belongs to a file beside its content and mode: extended attributes, access control lists, and the group that a directory
 // on scratch gives to what is made in it.
 import assert from "node:assert/strict";
+import { E2BIG, EDQUOT, ENOSPC, ERANGE } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
-import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+import { requestFor, shell, systemCalling, temporaryDirectory, testSystem } from "./trees.ts";
 
 /** Sets a user's attribute and an access control list (acl(5), version 2: tag, permissions, id) on paths. */
 const SET = `
@@ -62,6 +63,43 @@ Deno.test({
       await shell("stat -c '%A %n' d d/f large plain", to),
       await shell("stat -c '%A %n' d d/f large plain", from),
     );
+  },
+});
+
+for (const errno of [ENOSPC, EDQUOT]) {
+  Deno.test({
+    name: `an access control list for which there is no room (${errno}) is not dropped in silence`,
+    ignore: !await hasAttributes(),
+    async fn() {
+      await using directory = await temporaryDirectory();
+      const [from, to] = [`${directory.path}/from`, `${directory.path}/to`];
+      await shell(`mkdir ${from}; echo x >${from}/f`);
+      await python(SET, `${from}/f`);
+      const { system } = systemCalling(({ name, args }) => {
+        const isList = name === "fsetxattr" && new TextDecoder().decode(args[1] as Uint8Array).includes("posix_acl");
+        return isList ? { errno } : undefined;
+      });
+      await assert.rejects(transferTree(requestFor(from, to), system), { kind: "no-space" });
+    },
+  });
+}
+
+Deno.test({
+  name: "a user's attribute that is too large for the file system is left out, and the file arrives",
+  ignore: !await hasAttributes(),
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const [from, to] = [`${directory.path}/from`, `${directory.path}/to`];
+    await shell(`mkdir ${from}; echo x >${from}/f`);
+    await python(SET, `${from}/f`);
+    for (const errno of [ENOSPC, E2BIG, ERANGE]) {
+      const { system } = systemCalling(({ name, args }) => {
+        const isUsers = name === "fsetxattr" && new TextDecoder().decode(args[1] as Uint8Array).includes("user.");
+        return isUsers ? { errno } : undefined;
+      });
+      assert.equal((await transferTree(requestFor(from, `${to}${errno}`), system)).status, "complete");
+      assert.doesNotMatch(await python(SHOW, `${to}${errno}/f`), /user.origin/);
+    }
   },
 });
 

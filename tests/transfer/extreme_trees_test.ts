@@ -53,7 +53,6 @@ testTrees("Workers with waiting calls list and copy what is there", async () => 
   await shell(`for d in ${from}/*; do mkdir -p ${to}/$(basename $d); echo $d >$d/text; done`);
   await using runner = new JobRunner("waiting", testSystem());
   runner.expect(5000, "copy");
-  assert.ok(runner.width > 0);
   const names = Array.from({ length: 10 }, (_, index) => String(index));
   const { entries } = await listDirectories({ root: from, facts: "full" }, names, runner);
   const settings = {

@@ -6,7 +6,8 @@ import { ManifestBuilder, readManifest, writeManifest } from "../../src/transfer
 import { decodeName, encodeName } from "../../src/posix/file_names.ts";
 import { findPurged } from "../../src/transfer/purge.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
-import { makeNastyTree, requestFor, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+import { EACCES, EIO } from "../../src/posix/errno.ts";
+import { makeNastyTree, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 const nameBytes = fc.uint8Array({ minLength: 1, maxLength: 30 })
   .map((bytes) => bytes.map((byte) => byte === 0 || byte === 47 ? 65 : byte));
@@ -66,8 +67,29 @@ testTrees("purge: the sample holds what is there, the listing names every file t
   await makeNastyTree(from);
   const { manifest } = await transferTree(requestFor(from, to), testSystem());
   for (const name of manifest.sample) assert.ok((await Deno.lstat(`${to}/${name}`)).isFile);
-  assert.deepEqual(await findPurged(manifest, to, testSystem()), []);
+  assert.deepEqual(await findPurged(manifest, to, testSystem()), { files: [], unreadable: [] });
   await Deno.remove(`${to}/plain/one`);
   await Deno.remove(`${to}/new\nline/f\nour`);
-  assert.deepEqual((await findPurged(manifest, to, testSystem())).toSorted(), ["new\nline/f\nour", "plain/one"]);
+  const { files, unreadable } = await findPurged(manifest, to, testSystem());
+  assert.deepEqual(files.toSorted(), ["new\nline/f\nour", "plain/one"]);
+  assert.deepEqual(unreadable, []);
 });
+
+testTrees(
+  "purge: of a directory that can't be read nothing is said to be gone, of one that is gone all is",
+  async () => {
+    await using place = await temporaryDirectory();
+    const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+    await shell(`mkdir -p ${from}/{hub/deep,gone/deep,link}; touch ${from}/{hub,hub/deep,gone,gone/deep,link}/x`);
+    const { manifest } = await transferTree(requestFor(from, to), testSystem());
+    await shell(`rm -r ${to}/gone ${to}/link; ln -s hub ${to}/link`);
+    for (const [errno, failing] of [[EIO, "openat"], [EIO, "getdents"], [EACCES, "openat"]] as const) {
+      const { system } = systemCalling(({ name, path }) =>
+        name === failing && path === `${to}/hub` ? { errno } : undefined
+      );
+      const { files, unreadable } = await findPurged(manifest, to, system);
+      assert.deepEqual(files.toSorted(), ["gone/deep/x", "gone/x", "link/x"], failing);
+      assert.equal(unreadable.includes("hub"), true, failing);
+    }
+  },
+);

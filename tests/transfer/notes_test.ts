@@ -1,6 +1,7 @@
 // An in-place transfer that was killed before it was recorded: the next one knows what it had brought from what people changed.
 import assert from "node:assert/strict";
 import { type TransferRequest } from "../../src/transfer/request.ts";
+import { addOpenedNote, openedIn, readNotes } from "../../src/transfer/notes.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
@@ -47,6 +48,28 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await shell("cat one two", `${place.path}/home`), "second\nfirst\n");
   });
 }
+
+testTrees("a line that a full disk cut off costs no later one", async () => {
+  await using place = await temporaryDirectory();
+  const { stageIn } = await staged(place.path);
+  await Deno.writeTextFile(`${place.path}/notes`, '["scratch","one",{"type":"fi');
+  await shell("echo first >one; echo first >two", `${place.path}/home`);
+  await transferTree(stageIn("native"), testSystem());
+  // Killed here: the record is still the old one.
+  await shell("echo second >one; echo second >two", `${place.path}/home`);
+  const { kept } = await transferTree(stageIn("native"), testSystem());
+  assert.deepEqual(kept, []);
+  assert.equal(await shell("cat one two", `${place.path}/scratch`), "second\nsecond\n");
+});
+
+testTrees("a directory's mode is known although the line before it was cut off", async () => {
+  await using place = await temporaryDirectory();
+  const path = `${place.path}/notes`;
+  await Deno.writeTextFile(path, '["home","one",{"type":"fi');
+  const self = { type: "directory", mode: 0o500, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
+  await addOpenedNote(path, "home", "d", { ...self, type: "directory" });
+  assert.deepEqual([...openedIn(await readNotes(path), "home")], [["d", 0o500]]);
+});
 
 testTrees(
   "a half-written file of rsync stands beside the target in use: killed there, no push takes it for a new file",

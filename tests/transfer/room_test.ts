@@ -1,5 +1,11 @@
 // Whether there is room: what fits isn't refused, what doesn't is refused before anything of it is written.
 import assert from "node:assert/strict";
+import { decideDirectory, type DirectoryPlan } from "../../src/transfer/decide.ts";
+import type { Entry } from "../../src/transfer/entry.ts";
+import { batchBytesAtOnce } from "../../src/transfer/execute.ts";
+import { rulesFor } from "../../src/transfer/intent.ts";
+import { JobRunner } from "../../src/transfer/job_runner.ts";
+import { RoomWatch } from "../../src/transfer/room_watch.ts";
 import { isFullDisk, noSpaceError } from "../../src/transfer/room.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -118,6 +124,39 @@ testNeeding(
       },
     ),
 );
+
+for (const [engine, missing] of [["native", 0], ["rsync", 1]] as const) {
+  testNeeding(
+    ["mount"],
+    `${engine}: as many small files need room twice as are under way at once`,
+    () =>
+      withSmallDisk("size=300m", "true", async (_, to) => {
+        for (const form of ["plain", "waiting"] as const) {
+          const runner = new JobRunner(form, testSystem());
+          await using room = new RoomWatch(
+            requestFor("/none", to, { intent: "stage-update" }),
+            batchBytesAtOnce(engine, runner),
+            testSystem(),
+          );
+          room.add(...replacing(200, 20 * 1024 * 1024));
+          if (missing === 0) await room.check();
+          else await assert.rejects(room.check(), form === "plain" ? /2\.0 GB are to be/ : /3\.9 GB are to be/);
+        }
+      }),
+  );
+}
+
+/** The plan of a directory in which so many files are replaced by others of the same size, and what is there. */
+function replacing(files: number, sizeBytes: number): [DirectoryPlan, Entry[]] {
+  const there = Array.from({ length: files }, (_, index) => ({
+    ...{ name: String(index), type: "file", mode: 0o644, sizeBytes, allocatedBytes: sizeBytes, linkGroup: "" } as const,
+    ...{ mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "", userId: 0, groupId: 0, specialKind: "" },
+  }));
+  const facts = { directory: "", baseline: () => undefined, fromSelf: undefined, toSelf: undefined };
+  const from = there.map((entry) => ({ ...entry, mtimeSeconds: 2 }));
+  const rules = rulesFor("stage-update", requestFor("/none", "/none", { intent: "stage-update" }));
+  return [decideDirectory({ ...facts, from, to: there }, rules), there];
+}
 
 testNeeding(
   ["mount", "rsync"],

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
-import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+import { requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 testTrees("only what has exactly our name and lies beside a target on scratch is swept", async () => {
   await using place = await temporaryDirectory();
@@ -61,6 +61,29 @@ Deno.test("a push needs no right beside the source, and opens a read-only one on
 });
 
 const PLACE = ".euler-files-partial";
+
+testTrees("a push whose lock of the source is taken over ends, and replaces nothing more", async () => {
+  await using place = await temporaryDirectory();
+  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await shell(`mkdir ${home}; echo old >${home}/model`);
+  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+  await shell("head -c 8M /dev/urandom >model", scratch);
+  const lock = `${home}/${PLACE}/lock`;
+  let isTakenOver = false;
+  const { system } = systemCalling(({ name }) => {
+    if (name !== "pwrite" || isTakenOver) return;
+    isTakenOver = true;
+    Deno.removeSync(lock);
+    Deno.writeTextFileSync(lock, "{}");
+  });
+  const request = requestFor(scratch, home, { intent: "push", baseline: manifest });
+  const pushing = transferTree(
+    { ...request, sourceLock: { deadlineSeconds: 60 }, bandwidthLimitBytesPerSecond: 1024 * 1024 },
+    system,
+  );
+  await assert.rejects(pushing, /Cannot go on: the lock ".*\/lock" was taken over/);
+  assert.equal(await shell("cat model", home), "old\n");
+});
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(`${engine}: pushes from two places to one source leave one another's files alone`, async () => {

@@ -171,3 +171,16 @@ testMoved("uv venv --relocatable", UV_REASON, (path) => [
 testMoved("virtualenv", UV_REASON, (path) => [
   [uv, "tool", "run", "-q", "--python", "python3", "virtualenv", "-q", path],
 ]);
+
+Deno.test("nothing is written through a directory link: site-packages, bin, kernels, the directory above them", async () => {
+  for (const linked of [SITE, "lib", "bin", "share", "share/jupyter/kernels", `${SITE}/tool-1.0.dist-info`]) {
+    await using place = await makePlace();
+    const [root, outside] = [`${place.path}/env`, `${place.path}/outside`];
+    await writeTree(root, { ...venvFiles("/old/env"), "bin/python": { link: "/old/env/python/bin/python3" } });
+    await Deno.rename(`${root}/${linked}`, outside);
+    await Deno.symlink(outside, `${root}/${linked}`);
+    const before = await readTree(outside);
+    assert.ok(await relocate(root) > 0);
+    assert.deepEqual(await readTree(outside), before, linked);
+  }
+});

@@ -2,10 +2,11 @@
 // again afterwards: only what is the same then has arrived.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
-import { ENOENT, isFullDiskErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
+import type { MissingCause } from "../missing.ts";
 import { entryAt, publish } from "../publish.ts";
 import { isSparse } from "../entry.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
@@ -36,7 +37,12 @@ export type CopyResult =
   | { readonly kind: "arrived"; readonly text: string }
   | { readonly kind: "overtaken" | "vanished" | "left out" }
   /** `touched`: what the name had before is gone. */
-  | { readonly kind: "failed"; readonly reason: string; readonly receiver: "as it was" | "touched" };
+  | {
+    readonly kind: "failed";
+    readonly reason: string;
+    readonly cause: MissingCause;
+    readonly receiver: "as it was" | "touched";
+  };
 
 /** Results in the order of the items; undefined for what arrived as planned. */
 export interface CopyAnswer {
@@ -197,7 +203,7 @@ class Copying {
       const { directory, entry } = member;
       if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
-      return { kind: "failed", reason: messageOf(error), receiver };
+      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), receiver };
     }
   }
 
@@ -267,6 +273,14 @@ class Copying {
     yield this.#calls.unlinkat(pen.handle, pen.name, 0);
     return { kind: "overtaken" };
   }
+}
+
+/** Whose fault an error is: the same number means another thing on the receiving side. */
+function causeOf(error: Error, from: string): MissingCause {
+  if (error instanceof Changed) return "changing";
+  if (!(error instanceof SystemCallError)) return "failed";
+  const isOfSource = error.path === from || error.path.startsWith(`${from}/`);
+  return isOfSource && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 function groupItems(items: readonly CopyItem[]): Member[][] {

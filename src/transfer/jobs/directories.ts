@@ -190,31 +190,47 @@ function* openThroughLink(tree: Tree, path: string): Work<number> {
 export interface ModesRequest {
   readonly root: string;
   readonly items: readonly (readonly [path: string, mode: number])[];
+  /** `name`: the answer names those that can't be changed, and the others are changed; else the first throws. */
+  readonly failures?: "throw" | "name";
 }
 
-/** Changes modes; a name that is gone or became a link is passed over. Throws a SystemCallError for anything else. */
-export async function runModes(request: ModesRequest, context: JobContext): Promise<void> {
+/**
+ * Changes modes; a name that is gone or became a link is passed over. Returns a sentence for each that could not be changed,
+ * by its index. Throws a SystemCallError where failures are thrown.
+ */
+export async function runModes(request: ModesRequest, context: JobContext): Promise<Record<number, string>> {
   const tree = context.tree(request.root);
-  await context.runAll(request.items.map(function* ([path, mode]): Work<void> {
-    const { calls } = tree;
-    const [parent, name] = path === "" ? ["", "."] : splitLast(path);
-    const handle = yield* tree.open(parent);
+  const failed: Record<number, string> = {};
+  await context.runAll(request.items.map(function* ([path, mode], index): Work<void> {
     try {
-      const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-      const file = yield calls.openat(handle, cString(name), flags, 0);
-      if (file >= 0) {
-        const answer = yield calls.fchmod(file, mode);
-        calls.closeHandle(file);
-        succeeded(answer, "chmod", tree.pathOf(path));
-        return;
-      }
-      // What can't be read can't be opened this way, and is no link.
-      const answer = file === -EACCES ? yield calls.fchmodat(handle, cString(name), mode) : file;
-      if (answer !== -ENOENT && answer !== -ENOTDIR && answer !== -ELOOP) {
-        succeeded(answer, "chmod", tree.pathOf(path));
-      }
-    } finally {
-      tree.release(parent);
+      yield* setMode(tree, path, mode);
+    } catch (error) {
+      if (request.failures !== "name" || !(error instanceof SystemCallError)) throw error;
+      failed[index] = messageOf(error);
     }
   }));
+  return failed;
+}
+
+function* setMode(tree: Tree, path: string, mode: number): Work<void> {
+  const { calls } = tree;
+  const [parent, name] = path === "" ? ["", "."] : splitLast(path);
+  const handle = yield* tree.open(parent);
+  try {
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    const file = yield calls.openat(handle, cString(name), flags, 0);
+    if (file >= 0) {
+      const answer = yield calls.fchmod(file, mode);
+      calls.closeHandle(file);
+      succeeded(answer, "chmod", tree.pathOf(path));
+      return;
+    }
+    // What can't be read can't be opened this way, and is no link.
+    const answer = file === -EACCES ? yield calls.fchmodat(handle, cString(name), mode) : file;
+    if (answer !== -ENOENT && answer !== -ENOTDIR && answer !== -ELOOP) {
+      succeeded(answer, "chmod", tree.pathOf(path));
+    }
+  } finally {
+    tree.release(parent);
+  }
 }

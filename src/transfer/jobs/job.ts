@@ -81,11 +81,15 @@ export class JobContext {
   async runAll(works: Iterable<Work<void>>, width = WAITING_WIDTH): Promise<void> {
     if (this.calls.form === "plain") return await this.#runSlices(works);
     const pool = new Pool(width);
-    for (const work of works) {
-      this.checkStopped();
-      await pool.start(() => run(work));
+    try {
+      for (const work of works) {
+        this.checkStopped();
+        await pool.start(() => run(work));
+      }
+    } finally {
+      // A job ends when all its calls have answered, also one that is stopped.
+      await pool.settle();
     }
-    await pool.settle();
   }
 
   async #runSlices(works: Iterable<Work<void>>): Promise<void> {

@@ -1,5 +1,5 @@
 // The jobs that look: what is in directories, and what has the given paths.
-import { ENOENT, ENOTDIR, ESTALE, SystemCallError } from "../../posix/errno.ts";
+import { ENOENT, ENOTDIR, ESTALE, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { joinName } from "../../posix/file_names.ts";
 import {
   isMissing,
@@ -46,8 +46,15 @@ export interface ListedText {
   readonly outside: string;
 }
 
-/** A listed directory, or a sentence about why it can't be read. */
-export type DirectoryAnswer = ListedText | { readonly unreadable: string };
+/** A listed directory, or why it can't be read. */
+export type DirectoryAnswer = ListedText | UnreadableDirectory;
+
+/** Why a directory can't be read. */
+export interface UnreadableDirectory {
+  readonly unreadable: string;
+  /** `absent`: there is none. `refused`: permissions forbid it, or what a followed link leads to is out of reach. */
+  readonly cause: "absent" | "refused" | "failed";
+}
 
 /** Lists directories. The answers are in the order of the request. */
 export async function runList(request: ListRequest, context: JobContext): Promise<DirectoryAnswer[]> {
@@ -63,10 +70,15 @@ export async function runList(request: ListRequest, context: JobContext): Promis
         ? yield* listNames(tree, directory, isWanted)
         : yield* listFully(tree, directory, request.facts, isWanted);
     } catch (error) {
-      answers[index] = { unreadable: messageOf(error) };
+      answers[index] = { unreadable: messageOf(error), cause: causeOf(error) };
     }
   }));
   return answers;
+}
+
+function causeOf(error: unknown): UnreadableDirectory["cause"] {
+  if (isMissing(error) || isNoDirectory(error)) return "absent";
+  return error instanceof SystemCallError && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
 type IsWanted = (name: string, isDirectory: boolean) => boolean;

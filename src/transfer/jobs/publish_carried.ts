@@ -18,8 +18,8 @@ export interface PublishRequest {
   readonly items: readonly CopyItem[];
 }
 
-/** `absent`: the temporary directory has no such file; `torn`: it is another one, or the source changed while it was read. */
-export type PublishResult = CopyResult | { readonly kind: "absent" | "torn" };
+/** `absent`: the temporary directory has no such file; `torn`: it is another one; `changed`: the source changed meanwhile. */
+export type PublishResult = CopyResult | { readonly kind: "absent" | "torn" | "changed" };
 
 /** Publishes files; undefined stands for one that has its name now. The results are in the order of the request. */
 export async function runPublish(
@@ -33,7 +33,7 @@ export async function runPublish(
       results[index] = yield* publishOne(item, settings, { from, to, temporary });
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      results[index] = { kind: "failed", reason: messageOf(error), receiver: "as it was" };
+      results[index] = { kind: "failed", reason: messageOf(error), cause: "failed", receiver: "as it was" };
     }
   }));
   return results;
@@ -54,12 +54,12 @@ function* publishOne(
   const replaces = replacedState === ""
     ? undefined
     : new ListedEntry({ ...parseLabel(replacedLabel), state: replacedState, more: "" });
+  // rsync does not say that a file changed while it was read: what it carried may be half of the old and half of the new one.
+  const now = yield* entryAt(from, directory, entry.name);
+  if (now === undefined || !sameContent(entry, now)) return { kind: "changed" };
   const carried = yield* entryAt(temporary, directory, entry.name);
   if (carried === undefined) return { kind: "absent" };
   if (!sameContent(entry, carried)) return { kind: "torn" };
-  const now = yield* entryAt(from, directory, entry.name);
-  // rsync does not say that a file changed while it was read: what it carried may be half of the old and half of the new one.
-  if (now === undefined || !sameContent(entry, now)) return { kind: "torn" };
   if (settings.keep === "content" && entry.type === "file") {
     yield* settle(temporary, {
       directory,

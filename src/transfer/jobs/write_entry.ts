@@ -25,6 +25,7 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
+import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
@@ -89,7 +90,7 @@ export class EntryWriter {
     const fromPath = this.#from.pathOf(directory, entry.name);
     const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
-    if (source === -ELOOP || source === -ENXIO) throw new Changed("it changed while it was copied");
+    if (source === -ELOOP || source === -ENXIO) throw new Changed(CHANGING_REASON);
     succeeded(source, "open", fromPath);
     let target = -1;
     const buffer = BUFFERS.pop() ?? new Uint8Array(BUFFER_BYTES[calls.form]);
@@ -111,7 +112,7 @@ export class EntryWriter {
         },
       });
       const after = yield* this.#statusOfOpen(source, fromPath);
-      if (!isSameFile(entry, after)) throw new Changed("it changed while it was copied");
+      if (!isSameFile(entry, after)) throw new Changed(CHANGING_REASON);
       if (readBytes !== entry.sizeBytes) {
         throw new CliError("transfer", `it ended after ${readBytes} of ${entry.sizeBytes} bytes`);
       }
@@ -179,7 +180,7 @@ export class EntryWriter {
       succeeded(answer, "stat", this.#from.pathOf(directory, entry.name));
       const status = readStatus(bytes);
       const bits = SPECIAL_BITS[status.kind];
-      if (bits === undefined) throw new Changed("it changed while it was copied");
+      if (bits === undefined) throw new Changed(CHANGING_REASON);
       const device = makeDevice(status.deviceMajor, status.deviceMinor);
       const made = yield* this.#makeAgain(
         pen,

@@ -1,0 +1,27 @@
+// Control characters on the way to a terminal: names of files, text of other programs and of records may hold sequences that move
+// the cursor, hide a line or answer for the person. All text passes here once, at the output, whoever made it.
+
+/** Controls of ASCII and Latin 1 but tab and newline, and what turns the direction of the text around it (UAX 9). */
+// deno-lint-ignore no-control-regex -- control characters are what this is about
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Also the colours that style.ts sets. */
+const OWN_OR_CONTROLS =
+  // deno-lint-ignore no-control-regex -- as above
+  /\x1b\[(?:[12]|22|3[12369])m|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** The text with control characters made visible; `styled` text keeps the colours that are ours. */
+export function neutralText(text: string, form: "styled" | "plain"): string {
+  if (form === "plain") return text.replace(CONTROLS, visible);
+  return text.replace(OWN_OR_CONTROLS, (match) => match.length > 1 ? match : visible(match));
+}
+
+/** A program's output: where it would write over its own line, a new line begins. */
+export function neutralLines(text: string): string {
+  return neutralText(text.replace(/\r+\n?/g, "\n"), "plain");
+}
+
+function visible(character: string): string {
+  const code = character.charCodeAt(0);
+  return code > 0xff ? `\\u${code.toString(16).padStart(4, "0")}` : `\\x${code.toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,97 @@
+// What is missing in a copy after a transfer, and whether the copy can be used without it. Pure.
+import { CliError } from "../errors.ts";
+import { formatCount, formatFiles, formatNames, formatSize, listSome, printable } from "../format.ts";
+import { hintFor } from "../os_error.ts";
+import { errnoNamedIn } from "../posix/errno.ts";
+import type { MissingPath, TransferOutcome } from "../transfer/request.ts";
+import type { StageWarning } from "./stage_result.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** More than this share of the files, or of the bytes, may not be left out. */
+export const TOLERATED_SHARE = 0.05;
+
+/** So many missing files are named with their reasons. */
+const NAMED_FILES = 10;
+
+type Outcome = Pick<TransferOutcome, "missing" | "filesTotal" | "bytesTotal" | "vanishedOnly" | "lastWords">;
+
+/**
+ * The error for a copy that is of no use without what is missing. A copy can be used where the source itself keeps a few files
+ * back: it forbids to read them, they vanished, or they are written all the time. Anything else that failed may be the one file
+ * that a program needs, and says something about the disk; so do many files. With `strict` every missing file counts.
+ */
+export function leftOutError(
+  { name }: Variable,
+  { strict }: Pick<StagingSettings, "strict">,
+  outcome: Outcome,
+): CliError | undefined {
+  const { missing, lastWords } = outcome;
+  const failed = missing.filter(({ cause }) => cause === "failed");
+  const isTolerated = failed.length === 0 && !isLarge(outcome) && !(strict && missing.length > 0);
+  if (isTolerated) return undefined;
+  // What failed comes first: a refusal of the source would have been left out.
+  const ordered = [...failed, ...missing.filter(({ cause }) => cause !== "failed")];
+  const more = ordered.length - NAMED_FILES;
+  const known = new Set(ordered.map(({ reason }) => reason));
+  return new CliError("transfer", `Cannot stage "${name}": ${describeExtent(outcome)} could not be copied`, {
+    lines: [
+      ...ordered.slice(0, NAMED_FILES).map(({ path, reason }) => `${printable(path || ".")}: ${printable(reason)}`),
+      ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
+      ...lastWords.filter((line) => !known.has(line)),
+    ],
+    hint: hintOf(name, ordered, outcome, strict),
+  });
+}
+
+function hintForWords(words: string): string | undefined {
+  const errno = errnoNamedIn(words);
+  return errno === undefined ? undefined : hintFor({ words, errno, call: undefined });
+}
+
+function isLarge({ missing, filesTotal, bytesTotal }: Outcome): boolean {
+  const { files, sizeBytes } = sumOf(missing);
+  return files > filesTotal * TOLERATED_SHARE || sizeBytes > bytesTotal * TOLERATED_SHARE;
+}
+
+function hintOf(name: string, missing: readonly MissingPath[], outcome: Outcome, strict: boolean): string {
+  const again = `run \`euler-files sync --var ${name}\` again: what has arrived is kept`;
+  const failed = missing.filter(({ cause }) => cause === "failed");
+  if (failed.length > 0) {
+    const known = failed.map(({ reason }) => hintForWords(reason)).find((hint) => hint !== undefined);
+    return known === undefined ? again : `${known}; then ${again}`;
+  }
+  if (isLarge(outcome)) return `put that right, or leave them out with --exclude; then ${again}`;
+  return strict ? `put that right, or do without strict, which makes any missing file a failure; then ${again}` : again;
+}
+
+/** The warnings for what a copy can be used without. */
+export function leftOutWarnings({ name }: Variable, outcome: Outcome): StageWarning[] {
+  const { missing, vanishedOnly } = outcome;
+  if (missing.length === 0) return [];
+  const why = vanishedOnly ? "vanished during the transfer" : missing[0]!.reason;
+  return [{
+    text: `${describeExtent(outcome)} could not be staged (${printable(why)}): ${
+      listSome(missing.map(({ path }) => path))
+    }`,
+    hint: `${name} is usable without them, and the next sync tries again`,
+  }];
+}
+
+/** `3 of 1,200 files, 4 KB of 2 GB, and 1 directory` */
+function describeExtent({ missing, filesTotal, bytesTotal }: Outcome): string {
+  const single = missing.filter(({ type }) => type === "file");
+  const directories = missing.filter(({ type }) => type === "directory");
+  const { files, sizeBytes } = sumOf(single);
+  const parts = [
+    ...(files === 0 ? [] : [`${formatCount(files)} of ${formatFiles(filesTotal)}`]),
+    ...(sizeBytes === 0 ? [] : [`${formatSize(sizeBytes)} of ${formatSize(bytesTotal)}`]),
+  ].join(", ");
+  return [parts, formatNames(directories)].filter((part) => part !== "").join(" and ");
+}
+
+function sumOf(missing: readonly MissingPath[]): { readonly files: number; readonly sizeBytes: number } {
+  return missing.reduce(
+    (sum, { files, sizeBytes }) => ({ files: sum.files + files, sizeBytes: sum.sizeBytes + sizeBytes }),
+    { files: 0, sizeBytes: 0 },
+  );
+}

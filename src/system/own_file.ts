@@ -1,0 +1,102 @@
+// Small files of ours in directories that are shared or once were: a link, a FIFO or a file of another user under one of our
+// names is refused before it is opened, so that none is followed, waited for, believed or overwritten.
+import { CliError, messageOf } from "../errors.ts";
+import { shellWord } from "../format.ts";
+
+/** What a name of ours stands for. */
+export type OwnKind = "file" | "directory";
+
+/**
+ * Looks at a name of ours, links not followed. Undefined where nothing has it. Throws a CliError `refused` for what is of another
+ * kind, belongs to another user, or is a file with another name besides.
+ */
+export async function lookAtOwn(path: string, kind: OwnKind): Promise<Deno.FileInfo | undefined> {
+  let info: Deno.FileInfo;
+  try {
+    info = await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new CliError("file-system", `Cannot look at "${path}": ${messageOf(error)}`, { cause: error });
+  }
+  const fault = faultOf(info, kind);
+  if (fault !== undefined) throw refusal(path, fault);
+  return info;
+}
+
+function faultOf(info: Deno.FileInfo, kind: OwnKind): string | undefined {
+  if (info.isSymlink) return "it is a symbolic link";
+  if (kind === "directory" ? !info.isDirectory : !info.isFile) return `it is not a ${kind}`;
+  if (info.uid !== null && info.uid !== Deno.uid()) return "it belongs to another user";
+  // A hard link of another user to a file of ours: what is written to it changes that file.
+  if (kind === "file" && (info.nlink ?? 1) > 1) return "it has another name besides";
+  return undefined;
+}
+
+function refusal(path: string, fault: string): CliError {
+  return new CliError("refused", `Cannot use "${path}": ${fault}`, {
+    hint: `euler-files makes no such thing; look at it (ls -ld ${shellWord(path)}) and remove it`,
+  });
+}
+
+/** Reads a file of ours; undefined where there is none. Errors are those of {@linkcode lookAtOwn}. */
+export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const seen = await lookAtOwn(path, "file");
+  if (seen === undefined) return undefined;
+  try {
+    using file = await Deno.open(path, { read: true });
+    const opened = await file.stat();
+    if (opened.ino !== seen.ino || opened.dev !== seen.dev) {
+      // Our own writers replace it by a rename: the new one is as good, if it is ours.
+      const fault = faultOf(opened, "file");
+      if (fault !== undefined) throw refusal(path, fault);
+    }
+    return await readAll(file, opened.size);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function readAll(file: Deno.FsFile, sizeBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(sizeBytes);
+  let length = 0;
+  while (length < sizeBytes) {
+    const read = await file.read(bytes.subarray(length));
+    if (read === null) break;
+    length += read;
+  }
+  return bytes.subarray(0, length);
+}
+
+/** The text of a file of ours, or undefined where there is none. Errors are those of {@linkcode lookAtOwn}. */
+export async function readOwnText(path: string): Promise<string | undefined> {
+  const bytes = await readOwnFile(path);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+/**
+ * Opens a file of ours for reading and writing, 0600 where it is made; nothing in it is changed. Errors are those of
+ * {@linkcode lookAtOwn}, and those of the kernel.
+ */
+export async function openOwnFile(path: string): Promise<Deno.FsFile> {
+  for (;;) {
+    try {
+      const made = await Deno.open(path, { read: true, write: true, createNew: true, mode: 0o600 });
+      return made;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+    const seen = await lookAtOwn(path, "file");
+    if (seen === undefined) continue;
+    let file: Deno.FsFile;
+    try {
+      file = await Deno.open(path, { read: true, write: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) continue;
+      throw error;
+    }
+    const opened = await file.stat();
+    if (opened.ino === seen.ino && opened.dev === seen.dev) return file;
+    file.close();
+  }
+}

@@ -1,0 +1,130 @@
+// Whether other users could exchange a directory of ours, or what lies on the way to it. A directory that only we and root can
+// write, reached by directories for which that is true as well, stays what it is between a look and a use: what we then do below
+// it by path can't be led elsewhere (the rule of sshd's StrictModes, applied to each component and to each link on the way).
+import { CliError, messageOf } from "../errors.ts";
+import { shellWord } from "../format.ts";
+import { isPrivateGroup } from "./private_group.ts";
+
+/** What to look at. */
+export interface PathCheck {
+  /** Absolute. What of it does not exist is no fault. */
+  readonly path: string;
+  /**
+   * The directory, `path` or one above it, from which on each component has to be ours or root's and writable for nobody else.
+   * Above it a group may share a directory, as projects do; one that everybody may write without the sticky bit is a fault.
+   */
+  readonly strictFrom: string;
+  readonly userId: number;
+}
+
+/** The component by which others could get in. */
+export interface PathFault {
+  readonly path: string;
+  readonly kind: "foreign" | "foreign-link" | "open" | "no-directory";
+  /** Whether it is ours, so that we could close it. */
+  readonly isOurs: boolean;
+}
+
+interface Component {
+  readonly name: string;
+  readonly isStrict: boolean;
+  /** Below `strictFrom`: what a link there leads through is held to the same rule. */
+  readonly isBelow: boolean;
+}
+
+/** As the kernel (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/** The first fault on the way, or undefined. Throws what the kernel refuses, except that something does not exist. */
+export async function findPathFault({ path, strictFrom, userId }: PathCheck): Promise<PathFault | undefined> {
+  const base = namesOf(strictFrom).length;
+  const rest: Component[] = namesOf(path).map((name, index) => ({
+    name,
+    isStrict: index >= base - 1,
+    isBelow: index >= base,
+  }));
+  let [above, aboveOwner, links] = ["", 0, 0];
+  for (let component = rest.shift(); component !== undefined; component = rest.shift()) {
+    if (component.name === "..") {
+      above = above.slice(0, above.lastIndexOf("/"));
+      continue;
+    }
+    const here = `${above}/${component.name}`;
+    const info = await lstatIfThere(here);
+    if (info === undefined) return undefined;
+    const owner = info.uid ?? userId;
+    const isTrusted = owner === userId || owner === 0;
+    const fault = (kind: PathFault["kind"]): PathFault => ({ path: here, kind, isOurs: owner === userId });
+    if (info.isSymlink) {
+      if (!isTrusted && (component.isStrict || owner !== aboveOwner)) return fault("foreign-link");
+      if (++links > MOST_LINKS) return fault("no-directory");
+      const target = await Deno.readLink(here);
+      const names = namesOf(target);
+      rest.unshift(...names.map((name, index) => ({
+        name,
+        isStrict: component!.isBelow || (component!.isStrict && index === names.length - 1),
+        isBelow: component!.isBelow,
+      })));
+      if (target.startsWith("/")) above = "";
+      continue;
+    }
+    if (!info.isDirectory) return fault("no-directory");
+    if (component.isStrict && !isTrusted) return fault("foreign");
+    if (isOpen(info, component.isStrict)) return fault("open");
+    [above, aboveOwner] = [here, owner];
+  }
+  return undefined;
+}
+
+/** Whether others can exchange what is in a directory. */
+function isOpen({ mode, gid }: Deno.FileInfo, isStrict: boolean): boolean {
+  const bits = mode ?? 0;
+  if ((bits & 0o1000) !== 0) return false;
+  if ((bits & 0o002) !== 0) return true;
+  return isStrict && (bits & 0o020) !== 0 && !isPrivateGroup(gid ?? 0);
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+/** Throws a CliError for the first fault: `refused`, with the steps that make the path safe; `advice` is for what is not ours. */
+export async function refuseUntrusted(check: PathCheck, advice: string): Promise<void> {
+  const fault = await findPathFault(check).catch((error) => {
+    throw new CliError("file-system", `Cannot use "${check.path}": ${messageOf(error)}`, { cause: error });
+  });
+  if (fault === undefined) return;
+  throw new CliError("refused", `Cannot use "${check.path}": ${describeFault(fault, check.path)}`, {
+    hint: fault.kind === "open" && fault.isOurs ? closingSteps(fault.path) : advice,
+  });
+}
+
+function describeFault({ path, kind }: PathFault, asked: string): string {
+  const what = path === asked ? "it" : `"${path}"`;
+  switch (kind) {
+    case "foreign":
+      return `${what} belongs to another user`;
+    case "foreign-link":
+      return `${what} is a symbolic link of another user`;
+    case "open":
+      return `other users can write in ${path === asked ? "it" : what}`;
+    case "no-directory":
+      return `${what} is not a directory`;
+  }
+}
+
+/** Others may have put something in while they could. */
+function closingSteps(path: string): string {
+  const word = shellWord(path);
+  return `run \`chmod go-w ${word}\`, then look for what is not yours (\`find ${word} -maxdepth 1 ! -user "$(id -u)"\`) ` +
+    "or leads elsewhere (`-type l`), and remove it";
+}

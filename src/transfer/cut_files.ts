@@ -1,0 +1,82 @@
+// Whether a file of one tree is only the beginning of the same file in another one, as an interrupted copy leaves it.
+import type { Bytes } from "../posix/calls.ts";
+import { succeeded } from "../posix/errno.ts";
+import { splitLast } from "../posix/file_names.ts";
+import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../posix/libc.ts";
+import { cString, type Tree } from "../posix/tree.ts";
+import type { Work } from "../posix/work.ts";
+import { entryAt } from "./publish.ts";
+
+/** Pieces compared of a file, spread evenly; a large file is not read as a whole. */
+const PIECES = 16;
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Whether the copy has fewer bytes than the original, and the same ones; false where one of them is no regular file. Throws a
+ * SystemCallError where that cannot be found out, and an Error where a file becomes shorter meanwhile.
+ */
+export function* isCut(
+  { copy, original }: { readonly copy: Tree; readonly original: Tree },
+  path: string,
+): Work<boolean> {
+  const [directory, name] = splitLast(path);
+  const cut = yield* entryAt(copy, directory, name);
+  const whole = yield* entryAt(original, directory, name);
+  if (cut?.type !== "file" || whole?.type !== "file" || cut.sizeBytes >= whole.sizeBytes) return false;
+  const file = yield* openFile(copy, path, cut.isFollowed);
+  try {
+    const wholeFile = yield* openFile(original, path, whole.isFollowed);
+    try {
+      return yield* haveSamePieces(
+        { tree: copy, path, file },
+        { tree: original, path, file: wholeFile },
+        cut.sizeBytes,
+      );
+    } finally {
+      original.calls.closeHandle(wholeFile);
+    }
+  } finally {
+    copy.calls.closeHandle(file);
+  }
+}
+
+interface OpenFile {
+  readonly tree: Tree;
+  readonly path: string;
+  readonly file: number;
+}
+
+function* openFile(tree: Tree, path: string, isFollowed = false): Work<number> {
+  const [directory, name] = splitLast(path);
+  const handle = yield* tree.open(directory);
+  try {
+    const flags = O_RDONLY | (isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
+    return succeeded(yield tree.calls.openat(handle, cString(name), flags, 0), "open", tree.pathOf(path));
+  } finally {
+    tree.release(directory);
+  }
+}
+
+function* haveSamePieces(one: OpenFile, other: OpenFile, sizeBytes: number): Work<boolean> {
+  const last = Math.max(0, sizeBytes - PIECE_BYTES);
+  for (let piece = 0; piece < PIECES; piece++) {
+    const offset = Math.floor(last * piece / (PIECES - 1));
+    const length = Math.min(PIECE_BYTES, sizeBytes - offset);
+    const bytes = yield* readPiece(one, offset, length);
+    const others = yield* readPiece(other, offset, length);
+    if (!bytes.every((byte, index) => byte === others[index])) return false;
+    if (last === 0) break;
+  }
+  return true;
+}
+
+function* readPiece({ tree, path, file }: OpenFile, offset: number, length: number): Work<Bytes> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const answer = yield tree.calls.pread(file, bytes.subarray(done), length - done, offset + done);
+    const read = succeeded(answer, "read", tree.pathOf(path));
+    if (read === 0) throw new Error(`'${tree.pathOf(path)}' became shorter while it was read`);
+    done += read;
+  }
+  return bytes;
+}

@@ -1,0 +1,154 @@
+// Variables whose sources lie inside one another: one copy on scratch, and each variable leads to its part of that.
+import assert from "node:assert/strict";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const ROOT = "scratch/.cache/euler-files";
+const VARS = {
+  HF_HUB_CACHE: { source: "~/.cache/huggingface/hub" },
+  XDG_CACHE_HOME: { source: "~/.cache" },
+  HF_HOME: { source: "~/.cache/huggingface" },
+};
+const TREE = { "huggingface/hub/model": "weights", "huggingface/token": "t", "uv/wheel": "w" };
+const PARTS = {
+  HF_HUB_CACHE: "XDG_CACHE_HOME/huggingface/hub",
+  XDG_CACHE_HOME: "XDG_CACHE_HOME",
+  HF_HOME: "XDG_CACHE_HOME/huggingface",
+};
+
+async function nestedWorld(vars: Readonly<Record<string, unknown>> = VARS): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree("home/.cache", TREE);
+  await world.writeConfig({ vars });
+  return world;
+}
+
+function targets(world: World, parts: Readonly<Record<string, string>> = PARTS): Record<string, string> {
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, world.path(`${ROOT}/${part}`)]));
+}
+
+async function copies(world: World): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(world.path(ROOT))) if (isDirectory) names.push(name);
+  return names.sort();
+}
+
+Deno.test("nested sources get one copy, and each variable leads to its part", async () => {
+  await using world = await nestedWorld();
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().exports, targets(world));
+  assert.equal(run.json().summary.files_transferred, 3);
+  assert.deepEqual(await copies(world), ["XDG_CACHE_HOME"]);
+  const again = await world.run(["sync", "--json"], { env: targets(world) });
+  assert.deepEqual(again.json().results.map(({ status }: { status: string }) => status), [
+    "skipped",
+    "skipped",
+    "skipped",
+  ]);
+  assert.deepEqual(again.json().warnings, []);
+  assert.match((await world.run(["sync"])).stderr, /HF_HOME +part of XDG_CACHE_HOME/);
+});
+
+Deno.test("a dry run says whose part it is, and copies nothing", async () => {
+  await using world = await nestedWorld();
+  const { results } = (await world.run(["sync", "--dry-run", "--json"])).json();
+  assert.deepEqual(
+    results.map(({ name, part_of = "" }: Record<string, string>) => [name, part_of]).sort(),
+    [["HF_HOME", "XDG_CACHE_HOME"], ["HF_HUB_CACHE", "XDG_CACHE_HOME"], ["XDG_CACHE_HOME", ""]],
+  );
+});
+
+Deno.test("what a job writes to a part is pushed once", async () => {
+  await using world = await nestedWorld();
+  await world.run(["sync"]);
+  await world.writeTree(`${ROOT}/XDG_CACHE_HOME/huggingface/hub`, { "new": "from a job" });
+  const push = await world.run(["push", "--json"]);
+  assert.equal(push.code, 0, push.stderr);
+  const moved = push.json().results.map((result: Record<string, unknown>) => result.files_transferred ?? 0);
+  assert.equal(moved.reduce((one: number, other: number) => one + other), 1);
+  assert.equal(await Deno.readTextFile(world.path("home/.cache/huggingface/hub/new")), "from a job");
+});
+
+Deno.test("one part alone is staged with the whole, and alone exported; a filter for it belongs to the whole", async () => {
+  await using world = await nestedWorld();
+  const run = await world.run(["sync", "--json", "--var", "HF_HUB_CACHE"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().exports, targets(world, { HF_HUB_CACHE: PARTS.HF_HUB_CACHE }));
+  const filtered = await world.run(["sync", "--var", "HF_HUB_CACHE", "--include", "/model"]);
+  assert.equal(filtered.code, 2);
+  assert.match(filtered.stderr, /--var XDG_CACHE_HOME/);
+  assert.equal((await world.run(["push", "--var", "HF_HUB_CACHE"])).code, 0);
+});
+
+Deno.test("a part that the filter of a run leaves out is no success", async () => {
+  await using world = await nestedWorld();
+  const run = await world.run(["sync", "--exclude", "/huggingface/hub/"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /Cannot stage "HF_HUB_CACHE": .*part of XDG_CACHE_HOME/);
+  assert.doesNotMatch(run.stdout, /HF_HUB_CACHE/);
+  assert.match(run.stdout, /export HF_HOME=/);
+});
+
+Deno.test("a copy of its own from before is kept, pushed and named until it is removed", async () => {
+  await using world = await nestedWorld({ HF_HUB_CACHE: VARS.HF_HUB_CACHE });
+  await world.run(["sync"]);
+  await world.writeTree(`${ROOT}/HF_HUB_CACHE`, { "mine": "never pushed" });
+  await world.writeConfig({ vars: VARS });
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.json().exports.HF_HUB_CACHE, world.path(`${ROOT}/HF_HUB_CACHE`));
+  const [warning] = run.json().warnings;
+  assert.match(warning, /HF_HUB_CACHE has a copy of its own/);
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path("home/.cache/huggingface/hub/mine")), "never pushed");
+  await Deno.remove(world.path(`${ROOT}/HF_HUB_CACHE`), { recursive: true });
+  assert.deepEqual((await world.run(["sync", "--json"])).json().exports, targets(world));
+});
+
+Deno.test("a part with a filter of its own has a copy of its own, and two names of one source share one", async () => {
+  await using world = await nestedWorld({
+    HF_HOME: VARS.HF_HOME,
+    HF_HUB_CACHE: { ...VARS.HF_HUB_CACHE, include: ["/model"] },
+    HUB_A: VARS.HF_HUB_CACHE,
+    OLD_HF_HOME: { source: "~/.cache/huggingface/" },
+  });
+  const { exports } = (await world.run(["sync", "--json"])).json();
+  assert.deepEqual(
+    exports,
+    targets(world, {
+      HF_HOME: "HF_HOME",
+      HF_HUB_CACHE: "HF_HUB_CACHE",
+      HUB_A: "HF_HOME/hub",
+      OLD_HF_HOME: "HF_HOME",
+    }),
+  );
+  assert.deepEqual(await readTree(exports.HF_HUB_CACHE!), { "model": "weights" });
+});
+
+Deno.test("a part that has no source yet is an empty directory in the whole", async () => {
+  await using world = await nestedWorld({ ...VARS, UV_CACHE_DIR: { source: "~/.cache/huggingface/none" } });
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(await readTree(run.json().exports.UV_CACHE_DIR), {});
+});
+
+Deno.test("status counts the one copy once", async () => {
+  await using world = await nestedWorld();
+  await world.run(["sync"]);
+  const answer = (await world.run(["status", "--json"])).json();
+  assert.deepEqual(
+    answer.variables.map(({ name, scratch, status, part_of }: Record<string, string>) => [
+      name,
+      scratch,
+      status,
+      part_of,
+    ]),
+    Object.entries(targets(world)).map(([name, target]) => [
+      name,
+      target,
+      "fresh",
+      name === "XDG_CACHE_HOME" ? undefined : "XDG_CACHE_HOME",
+    ]),
+  );
+  assert.equal(answer.total_scratch_bytes, 9);
+});

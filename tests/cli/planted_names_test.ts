@@ -1,0 +1,124 @@
+// What another user planted under our names on scratch, or could: refused before anything is read, followed or written. The
+// other user's part is done by root, who gives what it makes away; so these tests need root and are skipped elsewhere.
+import assert from "node:assert/strict";
+import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const ROOT = "scratch/.cache/euler-files";
+
+async function victimWorld(): Promise<World> {
+  const world = await makeWorld({ runAs: VICTIM });
+  await world.writeTree("home/hf", { "model": "weights" });
+  await world.writeTree("home/projects", { "thesis": "the only copy" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  return world;
+}
+
+/** Gives what the attacker made to the attacker, links not followed. */
+async function own(path: string, uid = ATTACKER.uid): Promise<void> {
+  await Deno.lstat(path);
+  const { success } = await new Deno.Command("chown", { args: ["-h", `${uid}:${VICTIM.gid}`, "--", path] }).output();
+  assert.ok(success);
+}
+
+async function assertRefused(world: World, args: readonly string[], pattern: RegExp): Promise<void> {
+  const run = await world.run(args, { timeoutSeconds: 20 });
+  assert.equal(run.code, 1, `${args.join(" ")}: ${run.stderr}`);
+  assert.match(run.stderr, pattern);
+  assert.match(run.stderr, /hint:/);
+  assert.doesNotMatch(run.stdout, /export/);
+  assert.deepEqual(await readTree(world.path("home/projects")), { "thesis": "the only copy" });
+  assert.deepEqual(await readTree(world.path("home/hf")), { "model": "weights" });
+}
+
+const FILES = ["lock", "lock.lease", "manifest", "source", "notes", "synced", "kept", "progress"];
+
+for (const name of [...FILES, "partial"]) {
+  asRoot(`a link of another user as .HF_HOME.${name} is refused and not followed`, async () => {
+    await using world = await victimWorld();
+    await world.run(["sync"]);
+    const target = name === "partial" ? world.path("home/projects") : world.path("home/projects/thesis");
+    const path = world.path(`${ROOT}/.HF_HOME.${name}`);
+    await Deno.remove(path, { recursive: true }).catch(() => {});
+    await Deno.symlink(target, path);
+    await own(path);
+    for (const args of [["sync"], ["sync", "--force"], ["push"]]) await assertRefused(world, args, /\.HF_HOME\./);
+  });
+}
+
+asRoot("a FIFO under one of our names is refused at once", async () => {
+  for (const name of FILES) {
+    await using world = await victimWorld();
+    await world.run(["sync"]);
+    const path = world.path(`${ROOT}/.HF_HOME.${name}`);
+    await Deno.remove(path).catch(() => {});
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    await own(path, VICTIM.uid);
+    await assertRefused(world, ["sync"], /\.HF_HOME\./);
+  }
+});
+
+asRoot("a file or directory of another user under one of our names is not believed", async () => {
+  for (const name of FILES.filter((name) => name !== "synced")) {
+    await using world = await victimWorld();
+    await world.run(["sync"]);
+    const path = world.path(`${ROOT}/.HF_HOME.${name}`);
+    if (!await Deno.lstat(path).catch(() => undefined)) await Deno.writeTextFile(path, "");
+    await own(path);
+    await assertRefused(world, ["sync", "--force"], /belongs to another user/);
+  }
+  await using world = await victimWorld();
+  await Deno.mkdir(world.path(`${ROOT}/.HF_HOME.partial`), { recursive: true, mode: 0o777 });
+  await world.handOver();
+  await own(world.path(`${ROOT}/.HF_HOME.partial`));
+  await assertRefused(world, ["sync"], /belongs to another user/);
+});
+
+asRoot("a hard link to a file of the victim under one of our names is not written to", async () => {
+  await using world = await victimWorld();
+  await world.run(["sync"]);
+  await Deno.remove(world.path(`${ROOT}/.HF_HOME.lock`));
+  await Deno.link(world.path("home/projects/thesis"), world.path(`${ROOT}/.HF_HOME.lock`));
+  await assertRefused(world, ["sync", "--force"], /another name/);
+});
+
+asRoot(
+  "a cache root others may write, and a way to it they may change, are refused with the steps that help",
+  async () => {
+    for (const path of [ROOT, "scratch/.cache", "scratch"]) {
+      await using world = await victimWorld();
+      await world.run(["sync"]);
+      await Deno.chmod(world.path(path), 0o770);
+      await assertRefused(world, ["sync"], /other users can write in/);
+      const steps = /run `(chmod go-w [^`]+)`/.exec((await world.run(["status"])).stderr)?.[1];
+      assert.ok(steps !== undefined);
+      await world.shell("bash", steps);
+      assert.equal((await world.run(["sync"])).code, 0);
+    }
+  },
+);
+
+asRoot("a directory or link of another user on the way is refused", async () => {
+  await using world = await victimWorld();
+  await Deno.mkdir(world.path("scratch/.cache"));
+  await Deno.chmod(world.path("scratch/.cache"), 0o777);
+  await own(world.path("scratch/.cache"));
+  await assertRefused(world, ["sync"], /"[^"]+\/\.cache" belongs to another user/);
+  await Deno.remove(world.path("scratch/.cache"));
+  await Deno.symlink(world.path("home/projects"), world.path("scratch/.cache"));
+  await own(world.path("scratch/.cache"));
+  await assertRefused(world, ["sync"], /symbolic link of another user/);
+});
+
+asRoot("a scratch that all share is fine with the sticky bit, and so is a link of one's own", async () => {
+  await using world = await victimWorld();
+  await Deno.chown(world.path("scratch"), 0, 0);
+  await Deno.chmod(world.path("scratch"), 0o1777);
+  assert.equal((await world.run(["sync"])).code, 0);
+  await using other = await victimWorld();
+  await Deno.mkdir(other.path("elsewhere"), { mode: 0o700 });
+  await Deno.symlink(other.path("elsewhere"), other.path("scratch/.cache"));
+  await other.handOver();
+  assert.equal((await other.run(["sync"])).code, 0);
+});

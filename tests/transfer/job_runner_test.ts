@@ -1,0 +1,66 @@
+// Where jobs run: a Worker that has ended answers all its jobs, and nothing is closed while a job still uses it.
+import assert from "node:assert/strict";
+import { type Answer, type Calls, waitingCalls } from "../../src/posix/calls.ts";
+import { JobRunner } from "../../src/transfer/job_runner.ts";
+import { shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+/** So much that Workers are started. */
+const MUCH = 10_000_000;
+
+/** Waiting calls that are counted while they are under way. */
+function countedCalls(): { readonly calls: Calls; readonly state: { underWay: number; most: number } } {
+  const real = waitingCalls();
+  const state = { underWay: 0, most: 0 };
+  const counted = (make: (...args: unknown[]) => Answer) => async (...args: unknown[]) => {
+    state.most = Math.max(state.most, ++state.underWay);
+    try {
+      return await make(...args);
+    } finally {
+      state.underWay--;
+    }
+  };
+  const isCall = ([name, make]: [string, unknown]) => name !== "closeHandle" && typeof make === "function";
+  const all = Object.entries(real).map((entry) =>
+    isCall(entry) ? [entry[0], counted(entry[1] as never)] as const : entry
+  );
+  return { calls: Object.fromEntries(all) as unknown as Calls, state };
+}
+
+testTrees("a runner is closed when the jobs that run have ended", async () => {
+  await using place = await temporaryDirectory();
+  await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", place.path);
+  const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", place.path)).trim().split("\n");
+  const { calls, state } = countedCalls();
+  const runner = new JobRunner("waiting", { ...testSystem(), calls: () => calls });
+  const running = runner.run("list", { root: place.path, facts: "full", directories }).catch((error) => error);
+  await runner[Symbol.asyncDispose]();
+  assert.ok(state.most > 0);
+  assert.equal(state.underWay, 0);
+  await running;
+});
+
+testTrees("a runner ends its Workers when their jobs have ended", async () => {
+  await using place = await temporaryDirectory();
+  await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", place.path);
+  const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", place.path)).trim().split("\n");
+  const runner = new JobRunner("plain", testSystem());
+  runner.expect(MUCH, "list");
+  const request = { root: place.path, facts: "full", directories } as const;
+  let settled = 0;
+  for (let job = 0; job < 4; job++) {
+    void runner.run("list", request, { names: directories.length }).catch(() => {}).finally(() => settled++);
+  }
+  await runner[Symbol.asyncDispose]();
+  assert.equal(settled, 4);
+});
+
+Deno.test("a Worker that ended answers each job with an error, at once or later", async () => {
+  await using runner = new JobRunner("plain", testSystem());
+  // No selection looks like this: a Worker that gets it ends with an error.
+  runner.select({ data: null } as never);
+  runner.expect(MUCH, "list");
+  const request = { root: "/", facts: "names", directories: [""] } as const;
+  for (let turn = 0; turn < 20; turn++) {
+    await assert.rejects(runner.run("list", request, { names: 100 }), /A worker ended/);
+  }
+});

@@ -1,0 +1,52 @@
+// Single names at the receiving side that can't be removed or changed: all else is transferred, the outcome names them, and the
+// next transfer tries again.
+import assert from "node:assert/strict";
+import { EBUSY, EIO, EPERM } from "../../src/posix/errno.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { contentOf, makeScene } from "./intents.ts";
+import { differences, shell, systemCalling, testSystem, testTrees } from "./trees.ts";
+
+for (const engine of ["native", "rsync"] as const) {
+  for (const [errno, gone] of [[EBUSY, "gone"], [EIO, "d"], [EPERM, "d/two"]] as const) {
+    testTrees(`${engine}: "${gone}" can't be removed (${errno}), and all else is done`, async () => {
+      await using scene = await makeScene("stage-update", {
+        old: "mkdir d e; echo 1 >gone; echo 2 >also; echo 3 >d/one; echo 4 >d/two; echo 5 >e/stays",
+        changes: "rm -r gone also d; echo new >e/new; echo changed >e/stays",
+      });
+      const request = { ...scene.request, engine };
+      const { system } = systemCalling(({ name, path }) =>
+        name === "unlinkat" && path === `${scene.to}/${gone}` ? { errno } : undefined
+      );
+      const outcome = await transferTree(request, system);
+      assert.equal(outcome.status, "partial");
+      assert.deepEqual(outcome.missing.map(({ path }) => path), [gone]);
+      assert.match(outcome.missing[0]!.reason, /^cannot be removed: /);
+      assert.equal(outcome.deleted.includes("also"), true);
+      assert.notEqual(await contentOf(`${scene.to}/e/new`), undefined);
+      const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+      assert.equal(again.status, "complete");
+      assert.equal(again.deleted.includes(gone), true);
+      assert.equal(await differences(scene.from, scene.to), "");
+    });
+  }
+
+  testTrees(`${engine}: a mode that can't be set is named, and all else is done`, async () => {
+    await using scene = await makeScene("stage-update", {
+      old: "mkdir d; echo 1 >d/one; echo 2 >d/two; chmod 600 d/*",
+      changes: "chmod 644 d/one d/two; touch d; echo new >new",
+    });
+    const request = { ...scene.request, engine };
+    const { system } = systemCalling(({ name, path }) =>
+      name === "fchmod" && path === `${scene.to}/d/one` ? { errno: EPERM } : undefined
+    );
+    const outcome = await transferTree(request, system);
+    assert.equal(outcome.status, "partial");
+    assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/one"]);
+    assert.match(outcome.missing[0]!.reason, /^its permissions cannot be changed: /);
+    assert.equal((await shell(`stat -c %a ${scene.to}/d/two`)).trim(), "644");
+    assert.notEqual(await contentOf(`${scene.to}/new`), undefined);
+    const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+    assert.equal(again.status, "complete");
+    assert.equal(await differences(scene.from, scene.to), "");
+  });
+}
