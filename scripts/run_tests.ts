@@ -2,12 +2,14 @@
 // With EULER_FILES_TEST_EXECUTABLE=path the end-to-end tests run that executable instead of the source.
 import { describePreparation, prepare, tell } from "./prepare.ts";
 import { prepareApptainer } from "./prepare_apptainer.ts";
+import { prepareClients } from "./prepare_clients.ts";
 import { sourceProgram } from "./source_program.ts";
 import { addTotals, readTotals, totalsLine } from "./test_totals.ts";
 
 const preparation = await prepare("test");
 tell(describePreparation(preparation));
 tell(await prepareApptainer());
+tell(await prepareClients());
 if (preparation.missing.length > 0) tell(["The tests that need them are skipped; each is named below."]);
 
 // Made once, before the test files that want it at the same time; where that fails, each of them will say why.

@@ -74,3 +74,14 @@ export function shellWord(text: string): string {
   if (/^[\w@%+=:,.\/-]+$/.test(text)) return text;
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
+
+/**
+ * Text without the user names and passwords of the addresses in it: `https://***@host/simple`. The name alone may be a token; that
+ * of an ssh address is none.
+ */
+export function withoutCredentials(text: string): string {
+  return text.replace(
+    /([a-z][a-z0-9+.-]*):\/\/([^/?#\s"'@]+)@/gi,
+    (whole, scheme: string, user: string) => /ssh$/i.test(scheme) && !user.includes(":") ? whole : `${scheme}://***@`,
+  );
+}

@@ -11,7 +11,7 @@ import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapAtOnce } from "./pool.ts";
 import { variablesAtOnce } from "./posix/handles.ts";
-import { prepareCacheRoot } from "./staging/cache_root.ts";
+import { makeCacheRoot } from "./staging/cache_root.ts";
 import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
@@ -174,7 +174,7 @@ async function syncItems(
 }
 
 async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
-  await prepareCacheRoot(resolved, userId);
+  await makeCacheRoot(resolved, userId);
   if (node !== undefined) await prepareNode(node, userId);
 }
 

@@ -10,6 +10,7 @@ import type { Listener } from "../tools/aloud.ts";
 import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
@@ -91,10 +92,10 @@ export async function planBuild(
 export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: System): Promise<BuildSteps> {
   const { places, inputs } = plan;
   const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
-  const directory = await chooseWorkspace(await workspaceCandidates(setting, system), neededBytes(sizeBytes));
-  const workspace = workspacePath(directory, places, system.userId);
-  const archive = `${workspace}/${places.venvName}.tar`;
-  const definitionFile = `${workspace}/${places.name}.def`;
+  const candidates = await workspaceCandidates(setting, system);
+  const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), places, system.userId);
+  const archive = `${workspace}/venv.tar`;
+  const definitionFile = `${workspace}/image.def`;
   return {
     workspace,
     archive,
@@ -129,6 +130,7 @@ export async function buildImage(
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   if (apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
+  await refuseSharedDirectory(setting.sifStore, system.userId);
   await using _lock = await acquireLock({
     path: plan.places.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,

@@ -1,12 +1,14 @@
 // Images from the store to scratch: which are there already, and bringing the others, each whole or not at all.
 import * as v from "valibot";
-import { type AbsolutePath, joinPath } from "../config/paths.ts";
+import { type AbsolutePath, isWithin, joinPath } from "../config/paths.ts";
+import { resolveConfig } from "../config/resolve.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatSize } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import { acquireLock, describe } from "../system/file_lock.ts";
+import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { checkRoom } from "../transfer/room.ts";
@@ -99,7 +101,8 @@ export function imageFreshness({ source, target, marker, places }: ImageFacts): 
   if (target === undefined) return "missing";
   const same = marker !== undefined && target.isFile && marker.source === places.sif &&
     marker.source_mtime === seconds(source) && marker.size_bytes === source.size &&
-    target.size === marker.size_bytes && marker.target_mtime === seconds(target) && marker.target_inode === target.ino;
+    target.size === marker.size_bytes && (target.uid === null || target.uid === Deno.uid()) &&
+    marker.target_mtime === seconds(target) && marker.target_inode === target.ino;
   return same ? "fresh" : "stale";
 }
 
@@ -118,6 +121,8 @@ export async function syncImage(
   system: System,
 ): Promise<ImageResult> {
   const { name, mode } = request;
+  await refuseOpenDirectory(setting.sifStore, system.userId);
+  await checkScratch(setting, system);
   const facts = await observeImage(setting, name, system.env);
   if (facts.source === undefined) throw sourceMissing(facts);
   const done = (status: ImageResult["status"], bytes = 0, resumedBytes = 0) => ({ status, facts, bytes, resumedBytes });
@@ -142,6 +147,25 @@ export async function syncImage(
   if (mode !== "force" && imageFreshness(now) === "fresh") return done("skipped");
   const outcome = await transfer(now, now.source, report, system);
   return done("synced", outcome.sizeBytes, outcome.resumedBytes);
+}
+
+/** The directory of images on scratch is held to the same rule as the cache root, in which it lies by default. */
+async function checkScratch(setting: ImageSetting, system: System): Promise<void> {
+  const path = scratchSifDir(setting, system.env);
+  await refuseUntrusted(
+    { path, strictFrom: outermost(path, setting, system), userId: system.userId },
+    "choose a directory of your own that only you can write: `euler-files config set apptainer.scratch_sif_dir DIRECTORY`",
+  );
+}
+
+function outermost(path: AbsolutePath, { config, configPath }: ImageSetting, { env }: System): AbsolutePath {
+  try {
+    const { scratchBase } = resolveConfig({ ...config, vars: {} }, configPath, env);
+    return isWithin(path, scratchBase) ? scratchBase : path;
+  } catch {
+    // Scratch is not set, and the images have a directory of their own.
+    return path;
+  }
 }
 
 function sourceMissing({ places }: ImageFacts): CliError {

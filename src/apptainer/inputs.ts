@@ -8,7 +8,14 @@ import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
 import { venvPath } from "../venv/base.ts";
 import { type BaseImage, parseBaseImage } from "./base_image.ts";
 import { renderDefinition } from "./definition.ts";
-import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf } from "./setting.ts";
+import {
+  checkImageName,
+  type ImagePlaces,
+  type ImageRecord,
+  type ImageSetting,
+  placesOf,
+  recordOf,
+} from "./setting.ts";
 
 /** All that decides what an image will hold. */
 export interface ImageInputs {
@@ -31,7 +38,8 @@ export type ImageState =
 
 /** Reads the inputs of an image. Throws CliErrors: `not-found` for an environment that isn't there, `config` for a bad base. */
 export async function readInputs(setting: ImageSetting, places: ImagePlaces, system: System): Promise<ImageInputs> {
-  const path = venvPath(setting.venvBase, places.venvName);
+  // The name becomes a line of the definition.
+  const path = venvPath(setting.venvBase, checkImageName(places.venvName));
   const venv = await readVenv(path);
   if (venv === undefined) throw await venvMissing(setting, places.venvName);
   const base = parseBaseImage(setting.section.base_image, venv.pythonSeries, system.env);

@@ -4,6 +4,7 @@ import { type AbsolutePath, isWithin } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
+import { refuseOpenDirectory } from "../system/trusted_path.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
@@ -143,6 +144,7 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
       if (!await Deno.stat(path.slice(0, path.lastIndexOf("/"))).then((info) => info.isDirectory, () => false)) {
         continue;
       }
+      await refuseOpenDirectory(path.slice(0, path.lastIndexOf("/")), system.userId);
       locks.push(await acquireLock({ path, deadlineSeconds: LOCK_SECONDS }, system));
     }
     if (plan.targets.some((target) => target.kind === "venv")) {

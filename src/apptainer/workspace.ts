@@ -4,7 +4,9 @@ import { statfs } from "node:fs/promises";
 import { type AbsolutePath, joinPath, toAbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError, messageOf } from "../errors.ts";
-import { formatSize } from "../format.ts";
+import { formatSize, printable } from "../format.ts";
+import { lookAtOwn } from "../system/own_file.ts";
+import { isTrustedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 import type { ImagePlaces, ImageSetting } from "./setting.ts";
 
@@ -38,24 +40,43 @@ export async function workspaceCandidates(setting: ImageSetting, system: System)
   return found;
 }
 
-/** The first candidate with room. Throws a CliError `no-space` that says how much each has. */
+/**
+ * The build's directory in the first candidate with room that others can't change and where they have not taken its name. Throws
+ * a CliError `no-space` that says what is wrong with each.
+ */
 export async function chooseWorkspace(
   candidates: readonly AbsolutePath[],
   bytes: number,
+  places: ImagePlaces,
+  userId: number,
 ): Promise<AbsolutePath> {
   const seen: string[] = [];
   for (const directory of candidates) {
+    const path = workspacePath(directory, places, userId);
+    // %files of a definition gives quotes, $ and braces a meaning.
+    if (!/^[\p{L}\p{N}_@%+=:,./ -]+$/u.test(path)) {
+      seen.push(`a definition can't name "${printable(directory)}"`);
+      continue;
+    }
+    if (!await isTrustedDirectory(directory, userId)) {
+      seen.push(`other users can change ${directory}`);
+      continue;
+    }
+    if (await lookAtOwn(path, "directory").then(() => false, () => true)) {
+      seen.push(`${path} belongs to another user`);
+      continue;
+    }
     const facts = await statfs(directory).catch(() => undefined);
     if (facts === undefined) continue;
     const free = facts.bavail * facts.bsize;
-    if (free >= bytes) return directory;
+    if (free >= bytes) return path;
     seen.push(`${directory} has ${formatSize(free)}`);
   }
   throw new CliError(
     "no-space",
     `Cannot build: about ${formatSize(bytes)} are needed for the work, and ${seen.join(", ")}`,
     {
-      hint: "set TMPDIR to a directory with more room",
+      hint: "set TMPDIR to a directory of your own with more room",
     },
   );
 }

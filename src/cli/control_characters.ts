@@ -2,18 +2,18 @@
 // the cursor, hide a line or answer for the person. All text passes here once, at the output, whoever made it.
 
 /** Controls of ASCII and Latin 1 but tab and newline, and what turns the direction of the text around it (UAX 9). */
-// deno-lint-ignore no-control-regex -- control characters are what this is about
-const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const CONTROL = String.raw`[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]`;
 
-/** Also the colours that style.ts sets. */
-const OWN_OR_CONTROLS =
-  // deno-lint-ignore no-control-regex -- as above
-  /\x1b\[(?:[12]|22|3[12369])m|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+/** The colours that style.ts sets. */
+const OWN_COLOUR = String.raw`\x1b\[(?:[12]|22|3[12369])m`;
+
+const CONTROLS = new RegExp(CONTROL, "g");
+const COLOURS_AND_CONTROLS = new RegExp(`${OWN_COLOUR}|${CONTROL}`, "g");
 
 /** The text with control characters made visible; `styled` text keeps the colours that are ours. */
 export function neutralText(text: string, form: "styled" | "plain"): string {
   if (form === "plain") return text.replace(CONTROLS, visible);
-  return text.replace(OWN_OR_CONTROLS, (match) => match.length > 1 ? match : visible(match));
+  return text.replace(COLOURS_AND_CONTROLS, (match) => match.length > 1 ? match : visible(match));
 }
 
 /** A program's output: where it would write over its own line, a new line begins. */

@@ -2,6 +2,7 @@
 import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts";
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { DoneOutcome, Event } from "../events.ts";
+import { withoutCredentials } from "../format.ts";
 import { jsonText } from "../json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
 import { shortenMessage } from "../shorten.ts";
@@ -45,7 +46,7 @@ export class Output {
       this.#say(`${event.subject === undefined ? "" : `${event.subject}: `}${event.text}\n`);
     } else if (event.type === "output") {
       this.#shown = (this.#shown + event.text).slice(-SHOWN_CHARACTERS);
-      this.#print(neutralLines(event.text));
+      this.#print(neutralLines(withoutCredentials(event.text)));
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
     } else if (event.type === "progress") {
@@ -112,7 +113,7 @@ export class Output {
   }
 
   #neutral(text: string): string {
-    return neutralText(text, formFor(this.#styles.stderr));
+    return neutralText(withoutCredentials(text), formFor(this.#styles.stderr));
   }
 
   #print(text: string): void {
@@ -132,9 +133,9 @@ export function errorDocument(error: unknown): Record<string, unknown> {
     return {
       type: ERROR_KINDS[kind].type,
       kind,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      ...(lines.length === 0 ? {} : { lines }),
+      message: withoutCredentials(message),
+      ...(hint === undefined ? {} : { hint: withoutCredentials(hint) }),
+      ...(lines.length === 0 ? {} : { lines: lines.map(withoutCredentials) }),
     };
   }
   if (error instanceof Interrupted) {

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../command.ts";
 import { expandPath, resolvePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
+import { withoutCredentials } from "../format.ts";
 import { list, type RequestOf, text, toggle } from "../fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
@@ -130,14 +131,14 @@ export default defineCommand({
       venv_base: base,
       venv_path: path,
       created: plan.created,
-      packages: [...request.packages],
+      packages: request.packages.map(withoutCredentials),
       requirement_files: files,
       python: request.python ?? null,
-      index_url: request.indexUrl ?? null,
-      extra_index_urls: [...plan.extraIndexUrls],
+      index_url: request.indexUrl === undefined ? null : withoutCredentials(request.indexUrl),
+      extra_index_urls: plan.extraIndexUrls.map(withoutCredentials),
       torch_backend: plan.torchBackend ?? null,
       uv_cache_dir: uvCacheDir ?? null,
-      commands: plan.commands.map((args) => commandLine([uv?.program ?? "uv", ...args])),
+      commands: plan.commands.map((args) => withoutCredentials(commandLine([uv?.program ?? "uv", ...args]))),
       dry_run: request.dryRun,
     };
   },

@@ -3,7 +3,8 @@
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
-import { isPathComponent, reasonAgainstVariable, VARIABLE_NAME } from "./names.ts";
+import { isPathComponent, VARIABLE_NAME } from "./names.ts";
+import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
@@ -221,6 +222,16 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
       ),
     ),
     false,
+  ),
+  purge_by_mtime_days: v.optional(
+    v.pipe(
+      v.number("must be a number above 0"),
+      v.check((days) => days > 0, "must be a number above 0"),
+      v.description(
+        "For a site whose scratch removes files by modification time: after how many days. Copies keep the times of their " +
+          "source, so sync then says what the next purge takes",
+      ),
+    ),
   ),
   apptainer: v.optional(v.pipe(APPTAINER_SCHEMA, v.description("Container images; omit if not used"))),
   migrations: v.optional(

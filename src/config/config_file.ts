@@ -1,6 +1,7 @@
 // Where the configuration is, and reading it. This runs in every job, from a network file system: one read, nothing more.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
-import { formatCount } from "../format.ts";
+import { formatCount, shellWord } from "../format.ts";
+import { isPrivateGroup } from "../system/private_group.ts";
 import { checkConfig, type Config } from "./config.ts";
 import type { Fault } from "./config_faults.ts";
 import { type AbsolutePath, resolvePath } from "./paths.ts";
@@ -46,9 +47,10 @@ export async function readConfig(path: AbsolutePath): Promise<ConfigFile> {
 export async function readConfigText(path: AbsolutePath): Promise<string | undefined> {
   for (let attempt = 1;; attempt++) {
     try {
-      const text = await Deno.readTextFile(path);
+      const text = await readTrustedText(path);
       return text.startsWith("\ufeff") ? text.slice(1) : text;
     } catch (error) {
+      if (error instanceof CliError) throw error;
       if (error instanceof Deno.errors.NotFound) return undefined;
       // NFS answers ESTALE when another node has just replaced the file under us; the new one is there now.
       if (systemRefusalOf(error)?.errno === 116 && attempt < 3) continue;
@@ -56,6 +58,34 @@ export async function readConfigText(path: AbsolutePath): Promise<string | undef
       throw new CliError("config", `Cannot read the configuration "${path}": ${what}`, { cause: error });
     }
   }
+}
+
+/**
+ * Reads a configuration that nobody but us and root can write: it says what is copied to where, and what is deleted. Throws a
+ * CliError `refused` for another one.
+ */
+async function readTrustedText(path: AbsolutePath): Promise<string> {
+  using file = await Deno.open(path);
+  const { uid, mode, gid, isFile, size } = await file.stat();
+  const isOurs = uid === null || uid === Deno.uid();
+  if (!isOurs && uid !== 0) {
+    throw new CliError("refused", `Cannot use the configuration "${path}": it belongs to another user`, {
+      hint: `look at it, and take a copy of your own: cp ${shellWord(path)} ~/.euler-files.json`,
+    });
+  }
+  const bits = mode ?? 0;
+  if (isFile && ((bits & 0o002) !== 0 || ((bits & 0o020) !== 0 && !isPrivateGroup(gid ?? 0)))) {
+    throw new CliError("refused", `Cannot use the configuration "${path}": other users can write it`, {
+      hint: `look at what it says, then run \`chmod go-w ${shellWord(path)}\``,
+    });
+  }
+  if (!isFile) return await new Response(file.readable).text();
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  for (let read: number | null = 0; read !== null && length < size; length += read ?? 0) {
+    read = await file.read(bytes.subarray(length));
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
 }
 
 /** Checks a configuration's text; `path` is for the errors, which are those of {@linkcode readConfig}. */

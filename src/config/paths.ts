@@ -17,6 +17,8 @@ export interface PathOrigin {
 /** Thrown where a path uses an environment variable that isn't set here; on another machine it may be. */
 export class UnsetVariable extends CliError {}
 
+const NOT_UTF8_HINT = "write it in UTF-8, or use a path without such bytes";
+
 /**
  * The text with `$VAR` and `${VAR}` replaced by their values and a leading `~` by the home directory. Throws a CliError that
  * names the variable where one is not set or empty, and for what isn't expanded (`~user`, `${VAR:-x}`).
@@ -24,8 +26,12 @@ export class UnsetVariable extends CliError {}
 export function expandPath(text: string, env: Readonly<Record<string, string>>, origin: PathOrigin): string {
   const start = `Cannot use ${origin.label} "${printable(text)}"`;
   const fault = (what: string, hint: string) => new CliError(origin.kind, `${start}: ${what}`, { hint });
+  if (!text.isWellFormed()) throw fault("it has bytes that are not UTF-8", NOT_UTF8_HINT);
   const valueOf = (name: string): string => {
     const value = env[name];
+    if (value?.isWellFormed() === false) {
+      throw fault(`the variable ${name} has bytes that are not UTF-8`, `set it again: export ${name}=/some/directory`);
+    }
     if (value !== undefined && value !== "") return value;
     throw new UnsetVariable(origin.kind, `${start}: the variable ${name} is not set`, {
       hint: `set it first (export ${name}=/some/directory), or write the path itself instead of $${name}`,

@@ -73,6 +73,7 @@ export interface ResolvedConfig {
   readonly skipIfFreshSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
   readonly strict: boolean;
+  readonly purgeByMtimeDays?: number;
 }
 
 /**
@@ -119,6 +120,7 @@ export function resolveConfig(
       skipIfFreshSeconds: Math.max(0, config.skip_if_fresh_seconds),
       engine: config.engine,
       strict: config.strict,
+      ...(config.purge_by_mtime_days === undefined ? {} : { purgeByMtimeDays: config.purge_by_mtime_days }),
     };
   });
 }

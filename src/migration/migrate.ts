@@ -4,7 +4,7 @@ import { ensureScratch, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatDuration, formatFiles, formatSize } from "../format.ts";
-import { prepareCacheRoot } from "../staging/cache_root.ts";
+import { checkCacheRoot, makeCacheRoot } from "../staging/cache_root.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { followMovedSource } from "../staging/recorded_source.ts";
 import type { System } from "../system/system.ts";
@@ -72,7 +72,8 @@ async function takeLocks(
   if (place.kind === "variable") {
     // The lock that keeps syncs and pushes away lies on scratch.
     await ensureScratch(resolved);
-    await prepareCacheRoot(resolved, system.userId);
+    await checkCacheRoot(resolved, system.userId);
+    await makeCacheRoot(resolved, system.userId);
   }
   const isThere = await Deno.stat(`${place.content}/.`).then(() => true, () => false);
   const environments = place.kind === "venv_base" ? await listVenvs(move.from) : [];

@@ -38,7 +38,7 @@ export interface ContentRequest extends OpenPair {
 
 /**
  * Copies content from the beginning to the end. Returns how many bytes the file had: less than `sizeBytes` means that it ended
- * early, more that it grew. Throws a SystemCallError: after a read error nothing stands for what could not be read.
+ * early, more that it grew. Throws a SystemCallError. After a read error no bytes are written in place of the missing ones.
  */
 export function* copyContent(calls: Calls, request: ContentRequest): Work<number> {
   const { sizeBytes, holes } = request;

@@ -53,13 +53,11 @@ const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>>
 export const EPERM = 1;
 export const ENOENT = 2;
 export const E2BIG = 7;
-export const EINTR = 4;
 export const EIO = 5;
 export const EACCES = 13;
 export const EBUSY = 16;
 export const EEXIST = 17;
 export const EXDEV = 18;
-export const ENODEV = 19;
 export const ENOTDIR = 20;
 export const EISDIR = 21;
 export const EINVAL = 22;
@@ -69,10 +67,12 @@ export const ENOSPC = 28;
 export const EMLINK = 31;
 export const ERANGE = 34;
 export const ENXIO = 6;
+export const ENAMETOOLONG = 36;
 export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;
+export const EILSEQ = 84;
 export const EOPNOTSUPP = 95;
 export const ESTALE = 116;
 export const EDQUOT = 122;
@@ -101,6 +101,13 @@ export function isFullDiskErrno(errno: number): boolean {
 /** Whether an error number says that permissions forbid it. */
 export function isPermissionErrno(errno: number): boolean {
   return errno === EACCES || errno === EPERM;
+}
+
+const LIMITS = [EPERM, EACCES, EINVAL, EFBIG, EMLINK, ENAMETOOLONG, EILSEQ, EOPNOTSUPP];
+
+/** Whether an error number says that a file system can't hold such a file, or may not: another try changes nothing. */
+export function isLimitErrno(errno: number): boolean {
+  return LIMITS.includes(errno);
 }
 
 /**

@@ -81,3 +81,11 @@ export function splitLast(path: string): [parent: string, name: string] {
   const cut = path.lastIndexOf("/");
   return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
 }
+
+/** A name as the kernel wants it: its bytes and a NUL. */
+export function cString(name: string): Uint8Array<ArrayBuffer> {
+  return encodeName(`${name}\0`);
+}
+
+/** The name `""` for calls with AT_EMPTY_PATH. */
+export const EMPTY_NAME: Uint8Array<ArrayBuffer> = new Uint8Array(1);

@@ -21,14 +21,12 @@ const SYMBOLS = {
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   fchownat: { parameters: ["i32", "buffer", "u32", "u32", "i32"], result: "i32" },
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  mkfifoat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   symlinkat: { parameters: ["buffer", "i32", "buffer"], result: "i32" },
   readlinkat: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   linkat: { parameters: ["i32", "buffer", "i32", "buffer", "i32"], result: "i32" },
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   renameat2: { parameters: ["i32", "buffer", "i32", "buffer", "u32"], result: "i32" },
   fsync: { parameters: ["i32"], result: "i32" },
-  fdatasync: { parameters: ["i32"], result: "i32" },
   flock: { parameters: ["i32", "i32"], result: "i32" },
   syncfs: { parameters: ["i32"], result: "i32" },
   flistxattr: { parameters: ["i32", "buffer", "usize"], result: "isize" },
@@ -118,8 +116,10 @@ export const RENAME_NOREPLACE = 1;
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
+export const RENAME_EXCHANGE = 2;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 /** Type, mode, links, owner, time of modification, inode, size and blocks: what statx(2) is asked for. */
 export const STATX_ASKED = 0x7df;
+/** Instead of nanoseconds: the time stays (utimensat(2)). */
 export const UTIME_OMIT = 0x3ffffffe;

@@ -62,7 +62,7 @@ export interface RawNames {
 }
 
 /** Hands over the names of a directory in pieces, as the kernel returns them. Throws a SystemCallError. */
-export function* readNames(
+function* readNames(
   tree: Tree,
   directory: string,
   onNames: (names: RawNames, handle: number) => Work<void>,

@@ -1,5 +1,6 @@
 // What statx(2) says of a name, read from the bytes of the kernel.
 import type { Bytes } from "./calls.ts";
+import { UTIME_OMIT } from "./libc.ts";
 
 /** Bytes of a `struct statx` (statx(2)); the same on both processors. */
 export const STATUS_BYTES = 256;
@@ -86,7 +87,7 @@ function unsigned(view: DataView, start: number): number {
 export function timesOf(mtimeSeconds: number, mtimeNanoseconds: number): Bytes {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
-  view.setUint32(8, 0x3ffffffe, true); // UTIME_OMIT
+  view.setUint32(8, UTIME_OMIT, true);
   view.setUint32(16, mtimeSeconds >>> 0, true);
   view.setInt32(20, Math.floor(mtimeSeconds / 0x100000000), true);
   view.setUint32(24, mtimeNanoseconds, true);

@@ -1,13 +1,16 @@
 // A directory tree that is reached through handles: each directory is opened below the handle of its parent, never through a
 // link, unless the tree was asked to follow that link. So a path has no longest length, and a directory that is exchanged for a
 // link meanwhile is an error.
-import type { Bytes, Calls } from "./calls.ts";
+import type { Calls } from "./calls.ts";
 import { ELOOP, ENOTDIR, SystemCallError } from "./errno.ts";
-import { decodeName, encodeName } from "./file_names.ts";
+import { cString, decodeName, EMPTY_NAME } from "./file_names.ts";
 import { addHolder, handleBudget, removeHolder } from "./handles.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
 import { leadsOut } from "./link_targets.ts";
+import { openRoot } from "./own_base.ts";
 import type { Work } from "./work.ts";
+
+export { cString, EMPTY_NAME };
 
 interface Handle {
   readonly file: number;
@@ -59,7 +62,7 @@ export class Tree {
     for (let index = missing.length - 1; index >= 0; index--) {
       const below = path === undefined ? "" : path === "" ? missing[index]! : `${path}/${missing[index]}`;
       const opened = path === undefined
-        ? yield this.calls.openat(handle, cString(this.root), DIRECTORY_FLAGS, 0)
+        ? yield* openRoot(this.calls, this.root)
         : yield* this.#openBelow(handle, path, missing[index]!, below);
       if (path !== undefined) this.release(path);
       if (opened < 0) throw new SystemCallError(-opened, "open", this.pathOf(below));
@@ -197,14 +200,6 @@ export function splitPath(directory: string): [parent: string | undefined, name:
   const cut = directory.lastIndexOf("/");
   return cut === -1 ? ["", directory] : [directory.slice(0, cut), directory.slice(cut + 1)];
 }
-
-/** A name as the kernel wants it: its bytes and a NUL. */
-export function cString(name: string): Bytes {
-  return encodeName(`${name}\0`);
-}
-
-/** The name `""` for calls with AT_EMPTY_PATH. */
-export const EMPTY_NAME: Bytes = new Uint8Array(1);
 
 /** Whether an error says that something else than a directory has that name. */
 export function isNoDirectory(error: unknown): boolean {

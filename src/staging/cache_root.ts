@@ -1,6 +1,7 @@
 // The directory on scratch that holds the targets: ours alone, and so is the way to it from scratch_base on.
 import { CliError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
+import { setOwnBase } from "../posix/own_base.ts";
 import { lookAtOwn } from "../system/own_file.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";
 import { layoutOf } from "./layout.ts";
@@ -20,21 +21,17 @@ const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease|
  * and one list of the root, however many variables there are.
  */
 export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, userId: number): Promise<void> {
+  // Both wait for a server, and the answer of the list counts only where the way to it is safe.
+  const listing = listPlanted(cacheRoot);
   const strictFrom = `${cacheRoot}/`.startsWith(`${scratchBase}/`) ? scratchBase : cacheRoot;
   const own = `${strictFrom === "/" ? "" : strictFrom}/$USER`;
   await refuseUntrusted(
     { path: cacheRoot, strictFrom, userId },
     `make a directory of your own and use that: mkdir -m 700 ${own} && euler-files config set scratch_base '${own}'`,
   );
-  const planted: string[] = [];
-  try {
-    for await (const { name, isFile, isDirectory } of Deno.readDir(cacheRoot)) {
-      if (OWN_NAME.test(name) && !(name.endsWith(".partial") ? isDirectory : isFile)) planted.push(name);
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw new CliError("file-system", `Cannot list "${cacheRoot}": ${messageOf(error)}`, { cause: error });
-  }
+  setOwnBase({ path: strictFrom, userId });
+  const planted = await listing;
+  if (planted instanceof CliError) throw planted;
   if (planted.length === 0) return;
   const paths = planted.map((name) => shellWord(`${cacheRoot}/${name}`));
   throw new CliError("refused", `Cannot use "${cacheRoot}": ${listSome(planted)} in it is a link or no file`, {
@@ -44,12 +41,29 @@ export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, user
   });
 }
 
-/** Makes the cache root (0700) if it does not exist, and checks it as {@linkcode checkCacheRoot} does. */
-export async function prepareCacheRoot(root: CacheRoot, userId: number): Promise<void> {
+async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
+  const planted: string[] = [];
+  try {
+    for await (const { name, isFile, isDirectory } of Deno.readDir(cacheRoot)) {
+      if (OWN_NAME.test(name) && !(name.endsWith(".partial") ? isDirectory : isFile)) planted.push(name);
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    return new CliError("file-system", `Cannot list "${cacheRoot}": ${messageOf(error)}`, { cause: error });
+  }
+  return planted;
+}
+
+/** Makes the cache root (0700) if it does not exist. The caller has checked it; what is made here is checked here. */
+export async function makeCacheRoot(root: CacheRoot, userId: number): Promise<void> {
   const { cacheRoot } = root;
   try {
-    await Deno.mkdir(cacheRoot, { recursive: true, mode: 0o700 });
+    await Deno.mkdir(cacheRoot, { mode: 0o700 }).catch(async (error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      await Deno.mkdir(cacheRoot, { recursive: true, mode: 0o700 });
+    });
   } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
     throw new CliError("file-system", `Cannot create "${cacheRoot}": ${messageOf(error)}`, {
       hint: "check the space and the permissions of scratch, or set another scratch_base",
       cause: error,

@@ -15,6 +15,7 @@ import { namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { progressOf } from "./phase.ts";
+import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult } from "./stage_result.ts";
@@ -56,6 +57,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
   const outside = await nameOutsideLinks(variable, settings, outcome.outsideLinks, system);
   const warnings = [
     ...leftOutWarnings(variable, outcome),
+    ...purgeWarnings(variable, settings, outcome.manifest, system.now() / 1000),
     ...keptWarnings(variable, kept),
     ...outsideLinkWarnings(variable, settings, outside),
   ];

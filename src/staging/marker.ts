@@ -24,7 +24,7 @@ const MARKER_SCHEMA = v.looseObject({
   target_mtime: v.optional(v.number()),
   /** Names at the source's top level that the target lacks on purpose: excluded ones, sockets. */
   left_out: v.array(v.string()),
-  /** A few files of the target, the oldest first: a purge takes those first. */
+  /** A few files of the target: the oldest, which a purge by age takes first, then one of each model or package. */
   sample: v.array(v.string()),
   files: v.number(),
   bytes: v.number(),

@@ -51,9 +51,6 @@ export interface VariableFacts {
   readonly purgedSample: readonly string[];
 }
 
-/** How many files of the sample are looked for at each use. */
-const PROBED_FILES = 1;
-
 /** Where a variable's files are, and whose marker counts. */
 export interface ObserveRequest {
   readonly name: string;
@@ -173,8 +170,14 @@ function absentTarget(error: unknown): Exclude<TargetFacts, TargetDirectory> {
   return { state: "unusable", reason: messageOf(error) };
 }
 
+/** What is looked for at each use: the oldest file, which a purge by age takes first, and one of the others at random. */
+function probesOf([oldest, ...others]: readonly string[]): readonly string[] {
+  const other = others[Math.floor(Math.random() * others.length)];
+  return [oldest, other].filter((path) => path !== undefined);
+}
+
 async function probeSample(target: string, sample: readonly string[]): Promise<readonly string[]> {
-  const probed = [...sample].sort(() => Math.random() - 0.5).slice(0, PROBED_FILES);
+  const probed = probesOf(sample);
   const found = await Promise.all(
     probed.map((path) => Deno.lstat(`${target}/${path}`).then(() => true, (e) => !(e instanceof Deno.errors.NotFound))),
   );

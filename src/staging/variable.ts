@@ -19,6 +19,8 @@ export interface StagingSettings {
   readonly engine: "auto" | "rsync" | "native";
   /** Any missing file makes staging a failure, those that the source itself keeps back as well. */
   readonly strict: boolean;
+  /** Days without a modification after which the site removes a file from scratch, where it goes by that. */
+  readonly purgeByMtimeDays?: number;
   /** For rsync; where there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
   readonly filter: FilterSettings;
@@ -86,6 +88,7 @@ export function stagingSettings(
     links,
     names,
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
+    ...(config.purgeByMtimeDays === undefined ? {} : { purgeByMtimeDays: config.purgeByMtimeDays }),
     variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
     warnings: isWithoutRsync && forRsync.length > 0
       ? [{

@@ -22,7 +22,11 @@ export function childEnvironment(
   changes: Readonly<Record<string, string | null>> = {},
 ): Record<string, string> {
   const isKept = (name: string) => kind === "inherited" || KEPT.includes(name) || name.startsWith("LC_");
-  const child = Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name)));
+  // What is not UTF-8 can't be handed on.
+  const isText = (text: string) => text.isWellFormed();
+  const child = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => isKept(name) && isText(name) && isText(value)),
+  );
   child.PATH = absolutePath(env.PATH);
   for (const [name, value] of Object.entries(changes)) {
     if (value === null) delete child[name];

@@ -2,6 +2,7 @@
 // Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
 import type { Calls } from "../posix/calls.ts";
+import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
 import { runSystemProgram } from "./system_program.ts";
 import { watchUncaught } from "./uncaught.ts";
@@ -59,7 +60,7 @@ export interface ProcessSystem extends System {
 /** The system of this process. Signals abort `signal`; a second one ends the process at once. */
 export function realSystem(): ProcessSystem {
   keepOwnFilesUsable();
-  const env = withHome(Deno.env.toObject());
+  const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
   return {
     env,
     cwd: currentDirectory(env),
@@ -79,6 +80,27 @@ export function realSystem(): ProcessSystem {
     stderr: outputStream(Deno.stderr, () => {}),
     ...endingSignals(),
   };
+}
+
+const FIRST_NOT_ASCII = 0x80;
+
+/**
+ * Variables with bytes that are not UTF-8, which the runtime leaves out as if they were unset: each odd byte is a lone surrogate
+ * here, as in names of files, so that who uses the value sees that it is none.
+ */
+function oddVariables(): Record<string, string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync("/proc/self/environ");
+  } catch {
+    return {};
+  }
+  if (!bytes.some((byte) => byte >= FIRST_NOT_ASCII)) return {};
+  const entries = decodeName(bytes).split("\0").filter((entry) => !entry.isWellFormed() && entry.includes("="));
+  return Object.fromEntries(entries.map((entry) => {
+    const cut = entry.indexOf("=");
+    return [entry.slice(0, cut), entry.slice(cut + 1)];
+  }));
 }
 
 /** A job may be started without HOME; the user's home is then the one the system has for them, as for every shell. */

@@ -43,6 +43,7 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
     isStrict: index >= base - 1,
     isBelow: index >= base,
   }));
+  const looks = lookAhead(rest.map(({ name }) => name));
   let [above, aboveOwner, links] = ["", 0, 0];
   for (let component = rest.shift(); component !== undefined; component = rest.shift()) {
     if (component.name === "..") {
@@ -50,7 +51,8 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
       continue;
     }
     const here = `${above}/${component.name}`;
-    const info = await lstatIfThere(here);
+    const info = await (links === 0 ? looks.get(here)! : lstatIfThere(here));
+    if (info instanceof Error) throw info;
     if (info === undefined) return undefined;
     const owner = info.uid ?? userId;
     const isTrusted = owner === userId || owner === 0;
@@ -76,6 +78,16 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
   return undefined;
 }
 
+/** Looks at all components at the same time: each look waits for a server, and most paths have no link. */
+function lookAhead(names: readonly string[]): Map<string, Promise<Deno.FileInfo | Error | undefined>> {
+  let path = "";
+  return new Map(names.map((name) => {
+    path += `/${name}`;
+    // An error counts only if the walk comes so far.
+    return [path, lstatIfThere(path).catch((error: Error) => error)];
+  }));
+}
+
 /** Whether others can exchange what is in a directory. */
 function isOpen({ mode, gid }: Deno.FileInfo, isStrict: boolean): boolean {
   const bits = mode ?? 0;
@@ -97,6 +109,15 @@ async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
   }
 }
 
+/**
+ * Throws a CliError where others can exchange what is in a directory that we only read; it may belong to somebody else, whom the
+ * person trusts by naming it.
+ */
+export async function refuseOpenDirectory(path: string, userId: number): Promise<void> {
+  const fault = await findPathFault({ path, strictFrom: path, userId }).catch(() => undefined);
+  if (fault?.kind === "open") await refuseSharedDirectory(path, userId);
+}
+
 /** Throws a CliError for the first fault: `refused`, with the steps that make the path safe; `advice` is for what is not ours. */
 export async function refuseUntrusted(check: PathCheck, advice: string): Promise<void> {
   const fault = await findPathFault(check).catch((error) => {
@@ -106,6 +127,16 @@ export async function refuseUntrusted(check: PathCheck, advice: string): Promise
   throw new CliError("refused", `Cannot use "${check.path}": ${describeFault(fault, check.path)}`, {
     hint: fault.kind === "open" && fault.isOurs ? closingSteps(fault.path) : advice,
   });
+}
+
+/** The same for a directory that is the user's choice and that we write to: it has to be ours, above it is the user's affair. */
+export async function refuseSharedDirectory(path: string, userId: number): Promise<void> {
+  await refuseUntrusted({ path, strictFrom: path, userId }, "choose a directory of your own that only you can write");
+}
+
+/** Whether nobody else can exchange what is in a directory, or there is none. */
+export async function isTrustedDirectory(path: string, userId: number): Promise<boolean> {
+  return await findPathFault({ path, strictFrom: path, userId }).then((fault) => fault === undefined, () => false);
 }
 
 function describeFault({ path, kind }: PathFault, asked: string): string {

@@ -1,5 +1,6 @@
 // uv(1): what it is asked, and what it says when it can't. Its options: https://docs.astral.sh/uv/reference/cli/
 import { CliError } from "../errors.ts";
+import { withoutCredentials } from "../format.ts";
 import { saysDiskIsFull } from "../os_error.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
@@ -93,6 +94,30 @@ export function uvFreezeArgs(venvPath: string): string[] {
   return ["pip", "freeze", "--python", venvPath];
 }
 
+/**
+ * The same request with the indexes in variables, where they have a password: everybody on the machine can read the arguments of a
+ * process (ps), its environment only its user. uv takes one kind of list from one place, so all extra indexes go there.
+ */
+export function hideCredentials(
+  args: readonly string[],
+): { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  if (args.every((word) => withoutCredentials(word) === word)) return { args, env: {} };
+  const kept: string[] = [];
+  const [index, extra]: [string[], string[]] = [[], []];
+  for (let at = 0; at < args.length; at++) {
+    const list = args[at] === "--index-url" ? index : args[at] === "--extra-index-url" ? extra : undefined;
+    if (list === undefined) kept.push(args[at]!);
+    else list.push(args[++at]!);
+  }
+  return {
+    args: kept,
+    env: {
+      ...(index.length === 0 ? {} : { UV_INDEX_URL: index.at(-1)! }),
+      ...(extra.length === 0 ? {} : { UV_EXTRA_INDEX_URL: extra.join(" ") }),
+    },
+  };
+}
+
 /** Runs uv; its words go to the listener. Throws a CliError `tool` with its last lines if it fails. */
 export async function runUv(
   program: string,
@@ -101,7 +126,8 @@ export async function runUv(
   listener: Listener,
   system: System,
 ): Promise<void> {
-  const outcome = await runAloud({ program, args, env }, listener, system);
+  const hidden = hideCredentials(args);
+  const outcome = await runAloud({ program, args: hidden.args, env: { ...env, ...hidden.env } }, listener, system);
   if (outcome.code === 0) return;
   throw new CliError(
     saysDiskIsFull(outcome.lastLines.join("\n")) ? "no-space" : "tool",

@@ -10,7 +10,7 @@ import {
   type TimePrecision,
 } from "./entry.ts";
 
-/** How a transfer treats what it finds; transfer.ts says what each promises. */
+/** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
 
 /** One directory as it was found. A side that is absent has no such directory. */
@@ -37,10 +37,10 @@ export interface DecisionRules {
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
   /**
-   * What a name is that stands on the receiving side and in no record: `somebody's`, where everything we brought is recorded;
+   * What a name is that the receiving side has and no record: `foreign`, where everything that was transferred is recorded;
    * `unknown`, where there is no record at all, and then the newer side wins.
    */
-  readonly unrecorded: "somebody's" | "unknown";
+  readonly unrecorded: "foreign" | "unknown";
   /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
   readonly publish: "unpublished" | "in-place";
 }
@@ -89,6 +89,8 @@ export interface DirectoryPlan {
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
+  /** `nothing`: the source does not have this directory, and all names that were found in it go. */
+  readonly leaves: "nothing" | "something";
   /** What takes the place of a directory among the removals, if that is gone then. */
   readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
@@ -110,7 +112,7 @@ type Draft = {
 export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): DirectoryPlan {
   const { directory, fromSelf, toSelf } = facts;
   const draft: Draft = {
-    ...{ directory, fromSelf, toSelf, finish: "as it is" },
+    ...{ directory, fromSelf, toSelf, finish: "as it is", leaves: "something" },
     ...{
       transfers: [],
       replaces: [],
@@ -140,6 +142,8 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   }
   for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
   for (const to of facts.excluded ?? []) removeExtra(draft, to);
+  const names = facts.to.length + (facts.excluded?.length ?? 0);
+  if (fromSelf === undefined && draft.removals.length === names) draft.leaves = "nothing";
   draft.finish = mustFinish(draft, rules) ? "as source" : "as it is";
   return draft;
 }
@@ -204,7 +208,7 @@ function decideFile(
   if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    if (rules.unrecorded === "somebody's") return keep(draft, from.name, "changed there", base);
+    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed there", base);
     if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
     return keep(draft, from.name, "newer there", rules.policy === "stage-in" ? from : undefined);

@@ -8,6 +8,7 @@ import { type FinishItem } from "./jobs/directories.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { joinName } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
+import type { NewDirectories } from "./new_directories.ts";
 
 /** Directories that one job finishes. */
 const FINISH_AT_ONCE = 200;
@@ -24,21 +25,21 @@ export class Directories {
   readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
   readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
 
-  /** `announce` gets each directory whose mode is changed for a while, before that is done. */
+  /**
+   * `announce` gets each directory whose mode is changed for a while, before that is done; `building` knows the new directories
+   * that are built in the temporary directory.
+   */
   constructor(
     readonly settings: CopySettings,
     readonly runner: JobRunner,
     readonly announce: (directory: string, self: Entry) => Promise<void>,
+    readonly building: NewDirectories | undefined,
   ) {}
 
   /** Makes directories whose parents exist; `entries` are those of the source. Returns those that can't be made, and why. */
   async makeAll(directory: string, entries: readonly Entry[]): Promise<ReadonlyMap<Entry, string>> {
     const paths = entries.map((entry) => joinName(directory, entry.name));
-    const making = this.runner.run("make", {
-      root: this.settings.to,
-      directories: entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const),
-      failures: "name",
-    });
+    const making = this.#run(entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const), "name");
     const made = making.then(() => {});
     // The caller gets the error from `making`; without this, nothing would wait for the other promise.
     made.catch(() => {});
@@ -55,14 +56,30 @@ export class Directories {
   }
 
   async #makeWithParents(directory: string): Promise<void> {
-    await this.make(splitLast(directory)[0]);
+    const parent = splitLast(directory)[0];
+    // Above the topmost new directory all exist.
+    if (this.building === undefined || this.building.topOf(parent) !== undefined) await this.make(parent);
     const self = (await lookAtPaths(this.settings.from, [directory], this.runner)).get(directory);
-    await this.#make([[directory, self === undefined ? 0o700 : this.#modeOf(self)]]);
+    await this.#run([[directory, self === undefined ? 0o700 : this.#modeOf(self)]], "throw");
   }
 
-  async #make(directories: readonly (readonly [path: string, mode: number])[]): Promise<void> {
-    if (directories.length === 0) return;
-    await this.runner.run("make", { root: this.settings.to, directories }, { names: 0 });
+  /** Makes directories of one parent, where they are to be built. */
+  async #run(
+    directories: readonly (readonly [path: string, mode: number])[],
+    failures: "throw" | "name",
+  ): Promise<Record<number, string>> {
+    if (directories.length === 0) return {};
+    const { to, temporary } = this.settings;
+    const built = directories.map(([path, mode]) => [this.building?.writtenAt(path) ?? "", mode] as const);
+    // All of one parent are new, or made where they are by a transfer into a private tree.
+    const isBuilt = built[0]![0] !== "";
+    const failed = await this.runner.run("make", {
+      root: isBuilt ? temporary : to,
+      directories: isBuilt ? built : directories,
+      failures,
+    });
+    for (const [index, [path]] of directories.entries()) if (failed[index] === undefined) this.building?.noteMade(path);
+    return failed;
   }
 
   /**
@@ -111,7 +128,7 @@ export class Directories {
     await this.runner.run("modes", { root: this.settings.to, items: [[directory, mode]] });
   }
 
-  /** Notes what a directory has to be at the end. */
+  /** Notes what a directory has to be at the end: of a push, only those it makes. */
   finishLater(directory: string, self: Entry): void {
     this.#finish.push({ directory, self });
   }
@@ -121,41 +138,75 @@ export class Directories {
     for (const { directory, mode } of this.#relaxed) await this.#setMode(directory, mode);
   }
 
+  /**
+   * Gives the new directories their modes and times, where they are built; a push gives them the times alone. Returns the ones for
+   * which that failed, by their paths.
+   */
+  async finishBuilt(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
+    const { building } = this;
+    if (building === undefined) return new Map();
+    const all = this.#finish.splice(0);
+    const isBuilt = ({ directory }: { readonly directory: string }) => building.topOf(directory) !== undefined;
+    this.#finish.push(...all.filter((item) => !isBuilt(item)));
+    const built = all.filter(isBuilt).filter(({ directory }) => this.#made.has(directory));
+    const items = built.map(({ directory, self }): Finishing => {
+      const written = building.writtenAt(directory)!;
+      const isTop = building.topOf(directory)!.path === directory;
+      if (!isTop || (self.mode & 0o700) === 0o700) return { directory, self, written, mode: self.mode };
+      // A directory that its owner may not write can't be moved (rename(2)): it is closed when it has its name.
+      if (this.settings.keep === "copy") this.#finish.push({ directory, self });
+      return { directory, self, written, mode: self.mode | 0o700 };
+    });
+    return await this.#finishAll(items);
+  }
+
   /** Sets modes and times. Returns the directories for which that failed, by their paths. */
   async finish(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
-    const failed = new Map<string, UnfinishedDirectory>();
-    if (this.settings.keep === "copy") {
-      // A directory that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
-      const open = this.#finish.filter(({ self }) => (self.mode & 0o700) === 0o700);
-      const closing = this.#finish.filter(({ self }) => (self.mode & 0o700) !== 0o700)
-        .toSorted((one, other) => depthOf(other.directory) - depthOf(one.directory));
-      const parts = Array.from(
-        { length: Math.ceil(open.length / FINISH_AT_ONCE) },
-        (_, part) => open.slice(part * FINISH_AT_ONCE, (part + 1) * FINISH_AT_ONCE),
-      );
-      await Promise.all(parts.map((part) => this.#finishSome(part, failed)));
-      // One after the other, whatever the form of the calls.
-      for (const directory of closing) await this.#finishSome([directory], failed);
-    }
+    const items = this.#finish.map(({ directory, self }) => ({ directory, self, written: undefined, mode: self.mode }));
+    const failed = await this.#finishAll(items);
     await this.close();
     return failed;
   }
 
-  async #finishSome(
-    part: readonly { readonly directory: string; readonly self: Entry }[],
-    failed: Map<string, UnfinishedDirectory>,
-  ): Promise<void> {
-    const { from, to, owners } = this.settings;
-    const items = part.map(({ directory, self }): FinishItem => {
-      const { mode, mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
-      return [directory, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
+  async #finishAll(items: readonly Finishing[]): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
+    const failed = new Map<string, UnfinishedDirectory>();
+    // A directory that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
+    const open = items.filter(({ mode }) => (mode & 0o700) === 0o700);
+    const closing = items.filter(({ mode }) => (mode & 0o700) !== 0o700)
+      .toSorted((one, other) => depthOf(other.directory) - depthOf(one.directory));
+    const parts = Array.from(
+      { length: Math.ceil(open.length / FINISH_AT_ONCE) },
+      (_, part) => open.slice(part * FINISH_AT_ONCE, (part + 1) * FINISH_AT_ONCE),
+    );
+    await Promise.all(parts.map((part) => this.#finishSome(part, failed)));
+    // One after the other, whatever the form of the calls.
+    for (const directory of closing) await this.#finishSome([directory], failed);
+    return failed;
+  }
+
+  async #finishSome(part: readonly Finishing[], failed: Map<string, UnfinishedDirectory>): Promise<void> {
+    const { from, to, temporary, owners, keep, policy } = this.settings;
+    const items = part.map(({ directory, self, written = directory, mode }): FinishItem => {
+      const { mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
+      // A target on scratch is for its owner alone, whatever the source allows, at every moment.
+      const isTarget = directory === "" && policy === "stage-in";
+      return [directory, written, isTarget ? 0o700 : mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
     });
-    const answer = await this.runner.run("finish", { from, to, owners, items }, { names: items.length });
+    const root = part[0]!.written === undefined ? to : temporary;
+    const answer = await this.runner.run("finish", { from, to: root, owners, keep, items }, { names: items.length });
     for (const [index, reason] of Object.entries(answer)) {
       const { directory, self } = part[Number(index)]!;
       failed.set(directory, { reason, self });
     }
   }
+}
+
+interface Finishing {
+  readonly directory: string;
+  readonly self: Entry;
+  /** Where it is built; undefined where it has its name. */
+  readonly written: string | undefined;
+  readonly mode: number;
 }
 
 /** How deep a directory is below the root, which is 0. */

@@ -5,7 +5,7 @@ export type EntryType = "file" | "directory" | "link" | "special";
 
 /** One name in a directory, as lstat(2) tells. */
 export interface Entry {
-  /** Without its directory, as names.ts has it. */
+  /** Without its directory, as file_names.ts writes it. */
   readonly name: string;
   readonly type: EntryType;
   /** Permission bits, with set-user-ID, set-group-ID and sticky. */
@@ -36,14 +36,6 @@ export interface Entry {
 /** Whether a file has holes, or the file system compresses. */
 export function isSparse(entry: Entry): boolean {
   return entry.type === "file" && entry.allocatedBytes < entry.sizeBytes;
-}
-
-/**
- * Whether a file system says that nothing is stored of a file. That may be one hole, or content that lies beside the inode, on
- * tape, or elsewhere behind a FUSE mount: only reading tells, and GNU tar with --sparse doesn't read such a file (tar 1.34).
- */
-export function isSaidEmpty(entry: Entry): boolean {
-  return entry.type === "file" && entry.sizeBytes > 0 && entry.allocatedBytes === 0;
 }
 
 /** The part of an entry that a manifest keeps and a comparison looks at. */

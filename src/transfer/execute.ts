@@ -1,12 +1,13 @@
-// Executes what was decided, directory by directory, while the walk may still go on: makes directories, moves files in batches,
-// and at the end, when nothing can fail any more, removes what has to go and sets the modes and times of directories.
-import { joinName } from "../posix/file_names.ts";
+// Executes what was decided, directory by directory, while the walk may still go on: makes directories and copies files in batches;
+// when all are copied, publishes them phase by phase (publishing.ts) where others use the receiving side; and at the end, when
+// nothing can fail any more, removes what has to go and sets the modes and times of directories.
+import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
-import { Directories } from "./directories.ts";
+import { Directories, type UnfinishedDirectory } from "./directories.ts";
 import type { Entry } from "./entry.ts";
-import { type Item, pathOf } from "./item.ts";
+import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import { meaningOf } from "./intent.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { Ledger, type Tally } from "./ledger.ts";
@@ -17,6 +18,7 @@ import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
 import { addNotes, addOpenedNote, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
+import { HELD, Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
@@ -36,9 +38,9 @@ function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
   return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
 }
 
-/** How many bytes of small files are under way at most. */
+/** How many bytes of small files are under way, or held back until they get their names, at most. */
 export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
-  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes;
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
 }
 
 /** Above all permission bits. */
@@ -46,13 +48,15 @@ const IMPOSSIBLE_MODE = 0o10000;
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
-  readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names">;
+  readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection">;
   readonly settings: CopySettings;
   readonly mover: Mover;
   /** Makes what is needed before the first file is written. */
   readonly prepare: () => Promise<void>;
   /** Removes it again: before directories get their times, since it may be in one of them. */
   readonly cleanUp: () => Promise<void>;
+  /** Directories that a killed transfer was building in the temporary directory. */
+  readonly adopted: Set<string>;
   readonly runner: JobRunner;
   readonly manifest: ManifestBuilder;
   readonly system: System;
@@ -70,6 +74,8 @@ export class Execution {
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
   readonly #large: LargeFiles | undefined;
+  /** Undefined where nothing reads the receiving side yet. */
+  readonly #publishing: Publishing | undefined;
   /** Directories that could not be made. */
   readonly #lost = new Set<string>();
   #batch: Item[] = [];
@@ -83,22 +89,27 @@ export class Execution {
       precision: roots.baseline?.precision ?? "nanoseconds",
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
+    const { temporary } = settings;
+    this.#publishing = temporary === "directly" ? undefined : new Publishing({
+      ...{ settings: { ...settings, temporary }, adopted: request.adopted, runner, ledger: this.#ledger },
+      openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
+      onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
+    });
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
+    }, this.#publishing?.directories);
+    this.#removals = new Removals({
+      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger },
+      publish: meaningOf(roots.intent).publish,
     });
-    this.#removals = new Removals(roots.to, meaningOf(roots.intent).publish, runner, this.#ledger);
-    const onDone = (files: number, sizeBytes: number) => {
-      this.tally.filesDone += files;
-      this.tally.bytesDone += sizeBytes;
-      request.onDone(files, sizeBytes);
-    };
+    const onDone = this.#count.bind(this);
     runner.onDone = onDone;
     if (mover.kind === "native") {
       this.#large = new LargeFiles({
         ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
-        beforePublish: async (item) => await this.#announce([item]),
+        onWhole: async (item) => await this.#publishLarge(item),
         onFailure: (error) => this.#stop.abort(error),
       });
     }
@@ -107,6 +118,12 @@ export class Execution {
   /** What was done until now. */
   get tally(): Tally {
     return this.#ledger.tally;
+  }
+
+  #count(files: number, sizeBytes: number): void {
+    this.tally.filesDone += files;
+    this.tally.bytesDone += sizeBytes;
+    this.request.onDone(files, sizeBytes);
   }
 
   /** Writes names into the intent log before they are touched. */
@@ -126,27 +143,48 @@ export class Execution {
       manifest.addRoot(plan.fromSelf);
     }
     this.#links.add(directory, plan.linked);
+    await this.#noteNew(plan);
     const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
       plan.linked.length;
-    if (writes > 0) await this.#directories.makeWritable(plan);
-    for (const entry of plan.clears) await this.#removals.removeNow({ directory, entry });
+    if (writes > 0) {
+      if (plan.toSelf === undefined) await this.request.prepare();
+      await this.#directories.makeWritable(plan);
+    }
+    if (this.#publishing === undefined) {
+      for (const entry of plan.clears) await this.#removals.removeNow({ directory, entry });
+    }
     if (plan.makes.length > 0) {
+      await this.request.prepare();
       const failed = await this.#directories.makeAll(directory, plan.makes);
       for (const [entry, reason] of failed) this.#lose({ directory, entry }, reason);
     }
     await this.#setModes(directory, plan.modes);
-    if (plan.finish === "as source" && plan.fromSelf !== undefined) {
+    const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
+    if ((plan.finish === "as source" || isPushed) && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
     } else if (plan.linked.length > 0) {
       // Another name of a file in it may have to move, and then this one moves with it.
       this.#passedOver.set(directory, plan.fromSelf);
     }
+    // What a filter hides may be in it.
+    if (plan.leaves === "nothing" && roots.selection === undefined) this.#removals.addEmptied(directory);
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
     for (const entry of plan.transfers) {
       await this.#queue({ directory, entry, replaces: replaced.get(entry.name) });
     }
+  }
+
+  /** Notes which directories the receiving side does not have. */
+  async #noteNew({ directory, toSelf, makes, clears }: DirectoryPlan): Promise<void> {
+    const building = this.#publishing?.directories;
+    if (building === undefined) return;
+    const added = directory !== "" && toSelf === undefined ? [building.add(directory, "by need")] : [];
+    for (const { name } of makes) {
+      added.push(building.add(joinName(directory, name), "always", clears.find((entry) => entry.name === name)));
+    }
+    for (const top of added) if (top !== undefined) await this.#publishing!.adopt(top);
   }
 
   /** A directory that can't be made costs what is in it, and nothing else. */
@@ -180,19 +218,25 @@ export class Execution {
     await this.#flush();
     await this.#pool.settle();
     await this.#finishLarge();
+    this.#noteFailed(await this.#directories.finishBuilt());
+    await this.#publishing?.publishAll();
     const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
     await this.request.cleanUp();
     await this.#adoptOpened();
-    const failed = await this.#directories.finish();
+    this.#noteFailed(await this.#directories.finish());
+    this.#ledger.close();
+  }
+
+  /** Directories without their modes and times. */
+  #noteFailed(failed: ReadonlyMap<string, UnfinishedDirectory>): void {
     for (const [path, { reason, self }] of failed) {
       // Nothing in it is missing.
       this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
       this.#ledger.unfinished(path, self);
     }
-    this.#ledger.close();
   }
 
   /** Directories at home that a killed push opened to write in them. */
@@ -223,8 +267,9 @@ export class Execution {
     await this.#directories.close().catch(() => {});
   }
 
-  async #queue(item: Item): Promise<void> {
+  async #queue(planned: Item): Promise<void> {
     await this.request.prepare();
+    const item = this.#publishing?.withName(planned) ?? planned;
     if (this.#large !== undefined && item.entry.type === "file" && item.entry.sizeBytes >= LARGE_BYTES) {
       this.#large.add(item);
       return;
@@ -237,7 +282,7 @@ export class Execution {
   async #queueGroup(items: readonly Item[]): Promise<void> {
     await this.request.prepare();
     await this.#openPassedOver(items);
-    for (const item of items) this.#add(item);
+    for (const item of items) this.#add(this.#publishing?.withName(item) ?? item);
     if (this.#isFull()) await this.#flush();
   }
 
@@ -261,12 +306,27 @@ export class Execution {
 
   async #move(items: readonly Item[]): Promise<void> {
     await this.#announce(items);
-    this.#ledger.note(items, await this.request.mover.move(items));
+    await this.#note(await this.request.mover.move(items));
+  }
+
+  /** Takes what became of items that were copied. */
+  async #note(outcome: MoveOutcome): Promise<void> {
+    this.#ledger.note(outcome);
+    if (this.#publishing === undefined) this.#ledger.collect(outcome.moved);
+    else await this.#publishing.take(outcome);
+  }
+
+  /** A large file in a directory that is not new gets its name as soon as it is whole: it stands twice until then. */
+  async #publishLarge(item: Item): Promise<void> {
+    await this.#announce([item]);
+    if (this.#publishing === undefined) this.#ledger.collect([item]);
+    else if (!this.#publishing.directories.count(item)) await this.#publishing.publishFiles([item]);
+    else this.#ledger.collect([item]);
   }
 
   async #finishLarge(): Promise<void> {
-    const { done = [], outcome, again = [] } = await this.#large?.finish() ?? {};
-    if (outcome !== undefined) this.#ledger.note(done, outcome);
+    const { outcome, again = [] } = await this.#large?.finish() ?? {};
+    if (outcome !== undefined) await this.#note({ ...outcome, moved: [] });
     // What changed meanwhile goes the ordinary way, which says what it can't do.
     if (again.length > 0) await this.#move(again);
     const { settings, runner } = this.request;
@@ -307,5 +367,6 @@ export class Execution {
     }
     await this.#flush();
     await this.#pool.settle();
+    await this.#publishing?.publishAll();
   }
 }

@@ -41,6 +41,6 @@ export function rulesFor(
     ...{ policy, publish },
     precision: baseline?.precision ?? "nanoseconds",
     removals: removesAll ? "all" : "baseline",
-    unrecorded: baseline === undefined ? "unknown" : "somebody's",
+    unrecorded: baseline === undefined ? "unknown" : "foreign",
   };
 }

@@ -5,6 +5,7 @@ import { plainCalls, readUmask, waitingCalls } from "../posix/calls.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { handleBudget } from "../posix/handles.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../posix/libc.ts";
+import { type OwnBase, ownBase } from "../posix/own_base.ts";
 import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
 import type { Selection, SelectionData } from "../filter/selection.ts";
@@ -42,6 +43,7 @@ export interface WorkerStart {
   readonly links: LinkMaps;
   readonly selection: SelectionData | undefined;
   readonly stop: SharedArrayBuffer;
+  readonly ownBase: OwnBase | undefined;
 }
 
 /** A message from a Worker: progress, an answer or an error. */
@@ -122,7 +124,10 @@ export class JobRunner implements AsyncDisposable {
     liveWorkers += count;
     this.#workers = Array.from({ length: count }, () =>
       new WorkerLane(
-        { form: this.form, stop: this.#stop, links: this.#links, selection: this.#here.selection?.data },
+        {
+          ...{ form: this.form, stop: this.#stop, links: this.#links, ownBase: ownBase() },
+          selection: this.#here.selection?.data,
+        },
         (files, sizeBytes) => this.onDone(files, sizeBytes),
       ));
   }

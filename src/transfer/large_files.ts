@@ -6,19 +6,20 @@ import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import { handleBudget } from "../posix/handles.ts";
 import { timesOf } from "../posix/status.ts";
-import { cString, type LinkMap, Tree } from "../posix/tree.ts";
+import { type LinkMap, Tree } from "../posix/tree.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { System } from "../system/system.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
-import { isSparse } from "./entry.ts";
-import { type Item, type MoveOutcome, pathOf } from "./item.ts";
+import { isSparse, sameContent } from "./entry.ts";
+import { GONE, type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { CHANGING_REASON } from "./missing.ts";
-import { publish } from "./publish.ts";
+import { entryAt } from "./publish.ts";
 import { noSpaceError } from "./room.ts";
 
 /** From here on a file is copied in parts. */
@@ -35,7 +36,8 @@ export interface LargeFilesRequest {
   readonly journals: string | undefined;
   readonly limit: BandwidthLimit | undefined;
   readonly system: System;
-  readonly beforePublish: (item: Item) => Promise<void>;
+  /** Gets each file that is whole under its private name. */
+  readonly onWhole: (item: Item) => Promise<void>;
   readonly onDone: (files: number, sizeBytes: number) => void;
   /** Called once with what ends everything: a full disk, a signal. */
   readonly onFailure: (error: unknown) => void;
@@ -60,24 +62,23 @@ export class LargeFiles {
   /** Those whose files are open; what ends everything leaves some. */
   readonly #open = new Set<Copying>();
   readonly #outcome = {
-    arrived: [] as Item[],
+    moved: [] as Item[],
+    changed: [],
     missing: [] as MoveOutcome["missing"][number][],
-    overtaken: [] as Item[],
     leftOut: [],
     lastWords: [],
   };
   readonly #again: Item[] = [];
-  readonly #done: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();
   /** Lanes that will still look for a waiting file. A lane that has seen none is not counted any more, although it has not ended. */
   #lanesAtWork = 0;
   readonly #calls: Calls;
   readonly #from: Tree;
   readonly #to: Tree;
-  readonly #temporary: Tree | undefined;
+  /** What is written to. */
+  readonly #pens: Tree;
   readonly #support = new AttributeSupport();
   #added = 0;
-  #names = 0;
   #bootId: Promise<string> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
@@ -87,7 +88,7 @@ export class LargeFiles {
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
     this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
-    this.#temporary = settings.temporary === "directly" ? undefined : new Tree(settings.temporary, this.#calls);
+    this.#pens = settings.temporary === "directly" ? this.#to : new Tree(settings.temporary, this.#calls);
   }
 
   /** Copies a file; it starts as soon as a lane is free. */
@@ -106,22 +107,18 @@ export class LargeFiles {
   }
 
   /** Waits for all of them. `again`: files that changed or failed, which the ordinary way should try. Throws where the disk is full. */
-  async finish(): Promise<{
-    readonly done: readonly Item[];
-    readonly outcome: MoveOutcome;
-    readonly again: readonly Item[];
-  }> {
+  async finish(): Promise<{ readonly outcome: MoveOutcome; readonly again: readonly Item[] }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
     for (const copying of this.#open) this.#close(copying);
-    for (const tree of [this.#from, this.#to, this.#temporary]) tree?.close();
+    for (const tree of [this.#from, this.#to, this.#pens]) tree.close();
     if (this.#failure !== undefined) throw this.#failure.error;
-    const { missing, overtaken } = this.#outcome;
-    const ended = this.#done.length + this.#again.length + missing.length + overtaken.length;
+    const { moved, missing } = this.#outcome;
+    const ended = moved.length + this.#again.length + missing.length;
     // A file that nothing is known of must never count as copied.
     if (ended !== this.#added) {
       throw new Error(`${this.#added} large files were to be copied, and ${ended} are known of`);
     }
-    return { done: this.#done, outcome: this.#outcome, again: this.#again };
+    return { outcome: this.#outcome, again: this.#again };
   }
 
   async #work(): Promise<void> {
@@ -159,6 +156,7 @@ export class LargeFiles {
         return undefined;
       }
       try {
+        if (await this.#isWritten(item)) continue;
         const bootId = this.request.journals === undefined ? "" : await (this.#bootId ??= readBootId(this.#calls));
         const begun = await run(this.#begin(item, bootId));
         this.#open.add(begun);
@@ -169,13 +167,25 @@ export class LargeFiles {
     }
   }
 
+  /** Whether a killed transfer has brought a file that belongs into a new directory. */
+  async #isWritten(item: Item): Promise<boolean> {
+    if (item.written === undefined) return false;
+    const [directory, name] = splitLast(item.written);
+    if (directory === "") return false;
+    const there = await run(entryAt(this.#pens, directory, name));
+    if (there === undefined || !sameContent(item.entry, there)) return false;
+    this.request.onDone(1, item.entry.sizeBytes);
+    this.#outcome.moved.push(item);
+    await this.request.onWhole(item);
+    return true;
+  }
+
   *#begin(item: Item, bootId: string): Work<Copying> {
-    const { entry, directory } = item;
+    const { entry, directory, written = joinName(directory, entry.name) } = item;
     const { form, journals, settings, limit, system } = this.request;
     const source = { tree: this.#from, directory, name: entry.name };
-    const pen = this.#temporary === undefined
-      ? { tree: this.#to, directory, name: entry.name }
-      : { tree: this.#temporary, directory: "", name: `large-${this.#names++}` };
+    const [penDirectory, name] = splitLast(written);
+    const pen = { tree: this.#pens, directory: penDirectory, name };
     const count = { doneBytes: 0 };
     const copy = yield* openLargeCopy({
       ...{ calls: this.#calls, form, source, entry, pen, limit, signal: system.signal },
@@ -195,18 +205,12 @@ export class LargeFiles {
     try {
       const isSame = await run(this.#seal(copying));
       if (!isSame) throw new Error(CHANGING_REASON);
-      await this.request.beforePublish(item);
-      const isPublished = this.#temporary === undefined || await run(this.#publish(copying)) === "published";
-      if (isPublished) {
-        this.#done.push(item);
-        this.request.onDone(1, 0);
-      } else {
-        this.request.onDone(0, -copying.count.doneBytes);
-        this.#outcome.overtaken.push(item);
-      }
+      this.request.onDone(1, 0);
+      this.#outcome.moved.push(item);
     } catch (error) {
-      await this.#giveUp(copying, error);
+      return await this.#giveUp(copying, error);
     }
+    await this.request.onWhole(item);
   }
 
   /** Metadata, durability and the end of writing; false where the source is no longer what was planned. */
@@ -235,19 +239,6 @@ export class LargeFiles {
     return true;
   }
 
-  *#publish({ item, pen }: Copying): Work<"published" | "overtaken"> {
-    const temporaryDirectory = yield* pen.tree.open(pen.directory);
-    try {
-      return yield* publish({
-        ...{ temporaryDirectory, temporaryName: cString(pen.name) },
-        ...{ tree: this.#to, directory: item.directory, name: item.entry.name, entry: item.entry },
-        ...{ replaces: item.replaces, policy: this.request.settings.policy },
-      });
-    } finally {
-      pen.tree.release(pen.directory);
-    }
-  }
-
   #close(copying: Copying): void {
     this.#open.delete(copying);
     copying.copy.close();
@@ -270,8 +261,7 @@ export class LargeFiles {
       this.#again.push(item);
       return;
     }
-    const reason = "it vanished while it was copied";
-    this.#outcome.missing.push({ item, reason, cause: "vanished", receiver: "as it was" });
+    this.#outcome.missing.push({ item, ...GONE });
   }
 }
 

@@ -1,6 +1,7 @@
 // What was done, and what of it is on both sides now: the tally of a transfer and the changes to its record, gathered as it
 // happens. What is said to be recorded is what both sides have in common; everything else the next transfer has to decide.
-import { type Item, type MoveOutcome, pathOf } from "./item.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
+import { type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
 import type { Manifest, ManifestBuilder } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
@@ -20,6 +21,13 @@ export interface Tally {
 
 type Name = Pick<Item, "directory" | "entry">;
 
+/** A directory that was to be published, and what it holds. */
+export interface Withdrawn {
+  readonly path: string;
+  readonly files: number;
+  readonly sizeBytes: number;
+}
+
 /** Keeps the tally and the changes. */
 export class Ledger {
   readonly tally: Tally;
@@ -35,16 +43,17 @@ export class Ledger {
   }
 
   /** Takes what became of a batch. */
-  note(items: readonly Name[], outcome: MoveOutcome): void {
-    this.#collect(items, outcome);
-    for (const item of outcome.arrived) this.amend(item, item.entry);
+  note(outcome: MoveOutcome): void {
+    for (const item of outcome.changed) this.amend(item, item.entry);
     for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
-    for (const item of outcome.overtaken) this.keep(item, "changed there");
-    for (const { item, reason, cause, receiver } of outcome.missing) {
-      this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
-      this.miss(item, reason, cause);
-    }
+    for (const missing of outcome.missing) this.lose(missing);
     this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  /** Something could not be transferred. */
+  lose({ item, reason, cause, receiver }: Omit<MissingItem, "errno">): void {
+    this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
+    this.miss(item, reason, cause);
   }
 
   /** Names what did not arrive. */
@@ -53,11 +62,29 @@ export class Ledger {
     this.tally.missing.push({ path: pathOf(item), reason, cause, type, files: 1, sizeBytes: item.entry.sizeBytes });
   }
 
-  #collect(items: readonly Name[], { missing, overtaken, leftOut }: MoveOutcome): void {
+  /** Names what has its name now, where names are collected. */
+  collect(items: readonly Name[]): void {
+    this.tally.transferred?.push(...items.map(pathOf));
+  }
+
+  /** A directory does not get its name, with all that is in it: there is what was recorded. */
+  withdraw({ path, files, sizeBytes }: Withdrawn, reason: string): void {
+    this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files, sizeBytes });
+    this.manifest.restore(path);
+    for (const directory of this.#changes.keys()) {
+      if (directory === path || directory.startsWith(`${path}/`)) this.#changes.delete(directory);
+    }
+    this.#amendPath(path, this.#recordedAt(path));
     const { transferred } = this.tally;
     if (transferred === undefined) return;
-    const lost = new Set([...missing.map(({ item }) => item), ...overtaken, ...leftOut].map(pathOf));
-    for (const path of items.map(pathOf)) if (!lost.has(path)) transferred.push(path);
+    const others = transferred.filter((other) => !other.startsWith(`${path}/`));
+    transferred.splice(0, transferred.length, ...others);
+  }
+
+  /** The same as {@linkcode keep} for a path. */
+  keepPath(path: string, reason: KeptPath["reason"]): void {
+    this.tally.kept.push({ path, reason });
+    this.#amendPath(path, this.#recordedAt(path));
   }
 
   /** What stands there is left alone; what was recorded of it holds. */
@@ -84,17 +111,18 @@ export class Ledger {
 
   /** Records another state than was planned; `undefined`: none. */
   amend({ directory, entry }: Name, state: EntryState | undefined): void {
-    const changes = this.#changes.get(directory) ?? new Map<string, EntryState | undefined>();
-    changes.set(entry.name, state);
-    this.#changes.set(directory, changes);
+    this.#amendPath(joinName(directory, entry.name), state);
   }
 
   /** A directory without its mode and time: it is recorded with a time it can't have, so that the next transfer looks at it. */
   unfinished(path: string, { type, mode, sizeBytes, linkTarget }: EntryState): void {
     const state = { type, mode, sizeBytes, linkTarget, mtimeSeconds: 0, mtimeNanoseconds: 0 };
     if (path === "") return this.manifest.addRoot(state);
-    const cut = path.lastIndexOf("/");
-    const [directory, name] = [path.slice(0, Math.max(0, cut)), path.slice(cut + 1)];
+    this.#amendPath(path, state);
+  }
+
+  #amendPath(path: string, state: EntryState | undefined): void {
+    const [directory, name] = splitLast(path);
     const changes = this.#changes.get(directory) ?? new Map<string, EntryState | undefined>();
     this.#changes.set(directory, changes.set(name, state));
   }
@@ -104,7 +132,12 @@ export class Ledger {
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
   }
 
-  #recordedOf({ directory, entry }: Name): EntryState | undefined {
-    return this.baseline?.entriesOf(directory)?.get(entry.name);
+  #recordedOf(item: Name): EntryState | undefined {
+    return this.#recordedAt(pathOf(item));
+  }
+
+  #recordedAt(path: string): EntryState | undefined {
+    const [directory, name] = splitLast(path);
+    return this.baseline?.entriesOf(directory)?.get(name);
   }
 }

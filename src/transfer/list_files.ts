@@ -4,6 +4,7 @@ import { CliError, messageOf } from "../errors.ts";
 import { encodeNameList } from "../posix/file_names.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
+import { isTrustedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 import { temporaryName } from "../system/temporary_name.ts";
 
@@ -38,6 +39,10 @@ async function makeDirectory({ env }: Pick<System, "env">): Promise<string> {
   const failures: unknown[] = [];
   for (const parent of [env.TMPDIR, "/tmp"]) {
     if (parent === undefined || !parent.startsWith("/")) continue;
+    if (!await isTrustedDirectory(parent, Deno.uid() ?? 0)) {
+      failures.push(new Error(`other users can change "${parent}"`));
+      continue;
+    }
     await sweepDirectory(parent, [KIND]);
     const path = `${parent.replace(/\/+$/, "")}/${temporaryName(KIND)}`;
     try {

@@ -5,18 +5,18 @@ import { readOwnFile } from "../system/own_file.ts";
 import type { EntryState, TimePrecision } from "./entry.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName } from "../posix/file_names.ts";
+import { decodeName, encodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 
-/** How many of the oldest files a manifest names by themselves, for looks that needn't go through all. */
+/** How many files a manifest names by themselves, for looks that needn't go through all. */
 const SAMPLE_SIZE = 64;
 
 /** What stands in the first line of the file. */
 interface Head {
   readonly version: number;
   readonly precision: TimePrecision;
-  /** Paths of files that should be there, the oldest first: purges take those. */
+  /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
   readonly root: string;
@@ -73,10 +73,31 @@ export class Manifest {
   }
 }
 
+/** A file that is looked for later. */
+interface SampledFile {
+  readonly path: string;
+  readonly mtimeSeconds: number;
+}
+
+/** What goes together: the first two parts of a path, such as `hub/models--gpt2`. */
+function groupOf(path: string): string {
+  return path.split("/", 2).join("/");
+}
+
+/** So many files: the oldest first, then the oldest of each other group, then the next oldest. */
+function spread(files: readonly SampledFile[], count: number): readonly string[] {
+  const paths = files.toSorted((one, other) => one.mtimeSeconds - other.mtimeSeconds).map(({ path }) => path);
+  const oldestOf = new Map<string, string>();
+  for (const path of paths) oldestOf.set(groupOf(path), oldestOf.get(groupOf(path)) ?? path);
+  return [...new Set([...oldestOf.values(), ...paths])].slice(0, count);
+}
+
 /** Collects a manifest while a transfer goes on. */
 export class ManifestBuilder {
   readonly #blocks = new Map<string, ManifestBlock>();
-  readonly #oldest: { path: string; mtimeSeconds: number }[] = [];
+  readonly #oldest: SampledFile[] = [];
+  /** The oldest file of each group: a purge by access may take one model and leave another. */
+  readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
   #root: string;
   #hasChanged = false;
@@ -117,6 +138,13 @@ export class ManifestBuilder {
     this.#blocks.delete(directory);
   }
 
+  /** Takes a directory and those below it over from the baseline, or out where that has none. */
+  restore(directory: string): void {
+    const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+    for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
+    for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
+  }
+
   /** Records other states for names of a recorded directory; `undefined` takes a name out. */
   amend(directory: string, changes: ReadonlyMap<string, EntryState | undefined>): void {
     const block = this.#blocks.get(directory);
@@ -130,6 +158,11 @@ export class ManifestBuilder {
 
   #sampleFile(path: string, mtimeSeconds: number): void {
     if (!path.isWellFormed()) return;
+    const group = groupOf(path);
+    const known = this.#oldestOf.get(group);
+    if (known === undefined ? this.#oldestOf.size < SAMPLE_SIZE : mtimeSeconds < known.mtimeSeconds) {
+      this.#oldestOf.set(group, { path, mtimeSeconds });
+    }
     const oldest = this.#oldest;
     if (oldest.length >= SAMPLE_SIZE && mtimeSeconds >= oldest.at(-1)!.mtimeSeconds) return;
     const at = oldest.findIndex((other) => other.mtimeSeconds > mtimeSeconds);
@@ -142,15 +175,25 @@ export class ManifestBuilder {
     const baseline = this.#baseline;
     const isSame = !this.#hasChanged && baseline !== undefined && baseline.blocks().size === this.#blocks.size;
     if (isSame) return baseline;
-    // Those of the baseline come first: what was oldest then mostly is now.
-    const candidates = [...baseline?.sample ?? [], ...this.#oldest.map(({ path }) => path)];
-    const sample = [...new Set(candidates)].filter((path) => {
-      const cut = path.lastIndexOf("/");
-      // A name may have been taken out again after it was sampled.
-      const block = this.#blocks.get(path.slice(0, Math.max(0, cut)));
-      return block !== undefined && decodeBlock(block).has(path.slice(cut + 1));
+    const candidates = [
+      ...baseline?.sample ?? [],
+      ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
+    ];
+    const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
+    return new Manifest({ precision, sample, root: this.#root }, this.#blocks);
+  }
+
+  /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
+  #recorded(paths: Iterable<string>): SampledFile[] {
+    const byDirectory = Map.groupBy(paths, (path) => splitLast(path)[0]);
+    return [...byDirectory].flatMap(([directory, paths]) => {
+      const block = this.#blocks.get(directory);
+      const states = block === undefined ? undefined : decodeBlock(block);
+      return paths.flatMap((path) => {
+        const state = states?.get(splitLast(path)[1]);
+        return state === undefined ? [] : [{ path, mtimeSeconds: state.mtimeSeconds }];
+      });
     });
-    return new Manifest({ precision, sample: sample.slice(0, SAMPLE_SIZE), root: this.#root }, this.#blocks);
   }
 }
 

@@ -1,17 +1,17 @@
-// The two ways to carry files: by system calls of our own, or by rsync. Both bring them to a private name first, and the same
-// module (publish.ts) gives them their names.
+// The two ways to carry files: by system calls of our own, or by rsync. Both bring them to private names; what gives them their
+// names afterwards is the same (phases.ts).
 import type { System } from "../system/system.ts";
 import { describeRsyncCode, type Rsync, runRsync } from "../tools/rsync.ts";
 import { isSparse, sameContent } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAtPaths } from "./listing.ts";
-import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
+import { copyItemOf, GONE, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { splitLast } from "../posix/file_names.ts";
-import type { PublishResult } from "./jobs/publish_carried.ts";
+import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
 import { isFullDisk, noSpaceError } from "./room.ts";
 
@@ -21,8 +21,6 @@ export interface Mover {
   /** Moves items; names of one file are in one call. Throws a CliError `no-space` where the disk is full. */
   move(items: readonly Item[]): Promise<MoveOutcome>;
 }
-
-const VANISHED = "it vanished while it was copied";
 
 /** Copies by system calls. */
 export class NativeMover implements Mover {
@@ -40,31 +38,33 @@ export class NativeMover implements Mover {
 
 function sortResults(items: readonly Item[], results: readonly (CopyResult | undefined)[]): MoveOutcome {
   const outcome = {
-    arrived: [] as Item[],
+    moved: [] as Item[],
+    changed: [] as Item[],
     missing: [] as MissingItem[],
     leftOut: [] as Item[],
-    overtaken: [] as Item[],
     lastWords: [],
   };
-  for (const [index, result] of results.entries()) {
-    if (result === undefined) continue;
-    const item = items[index]!;
-    switch (result.kind) {
-      case "arrived":
-        outcome.arrived.push({ ...item, entry: entriesIn(result.text)[0]! });
+  for (const [index, item] of items.entries()) {
+    const result = results[index];
+    switch (result?.kind) {
+      case undefined:
+        outcome.moved.push(item);
         break;
-      case "overtaken":
-        outcome.overtaken.push(item);
+      case "arrived": {
+        const now = { ...item, entry: entriesIn(result.text)[0]! };
+        outcome.moved.push(now);
+        outcome.changed.push(now);
         break;
+      }
       case "left out":
         outcome.leftOut.push(item);
         break;
       case "vanished":
-        outcome.missing.push({ item, reason: VANISHED, cause: "vanished", receiver: "as it was" });
+        outcome.missing.push({ item, ...GONE });
         break;
       case "failed": {
-        const { reason, cause, receiver } = result;
-        outcome.missing.push({ item, reason, cause, receiver });
+        const { reason, cause, errno, receiver } = result;
+        outcome.missing.push({ item, reason, cause, errno, receiver });
       }
     }
   }
@@ -114,14 +114,12 @@ export class RsyncMover implements Mover {
     const there: Item[] = [];
     for (const item of first.again) {
       const entry = now.get(pathOf(item));
-      if (entry === undefined) gone.push({ item, reason: VANISHED, cause: "vanished", receiver: "as it was" });
+      if (entry === undefined) gone.push({ item, ...GONE });
       else if (entry.type !== "directory") there.push({ ...item, entry });
       else gone.push({ item, reason: CHANGING_REASON, cause: "changing", receiver: "as it was" });
     }
     const second = there.length === 0 ? EMPTY : await this.#try(there);
     const lastWords = [...new Set([...first.outcome.lastWords, ...second.outcome.lastWords])];
-    const lost = new Set([...second.again, ...second.outcome.missing.map(({ item }) => item)]);
-    const changed = there.filter((item) => !lost.has(item) && !second.outcome.overtaken.includes(item));
     // Where rsync carried nothing and found nothing wrong, the user's arguments made it leave the file out.
     const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
     const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
@@ -130,10 +128,10 @@ export class RsyncMover implements Mover {
       ...whyMissing(item, { ...second, outcome: { ...second.outcome, lastWords } }),
     }));
     return {
-      arrived: [...first.outcome.arrived, ...changed],
+      moved: [...first.outcome.moved, ...second.outcome.moved],
+      changed: second.outcome.moved,
       missing: [...first.outcome.missing, ...second.outcome.missing, ...gone, ...missing],
       leftOut: [...first.outcome.leftOut, ...leftOut],
-      overtaken: [...first.outcome.overtaken, ...second.outcome.overtaken],
       lastWords,
     };
   }
@@ -141,7 +139,8 @@ export class RsyncMover implements Mover {
   async #try(items: readonly Item[]): Promise<Attempt> {
     const { settings, runner, system, lists, extraArgs } = this.request;
     const isDirect = settings.temporary === "directly";
-    const to = isDirect ? settings.to : `${settings.temporary}/rsync-${this.#batches++}`;
+    const carried = `rsync-${this.#batches++}`;
+    const to = isDirect ? settings.to : `${settings.temporary}/${carried}`;
     if (!isDirect) await makeParents(to, items, settings, runner);
     let told = 0;
     const listFile = await lists.write(items.map((item) => `./${pathOf(item)}`));
@@ -160,29 +159,30 @@ export class RsyncMover implements Mover {
     );
     await lists.remove(listFile);
     if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords);
-    const attempt = isDirect ? await this.#checkDirect(items, lastWords) : await this.#publish(items, to, lastWords);
+    const attempt = isDirect
+      ? await this.#checkDirect(items, lastWords)
+      : await this.#checkCarried(items, carried, lastWords);
     // rsync tells what it tried; only what arrived counts.
-    const { missing, overtaken, leftOut } = attempt.outcome;
-    const lost = new Set([...attempt.again, ...missing.map(({ item }) => item), ...overtaken, ...leftOut]);
-    const arrived = items.filter((item) => !lost.has(item));
-    const sizeBytes = arrived.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
-    runner.onDone(arrived.length, sizeBytes - told);
+    const { moved } = attempt.outcome;
+    const sizeBytes = moved.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+    runner.onDone(moved.length, sizeBytes - told);
     return { ...attempt, code };
   }
 
-  async #publish(
+  async #checkCarried(
     items: readonly Item[],
     carried: string,
     lastWords: readonly string[],
   ): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
-    const request = { settings, carried, items: items.map(copyItemOf) };
-    const results = await runner.run("publish", request, { names: items.length });
-    const isUncarried = (result: PublishResult | undefined): result is Uncarried =>
+    const request = { settings, temporary: settings.temporary, carried, items: items.map(copyItemOf) };
+    const results = await runner.run("checkCarried", request, { names: items.length });
+    const isUncarried = (result: CheckResult | undefined): result is Uncarried =>
       result?.kind === "absent" || result?.kind === "torn" || result?.kind === "changed";
-    const known = results.map((result) => isUncarried(result) ? undefined : result);
+    const others = items.filter((_, index) => !isUncarried(results[index]));
+    const known = results.filter((result) => !isUncarried(result)) as (CopyResult | undefined)[];
     return {
-      outcome: { ...sortResults(items, known), lastWords },
+      outcome: { ...sortResults(others, known), lastWords },
       again: items.filter((_, index) => isUncarried(results[index])),
       absent: new Set(items.filter((_, index) => results[index]?.kind === "absent")),
       changed: new Set(items.filter((_, index) => results[index]?.kind === "changed")),
@@ -208,18 +208,20 @@ export class RsyncMover implements Mover {
     const again = items.filter((item) => !hasArrived(item) || hasChanged(item));
     const changed = new Set(again.filter(hasChanged));
     const absent = new Set(again.filter((item) => !there.has(pathOf(item))));
-    return { outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords }, again, absent, changed };
+    const left = new Set(again);
+    const moved = items.filter((item) => !left.has(item));
+    return { outcome: { moved, changed: [], missing: [], leftOut: [], lastWords }, again, absent, changed };
   }
 }
 
-type Uncarried = Extract<PublishResult, { readonly kind: "absent" | "torn" | "changed" }>;
+type Uncarried = Extract<CheckResult, { readonly kind: "absent" | "torn" | "changed" }>;
 
 function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
   return {
-    arrived: outcomes.flatMap(({ arrived }) => arrived),
+    moved: outcomes.flatMap(({ moved }) => moved),
+    changed: outcomes.flatMap(({ changed }) => changed),
     missing: outcomes.flatMap(({ missing }) => missing),
     leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
-    overtaken: outcomes.flatMap(({ overtaken }) => overtaken),
     lastWords: outcomes.flatMap(({ lastWords }) => lastWords),
   };
 }
@@ -236,7 +238,7 @@ interface Attempt {
 }
 
 const EMPTY: Attempt = {
-  outcome: { arrived: [], missing: [], leftOut: [], overtaken: [], lastWords: [] },
+  outcome: { moved: [], changed: [], missing: [], leftOut: [], lastWords: [] },
   again: [],
   absent: new Set(),
   changed: new Set(),

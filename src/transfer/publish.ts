@@ -70,7 +70,7 @@ export function mayWrite(
   return now === undefined && policy !== "stage-out";
 }
 
-/** Whether a name still stands for what it did. */
+/** Whether a name still has the content that the plan saw. */
 export function isStill(before: EntryState | undefined, now: EntryState | undefined): boolean {
   return before === undefined || now === undefined ? before === now : sameContent(before, now);
 }

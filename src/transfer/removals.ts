@@ -1,86 +1,208 @@
-// What goes from the receiving side: gathered during the walk, removed at the end, when all that comes has arrived.
+// What goes from the receiving side: gathered during the walk, removed at the end, when all that comes has its name.
+//
+// Where other programs read, it goes in the order opposite to that of the phases: first what points at others, then links, then
+// contents. A directory of which nothing stays is moved into the temporary directory by one rename and removed there, so that
+// no reader finds a half of it; where something in it turns out to be another program's, it is moved back.
 import { CliError } from "../errors.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import { depthOf } from "./directories.ts";
 import { labelOf, stateText } from "./entry_text.ts";
 import { type Item, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { RemoveResult } from "./jobs/remove.ts";
 import type { Ledger } from "./ledger.ts";
+import { noteMoves } from "./moved_out.ts";
+import { type Phase, phaseOf, PHASES, pointsElsewhere } from "./phases.ts";
 
 type Name = Omit<Item, "replaces">;
 
 /** Names that one job removes. */
 const REMOVE_AT_ONCE = 500;
 
+/** What removing needs. */
+export interface RemovalsRequest {
+  readonly root: string;
+  /** Where directories are moved that go as a whole; `directly` where nothing reads the receiving side. */
+  readonly temporary: string | "directly";
+  /** Makes it. */
+  readonly prepare: () => Promise<void>;
+  readonly publish: "unpublished" | "in-place";
+  readonly runner: JobRunner;
+  readonly ledger: Ledger;
+}
+
+/** A directory that goes with all that is in it. */
+interface Whole {
+  readonly path: string;
+  readonly items: Name[];
+  phase: Phase;
+}
+
 /** Gathers and removes. */
 export class Removals {
   readonly #items: Name[] = [];
+  /** Directories of which nothing stays, as far as the walk has seen. */
+  readonly #emptied = new Set<string>();
+  /** Say which directories were moved away. */
+  readonly #lists: string[] = [];
 
-  constructor(
-    readonly root: string,
-    readonly publish: "unpublished" | "in-place",
-    readonly runner: JobRunner,
-    readonly ledger: Ledger,
-  ) {}
+  constructor(readonly request: RemovalsRequest) {}
 
   /** Notes something to remove later, as the walk saw it. */
   add(item: Name): void {
     this.#items.push(item);
   }
 
+  /** Notes that all names in a directory go. */
+  addEmptied(directory: string): void {
+    this.#emptied.add(directory);
+  }
+
   /** Leaves everything as it is, and recorded: the next transfer tries again. */
   postpone(): void {
-    for (const item of this.#items) this.ledger.amend(item, item.entry);
+    for (const item of this.#items) this.request.ledger.amend(item, item.entry);
   }
 
   /** Removes files and links, unless they changed since the walk, and directories that are empty then. */
   async execute(): Promise<void> {
-    const files = this.#items.filter(({ entry }) => entry.type !== "directory");
-    for (let start = 0; start < files.length; start += REMOVE_AT_ONCE) {
-      await this.#remove(files.slice(start, start + REMOVE_AT_ONCE));
+    const { temporary } = this.request;
+    if (temporary === "directly") {
+      await this.#removeAll(this.#items);
+      return;
     }
-    const directories = this.#items.filter(({ entry }) => entry.type === "directory");
-    // Deepest first, so that a directory is empty when its turn comes.
-    const levels = Map.groupBy(directories, (item) => depthOf(pathOf(item)));
-    for (const depth of [...levels.keys()].toSorted((one, other) => other - one)) {
-      await this.#remove(levels.get(depth)!);
+    const { wholes, others } = this.#findWholes();
+    const files = Map.groupBy(
+      others.filter(({ entry }) => entry.type !== "directory"),
+      ({ directory, entry }) => phaseOf(directory, entry, entry.type === "link" ? undefined : entry),
+    );
+    const moved: { readonly whole: Whole; readonly written: string }[] = [];
+    for (const phase of PHASES.toReversed()) {
+      moved.push(...await this.#moveOut(wholes.filter((whole) => whole.phase === phase), moved.length));
+      await this.#removeAll(files.get(phase) ?? []);
     }
+    await this.#removeAll(others.filter(({ entry }) => entry.type === "directory"));
+    for (const { whole, written } of moved) await this.#removeMoved(whole, written, temporary);
+    for (const list of this.#lists) await Deno.remove(list).catch(() => {});
   }
 
   /** Removes one name at once. Throws a CliError where it can't be, unless it is a directory that is not empty. */
   async removeNow(item: Name): Promise<void> {
     const [result] = await this.#remove([item]);
     if (typeof result === "string") return;
-    throw new CliError("file-system", `Cannot remove "${joinName(this.root, pathOf(item))}": ${result?.failed}`);
+    throw new CliError(
+      "file-system",
+      `Cannot remove "${joinName(this.request.root, pathOf(item))}": ${result?.failed}`,
+    );
   }
 
-  async #remove(items: readonly Name[]): Promise<readonly RemoveResult[]> {
-    const results = await this.runner.run("remove", {
-      root: this.root,
-      check: this.publish === "unpublished" ? "none" : "look again",
-      items: items.map(({ directory, entry }) =>
-        [directory, labelOf(entry.name, entry.linkTarget), stateText(entry)] as const
-      ),
+  /** Finds the topmost directories of which nothing stays, each with what is in it. */
+  #findWholes(): { readonly wholes: readonly Whole[]; readonly others: readonly Name[] } {
+    const going = new Set(this.#items.filter(({ entry }) => entry.type === "directory").map(pathOf));
+    const broken = new Set<string>();
+    for (const path of going) {
+      if (this.#emptied.has(path)) continue;
+      for (let above = path; above !== ""; above = splitLast(above)[0]) broken.add(above);
+    }
+    const isWhole = (path: string) => going.has(path) && !broken.has(path);
+    const wholes = new Map<string, Whole>();
+    const others: Name[] = [];
+    for (const item of this.#items) {
+      let top: string | undefined;
+      for (let path = pathOf(item); path !== ""; path = splitLast(path)[0]) if (isWhole(path)) top = path;
+      if (top === undefined) {
+        others.push(item);
+        continue;
+      }
+      const phase = pointsElsewhere(top) ? "pointers" : "contents";
+      const whole: Whole = wholes.get(top) ?? { path: top, items: [], phase };
+      wholes.set(top, whole);
+      whole.items.push(item);
+      if (item.entry.type === "link" && whole.phase === "contents") whole.phase = "links";
+    }
+    return { wholes: [...wholes.values()], others };
+  }
+
+  /** Moves directories away. What can't be moved is removed where it is. */
+  async #moveOut(
+    wholes: readonly Whole[],
+    first: number,
+  ): Promise<{ readonly whole: Whole; readonly written: string }[]> {
+    if (wholes.length === 0) return [];
+    const { temporary, root: to, runner, prepare } = this.request;
+    await prepare();
+    const all = wholes.map((whole, index) => ({ whole, written: `gone-${first + index}` }));
+    const items = all.map(({ whole, written }) => [whole.path, written] as const);
+    this.#lists.push(await noteMoves(temporary, items));
+    const results = await runner.run("moveOut", { temporary, to, items }, { names: items.length });
+    const left = all.filter((_, index) => results[index] === "not moved");
+    await this.#removeAll(left.flatMap(({ whole }) => whole.items));
+    return all.filter((_, index) => results[index] === "moved");
+  }
+
+  /** Removes what was moved away; what is not what the walk saw goes back, with the directories that hold it. */
+  async #removeMoved({ path, items }: Whole, written: string, temporary: string): Promise<void> {
+    const { root: to, runner } = this.request;
+    const isGone = await this.#removeAll(items, { root: temporary, path, written });
+    if (isGone) return;
+    await runner.run("publishDirectories", { temporary, to, items: [[written, path, "", ""]] });
+  }
+
+  /** Removes files, then directories, deepest first, so that a directory is empty when its turn comes. True if all are gone. */
+  async #removeAll(items: readonly Name[], moved?: MovedTo): Promise<boolean> {
+    const files = items.filter(({ entry }) => entry.type !== "directory");
+    const directories = items.filter(({ entry }) => entry.type === "directory");
+    const levels = Map.groupBy(directories, (item) => depthOf(pathOf(item)));
+    let isGone = true;
+    for (let start = 0; start < files.length; start += REMOVE_AT_ONCE) {
+      isGone = areGone(await this.#remove(files.slice(start, start + REMOVE_AT_ONCE), moved)) && isGone;
+    }
+    for (const depth of [...levels.keys()].toSorted((one, other) => other - one)) {
+      isGone = areGone(await this.#remove(levels.get(depth)!, moved)) && isGone;
+    }
+    return isGone;
+  }
+
+  async #remove(items: readonly Name[], moved?: MovedTo): Promise<readonly RemoveResult[]> {
+    const results = await this.request.runner.run("remove", {
+      root: moved?.root ?? this.request.root,
+      check: this.request.publish === "unpublished" ? "none" : "look again",
+      items: items.map((item) => {
+        const [directory, name] = moved === undefined
+          ? [item.directory, item.entry.name]
+          : splitLast(moved.written + pathOf(item).slice(moved.path.length));
+        return [directory, labelOf(name, item.entry.linkTarget), stateText(item.entry)] as const;
+      }),
     }, { names: items.length });
     for (const [index, item] of items.entries()) this.#note(item, results[index]!);
     return results;
   }
 
   #note(item: Name, result: RemoveResult): void {
+    const { ledger } = this.request;
     switch (result) {
       case "removed":
-        return this.ledger.removed(item);
+        return ledger.removed(item);
       case "gone":
         return;
       case "changed":
-        return this.ledger.keep(item, "gone at the source, changed there");
+        return ledger.keep(item, "gone at the source, changed there");
       case "not empty":
         // Another program put something into it, or something in it is kept.
-        return this.ledger.amend(item, item.entry);
+        return ledger.amend(item, item.entry);
       default:
         // It stays, and recorded: the next transfer tries again.
-        return this.ledger.fail(item, item.entry, `cannot be removed: ${result.failed}`);
+        return ledger.fail(item, item.entry, `cannot be removed: ${result.failed}`);
     }
   }
+}
+
+function areGone(results: readonly RemoveResult[]): boolean {
+  return results.every((result) => result === "removed" || result === "gone");
+}
+
+/** Where a directory was moved. */
+interface MovedTo {
+  readonly root: string;
+  readonly path: string;
+  readonly written: string;
 }

@@ -1,4 +1,4 @@
-// Counts what a transfer comes by: for a plan's figures, for progress, for what the outcome names.
+// Counts files and bytes for plans, progress and outcomes.
 import { type Selection, takesPart } from "../filter/selection.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { DirectoryPlan } from "./decide.ts";
@@ -12,7 +12,7 @@ import type { UnchangedDirectory } from "./walk.ts";
 /** A plan's figures. */
 export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;
 
-/** Counts what goes by: for the plan's figures, for progress, for what the outcome names. */
+/** The figures of one transfer, with the paths that its plan or outcome names. */
 export class Survey {
   readonly kept: KeptPath[] = [];
   readonly unreadable: UnreadablePath[] = [];

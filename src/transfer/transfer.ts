@@ -84,7 +84,8 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
     for (const directory of plan.directories) await receiver.onPlan(directory, []);
     for (const { path, side, words, cause } of plan.unreadable) {
-      receiver.onUnreadable(path, side, { unreadable: words, cause: cause === "refused" ? "refused" : "failed" });
+      const why = cause === "vanished" ? "absent" : cause === "refused" ? "refused" : "failed";
+      receiver.onUnreadable(path, side, { unreadable: words, cause: why });
     }
   };
   return { ...await run(request, feed, "checked before", system), outsideLinks: plan.outsideLinks };
@@ -137,6 +138,7 @@ async function run(
     mover: moverFor(engine, request, settings, { lists, runner, system }),
     prepare: async () => await temporary?.make(),
     cleanUp: async () => await temporary?.remove(),
+    adopted: temporary?.adopted ?? new Set(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
   });
   try {
@@ -168,7 +170,7 @@ async function run(
   const { tally } = execution;
   const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
-    // Where something stands on both sides, it is of use without what is missing.
+    // A transfer is `failed` only if both sides have no file in common; else the target is usable without what is missing.
     status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
     engine,
     filesTransferred: tally.filesDone,

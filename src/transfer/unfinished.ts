@@ -6,6 +6,8 @@ import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
+import { takeOver } from "./adopted.ts";
+import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
@@ -15,6 +17,8 @@ const LOCK_NAME = "lock";
 /** A directory on the file system of the target; `await using` removes it. */
 export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
+  /** Directories that a killed transfer was building in it. */
+  readonly adopted: Set<string>;
   /** Makes it, the first time it is called: a transfer that brings nothing changes nothing. */
   make(): Promise<void>;
   /** Removes it; it can't be made again. What can't be removed is left for the next sweep. */
@@ -22,7 +26,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
 }
 
 /** Of which transfer. `onLockLost` gets the reason when another process has taken the lock of the source over. */
-export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock"> {
+export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock" | "selection"> {
   readonly onLockLost: (reason: unknown) => void;
 }
 
@@ -34,7 +38,7 @@ export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { intent, to, sourceLock, onLockLost }: TemporaryDirectoryRequest,
+  { intent, to, sourceLock, selection, onLockLost }: TemporaryDirectoryRequest,
   engine: "rsync" | "native",
   runner: JobRunner,
   system: System,
@@ -44,17 +48,22 @@ export async function prepareTemporaryDirectory(
   if (intent === "mirror" && engine === "native") return undefined;
   if (intent === "stage-update") {
     const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
-    await sweepBeside(to, runner);
+    // What a filter leaves out now may have been copied then.
+    const adopted = await sweepBeside(to, selection === undefined ? path : undefined, runner);
     const [parent, name] = split(path);
     return directory(
       path,
+      adopted,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
-      () => runner.run("removeTree", { path }),
+      async () => {
+        await moveBack(path, to, runner);
+        await runner.run("removeTree", { path });
+      },
     );
   }
-  await sweepInside(to, runner);
   const name = temporaryName("push", system.processId);
   const path = `${to}/${UNFINISHED}/${name}`;
+  const adopted = await sweepInside(to, selection === undefined ? path : undefined, runner);
   let lock: Lock | undefined;
   const release = async () => {
     const held = lock;
@@ -63,6 +72,7 @@ export async function prepareTemporaryDirectory(
   };
   return directory(
     path,
+    adopted,
     () =>
       whileOpen(to, runner, async () => {
         await makeInside(to, name, runner);
@@ -91,14 +101,20 @@ export async function prepareTemporaryDirectory(
   );
 }
 
-function directory(path: string, make: () => Promise<void>, remove: () => Promise<void>): TemporaryDirectory {
+function directory(
+  path: string,
+  adopted: Set<string>,
+  make: () => Promise<void>,
+  remove: () => Promise<void>,
+): TemporaryDirectory {
   let made: Promise<void> | undefined;
   let removing: Promise<void> | undefined;
   const removeOnce = async () => {
-    if (made !== undefined) await (removing ??= remove().catch(() => {}));
+    if (made !== undefined || adopted.size > 0) await (removing ??= remove().catch(() => {}));
   };
   return {
     path,
+    adopted,
     make: () =>
       made ??= make().catch((error) => {
         throw new CliError("file-system", `Cannot make "${path}": ${messageOf(error)}`, { cause: error });
@@ -130,24 +146,49 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
   await runner.run("remove", { root: to, check: "none", items: [["", `${UNFINISHED}//`, "d 700 0 0.0000000000"]] });
 }
 
-/** Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. */
-async function sweepBeside(to: string, runner: JobRunner): Promise<void> {
+/**
+ * Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. What the
+ * first of them was building is moved to `own`, if that is given.
+ */
+async function sweepBeside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
   const [parent, target] = split(to);
   const prefix = `${target}.incoming-`;
+  let adopted = new Set<string>();
   for (const name of await namesIn(parent, "", runner) ?? []) {
     if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
-    await runner.run("removeTree", { path: `${parent}/${name}` }).catch(() => {});
+    const path = `${parent}/${name}`;
+    try {
+      await moveBack(path, to, runner);
+      const taken = await takeOverOrRemove(path, adopted.size > 0 ? undefined : own, runner);
+      if (taken.size > 0) adopted = taken;
+    } catch {
+      // What can't be moved back or removed stays for the next sweep.
+    }
   }
+  return adopted;
 }
 
-/** Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. */
-async function sweepInside(to: string, runner: JobRunner): Promise<void> {
+/** Moves an abandoned directory to `own` if it is given and there is something of use; else removes it. */
+async function takeOverOrRemove(path: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+  const adopted = own === undefined ? new Set<string>() : await takeOver(path, own, runner);
+  if (adopted.size === 0) await runner.run("removeTree", { path });
+  return adopted;
+}
+
+/**
+ * Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. What the
+ * first of them was building is moved to `own`, if that is given.
+ */
+async function sweepInside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
+  let adopted = new Set<string>();
   const names = await namesIn(to, UNFINISHED, runner);
-  if (names === undefined) return;
+  if (names === undefined) return adopted;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
       const path = `${to}/${UNFINISHED}/${name}`;
-      if (await isAbandoned(path)) await runner.run("removeTree", { path }).catch(() => {});
+      if (!await isAbandoned(path)) continue;
+      const taken = await takeOverOrRemove(path, adopted.size > 0 ? undefined : own, runner).catch(() => undefined);
+      if (taken !== undefined && taken.size > 0) adopted = taken;
     }
     // A push that works has a directory of its own there beside the lock: alone, the lock is from a killed one.
     const left = await namesIn(to, UNFINISHED, runner) ?? [];
@@ -156,6 +197,7 @@ async function sweepInside(to: string, runner: JobRunner): Promise<void> {
     }
     await removeIfEmpty(to, runner);
   });
+  return adopted;
 }
 
 /** The names in a directory below a root; undefined where it does not exist or can't be read. */

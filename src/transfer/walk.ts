@@ -61,8 +61,8 @@ export interface WalkReceiver {
   /** `there`: what stands on the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
   /**
-   * A directory that is as recorded where files come from, and has all names where they go: there nothing but names is looked at,
-   * for a change that somebody made there would be left alone anyway. Without this, everything is compared.
+   * A directory that is as recorded where files come from, and has all names where they go. Only names are compared there,
+   * because a change on that side would be kept anyway. Without this, everything is compared.
    */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; before all else. */

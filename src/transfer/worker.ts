@@ -1,6 +1,7 @@
 // A Worker that runs jobs of a transfer. Its first message says how to make calls; each of the others is a job.
 import { selectionOf } from "../filter/selection.ts";
 import { plainCalls, waitingCalls } from "../posix/calls.ts";
+import { setOwnBase } from "../posix/own_base.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { messageOf } from "../errors.ts";
 import type { JobError, JobMessage, WorkerMessage, WorkerStart } from "./job_runner.ts";
@@ -19,6 +20,7 @@ let last: Promise<void> = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
   if ("form" in data) {
+    setOwnBase(data.ownBase);
     const stop = new Int32Array(data.stop);
     context = new JobContext(
       data.form === "plain" ? plainCalls() : waitingCalls(),

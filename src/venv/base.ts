@@ -6,6 +6,7 @@ import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
+import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 
 /** What may name the directory, the first that is there winning: option, configuration, `$VENV_DIR`. */
@@ -72,6 +73,7 @@ export async function lockVenv(
   onWait: (text: string) => void,
 ): Promise<Lock> {
   const slash = path.lastIndexOf("/");
+  await refuseSharedDirectory(path.slice(0, slash) || "/", system.userId);
   const lock = await acquireLock({
     path: `${path.slice(0, slash)}/.${path.slice(slash + 1)}.lock`,
     deadlineSeconds,

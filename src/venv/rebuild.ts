@@ -3,6 +3,7 @@
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/aloud.ts";
@@ -147,7 +148,8 @@ export async function rebuild(
   await checkTarget(request);
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
-    await Deno.writeTextFile(requirements, plan.requirements.join("\n") + "\n", { mode: 0o600 });
+    const content = plan.requirements.join("\n") + "\n";
+    await writeFileAtomically({ path: requirements, content, mode: 0o600, durability: "fast" });
     const python = await makeVenv(plan, made, env, uv, audience.listener, system);
     for (const args of plan.commands.slice(1)) {
       // uv makes it under its working name; the plan has the name it gets.

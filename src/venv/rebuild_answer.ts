@@ -1,5 +1,6 @@
 // What is told of an environment that was made again: one shape for `venv migrate` and each environment of `migrate-store`.
 import * as v from "valibot";
+import { withoutCredentials } from "../format.ts";
 import { type Parity, type RebuildPlan, type RebuildRequest } from "./rebuild.ts";
 
 /** One environment's part of an answer. */
@@ -48,21 +49,23 @@ export function describeRebuild(
     python_version_candidates: [...plan.pythons],
     python_version_used: outcome?.python ?? null,
     requirements_count: plan.requirements.length,
-    commands: [...more.commands],
-    index_url: request.indexUrl ?? null,
-    extra_index_urls: [...request.extraIndexUrls],
+    commands: more.commands.map(withoutCredentials),
+    index_url: request.indexUrl === undefined ? null : withoutCredentials(request.indexUrl),
+    extra_index_urls: request.extraIndexUrls.map(withoutCredentials),
     uv_cache_dir: request.uvCacheDir ?? null,
     verification: {
       enabled: request.verify,
       status: parity.status,
-      missing: [...parity.missing],
-      extra: [...parity.extra],
+      missing: parity.missing.map(withoutCredentials),
+      extra: parity.extra.map(withoutCredentials),
     },
     deleted_source: more.deletedSource,
     errors: [
-      ...parity.missing.map((line) => `${line} is missing in the target`),
-      ...parity.extra.map((line) => `${line} is in the target only`),
+      ...parity.missing.map((line) => `${withoutCredentials(line)} is missing in the target`),
+      ...parity.extra.map((line) => `${withoutCredentials(line)} is in the target only`),
     ],
-    warnings: plan.editable.map((line) => `${line} is installed as a link to its source, and will be again`),
+    warnings: plan.editable.map((line) =>
+      `${withoutCredentials(line)} is installed as a link to its source, and will be again`
+    ),
   };
 }

@@ -1,5 +1,6 @@
 // The questions which variables are managed and where their data is kept.
-import { reasonAgainstVariable, VARIABLE_NAME } from "../config/names.ts";
+import { VARIABLE_NAME } from "../config/names.ts";
+import { reasonAgainstVariable } from "../config/reserved_variables.ts";
 import { isWithin, realLocation } from "../config/paths.ts";
 import { PRESETS } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";

@@ -174,7 +174,7 @@ Deno.test("a dry run prints definition and commands and writes nothing", async (
   assert.deepEqual(await images.calls(), []);
   const json = (await world.run([...BUILD, "--dry-run", "--json"])).json();
   assert.deepEqual([json.status, json.build_command.slice(1, 3)], ["dry-run", ["build", "--fakeroot"]]);
-  assert.match(json.tar_path, /\/tmp\/\.euler-files-build-.*\/env\.tar$/);
+  assert.match(json.tar_path, /\/tmp\/\.euler-files-build-.*\/venv\.tar$/);
 });
 
 Deno.test("names that are no names, and environments that aren't there, are refused", async () => {

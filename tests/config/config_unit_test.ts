@@ -30,6 +30,7 @@ Deno.test("missing fields have the documented defaults", () => {
       lock_timeout_seconds: 300,
       skip_if_fresh_seconds: 3600,
       engine: "auto",
+      strict: false,
     },
   });
   const full = checkConfig({
@@ -178,12 +179,38 @@ Deno.test("a list is no object", () => {
 
 Deno.test("names the shell, the loader or euler-files goes by can't be managed", () => {
   for (
-    const name of ["HOME", "SCRATCH", "IFS", "BASH_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "SLURM_JOB_ID", "TMPDIR"]
+    const name of [
+      ...["HOME", "SCRATCH", "IFS", "BASH_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "SLURM_JOB_ID", "TMPDIR"],
+      ...[
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "GCONV_PATH",
+        "TAR_OPTIONS",
+        "RSYNC_RSH",
+        "GIT_SSH",
+        "status",
+        "argv",
+      ],
+      ...[
+        "NODE_OPTIONS",
+        "PERL5LIB",
+        "RUBYOPT",
+        "CLASSPATH",
+        "fish_function_path",
+        "path",
+        "FPATH",
+        "LC_ALL",
+        "GLIBC_TUNABLES",
+      ],
+    ]
   ) {
     const [fault] = faultsOf({ ...MINIMAL, vars: { [name]: { source: "/x" } } });
     match(fault ?? "", new RegExp(`error vars\\.${name} must not be managed: `));
   }
-  for (const { name } of PRESETS) deepEqual(faultsOf({ ...MINIMAL, vars: { [name]: { source: "/x" } } }), []);
+  for (const name of [...PRESETS.map(({ name }) => name), "PYTHONPYCACHEPREFIX", "PYTHONUSERBASE", "MODEL_PATH"]) {
+    deepEqual(faultsOf({ ...MINIMAL, vars: { [name]: { source: "/x" } } }), []);
+  }
 });
 
 Deno.test("every wrong version is said to be one", () => {

@@ -93,6 +93,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
     lockTimeoutSeconds: 300,
     skipIfFreshSeconds: 0,
     engine: "auto",
+    strict: false,
   });
 });
 

@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 export interface TestPackage {
   readonly name: string;
   readonly version: string;
+  /** Further files by their paths, with their texts. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** A running index. */
@@ -12,11 +14,15 @@ export interface PackageIndex extends AsyncDisposable {
   readonly url: string;
   /** The projects whose pages were asked for. */
   readonly asked: readonly string[];
+  /** Serves another package from now on. */
+  add(one: TestPackage): void;
 }
 
 /** Serves the packages as PyPA's "simple" API. */
 export function servePackages(packages: readonly TestPackage[]): PackageIndex {
-  const files = new Map(packages.map((one) => [`${one.name}-${one.version}-py3-none-any.whl`, wheelOf(one)]));
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  const add = (one: TestPackage) => void files.set(`${one.name}-${one.version}-py3-none-any.whl`, wheelOf(one));
+  packages.forEach(add);
   const asked: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const { pathname } = new URL(request.url);
@@ -35,13 +41,15 @@ export function servePackages(packages: readonly TestPackage[]): PackageIndex {
   return {
     url: `http://127.0.0.1:${server.addr.port}/simple`,
     asked,
+    add,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }
 
-function wheelOf({ name, version }: TestPackage): Uint8Array<ArrayBuffer> {
+function wheelOf({ name, version, files = {} }: TestPackage): Uint8Array<ArrayBuffer> {
   const info = `${name}-${version}.dist-info`;
   const contents: Record<string, string> = {
+    ...files,
     [`${name}.py`]: `version = "${version}"\n\n\ndef main():\n    print("${name}", version)\n`,
     [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`,
     [`${info}/WHEEL`]: "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

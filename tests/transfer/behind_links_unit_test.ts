@@ -8,7 +8,7 @@ const PUSH: DecisionRules = {
   policy: "stage-out",
   precision: "nanoseconds",
   removals: "baseline",
-  unrecorded: "somebody's",
+  unrecorded: "foreign",
   publish: "in-place",
 };
 

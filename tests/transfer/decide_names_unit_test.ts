@@ -92,7 +92,7 @@ for (const [what, rules, from, to, base, decision] of CASES) {
       ...{ baseline: () => base, fromSelf: undefined, toSelf: undefined },
     }, {
       ...{ policy: "stage-in", precision: "nanoseconds", removals: "baseline" },
-      ...{ unrecorded: "somebody's", publish: "in-place", ...rules },
+      ...{ unrecorded: "foreign", publish: "in-place", ...rules },
     });
     assert.equal(describe(plan), decision);
   });

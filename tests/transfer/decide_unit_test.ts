@@ -34,7 +34,7 @@ for (const [policy, from, to, base, expected] of CASES) {
   Deno.test(`${policy}: ${from.sizeBytes} here, ${to.sizeBytes} there, recorded ${recorded}: ${expected}`, () => {
     const rules: DecisionRules = {
       ...{ policy, precision: "nanoseconds", removals: "baseline", publish: "in-place" },
-      unrecorded: base === "no record" ? "unknown" : "somebody's",
+      unrecorded: base === "no record" ? "unknown" : "foreign",
     };
     const baseline = () => typeof base === "string" ? undefined : base;
     const plan = decideDirectory(

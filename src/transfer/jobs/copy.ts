@@ -1,31 +1,24 @@
-// The job that copies files, links and special files. Each is read to its end without an error, and its source is looked at
-// again afterwards: only what is the same then has arrived.
+// The job that copies files, links and special files to private names: below the temporary directory, or in a tree that nothing
+// reads yet. Each is read to its end without an error, and its source is looked at again afterwards: only what is the same then
+// has arrived. publish.ts gives files their names in directories that others use.
 import { CliError, messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { splitLast } from "../../posix/file_names.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
-import { fieldsOf, labelOf, ListedEntry, parseLabel } from "../entry_text.ts";
+import { fieldsOf, labelOf } from "../entry_text.ts";
 import type { MissingCause } from "../missing.ts";
-import { entryAt, publish } from "../publish.ts";
+import { entryAt } from "../publish.ts";
 import { isSparse } from "../entry.ts";
+import { type CopyItem, itemIn } from "../item.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 import { hasVanished } from "./list.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
 
-/** A name to copy: texts as in entry_text.ts, of the source and of what it replaces (empty where nothing is). */
-export type CopyItem = readonly [
-  directory: string,
-  label: string,
-  state: string,
-  more: string,
-  replacedLabel: string,
-  replacedState: string,
-];
-
-/** What to copy. Items with the same link group are names of one file and arrive as one. */
+/** What to copy. Items with the same link group are names of one file and arrive as one; those of one directory go into one. */
 export interface CopyRequest {
   readonly settings: CopySettings;
   readonly items: readonly CopyItem[];
@@ -35,12 +28,13 @@ export interface CopyRequest {
 export type CopyResult =
   /** It changed since the plan: `text` describes what arrived. */
   | { readonly kind: "arrived"; readonly text: string }
-  | { readonly kind: "overtaken" | "vanished" | "left out" }
+  | { readonly kind: "vanished" | "left out" }
   /** `touched`: what the name had before is gone. */
   | {
     readonly kind: "failed";
     readonly reason: string;
     readonly cause: MissingCause;
+    readonly errno?: number | undefined;
     readonly receiver: "as it was" | "touched";
   };
 
@@ -70,17 +64,14 @@ export async function runCopy(request: CopyRequest, context: JobContext): Promis
 
 class DiskFull extends Error {}
 
-/** Isolates write to the same directory: each has names of its own there. */
-const ISOLATE = crypto.randomUUID().slice(0, 8);
-let temporaryNames = 0;
-
 class Copying {
   readonly results: (CopyResult | undefined)[];
   readonly #settings: CopySettings;
   readonly #calls: Calls;
   readonly #from: Tree;
   readonly #to: Tree;
-  readonly #temporary: Tree | undefined;
+  /** What is written to. */
+  readonly #pens: Tree;
   readonly #writer: EntryWriter;
 
   constructor(readonly request: CopyRequest, readonly context: JobContext) {
@@ -90,7 +81,7 @@ class Copying {
     this.#from = context.readTree(request.settings.from);
     this.#to = context.tree(request.settings.to);
     const { temporary } = request.settings;
-    this.#temporary = temporary === "directly" ? undefined : context.tree(temporary);
+    this.#pens = temporary === "directly" ? this.#to : context.tree(temporary);
     this.#writer = new EntryWriter(request.settings, context);
   }
 
@@ -117,30 +108,32 @@ class Copying {
 
   /** Copies the files of one directory: the small ones in the quick way, and the general way does what is left. */
   *#copyPlainly(groups: readonly Member[][]): Work<void> {
-    const left = this.#temporary === undefined ? yield* this.#copySmall(groups) : groups;
+    const { keep, durability } = this.#settings;
+    const left = keep === "copy" && durability === "fast" ? yield* this.#copySmall(groups) : groups;
     yield* this.#copyGroups(left);
   }
 
   *#copySmall(groups: readonly Member[][]): Work<readonly Member[][]> {
     const isQuick = ([member, ...others]: Member[]) =>
       others.length === 0 && member!.entry.type === "file" && member!.entry.sizeBytes <= SMALL_BYTES &&
-      member!.entry.linkGroup === "" && member!.replaces === undefined && !isSparse(member!.entry);
+      member!.entry.linkGroup === "" && !member!.isInPlace && !isSparse(member!.entry);
     const quick = groups.filter(isQuick);
     if (quick.length === 0) return groups;
     const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
-    const { directory } = groups[0]![0]!;
+    // All of one directory are written into one directory.
+    const { directory, pen } = groups[0]![0]!;
     const done = new Set<Member[]>();
     const copyAll = (from: number, to: number) => {
       for (const group of quick) {
         this.context.checkStopped();
-        const { entry } = group[0]!;
-        if (!copier.copy(entry, from, to)) continue;
+        const { entry, pen } = group[0]!;
+        if (!copier.copy(entry, from, to, pen.name)) continue;
         this.context.done(1, entry.sizeBytes);
         done.add(group);
       }
     };
     try {
-      yield* this.#withBoth(directory, copyAll);
+      yield* this.#withBoth(directory, pen.directory, copyAll);
     } catch (error) {
       // A directory that vanished or can't be opened: the general way says so of each name.
       if (!(error instanceof SystemCallError)) throw error;
@@ -148,15 +141,15 @@ class Copying {
     return groups.filter((group) => !done.has(group));
   }
 
-  /** Calls `use` with the handles of a directory on both sides. Throws a SystemCallError. */
-  *#withBoth(directory: string, use: (from: number, to: number) => void): Work<void> {
+  /** Calls `use` with the handles of a directory of the source and of one that is written to. Throws a SystemCallError. */
+  *#withBoth(directory: string, written: string, use: (from: number, to: number) => void): Work<void> {
     const from = yield* this.#from.open(directory);
     try {
-      const to = yield* this.#to.open(directory);
+      const to = yield* this.#pens.open(written);
       try {
         use(from, to);
       } finally {
-        this.#to.release(directory);
+        this.#pens.release(written);
       }
     } finally {
       this.#from.release(directory);
@@ -203,7 +196,8 @@ class Copying {
       const { directory, entry } = member;
       if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
-      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), receiver };
+      const errno = error instanceof SystemCallError ? error.errno : undefined;
+      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), errno, receiver };
     }
   }
 
@@ -231,8 +225,7 @@ class Copying {
       try {
         const isLinked = linkTo !== undefined && (yield* this.#writer.link(pen, linkTo));
         const written = isLinked ? "written" : yield* this.#writer.write(member, from, pen, attempt);
-        if (written === "left out") return { kind: "left out" };
-        return yield* this.#putInPlace(member, pen);
+        return written === "left out" ? { kind: "left out" } : undefined;
       } catch (error) {
         // The name is private: nothing else can have made it.
         yield this.#calls.unlinkat(pen.handle, pen.name, 0);
@@ -245,33 +238,16 @@ class Copying {
     }
   }
 
-  /** Where an item is written: under its own name in a private tree, else under a temporary one. */
-  *#openPen({ directory, entry, replaces }: Member, attempt: Attempt): Work<Pen> {
-    if (this.#temporary !== undefined) {
-      const handle = yield* this.#temporary.open("");
-      return { tree: this.#temporary, directory: "", handle, name: cString(`${ISOLATE}-${temporaryNames++}`) };
-    }
-    const handle = yield* this.#to.open(directory);
-    const name = cString(entry.name);
-    if (replaces !== undefined) {
+  /** Opens where an item is written. In a private tree what has its name there goes first. */
+  *#openPen({ entry, isInPlace, pen }: Member, attempt: Attempt): Work<Pen> {
+    const handle = yield* this.#pens.open(pen.directory);
+    const name = cString(pen.name);
+    if (isInPlace) {
       attempt.touched = true;
       const answer = yield this.#calls.unlinkat(handle, name, 0);
-      if (answer !== -ENOENT) succeeded(answer, "unlink", this.#to.pathOf(directory, entry.name));
+      if (answer !== -ENOENT) succeeded(answer, "unlink", this.#to.pathOf(pen.directory, entry.name));
     }
-    return { tree: this.#to, directory, handle, name };
-  }
-
-  *#putInPlace(member: Member, pen: Pen): Work<CopyResult | undefined> {
-    const { directory, entry, replaces } = member;
-    if (this.#temporary === undefined) return undefined;
-    const outcome = yield* publish({
-      ...{ temporaryDirectory: pen.handle, temporaryName: pen.name },
-      ...{ tree: this.#to, directory, name: entry.name, entry, replaces },
-      policy: this.#settings.policy,
-    });
-    if (outcome === "published") return undefined;
-    yield this.#calls.unlinkat(pen.handle, pen.name, 0);
-    return { kind: "overtaken" };
+    return { tree: this.#pens, directory: pen.directory, handle, name };
   }
 }
 
@@ -300,13 +276,12 @@ function groupItems(items: readonly CopyItem[]): Member[][] {
   return groups;
 }
 
-function memberOf(index: number, [directory, label, state, more, replacedLabel, replacedState]: CopyItem): Member {
+function memberOf(index: number, item: CopyItem): Member {
+  const { directory, entry, replaces, written } = itemIn(item);
+  const [penDirectory, penName] = written === undefined ? [directory, entry.name] : splitLast(written);
   return {
-    ...{ index, directory },
-    entry: new ListedEntry({ ...parseLabel(label), state, more }),
-    replaces: replacedState === ""
-      ? undefined
-      : new ListedEntry({ ...parseLabel(replacedLabel), state: replacedState, more: "" }),
+    ...{ index, directory, entry, replaces, pen: { directory: penDirectory, name: penName } },
+    isInPlace: written === undefined && replaces !== undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-// The quick way for the most frequent case: a small regular file into a private tree, with calls that do not wait. It does what
+// The quick way for the most frequent case: a small regular file under a private name, with calls that do not wait. It does what
 // EntryWriter does, without the machinery for everything that can happen; where anything is unusual it takes back what it made
 // and says so, and the general way does the file again. For 10,000 small files that is half of the processor's work.
 import type { Bytes, Calls } from "../../posix/calls.ts";
@@ -14,7 +14,7 @@ import {
   O_WRONLY,
   STATX_ASKED,
 } from "../../posix/libc.ts";
-import { STATUS_BYTES } from "../../posix/status.ts";
+import { STATUS_BYTES, timesOf } from "../../posix/status.ts";
 import { cString, EMPTY_NAME } from "../../posix/tree.ts";
 import type { Entry } from "../entry.ts";
 import type { CopySettings } from "./copy_settings.ts";
@@ -37,7 +37,8 @@ export class SmallFileCopier {
   readonly #support: AttributeSupport;
   readonly #status: Bytes = new Uint8Array(STATUS_BYTES);
   readonly #statusView = new DataView(this.#status.buffer);
-  readonly #times: Bytes = new Uint8Array(32);
+  /** For futimens(2); the time of access stays. */
+  readonly #times: Bytes = timesOf(0, 0);
   readonly #timesView = new DataView(this.#times.buffer);
   readonly #names: Bytes = new Uint8Array(1024);
 
@@ -45,18 +46,21 @@ export class SmallFileCopier {
     this.#settings = settings;
     this.#calls = calls;
     this.#support = support;
-    this.#timesView.setUint32(8, 0x3ffffffe, true); // UTIME_OMIT for the time of access
   }
 
-  /** Copies one file between two open directories. False where it did not: then nothing has the name that it has not had before. */
-  copy(entry: Entry, from: number, to: number): boolean {
+  /**
+   * Copies one file between two open directories, under a name that nothing has. False where it did not: then nothing has the
+   * name that it has not had before.
+   */
+  copy(entry: Entry, from: number, to: number, newName: string): boolean {
     const calls = this.#calls;
     const name = cString(entry.name);
     const flags = entry.isFollowed ? READ_FLAGS : READ_FLAGS | O_NOFOLLOW;
     const source = calls.openat(from, name, flags, 0) as number;
     if (source < 0) return false;
     const length = this.#read(source, entry);
-    const isDone = length >= 0 && this.#write(to, name, { source, entry, length });
+    const isDone = length >= 0 &&
+      this.#write(to, newName === entry.name ? name : cString(newName), { source, entry, length });
     calls.closeHandle(source);
     return isDone;
   }

@@ -71,8 +71,9 @@ function* makeOne(tree: Tree, path: string, mode: number): Work<void> {
   tree.release(path);
 }
 
-/** A directory that is complete. */
+/** A directory that is complete: its path at the source, and where it is. */
 export type FinishItem = readonly [
+  fromPath: string,
   path: string,
   mode: number,
   mtimeSeconds: number,
@@ -86,6 +87,8 @@ export interface FinishRequest {
   readonly from: string;
   readonly to: string;
   readonly owners: "same" | "own";
+  /** `content`: the time alone. */
+  readonly keep: "copy" | "content";
   readonly items: readonly FinishItem[];
 }
 
@@ -99,7 +102,7 @@ export async function runFinish(request: FinishRequest, context: JobContext): Pr
   const failed: Record<number, string> = {};
   await context.runAll(request.items.map(function* (item, index): Work<void> {
     try {
-      yield* finish(item, { from, to, owners: request.owners, support });
+      yield* finish(item, { from, to, owners: request.owners, keep: request.keep, support });
     } catch (error) {
       // It was removed meanwhile: nothing has to be finished.
       if (!isMissing(error)) failed[index] = messageOf(error);
@@ -112,24 +115,29 @@ interface Finishing {
   readonly from: Tree;
   readonly to: Tree;
   readonly owners: "same" | "own";
+  readonly keep: "copy" | "content";
   readonly support: AttributeSupport;
 }
 
-function* finish(item: FinishItem, { from, to, owners, support }: Finishing): Work<void> {
-  const [path, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId] = item;
+function* finish(item: FinishItem, { from, to, owners, keep, support }: Finishing): Work<void> {
+  const [fromPath, path, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId] = item;
   const { calls } = to;
   const toPath = to.pathOf(path);
   const directory = yield* openForReading(to, path);
   try {
-    const bytes = new Uint8Array(STATUS_BYTES);
-    succeeded(yield calls.statx(directory, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", toPath);
-    const inherited = readStatus(bytes).mode & SETGID;
-    if (owners === "same" && (userId !== 0 || groupId !== 0)) {
-      const group = inherited === 0 ? groupId : UNCHANGED;
-      succeeded(yield calls.fchown(directory, userId, group), "chown", toPath);
+    if (keep === "copy") {
+      const bytes = new Uint8Array(STATUS_BYTES);
+      succeeded(yield calls.statx(directory, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, bytes), "stat", toPath);
+      const inherited = readStatus(bytes).mode & SETGID;
+      if (owners === "same" && (userId !== 0 || groupId !== 0)) {
+        const group = inherited === 0 ? groupId : UNCHANGED;
+        succeeded(yield calls.fchown(directory, userId, group), "chown", toPath);
+      }
+      if (support.isWorthAsking) {
+        yield* copyDirectoryAttributes(calls, { from, path: fromPath, to: directory, toPath, support });
+      }
+      succeeded(yield calls.fchmod(directory, mode | inherited), "chmod", toPath);
     }
-    if (support.isWorthAsking) yield* copyDirectoryAttributes(calls, { from, path, to: directory, toPath, support });
-    succeeded(yield calls.fchmod(directory, mode | inherited), "chmod", toPath);
     succeeded(yield calls.futimens(directory, timesOf(mtimeSeconds, mtimeNanoseconds)), "utimens", toPath);
   } finally {
     calls.closeHandle(directory);

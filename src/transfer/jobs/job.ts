@@ -8,7 +8,7 @@ import type { Selection } from "../../filter/selection.ts";
 import type { BandwidthLimit } from "../bandwidth.ts";
 
 /** Pieces of work at a time where calls wait: one for each thread that the runtime has for them. */
-export const WAITING_WIDTH = 32;
+const WAITING_WIDTH = 32;
 
 /** How long plain work goes on before signals, locks and progress get their turn. */
 const SLICE_MILLISECONDS = 20;

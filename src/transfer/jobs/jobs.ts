@@ -1,9 +1,10 @@
 // All jobs of a transfer by their names. A job is plain data, so that it can run in a Worker as well.
 import type { JobContext } from "./job.ts";
+import { runCheckCarried } from "./check_carried.ts";
 import { runCopy } from "./copy.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
-import { runPublish } from "./publish_carried.ts";
+import { runMoveOut, runPublish, runPublishDirectories } from "./publish.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
 
 /** The jobs. */
@@ -15,7 +16,10 @@ export const JOBS = {
   finish: runFinish,
   modes: runModes,
   remove: runRemove,
+  checkCarried: runCheckCarried,
   publish: runPublish,
+  publishDirectories: runPublishDirectories,
+  moveOut: runMoveOut,
   removeTree: runRemoveTree,
 } as const satisfies Record<string, (request: never, context: JobContext) => Promise<unknown>>;
 

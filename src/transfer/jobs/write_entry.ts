@@ -29,12 +29,16 @@ import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
-/** A name to copy, its place in the request, and what it replaces. */
+/** A name to copy, its index in the request, and what it replaces. */
 export interface Member {
   readonly index: number;
   readonly entry: Entry;
   readonly directory: string;
   readonly replaces: Entry | undefined;
+  /** The private name it is written under, in the tree of temporary files or the private one. */
+  readonly pen: { readonly directory: string; readonly name: string };
+  /** Whether that is the name of what it replaces. */
+  readonly isInPlace: boolean;
 }
 
 /** What happened until an attempt failed. */
@@ -97,7 +101,9 @@ export class EntryWriter {
     try {
       const toPath = this.#to.pathOf(directory, entry.name);
       const mode = this.#modeFor(member);
-      target = yield* this.#create(pen, mode & 0o777, toPath);
+      const created = yield* this.#create(pen, entry, mode & 0o777, toPath);
+      if (created === "whole") return;
+      target = created;
       const pair: OpenPair = { from: source, to: target, fromPath, toPath };
       const readBytes = yield* copyContent(calls, {
         ...pair,
@@ -141,13 +147,29 @@ export class EntryWriter {
     }
   }
 
-  *#create(pen: Pen, mode: number, path: string): Work<number> {
+  /** Creates a file. `whole`: a killed transfer has brought this one. */
+  *#create(pen: Pen, entry: Entry, mode: number, path: string): Work<number | "whole"> {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     const made = yield this.#calls.openat(pen.handle, pen.name, flags, mode);
     if (made !== -EEXIST) return succeeded(made, "create", path);
+    if (yield* this.#isWhole(pen, entry, path)) return "whole";
     // Left by an attempt of ours: the name is private.
     yield this.#calls.unlinkat(pen.handle, pen.name, 0);
     return succeeded(yield this.#calls.openat(pen.handle, pen.name, flags, mode), "create", path);
+  }
+
+  /** Whether a private name has what it should get: a file gets its time last. */
+  *#isWhole({ handle, name }: Pen, entry: Entry, path: string): Work<boolean> {
+    const bytes = new Uint8Array(STATUS_BYTES);
+    const answer = yield this.#calls.statx(handle, name, AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
+    if (answer < 0 || !isSameFile(entry, readStatus(bytes))) return false;
+    if (this.#settings.durability === "fast") return true;
+    const file = yield this.#calls.openat(handle, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (file < 0) return false;
+    const synced = yield this.#calls.fsync(file);
+    this.#calls.closeHandle(file);
+    succeeded(synced, "fsync", path);
+    return true;
   }
 
   /** The mode a file gets. Where a push replaces a file, that keeps its mode; where it makes one, the umask counts. */
@@ -215,16 +237,16 @@ export class EntryWriter {
   }
 
   /** Makes another name of a file that has arrived. False where the file system can't: then it is to be written. */
-  *link(pen: Pen, { directory, entry }: Member): Work<boolean> {
-    const handle = yield* this.#to.open(directory);
+  *link(pen: Pen, { directory, entry, pen: first }: Member): Work<boolean> {
+    const handle = yield* pen.tree.open(first.directory);
     try {
-      const link = () => this.#calls.linkat(handle, cString(entry.name), pen.handle, pen.name);
+      const link = () => this.#calls.linkat(handle, cString(first.name), pen.handle, pen.name);
       const answer = yield* this.#makeAgain(pen, link);
       if (answer === -EPERM || answer === -EMLINK || answer === -EOPNOTSUPP || answer === -ENOENT) return false;
       succeeded(answer, "link", this.#to.pathOf(directory, entry.name));
       return true;
     } finally {
-      this.#to.release(directory);
+      pen.tree.release(first.directory);
     }
   }
 }

@@ -1,0 +1,82 @@
+// The directory on scratch below which everything that is opened has to be ours: the way from there to a tree's root is walked by
+// handles, and each is looked at. A directory that another user exchanges after the check of the path is not entered.
+import type { Calls } from "./calls.ts";
+import { ELOOP, ENOTDIR, EPERM } from "./errno.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  STATX_ASKED,
+} from "./libc.ts";
+import { readStatus, STATUS_BYTES } from "./status.ts";
+import { cString, EMPTY_NAME } from "./file_names.ts";
+import type { Work } from "./work.ts";
+
+/** Whose everything is from which directory on. */
+export interface OwnBase {
+  /** Absolute. */
+  readonly path: string;
+  readonly userId: number;
+}
+
+let base: OwnBase | undefined;
+
+/** Sets the directory for this isolate; a Worker gets it with its first message. */
+export function setOwnBase(own: OwnBase | undefined): void {
+  base = own;
+}
+
+/** What was set. */
+export function ownBase(): OwnBase | undefined {
+  return base;
+}
+
+const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
+/** Opens a directory by its absolute path as a handle for calls relative to it. Answers with it, or an error number below zero. */
+export function* openRoot(calls: Calls, path: string): Work<number> {
+  if (base === undefined || (path !== base.path && !path.startsWith(`${base.path}/`))) {
+    return yield calls.openat(AT_FDCWD, cString(path), DIRECTORY_FLAGS, 0);
+  }
+  const { userId } = base;
+  const names = path.slice(base.path.length).split("/").filter((name) => name !== "");
+  let handle = yield* checked(calls, yield calls.openat(AT_FDCWD, cString(base.path), DIRECTORY_FLAGS, 0), userId);
+  for (const name of names) {
+    if (handle < 0) return handle;
+    const next: number = yield* openOwn(calls, handle, name, userId);
+    calls.closeHandle(handle);
+    handle = next;
+  }
+  return handle;
+}
+
+/** One component; a link is followed where it is ours or root's. */
+function* openOwn(calls: Calls, above: number, name: string, userId: number): Work<number> {
+  const opened = yield calls.openat(above, cString(name), DIRECTORY_FLAGS | O_NOFOLLOW, 0);
+  if (opened !== -ENOTDIR && opened !== -ELOOP) return yield* checked(calls, opened, userId);
+  const status = new Uint8Array(STATUS_BYTES);
+  const answer = yield calls.statx(above, cString(name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, status);
+  if (answer < 0) return answer;
+  if (readStatus(status).kind !== "l") return opened;
+  if (!isTrusted(status, userId)) return -EPERM;
+  return yield* checked(calls, yield calls.openat(above, cString(name), DIRECTORY_FLAGS, 0), userId);
+}
+
+/** The handle, if the directory is ours or root's. */
+function* checked(calls: Calls, handle: number, userId: number): Work<number> {
+  if (handle < 0) return handle;
+  const status = new Uint8Array(STATUS_BYTES);
+  const answer = yield calls.statx(handle, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, status);
+  if (answer >= 0 && isTrusted(status, userId)) return handle;
+  calls.closeHandle(handle);
+  return answer < 0 ? answer : -EPERM;
+}
+
+function isTrusted(status: Uint8Array<ArrayBuffer>, userId: number): boolean {
+  const owner = readStatus(status).userId;
+  return owner === userId || owner === 0;
+}

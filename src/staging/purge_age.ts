@@ -1,0 +1,34 @@
+// What a purge by modification time takes of a copy: copies keep the times of their source, so a model of last year is old
+// on scratch from its first minute on.
+import { formatFiles, formatSize } from "../format.ts";
+import type { Manifest } from "../transfer/manifest.ts";
+import type { StageWarning } from "./stage_result.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+const DAY_SECONDS = 24 * 3600;
+
+/** The warning for files that such a purge takes at its next run; none where the site has no such purge. */
+export function purgeWarnings(
+  { name }: Variable,
+  { purgeByMtimeDays }: Pick<StagingSettings, "purgeByMtimeDays">,
+  manifest: Manifest,
+  nowSeconds: number,
+): StageWarning[] {
+  if (purgeByMtimeDays === undefined) return [];
+  const oldest = nowSeconds - purgeByMtimeDays * DAY_SECONDS;
+  let [files, sizeBytes] = [0, 0];
+  for (const directory of manifest.directories()) {
+    for (const state of manifest.entriesOf(directory)?.values() ?? []) {
+      if (state.type !== "file" || state.mtimeSeconds >= oldest) continue;
+      files++;
+      sizeBytes += state.sizeBytes;
+    }
+  }
+  if (files === 0) return [];
+  return [{
+    text:
+      `${formatFiles(files)}, ${formatSize(sizeBytes)}, were not modified for ${purgeByMtimeDays} days, and a copy ` +
+      "keeps the times: a purge by modification time takes them at its next run",
+    hint: `each sync brings back what is gone; for a long job, stage ${name} to the node's own disk`,
+  }];
+}

@@ -1,0 +1,62 @@
+// What a killed transfer has built of new directories, taken over by the next one: hundreds of gigabytes are not copied again.
+// Only what still is as at the source is kept, by type, size, time and mode.
+import { joinName } from "../posix/file_names.ts";
+import { type Entry, sameContent, sameMode, sameTime } from "./entry.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
+import type { JobRunner } from "./job_runner.ts";
+import { listDirectories, lookAtPaths } from "./listing.ts";
+
+/** How the names of directories that are being built begin; all other names in a temporary directory are of no use to anybody. */
+const BUILT = "new-";
+
+/**
+ * Takes over an abandoned temporary directory if something was being built in it: moves it to the path `own`, and removes what is
+ * of no use. Returns the directories that were being built; none where it was left as it is.
+ */
+export async function takeOver(abandoned: string, own: string, runner: JobRunner): Promise<Set<string>> {
+  const listing = (await listDirectories({ root: abandoned, facts: "names" }, [""], runner)).entries.get("");
+  const names = listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
+  const built = names.filter((name) => name.startsWith(BUILT));
+  if (built.length === 0) return new Set();
+  await Deno.rename(abandoned, own);
+  for (const name of names) if (!built.includes(name)) await runner.run("removeTree", { path: `${own}/${name}` });
+  return new Set(built);
+}
+
+/** Removes from a directory that was being built what is not as at the source now. `path` is what it will be. */
+export async function removeOutdated(
+  { path, written }: { readonly path: string; readonly written: string },
+  settings: CopySettings & { readonly temporary: string },
+  runner: JobRunner,
+): Promise<void> {
+  const { temporary, from } = settings;
+  for (let level: readonly string[] = [written]; level.length > 0;) {
+    if (settings.keep === "copy") {
+      // A directory may have its last mode already; those of a push are made with it, and can be written.
+      await runner.run("modes", { root: temporary, items: level.map((directory) => [directory, 0o700] as const) });
+    }
+    const { entries } = await listDirectories({ root: temporary, facts: "full" }, level, runner);
+    const next: string[] = [];
+    for (const directory of level) {
+      const listing = entries.get(directory);
+      if (listing === undefined || "unreadable" in listing) continue;
+      const above = path + directory.slice(written.length);
+      const sources = await lookAtPaths(from, listing.entries.map(({ name }) => joinName(above, name)), runner);
+      for (const entry of listing.entries) {
+        const built = joinName(directory, entry.name);
+        const source = sources.get(joinName(above, entry.name));
+        if (source === undefined || !isStillOf(source, entry, settings)) {
+          await runner.run("removeTree", { path: `${temporary}/${built}` });
+        } else if (entry.type === "directory") next.push(built);
+      }
+    }
+    level = next;
+  }
+}
+
+function isStillOf(source: Entry, built: Entry, { keep }: CopySettings): boolean {
+  if (source.type === "directory" || built.type === "directory") return source.type === built.type;
+  // Names of one file are made together.
+  if (source.linkGroup !== "" || built.linkGroup !== "") return false;
+  return sameContent(source, built) && sameTime(source, built) && (keep === "content" || sameMode(source, built));
+}

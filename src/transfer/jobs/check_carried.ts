@@ -1,0 +1,116 @@
+// The job that checks files which another program carried to a temporary directory: only what is as planned, there and at the
+// source still, has arrived.
+import { messageOf } from "../../errors.ts";
+import { splitLast } from "../../posix/file_names.ts";
+import { succeeded, SystemCallError } from "../../posix/errno.ts";
+import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../../posix/libc.ts";
+import { cString, type Tree } from "../../posix/tree.ts";
+import type { Work } from "../../posix/work.ts";
+import { type Entry, sameContent } from "../entry.ts";
+import { type CopyItem, type Item, itemIn } from "../item.ts";
+import { entryAt } from "../publish.ts";
+import type { CopyResult } from "./copy.ts";
+import type { CopySettings } from "./copy_settings.ts";
+import type { JobContext } from "./job.ts";
+
+/** Files below a directory of the temporary directory, each under the path it has at the source. */
+export interface CheckRequest {
+  readonly settings: CopySettings;
+  readonly temporary: string;
+  readonly carried: string;
+  readonly items: readonly CopyItem[];
+}
+
+/** `absent`: there is no such file; `torn`: it is another one; `changed`: the source changed meanwhile. */
+export type CheckResult = CopyResult | { readonly kind: "absent" | "torn" | "changed" };
+
+/** Checks files, and brings them where they are to be written; undefined stands for one that is. In the order of the request. */
+export async function runCheckCarried(
+  { settings, temporary, carried, items }: CheckRequest,
+  context: JobContext,
+): Promise<(CheckResult | undefined)[]> {
+  const trees = { from: context.readTree(settings.from), temporary: context.tree(temporary) };
+  const results: (CheckResult | undefined)[] = new Array(items.length);
+  await context.runAll(items.map(function* (item, index): Work<void> {
+    try {
+      results[index] = yield* checkOne(itemIn(item), carried, settings, trees);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      results[index] = {
+        kind: "failed",
+        reason: messageOf(error),
+        cause: "failed",
+        errno: error.errno,
+        receiver: "as it was",
+      };
+    }
+  }));
+  return results;
+}
+
+function* checkOne(
+  { directory, entry, replaces, written }: Item,
+  carried: string,
+  settings: CopySettings,
+  { from, temporary }: { readonly from: Tree; readonly temporary: Tree },
+): Work<CheckResult | undefined> {
+  // rsync does not say that a file changed while it was read: what it carried may be half of the old and half of the new one.
+  const now = yield* entryAt(from, directory, entry.name);
+  if (now === undefined || !sameContent(entry, now)) return { kind: "changed" };
+  const path = directory === "" ? carried : `${carried}/${directory}`;
+  const arrived = yield* entryAt(temporary, path, entry.name);
+  if (arrived === undefined) return { kind: "absent" };
+  if (!sameContent(entry, arrived)) return { kind: "torn" };
+  if (settings.keep === "content" && entry.type === "file") {
+    yield* settle(temporary, {
+      directory: path,
+      name: entry.name,
+      mode: replaces?.type === "file" ? replaces.mode : undefined,
+    });
+  }
+  if (written !== undefined) yield* move(temporary, { directory: path, name: entry.name }, written);
+  return undefined;
+}
+
+/** Moves a file within the temporary directory. */
+function* move(
+  tree: Tree,
+  { directory, name }: { readonly directory: string; readonly name: string },
+  written: string,
+): Work<void> {
+  const [newDirectory, newName] = splitLast(written);
+  if (newDirectory === directory && newName === name) return;
+  const handle = yield* tree.open(directory);
+  const newHandle = yield* tree.open(newDirectory);
+  try {
+    const answer = yield tree.calls.renameat2(handle, cString(name), newHandle, cString(newName), 0);
+    succeeded(answer, "rename", tree.pathOf(newDirectory, newName));
+  } finally {
+    tree.release(directory);
+    tree.release(newDirectory);
+  }
+}
+
+/** Gives a file the mode of the one it replaces, and syncs it. */
+function* settle(
+  tree: Tree,
+  { directory, name, mode }: {
+    readonly directory: string;
+    readonly name: string;
+    readonly mode: Entry["mode"] | undefined;
+  },
+): Work<void> {
+  const { calls } = tree;
+  const path = tree.pathOf(directory, name);
+  const handle = yield* tree.open(directory);
+  try {
+    if (mode !== undefined) succeeded(yield calls.fchmodat(handle, cString(name), mode), "chmod", path);
+    const file = yield calls.openat(handle, cString(name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    succeeded(file, "open", path);
+    const answer = yield calls.fsync(file);
+    calls.closeHandle(file);
+    succeeded(answer, "fsync", path);
+  } finally {
+    tree.release(directory);
+  }
+}

@@ -1,0 +1,126 @@
+// The jobs that give complete files and directories their names where other programs use the receiving side.
+import { messageOf } from "../../errors.ts";
+import { splitLast } from "../../posix/file_names.ts";
+import { ENOENT, SystemCallError } from "../../posix/errno.ts";
+import { isMissing } from "../../posix/list.ts";
+import { cString } from "../../posix/tree.ts";
+import type { Work } from "../../posix/work.ts";
+import type { TransferPolicy } from "../decide.ts";
+import { ListedEntry, parseLabel } from "../entry_text.ts";
+import { type CopyItem, itemIn } from "../item.ts";
+import { publish } from "../publish.ts";
+import { publishDirectory } from "../publish_directory.ts";
+import type { JobContext } from "./job.ts";
+
+/** Files to publish, each written below the temporary directory. */
+export interface PublishRequest {
+  readonly temporary: string;
+  readonly to: string;
+  readonly policy: TransferPolicy;
+  readonly items: readonly CopyItem[];
+}
+
+/** `overtaken`: another program wrote there after the plan was made, and its file stays. */
+export type PublishResult =
+  | { readonly kind: "overtaken" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Publishes files; undefined stands for one that has its name now. The results are in the order of the request. */
+export async function runPublish(
+  { temporary, to, policy, items }: PublishRequest,
+  context: JobContext,
+): Promise<(PublishResult | undefined)[]> {
+  const [pens, tree] = [context.tree(temporary), context.tree(to)];
+  const results: (PublishResult | undefined)[] = new Array(items.length);
+  await context.runAll(items.map(function* (text, index): Work<void> {
+    const { directory, entry, replaces, written = "" } = itemIn(text);
+    const [penDirectory, penName] = splitLast(written);
+    const temporaryDirectory = yield* pens.open(penDirectory);
+    try {
+      const outcome = yield* publish({
+        ...{ temporaryDirectory, temporaryName: cString(penName), tree, directory, name: entry.name, entry, replaces },
+        policy,
+      });
+      if (outcome === "overtaken") results[index] = { kind: outcome };
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      results[index] = { kind: "failed", reason: messageOf(error) };
+    } finally {
+      pens.release(penDirectory);
+    }
+  }));
+  return results;
+}
+
+/** Directories to publish: where each was built, below the temporary directory, its path, and what it replaces (or empty texts). */
+export interface PublishDirectoriesRequest {
+  readonly temporary: string;
+  readonly to: string;
+  readonly items: readonly (readonly [
+    written: string,
+    path: string,
+    replacedLabel: string,
+    replacedState: string,
+  ])[];
+}
+
+/** `merged`: another program made the directory meanwhile; these paths are what it has of its own, and they stay. */
+export type DirectoryResult =
+  | { readonly kind: "merged"; readonly overtaken: readonly string[] }
+  /** `isMissing`: it is not there, or the directory it belongs into is not. */
+  | { readonly kind: "failed"; readonly reason: string; readonly isMissing: boolean };
+
+/** Publishes directories; undefined stands for one that has its name now. The results are in the order of the request. */
+export async function runPublishDirectories(
+  { temporary, to, items }: PublishDirectoriesRequest,
+  context: JobContext,
+): Promise<(DirectoryResult | undefined)[]> {
+  const trees = { temporary: context.tree(temporary), to: context.tree(to) };
+  const results: (DirectoryResult | undefined)[] = new Array(items.length);
+  await context.runAll(items.map(function* ([written, path, label, state], index): Work<void> {
+    const replaces = state === "" ? undefined : new ListedEntry({ ...parseLabel(label), state, more: "" });
+    try {
+      const overtaken = yield* publishDirectory({ ...trees, written, path, replaces });
+      if (overtaken !== "published") results[index] = { kind: "merged", overtaken };
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      results[index] = { kind: "failed", reason: messageOf(error), isMissing: isMissing(error) };
+    }
+  }));
+  return results;
+}
+
+/** Directories to move into the temporary directory, each with its name there. */
+export interface MoveOutRequest {
+  readonly temporary: string;
+  readonly to: string;
+  readonly items: readonly (readonly [path: string, written: string])[];
+}
+
+/** Moves directories away. `not moved`: the file system or a right does not allow it. The results are in the order of the request. */
+export async function runMoveOut(
+  { temporary, to, items }: MoveOutRequest,
+  context: JobContext,
+): Promise<("moved" | "gone" | "not moved")[]> {
+  const [pens, tree] = [context.tree(temporary), context.tree(to)];
+  const results: ("moved" | "gone" | "not moved")[] = [];
+  await context.runAll(items.map(function* ([path, written], index): Work<void> {
+    const [directory, name] = splitLast(path);
+    try {
+      const handle = yield* tree.open(directory);
+      try {
+        const target = yield* pens.open("");
+        const answer = yield tree.calls.renameat2(handle, cString(name), target, cString(written), 0);
+        results[index] = answer === 0 ? "moved" : answer === -ENOENT ? "gone" : "not moved";
+        pens.release("");
+      } finally {
+        tree.release(directory);
+      }
+      tree.forget(path);
+    } catch (error) {
+      if (!(error instanceof SystemCallError)) throw error;
+      results[index] = "not moved";
+    }
+  }));
+  return results;
+}

@@ -1,0 +1,38 @@
+// Directories that were moved into the temporary directory to be removed there. Which they are is written down before: after a
+// crash or an error they are moved back, since another program may have written into them in the last moment.
+import type { JobRunner } from "./job_runner.ts";
+import { listDirectories } from "./listing.ts";
+
+const PREFIX = "moved-";
+
+/** A directory's path and its name in the temporary directory. */
+export type MovedOut = readonly [path: string, written: string];
+
+/** Writes down what will be moved. Returns the path of that list, which is to be removed when all of them are. */
+export async function noteMoves(temporary: string, moves: readonly MovedOut[]): Promise<string> {
+  const path = `${temporary}/${PREFIX}${moves[0]![1]}`;
+  await Deno.writeTextFile(path, JSON.stringify(moves), { createNew: true, mode: 0o600 });
+  return path;
+}
+
+/** Moves back what a temporary directory still holds of `to`; what was made there meanwhile stays. Throws where that fails. */
+export async function moveBack(temporary: string, to: string, runner: JobRunner): Promise<void> {
+  const listing = (await listDirectories({ root: temporary, facts: "names" }, [""], runner)).entries.get("");
+  if (listing === undefined || "unreadable" in listing) return;
+  for (const { name } of listing.entries.filter(({ name }) => name.startsWith(PREFIX))) {
+    const moves = parse(await Deno.readTextFile(`${temporary}/${name}`));
+    const items = moves.map(([path, written]) => [written, path, "", ""] as const);
+    const results = await runner.run("publishDirectories", { temporary, to, items });
+    const failed = results.find((result) => result?.kind === "failed" && !result.isMissing);
+    if (failed?.kind === "failed") throw new Error(failed.reason);
+  }
+}
+
+/** A list that was cut off by a crash was written before anything was moved. */
+function parse(text: string): readonly MovedOut[] {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return [];
+  }
+}

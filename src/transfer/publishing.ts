@@ -1,0 +1,196 @@
+// Gives what was copied its names, phase by phase (phases.ts), in directories that other programs use.
+//
+// Everything is written below the temporary directory first: what belongs into a new directory, in that directory as it is built;
+// each other file under a private name. When all is there, new directories and files get their names in the order of the phases.
+// What is held back stays small: a file of the first phase gets its name earlier where more than HELD of them wait.
+// Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole.
+import { removeOutdated } from "./adopted.ts";
+import { Pool } from "../pool.ts";
+import { isLimitErrno } from "../posix/errno.ts";
+import { joinName } from "../posix/file_names.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
+import { labelOf, stateText } from "./entry_text.ts";
+import { HeldFiles } from "./held_files.ts";
+import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
+import type { JobRunner } from "./job_runner.ts";
+import type { Ledger } from "./ledger.ts";
+import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
+import { type Phase, phaseOf, PHASES, unitOf } from "./phases.ts";
+
+/** So many files and bytes of the first phase are held back at most: a killed transfer loses them, and they stand twice. */
+export const HELD = { files: 32_768, sizeBytes: 256 * 1024 ** 2 };
+
+/** Jobs at a time. */
+const JOBS_AT_ONCE = { plain: 2, waiting: 4 };
+
+/** Directories that one job publishes. */
+const DIRECTORIES_AT_ONCE = 64;
+
+/** What publishing needs. */
+export interface PublishingRequest {
+  readonly settings: CopySettings & { readonly temporary: string };
+  /** Directories that a killed transfer was building. */
+  readonly adopted: Set<string>;
+  readonly runner: JobRunner;
+  readonly ledger: Ledger;
+  /** Opens the parent of a directory that is made by need. */
+  readonly openParent: (directory: string) => Promise<void>;
+  /** Gets files and bytes that were counted as done and are not. */
+  readonly onLost: (files: number, sizeBytes: number) => void;
+}
+
+/** Holds what was copied, and publishes it. */
+export class Publishing {
+  readonly directories: NewDirectories = new NewDirectories();
+  readonly #held: Readonly<Record<Phase, HeldFiles>> = {
+    contents: new HeldFiles(),
+    links: new HeldFiles(),
+    pointers: new HeldFiles(),
+  };
+  /** Paths that could not be copied though they should be there. */
+  readonly #failed: string[] = [];
+  #names = 0;
+
+  constructor(readonly request: PublishingRequest) {}
+
+  /** Says where an item is to be written. */
+  withName(item: Item): Item {
+    const directory = this.directories.writtenAt(item.directory);
+    const written = directory === undefined ? `held-${this.#names++}` : joinName(directory, item.entry.name);
+    return { ...item, written };
+  }
+
+  /** Goes on with a directory that a killed transfer was building. */
+  async adopt(directory: NewDirectory): Promise<void> {
+    const { adopted, settings, runner } = this.request;
+    if (adopted.delete(directory.written)) await removeOutdated(directory, settings, runner);
+  }
+
+  /** Takes what became of items. */
+  async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
+    for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
+    for (const item of moved) {
+      if (this.directories.count(item)) this.request.ledger.collect([item]);
+      else this.#held[phaseOf(item.directory, item.entry, item.replaces)].add(item);
+    }
+    const { contents } = this.#held;
+    if (contents.files < HELD.files && contents.sizeBytes < HELD.sizeBytes) return;
+    for (const items of contents.take()) await this.publishFiles(items);
+  }
+
+  /**
+   * Notes a path that could not be copied. What the source does not give, or the receiver's file system can't hold, is left out.
+   * A push brings all it can, since what stays on scratch alone is purged one day.
+   */
+  fail(path: string, { cause, errno, reason }: Omit<MissingItem, "item" | "receiver">): void {
+    if (cause !== "failed" || (errno !== undefined && isLimitErrno(errno))) return;
+    this.#failed.push(path);
+    if (this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
+  }
+
+  /** Publishes all that was copied. Directories have their modes and times by now. */
+  async publishAll(): Promise<void> {
+    const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
+    for (const phase of PHASES) {
+      const pool = new Pool(JOBS_AT_ONCE[this.request.runner.form]);
+      const whole = (directories.get(phase) ?? []).filter((directory) => !this.#isWithheld(directory));
+      for (let start = 0; start < whole.length; start += DIRECTORIES_AT_ONCE) {
+        await pool.start(() => this.#publishDirectories(whole.slice(start, start + DIRECTORIES_AT_ONCE)));
+      }
+      await pool.settle();
+      for (const items of this.#held[phase].take()) {
+        const ready = phase === "pointers" ? this.#withoutWithheld(items) : items;
+        await pool.start(() => this.publishFiles(ready));
+      }
+      await pool.settle();
+    }
+  }
+
+  /** Publishes files that are whole under their private names. */
+  async publishFiles(items: readonly Item[]): Promise<void> {
+    if (items.length === 0) return;
+    const { settings: { temporary, to, policy }, runner, ledger } = this.request;
+    const results = await runner.run("publish", { temporary, to, policy, items: items.map(copyItemOf) }, {
+      names: items.length,
+    });
+    for (const [index, item] of items.entries()) {
+      const result = results[index];
+      if (result === undefined) {
+        ledger.collect([item]);
+        continue;
+      }
+      this.request.onLost(1, item.entry.sizeBytes);
+      if (result.kind === "overtaken") ledger.keep(item, "changed there");
+      else this.#lose(item, result.reason);
+    }
+  }
+
+  #lose(item: Item, reason: string): void {
+    this.#failed.push(pathOf(item));
+    this.request.ledger.lose({ item, reason, cause: "failed", receiver: "as it was" });
+  }
+
+  /** A new directory of which something is missing does not appear: a program would take it for a whole one. */
+  #isWithheld(directory: NewDirectory): boolean {
+    const { path, failure, files, sizeBytes } = directory;
+    if (failure === undefined) return false;
+    this.request.onLost(files, sizeBytes);
+    this.request.ledger.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
+    this.#failed.push(path);
+    return true;
+  }
+
+  /** What points at something that could not be copied stays as it was. */
+  #withoutWithheld(items: readonly Item[]): readonly Item[] {
+    if (this.#failed.length === 0) return items;
+    return items.filter((item) => {
+      const unit = item.entry.type === "link" ? targetOf(item) : unitOf(item.directory, item.entry.name);
+      const lacks = unit === undefined ? undefined : this.#failed.find((path) => isWithin(path, unit));
+      if (lacks === undefined || item.replaces === undefined) return true;
+      this.request.onLost(1, item.entry.sizeBytes);
+      this.request.ledger.lose({
+        ...{ item, reason: `it points at files of which "${lacks}" could not be copied` },
+        ...{ cause: "failed", receiver: "as it was" },
+      });
+      return false;
+    });
+  }
+
+  async #publishDirectories(directories: readonly NewDirectory[]): Promise<void> {
+    const { settings: { temporary, to }, runner, ledger, openParent } = this.request;
+    for (const { path, making } of directories) if (making === "by need") await openParent(path);
+    const items = directories.map(({ written, path, replaces }) =>
+      [
+        written,
+        path,
+        replaces === undefined ? "" : labelOf(replaces.name, replaces.linkTarget),
+        replaces === undefined ? "" : stateText(replaces),
+      ] as const
+    );
+    const results = await runner.run("publishDirectories", { temporary, to, items }, { names: items.length });
+    for (const [index, directory] of directories.entries()) {
+      const { path, files, sizeBytes } = directory;
+      const result = results[index];
+      if (result?.kind === "merged") { for (const other of result.overtaken) ledger.keepPath(other, "changed there"); }
+      if (result?.kind !== "failed") continue;
+      this.request.onLost(files, sizeBytes);
+      ledger.withdraw(directory, result.reason);
+      this.#failed.push(path);
+    }
+  }
+}
+
+/** Where a link inside the tree leads, as a path in it. */
+function targetOf({ directory, entry }: Item): string | undefined {
+  if (entry.linkTarget.startsWith("/")) return undefined;
+  const parts = directory === "" ? [] : directory.split("/");
+  for (const part of entry.linkTarget.split("/")) {
+    if (part === ".." && parts.pop() === undefined) return undefined;
+    if (part !== ".." && part !== "." && part !== "") parts.push(part);
+  }
+  return parts.join("/");
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return directory === "" || path === directory || path.startsWith(`${directory}/`);
+}

@@ -1,0 +1,148 @@
+// Directories of the user's choice that others can write: images, environments, temporary files, and the configuration. What the
+// other user does, root does and gives away; these tests need root and are skipped elsewhere.
+import assert from "node:assert/strict";
+import { type ImageWorld, makeImageWorld } from "../support/image_world.ts";
+import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+async function makeBuilt(): Promise<ImageWorld> {
+  const images = await makeImageWorld({ runAs: VICTIM });
+  const run = await images.world.run(["apptainer", "build", "env"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal((await images.world.run(["apptainer", "sync"])).code, 0);
+  return images;
+}
+
+async function giveToAttacker(path: string): Promise<void> {
+  const { success } = await new Deno.Command("chown", { args: ["-h", `${ATTACKER.uid}:${VICTIM.gid}`, path] }).output();
+  assert.ok(success);
+}
+
+async function assertRefused(world: World, args: readonly string[], pattern: RegExp): Promise<void> {
+  const run = await world.run(args, { timeoutSeconds: 20 });
+  assert.equal(run.code, 1, `${args.join(" ")}: ${run.stderr}`);
+  assert.match(run.stderr, pattern);
+}
+
+const IMAGE_COMMANDS = [
+  ["apptainer", "run", "env"],
+  ["apptainer", "exec", "env", "--", "true"],
+  ["apptainer", "shell", "env"],
+  ["apptainer", "sync"],
+];
+
+asRoot("an image is not taken from a directory that others can write, on scratch or in the store", async () => {
+  await using images = await makeBuilt();
+  for (const directory of [images.scratchStore, images.store]) {
+    await Deno.chmod(directory, 0o775);
+    for (const args of IMAGE_COMMANDS) await assertRefused(images.world, args, /other users can write in/);
+    await Deno.chmod(directory, 0o755);
+  }
+  assert.equal((await images.world.run(["apptainer", "run", "env"])).code, 0);
+});
+
+asRoot("an image of another owner with size, time and inode of ours is copied again", async () => {
+  await using images = await makeBuilt();
+  const target = `${images.scratchStore}/env.sif`;
+  await giveToAttacker(target);
+  const run = await images.world.run(["apptainer", "run", "env"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal((await Deno.lstat(target)).uid, VICTIM.uid);
+});
+
+asRoot("links under our names beside images are refused and not written through", async () => {
+  for (const name of [".env.sif.lock", ".env.lock"]) {
+    await using images = await makeBuilt();
+    const precious = images.world.path("home/precious");
+    await images.world.writeTree("home", { "precious": "text" });
+    const path = `${name.includes("sif") ? images.scratchStore : images.store}/${name}`;
+    await Deno.remove(path);
+    await Deno.symlink(precious, path);
+    await giveToAttacker(path);
+    await assertRefused(
+      images.world,
+      name.includes("sif") ? ["apptainer", "sync", "--force"] : ["apptainer", "build", "env", "--force"],
+      /is a symbolic link/,
+    );
+    assert.equal(await Deno.readTextFile(precious), "text");
+  }
+  await using images = await makeBuilt();
+  await images.world.writeTree("home", { "precious": "text" });
+  for (const path of [`${images.store}/env.def`, `${images.scratchStore}/.env.sif.synced`]) {
+    await Deno.remove(path);
+    await Deno.symlink(images.world.path("home/precious"), path);
+    await giveToAttacker(path);
+  }
+  await images.world.run(["apptainer", "build", "env", "--force"]);
+  await images.world.run(["apptainer", "sync", "--force"]);
+  assert.equal(await Deno.readTextFile(images.world.path("home/precious")), "text");
+});
+
+asRoot("a directory of that name or a TMPDIR others can change blocks no build", async () => {
+  await using images = await makeImageWorld({ runAs: VICTIM });
+  const build = () => images.world.run(["apptainer", "build", "env", "--force"]);
+  assert.equal((await build()).code, 0);
+  const used = (await images.calls()).join("\n");
+  const workspace = new RegExp(`${images.world.env.TMPDIR}/(\\.euler-files-build[^/ ]+)`).exec(used)?.[1];
+  assert.ok(workspace !== undefined, used);
+  await Deno.mkdir(images.world.path(`tmp/${workspace}`));
+  await giveToAttacker(images.world.path(`tmp/${workspace}`));
+  const blocked = await build();
+  assert.equal(blocked.code, 0, blocked.stderr);
+  await Deno.remove(images.world.path(`tmp/${workspace}`));
+  await Deno.chmod(images.world.path("tmp"), 0o777);
+  const before = (await images.calls()).length;
+  assert.equal((await build()).code, 0);
+  assert.doesNotMatch((await images.calls()).slice(before).join("\n"), new RegExp(`${images.world.env.TMPDIR}/`));
+});
+
+asRoot("lists for rsync are not written where others can change them", async () => {
+  await using world = await makeWorld({ runAs: VICTIM });
+  await world.writeTree("home/hf", { "model": "weights" });
+  await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\necho "$@" >>'${world.path("home/calls")}'\nexec /usr/bin/rsync "$@"\n`,
+  );
+  await Deno.chmod(world.path("tmp"), 0o777);
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  const calls = await Deno.readTextFile(world.path("home/calls"));
+  assert.match(calls, /--files-from=\/tmp\/\.euler-files-lists/);
+});
+
+asRoot("environments are not made, changed or removed where others can write", async () => {
+  await using images = await makeImageWorld({ runAs: VICTIM });
+  const { world } = images;
+  await world.fakeProgram("uv", "#!/bin/sh\nexit 0\n");
+  await Deno.chmod(world.path("home/venvs"), 0o777);
+  await assertRefused(world, ["venv", "remove", "env", "--yes"], /other users can write in/);
+  await assertRefused(world, ["venv", "install", "env", "alpha"], /other users can write in/);
+  assert.ok((await Deno.lstat(world.path("home/venvs/env"))).isDirectory);
+});
+
+asRoot("a configuration of another user or that others can write is refused", async () => {
+  await using world = await makeWorld({ runAs: VICTIM });
+  await world.writeTree("home/hf", { "model": "weights" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+  const path = `${world.home}/.euler-files.json`;
+  for (const mode of [0o646, 0o660]) {
+    await Deno.chmod(path, mode);
+    await assertRefused(world, ["sync"], /other users can write it/);
+  }
+  await Deno.chmod(path, 0o644);
+  assert.equal((await world.run(["sync"])).code, 0);
+  await giveToAttacker(path);
+  for (const args of [["sync"], ["push"], ["status"]]) await assertRefused(world, args, /belongs to another user/);
+});
+
+asRoot("a link as the configuration's lock is not followed", async () => {
+  await using world = await makeWorld({ runAs: VICTIM });
+  await world.writeTree("home", { "precious": "text" });
+  await world.writeConfig({});
+  const lock = world.path("home/.euler-files.json.lock");
+  await Deno.symlink(world.path("home/precious"), lock);
+  await giveToAttacker(lock);
+  await assertRefused(world, ["config", "set", "parallel_jobs", "2"], /is a symbolic link/);
+  assert.equal(await Deno.readTextFile(world.path("home/precious")), "text");
+});
