@@ -11,6 +11,8 @@ import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapAtOnce } from "./pool.ts";
 import { variablesAtOnce } from "./posix/handles.ts";
+import { fanOut } from "./slurm/fan_out.ts";
+import { findJob, type Job } from "./slurm/job.ts";
 import { makeCacheRoot } from "./staging/cache_root.ts";
 import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
@@ -23,12 +25,15 @@ import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
   type Extent,
+  fanOutItem,
+  type FanOutVariable,
   partItem,
   plannedItem,
   redirectedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
+  tellFanOut,
   tellPart,
   tellPlanned,
   tellStaged,
@@ -49,6 +54,10 @@ export interface SyncRun {
   readonly verbose: boolean;
   /** Where to; without it, to the tier of each variable. */
   readonly to: Tier | undefined;
+  /** Whose disks are staged to: that of this node, or those of all nodes of the job that this process speaks for. */
+  readonly nodes: "own" | "of the job";
+  /** `scratch-to-node`: what is on scratch is taken as it is. */
+  readonly leg: "scratch-to-node" | undefined;
 }
 
 /** What became of the variables, as an answer has it. */
@@ -96,10 +105,9 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
         { variable },
       ) => [variable.name, variable.target]),
     ),
-    unset: request.dryRun
-      ? []
-      : items.filter(({ usable, variable }) => !usable && system.env[variable.name] === variable.target)
-        .map(({ variable }) => variable.name),
+    unset: items.filter(({ failure, variable }) =>
+      !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
+    ).map(({ variable }) => variable.name),
     results,
     summary,
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
@@ -150,16 +158,34 @@ async function syncItems(
     : undefined;
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
-  if (!request.dryRun) await prepare(resolved, node, system);
+  const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
+  if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
-  const onScratch = await runCopies(sorted(variables).map((variable) => ({ variable, tier: "scratch" })), run);
+  const onScratch = request.leg === undefined
+    ? await runCopies(sorted(variables).map((variable) => ({ variable, tier: "scratch" })), run)
+    : [];
   const items = [...onScratch];
   if (node !== undefined) {
-    const staged = variables.filter((variable) => isForNode(variable) && isReady(variable, onScratch));
+    const staged = variables.filter((variable) =>
+      isForNode(variable) && (request.leg !== undefined || isReady(variable, onScratch))
+    );
     // What is on scratch only is not what was asked for.
-    for (const variable of variables.filter(isForNode)) {
-      const place = items.findIndex((item) => item.variable.name === variable.name);
-      items[place] = { ...items[place]!, usable: false };
+    const names = variables.filter(isForNode).map(({ name }) => name);
+    for (const [index, item] of items.entries()) {
+      if (names.includes(item.variable.name)) items[index] = { ...item, usable: false };
+    }
+    if (job !== undefined) {
+      const ofStaged = parts.filter(({ whole }) => staged.some(({ name }) => name === whole.name));
+      const asked = [
+        ...[...staged, ...ofStaged.map(({ variable }) => variable)].map((variable) => onNode(variable, node)),
+        ...redirected.filter(isForNode).map(({ name }) => ({ name, target: redirectedTarget(node.root, name) })),
+      ];
+      items.push(...await stageOnNodes(asked, job, run));
+      items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
+      const others = redirected.filter((variable) => !isForNode(variable));
+      const root = resolved.cacheRoot;
+      for (const { name } of others) items.push(await redirect({ name, root, tier: "scratch" }, run));
+      return items;
     }
     items.push(...await stageOnNode(staged, node, run));
     tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
@@ -241,6 +267,28 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
       const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
       if (isSettled || before === await syncedAt(variable, settings, system)) return item!;
     }
+  });
+}
+
+/** Stages to the disks of all nodes of the job, and tells of each variable once. */
+async function stageOnNodes(
+  variables: readonly FanOutVariable[],
+  job: Job,
+  { request, context }: Run,
+): Promise<SyncItem[]> {
+  if (variables.length === 0) return [];
+  const { force, replace, strict, filter, engine } = request;
+  const vars = variables.map(({ name }) => name);
+  const asked = { vars, to: "node", leg: "scratch-to-node", force, replace, strict, filter };
+  const answer = await fanOut({
+    job,
+    request: { ...asked, ...(engine === undefined ? {} : { engine }) },
+    options: context.configOption === undefined ? [] : ["--config", context.configOption],
+  }, context.system);
+  return variables.map((variable) => {
+    const item = fanOutItem(variable, answer);
+    tellFanOut(item, context);
+    return item;
   });
 }
 

@@ -1,8 +1,8 @@
 // `exec`: stages the variables, runs a program with them set, and pushes at its end. It needs no eval in a shell.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { CliError, Interrupted } from "../errors.ts";
-import { failuresText } from "../failures.ts";
+import { CliError, Interrupted, knownError } from "../errors.ts";
+import { failureOf, failuresText } from "../failures.ts";
 import { TIERS } from "../config/tier.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
 import { listSome } from "../format.ts";
@@ -87,19 +87,28 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   // Taken before the work begins: a task that ends early must see those that are still staging.
   using share = request.push ? await takeTaskShare(system) : undefined;
   const run = { vars: request.vars, dryRun: false, filter: [], engine: undefined, verbose: false } as const;
-  const synced = await syncVariables({ ...run, to: request.to, force: false, replace: false, strict: false }, context);
+  const synced = await syncVariables({
+    ...run,
+    to: request.to,
+    force: false,
+    replace: false,
+    strict: false,
+    nodes: "own",
+    leg: undefined,
+  }, context);
   const base = { command: "exec" as const, only_vars: [...request.vars], program: [...request.program], ...synced };
   if (synced.failures.length > 0) return { ...base, ok: false, push: "not-needed", pushed: [] };
 
-  // From here to the end of the push no signal but Ctrl-C is for us. Slurm sends SIGTERM to the program and to us, and ours may
-  // arrive when the program has already ended.
-  using _signals = system.handOverSignals((signal) => request.push && signal !== "SIGINT" ? "taken" : "left");
+  // From here on no signal is for us but a Ctrl-C that stops the push. Slurm sends SIGTERM to the program and to us.
+  let phase: "command" | "push" = "command";
+  using _signals = system.handOverSignals((signal) => phase === "push" && signal === "SIGINT" ? "left" : "taken");
   const programExitCode = await runCommand({
     program,
     args,
     env: environmentChanges(synced),
     stdout: context.wantsDocument ? "stderr" : "stdout",
   }, system);
+  phase = "push";
   const { push, pushed } = await pushAtEnd(
     share,
     programExitCode,
@@ -134,14 +143,22 @@ async function pushAtEnd(
     return { push: "left-to-last-task" };
   }
   report({ type: "note", text: `${ended}; pushing` });
-  const pushed = await pushAll().catch((error) => {
-    if (!(error instanceof Interrupted)) throw error;
-    throw new Interrupted(error.signal, {
-      state: "not all was pushed",
-      hint: "run `euler-files push` to push the rest",
-    });
-  });
-  return { push: pushed.failures.length === 0 ? "pushed" : "failed", pushed };
+  try {
+    const pushed = await pushAll();
+    return { push: pushed.failures.length === 0 ? "pushed" : "failed", pushed };
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      throw new Interrupted(error.signal, {
+        state: "not all was pushed",
+        hint: "run `euler-files push` to push the rest",
+      });
+    }
+    // The command has ended, and its exit code counts whatever became of the push.
+    const known = knownError("Cannot push", error);
+    if (known === undefined) throw error;
+    const failures = [failureOf("push", known)];
+    return { push: "failed", pushed: { results: [], errors: [known.message], failures, warnings: [] } };
+  }
 }
 
 function renderExec(answer: ExecAnswer, styles: Styles): Rendered {

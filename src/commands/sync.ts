@@ -31,6 +31,9 @@ const FIELDS = {
   strict: toggle("Fail where any file is missing, also where the source itself forbids to read it"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
   verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
+  leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
+    placement: "json-only",
+  }),
   shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
 };
 
@@ -78,7 +81,7 @@ export const sync = defineCommand({
 
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const shell = chooseShell(request.shell, context.system.env);
-  const synced = await syncVariables(request, context);
+  const synced = await syncVariables({ ...request, nodes: "of the job" }, context);
   return {
     command: "sync",
     ok: synced.failures.length === 0,

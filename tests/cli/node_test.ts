@@ -91,6 +91,27 @@ Deno.test("a directory of somebody else on the node's disk is not used", async (
   assert.match(run.stderr, /error: Cannot use ".*euler-files-\d+": it is not a directory/);
 });
 
+Deno.test("a variable that points to the copy on scratch is set to the one on the node", async () => {
+  await using world = await worldWithSource();
+  const env = { HF_HOME: world.path(SCRATCH) };
+  const run = await world.run(["sync", "--to", "node", "--json"], { env });
+  assert.deepEqual(run.json().exports, { HF_HOME: nodePath(world) });
+  assert.deepEqual(run.json().unset, []);
+  const command = await world.run(["exec", "--to", "node", "--", "sh", "-c", 'echo "$HF_HOME"'], { env });
+  assert.equal(command.stdout, `${nodePath(world)}\n`);
+});
+
+Deno.test("a part of a variable leads to the copy on the node, too", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { "hub/a": "a1" });
+  await world.writeConfig({
+    vars: { HF_HOME: { source: world.path(SOURCE) }, HF_HUB_CACHE: { source: world.path(`${SOURCE}/hub`) } },
+  });
+  const run = await world.run(["sync", "--to", "node", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().exports, { HF_HOME: nodePath(world), HF_HUB_CACHE: `${nodePath(world)}/hub` });
+});
+
 Deno.test("push --from node brings what changed on the node to scratch and home", async () => {
   await using world = await worldWithSource();
   await world.run(["sync", "--to", "node"]);
