@@ -123,7 +123,10 @@ export async function runInForeground(
     if (!isFromTerminal) tryKill(child, signal);
     return "taken";
   });
-  return (await child.status).code;
+  const { code } = await child.status;
+  // A signal that went to both of us may be told to us only now. It was for the program.
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));
+  return code;
 }
 
 function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -109,6 +109,28 @@ Deno.test("a failed push fails the command that went well, and leaves the code o
   assert.equal((await world.run(["exec", "--push", "--", "sh", "-c", `${spoil}; exit 9`])).code, 9);
 });
 
+Deno.test("a push that cannot begin fails the command that went well, and leaves the code of one that did not", async () => {
+  await using world = await worldWithSource();
+  const command = (
+    code: number,
+  ) => ["exec", "--push", "--", "sh", "-c", `rm -r "$HOME/.euler-files.json"; exit ${code}`];
+  const well = await world.run(command(0));
+  assert.equal(well.code, 1);
+  assert.match(well.stderr, /error: Cannot find the configuration[^\n]*\nhint: /);
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(command(9))).code, 9);
+});
+
+Deno.test("a signal that comes as the command ends changes neither its exit code nor the push", async () => {
+  await using world = await worldWithSource();
+  const script = 'trap "" TERM INT; echo n >> "$HF_HOME/new"; kill -TERM $PPID; kill -INT $PPID; exit 0';
+  for (const push of [[], ["--push"]]) {
+    const run = await world.run(["exec", ...push, "--", "sh", "-c", script]);
+    assert.equal(run.code, 0, run.stderr);
+  }
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/new`)), "n\nn\n");
+});
+
 for (const signal of ["SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGINT", "SIGQUIT"] as const) {
   Deno.test(`${signal} reaches the command, and what it does then is pushed`, async () => {
     await using world = await worldWithSource();
