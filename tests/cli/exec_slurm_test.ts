@@ -49,3 +49,30 @@ testNeeding(
     assert.equal(outputs[0]!.match(/HF_HOME {2}1 file, /g)?.length, 1, "the nodes share the copy on scratch");
   },
 );
+
+testNeeding(
+  SLURM_PROGRAMS,
+  "Slurm: eight tasks on two nodes stage once a node, and all that they saved is pushed",
+  async () => {
+    await using world = await makeWorld();
+    await world.writeTree(SOURCE, { "a": "a1" });
+    await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+    await world.writeTree("home", { "work": { file: SAVING_PROGRAM, mode: 0o755 } });
+    await using cluster = await startCluster(world, 2);
+    const script = "#!/bin/bash\nsrun euler-files exec --to node --push -- ./work\n";
+    const job = await cluster.submit(script, ["-N2", "--ntasks-per-node=4", "--open-mode=append"]);
+    for (let task = 0; task < 8; task++) await cluster.wrote(job, `working ${job}.${task}`);
+    const output = await cluster.output(job);
+    assert.equal(output.match(/HF_HOME {2}1 file, /g)?.length, 1, output);
+    assert.equal(output.match(/HF_HOME {2}on this node: 1 file, /g)?.length, 2, output);
+
+    await cluster.command("scancel", job);
+    await cluster.ended(job);
+    const names = Array.from({ length: 8 }, (_, task) => `${job}.${task}`);
+    assert.deepEqual(
+      Object.keys(await readTree(world.path(SOURCE))).sort(),
+      [...names, "a"].sort(),
+      await cluster.output(job),
+    );
+  },
+);

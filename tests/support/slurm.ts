@@ -84,7 +84,7 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
       let text = "";
       await waitUntil(`job ${job} has ended`, async () => {
         text = await command("scontrol", "show", "job", "-o", job);
-        return !/JobState=(PENDING|CONFIGURING|RUNNING|COMPLETING) /.test(text);
+        return /JobState=(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|PREEMPTED) /.test(text);
       });
       const [, state = ""] = /JobState=(\S+)/.exec(text) ?? [];
       return { state, code: Number(/ ExitCode=(\d+)/.exec(text)?.[1]) };
