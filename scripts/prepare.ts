@@ -26,6 +26,7 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   slurmctld: { package: "slurm-wlm", purposes: ["test"] },
   slurmd: { package: "slurm-wlm", purposes: ["test"] },
   munged: { package: "munge", purposes: ["test"] },
+  "ntfs-3g": { package: "ntfs-3g", purposes: ["test"] },
   setpriv: { package: "util-linux", purposes: ["test"] },
   python3: { package: "python3", purposes: ["test"] },
   "python3-venv": { package: "python3-venv", trial: ["python3", "-c", "import ensurepip"], purposes: ["test"] },

@@ -36,6 +36,8 @@ export type Event =
   | { readonly type: "detail"; readonly subject?: string; readonly text: string }
   /** What a program we run says, as it comes: whole lines, shown as they are. */
   | { readonly type: "output"; readonly text: string }
+  /** What the lines about results will be about, so that they line up. */
+  | { readonly type: "subjects"; readonly names: readonly string[] }
   | { readonly type: "progress"; readonly subject: string; readonly progress: Progress }
   | {
     readonly type: "done";

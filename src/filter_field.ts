@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { type Field, variants } from "./fields.ts";
 import type { FilterRule } from "./filter/selection.ts";
+import { shellWord } from "./format.ts";
 
 /** A rule as it stands in JSON. A pattern with a sign of its own is refused: it would be unclear which of the two counts. */
 const RULE_SCHEMA = v.pipe(
@@ -33,4 +34,12 @@ export function filterRules(texts: readonly string[]): FilterRule[] {
 
 function capitalized(word: string): string {
   return word.replace(/^./, (letter) => letter.toUpperCase());
+}
+
+/** The options that select the same variables and files again, for a hint: with a blank in front, empty where there are none. */
+export function selectionWords(
+  { vars, filter }: { readonly vars: readonly string[]; readonly filter: readonly string[] },
+): string {
+  const rules = filterRules(filter).flatMap(({ action, pattern }) => [`--${action}`, shellWord(pattern)]);
+  return [...vars.flatMap((name) => ["--var", name]), ...rules].map((word) => ` ${word}`).join("");
 }

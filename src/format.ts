@@ -63,10 +63,12 @@ export function printable(text: string): string {
   });
 }
 
-/** Some names for a sentence, the rest as a number: `a, b, c and 7 more`. */
-export function listSome(names: readonly string[], limit = 5): string {
+/** Some names for a sentence, the rest as a number: `a, b, c and 7 more`. `others`: how many there are besides the names. */
+export function listSome(names: readonly string[], limit = 5, others = 0): string {
   const shown = names.slice(0, limit).map(printable).join(", ");
-  return names.length > limit ? `${shown} and ${formatCount(names.length - limit)} more` : shown;
+  const more = Math.max(0, names.length - limit) + others;
+  if (more === 0) return shown;
+  return shown === "" ? `${formatCount(more)} of them` : `${shown} and ${formatCount(more)} more`;
 }
 
 /** A word to paste into a shell: as it is where that is safe, else between single quotes. For hints, not for eval. */

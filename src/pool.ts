@@ -65,3 +65,31 @@ export async function mapAtOnce<T, Result>(
   });
   return results;
 }
+
+/**
+ * Maps as {@linkcode mapAtOnce} does, and tells of the results in the order of the items: of one that is done early, when all
+ * before it are done. After an error of one task, those that are done are told before it is thrown.
+ */
+export async function mapInOrder<T, Result, Told>(
+  { items, width }: { readonly items: readonly T[]; readonly width: number },
+  task: (item: T, index: number) => Promise<Result>,
+  tell: (item: T, result: Result) => Told,
+): Promise<Told[]> {
+  const results = new Map<number, Result>();
+  const told = new Map<number, Told>();
+  const tellIf = (index: number) => {
+    if (told.has(index) || !results.has(index)) return false;
+    told.set(index, tell(items[index]!, results.get(index)!));
+    return true;
+  };
+  let next = 0;
+  try {
+    await forEachAtOnce([...items.entries()], width, async ([index, item]) => {
+      results.set(index, await task(item, index));
+      while (tellIf(next)) next++;
+    });
+  } finally {
+    for (const index of items.keys()) tellIf(index);
+  }
+  return items.map((_, index) => told.get(index)!);
+}

@@ -4,16 +4,17 @@ import { type Tier, TIERS } from "./config/tier.ts";
 import * as v from "valibot";
 import type { Context } from "./command.ts";
 import { type NodeDisk, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
-import type { CliError } from "./errors.ts";
+import { type CliError, Interrupted } from "./errors.ts";
 import { FAILURE_SCHEMA, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
-import { filterRules } from "./filter_field.ts";
-import { formatDuration, formatFiles, formatSize } from "./format.ts";
+import { filterRules, selectionWords } from "./filter_field.ts";
+import { formatCount, formatDuration, formatFiles, formatSize } from "./format.ts";
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
-import { mapAtOnce } from "./pool.ts";
+import { mapInOrder } from "./pool.ts";
 import { type Part, refuseRulesForPart } from "./staging/parts.ts";
 import { PART_OF } from "./sync_items.ts";
 import { variablesAtOnce } from "./posix/handles.ts";
+import { isConflict } from "./staging/kept_warnings.ts";
 import { onNode } from "./staging/node_disk.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./staging/push.ts";
 import { planPushFromNode, pushFromNode } from "./staging/push_from_node.ts";
@@ -25,6 +26,7 @@ export interface PushRun {
   /** None: all that are enabled. */
   readonly vars: readonly string[];
   readonly dryRun: boolean;
+  readonly checksum: boolean;
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
   readonly verbose: boolean;
@@ -42,14 +44,17 @@ export const PUSH_RESULT_SCHEMA = v.object({
   scratch: v.pipe(v.string(), v.description("The copy that is pushed")),
   source: v.pipe(v.string(), v.description("Where to")),
   part_of: PART_OF,
-  status: v.picklist(["pushed", "dry-run", "scratch-missing"]),
+  status: v.pipe(
+    v.picklist(["pushed", "incomplete", "dry-run", "scratch-missing"]),
+    v.description("`incomplete`: some files could not be pushed, see `missing`"),
+  ),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
   /** Files left as they are at home because home is ahead. */
   kept: v.array(NAMED_FILE_SCHEMA),
-  /** Files that did not come home, and why. */
+  /** Files that were not pushed, and why. */
   missing: v.array(NAMED_FILE_SCHEMA),
   ...MOVED_FILES_FIELDS,
   warnings: v.array(v.string()),
@@ -87,18 +92,35 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     names: request.verbose ? "collect" : "count",
     engine: request.engine,
     filter: filterRules(request.filter),
+    contents: request.checksum ? "compare" : "by time",
   });
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const isFromNode = ({ tier }: ResolvedVariable) => (request.from ?? tier) === "node";
   const node = variables.some(isFromNode) ? resolveNode(config, resolved, system.env, system.userId) : undefined;
-  const items = await mapAtOnce(variables, variablesAtOnce(resolved.parallelJobs), async (variable) => {
-    const how = { variable, settings };
-    const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
-    const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
-    const item: PushItem = { variable, tier: "scratch", outcome };
-    tell(item, request.verbose ? "all" : "some", context);
-    return [...first, item];
-  }).then((pairs) => pairs.flat());
+  const from = request.from === undefined ? "" : ` --from ${request.from}`;
+  const all = [...variables, ...parts.map(({ variable }) => variable)];
+  context.report({ type: "subjects", names: all.map(({ name }) => name) });
+  const items = await mapInOrder(
+    { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
+    async (variable) => {
+      const how = { variable, settings };
+      const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
+      const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
+      return [...first, { variable, tier: "scratch", outcome } satisfies PushItem];
+    },
+    (_variable, done) => {
+      for (const item of done) tell(item, request.verbose ? "all" : "some", context);
+      return done;
+    },
+  ).then((done) => done.flat()).catch((error) => {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(error.signal, {
+      state: request.dryRun
+        ? "nothing was changed"
+        : `what was pushed is complete, and all is still on ${node === undefined ? "scratch" : "this node"}`,
+      hint: `run \`euler-files push${from}${selectionWords(request)}\` again to go on`,
+    });
+  });
   for (const { variable, whole } of parts) {
     context.report({ type: "done", subject: variable.name, outcome: "idle", text: `part of ${whole.name}` });
   }
@@ -124,15 +146,13 @@ interface PushItem {
 async function pushNodePart(
   request: PushRequest,
   node: NodeDisk,
-  { dryRun, verbose }: PushRun,
+  { dryRun }: PushRun,
   context: Context,
 ): Promise<PushItem> {
   const outcome = dryRun
     ? await planPushFromNode(request, node, context.system)
     : await pushFromNode(request, node, context.system, context.report);
-  const item: PushItem = { variable: onNode(request.variable, node), tier: "node", outcome };
-  tell(item, verbose ? "all" : "some", context);
-  return item;
+  return { variable: onNode(request.variable, node), tier: "node", outcome };
 }
 
 function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
@@ -167,7 +187,7 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
     case "pushed":
       return [{
         ...base,
-        status: "pushed",
+        status: outcome.incomplete === undefined ? "pushed" : "incomplete",
         engine: outcome.outcome.engine,
         files_transferred: outcome.outcome.filesTransferred,
         bytes_transferred: outcome.outcome.bytesTransferred,
@@ -212,20 +232,25 @@ function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", cont
 const NOTHING_THERE = { scratch: "nothing on scratch", node: "nothing on this node" };
 const NOTHING_NEW = { scratch: "nothing new on scratch", node: "nothing new" };
 
-function describePushed(
-  { filesTransferred, bytesTransferred, seconds, engine, missing }: TransferOutcome,
-  tier: Tier,
-): string {
-  if (filesTransferred === 0 && missing.length === 0) return NOTHING_NEW[tier];
+function describePushed(outcome: TransferOutcome, tier: Tier): string {
+  const { filesTransferred, bytesTransferred, seconds, engine, missing, kept } = outcome;
+  const left = describeLeft(kept, missing);
+  if (filesTransferred === 0 && missing.length === 0) return left === "" ? NOTHING_NEW[tier] : `0 files pushed${left}`;
   const moved = `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)} pushed`;
-  const failed = missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`;
-  return `${moved}${failed} in ${formatDuration(seconds)} (${engine})`;
+  return `${moved}${left} in ${formatDuration(seconds)} (${engine})`;
 }
 
 function describePlan(
-  { filesToTransfer, bytesToTransfer, engine, unreadable }: TransferPlan,
+  { filesToTransfer, bytesToTransfer, engine, unreadable, kept }: TransferPlan,
   tier: Tier,
 ): string {
-  if (filesToTransfer === 0 && unreadable.length === 0) return NOTHING_NEW[tier];
-  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed (${engine})`;
+  const left = describeLeft(kept, unreadable);
+  if (filesToTransfer === 0 && left === "") return NOTHING_NEW[tier];
+  return `${formatFiles(filesToTransfer)}, ${formatSize(bytesToTransfer)} would be pushed${left} (${engine})`;
+}
+
+function describeLeft(kept: readonly KeptPath[], missing: readonly MissingPath[]): string {
+  const conflicts = kept.filter(isConflict).length;
+  return (missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`) +
+    (conflicts === 0 ? "" : `, ${formatCount(conflicts)} in conflict`);
 }

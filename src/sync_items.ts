@@ -287,13 +287,13 @@ export function tellStaged(
         context.report({ type: "note", subject, text: `${printable(path)}: ${printable(reason)}` });
       }
     }
-    const { filesTransferred, bytesTransferred, seconds, engine, deleted } = result.outcome;
-    const moved = filesTransferred === 0 && deleted.length === 0
-      ? "up to date"
-      : `${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`;
-    const removed = deleted.length === 0 ? "" : `, ${formatFiles(deleted.length)} removed`;
+    const { filesTransferred, bytesTransferred, filesTotal, seconds, engine, deleted } = result.outcome;
+    const copied = filesTransferred === 0 ? [] : [`${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`];
+    const removed = deleted.length === 0 ? [] : [`${formatFiles(deleted.length)} removed`];
+    const nothing = filesTotal === 0 ? "nothing to copy" : "up to date";
+    const moved = [...copied, ...removed].join(", ") || nothing;
     const lacks = missing.length === 0 ? "" : `, ${formatNames(missing)} missing`;
-    const text = `${moved}${removed}${lacks} in ${formatDuration(seconds)} (${engine})`;
+    const text = `${moved}${lacks} in ${formatDuration(seconds)} (${engine})`;
     const outcome = result.completeness === "complete" ? "good" : "incomplete";
     context.report({ type: "done", subject, outcome, text: where + text });
     if (extent === "details") tellMoved(result.outcome, "all", subject, context.report);
@@ -334,6 +334,7 @@ function describePlan(plan: StagePlan): string {
   if (plan.status === "skipped") return "fresh, would be left alone";
   if (plan.status === "no-source-yet") return `${NO_SOURCE_YET}: an empty directory would be exported`;
   if (plan.status !== "would-sync") return "can't be staged";
-  const deletions = plan.deletions.length === 0 ? "" : `, ${formatFiles(plan.deletions.length)} would be removed`;
-  return `${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied${deletions}: ${plan.reason}`;
+  const copied = plan.files === 0 ? [] : [`${formatFiles(plan.files)}, ${formatSize(plan.bytes)} would be copied`];
+  const removed = plan.deletions.length === 0 ? [] : [`${formatFiles(plan.deletions.length)} would be removed`];
+  return `${[...copied, ...removed].join(", ") || "nothing would be copied"}: ${plan.reason}`;
 }

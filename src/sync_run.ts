@@ -2,6 +2,7 @@
 // as well before it starts a program.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
+import type { Config } from "./config/config.ts";
 import type { AbsolutePath } from "./config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
 import type { Tier } from "./config/tier.ts";
@@ -9,7 +10,7 @@ import { Interrupted } from "./errors.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
-import { mapAtOnce } from "./pool.ts";
+import { mapAtOnce, mapInOrder } from "./pool.ts";
 import { variablesAtOnce } from "./posix/handles.ts";
 import { fanOut } from "./slurm/fan_out.ts";
 import { findJob, type Job } from "./slurm/job.ts";
@@ -45,6 +46,7 @@ export interface SyncRun {
   readonly vars: readonly string[];
   readonly dryRun: boolean;
   readonly force: boolean;
+  readonly checksum: boolean;
   /** Whether a copy of another source may be replaced. */
   readonly replace: boolean;
   /** Whether a missing file fails a variable, whatever the reason. The configuration may ask for it as well. */
@@ -58,6 +60,8 @@ export interface SyncRun {
   readonly nodes: "own" | "of the job";
   /** `scratch-to-node`: what is on scratch is taken as it is. */
   readonly leg: "scratch-to-node" | undefined;
+  /** How to go on after a signal has stopped it, for people. */
+  readonly goOn: string;
 }
 
 /** What became of the variables, as an answer has it. */
@@ -82,12 +86,15 @@ export type Synced = v.InferOutput<typeof SYNCED_SCHEMA>;
 export async function syncVariables(request: SyncRun, context: Context): Promise<Synced> {
   const { system } = context;
   const managed = await openManagedVariables(request.vars, context);
-  const { resolved, variables, parts, redirected, warnings } = managed;
+  const { config, resolved, variables, parts, redirected } = managed;
+  const warnings = [...managed.warnings, ...(request.dryRun ? await migrationWarnings(config, resolved) : [])];
   refuseRulesForPart(parts, request.vars, request.filter);
   if (variables.length + redirected.length === 0) {
     context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
+  const all = [...variables, ...parts.map(({ variable }) => variable), ...redirected];
+  context.report({ type: "subjects", names: all.map(({ name }) => name) });
   const started = performance.now();
   const items = await syncItems(request, managed, context);
   const failures = items.flatMap(({ failure }) => failure ?? []);
@@ -236,19 +243,22 @@ async function stageAll(copies: readonly Copy[], { request, settings, atOnce, co
     if (!(error instanceof Interrupted)) throw error;
     throw new Interrupted(error.signal, {
       state: "what was copied is kept",
-      hint: "run `euler-files sync` again to go on",
+      hint: request.goOn,
     });
   });
 }
 
 async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
   const { planVariable } = await import("./staging/plan.ts");
-  return await mapAtOnce(copies, atOnce, async (copy) => {
-    const plan = await planVariable({ variable: copy.variable, settings, ...demandsOf(request) }, context.system);
-    const item = plannedItem(copy, plan);
-    tellPlanned(item, plan, extentOf(request), context);
-    return item;
-  });
+  return await mapInOrder(
+    { items: copies, width: atOnce },
+    async ({ variable }) => await planVariable({ variable, settings, ...demandsOf(request) }, context.system),
+    (copy, plan) => {
+      const item = plannedItem(copy, plan);
+      tellPlanned(item, plan, extentOf(request), context);
+      return item;
+    },
+  );
 }
 
 /** How often a copy on the node is compared again because another job has changed its source meanwhile. */
@@ -277,9 +287,9 @@ async function stageOnNodes(
   { request, context }: Run,
 ): Promise<SyncItem[]> {
   if (variables.length === 0) return [];
-  const { force, replace, strict, filter, engine } = request;
+  const { force, checksum, replace, strict, filter, engine } = request;
   const vars = variables.map(({ name }) => name);
-  const asked = { vars, to: "node", leg: "scratch-to-node", force, replace, strict, filter };
+  const asked = { vars, to: "node", leg: "scratch-to-node", force, checksum, replace, strict, filter };
   const answer = await fanOut({
     job,
     request: { ...asked, ...(engine === undefined ? {} : { engine }) },
@@ -310,8 +320,16 @@ async function redirect(
   return redirectedItem({ name, target }, tier, request.dryRun ? "planned" : "made");
 }
 
-function runSettings({ engine, strict, filter, verbose }: SyncRun): RunSettings {
-  return { engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" };
+function runSettings({ engine, strict, filter, verbose, checksum }: SyncRun): RunSettings {
+  return {
+    ...{ engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" },
+    contents: checksum ? "compare" : "by time",
+  };
+}
+
+/** A look for unfinished migrations costs a lookup for each variable, which a job's start need not pay. */
+async function migrationWarnings(config: Config, { path }: ResolvedConfig): Promise<ManagedVariables["warnings"]> {
+  return await (await import("./migration/unfinished.ts")).unfinishedMigrations(config, path);
 }
 
 function demandsOf({ force, replace }: SyncRun): Pick<StageRequest, "mode" | "otherSource"> {

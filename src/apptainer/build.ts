@@ -1,5 +1,6 @@
 // Building an image: pack → definition → `apptainer build` beside the final name → rename → record. Nothing is left behind
 // however it ends, and until the end the image that was there stays as it was.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
@@ -276,7 +277,7 @@ async function publish(plan: BuildPlan, steps: BuildSteps, setting: ImageSetting
     ...record,
     venv_name: places.venvName,
     python_version: inputs.venv.pythonVersion,
-    sif_filename: places.sif.slice(places.sif.lastIndexOf("/") + 1),
+    sif_filename: splitAbsolute(places.sif)[1],
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputs.hash,

@@ -1,4 +1,5 @@
 // Images from the store to scratch: which are there already, and bringing the others, each whole or not at all.
+import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { type AbsolutePath, isWithin, joinPath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
@@ -61,7 +62,7 @@ export interface ImageResult {
 
 /** Where an image is on scratch. */
 export function scratchPlacesOf(directory: AbsolutePath, places: ImagePlaces): ScratchPlaces {
-  const file = places.sif.slice(places.sif.lastIndexOf("/") + 1);
+  const file = splitAbsolute(places.sif)[1];
   return {
     directory,
     target: joinPath(directory, file),

@@ -1,4 +1,5 @@
 // Removing an image, its environment, or both: found by name, listed with what they free, refused while somebody works on them.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { type AbsolutePath, isWithin } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
@@ -141,10 +142,10 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
     ];
     for (const path of paths) {
       // No directory, no work on anything in it.
-      if (!await Deno.stat(path.slice(0, path.lastIndexOf("/"))).then((info) => info.isDirectory, () => false)) {
+      if (!await Deno.stat(splitAbsolute(path)[0]).then((info) => info.isDirectory, () => false)) {
         continue;
       }
-      await refuseOpenDirectory(path.slice(0, path.lastIndexOf("/")), system.userId);
+      await refuseOpenDirectory(splitAbsolute(path)[0], system.userId);
       locks.push(await acquireLock({ path, deadlineSeconds: LOCK_SECONDS }, system));
     }
     if (plan.targets.some((target) => target.kind === "venv")) {

@@ -1,4 +1,5 @@
 // One large file to another directory, checked by its checksum: complete or not there at all. Continued where it was stopped.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, isFullDiskRefusal, messageOf, systemRefusalOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { copyLargeFile } from "../transfer/copy_large_file.ts";
@@ -52,8 +53,8 @@ export async function copyVerified(
 
 /** Where an unfinished copy is: always under the same name, so that the next copy of this image finds it. */
 export function partialPath(target: string): string {
-  const slash = target.lastIndexOf("/");
-  return `${target.slice(0, slash)}/.${target.slice(slash + 1)}.partial`;
+  const [directory, name] = splitAbsolute(target);
+  return `${directory}/.${name}.partial`;
 }
 
 /** Removes an unfinished copy and what is known of it; `.of` is the name that older versions used for that. */

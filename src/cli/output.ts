@@ -5,9 +5,10 @@ import type { DoneOutcome, Event } from "../events.ts";
 import { withoutCredentials } from "../format.ts";
 import { jsonText } from "../json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
-import { shortenMessage } from "../shorten.ts";
+import { padTo, shortenMessage, textWidth } from "../shorten.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
+import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
 /** How much is said, and to whom. */
@@ -15,24 +16,30 @@ export type Audience = "person" | "quiet" | "json";
 
 const SHOWN_CHARACTERS = 64 * 1024;
 
+/** Longer names do not push the texts of the others to the right. */
+const MOST_SUBJECT_COLUMNS = 24;
+
 /** The two streams of one run. */
 export class Output {
   readonly #system: System;
   readonly #audience: Audience;
   readonly #styles: Styles;
   readonly #details: boolean;
+  readonly #configure: ConfigureCommands;
   readonly #progress: ProgressDisplay | undefined;
   /** What programs said last, so that an error doesn't say it again. */
   #shown = "";
   #frame: "none" | "open" = "none";
+  #subjectColumns = 0;
 
   constructor(
-    options: { system: System; audience: Audience; styles: Styles; details: boolean },
+    options: { system: System; audience: Audience; styles: Styles; details: boolean; configure: ConfigureCommands },
   ) {
     this.#system = options.system;
     this.#audience = options.audience;
     this.#styles = options.styles;
     this.#details = options.details;
+    this.#configure = options.configure;
     if (options.audience === "person") this.#progress = createProgressDisplay(options.system, options.styles.stderr);
   }
 
@@ -53,9 +60,12 @@ export class Output {
       // The phase may be another process's words.
       const phase = neutralText(event.progress.phase, "plain");
       this.#progress?.update(neutralText(event.subject, "plain"), { ...event.progress, phase });
+    } else if (event.type === "subjects") {
+      this.#subjectColumns = Math.min(MOST_SUBJECT_COLUMNS, Math.max(0, ...event.names.map(textWidth)));
     } else if (event.type === "done") {
       this.#progress?.finish(event.subject);
-      this.#say(`${doneMark(event.outcome, this.#styles.stderr, this.#system.env)} ${event.subject}  ${event.text}\n`);
+      const mark = doneMark(event.outcome, this.#styles.stderr, this.#system.env);
+      this.#say(`${mark} ${padTo(event.subject, this.#subjectColumns)}  ${event.text}\n`);
     }
   }
 
@@ -73,14 +83,16 @@ export class Output {
   /** Prints a command's answer: one JSON document, or its text. */
   answer(command: AnyCommand, answer: Answer, request: Record<string, unknown>): void {
     this.close();
-    if (this.#audience === "json") return this.#system.stdout.write(jsonText(answer));
+    if (this.#audience === "json") return this.#system.stdout.write(jsonText(configureHints(answer, this.#configure)));
     const rendered: Rendered = command.render(answer, this.#styles, request);
     // Why something failed is neither progress nor a note.
     const silent = this.#audience === "quiet" && answer.ok;
     if (rendered.stderr !== undefined && !silent) this.#writeMessage(rendered.stderr);
-    const stdout = rendered.stdout ?? "";
+    const isForShell = rendered.stdout === FAILING_STATEMENT && this.#system.stdout.isTerminal;
+    const stdout = isForShell ? "" : rendered.stdout ?? "";
     // To a file or another program it is data, and goes there as it is.
-    this.#write(this.#system.stdout.isTerminal ? neutralText(stdout, formFor(this.#styles.stdout)) : stdout);
+    const shown = command.stdoutUse === undefined ? this.#configure(stdout) : stdout;
+    this.#write(this.#system.stdout.isTerminal ? neutralText(shown, formFor(this.#styles.stdout)) : shown);
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
       this.#writeMessage(rendered.aside);
     }
@@ -90,10 +102,13 @@ export class Output {
   failure(error: unknown, options: { readonly command: string | undefined; readonly evaluated: boolean }): number {
     this.close();
     if (this.#audience === "json") {
-      this.#system.stdout.write(jsonText({ ok: false, command: options.command, error: errorDocument(error) }));
+      this.#system.stdout.write(
+        jsonText(configureHints({ ok: false, command: options.command, error: errorDocument(error) }, this.#configure)),
+      );
     } else {
       this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
-      if (options.evaluated) this.#write(FAILING_STATEMENT);
+      // A terminal evaluates nothing.
+      if (options.evaluated && !this.#system.stdout.isTerminal) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;
   }
@@ -105,15 +120,16 @@ export class Output {
   }
 
   #say(text: string): void {
-    this.#print(this.#neutral(shortenMessage(text)));
+    this.#print(this.#messageText(text));
   }
 
   #writeMessage(text: string): void {
-    this.#system.stderr.write(this.#neutral(shortenMessage(text)));
+    this.#system.stderr.write(this.#messageText(text));
   }
 
-  #neutral(text: string): string {
-    return neutralText(withoutCredentials(text), formFor(this.#styles.stderr));
+  #messageText(text: string): string {
+    const said = withoutCredentials(this.#configure(shortenMessage(text)));
+    return neutralText(said, formFor(this.#styles.stderr));
   }
 
   #print(text: string): void {

@@ -6,6 +6,7 @@ import { FAILING_STATEMENT } from "../shell/evaluated.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../version.ts";
 import { COMMANDS } from "./app.ts";
+import { configureCommands } from "./configured_commands.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { Output } from "./output.ts";
 import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
@@ -21,6 +22,7 @@ export async function run(argv: readonly string[], system: System): Promise<numb
     audience,
     styles: stylesFor(system),
     details: isSet(words, "--verbose"),
+    configure: configureCommands(words),
   });
   // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
   const stage: Stage = { words: undefined, command: undefined, evaluated: !system.stdout.isTerminal };

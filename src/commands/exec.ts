@@ -86,7 +86,14 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const program = await findCommand(name, system);
   // Taken before the work begins: a task that ends early must see those that are still staging.
   using share = request.push ? await takeTaskShare(system) : undefined;
-  const run = { vars: request.vars, dryRun: false, filter: [], engine: undefined, verbose: false } as const;
+  const run = {
+    vars: request.vars,
+    dryRun: false,
+    checksum: false,
+    filter: [],
+    engine: undefined,
+    verbose: false,
+  } as const;
   const synced = await syncVariables({
     ...run,
     to: request.to,
@@ -95,6 +102,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     strict: false,
     nodes: "own",
     leg: undefined,
+    goOn: "run it again to go on",
   }, context);
   const base = { command: "exec" as const, only_vars: [...request.vars], program: [...request.program], ...synced };
   if (synced.failures.length > 0) return { ...base, ok: false, push: "not-needed", pushed: [] };
@@ -147,12 +155,7 @@ async function pushAtEnd(
     const pushed = await pushAll();
     return { push: pushed.failures.length === 0 ? "pushed" : "failed", pushed };
   } catch (error) {
-    if (error instanceof Interrupted) {
-      throw new Interrupted(error.signal, {
-        state: "not all was pushed",
-        hint: "run `euler-files push` to push the rest",
-      });
-    }
+    if (error instanceof Interrupted) throw error;
     // The command has ended, and its exit code counts whatever became of the push.
     const known = knownError("Cannot push", error);
     if (known === undefined) throw error;

@@ -7,8 +7,10 @@ import type { Report } from "../events.ts";
 import { type RequestOf, text, toggle } from "../fields.ts";
 import { formatFiles, formatSize, shellWord } from "../format.ts";
 import { journalPath, readJournal } from "../migration/journal.ts";
+import { isLockFile } from "../migration/locks.ts";
 import { migrate as runMigration } from "../migration/migrate.ts";
 import { checkMigration, type MigrationPlan, type MigrationRequest, planMigration } from "../migration/plan.ts";
+import type { TransferPlan } from "../transfer/transfer.ts";
 import { findStaleLines } from "../migration/rc_files.ts";
 import { DIRECTORY_FIELDS, findPlace, isOnScratch, listPlaces, type Settings } from "../migration/target.ts";
 
@@ -42,6 +44,8 @@ const ANSWER_SCHEMA = v.object({
   status: v.picklist(["migrated", "dry-run"]),
   old_path: v.string(),
   new_path: v.string(),
+  moved_from: v.pipe(v.string(), v.description("The directory that moves; for scratch_base the cache root below it")),
+  moved_to: v.string(),
   deleted_old: v.boolean(),
   old_kept_at: v.nullable(v.pipe(v.string(), v.description("Where the old directory is, if it is still there"))),
   resumed: v.pipe(v.boolean(), v.description("An interrupted migration was taken up")),
@@ -187,12 +191,22 @@ function directoryAfter({ noDelete }: MigrateRequest): "keep" | "delete" {
   return noDelete ? "keep" : "delete";
 }
 
+const NO_LOCKS = { files: 0, sizeBytes: 0 };
+
+function lockFilesIn({ directories }: TransferPlan): { readonly files: number; readonly sizeBytes: number } {
+  const root = directories.find(({ directory }) => directory === "");
+  const locks = (root?.transfers ?? []).filter(({ name }) => isLockFile(name));
+  return { files: locks.length, sizeBytes: locks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+}
+
 type PlanAnswer = Omit<MigrateAnswer, "status" | "dry_run" | "ok" | "warnings">;
 
 async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAnswer> {
   const { place, destination, journal } = plan;
   const copy = plan.kind === "copy" ? plan.copy : undefined;
   const rewrites = copy?.rewrites ?? [];
+  // A dry run takes no locks, so they are not counted.
+  const locks = place.kind === "variable" || copy === undefined ? NO_LOCKS : lockFilesIn(copy.transfer);
   const oldPath = journal?.old_path ?? place.value;
   return {
     command: "migrate",
@@ -201,14 +215,16 @@ async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAn
     keep_old: plan.oldDirectory === "keep",
     old_path: oldPath,
     new_path: destination.value,
+    moved_from: plan.move.from,
+    moved_to: plan.move.to,
     deleted_old: false,
-    old_kept_at: oldPath,
+    old_kept_at: plan.move.from,
     resumed: journal !== undefined,
     ...(copy === undefined ? {} : {
-      files: copy.transfer.filesTotal,
-      bytes: copy.transfer.bytesTotal,
-      files_to_copy: copy.transfer.filesToTransfer,
-      bytes_to_copy: copy.transfer.bytesToTransfer,
+      files: copy.transfer.filesTotal - locks.files,
+      bytes: copy.transfer.bytesTotal - locks.sizeBytes,
+      files_to_copy: copy.transfer.filesToTransfer - locks.files,
+      bytes_to_copy: copy.transfer.bytesToTransfer - locks.sizeBytes,
     }),
     rewritten: rewrites.flatMap(({ environment, changes }) =>
       environment === undefined ? [] : [{ name: environment, files: changes.length }]
@@ -219,7 +235,10 @@ async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAn
 }
 
 function renderMigrate(answer: MigrateAnswer, { stderr: style }: Styles): Rendered {
-  const { what, old_path: from, new_path: to } = answer;
+  const { what, moved_from: from, moved_to: to } = answer;
+  // What else lies in the old scratch is not ours.
+  const others = (stay: string) =>
+    from === answer.old_path ? [] : [`Other files in "${answer.old_path}" ${stay} there.`];
   const size = answer.files === undefined ? "" : `, ${formatFiles(answer.files)}, ${formatSize(answer.bytes ?? 0)}`;
   const lines: string[] = [];
   if (answer.dry_run) {
@@ -229,11 +248,12 @@ function renderMigrate(answer: MigrateAnswer, { stderr: style }: Styles): Render
       `  to   ${to}`,
       answer.keep_old
         ? "The old directory would be kept."
-        : "The old directory would be deleted, if it is still the same then.",
+        : `The old directory "${from}" would be deleted, if it is still the same then.`,
+      ...others("would stay"),
     );
   } else {
     lines.push(`Moved ${style.bold(what)}${size}`, `  from ${from}`, `  to   ${to}`);
-    if (answer.deleted_old) lines.push("The old directory is deleted.");
+    if (answer.deleted_old) lines.push(`The old directory "${from}" is deleted.`, ...others("stay"));
     else if (answer.old_kept_at !== null) lines.push(`The old directory is in ${answer.old_kept_at}`);
   }
   for (const { name, files } of answer.rewritten) lines.push(`  ${name}: ${formatFiles(files)} with paths to fix`);

@@ -9,7 +9,7 @@ import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { redirectedTarget } from "../staging/redirect.ts";
 import { stagingSettings } from "../staging/variable.ts";
-import { keptWarnings } from "../staging/kept.ts";
+import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
 import { PART_OF } from "../sync_items.ts";
@@ -17,10 +17,13 @@ import type { Part } from "../staging/parts.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { shortenMessage } from "../shorten.ts";
 import { renderTable } from "../table.ts";
+import { UNFINISHED_STATES } from "../staging/unfinished.ts";
+import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
 
 const FIELDS = {
   measure: toggle("Measure all sizes anew instead of showing the recorded ones"),
+  checksum: toggle("Compare what is in the files of source and scratch, however long that takes"),
 };
 
 type StatusRequest = RequestOf<typeof FIELDS>;
@@ -44,14 +47,18 @@ const VARIABLE_SCHEMA = v.object({
   source_exists: v.boolean(),
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
-    v.picklist(["being-staged", "interrupted", "incomplete"]),
-    v.description("Where a copy stands that no complete sync has made yet"),
+    v.picklist(UNFINISHED_STATES),
+    v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
   )),
   /** How many files are gone from scratch since the last transfer. */
   purged_files: v.number(),
   kept_files: v.pipe(
     v.number(),
     v.description("Files on scratch that the last sync or push left as they are though the source has other ones"),
+  ),
+  different_files: v.pipe(
+    v.nullable(v.number()),
+    v.description("Files with other content on scratch, and the same size and time; null where that was not compared"),
   ),
   outside_links: v.pipe(OUTSIDE_LINKS_SCHEMA, v.description("Links that led out of the source at the last sync")),
 });
@@ -95,6 +102,7 @@ export const status = defineCommand({
     { command: "euler-files status", does: "The table" },
     { command: "euler-files status --json", does: "The same for scripts" },
     { command: "euler-files status --measure", does: "With every size measured now" },
+    { command: "euler-files status --checksum", does: "With the contents of all files compared" },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
@@ -107,17 +115,22 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const { config, resolved, redirected, parts, warnings: mismatches } = await openManagedVariables([], context);
   const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
   warnings.push(...resolved.unresolved.map(({ message }) => message));
+  for (const { text, hint } of await unfinishedMigrations(config, resolved.path)) warnings.push(`${text} (${hint})`);
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));
   const copied = resolved.variables.filter(({ name }) => !partOf.has(name));
   const overviews = await mapAtOnce(copied, 16, async (variable) => {
-    const overview = await overviewVariable({ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS }, system);
+    const overview = await overviewVariable({
+      ...{ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS },
+      contents: request.checksum ? "compare" : "by time",
+    }, system);
     return { enabled: variable.enabled, status: statusOf(overview, variable.tier), overview };
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
     if (overview.unreadable.length > 0) warnings.push(unknownWarning(overview));
+    if (overview.different !== undefined && overview.different.length > 0) warnings.push(differenceWarning(overview));
     warnings.push(...unreadableWarnings(overview));
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
@@ -179,6 +192,13 @@ function unknownWarning({ variable: { name }, unreadable }: Overview): string {
   return `${name}: could not read ${listSome(unreadable, 3)}: whether files are gone from there is unknown`;
 }
 
+/** Only a person can tell which side is right. */
+function differenceWarning({ variable: { name }, different = [] }: Overview): string {
+  const what = `${name}: ${formatFiles(different.length)} with other content on scratch, and the same size and time: ` +
+    listSome(different, 3);
+  return `${what} (take the source's: euler-files sync --checksum --var ${name}; scratch's: push --checksum --var ${name})`;
+}
+
 /** A size that is too small must not look like the size. */
 function unreadableWarnings({ variable: { name }, sourceSize, targetSize }: Overview): string[] {
   return [sourceSize, targetSize].flatMap((size) =>
@@ -210,6 +230,7 @@ function statusOf(overview: Overview, tier: Tier): VariableStatus {
     ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
     kept_files: overview.kept.paths.length + overview.kept.others,
+    different_files: overview.different?.length ?? null,
     outside_links: overview.outside,
   };
 }

@@ -2,9 +2,8 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { failuresText } from "../failures.ts";
-import { filterField, filterRules } from "../filter_field.ts";
+import { filterField, selectionWords } from "../filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { shellWord } from "../format.ts";
 import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../staging/variable.ts";
 import { renderExports } from "../shell/exports.ts";
@@ -18,7 +17,8 @@ const FIELDS = {
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
-  force: toggle("Compare source and target even where the last sync is fresh"),
+  force: toggle("Compare names, sizes and times of all files even where the last sync is fresh"),
+  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
   replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
   to: choice(
     TIERS,
@@ -44,6 +44,7 @@ const ANSWER_SCHEMA = v.object({
   ok: v.boolean(),
   dry_run: v.boolean(),
   force: v.boolean(),
+  checksum: v.boolean(),
   verbose: v.boolean(),
   only_vars: v.array(v.string()),
   filter: v.pipe(v.array(v.string()), v.description("The rules of this run, in their order")),
@@ -70,6 +71,7 @@ export const sync = defineCommand({
       does: "One model only; what is on scratch besides stays there",
     },
     { command: "euler-files sync --var HF_HOME --force", does: "One variable, compared file by file" },
+    { command: "euler-files sync --checksum", does: "After a doubt: with the contents of all files compared" },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
@@ -81,12 +83,16 @@ export const sync = defineCommand({
 
 async function runSync(request: SyncRequest, context: Context): Promise<SyncAnswer> {
   const shell = chooseShell(request.shell, context.system.env);
-  const synced = await syncVariables({ ...request, nodes: "of the job" }, context);
+  const synced = await syncVariables({
+    ...{ ...request, nodes: "of the job" },
+    goOn: `run again to go on: \`${evaluation(`sync${selectionWords(request)}`, shell)}\``,
+  }, context);
   return {
     command: "sync",
     ok: synced.failures.length === 0,
     dry_run: request.dryRun,
     force: request.force,
+    checksum: request.checksum,
     verbose: request.verbose,
     only_vars: [...request.vars],
     filter: [...request.filter],
@@ -109,8 +115,7 @@ function renderSync(answer: SyncAnswer, styles: Styles): Rendered {
 }
 
 function notEvaluated({ only_vars, filter, shell }: SyncAnswer, style: Style): string {
-  const rules = filterRules(filter).flatMap(({ action, pattern }) => [`--${action}`, shellWord(pattern)]);
-  const words = ["sync", ...only_vars.flatMap((name) => ["--var", name]), ...rules];
+  const words = `sync${selectionWords({ vars: only_vars, filter })}`;
   return `${style.bold(style.cyan("hint:"))} these lines take effect only when the shell runs them: ` +
-    `${evaluation(words.join(" "), shell)}\n`;
+    `${evaluation(words, shell)}\n`;
 }

@@ -6,7 +6,7 @@ import { printable } from "../format.ts";
 import { isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
-import { presetExcludes } from "./presets.ts";
+import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 import { TIERS } from "./tier.ts";
 
@@ -81,7 +81,16 @@ const VARIABLE_FIELDS = v.looseObject({
   preset_exclude: v.optional(
     v.pipe(
       PATTERNS,
-      v.description("Asked after all others; by default locks and unfinished downloads of well-known caches"),
+      v.description(
+        "Asked after all others; by default locks, unfinished downloads and temporary files, as programs are known to " +
+          "name them. An empty list switches this and preset_exclude_empty off",
+      ),
+    ),
+  ),
+  preset_exclude_empty: v.optional(
+    v.pipe(
+      PATTERNS,
+      v.description("Asked after preset_exclude, for files without content alone; by default the names of lock files"),
     ),
   ),
   links: v.optional(
@@ -262,8 +271,13 @@ export function checkConfig(value: unknown): { config: Config } | { faults: Sche
 /** The default of `preset_exclude` depends on the variable's name, so the schema can't have it. */
 function withPresetExcludes(config: Config): Config {
   const vars = Object.entries(config.vars).map(([name, variable]) => {
-    const excludes = variable.preset_exclude ?? presetExcludes(name);
-    return [name, excludes === undefined ? variable : { ...variable, preset_exclude: [...excludes] }] as const;
+    const preset_exclude = variable.preset_exclude ?? [...presetExcludes(name)];
+    const locks = preset_exclude.length === 0 ? [] : [...EMPTY_LOCKS];
+    return [name, {
+      ...variable,
+      preset_exclude,
+      preset_exclude_empty: variable.preset_exclude_empty ?? locks,
+    }] as const;
   });
   return { ...config, vars: Object.fromEntries(vars) };
 }

@@ -17,22 +17,48 @@ export interface Preset {
   readonly redirect?: Tier;
   /** What to think of before managing it. */
   readonly caution?: string;
-  /** Patterns of what never travels: locks, and downloads that are not finished. */
+  /** Patterns of what never travels, besides those for all variables: locks, and downloads that are not finished. */
   readonly exclude: readonly string[];
 }
 
-/** Left behind by NFS for a file that was deleted while it was open. */
-const NFS = ".nfs*";
+/**
+ * What is left out of every variable, well known or not. It is of use only to the programs that run where it lies, and a lock
+ * that is copied holds up programs at its new place for good.
+ * - `.locks/`: huggingface_hub (file_download.py), a lock file for each blob
+ * - `*.incomplete`: huggingface_hub and datasets (utils/file_utils.py, builder.py) until a download is complete
+ * - `*.matplotlib-lock`: matplotlib (cbook.py, _lock_path), which waits for it to go
+ * - `*.db-shm`: SQLite's index of a `-wal` file, which is memory that the processes of one node share (walformat)
+ * - `lock.mdb`: LMDB (mdb.c, mdb_suffixes), the process numbers and mutexes of one node
+ * - `*.thread-*-pid-*`: joblib (_store_backends.py, concurrency_safe_write)
+ * - `*.nb[ci].tmp.*`: numba (core/caching.py, _open_for_write)
+ * - `.nfs*`: left by an NFS client for a file that was deleted while it was open (fs/nfs/unlink.c)
+ */
+const COMMON = [
+  ".locks/",
+  "*.incomplete",
+  "*.matplotlib-lock",
+  "*.db-shm",
+  "lock.mdb",
+  "*.thread-*-pid-*",
+  "*.nb[ci].tmp.*",
+  ".nfs*",
+];
 
-/** huggingface_hub: locks are empty files below `.locks`, a download ends in `.incomplete` until it is complete. */
-const HUB = [".locks/", "*.incomplete", NFS];
+/**
+ * Names of lock files, which are left out where they are empty: filelock, fasteners and flock(1) make such. `Cargo.lock`, `uv.lock`
+ * and other lists of versions are data, and have content.
+ */
+export const EMPTY_LOCKS: readonly string[] = ["lock", "*.lock"];
 
-/** datasets: empty lock files beside the data, some of them at the top; what is prepared ends in `.incomplete`. */
-const DATASETS_LOCKS = ["*_builder.lock", "*.incomplete_info.lock"];
+/** datasets: what is prepared ends in `.incomplete`, with a lock beside it that tells more; arrow files are `tmp` and 8 letters. */
+const DATASETS = ["*_builder.lock", "*.incomplete_info.lock"];
 
-/** The patterns a variable has by default, if it is a well-known one. */
-export function presetExcludes(name: string): readonly string[] | undefined {
-  return PRESETS.find((preset) => preset.name === name)?.exclude;
+/** The random part of a name from Python's tempfile (tempfile.py, _RandomNameSequence). */
+const PYTHON_RANDOM = "[a-z0-9_]".repeat(8);
+
+/** The patterns that a variable has by default. */
+export function presetExcludes(name: string): readonly string[] {
+  return [...PRESETS.find((preset) => preset.name === name)?.exclude ?? [], ...COMMON];
 }
 
 const cache = (below: string) => ({ base: "cache", below }) as const;
@@ -45,28 +71,29 @@ export const PRESETS: readonly Preset[] = [
     tool: "Hugging Face",
     holds: "models, datasets and your login token",
     place: cache("huggingface"),
-    exclude: [...HUB, ...DATASETS_LOCKS, "/datasets/_*.lock", "/datasets/downloads/*.lock"],
+    exclude: [...DATASETS, "/datasets/_*.lock", "/datasets/downloads/*.lock", `/datasets/**/tmp${PYTHON_RANDOM}`],
   },
   {
     name: "TORCH_HOME",
     tool: "PyTorch",
     holds: "models of torch.hub",
     place: cache("torch"),
-    exclude: ["/hub/*.partial", "/hub/checkpoints/*.partial", NFS],
+    // torch.hub (hub.py, download_url_to_file).
+    exclude: ["/hub/*.partial", "/hub/checkpoints/*.partial"],
   },
   {
     name: "HF_HUB_CACHE",
     tool: "Hugging Face",
     holds: "models and datasets of the hub",
     place: cache("huggingface/hub"),
-    exclude: HUB,
+    exclude: [],
   },
   {
     name: "HF_DATASETS_CACHE",
     tool: "Hugging Face",
     holds: "prepared datasets",
     place: cache("huggingface/datasets"),
-    exclude: [...DATASETS_LOCKS, "/_*.lock", "/downloads/*.lock", "*.incomplete", NFS],
+    exclude: [...DATASETS, "/_*.lock", "/downloads/*.lock", `tmp${PYTHON_RANDOM}`],
   },
   {
     name: "TRANSFORMERS_CACHE",
@@ -74,59 +101,59 @@ export const PRESETS: readonly Preset[] = [
     holds: "models",
     place: cache("huggingface/transformers"),
     caution: "deprecated: HF_HOME covers it",
-    exclude: HUB,
+    exclude: [],
   },
   {
     name: "SENTENCE_TRANSFORMERS_HOME",
     tool: "Sentence Transformers",
     holds: "models",
     place: cache("torch/sentence_transformers"),
-    exclude: HUB,
+    exclude: [],
   },
-  { name: "NLTK_DATA", tool: "NLTK", holds: "corpora", place: home("nltk_data"), exclude: [NFS] },
+  { name: "NLTK_DATA", tool: "NLTK", holds: "corpora", place: home("nltk_data"), exclude: [] },
   {
     name: "KERAS_HOME",
     tool: "Keras",
     holds: "weights, datasets and keras.json",
     place: home(".keras"),
-    exclude: [NFS],
+    exclude: [],
   },
   {
     name: "TFDS_DATA_DIR",
     tool: "TensorFlow Datasets",
     holds: "datasets",
     place: home("tensorflow_datasets"),
-    exclude: ["*.incomplete*", "incomplete.*", NFS],
+    exclude: ["*.incomplete*", "incomplete.*"],
   },
   {
     name: "OLLAMA_MODELS",
     tool: "Ollama",
     holds: "models",
     place: home(".ollama/models"),
-    exclude: ["blobs/*-partial*", NFS],
+    exclude: ["blobs/*-partial*"],
   },
   {
     name: "KAGGLEHUB_CACHE",
     tool: "KaggleHub",
     holds: "models and datasets",
     place: cache("kagglehub"),
-    exclude: [NFS],
+    exclude: [],
   },
   {
     name: "MODELSCOPE_CACHE",
     tool: "ModelScope",
     holds: "models and datasets",
     place: cache("modelscope"),
-    exclude: ["._____temp/", ".lock/", NFS],
+    exclude: ["._____temp/", ".lock/"],
   },
-  { name: "WANDB_CACHE_DIR", tool: "Weights & Biases", holds: "artifacts", place: cache("wandb"), exclude: [NFS] },
+  { name: "WANDB_CACHE_DIR", tool: "Weights & Biases", holds: "artifacts", place: cache("wandb"), exclude: [] },
   {
     name: "PIP_CACHE_DIR",
     tool: "pip",
     holds: "downloads and wheels",
     place: cache("pip"),
     redirect: "scratch",
-    exclude: [NFS],
+    exclude: ["/http*/**/*.tmp"],
   },
   {
     name: "UV_CACHE_DIR",
@@ -135,24 +162,27 @@ export const PRESETS: readonly Preset[] = [
     place: cache("uv"),
     redirect: "scratch",
     caution: "environments elsewhere become copies, not links",
-    exclude: ["/.lock", "/sdists-v*/**/.lock", NFS],
+    // tempfile::tempdir_in(cache.root()) of uv makes `.tmp` and 6 letters.
+    exclude: ["/.lock", "/sdists-v*/**/.lock", "/.tmp??????"],
   },
   {
     name: "CONDA_PKGS_DIRS",
     tool: "conda",
     holds: "packages",
     place: home(".conda/pkgs"),
-    exclude: ["/*.partial", NFS],
+    // conda (core/package_cache_data.py, base/constants.py).
+    exclude: ["/*.partial", "/*.part", "*.c~"],
   },
-  { name: "PIXI_CACHE_DIR", tool: "pixi", holds: "packages", place: cache("pixi"), exclude: [NFS] },
-  { name: "POETRY_CACHE_DIR", tool: "Poetry", holds: "packages", place: cache("pypoetry"), exclude: [NFS] },
-  { name: "npm_config_cache", tool: "npm", holds: "packages", place: home(".npm"), exclude: [NFS] },
+  { name: "PIXI_CACHE_DIR", tool: "pixi", holds: "packages", place: cache("pixi"), exclude: [] },
+  { name: "POETRY_CACHE_DIR", tool: "Poetry", holds: "packages", place: cache("pypoetry"), exclude: [] },
+  { name: "npm_config_cache", tool: "npm", holds: "packages", place: home(".npm"), exclude: ["/_cacache/tmp/"] },
   {
     name: "GOMODCACHE",
     tool: "Go",
     holds: "modules",
     place: home("go/pkg/mod"),
-    exclude: ["/cache/lock", "@v/*.lock", NFS],
+    // cmd/go (modfetch/fetch.go).
+    exclude: ["/cache/lock", "@v/*.lock", "/cache/download/**/*.tmp", "*.tmp-*/"],
   },
   {
     name: "TRITON_CACHE_DIR",
@@ -160,14 +190,14 @@ export const PRESETS: readonly Preset[] = [
     holds: "compiled kernels",
     place: home(".triton/cache"),
     redirect: "node",
-    exclude: [NFS],
+    exclude: [],
   },
   {
     name: "TORCHINDUCTOR_CACHE_DIR",
     tool: "PyTorch Inductor",
     holds: "compiled kernels",
     redirect: "node",
-    exclude: [NFS],
+    exclude: [],
   },
   {
     name: "CUDA_CACHE_PATH",
@@ -175,14 +205,14 @@ export const PRESETS: readonly Preset[] = [
     holds: "kernels compiled for a GPU",
     place: home(".nv/ComputeCache"),
     redirect: "node",
-    exclude: [NFS],
+    exclude: [],
   },
   {
     name: "APPTAINER_CACHEDIR",
     tool: "Apptainer",
     holds: "layers of images",
     place: home(".apptainer/cache"),
-    exclude: [NFS],
+    exclude: [],
   },
   {
     name: "XDG_CACHE_HOME",
@@ -190,7 +220,7 @@ export const PRESETS: readonly Preset[] = [
     holds: "all their caches",
     place: cache(""),
     caution: "large; contains most of the others",
-    exclude: HUB,
+    exclude: [],
   },
 ];
 

@@ -48,6 +48,8 @@ export interface VariableFilter {
   readonly exclude: readonly string[] | undefined;
   /** What the preset of that variable leaves out. */
   readonly presetExclude: readonly string[];
+  /** The same for files without content. */
+  readonly presetExcludeEmpty: readonly string[];
 }
 
 /** What a run goes by. */
@@ -168,8 +170,9 @@ function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, 
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
   const { include = [], exclude, preset_exclude: presetExclude = [], enabled, tier = "scratch", links } = entry;
+  const filter = { include, exclude, presetExclude, presetExcludeEmpty: entry.preset_exclude_empty ?? [] };
   return {
-    ...{ name, source, target: joinPath(cacheRoot, name), enabled, tier, filter: { include, exclude, presetExclude } },
+    ...{ name, source, target: joinPath(cacheRoot, name), enabled, tier, filter },
     ...(links === undefined ? {} : { links }),
   };
 }

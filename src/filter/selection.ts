@@ -7,6 +7,16 @@ import { byteText, compileApproach, compilePattern, type PathMatcher } from "./p
 export interface FilterRule {
   readonly action: "include" | "exclude";
   readonly pattern: string;
+  /** The rule is for regular files without content alone, which rsync can't say: an empty `x.lock` is a lock, another is data. */
+  readonly only?: "empty files";
+}
+
+/** What a name stands for, as far as rules ask. `other` is everything else, and where nothing more is known. */
+export type NameType = "directory" | "empty file" | "other";
+
+/** What rules see in an entry. Of its type (`directory`, `file`) or kind (`d`, `f`) the first letter counts. */
+export function nameTypeOf(type: string, sizeBytes: number): NameType {
+  return type[0] === "d" ? "directory" : type[0] === "f" && sizeBytes === 0 ? "empty file" : "other";
 }
 
 /**
@@ -22,9 +32,9 @@ export interface Selection {
    * Whether a name takes part. The path is relative to the root of the tree, in the form of `decodeName`. Ask for parents
    * first: what is in an excluded directory is excluded, whatever is answered for it.
    */
-  includes(path: string, type: "directory" | "other"): boolean;
+  includes(path: string, type: NameType): boolean;
   /** The same with the difference between `selected` and `entered`. */
-  roleOf(path: string, type: "directory" | "other"): Role;
+  roleOf(path: string, type: NameType): Role;
   /**
    * What is excluded is left alone on both sides. With this, staging deletes it from the target instead, as rsync's
    * `--delete-excluded` does; a push never does.
@@ -68,7 +78,7 @@ export function makeSelection(rules: SelectionRules): Selection | undefined {
 }
 
 /** Whether a path takes part, its parents included; for single paths outside of a walk. */
-export function takesPart(selection: Selection, path: string, type: "directory" | "other"): boolean {
+export function takesPart(selection: Selection, path: string, type: NameType): boolean {
   for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
     if (!selection.includes(path.slice(0, at), "directory")) return false;
   }
@@ -82,12 +92,12 @@ export function takesPart(selection: Selection, path: string, type: "directory" 
 export function withPaths(selection: Selection, paths: Iterable<string>): Selection {
   const added = new Set(paths);
   const parents = new Set([...added].flatMap(parentsOf));
-  const roleOf = (path: string, type: "directory" | "other"): Role => {
+  const roleOf = (path: string, type: NameType): Role => {
     if (added.has(path) || parentsOf(path).some((parent) => added.has(parent))) return "selected";
     const role = selection.roleOf(path, type);
     return role === "excluded" && type === "directory" && parents.has(path) ? "entered" : role;
   };
-  const includes = (path: string, type: "directory" | "other") => roleOf(path, type) !== "excluded";
+  const includes = (path: string, type: NameType) => roleOf(path, type) !== "excluded";
   const data = { rules: selection.data.rules, paths: [...selection.data.paths, ...added] };
   return { roleOf, includes, deleteExcluded: selection.deleteExcluded, id: selection.id, data };
 }
@@ -116,6 +126,7 @@ export function linkDestination(linkPath: string, target: string, shown?: string
 
 interface CompiledRule {
   readonly role: "selected" | "excluded";
+  readonly forEmptyFiles: boolean;
   readonly matches: PathMatcher;
 }
 
@@ -139,27 +150,31 @@ class RuleSelection implements Selection {
     this.deleteExcluded = source.deleteExcluded;
     this.data = { rules: source, paths: [] };
     this.id = hashOf(JSON.stringify([
-      source.rules.map(({ action, pattern }) => `${action === "include" ? "+" : "-"} ${pattern}`),
+      source.rules.map(({ action, pattern, only = "" }) => `${action === "include" ? "+" : "-"}${only} ${pattern}`),
       source.others,
       source.deleteExcluded,
     ]));
   }
 
-  includes(path: string, type: "directory" | "other"): boolean {
+  includes(path: string, type: NameType): boolean {
     return this.roleOf(path, type) !== "excluded";
   }
 
-  roleOf(path: string, type: "directory" | "other"): Role {
-    return this.#roleOf(byteText(path), type === "directory");
+  roleOf(path: string, type: NameType): Role {
+    return this.#roleOf(byteText(path), type);
   }
 
-  #roleOf(path: string, isDirectory: boolean): Role {
+  #roleOf(path: string, type: NameType): Role {
+    const isDirectory = type === "directory";
     const all = this.source.others === "selected";
     if (path === "") return all ? "selected" : "entered";
     const { rules, approaches } = this.#compiled ??= compile(this.source);
     const slash = path.lastIndexOf("/");
     const name = slash < 0 ? path : path.slice(slash + 1);
-    for (const { role, matches } of rules) if (matches(path, name, isDirectory)) return role;
+    for (const { role, matches, forEmptyFiles } of rules) {
+      if (forEmptyFiles && type !== "empty file") continue;
+      if (matches(path, name, isDirectory)) return role;
+    }
     if (all) return "selected";
     if (slash > 0 && this.#roleOfDirectory(path.slice(0, slash)) === "selected") return "selected";
     return isDirectory && approaches.some((leads) => leads(path)) ? "entered" : "excluded";
@@ -168,7 +183,7 @@ class RuleSelection implements Selection {
   #roleOfDirectory(path: string): Role {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
-    const role = this.#roleOf(path, true);
+    const role = this.#roleOf(path, "directory");
     if (this.#directories.size >= REMEMBERED_DIRECTORIES) this.#directories.clear();
     this.#directories.set(path, role);
     return role;
@@ -176,13 +191,14 @@ class RuleSelection implements Selection {
 }
 
 function compile({ rules, others }: SelectionRules): Compiled {
-  const read = rules.map(({ action, pattern }) => ({
+  const read = rules.map(({ action, pattern, only }) => ({
+    forEmptyFiles: only !== undefined,
     role: action === "include" ? "selected" as const : "excluded" as const,
     // `hub/***` speaks of all that is below hub, too; there the rules behind it, those of the preset say, are to be asked.
     pattern: others === "excluded" && action === "include" ? pattern.replace(/(.)\/\*\*\*$/, "$1/") : pattern,
   }));
   return {
-    rules: read.map(({ role, pattern }) => ({ role, matches: compilePattern(pattern) })),
+    rules: read.map(({ pattern, ...rule }) => ({ ...rule, matches: compilePattern(pattern) })),
     approaches: others === "selected"
       ? []
       : read.filter(({ role }) => role === "selected").map(({ pattern }) => compileApproach(pattern)),

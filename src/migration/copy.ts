@@ -1,5 +1,6 @@
 // The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
 // Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
+import { splitLast } from "../posix/file_names.ts";
 import { dirname } from "node:path/posix";
 import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -13,6 +14,7 @@ import type { System } from "../system/system.ts";
 import { parseTemporaryName } from "../system/temporary_name.ts";
 import { compareTrees } from "../transfer/compare.ts";
 import { entryAt } from "../transfer/publish.ts";
+import { RACY_SECONDS } from "../transfer/racy.ts";
 import {
   carryOut,
   planTransfer,
@@ -64,7 +66,7 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     await writeJournal(plan.journalPath, begun);
     const journal = { ...begun, to_inode: await makeDestination(move) };
     await writeJournal(plan.journalPath, journal);
-    const { last, ...copied } = await copyUntilSame(plan, copy, tools);
+    const { last, ...copied } = await copyUntilSame(plan, copy, begun.started_at - RACY_SECONDS, tools);
     const rewritten = await rewrite(plan, last, journal);
     if (plan.place.kind !== "variable") await removeLeases(move.to);
     await syncFileSystem(move.to, tools.system.calls?.("waiting"));
@@ -73,11 +75,11 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     if (error instanceof Interrupted) {
       throw new Interrupted(error.signal, {
         state: "nothing was switched or deleted yet",
-        hint: `run \`${resumeCommand(move)}\` again to go on`,
+        hint: `run \`${resumeCommand(resumed(plan))}\` to go on`,
       });
     }
     const known = knownError(`Cannot migrate ${move.what} to "${move.to}"`, error);
-    throw known === undefined ? error : withResumeHint(known, move);
+    throw known === undefined ? error : withResumeHint(known, plan);
   }
 }
 
@@ -96,11 +98,14 @@ async function makeDestination({ to }: Move): Promise<number | null> {
 async function copyUntilSame(
   plan: CopyPlan,
   copy: NonNullable<CopyPlan["copy"]>,
+  /** A file that was modified from then on may have changed without a trace while it was copied: its content is compared. */
+  sinceSeconds: number,
   { system, report }: CopyTools,
 ): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan }> {
   const { move } = plan;
   const request = {
     ...transferRequest(copy.real, copy.engine),
+    contentsSinceSeconds: sinceSeconds,
     report: (progress: TransferProgress) => tell(move.what, progress, report),
   };
   let different: readonly string[] = [];
@@ -111,7 +116,10 @@ async function copyUntilSame(
     copied.files += outcome.filesTransferred;
     copied.bytes += outcome.bytesTransferred;
     report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
-    const compared = await compareTrees(copy.real.from, copy.real.to, system);
+    const compared = await compareTrees(copy.real.from, copy.real.to, system, {
+      traits: outcome.manifest.traits,
+      contentsSinceSeconds: sinceSeconds,
+    });
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
     if (different.length > 0) continue;
@@ -142,14 +150,13 @@ async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Pr
   const calls = waitingCalls();
   const [source, copy] = [new Tree(from, calls), new Tree(to, calls)];
   for (const path of extra) {
-    const slash = path.lastIndexOf("/") + 1;
-    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(path.slice(slash))?.[1];
-    if (parseTemporaryName(path.slice(slash)) !== undefined) {
+    const [directory, extraName] = splitLast(path);
+    const name = /^\.(.+)\.[A-Za-z0-9]{6}$/s.exec(extraName)?.[1];
+    if (parseTemporaryName(extraName) !== undefined) {
       await removeInPlace(`${to}/${path}`);
       continue;
     }
-    const directory = path.slice(0, Math.max(0, slash - 1));
-    const isLeftover = name !== undefined && await isFile(copy, directory, path.slice(slash)) &&
+    const isLeftover = name !== undefined && await isFile(copy, directory, extraName) &&
       (await isFile(source, directory, name) || await isFile(source, directory, `.${name}`));
     if (isLeftover) await removeInPlace(`${to}/${path}`);
     else others.push(path);
@@ -193,11 +200,15 @@ async function removeLeases(directory: string): Promise<void> {
   }
 }
 
-function withResumeHint(error: CliError, move: Move): CliError {
+function resumed({ move, destination, oldDirectory }: CopyPlan): Parameters<typeof resumeCommand>[0] {
+  return { what: move.what, to: destination.value, oldDirectory };
+}
+
+function withResumeHint(error: CliError, plan: CopyPlan): CliError {
   const first = error.hint === undefined || error.kind === "no-space" ? "put that right" : error.hint;
   return new CliError(error.kind, error.message, {
     lines: error.lines,
-    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(move)}\` again`,
+    hint: `nothing was switched or deleted; ${first}, then run \`${resumeCommand(resumed(plan))}\``,
     cause: error,
   });
 }

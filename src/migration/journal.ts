@@ -1,5 +1,6 @@
 // The journal of a migration that is under way: whoever finds one after a crash knows how far it got and what is its own.
 // It lies beside the configuration, because it belongs to the field that is about to change.
+import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -17,6 +18,8 @@ const JOURNAL_SCHEMA = v.object({
   to: v.string(),
   /** The inode of `to`, once it is there and was empty: what is in it then is a copy of ours. */
   to_inode: v.nullable(v.number()),
+  /** Whether the old directory is deleted at the end; missing in a journal of an older version. */
+  old_directory: v.optional(v.picklist(["delete", "keep"])),
   /** Where the old directory is put once nothing points at it any more. */
   aside: v.string(),
   /** Seconds since 1970. */
@@ -33,8 +36,17 @@ export type Journal = v.InferOutput<typeof JOURNAL_SCHEMA>;
 /** The path of the journal for a place, beside the configuration itself: a link to it may stand anywhere. */
 export async function journalPath(configPath: string, what: string): Promise<string> {
   const real = await Deno.realPath(configPath);
-  const slash = real.lastIndexOf("/");
-  return `${real.slice(0, slash)}/.${real.slice(slash + 1).replace(/^\./, "")}.migrate-${what}`;
+  const [directory, name] = splitAbsolute(real);
+  return `${directory}/.${name.replace(/^\./, "")}.migrate-${what}`;
+}
+
+/** The journals of all migrations that are not finished, of places with these names. */
+export async function findJournals(configPath: string, names: readonly string[]): Promise<readonly Journal[]> {
+  const found = await Promise.all(
+    // One that can't be read is told by `migrate`, which needs it.
+    names.map(async (what) => await readJournal(await journalPath(configPath, what)).catch(() => undefined)),
+  );
+  return found.filter((journal) => journal !== undefined);
 }
 
 /** The journal, or undefined where no migration is under way. Throws a CliError `config` for one that can't be understood. */

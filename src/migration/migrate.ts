@@ -108,6 +108,7 @@ function begin(plan: MigrationPlan, system: System): Journal {
     from: move.from,
     to: move.to,
     to_inode: null,
+    old_directory: plan.oldDirectory,
     aside: `${move.from}.migrated-${new Date(now).toISOString().slice(0, 19).replaceAll(/[:-]/g, "")}`,
     started_at: now / 1000,
     rewritten: [],

@@ -4,6 +4,7 @@ import { listSome, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { compareTrees } from "../transfer/compare.ts";
+import { RACY_SECONDS } from "../transfer/racy.ts";
 import { sameTime } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
@@ -84,12 +85,17 @@ async function findChanges(journal: Journal, system: System): Promise<string | u
   }
 }
 
-async function listDifferences({ aside, to, rewritten, field }: Journal, system: System): Promise<string[]> {
-  const differences = (await compareTrees(aside, to, system)).differences
+async function listDifferences(journal: Journal, system: System): Promise<string[]> {
+  const { aside, to, rewritten, field } = journal;
+  const differences = (await compareTrees(aside, to, system, {
+    contentsSinceSeconds: journal.started_at - RACY_SECONDS,
+  })).differences
     .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
   const expected = new Set(rewritten);
   return differences.filter((name) => !expected.has(name) && !(field !== "source" && isLockFile(name)));
 }
+
+const MILLISECOND = 1_000_000;
 
 /** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */
 async function listLateRewrites({ aside, to, rewritten }: Journal, system: System): Promise<string[]> {
@@ -99,7 +105,7 @@ async function listLateRewrites({ aside, to, rewritten }: Journal, system: Syste
     const [before, copy] = [old!.get(path), copies!.get(path)];
     if (before?.type !== "file") return false;
     // Copies that an earlier version rewrote have the time in milliseconds.
-    return copy === undefined || !sameTime(before, copy, "milliseconds");
+    return copy === undefined || !sameTime(before, copy, MILLISECOND);
   });
 }
 

@@ -158,9 +158,22 @@ export function transferRequest({ from, to }: Move, engine: TransferRequest["eng
   };
 }
 
-/** The command that goes on with a migration. */
-export function resumeCommand({ what, to }: Pick<Move, "what" | "to">): string {
-  return `euler-files migrate ${what} --to ${shellWord(to)}`;
+/** The command that goes on with a migration. It asks nothing, since that was answered, and there may be no terminal. */
+export function resumeCommand(
+  { what, to, oldDirectory }: Pick<Move, "what"> & { readonly to: string; readonly oldDirectory: "delete" | "keep" },
+): string {
+  const keeps = oldDirectory === "keep" ? " --no-delete" : "";
+  return `euler-files migrate ${what} --to ${shellWord(to)}${keeps} --yes`;
+}
+
+/** What is said of a migration that is not finished. */
+export function unfinishedMigration(
+  { what, new_path: to, old_directory: oldDirectory = "keep" }: Journal,
+): { readonly text: string; readonly hint: string } {
+  return {
+    text: `the migration of ${what} to "${to}" is not finished`,
+    hint: `go on with it: \`${resumeCommand({ what, to, oldDirectory })}\``,
+  };
 }
 
 function refuseOtherThan(journal: Journal, path: string, place: Place, destination: Destination): void {
@@ -171,7 +184,9 @@ function refuseOtherThan(journal: Journal, path: string, place: Place, destinati
       ? `; to give it up: rm -r ${shellWord(journal.to)} ${shellWord(path)}`
       : "";
     throw new CliError("refused", `Cannot migrate ${what}: the migration to "${journal.to}" is not finished`, {
-      hint: `finish it first: ${resumeCommand({ what, to: journal.new_path as AbsolutePath })}${giveUp}`,
+      hint: `finish it first: \`${
+        resumeCommand({ what, to: journal.new_path, oldDirectory: journal.old_directory ?? "keep" })
+      }\`${giveUp}`,
     });
   }
   if (place.content !== journal.from && place.content !== journal.to) {
@@ -200,6 +215,12 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
   const { scratchBase } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
   if (!isOnScratch(place.kind) && isWithin(await realLocation(move.to), await realLocation(scratchBase))) {
     warnings.push(`"${move.to}" lies on scratch "${scratchBase}", which is purged`);
+  }
+  const written = place.field.length === 1 ? settings.config[place.field[0] as "scratch_base"] : undefined;
+  if (written?.includes("$") && !common.destination.stored.includes("$")) {
+    warnings.push(
+      `${place.what} is "${written}" now and will be the same directory in every job: "${common.destination.stored}"`,
+    );
   }
   if (source.isLink && oldDirectory === "delete") {
     warnings.push(`"${move.from}" is a link to "${source.realPath}"; neither is deleted`);

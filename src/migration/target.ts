@@ -105,7 +105,8 @@ function unknownPlace(what: string, config: Config): CliError {
  */
 export function findDestination(place: Place, typed: string, settings: Settings): Destination {
   const { config, path, env, cwd } = settings;
-  const value = resolvePath(typed, env, cwd, { label: "--to", kind: "usage" });
+  const base = place.kind === "cache_root" ? resolveConfig({ ...config, vars: {} }, path, env).scratchBase : cwd;
+  const value = resolvePath(typed, env, base, { label: "--to", kind: "usage" });
   const stored = storedText(place, typed, value, settings);
   const changed = withField(config, place.field, stored);
   if (place.kind === "variable") resolveConfig(changed, path, env, [place.what]);

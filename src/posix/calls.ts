@@ -3,7 +3,7 @@
 // once and blocks the isolate meanwhile; the waiting form answers with a promise and occupies a thread of the runtime.
 import { EIO, EMFILE, ENOSYS, EPERM } from "./errno.ts";
 import { closeIdleHandles } from "./handles.ts";
-import { addressOf, AT_FDCWD, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
+import { addressOf, AT_FDCWD, F_OFD_GETLK, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
 import { STAT_BYTES, statusFromStat } from "./plain_stat.ts";
 
 /** A result, or an error number below zero. */
@@ -47,6 +47,8 @@ export interface Calls {
   flistxattr(file: number, names: Bytes): Answer;
   fgetxattr(file: number, name: Bytes, value: Bytes): Answer;
   fsetxattr(file: number, name: Bytes, value: Bytes, length: number): Answer;
+  /** Asks for a lock that another process or open file holds in the range of a `struct flock`, which tells it (fcntl(2)). */
+  askLock(file: number, flock: Bytes): Answer;
 }
 
 /** How often a failed call is made again until two answers agree. */
@@ -202,6 +204,10 @@ export function plainCalls(): Calls {
       const r = c.fsetxattr(f, name, value, length, 0);
       return r >= 0 ? r : settle(() => c.fsetxattr(f, name, value, length, 0));
     },
+    askLock(f, flock) {
+      const r = c.fcntl(f, F_OFD_GETLK, flock);
+      return r >= 0 ? r : settle(() => c.fcntl(f, F_OFD_GETLK, flock));
+    },
   };
 }
 
@@ -305,6 +311,7 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
     fgetxattr: (f, name, value) => or(c.fgetxattr(f, name, value, value.length), () => plain.fgetxattr(f, name, value)),
     fsetxattr: (f, name, value, length) =>
       or(c.fsetxattr(f, name, value, length, 0), () => plain.fsetxattr(f, name, value, length)),
+    askLock: (f, flock) => or(c.fcntl(f, F_OFD_GETLK, flock), () => plain.askLock(f, flock)),
   };
 }
 

@@ -32,6 +32,8 @@ export interface ContentRequest extends OpenPair {
   readonly holes: "look for holes" | "none";
   /** What is read and written at a time. */
   readonly buffer: Bytes;
+  /** Gets the first piece before it is written. May throw, to stop. */
+  readonly onStart?: (bytes: Bytes, length: number) => void;
   /** Called after each piece; a promise holds the next one up. May throw, to stop. */
   readonly onBytes: (sizeBytes: number) => Promise<number> | undefined;
 }
@@ -57,6 +59,7 @@ export function* copyRange(calls: Calls, request: ContentRequest, start: number,
     const wanted = Math.min(buffer.length, end - offset);
     const length = succeeded(yield calls.pread(from, buffer, wanted, offset), "read", request.fromPath);
     if (length === 0) break;
+    if (offset === 0) request.onStart?.(buffer, length);
     const isHole = holes === "look for holes" && isZero(buffer, length);
     if (!isHole) yield* writeAll(calls, request, length, offset);
     offset += length;

@@ -76,10 +76,16 @@ export function encodeNameList(names: readonly string[]): Uint8Array<ArrayBuffer
   return list;
 }
 
-/** Parent and last component of a path that is not the root. */
+/** Parent and last component of a path below a root, which is the empty string. */
 export function splitLast(path: string): [parent: string, name: string] {
   const cut = path.lastIndexOf("/");
   return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+}
+
+/** Parent and last component of an absolute path without a slash at its end. */
+export function splitAbsolute(path: string): [parent: string, name: string] {
+  const cut = path.lastIndexOf("/");
+  return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }
 
 /** A name as the kernel wants it: its bytes and a NUL. */

@@ -3,7 +3,8 @@
 import type { Bytes } from "./calls.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "./libc.ts";
 import { type FileStatus, readStatus, STATUS_BYTES } from "./status.ts";
-import { cString, splitPath, type Tree } from "./tree.ts";
+import { splitLast } from "./file_names.ts";
+import { cString, type Tree } from "./tree.ts";
 import type { Work } from "./work.ts";
 
 /** More parents than this has no path. */
@@ -39,7 +40,7 @@ function* holdersOf(tree: Tree, directory: string): Work<ReadonlySet<string>> {
       tree.release(holder);
     }
     const boundary: string = tree.boundaryOf(holder);
-    holder = boundary === "" ? undefined : splitPath(boundary)[0];
+    holder = boundary === "" ? undefined : splitLast(boundary)[0];
   }
   known.set(directory, found);
   return found;

@@ -32,6 +32,7 @@ const SYMBOLS = {
   flistxattr: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   fgetxattr: { parameters: ["i32", "buffer", "buffer", "usize"], result: "isize" },
   fsetxattr: { parameters: ["i32", "buffer", "buffer", "usize", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
@@ -121,5 +122,10 @@ export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 /** Type, mode, links, owner, time of modification, inode, size and blocks: what statx(2) is asked for. */
 export const STATX_ASKED = 0x7df;
+/** Of fcntl(2): asks for locks of processes and of other open files alike. */
+export const F_OFD_GETLK = 36;
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
 /** Instead of nanoseconds: the time stays (utimensat(2)). */
 export const UTIME_OMIT = 0x3ffffffe;

@@ -1,7 +1,7 @@
 // Removes a name with everything below it, through handles: no link is ever followed.
 import type { Calls } from "./calls.ts";
 import { EACCES, EISDIR, ENOENT, EPERM, succeeded, SystemCallError } from "./errno.ts";
-import { splitLast } from "./file_names.ts";
+import { splitAbsolute, splitLast } from "./file_names.ts";
 import { AT_REMOVEDIR } from "./libc.ts";
 import { listKinds } from "./list.ts";
 import { cString, Tree } from "./tree.ts";
@@ -15,10 +15,10 @@ export type RunAll = (works: Iterable<Work<void>>) => Promise<void>;
  * opened first. Throws a SystemCallError for the first name that can't be removed.
  */
 export async function removePath(path: string, calls: Calls, runAll: RunAll): Promise<void> {
-  const cut = path.lastIndexOf("/");
-  const tree = new Tree(path.slice(0, cut) || "/", calls);
+  const [parent, name] = splitAbsolute(path);
+  const tree = new Tree(parent, calls);
   try {
-    await removeBelow(tree, [path.slice(cut + 1)], runAll);
+    await removeBelow(tree, [name], runAll);
   } finally {
     tree.close();
   }

@@ -3,7 +3,7 @@
 // link meanwhile is an error.
 import type { Calls } from "./calls.ts";
 import { ELOOP, ENOTDIR, SystemCallError } from "./errno.ts";
-import { cString, decodeName, EMPTY_NAME } from "./file_names.ts";
+import { cString, decodeName, EMPTY_NAME, splitLast } from "./file_names.ts";
 import { addHolder, handleBudget, removeHolder } from "./handles.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from "./libc.ts";
 import { leadsOut } from "./link_targets.ts";
@@ -53,9 +53,9 @@ export class Tree {
   *open(directory: string): Work<number> {
     const held = this.#use(directory);
     if (held !== undefined) return held;
-    let [above, name] = splitPath(directory);
+    let [above, name] = splitDirectory(directory);
     const missing = [];
-    for (; above !== undefined && !this.#handles.has(above); [above, name] = splitPath(above)) missing.push(name);
+    for (; above !== undefined && !this.#handles.has(above); [above, name] = splitDirectory(above)) missing.push(name);
     missing.push(name);
     let path = above;
     let handle = path === undefined ? AT_FDCWD : this.#use(path)!;
@@ -90,7 +90,7 @@ export class Tree {
   /** The nearest directory, this one or above it, that a followed link leads to; the root if there is none. */
   boundaryOf(directory: string): string {
     if (this.#followed.size === 0) return "";
-    for (let path = directory; path !== ""; path = splitPath(path)[0] ?? "") {
+    for (let path = directory; path !== ""; path = splitLast(path)[0]) {
       if (this.#followed.has(path)) return path;
     }
     return "";
@@ -195,10 +195,8 @@ export class Tree {
 const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC;
 
 /** Parent and name of a directory; the root has no parent. */
-export function splitPath(directory: string): [parent: string | undefined, name: string] {
-  if (directory === "") return [undefined, ""];
-  const cut = directory.lastIndexOf("/");
-  return cut === -1 ? ["", directory] : [directory.slice(0, cut), directory.slice(cut + 1)];
+function splitDirectory(directory: string): [parent: string | undefined, name: string] {
+  return directory === "" ? [undefined, ""] : splitLast(directory);
 }
 
 /** Whether an error says that something else than a directory has that name. */

@@ -9,7 +9,7 @@ import type { Variable } from "./variable.ts";
 export function splitDamaged(
   variable: Variable,
   kept: readonly KeptPath[],
-): { readonly warnings: StageWarning[]; readonly others: readonly string[] } {
+): { readonly warnings: StageWarning[]; readonly rest: readonly KeptPath[] } {
   const pathsOf = (wanted: (reason: KeptPath["reason"]) => boolean) =>
     kept.filter(({ reason }) => wanted(reason)).map(({ path }) => path);
   return {
@@ -18,12 +18,21 @@ export function splitDamaged(
       ...truncatedWarnings(variable, pathsOf((reason) => reason === "truncated")),
       ...uncomparedWarnings(variable, pathsOf((reason) => reason === "not compared")),
       ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
+      ...databaseWarnings(variable, pathsOf((reason) => reason === "part of a database that changed there")),
+      ...useWarnings(pathsOf((reason) => reason === "in use there")),
     ],
-    others: pathsOf((reason) => !OWN_WARNING.includes(reason)),
+    rest: kept.filter(({ reason }) => !OWN_WARNING.includes(reason)),
   };
 }
 
-const OWN_WARNING: readonly KeptPath["reason"][] = ["damaged", "truncated", "not compared", "a link at the source"];
+const OWN_WARNING: readonly KeptPath["reason"][] = [
+  "damaged",
+  "truncated",
+  "not compared",
+  "a link at the source",
+  "part of a database that changed there",
+  "in use there",
+];
 
 function damagedWarnings({ name, target }: Variable, paths: readonly string[]): StageWarning[] {
   if (paths.length === 0) return [];
@@ -42,6 +51,29 @@ function truncatedWarnings({ name, source, target }: Variable, paths: readonly s
     text: `${formatFiles(paths.length)} on scratch with only the beginning of what the source has: ${listSome(paths)}`,
     hint: `if a copy was interrupted: rm ${file} && euler-files sync --force --var ${name}; ` +
       `if it is meant so: cp -p ${file} ${original}`,
+  }];
+}
+
+function databaseWarnings({ source, target }: Variable, paths: readonly string[]): StageWarning[] {
+  if (paths.length === 0) return [];
+  const [file, original] = [target, source].map((root) => shellWord(`${root}/${paths[0]}`));
+  return [{
+    text: `${formatFiles(paths.length)} not moved, since their SQLite database changed on both sides: ${
+      listSome(paths)
+    }`,
+    hint:
+      `end the programs that use it, and compare ${file} with ${original}: a file ending in -wal or -journal beside ` +
+      "one of them belongs to it",
+  }];
+}
+
+function useWarnings(paths: readonly string[]): StageWarning[] {
+  if (paths.length === 0) return [];
+  return [{
+    text: `${formatFiles(paths.length)} not moved, since a program has their SQLite database open there: ${
+      listSome(paths)
+    }`,
+    hint: "run the command again when the program has ended",
   }];
 }
 

@@ -1,16 +1,18 @@
 // Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
 // later ones in place. The marker goes before the first change and comes back after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { takesPart } from "../filter/selection.ts";
+import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
-import { keptAfter, type KeptFiles, keptWarnings, markedKept, recordKept } from "./kept.ts";
+import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
+import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
-import { removeMarker, writeMarker } from "./marker.ts";
+import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
@@ -74,7 +76,7 @@ export async function fillTarget(request: FillRequest, turn: Turn, report: Repor
     await Deno.rename(layout.partial, layout.target);
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
-  await Deno.chmod(layout.target, 0o700);
+  if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
@@ -105,6 +107,7 @@ async function transferTwiceIfVanished(
   report: Report,
 ): Promise<TransferOutcome> {
   const { variable, settings, filter: { selection } } = request;
+  const started = await startedSeconds(variable, settings, system);
   const progress = publishProgress(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -116,8 +119,9 @@ async function transferTwiceIfVanished(
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
+      top: "private",
       ...transferLimits(variable, settings),
-      baseline: fill.baseline,
+      ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
@@ -146,8 +150,7 @@ async function recordCompletion(
   // What arrived and is gone again was purged meanwhile. What is excluded may be in the record from before.
   const isMissed = (name: string) => {
     const state = recorded?.get(name);
-    return state !== undefined &&
-      selection?.includes(name, state.type === "directory" ? "directory" : "other") !== false;
+    return state !== undefined && selection?.includes(name, nameTypeOf(state.type, state.sizeBytes)) !== false;
   };
   if (lacking.some(isMissed)) return;
   await writeMarker(layout.marker, {
@@ -165,6 +168,7 @@ async function recordCompletion(
       .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...markedRacy(outcome.manifest, system.now() / 1000),
     ...(selection === undefined ? {} : { filter: selection.id }),
     ...markedKept(outcome.kept),
     ...markedOutsideLinks(outcome.outside),

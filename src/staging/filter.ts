@@ -21,7 +21,7 @@ export async function filterOf(
   variable: Variable,
   { filter }: Pick<StagingSettings, "filter">,
 ): Promise<VariableFilter> {
-  const { include = [], exclude, presetExclude = [] } = variable.filter ?? {};
+  const { include = [], exclude, presetExclude = [], presetExcludeEmpty = [] } = variable.filter ?? {};
   const { once } = filter;
   const always = await readRules(filter.always);
   const own = [
@@ -35,7 +35,11 @@ export async function filterOf(
     isOnly(once.some(({ action }) => action === "include"), once.some(({ action }) => action === "exclude"));
   return {
     selection: makeSelection({
-      rules: [...own, ...rulesOf("exclude", presetExclude)],
+      rules: [
+        ...own,
+        ...rulesOf("exclude", presetExclude),
+        ...rulesOf("exclude", presetExcludeEmpty).map((rule) => ({ ...rule, only: "empty files" as const })),
+      ],
       others: isRestricted ? "excluded" : "selected",
       deleteExcluded: filter.deleteExcluded,
     }),

@@ -1,7 +1,6 @@
 // Files on scratch that a transfer left as they are although the source has other ones. The marker names them, so that a
-// target is never called fresh without a word about them; a file beside it does where a transfer leaves no marker.
+// target is never called fresh without a word about them. Each job reads the marker, so a file beside it has the longer list.
 import * as v from "valibot";
-import { formatFiles, listSome } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { splitLast } from "../posix/file_names.ts";
@@ -12,13 +11,11 @@ import { run, type Work } from "../posix/work.ts";
 import { sameTime } from "../transfer/entry.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
-import { splitDamaged } from "./damaged.ts";
 import type { VariableLayout } from "./layout.ts";
 import { MARKED_KEPT_SCHEMA, type Marker, type MarkerAbsence } from "./marker.ts";
-import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
-/** What a marker holds of them: their number and the first few, since each job reads it. */
+/** What a marker or the file beside it holds of them: their number and the first of them. */
 export type MarkedKept = NonNullable<Marker["kept"]>;
 
 /** Files that are kept: `others` is how many more there are than `paths`. */
@@ -27,22 +24,27 @@ export interface KeptFiles {
   readonly others: number;
 }
 
-const NAMED_FILES = 16;
+/** How many are named in a marker, and in the file beside it. */
+const NAMED_IN_MARKER = 16;
+const NAMED_BESIDE = 1000;
 
 const NOTHING: KeptFiles = { paths: [], others: 0 };
 
 /** What is written into a marker; nothing where no file was kept. */
-export function markedKept({ paths, others }: KeptFiles): { readonly kept?: MarkedKept } {
-  if (paths.length + others === 0) return {};
-  const named = paths.slice(0, NAMED_FILES).map(({ path, reason }) => ({ path, reason }));
-  return { kept: { files: paths.length + others, named } };
+export function markedKept(kept: KeptFiles): { readonly kept?: MarkedKept } {
+  return kept.paths.length + kept.others === 0 ? {} : { kept: firstOf(kept, NAMED_IN_MARKER) };
+}
+
+function firstOf({ paths, others }: KeptFiles, count: number): MarkedKept {
+  const named = paths.slice(0, count).map(({ path, reason }) => ({ path, reason }));
+  return { files: paths.length + others, named };
 }
 
 /** Writes the file beside the marker, or removes it where nothing was kept. */
 export async function recordKept(layout: VariableLayout, kept: KeptFiles): Promise<void> {
-  const { kept: marked } = markedKept(kept);
-  if (marked === undefined) return await removeIfThere(layout.kept);
-  await writeFileAtomically({ path: layout.kept, content: JSON.stringify(marked), mode: 0o600, durability: "fast" });
+  if (kept.paths.length + kept.others === 0) return await removeIfThere(layout.kept);
+  const content = JSON.stringify(firstOf(kept, NAMED_BESIDE));
+  await writeFileAtomically({ path: layout.kept, content, mode: 0o600, durability: "fast" });
 }
 
 async function removeIfThere(path: string): Promise<void> {
@@ -52,7 +54,13 @@ async function removeIfThere(path: string): Promise<void> {
 }
 
 async function readMarked(layout: VariableLayout, marker: Marker | MarkerAbsence): Promise<MarkedKept | undefined> {
-  if (typeof marker !== "string") return marker.kept;
+  if (typeof marker === "string") return await readBeside(layout);
+  if (marker.kept === undefined || marker.kept.files === marker.kept.named.length) return marker.kept;
+  const beside = await readBeside(layout);
+  return beside?.files === marker.kept.files ? beside : marker.kept;
+}
+
+async function readBeside(layout: VariableLayout): Promise<MarkedKept | undefined> {
   try {
     const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readOwnText(layout.kept) ?? "null"));
     return parsed.success ? parsed.output : undefined;
@@ -131,17 +139,4 @@ function* statusIn(tree: Tree, directory: string, name: string): Work<FileStatus
     if (isMissing(error) || isNoDirectory(error)) return undefined;
     throw error;
   }
-}
-
-/** What people are told of them, each time. */
-export function keptWarnings(variable: Variable, { paths, others }: KeptFiles): StageWarning[] {
-  const { warnings, others: changed } = splitDamaged(variable, paths);
-  const files = changed.length + others;
-  if (files === 0) return warnings;
-  const more = others === 0 ? "" : ` and ${others} more`;
-  return [{
-    text: `${formatFiles(files)} changed on scratch and kept: ${listSome(changed)}${more}`,
-    hint: `push them with \`euler-files push --var ${variable.name}\`; what it leaves has changed on both sides: ` +
-      `compare with "${variable.source}"`,
-  }, ...warnings];
 }

@@ -1,6 +1,7 @@
 // The marker: the record of the last complete transfer of a variable. Without one, nothing counts as fresh.
 import * as v from "valibot";
 import { OUTSIDE_LINKS_SCHEMA } from "./outside_links_schema.ts";
+import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 
 /** Files that were kept: how many, and the first few by name. */
@@ -28,12 +29,16 @@ const MARKER_SCHEMA = v.looseObject({
   sample: v.array(v.string()),
   files: v.number(),
   bytes: v.number(),
+  /** Files that may have changed at the source since they were copied, without a trace (transfer/racy.ts), and until when. */
+  racy: v.optional(v.object({ files: v.number(), until: v.number() })),
   /** Stands for the rules by which names were left out; missing where there were none. */
   filter: v.optional(v.string()),
   /** Files of the target that were left as they are although the source has other ones: their number, and the first few. */
   kept: v.optional(MARKED_KEPT_SCHEMA),
   /** Links that lead out of the source; missing where there were none. */
   outside_links: v.optional(OUTSIDE_LINKS_SCHEMA),
+  /** Why the target is stale although a transfer was complete, where a push changed the source since; for people. */
+  stale_reason: v.optional(v.string()),
   /** Which links were followed; missing where none were. */
   links: v.optional(v.picklist(["follow-outside", "follow"])),
 });
@@ -69,6 +74,31 @@ export async function readMarker(path: string, userId: number): Promise<Marker |
 /** Writes a marker in one step. */
 export async function writeMarker(path: string, marker: Marker): Promise<void> {
   await writeFileAtomically({ path, content: JSON.stringify(marker), mode: 0o600, durability: "fast" });
+}
+
+/** What a marker says of racy files of a record that was made at that time; nothing where there are none. */
+export function markedRacy(
+  manifest: { countRacy(): number },
+  recordedSeconds: number,
+): { readonly racy?: Marker["racy"] } {
+  const files = manifest.countRacy();
+  return files === 0 ? {} : { racy: { files, until: recordedSeconds + RACY_SECONDS } };
+}
+
+/** The fingerprint of a source that a push has changed: no source has it, so the target is not fresh. */
+export const CHANGED_FINGERPRINT = "changed";
+
+/** Keeps what a marker says of the last complete transfer, and makes its target stale. */
+export async function makeStale(
+  path: string,
+  marker: Marker,
+  reason: Pick<Marker, "kept" | "stale_reason">,
+): Promise<void> {
+  const { kept: _before, stale_reason: _reason, ...unchanged } = marker;
+  // Older versions compare the time.
+  const stale = { ...unchanged, ...reason, source_mtime: 0, source_fingerprint: CHANGED_FINGERPRINT };
+  // A full disk has no room for it, and a marker that says too much is worse than none.
+  await writeMarker(path, stale).catch(() => removeMarker(path));
 }
 
 /** Takes a marker away before its target changes: what is half updated is never fresh. */

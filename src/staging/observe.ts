@@ -1,4 +1,5 @@
 // Reads the facts about one variable: source, target, marker. Decides nothing, changes nothing.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { messageOf } from "../errors.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
 import { layoutOf } from "./layout.ts";
@@ -110,7 +111,7 @@ export async function observeSource(path: string): Promise<SourceFacts> {
 }
 
 async function absentSource(path: string): Promise<SourceFacts> {
-  const parent = path.slice(0, path.lastIndexOf("/")) || "/";
+  const parent = splitAbsolute(path)[0];
   const [link, above] = await Promise.all([lstatIfThere(path), Deno.stat(parent).catch(() => undefined)]);
   if (link?.isSymlink) return { state: "unusable", reason: "it is a symbolic link that leads nowhere" };
   return { state: "missing", parent: above?.isDirectory ? "exists" : "missing" };

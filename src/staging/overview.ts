@@ -7,16 +7,17 @@ import type { LinkSettings } from "../transfer/link_maps.ts";
 import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
+import { findDifferentContents } from "../transfer/different_contents.ts";
 import { findPurged, type PurgedFiles } from "../transfer/purge.ts";
-import { filterOf, type VariableFilter } from "./filter.ts";
+import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
 import { type KeptFiles, readKept } from "./kept.ts";
 import { layoutOf } from "./layout.ts";
-import type { Marker } from "./marker.ts";
+import { CHANGED_FINGERPRINT, type Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
 import { freshnessOf } from "./stage.ts";
-import { findUnfinished, type Unfinished } from "./unfinished.ts";
+import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
 /**
@@ -52,6 +53,8 @@ export interface Overview {
   readonly unreadable: readonly string[];
   /** Files that differ from the source because an earlier sync or push left them. */
   readonly kept: KeptFiles;
+  /** Files that look the same on both sides and are not; undefined where contents were not compared. */
+  readonly different: readonly string[] | undefined;
   /** Links that led out of the source at the last sync. */
   readonly outside: NamedOutsideLinks;
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
@@ -64,6 +67,8 @@ export interface OverviewRequest {
   readonly settings: StagingSettings;
   readonly sizes: "recorded" | "measured";
   readonly boundSeconds: number;
+  /** `compare`: the contents of all files are compared, however long that takes. */
+  readonly contents: "by time" | "compare";
 }
 
 /** Looks at one variable. Takes as long as its slowest part, each at most `boundSeconds` and a little. */
@@ -78,21 +83,26 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const freshness = freshnessNow(facts, filter, request, system);
   const selection = filter instanceof CliError ? undefined : filter.selection;
   const marker = typeof facts.marker === "string" ? undefined : facts.marker;
+  const counted = markerOf(facts, filter);
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
   const size = (path: string, state: VariableFacts["target"]["state"], recorded: number | undefined) =>
     sizeOf({ path, state, recorded, selection }, request, system);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
-  const [sourceSize, targetSize, partialSize, found, unfinished] = await Promise.all([
-    size(variable.source, facts.source.state, recordedSource(facts, marker)),
-    size(variable.target, facts.target.state, recordedTarget(facts, marker)),
+  const [sourceSize, targetSize, partialSize, found, unfinished, different] = await Promise.all([
+    size(variable.source, facts.source.state, recordedSource(facts, counted)),
+    size(variable.target, facts.target.state, recordedTarget(facts, counted)),
     size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
     purgedFiles(facts, selection, request, signal, system),
-    mayBeUnfinished ? findUnfinished({ variable, settings, selection, layout, signal }, system) : undefined,
+    mayBeUnfinished
+      ? findUnfinished({ variable, settings, selection, layout, signal }, system)
+      : findUnfinishedPush(layout, system),
+    request.contents === "compare" ? differentFiles(facts, selection, request, system) : undefined,
   ]);
   return {
     variable,
-    freshness: judge(freshness, found, unfinished),
+    freshness: judge(freshness, found, unfinished, different),
+    different,
     source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
     lastSync: lastSyncOf(facts, unfinished, system),
@@ -123,12 +133,21 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
-function judge(freshness: Freshness, found: PurgedFiles, unfinished: Unfinished | undefined): Freshness {
-  if (freshness.verdict === "fresh") {
+function judge(
+  freshness: Freshness,
+  found: PurgedFiles,
+  unfinished: Unfinished | undefined,
+  different: readonly string[] = [],
+): Freshness {
+  if (freshness.verdict === "fresh" && unfinished === undefined) {
+    if (different.length > 0) return { verdict: "stale", reason: "files on scratch have other contents" };
     if (found.files.length > 0) return { verdict: "stale", reason: "files are gone from scratch" };
     return found.unreadable.length === 0 ? freshness : { verdict: "stale", reason: "not all on scratch can be read" };
   }
-  return unfinished === undefined ? freshness : { ...freshness, reason: unfinished.reason };
+  if (unfinished === undefined) return freshness;
+  // A push changes the source: the next sync compares.
+  const verdict = freshness.verdict === "fresh" ? "stale" : freshness.verdict;
+  return { verdict, reason: unfinished.reason };
 }
 
 function bothSizes(one: Size, other: Size): Size {
@@ -145,13 +164,22 @@ function bothSizes(one: Size, other: Size): Size {
   };
 }
 
+/** The marker, where it was written by the same filter: what takes part is what was counted. */
+function markerOf({ marker }: VariableFacts, filter: VariableFilter | CliError): Marker | undefined {
+  if (typeof marker === "string" || filter instanceof CliError || !hasSameFilter(marker, filter)) return undefined;
+  return marker;
+}
+
 function recordedSource(facts: VariableFacts, marker: Marker | undefined): number | undefined {
   const unchanged = facts.source.state === "directory" && marker?.source_fingerprint === facts.source.fingerprint;
   return unchanged ? marker.bytes : undefined;
 }
 
 function recordedTarget(facts: VariableFacts, marker: Marker | undefined): number | undefined {
-  return facts.target.state === "directory" && marker?.target_inode === facts.target.inode ? marker?.bytes : undefined;
+  const { target } = facts;
+  // After a push the copy may have more than the marker counts.
+  if (target.state !== "directory" || marker?.source_fingerprint === CHANGED_FINGERPRINT) return undefined;
+  return marker?.target_inode === target.inode ? marker.bytes : undefined;
 }
 
 function linkSettings({ variable, settings }: OverviewRequest): LinkSettings {
@@ -198,6 +226,20 @@ async function sizeOf(
 }
 
 const NOTHING_PURGED: PurgedFiles = { files: [], unreadable: [] };
+
+/** Files of the same size and time with different contents. */
+async function differentFiles(
+  facts: VariableFacts,
+  selection: Selection | undefined,
+  { variable: { source, target }, settings, variable }: OverviewRequest,
+  system: System,
+): Promise<readonly string[]> {
+  if (facts.source.state !== "directory" || facts.target.state !== "directory") return [];
+  return await findDifferentContents({
+    ...{ from: source, to: target, selection, links: linksOf(variable, settings) },
+    linkRoots: { source, target },
+  }, system);
+}
 
 async function purgedFiles(
   facts: VariableFacts,

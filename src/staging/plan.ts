@@ -9,7 +9,7 @@ import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { look, refusal } from "./stage.ts";
-import type { StageRequest, StageWarning } from "./stage_result.ts";
+import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "./variable.ts";
 
 /** What a sync would do with a variable. */
@@ -35,7 +35,7 @@ export type StagePlan =
 export async function planVariable(request: StageRequest, system: System): Promise<StagePlan> {
   const { variable, settings } = request;
   const { facts, freshness, filter } = await look(request, system);
-  if (freshness.verdict === "fresh" && request.mode === "when-needed") return { status: "skipped" };
+  if (freshness.verdict === "fresh" && skipsFresh(request)) return { status: "skipped" };
   const refused = refusal(variable, freshness);
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);

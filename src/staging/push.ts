@@ -8,7 +8,6 @@ import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
   carryOut,
-  type KeptPath,
   type MissingPath,
   planTransfer,
   type TransferOutcome,
@@ -16,12 +15,13 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
-import { splitDamaged } from "./damaged.ts";
+import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
-import { type KeptFiles, readKept, recordKept, withKnownReasons } from "./kept.ts";
+import { type KeptFiles, markedKept, readKept, recordKept, withKnownReasons } from "./kept.ts";
+import { isConflict, keptWarnings } from "./kept_warnings.ts";
 import { layoutOf } from "./layout.ts";
-import { type Marker, removeMarker } from "./marker.ts";
+import { makeStale, type Marker, removeMarker } from "./marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
 import { progressOf } from "./phase.ts";
 import { findPushBasis, type PushBasis } from "./push_basis.ts";
@@ -43,7 +43,7 @@ export type PushResult =
   | {
     readonly status: "pushed";
     readonly outcome: TransferOutcome;
-    /** Set where something did not come home. */
+    /** Set where something was not pushed. */
     readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
@@ -55,14 +55,14 @@ export type PushPlan =
   | {
     readonly status: "would-push";
     readonly plan: TransferPlan;
-    /** Set where something would not come home. */
+    /** Set where something would not be pushed. */
     readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
-/** How many of the files that did not come home are named. */
+/** How many of the files that were not pushed are named. */
 const NAMED_FILES = 10;
 
 /** Stages one variable out under its lock. A failure is a result; only a signal throws. */
@@ -91,7 +91,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
       warnings: [
         ...(basis.record === "lost" ? doubts(plan, "would come") : []),
-        ...keptWarnings(request.variable, plan.kept),
+        ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
       ],
     };
   });
@@ -184,7 +184,8 @@ async function push(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
-  const transfer = transferRequest(request, filter, basis);
+  const started = await startedSeconds(variable, settings, system);
+  const transfer = { ...transferRequest(request, filter, basis), startedSeconds: started };
   const before = await keptBefore(request, facts);
   const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
   const reported: TransferRequest = {
@@ -204,14 +205,20 @@ async function push(
   const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
   await turn.confirm();
   // A push makes the source more like the copy, so until here the marker said nothing wrong.
-  await removeMarker(layout.marker);
+  if (typeof facts.marker === "string") await removeMarker(layout.marker);
+  else {await makeStale(layout.marker, facts.marker, {
+      ...markedKept({ paths: outcome.kept, others: 0 }),
+      ...staleReason(outcome),
+    });}
   // Where nothing arrived, the record is as good as it was.
   if (outcome.status !== "failed") {
     await recordTransfer(layout, variable.source, outcome, system);
     // A push looks at all that changed on scratch: what it left is all that differs.
     await recordKept(layout, { paths: outcome.kept, others: 0 });
   }
-  if (current !== undefined && outcome.status === "complete") {
+  // The next sync has to remove what was removed at the source.
+  const isSettled = !outcome.kept.some(({ reason }) => reason === "deleted there");
+  if (current !== undefined && outcome.status === "complete" && isSettled) {
     await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
   }
   const { missing, vanishedOnly, lastWords } = outcome;
@@ -224,10 +231,17 @@ async function push(
       : missingError(variable, missing, outcome.status === "failed" ? lastWords : []),
     warnings: [
       ...(plan === undefined ? [] : doubts(plan, "came")),
-      ...keptWarnings(variable, outcome.kept),
+      ...keptWarnings(variable, { paths: outcome.kept, others: 0 }),
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
   };
+}
+
+/** Why the target is stale after a push, where it is for another reason than that the source has changed. */
+function staleReason({ missing, kept }: TransferOutcome): Pick<Marker, "stale_reason"> {
+  if (missing.length > 0) return { stale_reason: `the last push left out ${formatFiles(missing.length)}` };
+  const conflicts = kept.filter(isConflict).length;
+  return conflicts === 0 ? {} : { stale_reason: `the source has changed, and ${formatFiles(conflicts)} in conflict` };
 }
 
 /** Where nothing arrived, what the engine counted were tries. */
@@ -260,15 +274,6 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
   }];
 }
 
-function keptWarnings(variable: Variable, kept: readonly KeptPath[]): StageWarning[] {
-  const { warnings, others } = splitDamaged(variable, kept);
-  if (others.length === 0) return warnings;
-  return [{
-    text: `${formatFiles(others.length)} left as at home, where they are newer or were removed: ${listSome(others)}`,
-    hint: `compare with the copies in "${variable.target}"`,
-  }, ...warnings];
-}
-
 function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {
   const paths = missing.map(({ path }) => path);
   return [{ text: `${formatFiles(paths.length)} vanished from scratch meanwhile: ${listSome(paths)}` }];
@@ -281,12 +286,12 @@ function missingError(
   lastWords: readonly string[] = [],
 ): CliError {
   const more = missing.length - NAMED_FILES;
-  return new CliError("transfer", `Cannot push all of "${name}": ${formatNames(missing)} did not come home`, {
+  return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
     lines: [
       ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
       ...(more > 0 ? [`and ${more} more`] : []),
       ...lastWords,
     ],
-    hint: `run \`euler-files push --var ${name}\` again when they can be read, and written at home`,
+    hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,
   });
 }

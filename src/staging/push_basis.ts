@@ -1,4 +1,5 @@
 // What a push may rest on: what home and scratch had in common. Refuses where nothing good could come of it.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
 import type { System } from "../system/system.ts";
@@ -66,7 +67,7 @@ function otherSource({ name, source }: Variable, recordedSource: string): CliErr
 }
 
 function unmountedSource({ name, source }: Variable): CliError {
-  const parent = source.slice(0, source.lastIndexOf("/")) || "/";
+  const parent = splitAbsolute(source)[0];
   return new CliError(
     "refused",
     `Cannot push "${name}": its source "${source}" is not there, nor the directory above`,

@@ -37,7 +37,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
   const leftOut = new Set(marker.left_out);
   if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
   if (!await isOurWork(push, source, system)) return;
-  const { kept: _before, ...unchanged } = marker;
+  const { kept: _before, racy, ...unchanged } = marker;
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
     ...unchanged,
     ...markedKept({ paths: outcome.kept, others: 0 }),
@@ -47,6 +47,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
     sample: outcome.manifest.sample.slice(0, marker.sample.length),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
+    ...(racy === undefined || outcome.manifest.countRacy() === 0 ? {} : { racy }),
   });
 }
 

@@ -2,7 +2,7 @@
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { shellWord } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
+import { mapInOrder } from "../pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";
@@ -10,7 +10,7 @@ import { decideFreshness, type Freshness } from "./freshness.ts";
 import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
-import type { StageRequest, StageResult } from "./stage_result.ts";
+import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
 import { waitForTurn } from "./turn.ts";
 import { linksOf, type Variable } from "./variable.ts";
 
@@ -22,9 +22,9 @@ export interface StageAllRequest extends Omit<StageRequest, "variable"> {
 }
 
 /**
- * Stages variables in; `onResult` gets each one's result as soon as there is one. All are looked at at the same time, since
- * looking only waits for servers; those that aren't fresh take turns. A failure is a result, so that the other variables go
- * on; only a signal throws.
+ * Stages variables in; `onResult` gets each one's result, in their order. All are looked at at the same time, since looking only
+ * waits for servers; those that aren't fresh take turns. A failure is a result, so that the other variables go on; only a signal
+ * throws.
  */
 export async function stageVariables<Result>(
   { variables, atOnce, ...how }: StageAllRequest,
@@ -33,21 +33,21 @@ export async function stageVariables<Result>(
   report: Report,
 ): Promise<Result[]> {
   const startedSeconds = system.now() / 1000;
-  const results = await Promise.all(variables.map(async (variable) => {
-    const result = await asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report));
-    return result === undefined ? undefined : onResult(variable, result);
-  }));
-  if (results.every((result) => result !== undefined)) return results;
+  const settled = await Promise.all(
+    variables.map((variable) => asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report))),
+  );
+  if (settled.every((result) => result !== undefined)) {
+    return settled.map((result, index) => onResult(variables[index]!, result));
+  }
   // Loaded only when something moves: libc is bound by it.
   const { variablesAtOnce } = await import("../posix/handles.ts");
-  return await mapAtOnce(variables, variablesAtOnce(atOnce), async (variable, place) => {
-    const settled = results[place];
-    if (settled !== undefined) return settled;
-    return onResult(
-      variable,
-      await asResult(variable, how, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
-    );
-  });
+  return await mapInOrder(
+    { items: variables, width: variablesAtOnce(atOnce) },
+    async (variable, index) =>
+      settled[index] ??
+        await asResult(variable, how, () => stageInTurn({ variable, ...how, startedSeconds }, system, report)),
+    onResult,
+  );
 }
 
 async function asResult<Result extends StageResult | undefined>(
@@ -69,7 +69,7 @@ async function asResult<Result extends StageResult | undefined>(
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
   const { facts, freshness } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (request.mode === "when-needed") return await skipped(request, facts, system);
+  else if (skipsFresh(request)) return await skipped(request, facts, system);
   return refusal(request.variable, freshness);
 }
 
@@ -83,7 +83,7 @@ async function stageInTurn(
   // Whoever held the lock before us may have done the work already.
   const { facts, freshness, filter } = await look(request, system);
   const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (request.mode === "when-needed" || doneMeanwhile)) {
+  if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
     return await skipped(request, facts, system);
   }
   const unusable = refusal(variable, freshness);
@@ -113,7 +113,7 @@ async function skipped(
     outside: typeof marker === "string" ? undefined : marker.outside_links,
   } as const;
   if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
-  const { keptWarnings, readKept } = await import("./kept.ts");
+  const [{ readKept }, { keptWarnings }] = await Promise.all([import("./kept.ts"), import("./kept_warnings.ts")]);
   const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
   return { ...fresh, kept: kept.paths, warnings: keptWarnings(variable, kept) };
 }

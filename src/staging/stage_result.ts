@@ -14,6 +14,11 @@ export interface StageRequest {
   readonly otherSource: "refuse" | "replace";
 }
 
+/** Whether a fresh copy is left as it is. */
+export function skipsFresh({ mode, settings }: Pick<StageRequest, "mode" | "settings">): boolean {
+  return mode === "when-needed" && settings.contents === "by time";
+}
+
 /** What became of a variable. `failed` carries its error; all others may have warnings. */
 export type StageResult =
   | {

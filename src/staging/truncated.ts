@@ -69,7 +69,7 @@ export async function splitTruncated(
   }
   return {
     kept: kept.map(({ path, reason }) => ({ path, reason: cut.get(path) ?? reason })),
-    manifest: builder.build(manifest.precision),
+    manifest: builder.build(manifest.traits),
   };
 }
 

@@ -1,4 +1,5 @@
-// What has become of a copy without a record of a complete transfer: a job is at it, one was interrupted, or files are missing.
+// What has become of a copy without a record of a complete transfer, and of a push that did not finish: a job is at it, one was
+// interrupted, or files are missing.
 // For people only: it reads what lies there, and nothing is decided by it.
 import { type Progress, shareDone } from "../events.ts";
 import { formatFiles } from "../format.ts";
@@ -7,15 +8,25 @@ import { readOwnText } from "../system/own_file.ts";
 import { describe } from "../system/lock_holder.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
+import { lastReceiver } from "../transfer/notes.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { VariableLayout } from "./layout.ts";
 import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
+/** The states of {@linkcode Unfinished}. */
+export const UNFINISHED_STATES = [
+  "being-staged",
+  "interrupted",
+  "incomplete",
+  "being-pushed",
+  "push-interrupted",
+] as const;
+
 /** Where an unfinished copy stands, with a sentence about it. */
 export interface Unfinished {
   /** `incomplete`: the last transfer came to its end, but not everything could be read. */
-  readonly state: "being-staged" | "interrupted" | "incomplete";
+  readonly state: (typeof UNFINISHED_STATES)[number];
   readonly reason: string;
   /** When the last transfer ended, where one did; seconds since 1970. */
   readonly endedSeconds?: number;
@@ -33,25 +44,41 @@ export interface UnfinishedRequest {
 /** Looks at a variable that has no marker; undefined where nothing was ever begun, or an older version did it. */
 export async function findUnfinished(request: UnfinishedRequest, system: System): Promise<Unfinished | undefined> {
   const { layout, variable } = request;
-  const held = await findHolder(layout.lock, system);
-  if (held !== undefined) {
-    const share = await readShare(layout.progress);
-    const percent = share === undefined ? "" : `, ${Math.floor(share * 100)}%`;
-    return { state: "being-staged", reason: `being staged ${describe(held.holder, system)}${percent}` };
-  }
+  const push = await findUnfinishedPush(layout, system);
+  if (push !== undefined) return push;
+  const working = await findWorking(layout, system);
+  if (working !== undefined) return { state: "being-staged", reason: `being staged ${working}` };
   const interrupted = { state: "interrupted", reason: "interrupted, the next sync goes on with it" } as const;
   if (await isThere(layout.partial)) return interrupted;
   if (!await isThere(layout.target)) return undefined;
   if (await isThere(layout.notes)) return interrupted;
   if (await readOwnText(layout.source) !== variable.source) return undefined;
   const missing = await countMissing(request, system);
-  if (missing === 0) return interrupted;
+  // Nothing was interrupted: a push leaves no marker where there was none before.
+  if (missing === 0) return undefined;
   const ended = (await Deno.stat(layout.source)).mtime?.getTime();
   return {
     state: "incomplete",
     reason: `incomplete: ${missing === undefined ? "files are" : describeFiles(missing)} missing since the last sync`,
     ...(ended === undefined ? {} : { endedSeconds: ended / 1000 }),
   };
+}
+
+/** Looks for a push that is under way or was interrupted: its notes are there, and are about the source. */
+export async function findUnfinishedPush(layout: VariableLayout, system: System): Promise<Unfinished | undefined> {
+  if (await lastReceiver(layout.notes) !== "home") return undefined;
+  const working = await findWorking(layout, system);
+  return working === undefined
+    ? { state: "push-interrupted", reason: "a push was interrupted, the next push goes on with it" }
+    : { state: "being-pushed", reason: `being pushed ${working}` };
+}
+
+/** Who works on a variable and how far that is; undefined where no process does. */
+async function findWorking(layout: VariableLayout, system: System): Promise<string | undefined> {
+  const held = await findHolder(layout.lock, system);
+  if (held === undefined) return undefined;
+  const share = await readShare(layout.progress);
+  return describe(held.holder, system) + (share === undefined ? "" : `, ${Math.floor(share * 100)}%`);
 }
 
 function describeFiles(files: number): string {

@@ -32,6 +32,8 @@ export interface StagingSettings {
   readonly bandwidthLimitBytesPerSecond?: number;
   /** `collect`: an outcome names each file that moved. */
   readonly names: "collect" | "count";
+  /** `compare`: what is in files is compared even where size and time are the same. */
+  readonly contents: "by time" | "compare";
   /** How many are selected or enabled: with several, fewer of them are a way out of a full disk. */
   readonly variables: "one" | "several";
   /** What of the configuration can't hold together with what was asked for; to be told once. */
@@ -59,6 +61,7 @@ export interface RunSettings {
   readonly strict?: boolean;
   readonly filter?: readonly FilterRule[];
   readonly names?: "collect" | "count";
+  readonly contents?: StagingSettings["contents"];
 }
 
 /**
@@ -69,7 +72,7 @@ export interface RunSettings {
 export function stagingSettings(
   config: ResolvedConfig,
   direction: "stage-in" | "stage-out",
-  { engine, strict = false, filter = [], names = "count" }: RunSettings = {},
+  { engine, strict = false, filter = [], names = "count", contents = "by time" }: RunSettings = {},
 ): StagingSettings {
   const { forRsync, rules, links, bandwidthLimitBytesPerSecond, ...deleting } = config.rsyncArgs;
   const stages = direction === "stage-in";
@@ -86,7 +89,7 @@ export function stagingSettings(
     filter: { once: filter, always: rules, deleteExcluded: stages && deleting.deleteExcluded },
     deleteExtras,
     links,
-    names,
+    ...{ names, contents },
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
     ...(config.purgeByMtimeDays === undefined ? {} : { purgeByMtimeDays: config.purgeByMtimeDays }),
     variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
@@ -117,11 +120,14 @@ export function markedLinks(
 export function transferLimits(
   variable: Variable,
   settings: StagingSettings,
-): Pick<TransferRequest, "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond" | "names" | "links" | "linkRoots"> {
-  const { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, names } = settings;
+): Pick<
+  TransferRequest,
+  "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond" | "names" | "contents" | "links" | "linkRoots"
+> {
+  const { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, names, contents } = settings;
   return {
     extraArgs: rsyncExtraArgs,
-    names,
+    ...{ names, contents },
     links: linksOf(variable, settings),
     linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
     extras: deleteExtras ? "delete" : "keep",

@@ -1,4 +1,5 @@
 // Small files that others read while we write them: config, markers. A reader sees the old or the new text, never a mixture.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { temporaryBeside } from "./temporary_name.ts";
 
@@ -18,7 +19,7 @@ export interface AtomicWrite {
 /** Replaces the file in one step: temporary file beside it, write, (fsync,) rename. Throws a CliError, the old file intact. */
 export async function writeFileAtomically(request: AtomicWrite): Promise<void> {
   const path = request.link === "kept" ? await resolveLink(request.path) : request.path;
-  const directory = path.slice(0, path.lastIndexOf("/")) || "/";
+  const directory = splitAbsolute(path)[0];
   const temporary = temporaryBeside(path, "write");
   const bytes = typeof request.content === "string" ? new TextEncoder().encode(request.content) : request.content;
   try {
@@ -44,7 +45,7 @@ async function resolveLink(path: string): Promise<string> {
   // Either there is nothing yet, or a link whose target is still to be made.
   try {
     const target = await Deno.readLink(path);
-    return target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`;
+    return target.startsWith("/") ? target : `${splitAbsolute(path)[0]}/${target}`;
   } catch {
     return path;
   }
@@ -64,10 +65,10 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** The text of a file, or undefined where there is none. */
+/** The text of a regular file, or undefined where there is none: a FIFO would keep its reader waiting for ever. */
 export async function readTextFileIfThere(path: string): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    return (await Deno.stat(path)).isFile ? await Deno.readTextFile(path) : undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

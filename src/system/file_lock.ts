@@ -55,7 +55,7 @@ export async function acquireLock(request: LockRequest, system: System): Promise
     if (!await isAt(request.path, ino)) {
       file.close();
       if (remainingMilliseconds(request, startedAt) > 0) continue;
-      throw lockedError(request, await readHolder(request.path), system);
+      throw lockedError(request, await readHolder(request.path));
     }
     const former = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
     await noteHolder(file, system);
@@ -121,7 +121,7 @@ async function raceForFlock(
   if (second === "unsupported") return second;
   abandoned = true;
   system.signal.throwIfAborted();
-  throw lockedError(request, await readHolder(request.path), system);
+  throw lockedError(request, await readHolder(request.path));
 }
 
 /** What comes first: the lock, a signal, or the end of the time in which the holder had to move on. */

@@ -46,7 +46,7 @@ export async function acquireLease(request: LockRequest, system: System): Promis
       await removeDeadLease(path, sign);
       continue;
     }
-    if (remainingMilliseconds(request, startedAt) <= 0) throw lockedError(request, holder, system);
+    if (remainingMilliseconds(request, startedAt) <= 0) throw lockedError(request, holder);
     // Spread the waiters, or hundreds of jobs would ask at the same moment.
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS * (0.5 + Math.random())));
   }

@@ -64,12 +64,12 @@ export function remainingMilliseconds(request: LockRequest, startedAt: number): 
 }
 
 /** The error for a lock that didn't come free in time. */
-export function lockedError(request: LockRequest, holder: LockHolder | undefined, system: System): CliError {
+export function lockedError(request: LockRequest, holder: LockHolder | undefined): CliError {
   const position = request.progress?.()?.position;
   const still = position === undefined ? "" : ` without progress, at ${position}`;
   return new CliError(
     "locked",
-    `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s${still}`,
+    `Cannot lock "${request.path}": still held by ${nameHolder(holder)} after ${request.deadlineSeconds} s${still}`,
     {
       hint: request.deadlineSetting === undefined
         ? "run it again when the other one has ended"

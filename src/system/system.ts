@@ -126,6 +126,9 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
   }
 }
 
+/** Signals within this time are one. */
+const ONE_SIGNAL_MILLISECONDS = 300;
+
 function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
@@ -133,12 +136,18 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     uncaught.abort(error);
     controller.abort(error);
   });
+  let firstAt = 0;
   const takers: SignalTaker[] = [];
   const listeners = new Map<EndingSignal, () => void>();
   for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
     const listener = () => {
       if (takers.at(-1)?.(signal) === "taken") return;
-      if (controller.signal.aborted) return void dieBy(signal);
+      if (controller.signal.aborted) {
+        // timeout(1) sends its signal to the process and to its group, so the same one comes twice.
+        if (performance.now() - firstAt > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
+        return;
+      }
+      firstAt = performance.now();
       controller.abort(new Interrupted(signal));
     };
     listeners.set(signal, listener);

@@ -1,5 +1,6 @@
 // Names for everything that a killed process can leave behind, and one sweep for all of them. The name says who made it:
 // `.euler-files-KIND.HOST.PID-NAMESPACE.RANDOM`. Nothing is ever removed whose name is not exactly of this form.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { isDeadHere, pidNamespace, type ProcessName } from "./dead_process.ts";
 
 /** What a name says. */
@@ -36,7 +37,7 @@ export function parseTemporaryName(name: string): TemporaryName | undefined {
  * known, neither it nor anything directly in it has changed for a day. False for every other name, and where it cannot be read.
  */
 export async function isAbandoned(path: string, now: number = Date.now()): Promise<boolean> {
-  const owner = parseTemporaryName(path.slice(path.lastIndexOf("/") + 1));
+  const owner = parseTemporaryName(splitAbsolute(path)[1]);
   if (owner === undefined) return false;
   try {
     const info = await Deno.lstat(path);

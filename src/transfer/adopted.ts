@@ -14,13 +14,27 @@ const BUILT = "new-";
  * of no use. Returns the directories that were being built; none where it was left as it is.
  */
 export async function takeOver(abandoned: string, own: string, runner: JobRunner): Promise<Set<string>> {
-  const listing = (await listDirectories({ root: abandoned, facts: "names" }, [""], runner)).entries.get("");
-  const names = listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
-  const built = names.filter((name) => name.startsWith(BUILT));
+  const { built, others } = await namesIn(abandoned, runner);
   if (built.length === 0) return new Set();
   await Deno.rename(abandoned, own);
-  for (const name of names) if (!built.includes(name)) await runner.run("removeTree", { path: `${own}/${name}` });
+  for (const name of others) await runner.run("removeTree", { path: `${own}/${name}` });
   return new Set(built);
+}
+
+/** Removes from a temporary directory what the next transfer can't go on with, and the directory itself if nothing else is in it. */
+export async function removeUnbuilt(path: string, runner: JobRunner): Promise<void> {
+  const { built, others } = await namesIn(path, runner);
+  if (built.length === 0) return void await runner.run("removeTree", { path });
+  for (const name of others) await runner.run("removeTree", { path: `${path}/${name}` });
+}
+
+async function namesIn(temporary: string, runner: JobRunner): Promise<{ built: string[]; others: string[] }> {
+  const listing = (await listDirectories({ root: temporary, facts: "names" }, [""], runner)).entries.get("");
+  const names = listing === undefined || "unreadable" in listing ? [] : listing.entries.map(({ name }) => name);
+  return {
+    built: names.filter((name) => name.startsWith(BUILT)),
+    others: names.filter((name) => !name.startsWith(BUILT)),
+  };
 }
 
 /** Removes from a directory that was being built what is not as at the source now. `path` is what it will be. */
@@ -54,9 +68,10 @@ export async function removeOutdated(
   }
 }
 
-function isStillOf(source: Entry, built: Entry, { keep }: CopySettings): boolean {
+function isStillOf(source: Entry, built: Entry, { keep, traits: { timeStep, modes } }: CopySettings): boolean {
   if (source.type === "directory" || built.type === "directory") return source.type === built.type;
   // Names of one file are made together.
   if (source.linkGroup !== "" || built.linkGroup !== "") return false;
-  return sameContent(source, built) && sameTime(source, built) && (keep === "content" || sameMode(source, built));
+  const hasMode = keep === "content" || modes === "ignored" || sameMode(source, built);
+  return sameContent(source, built, timeStep) && sameTime(source, built, timeStep) && hasMode;
 }

@@ -4,6 +4,7 @@ import type { DirectoryPlan } from "./decide.ts";
 import { rulesFor } from "./intent.ts";
 import { joinName } from "../posix/file_names.ts";
 import { walkTrees } from "./walk.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { prepareJobRunner } from "./job_runner.ts";
 
 /** One name that isn't the same in both trees. */
@@ -13,11 +14,20 @@ export interface TreeDifference {
   readonly kind: "missing" | "different" | "other permissions" | "extra" | "unreadable";
 }
 
-/** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times. */
+/** How closely two trees are compared. */
+export interface ComparisonOptions {
+  /** What the file system of the copy keeps; by default all. */
+  readonly traits?: FileSystemTraits | undefined;
+  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. */
+  readonly contentsSinceSeconds?: number | undefined;
+}
+
+/** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times, as its file system keeps them. */
 export async function compareTrees(
   from: string,
   to: string,
   system: System,
+  { traits = USUAL_TRAITS, contentsSinceSeconds }: ComparisonOptions = {},
 ): Promise<{ readonly files: number; readonly sizeBytes: number; readonly differences: readonly TreeDifference[] }> {
   await using runner = await prepareJobRunner({ roots: [from, to] }, system);
   const differences: TreeDifference[] = [];
@@ -25,8 +35,8 @@ export async function compareTrees(
   let sizeBytes = 0;
   await walkTrees(
     {
-      ...{ from, to, baseline: undefined },
-      rules: rulesFor("compare"),
+      ...{ from, to, baseline: undefined, contentsSinceSeconds },
+      rules: rulesFor("compare", { traits }),
     },
     {
       onPlan(plan) {
@@ -48,7 +58,7 @@ function differencesIn(plan: DirectoryPlan): TreeDifference[] {
   const at = (entries: readonly { readonly name: string }[], kind: TreeDifference["kind"]) =>
     entries.map(({ name }) => ({ path: joinName(plan.directory, name), kind }));
   return [
-    ...at(plan.transfers, "missing"),
+    ...at([...plan.transfers, ...plan.databases.flatMap(({ transfers }) => transfers)], "missing"),
     ...at(plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from), "missing"),
     ...plan.makes.map(({ name }) => ({
       path: joinName(plan.directory, name),

@@ -1,5 +1,6 @@
 // Copies one large file, as transfers copy theirs: in parts, several at a time, continued where an earlier copy was stopped,
 // and published only if it is complete and its source unchanged.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { readBootId } from "../posix/boot_id.ts";
 import { ENOENT, succeeded, SystemCallError } from "../posix/errno.ts";
@@ -54,22 +55,24 @@ export async function copyLargeFile(
   request: CopyLargeFileRequest,
   system: Pick<System, "signal" | "calls">,
 ): Promise<CopiedFile> {
-  const [from, to, pen] = [request.from, request.to, request.temporary].map(splitPath) as [Split, Split, Split];
+  const [fromDirectory, fromName] = splitAbsolute(request.from);
+  const [toDirectory, toName] = splitAbsolute(request.to);
+  const [, penName] = splitAbsolute(request.temporary);
   // Only for the latency of both sides, which says how many parts at a time are of use.
-  const runner = await prepareJobRunner({ roots: [from.directory, to.directory] }, system);
+  const runner = await prepareJobRunner({ roots: [fromDirectory, toDirectory] }, system);
   await runner[Symbol.asyncDispose]();
   const calls = system.calls?.("waiting") ?? waitingCalls();
-  const trees = { from: new Tree(from.directory, calls), to: new Tree(to.directory, calls) };
+  const trees = { from: new Tree(fromDirectory, calls), to: new Tree(toDirectory, calls) };
   try {
-    const entry = await run(entryAt(trees.from, "", from.name));
+    const entry = await run(entryAt(trees.from, "", fromName));
     if (entry === undefined) throw new SystemCallError(ENOENT, "open", request.from);
     if (entry.type !== "file") throw new Error(`'${request.from}' is not a regular file`);
-    const replaces = await run(entryAt(trees.to, "", to.name));
+    const replaces = await run(entryAt(trees.to, "", toName));
     const progress = { doneBytes: 0 };
     const copy = await run(openLargeCopy({
       ...{ calls, form: runner.form, entry, limit: undefined, signal: system.signal },
-      source: { tree: trees.from, directory: "", name: from.name },
-      pen: { tree: trees.to, directory: "", name: pen.name },
+      source: { tree: trees.from, directory: "", name: fromName },
+      pen: { tree: trees.to, directory: "", name: penName },
       journal: { path: request.journal, bootId: await readBootId(calls) },
       onBytes(sizeBytes) {
         progress.doneBytes += sizeBytes;
@@ -80,7 +83,7 @@ export async function copyLargeFile(
       const copied = { sizeBytes: entry.sizeBytes, ...await copyParts(copy) };
       request.check(copied);
       await run(seal(copy, request.mode));
-      await run(publishCopy(copy.request.pen, to.name, entry, replaces));
+      await run(publishCopy(copy.request.pen, toName, entry, replaces));
       return copied;
     } finally {
       copy.close();
@@ -142,14 +145,4 @@ function* publishCopy(
   } finally {
     tree.release("");
   }
-}
-
-interface Split {
-  readonly directory: string;
-  readonly name: string;
-}
-
-function splitPath(path: string): Split {
-  const cut = path.lastIndexOf("/");
-  return { directory: path.slice(0, cut) || "/", name: path.slice(cut + 1) };
 }

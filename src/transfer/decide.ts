@@ -1,14 +1,7 @@
 // What has to happen in one directory, from what stands on both sides and what the last complete transfer recorded. Pure.
-import {
-  type Entry,
-  type EntryState,
-  isDamaged,
-  isNewer,
-  sameContent,
-  sameMode,
-  sameTime,
-  type TimePrecision,
-} from "./entry.ts";
+import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
+import { markedIfRacy, type RacySide } from "./racy.ts";
+import type { FileSystemTraits } from "./traits.ts";
 
 /** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
@@ -21,6 +14,12 @@ export interface DirectoryFacts {
   readonly to: readonly Entry[];
   /** What was recorded for a name. Asked only where the sides differ: most directories needn't be decoded. */
   readonly baseline: (name: string) => EntryState | undefined;
+  /** Names of files whose content differs although size and time are the same, as far as it was compared. */
+  readonly differs?: ReadonlySet<string>;
+  /** Whether something recorded in this directory is racy: then the record of what is the same is asked for, too. */
+  readonly hasMarks?: boolean;
+  /** Whether a transfer that was killed may have brought a name: it isn't known when. */
+  readonly isResumed?: (name: string) => boolean;
   /** Directories that are made only where something below them is selected. */
   readonly isEntered?: (name: string) => boolean;
   /** What the receiving side has that a filter excludes, where such names are deleted. */
@@ -33,7 +32,8 @@ export interface DirectoryFacts {
 /** Rules for all directories of a transfer. */
 export interface DecisionRules {
   readonly policy: TransferPolicy;
-  readonly precision: TimePrecision;
+  /** What the receiving side makes of times and modes; times are compared at the coarser side. */
+  readonly traits: FileSystemTraits;
   /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
   readonly removals: "baseline" | "all";
   /**
@@ -41,6 +41,8 @@ export interface DecisionRules {
    * `unknown`, where there is no record at all, and then the newer side wins.
    */
   readonly unrecorded: "foreign" | "unknown";
+  /** What a killed transfer may have brought is racy if it was modified after this, in seconds since 1970. */
+  readonly resumedSinceSeconds?: number;
   /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
   readonly publish: "unpublished" | "in-place";
 }
@@ -50,7 +52,11 @@ export interface Kept {
   readonly name: string;
   readonly reason:
     | "changed there"
+    | "changed on both sides"
+    /** Staging without a record: the copy is newer than the source. */
     | "newer there"
+    /** Pushing without a record: the source is newer than the copy. */
+    | "newer at the source"
     | "deleted there"
     | "gone at the source, changed there"
     | "damaged"
@@ -59,6 +65,10 @@ export interface Kept {
     /** Perhaps the same: the comparison failed, and no record. */
     | "not compared"
     | "in the way"
+    /** A log, or another file of the same SQLite database, has changed there or is there alone. */
+    | "part of a database that changed there"
+    /** A program has the SQLite database open there. */
+    | "in use there"
     /** Staging followed a link of the source, and a push does not write through it. */
     | "a link at the source";
 }
@@ -69,6 +79,18 @@ export interface LinkedFile {
   readonly to: Entry | undefined;
   /** `recorded`: the same when it was last looked at, and `to` isn't known now. */
   readonly state: "to transfer" | "same" | "recorded";
+}
+
+/** A database that is moved. */
+export interface DatabasePlan {
+  /** The main file. */
+  readonly name: string;
+  /** What is moved, as the walk saw it. */
+  readonly transfers: readonly Entry[];
+  /** What the receiving side has of it now and may be replaced or removed. */
+  readonly there: readonly Entry[];
+  /** Those of them that the sending side has no more. */
+  readonly removals: readonly Entry[];
 }
 
 /** What to do in one directory. Names are relative to it. */
@@ -94,12 +116,18 @@ export interface DirectoryPlan {
   /** What takes the place of a directory among the removals, if that is gone then. */
   readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
+  /** SQLite databases, each with its logs; their files are in no other list. Added by databases.ts. */
+  readonly databases: readonly DatabasePlan[];
+  /** Names that look the same on both sides, and have different contents, as far as that was compared. */
+  readonly otherContents: readonly string[];
   /** What only the receiving side has, where that is an exact copy (mirror). */
   readonly extras: readonly Entry[];
   /** Whether permissions and time of the directory itself have to be set at the end. */
   readonly finish: "as source" | "as it is";
   /** What both sides have once this is done, for the next baseline. */
   readonly records: readonly [name: string, state: EntryState][];
+  /** What was recorded of names that do not take part, and stays recorded. */
+  readonly unselected?: readonly [name: string, state: EntryState][];
   /** Directories to go on with, and where they are. */
   readonly descend: readonly { readonly name: string; readonly from?: Entry; readonly to?: Entry }[];
 }
@@ -123,6 +151,8 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
       removals: [],
       successors: [],
       kept: [],
+      databases: [],
+      otherContents: [...facts.differs ?? []],
       extras: [],
       records: [],
       descend: [],
@@ -137,7 +167,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
       draft.descend.push({ name: from.name, from });
       draft.records.push([from.name, from]);
     } else if (from.type === "directory") decideSourceDirectory(draft, from, to, base, rules);
-    else decideFile(draft, from, to, base, rules);
+    else decideFile(draft, from, to, facts, rules);
     received.delete(from.name);
   }
   for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
@@ -167,7 +197,7 @@ function decideSourceDirectory(
       (rules.policy === "stage-in" &&
         (base === undefined
           ? rules.unrecorded === "unknown" && !isNewer(to, from)
-          : sameContent(to, base, rules.precision)));
+          : sameContent(to, base, rules.traits.timeStep)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "stage-out" && base?.type === "directory") {
@@ -185,14 +215,16 @@ function decideFile(
   draft: Draft,
   from: Entry,
   to: Entry | undefined,
-  baseline: DirectoryFacts["baseline"],
+  facts: DirectoryFacts,
   rules: DecisionRules,
 ): void {
-  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.precision);
+  const { baseline } = facts;
+  const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   if (to !== undefined && same(from, to) && !isHalfMade(from, to, rules)) {
+    if (facts.differs?.has(from.name)) return decideOtherContent(draft, from, to, baseline(from.name), rules);
     if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
-    if (rules.policy !== "stage-out" && !sameMode(from, to)) draft.modes.push(from);
-    draft.records.push([from.name, from]);
+    if (rules.policy !== "stage-out" && hasOtherMode(from, to, rules)) draft.modes.push(from);
+    draft.records.push([from.name, recordOfSame(from, facts, rules)]);
     return;
   }
   const base = baseline(from.name);
@@ -205,31 +237,71 @@ function decideFile(
     else bring(draft, from);
     return;
   }
-  if (to.type === "directory") return replaceDirectory(draft, from, to, base, rules);
+  const onlySourceChanged = rules.policy === "stage-out" && base !== undefined && same(from, base);
+  if (to.type === "directory" && !onlySourceChanged) return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
-    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed there", base);
-    if (!isNewer(to, from, rules.precision)) return bring(draft, from, to);
+    if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
+    if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
+    if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
     // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
-    return keep(draft, from.name, "newer there", rules.policy === "stage-in" ? from : undefined);
+    return keep(draft, from.name, "newer there", from);
   }
-  if (rules.policy === "stage-out" && same(from, base)) {
-    // Only home changed: the next stage-in brings that.
+  if (onlySourceChanged) {
+    // The next stage-in brings that.
     draft.records.push([from.name, base]);
     return;
   }
   if (same(to, base)) return bring(draft, from, to);
   if (rules.policy === "stage-in" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
-  keep(draft, from.name, "changed there", base);
+  keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
+}
+
+/** Whether permissions have to be changed, and can be. */
+function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
+  return traits.modes === "kept" && !sameMode(from, to);
+}
+
+/** The side that files come from. */
+export function sendingSide({ policy }: Pick<DecisionRules, "policy">): RacySide {
+  return policy === "stage-out" ? "target" : "source";
+}
+
+/** The record of a file that is the same on both sides. Its content was compared if it was racy where it comes from. */
+function recordOfSame(
+  from: Entry,
+  { baseline, hasMarks, isResumed }: DirectoryFacts,
+  rules: DecisionRules,
+): EntryState {
+  const side = sendingSide(rules);
+  const base = hasMarks === true ? baseline(from.name) : undefined;
+  if (base?.racy !== undefined && base.racy !== side && sameContent(from, base, rules.traits.timeStep)) return base;
+  const { resumedSinceSeconds } = rules;
+  const mayBeResumed = (rules.publish === "unpublished" && rules.policy === "stage-in") || isResumed?.(from.name);
+  if (resumedSinceSeconds === undefined || !mayBeResumed) return from;
+  return markedIfRacy(from, side, resumedSinceSeconds);
+}
+
+/** Size and time are the same, and the content is not: one side was written without a trace. */
+function decideOtherContent(
+  draft: Draft,
+  from: Entry,
+  to: Entry,
+  base: EntryState | undefined,
+  rules: DecisionRules,
+): void {
+  const isChangedThere = !isOurs(rules) && base?.racy !== undefined && base.racy !== sendingSide(rules);
+  if (isChangedThere) keep(draft, from.name, "changed there", base);
+  else bring(draft, from, to);
 }
 
 /** Whether a link was made by a transfer that was killed before it gave the link its time. */
-function isHalfMade(from: Entry, to: Entry, { publish, precision }: DecisionRules): boolean {
-  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, precision);
+function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules): boolean {
+  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
 
 /** Whether what stands on the receiving side is nobody else's work. */
-function isOurs(rules: DecisionRules): boolean {
+export function isOurs(rules: DecisionRules): boolean {
   return rules.policy === "mirror" || rules.publish === "unpublished";
 }
 
@@ -277,7 +349,7 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   }
   if (to.type === "directory") {
     removeExtra(draft, to);
-  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.precision))) {
+  } else if (rules.removals === "all" || (base !== undefined && sameContent(to, base, rules.traits.timeStep))) {
     draft.removals.push(to);
   } else {
     keep(draft, to.name, "gone at the source, changed there", base);
@@ -292,7 +364,9 @@ function removeExtra(draft: Draft, to: Entry): void {
 function mustFinish(draft: Draft, rules: DecisionRules): boolean {
   const { fromSelf, toSelf } = draft;
   if (fromSelf === undefined || rules.policy === "stage-out") return false;
-  if (toSelf === undefined || !sameMode(fromSelf, toSelf) || !sameTime(fromSelf, toSelf, rules.precision)) return true;
+  if (
+    toSelf === undefined || hasOtherMode(fromSelf, toSelf, rules) || !sameTime(fromSelf, toSelf, rules.traits.timeStep)
+  ) return true;
   return draft.transfers.length + draft.linked.filter((file) => file.state === "to transfer").length +
       draft.makes.length + draft.clears.length + draft.removals.length > 0;
 }

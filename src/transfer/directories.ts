@@ -185,15 +185,16 @@ export class Directories {
   }
 
   async #finishSome(part: readonly Finishing[], failed: Map<string, UnfinishedDirectory>): Promise<void> {
-    const { from, to, temporary, owners, keep, policy } = this.settings;
+    const { from, to, temporary, owners, keep, top, traits: { modes } } = this.settings;
     const items = part.map(({ directory, self, written = directory, mode }): FinishItem => {
       const { mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
-      // A target on scratch is for its owner alone, whatever the source allows, at every moment.
-      const isTarget = directory === "" && policy === "stage-in";
-      return [directory, written, isTarget ? 0o700 : mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
+      const isPrivate = directory === "" && top === "private";
+      return [directory, written, isPrivate ? 0o700 : mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
     });
     const root = part[0]!.written === undefined ? to : temporary;
-    const answer = await this.runner.run("finish", { from, to: root, owners, keep, items }, { names: items.length });
+    const answer = await this.runner.run("finish", { from, to: root, owners, keep, modes, items }, {
+      names: items.length,
+    });
     for (const [index, reason] of Object.entries(answer)) {
       const { directory, self } = part[Number(index)]!;
       failed.set(directory, { reason, self });

@@ -19,6 +19,8 @@ export interface Entry {
   readonly linkTarget: string;
   /** `device:inode` of a file with several names, else empty. */
   readonly linkGroup: string;
+  /** The number of the file system; undefined where that was not looked at. */
+  readonly device?: string | undefined;
   readonly userId: number;
   readonly groupId: number;
   /** What a file takes on the disk, without its holes and compressed, as the file system says; no more than its size. */
@@ -39,47 +41,54 @@ export function isSparse(entry: Entry): boolean {
 }
 
 /** The part of an entry that a manifest keeps and a comparison looks at. */
-export type EntryState = Pick<
-  Entry,
-  "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
->;
+export interface EntryState extends
+  Pick<
+    Entry,
+    "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
+  > {
+  /** Only of a recorded file: where it may have changed since and look the same (racy.ts). */
+  readonly racy?: "source" | "target" | undefined;
+}
 
 type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
 
-/** How exact times are: Deno alone knows and sets milliseconds only (tried with 2.6.8). */
-export type TimePrecision = "nanoseconds" | "milliseconds";
-
 /** Whether both stand for the same content: type, size and modification time; for links where they lead; any two directories. */
-export function sameContent(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
+export function sameContent(one: EntryState, other: EntryState, timeStep = 1): boolean {
   if (one.type !== other.type) return false;
   if (one.type === "file" && one.text !== undefined && one.text === other.text) return true;
   switch (one.type) {
     case "directory":
       return true;
     case "special":
-      return sameTime(one, other, precision);
+      return sameTime(one, other, timeStep);
     case "link":
       return one.linkTarget === other.linkTarget;
     case "file":
-      return one.sizeBytes === other.sizeBytes && sameTime(one, other, precision);
+      return one.sizeBytes === other.sizeBytes && sameTime(one, other, timeStep);
   }
 }
 
+const SECOND = 1_000_000_000;
+
 /**
- * Whether both were modified at the same time, as exactly as both sides can tell. A time without a fraction is one of whole
- * seconds: Lustre keeps no more, so that each file there looks older than the one it was copied from (its client sets
- * seconds only, lustre/llite; mpiFileUtils issue 560 saw the same), though the node that wrote it may still remember more.
+ * Whether both were modified at the same time, as exactly as the coarser of both sides can tell: `timeStep` nanoseconds are one
+ * to it. A time without a fraction is one of whole seconds: Lustre keeps no more, so that each file there looks older than the
+ * one it was copied from (its client sets seconds only, lustre/llite; mpiFileUtils issue 560 saw the same), though the node that
+ * wrote it may still remember more.
  */
-export function sameTime(one: Times, other: Times, precision: TimePrecision = "nanoseconds"): boolean {
+export function sameTime(one: Times, other: Times, timeStep = 1): boolean {
+  if (timeStep > SECOND) {
+    const seconds = timeStep / SECOND;
+    return Math.floor(one.mtimeSeconds / seconds) === Math.floor(other.mtimeSeconds / seconds);
+  }
   if (one.mtimeSeconds !== other.mtimeSeconds) return false;
   if (one.mtimeNanoseconds === 0 || other.mtimeNanoseconds === 0) return true;
-  const unit = precision === "nanoseconds" ? 1 : 1_000_000;
-  return Math.floor(one.mtimeNanoseconds / unit) === Math.floor(other.mtimeNanoseconds / unit);
+  return Math.floor(one.mtimeNanoseconds / timeStep) === Math.floor(other.mtimeNanoseconds / timeStep);
 }
 
 /** Whether `one` was modified after `other`. */
-export function isNewer(one: EntryState, other: EntryState, precision: TimePrecision = "nanoseconds"): boolean {
-  if (sameTime(one, other, precision)) return false;
+export function isNewer(one: EntryState, other: EntryState, timeStep = 1): boolean {
+  if (sameTime(one, other, timeStep)) return false;
   return one.mtimeSeconds > other.mtimeSeconds ||
     (one.mtimeSeconds === other.mtimeSeconds && one.mtimeNanoseconds > other.mtimeNanoseconds);
 }

@@ -1,6 +1,7 @@
 // An entry as text, in the words of find(1): a listing and a manifest say the same thing in the same way, so that an
 // unchanged directory is known by comparing two texts, and only what differs is ever parsed.
 import type { Entry, EntryState, EntryType } from "./entry.ts";
+import { MARKS, racyOf } from "./racy.ts";
 
 const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link" };
 const LETTERS = { file: "f", directory: "d", link: "l", special: "s" } as const;
@@ -16,11 +17,15 @@ export function parseLabel(label: string): { readonly name: string; readonly lin
   return { name: label.slice(0, cut), linkTarget: label.slice(cut + 2) };
 }
 
-/** `letter mode size seconds.fraction`: mode in octal, ten digits of a fraction, seconds rounded down. */
+/**
+ * `letter mode size seconds.fraction`: mode in octal, ten digits of a fraction, seconds rounded down. The last digit is 0, but for
+ * a recorded file that is racy.
+ */
 export function stateText(state: EntryState): string {
   if (state.text !== undefined) return state.text;
   const fraction = state.mtimeNanoseconds.toString().padStart(9, "0");
-  return `${LETTERS[state.type]} ${state.mode.toString(8)} ${state.sizeBytes} ${state.mtimeSeconds}.${fraction}0`;
+  const mark = state.racy === undefined ? "0" : MARKS[state.racy];
+  return `${LETTERS[state.type]} ${state.mode.toString(8)} ${state.sizeBytes} ${state.mtimeSeconds}.${fraction}${mark}`;
 }
 
 /** The way back from {@linkcode stateText}, together with where a link leads. Throws a RangeError for anything else. */
@@ -28,7 +33,11 @@ export function parseState(text: string, linkTarget: string): EntryState {
   const [letter = "", mode = "", size = "", time = ""] = text.split(" ");
   const type = letter === "s" ? "special" : TYPES[letter];
   if (type === undefined) throw new RangeError(`Cannot read an entry's text "${text}"`);
-  return { type, mode: parseInt(mode, 8), sizeBytes: Number(size), ...parseTime(time), linkTarget };
+  const racy = racyOf(time.at(-1));
+  return {
+    ...{ type, mode: parseInt(mode, 8), sizeBytes: Number(size), ...parseTime(time), linkTarget },
+    ...(racy === undefined ? {} : { racy }),
+  };
 }
 
 /** The size in a state's text. */
@@ -93,6 +102,10 @@ export class ListedEntry implements Entry {
 
   get linkGroup(): string {
     return this.type !== "file" || this.more.startsWith("1 ") ? "" : this.more.split(" ")[1]!;
+  }
+
+  get device(): string | undefined {
+    return this.more.split(" ")[1]?.split(":")[0];
   }
 
   get userId(): number {

@@ -5,6 +5,7 @@ import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
+import { DatabaseMoves } from "./database_moves.ts";
 import { Directories, type UnfinishedDirectory } from "./directories.ts";
 import type { Entry } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
@@ -70,6 +71,7 @@ export class Execution {
   readonly #stop = new AbortController();
   readonly #links: LinkGroups;
   readonly #removals: Removals;
+  readonly #databases: DatabaseMoves;
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
@@ -86,7 +88,7 @@ export class Execution {
     this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
-      precision: roots.baseline?.precision ?? "nanoseconds",
+      timeStep: settings.traits.timeStep,
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
     const { temporary } = settings;
@@ -101,6 +103,10 @@ export class Execution {
     this.#removals = new Removals({
       ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger },
       publish: meaningOf(roots.intent).publish,
+    });
+    this.#databases = new DatabaseMoves({
+      ...{ settings, runner, system, ledger: this.#ledger, publishing: this.#publishing },
+      announce: (items) => this.#announce(items),
     });
     const onDone = this.#count.bind(this);
     runner.onDone = onDone;
@@ -138,14 +144,14 @@ export class Execution {
     const { manifest, roots } = this.request;
     this.#stop.signal.throwIfAborted();
     if (this.#isLost(directory)) return;
-    manifest.add(directory, plan.records);
+    manifest.add(directory, plan.unselected === undefined ? plan.records : [...plan.records, ...plan.unselected]);
     if (directory === "" && plan.fromSelf !== undefined && roots.intent !== "push") {
       manifest.addRoot(plan.fromSelf);
     }
     this.#links.add(directory, plan.linked);
     await this.#noteNew(plan);
     const writes = plan.transfers.length + plan.makes.length + plan.clears.length + plan.removals.length +
-      plan.linked.length;
+      plan.linked.length + plan.databases.length;
     if (writes > 0) {
       if (plan.toSelf === undefined) await this.request.prepare();
       await this.#directories.makeWritable(plan);
@@ -169,6 +175,10 @@ export class Execution {
     // What a filter hides may be in it.
     if (plan.leaves === "nothing" && roots.selection === undefined) this.#removals.addEmptied(directory);
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
+    if (plan.databases.length > 0) {
+      await this.request.prepare();
+      this.#databases.add(directory, plan.databases);
+    }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
     for (const entry of plan.transfers) {
@@ -218,8 +228,10 @@ export class Execution {
     await this.#flush();
     await this.#pool.settle();
     await this.#finishLarge();
+    await this.#databases.moveInto("private directories");
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
+    await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
     if (isWhole) await this.#removals.execute();
     else this.#removals.postpone();
@@ -312,6 +324,7 @@ export class Execution {
   /** Takes what became of items that were copied. */
   async #note(outcome: MoveOutcome): Promise<void> {
     this.#ledger.note(outcome);
+    this.#databases.addFound(outcome.databases);
     if (this.#publishing === undefined) this.#ledger.collect(outcome.moved);
     else await this.#publishing.take(outcome);
   }
@@ -367,6 +380,8 @@ export class Execution {
     }
     await this.#flush();
     await this.#pool.settle();
+    await this.#databases.moveInto("private directories");
     await this.#publishing?.publishAll();
+    await this.#databases.moveInto("live directories");
   }
 }

@@ -1,6 +1,7 @@
 // What a transfer is for, and the rules that follow from it.
 import type { DecisionRules } from "./decide.ts";
 import type { Manifest } from "./manifest.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 
 /**
  * - `stage-new`: a first copy into a tree that nothing reads yet. What is there already is from a killed transfer.
@@ -30,16 +31,17 @@ export function meaningOf(intent: Intent): Pick<DecisionRules, "policy" | "publi
 /** The rules for all directories of a transfer. `extras` as in a transfer's request. */
 export function rulesFor(
   intent: Intent,
-  { baseline, extras = "keep" }: {
+  { baseline, extras = "keep", traits = baseline?.traits ?? USUAL_TRAITS }: {
     readonly baseline?: Manifest | undefined;
     readonly extras?: "keep" | "delete" | undefined;
+    readonly traits?: FileSystemTraits;
   } = {},
 ): DecisionRules {
   const { policy, publish } = MEANINGS[intent];
   const removesAll = intent === "stage-new" || (intent === "stage-update" && extras === "delete");
   return {
     ...{ policy, publish },
-    precision: baseline?.precision ?? "nanoseconds",
+    traits,
     removals: removesAll ? "all" : "baseline",
     unrecorded: baseline === undefined ? "unknown" : "foreign",
   };

@@ -23,6 +23,8 @@ export interface MoveOutcome {
   readonly missing: readonly MissingItem[];
   /** Left out by the user's own rsync arguments, or of no use elsewhere (sockets). */
   readonly leftOut: readonly Item[];
+  /** SQLite databases, which are not moved by themselves. */
+  readonly databases: readonly Item[];
   readonly lastWords: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 // Which parts of a large file have arrived, so that a copy that was killed goes on where it was. One byte a part, behind a
 // line that says what was being copied.
+import { splitAbsolute } from "../posix/file_names.ts";
 import type { EntryState } from "./entry.ts";
 
 /** `written`: believed as long as the kernel that wrote it runs; `synced`: the disk has it. */
@@ -31,7 +32,7 @@ export interface JournalSubject {
 export function openJournal(path: string, { content, parts, bootId, keep }: JournalSubject): Journal {
   const label = JSON.stringify([content.sizeBytes, content.mtimeSeconds, content.mtimeNanoseconds, parts]);
   const head = `${label} ${bootId}\n`;
-  Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  Deno.mkdirSync(splitAbsolute(path)[0], { recursive: true, mode: 0o700 });
   const before = keep === "none" ? new Set<number>() : readEarlier(path, label, bootId);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   const start = new TextEncoder().encode(head);

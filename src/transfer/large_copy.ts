@@ -19,6 +19,7 @@ import { cString, EMPTY_NAME, type Tree } from "../posix/tree.ts";
 import type { Work } from "../posix/work.ts";
 import type { BandwidthLimit } from "./bandwidth.ts";
 import { type Entry, isSparse } from "./entry.ts";
+import { DatabaseFound, isDatabase, isPlainFile } from "./database_files.ts";
 import { type Journal, openJournal } from "./journal.ts";
 
 /** Parts in flight where calls wait: more than a disk's two or three, fewer than a server minds. Local copies are processor work. */
@@ -81,6 +82,7 @@ export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
   const opened = [yield* openAt(calls, source, reading, "open")];
   let journal: Journal | undefined;
   try {
+    if (isPlainFile(entry) && (yield* isDatabase(calls, opened[0]!, entry.sizeBytes))) throw new DatabaseFound();
     const parts = Math.max(1, Math.ceil(entry.sizeBytes / partBytesOf(entry)));
     journal = yield* openJournalFor(request, parts);
     const hasParts = journal !== undefined && Array.from({ length: parts }, (_, part) => part).some(journal.has);

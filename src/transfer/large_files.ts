@@ -20,7 +20,7 @@ import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
-import { noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./room.ts";
 
 /** From here on a file is copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
@@ -66,6 +66,7 @@ export class LargeFiles {
     changed: [],
     missing: [] as MoveOutcome["missing"][number][],
     leftOut: [],
+    databases: [],
     lastWords: [],
   };
   readonly #again: Item[] = [];
@@ -173,7 +174,7 @@ export class LargeFiles {
     const [directory, name] = splitLast(item.written);
     if (directory === "") return false;
     const there = await run(entryAt(this.#pens, directory, name));
-    if (there === undefined || !sameContent(item.entry, there)) return false;
+    if (there === undefined || !sameContent(item.entry, there, this.request.settings.traits.timeStep)) return false;
     this.request.onDone(1, item.entry.sizeBytes);
     this.#outcome.moved.push(item);
     await this.request.onWhole(item);
@@ -218,7 +219,7 @@ export class LargeFiles {
     const calls = this.#calls;
     const { source, target } = copy;
     const { entry, replaces } = item;
-    const { keep, owners, durability, umask } = this.request.settings;
+    const { keep, owners, durability, umask, traits } = this.request.settings;
     const fromPath = this.#from.pathOf(item.directory, entry.name);
     const toPath = this.#to.pathOf(item.directory, entry.name);
     if (!(yield* copy.isSourceUnchanged())) return false;
@@ -229,7 +230,7 @@ export class LargeFiles {
       if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
     }
     const mode = keep === "copy" ? entry.mode : replaces?.type === "file" ? replaces.mode : entry.mode & 0o777 & ~umask;
-    succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
+    if (traits.modes === "kept") succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.futimens(target, times), "utimens", toPath);
     // A file that had its full size from the beginning would look complete after a crash of the node.
@@ -255,7 +256,7 @@ export class LargeFiles {
   async #fail(item: Item, error: unknown): Promise<void> {
     this.request.system.signal.throwIfAborted();
     if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) {
-      throw noSpaceError(this.request.settings.to, [messageOf(error)]);
+      throw noSpaceError(this.request.settings.to, [messageOf(error)], keptOf(this.request.settings));
     }
     if (!await run(hasVanished(this.#from, item.directory, item.entry.name, error))) {
       this.#again.push(item);

@@ -45,14 +45,14 @@ export class Ledger {
   /** Takes what became of a batch. */
   note(outcome: MoveOutcome): void {
     for (const item of outcome.changed) this.amend(item, item.entry);
-    for (const item of outcome.leftOut) this.amend(item, this.#recordedOf(item));
+    for (const item of outcome.leftOut) this.amend(item, this.recordedOf(item));
     for (const missing of outcome.missing) this.lose(missing);
     this.tally.lastWords.push(...outcome.lastWords);
   }
 
   /** Something could not be transferred. */
   lose({ item, reason, cause, receiver }: Omit<MissingItem, "errno">): void {
-    this.amend(item, receiver === "as it was" ? this.#recordedOf(item) : undefined);
+    this.amend(item, receiver === "as it was" ? this.recordedOf(item) : undefined);
     this.miss(item, reason, cause);
   }
 
@@ -90,7 +90,7 @@ export class Ledger {
   /** What stands there is left alone; what was recorded of it holds. */
   keep(item: Name, reason: KeptPath["reason"]): void {
     this.tally.kept.push({ path: pathOf(item), reason });
-    this.amend(item, this.#recordedOf(item));
+    this.amend(item, this.recordedOf(item));
   }
 
   /** Something was removed there. */
@@ -132,7 +132,8 @@ export class Ledger {
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
   }
 
-  #recordedOf(item: Name): EntryState | undefined {
+  /** What was recorded of a name before. */
+  recordedOf(item: Name): EntryState | undefined {
     return this.#recordedAt(pathOf(item));
   }
 

@@ -1,6 +1,6 @@
 // Files with several names. One of them may have to move, and then all its names do, or they arrive as several files; but
 // a name that somebody changed where it goes is no longer one of them.
-import { type Entry, sameContent, type TimePrecision } from "./entry.ts";
+import { type Entry, sameContent } from "./entry.ts";
 import { type LinkedFile, planLinkGroups, type TransferPolicy } from "./decide.ts";
 import { joinName } from "../posix/file_names.ts";
 import { lookAtPaths } from "./listing.ts";
@@ -13,7 +13,7 @@ type Member = LinkedFile & { readonly directory: string };
 /** The rules that decide about a name which was passed over until now. */
 export interface LinkRules {
   readonly policy: TransferPolicy;
-  readonly precision: TimePrecision;
+  readonly timeStep: number;
 }
 
 /** Gathers them during the walk. */
@@ -71,9 +71,9 @@ export class LinkGroups {
 function decideRecorded(
   from: Entry,
   to: Entry | undefined,
-  { policy, precision }: LinkRules,
+  { policy, timeStep }: LinkRules,
 ): "same" | "to transfer" | "changed there" | "theirs" {
-  if (to !== undefined && sameContent(from, to, precision)) return "same";
+  if (to !== undefined && sameContent(from, to, timeStep)) return "same";
   // It is as it was recorded where it comes from: a push brings no such file, whatever became of it at home.
   if (policy === "stage-out") return "theirs";
   return to === undefined ? "to transfer" : "changed there";

@@ -1,5 +1,6 @@
 // How the links of both sides are read. Absolute links into one side lead into the other there, and both show them as links into
 // the persistent side, whose links may be followed.
+import { splitAbsolute } from "../posix/file_names.ts";
 import type { LinkMap } from "../posix/tree.ts";
 import type { LinkMaps } from "./jobs/job.ts";
 import type { TransferRequest } from "./request.ts";
@@ -33,7 +34,7 @@ async function persistentLinks({ source, target }: LinkRoots, links: LinkSetting
   return {
     own: await namesOf(source),
     shown: source,
-    avoid: target.slice(0, target.lastIndexOf("/")) || "/",
+    avoid: splitAbsolute(target)[0],
     ...(links === "keep" ? {} : { follow: links === "follow" ? "all" : "outside" }),
   };
 }

@@ -1,7 +1,7 @@
 // Adds to a selection what selected links lead to: a model is selected by its snapshot, and Hugging Face keeps its files beside
 // that, shared between repositories.
-import { linkDestination, parentsOf, type Selection, withPaths } from "../filter/selection.ts";
-import { joinName } from "../posix/file_names.ts";
+import { linkDestination, nameTypeOf, parentsOf, type Selection, withPaths } from "../filter/selection.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
@@ -23,7 +23,7 @@ interface LinkedTree {
   linksAt(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
-type NamedLink = Pick<Entry, "name" | "type" | "linkTarget">;
+type NamedLink = Pick<Entry, "name" | "type" | "linkTarget" | "sizeBytes">;
 
 /**
  * The selection with all that its links lead to inside of the tree. Only where it names what takes part: what a user excluded by
@@ -69,8 +69,8 @@ export async function selectLinkedRecorded(
     linksAt: (paths) =>
       Promise.resolve(
         new Map(paths.flatMap((path) => {
-          const cut = path.lastIndexOf("/");
-          const state = manifest.entriesOf(path.slice(0, Math.max(0, cut)))?.get(path.slice(cut + 1));
+          const [directory, name] = splitLast(path);
+          const state = manifest.entriesOf(directory)?.get(name);
           return state?.type === "link" ? [[path, state.linkTarget] as const] : [];
         })),
       ),
@@ -102,9 +102,9 @@ async function findDestinations({ shown, list }: LinkedTree, selection: Selectio
     for (let start = 0; start < level.length; start += DIRECTORIES_AT_ONCE) {
       const part = level.slice(start, start + DIRECTORIES_AT_ONCE);
       for (const [directory, names] of await list(part)) {
-        for (const { name, type, linkTarget } of names) {
+        for (const { name, type, linkTarget, sizeBytes } of names) {
           const path = joinName(directory, name);
-          if (!selection.includes(path, type === "directory" ? "directory" : "other")) continue;
+          if (!selection.includes(path, nameTypeOf(type, sizeBytes))) continue;
           if (type === "directory") next.push(path);
           if (type !== "link") continue;
           const destination = linkDestination(path, linkTarget, shown);

@@ -14,6 +14,12 @@ export const EMPTIED: UnreadableDirectory = {
   cause: "refused",
 };
 
+/** What is said of a directory where a file system was mounted. */
+export const UNMOUNTED: UnreadableDirectory = {
+  unreadable: "another file system was mounted there, and none is now",
+  cause: "refused",
+};
+
 /** No name is out of reach. */
 export const NOTHING_LOST: ReadonlySet<string> = new Set();
 

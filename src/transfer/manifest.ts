@@ -2,10 +2,12 @@
 // a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnFile } from "../system/own_file.ts";
-import type { EntryState, TimePrecision } from "./entry.ts";
+import type { EntryState } from "./entry.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
+import { countMarks, markedIfRacy, type RacySide } from "./racy.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
-import { decodeName, encodeName, joinName, splitLast } from "../posix/file_names.ts";
+import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posix/file_names.ts";
 
 const FORMAT_VERSION = 2;
 
@@ -15,7 +17,11 @@ const SAMPLE_SIZE = 64;
 /** What stands in the first line of the file. */
 interface Head {
   readonly version: number;
-  readonly precision: TimePrecision;
+  /** Older versions knew the precision of times only: `nanoseconds` or `milliseconds`. */
+  readonly precision: "nanoseconds" | "milliseconds";
+  readonly traits?: FileSystemTraits;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts?: readonly string[];
   /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
@@ -35,7 +41,10 @@ export interface ManifestBlock {
 
 /** A recorded tree. */
 export class Manifest {
-  readonly precision: TimePrecision;
+  /** What the target makes of times, names and modes; undefined where that was not measured. */
+  readonly traits: FileSystemTraits | undefined;
+  /** Directories of the source where another file system was mounted. */
+  readonly mounts: readonly string[];
   /** How many files, links and special files are in it, and the bytes of the files. */
   readonly files: number;
   readonly sizeBytes: number;
@@ -45,10 +54,11 @@ export class Manifest {
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
   constructor(
-    facts: { precision: TimePrecision; sample: readonly string[]; root: string },
+    facts: { traits?: FileSystemTraits; mounts?: readonly string[]; sample: readonly string[]; root: string },
     blocks: ReadonlyMap<string, ManifestBlock>,
   ) {
-    this.precision = facts.precision;
+    this.traits = facts.traits;
+    this.mounts = facts.mounts ?? [];
     this.root = facts.root;
     this.files = blocks.values().reduce((sum, block) => sum + block.files, 0);
     this.sizeBytes = blocks.values().reduce((sum, block) => sum + block.sizeBytes, 0);
@@ -65,6 +75,11 @@ export class Manifest {
   entriesOf(directory: string): Map<string, EntryState> | undefined {
     const block = this.#blocks.get(directory);
     return block === undefined ? undefined : decodeBlock(block);
+  }
+
+  /** How many files may have changed at the source since they were staged, and look the same. */
+  countRacy(): number {
+    return this.#blocks.values().reduce((sum, { content }) => sum + countMarks(content, "source"), 0);
   }
 
   /** The recorded directories as they are kept. */
@@ -99,10 +114,12 @@ export class ManifestBuilder {
   /** The oldest file of each group: a purge by access may take one model and leave another. */
   readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
+  readonly #mounts = new Set<string>();
   #root: string;
   #hasChanged = false;
 
-  constructor(baseline?: Manifest) {
+  /** `racy`: files that were modified from then on are recorded as racy at that side. */
+  constructor(baseline?: Manifest, readonly racy?: { readonly side: RacySide; readonly sinceSeconds: number }) {
     this.#baseline = baseline;
     this.#root = baseline?.root ?? "";
   }
@@ -110,6 +127,11 @@ export class ManifestBuilder {
   /** Records the root itself. */
   addRoot(state: EntryState): void {
     this.#root = stateText(state);
+  }
+
+  /** Records that another file system is mounted in a directory of the source. */
+  addMount(directory: string): void {
+    this.#mounts.add(directory);
   }
 
   /** Takes a directory over from the baseline as it is. */
@@ -121,7 +143,7 @@ export class ManifestBuilder {
   /** Records a directory; called again for the same one, it replaces it. */
   add(directory: string, records: Iterable<readonly [name: string, state: EntryState]>): void {
     this.#hasChanged = true;
-    const list = [...records];
+    const list = this.#marked([...records]);
     let files = 0;
     let sizeBytes = 0;
     for (const [name, state] of list) {
@@ -156,6 +178,12 @@ export class ManifestBuilder {
     this.add(directory, states);
   }
 
+  #marked(list: readonly (readonly [name: string, state: EntryState])[]): typeof list {
+    const { racy } = this;
+    if (racy === undefined) return list;
+    return list.map(([name, state]) => [name, markedIfRacy(state, racy.side, racy.sinceSeconds)] as const);
+  }
+
   #sampleFile(path: string, mtimeSeconds: number): void {
     if (!path.isWellFormed()) return;
     const group = groupOf(path);
@@ -171,16 +199,23 @@ export class ManifestBuilder {
   }
 
   /** The manifest; the baseline itself where nothing in it changed, so that nobody writes it again. */
-  build(precision: TimePrecision): Manifest {
+  build(traits?: FileSystemTraits): Manifest {
     const baseline = this.#baseline;
-    const isSame = !this.#hasChanged && baseline !== undefined && baseline.blocks().size === this.#blocks.size;
+    const hasSameTraits = JSON.stringify(traits) === JSON.stringify(baseline?.traits);
+    const mounts = [...this.#mounts].toSorted();
+    const hasSameMounts = mounts.join("\0") === (baseline?.mounts ?? []).join("\0");
+    const isSame = !this.#hasChanged && hasSameTraits && hasSameMounts && baseline !== undefined &&
+      baseline.blocks().size === this.#blocks.size;
     if (isSame) return baseline;
     const candidates = [
       ...baseline?.sample ?? [],
       ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
     ];
     const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
-    return new Manifest({ precision, sample, root: this.#root }, this.#blocks);
+    return new Manifest(
+      { ...(traits === undefined ? {} : { traits }), mounts, sample, root: this.#root },
+      this.#blocks,
+    );
   }
 
   /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
@@ -198,7 +233,7 @@ export class ManifestBuilder {
 }
 
 /** A manifest of nothing. */
-export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build("nanoseconds");
+export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build();
 
 function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
   const states = new Map<string, EntryState>();
@@ -218,7 +253,9 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   const body = concatenate(parts);
   const head: Head = {
     version: FORMAT_VERSION,
-    precision: manifest.precision,
+    precision: "nanoseconds",
+    ...(manifest.traits === undefined ? {} : { traits: manifest.traits }),
+    mounts: manifest.mounts.filter(isUtf8Name),
     sample: manifest.sample,
     root: manifest.root,
     body: await digest(body),
@@ -238,7 +275,11 @@ export async function readManifest(path: string): Promise<Manifest | undefined> 
   const body = bytes.subarray(bytes.indexOf(10) + 1);
   if (await digest(body) !== head.body) return undefined;
   const blocks = parseBody(body);
-  return blocks === undefined ? undefined : new Manifest(head, blocks);
+  return blocks === undefined ? undefined : new Manifest({ ...millisecondTraits(head), ...head }, blocks);
+}
+
+function millisecondTraits({ precision }: Head): { readonly traits?: FileSystemTraits } {
+  return precision === "milliseconds" ? { traits: { ...USUAL_TRAITS, timeStep: 1_000_000 } } : {};
 }
 
 async function parseHead(bytes: Uint8Array<ArrayBuffer>): Promise<Head | undefined> {

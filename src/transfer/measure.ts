@@ -1,7 +1,7 @@
 // Measures a tree: files, directories, what the files hold and what they take on the disk. The one walk for everything that
 // shows the size of a directory. It runs in the main isolate, many directories at once where calls wait for a server.
 import { messageOf } from "../errors.ts";
-import type { Selection } from "../filter/selection.ts";
+import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { isUtf8Name, joinName } from "../posix/file_names.ts";
 import { listDirectory } from "../posix/list.ts";
 import { type FileStatus, readStatusAt } from "../posix/status.ts";
@@ -149,7 +149,7 @@ function* measureDirectory(
       if (name === UNFINISHED || count.isFull) return;
       const status = readStatusAt(view, start);
       const path = joinName(directory, name);
-      if (selection?.includes(path, status.kind === "d" ? "directory" : "other") === false) return;
+      if (selection?.includes(path, nameTypeOf(status.kind, status.sizeBytes)) === false) return;
       count.add(name, status);
       if (status.kind === "d") next.push(path);
     });

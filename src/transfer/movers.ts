@@ -2,6 +2,7 @@
 // names afterwards is the same (phases.ts).
 import type { System } from "../system/system.ts";
 import { describeRsyncCode, type Rsync, runRsync } from "../tools/rsync.ts";
+import { isPlainFile, mayBeDatabase } from "./database_files.ts";
 import { isSparse, sameContent } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAtPaths } from "./listing.ts";
@@ -10,10 +11,10 @@ import type { JobRunner } from "./job_runner.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { splitLast } from "../posix/file_names.ts";
+import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
-import { isFullDisk, noSpaceError } from "./room.ts";
+import { isFullDisk, keptOf, noSpaceError } from "./room.ts";
 
 /** Carries files. */
 export interface Mover {
@@ -31,7 +32,7 @@ export class NativeMover implements Mover {
   async move(items: readonly Item[]): Promise<MoveOutcome> {
     const request = { settings: this.settings, items: items.map(copyItemOf) };
     const answer = await this.runner.run("copy", request, { names: items.length });
-    if (answer.full !== undefined) throw noSpaceError(this.settings.to, [answer.full]);
+    if (answer.full !== undefined) throw noSpaceError(this.settings.to, [answer.full], keptOf(this.settings));
     return sortResults(items, answer.results);
   }
 }
@@ -42,6 +43,7 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
     changed: [] as Item[],
     missing: [] as MissingItem[],
     leftOut: [] as Item[],
+    databases: [] as Item[],
     lastWords: [],
   };
   for (const [index, item] of items.entries()) {
@@ -58,6 +60,9 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
       }
       case "left out":
         outcome.leftOut.push(item);
+        break;
+      case "database":
+        outcome.databases.push(item);
         break;
       case "vanished":
         outcome.missing.push({ item, ...GONE });
@@ -88,11 +93,30 @@ export class RsyncMover implements Mover {
 
   constructor(readonly request: RsyncMoverRequest) {}
 
+  /** Databases are copied by our own calls, since only those see what happens to them meanwhile. */
+  async move(items: readonly Item[]): Promise<MoveOutcome> {
+    const databases = await this.#findDatabases(items);
+    if (databases.length === 0) return await this.#moveOthers(items);
+    const others = items.filter((item) => !databases.includes(item));
+    const outcome = others.length === 0 ? EMPTY.outcome : await this.#moveOthers(others);
+    return { ...outcome, databases: [...outcome.databases, ...databases] };
+  }
+
+  async #findDatabases(items: readonly Item[]): Promise<readonly Item[]> {
+    const candidates = items.filter(({ entry }) =>
+      entry.type === "file" && isPlainFile(entry) && mayBeDatabase(entry.sizeBytes)
+    );
+    if (candidates.length === 0) return [];
+    const { settings, runner } = this.request;
+    const kinds = await runner.run("sniff", { root: settings.from, paths: candidates.map(pathOf) });
+    return candidates.filter((_, index) => kinds[index] === "database");
+  }
+
   /**
    * Links are made by our own calls: their targets depend on the side. What is behind a followed link is copied by them as well:
    * rsync would follow all links of a run or none.
    */
-  async move(all: readonly Item[]): Promise<MoveOutcome> {
+  async #moveOthers(all: readonly Item[]): Promise<MoveOutcome> {
     const isSpecial = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
     if (!all.some(isSpecial)) return await this.#carry(all);
     // All names of a file go the same way, or they arrive as several files.
@@ -132,6 +156,7 @@ export class RsyncMover implements Mover {
       changed: second.outcome.moved,
       missing: [...first.outcome.missing, ...second.outcome.missing, ...gone, ...missing],
       leftOut: [...first.outcome.leftOut, ...leftOut],
+      databases: [],
       lastWords,
     };
   }
@@ -158,7 +183,7 @@ export class RsyncMover implements Mover {
       system,
     );
     await lists.remove(listFile);
-    if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords);
+    if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords, keptOf(settings));
     const attempt = isDirect
       ? await this.#checkDirect(items, lastWords)
       : await this.#checkCarried(items, carried, lastWords);
@@ -199,7 +224,7 @@ export class RsyncMover implements Mover {
     ]);
     const hasArrived = (item: Item) => {
       const arrived = there.get(pathOf(item));
-      return arrived !== undefined && sameContent(item.entry, arrived);
+      return arrived !== undefined && sameContent(item.entry, arrived, settings.traits.timeStep);
     };
     const hasChanged = (item: Item) => {
       const now = here.get(pathOf(item));
@@ -210,7 +235,12 @@ export class RsyncMover implements Mover {
     const absent = new Set(again.filter((item) => !there.has(pathOf(item))));
     const left = new Set(again);
     const moved = items.filter((item) => !left.has(item));
-    return { outcome: { moved, changed: [], missing: [], leftOut: [], lastWords }, again, absent, changed };
+    return {
+      outcome: { moved, changed: [], missing: [], leftOut: [], databases: [], lastWords },
+      again,
+      absent,
+      changed,
+    };
   }
 }
 
@@ -222,6 +252,7 @@ function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
     changed: outcomes.flatMap(({ changed }) => changed),
     missing: outcomes.flatMap(({ missing }) => missing),
     leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
+    databases: outcomes.flatMap(({ databases }) => databases),
     lastWords: outcomes.flatMap(({ lastWords }) => lastWords),
   };
 }
@@ -238,7 +269,7 @@ interface Attempt {
 }
 
 const EMPTY: Attempt = {
-  outcome: { moved: [], changed: [], missing: [], leftOut: [], lastWords: [] },
+  outcome: { moved: [], changed: [], missing: [], leftOut: [], databases: [], lastWords: [] },
   again: [],
   absent: new Set(),
   changed: new Set(),
@@ -257,7 +288,7 @@ async function makeParents(
   for (const { directory } of items) {
     for (let path = directory; path !== "" && !parents.has(path); path = splitLast(path)[0]) parents.add(path);
   }
-  const [parent, name] = [root.slice(0, root.lastIndexOf("/")), root.slice(root.lastIndexOf("/") + 1)];
+  const [parent, name] = splitAbsolute(root);
   await runner.run("make", { root: parent, directories: [[name, 0o700]] });
   const byDepth = [...parents].toSorted((one, other) => one.length - other.length);
   // A path is longer than that of its parent, so parents come first; calls that wait overlap, one level must end before the next.

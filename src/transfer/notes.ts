@@ -72,6 +72,17 @@ export async function readNotes(path: string): Promise<Notes> {
   return notes;
 }
 
+/** Where the transfer that wrote the last note was writing; undefined where there are none. */
+export async function lastReceiver(path: string): Promise<Receiver | undefined> {
+  const notes = await Deno.readTextFile(path).catch(() => "");
+  // The last line may be torn.
+  for (const line of notes.split("\n").reverse()) {
+    const note = parseNote(line);
+    if (note !== undefined) return note[0];
+  }
+  return undefined;
+}
+
 function parseNote(line: string): [Receiver, string, EntryState] | undefined {
   try {
     return JSON.parse(line);

@@ -46,6 +46,8 @@ export interface TransferRequest {
   readonly sourceLock?: Pick<LockRequest, "deadlineSeconds" | "deadlineSetting" | "onWait">;
   /** For all bytes of the transfer together. */
   readonly bandwidthLimitBytesPerSecond?: number;
+  /** The receiving root is for its owner alone at every moment, whatever the source allows. */
+  readonly top?: "private";
   /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
   readonly notes?: string;
   /**
@@ -53,6 +55,12 @@ export interface TransferRequest {
    * `look-at-all`: every name on both sides is compared.
    */
   readonly depth: "trust-record" | "look-at-all";
+  /** `compare`: what is in files is compared even where size and time are the same; `by time`: only where they don't tell. */
+  readonly contents?: "by time" | "compare";
+  /** The same for files that were modified after that, in seconds since 1970. */
+  readonly contentsSinceSeconds?: number;
+  /** When the transfer began, by the clock of the file systems, in seconds since 1970; without it, nothing is recorded as racy. */
+  readonly startedSeconds?: number;
   readonly report?: (progress: TransferProgress) => void;
 }
 

@@ -5,6 +5,7 @@ import { CliError } from "../errors.ts";
 import { formatCount, formatFiles, formatSize } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { askQuota, type Quota } from "../tools/quota.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
 
 /** What is to be written. */
 export interface RoomRequest {
@@ -94,14 +95,19 @@ export function isFullDisk(words: string): boolean {
   return /No space left on device|[Qq]uota exceeded|^(?!.*tar: -: ).*: Wrote only \d+ of \d+ bytes/.test(words);
 }
 
-/** The error for a disk that was found full while writing. */
-export function noSpaceError(path: string, lastWords: readonly string[]): CliError {
+/** The error for a disk that was found full while writing. `kept`: what was copied is of use to the next run. */
+export function noSpaceError(path: string, lastWords: readonly string[], copied: "kept" | "removed"): CliError {
   const isQuota = lastWords.some((line) => /[Qq]uota/.test(line));
   const what = isQuota ? "the disk quota is used up" : `it is full${leftNow(path)}`;
   return new CliError("no-space", `Cannot write to "${path}": ${what}`, {
     lines: lastWords.slice(-3),
-    hint: "make room there and run the command again; what was copied is kept",
+    hint: `make room there and run the command again${copied === "kept" ? "; what was copied is kept" : ""}`,
   });
+}
+
+/** What becomes of files that have no name yet when a disk is full: in a private tree they stay, temporary ones make room. */
+export function keptOf({ temporary }: Pick<CopySettings, "temporary">): "kept" | "removed" {
+  return temporary === "directly" ? "kept" : "removed";
 }
 
 /** What is free, behind a sentence; what failed may have given back its own part already. */

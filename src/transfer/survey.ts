@@ -127,6 +127,7 @@ export class Survey {
 export function toTransfer(plan: DirectoryPlan): readonly Entry[] {
   return [
     ...plan.transfers,
+    ...plan.databases.flatMap(({ transfers }) => transfers),
     ...plan.successors,
     ...plan.linked.filter(({ state }) => state === "to transfer").map(({ from }) => from),
   ];

@@ -3,7 +3,7 @@
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
-import type { DirectoryPlan } from "./decide.ts";
+import { type DirectoryPlan, sendingSide } from "./decide.ts";
 import { batchBytesAtOnce, Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -13,11 +13,15 @@ import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
 import { ManifestBuilder } from "./manifest.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
+import { refuseNameClashes } from "./name_clashes.ts";
+import { UNFINISHED } from "./own_names.ts";
+import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
+import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { prepareTemporaryDirectory } from "./unfinished.ts";
 import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 
@@ -36,7 +40,7 @@ export type {
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
   const links = await linkMapsOf(request, request.to);
-  await using runner = await prepareJobRunner({ roots: [request.from, parentOf(request.to)], links }, system);
+  await using runner = await prepareJobRunner({ roots: [request.from, splitAbsolute(request.to)[0]], links }, system);
   const survey = new Survey(request);
   const engine = engineFor(request, system);
   await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
@@ -67,7 +71,9 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     engine,
     ...survey.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
-    deletions: directories.flatMap((plan) => at(plan, [...plan.clears, ...plan.removals])),
+    deletions: directories.flatMap((plan) =>
+      at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
+    ),
     kept: survey.kept,
     unreadable: survey.unreadable,
     outsideLinks: survey.outsideLinks.found(),
@@ -96,15 +102,18 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  * there is no room, `missing-tool` where the engine asked for isn't there, and the signal's reason on a signal.
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
-  const feed = async (receiver: WalkReceiver, runner: JobRunner) =>
-    await walkTrees(await walkRequest(request, runner), receiver, runner);
+  const feed = async (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => {
+    const walk = await walkRequest(request, runner, traits);
+    if (traits.names === "folded") await refuseNameClashes(walk, request.to, runner);
+    await walkTrees(walk, receiver, runner);
+  };
   return await run(request, feed, "to check", system);
 }
 
 /** `roomFor`: whether what is planned was held against the free space already. */
 async function run(
   request: TransferRequest,
-  feed: (receiver: WalkReceiver, runner: JobRunner) => Promise<void>,
+  feed: (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => Promise<void>,
   roomFor: "to check" | "checked before",
   surroundings: System,
 ): Promise<TransferOutcome> {
@@ -123,40 +132,64 @@ async function run(
     ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
     : undefined;
   const survey = new Survey(request);
-  const manifest = new ManifestBuilder(request.baseline);
+  const rules = rulesFor(request.intent, request);
+  const racy = request.startedSeconds === undefined
+    ? undefined
+    : { side: sendingSide(rules), sinceSeconds: request.startedSeconds - RACY_SECONDS };
+  const manifest = new ManifestBuilder(request.baseline, racy);
   await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
-  const settings: CopySettings = {
+  const known = request.baseline?.traits ?? USUAL_TRAITS;
+  const traits = request.intent === "push"
+    ? known
+    : request.baseline?.traits ?? await measureTraits(request, to, runner);
+  const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
+    ...(request.top === undefined ? {} : { top: request.top }),
     temporary: temporary?.path ?? "directly",
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
     owners: system.userId === 0 ? "same" : "own",
+    traits: request.intent === "push" ? USUAL_TRAITS : traits,
   };
+  // The receiving side of a push is measured when something is written there: before, a push changes nothing.
+  const prepare = async () => {
+    await temporary?.make();
+    if (request.intent !== "push" || measured !== undefined || temporary === undefined) return;
+    settings.traits = await (measured = runner.run("measureTraits", { root: temporary.path, name: "probe" }));
+  };
+  let measured: Promise<FileSystemTraits> | undefined;
   await using lists = new ListFiles(system);
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
     mover: moverFor(engine, request, settings, { lists, runner, system }),
-    prepare: async () => await temporary?.make(),
+    prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
   });
   try {
-    await feed({
-      onPlan: async (plan, there) => {
-        survey.add(plan);
-        room?.add(plan, there);
-        await room?.checkSoFar();
-        await execution.add(plan);
+    await feed(
+      {
+        onPlan: async (plan, there) => {
+          survey.add(plan);
+          room?.add(plan, there);
+          await room?.checkSoFar();
+          await execution.add(plan);
+        },
+        onUnchanged: (unchanged) => {
+          survey.addUnchanged(unchanged);
+          execution.keep(unchanged);
+        },
+        onSelection: (selection) => survey.selection = selection,
+        onOutsideLink: (link) => survey.outsideLinks.add(link),
+        onMount: (directory) => manifest.addMount(directory),
+        onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
       },
-      onUnchanged: (unchanged) => {
-        survey.addUnchanged(unchanged);
-        execution.keep(unchanged);
-      },
-      onSelection: (selection) => survey.selection = selection,
-      onOutsideLink: (link) => survey.outsideLinks.add(link),
-      onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
-    }, runner);
+      runner,
+      traits,
+    );
+    // A push leaves what is recorded of the source as it is.
+    if (request.intent === "push") { for (const path of request.baseline?.mounts ?? []) manifest.addMount(path); }
     await room?.check();
     survey.walked();
     await execution.finish(survey.unreadable.length === 0);
@@ -166,7 +199,9 @@ async function run(
     throw error;
   }
   survey.keepRecords(manifest);
-  const record = manifest.build("nanoseconds");
+  // Times pass through both sides in turns. A push does not know those of scratch where no one measured them.
+  const isKnown = request.intent !== "push" || request.baseline?.traits !== undefined;
+  const record = manifest.build(isKnown ? coarserTraits(settings.traits, traits) : undefined);
   const { tally } = execution;
   const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
@@ -199,8 +234,17 @@ function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
   return [...new Map(paths).values()];
 }
 
-async function walkRequest(request: TransferRequest, runner: JobRunner): Promise<WalkRequest> {
-  const rules = rulesFor(request.intent, request);
+async function walkRequest(
+  request: TransferRequest,
+  runner: JobRunner,
+  traits?: FileSystemTraits,
+): Promise<WalkRequest> {
+  const { startedSeconds } = request;
+  const rules = {
+    ...rulesFor(request.intent, { ...request, ...(traits === undefined ? {} : { traits }) }),
+    ...(startedSeconds === undefined ? {} : { resumedSinceSeconds: startedSeconds - RESUMED_SECONDS }),
+  };
+  const contentsSinceSeconds = request.contents === "compare" ? -Infinity : request.contentsSinceSeconds;
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   const selection = request.selection === undefined ? {} : {
     selection: await selectLinked(
@@ -211,7 +255,16 @@ async function walkRequest(request: TransferRequest, runner: JobRunner): Promise
   };
   const { from, to, baseline, depth, links = "keep" } = request;
   const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, baseline, depth, followsLinks, ...notes, rules, ...selection };
+  return { from, to, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
+}
+
+/** Tries out the receiving side of a transfer: beside a target that others use, else in the root itself. */
+async function measureTraits({ intent }: TransferRequest, to: string, runner: JobRunner): Promise<FileSystemTraits> {
+  if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
+  // A name that is swept where this process is killed.
+  const [root, target] = splitAbsolute(to);
+  const name = `${target}.incoming-${crypto.randomUUID().slice(0, 8)}`;
+  return await runner.run("measureTraits", { root, name });
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {
@@ -255,8 +308,4 @@ async function prepareRoots({ from, to, intent }: TransferRequest): Promise<stri
     throw new CliError("refused", `Cannot transfer "${from}" to "${to}": one is inside the other`);
   }
   return realTo;
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/")) || "/";
 }

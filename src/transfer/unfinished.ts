@@ -1,12 +1,13 @@
 // The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
-import type { JobRunner } from "./job_runner.ts";
+import { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
-import { takeOver } from "./adopted.ts";
+import { removeUnbuilt, takeOver } from "./adopted.ts";
 import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
@@ -50,15 +51,16 @@ export async function prepareTemporaryDirectory(
     const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
     // What a filter leaves out now may have been copied then.
     const adopted = await sweepBeside(to, selection === undefined ? path : undefined, runner);
-    const [parent, name] = split(path);
+    const [parent, name] = splitAbsolute(path);
     return directory(
       path,
       adopted,
       async () => void await runner.run("make", { root: parent, directories: [[name, 0o700]] }),
-      async () => {
-        await moveBack(path, to, runner);
-        await runner.run("removeTree", { path });
-      },
+      () =>
+        evenIfStopped(runner, system, async (runner) => {
+          await moveBack(path, to, runner);
+          await clear(path, runner, system);
+        }),
     );
   }
   const name = temporaryName("push", system.processId);
@@ -84,21 +86,43 @@ export async function prepareTemporaryDirectory(
       }),
     async () => {
       try {
-        await whileOpen(to, runner, async () => {
-          await runner.run("removeTree", { path });
-          if (lock !== undefined) {
-            // A waiting push has a directory of its own there, so the lock file goes only where none waits.
-            const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
-            if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
-            await release();
-          }
-          await removeIfEmpty(to, runner);
-        });
+        await evenIfStopped(runner, system, (runner) =>
+          whileOpen(to, runner, async () => {
+            await clear(path, runner, system);
+            if (lock !== undefined) {
+              // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+              const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
+              if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+              await release();
+            }
+            await removeIfEmpty(to, runner);
+          }));
       } finally {
         await release();
       }
     },
   );
+}
+
+/** Removes a temporary directory; after a signal all but the directories that are being built: the next transfer goes on there. */
+async function clear(path: string, runner: JobRunner, { signal }: Pick<System, "signal">): Promise<void> {
+  if (signal.aborted) await removeUnbuilt(path, runner);
+  else await runner.run("removeTree", { path });
+}
+
+/** After a signal a transfer's own runner does nothing more, but half-written files must not stay on the user's storage. */
+async function evenIfStopped(
+  runner: JobRunner,
+  system: Pick<System, "signal" | "calls">,
+  work: (runner: JobRunner) => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work(runner);
+  } catch (error) {
+    if (!system.signal.aborted) throw error;
+    await using unstopped = new JobRunner(runner.form, { ...system, signal: new AbortController().signal });
+    await work(unstopped);
+  }
 }
 
 function directory(
@@ -151,7 +175,7 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
  * first of them was building is moved to `own`, if that is given.
  */
 async function sweepBeside(to: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
-  const [parent, target] = split(to);
+  const [parent, target] = splitAbsolute(to);
   const prefix = `${target}.incoming-`;
   let adopted = new Set<string>();
   for (const name of await namesIn(parent, "", runner) ?? []) {
@@ -217,9 +241,4 @@ async function whileOpen(root: string, runner: JobRunner, work: () => Promise<vo
   } finally {
     await runner.run("modes", { root, items: [["", mode]] });
   }
-}
-
-function split(path: string): [parent: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }

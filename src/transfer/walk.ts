@@ -2,9 +2,12 @@
 // order the server gives its names.
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
-import type { Selection } from "../filter/selection.ts";
-import { decideDirectory, type DecisionRules, type DirectoryPlan } from "./decide.ts";
-import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
+import { nameTypeOf, type Selection } from "../filter/selection.ts";
+import { INDEX, namesOfDatabase } from "./database_files.ts";
+import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
+import { findDifferent } from "./compare_contents.ts";
+import { decideDirectory, type DecisionRules, type DirectoryFacts, type DirectoryPlan, sendingSide } from "./decide.ts";
+import { type Entry, type EntryState, sameContent, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import {
   listDirectories,
@@ -17,11 +20,12 @@ import {
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import type { OutsideLink } from "./outside_links.ts";
-import { EMPTIED, LOST, lostNames, NOTHING_LOST, withoutNames, withRecordsOf } from "./lost_links.ts";
+import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
+import { countMarks, withoutMarks } from "./racy.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { notedState, type Notes } from "./notes.ts";
-import { decodeName, joinName } from "../posix/file_names.ts";
+import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 /** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
 const MOST_DIRECTORIES = 32;
@@ -44,6 +48,8 @@ export interface WalkRequest {
   readonly followsLinks?: boolean;
   /** Which names take part; without it, all do. */
   readonly selection?: Selection;
+  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. Without it, only where racy. */
+  readonly contentsSinceSeconds?: number | undefined;
 }
 
 /** A directory where nothing is to be done: the sending side is as it was recorded, and the receiving one has all of it. */
@@ -67,6 +73,8 @@ export interface WalkReceiver {
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
   /** Which names take part, with what selected links lead to; before all else. */
   readonly onSelection?: (selection: Selection | undefined) => void;
+  /** A directory of the source where another file system is mounted, or was, as is recorded. */
+  readonly onMount?: (directory: string) => void;
   /** A link where files come from that leads out of the tree and stays a link. */
   readonly onOutsideLink?: (link: OutsideLink) => void;
   /** A directory that could not be read, on either side: nothing is known of what is in it. */
@@ -95,6 +103,7 @@ export async function walkTrees(
   await walk.run();
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set();
 const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
 const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0, outside: "" });
 const NOTHING: Listings = { entries: new Map(), selves: new Map() };
@@ -115,7 +124,8 @@ class Walk {
   ) {
     const { rules, notes, baseline } = request;
     this.#mayPassOver = receiver.onUnchanged !== undefined && baseline !== undefined && (notes?.size ?? 0) === 0 &&
-      rules.publish === "in-place" && rules.removals === "baseline" && rules.policy !== "mirror";
+      rules.publish === "in-place" && rules.removals === "baseline" && rules.policy !== "mirror" &&
+      request.contentsSinceSeconds === undefined;
     this.#firstLook = this.#mayPassOver && request.depth === "trust-record" ? "names" : "full";
   }
 
@@ -172,10 +182,11 @@ class Walk {
     const self = visit.from === "unseen" ? listings.from.selves.get(directory) : visit.from;
     const there = visit.to === "unseen" ? listings.to.selves.get(directory) : visit.to;
     if (self !== undefined && there !== undefined && !sameDirectory(self, there)) return false;
-    if (!hasSameEntries(from, recorded)) return false;
+    const known = this.#withoutOtherMarks(from.records, recorded, block);
+    if (!hasSameEntries(from, known)) return false;
     // A full comparison looks at what is there; names of one file are judged by all of them together.
     const isThere = this.#firstLook === "full"
-      ? from.linked.length === 0 && hasSameEntries(names, recorded)
+      ? from.linked.length === 0 && hasSameEntries(names, known)
       : hasAllNames(names.entries, recorded);
     if (!isThere) return false;
     // No directory's record says anything of the root itself. A push leaves directories as they are.
@@ -184,11 +195,44 @@ class Walk {
     if (isOtherRoot) return false;
     this.runner.expect(block.files, "list");
     this.#tellOutsideLinks(directory, from);
+    this.#tellMounts(directory, from.directories, self);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
     }
     return true;
+  }
+
+  /** What is racy at the side that receives is no reason to look closer. */
+  #withoutOtherMarks(records: string, recorded: string, { content }: ManifestBlock): string {
+    const side = sendingSide(this.request.rules) === "source" ? "target" : "source";
+    return records === recorded || countMarks(content, side) === 0 ? recorded : withoutMarks(recorded, side);
+  }
+
+  /** Names of files that look the same on both sides, and are not. */
+  async #findDifferent({ directory, from, to, baseline, hasMarks }: DirectoryFacts): Promise<ReadonlySet<string>> {
+    const { rules, contentsSinceSeconds } = this.request;
+    if (contentsSinceSeconds === undefined && hasMarks !== true) return NO_NAMES;
+    const there = new Map(to.map((entry) => [entry.name, entry]));
+    const side = sendingSide(rules);
+    const files = from.filter((entry) => {
+      const other = there.get(entry.name);
+      const looksSame = entry.type === "file" && entry.sizeBytes > 0 && other !== undefined &&
+        sameContent(entry, other, rules.traits.timeStep);
+      if (!looksSame) return false;
+      const isRecent = contentsSinceSeconds !== undefined && entry.mtimeSeconds >= contentsSinceSeconds;
+      return isRecent || baseline(entry.name)?.racy === side;
+    });
+    if (files.length === 0) return NO_NAMES;
+    const different = await findDifferent(
+      { from: this.request.from, to: this.request.to! },
+      files.map(({ name, sizeBytes, isFollowed = false }) => ({
+        path: joinName(directory, name),
+        ...{ sizeBytes, isFollowed },
+      })),
+      this.runner,
+    );
+    return new Set(files.map(({ name }) => name).filter((name) => different.has(joinName(directory, name))));
   }
 
   async #decide(
@@ -210,23 +254,39 @@ class Walk {
       const reason = "unreadable" in listed.from ? listed.from.unreadable : "it is not there";
       throw new CliError("file-system", `Cannot read "${this.request.from}": ${reason}`);
     }
+    if ("unreadable" in listed.to && !("unreadable" in listed.from) && this.#hasNothingToPush(directory, listed.from)) {
+      return this.#leaveReceiver(directory, listed.from, self("from"));
+    }
     if ("unreadable" in listed.from || "unreadable" in listed.to) {
       if ("unreadable" in listed.from) this.receiver.onUnreadable(directory, "from", listed.from);
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
       return;
     }
+    const unmounted = await this.#unmountedIn(
+      directory,
+      (this.#sourceSide === "from" ? listed.from : listed.to).entries,
+    );
+    for (const path of unmounted) {
+      this.receiver.onMount?.(path);
+      this.receiver.onUnreadable(path, this.#sourceSide, UNMOUNTED);
+    }
     let recorded: ReadonlyMap<string, EntryState> | undefined;
     const noted = this.#notedIn(directory, listed.from.entries, listed.to.entries);
     const baseline = (name: string) =>
       noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
-    const lost = this.request.followsLinks
+    const lostLinks = this.request.followsLinks
       ? lostNames({ self: self("from"), listing: listed.from, baseline }, this.request, directory)
       : NOTHING_LOST;
-    if (lost === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED);
-    for (const name of lost) this.receiver.onUnreadable(joinName(directory, name), "from", LOST);
+    if (lostLinks === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED);
+    for (const name of lostLinks) this.receiver.onUnreadable(joinName(directory, name), "from", LOST);
+    const lost = new Set([...lostLinks, ...unmounted.map((path) => splitLast(path)[1])]);
     const [from, to] = [withoutNames(listed.from.entries, lost), withoutNames(listed.to.entries, lost)];
     const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to.entries, to, visit);
-    const facts = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded };
+    const block = this.request.baseline?.blocks().get(directory);
+    const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
+    const sides = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
+    const isResumed = (name: string) => noted(name) !== undefined;
+    const facts = { ...sides, isResumed, differs: await this.#findDifferent(sides) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -234,9 +294,11 @@ class Walk {
     const allowed = this.request.rules.policy === "stage-out"
       ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
       : decided;
-    const plan = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
+    const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
+    const plan = await this.#withDatabases(whole, { from, to, baseline });
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
+    if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
     await this.receiver.onPlan(plan, to);
     for (const { name, ...sides } of plan.descend) {
       const isExcluded = excluded.some((entry) => entry.name === name);
@@ -250,10 +312,56 @@ class Walk {
     }
   }
 
+  /** Whether a push brings nothing into a directory: nothing in it is new or changed, so nothing has to be known of the receiver. */
+  #hasNothingToPush(directory: string, from: ListedDirectory): boolean {
+    if (this.request.rules.policy !== "stage-out") return false;
+    if (from.entries.length === 0) return true;
+    const block = this.request.baseline?.blocks().get(directory);
+    return block !== undefined && hasSameEntries(from, decodeName(block.content));
+  }
+
+  /** Leaves a directory of the receiver as it is, and goes on below it. */
+  #leaveReceiver(directory: string, from: ListedDirectory, self: Entry | undefined): void {
+    const block = this.request.baseline?.blocks().get(directory);
+    if (block !== undefined) this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
+    for (const entry of from.directories) {
+      this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
+    }
+  }
+
   /** Whether listings of a side come without what is excluded. What is to be deleted has to be seen. */
   #isSelected(side: Side): boolean {
     const { selection, rules } = this.request;
     return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+  }
+
+  /** The side that is persistent. */
+  get #sourceSide(): Side {
+    return this.request.rules.policy === "stage-out" ? "to" : "from";
+  }
+
+  #tellMounts(directory: string, entries: readonly Entry[], self: Entry | undefined): void {
+    if (this.#sourceSide === "to" || self?.device === undefined) return;
+    for (const { name, type, device } of entries) {
+      if (type === "directory" && device !== self.device) this.receiver.onMount?.(joinName(directory, name));
+    }
+  }
+
+  /**
+   * Directories in this one where a file system was mounted and none is now: their device is that of the directory above, or
+   * they are gone. What was in them was not deleted. A comparison of everything takes them as they are.
+   */
+  async #unmountedIn(directory: string, entries: readonly Entry[]): Promise<readonly string[]> {
+    const { baseline, depth } = this.request;
+    const recorded = (baseline?.mounts ?? []).filter((path) => splitLast(path)[0] === directory);
+    if (recorded.length === 0 || depth === "look-at-all") return [];
+    const above = directory === "" ? "." : directory;
+    const found = await lookAtPaths(this.request[this.#sourceSide]!, [above], this.runner);
+    const there = new Map(entries.map((entry) => [joinName(directory, entry.name), entry]));
+    return recorded.filter((path) => {
+      const entry = there.get(path);
+      return entry === undefined || entry.device === found.get(above)?.device;
+    });
   }
 
   #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {
@@ -267,8 +375,8 @@ class Walk {
     const { selection } = this.request;
     if (selection === undefined || this.#isSelected(side)) return listing;
     if (listing === undefined || "unreadable" in listing) return listing;
-    const isTaken = ({ name, type }: Entry) =>
-      selection.includes(joinName(directory, name), type === "directory" ? "directory" : "other");
+    const isTaken = (entry: Entry) =>
+      selection.includes(joinName(directory, entry.name), nameTypeOf(entry.type, entry.sizeBytes));
     return listing.only(listing.entries.filter(isTaken));
   }
 
@@ -285,17 +393,32 @@ class Walk {
     return all.filter((entry) => !rest.has(entry));
   }
 
+  /** Names tell what may be a database, and the first bytes of its files whether it is one. */
+  async #withDatabases(plan: DirectoryPlan, facts: DatabaseFacts): Promise<DirectoryPlan> {
+    const names = findDatabaseNames(facts);
+    if (names.length === 0) return plan;
+    const sniff = async (side: Side) => {
+      const wanted = names.flatMap((main) => [...namesOfDatabase(main), main + INDEX].map((name) => ({ main, name })));
+      const there = new Set(facts[side].map(({ name }) => name));
+      const found = wanted.filter(({ name }) => there.has(name));
+      const paths = found.map(({ name }) => joinName(plan.directory, name));
+      const kinds = paths.length === 0 ? [] : await this.runner.run("sniff", { root: this.request[side]!, paths });
+      return found.filter((_, index) => kinds[index] !== undefined).map(({ main }) => main);
+    };
+    const databases = new Set((await Promise.all([sniff("from"), sniff("to")])).flat());
+    return withDatabases(plan, [...databases], facts, this.request.rules);
+  }
+
   /** What does not take part stays in the record as it was. */
   #withExcludedRecords(plan: DirectoryPlan, deleted: readonly Entry[]): DirectoryPlan {
     const { selection, baseline } = this.request;
     const recorded = selection === undefined ? undefined : baseline?.entriesOf(plan.directory);
     if (selection === undefined || recorded === undefined) return plan;
     const gone = new Set(deleted.map(({ name }) => name));
-    const kept = [...recorded].filter(([name, { type }]) =>
-      !gone.has(name) &&
-      !selection.includes(joinName(plan.directory, name), type === "directory" ? "directory" : "other")
+    const kept = [...recorded].filter(([name, state]) =>
+      !gone.has(name) && !selection.includes(joinName(plan.directory, name), nameTypeOf(state.type, state.sizeBytes))
     );
-    return kept.length === 0 ? plan : { ...plan, records: [...plan.records, ...kept] };
+    return kept.length === 0 ? plan : { ...plan, unselected: kept };
   }
 
   #notedIn(

@@ -1,4 +1,5 @@
 // Where the environments are: the directory that holds them, their names, and the lock that keeps two commands off one.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { type ConfigFile, configPath, readConfig } from "../config/config_file.ts";
 import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
@@ -72,15 +73,15 @@ export async function lockVenv(
   system: System,
   onWait: (text: string) => void,
 ): Promise<Lock> {
-  const slash = path.lastIndexOf("/");
-  await refuseSharedDirectory(path.slice(0, slash) || "/", system.userId);
+  const [directory, name] = splitAbsolute(path);
+  await refuseSharedDirectory(directory, system.userId);
   const lock = await acquireLock({
-    path: `${path.slice(0, slash)}/.${path.slice(slash + 1)}.lock`,
+    path: `${directory}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) =>
       onWait(`waiting for ${holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`}`),
   }, system);
-  await sweepDirectory(path.slice(0, slash));
+  await sweepDirectory(directory);
   return lock;
 }

@@ -1,4 +1,5 @@
 // What is installed in an environment, read from its metadata without starting Python, and one hash that stands for it.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { createHash } from "node:crypto";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
 import { sitePackages, type Venv } from "./venv.ts";
@@ -31,7 +32,7 @@ export async function readPackages(venv: Pick<Venv, "path">): Promise<InstalledP
 }
 
 async function readPackage(directory: string): Promise<InstalledPackage | undefined> {
-  const base = directory.slice(directory.lastIndexOf("/") + 1);
+  const base = splitAbsolute(directory)[1];
   // An egg-info carries the Python it was built for behind its version.
   const match = /^(.+?)-([^-]+?)(-py\d[\d.]*)?\.(dist|egg)-info$/.exec(base);
   const [name, version] = [match?.[1], match?.[2]];

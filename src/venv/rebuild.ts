@@ -1,5 +1,6 @@
 // An environment made again at another place: its package list frozen, installed anew there, compared, and only then given its
 // name. What stood at the target stays until the new one is known to be right.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -118,8 +119,8 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
 
 /** The new environment until it has its name, and what it replaces until that is gone; always the same, for the next run. */
 function placesBeside(target: AbsolutePath) {
-  const slash = target.lastIndexOf("/");
-  const beside = (ending: string) => `${target.slice(0, slash)}/.${target.slice(slash + 1)}.${ending}`;
+  const [directory, name] = splitAbsolute(target);
+  const beside = (ending: string) => `${directory}/.${name}.${ending}`;
   return { made: beside("new"), replaced: beside("old"), requirements: beside("requirements.txt") };
 }
 
@@ -140,7 +141,7 @@ export async function rebuild(
 ): Promise<{ readonly python: string; readonly parity: Parity }> {
   const { target } = plan;
   const { made, replaced, requirements } = placesBeside(target);
-  await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
   await using _lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
   await putRight(target, made, replaced);
@@ -188,7 +189,7 @@ async function makeVenv(
     try {
       await runUv(
         uv.program,
-        uvVenvArgs({ path, python, onto: "nothing", prompt: plan.target.slice(plan.target.lastIndexOf("/") + 1) }),
+        uvVenvArgs({ path, python, onto: "nothing", prompt: splitAbsolute(plan.target)[1] }),
         env,
         listener,
         system,

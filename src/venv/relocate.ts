@@ -2,7 +2,7 @@
 import { CliError, messageOf } from "../errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { kindsIn, readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
-import { splitLast } from "../posix/file_names.ts";
+import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import type { FileKind } from "../posix/status.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
@@ -98,7 +98,7 @@ export async function applyRelocation(relocation: Relocation): Promise<{ path: s
 export async function writeChanges(changes: readonly Change[], directory: string): Promise<void> {
   for (const change of changes) {
     const path = `${directory}/${change.path}`;
-    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    await Deno.mkdir(splitAbsolute(path)[0], { recursive: true, mode: 0o700 });
     await applyChange(change, path);
   }
 }

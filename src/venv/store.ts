@@ -1,4 +1,5 @@
 // All environments and uv's cache to other places: what is there, what may be, and which of the old may go afterwards.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, joinPath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -67,7 +68,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
   if (from === undefined || !await Deno.stat(from).then((info) => info.isDirectory, () => false)) {
     return { status: "source-missing", warnings: [] };
   }
-  await Deno.mkdir(to.slice(0, to.lastIndexOf("/")) || "/", { recursive: true, mode: 0o700 });
+  await Deno.mkdir(splitAbsolute(to)[0], { recursive: true, mode: 0o700 });
   const outcome = await transferTree({
     from,
     to,

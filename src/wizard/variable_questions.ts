@@ -1,4 +1,5 @@
 // The questions which variables are managed and where their data is kept.
+import { splitAbsolute } from "../posix/file_names.ts";
 import { VARIABLE_NAME } from "../config/names.ts";
 import { reasonAgainstVariable } from "../config/reserved_variables.ts";
 import { isWithin, realLocation } from "../config/paths.ts";
@@ -145,7 +146,7 @@ async function askSource(
 
 /** A sync takes a source without a parent for one that is not mounted: the parent is made, if the person wants it. */
 async function hasParent(directory: string, { prompt }: Conversation["context"]): Promise<boolean> {
-  const parent = directory.slice(0, directory.lastIndexOf("/")) || "/";
+  const parent = splitAbsolute(directory)[0];
   if (await Deno.stat(parent).then(({ isDirectory }) => isDirectory, () => false)) return true;
   const message = `${parent} does not exist either. Make it now?`;
   if (!await prompt.confirm({ message, initial: true })) return false;

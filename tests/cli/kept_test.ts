@@ -28,15 +28,15 @@ Deno.test("a push that meets a conflict leaves no silent fresh: sync and status 
   await world.writeTree(TARGET, { "d/model.bin": "changed on scratch", "new": "n" });
   await world.writeTree(SOURCE, { "d/model.bin": "changed at the source" });
   const push = await world.run(["push"]);
-  assert.match(push.stderr, /1 file left as at home, where they are newer or were removed: d\/model\.bin/);
+  assert.match(push.stderr, /1 file in conflict: d\/model\.bin \(changed on both sides\)/);
   for (let turn = 0; turn < 2; turn++) {
     const [result] = (await world.run(["sync", "--json"])).json().results;
     assert.equal(result.status, "skipped");
-    assert.deepEqual(result.kept, [{ path: "d/model.bin", reason: "changed there" }]);
-    assert.match((await world.run(["sync"])).stderr, /warning: HF_HOME: 1 file changed on scratch and kept: d\/model/);
+    assert.deepEqual(result.kept, [{ path: "d/model.bin", reason: "changed on both sides" }]);
+    assert.match((await world.run(["sync"])).stderr, /warning: HF_HOME: 1 file in conflict: d\/model/);
     const { kept_files, warnings } = await statusOf(world);
     assert.equal(kept_files, 1);
-    assert.match(warnings.join(), /1 file changed on scratch and kept: d\/model\.bin/);
+    assert.match(warnings.join(), /1 file in conflict: d\/model\.bin/);
   }
   await Deno.remove(world.path(`${TARGET}/d/model.bin`));
   assert.equal((await statusOf(world)).kept_files, 0, "it is settled");
@@ -50,7 +50,7 @@ Deno.test("what an update kept is told by the next ones, also where they do not 
   assert.equal((await statusOf(world)).kept_files, 1);
   await world.writeTree(SOURCE, { "top": "new at the top" });
   const sync = await world.run(["sync"]);
-  assert.match(sync.stderr, /1 file changed on scratch and kept: d\/model\.bin/);
+  assert.match(sync.stderr, /1 file changed on scratch and not pushed: d\/model\.bin/);
   assert.equal((await statusOf(world)).kept_files, 1);
   await world.run(["push"]);
   assert.equal((await statusOf(world)).kept_files, 0);
@@ -63,7 +63,7 @@ Deno.test("records purged, then a sync, then a push: what was changed on scratch
   await world.writeTree(TARGET, { "d/model.bin": "changed" });
   await purgeRecords(world);
   const sync = await world.run(["sync"]);
-  assert.match(sync.stderr, /1 file changed on scratch and kept: d\/model\.bin/);
+  assert.match(sync.stderr, /1 file changed on scratch and not pushed: d\/model\.bin/);
   const push = await world.run(["push"]);
   assert.equal(push.code, 0, push.stderr);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed");
@@ -77,7 +77,7 @@ Deno.test("records purged, a sync, then a change at the source: the push leaves 
   await purgeRecords(world);
   await world.run(["sync"]);
   await world.writeTree(SOURCE, { "d/model.bin": "changed at the source as well" });
-  assert.match((await world.run(["push"])).stderr, /1 file left as at home/);
+  assert.match((await world.run(["push"])).stderr, /1 file in conflict: /);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed at the source as well");
 });
 

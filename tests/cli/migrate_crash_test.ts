@@ -75,7 +75,7 @@ Deno.test("after a signal it says that nothing was switched, and how to go on", 
   assert.equal(code, 130);
   assert.match(
     stderr,
-    /Stopped by SIG\w+: nothing was switched or deleted yet\nhint: run `euler-files migrate HF_HOME --to .*new` again to go on/,
+    /Stopped by SIG\w+: nothing was switched or deleted yet\nhint: run `euler-files migrate HF_HOME --to .*new --yes` to go on/,
   );
   await unhookRsync(world);
   await assertEndsRight(world);

@@ -117,7 +117,7 @@ Deno.test("a disk that fills up while it copies stops it, and the same command g
   assert.equal(run.code, 1, run.stdout);
   assert.match(
     run.json().error.hint,
-    /^nothing was switched or deleted; .*run `euler-files migrate HF_HOME --to .*new` again$/,
+    /^nothing was switched or deleted; .*run `euler-files migrate HF_HOME --to .*new --yes`$/,
   );
   await assertUntouchedButBegun(world);
   await unhookRsync(world);
@@ -210,7 +210,7 @@ Deno.test("an unfinished migration to elsewhere has to be finished or given up f
   assert.equal(other.code, 1);
   assert.match(
     other.json().error.hint,
-    /finish it first: euler-files migrate HF_HOME --to .*new; to give it up: rm -r /,
+    /finish it first: `euler-files migrate HF_HOME --to .*new --yes`; to give it up: rm -r /,
   );
   const resumed = await world.run(["migrate", "HF_HOME", "--yes", "--json"]);
   assert.deepEqual([resumed.code, resumed.json().new_path], [0, world.path("new")]);

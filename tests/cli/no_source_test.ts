@@ -65,7 +65,7 @@ Deno.test("a source that appears is staged, and what a job made under the same n
   await world.writeTree(SOURCE, { "same.pt": "of the source", "other.pt": "2" });
   const sync = await world.run(["sync"]);
   assert.equal(sync.code, 0, sync.stderr);
-  assert.match(sync.stderr, /1 file changed on scratch and kept: same\.pt/);
+  assert.match(sync.stderr, /1 file in conflict: same\.pt/);
   assert.deepEqual(await readTree(world.path(TARGET)), { "same.pt": "of the job", "other.pt": "2" });
 });
 

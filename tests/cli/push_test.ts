@@ -335,7 +335,7 @@ Deno.test("a file that can't come home is a failure that names it; the others co
     assert.equal(answer.ok, false);
     assert.deepEqual(answer.results[0].missing.map(({ path }: { path: string }) => path), ["d/secret"]);
     assert.match(answer.results[0].missing[0].reason, /denied/i);
-    assert.equal(answer.failures[0].message, 'Cannot push all of "HF_HOME": 1 file did not come home');
+    assert.equal(answer.failures[0].message, 'Cannot push 1 file of "HF_HOME"');
     assert.match(answer.failures[0].lines[0], /^d\/secret: .*denied/i);
     assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/new`)), "n");
   }
@@ -354,7 +354,7 @@ Deno.test("push --dry-run names what it would leave as at home, and says when th
   assert.match((await world.run(["push", "--dry-run"])).stderr, /HF_HOME {2}nothing new on scratch/);
   await Deno.remove(world.path(`${SOURCE}/hub/a`));
   const run = await world.run(["push", "--dry-run"]);
-  assert.match(run.stderr, /1 file left as at home, where they are newer or were removed: hub\/a/);
+  assert.match(run.stderr, /1 file was removed at the source; the next sync removes it from scratch, too: hub\/a/);
   assert.match(run.stderr, /HF_HOME {2}nothing new on scratch/);
 });
 
@@ -395,4 +395,31 @@ Deno.test("without a record of the last transfer push says once, and of the righ
   assert.deepEqual(run.json().results[0].missing, [
     { path: "hub", reason: `cannot read "${world.path(SOURCE)}/hub": Permission denied` },
   ]);
+});
+
+Deno.test("a directory at the source that cannot be read is a failure only where something is to be pushed into it", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "a": "a", "locked/deep/b": "b", "closed/c": "c" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const [locked, closed] = ["locked", "closed"].map((name) => world.path(`${SOURCE}/${name}`)) as [string, string];
+  await Deno.chmod(locked, 0);
+  await world.run(["sync"]);
+  await Deno.chmod(closed, 0);
+  for (const engine of ["native", "rsync"]) {
+    await world.writeTree(TARGET, { [`new-${engine}`]: "n" });
+    const run = await world.run(["push", "--engine", engine]);
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /1 file, 1 B pushed/);
+  }
+  await world.writeTree(TARGET, { "closed/new": "n", "locked/deep/new": "n" });
+  const run = await world.run(["push", "--json"]);
+  assert.equal(run.code, 1);
+  const [result] = run.json().results;
+  assert.equal(result.status, "incomplete");
+  assert.deepEqual(result.missing.map(({ path }: { path: string }) => path).toSorted(), ["closed", "locked"]);
+  for (const path of [locked, closed]) await Deno.chmod(path, 0o700);
+  assert.equal((await world.run(["push"])).code, 0);
+  for (const name of ["locked/deep/b", "locked/deep/new", "closed/c", "closed/new"]) {
+    assert.ok(await Deno.readTextFile(world.path(`${SOURCE}/${name}`)), name);
+  }
 });

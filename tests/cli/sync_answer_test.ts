@@ -115,6 +115,6 @@ Deno.test("a sync that is stopped says that what was copied is kept, and how to 
   job.kill("SIGINT");
   assert.match(
     (await job.ended).stderr,
-    /^error: Stopped by SIGINT: what was copied is kept\nhint: run `euler-files sync` again to go on\n$/m,
+    /^error: Stopped by SIGINT: what was copied is kept\nhint: run again to go on: `eval "\$\(euler-files sync\)"`\n$/m,
   );
 });

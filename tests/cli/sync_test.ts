@@ -237,7 +237,7 @@ Deno.test("sync keeps what changed on scratch and was not pushed, and says so", 
   await Deno.writeTextFile(world.path(`${TARGET}/version.txt`), "2, from a job");
   const run = await world.run(["sync", "--force"]);
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/version.txt`)), "2, from a job");
-  assert.match(run.stderr, /1 file changed on scratch and kept: version\.txt/);
+  assert.match(run.stderr, /1 file changed on scratch and not pushed: version\.txt/);
 });
 
 Deno.test("sync --dry-run writes nothing, exports nothing and says what it would do", async () => {

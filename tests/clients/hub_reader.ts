@@ -51,7 +51,8 @@ def read(hub, repository, lacks):
 
 def dataset(root, lacks):
     if not os.path.isdir(root): return
-    hashes = sorted(os.listdir(root), key=lambda name: os.path.getmtime(os.path.join(root, name)))
+    names = [name for name in os.listdir(root) if not name.endswith(".incomplete")]
+    hashes = sorted(names, key=lambda name: os.path.getmtime(os.path.join(root, name)))
     if not hashes:
         if root in seen: lacks.append("no preparation")
         return

@@ -153,7 +153,7 @@ Deno.test("what is wrong with patterns is said at each of them", () => {
   );
 });
 
-Deno.test("a well-known variable leaves locks out by default, and another list instead may be empty", () => {
+Deno.test("a well-known variable leaves locks out by default, as any other does, and another list instead may be empty", () => {
   const vars = {
     HF_HUB_CACHE: { source: "/a" },
     HF_HOME: { source: "/b", preset_exclude: [] },
@@ -161,11 +161,12 @@ Deno.test("a well-known variable leaves locks out by default, and another list i
   };
   const checked = checkConfig({ ...MINIMAL, vars });
   ok("config" in checked);
-  deepEqual(Object.values(checked.config.vars).map(({ preset_exclude }) => preset_exclude), [
-    [".locks/", "*.incomplete", ".nfs*"],
-    [],
-    undefined,
-  ]);
+  const [hub, none, other] = Object.values(checked.config.vars);
+  for (const pattern of [".locks/", "*.incomplete", ".nfs*"]) {
+    ok(hub?.preset_exclude?.includes(pattern) && other?.preset_exclude?.includes(pattern), pattern);
+  }
+  deepEqual([none?.preset_exclude, none?.preset_exclude_empty], [[], []]);
+  deepEqual(other?.preset_exclude_empty, ["lock", "*.lock"]);
   for (const { exclude } of PRESETS) deepEqual(faultsOf({ ...MINIMAL, vars: { A: { source: "/x", exclude } } }), []);
 });
 

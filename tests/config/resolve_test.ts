@@ -1,6 +1,7 @@
 // From the file's words to directories: expansion, selection, overlap, and whether scratch is there.
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { checkConfig, type Config } from "../../src/config/config.ts";
+import { EMPTY_LOCKS, presetExcludes } from "../../src/config/presets.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import {
   ensureScratch,
@@ -35,7 +36,8 @@ function errorOf(work: () => unknown): CliError {
   throw new Error("it was accepted");
 }
 
-const NO_FILTER = { include: [], exclude: undefined, presetExclude: [] };
+const COMMON = [...presetExcludes("A")];
+const NO_FILTER = { include: [], exclude: undefined, presetExclude: COMMON, presetExcludeEmpty: [...EMPTY_LOCKS] };
 
 Deno.test("scratch, cache root, sources and targets are absolute and expanded", () => {
   const resolved = resolve({
@@ -58,7 +60,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
         target: "/scratch/u/.cache/euler-files/A",
         enabled: true,
         tier: "scratch",
-        filter: { include: ["x/"], exclude: [], presetExclude: [] },
+        filter: { ...NO_FILTER, include: ["x/"], exclude: [] },
       },
       {
         name: "B",

@@ -18,7 +18,7 @@ function filterWith(
   },
 ) {
   const paths = { name: "A", source: "/a" as AbsolutePath, target: "/b" as AbsolutePath };
-  const filter = { include: [], exclude: undefined, presetExclude: [], ...lists };
+  const filter = { include: [], exclude: undefined, presetExclude: [], presetExcludeEmpty: [], ...lists };
   return filterOf({ ...paths, filter }, { filter: { once, always, deleteExcluded } });
 }
 

@@ -55,6 +55,15 @@ Deno.test("the same directory seen from another node, which numbers its mounts d
   assert.deepEqual(decideFreshness(facts, RULE), { verdict: "fresh" });
 });
 
+Deno.test("files that had just been written when they were copied are compared a minute later", () => {
+  const facts = { ...FRESH, marker: { ...MARKER, racy: { files: 2, until: 1060 } } };
+  assert.deepEqual(decideFreshness(facts, { ...RULE, nowSeconds: 1059 }), { verdict: "fresh" });
+  assert.deepEqual(decideFreshness(facts, { ...RULE, nowSeconds: 1060 }), {
+    verdict: "stale",
+    reason: "2 files had just been written when the last transfer copied them",
+  });
+});
+
 const DOUBTS: Record<string, Partial<VariableFacts>> = {
   "no marker": { marker: "missing" },
   "a damaged marker": { marker: "damaged" },

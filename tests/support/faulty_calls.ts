@@ -105,6 +105,7 @@ const SIGNATURES: Readonly<Record<CallName, Signature>> = {
   flistxattr: ONE_FILE,
   fgetxattr: ONE_FILE,
   fsetxattr: ONE_FILE,
+  askLock: ONE_FILE,
 };
 
 /** Makes calls that ask the hook first. */

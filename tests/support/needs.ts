@@ -12,6 +12,8 @@ const TRIALS: Readonly<Record<string, readonly string[]>> = {
   mount: ["sh", "-c", "d=$(mktemp -d) && mount -t tmpfs none $d && umount $d; code=$?; rmdir $d; exit $code"],
   unshare: [...WITH_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/tmp"],
   strace: ["strace", "-o", "/dev/null", "true"],
+  // It is a FUSE server, and its image is on a loop device.
+  "ntfs-3g": ["test", "-w", "/dev/fuse", "-a", "-w", "/dev/loop-control"],
 };
 
 /** Registers a test that runs only where all the programs are on the PATH and may do their work. */

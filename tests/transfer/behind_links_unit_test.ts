@@ -1,4 +1,5 @@
 // What of a push is left out because it would be written through a link.
+import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { withoutWritesThroughLinks } from "../../src/transfer/behind_links.ts";
 import { decideDirectory, type DecisionRules } from "../../src/transfer/decide.ts";
@@ -6,7 +7,7 @@ import type { Entry, EntryState } from "../../src/transfer/entry.ts";
 
 const PUSH: DecisionRules = {
   policy: "stage-out",
-  precision: "nanoseconds",
+  traits: USUAL_TRAITS,
   removals: "baseline",
   unrecorded: "foreign",
   publish: "in-place",

@@ -1,4 +1,5 @@
 // Decisions for names that one side lacks or that are of another type there, as a table.
+import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { decideDirectory, type DecisionRules, type DirectoryPlan, planLinkGroups } from "../../src/transfer/decide.ts";
 import type { Entry, EntryType } from "../../src/transfer/entry.ts";
@@ -91,7 +92,7 @@ for (const [what, rules, from, to, base, decision] of CASES) {
       ...{ directory: "", from: from === undefined ? [] : [from], to: to === undefined ? [] : [to] },
       ...{ baseline: () => base, fromSelf: undefined, toSelf: undefined },
     }, {
-      ...{ policy: "stage-in", precision: "nanoseconds", removals: "baseline" },
+      ...{ policy: "stage-in", traits: USUAL_TRAITS, removals: "baseline" },
       ...{ unrecorded: "foreign", publish: "in-place", ...rules },
     });
     assert.equal(describe(plan), decision);

@@ -1,4 +1,5 @@
 // Decisions for one file, as a table: what is on both sides, what is recorded, and what happens then.
+import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { decideDirectory, type DecisionRules, type TransferPolicy } from "../../src/transfer/decide.ts";
 import type { Entry } from "../../src/transfer/entry.ts";
@@ -19,21 +20,21 @@ type Case = readonly [policy: TransferPolicy, from: Entry, to: Entry, base: Entr
 const CASES: readonly Case[] = [
   ["stage-in", OLD, NEW, "no record", "kept: newer there, recorded 10"],
   ["stage-in", NEW, OLD, "no record", "transferred, recorded 20"],
-  ["stage-in", NEW, OLD, "none", "kept: changed there, not recorded"],
+  ["stage-in", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
   ["stage-in", OLD, NEW, OLD, "kept: changed there, recorded 10"],
-  ["stage-in", NEWER, NEW, OLD, "kept: changed there, recorded 10"],
+  ["stage-in", NEWER, NEW, OLD, "kept: changed on both sides, recorded 10"],
   ["stage-out", NEW, OLD, OLD, "transferred, recorded 20"],
-  ["stage-out", NEW, NEWER, OLD, "kept: changed there, recorded 10"],
-  ["stage-out", OLD, NEW, "no record", "kept: newer there, not recorded"],
+  ["stage-out", NEW, NEWER, OLD, "kept: changed on both sides, recorded 10"],
+  ["stage-out", OLD, NEW, "no record", "kept: newer at the source, not recorded"],
   ["stage-out", NEW, OLD, "no record", "transferred, recorded 20"],
-  ["stage-out", NEW, OLD, "none", "kept: changed there, not recorded"],
+  ["stage-out", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
 ];
 
 for (const [policy, from, to, base, expected] of CASES) {
   const recorded = typeof base === "string" ? base : base.sizeBytes;
   Deno.test(`${policy}: ${from.sizeBytes} here, ${to.sizeBytes} there, recorded ${recorded}: ${expected}`, () => {
     const rules: DecisionRules = {
-      ...{ policy, precision: "nanoseconds", removals: "baseline", publish: "in-place" },
+      ...{ policy, traits: USUAL_TRAITS, removals: "baseline", publish: "in-place" },
       unrecorded: base === "no record" ? "unknown" : "foreign",
     };
     const baseline = () => typeof base === "string" ? undefined : base;

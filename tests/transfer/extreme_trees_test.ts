@@ -1,5 +1,6 @@
 // Trees at the limits: more entries than a listing should hold, deeper than PATH_MAX, so many files that Workers copy them, and
 // directories that can't be read.
+import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { EIO } from "../../src/posix/errno.ts";
 import { removeTree } from "../../src/system/remove_tree.ts";
@@ -57,7 +58,7 @@ testTrees("Workers with waiting calls list and copy what is there", async () => 
   const { entries } = await listDirectories({ root: from, facts: "full" }, names, runner);
   const settings = {
     ...{ from, to, policy: "stage-in", temporary: "directly", keep: "copy", durability: "fast" } as const,
-    ...{ owners: "own", umask: runner.umask } as const,
+    ...{ owners: "own", umask: runner.umask, traits: USUAL_TRAITS } as const,
   };
   await Promise.all([...entries].map(async ([directory, listing]) => {
     assert.ok(!("unreadable" in listing));

@@ -34,7 +34,7 @@ Deno.test("manifest: what was recorded is read back, whatever the names and time
     fc.asyncProperty(fc.dictionary(nameBytes.map(decodeName), records), async (tree) => {
       const builder = new ManifestBuilder();
       for (const [directory, entries] of Object.entries(tree)) builder.add(directory, entries);
-      await writeManifest(path, builder.build("nanoseconds"));
+      await writeManifest(path, builder.build());
       const read = await readManifest(path);
       for (const [directory, entries] of Object.entries(tree)) {
         assert.deepEqual(read?.entriesOf(directory), new Map(entries));
@@ -50,7 +50,7 @@ Deno.test("manifest: a damaged one is none, wherever the damage is", async () =>
   const builder = new ManifestBuilder();
   const state = { mode: 0o644, sizeBytes: 5, mtimeSeconds: 7, mtimeNanoseconds: 9, linkTarget: "" };
   builder.add("a", [["file", { type: "file", ...state }]]);
-  await writeManifest(path, builder.build("nanoseconds"));
+  await writeManifest(path, builder.build());
   const bytes = await Deno.readFile(path);
   for (let at = 0; at < bytes.length; at++) {
     await Deno.writeFile(path, bytes.with(at, bytes[at]! ^ 1));

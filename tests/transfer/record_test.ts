@@ -99,7 +99,7 @@ for (const engine of ["native", "rsync"] as const) {
     const outcome = await transferTree(update, testSystem());
     assert.deepEqual(outcome.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
       { path: "later", reason: "in the way" },
-      { path: "notes", reason: "changed there" },
+      { path: "notes", reason: "changed on both sides" },
       { path: "y", reason: "gone at the source, changed there" },
     ]);
     assert.equal(await shell("cat notes later; readlink y", scratch), "work\nwork\nx\n");

@@ -100,10 +100,13 @@ Deno.test("which words mean a full disk, and which mean that the other end of a 
 });
 
 Deno.test("a disk found full has its figures, a quota found used up hasn't the disk's", () => {
-  const full = noSpaceError("/tmp", ["tar: ./a: Wrote only 512 of 10240 bytes"]);
+  const full = noSpaceError("/tmp", ["tar: ./a: Wrote only 512 of 10240 bytes"], "kept");
   assert.match(full.message, /^Cannot write to "\/tmp": it is full \(.* [KMGTP]?B.* are free now\)$/);
-  assert.equal(noSpaceError("/nowhere", ["No space left on device"]).message, 'Cannot write to "/nowhere": it is full');
-  const quota = noSpaceError("/tmp", ["Disk quota exceeded"]);
+  assert.equal(
+    noSpaceError("/nowhere", ["No space left on device"], "removed").message,
+    'Cannot write to "/nowhere": it is full',
+  );
+  const quota = noSpaceError("/tmp", ["Disk quota exceeded"], "kept");
   assert.equal(quota.message, 'Cannot write to "/tmp": the disk quota is used up');
 });
 

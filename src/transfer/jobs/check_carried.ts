@@ -1,6 +1,5 @@
 // The job that checks files which another program carried to a temporary directory: only what is as planned, there and at the
 // source still, has arrived.
-import { messageOf } from "../../errors.ts";
 import { splitLast } from "../../posix/file_names.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../../posix/libc.ts";
@@ -8,6 +7,7 @@ import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { type CopyItem, type Item, itemIn } from "../item.ts";
+import { reasonOf } from "../refusals.ts";
 import { entryAt } from "../publish.ts";
 import type { CopyResult } from "./copy.ts";
 import type { CopySettings } from "./copy_settings.ts";
@@ -38,7 +38,7 @@ export async function runCheckCarried(
       if (!(error instanceof SystemCallError)) throw error;
       results[index] = {
         kind: "failed",
-        reason: messageOf(error),
+        reason: reasonOf(error),
         cause: "failed",
         errno: error.errno,
         receiver: "as it was",
@@ -60,12 +60,12 @@ function* checkOne(
   const path = directory === "" ? carried : `${carried}/${directory}`;
   const arrived = yield* entryAt(temporary, path, entry.name);
   if (arrived === undefined) return { kind: "absent" };
-  if (!sameContent(entry, arrived)) return { kind: "torn" };
+  if (!sameContent(entry, arrived, settings.traits.timeStep)) return { kind: "torn" };
   if (settings.keep === "content" && entry.type === "file") {
     yield* settle(temporary, {
       directory: path,
       name: entry.name,
-      mode: replaces?.type === "file" ? replaces.mode : undefined,
+      mode: replaces?.type === "file" && settings.traits.modes === "kept" ? replaces.mode : undefined,
     });
   }
   if (written !== undefined) yield* move(temporary, { directory: path, name: entry.name }, written);

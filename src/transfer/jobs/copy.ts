@@ -1,15 +1,17 @@
 // The job that copies files, links and special files to private names: below the temporary directory, or in a tree that nothing
 // reads yet. Each is read to its end without an error, and its source is looked at again afterwards: only what is the same then
 // has arrived. publish.ts gives files their names in directories that others use.
-import { CliError, messageOf } from "../../errors.ts";
+import { CliError } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { splitLast } from "../../posix/file_names.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
+import { DatabaseFound } from "../database_files.ts";
 import { fieldsOf, labelOf } from "../entry_text.ts";
 import type { MissingCause } from "../missing.ts";
 import { entryAt } from "../publish.ts";
+import { reasonOf } from "../refusals.ts";
 import { isSparse } from "../entry.ts";
 import { type CopyItem, itemIn } from "../item.ts";
 import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
@@ -28,7 +30,8 @@ export interface CopyRequest {
 export type CopyResult =
   /** It changed since the plan: `text` describes what arrived. */
   | { readonly kind: "arrived"; readonly text: string }
-  | { readonly kind: "vanished" | "left out" }
+  /** `database`: it was not copied, since a database is copied with its logs. */
+  | { readonly kind: "vanished" | "left out" | "database" }
   /** `touched`: what the name had before is gone. */
   | {
     readonly kind: "failed";
@@ -191,13 +194,14 @@ class Copying {
       return result;
     } catch (error) {
       this.context.done(0, -attempt.doneBytes);
+      if (error instanceof DatabaseFound) return { kind: "database" };
       if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw new DiskFull(error.message);
       if (!(error instanceof SystemCallError || error instanceof Changed || error instanceof CliError)) throw error;
       const { directory, entry } = member;
       if (yield* hasVanished(this.#from, directory, entry.name, error)) return { kind: "vanished" };
       const receiver = attempt.touched ? "touched" : "as it was";
       const errno = error instanceof SystemCallError ? error.errno : undefined;
-      return { kind: "failed", reason: messageOf(error), cause: causeOf(error, this.#settings.from), errno, receiver };
+      return { kind: "failed", reason: reasonOf(error), cause: causeOf(error, this.#settings.from), errno, receiver };
     }
   }
 

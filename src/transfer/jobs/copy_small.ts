@@ -16,6 +16,7 @@ import {
 } from "../../posix/libc.ts";
 import { STATUS_BYTES, timesOf } from "../../posix/status.ts";
 import { cString, EMPTY_NAME } from "../../posix/tree.ts";
+import { beginsAsDatabase, mayBeDatabase } from "../database_files.ts";
 import type { Entry } from "../entry.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import { isOfOthers } from "./write_entry.ts";
@@ -70,6 +71,7 @@ export class SmallFileCopier {
     const calls = this.#calls;
     const { sizeBytes } = entry;
     if (calls.pread(source, BUFFER, sizeBytes + 1, 0) !== sizeBytes) return -1;
+    if (mayBeDatabase(sizeBytes) && beginsAsDatabase(BUFFER)) return -1;
     if (calls.statx(source, EMPTY_NAME, AT_EMPTY_PATH, STATX_ASKED, this.#status) !== 0) return -1;
     const view = this.#statusView;
     const isSame = (view.getUint16(28, true) & 0o170000) === REGULAR &&
@@ -99,13 +101,14 @@ export class SmallFileCopier {
   /** Owner, mode and time; false where the file has attributes, which the general way copies. */
   #describe(target: number, { source, entry }: { readonly source: number; readonly entry: Entry }): boolean {
     const calls = this.#calls;
-    const { owners, umask } = this.#settings;
+    const { owners, traits, umask } = this.#settings;
     // Attributes, more of them than the buffer takes, or an error: the general way copies them or says why not.
     if (this.#support.isWorthAsking && calls.flistxattr(source, this.#names) !== 0) return false;
     const isForeign = owners === "same" && isOfOthers(entry);
     if (isForeign && calls.fchown(target, entry.userId, entry.groupId) !== 0) return false;
     const { mode } = entry;
-    if ((isForeign || (mode & (umask | 0o7000)) !== 0) && calls.fchmod(target, mode) !== 0) return false;
+    const mayDiffer = (isForeign || (mode & (umask | 0o7000)) !== 0) && traits.modes === "kept";
+    if (mayDiffer && calls.fchmod(target, mode) !== 0) return false;
     this.#timesView.setUint32(16, entry.mtimeSeconds >>> 0, true);
     this.#timesView.setInt32(20, Math.floor(entry.mtimeSeconds / 0x100000000), true);
     this.#timesView.setUint32(24, entry.mtimeNanoseconds, true);

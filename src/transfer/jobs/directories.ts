@@ -26,6 +26,8 @@ import { isMissing } from "../../posix/list.ts";
 import { readStatus, STATUS_BYTES, timesOf } from "../../posix/status.ts";
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
+import { reasonOf } from "../refusals.ts";
+import type { FileSystemTraits } from "../traits.ts";
 import type { JobContext } from "./job.ts";
 
 const SETGID = 0o2000;
@@ -51,7 +53,7 @@ export async function runMake(request: MakeRequest, context: JobContext): Promis
     } catch (error) {
       const isNamed = request.failures === "name" && error instanceof SystemCallError;
       if (!isNamed || isFullDiskErrno(error.errno)) throw error;
-      failed[index] = messageOf(error);
+      failed[index] = reasonOf(error);
     }
   }));
   return failed;
@@ -89,6 +91,7 @@ export interface FinishRequest {
   readonly owners: "same" | "own";
   /** `content`: the time alone. */
   readonly keep: "copy" | "content";
+  readonly modes: FileSystemTraits["modes"];
   readonly items: readonly FinishItem[];
 }
 
@@ -102,7 +105,8 @@ export async function runFinish(request: FinishRequest, context: JobContext): Pr
   const failed: Record<number, string> = {};
   await context.runAll(request.items.map(function* (item, index): Work<void> {
     try {
-      yield* finish(item, { from, to, owners: request.owners, keep: request.keep, support });
+      const { owners, keep, modes } = request;
+      yield* finish(item, { from, to, owners, keep, modes, support });
     } catch (error) {
       // It was removed meanwhile: nothing has to be finished.
       if (!isMissing(error)) failed[index] = messageOf(error);
@@ -116,10 +120,11 @@ interface Finishing {
   readonly to: Tree;
   readonly owners: "same" | "own";
   readonly keep: "copy" | "content";
+  readonly modes: FileSystemTraits["modes"];
   readonly support: AttributeSupport;
 }
 
-function* finish(item: FinishItem, { from, to, owners, keep, support }: Finishing): Work<void> {
+function* finish(item: FinishItem, { from, to, owners, keep, modes, support }: Finishing): Work<void> {
   const [fromPath, path, mode, mtimeSeconds, mtimeNanoseconds, userId, groupId] = item;
   const { calls } = to;
   const toPath = to.pathOf(path);
@@ -136,7 +141,7 @@ function* finish(item: FinishItem, { from, to, owners, keep, support }: Finishin
       if (support.isWorthAsking) {
         yield* copyDirectoryAttributes(calls, { from, path: fromPath, to: directory, toPath, support });
       }
-      succeeded(yield calls.fchmod(directory, mode | inherited), "chmod", toPath);
+      if (modes === "kept") succeeded(yield calls.fchmod(directory, mode | inherited), "chmod", toPath);
     }
     succeeded(yield calls.futimens(directory, timesOf(mtimeSeconds, mtimeNanoseconds)), "utimens", toPath);
   } finally {
@@ -213,6 +218,8 @@ export async function runModes(request: ModesRequest, context: JobContext): Prom
     try {
       yield* setMode(tree, path, mode);
     } catch (error) {
+      // The directory that had it may be gone as well.
+      if (isMissing(error)) return;
       if (request.failures !== "name" || !(error instanceof SystemCallError)) throw error;
       failed[index] = messageOf(error);
     }

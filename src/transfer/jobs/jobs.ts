@@ -1,23 +1,31 @@
 // All jobs of a transfer by their names. A job is plain data, so that it can run in a Worker as well.
 import type { JobContext } from "./job.ts";
 import { runCheckCarried } from "./check_carried.ts";
+import { runCompare } from "./compare.ts";
 import { runCopy } from "./copy.ts";
+import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
+import { runMeasureTraits } from "./measure_traits.ts";
 import { runMoveOut, runPublish, runPublishDirectories } from "./publish.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
+import { runSniff } from "./sniff.ts";
 
 /** The jobs. */
 export const JOBS = {
   list: runList,
   look: runLook,
+  measureTraits: runMeasureTraits,
+  compare: runCompare,
   copy: runCopy,
+  copyDatabases: runCopyDatabases,
   make: runMake,
   finish: runFinish,
   modes: runModes,
   remove: runRemove,
   checkCarried: runCheckCarried,
   publish: runPublish,
+  sniff: runSniff,
   publishDirectories: runPublishDirectories,
   moveOut: runMoveOut,
   removeTree: runRemoveTree,

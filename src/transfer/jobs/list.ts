@@ -1,6 +1,7 @@
 // The jobs that look: what is in directories, and what has the given paths.
+import { type NameType, nameTypeOf } from "../../filter/selection.ts";
 import { ENOENT, ENOTDIR, ESTALE, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
-import { joinName } from "../../posix/file_names.ts";
+import { joinName, splitLast } from "../../posix/file_names.ts";
 import {
   isMissing,
   listDirectory,
@@ -62,9 +63,8 @@ export async function runList(request: ListRequest, context: JobContext): Promis
   const tree = context.readTree(request.root);
   const selection = request.names === "those that take part" ? context.selection : undefined;
   await context.runAll(request.directories.map(function* (directory, index): Work<void> {
-    const isWanted = (name: string, isDirectory: boolean) =>
-      name !== UNFINISHED &&
-      (selection === undefined || selection.includes(joinName(directory, name), isDirectory ? "directory" : "other"));
+    const isWanted = (name: string, type: NameType) =>
+      name !== UNFINISHED && (selection === undefined || selection.includes(joinName(directory, name), type));
     try {
       answers[index] = request.facts === "names"
         ? yield* listNames(tree, directory, isWanted)
@@ -81,7 +81,7 @@ function causeOf(error: unknown): UnreadableDirectory["cause"] {
   return error instanceof SystemCallError && isPermissionErrno(error.errno) ? "refused" : "failed";
 }
 
-type IsWanted = (name: string, isDirectory: boolean) => boolean;
+type IsWanted = (name: string, type: NameType) => boolean;
 
 function* listFully(
   tree: Tree,
@@ -95,10 +95,10 @@ function* listFully(
   let linked = 0;
   let outside = "";
   if (facts === "full") {
-    const mayFollow = (name: string) => isWanted(name, true) || isWanted(name, false);
+    const mayFollow = (name: string) => isWanted(name, "directory") || isWanted(name, "other");
     const onStatus: OnStatus = (name, view, start, link) => {
       const status = readStatusAt(view, start);
-      if (!isWanted(name, status.kind === "d")) return;
+      if (!isWanted(name, nameTypeOf(status.kind, status.sizeBytes))) return;
       const linkTarget = link === undefined || link.isFollowed ? "" : link.target;
       records += `${name}//${linkTarget}\0${stateOf(status)}\0`;
       rest += `${restOf(status)}${routeOf(tree, directory, link?.isFollowed)}\0`;
@@ -125,7 +125,7 @@ function* listNames(tree: Tree, directory: string, isWanted: IsWanted): Work<Lis
   let directories = 0;
   const links: string[] = [];
   const add = (name: string, kind: FileKind) => {
-    if (!isWanted(name, kind === "d")) return;
+    if (!isWanted(name, kind === "d" ? "directory" : "other")) return;
     records += `${name}//\0${letterOf(kind)}\0`;
     rest += "\0";
     if (kind === "d") directories++;
@@ -151,8 +151,7 @@ export async function runLook(request: LookRequest, context: JobContext): Promis
   const answers: (string | undefined)[] = [];
   const tree = context.readTree(request.root);
   await context.runAll(request.paths.map(function* (path, index): Work<void> {
-    const cut = path.lastIndexOf("/");
-    const [directory, name] = cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+    const [directory, name] = splitLast(path);
     answers[index] = yield* lookAt(tree, directory, name);
   }));
   return answers;

@@ -1,5 +1,4 @@
 // The jobs that give complete files and directories their names where other programs use the receiving side.
-import { messageOf } from "../../errors.ts";
 import { splitLast } from "../../posix/file_names.ts";
 import { ENOENT, SystemCallError } from "../../posix/errno.ts";
 import { isMissing } from "../../posix/list.ts";
@@ -9,6 +8,7 @@ import type { TransferPolicy } from "../decide.ts";
 import { ListedEntry, parseLabel } from "../entry_text.ts";
 import { type CopyItem, itemIn } from "../item.ts";
 import { publish } from "../publish.ts";
+import { reasonOf } from "../refusals.ts";
 import { publishDirectory } from "../publish_directory.ts";
 import type { JobContext } from "./job.ts";
 
@@ -44,7 +44,7 @@ export async function runPublish(
       if (outcome === "overtaken") results[index] = { kind: outcome };
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      results[index] = { kind: "failed", reason: messageOf(error) };
+      results[index] = { kind: "failed", reason: reasonOf(error) };
     } finally {
       pens.release(penDirectory);
     }
@@ -84,7 +84,7 @@ export async function runPublishDirectories(
       if (overtaken !== "published") results[index] = { kind: "merged", overtaken };
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
-      results[index] = { kind: "failed", reason: messageOf(error), isMissing: isMissing(error) };
+      results[index] = { kind: "failed", reason: reasonOf(error), isMissing: isMissing(error) };
     }
   }));
   return results;

@@ -25,6 +25,7 @@ import { type FileStatus, readStatus, STATUS_BYTES, timesOf } from "../../posix/
 import { cString, EMPTY_NAME, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import { type Entry, isSparse } from "../entry.ts";
+import { beginsAsDatabase, DatabaseFound, isPlainFile, mayBeDatabase } from "../database_files.ts";
 import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
@@ -72,7 +73,12 @@ export class EntryWriter {
   readonly #to: Tree;
   readonly #support: AttributeSupport;
 
-  constructor(settings: CopySettings, readonly context: JobContext) {
+  /** `hand back databases`: a {@linkcode DatabaseFound} is thrown for one, which has to be copied with its logs. */
+  constructor(
+    settings: CopySettings,
+    readonly context: JobContext,
+    readonly databases: "hand back databases" | "copy databases" = "hand back databases",
+  ) {
     this.#settings = settings;
     this.#calls = context.calls;
     this.#from = context.readTree(settings.from);
@@ -90,7 +96,7 @@ export class EntryWriter {
   *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<void> {
     const { entry, directory } = member;
     const calls = this.#calls;
-    const { keep, umask, durability } = this.#settings;
+    const { keep, umask, durability, traits } = this.#settings;
     const fromPath = this.#from.pathOf(directory, entry.name);
     const flags = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
     const source = yield calls.openat(from, cString(entry.name), flags, 0);
@@ -110,6 +116,10 @@ export class EntryWriter {
         sizeBytes: entry.sizeBytes,
         holes: isSparse(entry) ? "look for holes" : "none",
         buffer,
+        onStart: (bytes) => {
+          const isHandedBack = this.databases === "hand back databases" && isPlainFile(entry);
+          if (isHandedBack && mayBeDatabase(entry.sizeBytes) && beginsAsDatabase(bytes)) throw new DatabaseFound();
+        },
         onBytes: (sizeBytes) => {
           this.context.checkStopped();
           attempt.doneBytes += sizeBytes;
@@ -128,9 +138,9 @@ export class EntryWriter {
         const names = yield* listAttributes(calls, pair, this.#support);
         if (names.length > 0) yield* copyAttributes(calls, names, pair, this.#support);
         const isMasked = (mode & umask & 0o777) !== 0 || (mode & 0o7000) !== 0;
-        const mayDiffer = isMasked || isForeign || names.length > 0;
+        const mayDiffer = (isMasked || isForeign || names.length > 0) && traits.modes === "kept";
         if (mayDiffer) succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
-      } else if (member.replaces !== undefined && (mode & umask) !== 0) {
+      } else if (member.replaces !== undefined && (mode & umask) !== 0 && traits.modes === "kept") {
         succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
       }
       const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
@@ -221,7 +231,8 @@ export class EntryWriter {
           path,
         );
       }
-      if (entry.type === "special") succeeded(yield calls.fchmodat(pen.handle, pen.name, entry.mode), "chmod", path);
+      const mayDiffer = entry.type === "special" && this.#settings.traits.modes === "kept";
+      if (mayDiffer) succeeded(yield calls.fchmodat(pen.handle, pen.name, entry.mode), "chmod", path);
     }
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.utimensat(pen.handle, pen.name, times, AT_SYMLINK_NOFOLLOW), "utimens", path);

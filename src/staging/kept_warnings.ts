@@ -1,0 +1,82 @@
+// What people are told of files on scratch that a transfer left as they are: which of them a push brings, which are in conflict
+// and how to settle that, and which the next sync removes.
+import { formatFiles, listSome, printable, shellWord } from "../format.ts";
+import type { KeptPath } from "../transfer/transfer.ts";
+import { splitDamaged } from "./damaged.ts";
+import type { KeptFiles } from "./kept.ts";
+import type { StageWarning } from "./stage_result.ts";
+import type { Variable } from "./variable.ts";
+
+type Reason = KeptPath["reason"];
+
+/** What only a person can settle, with words for each reason. */
+const CONFLICTS: Readonly<Partial<Record<Reason, string>>> = {
+  "changed on both sides": "changed on both sides",
+  "newer at the source": "different on both sides, newer at the source",
+  "in the way": "a directory on one side only",
+};
+
+const REMOVED_AT_SOURCE: Reason = "deleted there";
+
+/** Whether a file differs on both sides in a way that neither a sync nor a push settles. */
+export function isConflict({ reason }: KeptPath): boolean {
+  return CONFLICTS[reason] !== undefined;
+}
+
+/** What is told of kept files, after a transfer and each time until they are settled. */
+export function keptWarnings(variable: Variable, { paths, others }: KeptFiles): StageWarning[] {
+  const { warnings, rest } = splitDamaged(variable, paths);
+  const conflicts = rest.filter(isConflict);
+  const removed = rest.filter(({ reason }) => reason === REMOVED_AT_SOURCE);
+  const changed = rest.filter((one) => !isConflict(one) && one.reason !== REMOVED_AT_SOURCE);
+  // Files that are only counted are most likely what most of the others are.
+  const ofChanged = changed.length >= conflicts.length ? others : 0;
+  return [
+    ...changedWarnings(variable, changed, ofChanged),
+    ...conflictWarnings(variable, conflicts, others - ofChanged),
+    ...removedWarnings(variable, removed),
+    ...warnings,
+  ];
+}
+
+function changedWarnings({ name }: Variable, files: readonly KeptPath[], others: number): StageWarning[] {
+  const count = files.length + others;
+  if (count === 0) return [];
+  const paths = files.map(({ path }) => path);
+  return [{
+    text: `${formatFiles(count)} changed on scratch and not pushed: ${listSome(paths, 5, others)}`,
+    hint: `push them with \`euler-files push --var ${name}\``,
+  }];
+}
+
+function conflictWarnings(variable: Variable, files: readonly KeptPath[], others: number): StageWarning[] {
+  const count = files.length + others;
+  if (count === 0) return [];
+  const reasons = files.map(({ path, reason }) => `${path} (${CONFLICTS[reason]})`);
+  return [{
+    text: `${formatFiles(count)} in conflict: ${listSome(reasons, 5, others)}`,
+    ...(files[0] === undefined ? {} : { hint: howToSettle(variable, files[0], count) }),
+  }];
+}
+
+function howToSettle({ source, target }: Variable, { path, reason }: KeptPath, count: number): string {
+  const [scratch, original] = [target, source].map((root) => shellWord(`${root}/${path}`)) as [string, string];
+  const copy = (from: string, to: string) =>
+    reason === "in the way" ? `rm -r ${to} && cp -a ${from} ${to}` : `cp -a --remove-destination ${from} ${to}`;
+  return `${count === 1 ? "" : `for ${printable(path)}, `}to take what is on scratch: \`${
+    copy(scratch, original)
+  }\`; ` +
+    `to take what is at the source: \`${copy(original, scratch)}\``;
+}
+
+function removedWarnings({ name, target }: Variable, files: readonly KeptPath[]): StageWarning[] {
+  if (files.length === 0) return [];
+  const paths = files.map(({ path }) => path);
+  const [verb, them, it] = paths.length === 1 ? ["was", "it", "it"] : ["were", "them", printable(paths[0]!)];
+  return [{
+    text:
+      `${formatFiles(paths.length)} ${verb} removed at the source; the next sync removes ${them} from scratch, too: ` +
+      listSome(paths),
+    hint: `to keep ${it}: \`touch ${shellWord(`${target}/${paths[0]}`)} && euler-files push --var ${name}\``,
+  }];
+}

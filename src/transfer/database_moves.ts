@@ -1,0 +1,127 @@
+// Moves SQLite databases once all other files are under way: those that the plan knows, and those that were found when they were to
+// be copied by themselves.
+import type { System } from "../system/system.ts";
+import type { DatabasePlan } from "./decide.ts";
+import { namesOfDatabase } from "./database_files.ts";
+import { entriesIn, fieldsOf } from "./entry_text.ts";
+import { GONE, type Item, type MissingItem, pathOf } from "./item.ts";
+import type { JobRunner } from "./job_runner.ts";
+import type { CopySettings } from "./jobs/copy_settings.ts";
+import type { DatabaseResult } from "./jobs/copy_database.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Publishing } from "./publishing.ts";
+import { keptOf, noSpaceError } from "./room.ts";
+
+/** Why a database did not arrive. */
+const WRITTEN = "a program writes to this database";
+
+/** What moving needs. */
+export interface DatabaseMovesRequest {
+  readonly settings: CopySettings;
+  readonly runner: JobRunner;
+  readonly ledger: Ledger;
+  /** Knows which directories are built privately; undefined where all of the tree is private. */
+  readonly publishing: Publishing | undefined;
+  readonly system: Pick<System, "now">;
+  /** Called with what is going to be written. */
+  readonly announce: (items: readonly Item[]) => Promise<void>;
+}
+
+interface Move {
+  readonly directory: string;
+  readonly plan: DatabasePlan;
+}
+
+/** Gathers databases and moves them. */
+export class DatabaseMoves {
+  #moves: Move[] = [];
+
+  constructor(readonly request: DatabaseMovesRequest) {}
+
+  /** Databases of the plan of a directory. */
+  add(directory: string, plans: readonly DatabasePlan[]): void {
+    for (const plan of plans) this.#moves.push({ directory, plan });
+  }
+
+  /** Main files that were to be copied by themselves: neither side had a log beside them. */
+  addFound(items: readonly Item[]): void {
+    for (const { directory, entry, replaces } of items) {
+      const there = replaces === undefined ? [] : [replaces];
+      this.#moves.push({ directory, plan: { name: entry.name, transfers: [entry], there, removals: [] } });
+    }
+  }
+
+  /**
+   * Moves those in directories that are private, which must hold them before they are published, or those in live ones, which come
+   * after all other files, since their rows name files. Throws a CliError `no-space` where the disk is full.
+   */
+  async moveInto(where: "private directories" | "live directories"): Promise<void> {
+    const { settings, runner, ledger, publishing, system, announce } = this.request;
+    const builtAt = (directory: string) => publishing?.directories.writtenAt(directory);
+    const isPrivate = ({ directory }: Move) => settings.temporary === "directly" || builtAt(directory) !== undefined;
+    const moves = this.#moves.filter((move) => isPrivate(move) === (where === "private directories"));
+    if (moves.length === 0) return;
+    this.#moves = this.#moves.filter((move) => !moves.includes(move));
+    await announce(moves.flatMap(itemsOf));
+    const items = moves.map(({ directory, plan: { name, there, removals } }) => ({
+      ...{ directory, name, there: there.map(fieldsOf).join("") },
+      ...(builtAt(directory) === undefined ? {} : { built: builtAt(directory)! }),
+      removals: removals.map((entry) => entry.name),
+    }));
+    const { results, full } = await runner.run(
+      "copyDatabases",
+      { settings, items, nowSeconds: system.now() / 1000 },
+      { names: items.length },
+    );
+    if (full !== undefined) throw noSpaceError(settings.to, [full], keptOf(settings));
+    for (const [index, move] of moves.entries()) noteResult(move, results[index]!, { ledger, publishing });
+  }
+}
+
+function itemsOf({ directory, plan: { transfers, there } }: Move): Item[] {
+  return transfers.map((entry) => ({ directory, entry, replaces: there.find(({ name }) => name === entry.name) }));
+}
+
+function noteResult(
+  move: Move,
+  result: DatabaseResult,
+  { ledger, publishing }: Pick<DatabaseMovesRequest, "ledger" | "publishing">,
+): void {
+  const { directory, plan: { name, removals } } = move;
+  const items = itemsOf(move);
+  if (result.kind === "arrived") {
+    const present = new Map(entriesIn(result.entries).map((entry) => [entry.name, entry]));
+    for (const item of items) if (!present.has(item.entry.name)) ledger.amend(item, undefined);
+    for (const entry of present.values()) ledger.amend({ directory, entry }, entry);
+    for (const entry of removals) if (!present.has(entry.name)) ledger.removed({ directory, entry });
+    const copied = namesOfDatabase(name).filter((member) => result.copied.includes(member));
+    const arrived = copied.map((member) => ({ directory, entry: present.get(member)!, replaces: undefined }));
+    for (const item of arrived) publishing?.directories.count(item);
+    ledger.collect(arrived);
+    return;
+  }
+  for (const entry of removals) ledger.amend({ directory, entry }, ledger.recordedOf({ directory, entry }));
+  for (const item of items) {
+    if (result.kind === "in use there" || result.kind === "changed there") {
+      ledger.keep(item, result.kind);
+      continue;
+    }
+    const missing = missingOf(item, result);
+    ledger.lose(missing);
+    publishing?.fail(pathOf(item), missing);
+  }
+}
+
+function missingOf(
+  item: Item,
+  result: Extract<DatabaseResult, { kind: "written" | "vanished" | "failed" }>,
+): MissingItem {
+  switch (result.kind) {
+    case "written":
+      return { item, reason: WRITTEN, cause: "changing", receiver: "as it was" };
+    case "vanished":
+      return { item, ...GONE };
+    case "failed":
+      return { item, reason: result.reason, cause: result.cause, receiver: result.receiver };
+  }
+}

@@ -1,0 +1,93 @@
+// The files of an SQLite database are one unit in a directory's plan: all of them are moved or none, and its index never is. Where
+// the receiving side has a log that the sending one lacks, or changed one of the files, the whole unit is in conflict: a log that
+// meets another main file destroys it. Pure.
+import { INDEX, mainNameOf, namesOfDatabase } from "./database_files.ts";
+import { type DecisionRules, type DirectoryPlan, isOurs, type Kept } from "./decide.ts";
+import { type Entry, type EntryState, sameContent } from "./entry.ts";
+
+/** Both sides of a directory, and what was recorded. */
+export interface DatabaseFacts {
+  readonly from: readonly Entry[];
+  readonly to: readonly Entry[];
+  readonly baseline: (name: string) => EntryState | undefined;
+}
+
+const CONFLICT: Kept["reason"] = "part of a database that changed there";
+
+/**
+ * The main files of what may be databases, told by names alone: a file with a log or an index beside it, on either side. A file
+ * with several names, or behind a followed link, is none: SQLite keeps its log beside the name that it was opened by.
+ */
+export function findDatabaseNames({ from, to }: Pick<DatabaseFacts, "from" | "to">): string[] {
+  const mains = new Set([...from, ...to].flatMap(({ name }) => mainNameOf(name) ?? []));
+  if (mains.size === 0) return [];
+  const sides = [from, to].map((entries) => new Map(entries.map((entry) => [entry.name, entry])));
+  return [...mains].filter((main) => {
+    const all = [...namesOfDatabase(main), main + INDEX].flatMap((name) =>
+      sides.flatMap((side) => side.get(name) ?? [])
+    );
+    const isPlain = (entry: Entry) => entry.type === "file" && entry.linkGroup === "" && entry.isBehindLink !== true;
+    return sides.some((side) => side.has(main)) && all.every(isPlain);
+  });
+}
+
+/** The plan of a directory with the files of these databases as units. */
+export function withDatabases(
+  plan: DirectoryPlan,
+  names: readonly string[],
+  facts: DatabaseFacts,
+  rules: DecisionRules,
+): DirectoryPlan {
+  return names.reduce((current, name) => withDatabase(current, name, facts, rules), plan);
+}
+
+function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, rules: DecisionRules): DirectoryPlan {
+  const plan = without(whole, [main + INDEX]);
+  const names = namesOfDatabase(main);
+  const isMember = ({ name }: { readonly name: string }) => names.includes(name);
+  const transfers = plan.transfers.filter(isMember);
+  if (transfers.length + plan.removals.filter(isMember).length === 0) return plan;
+  const there = facts.to.filter(isMember);
+  const sent = new Set(facts.from.map(({ name }) => name));
+  const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && !sent.has(name));
+  // What is as recorded was brought by us: what it held is in the main file now.
+  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.baseline(entry.name));
+  const removals = [...plan.removals.filter(isMember), ...extras.filter((entry) => !plan.removals.includes(entry))];
+  const rest = without(plan, [...transfers, ...removals].map(({ name }) => name), "keep records");
+  if (!plan.kept.some(isMember) && !extras.some(isForeign)) {
+    const gone = new Set(removals.map(({ name }) => name));
+    return {
+      ...rest,
+      records: rest.records.filter(([name]) => !gone.has(name)),
+      databases: [...plan.databases, { name: main, transfers, there, removals }],
+    };
+  }
+  const left = new Set([...transfers, ...plan.removals.filter(isMember)].map(({ name }) => name));
+  const recorded = [...left].flatMap((name): [string, EntryState][] => {
+    const before = facts.baseline(name);
+    return before === undefined ? [] : [[name, before]];
+  });
+  return {
+    ...rest,
+    kept: [...rest.kept, ...[...left].map((name) => ({ name, reason: CONFLICT }))],
+    records: [...rest.records.filter(([name]) => !left.has(name)), ...recorded],
+  };
+}
+
+function isAsRecorded(entry: Entry, recorded: EntryState | undefined): boolean {
+  return recorded !== undefined && sameContent(entry, recorded);
+}
+
+function without(plan: DirectoryPlan, names: readonly string[], records?: "keep records"): DirectoryPlan {
+  const isOther = ({ name }: { readonly name: string }) => !names.includes(name);
+  return {
+    ...plan,
+    transfers: plan.transfers.filter(isOther),
+    replaces: plan.replaces.filter(isOther),
+    removals: plan.removals.filter(isOther),
+    extras: plan.extras.filter(isOther),
+    modes: plan.modes.filter(isOther),
+    kept: plan.kept.filter(isOther),
+    records: records === undefined ? plan.records.filter(([name]) => isOther({ name })) : plan.records,
+  };
+}

@@ -1,0 +1,326 @@
+// The job that copies SQLite databases, each with its logs as one unit: all of its files are in temporary files before the first
+// gets its name. No lock is taken, so no program waits for us. What is copied is one state of the database: nobody was writing
+// before and after, no file changed in between, and none appeared. If one did, the copy is made again after a pause; a database
+// that is always being written is left alone.
+import { CliError, messageOf } from "../../errors.ts";
+import { isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
+import { cString, type Tree } from "../../posix/tree.ts";
+import { run, type Work } from "../../posix/work.ts";
+import { Pool } from "../../pool.ts";
+import { namesOfDatabase } from "../database_files.ts";
+import { useOfDatabase } from "../database_locks.ts";
+import { type Entry, sameContent } from "../entry.ts";
+import { entriesIn, fieldsOf } from "../entry_text.ts";
+import type { MissingCause } from "../missing.ts";
+import { entryAt, isStill, publish } from "../publish.ts";
+import type { CopySettings } from "./copy_settings.ts";
+import type { JobContext } from "./job.ts";
+import { Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
+
+/** A database to copy. */
+export interface DatabaseItem {
+  readonly directory: string;
+  /** The main file. */
+  readonly name: string;
+  /** What the receiving side had when it was looked at, as entry_text.ts writes entries. */
+  readonly there: string;
+  /** Where its directory is built, below the temporary directory; without it, the directory is live or all of the tree private. */
+  readonly built?: string;
+  /** Names of logs that the receiving side has and should not have with the new main file. */
+  readonly removals: readonly string[];
+}
+
+/** Which databases to copy, and how. */
+export interface DatabaseRequest {
+  readonly settings: CopySettings;
+  readonly items: readonly DatabaseItem[];
+  readonly nowSeconds: number;
+}
+
+/** What became of a database. */
+export type DatabaseResult =
+  /** `entries` describes all its files, which both sides have now; `copied` are the names of those that were copied. */
+  | { readonly kind: "arrived"; readonly entries: string; readonly copied: readonly string[] }
+  /** Programs write to it all the time. */
+  | { readonly kind: "written" }
+  | { readonly kind: "vanished" }
+  | { readonly kind: "in use there" }
+  | { readonly kind: "changed there" }
+  | {
+    readonly kind: "failed";
+    readonly reason: string;
+    readonly cause: MissingCause;
+    readonly receiver: "as it was" | "touched";
+  };
+
+/** Results in the order of the items; with `full`, the words of the kernel, the disk is full and the rest was not tried. */
+export interface DatabaseAnswer {
+  readonly results: readonly (DatabaseResult | undefined)[];
+  readonly full?: string;
+}
+
+/** Databases at a time: most of the time goes to waiting. */
+const AT_ONCE = 16;
+
+/** Pauses before each attempt, in milliseconds; a transaction is over sooner, as a rule. */
+const PAUSES = [0, 100, 300, 700, 1500];
+
+/** How long a time stamp may stay the same although a file is written again: the tick of a kernel, and the oldest file systems. */
+const TICK_MILLISECONDS = { fine: 50, wholeSeconds: 2100 };
+
+/** A file that was written so long ago has a time stamp that a new write would change. */
+const QUIET_SECONDS = 60;
+
+/** Copies databases. Single failures are in the answer. */
+export async function runCopyDatabases(request: DatabaseRequest, context: JobContext): Promise<DatabaseAnswer> {
+  const results: (DatabaseResult | undefined)[] = new Array(request.items.length);
+  const pool = new Pool(AT_ONCE);
+  let full: string | undefined;
+  for (const [index, item] of request.items.entries()) {
+    await pool.start(async () => {
+      if (full !== undefined) return;
+      try {
+        results[index] = await new DatabaseCopy(item, request, context).copy();
+      } catch (error) {
+        if (!(error instanceof SystemCallError && isFullDiskErrno(error.errno))) throw error;
+        full = error.message;
+      }
+    });
+  }
+  await pool.settle();
+  context.tell();
+  return full === undefined ? { results } : { results, full };
+}
+
+type Files = readonly (Entry | undefined)[];
+
+let temporaryNames = 0;
+const ISOLATE = crypto.randomUUID().slice(0, 8);
+
+class DatabaseCopy {
+  readonly #from: Tree;
+  readonly #to: Tree;
+  /** Where its files have their own names at once, since nothing reads there yet. */
+  readonly #private: { readonly tree: Tree; readonly directory: string } | undefined;
+  readonly #temporary: Tree;
+  readonly #writer: EntryWriter;
+  readonly #names: readonly string[];
+  readonly #there: ReadonlyMap<string, Entry>;
+  #doneBytes = 0;
+  #isTouched = false;
+
+  constructor(readonly item: DatabaseItem, readonly request: DatabaseRequest, readonly context: JobContext) {
+    const { from, to, temporary } = request.settings;
+    this.#from = context.readTree(from);
+    this.#to = context.tree(to);
+    this.#temporary = temporary === "directly" ? this.#to : context.tree(temporary);
+    const { built, directory } = item;
+    if (temporary === "directly") this.#private = { tree: this.#to, directory };
+    else if (built !== undefined) this.#private = { tree: this.#temporary, directory: built };
+    this.#writer = new EntryWriter(request.settings, context, "copy databases");
+    this.#names = namesOfDatabase(item.name);
+    this.#there = new Map(entriesIn(item.there).map((entry) => [entry.name, entry]));
+  }
+
+  async copy(): Promise<DatabaseResult> {
+    for (const pause of PAUSES) {
+      if (pause > 0) await sleep(pause);
+      this.context.checkStopped();
+      try {
+        const files = await run(this.#look());
+        if (files[0] === undefined) return { kind: "vanished" };
+        await sleep(this.#tick(files));
+        const result = await run(this.#try(files));
+        if (result !== "again") return result;
+      } catch (error) {
+        if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw error;
+        const isKnown = error instanceof SystemCallError || error instanceof Changed || error instanceof CliError;
+        if (!isKnown) throw error;
+        const receiver = this.#isTouched ? "touched" : "as it was";
+        if (!(error instanceof Changed) || this.#isTouched) {
+          return { kind: "failed", reason: messageOf(error), cause: this.#causeOf(error), receiver };
+        }
+      } finally {
+        this.context.done(0, -this.#doneBytes);
+        this.#doneBytes = 0;
+      }
+    }
+    return { kind: "written" };
+  }
+
+  /** The source may forbid to read a file; what else fails, fails. */
+  #causeOf(error: Error): MissingCause {
+    const isRefused = error instanceof SystemCallError && isPermissionErrno(error.errno) &&
+      error.path.startsWith(`${this.request.settings.from}/`);
+    return isRefused ? "refused" : "failed";
+  }
+
+  /** How long to wait until a write to one of the files would show in its time. */
+  #tick(files: Files): number {
+    const { nowSeconds } = this.request;
+    const recent = files.filter((file) =>
+      file !== undefined && Math.abs(file.mtimeSeconds - nowSeconds) < QUIET_SECONDS
+    );
+    if (recent.length === 0) return 0;
+    return recent.some((file) => file!.mtimeNanoseconds === 0)
+      ? TICK_MILLISECONDS.wholeSeconds
+      : TICK_MILLISECONDS.fine;
+  }
+
+  /**
+   * What the sending side has. NFS answers from its cache, and an open asks the server: of the directory for names that came, of a
+   * file for its size and time.
+   */
+  *#look(): Work<Files> {
+    const { directory } = this.item;
+    const tree = this.#from;
+    const handle = yield* tree.open(directory);
+    try {
+      yield* this.#touch(handle, ".", O_DIRECTORY);
+      const files: (Entry | undefined)[] = [];
+      for (const name of this.#names) {
+        yield* this.#touch(handle, name, O_NOFOLLOW);
+        files.push(yield* entryAt(tree, directory, name));
+      }
+      return files;
+    } finally {
+      tree.release(directory);
+    }
+  }
+
+  *#touch(handle: number, name: string, flags: number): Work<void> {
+    const file = yield this.#from.calls.openat(handle, cString(name), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0);
+    if (file >= 0) this.#from.calls.closeHandle(file);
+  }
+
+  *#try(files: Files): Work<DatabaseResult | "again"> {
+    const { directory, name } = this.item;
+    if (files.some((file) => file !== undefined && file.type !== "file")) {
+      throw new CliError("transfer", "a file of this database is no regular file");
+    }
+    if ((yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
+    const there: (Entry | undefined)[] = [];
+    const receiver = this.#private ?? { tree: this.#to, directory };
+    for (const member of this.#names) there.push(yield* entryAt(receiver.tree, receiver.directory, member));
+    if (this.#private === undefined) {
+      const isOurs = (entry: Entry | undefined, index: number) =>
+        isStill(this.#there.get(this.#names[index]!), entry) || sameOrNone(entry, files[index]);
+      if (!there.every(isOurs)) return { kind: "changed there" };
+      if (there[0] !== undefined && (yield* useOfDatabase(this.#to, directory, name)) !== "none") {
+        return { kind: "in use there" };
+      }
+    }
+    const pens: { readonly pen: Pen; readonly index: number }[] = [];
+    let isPublished = false;
+    try {
+      for (const [index, entry] of files.entries()) {
+        if (entry === undefined || sameOrNone(there[index], entry, "same alone")) continue;
+        const pen = yield* this.#openPen(this.#names[index]!, there[index]);
+        pens.push({ pen, index });
+        yield* this.#write(entry, index, there[index], pen);
+      }
+      const after = yield* this.#look();
+      const isSame = files.every((file, index) => isStill(file, after[index]));
+      if (!isSame || (yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
+      isPublished = yield* this.#publish(files, there, pens);
+      if (!isPublished) return { kind: "changed there" };
+    } finally {
+      for (const { pen } of pens) {
+        if (!isPublished) yield this.#to.calls.unlinkat(pen.handle, pen.name, 0);
+        pen.tree.release(pen.directory);
+      }
+    }
+    this.#doneBytes = 0;
+    this.context.done(pens.length, 0);
+    const present = files.filter((file) => file !== undefined);
+    return {
+      kind: "arrived",
+      entries: present.map(fieldsOf).join(""),
+      copied: pens.map(({ index }) => this.#names[index]!),
+    };
+  }
+
+  *#openPen(name: string, there: Entry | undefined): Work<Pen> {
+    if (this.#private !== undefined) {
+      if (there !== undefined) this.#isTouched = true;
+      const { tree, directory } = this.#private;
+      return { tree, directory, handle: yield* tree.open(directory), name: cString(name) };
+    }
+    const handle = yield* this.#temporary.open("");
+    return { tree: this.#temporary, directory: "", handle, name: cString(`database-${ISOLATE}-${temporaryNames++}`) };
+  }
+
+  *#write(entry: Entry, index: number, replaces: Entry | undefined, pen: Pen): Work<void> {
+    const { directory } = this.item;
+    const name = this.#names[index]!;
+    const member: Member = {
+      ...{ index, entry, directory, replaces, isInPlace: this.#private !== undefined && replaces !== undefined },
+      pen: { directory: pen.directory, name },
+    };
+    const attempt = { touched: false, doneBytes: 0 };
+    const from = yield* this.#from.open(directory);
+    try {
+      yield* this.#writer.write(member, from, pen, attempt);
+    } finally {
+      this.#doneBytes += attempt.doneBytes;
+      this.#from.release(directory);
+    }
+  }
+
+  /**
+   * Gives the files their names. The old logs go first and the new ones come last: between the two, a reader that opens the database
+   * sees the main file alone, and never one with the log of another.
+   */
+  *#publish(
+    files: Files,
+    there: Files,
+    pens: readonly { readonly pen: Pen; readonly index: number }[],
+  ): Work<boolean> {
+    const { directory, removals } = this.item;
+    if (this.#private !== undefined) {
+      // Under their names already, in a tree that nobody reads.
+      for (const [index, name] of this.#names.entries()) {
+        if (files[index] === undefined && there[index] !== undefined) yield* this.#remove(name);
+      }
+      return true;
+    }
+    const written = new Set(pens.map(({ index }) => index));
+    const goes = (index: number) => written.has(index) || removals.includes(this.#names[index]!);
+    for (const [index, entry] of there.entries()) {
+      if (index > 0 && entry !== undefined && goes(index)) yield* this.#remove(this.#names[index]!);
+    }
+    for (const { pen, index } of pens) {
+      const outcome = yield* publish({
+        ...{ temporaryDirectory: pen.handle, temporaryName: pen.name },
+        ...{ tree: this.#to, directory, name: this.#names[index]!, entry: files[index]! },
+        ...{ replaces: index === 0 ? there[0] : undefined, policy: this.request.settings.policy },
+      });
+      if (outcome === "overtaken" && !this.#isTouched) return false;
+      if (outcome === "overtaken") throw new CliError("transfer", "another program wrote to this database meanwhile");
+      this.#isTouched = true;
+    }
+    return true;
+  }
+
+  *#remove(name: string): Work<void> {
+    const { tree, directory } = this.#private ?? { tree: this.#to, directory: this.item.directory };
+    const handle = yield* tree.open(directory);
+    try {
+      this.#isTouched = true;
+      succeeded(yield tree.calls.unlinkat(handle, cString(name), 0), "unlink", tree.pathOf(directory, name));
+    } finally {
+      tree.release(directory);
+    }
+  }
+}
+
+/** Whether the receiving side has nothing under a name, or what the sending side has. */
+function sameOrNone(there: Entry | undefined, sent: Entry | undefined, wanted?: "same alone"): boolean {
+  if (there === undefined) return wanted === undefined;
+  return sent !== undefined && sameContent(sent, there);
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

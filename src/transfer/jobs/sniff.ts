@@ -1,0 +1,40 @@
+// The job that reads the first bytes of files: what a file is, and not what its name says.
+import type { Bytes } from "../../posix/calls.ts";
+import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
+import { cString, splitLast } from "../../posix/file_names.ts";
+import type { Tree } from "../../posix/tree.ts";
+import type { Work } from "../../posix/work.ts";
+import { type DatabaseFile, kindOfDatabaseFile, MAGIC_BYTES } from "../database_files.ts";
+import type { JobContext } from "./job.ts";
+
+/** Regular files of a tree. */
+export interface SniffRequest {
+  readonly root: string;
+  readonly paths: readonly string[];
+}
+
+/** What the files of a database are; undefined for others, and for what can't be read: who copies it says why. */
+export async function runSniff(
+  { root, paths }: SniffRequest,
+  context: JobContext,
+): Promise<(DatabaseFile | undefined)[]> {
+  const tree = context.readTree(root);
+  const kinds: (DatabaseFile | undefined)[] = new Array(paths.length);
+  await context.runAll(paths.map(function* (path, index): Work<void> {
+    const [directory, name] = splitLast(path);
+    kinds[index] = yield* kindOf(tree, directory, name);
+  }));
+  return kinds;
+}
+
+function* kindOf(tree: Tree, directory: string, name: string): Work<DatabaseFile | undefined> {
+  const { calls } = tree;
+  const handle = yield* tree.open(directory);
+  const file = yield calls.openat(handle, cString(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+  tree.release(directory);
+  if (file < 0) return undefined;
+  const bytes: Bytes = new Uint8Array(MAGIC_BYTES);
+  const length = yield calls.pread(file, bytes, MAGIC_BYTES, 0);
+  calls.closeHandle(file);
+  return length === MAGIC_BYTES ? kindOfDatabaseFile(bytes) : undefined;
+}

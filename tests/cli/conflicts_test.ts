@@ -1,0 +1,163 @@
+// What differs after a push: which files are in conflict and how to settle them, which ones the next sync removes, and what
+// status says of a variable that was pushed.
+import assert from "node:assert/strict";
+import { waitUntil } from "../support/wait.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/g";
+const TARGET = "scratch/.cache/euler-files/G";
+
+async function stagedWorld(files: Readonly<Record<string, string>> = { f1: "1", f2: "2", f3: "3" }): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, files);
+  await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });
+  await world.run(["sync"]);
+  return world;
+}
+
+async function statusOf(world: World) {
+  const answer = (await world.run(["status", "--json"])).json();
+  return { ...answer.variables[0], warnings: answer.warnings.join("\n") };
+}
+
+Deno.test("a file removed at the source is no change of scratch: push and status say what the next sync does", async () => {
+  for (const path of ["f3", "d/f3"]) {
+    await using world = await stagedWorld({ [path]: "3", "d/other": "o" });
+    await Deno.remove(world.path(`${SOURCE}/${path}`));
+    await Deno.writeTextFile(world.path(`${TARGET}/d/new`), "n");
+    const removed = new RegExp(`1 file was removed at the source; the next sync removes it from scratch, too: ${path}`);
+    assert.match((await world.run(["push"])).stderr, removed);
+    assert.match((await statusOf(world)).warnings, removed);
+    const sync = await world.run(["sync"]);
+    assert.doesNotMatch(sync.stderr, /push/);
+    await assert.rejects(Deno.lstat(world.path(`${TARGET}/${path}`)), Deno.errors.NotFound);
+    assert.equal((await statusOf(world)).warnings, "");
+  }
+});
+
+Deno.test("what was removed at the source stays where the hint is followed", async () => {
+  await using world = await stagedWorld();
+  await Deno.remove(world.path(`${SOURCE}/f3`));
+  const { stderr } = await world.run(["push"]);
+  const [, command] = /hint: to keep it: `(.+)`\n/.exec(stderr) ?? [];
+  assert.equal((await world.shell("bash", command!)).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/f3`)), "3");
+});
+
+Deno.test("after a push that leaves a conflict, status knows the time of the sync and names the conflict", async () => {
+  await using world = await stagedWorld();
+  await Deno.writeTextFile(world.path(`${TARGET}/f1`), "scratch");
+  await Deno.writeTextFile(world.path(`${SOURCE}/f1`), "the source");
+  const push = await world.run(["push"]);
+  assert.match(push.stderr, /G {2}0 files pushed, 1 in conflict/);
+  const status = await statusOf(world);
+  assert.match(status.last_synced, /^\d+s ago$/);
+  assert.equal(status.unfinished, undefined);
+  assert.doesNotMatch(status.reason, /interrupted/);
+  assert.match(status.warnings, /1 file in conflict: f1 \(changed on both sides\)/);
+});
+
+for (const taken of ["scratch", "source"]) {
+  Deno.test(`the hint for a conflict settles it: take what is on ${taken}`, async () => {
+    await using world = await stagedWorld({ "f 1": "1", "x": "file" });
+    await Deno.writeTextFile(world.path(`${TARGET}/f 1`), "of scratch");
+    await Deno.writeTextFile(world.path(`${SOURCE}/f 1`), "of source");
+    for (const command of ["sync", "push", "sync"]) {
+      const { stderr } = await world.run([command]);
+      assert.match(stderr, /1 file in conflict: f 1 \(changed on both sides\)/, command);
+      assert.doesNotMatch(stderr, /nothing new|push them/);
+    }
+    const { stderr } = await world.run(["push"]);
+    const [, command] =
+      new RegExp(`to take what is on ${taken}: \`(.+?)\``).exec(stderr.replace("at the source", "on source")) ??
+        [];
+    assert.equal((await world.shell("bash", command!)).code, 0, command);
+    for (const root of [TARGET, SOURCE]) {
+      assert.equal(await Deno.readTextFile(world.path(`${root}/f 1`)), `of ${taken}`);
+    }
+    assert.doesNotMatch((await world.run(["push"])).stderr, /conflict/);
+    assert.doesNotMatch((await world.run(["sync"])).stderr, /conflict/);
+    assert.equal((await statusOf(world)).kept_files, 0);
+  });
+}
+
+Deno.test("a file replaced by a directory on scratch is told as that, and its hints work", async () => {
+  for (const taken of ["on scratch", "at the source"]) {
+    await using world = await stagedWorld({ "x": "file" });
+    await Deno.remove(world.path(`${TARGET}/x`));
+    await world.writeTree(TARGET, { "x/y": "deep" });
+    const { stderr } = await world.run(["push"]);
+    assert.match(stderr, /1 file in conflict: x \(a directory on one side only\)/);
+    const [, command] = new RegExp(`to take what is ${taken}: \`(.+?)\``).exec(stderr) ?? [];
+    assert.equal((await world.shell("bash", command!)).code, 0, command);
+    for (const root of [TARGET, SOURCE]) {
+      assert.equal(
+        await Deno.readTextFile(world.path(taken === "on scratch" ? `${root}/x/y` : `${root}/x`)),
+        taken === "on scratch" ? "deep" : "file",
+      );
+    }
+    assert.doesNotMatch((await world.run(["push"])).stderr, /conflict/);
+  }
+});
+
+Deno.test("many conflicts are counted once, also after the source moved", async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `d/file_${index}`);
+  await using world = await stagedWorld(Object.fromEntries(names.map((name) => [name, "as it was"])));
+  for (const name of names.slice(0, 30)) {
+    await Deno.writeTextFile(world.path(`${TARGET}/${name}`), "of scratch");
+    await Deno.writeTextFile(world.path(`${SOURCE}/${name}`), "of the source");
+  }
+  await world.run(["push"]);
+  const expected = /30 files in conflict: [^;]* and 25 more/;
+  assert.match((await world.run(["sync"])).stderr, expected);
+  await Deno.writeTextFile(world.path(`${SOURCE}/top`), "makes the next sync compare");
+  assert.match((await world.run(["sync"])).stderr, expected);
+  assert.match((await world.run(["sync", "--force"])).stderr, expected);
+  assert.match((await statusOf(world)).warnings, expected);
+  const moved = await world.run(["migrate", "G", "--to", world.path("home/moved"), "--yes"]);
+  assert.equal(moved.code, 0, moved.stderr);
+  assert.match((await world.run(["sync"])).stderr, expected);
+  for (const name of names.slice(0, 29)) await Deno.remove(world.path(`${TARGET}/${name}`));
+  assert.equal((await statusOf(world)).kept_files, 1, "the others are settled");
+});
+
+/** An rsync that writes a part of a file and then doesn't end. */
+const ENDLESS_RSYNC = `#!/bin/sh
+case "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac
+echo started >&2
+exec sleep 60
+`;
+
+Deno.test("a killed push is told as a push: the next push goes on with it, and the sync is as old as it was", async () => {
+  await using world = await stagedWorld();
+  await Deno.writeTextFile(world.path(`${TARGET}/f1`), "of scratch");
+  await world.fakeProgram("rsync", ENDLESS_RSYNC);
+  {
+    await using job = world.start(["push", "--engine", "rsync"]);
+    const notes = world.path("scratch/.cache/euler-files/.G.notes");
+    await waitUntil(`"${notes}" exists`, () => Deno.stat(notes).then(() => true, () => false));
+    const pushed = await statusOf(world);
+    assert.equal(pushed.unfinished, "being-pushed");
+    assert.match(pushed.reason, /^being pushed by process \d+/);
+    job.kill("SIGKILL");
+    await job.ended;
+  }
+  const killed = await statusOf(world);
+  assert.equal(killed.unfinished, "push-interrupted");
+  assert.equal(killed.reason, "a push was interrupted, the next push goes on with it");
+  assert.match(killed.last_synced, /^\d+s ago$/);
+  assert.match((await world.run(["status"])).stdout, /^G .* push interrupted/m);
+  await Deno.remove(world.path("fakes/rsync"));
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal((await statusOf(world)).unfinished, undefined);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/f1`)), "of scratch");
+});
+
+Deno.test("a push of what was never staged leaves nothing that is called interrupted", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { f1: "1" });
+  await world.writeTree(TARGET, { f1: "1", f2: "2" });
+  await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal((await statusOf(world)).unfinished, undefined);
+});

@@ -1,0 +1,213 @@
+// SQLite databases that are staged and pushed while programs use them, or after those were killed: all of a database's files arrive
+// or none, no row is lost, and what can't be moved is named.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
+import { testNeeding } from "../support/needs.ts";
+import { makeScene, type Scene } from "./intents.ts";
+import { requestFor, shell, systemCalling, temporaryDirectory, testSystem } from "./trees.ts";
+
+const WAL = ["PRAGMA journal_mode=wal", "PRAGMA wal_autocheckpoint=0"];
+const TABLE = "CREATE TABLE t (x)";
+const ENGINES = ["native", "rsync"] as const;
+
+function insert(rows: number): string {
+  return `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows}) ` +
+    "INSERT INTO t SELECT randomblob(500) FROM n";
+}
+
+/** Changes a database in a transaction that begins and ends when it is told so. */
+const TRANSACTION = `import os, sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size=2")
+while not os.path.exists(sys.argv[2]): time.sleep(0.01)
+for statement in "BEGIN", "DELETE FROM t", "${insert(600)}": connection.execute(statement)
+os.remove(sys.argv[2])
+while not os.path.exists(sys.argv[3]): time.sleep(0.01)
+connection.execute("COMMIT")`;
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).toSorted();
+}
+
+/** Home and scratch have the same database of ten rows. */
+async function sceneWithDatabase(intent: "push" | "stage-update"): Promise<Scene> {
+  const script = `import sqlite3; c = sqlite3.connect('db'); c.execute('${TABLE}'); c.execute("${
+    insert(10)
+  }"); c.commit()`;
+  await using place = await temporaryDirectory();
+  await Deno.writeTextFile(`${place.path}/make.py`, script);
+  return await makeScene(intent, { old: `python3 ${place.path}/make.py; echo other >other`, changes: "echo new >new" });
+}
+
+for (const engine of ENGINES) {
+  const needed = ["python3", ...(engine === "rsync" ? ["rsync"] : [])];
+  const test = (name: string, run: () => Promise<void>) => testNeeding(needed, `${name} (${engine})`, run);
+
+  test("what a killed process left in a log or a journal comes with its database, and no index does", async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await Deno.mkdir(home);
+    const logged = await openDatabase(`${home}/logged.sqlite`, ...WAL, TABLE, insert(10), insert(20));
+    const rolled = await openDatabase(`${home}/rolled`, TABLE, insert(300), "PRAGMA cache_size=2", "BEGIN");
+    await rolled.execute("DELETE FROM t");
+    await rolled.execute(insert(900));
+    await logged.kill();
+    await rolled.kill();
+    assert.ok((await namesIn(home)).includes("rolled-journal"), "the journal is hot");
+    const outcome = await transferTree(requestFor(home, scratch, { engine }), testSystem());
+    assert.equal(outcome.status, "complete");
+    assert.deepEqual(await namesIn(scratch), ["logged.sqlite", "logged.sqlite-wal", "rolled", "rolled-journal"]);
+    assert.deepEqual([await rowsIn(`${scratch}/logged.sqlite`), await rowsIn(`${scratch}/rolled`)], [30, 300]);
+    // The same again: nothing is left to do, though the source has an index and the target none.
+    const again = await transferTree(
+      requestFor(home, scratch, { engine, intent: "stage-update", baseline: outcome.manifest, depth: "look-at-all" }),
+      testSystem(),
+    );
+    assert.deepEqual([again.filesTransferred, again.deleted, again.kept], [0, [], []]);
+  });
+
+  test("a database with a log that scratch lacks is not replaced at home, and named", async () => {
+    await using scene = await sceneWithDatabase("push");
+    await inDatabase(`${scene.from}/db`, insert(7));
+    const program = await openDatabase(`${scene.to}/db`, ...WAL, insert(5));
+    await program.kill();
+    const outcome = await transferTree({ ...scene.request, engine }, testSystem());
+    assert.equal(await rowsIn(`${scene.to}/db`), 15);
+    assert.deepEqual(outcome.kept, [{ path: "db", reason: "changed on both sides" }]);
+    assert.equal(await Deno.readTextFile(`${scene.to}/new`), "new\n");
+  });
+
+  test("a log alone at home keeps the whole database as it is", async () => {
+    await using scene = await sceneWithDatabase("push");
+    const before = await Deno.readFile(`${scene.to}/db`);
+    await inDatabase(`${scene.from}/db`, insert(7));
+    // The main file at home is as recorded: the log has it all.
+    await Deno.mkdir(`${scene.root}/aside`);
+    const program = await openDatabase(`${scene.to}/db`, ...WAL, insert(5));
+    await program.kill();
+    await shell(`cp -p ${scene.to}/db-wal aside`, scene.root);
+    await Deno.writeFile(`${scene.to}/db`, before);
+    const recorded = scene.request.baseline!.entriesOf("")!.get("db")!;
+    await Deno.utime(`${scene.to}/db`, 1, recorded.mtimeSeconds + recorded.mtimeNanoseconds / 1e9);
+    await shell(
+      `touch -d @${recorded.mtimeSeconds}.${String(recorded.mtimeNanoseconds).padStart(9, "0")} ${scene.to}/db`,
+    );
+    const outcome = await transferTree({ ...scene.request, engine }, testSystem());
+    assert.deepEqual(outcome.kept, [{ path: "db", reason: "part of a database that changed there" }]);
+    assert.deepEqual(await Deno.readFile(`${scene.to}/db`), before);
+    assert.deepEqual(await Deno.readFile(`${scene.to}/db-wal`), await Deno.readFile(`${scene.root}/aside/db-wal`));
+  });
+
+  test("two pushes while a program adds rows, and after it has ended, bring all rows home", async () => {
+    await using scene = await sceneWithDatabase("push");
+    const program = await openDatabase(`${scene.from}/db`, ...WAL, insert(20));
+    const first = await transferTree({ ...scene.request, engine }, testSystem());
+    assert.equal(first.status, "complete");
+    assert.deepEqual([await rowsIn(`${scene.to}/db`), await namesIn(scene.to)], [30, ["db", "db-wal", "new", "other"]]);
+    await program.execute(insert(220));
+    await program.close();
+    assert.deepEqual(await namesIn(scene.from), ["db", "new", "other"]);
+    const second = await transferTree({ ...scene.request, engine, baseline: first.manifest }, testSystem());
+    assert.deepEqual([second.status, second.kept], ["complete", []]);
+    assert.deepEqual([await rowsIn(`${scene.to}/db`), await namesIn(scene.to)], [250, ["db", "new", "other"]]);
+    const settled = await transferTree({ ...scene.request, baseline: second.manifest }, testSystem());
+    assert.equal(settled.filesTransferred, 0);
+  });
+
+  test("a database in a new directory gets its name with that", async () => {
+    await using scene = await sceneWithDatabase("push");
+    await Deno.mkdir(`${scene.from}/cache/deep`, { recursive: true });
+    await using program = await openDatabase(`${scene.from}/cache/deep/index`, ...WAL, TABLE, insert(20));
+    await inDatabase(`${scene.from}/cache/alone`, TABLE, insert(5));
+    const seen: string[][] = [];
+    const { system } = systemCalling(({ name }) => {
+      if (name !== "renameat2") return;
+      const there = [...Deno.readDirSync(scene.to)].some((entry) => entry.name === "cache");
+      if (there) seen.push([...Deno.readDirSync(`${scene.to}/cache/deep`)].map((entry) => entry.name).toSorted());
+    });
+    const outcome = await transferTree({ ...scene.request, engine }, system);
+    assert.deepEqual([outcome.status, outcome.missing, outcome.kept], ["complete", [], []]);
+    for (const names of seen) assert.deepEqual(names, ["index", "index-wal"]);
+    assert.deepEqual([await rowsIn(`${scene.to}/cache/deep/index`), await rowsIn(`${scene.to}/cache/alone`)], [20, 5]);
+    await program.close();
+  });
+
+  test("a database that is open where it goes is not replaced, and named", async () => {
+    await using scene = await sceneWithDatabase("stage-update");
+    await inDatabase(`${scene.from}/db`, insert(7));
+    // A reader of a job: it holds a shared lock until its transaction ends.
+    await using reader = await openDatabase(`${scene.to}/db`, "BEGIN", "SELECT * FROM t LIMIT 1");
+    const outcome = await transferTree({ ...scene.request, engine }, testSystem());
+    assert.deepEqual(outcome.kept, [{ path: "db", reason: "in use there" }]);
+    assert.equal(await rowsIn(`${scene.to}/db`), 10);
+    await reader.close();
+    await transferTree({ ...scene.request, engine, baseline: outcome.manifest }, testSystem());
+    assert.equal(await rowsIn(`${scene.to}/db`), 17);
+  });
+
+  test("a transaction that begins after the look at a database keeps it from being half copied", async () => {
+    await using scene = await sceneWithDatabase("stage-update");
+    await inDatabase(`${scene.from}/db`, insert(300));
+    const program = new Deno.Command("python3", {
+      args: ["-c", TRANSACTION, `${scene.from}/db`, `${scene.root}/begin`, `${scene.root}/commit`],
+    }).spawn();
+    let hasBegun = false;
+    const { system } = systemCalling((call) => {
+      if (hasBegun || call.name !== "openat" || !call.path.endsWith("/db")) return;
+      hasBegun = true;
+      // Pages of the transaction reach the main file before it is opened to be copied.
+      shellSync(`touch ${scene.root}/begin; while [ -e ${scene.root}/begin ]; do sleep 0.01; done`);
+    });
+    const outcome = await transferTree({ ...scene.request, engine }, system);
+    assert.equal(outcome.status, "partial");
+    const { missing } = outcome;
+    assert.deepEqual(missing.map(({ path, reason, cause }) => ({ path, reason, cause })), [
+      { path: "db", reason: "a program writes to this database", cause: "changing" },
+    ]);
+    assert.equal(await rowsIn(`${scene.to}/db`), 10);
+    await Deno.writeTextFile(`${scene.root}/commit`, "");
+    await program.status;
+    await transferTree({ ...scene.request, engine, baseline: outcome.manifest }, testSystem());
+    assert.equal(await rowsIn(`${scene.to}/db`), 600);
+  });
+
+  test("no copy that is made while a program writes and checkpoints is damaged", async () => {
+    await using scene = await sceneWithDatabase("stage-update");
+    const writer = new Deno.Command("python3", {
+      args: [
+        "-c",
+        `import sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("PRAGMA journal_mode=wal")
+end = time.time() + 4
+while time.time() < end:
+    c.execute("BEGIN"); c.execute("DELETE FROM t"); c.execute("${insert(200)}"); c.execute("COMMIT")
+    c.execute("PRAGMA wal_checkpoint(TRUNCATE)"); time.sleep(0.05)`,
+        `${scene.from}/db`,
+      ],
+    }).spawn();
+    let { baseline } = scene.request;
+    for (let turn = 0; turn < 3; turn++) {
+      const outcome = await transferTree({ ...scene.request, engine, baseline }, testSystem());
+      baseline = outcome.manifest;
+      assert.ok([10, 200].includes(await rowsIn(`${scene.to}/db`)));
+      for (const { path } of outcome.missing) assert.match(path, /^db/);
+    }
+    await writer.status;
+    await transferTree({ ...scene.request, engine, baseline }, testSystem());
+    assert.equal(await rowsIn(`${scene.to}/db`), 200);
+  });
+}
+
+testNeeding(["python3"], "names alone make no database: such files are moved as any others", async () => {
+  await using place = await temporaryDirectory();
+  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await shell(`mkdir ${home}; cd ${home}; echo text >notes; echo more >notes-shm; echo more >notes-wal`);
+  await transferTree(requestFor(home, scratch), testSystem());
+  assert.deepEqual(await namesIn(scratch), ["notes", "notes-shm", "notes-wal"]);
+});
+
+function shellSync(script: string): void {
+  new Deno.Command("bash", { args: ["-c", script] }).outputSync();
+}

@@ -1,0 +1,153 @@
+// File systems that change what they get: times in steps, names without case, no modes, names and sizes that are refused. A copy
+// there is compared at the coarser side, and what can't be there is named and costs nothing else.
+import assert from "node:assert/strict";
+import { CliError } from "../../src/errors.ts";
+import { sameTime } from "../../src/transfer/entry.ts";
+import type { TransferOutcome } from "../../src/transfer/request.ts";
+import { foldedName, PROBE_TIME, stepOf } from "../../src/transfer/traits.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { oddCalls, type OddFileSystem } from "../support/odd_calls.ts";
+import { testNeeding } from "../support/needs.ts";
+import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+
+const STEPS = [1, 100, 1000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000];
+
+Deno.test("the step of times is told from what a file system keeps of one time", () => {
+  for (const step of STEPS) {
+    const all = BigInt(PROBE_TIME.mtimeSeconds) * 1_000_000_000n + BigInt(PROBE_TIME.mtimeNanoseconds);
+    const kept = all / BigInt(step) * BigInt(step);
+    const seen = { mtimeSeconds: Number(kept / 1_000_000_000n), mtimeNanoseconds: Number(kept % 1_000_000_000n) };
+    assert.equal(stepOf(seen), step);
+    assert.ok(sameTime(PROBE_TIME, seen, step));
+    if (step > 1 && step !== 1_000_000_000) assert.ok(!sameTime(PROBE_TIME, seen, 1));
+  }
+});
+
+Deno.test("names that differ in case or in the way a letter is written are one", () => {
+  for (
+    const [one, other] of [["README", "readme"], ["\u00e9", "e\u0301"], ["STRASSE", "stra\u00dfe"], [
+      "\u01c5",
+      "\u01c6",
+    ]]
+  ) {
+    assert.equal(foldedName(one!), foldedName(other!));
+  }
+  assert.notEqual(foldedName("a"), foldedName("b"));
+});
+
+interface Scene {
+  readonly from: string;
+  readonly to: string;
+  transfer(changes?: Parameters<typeof requestFor>[2]): Promise<TransferOutcome>;
+  push(baseline: TransferOutcome): Promise<TransferOutcome>;
+}
+
+async function makeScene(root: string, odd: Omit<OddFileSystem, "root">): Promise<Scene> {
+  const [from, to] = [`${root}/from`, `${root}/odd/to`];
+  await shell(`mkdir -p ${from}/d ${root}/odd; cd ${from}; for i in $(seq 20); do echo $i >d/f$i; done; mkdir empty`);
+  await shell(
+    `touch -d '@1600000003.123456789' d/f1; touch -d '@1600000004.999999999' d empty; chmod 640 d/f2; chmod 500 d/f3`,
+    from,
+  );
+  const system = { ...testSystem(), calls: oddCalls({ root: `${root}/odd`, ...odd }) };
+  return {
+    ...{ from, to },
+    transfer: (changes) => transferTree(requestFor(from, to, changes), system),
+    push: ({ manifest }) => transferTree(requestFor(to, from, { intent: "push", baseline: manifest }), system),
+  };
+}
+
+for (const timeStep of STEPS.slice(1)) {
+  Deno.test(`native, times in steps of ${timeStep} ns: nothing differs afterwards, changes travel both ways`, async () => {
+    await using place = await temporaryDirectory();
+    const scene = await makeScene(place.path, { timeStep });
+    const first = await scene.transfer();
+    assert.deepEqual([first.status, first.manifest.traits?.timeStep], ["complete", timeStep]);
+    for (const depth of ["look-at-all", "trust-record"] as const) {
+      const again = await scene.transfer({ intent: "stage-update", baseline: first.manifest, depth });
+      assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
+    }
+    const withoutRecord = await scene.transfer({ intent: "stage-update", depth: "look-at-all" });
+    assert.deepEqual([withoutRecord.filesTransferred, withoutRecord.kept], [0, []]);
+    await shell("echo changed >d/f4; touch -d @1700000000.5 d/f4", scene.from);
+    const update = await scene.transfer({ intent: "stage-update", baseline: first.manifest });
+    assert.deepEqual([update.status, update.filesTransferred], ["complete", 1]);
+    assert.deepEqual([(await scene.push(update)).filesTransferred], [0]);
+    await shell("echo work >d/f5; touch -d @1800000000 d/f5", scene.to);
+    const pushed = await scene.push(update);
+    assert.deepEqual([pushed.status, pushed.filesTransferred, pushed.kept], ["complete", 1, []]);
+  });
+}
+
+for (const modes of ["refused", "ignored"] as const) {
+  Deno.test(`modes that are ${modes} by the file system cost nothing`, async () => {
+    await using place = await temporaryDirectory();
+    const scene = await makeScene(place.path, { modes });
+    const first = await scene.transfer();
+    assert.deepEqual([first.status, first.missing], ["complete", []]);
+    const again = await scene.transfer({ intent: "stage-update", baseline: first.manifest, depth: "look-at-all" });
+    assert.deepEqual([again.status, again.filesTransferred], ["complete", 0]);
+  });
+}
+
+Deno.test("two names that are one file there are found before the first write, and both are named", async () => {
+  await using place = await temporaryDirectory();
+  const scene = await makeScene(place.path, { names: "folded" });
+  await shell("echo 1 >d/README; echo 2 >d/readme", scene.from);
+  await assert.rejects(scene.transfer(), (error: unknown) => {
+    assert.ok(error instanceof CliError);
+    assert.deepEqual(error.lines, ["d/README and d/readme"]);
+    return true;
+  });
+  assert.equal(await shell("find . -type f", scene.to), "");
+  await shell("rm d/README", scene.from);
+  assert.equal((await scene.transfer()).status, "complete");
+});
+
+for (const intent of ["stage-new", "stage-update"] as const) {
+  Deno.test(`${intent}: a name, a size, a link that is refused costs that file and no other`, async () => {
+    await using place = await temporaryDirectory();
+    const scene = await makeScene(place.path, { refuses: ":", links: "none", mostBytes: 100_000 });
+    await shell(
+      "mkdir b:d; echo 1 >a:b; echo 2 >b:d/x; ln -s d/f1 link; ln d/f1 hard; head -c 200000 /dev/zero >big",
+      scene.from,
+    );
+    const outcome = await scene.transfer({ intent, depth: "look-at-all" });
+    const missing = outcome.missing.map(({ path, cause }) => [path, cause]).toSorted();
+    assert.deepEqual(missing, [["a:b", "failed"], ["b:d", "failed"], ["big", "failed"], ["link", "failed"]]);
+    const reasons = Object.fromEntries(outcome.missing.map(({ path, reason }) => [path, reason]));
+    assert.match(reasons["a:b"]!, /does not take that name/);
+    assert.match(reasons["b:d"]!, /does not take that name/);
+    assert.match(reasons["big"]!, /File too large/);
+    assert.match(reasons["link"]!, /has no symbolic links/);
+    assert.equal(await shell("cat d/f20 hard", scene.to), "20\n1\n");
+  });
+}
+
+testNeeding(
+  ["ntfs-3g", "mkntfs", "mount", "rsync"],
+  "NTFS, by either engine: complete, nothing to do again, `:` costs one file",
+  async () => {
+    await using place = await temporaryDirectory();
+    const image = `${place.path}/image`;
+    await shell(`truncate -s 20M ${image}; mkntfs -qF ${image} >&2; mkdir ${place.path}/ntfs`);
+    await shell(`mount -t ntfs-3g -o windows_names ${image} ${place.path}/ntfs`);
+    try {
+      for (const engine of ["native", "rsync"] as const) {
+        const [from, to] = [`${place.path}/from-${engine}`, `${place.path}/ntfs/${engine}`];
+        await shell(`mkdir -p ${from}/d; cd ${from}; for i in $(seq 20); do echo $i >d/f$i; done`);
+        const first = await transferTree(requestFor(from, to, { engine }), testSystem());
+        assert.deepEqual([first.status, first.missing, first.manifest.traits?.timeStep], ["complete", [], 100]);
+        const update = { engine, intent: "stage-update", baseline: first.manifest, depth: "look-at-all" } as const;
+        const again = await transferTree(requestFor(from, to, update), testSystem());
+        assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
+        await shell("echo 1 >d/a:b; echo 3 >d/new", from);
+        const odd = await transferTree(requestFor(from, to, update), testSystem());
+        assert.deepEqual(odd.missing.map(({ path }) => path), ["d/a:b"]);
+        assert.equal(await shell("cat d/new", to), "3\n");
+      }
+    } finally {
+      await shell(`umount -l ${place.path}/ntfs`);
+    }
+  },
+);

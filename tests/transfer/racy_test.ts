@@ -1,0 +1,143 @@
+// Files that are written through a map leave no trace in their time: what was modified shortly before it was copied is compared
+// again, and everything is where the contents are to be compared.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import type { TransferRequest } from "../../src/transfer/request.ts";
+import { startLineProgram } from "../support/line_program.ts";
+import { testNeeding } from "../support/needs.ts";
+import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
+
+const ENGINES = ["native", "rsync"] as const;
+
+/** A program that maps a file and writes one byte of it at each line it gets, without a new time after the first. */
+const MAPPED = `import mmap, os, sys
+with open(sys.argv[1], "r+b") as file:
+    memory = mmap.mmap(file.fileno(), 0)
+memory[0] = 1
+print("mapped", flush=True)
+for line in sys.stdin:
+    before = os.stat(sys.argv[1]).st_mtime_ns
+    memory[int(line)] ^= 255
+    print(before == os.stat(sys.argv[1]).st_mtime_ns, flush=True)
+`;
+
+async function mapFile(path: string): Promise<{ write: (offset: number) => Promise<string> } & AsyncDisposable> {
+  const program = await startLineProgram(MAPPED, path);
+  return {
+    write: (offset) => program.ask(String(offset)),
+    [Symbol.asyncDispose]: () => program.close(),
+  };
+}
+
+interface Sides {
+  readonly home: string;
+  readonly scratch: string;
+}
+
+/** Two directories in memory, where the kernel never writes pages back and so never sets a time again. */
+async function makeSides(): Promise<Sides & AsyncDisposable> {
+  const place = await temporaryDirectory("in memory");
+  const sides = { home: `${place.path}/home`, scratch: `${place.path}/scratch` };
+  await shell(
+    `mkdir ${sides.home}; cd ${sides.home}; head -c 40000 /dev/zero >mapped; echo old >old; touch -d '1 day ago' old`,
+  );
+  return { ...sides, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
+}
+
+function now(): number {
+  return Date.now() / 1000;
+}
+
+async function isSame({ home, scratch }: Sides, name: string): Promise<boolean> {
+  const [one, other] = await Promise.all([home, scratch].map((root) => Deno.readFile(`${root}/${name}`)));
+  return one!.every((byte, index) => byte === other![index]);
+}
+
+for (const engine of ENGINES) {
+  const test = (name: string, run: (sides: Sides, request: Partial<TransferRequest>) => Promise<void>) =>
+    testNeeding(["python3", ...(engine === "rsync" ? ["rsync"] : [])], `${name} (${engine})`, async () => {
+      await using sides = await makeSides();
+      await run(sides, { engine, startedSeconds: now() });
+    });
+
+  test("what changes without a trace after it was staged is staged again", async (sides, how) => {
+    await using map = await mapFile(`${sides.home}/mapped`);
+    const first = await transferTree(requestFor(sides.home, sides.scratch, how), testSystem());
+    assert.deepEqual([first.status, first.manifest.countRacy()], ["complete", 1]);
+    assert.equal(await map.write(20_000), "True", "the time stayed the same");
+    const update = { ...how, intent: "stage-update", baseline: first.manifest } as const;
+    const second = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
+    assert.deepEqual([second.filesTransferred, await isSame(sides, "mapped")], [1, true]);
+    // A minute later nothing can change without a trace any more.
+    const later = { ...update, baseline: second.manifest, startedSeconds: now() + 120 };
+    const third = await transferTree(requestFor(sides.home, sides.scratch, later), testSystem());
+    assert.deepEqual([third.filesTransferred, third.manifest.countRacy()], [0, 0]);
+  });
+
+  test(
+    "what changes without a trace after it was pushed is pushed again, and no sync replaces it",
+    async (sides, how) => {
+      const old = { ...how, startedSeconds: now() + 120 };
+      const staged = await transferTree(requestFor(sides.home, sides.scratch, old), testSystem());
+      await using map = await mapFile(`${sides.scratch}/mapped`);
+      const push = { ...how, intent: "push" } as const;
+      const first = await transferTree(
+        requestFor(sides.scratch, sides.home, { ...push, baseline: staged.manifest }),
+        testSystem(),
+      );
+      assert.equal(first.filesTransferred, 1);
+      assert.equal(await map.write(20_000), "True", "the time stayed the same");
+      for (const depth of ["trust-record", "look-at-all"] as const) {
+        const update = { ...old, intent: "stage-update", baseline: first.manifest, depth } as const;
+        const synced = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
+        assert.deepEqual([synced.filesTransferred, await isSame(sides, "mapped")], [0, false]);
+        const second = await transferTree(
+          requestFor(sides.scratch, sides.home, { ...push, baseline: synced.manifest }),
+          testSystem(),
+        );
+        assert.deepEqual([second.filesTransferred, await isSame(sides, "mapped")], [
+          depth === "trust-record" ? 1 : 1,
+          true,
+        ]);
+        await map.write(depth === "trust-record" ? 20_001 : 20_002);
+      }
+    },
+  );
+
+  test("contents are compared where that is asked for, whatever the record says", async (sides, how) => {
+    const old = { ...how, startedSeconds: now() + 120 };
+    const staged = await transferTree(requestFor(sides.home, sides.scratch, old), testSystem());
+    assert.equal(staged.manifest.countRacy(), 0);
+    await shell(
+      `cd ${sides.scratch}; cp -p old aside; printf xyz >old; printf '\\n' >>old; touch -r aside old; rm aside`,
+    );
+    const update = { ...old, intent: "stage-update", baseline: staged.manifest, depth: "look-at-all" } as const;
+    const trusting = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
+    assert.equal(trusting.filesTransferred, 0);
+    const compared = await transferTree(
+      requestFor(sides.home, sides.scratch, { ...update, contents: "compare" }),
+      testSystem(),
+    );
+    assert.deepEqual([compared.filesTransferred, await Deno.readTextFile(`${sides.scratch}/old`)], [1, "old\n"]);
+  });
+}
+
+testNeeding(["python3"], "a large file that differs in one byte is found, wherever that is", async () => {
+  await using sides = await makeSides();
+  await shell(`cd ${sides.home}; head -c 70000001 /dev/urandom >large; touch -d '1 day ago' large`);
+  const staged = await transferTree(requestFor(sides.home, sides.scratch), testSystem());
+  for (const offset of [0, 40_000_000, 70_000_000]) {
+    using file = await Deno.open(`${sides.scratch}/large`, { read: true, write: true });
+    const info = await file.stat();
+    await file.seek(offset, Deno.SeekMode.Start);
+    const byte = new Uint8Array(1);
+    await file.read(byte);
+    await file.seek(offset, Deno.SeekMode.Start);
+    await file.write(new Uint8Array([byte[0]! ^ 1]));
+    await shell(`touch -r ${sides.home}/large ${sides.scratch}/large`);
+    assert.notEqual(info.size, 0);
+    const how = { intent: "stage-update", baseline: staged.manifest, contents: "compare" } as const;
+    const outcome = await transferTree(requestFor(sides.home, sides.scratch, how), testSystem());
+    assert.deepEqual([outcome.filesTransferred, await isSame(sides, "large")], [1, true], `at ${offset}`);
+  }
+});

@@ -1,0 +1,67 @@
+// A directory that goes is moved away and removed there: what another program writes into it in the last moment comes back, also
+// after a crash.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { type Call, ProcessEnded } from "../support/faulty_calls.ts";
+import { makeScene } from "./intents.ts";
+import { differences, shell, systemCalling, testSystem, testTrees } from "./trees.ts";
+
+const SCRIPTS = {
+  old:
+    "mkdir -p d/gone/in; echo 1 >d/gone/one; echo 2 >d/gone/in/two; ln -s one d/gone/link; chmod 555 d/gone/in; echo f >f",
+  changes: "chmod 755 d/gone/in; rm -r d/gone; echo g >f",
+};
+
+const MOVES = (call: Call, to: string) => call.name === "renameat2" && call.path === `${to}/d/gone`;
+
+testTrees("a directory that goes is never seen without a part of its files", async () => {
+  await using scene = await makeScene("stage-update", SCRIPTS);
+  const seen = new Set<string>();
+  const look = () => {
+    const names = [...new Deno.Command("find", { args: [`${scene.to}/d`, "-printf", "%P\n"] }).outputSync().stdout];
+    seen.add(new TextDecoder().decode(Uint8Array.from(names)).trim().split("\n").toSorted().join(" "));
+  };
+  const { system } = systemCalling(({ name }) =>
+    name === "renameat2" || name === "unlinkat" ? { after: look } : undefined
+  );
+  const outcome = await transferTree(scene.request, system);
+  assert.equal(outcome.status, "complete");
+  assert.deepEqual([...seen].toSorted(), ["", "gone gone/in gone/in/two gone/link gone/one"]);
+  assert.deepEqual([...outcome.deleted].toSorted(), [
+    "d/gone",
+    "d/gone/in",
+    "d/gone/in/two",
+    "d/gone/link",
+    "d/gone/one",
+  ]);
+  assert.equal(await differences(`${scene.from}/d`, `${scene.to}/d`), "");
+});
+
+testTrees("what another program writes into it in the last moment comes back", async () => {
+  await using scene = await makeScene("stage-update", SCRIPTS);
+  const { system } = systemCalling((call) => {
+    if (!MOVES(call, scene.to)) return;
+    Deno.writeTextFileSync(`${scene.to}/d/gone/one`, "theirs\n");
+    Deno.writeTextFileSync(`${scene.to}/d/gone/new`, "new\n");
+  });
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual(outcome.kept, [{ path: "d/gone/one", reason: "gone at the source, changed there" }]);
+  assert.equal(await shell("ls d/gone; cat d/gone/new d/gone/one", scene.to), "new\none\nnew\ntheirs\n");
+  assert.equal(await shell("find . -name '*.incoming-*'", scene.root), "");
+});
+
+testTrees("and so it does where the transfer is killed after it has moved the directory", async () => {
+  await using scene = await makeScene("stage-update", SCRIPTS);
+  let isMoved = false;
+  const { system } = systemCalling((call) => {
+    if (isMoved) return { end: "before" };
+    if (!MOVES(call, scene.to)) return;
+    isMoved = true;
+    Deno.writeTextFileSync(`${scene.to}/d/gone/one`, "theirs\n");
+  });
+  await assert.rejects(transferTree(scene.request, system), ProcessEnded);
+  assert.equal(await shell("ls -d d/gone || true", scene.to), "");
+  const outcome = await transferTree(scene.request, testSystem());
+  assert.deepEqual(outcome.kept, [{ path: "d/gone/one", reason: "gone at the source, changed there" }]);
+  assert.equal(await shell("ls d/gone; cat d/gone/one", scene.to), "one\ntheirs\n");
+});
