@@ -37,12 +37,15 @@ export async function pushFromNode(
   // The copy on scratch has two directions now: no sync may change it meanwhile.
   await using turn = await waitForTurn(request, "it is in use", system, report);
   const pushed = await pushVariable(from, turn.system, report);
-  if (pushed.status !== "pushed" || pushed.outcome.kept.length === 0) return pushed;
-  const saved = await save(request, from.variable.target, pushed.outcome.kept, turn.system);
+  if (pushed.status !== "pushed") return pushed;
+  // What is only gone from scratch did not change on this node.
+  const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
+  if (lost.length === 0) return pushed;
+  const saved = await save(request, from.variable.target, lost, turn.system);
   return {
     ...pushed,
     warnings: [],
-    incomplete: pushed.incomplete ?? conflictError(request, pushed.outcome.kept, saved),
+    incomplete: pushed.incomplete ?? conflictError(request, lost, saved),
   };
 }
 
