@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { type AbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { System } from "../system/system.ts";
+import { checkCacheRoot } from "../staging/cache_root.ts";
 import { readMarker } from "../staging/marker.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { redirectedTarget } from "../staging/redirect.ts";
@@ -35,6 +36,7 @@ export async function stagedVariables(
 ): Promise<Record<string, string>> {
   const resolved = resolveConfig(config, configPath, system.env);
   const staged: Record<string, string> = {};
+  await checkCacheRoot(resolved, system.userId);
   const enabled = resolved.variables.filter((variable) => variable.enabled);
   const { copied, parts } = await findCopies(enabled, enabled, resolved.cacheRoot);
   for (const variable of copied) {

@@ -1,6 +1,5 @@
 // How a target is brought up to its source, and why not: told before anything is written, to a real run and to a dry one.
 import { CliError } from "../errors.ts";
-import { type AbsolutePath, realLocation } from "../config/paths.ts";
 import { formatFiles, printable } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
@@ -8,7 +7,7 @@ import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "./layout.ts";
 import type { VariableFilter } from "./filter.ts";
 import type { VariableFacts } from "./observe.ts";
-import { readRecordedSource } from "./recorded_source.ts";
+import { isSameSource, readRecordedSource } from "./recorded_source.ts";
 import type { StageRequest } from "./stage_result.ts";
 
 /** A staging request together with the facts it rests on. */
@@ -54,11 +53,7 @@ export async function isOtherSource(
   formerSource: string | undefined,
   { variable, facts, otherSource }: Pick<FillRequest, "variable" | "facts" | "otherSource">,
 ): Promise<boolean> {
-  if (formerSource === undefined || formerSource === variable.source) return false;
-  const [former, now] = await Promise.all(
-    [formerSource, variable.source].map((path) => realLocation(path as AbsolutePath)),
-  );
-  if (former === now) return false;
+  if (formerSource === undefined || await isSameSource(formerSource, variable.source)) return false;
   if (facts.target.state !== "missing" && otherSource === "refuse") {
     throw new CliError(
       "refused",

@@ -7,7 +7,7 @@ import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import { layoutOf } from "./layout.ts";
 import type { VariableFacts } from "./observe.ts";
-import { readRecordedSource } from "./recorded_source.ts";
+import { isSameSource, readRecordedSource } from "./recorded_source.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** What is known of the last transfer between target and source. */
@@ -28,7 +28,7 @@ export async function findPushBasis(
 ): Promise<PushBasis> {
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const recordedSource = await readRecordedSource(layout, facts.marker);
-  if (recordedSource !== undefined && recordedSource !== variable.source) {
+  if (recordedSource !== undefined && !await isSameSource(recordedSource, variable.source)) {
     throw otherSource(variable, recordedSource);
   }
   const baseline = await readManifest(layout.manifest);

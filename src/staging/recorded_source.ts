@@ -1,4 +1,5 @@
 // Which source a target was staged from. The marker knows, but it is gone while a transfer is under way or was killed.
+import { type AbsolutePath, realLocation } from "../config/paths.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { VariableLayout } from "./layout.ts";
@@ -10,6 +11,13 @@ export async function readRecordedSource(
   marker: Marker | MarkerAbsence,
 ): Promise<string | undefined> {
   return typeof marker === "string" ? await readOwnText(layout.source) : marker.source;
+}
+
+/** Whether two paths of sources lead to the same directory: a link, or one below it, makes no difference. */
+export async function isSameSource(one: string, other: string): Promise<boolean> {
+  if (one === other) return true;
+  const [here, there] = await Promise.all([one, other].map((path) => realLocation(path as AbsolutePath)));
+  return here === there;
 }
 
 /** Records the source beside the manifest. */

@@ -74,15 +74,17 @@ export async function readOwnText(path: string): Promise<string | undefined> {
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
+/** A file may be removed or made between two looks, and one that is opened for writing may get another inode (overlayfs). */
+const MOST_TRIES = 10;
+
 /**
  * Opens a file of ours for reading and writing, 0600 where it is made; nothing in it is changed. Errors are those of
  * {@linkcode lookAtOwn}, and those of the kernel.
  */
 export async function openOwnFile(path: string): Promise<Deno.FsFile> {
-  for (;;) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     try {
-      const made = await Deno.open(path, { read: true, write: true, createNew: true, mode: 0o600 });
-      return made;
+      return await Deno.open(path, { read: true, write: true, createNew: true, mode: 0o600 });
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
@@ -99,4 +101,7 @@ export async function openOwnFile(path: string): Promise<Deno.FsFile> {
     if (opened.ino === seen.ino && opened.dev === seen.dev) return file;
     file.close();
   }
+  throw new CliError("file-system", `Cannot open "${path}": it is another file at each look`, {
+    hint: `something exchanges it; look at its directory: ls -la ${shellWord(path.slice(0, path.lastIndexOf("/")))}`,
+  });
 }

@@ -7,7 +7,7 @@
 import { removeOutdated } from "./adopted.ts";
 import { Pool } from "../pool.ts";
 import { isLimitErrno } from "../posix/errno.ts";
-import { joinName } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { labelOf, stateText } from "./entry_text.ts";
 import { HeldFiles } from "./held_files.ts";
@@ -47,8 +47,8 @@ export class Publishing {
     links: new HeldFiles(),
     pointers: new HeldFiles(),
   };
-  /** Paths that could not be copied though they should be there. */
-  readonly #failed: string[] = [];
+  /** For each directory in which something could not be copied, at any depth, such a path; and each such path itself. */
+  readonly #failed = new Map<string, string>();
   #names = 0;
 
   constructor(readonly request: PublishingRequest) {}
@@ -84,7 +84,7 @@ export class Publishing {
    */
   fail(path: string, { cause, errno, reason }: Omit<MissingItem, "item" | "receiver">): void {
     if (cause !== "failed" || (errno !== undefined && isLimitErrno(errno))) return;
-    this.#failed.push(path);
+    this.#noteFailed(path);
     if (this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
   }
 
@@ -125,8 +125,12 @@ export class Publishing {
     }
   }
 
+  #noteFailed(path: string): void {
+    for (let above = path; !this.#failed.has(above); above = splitLast(above)[0]) this.#failed.set(above, path);
+  }
+
   #lose(item: Item, reason: string): void {
-    this.#failed.push(pathOf(item));
+    this.#noteFailed(pathOf(item));
     this.request.ledger.lose({ item, reason, cause: "failed", receiver: "as it was" });
   }
 
@@ -136,16 +140,16 @@ export class Publishing {
     if (failure === undefined) return false;
     this.request.onLost(files, sizeBytes);
     this.request.ledger.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
-    this.#failed.push(path);
+    this.#noteFailed(path);
     return true;
   }
 
   /** What points at something that could not be copied stays as it was. */
   #withoutWithheld(items: readonly Item[]): readonly Item[] {
-    if (this.#failed.length === 0) return items;
+    if (this.#failed.size === 0) return items;
     return items.filter((item) => {
       const unit = item.entry.type === "link" ? targetOf(item) : unitOf(item.directory, item.entry.name);
-      const lacks = unit === undefined ? undefined : this.#failed.find((path) => isWithin(path, unit));
+      const lacks = unit === undefined ? undefined : this.#failed.get(unit);
       if (lacks === undefined || item.replaces === undefined) return true;
       this.request.onLost(1, item.entry.sizeBytes);
       this.request.ledger.lose({
@@ -175,7 +179,7 @@ export class Publishing {
       if (result?.kind !== "failed") continue;
       this.request.onLost(files, sizeBytes);
       ledger.withdraw(directory, result.reason);
-      this.#failed.push(path);
+      this.#noteFailed(path);
     }
   }
 }
@@ -189,8 +193,4 @@ function targetOf({ directory, entry }: Item): string | undefined {
     if (part !== ".." && part !== "." && part !== "") parts.push(part);
   }
   return parts.join("/");
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return directory === "" || path === directory || path.startsWith(`${directory}/`);
 }

@@ -41,6 +41,19 @@ asRoot("an image is not taken from a directory that others can write, on scratch
   assert.equal((await images.world.run(["apptainer", "run", "env"])).code, 0);
 });
 
+asRoot("a container gets no copies from a cache root that others can write", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  await world.writeTree("home/hf", { "model": "weights" });
+  const path = `${world.home}/.euler-files.json`;
+  const config = JSON.parse(await Deno.readTextFile(path));
+  await world.writeConfig({ ...config, vars: { HF_HOME: { source: world.path("home/hf") } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  assert.match((await world.run(["apptainer", "exec", "env", "--dry-run", "--", "true"])).stdout, /HF_HOME=/);
+  await Deno.chmod(world.path("scratch/.cache/euler-files"), 0o777);
+  await assertRefused(world, ["apptainer", "exec", "env", "--", "true"], /other users can write in/);
+});
+
 asRoot("an image of another owner with size, time and inode of ours is copied again", async () => {
   await using images = await makeBuilt();
   const target = `${images.scratchStore}/env.sif`;

@@ -467,6 +467,8 @@ Deno.test("the source by another path is the same source", async () => {
   await world.run(["sync"]);
   await Deno.symlink(world.path(SOURCE), world.path("home/link"));
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/link") } } });
+  const push = await world.run(["push"]);
+  assert.equal(push.code, 0, push.stderr);
   const run = await world.run(["sync", "--json"]);
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual([run.json().results[0].status, run.json().results[0].files_transferred], ["synced", 0]);
