@@ -1,9 +1,7 @@
 // What sync says of a single variable: its part of the answer, and the lines for people.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
-import type { AbsolutePath } from "./config/paths.ts";
 import { type Tier, TIERS } from "./config/tier.ts";
-import { type FanOutAnswer, verdict } from "./slurm/fan_out.ts";
 import { CliError } from "./errors.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { formatAge, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
@@ -145,47 +143,6 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
 export function redirectedItem(variable: SyncItem["variable"], tier: Tier, mode: "made" | "planned"): SyncItem {
   const lists = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
   return { variable, tier, usable: mode === "made", result: { ...variable, tier, status: "redirected", ...lists } };
-}
-
-/** A variable on the disk of this node; a redirected one has no source. */
-export type FanOutVariable = SyncItem["variable"] & { readonly source?: string };
-
-/** The part of a variable that was staged to the disks of all nodes of a job. */
-export function fanOutItem(
-  { name, source, target }: FanOutVariable,
-  answer: FanOutAnswer,
-): SyncItem {
-  const found = verdict(name, answer);
-  if (found instanceof CliError) {
-    return { variable: { name, target }, tier: "node", usable: false, failure: failureOf(name, found) };
-  }
-  const results = answer.answers.flatMap(({ results }) => results.filter((result) => result.name === name));
-  const sum = (count: (result: typeof results[number]) => number) =>
-    results.reduce((total, result) => total + count(result), 0);
-  const result: SyncResult = {
-    ...{ name, ...(source === undefined ? {} : { source }), target: found, tier: "node" },
-    status: source === undefined ? "redirected" : "synced",
-    nodes: answer.answers.length,
-    files_transferred: sum(({ files_transferred }) => files_transferred),
-    bytes_transferred: sum(({ bytes_transferred }) => bytes_transferred),
-    ...{ missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] },
-  };
-  return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
-}
-
-/** Tells people of it. */
-export function tellFanOut({ variable: { name }, result }: SyncItem, context: Context): void {
-  if (result === undefined) {
-    return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });
-  }
-  const { nodes, files_transferred = 0, bytes_transferred = 0, status } = result;
-  const what = status === "redirected"
-    ? `redirected to ${result.target}`
-    : files_transferred === 0
-    ? "up to date"
-    : `${formatFiles(files_transferred)}, ${formatSize(bytes_transferred)}`;
-  const outcome = files_transferred === 0 ? "idle" : "good";
-  context.report({ type: "done", subject: name, outcome, text: `on ${nodes} nodes: ${what}` });
 }
 
 /** The part of a variable that would be staged. */

@@ -12,8 +12,7 @@ import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapAtOnce, mapInOrder } from "./pool.ts";
 import { variablesAtOnce } from "./posix/handles.ts";
-import { fanOut } from "./slurm/fan_out.ts";
-import { findJob, type Job } from "./slurm/job.ts";
+import { findJob } from "./slurm/job.ts";
 import { makeCacheRoot } from "./staging/cache_root.ts";
 import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
@@ -26,15 +25,12 @@ import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
   type Extent,
-  fanOutItem,
-  type FanOutVariable,
   partItem,
   plannedItem,
   redirectedItem,
   stagedItem,
   SYNC_RESULT_SCHEMA,
   type SyncItem,
-  tellFanOut,
   tellPart,
   tellPlanned,
   tellStaged,
@@ -187,7 +183,9 @@ async function syncItems(
         ...[...staged, ...ofStaged.map(({ variable }) => variable)].map((variable) => onNode(variable, node)),
         ...redirected.filter(isForNode).map(({ name }) => ({ name, target: redirectedTarget(node.root, name) })),
       ];
-      items.push(...await stageOnNodes(asked, job, run));
+      // Loaded only where there are several nodes: a job's start need not pay for it.
+      const { stageOnNodes } = await import("./fan_out_run.ts");
+      items.push(...await stageOnNodes(asked, job, request, context));
       items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
       const others = redirected.filter((variable) => !isForNode(variable));
       const root = resolved.cacheRoot;
@@ -277,28 +275,6 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
       const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
       if (isSettled || before === await syncedAt(variable, settings, system)) return item!;
     }
-  });
-}
-
-/** Stages to the disks of all nodes of the job, and tells of each variable once. */
-async function stageOnNodes(
-  variables: readonly FanOutVariable[],
-  job: Job,
-  { request, context }: Run,
-): Promise<SyncItem[]> {
-  if (variables.length === 0) return [];
-  const { force, checksum, replace, strict, filter, engine } = request;
-  const vars = variables.map(({ name }) => name);
-  const asked = { vars, to: "node", leg: "scratch-to-node", force, checksum, replace, strict, filter };
-  const answer = await fanOut({
-    job,
-    request: { ...asked, ...(engine === undefined ? {} : { engine }) },
-    options: context.configOption === undefined ? [] : ["--config", context.configOption],
-  }, context.system);
-  return variables.map((variable) => {
-    const item = fanOutItem(variable, answer);
-    tellFanOut(item, context);
-    return item;
   });
 }
 

@@ -11,6 +11,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["schema", "wizard"],
   ["global_options.ts"],
   ["sync_run.ts", "push_run.ts"],
+  ["fan_out_run.ts"],
   ["sync_items.ts"],
   ["failures.ts", "filter_field.ts", "managed_variables.ts", "moved_files.ts", "summary.ts"],
   ["command.ts"],
