@@ -1,6 +1,6 @@
 // The configuration and the variables that a command is about: the beginning that sync, push and status have in common.
 import type { Context } from "./command.ts";
-import type { Config } from "./config/config.ts";
+import { type Config, fieldName, listUnknownFields } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
 import {
   ensureScratch,
@@ -10,6 +10,8 @@ import {
   type ResolvedVariable,
 } from "./config/resolve.ts";
 import { describeIgnored } from "./config/rsync_extra_args.ts";
+import { printable } from "./format.ts";
+import { nearest } from "./nearest.ts";
 import { checkCacheRoot } from "./staging/cache_root.ts";
 import { checkCongruency } from "./staging/congruency.ts";
 import { findCopies, type Part } from "./staging/parts.ts";
@@ -50,8 +52,20 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);
   return {
     ...{ config, resolved, variables: copied, parts, redirected: resolved.redirected.filter(isAsked) },
-    warnings: [...unusedArgs(resolved), ...checkCongruency(all, env), ...warnings],
+    warnings: [...misspeltFields(config), ...unusedArgs(resolved), ...checkCongruency(all, env), ...warnings],
   };
+}
+
+/** Fields that look misspelt. Others may be from another version: they are kept, and only `config validate` tells of them. */
+function misspeltFields(config: Config): ManagedVariables["warnings"] {
+  return listUnknownFields(config).flatMap(({ path, known }) => {
+    const near = nearest(String(path.at(-1)), known);
+    if (near === undefined) return [];
+    return [{
+      text: `${printable(fieldName(path))} is not a known field of the configuration and changes nothing`,
+      hint: `did you mean ${near}? Change it with \`euler-files config edit\``,
+    }];
+  });
 }
 
 /** Arguments that a person expects to decide which files are copied. */

@@ -26,6 +26,8 @@ export interface PushRun {
   /** None: all that are enabled. */
   readonly vars: readonly string[];
   readonly dryRun: boolean;
+  /** Whether all is pushed into a source that held files and is empty or gone. */
+  readonly force: boolean;
   readonly checksum: boolean;
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
@@ -100,10 +102,11 @@ export async function pushVariables(request: PushRun, context: Context): Promise
   const from = request.from === undefined ? "" : ` --from ${request.from}`;
   const all = [...variables, ...parts.map(({ variable }) => variable)];
   context.report({ type: "subjects", names: all.map(({ name }) => name) });
+  const emptySource = request.force ? "push" : "refuse";
   const items = await mapInOrder(
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
     async (variable) => {
-      const how = { variable, settings };
+      const how: PushRequest = { variable, settings, emptySource };
       const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
       const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
       return [...first, { variable, tier: "scratch", outcome } satisfies PushItem];

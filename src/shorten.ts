@@ -62,3 +62,35 @@ export function shortenMessage(text: string): string {
     return shortenTo(line.replace(LONG_WORDS, (word) => shortenTo(word, LONG_WORD)), LONG_LINE);
   }).join("\n");
 }
+
+/** Fewer columns than this are no terminal that a person reads in. */
+const LEAST_COLUMNS = 20;
+
+/** A word for wrapping: a command between backticks and a quoted path stay on one line, or they could not be pasted. */
+const WORDS = /(?:`[^`\n]*`|"[^"\n]*"|\S)+/g;
+
+/** The text with its lines broken between words where they are wider than a terminal. Colours take no columns. */
+export function wrapText(text: string, columns: number): string {
+  if (columns < LEAST_COLUMNS) return text;
+  return text.split("\n").map((line) => wrapLine(line, columns)).join("\n");
+}
+
+function wrapLine(line: string, columns: number): string {
+  if (visibleWidth(line) <= columns) return line;
+  const indent = /^ */.exec(line)![0];
+  const lines: string[] = [];
+  let current = indent;
+  for (const word of line.match(WORDS) ?? []) {
+    const longer = current === indent ? current + word : `${current} ${word}`;
+    if (current !== indent && visibleWidth(longer) > columns) {
+      lines.push(current);
+      current = indent + word;
+    } else current = longer;
+  }
+  return [...lines, current].join("\n");
+}
+
+function visibleWidth(text: string): number {
+  // deno-lint-ignore no-control-regex -- escape sequences for colours begin with a control character
+  return textWidth(text.replace(/\x1b\[[0-9;]*m/g, ""));
+}

@@ -1,6 +1,6 @@
 // Texts that have to fit into columns or into a message.
 import assert from "node:assert/strict";
-import { padTo, shortenMessage, shortenTo, textWidth } from "../src/shorten.ts";
+import { padTo, shortenMessage, shortenTo, textWidth, wrapText } from "../src/shorten.ts";
 
 Deno.test("wide and combining characters take the columns they take on a terminal", () => {
   assert.deepEqual(["abc", "日本", "é", "🚀", ""].map(textWidth), [3, 4, 1, 2, 0]);
@@ -28,4 +28,21 @@ Deno.test("a message with a path of thousands of characters is short, any other 
   const usual = `error: Cannot write "/cluster/${"a/".repeat(100)}x": denied\n`.repeat(50);
   assert.equal(shortenMessage(usual), usual);
   assert.ok(shortenMessage("many short words ".repeat(1000)).length <= 4000);
+});
+
+Deno.test("lines are broken between words at a terminal's width, but no command to paste", () => {
+  const text = "warning: G: 1 file changed on scratch and not pushed: f1\n" +
+    "hint: push them with `euler-files push --var G --exclude '*.log'` now\n";
+  assert.deepEqual(wrapText(text, 32).split("\n"), [
+    "warning: G: 1 file changed on",
+    "scratch and not pushed: f1",
+    "hint: push them with",
+    "`euler-files push --var G --exclude '*.log'`",
+    "now",
+    "",
+  ]);
+  assert.equal(wrapText(text, Infinity), text);
+  assert.equal(wrapText(text, 0), text);
+  assert.equal(wrapText("\x1b[1m\x1b[33mwarning:\x1b[39m\x1b[22m twelve more characters", 31).includes("\n"), false);
+  assert.equal(wrapText("  an indented line that is too long", 22), "  an indented line\n  that is too long");
 });

@@ -5,7 +5,7 @@ import type { DoneOutcome, Event } from "../events.ts";
 import { withoutCredentials } from "../format.ts";
 import { jsonText } from "../json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
-import { padTo, shortenMessage, textWidth } from "../shorten.ts";
+import { padTo, shortenMessage, textWidth, wrapText } from "../shorten.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
@@ -129,7 +129,8 @@ export class Output {
 
   #messageText(text: string): string {
     const said = withoutCredentials(this.#configure(shortenMessage(text)));
-    return neutralText(said, formFor(this.#styles.stderr));
+    const { stderr } = this.#styles;
+    return wrapText(neutralText(said, formFor(stderr)), stderr.columns);
   }
 
   #print(text: string): void {

@@ -39,7 +39,7 @@ export function fieldsFromJson(command: AnyCommand, payload: Record<string, unkn
   const known = Object.entries(fields).flatMap(([field, description]) => jsonNames(field, description));
   const bare: string | undefined = command.bareInput;
   const names = Object.keys(payload);
-  if (bare !== undefined && names.length > 0 && !names.some((name) => known.includes(name))) {
+  if (bare !== undefined && !names.some((name) => known.includes(name))) {
     return { [bare]: checkedValue(command, bare, jsonName(bare), payload) };
   }
   const stranger = names.find((name) => !known.includes(name));
@@ -78,9 +78,22 @@ function checkedValue(command: AnyCommand, field: string, shownAs: string, value
   const checked = v.safeParse(description.schema, value);
   if (checked.success) return checked.output;
   const issue = checked.issues[0];
-  throw new CliError("usage", `Invalid value for "${shownAs}${placeOf(issue)}": ${wordsOf(issue)}`, {
+  const shown = variantOf(description, issue, shownAs);
+  const what = shown === undefined ? wordsOf(issue) : `${JSON.stringify(shown.value)} is no pattern`;
+  throw new CliError("usage", `Invalid value for "${shown?.flag ?? `${shownAs}${placeOf(issue)}`}": ${what}`, {
     hint: `see \`euler-files ${command.name} --help\``,
   });
+}
+
+/** The option that gave a wrong item, with what stood behind it; undefined where the item came from JSON. */
+function variantOf(
+  { variants = [] }: Fields[string],
+  { input }: v.BaseIssue<unknown>,
+  shownAs: string,
+): { readonly flag: string; readonly value: string } | undefined {
+  if (!shownAs.startsWith("--") || typeof input !== "string") return undefined;
+  const variant = variants.find(({ prefix }) => input.startsWith(prefix));
+  return variant === undefined ? undefined : { flag: variant.flag, value: input.slice(variant.prefix.length) };
 }
 
 /** Where inside a field's value: `[0]`, `.vars.HF_HOME`. */

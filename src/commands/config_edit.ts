@@ -6,6 +6,7 @@ import { listConfigFaults } from "../config/config_faults.ts";
 import { configPath, readConfigText } from "../config/config_file.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
+import { shellWord } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { openInEditor } from "../tools/editor.ts";
 
@@ -44,8 +45,20 @@ async function runEdit(_request: unknown, { system, configOption, report }: Cont
   const draft = await draftOf(path, before);
   const kept = await readConfigText(draft);
   if (kept === undefined) await writeFileAtomically({ path: draft, content: before, mode: 0o600, durability: "fast" });
-  else report({ type: "note", text: `Going on with the copy that wasn't valid yet: ${draft}` });
-  await openInEditor(draft, system);
+  else if (kept !== before) {
+    report({ type: "note", text: `Going on with the edited copy that is not saved yet: ${draft}` });
+  }
+  for (const other of await otherDrafts(path, draft)) {
+    report({
+      type: "warning",
+      text: `the edited copy "${other}" is not saved, and the configuration has changed since it was made`,
+      hint: `take from it what you need, then \`rm ${shellWord(other)}\``,
+    });
+  }
+  await openInEditor(draft, system).catch(async (error) => {
+    if (await readConfigText(draft) === before) await Deno.remove(draft).catch(() => {});
+    throw error;
+  });
   const after = await readConfigText(draft) ?? before;
   refuseFaults(after, draft, path);
   const isChanged = after !== before;
@@ -60,11 +73,20 @@ async function draftOf(path: AbsolutePath, text: string): Promise<AbsolutePath> 
   return `${path}.draft-${hash.toHex().slice(0, 8)}.json` as AbsolutePath;
 }
 
+/** Copies that were made from other texts of the configuration. */
+async function otherDrafts(path: AbsolutePath, draft: AbsolutePath): Promise<string[]> {
+  const slash = path.lastIndexOf("/");
+  const [directory, name] = [path.slice(0, slash) || "/", path.slice(slash + 1)];
+  const names = await Array.fromAsync(Deno.readDir(directory), (entry) => entry.name).catch(() => []);
+  return names.filter((one) => one.startsWith(`${name}.draft-`) && one.endsWith(".json"))
+    .map((one) => `${directory}/${one}`).filter((one) => one !== draft).sort();
+}
+
 function refuseFaults(text: string, draft: string, path: string): void {
   const errors = listConfigFaults(text).filter(({ severity }) => severity === "error");
   if (errors.length === 0) return;
   throw new CliError("config", `Cannot save "${path}": the edited copy "${draft}" is not valid`, {
     lines: errors.map(({ line, column, message }) => `${line}:${column}: ${message}`),
-    hint: `\`euler-files config edit\` goes on with the copy; rm ${draft} gives it up`,
+    hint: `\`euler-files config edit\` goes on with the copy; \`rm ${shellWord(draft)}\` gives it up`,
   });
 }

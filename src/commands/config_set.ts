@@ -6,6 +6,7 @@ import { editConfig } from "../config/config_edit.ts";
 import { configPath } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
 import { CliError } from "../errors.ts";
+import { shellWord } from "../format.ts";
 import { type Field, type RequestOf, text } from "../fields.ts";
 
 const VALUE: Field<unknown> = {
@@ -62,6 +63,14 @@ async function runSet({ field, value: given }: RequestOf<typeof FIELDS>, { syste
   const warnings: string[] = [];
   await editConfig(path, edits, system, (config, before) => {
     warnings.push(...reviewConfig({ config, before, path, env: system.env }));
+  }).catch((error) => {
+    const isListWanted = error instanceof CliError && error.message.includes(`${field} must be a list`);
+    if (!isListWanted || typeof value !== "string") throw error;
+    const list = JSON.stringify([value]);
+    throw new CliError(error.kind, error.message, {
+      hint: `a list is written as JSON: \`euler-files config set ${shellWord(field)} ${shellWord(list)}\``,
+      cause: error,
+    });
   });
   for (const text of warnings) report({ type: "warning", text });
   return { ok: true, command: "config-set", config_path: path, field, value, warnings } as const;

@@ -97,8 +97,10 @@ function renderValidate({ config_path, faults, ok }: ValidateAnswer, styles: Sty
     `${config_path}:${line}:${column}: ${mark[severity]} ${message}${hint === undefined ? "" : ` (${hint})`}\n`
   );
   const errors = faults.filter(({ severity }) => severity === "error").length;
+  const count = faults.length - errors;
+  const warnings = count === 0 ? "" : `, with ${formatCount(count)} ${count === 1 ? "warning" : "warnings"}`;
   const verdict = ok
-    ? `${config_path} is valid\n`
+    ? `${config_path} is valid${warnings}\n`
     : `${formatCount(errors)} ${errors === 1 ? "error" : "errors"} in ${config_path}\n`;
   return { stdout: lines.join(""), stderr: verdict };
 }

@@ -89,6 +89,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const run = {
     vars: request.vars,
     dryRun: false,
+    force: false,
     checksum: false,
     filter: [],
     engine: undefined,
@@ -97,7 +98,6 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const synced = await syncVariables({
     ...run,
     to: request.to,
-    force: false,
     replace: false,
     strict: false,
     nodes: "own",

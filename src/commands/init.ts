@@ -86,6 +86,12 @@ function renderInit(answer: InitAnswer, styles: Styles): Rendered {
   const aside = answer.aside_path === undefined
     ? ""
     : `The old file, of another version, is now ${answer.aside_path}\n`;
+  if (enabled === 0) {
+    return {
+      stderr: `Saved ${answer.config_path} with no enabled variable\n${aside}\nNext, choose what is staged:\n` +
+        `  ${style.bold("euler-files init")}\n`,
+    };
+  }
   return {
     stderr: `Saved ${answer.config_path} with ${formatCount(enabled)} enabled ${
       enabled === 1 ? "variable" : "variables"

@@ -22,6 +22,7 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
+  force: toggle("Push all that is on scratch into a source that held files and is empty or gone now"),
   checksum: toggle("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),

@@ -113,9 +113,15 @@ export const status = defineCommand({
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
   const { config, resolved, redirected, parts, warnings: mismatches } = await openManagedVariables([], context);
-  const warnings = mismatches.map(({ text, hint }) => hint === undefined ? text : `${text} (${hint})`);
-  warnings.push(...resolved.unresolved.map(({ message }) => message));
-  for (const { text, hint } of await unfinishedMigrations(config, resolved.path)) warnings.push(`${text} (${hint})`);
+  const warnings: string[] = [];
+  const warn = ({ text, hint }: { readonly text: string; readonly hint?: string }, subject?: string) => {
+    const about = subject === undefined ? "" : `${subject}: `;
+    warnings.push(hint === undefined ? `${about}${text}` : `${about}${text} (${hint})`);
+    context.report({ type: "warning", text, ...(subject === undefined ? {} : { subject }), ...(hint ? { hint } : {}) });
+  };
+  for (const mismatch of mismatches) warn(mismatch);
+  for (const { message } of resolved.unresolved) warn({ text: message });
+  for (const migration of await unfinishedMigrations(config, resolved.path)) warn(migration);
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));
@@ -128,17 +134,15 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     return { enabled: variable.enabled, status: statusOf(overview, variable.tier), overview };
   });
   for (const { overview } of overviews) {
-    if (overview.purged.length > 0) warnings.push(purgeWarning(overview));
-    if (overview.unreadable.length > 0) warnings.push(unknownWarning(overview));
-    if (overview.different !== undefined && overview.different.length > 0) warnings.push(differenceWarning(overview));
-    warnings.push(...unreadableWarnings(overview));
+    if (overview.purged.length > 0) warn({ text: purgeWarning(overview) });
+    if (overview.unreadable.length > 0) warn({ text: unknownWarning(overview) });
+    for (const text of unreadableWarnings(overview)) warn({ text });
+    if (overview.different !== undefined && overview.different.length > 0) warn({ text: differenceWarning(overview) });
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
-      ...outsideLinkWarnings(overview.variable, settings, overview.outside),
+      ...outsideLinkWarnings(overview.variable, settings, overview.outside, { told: "not followed yet" }),
     ];
-    for (const { text, hint } of about) {
-      warnings.push(`${overview.variable.name}: ${text}${hint === undefined ? "" : ` (${hint})`}`);
-    }
+    for (const warning of about) warn(warning, overview.variable.name);
   }
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {
@@ -259,20 +263,16 @@ function allocatedBytesOf(size: Size): number | null {
 function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   const style = styles.stdout;
   const all = [...answer.variables, ...answer.disabled];
-  const warnings = answer.warnings.map((text) => `${styles.stderr.bold(styles.stderr.yellow("warning:"))} ${text}\n`);
   const redirected = answer.redirected.map(({ name, target }) => `${name}: redirected to ${shortenMessage(target)}\n`)
     .join("");
-  if (all.length === 0 && redirected !== "") return { stdout: redirected, stderr: warnings.join("") };
+  if (all.length === 0 && redirected !== "") return { stdout: redirected };
   if (all.length === 0) {
-    return { stdout: "No variable is managed yet: `euler-files init` sets them up\n", stderr: warnings.join("") };
+    return { stdout: "No variable is managed yet: `euler-files init` sets them up\n" };
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return {
-    stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${total}`,
-    stderr: warnings.join(""),
-  };
+  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${total}` };
 }
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];

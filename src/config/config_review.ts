@@ -2,7 +2,7 @@
 import { CliError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { checkConfig, type Config, fieldName, listUnknownFields } from "./config.ts";
-import { type AbsolutePath, UnsetVariable } from "./paths.ts";
+import { type AbsolutePath, isWithin, UnsetVariable } from "./paths.ts";
 import { listNestedSources, resolveConfig, type ResolvedVariable } from "./resolve.ts";
 
 /** What is about to be saved. */
@@ -65,7 +65,23 @@ export function listProblemsHere(
   for (const [name, { enabled }] of Object.entries(config.vars)) {
     if (enabled) attempt(["vars", name, "source"], config, [name]);
   }
-  return [...problems, ...listNesting(variables)];
+  return [...problems, ...listNesting(variables), ...listOnScratch(variables, config, path, env)];
+}
+
+/** Sources on scratch: a purge takes them, and their copies would be on the same disk. */
+function listOnScratch(
+  variables: readonly ResolvedVariable[],
+  config: Config,
+  path: AbsolutePath,
+  env: Readonly<Record<string, string>>,
+): ProblemHere[] {
+  if (variables.length === 0) return [];
+  const { scratchBase } = resolveConfig({ ...config, vars: {} }, path, env);
+  return variables.filter(({ source }) => isWithin(source, scratchBase)).map(({ name, source }) => ({
+    severity: "warning",
+    field: ["vars", name, "source"],
+    message: `the source of ${name} "${source}" is on scratch, which is purged: nothing there is kept`,
+  }));
 }
 
 /** One warning for each pair of sources that are the same or lie inside one another, at the inner one. */

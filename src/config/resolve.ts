@@ -1,6 +1,6 @@
 // The configuration as it holds here and now: variables expanded, paths absolute and checked against one another.
 import { CliError, messageOf } from "../errors.ts";
-import { listSome, printable } from "../format.ts";
+import { listSome, printable, shellWord } from "../format.ts";
 import { nearest } from "../nearest.ts";
 import type { ApptainerConfig, Config } from "./config.ts";
 import {
@@ -233,7 +233,9 @@ function scratchPath(written: string, label: string, config: Config, env: Enviro
   const path = toAbsolutePath(written, env, { label, kind: "config" });
   if (path !== "/") return path;
   throw new CliError("config", `Cannot use ${label} "${printable(written)}": it is the root of the file system`, {
-    hint: `euler-files config set ${label} DIRECTORY`,
+    hint: label === "cache_root"
+      ? "`euler-files config set cache_root .cache/euler-files`, a directory below scratch"
+      : `euler-files config set ${label} ${label === "scratch_base" ? "'$SCRATCH'" : "DIRECTORY"}`,
   });
 }
 
@@ -268,6 +270,15 @@ function naming<Result>(path: AbsolutePath, work: () => Result): Result {
 export async function refuseRealOverlap(
   variable: Pick<ResolvedVariable, "name" | "source" | "target">,
 ): Promise<void> {
+  const cacheRoot = variable.target.slice(0, variable.target.lastIndexOf("/")) as AbsolutePath;
+  const [source, copies] = await Promise.all([realLocation(variable.source), realLocation(cacheRoot)]);
+  if (isWithin(source, copies) && !await reallyOverlap(variable.source, variable.target)) {
+    throw new CliError(
+      "config",
+      `Cannot stage ${variable.name}: its source "${variable.source}" is in "${copies}", where the copies are`,
+      { hint: `look where its links lead: realpath ${shellWord(variable.source)}` },
+    );
+  }
   if (!await reallyOverlap(variable.source, variable.target)) return;
   throw new CliError(
     "config",

@@ -78,7 +78,13 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if (marker.source_fingerprint === fingerprint && purged.length + facts.purgedSample.length > 0) {
     return stale(`files are gone from scratch (${[...purged, ...facts.purgedSample].slice(0, 3).join(", ")})`);
   }
-  if (marker.source_fingerprint !== fingerprint) return stale(marker.stale_reason ?? "the source has changed");
+  if (marker.source_fingerprint !== fingerprint) {
+    const isEmptied = source.state === "directory" && source.names.length === 0 && marker.files > 0;
+    if (isEmptied) {
+      return stale(`the source is empty and held ${formatFiles(marker.files)} before, so a sync is refused`);
+    }
+    return stale(marker.stale_reason ?? "the source has changed");
+  }
   const ageSeconds = rule.nowSeconds - marker.synced_at;
   if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the record of the last transfer is from the future");
   // Until then a file could change once more without a trace: comparing it earlier would settle nothing.

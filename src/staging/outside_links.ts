@@ -97,8 +97,14 @@ async function within<Value>(milliseconds: number, work: Promise<Value>, otherwi
 export function outsideLinkWarnings(
   variable: Variable,
   settings: Pick<StagingSettings, "links">,
-  { count, named }: NamedOutsideLinks,
+  links: NamedOutsideLinks,
+  { told: which = "all" }: { readonly told?: "all" | "not followed yet" } = {},
 ): StageWarning[] {
+  // Where links are followed, one that leads nowhere leads nowhere at the source as well.
+  const isSettled = ({ storage }: NamedLink) =>
+    which === "not followed yet" && linksOf(variable, settings) !== "keep" && storage === "nowhere";
+  const named = links.named.filter((link) => !isSettled(link));
+  const count = links.count - (links.named.length - named.length);
   if (count === 0) return [];
   const isSlow = ({ storage }: NamedLink) => storage === "slow";
   // Those that cost time come first.

@@ -1,12 +1,14 @@
 // What `status` tells of one variable: freshness as a sync would judge it, age, and sizes as far as they are known quickly.
 import { CliError } from "../errors.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
+import { formatSize } from "../format.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
 import type { LinkSettings } from "../transfer/link_maps.ts";
 import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
+import { readRoom } from "../transfer/room.ts";
 import { findDifferentContents } from "../transfer/different_contents.ts";
 import { findPurged, type PurgedFiles } from "../transfer/purge.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
@@ -99,9 +101,12 @@ export async function overviewVariable(request: OverviewRequest, system: System)
       : findUnfinishedPush(layout, system),
     request.contents === "compare" ? differentFiles(facts, selection, request, system) : undefined,
   ]);
+  const lacking = unfinished?.state === "interrupted"
+    ? await spaceLacking({ source: sourceSize, target: bothSizes(targetSize, partialSize) }, settings, system)
+    : "";
   return {
     variable,
-    freshness: judge(freshness, found, unfinished, different),
+    freshness: judge(freshness, found, unfinished && { ...unfinished, reason: unfinished.reason + lacking }, different),
     different,
     source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
@@ -115,6 +120,19 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };
+}
+
+/** What is said where the rest of an interrupted copy does not fit; empty where it does, or where that is not known. */
+async function spaceLacking(
+  sizes: { readonly source: Size; readonly target: Size },
+  { cacheRoot }: StagingSettings,
+  system: System,
+): Promise<string> {
+  if (!("sizeBytes" in sizes.source)) return "";
+  const missing = sizes.source.sizeBytes - ("sizeBytes" in sizes.target ? sizes.target.sizeBytes : 0);
+  const free = Math.min(...(await readRoom(cacheRoot, system)).map(({ of, left }) => of === "bytes" ? left : Infinity));
+  if (missing <= free) return "";
+  return `; ${formatSize(missing)} are missing, and scratch has space for ${formatSize(Math.max(0, free))}`;
 }
 
 /** A variable whose filter can't be read can't be staged. */

@@ -1,7 +1,12 @@
 // What staging one variable would do: the same look and the same planner as the real run, and then nothing.
 import { type CliError, knownError } from "../errors.ts";
 import type { System } from "../system/system.ts";
-import { type KeptPath, planTransfer } from "../transfer/transfer.ts";
+import type { Entry } from "../transfer/entry.ts";
+import { formatCount, listSome } from "../format.ts";
+import { joinName } from "../posix/file_names.ts";
+import { keptAfter } from "./kept.ts";
+import { keptWarnings } from "./kept_warnings.ts";
+import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { layoutOf } from "./layout.ts";
 import { checkWithoutSource } from "./no_source.ts";
@@ -31,6 +36,21 @@ export type StagePlan =
   | { readonly status: "no-source-yet" }
   | { readonly status: "source-missing" | "failed"; readonly error: CliError };
 
+/** What a run could not read: directories that refused, and files whose mode says so. */
+function unreadableWarnings({ unreadable, directories }: TransferPlan, userId: number): StageWarning[] {
+  const isUnreadable = (entry: Entry) =>
+    entry.type === "file" && userId !== 0 && (entry.mode & (entry.userId === userId ? 0o400 : 0o444)) === 0;
+  const files = directories.flatMap(({ directory, transfers }) =>
+    transfers.filter(isUnreadable).map(({ name }) => joinName(directory, name))
+  );
+  const paths = [...unreadable.map(({ path }) => path || "."), ...files];
+  if (paths.length === 0) return [];
+  return [{
+    text: `${formatCount(paths.length)} ${paths.length === 1 ? "name" : "names"} could not be read: ${listSome(paths)}`,
+    hint: "look at their permissions; what is in such a directory is not counted here",
+  }];
+}
+
 /** Plans one variable without taking its lock or writing anything. */
 export async function planVariable(request: StageRequest, system: System): Promise<StagePlan> {
   const { variable, settings } = request;
@@ -57,6 +77,9 @@ export async function planVariable(request: StageRequest, system: System): Promi
       ...(way === "in-place" ? { notes: layout.notes } : {}),
     }, system);
     const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
+    const kept = way === "in-place"
+      ? await keptAfter(variable, layout, facts.marker, plan.kept)
+      : { paths: plan.kept, others: 0 };
     return {
       status: "would-sync",
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,
@@ -64,14 +87,18 @@ export async function planVariable(request: StageRequest, system: System): Promi
       bytes: plan.bytesToTransfer,
       transfers: plan.transfers,
       deletions: plan.deletions,
-      kept: plan.kept,
+      kept: kept.paths,
       outside,
-      warnings: outsideLinkWarnings(variable, settings, outside),
+      warnings: [
+        ...unreadableWarnings(plan, system.userId),
+        ...keptWarnings(variable, kept),
+        ...outsideLinkWarnings(variable, settings, outside),
+      ],
     };
   } catch (error) {
     system.signal.throwIfAborted();
     const known = knownError(`Cannot compare "${variable.name}"`, error);
     if (known === undefined) throw error;
-    return { status: "failed", error: withRoomAdvice(known, settings) };
+    return { status: "failed", error: withRoomAdvice(known, variable, settings) };
   }
 }

@@ -4,6 +4,7 @@ import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { formatFiles, formatNames, listSome } from "../format.ts";
 import { describe } from "../system/file_lock.ts";
+import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
@@ -36,6 +37,8 @@ import { type StagingSettings, transferLimits, type Variable } from "./variable.
 export interface PushRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
+  /** Whether a source that held files and holds none now gets all that is on scratch. */
+  readonly emptySource: "refuse" | "push";
 }
 
 /** What became of a variable. */
@@ -82,9 +85,10 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
   return await caught(request.variable, async () => {
     const facts = await observe(request, system);
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
-    const basis = await findPushBasis(request.variable, request.settings, facts, system);
+    const basis = await findPushBasis(request.variable, request.settings, facts, { ...request, system });
     const filter = await filterOf(request.variable, request.settings);
     const plan = await planFor({ request, filter, basis, before: await keptBefore(request, facts) }, system);
+    if (plan.filesToTransfer > 0 && facts.source.state === "directory") await refuseReadOnly(request.variable);
     return {
       status: "would-push",
       plan,
@@ -94,6 +98,14 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
         ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
       ],
     };
+  });
+}
+
+/** A mount may be read-only here and writable on another node; permissions below the source are found by a run. */
+async function refuseReadOnly({ name, source }: Variable): Promise<void> {
+  if (!await isReadOnly(source)) return;
+  throw new CliError("file-system", `Cannot push "${name}": "${source}" is on a file system that is read-only here`, {
+    hint: "push from a node where it can be written",
   });
 }
 
@@ -176,7 +188,7 @@ async function push(
   const { system } = turn;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
-  const basis = await findPushBasis(variable, settings, facts, system);
+  const basis = await findPushBasis(variable, settings, facts, { ...request, system });
   // Its parent exists, or the push was refused. A new directory is open to no more people than on scratch.
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
   const current = currentBefore(facts, filter, variable);

@@ -19,12 +19,15 @@ export type PushBasis =
   | { readonly record: "lost"; readonly baseline: undefined }
   | { readonly record: "known"; readonly baseline: Manifest };
 
-/** Finds it. Throws a CliError `refused` for a copy of another source, and for a source that looks unmounted. */
+/**
+ * Finds it. Throws a CliError `refused` for a copy of another source, and for a source that looks unmounted, unless
+ * `emptySource` says that it is to get all that is on scratch.
+ */
 export async function findPushBasis(
   variable: Variable,
   settings: StagingSettings,
   facts: VariableFacts,
-  system: System,
+  { system, emptySource }: { readonly system: System; readonly emptySource: "refuse" | "push" },
 ): Promise<PushBasis> {
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const recordedSource = await readRecordedSource(layout, facts.marker);
@@ -36,8 +39,9 @@ export async function findPushBasis(
   if (facts.source.state === "missing" && facts.source.parent === "missing") throw unmountedSource(variable);
   const held = filesHeld(facts, basis);
   if (held !== 0 && await isGone(variable, facts, system)) {
-    const records = [layout.manifest, layout.marker, layout.source];
-    throw lostSource(variable, facts, held, basis.record === "lost" && recordedSource === undefined ? [] : records);
+    if (emptySource === "refuse") throw lostSource(variable, facts, held);
+    // The record says that all was removed there, but it is to get all of it.
+    return { record: "lost", baseline: undefined };
   }
   return basis;
 }
@@ -85,18 +89,11 @@ function lostSource(
   { name, source }: Variable,
   facts: VariableFacts,
   held: number | "unknown",
-  records: readonly string[],
 ): CliError {
   const state = facts.source.state === "missing" ? "not there" : "empty now";
   const before = held === "unknown" ? "nothing tells what it held before" : `held ${formatFiles(held)} before`;
-  const steps = [
-    ...(facts.source.state === "missing" ? [`mkdir -p ${shellWord(source)}`] : []),
-    ...(records.length === 0 ? [] : [`rm -f ${records.map(shellWord).join(" ")}`]),
-    `euler-files sync --var ${name}`,
-    `euler-files push --var ${name}`,
-  ];
   return new CliError("refused", `Cannot push "${name}": its source "${source}" is ${state}, and ${before}`, {
-    hint: "check that it is mounted; if it is empty on purpose and shall get all that is on scratch, run " +
-      `\`${steps.join(" && ")}\``,
+    hint: "check that it is mounted; if it is empty on purpose and is to get all that is on scratch, run " +
+      `\`euler-files push --force --var ${name}\``,
   });
 }

@@ -15,12 +15,16 @@ import { waitForTurn } from "./turn.ts";
 
 /** Plans it, without a lock and without a change. */
 export async function planPushFromNode(
-  { variable, settings }: PushRequest,
+  request: PushRequest,
   node: NodeDisk,
   system: System,
 ): Promise<PushPlan> {
+  const { variable, settings } = request;
   if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
-  return await planPush({ variable: onNode(variable, node), settings: nodeSettings(settings, node) }, system);
+  return await planPush(
+    { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
+    system,
+  );
 }
 
 /** Pushes one variable to its copy on scratch. A failure is a result; only a signal throws. */
@@ -31,7 +35,7 @@ export async function pushFromNode(
   report: Report,
 ): Promise<PushResult> {
   const { variable, settings } = request;
-  const from = { variable: onNode(variable, node), settings: nodeSettings(settings, node) };
+  const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
   if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
   await preparePrivateDirectory(node.root, system.userId);
   // The copy on scratch has two directions now: no sync may change it meanwhile.

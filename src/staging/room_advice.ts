@@ -1,10 +1,21 @@
-// What else helps where several variables want room: to stage fewer of them.
+// What else helps where there is too little space for a variable: to leave files out, or to stage fewer variables.
 import { CliError } from "../errors.ts";
-import type { StagingSettings } from "./variable.ts";
+import { layoutOf } from "./layout.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
 
-/** The same error; one of the kind `no-space` gets a further hint if more than one variable is staged. */
-export function withRoomAdvice(error: CliError, { variables }: Pick<StagingSettings, "variables">): CliError {
-  if (error.kind !== "no-space" || variables === "one") return error;
-  const hint = `${error.hint ?? "make room there"}, or stage less with \`--var NAME\``;
-  return new CliError(error.kind, error.message, { lines: error.lines, hint, cause: error.cause });
+/** The same error; one of the kind `no-space` names the target, and says how to stage less. */
+export function withRoomAdvice(
+  error: CliError,
+  { name, target }: Pick<Variable, "name" | "target">,
+  { variables, cacheRoot }: Pick<StagingSettings, "variables" | "cacheRoot">,
+): CliError {
+  if (error.kind !== "no-space") return error;
+  const fewer = variables === "one" ? "" : ", or stage fewer variables with `--var NAME`";
+  // A first copy is made beside the target, which is what people know.
+  const message = error.message.replaceAll(layoutOf(cacheRoot, name).partial, target);
+  return new CliError(error.kind, message, {
+    lines: error.lines,
+    hint: `${error.hint ?? "make room there"}; or leave files of ${name} out with \`--exclude PATTERN\`${fewer}`,
+    cause: error,
+  });
 }

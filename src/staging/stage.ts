@@ -60,7 +60,7 @@ async function asResult<Result extends StageResult | undefined>(
   } catch (error) {
     if (error instanceof Interrupted) throw error;
     const known = knownError(`Cannot stage "${variable.name}"`, error);
-    if (known !== undefined) return { status: "failed", error: withRoomAdvice(known, settings) };
+    if (known !== undefined) return { status: "failed", error: withRoomAdvice(known, variable, settings) };
     throw error;
   }
 }

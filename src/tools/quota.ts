@@ -1,6 +1,7 @@
 // What a quota leaves to this user: lfs(1) tells it of Lustre, quota(1) of NFS, and lquota, on ETH's clusters, of both.
 import { shellWord } from "../format.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
+import { contains, findMount } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
 
 /** How much of something is used, and the hard limit. A soft one only starts a period of grace. */
@@ -78,35 +79,6 @@ async function answerOf(name: string, args: readonly string[], system: System): 
   return await Promise.race([answer, late.promise]).finally(() => {
     system.signal.removeEventListener("abort", giveUp);
   });
-}
-
-/** A line of /proc/self/mounts. */
-export interface Mount {
-  readonly device: string;
-  readonly directory: string;
-}
-
-async function findMount(path: string): Promise<Mount | undefined> {
-  return mountOf(await Deno.readTextFile("/proc/self/mounts").catch(() => ""), path);
-}
-
-/** The mount that a path lies on: the innermost and, of several on one directory, the last. */
-export function mountOf(mounts: string, path: string): Mount | undefined {
-  let found: Mount | undefined;
-  for (const line of mounts.split("\n")) {
-    const [device = "", directory = ""] = line.split(" ").map(unescapeOctal);
-    if (contains(directory, path) && directory.length >= (found?.directory.length ?? 0)) found = { device, directory };
-  }
-  return found;
-}
-
-function unescapeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
-}
-
-function contains(directory: string, path: string): boolean {
-  if (!directory.startsWith("/")) return false;
-  return directory === "/" || path === directory || path.startsWith(`${directory}/`);
 }
 
 /**

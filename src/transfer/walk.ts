@@ -3,11 +3,8 @@
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
-import { INDEX, namesOfDatabase } from "./database_files.ts";
-import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
-import { findDifferent } from "./compare_contents.ts";
-import { decideDirectory, type DecisionRules, type DirectoryFacts, type DirectoryPlan, sendingSide } from "./decide.ts";
-import { type Entry, type EntryState, sameContent, sameMode, sameTime } from "./entry.ts";
+import { decideDirectory, type DecisionRules, type DirectoryPlan, sendingSide } from "./decide.ts";
+import { type Entry, type EntryState, sameMode, sameTime } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import {
   listDirectories,
@@ -19,11 +16,13 @@ import {
 } from "./listing.ts";
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
+import { mountsIn, unmountedIn } from "./nested_mounts.ts";
 import type { OutsideLink } from "./outside_links.ts";
 import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
+import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
@@ -103,7 +102,6 @@ export async function walkTrees(
   await walk.run();
 }
 
-const NO_NAMES: ReadonlySet<string> = new Set();
 const NOTHING_RECORDED: ReadonlyMap<string, EntryState> = new Map();
 const EMPTY_LISTING = new ListedDirectory({ self: "", records: "", rest: "", directories: 0, linked: 0, outside: "" });
 const NOTHING: Listings = { entries: new Map(), selves: new Map() };
@@ -209,32 +207,6 @@ class Walk {
     return records === recorded || countMarks(content, side) === 0 ? recorded : withoutMarks(recorded, side);
   }
 
-  /** Names of files that look the same on both sides, and are not. */
-  async #findDifferent({ directory, from, to, baseline, hasMarks }: DirectoryFacts): Promise<ReadonlySet<string>> {
-    const { rules, contentsSinceSeconds } = this.request;
-    if (contentsSinceSeconds === undefined && hasMarks !== true) return NO_NAMES;
-    const there = new Map(to.map((entry) => [entry.name, entry]));
-    const side = sendingSide(rules);
-    const files = from.filter((entry) => {
-      const other = there.get(entry.name);
-      const looksSame = entry.type === "file" && entry.sizeBytes > 0 && other !== undefined &&
-        sameContent(entry, other, rules.traits.timeStep);
-      if (!looksSame) return false;
-      const isRecent = contentsSinceSeconds !== undefined && entry.mtimeSeconds >= contentsSinceSeconds;
-      return isRecent || baseline(entry.name)?.racy === side;
-    });
-    if (files.length === 0) return NO_NAMES;
-    const different = await findDifferent(
-      { from: this.request.from, to: this.request.to! },
-      files.map(({ name, sizeBytes, isFollowed = false }) => ({
-        path: joinName(directory, name),
-        ...{ sizeBytes, isFollowed },
-      })),
-      this.runner,
-    );
-    return new Set(files.map(({ name }) => name).filter((name) => different.has(joinName(directory, name))));
-  }
-
   async #decide(
     { directory, ...visit }: Visit,
     listings: { readonly from: Listings; readonly to: Listings },
@@ -262,10 +234,9 @@ class Walk {
       if ("unreadable" in listed.to) this.receiver.onUnreadable(directory, "to", listed.to);
       return;
     }
-    const unmounted = await this.#unmountedIn(
-      directory,
-      (this.#sourceSide === "from" ? listed.from : listed.to).entries,
-    );
+    const { entries } = this.#sourceSide === "from" ? listed.from : listed.to;
+    const source = this.request[this.#sourceSide]!;
+    const unmounted = await unmountedIn(directory, entries, { ...this.request, source }, this.runner);
     for (const path of unmounted) {
       this.receiver.onMount?.(path);
       this.receiver.onUnreadable(path, this.#sourceSide, UNMOUNTED);
@@ -286,7 +257,7 @@ class Walk {
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
     const sides = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
-    const facts = { ...sides, isResumed, differs: await this.#findDifferent(sides) };
+    const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
@@ -295,7 +266,7 @@ class Walk {
       ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
       : decided;
     const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
-    const plan = await this.#withDatabases(whole, { from, to, baseline });
+    const plan = await planDatabases(whole, { from, to, baseline }, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
@@ -341,27 +312,8 @@ class Walk {
   }
 
   #tellMounts(directory: string, entries: readonly Entry[], self: Entry | undefined): void {
-    if (this.#sourceSide === "to" || self?.device === undefined) return;
-    for (const { name, type, device } of entries) {
-      if (type === "directory" && device !== self.device) this.receiver.onMount?.(joinName(directory, name));
-    }
-  }
-
-  /**
-   * Directories in this one where a file system was mounted and none is now: their device is that of the directory above, or
-   * they are gone. What was in them was not deleted. A comparison of everything takes them as they are.
-   */
-  async #unmountedIn(directory: string, entries: readonly Entry[]): Promise<readonly string[]> {
-    const { baseline, depth } = this.request;
-    const recorded = (baseline?.mounts ?? []).filter((path) => splitLast(path)[0] === directory);
-    if (recorded.length === 0 || depth === "look-at-all") return [];
-    const above = directory === "" ? "." : directory;
-    const found = await lookAtPaths(this.request[this.#sourceSide]!, [above], this.runner);
-    const there = new Map(entries.map((entry) => [joinName(directory, entry.name), entry]));
-    return recorded.filter((path) => {
-      const entry = there.get(path);
-      return entry === undefined || entry.device === found.get(above)?.device;
-    });
+    if (this.#sourceSide === "to") return;
+    for (const path of mountsIn(directory, entries, self)) this.receiver.onMount?.(path);
   }
 
   #tellOutsideLinks(directory: string, { outside }: ListedDirectory): void {
@@ -391,22 +343,6 @@ class Walk {
     if (!deletes || all.length === taken.length) return [];
     const rest = new Set(taken);
     return all.filter((entry) => !rest.has(entry));
-  }
-
-  /** Names tell what may be a database, and the first bytes of its files whether it is one. */
-  async #withDatabases(plan: DirectoryPlan, facts: DatabaseFacts): Promise<DirectoryPlan> {
-    const names = findDatabaseNames(facts);
-    if (names.length === 0) return plan;
-    const sniff = async (side: Side) => {
-      const wanted = names.flatMap((main) => [...namesOfDatabase(main), main + INDEX].map((name) => ({ main, name })));
-      const there = new Set(facts[side].map(({ name }) => name));
-      const found = wanted.filter(({ name }) => there.has(name));
-      const paths = found.map(({ name }) => joinName(plan.directory, name));
-      const kinds = paths.length === 0 ? [] : await this.runner.run("sniff", { root: this.request[side]!, paths });
-      return found.filter((_, index) => kinds[index] !== undefined).map(({ main }) => main);
-    };
-    const databases = new Set((await Promise.all([sniff("from"), sniff("to")])).flat());
-    return withDatabases(plan, [...databases], facts, this.request.rules);
   }
 
   /** What does not take part stays in the record as it was. */

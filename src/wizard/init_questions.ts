@@ -127,7 +127,7 @@ function summarize(draft: Draft, candidates: readonly Candidate[], { context, pa
     ...lines,
     ...(disabled.length === 0 ? [] : [`Disabled: ${disabled.join(", ")}`]),
     `Copied to ${cacheRoot}`,
-    `${parallel_jobs} side by side, ${formatCount(lock_timeout_seconds)} s for a lock, fresh for ${
+    `${parallel_jobs} variables at a time, waiting ${formatCount(lock_timeout_seconds)} s for another job, fresh for ${
       formatCount(skip_if_fresh_seconds)
     } s`,
   ].join("\n");

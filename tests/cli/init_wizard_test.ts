@@ -99,7 +99,7 @@ testNeeding(
     await terminal.press("Enter");
     await terminal.shows("good for while the source");
     await terminal.press("C-u", "60", "Enter");
-    await terminal.shows("2 side by side, 300 s for a lock, fresh for 60 s");
+    await terminal.shows("2 variables at a time, waiting 300 s for another job, fresh for 60 s");
     await terminal.shows(MENU);
     await terminal.press("Enter");
     await terminal.shows("ended with 0");

@@ -152,7 +152,7 @@ Deno.test("push refuses a source that is empty because it is not mounted: what i
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "work");
 });
 
-Deno.test("a source that was emptied on purpose gets everything once its record is removed, as the hint says", async () => {
+Deno.test("a source that was emptied on purpose gets everything with --force, as the hint says", async () => {
   await using world = await syncedWorld();
   await Deno.remove(world.path(SOURCE), { recursive: true });
   const refused = await world.run(["push"]);

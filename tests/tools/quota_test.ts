@@ -1,6 +1,7 @@
 // What programs say of quotas, as they print it.
 import { deepEqual, equal } from "node:assert/strict";
-import { askQuota, mountOf, parseLfsQuota, parseLquota, parseQuota } from "../../src/tools/quota.ts";
+import { mountOf } from "../../src/system/mounts.ts";
+import { askQuota, parseLfsQuota, parseLquota, parseQuota } from "../../src/tools/quota.ts";
 import { testSystem } from "../support/test_system.ts";
 
 const KIB = 1024;

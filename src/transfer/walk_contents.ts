@@ -1,0 +1,74 @@
+// What a walk learns from contents, where names and statuses do not tell: which files look the same and differ, and which names
+// are those of a database.
+import { joinName } from "../posix/file_names.ts";
+import { findDifferent } from "./compare_contents.ts";
+import { INDEX, namesOfDatabase } from "./database_files.ts";
+import { type DatabaseFacts, findDatabaseNames, withDatabases } from "./databases.ts";
+import { type DecisionRules, type DirectoryFacts, type DirectoryPlan, sendingSide } from "./decide.ts";
+import { sameContent } from "./entry.ts";
+import type { JobRunner } from "./job_runner.ts";
+
+/** Two trees, and how closely they are compared. */
+export interface ContentsRequest {
+  readonly from: string;
+  readonly to: string | undefined;
+  readonly rules: DecisionRules;
+  /** Contents of files that were modified from then on are compared, in seconds since 1970. Without it, only where racy. */
+  readonly contentsSinceSeconds?: number | undefined;
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** Names in a directory of files that look the same on both sides, and are not. */
+export async function namesWithOtherContents(
+  { directory, from, to, baseline, hasMarks }: DirectoryFacts,
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<ReadonlySet<string>> {
+  const { rules, contentsSinceSeconds } = request;
+  if (contentsSinceSeconds === undefined && hasMarks !== true) return NO_NAMES;
+  const there = new Map(to.map((entry) => [entry.name, entry]));
+  const side = sendingSide(rules);
+  const files = from.filter((entry) => {
+    const other = there.get(entry.name);
+    const looksSame = entry.type === "file" && entry.sizeBytes > 0 && other !== undefined &&
+      sameContent(entry, other, rules.traits.timeStep);
+    if (!looksSame) return false;
+    const isRecent = contentsSinceSeconds !== undefined && entry.mtimeSeconds >= contentsSinceSeconds;
+    return isRecent || baseline(entry.name)?.racy === side;
+  });
+  if (files.length === 0) return NO_NAMES;
+  const different = await findDifferent(
+    { from: request.from, to: request.to! },
+    files.map(({ name, sizeBytes, isFollowed = false }) => ({
+      path: joinName(directory, name),
+      ...{ sizeBytes, isFollowed },
+    })),
+    runner,
+  );
+  return new Set(files.map(({ name }) => name).filter((name) => different.has(joinName(directory, name))));
+}
+
+/**
+ * The plan of a directory with the files of each database as one. Names tell what may be a database, and the first bytes of its
+ * files whether it is one.
+ */
+export async function planDatabases(
+  plan: DirectoryPlan,
+  facts: DatabaseFacts,
+  request: ContentsRequest,
+  runner: JobRunner,
+): Promise<DirectoryPlan> {
+  const names = findDatabaseNames(facts);
+  if (names.length === 0) return plan;
+  const sniff = async (side: "from" | "to") => {
+    const wanted = names.flatMap((main) => [...namesOfDatabase(main), main + INDEX].map((name) => ({ main, name })));
+    const there = new Set(facts[side].map(({ name }) => name));
+    const found = wanted.filter(({ name }) => there.has(name));
+    const paths = found.map(({ name }) => joinName(plan.directory, name));
+    const kinds = paths.length === 0 ? [] : await runner.run("sniff", { root: request[side]!, paths });
+    return found.filter((_, index) => kinds[index] !== undefined).map(({ main }) => main);
+  };
+  const databases = new Set((await Promise.all([sniff("from"), sniff("to")])).flat());
+  return withDatabases(plan, [...databases], facts, request.rules);
+}
