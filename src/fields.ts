@@ -20,6 +20,8 @@ export interface Field<Value> {
   readonly flag?: string;
   /** Several options that add to one list, in the order of the command line. */
   readonly variants?: readonly OptionVariant[];
+  /** Written before an argument that is the command line of another program: options after it are that program's. */
+  readonly separator?: "--";
   /** A one-letter option. */
   readonly short?: string;
   /** Other names of the field in --input-json, from older versions. */
@@ -43,7 +45,9 @@ export type RequestOf<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends Field<infer Value> ? Value : never;
 };
 
-type Details = Partial<Pick<Field<unknown>, "placement" | "placeholder" | "flag" | "short" | "aliases">>;
+type Details = Partial<
+  Pick<Field<unknown>, "placement" | "placeholder" | "flag" | "short" | "aliases" | "separator">
+>;
 
 /** On or off, off unless given: `--dry-run`. */
 export function toggle(help: string, details: Details = {}): Field<boolean> {

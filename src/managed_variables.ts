@@ -2,7 +2,13 @@
 import type { Context } from "./command.ts";
 import { type Config, fieldName, listUnknownFields } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
-import { ensureScratch, resolveConfig, type ResolvedConfig, type ResolvedVariable } from "./config/resolve.ts";
+import {
+  ensureScratch,
+  type RedirectedVariable,
+  resolveConfig,
+  type ResolvedConfig,
+  type ResolvedVariable,
+} from "./config/resolve.ts";
 import { describeIgnored } from "./config/rsync_extra_args.ts";
 import { printable } from "./format.ts";
 import { nearest } from "./nearest.ts";
@@ -20,6 +26,8 @@ export interface ManagedVariables {
    * selected one is a part of it.
    */
   readonly variables: readonly ResolvedVariable[];
+  /** The same of those that are redirected. */
+  readonly redirected: readonly RedirectedVariable[];
   /** The selected ones that are parts of others. */
   readonly parts: readonly Part[];
   /** Where the environment points elsewhere, and what of the configuration is not used. */
@@ -35,14 +43,15 @@ export async function openManagedVariables(names: readonly string[], context: Co
   const path = configPath({ config: context.configOption }, env, cwd);
   const { config } = await readConfig(path);
   const resolved = resolveConfig(config, path, env, names);
-  const asked = resolved.variables.filter((variable) => names.length > 0 || variable.enabled);
+  const isAsked = ({ enabled }: { readonly enabled: boolean }) => names.length > 0 || enabled;
+  const asked = resolved.variables.filter(isAsked);
   await ensureScratch(resolved);
   await checkCacheRoot(resolved, context.system.userId);
   const enabled = [...resolved.variables, ...resolved.others].filter((variable) => variable.enabled);
   const { copied, parts, warnings } = await findCopies(asked, enabled, resolved.cacheRoot);
   const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);
   return {
-    ...{ config, resolved, variables: copied, parts },
+    ...{ config, resolved, variables: copied, parts, redirected: resolved.redirected.filter(isAsked) },
     warnings: [...misspeltFields(config), ...unusedArgs(resolved), ...checkCongruency(all, env), ...warnings],
   };
 }

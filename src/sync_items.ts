@@ -1,6 +1,7 @@
 // What sync says of a single variable: its part of the answer, and the lines for people.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
+import { type Tier, TIERS } from "./config/tier.ts";
 import { CliError } from "./errors.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { formatAge, formatCount, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
@@ -22,13 +23,18 @@ export const PART_OF = v.optional(
 /** A variable's result in the answer. */
 export const SYNC_RESULT_SCHEMA = v.object({
   name: v.string(),
-  source: v.string(),
+  source: v.optional(v.pipe(v.string(), v.description("Where the files come from; missing where it is redirected"))),
   target: v.string(),
   part_of: PART_OF,
+  tier: v.pipe(
+    v.picklist(TIERS),
+    v.description("Where the target is; a variable of the tier node has a result for each of its two copies"),
+  ),
   status: v.pipe(
-    v.picklist(["synced", "skipped", "dry-run", "source-missing", "failed"]),
+    v.picklist(["synced", "skipped", "dry-run", "source-missing", "redirected", "failed"]),
     v.description("`failed` where files are missing; other failures are in `failures` alone"),
   ),
+  nodes: v.optional(v.pipe(v.number(), v.description("On the disks of so many nodes; the sums are of all of them"))),
   complete: v.optional(v.boolean()),
   engine: v.optional(v.string()),
   files_transferred: v.optional(v.number()),
@@ -51,22 +57,29 @@ type SyncResult = v.InferOutput<typeof SYNC_RESULT_SCHEMA>;
 
 /** One variable's part of the answer. */
 export interface SyncItem {
-  readonly variable: Variable;
+  readonly variable: Pick<Variable, "name" | "target">;
+  readonly tier: Tier;
   /** Whether the shell may be told to use the target. */
   readonly usable: boolean;
   readonly result?: SyncResult;
   readonly failure?: Failure;
 }
 
+/** One of a variable's copies: its two directories, and where the target is. */
+export interface Copy {
+  readonly variable: Variable;
+  readonly tier: Tier;
+}
+
 /** How much is told: `details` names every file that moves. */
 export type Extent = "details" | "in short";
 
 /** The part of a variable that was staged, or could not be. */
-export function stagedItem(variable: Variable, result: StageResult, extent: Extent): SyncItem {
-  const base = resultBase(variable);
+export function stagedItem({ variable, tier }: Copy, result: StageResult, extent: Extent): SyncItem {
+  const base = resultBase({ variable, tier });
   if (result.status === "skipped") {
     return {
-      variable,
+      ...{ variable, tier },
       usable: true,
       result: {
         ...base,
@@ -82,7 +95,7 @@ export function stagedItem(variable: Variable, result: StageResult, extent: Exte
   if (result.status === "synced") {
     const { outcome } = result;
     return {
-      variable,
+      ...{ variable, tier },
       usable: true,
       result: {
         ...base,
@@ -103,7 +116,7 @@ export function stagedItem(variable: Variable, result: StageResult, extent: Exte
   }
   if (result.status === "no-source-yet") {
     return {
-      variable,
+      ...{ variable, tier },
       usable: true,
       result: {
         ...base,
@@ -119,23 +132,29 @@ export function stagedItem(variable: Variable, result: StageResult, extent: Exte
   }
   const failure = failureOf(variable.name, result.error);
   if (result.status === "source-missing") {
-    return { variable, usable: false, result: { ...base, status: "source-missing" }, failure };
+    return { variable, tier, usable: false, result: { ...base, status: "source-missing" }, failure };
   }
   const { missing } = result;
-  if (missing === undefined) return { variable, usable: false, failure };
+  if (missing === undefined) return { variable, tier, usable: false, failure };
   const failed = { ...base, status: "failed", complete: false, missing: namedFiles(missing) } as const;
-  return { variable, usable: false, result: failed, failure };
+  return { variable, tier, usable: false, result: failed, failure };
+}
+
+/** The part of a variable that names an empty directory of its own. */
+export function redirectedItem(variable: SyncItem["variable"], tier: Tier, mode: "made" | "planned"): SyncItem {
+  const lists = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
+  return { variable, tier, usable: mode === "made", result: { ...variable, tier, status: "redirected", ...lists } };
 }
 
 /** The part of a variable that would be staged. */
-export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
-  const base = resultBase(variable);
+export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem {
+  const base = resultBase({ variable, tier });
   if (plan.status === "skipped") {
-    return { variable, usable: false, result: { ...base, status: "skipped", reason: "fresh" } };
+    return { variable, tier, usable: false, result: { ...base, status: "skipped", reason: "fresh" } };
   }
   if (plan.status === "would-sync") {
     return {
-      variable,
+      ...{ variable, tier },
       usable: false,
       result: {
         ...base,
@@ -153,36 +172,37 @@ export function plannedItem(variable: Variable, plan: StagePlan): SyncItem {
   }
   if (plan.status === "no-source-yet") {
     const counts = { files_transferred: 0, bytes_transferred: 0, files_deleted: 0 };
-    return { variable, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
+    return { variable, tier, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
   }
   const failure = failureOf(variable.name, plan.error);
   return plan.status === "source-missing"
-    ? { variable, usable: false, result: { ...base, status: "source-missing" }, failure }
-    : { variable, usable: false, failure };
+    ? { variable, tier, usable: false, result: { ...base, status: "source-missing" }, failure }
+    : { variable, tier, usable: false, failure };
 }
 
 /** The item of a variable that is a part of another one, from what became of that. */
 export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
   const { variable } = part;
-  if (whole.result === undefined || whole.failure !== undefined) return failedPart(part);
+  const { tier } = whole;
+  if (whole.result === undefined || whole.failure !== undefined) return failedPart(part, tier);
   const { status, complete } = whole.result;
   const result: SyncResult = {
-    ...{ ...resultBase(variable), part_of: part.whole.name, status },
+    ...{ ...resultBase({ variable, tier }), part_of: part.whole.name, status },
     ...(complete === undefined ? {} : { complete }),
   };
-  if (extent === "planned") return { variable, usable: false, result };
+  if (extent === "planned") return { variable, tier, usable: false, result };
   try {
     await completePart(part);
-    return { variable, usable: whole.usable, result };
+    return { variable, tier, usable: whole.usable, result };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    return { variable, usable: false, failure: failureOf(variable.name, error) };
+    return { variable, tier, usable: false, failure: failureOf(variable.name, error) };
   }
 }
 
-function failedPart({ variable: { name }, variable, whole }: Part): SyncItem {
+function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): SyncItem {
   const sentence = `Cannot stage "${name}": it is a part of ${whole.name}, which could not be staged`;
-  return { variable, usable: false, failure: failureOf(name, new CliError("transfer", sentence)) };
+  return { variable, tier, usable: false, failure: failureOf(name, new CliError("transfer", sentence)) };
 }
 
 /** Tells people of a part. */
@@ -192,8 +212,8 @@ export function tellPart({ variable, failure }: SyncItem, { whole }: Part, conte
   context.report({ type: "done", subject: variable.name, outcome, text });
 }
 
-function resultBase({ name, source, target }: Variable): Omit<SyncResult, "status"> {
-  return { name, source, target, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
+function resultBase({ variable: { name, source, target }, tier }: Copy): Omit<SyncResult, "status"> {
+  return { name, source, target, tier, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
 }
 
 function namedFiles(missing: readonly MissingPath[]): SyncResult["missing"] {
@@ -205,16 +225,17 @@ const NAMED_FILES = 10;
 
 /** Tells people what became of a variable; `details` also how old a fresh copy is. */
 export function tellStaged(
-  { variable }: SyncItem,
+  { variable, tier }: SyncItem,
   result: StageResult,
   extent: Extent,
   context: Context,
 ): void {
   const subject = variable.name;
+  const where = placeOf(tier);
   if (result.status === "skipped") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
-    context.report({ type: "done", subject, outcome: "idle", text: text + conflictsIn(result.kept) });
+    context.report({ type: "done", subject, outcome: "idle", text: where + text + conflictsIn(result.kept) });
   } else if (result.status === "synced") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const { missing } = result.outcome;
@@ -233,13 +254,13 @@ export function tellStaged(
     const lacks = missing.length === 0 ? "" : `, ${formatNames(missing)} missing`;
     const text = `${moved}${lacks}${conflicts} in ${formatDuration(seconds)} (${engine})`;
     const outcome = result.completeness === "complete" ? "good" : "incomplete";
-    context.report({ type: "done", subject, outcome, text });
+    context.report({ type: "done", subject, outcome, text: where + text });
     if (extent === "details") tellMoved(result.outcome, "all", subject, context.report);
   } else if (result.status === "no-source-yet") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = `${NO_SOURCE_YET}: an empty directory is exported, and a push makes the source`;
     context.report({ type: "done", subject, outcome: "good", text });
-  } else context.report({ type: "done", subject, outcome: "bad", text: "not staged" });
+  } else context.report({ type: "done", subject, outcome: "bad", text: `${where}not staged` });
 }
 
 function conflictsIn(kept: readonly KeptPath[]): string {
@@ -248,18 +269,28 @@ function conflictsIn(kept: readonly KeptPath[]): string {
 }
 
 /** Tells people what would become of a variable; `details` names every file. */
-export function tellPlanned({ variable, failure }: SyncItem, plan: StagePlan, extent: Extent, context: Context): void {
+export function tellPlanned(
+  { variable, tier, failure }: SyncItem,
+  plan: StagePlan,
+  extent: Extent,
+  context: Context,
+): void {
   const subject = variable.name;
   context.report({
     type: "done",
     subject,
     outcome: failure === undefined ? "idle" : "bad",
-    text: describePlan(plan),
+    text: placeOf(tier) + describePlan(plan),
   });
   if (plan.status !== "would-sync") return;
   for (const warning of plan.warnings) context.report({ type: "warning", subject, ...warning });
   const moved = { transferred: plan.transfers, deleted: plan.deletions };
   tellMoved(moved, extent === "details" ? "all" : "some", subject, context.report);
+}
+
+/** On scratch nothing is said of the place. */
+function placeOf(tier: Tier): string {
+  return tier === "node" ? "on this node: " : "";
 }
 
 /** What would be done with a variable, in a line. */

@@ -10,11 +10,13 @@ const LAYERS: readonly (readonly string[])[] = [
   ["commands"],
   ["schema", "wizard"],
   ["global_options.ts"],
+  ["sync_run.ts", "push_run.ts"],
+  ["fan_out_run.ts"],
   ["sync_items.ts"],
   ["failures.ts", "filter_field.ts", "managed_variables.ts", "moved_files.ts", "summary.ts"],
   ["command.ts"],
   ["apptainer", "migration"],
-  ["staging", "venv", "shell"],
+  ["staging", "venv", "shell", "slurm"],
   ["transfer"],
   ["config", "tools"],
   ["filter"],
@@ -36,7 +38,7 @@ const LAYERS: readonly (readonly string[])[] = [
 ];
 
 /** A feature stands alone; these meet below the commands. */
-const FEATURES = ["apptainer", "migration", "staging", "venv", "shell"];
+const FEATURES = ["apptainer", "migration", "staging", "venv", "shell", "slurm"];
 const FEATURE_IMPORTS = ["apptainer → staging", "apptainer → venv", "migration → staging", "migration → venv"];
 
 /** What touches the process or the machine, and the rooms that may. */

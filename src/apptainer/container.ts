@@ -6,6 +6,7 @@ import type { System } from "../system/system.ts";
 import { checkCacheRoot } from "../staging/cache_root.ts";
 import { readMarker } from "../staging/marker.ts";
 import { layoutOf } from "../staging/layout.ts";
+import { redirectedTarget } from "../staging/redirect.ts";
 import { findCopies } from "../staging/parts.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
@@ -27,7 +28,7 @@ export async function findGpu(): Promise<ContainerRequest["gpu"]> {
   return await there("/dev/kfd") ? "amd" : "none";
 }
 
-/** The managed variables whose copies on scratch are complete, with the directories they name. */
+/** The managed variables whose copies on scratch are complete, or that are redirected there, with the directories they name. */
 export async function stagedVariables(
   config: Config,
   configPath: AbsolutePath,
@@ -44,6 +45,11 @@ export async function stagedVariables(
     if (typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode) {
       staged[variable.name] = variable.target;
     }
+  }
+  for (const { name, enabled, tier } of resolved.redirected) {
+    const target = redirectedTarget(resolved.cacheRoot, name);
+    const info = await Deno.lstat(target).catch(() => undefined);
+    if (enabled && tier === "scratch" && info?.isDirectory && info.uid === system.userId) staged[name] = target;
   }
   for (const { variable, whole } of parts) {
     const isStaged = Object.hasOwn(staged, whole.name) &&

@@ -10,8 +10,10 @@ export interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "init": { load: async () => (await import("../commands/init.ts")).init },
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
+  "exec": { load: async () => (await import("../commands/exec.ts")).exec },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
+  "job-script": { load: async () => (await import("../commands/job_script.ts")).jobScriptCommand },
   "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },
   "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
   "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },

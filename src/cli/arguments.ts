@@ -20,7 +20,7 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { given: {}, options: NO_OPTIONS, helpAsked: true };
-    throw usageError(name, error, parser);
+    throw usageError(name, error, parser, fields);
   }
   const options = { ...NO_OPTIONS, ...givenOptions(parser, GLOBAL_OPTIONS) };
   return { given: { ...givenArguments(parser, fields), ...givenOptions(parser, fields) }, options, helpAsked: false };
@@ -65,9 +65,11 @@ export function commandParser(name: string, fields: Fields): Parser {
     if (description.placement === "option") addOption(parser, field, description);
   }
   const labels = Object.entries(fields).filter(([, { placement }]) => placement === "argument");
-  return parser.usage(
-    ["[OPTIONS]", ...labels.map(([field, description]) => argumentText(field, description))].join(" "),
-  );
+  const texts = labels.flatMap(([field, description]) => [
+    ...(description.separator === undefined ? [] : [description.separator]),
+    argumentText(field, description),
+  ]);
+  return parser.usage(["[OPTIONS]", ...texts].join(" "));
 }
 
 function argumentText(field: string, description: Field<unknown>): string {
@@ -126,8 +128,10 @@ function missingValue(flags: string, next?: string): CliError {
   });
 }
 
-function usageError(name: string, error: CommanderError, parser: Parser): CliError {
-  const hint = `see \`euler-files ${name} --help\``;
+function usageError(name: string, error: CommanderError, parser: Parser, fields: Fields): CliError {
+  const separated = Object.values(fields).find(({ separator }) => separator !== undefined);
+  const separate = separated === undefined ? "" : `; put ${separated.separator} before ${separated.placeholder}`;
+  const hint = `see \`euler-files ${name} --help\`${separate}`;
   if (error.code === "commander.excessArguments") {
     const extra = parser.args[parser.registeredArguments.length] ?? "";
     return new CliError("usage", `Unexpected argument "${extra}" for \`euler-files ${name}\``, { hint });

@@ -11,7 +11,11 @@ import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptai
 
 const fields = {
   name: text("The image", { placement: "argument", placeholder: "NAME" }),
-  args: list("What to start in it; put -- before it", { placement: "argument", placeholder: "ARGS" }),
+  args: list("What to start in it; put -- before it", {
+    placement: "argument",
+    placeholder: "ARGS",
+    separator: "--",
+  }),
   binds: list("Give the container this directory too, as apptainer's --bind takes it", {
     flag: "--bind",
     short: "-B",

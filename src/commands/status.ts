@@ -1,10 +1,13 @@
 // `status`: a table of the variables, as a sync would see them.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { resolveNode } from "../config/resolve.ts";
+import { type Tier, TIERS } from "../config/tier.ts";
 import { type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
+import { redirectedTarget } from "../staging/redirect.ts";
 import { stagingSettings } from "../staging/variable.ts";
 import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
@@ -29,6 +32,7 @@ const VARIABLE_SCHEMA = v.object({
   name: v.string(),
   source: v.string(),
   scratch: v.string(),
+  tier: v.picklist(TIERS),
   part_of: PART_OF,
   /** Sizes are texts; `-` where there is nothing, `?` where it took too long. */
   source_size: v.string(),
@@ -67,6 +71,14 @@ const ANSWER_SCHEMA = v.object({
   /** The enabled variables, in the order of the config. */
   variables: v.array(VARIABLE_SCHEMA),
   disabled: v.array(VARIABLE_SCHEMA),
+  redirected: v.pipe(
+    v.array(v.object({
+      name: v.string(),
+      tier: v.picklist(TIERS),
+      target: v.pipe(v.string(), v.description("On this node, where the tier is node")),
+    })),
+    v.description("The enabled variables that name an empty directory of their own"),
+  ),
   total_scratch_usage: v.string(),
   total_scratch_bytes: v.number(),
   scratch_base: v.string(),
@@ -100,7 +112,7 @@ export const status = defineCommand({
 
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
-  const { config, resolved, parts, warnings: mismatches } = await openManagedVariables([], context);
+  const { config, resolved, redirected, parts, warnings: mismatches } = await openManagedVariables([], context);
   const warnings: string[] = [];
   const warn = ({ text, hint }: { readonly text: string; readonly hint?: string }, subject?: string) => {
     const about = subject === undefined ? "" : `${subject}: `;
@@ -119,7 +131,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
       ...{ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS },
       contents: request.checksum ? "compare" : "by time",
     }, system);
-    return { enabled: variable.enabled, status: statusOf(overview), overview };
+    return { enabled: variable.enabled, status: statusOf(overview, variable.tier), overview };
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warn({ text: purgeWarning(overview) });
@@ -140,6 +152,12 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
       rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
     ),
     disabled: overviews.filter(({ enabled }) => !enabled).map(({ status }) => status),
+    redirected: redirected.map(({ name, tier }) => {
+      const root = tier === "scratch"
+        ? resolved.cacheRoot
+        : resolveNode(config, resolved, system.env, system.userId).root;
+      return { name, tier, target: redirectedTarget(root, name) };
+    }),
     total_scratch_usage: formatSize(total),
     total_scratch_bytes: total,
     scratch_base: resolved.scratchBase,
@@ -194,13 +212,14 @@ function unreadableWarnings({ variable: { name }, sourceSize, targetSize }: Over
   );
 }
 
-function statusOf(overview: Overview): VariableStatus {
+function statusOf(overview: Overview, tier: Tier): VariableStatus {
   const { variable, freshness, lastSync, unfinished } = overview;
   const age = lastSync.state === "known" ? lastSync.ageSeconds : undefined;
   return {
     name: variable.name,
     source: variable.source,
     scratch: variable.target,
+    tier,
     source_size: sizeText(overview.sourceSize),
     scratch_size: sizeText(overview.targetSize),
     source_bytes: bytesOf(overview.sourceSize),
@@ -244,13 +263,16 @@ function allocatedBytesOf(size: Size): number | null {
 function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   const style = styles.stdout;
   const all = [...answer.variables, ...answer.disabled];
+  const redirected = answer.redirected.map(({ name, target }) => `${name}: redirected to ${shortenMessage(target)}\n`)
+    .join("");
+  if (all.length === 0 && redirected !== "") return { stdout: redirected };
   if (all.length === 0) {
     return { stdout: "No variable is managed yet: `euler-files init` sets them up\n" };
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${total}` };
+  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${total}` };
 }
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];

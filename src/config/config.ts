@@ -8,6 +8,7 @@ import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
+import { TIERS } from "./tier.ts";
 
 /** The one format version this program reads and writes. */
 export const CONFIG_VERSION = 1;
@@ -44,11 +45,25 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
 /** The name of an environment, an image or its file. */
 export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
 
-/** One managed variable. */
-export const VARIABLE_SCHEMA = notList(v.looseObject({
-  source: v.pipe(
+const VARIABLE_FIELDS = v.looseObject({
+  source: v.optional(v.pipe(
     path,
-    v.description("Persistent directory that is copied to scratch; $VAR and ~ are expanded at run time"),
+    v.description(
+      "Persistent directory that is copied to scratch; $VAR and ~ are expanded at run time. Only a redirected variable " +
+        "has none",
+    ),
+  )),
+  tier: v.optional(
+    v.pipe(
+      v.picklist(TIERS, "must be scratch or node"),
+      v.description("Where the copy is used: on scratch, or in node_base on the disk of each node"),
+    ),
+  ),
+  mode: v.optional(
+    v.pipe(
+      v.picklist(["stage", "redirect"], "must be stage or redirect"),
+      v.description("redirect: an empty directory instead of a copy; nothing is copied, pushed or needed"),
+    ),
   ),
   enabled: v.optional(v.pipe(toggle, v.description("false: only synced when named with --var")), true),
   include: v.optional(
@@ -87,7 +102,13 @@ export const VARIABLE_SCHEMA = notList(v.looseObject({
       ),
     ),
   ),
-}, 'must be an object with a "source"'));
+}, 'must be an object with a "source"');
+
+/** One managed variable. */
+export const VARIABLE_SCHEMA = notList(v.pipe(
+  VARIABLE_FIELDS,
+  v.forward(v.check(({ source, mode }) => source !== undefined || mode === "redirect", "is missing"), ["source"]),
+));
 
 /** One built image. */
 export const IMAGE_SCHEMA = notList(v.looseObject({
@@ -154,6 +175,9 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   cache_root: v.optional(
     v.pipe(path, v.description("Directory of the staged caches, below scratch_base or absolute")),
     ".cache/euler-files",
+  ),
+  node_base: v.optional(
+    v.pipe(path, v.description("A disk of the node itself, for variables of the tier node; expanded on each node")),
   ),
   uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
   vars: v.optional(
@@ -315,7 +339,7 @@ export function listFieldNames(value: unknown, path: readonly (string | number)[
 
 const KNOWN_FIELDS = {
   file: ["$schema", ...Object.keys(CONFIG_SCHEMA.entries)],
-  variable: Object.keys(VARIABLE_SCHEMA.entries),
+  variable: Object.keys(VARIABLE_FIELDS.entries),
   apptainer: Object.keys(APPTAINER_SCHEMA.entries),
   image: Object.keys(IMAGE_SCHEMA.entries),
   migration: Object.keys(MIGRATION_SCHEMA.entries),

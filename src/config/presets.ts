@@ -1,6 +1,6 @@
 // Well-known cache variables: what each holds and where it is unless the variable says otherwise. Pure.
-// Only what is worth copying is here; caches of compiled code belong on the node's own disk, and lists of directories
-// (JULIA_DEPOT_PATH) can't be moved by naming one directory.
+// Lists of directories (JULIA_DEPOT_PATH) are not here: they can't be moved by naming one directory.
+import type { Tier } from "./tier.ts";
 
 /** A variable people are likely to want. */
 export interface Preset {
@@ -9,7 +9,12 @@ export interface Preset {
   readonly tool: string;
   readonly holds: string;
   /** Where it is by default, below the cache directory of the XDG base directory specification or below home. */
-  readonly place: { readonly base: "cache" | "home"; readonly below: string };
+  readonly place?: { readonly base: "cache" | "home"; readonly below: string };
+  /**
+   * Proposed to be redirected to this tier instead of staged: a copy of it is worth nothing. Packages are downloaded again, and
+   * compiled code is for one processor, in many small files.
+   */
+  readonly redirect?: Tier;
   /** What to think of before managing it. */
   readonly caution?: string;
   /** Patterns of what never travels, besides those for all variables: locks, and downloads that are not finished. */
@@ -147,6 +152,7 @@ export const PRESETS: readonly Preset[] = [
     tool: "pip",
     holds: "downloads and wheels",
     place: cache("pip"),
+    redirect: "scratch",
     exclude: ["/http*/**/*.tmp"],
   },
   {
@@ -154,6 +160,7 @@ export const PRESETS: readonly Preset[] = [
     tool: "uv",
     holds: "downloads and wheels",
     place: cache("uv"),
+    redirect: "scratch",
     caution: "environments elsewhere become copies, not links",
     // tempfile::tempdir_in(cache.root()) of uv makes `.tmp` and 6 letters.
     exclude: ["/.lock", "/sdists-v*/**/.lock", "/.tmp??????"],
@@ -178,6 +185,29 @@ export const PRESETS: readonly Preset[] = [
     exclude: ["/cache/lock", "@v/*.lock", "/cache/download/**/*.tmp", "*.tmp-*/"],
   },
   {
+    name: "TRITON_CACHE_DIR",
+    tool: "Triton",
+    holds: "compiled kernels",
+    place: home(".triton/cache"),
+    redirect: "node",
+    exclude: [],
+  },
+  {
+    name: "TORCHINDUCTOR_CACHE_DIR",
+    tool: "PyTorch Inductor",
+    holds: "compiled kernels",
+    redirect: "node",
+    exclude: [],
+  },
+  {
+    name: "CUDA_CACHE_PATH",
+    tool: "CUDA",
+    holds: "kernels compiled for a GPU",
+    place: home(".nv/ComputeCache"),
+    redirect: "node",
+    exclude: [],
+  },
+  {
     name: "APPTAINER_CACHEDIR",
     tool: "Apptainer",
     holds: "layers of images",
@@ -194,8 +224,12 @@ export const PRESETS: readonly Preset[] = [
   },
 ];
 
-/** A preset's default place as text for `source`: `~/.cache/huggingface`, or below XDG_CACHE_HOME where that is set. */
-export function defaultSource(preset: Preset, env: Readonly<Record<string, string>>): string {
+/**
+ * A preset's default place as text for `source`: `~/.cache/huggingface`, or below XDG_CACHE_HOME where that is set. Undefined for
+ * a variable whose files have no lasting place.
+ */
+export function defaultSource(preset: Preset, env: Readonly<Record<string, string>>): string | undefined {
+  if (preset.place === undefined) return undefined;
   const { base, below } = preset.place;
   const root = base === "home" ? "~" : preset.name !== "XDG_CACHE_HOME" && env.XDG_CACHE_HOME || "~/.cache";
   return below === "" ? root : `${root}/${below}`;

@@ -13,6 +13,7 @@ import {
   toAbsolutePath,
   UnsetVariable,
 } from "./paths.ts";
+import type { Tier } from "./tier.ts";
 import { type ParsedRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 
 type Environment = Readonly<Record<string, string>>;
@@ -25,10 +26,19 @@ export interface ResolvedVariable {
   /** Its copy on scratch: what the variable is exported as. */
   readonly target: AbsolutePath;
   readonly enabled: boolean;
+  /** Where it is used: on scratch, or in a copy of that on the disk of each node. */
+  readonly tier: Tier;
   /** Which names in the source take part. */
   readonly filter: VariableFilter;
   /** What becomes of symbolic links, where the variable says it. */
   readonly links?: ParsedRsyncArgs["links"];
+}
+
+/** A managed variable that names an empty directory of its own: nothing is copied. */
+export interface RedirectedVariable {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly tier: Tier;
 }
 
 /** Lists of patterns, in the order in which they are asked. */
@@ -51,6 +61,8 @@ export interface ResolvedConfig {
   readonly cacheRoot: AbsolutePath;
   /** In the order of the file. */
   readonly variables: readonly ResolvedVariable[];
+  /** In the order of the file. */
+  readonly redirected: readonly RedirectedVariable[];
   /** With a selection, the enabled variables that are not selected and can be resolved. */
   readonly others: readonly ResolvedVariable[];
   /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
@@ -81,8 +93,14 @@ export function resolveConfig(
     const scratchBase = scratchPath(config.scratch_base, "scratch_base", config, env);
     const cacheRoot = resolveCacheRoot(config, scratchBase, env);
     const variables: ResolvedVariable[] = [];
+    const redirected: RedirectedVariable[] = [];
     const unresolved: { name: string; message: string }[] = [];
     for (const name of selectNames(config, selection)) {
+      const { mode, enabled = true, tier = "scratch" } = config.vars[name] ?? {};
+      if (mode === "redirect") {
+        redirected.push({ name, enabled, tier });
+        continue;
+      }
       try {
         variables.push(resolveVariable(name, config, cacheRoot, env));
       } catch (error) {
@@ -95,6 +113,7 @@ export function resolveConfig(
       scratchBase,
       cacheRoot,
       variables,
+      redirected,
       others: selection.length === 0 ? [] : resolveOthers(config, selection, cacheRoot, env),
       unresolved,
       rsyncArgs: resolveRsyncArgs(config, env),
@@ -146,16 +165,49 @@ function selectNames(config: Config, selection: readonly string[]): string[] {
 function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, env: Environment): ResolvedVariable {
   const label = `vars.${name}.source`;
   const entry = config.vars[name];
-  if (entry === undefined) throw new Error(`No variable ${name}`);
+  if (entry?.source === undefined) throw new Error(`No variable ${name} with a source`);
   refuseManaged(entry.source, label, config);
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
-  const { include = [], exclude, preset_exclude: presetExclude = [], enabled, links } = entry;
+  const { include = [], exclude, preset_exclude: presetExclude = [], enabled, tier = "scratch", links } = entry;
   const filter = { include, exclude, presetExclude, presetExcludeEmpty: entry.preset_exclude_empty ?? [] };
   return {
-    ...{ name, source, target: joinPath(cacheRoot, name), enabled, filter },
+    ...{ name, source, target: joinPath(cacheRoot, name), enabled, tier, filter },
     ...(links === undefined ? {} : { links }),
   };
+}
+
+/** A disk of the node on which the program runs. */
+export interface NodeDisk {
+  /** What `node_base` names. */
+  readonly base: AbsolutePath;
+  /** Below it lie our targets, markers and locks. Its name has the user's number, because others use the disk as well. */
+  readonly root: AbsolutePath;
+}
+
+/** The disk of this node: `node_base`, else `$TMPDIR`, else /tmp. Touches no file. Errors as those of {@linkcode resolveConfig}. */
+export function resolveNode(
+  config: Config,
+  { path, cacheRoot, variables }: Pick<ResolvedConfig, "path" | "cacheRoot" | "variables">,
+  env: Environment,
+  userId: number,
+): NodeDisk {
+  return naming(path, () => {
+    const base = scratchPath(config.node_base ?? (env.TMPDIR ? "$TMPDIR" : "/tmp"), "node_base", config, env);
+    const root = joinPath(base, `euler-files-${userId}`);
+    for (
+      const [what, other] of [
+        ["cache_root", cacheRoot],
+        ...variables.map(({ name, source }) => [`vars.${name}.source`, source] as const),
+      ] as const
+    ) {
+      if (!overlap(root, other)) continue;
+      throw new CliError("config", `Cannot use node_base "${base}": ${what} "${other}" and "${root}" overlap`, {
+        hint: "euler-files config set node_base DIRECTORY, with one on a disk of the node",
+      });
+    }
+    return { base, root };
+  });
 }
 
 function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePath, inside: boolean): CliError {
@@ -183,7 +235,7 @@ function scratchPath(written: string, label: string, config: Config, env: Enviro
   throw new CliError("config", `Cannot use ${label} "${printable(written)}": it is the root of the file system`, {
     hint: label === "cache_root"
       ? "`euler-files config set cache_root .cache/euler-files`, a directory below scratch"
-      : "euler-files config set scratch_base '$SCRATCH'",
+      : `euler-files config set ${label} ${label === "scratch_base" ? "'$SCRATCH'" : "DIRECTORY"}`,
   });
 }
 

@@ -63,7 +63,10 @@ export function listPlaces(settings: Settings): Place[] {
 export function findPlace(what: string, settings: Settings): Place {
   const { config, path, env } = settings;
   if (Object.hasOwn(config.vars, what)) {
-    const source = resolveConfig(config, path, env, [what]).variables[0]!.source;
+    const source = resolveConfig(config, path, env, [what]).variables[0]?.source;
+    if (source === undefined) {
+      throw new CliError("usage", `Cannot migrate ${what}: it is redirected and has no source`);
+    }
     return { what, kind: "variable", field: ["vars", what, "source"], value: source, content: source };
   }
   if (what === "scratch_base" || what === "cache_root") {

@@ -1,4 +1,5 @@
 // Where a variable's files lie in the cache root. Marker and lock keep the names older versions gave them.
+import type { System } from "../system/system.ts";
 
 /** The paths beside a variable's target. */
 export interface VariableLayout {
@@ -32,4 +33,15 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     kept: `${cacheRoot}/.${name}.kept`,
     progress: `${cacheRoot}/.${name}.progress`,
   };
+}
+
+/** Where files go that a node changed and that changed on scratch as well: `.NAME.from/JOB.NODE`. */
+export function savedFromNode(
+  cacheRoot: string,
+  name: string,
+  { env, hostName, processId }: Pick<System, "env" | "hostName" | "processId">,
+): { readonly directory: string; readonly path: string } {
+  const directory = `${cacheRoot}/.${name}.from`;
+  const from = `${env.SLURM_JOB_ID || processId}.${env.SLURMD_NODENAME || hostName}`;
+  return { directory, path: `${directory}/${from.replaceAll(/[^A-Za-z0-9._-]/g, "_")}` };
 }

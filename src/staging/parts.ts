@@ -79,6 +79,12 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
 }
 
+/** The part of another copy of the whole, on the disk of a node. */
+export function partIn(part: Part, wholeTarget: ResolvedVariable["target"]): Part {
+  const whole = { ...part.whole, target: wholeTarget };
+  return { variable: { ...part.variable, target: inside(part.variable, whole) }, whole };
+}
+
 /**
  * Makes sure that a part can be used once the whole is staged: one that has no source yet gets an empty directory. Throws a
  * CliError where the whole has no such directory although the source has it.

@@ -119,9 +119,14 @@ export async function runInForeground(
   }).spawn();
   using _signals = system.handOverSignals((signal) => {
     // Ctrl-C on a terminal goes to the program as well; a second one from us would end what the first only interrupted.
-    if (signal !== "SIGINT" || !system.stdin.isTerminal) tryKill(child, signal);
+    const isFromTerminal = system.stdin.isTerminal && (signal === "SIGINT" || signal === "SIGQUIT");
+    if (!isFromTerminal) tryKill(child, signal);
+    return "taken";
   });
-  return (await child.status).code;
+  const { code } = await child.status;
+  // A signal that went to both of us may be told to us only now. It was for the program.
+  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));
+  return code;
 }
 
 function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {

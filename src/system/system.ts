@@ -32,9 +32,21 @@ export interface System {
   readonly signal: AbortSignal;
   /** Aborted, with the error as its reason, when something failed that no code waits for. */
   readonly uncaught: AbortSignal;
-  /** Until it is disposed of, ending signals go to `taker` and don't abort `signal`: a program in the foreground has them. */
-  handOverSignals(taker: (signal: EndingSignal) => void): Disposable;
+  /**
+   * Until it is disposed of, signals go to `taker`, those that {@linkcode FORWARDED_SIGNALS} names as well. An ending signal that
+   * it leaves aborts `signal` as ever. The last taker that was given is asked, and no other.
+   */
+  handOverSignals(taker: SignalTaker): Disposable;
 }
+
+/** Signals that batch systems and people send to a program in the foreground. They end a process that takes none of them. */
+export const FORWARDED_SIGNALS = ["SIGUSR1", "SIGUSR2", "SIGQUIT"] as const;
+
+/** A signal that a program in the foreground gets from us. */
+export type ForwardedSignal = EndingSignal | typeof FORWARDED_SIGNALS[number];
+
+/** Does what a signal asks for (`taken`), or leaves it to us. */
+export type SignalTaker = (signal: ForwardedSignal) => "taken" | "left";
 
 /** The system of a process, which can end it. */
 export interface ProcessSystem extends System {
@@ -125,11 +137,11 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     controller.abort(error);
   });
   let firstAt = 0;
-  let taker: ((signal: EndingSignal) => void) | undefined;
+  const takers: SignalTaker[] = [];
   const listeners = new Map<EndingSignal, () => void>();
   for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
     const listener = () => {
-      if (taker !== undefined) return taker(signal);
+      if (takers.at(-1)?.(signal) === "taken") return;
       if (controller.signal.aborted) {
         // timeout(1) sends its signal to the process and to its group, so the same one comes twice.
         if (performance.now() - firstAt > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
@@ -143,6 +155,8 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
   }
   // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
   Deno.addSignalListener("SIGXFSZ", () => {});
+
+  const forwarded = FORWARDED_SIGNALS.map((signal) => [signal, () => void takers.at(-1)?.(signal)] as const);
 
   async function dieBy(signal: EndingSignal): Promise<never> {
     const listener = listeners.get(signal);
@@ -161,9 +175,17 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     },
     signal: controller.signal,
     uncaught: uncaught.signal,
-    handOverSignals(newTaker) {
-      taker = newTaker;
-      return { [Symbol.dispose]: () => void (taker = undefined) };
+    handOverSignals(taker) {
+      if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));
+      takers.push(taker);
+      return {
+        [Symbol.dispose]() {
+          takers.splice(takers.lastIndexOf(taker), 1);
+          if (takers.length === 0) {
+            forwarded.forEach(([signal, listener]) => Deno.removeSignalListener(signal, listener));
+          }
+        },
+      };
     },
   };
 }

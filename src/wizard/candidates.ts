@@ -32,22 +32,32 @@ export async function listCandidates(request: CandidateRequest): Promise<Candida
   const configured = await Promise.all(
     Object.entries(request.existing?.vars ?? {}).map(([name, { source }]) => {
       const preset = PRESETS.find((preset) => preset.name === name);
-      return candidate(name, preset === undefined ? "your own" : describe(preset), [source], scratch, request);
+      return candidate(
+        name,
+        preset === undefined ? "your own" : describe(preset),
+        source === undefined ? [] : [source],
+        scratch,
+        request,
+      );
     }),
   );
   const others = PRESETS.filter(({ name }) => !configured.some((one) => one.name === name));
   const presets = await Promise.all(others.map((preset) => {
     const { name } = preset;
     // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
-    const places = [request.env[name] ?? "", defaultSource(preset, request.env), defaultSource(preset, {})];
+    const places = [request.env[name], defaultSource(preset, request.env), defaultSource(preset, {})]
+      .filter((place) => place !== undefined);
     return candidate(name, describe(preset), places, scratch, request);
   }));
   const [found, missing] = [true, false].map((there) => presets.filter(({ count }) => (count !== undefined) === there));
   return [...configured, ...found!, ...missing!];
 }
 
-function describe({ tool, holds, caution }: Preset): string {
-  return `${tool}: ${holds}${caution === undefined ? "" : `; ${caution}`}`;
+function describe({ tool, holds, caution, redirect }: Preset): string {
+  const proposal = redirect === undefined
+    ? ""
+    : `; better redirected to ${redirect === "node" ? "the node" : redirect}`;
+  return `${tool}: ${holds}${proposal}${caution === undefined ? "" : `; ${caution}`}`;
 }
 
 /** The first of the places that is there, else the first that could be. */

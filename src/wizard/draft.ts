@@ -1,5 +1,6 @@
 // The configuration as the answers have it so far, and what of it has to be saved. Pure.
 import { checkConfig, type Config, CONFIG_VERSION } from "../config/config.ts";
+import type { Tier } from "../config/tier.ts";
 import type { ConfigPatch } from "../config/config_patch.ts";
 
 /** The settings that are asked for besides scratch and variables. */
@@ -12,10 +13,18 @@ export const SETTINGS = {
   skip_if_fresh_seconds: { question: "How many seconds is a sync good for while the source is unchanged?", least: 0 },
 } as const;
 
+/** What is asked of a variable; a redirected one has no source. */
+export interface VariableDraft {
+  readonly source?: string;
+  readonly mode?: "stage" | "redirect";
+  readonly tier?: Tier;
+  readonly enabled: boolean;
+}
+
 /** The answers so far. */
 export interface Draft {
   readonly scratch_base: string;
-  readonly vars: Readonly<Record<string, { readonly source: string; readonly enabled: boolean }>>;
+  readonly vars: Readonly<Record<string, VariableDraft>>;
   readonly settings: Readonly<Record<keyof typeof SETTINGS, number>>;
 }
 
@@ -23,7 +32,15 @@ export interface Draft {
 export function startDraft(existing: Config | undefined): Draft {
   const { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds } = existing ?? configOf(EMPTY, undefined);
   const settings = { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds };
-  const vars = Object.entries(existing?.vars ?? {}).map(([name, { source, enabled }]) => [name, { source, enabled }]);
+  const vars = Object.entries(existing?.vars ?? {}).map(([name, { source, mode, tier, enabled }]): [
+    string,
+    VariableDraft,
+  ] => [name, {
+    ...(source === undefined ? {} : { source }),
+    ...(mode === undefined ? {} : { mode }),
+    ...(tier === undefined ? {} : { tier }),
+    enabled,
+  }]);
   return { scratch_base: existing?.scratch_base ?? "", vars: Object.fromEntries(vars), settings };
 }
 
@@ -33,17 +50,31 @@ const EMPTY: Draft = {
   settings: { parallel_jobs: 4, lock_timeout_seconds: 300, skip_if_fresh_seconds: 3600 },
 };
 
-/** The draft with a variable added or changed. */
+/** The draft with a staged variable added or changed. */
 export function withVariable(draft: Draft, name: string, source: string): Draft {
-  return { ...draft, vars: { ...draft.vars, [name]: { source, enabled: true } } };
+  const mode = draft.vars[name]?.mode === "redirect" ? { mode: "stage" } as const : {};
+  return { ...draft, vars: { ...draft.vars, [name]: { ...draft.vars[name], ...mode, source, enabled: true } } };
+}
+
+/** The draft with a redirected variable added. */
+export function withRedirected(draft: Draft, name: string, tier: Tier): Draft {
+  const place = tier === "scratch" ? {} : { tier };
+  return { ...draft, vars: { ...draft.vars, [name]: { mode: "redirect", ...place, enabled: true } } };
 }
 
 /** The draft with exactly these variables enabled. Those that were configured and aren't among them are kept, disabled. */
 export function withEnabled(draft: Draft, names: readonly string[]): Draft {
   const vars = Object.entries(draft.vars).map((
-    [name, { source }],
-  ) => [name, { source, enabled: names.includes(name) }]);
+    [name, variable],
+  ) => [name, { ...variable, enabled: names.includes(name) }]);
   return { ...draft, vars: Object.fromEntries(vars) };
+}
+
+/** What a variable's files come from, for people. */
+export function sourceText({ vars }: Draft, name: string): string {
+  const { source, mode, tier } = vars[name] ?? {};
+  if (mode !== "redirect") return source ?? "";
+  return `an empty directory on ${tier === "node" ? "the disk of each node" : "scratch"}`;
 }
 
 /** The names of the enabled variables. */
@@ -67,9 +98,10 @@ export function configOf(draft: Draft, existing: Config | undefined): Config {
 
 /** What has to be saved: everything that is new or different. A variable that was never saved and isn't wanted is left out. */
 export function patchOf(draft: Draft, existing: Config | undefined): ConfigPatch {
-  const vars = Object.entries(draft.vars).filter(([name, { source, enabled }]) => {
+  const vars = Object.entries(draft.vars).filter(([name, variable]) => {
     const before = existing?.vars[name];
-    return before === undefined ? enabled : before.source !== source || before.enabled !== enabled;
+    if (before === undefined) return variable.enabled;
+    return Object.entries(variable).some(([field, value]) => before[field] !== value);
   });
   const settings = Object.entries(draft.settings).filter(([name, value]) => existing?.[name] !== value);
   return {

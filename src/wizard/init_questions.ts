@@ -10,7 +10,7 @@ import { CliError, Interrupted } from "../errors.ts";
 import { formatCount } from "../format.ts";
 import type { Candidate } from "./candidates.ts";
 import type { Conversation } from "./conversation.ts";
-import { configOf, type Draft, enabledNames, patchOf, SETTINGS, startDraft } from "./draft.ts";
+import { configOf, type Draft, enabledNames, patchOf, SETTINGS, sourceText, startDraft } from "./draft.ts";
 import { askScratch } from "./scratch_question.ts";
 import { describeCount } from "./tree_count.ts";
 import { askOneSource, askVariables, offerVariables } from "./variable_questions.ts";
@@ -117,7 +117,7 @@ function summarize(draft: Draft, candidates: readonly Candidate[], { context, pa
     const source = sourceOf(name, () => resolveConfig(config, path, context.system.env, [name]));
     const candidate = candidates.find((candidate) => candidate.name === name);
     const count = candidate?.source === source ? candidate?.count : undefined;
-    return `${name.padEnd(width)}  ${source ?? draft.vars[name]?.source}${
+    return `${name.padEnd(width)}  ${source ?? sourceText(draft, name)}${
       count === undefined ? "" : `, ${describeCount(count)}`
     }`;
   });

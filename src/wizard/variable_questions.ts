@@ -3,11 +3,12 @@ import { splitAbsolute } from "../posix/file_names.ts";
 import { VARIABLE_NAME } from "../config/names.ts";
 import { reasonAgainstVariable } from "../config/reserved_variables.ts";
 import { isWithin, realLocation } from "../config/paths.ts";
+import { PRESETS } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { messageOf } from "../errors.ts";
 import { type Candidate, listCandidates } from "./candidates.ts";
 import { type Conversation, faultOf, OTHER } from "./conversation.ts";
-import { configOf, type Draft, enabledNames, withEnabled, withVariable } from "./draft.ts";
+import { configOf, type Draft, enabledNames, sourceText, withEnabled, withRedirected, withVariable } from "./draft.ts";
 import { describeCount } from "./tree_count.ts";
 
 /** How long to wait for sizes before the variables are offered. */
@@ -43,7 +44,7 @@ export async function askVariables(
   const chosen = await conversation.context.prompt.selectSeveral({
     message: "Which variables shall be managed?",
     options: [
-      ...own.map((name) => ({ value: name, label: name, hint: draft.vars[name]?.source ?? "" })),
+      ...own.map((name) => ({ value: name, label: name, hint: sourceText(draft, name) })),
       ...candidates.map(({ name, about, count }) => ({
         value: name,
         label: count === undefined ? name : `${name}  ${describeCount(count)}`,
@@ -56,13 +57,34 @@ export async function askVariables(
   });
   let next = withEnabled(draft, chosen);
   for (const name of chosen) {
-    if (name !== OTHER && next.vars[name] === undefined) next = await askSource(next, name, candidates, conversation);
+    if (name !== OTHER && next.vars[name] === undefined) next = await askPlace(next, name, candidates, conversation);
   }
   for (let more = chosen.includes(OTHER); more;) {
     next = await askSource(next, await askName(next, conversation), candidates, conversation);
     more = await conversation.context.prompt.confirm({ message: "Another variable?", initial: false });
   }
   return next;
+}
+
+/** Asks of a cache that is not worth copying whether it is redirected; of any other where its data is kept. */
+async function askPlace(
+  draft: Draft,
+  name: string,
+  candidates: readonly Candidate[],
+  conversation: Conversation,
+): Promise<Draft> {
+  const preset = PRESETS.find((preset) => preset.name === name);
+  if (preset?.redirect === undefined) return await askSource(draft, name, candidates, conversation);
+  const where = preset.redirect === "node" ? "the disk of each node" : "scratch";
+  const answer = await conversation.context.prompt.select({
+    message: `${name} holds ${preset.holds}. What shall it name?`,
+    options: [
+      { value: "redirect", label: `An empty directory on ${where}`, hint: "nothing is copied" },
+      { value: "stage", label: "A copy of a directory that stays" },
+    ],
+  });
+  if (answer === "redirect") return withRedirected(draft, name, preset.redirect);
+  return await askSource(draft, name, candidates, conversation);
 }
 
 async function askName(draft: Draft, { context }: Conversation): Promise<string> {
@@ -86,7 +108,7 @@ export async function askOneSource(
 ): Promise<Draft> {
   const name = await conversation.context.prompt.select({
     message: "Of which variable?",
-    options: enabledNames(draft).map((name) => ({ value: name, label: name, hint: draft.vars[name]?.source ?? "" })),
+    options: enabledNames(draft).map((name) => ({ value: name, label: name, hint: sourceText(draft, name) })),
   });
   return await askSource(draft, name, candidates, conversation);
 }

@@ -8,6 +8,8 @@ import { makeWorld, type World } from "../support/world.ts";
 /** For each command a call that succeeds in the world below. */
 const CALLS: Readonly<Record<string, readonly string[]>> = {
   "sync": [],
+  "exec": ["true"],
+  "job-script": [],
   "status": [],
   "push": [],
   "config edit": [],

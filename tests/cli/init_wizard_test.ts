@@ -242,3 +242,18 @@ testNeeding(["tmux"], "what the wizard offers leads to a sync that works, also w
   assert.equal(sync.code, 0, sync.stderr);
   assert.match(sync.stdout, /^export \w+=/m);
 });
+
+testNeeding(["tmux"], "init proposes to redirect a cache of which a copy is worth nothing", async () => {
+  await using world = await worldWithCaches();
+  await using terminal = await openTerminal(world, INIT);
+  await terminal.shows("Another directory");
+  await terminal.press("Enter");
+  assert.match(await terminal.shows("Another variable"), /PIP_CACHE_DIR/);
+  await terminal.press("Space", "Down", "Space", "Down", "Down", "Space", "Enter");
+  await terminal.shows("PIP_CACHE_DIR holds downloads and wheels. What shall it name?");
+  await terminal.press("Enter");
+  assert.match(await terminal.shows(MENU), /PIP_CACHE_DIR {2}an empty directory on scratch/);
+  await terminal.press("Enter");
+  await terminal.shows("ended with 0");
+  assert.deepEqual((await saved(world)).vars, { PIP_CACHE_DIR: { mode: "redirect", enabled: true } });
+});

@@ -57,7 +57,7 @@ Deno.test("unknown fields pass through at every level, and only validate speaks 
   const config = {
     ...MINIMAL,
     later: { x: 1 },
-    vars: { A: { source: "/a", mode: "redirect" } },
+    vars: { A: { source: "/a", mood: "good" } },
     apptainer: { nv: true, images: { i: { venv_name: "i", python_version: "3", sif_filename: "i.sif", hash: "x" } } },
     migrations: [{ old_path: "/a", new_path: "/b", migrated_at: 1, field_name: "source", by: "me" }],
   };
@@ -67,16 +67,16 @@ Deno.test("unknown fields pass through at every level, and only validate speaks 
   deepEqual(
     [
       passed.later,
-      passed.vars.A?.mode,
+      passed.vars.A?.mood,
       passed.apptainer?.nv,
       passed.apptainer?.images.i?.hash,
       passed.migrations?.[0]?.by,
     ],
-    [{ x: 1 }, "redirect", true, "x", "me"],
+    [{ x: 1 }, "good", true, "x", "me"],
   );
   deepEqual(listConfigFaults(JSON.stringify(config)).map(({ severity, field }) => `${severity} ${field}`), [
     "warning later",
-    "warning vars.A.mode",
+    "warning vars.A.mood",
     "warning apptainer.nv",
     "warning apptainer.images.i.hash",
     "warning migrations[0].by",
@@ -259,7 +259,10 @@ Deno.test("the JSON Schema of the file accepts and refuses as the check does", (
   equal(validate(MINIMAL), true);
   equal(validate({ ...MINIMAL, later: 1, vars: { A: { source: "/a", later: 1 } } }), true);
   for (
-    const wrong of [{}, { ...MINIMAL, version: 2 }, { ...MINIMAL, parallel_jobs: "4" }, { ...MINIMAL, vars: { A: {} } }]
+    const wrong of [{}, { ...MINIMAL, version: 2 }, { ...MINIMAL, parallel_jobs: "4" }, {
+      ...MINIMAL,
+      vars: { A: { source: 1 } },
+    }]
   ) {
     equal(validate(wrong), false, JSON.stringify(wrong));
   }

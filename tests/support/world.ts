@@ -116,7 +116,9 @@ export class World implements AsyncDisposable {
   /** Runs euler-files to its end. What it prints with --json is held against the schema of its command's answer. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const result = await this.start(args, options).ended;
-    if (args.includes("--json")) await holdAgainstSchema(result);
+    // After -- stand the words of another program.
+    const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+    if (own.includes("--json")) await holdAgainstSchema(result);
     return result;
   }
 

@@ -9,6 +9,7 @@ import {
   patchOf,
   startDraft,
   withEnabled,
+  withRedirected,
   withVariable,
 } from "../../src/wizard/draft.ts";
 
@@ -32,6 +33,22 @@ Deno.test("a variable that isn't wanted any more is disabled, one that never was
   const draft = withEnabled(withVariable(startDraft(existing), "NEW", "/new"), []);
   deepEqual(enabledNames(draft), []);
   deepEqual(patchOf(draft, existing), { vars: { A: { source: "/a", enabled: false } } });
+});
+
+Deno.test("a redirected variable is saved without a source, and can be staged again", () => {
+  const redirected = withRedirected(startDraft(config({})), "PIP_CACHE_DIR", "scratch");
+  const onNode = withRedirected(redirected, "TRITON_CACHE_DIR", "node");
+  const vars = {
+    PIP_CACHE_DIR: { mode: "redirect", enabled: true },
+    TRITON_CACHE_DIR: { mode: "redirect", tier: "node", enabled: true },
+  };
+  deepEqual(patchOf(onNode, undefined).vars, vars);
+  const existing = config({ vars });
+  deepEqual(patchOf(startDraft(existing), existing), { vars: {} });
+  const staged = withVariable(startDraft(existing), "PIP_CACHE_DIR", "~/.cache/pip");
+  deepEqual(patchOf(staged, existing), {
+    vars: { PIP_CACHE_DIR: { mode: "stage", source: "~/.cache/pip", enabled: true } },
+  });
 });
 
 const name = fc.constantFrom("A", "B", "C", "D");

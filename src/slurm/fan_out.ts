@@ -1,0 +1,108 @@
+// Staging to the disks of all nodes of a job: one step runs this program on each node, and each answers with what it staged. Only
+// if all of them have everything, at the same path, is a variable exported.
+import * as v from "valibot";
+import { CliError } from "../errors.ts";
+import type { System } from "../system/system.ts";
+import { runOnNodes } from "../tools/srun.ts";
+import type { Job } from "./job.ts";
+
+/** What is asked of each node, and by which command line. */
+export interface FanOut {
+  readonly job: Job;
+  /** The request of `sync` on a node, as JSON. */
+  readonly request: Readonly<Record<string, unknown>>;
+  /** Options for `sync` besides. */
+  readonly options: readonly string[];
+}
+
+const ANSWER_SCHEMA = v.looseObject({
+  exports: v.optional(v.record(v.string(), v.string()), {}),
+  results: v.optional(
+    v.array(v.looseObject({
+      name: v.string(),
+      files_transferred: v.optional(v.number(), 0),
+      bytes_transferred: v.optional(v.number(), 0),
+    })),
+    [],
+  ),
+  failures: v.optional(
+    v.array(v.looseObject({ name: v.string(), message: v.string(), hint: v.optional(v.string()) })),
+    [],
+  ),
+  error: v.optional(v.looseObject({ message: v.string(), hint: v.optional(v.string()) })),
+});
+
+/** What one node answered. */
+export interface NodeAnswer extends v.InferOutput<typeof ANSWER_SCHEMA> {
+  readonly node: string;
+}
+
+/** What came of a step. */
+export interface FanOutAnswer {
+  readonly answers: readonly NodeAnswer[];
+  /** What Slurm said, where a node did not answer. */
+  readonly silent: { readonly nodes: number; readonly lines: readonly string[] };
+}
+
+// srun gives its tasks no input, so the request is an argument. The name of the node stands on the first line.
+const ON_NODE = `echo "$SLURMD_NODENAME"; request=$1; program=$2; shift 2
+printf %s "$request" | "$program" sync --input-json - --json "$@"`;
+
+/** Runs `sync` on each node of the job. Throws a CliError where there is no srun. */
+export async function fanOut({ job, request, options }: FanOut, system: System): Promise<FanOutAnswer> {
+  const answers: NodeAnswer[] = [];
+  const lines: string[] = [];
+  for (const { group, nodes } of job.parts) {
+    const command = ["/bin/sh", "-c", ON_NODE, "sh", JSON.stringify(request), system.executable, ...options];
+    const outcome = await runOnNodes(
+      { job: job.id, nodes, ...(group === undefined ? {} : { group }), command },
+      system,
+    );
+    const found = [...outcome.stdout.values()].flatMap((text) => parseAnswer(text) ?? []);
+    answers.push(...found);
+    if (found.length < nodes) lines.push(...outcome.stderr.trimEnd().split("\n").slice(-10));
+  }
+  return { answers, silent: { nodes: job.nodes - answers.length, lines } };
+}
+
+function parseAnswer(text: string): NodeAnswer | undefined {
+  const end = text.indexOf("\n");
+  try {
+    const parsed = v.safeParse(ANSWER_SCHEMA, JSON.parse(text.slice(end + 1)));
+    return parsed.success ? { ...parsed.output, node: text.slice(0, end) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How many failing nodes are named. */
+const NAMED_NODES = 10;
+
+/** The directory of a variable on all nodes, or why it has none. Pure. */
+export function verdict(name: string, { answers, silent }: FanOutAnswer): string | CliError {
+  const reasons = answers.flatMap(({ node, exports, failures, error }) => {
+    if (exports[name] !== undefined) return [];
+    const failure = failures.find((failure) => failure.name === name) ?? error;
+    return [{ node, message: failure?.message ?? "it gave no reason", hint: failure?.hint }];
+  });
+  const nodes = answers.length + silent.nodes;
+  if (reasons.length + silent.nodes > 0) {
+    const named = reasons.slice(0, NAMED_NODES).map(({ node, message }) => `${node}: ${message}`);
+    const more = reasons.length > NAMED_NODES ? [`and ${reasons.length - NAMED_NODES} more`] : [];
+    const hint = reasons.find((reason) => reason.hint !== undefined)?.hint;
+    return new CliError(
+      "transfer",
+      `Cannot stage "${name}" on ${reasons.length + silent.nodes} of ${nodes} nodes`,
+      {
+        lines: [...named, ...more, ...silent.lines],
+        hint: hint ?? "`--to scratch` does without the disks of the nodes",
+      },
+    );
+  }
+  const targets = [...new Set(answers.map(({ exports }) => exports[name]!))];
+  if (targets.length === 1) return targets[0]!;
+  return new CliError("refused", `Cannot export "${name}" for all nodes: its directory has another name on each`, {
+    lines: answers.slice(0, 2).map(({ node, exports }) => `${node}: ${exports[name]}`),
+    hint: "`srun euler-files exec --to node -- COMMAND` asks each node for its own",
+  });
+}

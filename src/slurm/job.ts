@@ -1,0 +1,33 @@
+// The Slurm job this process runs in: whether it speaks for several nodes. Pure.
+
+/** A part of a job with nodes of one kind; a job that is not heterogeneous has one. */
+export interface JobPart {
+  /** The number of the part in a heterogeneous job. */
+  readonly group?: number;
+  readonly nodes: number;
+}
+
+/** A job on several nodes, seen from its batch script or from the shell of `salloc`. */
+export interface Job {
+  readonly id: string;
+  readonly parts: readonly JobPart[];
+  readonly nodes: number;
+}
+
+/**
+ * The job for all of whose nodes this process may speak. Undefined outside of a job, on a job of one node, and inside of a step:
+ * there each task is for its own node, and many tasks would start many steps.
+ */
+export function findJob(env: Readonly<Record<string, string>>): Job | undefined {
+  const id = env.SLURM_JOB_ID;
+  if (!id || env.SLURM_STEP_ID) return undefined;
+  const groups = Number(env.SLURM_HET_SIZE || 0);
+  const parts = groups > 0
+    ? Array.from({ length: groups }, (_, group) => ({
+      group,
+      nodes: Number(env[`SLURM_JOB_NUM_NODES_HET_GROUP_${group}`] || 1),
+    }))
+    : [{ nodes: Number(env.SLURM_JOB_NUM_NODES || 1) }];
+  const nodes = parts.reduce((sum, part) => sum + part.nodes, 0);
+  return nodes > 1 ? { id, parts, nodes } : undefined;
+}

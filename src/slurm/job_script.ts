@@ -1,0 +1,87 @@
+// The text of a Slurm script that stages, runs and pushes as it must be done: what can be done wrong there is commented. Pure.
+import type { Tier } from "../config/tier.ts";
+
+/** What the script does. */
+export interface JobScript {
+  /** This program, as the nodes find it. */
+  readonly executable: string;
+  readonly nodes: number;
+  /** Where to; without it, to the tier of each variable. */
+  readonly to: Tier | undefined;
+  readonly push: "at the end" | "never";
+  readonly vars: readonly string[];
+  /** A command line for a shell. */
+  readonly command: string;
+}
+
+/** How many seconds before the time limit the tasks are told to end, where there is something to push. */
+const SIGNAL_SECONDS = 300;
+
+/** The script. Its lines for Slurm have values that people change. */
+export function jobScript(script: JobScript): string {
+  const pushes = script.push === "at the end";
+  return [
+    "#!/bin/bash",
+    "#SBATCH --job-name=train",
+    "#SBATCH --output=%x-%j.out",
+    "#SBATCH --time=04:00:00",
+    `#SBATCH --nodes=${script.nodes}`,
+    "#SBATCH --ntasks-per-node=1",
+    "#SBATCH --cpus-per-task=4",
+    "##SBATCH --gpus-per-node=1",
+    ...(script.to === "node" ? nodeLines() : []),
+    ...(pushes ? signalLines() : []),
+    "# With an array, all its jobs share the copies on scratch; the first one makes them. Take one # away:",
+    "##SBATCH --array=0-9",
+    "",
+    "# srun gives each task the CPUs of the job (since Slurm 22.05 it does not by itself), and the environment of this script,",
+    "# also after `sbatch --export=NONE`.",
+    "export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}",
+    "export SLURM_EXPORT_ENV=ALL",
+    "",
+    ...commandLines(script, pushes),
+    "",
+  ].join("\n");
+}
+
+function nodeLines(): string[] {
+  return [
+    "# The space on the disk of each node. Where the cluster does not know this option, take the line out.",
+    "#SBATCH --tmp=20G",
+  ];
+}
+
+function signalLines(): string[] {
+  return [
+    `# Slurm sends SIGTERM to the tasks ${
+      SIGNAL_SECONDS / 60
+    } minutes before the time limit: the command may save its work and has to end, and`,
+    "# then there is time to push. Without B: in front, since a signal for the script alone reaches no task.",
+    `#SBATCH --signal=TERM@${SIGNAL_SECONDS}`,
+    "# After a preemption or `scontrol requeue` the job begins again with what was pushed. A requeue is no time for a push: SIGKILL",
+    "# follows SIGTERM after KillWait (scontrol show config | grep KillWait).",
+    "#SBATCH --requeue",
+  ];
+}
+
+function commandLines({ executable, to, vars, command }: JobScript, pushes: boolean): string[] {
+  const options = [
+    ...vars.map((name) => `--var ${name}`),
+    ...(to === undefined ? [] : [`--to ${to}`]),
+    ...(pushes ? ["--push"] : []),
+  ];
+  // What a failing task leaves to its neighbours: without these, many sites have srun kill the tasks that still push.
+  const srun = pushes ? "srun --kill-on-bad-exit=0 --wait=0" : "srun";
+  return [
+    "# exec stages in each task: the first one copies, the others wait for it. The command starts only if everything is staged.",
+    ...(pushes
+      ? [
+        "# The last task on each node pushes what changed, however the command ended: also after scancel, which sends SIGTERM to the",
+        "# command and to exec. A trap in this script would come too late. srun must not end tasks because another one failed or",
+        "# has ended: they may have to push. Where a failed task leaves the others waiting for ever, take --kill-on-bad-exit=0 out.",
+      ]
+      : []),
+    "# The exit code of the job is that of the command.",
+    `${srun} ${[executable, "exec", ...options, "--"].join(" ")} ${command}`,
+  ];
+}

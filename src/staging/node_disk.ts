@@ -1,0 +1,49 @@
+// The third tier: a variable's copy on scratch is the source of one on the disk of the node. The second copy is staged and pushed by
+// the same code as the first, only its two directories are other ones.
+import type { NodeDisk } from "../config/resolve.ts";
+import { joinPath } from "../config/paths.ts";
+import { CliError, messageOf } from "../errors.ts";
+import { refuseUntrusted } from "../system/trusted_path.ts";
+import type { System } from "../system/system.ts";
+import { layoutOf } from "./layout.ts";
+import { readMarker } from "./marker.ts";
+import { preparePrivateDirectory } from "./private_directory.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** The variable as it is between scratch and the node. */
+export function onNode(variable: Variable, node: NodeDisk): Variable {
+  return { ...variable, source: variable.target, target: joinPath(node.root, variable.name) };
+}
+
+/** The settings for the directories of the node. */
+export function nodeSettings(settings: StagingSettings, node: NodeDisk): StagingSettings {
+  return { ...settings, scratchBase: node.base, cacheRoot: node.root };
+}
+
+/** Makes our directory on the node's disk. Throws a CliError where there is no such disk, or where the directory is not ours. */
+export async function prepareNode(node: NodeDisk, userId: number): Promise<void> {
+  await Deno.stat(`${node.base}/.`).catch((error) => {
+    throw new CliError("file-system", `Cannot use the disk of this node "${node.base}": ${messageOf(error)}`, {
+      hint: "`euler-files config set node_base DIRECTORY` names another one; --to scratch does without",
+      cause: error,
+    });
+  });
+  await preparePrivateDirectory(node.root, userId);
+  await refuseUntrusted(
+    { path: node.root, strictFrom: node.root, userId },
+    "`euler-files config set node_base DIRECTORY` names another disk; --to scratch does without",
+  );
+}
+
+/**
+ * When a copy was complete, in seconds since 1970; undefined where it is not. A copy on the node from before its source on scratch
+ * was complete is old, however young it is.
+ */
+export async function syncedAt(
+  { name }: Pick<Variable, "name">,
+  { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
+  { userId }: Pick<System, "userId">,
+): Promise<number | undefined> {
+  const marker = await readMarker(layoutOf(cacheRoot, name).marker, userId);
+  return typeof marker === "string" ? undefined : marker.synced_at;
+}

@@ -1,0 +1,22 @@
+// The tasks of a Slurm step that run on one node: whether the one that ends is the last of them.
+import { type Share, takeShare } from "../system/shared_use.ts";
+import type { System } from "../system/system.ts";
+import { preparePrivateDirectory } from "./private_directory.ts";
+
+/**
+ * Takes this task's share in its step on this node. Outside of Slurm each task is the last, as it is where the node has no
+ * directory for the file: pushing more than once costs time and does no harm.
+ */
+export async function takeTaskShare({ env, userId }: Pick<System, "env" | "userId">): Promise<Share> {
+  const alone: Share = { leave: () => "last", [Symbol.dispose]() {} };
+  const job = env.SLURM_JOB_ID;
+  if (!job) return alone;
+  const directory = `${env.TMPDIR || "/tmp"}/euler-files-${userId}`;
+  try {
+    await preparePrivateDirectory(directory, userId);
+  } catch {
+    return alone;
+  }
+  const step = `${job}.${env.SLURM_STEP_ID || "batch"}`.replaceAll(/[^A-Za-z0-9.]/g, "_");
+  return takeShare(`${directory}/.in-use.${step}`);
+}

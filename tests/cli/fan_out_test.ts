@@ -1,0 +1,87 @@
+// `sync --to node` in the batch script of a job on several nodes: the disks of all of them, through a real Slurm.
+import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
+import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+async function worldWithSource(config: Record<string, unknown> = {}): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree("home/hf", { "hub/a": "content\n" });
+  await world.writeConfig({
+    ...config,
+    vars: {
+      HF_HOME: { source: world.path("home/hf") },
+      HF_HUB_CACHE: { source: world.path("home/hf/hub") },
+      TRITON_CACHE_DIR: { mode: "redirect", tier: "node" },
+    },
+  });
+  return world;
+}
+
+/** Evaluates what sync prints and looks for the files on each node. */
+const EVALUATE = `#!/bin/bash
+set -e
+eval "$(euler-files sync --to node)"
+srun sh -c 'cat "$HF_HUB_CACHE/a"; echo "$SLURMD_NODENAME $HF_HOME"; test -d "$TRITON_CACHE_DIR" && echo "jit $TRITON_CACHE_DIR"'
+`;
+
+testNeeding(SLURM_PROGRAMS, "Slurm: sync --to node stages to all nodes of a job that holds all it has", async () => {
+  await using world = await worldWithSource();
+  await using cluster = await startCluster(world, 3);
+  const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &");
+  const job = await cluster.submit(script, ["-N3", "--ntasks-per-node=1", "--exclusive", "--overcommit"]);
+  await cluster.wrote(job, "on 3 nodes: 3 files, 24 B");
+  await cluster.command("scancel", `${job}.0`);
+  const { state } = await cluster.ended(job);
+  const output = await cluster.output(job);
+  const root = `${world.root}/slurm/disk/job.${job}/euler-files-${Deno.uid()}`;
+  for (const node of ["n1", "n2", "n3"]) assert.ok(output.includes(`${node} ${root}/HF_HOME\n`), output);
+  assert.equal(output.match(/^content$/gm)?.length, 3, output);
+  assert.equal(output.match(new RegExp(`^jit ${root}/.redirected/TRITON_CACHE_DIR$`, "gm"))?.length, 3, output);
+  assert.equal(output.match(/HF_HOME +1 file, 8 B in/g)?.length, 1, "home is read once");
+  assert.equal(state, "COMPLETED", output);
+});
+
+testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, and nothing is exported", async () => {
+  await using world = await worldWithSource();
+  await using cluster = await startCluster(world, 2);
+  const spoil = `srun -N1 -n1 -w n2 sh -c 'ln -s / "$TMPDIR/euler-files-$(id -u)"'`;
+  const job = await cluster.submit(EVALUATE.replace("set -e", `set -e\n${spoil}`), ["-N2", "--ntasks-per-node=1"]);
+  const { state } = await cluster.ended(job);
+  const output = await cluster.output(job);
+  assert.equal(state, "FAILED", output);
+  assert.match(
+    output,
+    /error: Cannot stage "HF_HOME" on 1 of 2 nodes\n {2}n2: Cannot use "\S+": it is not a directory\nhint: /,
+  );
+  assert.doesNotMatch(output, /content/);
+});
+
+testNeeding(
+  SLURM_PROGRAMS,
+  "Slurm: a directory with the node's name in it is not exported for all; salloc works",
+  async () => {
+    await using world = await worldWithSource();
+    await using cluster = await startCluster(world, 2);
+    const run = await world.exec("salloc", ["-N2", "euler-files", "sync", "--to", "node", "--json"], {
+      env: cluster.env,
+    });
+    assert.equal(run.code, 0, run.stderr);
+    const { exports, results } = run.json();
+    assert.match(exports.HF_HOME, /\/slurm\/disk\/job\.\d+\/euler-files-\d+\/HF_HOME$/);
+    assert.equal(exports.HF_HUB_CACHE, `${exports.HF_HOME}/hub`);
+    const [node] = results.filter(({ tier }: { tier: string }) => tier === "node");
+    assert.deepEqual([node.name, node.nodes, node.files_transferred], ["HF_HOME", 2, 2]);
+
+    await Deno.mkdir(world.path("home/disks/n1"), { recursive: true });
+    await Deno.mkdir(world.path("home/disks/n2"));
+    await world.run(["config", "set", "node_base", "$HOME/disks/$SLURMD_NODENAME"]);
+    const job = await cluster.submit(EVALUATE, ["-N2", "--ntasks-per-node=1"]);
+    assert.equal((await cluster.ended(job)).state, "FAILED");
+    const output = await cluster.output(job);
+    assert.match(
+      output,
+      /error: Cannot export "HF_HOME" for all nodes: its directory has another name on each\n {2}n1: /,
+    );
+  },
+);

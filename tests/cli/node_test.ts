@@ -1,0 +1,192 @@
+// The tier `node`: source → scratch → a disk of the node, and back.
+import assert from "node:assert/strict";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/.cache/hf";
+const SCRATCH = "scratch/.cache/euler-files/HF_HOME";
+
+function nodePath(world: World, name = "HF_HOME"): string {
+  return world.path(`tmp/euler-files-${Deno.uid()}/${name}`);
+}
+
+async function worldWithSource(config: Record<string, unknown> = {}, variable = {}): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, { "hub/a": "a1", "top": "t1" });
+  await world.writeConfig({ ...config, vars: { HF_HOME: { source: world.path(SOURCE), ...variable } } });
+  return world;
+}
+
+// deno-lint-ignore no-explicit-any -- an answer
+function statuses(answer: any): string[] {
+  return answer.results.map(({ name, tier, status }: Record<string, string>) => `${name} ${tier} ${status}`);
+}
+
+Deno.test("sync --to node copies over scratch to the disk of the node and exports that", async () => {
+  await using world = await worldWithSource();
+  const first = await world.run(["sync", "--to", "node", "--json"]);
+  assert.equal(first.code, 0, first.stderr);
+  assert.deepEqual(first.json().exports, { HF_HOME: nodePath(world) });
+  assert.deepEqual(statuses(first.json()), ["HF_HOME scratch synced", "HF_HOME node synced"]);
+  assert.deepEqual(await readTree(nodePath(world)), { "hub/a": "a1", "top": "t1" });
+  assert.deepEqual(await readTree(world.path(SCRATCH)), { "hub/a": "a1", "top": "t1" });
+  assert.equal((await Deno.stat(world.path(`tmp/euler-files-${Deno.uid()}`))).mode! & 0o777, 0o700);
+  const second = await world.run(["sync", "--to", "node", "--json"]);
+  assert.deepEqual(statuses(second.json()), ["HF_HOME scratch skipped", "HF_HOME node skipped"]);
+  const text = await world.run(["sync", "--to", "node"]);
+  assert.match(text.stdout, new RegExp(`export HF_HOME='?${nodePath(world)}'?;`));
+});
+
+Deno.test("a variable of the tier node goes there by itself; --to scratch keeps it on scratch", async () => {
+  await using world = await worldWithSource({ node_base: "$HOME/disk" }, { tier: "node" });
+  await Deno.mkdir(world.path("home/disk"));
+  const target = world.path(`home/disk/euler-files-${Deno.uid()}/HF_HOME`);
+  assert.deepEqual((await world.run(["sync", "--json"])).json().exports, { HF_HOME: target });
+  assert.deepEqual((await world.run(["sync", "--to", "scratch", "--json"])).json().exports, {
+    HF_HOME: world.path(SCRATCH),
+  });
+  const run = await world.run(["exec", "--", "sh", "-c", "echo $HF_HOME"]);
+  assert.equal(run.stdout, `${target}\n`, run.stderr);
+});
+
+Deno.test("what changed on scratch deep in the tree comes to a node whose copy is young", async () => {
+  await using world = await worldWithSource();
+  await world.run(["sync", "--to", "node"]);
+  await world.writeTree(SOURCE, { "hub/a": "a2 is longer" });
+  await world.run(["sync", "--force"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SCRATCH}/hub/a`)), "a2 is longer");
+  await world.run(["sync", "--to", "node"]);
+  assert.equal(await Deno.readTextFile(`${nodePath(world)}/hub/a`), "a2 is longer");
+});
+
+Deno.test("--dry-run says what would be copied to the node, and copies nothing", async () => {
+  await using world = await worldWithSource();
+  const run = await world.run(["sync", "--to", "node", "--dry-run"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, new RegExp(`HF_HOME .*would be copied[^]*then to ${nodePath(world)}`));
+  assert.deepEqual(await readTree(world.path("tmp")), {});
+  await world.run(["sync"]);
+  const later = (await world.run(["sync", "--to", "node", "--dry-run", "--json"])).json();
+  assert.deepEqual(statuses(later), ["HF_HOME scratch skipped", "HF_HOME node dry-run"]);
+});
+
+Deno.test("a node without a disk fails the variable's export and names node_base", async () => {
+  await using world = await worldWithSource({ node_base: "/nonexistent/disk" });
+  const run = await world.run(["sync", "--to", "node"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /error: Cannot use the disk of this node "\/nonexistent\/disk".*\nhint: .*node_base/);
+  assert.match(run.stdout, /false;\n$/);
+  assert.doesNotMatch(run.stdout, /export/);
+  await world.writeConfig({ node_base: "$NO_SUCH", vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const unset = await world.run(["sync", "--to", "node"]);
+  assert.equal(unset.code, 2);
+  assert.match(unset.stderr, /node_base "\$NO_SUCH": the variable NO_SUCH is not set/);
+});
+
+Deno.test("a directory of somebody else on the node's disk is not used", async () => {
+  await using world = await worldWithSource();
+  await Deno.symlink(world.home, world.path(`tmp/euler-files-${Deno.uid()}`));
+  const run = await world.run(["sync", "--to", "node"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /error: Cannot use ".*euler-files-\d+": it is not a directory/);
+});
+
+Deno.test("a variable that points to the copy on scratch is set to the one on the node", async () => {
+  await using world = await worldWithSource();
+  const env = { HF_HOME: world.path(SCRATCH) };
+  const run = await world.run(["sync", "--to", "node", "--json"], { env });
+  assert.deepEqual(run.json().exports, { HF_HOME: nodePath(world) });
+  assert.deepEqual(run.json().unset, []);
+  const command = await world.run(["exec", "--to", "node", "--", "sh", "-c", 'echo "$HF_HOME"'], { env });
+  assert.equal(command.stdout, `${nodePath(world)}\n`);
+});
+
+Deno.test("a part of a variable leads to the copy on the node, too", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { "hub/a": "a1" });
+  await world.writeConfig({
+    vars: { HF_HOME: { source: world.path(SOURCE) }, HF_HUB_CACHE: { source: world.path(`${SOURCE}/hub`) } },
+  });
+  const run = await world.run(["sync", "--to", "node", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().exports, { HF_HOME: nodePath(world), HF_HUB_CACHE: `${nodePath(world)}/hub` });
+});
+
+Deno.test("push --from node brings what changed on the node to scratch and home", async () => {
+  await using world = await worldWithSource();
+  await world.run(["sync", "--to", "node"]);
+  await world.writeTree(`tmp/euler-files-${Deno.uid()}/HF_HOME`, { "hub/new": "n" });
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.deepEqual(Object.keys(await readTree(world.path(SOURCE))).sort(), ["hub/a", "top"]);
+  const run = await world.run(["push", "--from", "node", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(statuses(run.json()), ["HF_HOME node pushed", "HF_HOME scratch pushed"]);
+  for (const place of [SCRATCH, SOURCE]) {
+    assert.deepEqual(await readTree(world.path(place)), { "hub/a": "a1", "hub/new": "n", "top": "t1" });
+  }
+});
+
+Deno.test("exec --to node --push brings home what the command changed on the node", async () => {
+  await using world = await worldWithSource();
+  const run = await world.run(["exec", "--to", "node", "--push", "--", "sh", "-c", 'echo t2 > "$HF_HOME/top"']);
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "t2\n");
+});
+
+Deno.test("a file that two nodes changed: the first wins, the other is saved on scratch, named, and the exit code is 1", async () => {
+  await using world = await worldWithSource();
+  const onNode = (node: string) => ({ env: { TMPDIR: world.path(node), SLURMD_NODENAME: node, SLURM_JOB_ID: "7" } });
+  for (const node of ["n1", "n2"]) {
+    await Deno.mkdir(world.path(node));
+    await world.run(["sync", "--to", "node"], onNode(node));
+    await world.writeTree(`${node}/euler-files-${Deno.uid()}/HF_HOME`, { top: `from ${node}`, [`only-${node}`]: node });
+  }
+  const first = await world.run(["push", "--from", "node"], onNode("n1"));
+  assert.equal(first.code, 0, first.stderr);
+  const second = await world.run(["push", "--from", "node"], onNode("n2"));
+  assert.equal(second.code, 1);
+  const saved = world.path("scratch/.cache/euler-files/.HF_HOME.from/7.n2");
+  assert.match(second.stderr, new RegExp(`error: .*1 file.*top.*\n(.*\n)?.*hint: .*${saved}`));
+  assert.deepEqual(await readTree(saved), { top: "from n2" });
+  const home = await readTree(world.path(SOURCE));
+  assert.deepEqual(home, { "hub/a": "a1", "only-n1": "n1", "only-n2": "n2", "top": "from n1" });
+});
+
+Deno.test("a redirected variable names an empty private directory, of which nothing is copied or pushed", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({
+    vars: { PIP_CACHE_DIR: { mode: "redirect" }, TRITON_CACHE_DIR: { mode: "redirect", tier: "node" } },
+  });
+  const targets = {
+    PIP_CACHE_DIR: world.path("scratch/.cache/euler-files/.redirected/PIP_CACHE_DIR"),
+    TRITON_CACHE_DIR: nodePath(world, ".redirected/TRITON_CACHE_DIR"),
+  };
+  const planned = await world.run(["sync", "--dry-run", "--json"]);
+  assert.deepEqual(planned.json().exports, {});
+  assert.deepEqual(await readTree(world.scratch), {});
+  const run = await world.run(["sync", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().exports, targets);
+  assert.deepEqual(statuses(run.json()), ["PIP_CACHE_DIR scratch redirected", "TRITON_CACHE_DIR node redirected"]);
+  for (const target of Object.values(targets)) assert.equal((await Deno.stat(target)).mode! & 0o777, 0o700);
+  const command = await world.run(["exec", "--push", "--", "sh", "-c", 'echo w > "$PIP_CACHE_DIR/wheel"']);
+  assert.equal(command.code, 0, command.stderr);
+  const push = await world.run(["push"]);
+  assert.match(push.stderr, /PIP_CACHE_DIR {2}redirected, nothing to push/);
+  // What earlier jobs left in it is of use to the next.
+  await world.run(["sync"]);
+  assert.deepEqual(await readTree(targets.PIP_CACHE_DIR), { wheel: "w\n" });
+  const status = await world.run(["status"]);
+  assert.match(status.stdout, new RegExp(`PIP_CACHE_DIR: redirected to ${targets.PIP_CACHE_DIR}`));
+  const migrate = await world.run(["migrate", "PIP_CACHE_DIR", "--to", world.path("home/x"), "--yes"]);
+  assert.equal(migrate.code, 2);
+  assert.match(migrate.stderr, /error: Cannot migrate PIP_CACHE_DIR: it is redirected and has no source/);
+});
+
+Deno.test("a staged variable without a source is refused with the field's name", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({ vars: { HF_HOME: { tier: "node" } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /vars\.HF_HOME\.source is missing/);
+});

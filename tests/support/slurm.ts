@@ -1,0 +1,166 @@
+// A real Slurm on this machine, for one test: a controller, a few nodes and an authentication daemon of their own. Each node is a
+// slurmd in a mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a directory on it
+// that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and munge.
+import { waitUntil } from "./wait.ts";
+import type { World } from "./world.ts";
+
+/** The programs it starts, for `testNeeding`. */
+export const SLURM_PROGRAMS = ["slurmctld", "slurmd", "munged", "unshare"] as const;
+
+/** How many seconds pass between SIGTERM and SIGKILL at the end of a job. */
+export const KILL_WAIT_SECONDS = 10;
+
+/** A cluster; `await using` stops it. */
+export interface Cluster extends AsyncDisposable {
+  /** What its commands need in their environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Submits a script and returns the number of the job. */
+  submit(script: string, options?: readonly string[]): Promise<string>;
+  /** Waits for the end of a job and returns its state, `COMPLETED` say, and the exit code of its script. */
+  ended(job: string): Promise<{ readonly state: string; readonly code: number }>;
+  /** What the job has written so far, to both streams. */
+  output(job: string): Promise<string>;
+  /** Waits until the job has written a text. */
+  wrote(job: string, text: string): Promise<void>;
+  /** Runs one of its commands; throws where that fails. */
+  command(program: string, ...args: string[]): Promise<string>;
+}
+
+/** Starts a cluster whose jobs run in the environment of the world. */
+export async function startCluster(world: World, nodes: number): Promise<Cluster> {
+  const base = world.path("slurm");
+  const conf = `${base}/slurm.conf`;
+  for (const name of ["state", "log", "disk", "out", "spool"]) await Deno.mkdir(`${base}/${name}`, { recursive: true });
+  await Deno.writeFile(`${base}/munge.key`, crypto.getRandomValues(new Uint8Array(128)), { mode: 0o400 });
+  const scripts = {
+    prolog: `mkdir -p ${base}/disk/job.$SLURM_JOB_ID; chown $SLURM_JOB_UID ${base}/disk/job.$SLURM_JOB_ID`,
+    taskprolog: `echo "export TMPDIR=${base}/disk/job.$SLURM_JOB_ID"`,
+    epilog: `rm -rf ${base}/disk/job.$SLURM_JOB_ID`,
+  };
+  for (const [name, text] of Object.entries(scripts)) {
+    await Deno.writeTextFile(`${base}/${name}.sh`, `#!/bin/bash\n${text}\nexit 0\n`, { mode: 0o755 });
+  }
+  const [port = 0, ...nodePorts] = freePorts(nodes + 1);
+  const host = Deno.hostname();
+  const nodeLines = nodePorts.map((nodePort, index) =>
+    `NodeName=n${
+      index + 1
+    } NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePort} CPUs=4 RealMemory=2000 TmpDisk=100000 State=UNKNOWN`
+  );
+  await Deno.writeTextFile(conf, configuration({ base, host, port, nodeLines }));
+  const env = { ...world.env, SLURM_CONF: conf };
+  const munge = [
+    "--key-file",
+    `${base}/munge.key`,
+    "--socket",
+    `${base}/munge.socket`,
+    "--pid-file",
+    `${base}/munge.pid`,
+  ];
+  const rest = ["--log-file", `${base}/log/munge`, "--seed-file", `${base}/munge.seed`, "--force"];
+  await must("munged", [...munge, ...rest], env);
+  await must("slurmctld", [], env);
+  for (let node = 1; node <= nodes; node++) {
+    await Deno.mkdir(`${base}/local/n${node}`, { recursive: true });
+    const script = `mount --bind ${base}/local/n${node} ${base}/disk && exec slurmd -N n${node}`;
+    await must("unshare", ["-m", "--propagation", "private", "sh", "-c", script], env);
+  }
+  const command = (program: string, ...args: string[]) => must(program, args, env);
+  await waitUntil(
+    "all nodes are idle",
+    async () => (await command("sinfo", "-h", "-t", "idle", "-o", "%D").catch(() => "")).trim() === `${nodes}`,
+  );
+  const output = (job: string) => Deno.readTextFile(`${base}/out/${job}`).catch(() => "");
+  return {
+    env,
+    command,
+    output,
+    async submit(script, options = []) {
+      const path = `${base}/${crypto.randomUUID()}.sh`;
+      await Deno.writeTextFile(path, script);
+      return (await command("sbatch", "--parsable", "-D", world.home, "-o", `${base}/out/%j`, ...options, path)).trim();
+    },
+    async ended(job) {
+      let text = "";
+      await waitUntil(`job ${job} has ended`, async () => {
+        text = await command("scontrol", "show", "job", "-o", job);
+        return /JobState=(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|PREEMPTED) /.test(text);
+      });
+      const [, state = ""] = /JobState=(\S+)/.exec(text) ?? [];
+      return { state, code: Number(/ ExitCode=(\d+)/.exec(text)?.[1]) };
+    },
+    async wrote(job, text) {
+      await waitUntil(`job ${job} has written "${text}"`, async () => (await output(job)).includes(text));
+    },
+    async [Symbol.asyncDispose]() {
+      for await (const { name } of Deno.readDir(base)) {
+        if (!name.endsWith(".pid")) continue;
+        const pid = Number(await Deno.readTextFile(`${base}/${name}`));
+        await stop(pid);
+      }
+    },
+  };
+}
+
+/** Ends a daemon that was started here. */
+async function stop(pid: number): Promise<void> {
+  const isRunning = () => Deno.stat(`/proc/${pid}`).then(() => true, () => false);
+  if (!await isRunning()) return;
+  Deno.kill(pid, "SIGTERM");
+  await waitUntil(`process ${pid} has ended`, async () => !await isRunning());
+}
+
+function freePorts(count: number): number[] {
+  const listeners = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
+  const ports = listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
+  for (const listener of listeners) listener.close();
+  return ports;
+}
+
+function configuration(
+  { base, host, port, nodeLines }: { base: string; host: string; port: number; nodeLines: readonly string[] },
+): string {
+  return `ClusterName=test
+SlurmctldHost=${host}(127.0.0.1)
+AuthType=auth/munge
+AuthInfo=socket=${base}/munge.socket
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation=${base}/state
+SlurmdSpoolDir=${base}/spool/%n
+SlurmctldPidFile=${base}/slurmctld.pid
+SlurmdPidFile=${base}/slurmd.%n.pid
+SlurmctldLogFile=${base}/log/slurmctld
+SlurmdLogFile=${base}/log/%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=400
+TaskProlog=${base}/taskprolog.sh
+Prolog=${base}/prolog.sh
+Epilog=${base}/epilog.sh
+KillWait=${KILL_WAIT_SECONDS}
+OverTimeLimit=0
+JobRequeue=1
+MinJobAge=3600
+InactiveLimit=0
+ReturnToService=2
+SlurmdParameters=config_overrides
+SlurmctldPort=${port}
+${nodeLines.join("\n")}
+PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE
+`;
+}
+
+async function must(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    env: { ...env, PATH: `${env.PATH}:/usr/sbin:/sbin` },
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${decode(stdout)}${decode(stderr)}`);
+  return decode(stdout);
+}
