@@ -8,7 +8,9 @@ const TARGET = "scratch/.cache/euler-files/G";
 
 Deno.test("sync --dry-run names what cannot be read, and what changed on scratch", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
-  await world.writeTree(SOURCE, { f1: "1", f2: "2", "d/f3": "3" });
+  // Of so many files, two may be left out.
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, number) => [`d/${number}`, "some text"]));
+  await world.writeTree(SOURCE, { f1: "1", f2: "2", ...many });
   await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });
   await world.run(["sync"]);
   await world.writeTree(SOURCE, { secret: "s", "locked/f": "f" });

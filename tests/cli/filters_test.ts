@@ -160,7 +160,7 @@ Deno.test("a source of another place is not retired with what is excluded", asyn
   await world.writeTree(TARGET, { "ckpt/1": "a job's only copy" });
   await world.writeTree("home/other", { f: "1" });
   await world.run(["config", "set", "vars.HF_HOME.source", world.path("home/other")]);
-  await run(world, "sync");
+  await run(world, "sync", "--replace");
   const kept = (await Array.fromAsync(Deno.readDir(world.path("scratch/.cache/euler-files")), ({ name }) => name))
     .find((name) => /replaced/.test(name));
   assert.ok(kept !== undefined, "the former copy is kept");
