@@ -39,7 +39,7 @@ export function fieldsFromJson(command: AnyCommand, payload: Record<string, unkn
   const known = Object.entries(fields).flatMap(([field, description]) => jsonNames(field, description));
   const bare: string | undefined = command.bareInput;
   const names = Object.keys(payload);
-  if (bare !== undefined && !names.some((name) => known.includes(name))) {
+  if (bare !== undefined && names.length > 0 && !names.some((name) => known.includes(name))) {
     return { [bare]: checkedValue(command, bare, jsonName(bare), payload) };
   }
   const stranger = names.find((name) => !known.includes(name));

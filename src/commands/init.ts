@@ -60,7 +60,8 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
   const { system } = context;
   if (request.config === undefined) {
     throw new CliError("usage", "Cannot ask for the configuration: there is no terminal, or --json was given", {
-      hint: "give it as JSON: `euler-files init --input-json FILE`, or - for standard input",
+      hint:
+        "give it as JSON that has at least a scratch_base: `euler-files init --input-json FILE`, or - for standard input",
     });
   }
   const path = configPath({ config: context.configOption }, system.env, system.cwd);

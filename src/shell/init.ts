@@ -20,7 +20,16 @@ export function shellInit({ shell, executable }: ShellInitRequest): string {
 }
 
 /** Options whose value must not be taken for the name of a command. */
-const OPTIONS_WITH_VALUE = ["--config", "--engine", "--exclude", "--include", "--input-json", "--shell", "--var"];
+const OPTIONS_WITH_VALUE = [
+  "--config",
+  "--engine",
+  "--exclude",
+  "--include",
+  "--input-json",
+  "--shell",
+  "--to",
+  "--var",
+];
 
 /** Options that make something else of any command (and so does `h` among letters), and those that make `sync` show something. */
 const OPTIONS_THAT_ANSWER = ["--help", "--version"];

@@ -27,11 +27,11 @@ Deno.test("config set: the hint for cache_root sets that, and the hint for a lis
   assert.equal((await world.run(["config", "get", "vars.G.exclude", "--json"])).json().value[0], "c 2.pth");
 });
 
-Deno.test("an empty object given to init is a configuration that lacks scratch_base", async () => {
+Deno.test("an empty object given to init gets a hint that names scratch_base", async () => {
   await using world = await makeWorld();
   const run = await world.run(["init", "--input-json", "-"], { stdin: "{}" });
   assert.equal(run.code, 2);
-  assert.match(run.stderr, /scratch_base is missing/);
+  assert.match(run.stderr, /hint: give it as JSON that has at least a scratch_base/);
 });
 
 Deno.test("a misspelt field is told by sync, push and status", async () => {
