@@ -9,9 +9,9 @@ import { jobScript } from "../slurm/job_script.ts";
 
 const WHOLE_NUMBER = "must be a whole number of 1 or more";
 
-const nodes: Field<string | number> = {
+const nodes: Field<number> = {
   schema: v.union([
-    v.pipe(v.string(), v.regex(/^[1-9]\d{0,5}$/, WHOLE_NUMBER)),
+    v.pipe(v.string(), v.regex(/^[1-9]\d{0,5}$/, WHOLE_NUMBER), v.transform(Number)),
     v.pipe(v.number(), v.integer(WHOLE_NUMBER), v.minValue(1, WHOLE_NUMBER)),
   ], WHOLE_NUMBER),
   shape: "text",
@@ -62,7 +62,7 @@ export const jobScriptCommand = defineCommand({
   run(request, { system }) {
     const script = jobScript({
       executable: shellWord(system.executable),
-      nodes: Number(request.nodes),
+      nodes: request.nodes,
       to: request.to,
       push: request.push ? "at the end" : "never",
       vars: request.vars.map(shellWord),
