@@ -128,6 +128,11 @@ export class Directories {
     await this.runner.run("modes", { root: this.settings.to, items: [[directory, mode]] });
   }
 
+  /** Whether a directory was made by this transfer. */
+  hasMade(directory: string): boolean {
+    return this.#made.has(directory);
+  }
+
   /** Notes what a directory has to be at the end: of a push, only those it makes. */
   finishLater(directory: string, self: Entry): void {
     this.#finish.push({ directory, self });

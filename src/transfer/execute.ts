@@ -276,6 +276,13 @@ export class Execution {
     }
   }
 
+  /** A new directory that has its name and its time by now gets another file: it gets its time again at the end. */
+  async #finishAgain(items: readonly Item[]): Promise<void> {
+    const made = items.map(({ directory }) => directory).filter((directory) => this.#directories.hasMade(directory));
+    const selves = await lookAtPaths(this.request.roots.from, made, this.request.runner);
+    for (const [directory, self] of selves) this.#directories.finishLater(directory, self);
+  }
+
   /** Ends what runs, after an error elsewhere. */
   async abandon(error: unknown): Promise<void> {
     this.#stop.abort(error);
@@ -374,7 +381,9 @@ export class Execution {
     for (const item of this.#successors) {
       const obstacle = there.get(pathOf(item));
       if (obstacle === undefined) {
-        await this.#queueGroup([item, ...this.#links.otherNames(item.entry)]);
+        const group = [item, ...this.#links.otherNames(item.entry)];
+        await this.#finishAgain(group);
+        await this.#queueGroup(group);
         continue;
       }
       const path = pathOf(item);

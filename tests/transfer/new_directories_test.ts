@@ -113,3 +113,18 @@ for (const intent of ["stage-update", "push"] as const) {
 
 /** No process has the number, so what this one leaves is known to be abandoned (proc(5), pid_max). */
 const NO_PROCESS = 4_194_305;
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(
+    `${engine}: a new directory keeps its time when it gets a name of a file that takes a directory's place`,
+    async () => {
+      await using scene = await makeScene("stage-update", {
+        old: "mkdir x; echo 1 >x/f",
+        changes: "rm -r x; echo 2 >x; mkdir d; ln x d/y; touch -d @1000000001 d",
+      });
+      const outcome = await transferTree({ ...scene.request, engine }, testSystem());
+      assert.equal(outcome.status, "complete");
+      assert.equal(await differences(scene.from, scene.to), "");
+    },
+  );
+}
