@@ -128,9 +128,11 @@ export class Directories {
     await this.runner.run("modes", { root: this.settings.to, items: [[directory, mode]] });
   }
 
-  /** Whether a directory was made by this transfer. */
-  hasMade(directory: string): boolean {
-    return this.#made.has(directory);
+  /** Directories that have their times by now get more names: the new ones among them get their times again at the end. */
+  async finishAgain(directories: readonly string[]): Promise<void> {
+    const made = directories.filter((directory) => this.#made.has(directory));
+    const selves = await lookAtPaths(this.settings.from, made, this.runner);
+    for (const [directory, self] of selves) this.finishLater(directory, self);
   }
 
   /** Notes what a directory has to be at the end: of a push, only those it makes. */

@@ -276,13 +276,6 @@ export class Execution {
     }
   }
 
-  /** A new directory that has its name and its time by now gets another file: it gets its time again at the end. */
-  async #finishAgain(items: readonly Item[]): Promise<void> {
-    const made = items.map(({ directory }) => directory).filter((directory) => this.#directories.hasMade(directory));
-    const selves = await lookAtPaths(this.request.roots.from, made, this.request.runner);
-    for (const [directory, self] of selves) this.#directories.finishLater(directory, self);
-  }
-
   /** Ends what runs, after an error elsewhere. */
   async abandon(error: unknown): Promise<void> {
     this.#stop.abort(error);
@@ -382,7 +375,7 @@ export class Execution {
       const obstacle = there.get(pathOf(item));
       if (obstacle === undefined) {
         const group = [item, ...this.#links.otherNames(item.entry)];
-        await this.#finishAgain(group);
+        await this.#directories.finishAgain(group.map(({ directory }) => directory));
         await this.#queueGroup(group);
         continue;
       }
