@@ -142,7 +142,12 @@ export class Directories {
 
   /** Gives directories that were opened for a while the modes they had. */
   async close(): Promise<void> {
-    for (const { directory, mode } of this.#relaxed) await this.#setMode(directory, mode);
+    const paths = this.#relaxed.map(({ directory }) => directory === "" ? "." : directory);
+    const there = await lookAtPaths(this.settings.to, paths, this.runner);
+    // A file may have the name by now: it keeps its own mode.
+    for (const [index, { directory, mode }] of this.#relaxed.entries()) {
+      if (there.get(paths[index]!)?.type === "directory") await this.#setMode(directory, mode);
+    }
   }
 
   /**

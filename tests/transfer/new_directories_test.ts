@@ -128,3 +128,15 @@ for (const engine of ["native", "rsync"] as const) {
     },
   );
 }
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(`${engine}: a file that takes the place of a read-only directory keeps its own mode`, async () => {
+    await using scene = await makeScene("stage-update", {
+      old: "mkdir -p x/y; echo 1 >x/y/f; chmod 555 x/y x",
+      changes: "chmod -R 755 x; rm -r x; echo 2 >x; chmod 600 x",
+    });
+    const outcome = await transferTree({ ...scene.request, engine }, testSystem());
+    assert.equal(outcome.status, "complete");
+    assert.equal(await differences(scene.from, scene.to), "");
+  });
+}
