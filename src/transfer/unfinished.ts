@@ -27,7 +27,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
 }
 
 /** Of which transfer. `onLockLost` gets the reason when another process has taken the lock of the source over. */
-export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock" | "selection"> {
+export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock"> {
   readonly onLockLost: (reason: unknown) => void;
 }
 
@@ -39,7 +39,7 @@ export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent
  * mount, and writable where its parent isn't.
  */
 export async function prepareTemporaryDirectory(
-  { intent, to, sourceLock, selection, onLockLost }: TemporaryDirectoryRequest,
+  { intent, to, sourceLock, onLockLost }: TemporaryDirectoryRequest,
   engine: "rsync" | "native",
   runner: JobRunner,
   system: System,
