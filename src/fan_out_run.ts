@@ -14,7 +14,9 @@ import type { SyncItem } from "./sync_items.ts";
 export interface FanOutRequest {
   readonly force: boolean;
   readonly checksum: boolean;
+  /** Whether a copy of another source may be replaced. */
   readonly replace: boolean;
+  /** Whether a missing file fails a variable, whatever the reason. The configuration may ask for it as well. */
   readonly strict: boolean;
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;

@@ -54,7 +54,7 @@ export const PUSH_RESULT_SCHEMA = v.object({
   files_transferred: v.optional(v.number()),
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
-  /** Files left as they are at home because home is ahead. */
+  /** Files that were left as they are at the source, and why. */
   kept: v.array(NAMED_FILE_SCHEMA),
   /** Files that were not pushed, and why. */
   missing: v.array(NAMED_FILE_SCHEMA),

@@ -7,6 +7,7 @@ import type { AbsolutePath } from "./config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
 import type { Tier } from "./config/tier.ts";
 import { Interrupted } from "./errors.ts";
+import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
@@ -19,7 +20,7 @@ import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
 import { stageVariables } from "./staging/stage.ts";
 import type { StageRequest } from "./staging/stage_result.ts";
-import { type Engine, type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
+import { type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
 import type { System } from "./system/system.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
@@ -37,18 +38,10 @@ import {
 } from "./sync_items.ts";
 
 /** Which variables to stage, and how. */
-export interface SyncRun {
+export interface SyncRun extends FanOutRequest {
   /** None: all that are enabled. */
   readonly vars: readonly string[];
   readonly dryRun: boolean;
-  readonly force: boolean;
-  readonly checksum: boolean;
-  /** Whether a copy of another source may be replaced. */
-  readonly replace: boolean;
-  /** Whether a missing file fails a variable, whatever the reason. The configuration may ask for it as well. */
-  readonly strict: boolean;
-  readonly filter: readonly string[];
-  readonly engine: Engine | undefined;
   readonly verbose: boolean;
   /** Where to; without it, to the tier of each variable. */
   readonly to: Tier | undefined;

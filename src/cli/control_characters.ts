@@ -1,5 +1,5 @@
 // Control characters on the way to a terminal: names of files, text of other programs and of records may hold sequences that move
-// the cursor, hide a line or answer for the person. All text passes here once, at the output, whoever made it.
+// the cursor, hide a line or answer for the person. All text passes here once, at the output.
 
 /** Controls of ASCII and Latin 1 but tab and newline, and what turns the direction of the text around it (UAX 9). */
 const CONTROL = String.raw`[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]`;

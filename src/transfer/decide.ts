@@ -300,7 +300,7 @@ function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules):
   return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
 
-/** Whether what stands on the receiving side is nobody else's work. */
+/** Whether only transfers write to the receiving side, so that nothing there has to be kept. */
 export function isOurs(rules: DecisionRules): boolean {
   return rules.policy === "mirror" || rules.publish === "unpublished";
 }
