@@ -290,7 +290,10 @@ function decideOtherContent(
   base: EntryState | undefined,
   rules: DecisionRules,
 ): void {
-  const isChangedThere = !isOurs(rules) && base?.racy !== undefined && base.racy !== sendingSide(rules);
+  if (isOurs(rules) || base === undefined) return bring(draft, from, to);
+  // Both differ from the record: two edits of the same size in one tick of the clock.
+  if (!sameContent(to, base, rules.traits.timeStep)) return keep(draft, from.name, "changed on both sides", base);
+  const isChangedThere = base.racy !== undefined && base.racy !== sendingSide(rules);
   if (isChangedThere) keep(draft, from.name, "changed there", base);
   else bring(draft, from, to);
 }

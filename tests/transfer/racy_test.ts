@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";
+import { makeScene } from "./intents.ts";
 import { startLineProgram } from "../support/line_program.ts";
 import { testNeeding } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
@@ -141,3 +142,20 @@ testNeeding(["python3"], "a large file that differs in one byte is found, wherev
     assert.deepEqual([outcome.filesTransferred, await isSame(sides, "large")], [1, true], `at ${offset}`);
   }
 });
+
+for (const engine of ["native", "rsync"] as const) {
+  testNeeding(
+    ["rsync"],
+    `${engine}: push --checksum keeps two edits of one size in one tick of the clock apart`,
+    async () => {
+      await using scene = await makeScene("push", {
+        old: "echo 1 >f",
+        changes: "echo s >>f; touch -d @1600000000.5 f",
+      });
+      await shell("echo h >>f; touch -d @1600000000.5 f", scene.to);
+      const outcome = await transferTree({ ...scene.request, engine, contents: "compare" }, testSystem());
+      assert.deepEqual(outcome.kept, [{ path: "f", reason: "changed on both sides" }]);
+      assert.equal(await shell("cat f", scene.to), "1\nh\n");
+    },
+  );
+}
