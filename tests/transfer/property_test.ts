@@ -28,6 +28,9 @@ async function forTrees(
   );
 }
 
+/** A link is what it leads to: one that was made again, to the same, stays as it is at the receiving side. */
+const withoutTimesOfLinks = (itemized: string) => itemized.replaceAll(/^\.L\.\.t\.{6} .*\n/gm, "");
+
 /** Our own calls in both forms, and rsync. */
 const WAYS = [
   { way: "native, plain", engine: "native", makeSystem: testSystem },
@@ -50,7 +53,7 @@ for (const { way, engine, makeSystem } of WAYS) {
       const second = await transferTree(update, makeSystem());
       assert.deepEqual({ status: second.status, missing: second.missing }, { status: "complete", missing: [] });
       assert.deepEqual(second.kept, []);
-      assert.equal(await differences(from, to), "");
+      assert.equal(withoutTimesOfLinks(await differences(from, to)), "");
       const third = await transferTree({ ...update, baseline: second.manifest }, makeSystem());
       assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
     });
