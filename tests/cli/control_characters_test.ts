@@ -1,6 +1,6 @@
 // Names and texts that would steer a terminal: whatever message they come in, they are shown, not obeyed.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { neutralLines, neutralText } from "../../src/cli/control_characters.ts";
 import { jsonText } from "../../src/json_text.ts";
 import { makeWorld } from "../support/world.ts";

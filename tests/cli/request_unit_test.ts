@@ -1,6 +1,6 @@
 // --input-json and the command line lead to the same request, or to an error that names the field.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import * as v from "valibot";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";

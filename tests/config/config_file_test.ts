@@ -1,6 +1,6 @@
 // Finding, reading, editing and writing the file, on real file systems and with many processes at once.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { createConfig } from "../../src/config/config_create.ts";
 import { editConfig } from "../../src/config/config_edit.ts";
 import { configPath, readConfig } from "../../src/config/config_file.ts";

@@ -2,7 +2,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { checkConfig, CONFIG_SCHEMA, fieldName } from "../../src/config/config.ts";
 import { listConfigFaults } from "../../src/config/config_faults.ts";
 import { isPathComponent } from "../../src/config/names.ts";

@@ -1,6 +1,6 @@
 // Edits of JSON text: the value is the one asked for, and nothing else of the text is gone or moved.
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { parseConfigText } from "../../src/config/config_faults.ts";
 import { editJson, NoSuchPlace } from "../../src/config/json_edit.ts";
 

@@ -1,6 +1,6 @@
 // What `rsync_extra_args` may hold, and what becomes of each argument.
 import { deepEqual, equal, match } from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRate, parseRsyncArgs } from "../../src/config/rsync_extra_args.ts";
 
 const NOTHING = { rules: [], links: "keep", deleteExtras: false, deleteExcluded: false, forRsync: [], ignored: [] };

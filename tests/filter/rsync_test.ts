@@ -1,6 +1,6 @@
 // A selection takes the names that rsync takes: asked of rsync over a fixed tree and generated rules.
 import { deepEqual } from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import {
   parseFilterRule,
   parseOldRule,

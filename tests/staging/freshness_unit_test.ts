@@ -1,6 +1,6 @@
 // The rule of freshness, as laws: what is called fresh is a complete copy of this very source.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { makeSelection } from "../../src/filter/selection.ts";
 import type { VariableFilter } from "../../src/staging/filter.ts";
 import { ABSENT_FINGERPRINT, decideFreshness } from "../../src/staging/freshness.ts";

@@ -1,6 +1,6 @@
 // JSON Schemas in tests: checking values against them, and making values by them.
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import fc from "fast-check";
+import fc from "./fast_check.ts";
 
 type Schema = Record<string, unknown>;
 

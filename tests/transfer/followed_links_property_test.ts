@@ -1,7 +1,7 @@
 // Whatever the links: what follows them leaves what `rsync -aHL` or `rsync -aH --copy-unsafe-links` would leave. More runs, by
 // hand: EULER_FILES_TEST_RUNS=300 scripts/deno test -A tests/transfer/followed_links_property_test.ts
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
 import { laterNames, makeDirectories, makeNames, makeOracle, names } from "./generated_links.ts";
 import { differences, requestFor, temporaryDirectory, testSystem, testTrees } from "./trees.ts";

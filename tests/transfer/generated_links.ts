@@ -1,6 +1,6 @@
 // Trees of files and links as fast-check makes them: a source and what lies outside of it. Links lead only to directories that
 // come later in a list, so that no directory holds a link to itself: real rsync would follow such a one until it fails.
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { shell } from "./trees.ts";
 
 /** Directories relative to the parent of the source, each before those that its links may lead to. */

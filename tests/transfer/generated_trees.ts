@@ -1,5 +1,5 @@
 // Trees as fast-check makes them: names, types, modes and times that copies get wrong, and changes of such trees.
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { shell } from "./trees.ts";
 
 /** One entry to make below a root; what stands in its way is replaced. */

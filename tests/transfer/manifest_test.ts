@@ -1,6 +1,6 @@
 // The manifest: what is written is read, what is damaged is not believed, and purges are found with few looks.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import type { EntryState } from "../../src/transfer/entry.ts";
 import { ManifestBuilder, readManifest, writeManifest } from "../../src/transfer/manifest.ts";
 import { decodeName, encodeName } from "../../src/posix/file_names.ts";

@@ -1,7 +1,7 @@
 // Whatever the tree and whatever changes in it: a transfer leaves what `rsync -aH --delete` would leave. More runs, by hand:
 // EULER_FILES_TEST_RUNS=300 scripts/deno test -A tests/transfer/property_test.ts
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { changes, emptyRoot, type MadeEntry, makeEntries, tree } from "./generated_trees.ts";
 import { differences, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";

@@ -1,6 +1,6 @@
 // The laws of comparing three ways: nothing newer is lost, nothing deleted comes back, nothing happens twice.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { EMPTY_MANIFEST, type Manifest } from "../../src/transfer/manifest.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";

@@ -1,6 +1,6 @@
 // Directories that are as they were recorded: passed over by their names, and only where nothing can be missed by that.
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { type EntryState, sameContent } from "../../src/transfer/entry.ts";
 import { labelOf, parseLabel, parseState, sizeIn, stateText } from "../../src/transfer/entry_text.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

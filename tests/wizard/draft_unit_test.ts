@@ -1,6 +1,6 @@
 // The answers of the wizard as a configuration and as what has to be saved of it.
 import { deepEqual, equal } from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../support/fast_check.ts";
 import { checkConfig, type Config } from "../../src/config/config.ts";
 import {
   configOf,
