@@ -7,9 +7,9 @@ Deno.test("errors of Deno, node and our own calls, and causes of others, have th
   const thrown = async (work: () => Promise<unknown>) => await work().then(() => assert.fail(), (error) => error);
   const own = Object.assign(new Error("read failed: Input/output error"), { errno: 5, call: "read", path: "/x" });
   const errors: [unknown, number][] = [
-    [await thrown(() => Deno.readFile("/nonexistent")), 2],
-    [await thrown(() => Deno.mkdir("/nonexistent/new")), 2],
-    [await thrown(() => access("/nonexistent")), 2],
+    [await thrown(() => Deno.readFile("/no-such-directory")), 2],
+    [await thrown(() => Deno.mkdir("/no-such-directory/new")), 2],
+    [await thrown(() => access("/no-such-directory")), 2],
     [new Error("Disk quota exceeded (os error 122)"), 122],
     [new Error("Stale file handle (os error 116): open '/x'"), 116],
     [own, 5],
