@@ -111,6 +111,10 @@ function noteResult(
     ledger.lose(missing);
     publishing?.fail(pathOf(item), missing);
   }
+  if (result.kind !== "failed" || result.receiver === "torn") return;
+  // What is known of the receiving side is recorded, so that the next transfer takes it for no change of another program.
+  for (const name of result.removed) ledger.amendName(directory, name, undefined);
+  for (const entry of entriesIn(result.arrived)) ledger.amend({ directory, entry }, entry);
 }
 
 function missingOf(
@@ -123,6 +127,11 @@ function missingOf(
     case "vanished":
       return { item, ...GONE };
     case "failed":
-      return { item, reason: result.reason, cause: result.cause, receiver: result.receiver };
+      return {
+        item,
+        reason: result.reason,
+        cause: result.cause,
+        receiver: result.receiver === "torn" ? "touched" : "as it was",
+      };
   }
 }
