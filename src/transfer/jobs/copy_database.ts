@@ -37,7 +37,8 @@ export interface DatabaseItem {
 export interface DatabaseRequest {
   readonly settings: CopySettings;
   readonly items: readonly DatabaseItem[];
-  readonly nowSeconds: number;
+  /** When the transfer began, by the clock of the file systems, in seconds since 1970. */
+  readonly startedSeconds: number;
 }
 
 /** What became of a database. */
@@ -175,10 +176,9 @@ class DatabaseCopy {
 
   /** How long to wait until a write to one of the files would show in its time. */
   #tick(files: Files): number {
-    const { nowSeconds } = this.request;
-    const recent = files.filter((file) =>
-      file !== undefined && Math.abs(file.mtimeSeconds - nowSeconds) < QUIET_SECONDS
-    );
+    const quietSeconds = this.request.startedSeconds - QUIET_SECONDS;
+    // A server may be ahead of this node: what seems to be written later was written now.
+    const recent = files.filter((file) => file !== undefined && file.mtimeSeconds > quietSeconds);
     if (recent.length === 0) return 0;
     return recent.some((file) => file!.mtimeNanoseconds === 0)
       ? TICK_MILLISECONDS.wholeSeconds
