@@ -79,7 +79,7 @@ export interface OverviewRequest {
 export async function overviewVariable(request: OverviewRequest, system: System): Promise<Overview> {
   const { variable, settings, boundSeconds } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   const filter = await filterOf(variable, settings).catch((error) => {
     if (error instanceof CliError) return error;
     throw error;

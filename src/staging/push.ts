@@ -125,7 +125,7 @@ async function caught<Result>(
 }
 
 async function observe({ variable, settings }: PushRequest, system: System): Promise<VariableFacts> {
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   for (const [what, state] of [["source", facts.source], ["target", facts.target]] as const) {
     if (state.state === "unusable") {
       throw new CliError("refused", `Cannot push "${variable.name}": its ${what} can't be used: ${state.reason}`, {
