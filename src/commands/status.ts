@@ -8,6 +8,7 @@ import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { redirectedTarget } from "../staging/redirect.ts";
+import { secretWarnings } from "../staging/secrets.ts";
 import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
 import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
@@ -159,6 +160,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
       ...outsideLinkWarnings(overview.variable, settings, overview.outside, { told: "not followed yet" }),
+      ...await secretWarnings(overview.variable, overview.secrets),
     ];
     for (const warning of about) warn(warning, overview.variable.name);
   }

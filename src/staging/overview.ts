@@ -18,6 +18,7 @@ import { layoutOf } from "./layout.ts";
 import { CHANGED_FINGERPRINT, type Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
+import { findSecrets, type Secret } from "./secrets.ts";
 import { freshnessOf } from "./stage.ts";
 import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
@@ -61,6 +62,8 @@ export interface Overview {
   readonly different: readonly string[] | undefined;
   /** Links that led out of the source at the last sync. */
   readonly outside: NamedOutsideLinks;
+  /** Secrets that the copy holds although they are left out. */
+  readonly secrets: readonly Secret[];
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
   readonly seenBySync: boolean;
 }
@@ -120,6 +123,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     unreadable: found.unreadable.map((directory) => joinName(variable.target, directory)),
     kept: await readKept(variable, layout, facts.marker),
     outside: marker?.outside_links ?? NO_OUTSIDE_LINKS,
+    secrets: await findSecrets(variable, selection),
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };

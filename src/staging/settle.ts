@@ -105,7 +105,7 @@ async function letTakenWin(request: SettleRequest, system: System, report: Repor
   const { variable, toSource: settings, conflicts, take } = request;
   await using turn = await waitForTurn({ variable, settings }, "it is in use", system, report);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   const basis = await findPushBasis(variable, settings, facts, { emptySource: "refuse", system });
   if (basis.baseline === undefined) {
     throw new CliError("refused", `Cannot resolve "${variable.name}": the record of the last transfer is gone`, {
