@@ -9,6 +9,8 @@ export interface CommandEntry {
 /** Every command by the words that call it, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "init": { load: async () => (await import("../commands/init.ts")).init },
+  "add": { load: async () => (await import("../commands/add.ts")).add },
+  "remove": { load: async () => (await import("../commands/remove.ts")).remove },
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
   "exec": { load: async () => (await import("../commands/exec.ts")).exec },
   "status": { load: async () => (await import("../commands/status.ts")).status },
