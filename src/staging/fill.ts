@@ -156,7 +156,7 @@ async function recordCompletion(
 ): Promise<void> {
   // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
   const source = facts.source;
-  const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const { target } = await observeVariable(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);

@@ -131,7 +131,7 @@ export async function look(
 ): Promise<{ readonly facts: VariableFacts; readonly filter: VariableFilter; readonly freshness: Freshness }> {
   const { variable, settings } = request;
   const filter = await filterOf(variable, settings);
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   return { facts, filter, freshness: freshnessOf(facts, filter, request, system) };
 }
 
