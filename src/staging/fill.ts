@@ -6,6 +6,7 @@ import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
 import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
@@ -41,10 +42,13 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const filling = { layout, ...await findFillWay(request, system) };
-  const { way, formerSource } = filling;
+  const fillWay = await findFillWay(request, system);
+  const { way, formerSource } = fillWay;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
+  if (way === "in-place") await removeUnfinishedCopies(layout);
+  await using firstCopy = way === "in-place" ? undefined : await takeFirstCopy(layout, system);
+  const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // If we were taken for dead, what comes now would go into a copy that somebody else has published.
@@ -76,11 +80,11 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
       hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
     });
   }
-  if (way !== "in-place") {
+  if (firstCopy !== undefined) {
     if (way === "replacement") warnings.push(...await retireTarget({ layout, formerSource: formerSource! }, system));
     // Before the target is there: killed in between, it would be compared with the record of an earlier one.
     await recordTransfer(layout, variable.source, outcome, system);
-    await Deno.rename(layout.partial, layout.target);
+    await firstCopy.publish();
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
   if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
@@ -96,6 +100,8 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
 
 interface Filling extends FillWay {
   readonly layout: VariableLayout;
+  /** Where files are written to. */
+  readonly to: string;
 }
 
 /** Without a record a file that was cut off looks like one that was changed on scratch. */
@@ -124,7 +130,7 @@ async function transferTwiceIfVanished(
   const transfer = () =>
     transferTree({
       from: variable.source,
-      to: fill.way === "in-place" ? fill.layout.target : fill.layout.partial,
+      to: fill.to,
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,

@@ -14,6 +14,7 @@ import { type ChangedFile, compareWithRecord, type RecordComparison } from "../t
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
 import { type KeptFiles, readKept } from "./kept.ts";
+import { unfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "./layout.ts";
 import { CHANGED_FINGERPRINT, type Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
@@ -94,12 +95,13 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
   const size = (path: string, state: VariableFacts["target"]["state"], recorded: number | undefined) =>
     sizeOf({ path, state, recorded, selection }, request, system);
+  const [unfinishedCopy] = await unfinishedCopies(layout);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
   const [sourceSize, targetSize, partialSize, found, unfinished, different] = await Promise.all([
     size(variable.source, facts.source.state, recordedSource(facts, counted)),
     size(variable.target, facts.target.state, recordedTarget(facts, counted)),
-    size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
+    size(unfinishedCopy ?? layout.partial, unfinishedCopy === undefined ? "missing" : "directory", undefined),
     sinceRecord(facts, selection, request, signal, system),
     mayBeUnfinished
       ? findUnfinished({ variable, settings, selection, layout, signal }, system)
@@ -151,10 +153,6 @@ function freshnessNow(
 ): Freshness {
   if (filter instanceof CliError) return { verdict: "unusable", reason: filter.message };
   return freshnessOf(facts, filter, request, system);
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then((info) => info.isDirectory, () => false);
 }
 
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */

@@ -8,6 +8,7 @@ import { keptAfter } from "./kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
+import { unfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "./layout.ts";
 import { leftOutError } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
@@ -69,7 +70,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
     const { way, baseline } = await findFillWay({ ...request, facts, filter }, system);
     const plan = await planTransfer({
       from: variable.source,
-      to: way === "in-place" ? layout.target : layout.partial,
+      to: way === "in-place" ? layout.target : (await unfinishedCopies(layout))[0] ?? layout.partial,
       intent: way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,

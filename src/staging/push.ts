@@ -31,7 +31,7 @@ import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
 import { withoutTruncated } from "./truncated.ts";
-import { type Turn, waitForTurn } from "./turn.ts";
+import { inTurn, type Turn } from "./turn.ts";
 import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
 /** What to stage out and how. */
@@ -74,10 +74,11 @@ export async function pushVariable(request: PushRequest, system: System, report:
   const { variable } = request;
   return await caught(variable, async () => {
     if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
-    await using turn = await waitForTurn(request, "it is in use", system, report);
-    const facts = await observe(request, system);
-    if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
-    return await push(request, await filterOf(variable, request.settings), facts, turn, report);
+    return await inTurn({ ...request, inUse: "it is in use" }, system, report, async (turn): Promise<PushResult> => {
+      const facts = await observe(request, system);
+      if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+      return await push(request, await filterOf(variable, request.settings), facts, turn, report);
+    });
   });
 }
 

@@ -20,7 +20,7 @@ import { planPush, pushVariable } from "./push.ts";
 import { findPushBasis } from "./push_basis.ts";
 import { stageVariables } from "./stage.ts";
 import type { StageWarning } from "./stage_result.ts";
-import { waitForTurn } from "./turn.ts";
+import { inTurn, type Turn } from "./turn.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** The sides that a conflict can be settled for. */
@@ -82,7 +82,8 @@ export function needsPerson({ onScratch, atSource }: Conflict): boolean {
 export async function settleConflicts(request: SettleRequest, system: System, report: Report): Promise<Settled> {
   const { variable, toSource, toScratch, conflicts, take } = request;
   const paths = conflicts.map(({ path }) => path);
-  const keptIn = await letTakenWin(request, system, report);
+  const inUse = { variable, settings: toSource, inUse: "it is in use" };
+  const keptIn = await inTurn(inUse, system, report, (turn) => letTakenWin(request, turn));
   const warnings: StageWarning[] = [];
   if (take === "scratch") {
     const settings = { ...toSource, filter: { ...toSource.filter, once: rulesForPaths(paths) } };
@@ -101,9 +102,9 @@ export async function settleConflicts(request: SettleRequest, system: System, re
 }
 
 /** Copies aside what will be replaced, and records the losing side as what both had in common. Returns where the copies are. */
-async function letTakenWin(request: SettleRequest, system: System, report: Report): Promise<string> {
+async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> {
   const { variable, toSource: settings, conflicts, take } = request;
-  await using turn = await waitForTurn({ variable, settings }, "it is in use", system, report);
+  const { system } = turn;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const facts = await observeVariable(variable, settings, system);
   const basis = await findPushBasis(variable, settings, facts, { emptySource: "refuse", system });
@@ -116,7 +117,7 @@ async function letTakenWin(request: SettleRequest, system: System, report: Repor
     path,
     entry: take === "scratch" ? atSource : onScratch,
   }));
-  const keptIn = await copyAside(request, layout, turn.system);
+  const keptIn = await copyAside(request, layout, system);
   await turn.confirm();
   await writeManifest(layout.manifest, withStates(basis.baseline, losing));
   if (typeof facts.marker !== "string") {

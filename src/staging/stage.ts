@@ -12,7 +12,7 @@ import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
 import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
-import { waitForTurn } from "./turn.ts";
+import { inTurn } from "./turn.ts";
 import { linksOf, type Variable } from "./variable.ts";
 
 /** Which variables to stage in, and how. */
@@ -79,27 +79,32 @@ async function stageInTurn(
   system: System,
   report: Report,
 ): Promise<StageResult> {
-  const { variable, startedSeconds } = request;
-  await using turn = await waitForTurn(request, "it is being staged", system, report);
-  // Whoever held the lock before us may have done the work already.
-  const { facts, freshness, filter } = await look(request, system);
-  const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
-    return await skipped({ ...request, filter }, facts, system);
-  }
-  const unusable = refusal(variable, freshness);
-  if (unusable !== undefined) return unusable;
-  if (turn.former !== undefined && typeof facts.marker === "string") {
-    const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
-    report({ type: "note", subject: variable.name, text });
-  }
-  if (facts.source.state === "missing") {
-    const { stageWithoutSource } = await import("./no_source.ts");
-    return await stageWithoutSource({ ...request, facts, filter }, turn);
-  }
-  // Loaded only when something moves: with everything fresh, a start is all there is.
-  const { fillTarget } = await import("./fill.ts");
-  return await fillTarget({ ...request, facts, filter }, turn, report);
+  const turnRequest = { ...request, inUse: "it is being staged" };
+  return await inTurn(turnRequest, system, report, async (turn) => {
+    const { variable, settings, startedSeconds } = request;
+    // Whoever held the lock before us may have done the work already.
+    const { facts, freshness, filter } = await look(request, system);
+    const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
+    if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
+      // This one may have lost its turn before, and then its own is among them.
+      const { removeUnfinishedCopies } = await import("./first_copy.ts");
+      await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
+      return await skipped({ ...request, filter }, facts, system);
+    }
+    const unusable = refusal(variable, freshness);
+    if (unusable !== undefined) return unusable;
+    if (turn.former !== undefined && typeof facts.marker === "string") {
+      const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
+      report({ type: "note", subject: variable.name, text });
+    }
+    if (facts.source.state === "missing") {
+      const { stageWithoutSource } = await import("./no_source.ts");
+      return await stageWithoutSource({ ...request, facts, filter }, turn);
+    }
+    // Loaded only when something moves: with everything fresh, a start is all there is.
+    const { fillTarget } = await import("./fill.ts");
+    return await fillTarget({ ...request, facts, filter }, turn, report);
+  });
 }
 
 async function skipped(

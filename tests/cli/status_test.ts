@@ -79,11 +79,15 @@ exec sleep 60
 Deno.test("status tells of a first copy under way, and of one that was killed; it counts what they have", async () => {
   await using world = await worldWithCache();
   await world.fakeProgram("rsync", ENDLESS_RSYNC);
-  const started = world.path("scratch/.cache/euler-files/.HF_HOME.partial/some");
+  const root = world.path("scratch/.cache/euler-files");
   {
     await using job = world.start(["sync", "--engine", "rsync"], { env: { SLURM_JOB_ID: "4711" } });
-    const isWritten = () => Deno.stat(started).then(({ size }) => size === 5_000_000, () => false);
-    await waitUntil(`"${started}" has 5 MB`, isWritten);
+    const isWritten = async () => {
+      const names = await Array.fromAsync(Deno.readDir(root)).catch(() => []);
+      const started = names.find(({ name }) => name.startsWith(".HF_HOME.partial."))?.name;
+      return await Deno.stat(`${root}/${started}/some`).then(({ size }) => size === 5_000_000, () => false);
+    };
+    await waitUntil(`the first copy in "${root}" has 5 MB`, isWritten);
     await Deno.writeTextFile(
       world.path("scratch/.cache/euler-files/.HF_HOME.progress"),
       JSON.stringify({ phase: "transferring", filesDone: 4, filesTotal: 9, bytesDone: 0, elapsedSeconds: 9 }),
