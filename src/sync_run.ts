@@ -127,7 +127,7 @@ export function environmentChanges(
   { exports, unset, before }: Pick<Synced, "exports" | "unset" | "before">,
 ): Record<string, string | null> {
   const earlier = before === undefined ? {} : { [EARLIER_VALUES]: before };
-  return { ...earlier, ...exports, ...Object.fromEntries(unset.map((name) => [name, null])) };
+  return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])), ...earlier };
 }
 
 /** What a part needs is staged without being asked for, and not exported. */
