@@ -52,7 +52,7 @@ while True:
         try: look()
         except Exception as error: lack("%s: %r" % (look.__name__, error))
     if sys.argv[1] == "once" or os.path.exists(sys.argv[2]): break
-    time.sleep(0.02)
+    time.sleep(0.5)
 print()
 print(json.dumps(dict(looks=looks, lacks=lacks, revisions=len(revisions))))
 `;

@@ -180,7 +180,7 @@ async function lookUntil(
     const found = await look();
     revisions.add(found.revision);
     for (const lack of found.lacks) lacks[lack] = (lacks[lack] ?? 0) + 1;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   return { looks, lacks, revisions: revisions.size };
 }

@@ -57,13 +57,22 @@ export async function fillNpmCache(cache: string, registry: string, directory: s
   if (failure !== undefined) throw new Error(failure);
 }
 
-/** Installs offline, and says what is wrong. */
+/**
+ * Installs offline, and says what is wrong. npm adds lines to the index of the cache that it reads, which would be a change on both
+ * sides for each transfer: so it reads a copy, whose index is taken first, as npm looks at it first.
+ */
 export async function findFaultsOfNpm(
   cache: string,
   registry: string,
   directory: string,
 ): Promise<{ readonly lacks: readonly string[]; readonly revision: string | undefined }> {
-  const failure = await install(directory, { cache, registry, network: "--offline" });
+  const copy = `${directory}-cache`;
+  await Deno.remove(copy, { recursive: true }).catch(() => {});
+  await Deno.mkdir(`${copy}/_cacache`, { recursive: true });
+  for (const name of ["index-v5", "content-v2"]) {
+    await new Deno.Command("cp", { args: ["-a", `${cache}/_cacache/${name}`, `${copy}/_cacache`] }).output();
+  }
+  const failure = await install(directory, { cache: copy, registry, network: "--offline" });
   if (failure !== undefined) return { lacks: [failure], revision: undefined };
   const root = `${directory}/node_modules/alpha`;
   const { version } = JSON.parse(await Deno.readTextFile(`${root}/package.json`));
