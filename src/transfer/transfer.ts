@@ -22,7 +22,7 @@ import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
-import { prepareTemporaryDirectory } from "./unfinished.ts";
+import { incomingName, prepareTemporaryDirectory } from "./unfinished.ts";
 import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 
 export type {
@@ -144,7 +144,7 @@ async function run(
   const known = request.baseline?.traits ?? USUAL_TRAITS;
   const traits = request.intent === "push"
     ? known
-    : request.baseline?.traits ?? await measureTraits(request, to, runner);
+    : request.baseline?.traits ?? await measureTraits(request, to, runner, system);
   const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     ...(request.top === undefined ? {} : { top: request.top }),
@@ -268,11 +268,16 @@ async function walkRequest(
 }
 
 /** Tries out the receiving side of a transfer: beside a target that others use, else in the root itself. */
-async function measureTraits({ intent }: TransferRequest, to: string, runner: JobRunner): Promise<FileSystemTraits> {
+async function measureTraits(
+  { intent }: TransferRequest,
+  to: string,
+  runner: JobRunner,
+  system: System,
+): Promise<FileSystemTraits> {
   if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
   // A name that is swept where this process is killed.
-  const [root, target] = splitAbsolute(to);
-  const name = `${target}.incoming-${crypto.randomUUID().slice(0, 8)}`;
+  const [root] = splitAbsolute(to);
+  const name = splitAbsolute(incomingName(to, system))[1];
   return await runner.run("measureTraits", { root, name });
 }
 
