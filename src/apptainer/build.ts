@@ -9,7 +9,7 @@ import { saysDiskIsFull } from "../os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
+import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -132,7 +132,7 @@ export async function buildImage(
   if (apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
-  await using _lock = await acquireLock({
+  await using lock = await acquireLock({
     path: plan.places.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
@@ -154,14 +154,18 @@ export async function buildImage(
   const steps = await planSteps(plan, setting, system);
   await makeWorkspace(steps.workspace, system.userId);
   try {
-    const importWarnings = await carryOut(plan, steps, apptainer, audience, system);
-    await publish(plan, steps, setting, system);
+    const held = underLocks(system, lock);
+    const importWarnings = await carryOut(plan, steps, apptainer, audience, held);
+    await publish(plan, steps, setting, lock, held);
     return { plan, steps, importWarnings };
   } finally {
-    await removeIfThere(plan.places.building);
-    await removeWorkspace(steps.workspace, system.userId).catch((error) =>
-      audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
-    );
+    // Another process that took the lock over uses these names, too, and has removed what was ours.
+    if (!lock.lost.aborted) {
+      await removeIfThere(plan.places.building);
+      await removeWorkspace(steps.workspace, system.userId).catch((error) =>
+        audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
+      );
+    }
   }
 }
 
@@ -263,12 +267,19 @@ function buildFailure(apptainer: Apptainer, code: number, lines: readonly string
 }
 
 /** The image gets its name, its definition stands beside it, and the configuration knows what it is. */
-async function publish(plan: BuildPlan, steps: BuildSteps, setting: ImageSetting, system: System): Promise<void> {
+async function publish(
+  plan: BuildPlan,
+  steps: BuildSteps,
+  setting: ImageSetting,
+  lock: Lock,
+  system: System,
+): Promise<void> {
   const { places, inputs, record } = plan;
   const sha256 = await hashFile(places.building, system.signal);
   await Deno.chmod(places.building, 0o700);
   const info = await Deno.stat(places.building);
   await syncPath(places.building);
+  await lock.confirm();
   await Deno.rename(places.building, places.sif);
   // Some file systems refuse fsync on a directory; the rename is still in order.
   await syncPath(setting.sifStore).catch(() => {});

@@ -94,7 +94,8 @@ export default defineCommand({
     }, system);
     const matched = outcome?.parity.status === "matched";
     if (matched && request.deleteSource) {
-      await using _lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
+      await using lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
+      await lock.confirm();
       await removeVenv({ path: rebuilding.source, kind: "directory" });
     }
     const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));

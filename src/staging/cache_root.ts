@@ -13,7 +13,10 @@ export interface CacheRoot {
 }
 
 /** Files that lie beside the targets, by the ends of their names. */
-const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease|partial)$/;
+const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease)$/;
+
+/** Directories that lie beside them: unfinished first copies, with the name of a process or without. */
+const OWN_DIRECTORY = /^\.[^.]+\.partial(\..+)?$/;
 
 /**
  * Makes sure that nobody else can have put anything under our names or can exchange the directory: throws a CliError `refused`
@@ -45,7 +48,7 @@ async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
   const planted: string[] = [];
   try {
     for await (const { name, isFile, isDirectory } of Deno.readDir(cacheRoot)) {
-      if (OWN_NAME.test(name) && !(name.endsWith(".partial") ? isDirectory : isFile)) planted.push(name);
+      if (OWN_DIRECTORY.test(name) ? !isDirectory : OWN_NAME.test(name) && !isFile) planted.push(name);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];

@@ -11,7 +11,7 @@ import { savedFromNode } from "./layout.ts";
 import { nodeSettings, onNode } from "./node_disk.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
-import { waitForTurn } from "./turn.ts";
+import { inTurn, type Turn } from "./turn.ts";
 
 /** Plans it, without a lock and without a change. */
 export async function planPushFromNode(
@@ -39,8 +39,22 @@ export async function pushFromNode(
   if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
   await preparePrivateDirectory(node.root, system.userId);
   // The copy on scratch has two directions now: no sync may change it meanwhile.
-  await using turn = await waitForTurn(request, "it is in use", system, report);
+  return await inTurn(
+    { ...request, inUse: "it is in use" },
+    system,
+    report,
+    async (turn) => await pushInTurn(request, from, turn, report),
+  );
+}
+
+async function pushInTurn(
+  request: PushRequest,
+  from: PushRequest,
+  turn: Turn,
+  report: Report,
+): Promise<PushResult> {
   const pushed = await pushVariable(from, turn.system, report);
+  await turn.confirm();
   if (pushed.status !== "pushed") return pushed;
   // What is only gone from scratch did not change on this node.
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");

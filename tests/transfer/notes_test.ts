@@ -83,7 +83,7 @@ testTrees(
     for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming-/);
+    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming\./);
     assert.equal((await running).status, "complete");
   },
 );
