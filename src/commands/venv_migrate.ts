@@ -13,8 +13,12 @@ import { removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE" }),
-  target: text("Where to make it again, a path", { placement: "argument", placeholder: "TARGET" }),
+  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE", completion: "directory" }),
+  target: text("Where to make it again, a path", {
+    placement: "argument",
+    placeholder: "TARGET",
+    completion: "directory",
+  }),
   python: text("Python version or interpreter; that of the source if not given", { placeholder: "PYTHON" }),
   uvCacheDir: text("uv's cache directory", { placeholder: "DIR" }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),

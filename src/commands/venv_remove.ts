@@ -11,7 +11,7 @@ import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  name: text("The environment", { placement: "argument", placeholder: "NAME" }),
+  name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
   venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
   dryRun: toggle("Show what would be removed"),
   yes: toggle("Don't ask", { short: "-y" }),
