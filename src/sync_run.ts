@@ -18,6 +18,7 @@ import { makeCacheRoot } from "./staging/cache_root.ts";
 import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
+import { tokenExport } from "./staging/secrets.ts";
 import { stageVariables } from "./staging/stage.ts";
 import type { StageRequest } from "./staging/stage_result.ts";
 import { type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
@@ -86,6 +87,9 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   context.report({ type: "subjects", names: all.map(({ name }) => name) });
   const started = performance.now();
   const items = await syncItems(request, managed, context);
+  // A copy on the node comes after the one on scratch.
+  const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
+  const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.flatMap(({ result }) => result ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -95,12 +99,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   }
   return {
     scratch_base: resolved.scratchBase,
-    exports: Object.fromEntries(
-      // A copy on the node comes after the one on scratch.
-      items.filter((item) => item.usable && isAsked(item, request)).map((
-        { variable },
-      ) => [variable.name, variable.target]),
-    ),
+    exports: { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath },
     unset: items.filter(({ failure, variable }) =>
       !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
     ).map(({ variable }) => variable.name),

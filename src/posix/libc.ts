@@ -128,4 +128,4 @@ export const F_RDLCK = 0;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
 /** Instead of nanoseconds: the time stays (utimensat(2)). */
-export const UTIME_OMIT = 0x3ffffffe;
+export const UTIME_NOW = 0x3fffffff;

@@ -21,6 +21,7 @@ import { progressOf } from "./phase.ts";
 import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
+import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
 import type { StageResult } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "./variable.ts";
@@ -89,9 +90,11 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
+  const secrets = await findSecrets(variable, request.filter.selection);
+  warnings.push(...await secretWarnings(variable, secrets));
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
   await turn.confirm();
-  await recordCompletion(request, layout, { ...outcome, kept, outside }, system);
+  await recordCompletion(request, layout, { ...outcome, kept, outside, secrets }, system);
   return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
 
@@ -150,12 +153,16 @@ async function transferTwiceIfVanished(
 async function recordCompletion(
   { variable, settings, facts, startedSeconds, filter: { selection } }: FillTargetRequest,
   layout: VariableLayout,
-  outcome: Omit<TransferOutcome, "kept"> & { readonly kept: KeptFiles; readonly outside: NamedOutsideLinks },
+  outcome: Omit<TransferOutcome, "kept"> & {
+    readonly kept: KeptFiles;
+    readonly outside: NamedOutsideLinks;
+    readonly secrets: readonly Secret[];
+  },
   system: System,
 ): Promise<void> {
   // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
   const source = facts.source;
-  const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const { target } = await observeVariable(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);
@@ -184,6 +191,7 @@ async function recordCompletion(
     ...markedRacy(outcome.manifest, system.now() / 1000),
     ...(selection === undefined ? {} : { filter: selection.id }),
     ...markedKept(outcome.kept),
+    ...(outcome.secrets.length === 0 ? {} : { secrets: outcome.secrets.map(({ path }) => path) }),
     ...markedOutsideLinks(outcome.outside),
     ...markedLinks(variable, settings),
   });

@@ -40,6 +40,8 @@ const MARKER_SCHEMA = v.looseObject({
   filter: v.optional(v.string()),
   /** Files of the target that were left as they are although the source has other ones: their number, and the first few. */
   kept: v.optional(MARKED_KEPT_SCHEMA),
+  /** Secrets that the target holds although they are left out; missing where there were none. */
+  secrets: v.optional(v.array(v.string())),
   /** Links that lead out of the source; missing where there were none. */
   outside_links: v.optional(OUTSIDE_LINKS_SCHEMA),
   /** Why the target is stale although a transfer was complete, where a push changed the source since; for people. */

@@ -12,7 +12,8 @@ import type { StagingSettings, Variable } from "./variable.ts";
 
 /** The variable as it is between scratch and the node. */
 export function onNode(variable: Variable, node: NodeDisk): Variable {
-  return { ...variable, source: variable.target, target: joinPath(node.root, variable.name) };
+  const { source, target, name } = variable;
+  return { ...variable, source: target, target: joinPath(node.root, name), origin: source };
 }
 
 /** The settings for the directories of the node. */

@@ -15,6 +15,7 @@ import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { withRoomAdvice } from "./room_advice.ts";
+import { findSecrets, secretWarnings } from "./secrets.ts";
 import { look, refusal } from "./stage.ts";
 import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "./variable.ts";
@@ -98,6 +99,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
         ...unreadableWarnings(plan, system.userId),
         ...keptWarnings(variable, kept),
         ...outsideLinkWarnings(variable, settings, outside),
+        ...await secretWarnings(variable, await findSecrets(variable, filter.selection)),
       ],
     };
   } catch (error) {

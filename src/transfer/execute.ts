@@ -49,7 +49,10 @@ const IMPOSSIBLE_MODE = 0o10000;
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
-  readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection">;
+  readonly roots: Pick<
+    TransferRequest,
+    "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection" | "startedSeconds"
+  >;
   readonly settings: CopySettings;
   readonly mover: Mover;
   /** Makes what is needed before the first file is written. */
@@ -111,7 +114,8 @@ export class Execution {
       publish: meaningOf(roots.intent).publish,
     });
     this.#databases = new DatabaseMoves({
-      ...{ settings, runner, system, ledger: this.#ledger, publishing: this.#publishing },
+      ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
+      startedSeconds: roots.startedSeconds ?? system.now() / 1000,
       announce: (items) => this.#announce(items),
     });
     const onDone = this.#count.bind(this);

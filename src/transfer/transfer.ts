@@ -16,7 +16,7 @@ import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
-import { refuseNameClashes } from "./name_clashes.ts";
+import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
 import { UNFINISHED } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { RoomWatch } from "./room_watch.ts";
@@ -46,8 +46,13 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
+  const walk = await walkRequest(request, runner);
+  const names = request.intent === "push" ? undefined : request.baseline?.traits?.names;
+  if (names === "folded" || (names === undefined && await looksFolded(request.to))) {
+    await refuseNameClashes(walk, request.to, runner);
+  }
   await walkTrees(
-    await walkRequest(request, runner),
+    walk,
     {
       onPlan: (plan, there) => {
         survey.add(plan);
@@ -103,9 +108,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => {
-    const walk = await walkRequest(request, runner, traits);
-    if (traits.names === "folded") await refuseNameClashes(walk, request.to, runner);
-    await walkTrees(walk, receiver, runner);
+    await walkTrees(await walkRequest(request, runner, traits), receiver, runner);
   };
   return await run(request, feed, "to check", system);
 }
@@ -154,10 +157,16 @@ async function run(
   // The receiving side of a push is measured when something is written there: before, a push changes nothing.
   const prepare = async () => {
     await temporary?.make();
-    if (request.intent !== "push" || measured !== undefined || temporary === undefined) return;
-    settings.traits = await (measured = runner.run("measureTraits", { root: temporary.path, name: "probe" }));
+    if (request.intent !== "push" || temporary === undefined) return;
+    settings.traits = await (measured ??= measureSource(temporary.path));
+  };
+  const measureSource = async (root: string) => {
+    const found = await runner.run("measureTraits", { root, name: "probe" });
+    await refuseUnsuited(found, request, runner);
+    return found;
   };
   let measured: Promise<FileSystemTraits> | undefined;
+  if (request.intent !== "push") await refuseUnsuited(traits, request, runner);
   await using lists = new ListFiles(system);
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
@@ -270,6 +279,21 @@ async function measureTraits(
   const [root] = splitAbsolute(to);
   const name = splitAbsolute(incomingName(to, system))[1];
   return await runner.run("measureTraits", { root, name });
+}
+
+/** Throws a CliError `refused` where a copy would lose files, or nothing could tell afterwards what changed. */
+async function refuseUnsuited(traits: FileSystemTraits, request: TransferRequest, runner: JobRunner): Promise<void> {
+  const { from, to } = request;
+  if (traits.timeStep === Infinity) {
+    throw new CliError(
+      "refused",
+      `Cannot copy "${from}": in the file system of "${to}" files do not keep their times`,
+      {
+        hint: "choose a directory on another file system; nothing was written",
+      },
+    );
+  }
+  if (traits.names === "folded") await refuseNameClashes(await walkRequest(request, runner, traits), to, runner);
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {

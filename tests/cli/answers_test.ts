@@ -20,6 +20,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "config validate": [],
   "init": ["--input-json", "init.json"],
   "schema": [],
+  "diff": [],
+  "resolve": ["HF_HOME"],
   "migrate": ["HF_HOME", "--to", "moved", "--dry-run"],
   "venv install": ["new", "idna", "--venv-base", "venvs", "--dry-run"],
   "venv list": ["--venv-base", "venvs"],

@@ -223,3 +223,25 @@ Deno.test("status keeps the keys of older versions and says where things are", a
     assert.ok(key in answer.variables[0], key);
   }
 });
+
+Deno.test("what a job made on scratch doesn't read as plain fresh: files, bytes, and the day a purge may take them", async () => {
+  await using world = await worldWithCache();
+  const config = { vars: { HF_HOME: { source: world.path(SOURCE) } } };
+  await world.writeConfig(config);
+  assert.equal((await world.run(["sync"])).code, 0);
+  assert.equal((await world.run(["status", "--check"])).code, 0);
+  const made = new Date("2026-11-20T12:00:00Z");
+  await world.writeTree(TARGET, { "hub/made": { file: "12345", mtime: made }, "hub/b": "changed", "x/.locks/l": "" });
+  const run = await world.run(["status"]);
+  assert.match(run.stdout, /HF_HOME .* fresh, not pushed\n/);
+  assert.match(run.stderr, /2 files, 12 B, on scratch only or changed there: hub\/b, hub\/made\n/);
+  assert.match(run.stderr, /euler-files push --var HF_HOME/);
+  await world.writeConfig({ ...config, purge_by_mtime_days: 15 });
+  const row = await variable(world);
+  assert.deepEqual([row.unpushed_files, row.unpushed_bytes, row.purge_from], [2, 12, "2026-12-05"]);
+  assert.equal((await world.run(["status", "--check"])).code, 1);
+  await world.run(["push"]);
+  await world.run(["sync"]);
+  const settled = await variable(world, "--check");
+  assert.deepEqual([settled.status, settled.unpushed_files, settled.purge_from], ["fresh", 0, null]);
+});
