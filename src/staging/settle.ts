@@ -20,7 +20,7 @@ import { planPush, pushVariable } from "./push.ts";
 import { findPushBasis } from "./push_basis.ts";
 import { stageVariables } from "./stage.ts";
 import type { StageWarning } from "./stage_result.ts";
-import { waitForTurn } from "./turn.ts";
+import { inTurn, type Turn } from "./turn.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** The sides that a conflict can be settled for. */
@@ -102,8 +102,14 @@ export async function settleConflicts(request: SettleRequest, system: System, re
 
 /** Copies aside what will be replaced, and records the losing side as what both had in common. Returns where the copies are. */
 async function letTakenWin(request: SettleRequest, system: System, report: Report): Promise<string> {
+  const { variable, toSource: settings } = request;
+  const waiting = { variable, settings, inUse: "it is in use" };
+  return await inTurn(waiting, system, report, (turn) => letTakenWinInTurn(request, turn));
+}
+
+async function letTakenWinInTurn(request: SettleRequest, turn: Turn): Promise<string> {
   const { variable, toSource: settings, conflicts, take } = request;
-  await using turn = await waitForTurn({ variable, settings }, "it is in use", system, report);
+  const { system } = turn;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const facts = await observeVariable(variable, settings, system);
   const basis = await findPushBasis(variable, settings, facts, { emptySource: "refuse", system });
@@ -116,7 +122,7 @@ async function letTakenWin(request: SettleRequest, system: System, report: Repor
     path,
     entry: take === "scratch" ? atSource : onScratch,
   }));
-  const keptIn = await copyAside(request, layout, turn.system);
+  const keptIn = await copyAside(request, layout, system);
   await turn.confirm();
   await writeManifest(layout.manifest, withStates(basis.baseline, losing));
   if (typeof facts.marker !== "string") {
