@@ -94,7 +94,7 @@ async function stageInTurn(
     const unusable = refusal(variable, freshness);
     if (unusable !== undefined) return unusable;
     if (turn.former !== undefined && typeof facts.marker === "string") {
-      const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
+      const text = `${nameHolder(turn.former.holder)} has not completed the copy; going on with it`;
       report({ type: "note", subject: variable.name, text });
     }
     if (facts.source.state === "missing") {

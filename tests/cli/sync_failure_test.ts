@@ -224,7 +224,7 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
   assert.match(ended.stdout, /^export HF_HOME=/m);
   assert.match(
     ended.stderr,
-    new RegExp(`process ${leader.pid} on \\S+ has ended and the copy is not complete; going on with it`),
+    new RegExp(`process ${leader.pid} on \\S+ has not completed the copy; going on with it`),
   );
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
