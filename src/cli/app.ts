@@ -9,7 +9,10 @@ export interface CommandEntry {
 /** Every command by the words that call it, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "init": { load: async () => (await import("../commands/init.ts")).init },
+  "add": { load: async () => (await import("../commands/add.ts")).add },
+  "remove": { load: async () => (await import("../commands/remove.ts")).remove },
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
+  "unload": { load: async () => (await import("../commands/unload.ts")).unload },
   "exec": { load: async () => (await import("../commands/exec.ts")).exec },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
@@ -40,6 +43,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "apptainer fixup": { load: async () => (await import("../commands/apptainer_fixup.ts")).default },
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
+
+/** Other names of commands. */
+export const ALIASES: Readonly<Record<string, string>> = { "off": "unload" };
 
 /** What the groups of commands are about, for the help. */
 export const GROUPS: Readonly<Record<string, string>> = {

@@ -21,7 +21,7 @@ export const shellInitCommand = defineCommand({
   name: "shell-init",
   summary: "Print the shell function ef, which syncs and exports in one word",
   description:
-    "`ef` and `ef sync` evaluate what sync prints and keep its exit code; `ef status`, `ef push` and all other " +
+    "`ef` and `ef sync` evaluate what sync prints and keep its exit code, and `ef off` what unload prints; `ef status`, `ef push` and all other " +
     "commands are passed on to euler-files. The function remembers where this program is.",
   examples: [
     { command: 'eval "$(euler-files shell-init)"', does: "In ~/.bashrc" },

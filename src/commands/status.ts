@@ -1,9 +1,9 @@
 // `status`: a table of the variables, as a sync would see them.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { resolveNode } from "../config/resolve.ts";
+import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
-import { type RequestOf, toggle } from "../fields.ts";
+import { list, type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
@@ -24,6 +24,13 @@ import { type Overview, overviewVariable, type Size } from "../staging/overview.
 import { purgeDay, unpushedWarnings } from "../staging/unpushed.ts";
 
 const FIELDS = {
+  vars: list("Show only this variable", {
+    flag: "--var",
+    placeholder: "NAME",
+    argument: "VARIABLE",
+    completion: "variable",
+    aliases: ["only_vars"],
+  }),
   measure: toggle("Measure all sizes anew instead of showing the recorded ones"),
   checksum: toggle("Compare what is in the files of source and scratch, however long that takes"),
   check: toggle("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
@@ -114,6 +121,7 @@ export const status = defineCommand({
   description: "Sizes are the recorded ones where they are known; others are measured, for at most 10 seconds.",
   examples: [
     { command: "euler-files status", does: "The table" },
+    { command: "euler-files status HF_HOME", does: "One variable only" },
     { command: "euler-files status --json", does: "The same for scripts" },
     { command: "euler-files status --measure", does: "With every size measured now" },
     { command: "euler-files status --checksum", does: "With the contents of all files compared" },
@@ -130,7 +138,10 @@ export const status = defineCommand({
 
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
-  const { config, resolved, redirected, parts, warnings: mismatches } = await openManagedVariables([], context);
+  const { config, resolved, variables, redirected, parts, warnings: mismatches } = await openManagedVariables(
+    request.vars,
+    context,
+  );
   const warnings: string[] = [];
   const warn = ({ text, hint }: { readonly text: string; readonly hint?: string }, subject?: string) => {
     const about = subject === undefined ? "" : `${subject}: `;
@@ -143,13 +154,15 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));
-  const copied = resolved.variables.filter(({ name }) => !partOf.has(name));
+  // The whole of a selected part is not selected itself.
+  const wholes = variables.filter(({ name }) => parts.some(({ whole }) => whole.name === name));
+  const copied = [...new Set([...resolved.variables.filter(({ name }) => !partOf.has(name)), ...wholes])];
   const overviews = await mapAtOnce(copied, 16, async (variable) => {
     const overview = await overviewVariable({
       ...{ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS },
       contents: request.checksum ? "compare" : "by time",
     }, system);
-    return { enabled: variable.enabled, status: statusOf(overview, variable.tier, settings), overview };
+    return { status: statusOf(overview, variable.tier, settings), overview };
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warn({ text: purgeWarning(overview) });
@@ -164,14 +177,17 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     ];
     for (const warning of about) warn(warning, overview.variable.name);
   }
+  const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>
+    resolved.variables.filter(isMeant).map(({ name }) =>
+      rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
+    );
+  const enabledRows = rowsOf(({ enabled }) => enabled);
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {
     command: "status",
-    ok: !request.check || overviews.every(({ enabled, status }) => !enabled || isSettled(status)),
-    variables: resolved.variables.filter(({ enabled }) => enabled).map(({ name }) =>
-      rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
-    ),
-    disabled: overviews.filter(({ enabled }) => !enabled).map(({ status }) => status),
+    ok: !request.check || enabledRows.every(isSettled),
+    variables: enabledRows,
+    disabled: rowsOf(({ enabled }) => !enabled),
     redirected: redirected.map(({ name, tier }) => {
       const root = tier === "scratch"
         ? resolved.cacheRoot

@@ -82,7 +82,8 @@ export function needsPerson({ onScratch, atSource }: Conflict): boolean {
 export async function settleConflicts(request: SettleRequest, system: System, report: Report): Promise<Settled> {
   const { variable, toSource, toScratch, conflicts, take } = request;
   const paths = conflicts.map(({ path }) => path);
-  const keptIn = await letTakenWin(request, system, report);
+  const inUse = { variable, settings: toSource, inUse: "it is in use" };
+  const keptIn = await inTurn(inUse, system, report, (turn) => letTakenWin(request, turn));
   const warnings: StageWarning[] = [];
   if (take === "scratch") {
     const settings = { ...toSource, filter: { ...toSource.filter, once: rulesForPaths(paths) } };
@@ -101,13 +102,7 @@ export async function settleConflicts(request: SettleRequest, system: System, re
 }
 
 /** Copies aside what will be replaced, and records the losing side as what both had in common. Returns where the copies are. */
-async function letTakenWin(request: SettleRequest, system: System, report: Report): Promise<string> {
-  const { variable, toSource: settings } = request;
-  const waiting = { variable, settings, inUse: "it is in use" };
-  return await inTurn(waiting, system, report, (turn) => letTakenWinInTurn(request, turn));
-}
-
-async function letTakenWinInTurn(request: SettleRequest, turn: Turn): Promise<string> {
+async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> {
   const { variable, toSource: settings, conflicts, take } = request;
   const { system } = turn;
   const layout = layoutOf(settings.cacheRoot, variable.name);

@@ -14,10 +14,10 @@ __euler_files_ef() {
     esac
   done
   [ -n "$__ef_command" ] || set -- sync "$@"
-  if [ "${__ef_command:-sync}$__ef_shown" != sync ]; then
-    command "$__ef_program" "$@"
-    return
-  fi
+  case "${__ef_command:-sync}$__ef_shown" in
+    sync|unload|off) ;;
+    *) command "$__ef_program" "$@"; return ;;
+  esac
   __ef_text="$(command "$__ef_program" "$@" --shell bash)" || __ef_status=$?
   eval "$__ef_text" || [ "$__ef_status" -ne 0 ] || __ef_status=1
   return "$__ef_status"

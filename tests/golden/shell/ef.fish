@@ -1,4 +1,4 @@
-function ef --description 'euler-files, evaluating what sync prints';
+function ef --description 'euler-files, evaluating what sync and unload print';
   set -l __ef_program '/home/ada/bin/euler-files';
   test -x $__ef_program; or set __ef_program euler-files;
   set -l __ef_command;
@@ -16,7 +16,10 @@ function ef --description 'euler-files, evaluating what sync prints';
     end;
   end;
   if not set -q __ef_command[1]; set argv sync $argv; set __ef_command sync; end;
-  if test "$__ef_command$__ef_shown" != sync; command $__ef_program $argv; return $status; end;
+  if not contains -- "$__ef_command$__ef_shown" sync unload off;
+    command $__ef_program $argv;
+    return $status;
+  end;
   set -l __ef_text (command $__ef_program $argv --shell fish);
   set -l __ef_status $status;
   eval $__ef_text; or test $__ef_status -ne 0; or set __ef_status 1;
