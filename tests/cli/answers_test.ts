@@ -24,6 +24,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "remove": ["MY_CACHE"],
   "unload": [],
   "completion": ["bash"],
+  "clean": ["--dry-run"],
   "diff": [],
   "resolve": ["HF_HOME"],
   "migrate": ["HF_HOME", "--to", "moved", "--dry-run"],
