@@ -25,34 +25,35 @@ interface Note {
 export type Notes = ReadonlyMap<string, readonly Note[]>;
 
 /**
- * The log of one transfer, opened with the first names and kept open. Throws a SystemCallError, or a CliError `refused` where
+ * The log of one transfer, opened with the first names and kept open; without a path there is none. Throws a SystemCallError, or a CliError `refused` where
  * something else than a file of ours has its name.
  */
 export class IntentLog {
   #file: Promise<number> | undefined;
 
-  constructor(readonly path: string, readonly receiver: Receiver, private readonly calls: Calls) {}
+  constructor(readonly path: string | undefined, readonly receiver: Receiver, private readonly calls: Calls) {}
 
   /** Appends what will be written next: one write for a batch. */
   async add(items: readonly Item[]): Promise<void> {
-    await this.#append(items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
+    await this.#append(() => items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
   }
 
   /** Appends that a directory of the receiver gets another mode for a while, with the one it has. */
   async addOpened(directory: string, self: EntryState): Promise<void> {
-    await this.#append([noteLine(this.receiver, directory, self)]);
+    await this.#append(() => [noteLine(this.receiver, directory, self)]);
   }
 
   /** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
-  async #append(lines: readonly string[]): Promise<void> {
-    const file = await (this.#file ??= this.#open());
-    await run(appendBytes(this.calls, file, new TextEncoder().encode(["\n", ...lines].join("")), this.path));
+  async #append(linesOf: () => readonly string[]): Promise<void> {
+    if (this.path === undefined) return;
+    const file = await (this.#file ??= this.#open(this.path));
+    await run(appendBytes(this.calls, file, new TextEncoder().encode(["\n", ...linesOf()].join("")), this.path));
   }
 
-  async #open(): Promise<number> {
-    const opened = await run(openToAppend(this.calls, this.path, Deno.uid() ?? 0));
+  async #open(path: string): Promise<number> {
+    const opened = await run(openToAppend(this.calls, path, Deno.uid() ?? 0));
     if (typeof opened === "number") return opened;
-    throw refusal(this.path, opened.fault);
+    throw refusal(path, opened.fault);
   }
 
   /** Ends the use of the file. */
