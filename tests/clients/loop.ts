@@ -130,7 +130,7 @@ class Driver {
     }
     if (DATASETS_REASON !== undefined) return;
     serveRevision(hub, number, ROWS);
-    await fillFromHub(hub, hf);
+    await fillFromHub(hub, hf, this.world.path("preparing"));
   }
 
   /** Removes what is old at home. */
