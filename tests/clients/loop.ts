@@ -84,7 +84,7 @@ interface Origins {
 class Driver {
   readonly counts = { syncs: 0, pushes: 0, failures: [] as string[] };
   #number = 0;
-  #isSlow = false;
+  #isSlow = true;
 
   constructor(
     readonly world: World,
