@@ -19,6 +19,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "push": { load: async () => (await import("../commands/push.ts")).push },
   "diff": { load: async () => (await import("../commands/diff.ts")).diff },
   "resolve": { load: async () => (await import("../commands/resolve.ts")).resolve },
+  "doctor": { load: async () => (await import("../commands/doctor.ts")).doctor },
   "job-script": { load: async () => (await import("../commands/job_script.ts")).jobScriptCommand },
   "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },
   "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand(completed()) },
