@@ -92,15 +92,23 @@ async function lookAtConfig(path: ReturnType<typeof configPath>, env: Readonly<R
   }
 }
 
+/** The longest state and two blanks. */
+const STATE_COLUMNS = 9;
+
+/** In fewer columns each text stands below its subject. */
+const LEAST_TABLE_COLUMNS = 80;
+
 function renderDoctor({ findings, summary }: DoctorAnswer, styles: Styles): Rendered {
   const style = styles.stdout;
   const width = Math.max(...findings.map(({ name }) => name.length));
+  const isWide = style.columns >= LEAST_TABLE_COLUMNS;
+  const indent = isWide ? STATE_COLUMNS + width + 2 : STATE_COLUMNS;
+  const newLine = `\n${" ".repeat(indent)}`;
+  const block = (text: string) => wrapText(shortenMessage(text), style.columns - indent).replaceAll("\n", newLine);
   const lines = findings.map(({ name, state, text, hint }) => {
-    const head = `${paint(state, style)(padTo(state, 7))}  ${padTo(name, width)}  ${shortenMessage(text)}`;
-    const mend = hint === undefined
-      ? ""
-      : `\n${wrapText(`         ${style.cyan("hint:")} ${shortenMessage(hint)}`, style.columns)}`;
-    return wrapText(head, style.columns) + mend;
+    const subject = isWide ? padTo(name, width + 2) : `${name}${newLine}`;
+    const mend = hint === undefined ? "" : `${newLine}${block(`${style.cyan("hint:")} ${hint}`)}`;
+    return paint(state, style)(padTo(state, STATE_COLUMNS)) + subject + block(text) + mend;
   });
   const { ok, warning, error } = summary;
   const total = `${ok} ok, ${warning} ${warning === 1 ? "warning" : "warnings"}, ${error} ${
