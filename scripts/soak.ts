@@ -13,11 +13,18 @@ let wrong = 0;
 for (let round = 1; round === 1 || performance.now() < end; round++) {
   for (const mode of LOCK_MODES) {
     const seed = Math.floor(Math.random() * 2 ** 31);
-    const report = await soak({ mode, seed, processes: PROCESSES, atOnce: 8, killMilliseconds: 600 });
+    const report = await soak({
+      mode,
+      seed,
+      processes: PROCESSES,
+      atOnce: 8,
+      killMilliseconds: 600,
+      suspendedShare: 0.05,
+    });
     const started = Object.entries(report.started).map(([name, count]) => `${count} ${name}`).join(", ");
-    const { killed, edits, looks } = report;
+    const { killed, suspended, edits, looks } = report;
     print(
-      `${mode}, round ${round}, seed ${seed}: ${started}; ${killed} killed, ${edits} edits, ${looks} looks, ` +
+      `${mode}, round ${round}, seed ${seed}: ${started}; ${killed} killed, ${suspended} suspended, ${edits} edits, ${looks} looks, ` +
         `${report.wrong.length} wrong`,
     );
     for (const line of report.wrong) print(`  ${line}`);

@@ -16,7 +16,7 @@ import { variablesAtOnce } from "./posix/handles.ts";
 import { EARLIER_VALUES, rememberEarlierValues } from "./shell/earlier_values.ts";
 import { findJob } from "./slurm/job.ts";
 import { makeCacheRoot } from "./staging/cache_root.ts";
-import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
+import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
 import { tokenExport } from "./staging/secrets.ts";
@@ -128,7 +128,7 @@ export function environmentChanges(
   { exports, unset, before }: Pick<Synced, "exports" | "unset" | "before">,
 ): Record<string, string | null> {
   const earlier = before === undefined ? {} : { [EARLIER_VALUES]: before };
-  return { ...earlier, ...exports, ...Object.fromEntries(unset.map((name) => [name, null])) };
+  return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])), ...earlier };
 }
 
 /** What a part needs is staged without being asked for, and not exported. */
@@ -168,6 +168,7 @@ async function syncItems(
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
+  else if (node !== undefined) await checkNode(node, system.userId);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(

@@ -13,6 +13,7 @@ import { acquireLock, describe, type Lock, underLocks } from "../system/file_loc
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
+import { ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../version.ts";
@@ -128,8 +129,10 @@ export async function buildImage(
 ): Promise<BuildOutcome> {
   let setting = await loadSetting(request.configOption, system);
   let plan = await planBuild(setting, request.name, request.mode, system);
-  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
-  if (apptainer === undefined) throw apptainerMissing();
+  if (plan.action === "skip" && !await hasRemains(plan, setting, system)) {
+    return { plan, steps: undefined, importWarnings: [] };
+  }
+  if (plan.action !== "skip" && apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await using lock = await acquireLock({
@@ -148,8 +151,11 @@ export async function buildImage(
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
-  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   await removeRemains(plan, setting, audience.report, system);
+  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
+  if (apptainer === undefined) throw apptainerMissing();
+  // Under a name of its own: a build that was taken for dead does not write into this one.
+  plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
   await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
   await makeWorkspace(steps.workspace, system.userId);
@@ -159,9 +165,9 @@ export async function buildImage(
     await publish(plan, steps, setting, lock, held);
     return { plan, steps, importWarnings };
   } finally {
-    // Another process that took the lock over uses these names, too, and has removed what was ours.
+    await removeIfThere(plan.places.building);
+    // Another process that took the lock over uses this name, too, and has removed what was ours.
     if (!lock.lost.aborted) {
-      await removeIfThere(plan.places.building);
       await removeWorkspace(steps.workspace, system.userId).catch((error) =>
         audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
       );
@@ -202,9 +208,26 @@ async function checkBasePython({ base, venv }: ImageInputs, apptainer: Apptainer
   throw wrongPython(base.written, `no Python ${venv.pythonSeries}`, venv);
 }
 
+/** Images that builds have not finished, each with the name of its process; without one where an older version made it. */
+export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building">): Promise<readonly string[]> {
+  const [directory, prefix] = splitAbsolute(building);
+  const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
+  return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
+    .map(({ name }) => `${directory}/${name}`);
+}
+
+/** Whether a build that was killed after its image had its name left its directory, which holds a copy of the environment. */
+async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System): Promise<boolean> {
+  const paths = (await workspaceCandidates(setting, system)).map((one) =>
+    workspacePath(one, plan.places, system.userId)
+  );
+  const found = await Promise.all(paths.map((path) => Deno.lstat(path).then(() => true, () => false)));
+  return found.includes(true);
+}
+
 /** What a killed build left: the image that wasn't finished, and its directory in any of the places it may have chosen. */
 async function removeRemains(plan: BuildPlan, setting: ImageSetting, report: Report, system: System): Promise<void> {
-  await removeIfThere(plan.places.building);
+  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
   for (const candidate of await workspaceCandidates(setting, system)) {
     await removeWorkspace(workspacePath(candidate, plan.places, system.userId), system.userId).catch((error) =>
       report({ type: "warning", subject: plan.places.name, text: messageOf(error) })

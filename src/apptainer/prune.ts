@@ -9,6 +9,7 @@ import { refuseOpenDirectory } from "../system/trusted_path.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
+import { unfinishedBuilds } from "./build.ts";
 import { scratchPlacesOf } from "./image_sync.ts";
 import { checkImageName, type ImagePlaces, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
 import { discard, partialPath, unfinishedCopies } from "./verified_copy.ts";
@@ -162,7 +163,7 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
 
 /** Marker, unfinished copy and unfinished build: of no use without the image. */
 async function removeTraces(plan: PrunePlan, setting: ImageSetting, system: System): Promise<void> {
-  await Deno.remove(plan.places.building).catch(() => {});
+  for (const path of await unfinishedBuilds(plan.places)) await Deno.remove(path).catch(() => {});
   const directory = scratchDirectoryIfKnown(setting, system);
   if (directory === undefined) return;
   const scratch = scratchPlacesOf(directory, plan.places);

@@ -4,7 +4,9 @@ import { type Answer, type Context, defineCommand } from "../command.ts";
 import { resolvePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 import { list, text, toggle, toggleOff } from "../fields.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { commandLine } from "../shell/quote.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { findUv, uvMissing } from "../tools/uv.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { planRebuild, rebuild } from "../venv/rebuild.ts";
@@ -86,6 +88,8 @@ export default defineCommand({
     } as const;
     const uv = await findUv(system, true);
     if (uv === undefined) throw uvMissing();
+    // A killed removal of the source has renamed it: the plan finds none, and what is left would stay for ever.
+    if (request.deleteSource && !request.dryRun) await sweepDirectory(splitAbsolute(rebuilding.source)[0]);
     const plan = await planRebuild(rebuilding, uv, system);
     const hear = (text: string) => report({ type: "output", text });
     const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, {

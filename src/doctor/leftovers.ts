@@ -1,5 +1,5 @@
 // Looks for what nothing needs any more: copies of variables that are not managed, and migrations that did not end.
-import { shellWord } from "../format.ts";
+import { VARIABLE_NAME } from "../config/names.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { layoutOf } from "../staging/layout.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
@@ -16,13 +16,12 @@ async function lookForLeftovers({ config, resolved }: Surroundings): Promise<Fin
     throw error;
   });
   // A marker says that a directory beside it is a copy of ours.
-  const copies = names.filter((one) => names.includes(layoutOf("", one).marker.slice(1)));
+  const copies = names.filter((one) => VARIABLE_NAME.test(one) && names.includes(layoutOf("", one).marker.slice(1)));
   const unmanaged = copies.filter((one) => !Object.hasOwn(config.vars, one)).sort();
   const findings = [
     ...unmanaged.map((one): Finding => ({
       ...{ name, state: "warning", text: `${cacheRoot}/${one} is the copy of a variable that is not managed` },
-      hint: `manage it again with \`euler-files add ${shellWord(one)} DIRECTORY\`, or when no job uses it: rm -rf -- ` +
-        `${shellWord(`${cacheRoot}/${one}`)} ${shellWord(`${cacheRoot}/.${one}.`)}*`,
+      hint: `manage it again with \`euler-files add ${one} DIRECTORY\`, or remove it with \`euler-files clean ${one}\``,
     })),
     ...(await unfinishedMigrations(config, resolved.path)).map(({ text, hint }): Finding => ({
       ...{ name, state: "warning", text, hint },

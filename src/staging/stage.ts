@@ -86,15 +86,16 @@ async function stageInTurn(
     const { facts, freshness, filter } = await look(request, system);
     const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
     if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
-      // This one may have lost its turn before, and then its own is among them.
-      const { removeUnfinishedCopies } = await import("./first_copy.ts");
-      await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
+      if (turn.comes === "after a loss") {
+        const { removeUnfinishedCopies } = await import("./first_copy.ts");
+        await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
+      }
       return await skipped({ ...request, filter }, facts, system);
     }
     const unusable = refusal(variable, freshness);
     if (unusable !== undefined) return unusable;
     if (turn.former !== undefined && typeof facts.marker === "string") {
-      const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
+      const text = `${nameHolder(turn.former.holder)} has not completed the copy; going on with it`;
       report({ type: "note", subject: variable.name, text });
     }
     if (facts.source.state === "missing") {

@@ -12,6 +12,8 @@ import type { StagingSettings, Variable } from "./variable.ts";
 export interface Turn extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
   /** The system for the work: its signal ends what runs as soon as another job has taken the lock over. */
   readonly system: System;
+  /** Whether the lock was lost in an earlier turn: then what this process had begun may lie there. */
+  readonly comes: "first" | "after a loss";
 }
 
 /** What waits for its turn, and what is told while it waits: `inUse` says what the other one does, `it is being staged`. */
@@ -35,7 +37,7 @@ export async function inTurn<Result>(
   work: (turn: Turn) => Promise<Result>,
 ): Promise<Result> {
   for (let turns = 1;; turns++) {
-    await using turn = await waitForTurn(request, system, report);
+    await using turn = await waitForTurn(request, turns === 1 ? "first" : "after a loss", system, report);
     try {
       return await work(turn);
     } catch (error) {
@@ -53,6 +55,7 @@ export async function inTurn<Result>(
  */
 async function waitForTurn(
   { variable: { name }, settings, inUse }: TurnRequest,
+  comes: Turn["comes"],
   system: System,
   report: Report,
 ): Promise<Turn> {
@@ -76,6 +79,7 @@ async function waitForTurn(
   await sweepDirectory(settings.cacheRoot);
   return {
     system: underLocks(system, lock),
+    comes,
     former: lock.former,
     confirm: () => lock.confirm(),
     [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),

@@ -88,12 +88,15 @@ export async function acquireLock(request: LockRequest, system: System): Promise
   }
 }
 
-/** A full disk must not keep us from the lock, since a push and a removal make room: then the flock alone has to do. */
+/**
+ * Where no file can be made beside the lock, the flock alone has to do: a full disk must not keep us from it, since a push and a
+ * removal make room, nor a directory that may only be read.
+ */
 async function leaseIfPossible(request: LockRequest, system: System, startedAt: number): Promise<Lease | undefined> {
   try {
     return await takeLease(request, system, "with flock", startedAt);
   } catch (error) {
-    if (error instanceof CliError && error.kind === "no-space") return undefined;
+    if (error instanceof CliError && ["no-space", "file-system"].includes(error.kind)) return undefined;
     throw error;
   }
 }

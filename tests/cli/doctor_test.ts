@@ -91,8 +91,8 @@ Deno.test("copies of variables that are not managed any more are leftovers, with
   const all = await findings(world);
   const { text, hint } = all.find(({ name }) => name === "leftovers")!;
   assert.match(text, /HF_HOME is the copy of a variable that is not managed/);
-  const command = /rm -rf -- .*$/.exec(hint!)![0];
-  await world.exec("bash", ["-c", command]);
+  const command = /euler-files clean HF_HOME/.exec(hint!)![0];
+  await world.exec("bash", ["-c", `${command} --yes`]);
   assert.match(named(await findings(world), "leftovers"), /^ok/);
 });
 

@@ -20,6 +20,8 @@ export interface NodeProcess {
   readonly ended: Promise<RunResult>;
   /** Kills the program itself, with SIGKILL. */
   kill(): Promise<void>;
+  /** Stops the program itself for so long, as Slurm suspends a job, or until it was killed. */
+  suspend(milliseconds: number): Promise<void>;
 }
 
 /** Where a program runs. */
@@ -38,18 +40,27 @@ export function startOnNode(world: World, args: readonly string[], request: Node
   const named = request.node === "this" ? [] : ["unshare", "--uts", "sh", "-c", 'hostname node-2; exec "$@"', "sh"];
   const [program = "", ...before] = [...named, ...traced, world.executable];
   const process = world.startProgram(program, [...before, ...args], { timeoutSeconds: request.timeoutSeconds });
+  // unshare and sh are replaced by what they start; strace has a child.
+  const send = async (signal: Deno.Signal): Promise<number | undefined> => {
+    const pid = traced.length === 0 ? process.pid : await childOf(process.pid);
+    if (pid === undefined || !await isRunning(pid)) return undefined;
+    try {
+      Deno.kill(pid, signal);
+      return pid;
+    } catch {
+      return undefined;
+    }
+  };
   return {
     ended: process.ended,
     async kill() {
-      // unshare and sh are replaced by what they start; strace has a child.
-      const pid = traced.length === 0 ? process.pid : await childOf(process.pid);
-      if (pid === undefined || !await isRunning(pid)) return;
-      try {
-        Deno.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended.
-      }
-      await waitUntil(`process ${pid} has ended`, async () => !await isRunning(pid));
+      const pid = await send("SIGKILL");
+      if (pid !== undefined) await waitUntil(`process ${pid} has ended`, async () => !await isRunning(pid));
+    },
+    async suspend(milliseconds) {
+      await send("SIGSTOP");
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      await send("SIGCONT");
     },
   };
 }

@@ -18,6 +18,9 @@ const COMMANDS: readonly (readonly [share: number, args: readonly string[]])[] =
 const KILLED_SHARE = 0.35;
 const OTHER_NODE_SHARE = 0.15;
 
+/** For how long a process is suspended: longer than a silent holder is believed where its flock is not seen. */
+const SUSPENDED_MILLISECONDS: Readonly<Record<LockMode, number>> = { flock: 2000, lease: 2000, twice: 17_000 };
+
 /** After so many processes all of it is compared, and scratch is emptied: the next ones begin with a first copy. */
 const PROCESSES_A_ROUND = 25;
 
@@ -32,12 +35,15 @@ export interface SoakRequest {
   readonly seed: number;
   /** Longest time until a process is killed. */
   readonly killMilliseconds: number;
+  /** How many of those that are not killed are suspended for some seconds. */
+  readonly suspendedShare: number;
 }
 
 /** What was done and found. */
 export interface SoakReport {
   readonly started: Readonly<Record<string, number>>;
   readonly killed: number;
+  readonly suspended: number;
   readonly edits: number;
   readonly looks: number;
   readonly wrong: readonly string[];
@@ -51,14 +57,15 @@ export async function soak(request: SoakRequest): Promise<SoakReport> {
   for (let left = request.processes; left > 0 && running.wrong.length === 0; left -= PROCESSES_A_ROUND) {
     await running.runRound(Math.min(left, PROCESSES_A_ROUND));
   }
-  const { started, killed, edits, looks } = running;
+  const { started, killed, suspended, edits, looks } = running;
   const wrong = running.wrong.slice(0, 20).map((line) => line.replaceAll(`${world.root}/`, ""));
-  return { started, killed, edits: edits.count, looks, wrong };
+  return { started, killed, suspended, edits: edits.count, looks, wrong };
 }
 
 class Soak {
   readonly started: Record<string, number> = {};
   killed = 0;
+  suspended = 0;
   looks = 0;
   readonly wrong: string[] = [];
   readonly edits: Edits;
@@ -102,7 +109,12 @@ class Soak {
     // What a killed process of another node left is believed for a while, longest where there is no flock.
     const node = !isKilled && random() < OTHER_NODE_SHARE ? "other" : "this";
     const process = startOnNode(this.world, args, { mode: this.request.mode, node, timeoutSeconds: 600 });
-    if (isKilled) await killLater(process, random() * this.request.killMilliseconds);
+    const later = random() * this.request.killMilliseconds;
+    if (isKilled) await unlessEnded(process, later, () => process.kill());
+    else if (random() < this.request.suspendedShare) {
+      this.suspended++;
+      await unlessEnded(process, later, () => process.suspend(SUSPENDED_MILLISECONDS[this.request.mode]));
+    }
     const { code, signal, stderr } = await process.ended;
     if (signal === "SIGKILL" || code === 137) this.killed++;
     else if (code !== 0) this.wrong.push(`${name} ended with ${code}: ${stderr.slice(-600)}`);
@@ -133,13 +145,13 @@ class Soak {
   }
 }
 
-async function killLater(process: NodeProcess, milliseconds: number): Promise<void> {
-  let timer = 0;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  timer = setTimeout(resolve, milliseconds);
-  const first = await Promise.race([promise.then(() => "time"), process.ended.then(() => "ended")]);
+/** Does something to a process after some time, if it still runs then. */
+async function unlessEnded(process: NodeProcess, milliseconds: number, action: () => Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<"time">();
+  const timer = setTimeout(() => resolve("time"), milliseconds);
+  const first = await Promise.race([promise, process.ended.then(() => "ended")]);
   clearTimeout(timer);
-  if (first === "time") await process.kill();
+  if (first === "time") await action();
 }
 
 /** Names that belong there when nothing runs. */

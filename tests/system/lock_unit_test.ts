@@ -62,7 +62,7 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
       await assert.rejects(waiting, (error: Error) => {
         assert.match(
           error.message,
-          /still held by process \d+ .*, for \d+s after 0.01 s without progress, at \d files/,
+          /still held by process \d+ .*, for \d+s after 0.01 s without progress, at \d+ files/,
         );
         return isLocked(error);
       });
