@@ -16,7 +16,7 @@ import { variablesAtOnce } from "./posix/handles.ts";
 import { EARLIER_VALUES, rememberEarlierValues } from "./shell/earlier_values.ts";
 import { findJob } from "./slurm/job.ts";
 import { makeCacheRoot } from "./staging/cache_root.ts";
-import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
+import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
 import { tokenExport } from "./staging/secrets.ts";
@@ -167,6 +167,7 @@ async function syncItems(
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
+  else if (node !== undefined) await checkNode(node, system.userId);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(sorted(variables).map((variable) => ({ variable, tier: "scratch" })), run)

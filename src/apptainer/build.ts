@@ -129,8 +129,10 @@ export async function buildImage(
 ): Promise<BuildOutcome> {
   let setting = await loadSetting(request.configOption, system);
   let plan = await planBuild(setting, request.name, request.mode, system);
-  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
-  if (apptainer === undefined) throw apptainerMissing();
+  if (plan.action === "skip" && !await hasRemains(plan, setting, system)) {
+    return { plan, steps: undefined, importWarnings: [] };
+  }
+  if (plan.action !== "skip" && apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await using lock = await acquireLock({
@@ -149,8 +151,9 @@ export async function buildImage(
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
-  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   await removeRemains(plan, setting, audience.report, system);
+  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
+  if (apptainer === undefined) throw apptainerMissing();
   // Under a name of its own: a build that was taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
   await checkBasePython(plan.inputs, apptainer, system);
@@ -211,6 +214,15 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
   const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
   return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
     .map(({ name }) => `${directory}/${name}`);
+}
+
+/** Whether a build that was killed after its image had its name left its directory, which holds a copy of the environment. */
+async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System): Promise<boolean> {
+  const paths = (await workspaceCandidates(setting, system)).map((one) =>
+    workspacePath(one, plan.places, system.userId)
+  );
+  const found = await Promise.all(paths.map((path) => Deno.lstat(path).then(() => true, () => false)));
+  return found.includes(true);
 }
 
 /** What a killed build left: the image that wasn't finished, and its directory in any of the places it may have chosen. */

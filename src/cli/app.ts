@@ -1,5 +1,6 @@
 // The table of commands: the program's table of contents. Each is loaded only when it is asked for.
 import type { AnyCommand, Catalogue } from "../command.ts";
+import type { CompletionSource } from "../completion/shells.ts";
 
 /** A command's one line in the list of commands, and how to load it. */
 export interface CommandEntry {
@@ -20,7 +21,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "resolve": { load: async () => (await import("../commands/resolve.ts")).resolve },
   "job-script": { load: async () => (await import("../commands/job_script.ts")).jobScriptCommand },
   "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },
-  "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
+  "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand(completed()) },
+  "completion": { load: async () => (await import("../commands/completion.ts")).completionCommand(completed()) },
   "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },
   "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },
   "venv remove": { load: async () => (await import("../commands/venv_remove.ts")).default },
@@ -53,6 +55,11 @@ export const GROUPS: Readonly<Record<string, string>> = {
   "venv": "Python environments, made with uv",
   "apptainer": "Container images of Python environments",
 };
+
+/** What a shell can complete: looked up only when it is asked for. */
+function completed(): CompletionSource {
+  return { loadCatalogue, aliases: ALIASES };
+}
 
 /** Loads every command, for what is said about all of them. */
 export async function loadCatalogue(): Promise<Catalogue> {

@@ -1,21 +1,25 @@
 // What was given on the command line and in --input-json → the request, or an error that names the field.
 import * as v from "valibot";
 import type { AnyCommand } from "../command.ts";
+import { faultOfJsonText, MOST_TEXT_BYTES } from "../config/text_limits.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { type Fields, jsonName, jsonNames, optionName } from "../fields.ts";
 import { nearest } from "../nearest.ts";
 import type { System } from "../system/system.ts";
+import { readTextStart } from "../system/text_start.ts";
 
 /** Reads the JSON that --input-json names. Errors: `not-found`, `bad-json` with line and column, `usage` if it is no object. */
 export async function readInputJson(source: string, system: System): Promise<Record<string, unknown>> {
   const name = source === "-" ? "standard input" : `"${source}"`;
   let text: string;
   try {
-    text = source === "-" ? await system.stdin.readText() : await Deno.readTextFile(source);
+    text = source === "-" ? await system.stdin.readText(MOST_TEXT_BYTES) : await readTextFile(source);
   } catch (error) {
     const kind = error instanceof Deno.errors.NotFound ? "not-found" : "file-system";
     throw new CliError(kind, `Cannot read the request from ${name}: ${messageOf(error)}`, { cause: error });
   }
+  const outsized = faultOfJsonText(text);
+  if (outsized !== undefined) throw new CliError("usage", `Cannot use the request from ${name}: it ${outsized}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -31,6 +35,12 @@ export async function readInputJson(source: string, system: System): Promise<Rec
     });
   }
   return value;
+}
+
+/** Reads no more of a file, a device or a pipe than it takes to see that it is too large. */
+async function readTextFile(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  return await readTextStart(file.readable, MOST_TEXT_BYTES);
 }
 
 /** A JSON payload → values by field. Unknown names are errors. Of two names of one field the newer counts, as it always has. */

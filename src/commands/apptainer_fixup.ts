@@ -13,6 +13,7 @@ const fields = {
   venvName: text("Fix only this environment; all below the venv base if not given", {
     placement: "argument",
     placeholder: "VENV_NAME",
+    completion: "environment",
   }),
   dryRun: toggle("Show what would be fixed"),
 };

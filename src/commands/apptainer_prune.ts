@@ -7,6 +7,7 @@ import { CliError } from "../errors.ts";
 import { choice, type RequestOf, text, toggle } from "../fields.ts";
 import { formatSize } from "../format.ts";
 import { nearest } from "../nearest.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { renderTable } from "../table.ts";
 import { listVenvs } from "../venv/venv.ts";
 
@@ -16,6 +17,7 @@ const fields = {
   imageName: text("The image or environment; without it and with a terminal, a list to choose from", {
     placement: "argument",
     placeholder: "IMAGE_NAME",
+    completion: "image",
     aliases: ["venv_name"],
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
@@ -66,6 +68,8 @@ export default defineCommand({
       throw new CliError("usage", "Missing the name of the image", { hint: "euler-files apptainer prune IMAGE_NAME" });
     }
     const mode = request.mode ?? "both";
+    // Where a killed removal had renamed the environment, the plan finds none and takes no lock.
+    if (request.yes && !request.dryRun) await sweepDirectory(setting.venvBase);
     const plan = await planPrune(setting, name, mode, system);
     const common = { ok: true, command: "apptainer-prune" as const, image_name: name, mode, yes: request.yes };
     const targets = plan.targets.map(describeTarget);

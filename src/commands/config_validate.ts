@@ -9,6 +9,7 @@ import { type AbsolutePath, resolvePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 import { type RequestOf, text } from "../fields.ts";
 import { formatCount } from "../format.ts";
+import { shortenMessage } from "../shorten.ts";
 
 const FIELDS = {
   file: text("The file to check, if not the configuration in use", { placement: "argument", placeholder: "FILE" }),
@@ -82,8 +83,10 @@ async function faultsHere(
   env: Readonly<Record<string, string>>,
 ): Promise<ValidateAnswer["faults"]> {
   const problems = listProblemsHere(await parseConfig(content, path), path, env);
-  return problems.map(({ field, ...rest }) => ({
+  return problems.map(({ field, message, hint, ...rest }) => ({
     ...rest,
+    message: shortenMessage(message),
+    ...(hint === undefined ? {} : { hint: shortenMessage(hint) }),
     kind: "machine",
     field: fieldName(field),
     ...locateField(content, field),

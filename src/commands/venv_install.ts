@@ -16,6 +16,7 @@ const fields = {
   envName: text("Name of the environment, a directory below the venv base", {
     placement: "argument",
     placeholder: "ENV_NAME",
+    completion: "environment",
   }),
   packages: list("What to install, as pip and uv write it; what follows -- reaches uv unchanged", {
     placement: "argument",

@@ -4,7 +4,9 @@ import { type Answer, type Context, defineCommand } from "../command.ts";
 import { resolvePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 import { list, text, toggle, toggleOff } from "../fields.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { commandLine } from "../shell/quote.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { findUv, uvMissing } from "../tools/uv.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { planRebuild, rebuild } from "../venv/rebuild.ts";
@@ -13,8 +15,12 @@ import { removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE" }),
-  target: text("Where to make it again, a path", { placement: "argument", placeholder: "TARGET" }),
+  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE", completion: "directory" }),
+  target: text("Where to make it again, a path", {
+    placement: "argument",
+    placeholder: "TARGET",
+    completion: "directory",
+  }),
   python: text("Python version or interpreter; that of the source if not given", { placeholder: "PYTHON" }),
   uvCacheDir: text("uv's cache directory", { placeholder: "DIR" }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
@@ -82,6 +88,8 @@ export default defineCommand({
     } as const;
     const uv = await findUv(system, true);
     if (uv === undefined) throw uvMissing();
+    // A killed removal of the source has renamed it: the plan finds none, and what is left would stay for ever.
+    if (request.deleteSource && !request.dryRun) await sweepDirectory(splitAbsolute(rebuilding.source)[0]);
     const plan = await planRebuild(rebuilding, uv, system);
     const hear = (text: string) => report({ type: "output", text });
     const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, {

@@ -5,13 +5,14 @@ import { CliError } from "../errors.ts";
 import { text, toggle } from "../fields.ts";
 import { formatFiles, formatSize } from "../format.ts";
 import { nearest } from "../nearest.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  name: text("The environment", { placement: "argument", placeholder: "NAME" }),
+  name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
   venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
   dryRun: toggle("Show what would be removed"),
   yes: toggle("Don't ask", { short: "-y" }),
@@ -66,6 +67,8 @@ export default defineCommand({
       throw new CliError("usage", "Missing the name of the environment", { hint: "euler-files venv remove NAME" });
     }
     const name = request.name;
+    // Where a killed removal had renamed it, there is nothing of that name any more and no lock to be taken.
+    if (!request.dryRun) await sweepDirectory(base);
     const target = await findRemovable(base, name);
     if (target === undefined) throw unknownVenv(name, base, (await listVenvs(base)).map((venv) => venv.name));
     if (!request.dryRun && !request.yes) {

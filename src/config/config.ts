@@ -19,6 +19,9 @@ const path = v.pipe(text, v.nonEmpty("must not be empty"));
 const toggle = v.boolean("must be true or false");
 const seconds = v.number("must be a number of seconds");
 
+/** Each is compared with each other, and nobody manages so many. */
+const MOST_VARIABLES = 1000;
+
 /** Valibot takes a list for an object without fields; in a configuration it is a mistake. */
 export function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(
   schema: Schema,
@@ -193,6 +196,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   vars: v.optional(
     v.pipe(
       notList(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
+      v.check((vars) => Object.keys(vars).length <= MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
       v.description("Managed environment variables"),
     ),
     {},

@@ -71,11 +71,16 @@ export async function replaceConfig(
   await writeFileAtomically({ path, link: "kept", content: texts.after, durability: "durable" });
 }
 
+/** So many of the reasons against a result are named. */
+const MOST_FAULTS = 50;
+
 /** A configuration's text as what it will be once it is saved, or a CliError that names the field to blame. */
 export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
   const checked = checkConfig(await parseJson(text, path));
   if ("config" in checked) return checked.config;
-  const [first, ...others] = checked.faults.map(({ path: field, what }) => printable(`${fieldName(field)} ${what}`));
+  const [first, ...others] = checked.faults.slice(0, MOST_FAULTS).map(({ path: field, what }) =>
+    printable(`${fieldName(field)} ${what}`)
+  );
   throw new CliError("config", `Cannot save "${path}": ${first}`, {
     hint: "`euler-files schema --kind config` describes every field",
     lines: others,

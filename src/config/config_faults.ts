@@ -2,8 +2,10 @@
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { printable } from "../format.ts";
 import { nearest } from "../nearest.ts";
+import { shortenTo } from "../shorten.ts";
 import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
+import { faultOfJsonText } from "./text_limits.ts";
 
 /** One thing that is wrong. */
 export interface Fault {
@@ -21,6 +23,12 @@ export interface Fault {
   readonly column: number;
 }
 
+/** So many of each sort are listed: finding the place of one takes as long as the file is large, and nobody reads more at once. */
+const MOST_FAULTS = 50;
+
+/** A longer field or value in a message is shortened. */
+const MOST_COLUMNS = 400;
+
 /** The configuration as a value, comments and trailing commas allowed; or the faults of its syntax. */
 export function parseConfigText(text: string): { value: unknown } | { faults: Fault[] } {
   const parsed = parse(text);
@@ -36,12 +44,12 @@ export function listConfigFaults(text: string): Fault[] {
   const faults = listDuplicates(text, root);
   const checked = checkConfig(value);
   if ("faults" in checked) {
-    for (const { path, what } of checked.faults) {
+    for (const { path, what } of checked.faults.slice(0, MOST_FAULTS)) {
       const field = fieldName(path);
       faults.push(fault("error", text, nodeNear(root, path), field, `${field} ${what}`, hintForField(path)));
     }
   }
-  for (const { path, known } of listUnknownFields(value)) {
+  for (const { path, known } of listUnknownFields(value).slice(0, MOST_FAULTS)) {
     const field = fieldName(path);
     const near = nearest(String(path.at(-1)), known);
     const hint = near === undefined ? undefined : `did you mean ${near}?`;
@@ -69,6 +77,19 @@ function listUnusedArgs(text: string, root: Node, value: unknown): Fault[] {
 }
 
 function parse(text: string): { root: Node } | { faults: Fault[] } {
+  const outsized = faultOfJsonText(text);
+  if (outsized !== undefined) {
+    return {
+      faults: [{
+        severity: "error",
+        kind: "syntax",
+        field: "the file",
+        message: `the file ${outsized}`,
+        line: 1,
+        column: 1,
+      }],
+    };
+  }
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { allowTrailingComma: true });
   if (root !== undefined && errors.length === 0) return { root };
@@ -80,7 +101,11 @@ function parse(text: string): { root: Node } | { faults: Fault[] } {
     ...lineAndColumn(text, offset),
   });
   if (text.trim() === "") return { faults: [place(0, "the file is empty")] };
-  return { faults: errors.map(({ error, offset }) => place(offset, describeSyntax(printParseErrorCode(error)))) };
+  return {
+    faults: errors.slice(0, MOST_FAULTS).map(({ error, offset }) =>
+      place(offset, describeSyntax(printParseErrorCode(error)))
+    ),
+  };
 }
 
 /** jsonc-parser's name of an error as words: `CommaExpected` → `a comma is expected`. */
@@ -120,7 +145,7 @@ function listDuplicates(text: string, root: Node): Fault[] {
       if (key === undefined || value === undefined) return;
       const here = [...path, key.value as string];
       const field = fieldName(here);
-      if (seen.has(key.value)) {
+      if (seen.has(key.value) && faults.length < MOST_FAULTS) {
         faults.push(fault("error", text, key, field, `${field} is given twice`, "keep one of the two"));
       }
       seen.add(key.value);
@@ -142,9 +167,9 @@ function fault(
   return {
     severity,
     kind: "value",
-    field: printable(field),
-    message: printable(message),
-    ...(hint === undefined ? {} : { hint }),
+    field: shortenTo(printable(field), MOST_COLUMNS),
+    message: shortenTo(printable(message), MOST_COLUMNS),
+    ...(hint === undefined ? {} : { hint: shortenTo(hint, MOST_COLUMNS) }),
     ...lineAndColumn(text, node.offset),
   };
 }

@@ -2,9 +2,11 @@
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { formatCount, shellWord } from "../format.ts";
 import { isPrivateGroup } from "../system/private_group.ts";
+import { readTextStart } from "../system/text_start.ts";
 import { checkConfig, type Config } from "./config.ts";
 import type { Fault } from "./config_faults.ts";
 import { type AbsolutePath, resolvePath } from "./paths.ts";
+import { faultOfJsonText, faultOfSize, MOST_TEXT_BYTES } from "./text_limits.ts";
 
 /**
  * The path of the configuration: `--config`, then EULER_FILES_CONFIG, then `~/.euler-files.json`. Throws a CliError where
@@ -79,13 +81,20 @@ async function readTrustedText(path: AbsolutePath): Promise<string> {
       hint: `look at what it says, then run \`chmod go-w ${shellWord(path)}\``,
     });
   }
-  if (!isFile) return await new Response(file.readable).text();
+  if (size > MOST_TEXT_BYTES) throw outsized(path, faultOfSize());
+  if (!isFile) return await readTextStart(file.readable, MOST_TEXT_BYTES);
   const bytes = new Uint8Array(size);
   let length = 0;
   for (let read: number | null = 0; read !== null && length < size; length += read ?? 0) {
     read = await file.read(bytes.subarray(length));
   }
   return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+function outsized(path: string, fault: string): CliError {
+  return new CliError("config", `Cannot use the configuration "${path}": it ${fault}`, {
+    hint: "is that the right file? `euler-files init` makes a new one where there is none",
+  });
 }
 
 /** Checks a configuration's text; `path` is for the errors, which are those of {@linkcode readConfig}. */
@@ -97,8 +106,10 @@ export async function parseConfig(text: string, path: AbsolutePath): Promise<Con
   throw errorFor(listConfigFaults(text).filter(({ severity }) => severity === "error"), path);
 }
 
-/** The text as a value, comments allowed and nothing checked. Throws a CliError `bad-json`. */
+/** The text as a value, comments allowed and nothing checked. Throws CliErrors: `bad-json`, `config` for one beyond all limits. */
 export async function parseJson(text: string, path: AbsolutePath): Promise<unknown> {
+  const fault = faultOfJsonText(text);
+  if (fault !== undefined) throw outsized(path, fault);
   try {
     return JSON.parse(text);
   } catch {

@@ -9,7 +9,8 @@ export interface ShellInitRequest {
 }
 
 /**
- * The text that defines `ef` when the shell evaluates it; it prints nothing and starts nothing. `ef`, `ef sync`, `ef unload` and `ef off`
+ * The text that defines `ef` when the shell evaluates it; it prints nothing and starts nothing
+ * before the first Tab. `ef`, `ef sync`, `ef unload` and `ef off`
  * evaluate and keep the exit code; with --help, --json, --version or --dry-run, and for every other command, all is passed on.
  * If the program isn't where it was, the one on the PATH is taken.
  */
@@ -73,8 +74,39 @@ ${commandSearch("__ef_").map((line) => `  ${line}`).join("\n")}
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
-`;
+${FIRST_TAB[shell]}`;
 }
+
+// The first Tab loads the completion and then completes. It is an eval of its own: other POSIX shells read this text, too.
+const FIRST_TAB: Readonly<Record<Shell, string>> = {
+  bash: `[ -z "\${BASH_VERSION-}" ] || eval '
+__euler_files_load() {
+  complete -r euler-files ef 2>/dev/null
+  eval "$(__euler_files_ef completion bash 2>/dev/null)"
+  if declare -F __euler_files_complete >/dev/null; then return 124; fi
+}
+complete -F __euler_files_load euler-files ef 2>/dev/null || :'
+`,
+  zsh: `[ -z "\${ZSH_VERSION-}" ] || eval '
+if (( \${+functions[compdef]} )); then
+  __euler_files_load() {
+    eval "$(__euler_files_ef completion zsh 2>/dev/null)"
+    if (( \${+functions[__euler_files_complete]} )); then __euler_files_complete "$@"; fi
+  }
+  compdef __euler_files_load euler-files ef
+fi'
+`,
+  fish: `function __euler_files_load;
+  complete -c euler-files -e;
+  complete -c ef -e;
+  ef completion fish 2>/dev/null | source;
+  complete -C (commandline -cp);
+end;
+complete -c euler-files -f -k -a '(__euler_files_load)';
+complete -c ef -f -k -a '(__euler_files_load)';
+`,
+  tcsh: "",
+};
 
 function fishFunction(executable: string): string {
   return `function ef --description 'euler-files, evaluating what sync and unload print';
@@ -104,7 +136,7 @@ function fishFunction(executable: string): string {
   eval $__ef_text; or test $__ef_status -ne 0; or set __ef_status 1;
   return $__ef_status;
 end;
-`;
+${FIRST_TAB.fish}`;
 }
 
 // An alias of tcsh can't hold blocks, so a POSIX shell does the thinking. What it prints is evaluated: the statements of sync

@@ -33,7 +33,15 @@ export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, user
     `make a directory of your own and use that: mkdir -m 700 ${own} && euler-files config set scratch_base '${own}'`,
   );
   setOwnBase({ path: strictFrom, userId });
-  const planted = await listing;
+  refuse(cacheRoot, await listing);
+}
+
+/** Throws a CliError where a link, a FIFO or the like has one of our names in a directory that is ours. */
+export async function refusePlanted(cacheRoot: string): Promise<void> {
+  refuse(cacheRoot, await listPlanted(cacheRoot));
+}
+
+function refuse(cacheRoot: string, planted: readonly string[] | CliError): void {
   if (planted instanceof CliError) throw planted;
   if (planted.length === 0) return;
   const paths = planted.map((name) => shellWord(`${cacheRoot}/${name}`));

@@ -56,14 +56,18 @@ export type Marker = v.InferOutput<typeof MARKER_SCHEMA>;
 /** Why there is no usable marker. */
 export type MarkerAbsence = "missing" | "damaged" | "not-ours";
 
-/** Reads a marker. One that can't be parsed, lacks a key or belongs to another user counts as none. */
+/**
+ * Reads a marker. One that can't be parsed, lacks a key, belongs to another user or has a second name counts as none. The caller
+ * has seen that the name is no link and no FIFO (`refusePlanted`).
+ */
 export async function readMarker(path: string, userId: number): Promise<Marker | MarkerAbsence> {
   let text: string;
   try {
     using file = await Deno.open(path, { read: true });
     const info = await file.stat();
     // A marker planted by someone else could make us export their directory.
-    if (!info.isFile || (info.uid !== null && info.uid !== userId)) return "not-ours";
+    const isOurs = info.uid === null || info.uid === userId;
+    if (!info.isFile || !isOurs || (info.nlink ?? 1) > 1) return "not-ours";
     const bytes = new Uint8Array(info.size);
     const length = await file.read(bytes);
     text = new TextDecoder().decode(bytes.subarray(0, length ?? 0));

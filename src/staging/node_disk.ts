@@ -5,6 +5,7 @@ import { joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
+import { refusePlanted } from "./cache_root.ts";
 import { layoutOf } from "./layout.ts";
 import { readMarker } from "./marker.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
@@ -30,10 +31,16 @@ export async function prepareNode(node: NodeDisk, userId: number): Promise<void>
     });
   });
   await preparePrivateDirectory(node.root, userId);
+  await checkNode(node, userId);
+}
+
+/** Throws a CliError `refused` where our directory on the node's disk exists and others can write in it, or put something there. */
+export async function checkNode(node: NodeDisk, userId: number): Promise<void> {
   await refuseUntrusted(
     { path: node.root, strictFrom: node.root, userId },
     "`euler-files config set node_base DIRECTORY` names another disk; --to scratch does without",
   );
+  await refusePlanted(node.root);
 }
 
 /**

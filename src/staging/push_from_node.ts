@@ -8,7 +8,7 @@ import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "./layout.ts";
-import { nodeSettings, onNode } from "./node_disk.ts";
+import { checkNode, nodeSettings, onNode } from "./node_disk.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
 import { inTurn, type Turn } from "./turn.ts";
@@ -20,6 +20,7 @@ export async function planPushFromNode(
   system: System,
 ): Promise<PushPlan> {
   const { variable, settings } = request;
+  await checkNode(node, system.userId);
   if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
   return await planPush(
     { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
@@ -36,8 +37,8 @@ export async function pushFromNode(
 ): Promise<PushResult> {
   const { variable, settings } = request;
   const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
+  await checkNode(node, system.userId);
   if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
-  await preparePrivateDirectory(node.root, system.userId);
   // The copy on scratch has two directions now: no sync may change it meanwhile.
   return await inTurn(
     { ...request, inUse: "it is in use" },

@@ -5,6 +5,7 @@ import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
 import { runSystemProgram } from "./system_program.ts";
+import { readTextStart } from "./text_start.ts";
 import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
@@ -21,7 +22,11 @@ export interface System {
   readonly userId: number;
   /** Milliseconds since 1970. Read it once per decision and hand it on. */
   now(): number;
-  readonly stdin: { readonly isTerminal: boolean; readText(): Promise<string> };
+  readonly stdin: {
+    readonly isTerminal: boolean;
+    /** All of it, or a little more than so many bytes where it is longer. */
+    readText(mostBytes: number): Promise<string>;
+  };
   /** Its `write` throws {@linkcode OutputLost} when the other end is closed or full: what we print there counts. */
   readonly stdout: OutputStream;
   /** Its `write` never throws: the work goes on, and tells its end through stdout, where nobody takes messages any more. */
@@ -74,7 +79,7 @@ export function realSystem(): ProcessSystem {
     now: () => Date.now(),
     stdin: {
       isTerminal: Deno.stdin.isTerminal(),
-      readText: async () => await new Response(Deno.stdin.readable).text(),
+      readText: async (mostBytes) => await readTextStart(Deno.stdin.readable, mostBytes),
     },
     stdout: outputStream(Deno.stdout, (error) => {
       throw new OutputLost(error);

@@ -17,7 +17,7 @@ import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
-import { addNotes, addOpenedNote, openedIn, readNotes, receiverOf } from "./notes.ts";
+import { IntentLog, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { HELD, Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
@@ -78,6 +78,7 @@ export class Execution {
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
+  readonly #log: IntentLog | undefined;
   readonly #large: LargeFiles | undefined;
   /** Undefined where nothing reads the receiving side yet. */
   readonly #publishing: Publishing | undefined;
@@ -106,8 +107,10 @@ export class Execution {
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
+    const receiver = receiverOf(settings.policy);
+    this.#log = roots.notes === undefined ? undefined : new IntentLog(roots.notes, receiver, runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
-      if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
+      await this.#log?.addOpened(directory, self);
     }, this.#publishing?.directories);
     this.#removals = new Removals({
       ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger },
@@ -144,8 +147,7 @@ export class Execution {
 
   /** Writes names into the intent log before they are touched. */
   async #announce(items: readonly Item[]): Promise<void> {
-    const { roots: { notes }, settings } = this.request;
-    if (notes !== undefined) await addNotes(notes, receiverOf(settings.policy), items);
+    await this.#log?.add(items);
   }
 
   /** Executes one directory; resolves when the walk may go on below it. */
@@ -248,6 +250,7 @@ export class Execution {
     await this.request.cleanUp();
     await this.#adoptOpened();
     this.#noteFailed(await this.#directories.finish());
+    await this.#log?.close();
     this.#ledger.close();
   }
 
@@ -286,6 +289,7 @@ export class Execution {
     await this.#pool.settle().catch(() => {});
     await this.#large?.finish().catch(() => {});
     await this.#directories.close().catch(() => {});
+    await this.#log?.close();
   }
 
   async #queue(planned: Item): Promise<void> {

@@ -5,6 +5,7 @@ import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { nearest } from "../nearest.ts";
 import { removeTree } from "../system/remove_tree.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { transferTree } from "../transfer/transfer.ts";
 import { lockVenv } from "./base.ts";
@@ -123,7 +124,10 @@ export async function removeOld(
       if (target !== undefined) await removeVenv(target);
     });
   }
+  // What a killed removal had renamed already is no environment any more, and no lock is taken for it.
+  await sweepDirectory(places.oldBase);
   const { oldCache } = places;
+  if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
   if (oldCache !== undefined && cache.status === "copied") await attempt(oldCache, () => removeTree(oldCache));
   return { removed, errors };
 }

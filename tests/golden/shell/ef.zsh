@@ -23,3 +23,11 @@ __euler_files_ef() {
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
+[ -z "${ZSH_VERSION-}" ] || eval '
+if (( ${+functions[compdef]} )); then
+  __euler_files_load() {
+    eval "$(__euler_files_ef completion zsh 2>/dev/null)"
+    if (( ${+functions[__euler_files_complete]} )); then __euler_files_complete "$@"; fi
+  }
+  compdef __euler_files_load euler-files ef
+fi'

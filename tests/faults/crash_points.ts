@@ -1,0 +1,303 @@
+// Runs a command as a process again and again, each time with a kill or an error at another of its system calls, then `status`
+// and the same command once more, and gathers what was wrong.
+import { programUnderTest } from "../support/program.ts";
+import { UV } from "../support/uv.ts";
+import type { Judge, Seen, Snapshot } from "./judge.ts";
+import type { Report } from "./harness.ts";
+import { type Act, supervise, type Supervised, type SuperviseRequest } from "./supervise.ts";
+import type { TriedCommand } from "./tried_commands.ts";
+
+/** Which points of a command are tried. */
+export interface CrashSample {
+  readonly acts: readonly Act[];
+  readonly watch: SuperviseRequest["watch"];
+  /** Which share of the calls is tried with each act: 1 all, 1/10 every tenth. Each act begins at another one. */
+  readonly share: number;
+}
+
+/** Where the commands run: `path` is made anew for each point, `own` holds what belongs to the test. */
+export interface CrashPlace {
+  readonly path: string;
+  readonly own: string;
+  readonly judge: Judge;
+}
+
+const CONFIG = "home/.euler-files.json";
+
+/** Locks and records have other contents in each run. */
+const VOLATILE = /\.(lock|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
+
+/** Names that say themselves that nobody reads what they hold yet, or no more. */
+const PRIVATE = /\.euler-files-|\.partial(\/|$)|\.incoming-|\.migrated-|\.progress$|\.notes$/;
+
+/** Lists of names in TMPDIR, which goes with the job: the next command that writes such a list removes them. */
+const LEFT_IN_TMPDIR = /^tmp\/\.euler-files-lists\./;
+
+/** Tries a command. */
+export async function tryCrashPoints(
+  name: string,
+  command: TriedCommand,
+  place: CrashPlace,
+  { acts, watch, share }: CrashSample,
+): Promise<Report> {
+  const tried = await CrashSubject.make(command, place, watch);
+  const wrong: string[] = [];
+  let runs = 0;
+  for (const [number, act] of acts.entries()) {
+    const every = Math.max(1, Math.round(1 / share));
+    for (let at = Math.floor(number * every / acts.length); at < tried.calls; at += every) {
+      const { reached, found } = await tried.attempt(act, at);
+      if (reached === undefined) continue;
+      runs++;
+      if (found.length > 0) wrong.push(`${name}: ${act} at ${at}, ${reached}: ${found.join("; ")}`);
+    }
+  }
+  return { name: `${name}, ${watch}`, calls: tried.calls, runs, wrong };
+}
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command with its world before, after one and after two runs without a fault. */
+class CrashSubject {
+  #before: Snapshot = {};
+  #once: Snapshot = {};
+  #twice: Snapshot = {};
+  #secondCode = 0;
+  calls = 0;
+
+  private constructor(
+    private readonly command: TriedCommand,
+    private readonly place: CrashPlace,
+    private readonly watch: SuperviseRequest["watch"],
+    private readonly program: string,
+  ) {}
+
+  static async make(command: TriedCommand, place: CrashPlace, watch: SuperviseRequest["watch"]): Promise<CrashSubject> {
+    const subject = new CrashSubject(command, place, watch, (await programUnderTest()).path);
+    await subject.#prepare();
+    return subject;
+  }
+
+  async #prepare(): Promise<void> {
+    const { path, own, judge } = this.place;
+    await judge.remove(path);
+    await Deno.mkdir(path, { recursive: true });
+    await Deno.mkdir(`${own}/bin`, { recursive: true });
+    const fake = await Deno.readTextFile(new URL("../fakes/apptainer", import.meta.url));
+    const log = fake.replace("${APPTAINER_LOG:?}", `'${path}/tmp/apptainer.log'`);
+    await Deno.writeTextFile(`${own}/bin/apptainer`, log, { mode: 0o755 });
+    if (UV !== undefined) await Deno.copyFile(UV, `${own}/bin/uv`);
+    const setUp = `cd ${path}; ef() { ${this.program} "$@"; }\n${this.command.setUp.replaceAll("ROOT", path)}`;
+    const { success, stderr } = await new Deno.Command("bash", {
+      args: ["-euc", setUp],
+      env: { ...this.#env, PATH: `${this.#env.PATH}:/usr/bin:/bin` },
+      clearEnv: true,
+    }).output();
+    if (!success) throw new Error(`${this.command.argv.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+    await judge.copy(path, `${own}/template`);
+    this.#before = await judge.describe(path);
+    const first = await this.#run(this.command.argv, {});
+    if (first.code !== 0) throw new Error(`without a fault: ${first.code} ${first.stderr}`);
+    this.calls = first.calls.length;
+    this.#once = await judge.describe(path);
+    this.#secondCode = (await this.#runWhole(this.command.argv)).code;
+    this.#twice = await judge.describe(path);
+  }
+
+  get #env(): Record<string, string> {
+    const { path, own } = this.place;
+    return {
+      HOME: `${path}/home`,
+      SCRATCH: `${path}/scratch`,
+      TMPDIR: `${path}/tmp`,
+      PATH: `${own}/bin:/usr/local/bin:/usr/bin:/bin`,
+      LANG: "C.UTF-8",
+      UV_CACHE_DIR: `${own}/uv-cache`,
+      UV_OFFLINE: "1",
+    };
+  }
+
+  async #run(argv: readonly string[], options: { readonly at?: number; readonly act?: Act }): Promise<Supervised> {
+    const { path, own } = this.place;
+    const stdin = this.command.stdin === undefined ? {} : { stdin: this.command.stdin };
+    const common = { env: this.#env, cwd: path, root: path, log: `${own}/log`, watch: this.watch };
+    return await supervise({ ...common, argv: [this.program, ...argv], ...options, ...stdin });
+  }
+
+  /** A run without a fault. */
+  async #runWhole(argv: readonly string[]): Promise<Ended> {
+    const child = new Deno.Command(this.program, {
+      args: [...argv],
+      env: this.#env,
+      clearEnv: true,
+      cwd: this.place.path,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(this.command.stdin ?? "")).catch(() => {});
+    await writer.close().catch(() => {});
+    const { code, stdout, stderr } = await child.output();
+    return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  }
+
+  /** One point; `reached` is the call at which it happened, undefined where this run ended before. */
+  async attempt(act: Act, at: number): Promise<{ readonly reached: string | undefined; readonly found: string[] }> {
+    const { path, own, judge } = this.place;
+    await judge.copy(`${own}/template`, path);
+    const run = await this.#run(this.command.argv, { at, act });
+    const reached = run.calls[at]?.replaceAll(path, "");
+    if (reached === undefined) return { reached, found: [] };
+    const found: string[] = [];
+    const middle = await judge.describe(path);
+    found.push(...this.#ending(run, act), ...this.#lost(middle));
+    if (run.code === 0) found.push(...this.#differences(middle, "code 0, but"));
+    if (middle[CONFIG] === undefined && this.#before[CONFIG] !== undefined) found.push("the configuration is gone");
+    found.push(...await this.#falselyTold("then", run));
+    const again = await this.#runWhole(this.command.argv);
+    if (again.code !== 0 && again.code !== this.#secondCode) {
+      found.push(`again: ${again.code} ${again.stderr.trim()}`);
+    }
+    found.push(...this.#differences(await judge.describe(path), "after the next run"));
+    found.push(...await this.#falselyTold("again", again));
+    for (const argv of this.command.after ?? []) {
+      const { code, stderr } = await this.#runWhole(argv);
+      if (code !== 0) found.push(`${argv.join(" ")} afterwards: ${code} ${stderr}`);
+    }
+    if (this.command.after !== undefined) found.push(...await this.#falselyTold("afterwards"));
+    return { reached, found };
+  }
+
+  #ending({ code, stderr }: Supervised, act: Act): string[] {
+    const text = stderr.trim();
+    if (code === 124) return [`no end within a minute: ${text}`];
+    if (/bug in euler-files|This is a bug|^\s+at /m.test(text)) return [`a bug: ${text}`];
+    const isKill = act === "kill" || act === "kill-one" || act === "torn";
+    if (!isKill && code !== 0 && !/^error: /m.test(text)) return [`code ${code} without a reason: ${text}`];
+    return [];
+  }
+
+  /** What was at home must be there with its old content or that of a run without a fault, or have been removed by the command. */
+  #lost(middle: Snapshot): string[] {
+    const found: string[] = [];
+    const contents = (seen: Snapshot) => new Set(Object.values(seen).map(({ kind, content }) => `${kind} ${content}`));
+    const [remaining, meant] = [contents(middle), contents(this.#once)];
+    for (const [path, seen] of Object.entries(this.#before)) {
+      if (this.#varies(path) || PRIVATE.test(path)) continue;
+      const { kind, content } = seen;
+      if (/^(home|scratch)\/others/.test(path) && !isSame(middle[path], seen)) found.push(`foreign: ${path}`);
+      if (kind === "directory") continue;
+      if (path.startsWith("home/") && meant.has(`${kind} ${content}`) && !remaining.has(`${kind} ${content}`)) {
+        found.push(`lost: ${path}`);
+      }
+      if (path.startsWith("home/") && this.#once[path] !== undefined && middle[path] === undefined) {
+        found.push(`missing: ${path}`);
+      }
+    }
+    for (const [path, seen] of Object.entries(middle)) {
+      if (seen.kind !== "file" || this.#varies(path) || PRIVATE.test(path)) continue;
+      const whole = [this.#before, this.#once, this.#twice].map((snapshot) => snapshot[path]?.content);
+      // A name that no other run knows is a temporary one: if it stays, it is found after the next run.
+      if (whole.some((one) => one !== undefined) && !whole.includes(seen.content)) found.push(`torn: ${path}`);
+    }
+    return found;
+  }
+
+  /** Whatever `status` calls fresh and is not, and whatever a run exports that is not complete. */
+  async #falselyTold(when: string, run?: Ended): Promise<string[]> {
+    const { code, stdout, stderr } = await this.#runWhole(["status", "--json"]);
+    if (code === 2 && this.#before[CONFIG] === undefined) return [];
+    if (code !== 0) return [`${when} status: ${code} ${stdout}${stderr}`];
+    const found: string[] = [];
+    const { variables } = JSON.parse(stdout);
+    for (const { name, status, source, scratch } of variables) {
+      if (status === "fresh") found.push(...await this.#unlike(`${when} fresh ${name}`, source, scratch));
+    }
+    if (run === undefined || this.command.stdout !== "exports") return found;
+    const shell = await evaluate(run);
+    if (shell.status === 0 && (run.code !== 0 || shell.exported.size < EXPORTED.length)) {
+      found.push(`${when} the shell goes on after code ${run.code}: ${run.stdout}`);
+    }
+    for (const { name, source } of variables) {
+      const directory = shell.exported.get(name);
+      if (directory !== undefined) found.push(...await this.#unlike(`${when} exported ${name}`, source, directory));
+    }
+    return found;
+  }
+
+  /** Files of the source that the copy lacks or has otherwise, unless a job changed them. */
+  async #unlike(what: string, source: string, copy: string): Promise<string[]> {
+    const [at, copied] = [await this.place.judge.describe(source), await this.place.judge.describe(copy)];
+    const differing = Object.entries(at).filter(([path, seen]) =>
+      !path.startsWith(".euler-files-") && (seen.kind !== copied[path]?.kind || seen.content !== copied[path]?.content)
+    );
+    return differing.length === 0 ? [] : [`${what} lacks ${differing.slice(0, 4).map(([path]) => path).join(", ")}`];
+  }
+
+  #varies(path: string): boolean {
+    return VOLATILE.test(path) || this.command.varies?.test(path) === true;
+  }
+
+  /** Where a world is neither as after one run without a fault nor as after two. */
+  #differences(found: Snapshot, what: string): string[] {
+    const [once, twice] = [this.#once, this.#twice].map((expected) =>
+      differencesOf(expected, found, (path) => this.#varies(path))
+    );
+    const fewer = once!.length <= twice!.length ? once! : twice!;
+    return fewer.slice(0, 6).map((line) => `${what} ${line}`);
+  }
+}
+
+const EXPORTED = ["HF_HOME", "TORCH_HOME"];
+
+/** What a shell makes of the output, called as the README says: its status, and the variables it has then. */
+async function evaluate(
+  { code, stdout }: Ended,
+): Promise<{ readonly status: number; readonly exported: ReadonlyMap<string, string> }> {
+  const text = code === 0 ? stdout : `${stdout}false\n`;
+  const script = `eval "$1"; echo "$?"; ${EXPORTED.map((name) => `echo "\${${name}-}"`).join("; ")}`;
+  const shell = await new Deno.Command("bash", { args: ["-c", script, "bash", text], env: {}, clearEnv: true })
+    .output();
+  const [status, ...values] = new TextDecoder().decode(shell.stdout).split("\n");
+  // A shell that ends at a syntax error prints nothing.
+  return {
+    status: status === "" ? 2 : Number(status),
+    exported: new Map(
+      EXPORTED.map((name, index) => [name, values[index] ?? ""] as const).filter(([, value]) => value !== ""),
+    ),
+  };
+}
+
+function isSame(one: Seen | undefined, other: Seen): boolean {
+  return one !== undefined && one.content === other.content && one.kind === other.kind && one.mode === other.mode;
+}
+
+/** Names, kinds, modes, links and contents; the last of files whose content is the same in each run. */
+function differencesOf(expected: Snapshot, found: Snapshot, varies: (path: string) => boolean): string[] {
+  const [one, other] = [withNames(expected), withNames(found)];
+  const lines: string[] = [];
+  for (const path of new Set([...one.keys(), ...other.keys()])) {
+    const [wanted, seen] = [one.get(path), other.get(path)];
+    const isOneSided = wanted === undefined || seen === undefined;
+    if (isOneSided && (/\.lock$|\.(source|progress)$/.test(path) || varies(path))) continue;
+    if (wanted === undefined && LEFT_IN_TMPDIR.test(path)) continue;
+    if (wanted === undefined || seen === undefined) {
+      lines.push(`${wanted === undefined ? "extra" : "missing"}: ${path}`);
+    } else if (wanted.kind !== seen.kind || wanted.mode !== seen.mode) {
+      lines.push(`other kind or mode: ${path} ${seen.mode.toString(8)} instead of ${wanted.mode.toString(8)}`);
+    } else if (wanted.content !== seen.content && !varies(path)) lines.push(`other content: ${path}`);
+  }
+  return lines;
+}
+
+/** Names with a time or a random part become the same in each run. */
+function withNames(snapshot: Snapshot): Map<string, Seen> {
+  return new Map(
+    Object.entries(snapshot).map(([path, seen]) => [path.replace(/\.(migrated|replaced)-[0-9T]+/, ".$1-T"), seen]),
+  );
+}

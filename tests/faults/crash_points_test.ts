@@ -1,0 +1,30 @@
+// Real processes that are killed, or meet an error, at one of their system calls: a sample, always the same one. All of them:
+// `scripts/deno task faults`.
+import assert from "node:assert/strict";
+import { testUnless } from "../support/needs.ts";
+import { tryAllCommands } from "./all_commands.ts";
+import { whyNotSupervised } from "./supervise.ts";
+
+const COMMANDS = {
+  "changes the tree": /^(sync, changed|push|migrate a variable)$/,
+  "changes small files": /^(config set|venv remove|apptainer prune)$/,
+};
+
+const reason = await whyNotSupervised();
+
+for (const [name, filter] of Object.entries(COMMANDS)) {
+  testUnless(
+    reason,
+    `killed at a system call, a command that ${name} loses nothing and ends right the next time`,
+    async () => {
+      const wrong: string[] = [];
+      let runs = 0;
+      await tryAllCommands({ filter, acts: ["kill", "torn", "ENOSPC"], watch: "changes", share: 1 / 40 }, (report) => {
+        wrong.push(...report.wrong);
+        runs += report.runs;
+      });
+      assert.deepEqual(wrong, []);
+      assert.ok(runs >= 6, `${runs} runs`);
+    },
+  );
+}
