@@ -17,6 +17,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "exec": { load: async () => (await import("../commands/exec.ts")).exec },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
+  "clean": { load: async () => (await import("../commands/clean.ts")).clean },
   "diff": { load: async () => (await import("../commands/diff.ts")).diff },
   "resolve": { load: async () => (await import("../commands/resolve.ts")).resolve },
   "job-script": { load: async () => (await import("../commands/job_script.ts")).jobScriptCommand },

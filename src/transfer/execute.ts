@@ -4,6 +4,7 @@
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
 import type { System } from "../system/system.ts";
+import { BATCH, batchesAtOnce } from "./batch_size.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
 import { Directories, type UnfinishedDirectory } from "./directories.ts";
@@ -19,30 +20,11 @@ import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
 import { IntentLog, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { HELD, Publishing } from "./publishing.ts";
+import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-
-/** Files that are moved by one job: so many that a message to a Worker is worth it, so few that all have work until the end. */
-const BATCH = {
-  native: { files: 128, sizeBytes: 32 * 1024 * 1024 },
-  rsync: { files: 4096, sizeBytes: 1024 * 1024 * 1024 },
-};
-
-/** Batches under way: each isolate has the next one when it ends one. */
-const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
-
-/** A limit of bandwidth is one for all: rsyncs side by side would each take it. */
-function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
-  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
-}
-
-/** How many bytes of small files are under way, or held back until they get their names, at most. */
-export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
-  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
-}
 
 /** Above all permission bits. */
 const IMPOSSIBLE_MODE = 0o10000;

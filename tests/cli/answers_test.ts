@@ -23,6 +23,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "add": ["MY_CACHE", "hf"],
   "remove": ["MY_CACHE"],
   "unload": [],
+  "completion": ["bash"],
+  "clean": ["--dry-run"],
   "diff": [],
   "resolve": ["HF_HOME"],
   "migrate": ["HF_HOME", "--to", "moved", "--dry-run"],

@@ -1,0 +1,160 @@
+// `clean`: removes copies from scratch, and what earlier commands kept aside there.
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
+import { list, type RequestOf, toggle } from "../fields.ts";
+import { formatCount, formatFiles, formatSize, listSome } from "../format.ts";
+import { openManagedVariables } from "../managed_variables.ts";
+import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
+import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
+import { renderTable } from "../table.ts";
+
+const FIELDS = {
+  vars: list("Remove the copies of these variables, configured or not", {
+    placement: "argument",
+    placeholder: "VARIABLE",
+    completion: "variable",
+  }),
+  force: toggle("Remove what was not pushed or was kept aside, too"),
+  dryRun: toggle("Show what would be removed, and its size"),
+  yes: toggle("Don't ask", { short: "-y" }),
+};
+
+type CleanRequest = RequestOf<typeof FIELDS>;
+
+const RESULT_SCHEMA = v.object({
+  name: v.string(),
+  kind: v.pipe(
+    v.picklist(CLEANABLE_KINDS),
+    v.description("`kept-aside`: what `resolve` or another source replaced, or a node could not push"),
+  ),
+  path: v.string(),
+  configured: v.boolean(),
+  files: v.number(),
+  size_bytes: v.number(),
+  unpushed_files: v.pipe(
+    v.nullable(v.number()),
+    v.description("Files that exist only here; null where that is not known"),
+  ),
+  status: v.pipe(
+    v.picklist(["removed", "dry-run", "kept"]),
+    v.description("`kept`: it holds files that were not pushed, or may hold some, and --force was not given"),
+  ),
+});
+
+const ANSWER_SCHEMA = v.object({
+  command: v.literal("clean"),
+  ok: v.boolean(),
+  dry_run: v.boolean(),
+  results: v.array(RESULT_SCHEMA),
+  freed_bytes: v.pipe(v.number(), v.description("What was removed, or would be")),
+  failures: v.array(FAILURE_SCHEMA),
+});
+
+type CleanAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+/** Removes copies. */
+export const clean = defineCommand({
+  name: "clean",
+  summary: "Remove copies from scratch that are not needed any more",
+  description:
+    "Without a name: the copies of variables that are no longer configured, and what was kept aside. A copy " +
+    "with files that were not pushed stays unless --force is given; the sources are never touched.",
+  examples: [
+    { command: "euler-files clean --dry-run", does: "What could go, with sizes" },
+    { command: "euler-files clean TORCH_HOME --yes", does: "The copy of one variable; the next sync stages it again" },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  ask: askFirst,
+  run: runClean,
+  render: renderClean,
+});
+
+async function look(
+  { vars }: CleanRequest,
+  context: Context,
+): Promise<{ readonly found: readonly Cleanable[]; readonly settings: StagingSettings }> {
+  const { resolved } = await openManagedVariables([], context);
+  const settings = stagingSettings(resolved, "stage-out");
+  const configured = [...resolved.variables, ...resolved.others];
+  const found = await findCleanable({ settings, configured, names: vars }, context.system);
+  const unknown = vars.filter((name) =>
+    !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
+  );
+  if (unknown.length > 0) {
+    throw new CliError("not-found", `There is no copy of ${listSome(unknown)} in "${resolved.cacheRoot}"`, {
+      hint: "`euler-files status` shows what is staged",
+    });
+  }
+  return { found, settings };
+}
+
+async function askFirst(request: CleanRequest, context: Context): Promise<CleanRequest> {
+  if (request.dryRun || request.yes) return request;
+  const { found } = await look(request, context);
+  const going = found.filter((one) => request.force || !holdsUnpushed(one));
+  if (going.length === 0) return { ...request, yes: true };
+  context.prompt.note(going.map(describe).join("\n"), "To be removed from scratch");
+  const yes = await context.prompt.confirm({ message: "Remove them? Jobs that use them lose them.", initial: false });
+  if (!yes) throw new CliError("declined", "Nothing was removed");
+  return { ...request, yes };
+}
+
+function describe({ path, files, sizeBytes }: Cleanable): string {
+  return `${path}: ${formatFiles(files)}, ${formatSize(sizeBytes)}`;
+}
+
+async function runClean(request: CleanRequest, context: Context): Promise<CleanAnswer> {
+  const { found, settings } = await look(request, context);
+  const going = found.filter((one) => request.force || !holdsUnpushed(one));
+  if (going.length > 0 && !request.dryRun && !request.yes) {
+    throw new CliError("refused", "Cannot remove anything without a confirmation", {
+      lines: going.map(describe),
+      hint: "add --yes, or --dry-run to see more",
+    });
+  }
+  const problems = new Map<string, CliError>();
+  for (const one of request.dryRun ? [] : going) {
+    const problem = await removeCleanable(one, settings, context.system, context.report);
+    if (problem !== undefined) problems.set(one.path, new CliError("file-system", problem, { hint: "run it again" }));
+  }
+  const statusOf = (one: Cleanable) =>
+    !going.includes(one) || problems.has(one.path) ? "kept" : request.dryRun ? "dry-run" : "removed";
+  const results = found.map((one): CleanAnswer["results"][number] => ({
+    ...{ name: one.name, kind: one.kind, path: one.path, configured: one.isConfigured, files: one.files },
+    ...{ size_bytes: one.sizeBytes, unpushed_files: one.unpushed, status: statusOf(one) },
+  }));
+  return {
+    command: "clean",
+    ok: problems.size === 0 && (request.vars.length === 0 || results.every(({ status }) => status !== "kept")),
+    dry_run: request.dryRun,
+    results,
+    freed_bytes: results.reduce((sum, { status, size_bytes }) => sum + (status === "kept" ? 0 : size_bytes), 0),
+    failures: [...problems].map(([path, error]) => failureOf(path, error)),
+  };
+}
+
+const WORDS = { "removed": "removed", "dry-run": "would be removed", "kept": "stays" } as const;
+
+function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, styles: Styles): Rendered {
+  if (results.length === 0) return { stderr: "Nothing to clean\n" };
+  const rows = results.map(({ name, kind, files, size_bytes, unpushed_files, status }) => [
+    name + (kind === "kept-aside" ? " (kept aside)" : ""),
+    formatCount(files),
+    formatSize(size_bytes),
+    unpushed_files === null ? "unknown" : formatCount(unpushed_files),
+    WORDS[status],
+  ]);
+  const kept = results.filter(({ status }) => status === "kept");
+  const table = renderTable(["Copy", "Files", "Size", "Not pushed", ""], rows);
+  const sum = `${formatSize(freed_bytes)} ${dry_run ? "would be freed" : "freed"}\n`;
+  const advice = kept.length === 0
+    ? ""
+    : `${
+      styles.stderr.bold(styles.stderr.cyan("hint:"))
+    } push first (\`euler-files push\`), or remove it with --force\n`;
+  const stderr = advice + failuresText(failures, styles.stderr);
+  return dry_run ? { stdout: table + sum, stderr } : { stderr: table + sum + stderr };
+}

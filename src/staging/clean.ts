@@ -1,0 +1,147 @@
+// What could be removed from the cache root: copies of variables with all that lies beside them, and what was kept aside. Nothing
+// that exists only there is removed unless a person says so.
+import type { AbsolutePath } from "../config/paths.ts";
+import { messageOf } from "../errors.ts";
+import type { Report } from "../events.ts";
+import { removeTree } from "../system/remove_tree.ts";
+import type { System } from "../system/system.ts";
+import { readManifest } from "../transfer/manifest.ts";
+import { measureTree } from "../transfer/measure.ts";
+import { planTransfer } from "../transfer/transfer.ts";
+import { filterOf } from "./filter.ts";
+import { removeUnfinishedCopies } from "./first_copy.ts";
+import { layoutOf } from "./layout.ts";
+import { readMarker } from "./marker.ts";
+import { readRecordedSource } from "./recorded_source.ts";
+import { inTurn } from "./turn.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** What a directory in the cache root is. */
+export const CLEANABLE_KINDS = ["copy", "kept-aside"] as const;
+
+/** A directory that could be removed. */
+export interface Cleanable {
+  /** The variable it is of. */
+  readonly name: string;
+  readonly kind: typeof CLEANABLE_KINDS[number];
+  readonly path: string;
+  readonly isConfigured: boolean;
+  readonly files: number;
+  readonly sizeBytes: number;
+  /** Files that exist only here, or otherwise than at the source; null where that is not known. */
+  readonly unpushed: number | null;
+}
+
+/** Where to look, and for which variables. */
+export interface CleanRequest {
+  readonly settings: StagingSettings;
+  /** All of the configuration. */
+  readonly configured: readonly Variable[];
+  /** The names asked for; none: what is of no configured variable, and what was kept aside. */
+  readonly names: readonly string[];
+}
+
+const COPY = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const KEPT_ASIDE = /^([A-Za-z_][A-Za-z0-9_]*)\.replaced-\d+$|^\.([A-Za-z_][A-Za-z0-9_]*)\.from$/;
+
+/** Finds what could be removed, with sizes, in the order of their names. */
+export async function findCleanable(request: CleanRequest, system: System): Promise<readonly Cleanable[]> {
+  const { settings: { cacheRoot }, configured, names } = request;
+  const found: Cleanable[] = [];
+  for (const entry of await directoriesIn(cacheRoot)) {
+    const [, replaced, fromNode] = KEPT_ASIDE.exec(entry) ?? [];
+    const keptOf = replaced ?? fromNode;
+    const name = keptOf ?? (COPY.test(entry) ? entry : undefined);
+    if (name === undefined) continue;
+    const variable = configured.find((one) => one.name === name);
+    const kind = keptOf === undefined ? "copy" : "kept-aside";
+    const isAsked = names.length > 0 ? names.includes(name) : variable === undefined || kind === "kept-aside";
+    if (!isAsked) continue;
+    const path = `${cacheRoot}/${entry}`;
+    const { files, sizeBytes } = await measureTree({ root: path }, system);
+    const unpushed = kind === "kept-aside" ? files : await countUnpushed(name, variable, request, system);
+    found.push({ name, kind, path, isConfigured: variable !== undefined, files, sizeBytes, unpushed });
+  }
+  return found.toSorted((one, other) => one.path < other.path ? -1 : 1);
+}
+
+async function directoriesIn(root: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(root)) if (isDirectory) names.push(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names;
+}
+
+/** What a push would bring or name, by the rules of the preset alone: a copy goes with all that other filters leave out. */
+async function countUnpushed(
+  name: string,
+  variable: Variable | undefined,
+  { settings }: CleanRequest,
+  system: System,
+): Promise<number | null> {
+  const layout = layoutOf(settings.cacheRoot, name);
+  const recorded = await readRecordedSource(layout, await readMarker(layout.marker, system.userId));
+  const source = variable?.source ?? recorded;
+  const baseline = await readManifest(layout.manifest);
+  if (source === undefined || baseline === undefined || (recorded !== undefined && recorded !== source)) return null;
+  try {
+    const filter = { once: [], always: [], deleteExcluded: false };
+    const { selection } = variable?.filter === undefined
+      ? { selection: undefined }
+      : await filterOf({ ...variable, filter: { ...variable.filter, include: [], exclude: undefined } }, { filter });
+    const plan = await planTransfer({
+      ...{ from: layout.target, to: source, intent: "push", depth: "look-at-all", engine: "native", extraArgs: [] },
+      baseline,
+      ...(selection === undefined ? {} : { selection }),
+    }, system);
+    return plan.unreadable.length > 0 ? null : plan.filesToTransfer + plan.kept.length;
+  } catch {
+    system.signal.throwIfAborted();
+    // The source is gone, say: then this may be the last copy.
+    return null;
+  }
+}
+
+/** Whether something would be lost with it, or that can't be told. */
+export function holdsUnpushed({ unpushed }: Cleanable): boolean {
+  return unpushed !== 0;
+}
+
+/** Removes one, with what lies beside a copy. Returns a sentence where something of it is left. */
+export async function removeCleanable(
+  cleanable: Cleanable,
+  settings: StagingSettings,
+  system: System,
+  report: Report,
+): Promise<string | undefined> {
+  const { name, kind, path } = cleanable;
+  if (kind === "kept-aside") return await removed(path);
+  // Only its name counts for the lock.
+  const variable: Variable = { name, source: path as AbsolutePath, target: path as AbsolutePath };
+  return await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
+    // First what calls it fresh; a killed clean leaves a copy that the next sync compares.
+    const layout = layoutOf(settings.cacheRoot, name);
+    const { marker, lock, target, ...beside } = layout;
+    await removeFile(marker);
+    await turn.confirm();
+    const problem = await removed(target);
+    if (problem !== undefined) return problem;
+    await removeUnfinishedCopies(layout);
+    for (const file of Object.values(beside)) await removeFile(file);
+    if (!cleanable.isConfigured) await removeFile(lock);
+    return undefined;
+  });
+}
+
+async function removed(path: string): Promise<string | undefined> {
+  return await removeTree(path).then(() => undefined, (error) => messageOf(error));
+}
+
+async function removeFile(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}

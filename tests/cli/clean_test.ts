@@ -1,0 +1,80 @@
+// `clean` removes copies from scratch, and nothing that exists only there unless it is told to.
+import assert from "node:assert/strict";
+import { makeWorld, type World } from "../support/world.ts";
+
+const ROOT = "scratch/.cache/euler-files";
+
+async function stagedWorld(): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree("home/a", { "x": "1" });
+  await world.writeTree("home/b", { "y": "22" });
+  const vars = { A_HOME: { source: world.path("home/a") }, B_HOME: { source: world.path("home/b") } };
+  await world.writeConfig({ vars });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  return world;
+}
+
+async function namesIn(world: World): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(world.path(ROOT)), ({ name }) => name)).sort();
+}
+
+Deno.test("clean without a name removes copies of variables that are gone from the configuration, with all beside them", async () => {
+  await using world = await stagedWorld();
+  await world.writeConfig({ vars: { A_HOME: { source: world.path("home/a") } } });
+  const dry = await world.run(["clean", "--dry-run"]);
+  assert.match(dry.stdout, /B_HOME +1 +2 B +0 +would be removed\n2 B would be freed\n/);
+  assert.equal((await world.run(["clean"])).code, 1, "it asks for --yes");
+  const run = await world.run(["clean", "--yes", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().results.map(({ name, status }: Record<string, string>) => [name, status]), [[
+    "B_HOME",
+    "removed",
+  ]]);
+  assert.deepEqual((await namesIn(world)).filter((name) => name.includes("B_HOME")), []);
+  assert.equal(await Deno.readTextFile(world.path("home/b/y")), "22");
+  assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
+});
+
+Deno.test("a copy with files that were not pushed stays, and goes with --force", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/A_HOME`, { "made": "m" });
+  const run = await world.run(["clean", "A_HOME", "B_HOME", "--yes", "--json"]);
+  assert.equal(run.code, 1);
+  assert.deepEqual(
+    run.json().results.map((
+      { name, status, unpushed_files }: Record<string, unknown>,
+    ) => [name, status, unpushed_files]),
+    [["A_HOME", "kept", 1], ["B_HOME", "removed", 0]],
+  );
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
+  assert.equal((await world.run(["sync"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/B_HOME/y`)), "22");
+  assert.equal((await world.run(["clean", "A_HOME", "--yes", "--force"])).code, 0);
+  assert.ok(!(await namesIn(world)).includes("A_HOME"));
+});
+
+Deno.test("a copy without a record, or of a source that is gone, may be the last one and stays", async () => {
+  await using world = await stagedWorld();
+  await Deno.remove(world.path(`${ROOT}/.A_HOME.manifest`));
+  await Deno.rename(world.path("home/b"), world.path("home/elsewhere"));
+  const { results } = (await world.run(["clean", "A_HOME", "B_HOME", "--yes", "--json"])).json();
+  assert.deepEqual(results.map(({ status }: Record<string, string>) => status), ["kept", "kept"]);
+  assert.equal(results[0].unpushed_files, null);
+});
+
+Deno.test("what a resolve kept aside is shown, and goes with --force only", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/A_HOME.replaced-1764000000`, { "old": "o" });
+  const shown = (await world.run(["clean", "--yes", "--json"])).json().results;
+  assert.deepEqual(shown.map(({ kind, status }: Record<string, string>) => [kind, status]), [["kept-aside", "kept"]]);
+  assert.equal((await world.run(["clean", "--yes", "--force"])).code, 0);
+  assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
+});
+
+Deno.test("a name that nothing is known of is refused", async () => {
+  await using world = await stagedWorld();
+  const run = await world.run(["clean", "C_HOME", "--yes"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /There is no copy of C_HOME/);
+});
