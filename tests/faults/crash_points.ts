@@ -25,10 +25,10 @@ export interface CrashPlace {
 const CONFIG = "home/.euler-files.json";
 
 /** Locks and records have other contents in each run. */
-const VOLATILE = /\.(lock|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
+const VOLATILE = /\.(lock|lease|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
 
 /** Names that say themselves that nobody reads what they hold yet, or no more. */
-const PRIVATE = /\.euler-files-|\.partial(\/|$)|\.incoming-|\.migrated-|\.progress$|\.notes$/;
+const PRIVATE = /\.euler-files-|\.partial(\.|\/|$)|\.incoming[.-]|\.migrated-|\.progress$|\.notes$/;
 
 /** Lists of names in TMPDIR, which goes with the job: the next command that writes such a list removes them. */
 const LEFT_IN_TMPDIR = /^tmp\/\.euler-files-lists\./;
