@@ -40,10 +40,10 @@ const scratchBehind = await Deno.realPath(options["scratch-behind"] ?? scratch);
 const ours = await Deno.realPath(options.program).catch(() =>
   fail(`"${options.program}" is not there: deno task compile`)
 );
-const programs = findPrograms(ours).filter(({ name }) =>
+const workplace = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
+const programs = findPrograms(ours, workplace).filter(({ name }) =>
   options.only === undefined || name.match(options.only) !== null
 );
-const workplace = await Deno.makeTempDir({ prefix: "euler-files-bench-" });
 
 /** Seconds a file in each case, by the tree before, and who has filled its target with this one. */
 const perFile = new Map<string, number>();

@@ -10,8 +10,10 @@ export interface BenchProgram {
   command(from: string, to: string, bench: BenchCase): string | undefined;
 }
 
-/** Ours first; the others only where they are on the PATH. */
-export function findPrograms(ours: string): BenchProgram[] {
+const PLAIN_COPY = new URL("bench_copy.go", import.meta.url).pathname;
+
+/** Ours first; the others only where they are on the PATH. What has to be built for it lies in `workplace`. */
+export function findPrograms(ours: string, workplace: string): BenchProgram[] {
   const all: readonly (BenchProgram & { readonly needs: string })[] = [
     {
       name: "euler-files",
@@ -37,7 +39,16 @@ export function findPrograms(ours: string): BenchProgram[] {
       needs: "rclone",
       command: (from, to) => `rclone sync --links --checkers 32 --transfers 32 --quiet ${from} ${to}`,
     },
+    {
+      name: "plain copy, 64",
+      needs: "go",
+      command: (from, to, bench) => bench === "first" ? `${workplace}/plain-copy ${from} ${to}` : undefined,
+    },
   ];
+  if (isInstalled("go")) {
+    const args = ["build", "-o", `${workplace}/plain-copy`, PLAIN_COPY];
+    new Deno.Command("go", { args, stdout: "null", stderr: "inherit" }).outputSync();
+  }
   return all.filter(({ needs }) => isInstalled(needs));
 }
 

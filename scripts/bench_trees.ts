@@ -6,8 +6,18 @@ export const TREE_KINDS = ["small-files", "flat", "models", "large-files"] as co
 /** One of {@linkcode TREE_KINDS}. */
 export type TreeKind = typeof TREE_KINDS[number];
 
-/** Makes a tree of about so many files below a directory that isn't there yet; returns how many it has. */
+/**
+ * Makes a tree of about so many files below a directory that isn't there yet, all a day old: what was modified in the last
+ * minute is compared by its content as well. Returns how many it has.
+ */
 export async function makeTree(kind: TreeKind, root: string, files: number): Promise<number> {
+  const made = await makeFiles(kind, root, files);
+  const args = [root, "-exec", "touch", "-h", "-d", "1 day ago", "{}", "+"];
+  await new Deno.Command("find", { args, stdout: "null", stderr: "inherit" }).output();
+  return made;
+}
+
+async function makeFiles(kind: TreeKind, root: string, files: number): Promise<number> {
   const random = randomBytes(16 * 1024 * 1024);
   await Deno.mkdir(root, { recursive: true });
   switch (kind) {

@@ -1,5 +1,5 @@
 // Lets real clients read caches while they are synced, pushed and purged: `deno task clients [MINUTES]`. Prints what they saw.
-import { readBesideTransfers } from "../tests/clients/loop.ts";
+import { MISSING_CLIENTS, readBesideTransfers } from "../tests/clients/loop.ts";
 import { prepare, tell } from "./prepare.ts";
 import { prepareApptainer } from "./prepare_apptainer.ts";
 import { prepareClients } from "./prepare_clients.ts";
@@ -8,6 +8,8 @@ const print = (line: string) => void Deno.stdout.writeSync(new TextEncoder().enc
 await prepare("test");
 tell(await prepareApptainer());
 tell(await prepareClients());
+tell(await prepareClients("large"));
+for (const reason of MISSING_CLIENTS) print(`left out: ${reason}`);
 const { readers, syncs, pushes, failures } = await readBesideTransfers(Number(Deno.args[0] ?? 10));
 let wrong = failures.length;
 print(`${syncs} syncs and ${pushes} pushes, ${failures.length} of them not well`);

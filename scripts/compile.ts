@@ -55,9 +55,24 @@ export async function compile(request: CompileRequest): Promise<void> {
     await Deno.copyFile(made, beside);
     await Deno.chmod(beside, 0o755);
     await Deno.rename(beside, request.output);
+    await writeSum(request.output);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** Names the checksum of a file in SHA256SUMS beside it, for `sha256sum -c`; those of other files there stay. */
+async function writeSum(path: string): Promise<void> {
+  const [directory, name] = [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)];
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await Deno.readFile(path)));
+  const sums = `${directory}/SHA256SUMS`;
+  const before = await Deno.readTextFile(sums).catch(() => "");
+  const others = before.split("\n").filter((line) => line !== "" && !line.endsWith(`  ${name}`));
+  await Deno.writeTextFile(sums, [...others, `${digest.toHex()}  ${name}`].toSorted(byName).join("\n") + "\n");
+}
+
+function byName(one: string, other: string): number {
+  return one.slice(64) < other.slice(64) ? -1 : 1;
 }
 
 function readRequest(argv: readonly string[]): CompileRequest {

@@ -2,41 +2,51 @@
 import { cacheDirectory } from "./bundle.ts";
 import { findUvForTests } from "./prepare_apptainer.ts";
 
-/** The packages, in the versions that the tests were written against. */
-const PACKAGES = ["huggingface_hub==2.4.0", "diskcache==5.6.3", "lmdb==3.0.0"];
+/**
+ * The packages, in the versions that the tests were written against: `small` for the tests, `large`, of 600 MB, for the long proof
+ * (`deno task clients`).
+ */
+const PACKAGES = {
+  small: ["huggingface_hub==2.4.0", "diskcache==5.6.3", "lmdb==3.0.0"],
+  large: ["huggingface_hub==2.4.0", "datasets==5.2.0", "transformers==5.23.0", "safetensors==0.8.0"],
+};
+
+/** Which packages. */
+export type ClientPackages = keyof typeof PACKAGES;
 
 /** The Python that has them, or undefined where they were not got. */
-export function findClientPython(): string | undefined {
+export function findClientPython(packages: ClientPackages = "small"): string | undefined {
   try {
-    return Deno.statSync(ready()).isFile ? `${directory()}/bin/python` : undefined;
+    return Deno.statSync(ready(packages)).isFile ? `${directory(packages)}/bin/python` : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Gets it where it is missing. Throws nothing: the sentences say what was got, or why it could not be. */
-export async function prepareClients(): Promise<readonly string[]> {
+export async function prepareClients(packages: ClientPackages = "small"): Promise<readonly string[]> {
   const uv = findUvForTests();
-  if (findClientPython() !== undefined) return [];
+  const [wanted, environment] = [PACKAGES[packages], directory(packages)];
+  if (findClientPython(packages) !== undefined) return [];
   try {
     if (uv === undefined) throw new Error("uv not installed");
-    await Deno.remove(directory(), { recursive: true }).catch(() => {});
-    await must([uv, "venv", "--quiet", directory()]);
-    await must([uv, "pip", "install", "--quiet", "--python", `${directory()}/bin/python`, ...PACKAGES]);
-    await Deno.writeTextFile(ready(), "");
-    return [`Installed ${PACKAGES.join(", ")}`];
+    await Deno.remove(environment, { recursive: true }).catch(() => {});
+    await must([uv, "venv", "--quiet", environment]);
+    await must([uv, "pip", "install", "--quiet", "--python", `${environment}/bin/python`, ...wanted]);
+    await Deno.writeTextFile(ready(packages), "");
+    return [`Installed ${wanted.join(", ")}`];
   } catch (error) {
-    return [`Missing: ${PACKAGES.join(", ")} (${error instanceof Error ? error.message : String(error)})`];
+    return [`Missing: ${wanted.join(", ")} (${error instanceof Error ? error.message : String(error)})`];
   }
 }
 
-function directory(): string {
-  return `${cacheDirectory()}/clients-${PACKAGES.join("-").replaceAll("==", "-")}`;
+function directory(packages: ClientPackages): string {
+  return `${cacheDirectory()}/clients-${PACKAGES[packages].join("-").replaceAll("==", "-")}`;
 }
 
 /** A file that is made last. */
-function ready(): string {
-  return `${directory()}/ready`;
+function ready(packages: ClientPackages): string {
+  return `${directory(packages)}/ready`;
 }
 
 async function must([program, ...args]: readonly string[]): Promise<void> {

@@ -1,6 +1,9 @@
 // The inputs of a command, described once: the command line, --input-json, the help and the JSON Schemas all come from here.
 import * as v from "valibot";
 
+/** What a value names: something of the configuration, or of the file system. */
+export type Completion = "variable" | "environment" | "image" | "preset" | "file" | "directory";
+
 /** How a field is written on the command line. */
 export type Placement = "option" | "argument" | "json-only";
 
@@ -22,6 +25,10 @@ export interface Field<Value> {
   readonly variants?: readonly OptionVariant[];
   /** Written before an argument that is the command line of another program: options after it are that program's. */
   readonly separator?: "--";
+  /** What stands for one item where plain arguments add to the list of an option: `sync HF_HOME` is `sync --var HF_HOME`. */
+  readonly argument?: string;
+  /** What a shell completes the value with, where it has no choices. */
+  readonly completion?: Completion;
   /** A one-letter option. */
   readonly short?: string;
   /** Other names of the field in --input-json, from older versions. */
@@ -46,7 +53,10 @@ export type RequestOf<F extends Fields> = {
 };
 
 type Details = Partial<
-  Pick<Field<unknown>, "placement" | "placeholder" | "flag" | "short" | "aliases" | "separator">
+  Pick<
+    Field<unknown>,
+    "placement" | "placeholder" | "flag" | "short" | "aliases" | "separator" | "argument" | "completion"
+  >
 >;
 
 /** On or off, off unless given: `--dry-run`. */
@@ -130,6 +140,11 @@ export function optionName(name: string, field: Field<unknown>): string {
 /** Whether the option switches something off: `--no-delete` sets the field `noDelete`. */
 export function isNegated(name: string, field: Field<unknown>): boolean {
   return optionName(name, field).startsWith("--no-");
+}
+
+/** What stands for a plain argument in the help, where the field takes some. */
+export function argumentLabel(name: string, field: Field<unknown>): string | undefined {
+  return field.placement === "argument" ? field.placeholder ?? name.toUpperCase() : field.argument;
 }
 
 /** The names of a field in --input-json, its own first, then the older ones in the order in which they win. */

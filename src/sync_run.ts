@@ -13,11 +13,13 @@ import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapAtOnce, mapInOrder } from "./pool.ts";
 import { variablesAtOnce } from "./posix/handles.ts";
+import { EARLIER_VALUES, rememberEarlierValues } from "./shell/earlier_values.ts";
 import { findJob } from "./slurm/job.ts";
 import { makeCacheRoot } from "./staging/cache_root.ts";
-import { nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
+import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
 import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
+import { tokenExport } from "./staging/secrets.ts";
 import { stageVariables } from "./staging/stage.ts";
 import type { StageRequest } from "./staging/stage_result.ts";
 import { type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
@@ -59,6 +61,12 @@ export const SYNCED_FIELDS = {
   exports: v.record(v.string(), v.string()),
   /** Variables of the environment that point at a target which isn't ready. */
   unset: v.array(v.string()),
+  before: v.optional(
+    v.pipe(
+      v.string(),
+      v.description(`The value of ${EARLIER_VALUES}, by which \`unload\` gives back what the variables were before`),
+    ),
+  ),
   results: v.array(SYNC_RESULT_SCHEMA),
   summary: SUMMARY_SCHEMA,
   errors: v.array(v.string()),
@@ -86,6 +94,9 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   context.report({ type: "subjects", names: all.map(({ name }) => name) });
   const started = performance.now();
   const items = await syncItems(request, managed, context);
+  // A copy on the node comes after the one on scratch.
+  const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
+  const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.flatMap(({ result }) => result ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
@@ -93,17 +104,16 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
     context.report({ type: "note", text: describeSummary(summary) });
   }
+  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath };
+  const unset = items.filter(({ failure, variable }) =>
+    !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
+  ).map(({ variable }) => variable.name);
+  const changes = environmentChanges({ exports, unset });
   return {
     scratch_base: resolved.scratchBase,
-    exports: Object.fromEntries(
-      // A copy on the node comes after the one on scratch.
-      items.filter((item) => item.usable && isAsked(item, request)).map((
-        { variable },
-      ) => [variable.name, variable.target]),
-    ),
-    unset: items.filter(({ failure, variable }) =>
-      !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
-    ).map(({ variable }) => variable.name),
+    exports,
+    unset,
+    ...(Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, system.env) }),
     results,
     summary,
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
@@ -114,9 +124,10 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
 
 /** The changes of the environment that an answer stands for; `null` removes a variable. */
 export function environmentChanges(
-  { exports, unset }: Pick<Synced, "exports" | "unset">,
+  { exports, unset, before }: Pick<Synced, "exports" | "unset" | "before">,
 ): Record<string, string | null> {
-  return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])) };
+  const earlier = before === undefined ? {} : { [EARLIER_VALUES]: before };
+  return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])), ...earlier };
 }
 
 /** What a part needs is staged without being asked for, and not exported. */
@@ -156,6 +167,7 @@ async function syncItems(
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
+  else if (node !== undefined) await checkNode(node, system.userId);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(sorted(variables).map((variable) => ({ variable, tier: "scratch" })), run)

@@ -9,10 +9,11 @@ import { saysDiskIsFull } from "../os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
+import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
+import { ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../version.ts";
@@ -134,7 +135,7 @@ export async function buildImage(
   if (plan.action !== "skip" && apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
-  await using _lock = await acquireLock({
+  await using lock = await acquireLock({
     path: plan.places.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
@@ -153,18 +154,24 @@ export async function buildImage(
   await removeRemains(plan, setting, audience.report, system);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   if (apptainer === undefined) throw apptainerMissing();
+  // Under a name of its own: a build that was taken for dead does not write into this one.
+  plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
   await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
   await makeWorkspace(steps.workspace, system.userId);
   try {
-    const importWarnings = await carryOut(plan, steps, apptainer, audience, system);
-    await publish(plan, steps, setting, system);
+    const held = underLocks(system, lock);
+    const importWarnings = await carryOut(plan, steps, apptainer, audience, held);
+    await publish(plan, steps, setting, lock, held);
     return { plan, steps, importWarnings };
   } finally {
     await removeIfThere(plan.places.building);
-    await removeWorkspace(steps.workspace, system.userId).catch((error) =>
-      audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
-    );
+    // Another process that took the lock over uses this name, too, and has removed what was ours.
+    if (!lock.lost.aborted) {
+      await removeWorkspace(steps.workspace, system.userId).catch((error) =>
+        audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
+      );
+    }
   }
 }
 
@@ -201,6 +208,14 @@ async function checkBasePython({ base, venv }: ImageInputs, apptainer: Apptainer
   throw wrongPython(base.written, `no Python ${venv.pythonSeries}`, venv);
 }
 
+/** Images that builds have not finished, each with the name of its process; without one where an older version made it. */
+export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building">): Promise<readonly string[]> {
+  const [directory, prefix] = splitAbsolute(building);
+  const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
+  return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
+    .map(({ name }) => `${directory}/${name}`);
+}
+
 /** Whether a build that was killed after its image had its name left its directory, which holds a copy of the environment. */
 async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System): Promise<boolean> {
   const paths = (await workspaceCandidates(setting, system)).map((one) =>
@@ -212,7 +227,7 @@ async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System
 
 /** What a killed build left: the image that wasn't finished, and its directory in any of the places it may have chosen. */
 async function removeRemains(plan: BuildPlan, setting: ImageSetting, report: Report, system: System): Promise<void> {
-  await removeIfThere(plan.places.building);
+  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
   for (const candidate of await workspaceCandidates(setting, system)) {
     await removeWorkspace(workspacePath(candidate, plan.places, system.userId), system.userId).catch((error) =>
       report({ type: "warning", subject: plan.places.name, text: messageOf(error) })
@@ -275,12 +290,19 @@ function buildFailure(apptainer: Apptainer, code: number, lines: readonly string
 }
 
 /** The image gets its name, its definition stands beside it, and the configuration knows what it is. */
-async function publish(plan: BuildPlan, steps: BuildSteps, setting: ImageSetting, system: System): Promise<void> {
+async function publish(
+  plan: BuildPlan,
+  steps: BuildSteps,
+  setting: ImageSetting,
+  lock: Lock,
+  system: System,
+): Promise<void> {
   const { places, inputs, record } = plan;
   const sha256 = await hashFile(places.building, system.signal);
   await Deno.chmod(places.building, 0o700);
   const info = await Deno.stat(places.building);
   await syncPath(places.building);
+  await lock.confirm();
   await Deno.rename(places.building, places.sif);
   // Some file systems refuse fsync on a directory; the rename is still in order.
   await syncPath(setting.sifStore).catch(() => {});

@@ -8,6 +8,7 @@ import { readMarker } from "../staging/marker.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { redirectedTarget } from "../staging/redirect.ts";
 import { findCopies } from "../staging/parts.ts";
+import { tokenExport } from "../staging/secrets.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
 /** A program in a container, as it will be started. */
@@ -28,7 +29,10 @@ export async function findGpu(): Promise<ContainerRequest["gpu"]> {
   return await there("/dev/kfd") ? "amd" : "none";
 }
 
-/** The managed variables whose copies on scratch are complete, or that are redirected there, with the directories they name. */
+/**
+ * The managed variables whose copies on scratch are complete, or that are redirected there, with the directories they name, and
+ * the one that names a token which is not staged.
+ */
 export async function stagedVariables(
   config: Config,
   configPath: AbsolutePath,
@@ -56,7 +60,7 @@ export async function stagedVariables(
       await Deno.stat(variable.target).then(({ isDirectory }) => isDirectory, () => false);
     if (isStaged) staged[variable.name] = variable.target;
   }
-  return staged;
+  return { ...staged, ...await tokenExport(Object.keys(staged), { config, resolved, parts }, system.env) };
 }
 
 /** The command line and environment that start it. Pure. */

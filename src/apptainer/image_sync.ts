@@ -8,14 +8,14 @@ import type { Report } from "../events.ts";
 import { formatSize } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
+import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { checkRoom } from "../transfer/room.ts";
 import { isRecorded } from "./inputs.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
-import { copyVerified, partialPath } from "./verified_copy.ts";
+import { copyVerified, partialPath, unfinishedCopies } from "./verified_copy.ts";
 
 const MARKER_SCHEMA = v.looseObject({
   synced_at: v.number(),
@@ -134,7 +134,7 @@ export async function syncImage(
       cause: error,
     });
   });
-  await using _lock = await acquireLock({
+  await using lock = await acquireLock({
     path: facts.scratch.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
@@ -146,7 +146,7 @@ export async function syncImage(
   const now = await observeImage(setting, name, system.env);
   if (now.source === undefined) throw sourceMissing(now);
   if (mode !== "force" && imageFreshness(now) === "fresh") return done("skipped");
-  const outcome = await transfer(now, now.source, report, system);
+  const outcome = await transfer(now, now.source, report, lock, underLocks(system, lock));
   return done("synced", outcome.sizeBytes, outcome.resumedBytes);
 }
 
@@ -175,7 +175,7 @@ function sourceMissing({ places }: ImageFacts): CliError {
   });
 }
 
-async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report, system: System) {
+async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report, lock: Lock, system: System) {
   const { places, record, scratch } = facts;
   const recorded = record !== undefined && isRecorded(source, record);
   if (record?.sif_sha256 !== undefined && !recorded) {
@@ -185,7 +185,8 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
       text: `"${places.sif}" is not the file that was built; it is synced as it is`,
     });
   }
-  const partial = await Deno.stat(partialPath(scratch.target)).catch(() => undefined);
+  const [unfinished = partialPath(scratch.target)] = await unfinishedCopies(scratch.target);
+  const partial = await Deno.stat(unfinished).catch(() => undefined);
   await checkRoom(
     scratch.directory,
     { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.blocks ?? 0) * 512) },
@@ -219,6 +220,7 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
     target_mtime: seconds(arrived),
     target_inode: arrived.ino ?? 0,
   };
+  await lock.confirm();
   await writeFileAtomically({ path: scratch.marker, content: JSON.stringify(marker), mode: 0o600, durability: "fast" });
   return outcome;
 }

@@ -9,9 +9,10 @@ import { refuseOpenDirectory } from "../system/trusted_path.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
+import { unfinishedBuilds } from "./build.ts";
 import { scratchPlacesOf } from "./image_sync.ts";
 import { checkImageName, type ImagePlaces, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
-import { discard, partialPath } from "./verified_copy.ts";
+import { discard, partialPath, unfinishedCopies } from "./verified_copy.ts";
 
 /** What to remove of an image's name. */
 export type PruneMode = "both" | "venv" | "sif";
@@ -111,11 +112,13 @@ function scratchDirectoryIfKnown(setting: ImageSetting, system: System): Absolut
  */
 export async function prune(plan: PrunePlan, setting: ImageSetting, system: System): Promise<PruneOutcome> {
   await using locks = new AsyncDisposableStack();
-  for (const lock of await takeLocks(plan, setting, system)) locks.use(lock);
+  const held = await takeLocks(plan, setting, system);
+  for (const lock of held) locks.use(lock);
   const deleted: PruneTarget[] = [];
   const failed: { target: PruneTarget; message: string }[] = [];
   for (const target of plan.targets) {
     system.signal.throwIfAborted();
+    for (const lock of held) await lock.confirm();
     try {
       if (target.venv !== undefined) await removeVenv(target.venv);
       else await Deno.remove(target.path);
@@ -160,10 +163,12 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
 
 /** Marker, unfinished copy and unfinished build: of no use without the image. */
 async function removeTraces(plan: PrunePlan, setting: ImageSetting, system: System): Promise<void> {
-  await Deno.remove(plan.places.building).catch(() => {});
+  for (const path of await unfinishedBuilds(plan.places)) await Deno.remove(path).catch(() => {});
   const directory = scratchDirectoryIfKnown(setting, system);
   if (directory === undefined) return;
   const scratch = scratchPlacesOf(directory, plan.places);
   await Deno.remove(scratch.marker).catch(() => {});
-  await discard(partialPath(scratch.target));
+  for (const partial of [partialPath(scratch.target), ...await unfinishedCopies(scratch.target)]) {
+    await discard(partial);
+  }
 }

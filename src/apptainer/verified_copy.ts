@@ -2,6 +2,8 @@
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, isFullDiskRefusal, messageOf, systemRefusalOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
+import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
+import type { Writer } from "../transfer/adopted.ts";
 import { copyLargeFile } from "../transfer/copy_large_file.ts";
 import { SourceChanged } from "../transfer/large_copy.ts";
 
@@ -33,7 +35,19 @@ export async function copyVerified(
   request: CopyRequest,
   system: Pick<System, "signal" | "calls">,
 ): Promise<CopyOutcome> {
-  const partial = partialPath(request.target);
+  const partial = await takeUnfinished(request.target);
+  try {
+    return await copyTwice(request, partial, system);
+  } finally {
+    await rename(partial, partialPath(request.target));
+  }
+}
+
+async function copyTwice(
+  request: CopyRequest,
+  partial: string,
+  system: Pick<System, "signal" | "calls">,
+): Promise<CopyOutcome> {
   try {
     return await copyOnce(request, partial, system);
   } catch (error) {
@@ -51,7 +65,47 @@ export async function copyVerified(
   }
 }
 
-/** Where an unfinished copy is: always under the same name, so that the next copy of this image finds it. */
+/** The paths of unfinished copies, the one first that the next copy goes on with. */
+export async function unfinishedCopies(target: string): Promise<readonly string[]> {
+  return (await findUnfinished(target)).map(({ path }) => path);
+}
+
+async function findUnfinished(target: string): Promise<{ readonly path: string; readonly writer: Writer }[]> {
+  const [directory, prefix] = splitAbsolute(partialPath(target));
+  const found: { path: string; writer: Writer }[] = [];
+  const entries = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
+  // A process that was killed between two renames left a journal without its copy.
+  for (const name of new Set(entries.map(({ name }) => name.replace(/\.parts$/, "")))) {
+    const owner = ownerOf(name, prefix);
+    if (owner === undefined && name !== prefix) continue;
+    const hasEnded = owner === undefined || await hasOwnerEnded(owner);
+    found.push({ path: `${directory}/${name}`, writer: hasEnded ? "has ended" : "may live" });
+  }
+  return found.toSorted((one, other) => Number(one.writer === "may live") - Number(other.writer === "may live"));
+}
+
+/**
+ * Takes an unfinished copy over under a name of this process, and removes the others. One whose process may live is not continued:
+ * that may write to it.
+ */
+async function takeUnfinished(target: string): Promise<string> {
+  const own = ownedName(partialPath(target));
+  let isTaken = false;
+  for (const { path, writer } of await findUnfinished(target)) {
+    if (!isTaken && writer === "has ended") isTaken = await rename(path, own);
+    else await discard(path);
+  }
+  return own;
+}
+
+/** Renames an unfinished copy with its journal; false where there is none. */
+async function rename(partial: string, path: string): Promise<boolean> {
+  // Without its copy a journal is not believed, so this order loses nothing where the process is killed in between.
+  await Deno.rename(journalPath(partial), journalPath(path)).catch(() => {});
+  return await Deno.rename(partial, path).then(() => true, () => false);
+}
+
+/** Where an unfinished copy is that no process writes to; while one does, its name follows. */
 export function partialPath(target: string): string {
   const [directory, name] = splitAbsolute(target);
   return `${directory}/.${name}.partial`;

@@ -1,5 +1,6 @@
 // The table of commands: the program's table of contents. Each is loaded only when it is asked for.
 import type { AnyCommand, Catalogue } from "../command.ts";
+import type { CompletionSource } from "../completion/shells.ts";
 
 /** A command's one line in the list of commands, and how to load it. */
 export interface CommandEntry {
@@ -9,13 +10,19 @@ export interface CommandEntry {
 /** Every command by the words that call it, in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "init": { load: async () => (await import("../commands/init.ts")).init },
+  "add": { load: async () => (await import("../commands/add.ts")).add },
+  "remove": { load: async () => (await import("../commands/remove.ts")).remove },
   "sync": { load: async () => (await import("../commands/sync.ts")).sync },
+  "unload": { load: async () => (await import("../commands/unload.ts")).unload },
   "exec": { load: async () => (await import("../commands/exec.ts")).exec },
   "status": { load: async () => (await import("../commands/status.ts")).status },
   "push": { load: async () => (await import("../commands/push.ts")).push },
+  "diff": { load: async () => (await import("../commands/diff.ts")).diff },
+  "resolve": { load: async () => (await import("../commands/resolve.ts")).resolve },
   "job-script": { load: async () => (await import("../commands/job_script.ts")).jobScriptCommand },
   "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },
-  "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand },
+  "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand(completed()) },
+  "completion": { load: async () => (await import("../commands/completion.ts")).completionCommand(completed()) },
   "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },
   "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },
   "venv remove": { load: async () => (await import("../commands/venv_remove.ts")).default },
@@ -39,12 +46,20 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
 
+/** Other names of commands. */
+export const ALIASES: Readonly<Record<string, string>> = { "off": "unload" };
+
 /** What the groups of commands are about, for the help. */
 export const GROUPS: Readonly<Record<string, string>> = {
   "config": "Show, check and change the configuration",
   "venv": "Python environments, made with uv",
   "apptainer": "Container images of Python environments",
 };
+
+/** What a shell can complete: looked up only when it is asked for. */
+function completed(): CompletionSource {
+  return { loadCatalogue, aliases: ALIASES };
+}
 
 /** Loads every command, for what is said about all of them. */
 export async function loadCatalogue(): Promise<Catalogue> {

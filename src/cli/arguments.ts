@@ -1,7 +1,7 @@
 // The words after a command's name → the options every command has, and its own fields as far as they were given.
 import { Command as Parser, CommanderError } from "commander";
 import { CliError } from "../errors.ts";
-import { type Field, type Fields, isNegated, optionName } from "../fields.ts";
+import { argumentLabel, type Field, type Fields, isNegated, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS } from "../global_options.ts";
 
 /** What stood on the command line: only the fields that were given, unchecked. */
@@ -23,11 +23,16 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
     throw usageError(name, error, parser, fields);
   }
   const options = { ...NO_OPTIONS, ...givenOptions(parser, GLOBAL_OPTIONS) };
-  return { given: { ...givenArguments(parser, fields), ...givenOptions(parser, fields) }, options, helpAsked: false };
+  const given = givenOptions(parser, fields);
+  for (const [name, value] of Object.entries(givenArguments(parser, fields))) {
+    const before = given[name];
+    given[name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
+  }
+  return { given, options, helpAsked: false };
 }
 
 function givenArguments(parser: Parser, fields: Fields): Record<string, unknown> {
-  const names = Object.keys(fields).filter((name) => fields[name]!.placement === "argument");
+  const names = Object.keys(fields).filter((name) => argumentLabel(name, fields[name]!) !== undefined);
   return Object.fromEntries(
     names.map((name, place) => [name, parser.processedArgs[place]] as const)
       .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
@@ -61,19 +66,26 @@ export function commandParser(name: string, fields: Fields): Parser {
     .allowExcessArguments(false)
     .helpOption("-h, --help", "Show this help");
   for (const [field, description] of Object.entries({ ...fields, ...GLOBAL_OPTIONS } as Fields)) {
-    if (description.placement === "argument") parser.argument(argumentText(field, description), helpText(description));
+    const label = argumentLabel(field, description);
+    if (label !== undefined) parser.argument(argumentText(label, description), argumentHelp(field, description));
     if (description.placement === "option") addOption(parser, field, description);
   }
-  const labels = Object.entries(fields).filter(([, { placement }]) => placement === "argument");
-  const texts = labels.flatMap(([field, description]) => [
-    ...(description.separator === undefined ? [] : [description.separator]),
-    argumentText(field, description),
-  ]);
+  const texts = Object.entries(fields).flatMap(([field, description]) => {
+    const label = argumentLabel(field, description);
+    if (label === undefined) return [];
+    return [
+      ...(description.separator === undefined ? [] : [description.separator]),
+      argumentText(label, description),
+    ];
+  });
   return parser.usage(["[OPTIONS]", ...texts].join(" "));
 }
 
-function argumentText(field: string, description: Field<unknown>): string {
-  const label = description.placeholder ?? field.toUpperCase();
+function argumentHelp(field: string, description: Field<unknown>): string {
+  return description.placement === "argument" ? helpText(description) : `The same as ${optionName(field, description)}`;
+}
+
+function argumentText(label: string, description: Field<unknown>): string {
   return description.shape === "list" ? `[${label}...]` : `[${label}]`;
 }
 

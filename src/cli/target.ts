@@ -3,7 +3,7 @@ import { CliError } from "../errors.ts";
 import { type Fields, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS } from "../global_options.ts";
 import { nearest } from "../nearest.ts";
-import { COMMANDS, GROUPS } from "./app.ts";
+import { ALIASES, COMMANDS, GROUPS } from "./app.ts";
 
 /** Which command the words name, and the words left for it. */
 export type Target =
@@ -31,7 +31,8 @@ export function findTarget(argv: readonly string[]): Target {
   if (first === "help") return helpTarget(places.slice(1).map((place) => words[place]!));
   const grouped = Object.hasOwn(GROUPS, first);
   if (grouped && second === undefined) return { kind: "help", group: first, asked };
-  const name = grouped ? `${first} ${second}` : first;
+  const written = grouped ? `${first} ${second}` : first;
+  const name = Object.hasOwn(ALIASES, written) ? ALIASES[written]! : written;
   if (!Object.hasOwn(COMMANDS, name)) throw unknownCommand(name);
   const taken = places.slice(0, grouped ? 2 : 1);
   return { kind: "command", name, rest: argv.filter((_, place) => !taken.includes(place)) };

@@ -17,6 +17,7 @@ const fields = {
   venvName: text("The environment; without it and with a terminal, a list to choose from", {
     placement: "argument",
     placeholder: "VENV_NAME",
+    completion: "environment",
   }),
   force: toggle("Build even if nothing changed"),
   dryRun: toggle("Show the definition and the commands without building"),

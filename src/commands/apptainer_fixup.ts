@@ -13,6 +13,7 @@ const fields = {
   venvName: text("Fix only this environment; all below the venv base if not given", {
     placement: "argument",
     placeholder: "VENV_NAME",
+    completion: "environment",
   }),
   dryRun: toggle("Show what would be fixed"),
 };
@@ -59,9 +60,10 @@ export default defineCommand({
       system.signal.throwIfAborted();
       try {
         const deadline = config?.config.lock_timeout_seconds ?? 300;
-        await using _lock = request.dryRun
+        await using lock = request.dryRun
           ? undefined
           : await lockVenv(venv.path, deadline, system, (text) => report({ type: "note", subject: venv.name, text }));
+        await lock?.confirm();
         results.push(await fixOne(venv, request.dryRun ? "plan" : "apply"));
       } catch (error) {
         const known = knownError(`Cannot fix "${venv.name}"`, error);

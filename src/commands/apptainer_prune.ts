@@ -17,6 +17,7 @@ const fields = {
   imageName: text("The image or environment; without it and with a terminal, a list to choose from", {
     placement: "argument",
     placeholder: "IMAGE_NAME",
+    completion: "image",
     aliases: ["venv_name"],
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),

@@ -10,7 +10,7 @@ import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
 
 const fields = {
-  name: text("The image", { placement: "argument", placeholder: "NAME" }),
+  name: text("The image", { placement: "argument", placeholder: "NAME", completion: "image" }),
   args: list("What to start in it; put -- before it", {
     placement: "argument",
     placeholder: "ARGS",

@@ -13,6 +13,7 @@ const fields = {
   images: list("Sync only this image, even if it is disabled", {
     flag: "--image",
     placeholder: "NAME",
+    completion: "image",
     aliases: ["only_images"],
   }),
   force: toggle("Copy even what is fresh"),

@@ -14,7 +14,11 @@ import type { Share } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
 
 const FIELDS = {
-  vars: list("Stage only this variable, even if it is disabled", { flag: "--var", placeholder: "NAME" }),
+  vars: list("Stage only this variable, even if it is disabled", {
+    flag: "--var",
+    placeholder: "NAME",
+    completion: "variable",
+  }),
   to: choice(
     TIERS,
     "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",

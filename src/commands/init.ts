@@ -3,15 +3,27 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { createConfig } from "../config/config_create.ts";
-import { configPath } from "../config/config_file.ts";
-import { CONFIG_PATCH_SCHEMA } from "../config/config_patch.ts";
+import { asObject } from "../config/config_edit.ts";
+import { configPath, parseJson, readConfigText } from "../config/config_file.ts";
+import { CONFIG_PATCH_SCHEMA, type ConfigPatch } from "../config/config_patch.ts";
+import { type AbsolutePath, resolvePath, toAbsolutePath } from "../config/paths.ts";
+import { proposeVariable } from "../config/proposed_variable.ts";
 import { reviewConfig } from "../config/config_review.ts";
 import { CliError } from "../errors.ts";
-import { object, type RequestOf } from "../fields.ts";
+import { list, object, type RequestOf, text } from "../fields.ts";
 import { formatCount } from "../format.ts";
 import { evaluation } from "../shell/shell.ts";
 
 const FIELDS = {
+  scratch: text("Where scratch is, usually '$SCRATCH'; written down as typed", {
+    placeholder: "DIR",
+    completion: "directory",
+  }),
+  add: list("Manage this variable, with its usual directory or the one named", {
+    placement: "argument",
+    placeholder: "VARIABLE[=DIR]",
+    completion: "preset",
+  }),
   config: object(CONFIG_PATCH_SCHEMA, "The configuration, or the part of it to change; null takes a field out"),
 };
 
@@ -32,13 +44,15 @@ type InitAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 /** Saves a configuration; what isn't given of one that is there stays. */
 export const init = defineCommand({
   name: "init",
-  summary: "Set up which caches are managed, by questions or from JSON",
+  summary: "Set up which caches are managed, by questions, options or JSON",
   description:
     "Asks for scratch, variables and their source directories, and saves ~/.euler-files.json. A configuration that " +
     "is there already is the starting point: what isn't given stays in it, null takes a field out.",
   examples: [
     { command: "euler-files init", does: "Ask, then save" },
-    { command: "euler-files init --input-json config.json", does: "Save without a question" },
+    { command: "euler-files init --scratch '$SCRATCH' HF_HOME TORCH_HOME", does: "Save without a question" },
+    { command: "euler-files init MODELS=~/models", does: "Add a variable with its directory" },
+    { command: "euler-files init --input-json config.json", does: "Save what a file says" },
     {
       command: `echo '{"vars": {"HF_HOME": {"source": "~/.cache/huggingface"}}}' | euler-files init --input-json -`,
       does: "Add or change one variable",
@@ -48,9 +62,9 @@ export const init = defineCommand({
   answer: ANSWER_SCHEMA,
   bareInput: "config",
   ask: async (request, context) => {
-    if (request.config !== undefined) return request;
+    if (request.config !== undefined || hasFlags(request)) return request;
     const { askForConfig } = await import("../wizard/init_questions.ts");
-    return { config: await askForConfig(context) };
+    return { ...request, config: await askForConfig(context) };
   },
   run: runInit,
   render: renderInit,
@@ -58,15 +72,17 @@ export const init = defineCommand({
 
 async function runInit(request: InitRequest, context: Context): Promise<InitAnswer> {
   const { system } = context;
-  if (request.config === undefined) {
+  if (request.config === undefined && !hasFlags(request)) {
     throw new CliError("usage", "Cannot ask for the configuration: there is no terminal, or --json was given", {
       hint:
-        "give it as JSON that has at least a scratch_base: `euler-files init --input-json FILE`, or - for standard input",
+        "name scratch and variables: `euler-files init --scratch '$SCRATCH' HF_HOME`; or give it as JSON that has at " +
+        "least a scratch_base: `euler-files init --input-json FILE`, or - for standard input",
     });
   }
   const path = configPath({ config: context.configOption }, system.env, system.cwd);
   const warnings: string[] = [];
-  const { config, asidePath } = await createConfig(path, request.config, system, (config, before) => {
+  const patch = await patchOf(request, path, context);
+  const { config, asidePath } = await createConfig(path, patch, system, (config, before) => {
     warnings.push(...reviewConfig({ config, before, path, env: system.env }));
   });
   for (const text of warnings) context.report({ type: "warning", text });
@@ -81,6 +97,51 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
   };
 }
 
+function hasFlags({ scratch, add }: InitRequest): boolean {
+  return scratch !== undefined || add.length > 0;
+}
+
+/** What is given as JSON, and over it what the options and arguments say. */
+async function patchOf(
+  { config = {}, scratch, add }: InitRequest,
+  path: AbsolutePath,
+  { system: { env, cwd } }: Context,
+): Promise<ConfigPatch> {
+  const text = add.length === 0 ? undefined : await readConfigText(path);
+  const existing = text === undefined ? undefined : asObject(await parseJson(text, path));
+  const written = scratch === undefined || /^[/~$]/.test(scratch)
+    ? scratch
+    : resolvePath(scratch, env, cwd, { label: "--scratch", kind: "usage" });
+  const base = written ?? config.scratch_base ?? existing?.scratch_base;
+  const scratchBase = typeof base === "string" ? knownPath(base, env) : undefined;
+  const vars: Record<string, unknown> = { ...asObject(config.vars) };
+  for (const word of add) {
+    const [, name = "", directory] = /^([^=]*)(?:=(.*))?$/s.exec(word)!;
+    const isKnown = Object.hasOwn(asObject(existing?.vars) ?? {}, name) || Object.hasOwn(vars, name);
+    const entry = isKnown && directory === undefined
+      ? { enabled: true }
+      : await proposeVariable({ name, directory, mode: undefined, tier: undefined, scratchBase }, env, cwd);
+    // A directory makes a redirected variable a staged one again.
+    const staged = isKnown && directory !== undefined ? { mode: null } : {};
+    vars[name] = { ...asObject(vars[name]), ...staged, ...entry };
+  }
+  return {
+    ...config,
+    ...(written === undefined ? {} : { scratch_base: written }),
+    ...(add.length === 0 ? {} : { vars }),
+  };
+}
+
+/** Scratch may not be known on this machine. */
+function knownPath(base: string, env: Readonly<Record<string, string>>): AbsolutePath | undefined {
+  try {
+    return toAbsolutePath(base, env, { label: "scratch_base", kind: "config" });
+  } catch (error) {
+    if (error instanceof CliError) return undefined;
+    throw error;
+  }
+}
+
 function renderInit(answer: InitAnswer, styles: Styles): Rendered {
   const style = styles.stderr;
   const enabled = Object.values(answer.config.vars).filter(({ enabled }) => enabled).length;
@@ -90,7 +151,7 @@ function renderInit(answer: InitAnswer, styles: Styles): Rendered {
   if (enabled === 0) {
     return {
       stderr: `Saved ${answer.config_path} with no enabled variable\n${aside}\nNext, choose what is staged:\n` +
-        `  ${style.bold("euler-files init")}\n`,
+        `  ${style.bold("euler-files add HF_HOME")}\n`,
     };
   }
   return {

@@ -23,7 +23,11 @@ const nodes: Field<number> = {
 
 const FIELDS = {
   nodes,
-  vars: list("Stage only this variable", { flag: "--var", placeholder: "NAME" }),
+  vars: list("Stage only this variable", {
+    flag: "--var",
+    placeholder: "NAME",
+    completion: "variable",
+  }),
   to: choice(
     TIERS,
     "Stage to scratch, or by way of scratch to the disk of each node, whatever the configuration says",

@@ -18,8 +18,9 @@ const FIELDS = {
   what: text(`What to move: a variable, or ${DIRECTORY_FIELDS.join(", ")}`, {
     placement: "argument",
     placeholder: "WHAT",
+    completion: "variable",
   }),
-  to: text("Where to", { placeholder: "PATH", aliases: ["to_path", "new_path"] }),
+  to: text("Where to", { placeholder: "PATH", completion: "directory", aliases: ["to_path", "new_path"] }),
   dryRun: toggle("Check everything and show what would be done"),
   noDelete: toggle("Keep the old directory", { aliases: ["keep_old"] }),
   yes: toggle("Don't ask", { short: "-y" }),

@@ -12,6 +12,8 @@ const FIELDS = {
   vars: list("Push only this variable, even if it is disabled", {
     flag: "--var",
     placeholder: "NAME",
+    argument: "VARIABLE",
+    completion: "variable",
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be pushed and change nothing"),
@@ -52,7 +54,7 @@ export const push = defineCommand({
     { command: "euler-files push", does: "After a job: bring back what it downloaded" },
     { command: "euler-files push --dry-run", does: "What would be brought back" },
     { command: "euler-files push --exclude '*.ckpt'", does: "All but checkpoints" },
-    { command: "euler-files push --var HF_HOME", does: "One variable only" },
+    { command: "euler-files push HF_HOME", does: "One variable only" },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,

@@ -1,6 +1,7 @@
 // `shell-init`: defines the function `ef` in the shell that evaluates what this prints. Reads no configuration and no scratch.
 import * as v from "valibot";
-import { defineCommand } from "../command.ts";
+import { type Command, defineCommand } from "../command.ts";
+import type { CompletionSource } from "../completion/shells.ts";
 import { choice } from "../fields.ts";
 import { shellInit } from "../shell/init.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
@@ -16,26 +17,35 @@ const answer = v.object({
   script: v.pipe(v.string(), v.description("The text to evaluate")),
 });
 
-/** Answers with the text that defines `ef`. */
-export const shellInitCommand = defineCommand({
-  name: "shell-init",
-  summary: "Print the shell function ef, which syncs and exports in one word",
-  description:
-    "`ef` and `ef sync` evaluate what sync prints and keep its exit code; `ef status`, `ef push` and all other " +
-    "commands are passed on to euler-files. The function remembers where this program is.",
-  examples: [
-    { command: 'eval "$(euler-files shell-init)"', does: "In ~/.bashrc" },
-    { command: 'eval "$(euler-files shell-init --shell zsh)"', does: "In ~/.zshrc" },
-    { command: "euler-files shell-init --shell fish | source", does: "In ~/.config/fish/config.fish" },
-    { command: 'eval "`euler-files shell-init --shell tcsh`"', does: "In ~/.tcshrc; the double quotes are needed" },
-  ],
-  fields,
-  answer,
-  stdoutUse: "evaluated",
-  run: ({ shell: option }, { system }) => {
-    const shell = chooseShell(option, system.env);
-    const script = shellInit({ shell, executable: system.executable });
-    return Promise.resolve({ ok: true, command: "shell-init", shell, script } as const);
-  },
-  render: ({ script }) => ({ stdout: script }),
-});
+type ShellInitAnswer = v.InferOutput<typeof answer>;
+
+/** Answers with the text that defines `ef` and registers the completions. */
+export function shellInitCommand(source: CompletionSource): Command<typeof fields, ShellInitAnswer> {
+  return defineCommand({
+    name: "shell-init",
+    summary: "Print the shell function ef, which syncs and exports in one word",
+    description:
+      "`ef` and `ef sync` evaluate what sync prints and keep its exit code, and `ef off` what unload prints; " +
+      "`ef status`, `ef push` and all other commands are passed on to euler-files. The function remembers where this " +
+      "program is. Command lines of ef and euler-files are completed; in zsh where compinit comes first.",
+    examples: [
+      { command: 'eval "$(euler-files shell-init)"', does: "In ~/.bashrc" },
+      { command: 'eval "$(euler-files shell-init --shell zsh)"', does: "In ~/.zshrc" },
+      { command: "euler-files shell-init --shell fish | source", does: "In ~/.config/fish/config.fish" },
+      { command: 'eval "`euler-files shell-init --shell tcsh`"', does: "In ~/.tcshrc; the double quotes are needed" },
+    ],
+    fields,
+    answer,
+    stdoutUse: "evaluated",
+    run: async ({ shell: option }, { system }) => {
+      const shell = chooseShell(option, system.env);
+      const { executable } = system;
+      // The rules of tcsh cannot load themselves at the first Tab, as those of the other shells do.
+      const rules = shell === "tcsh"
+        ? await (await import("../completion/shells.ts")).completionText(shell, executable, source)
+        : "";
+      return { ok: true, command: "shell-init", shell, script: shellInit({ shell, executable }) + rules };
+    },
+    render: ({ script }) => ({ stdout: script }),
+  });
+}

@@ -1,14 +1,15 @@
 // `status`: a table of the variables, as a sync would see them.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { resolveNode } from "../config/resolve.ts";
+import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
-import { type RequestOf, toggle } from "../fields.ts";
+import { list, type RequestOf, toggle } from "../fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
 import { mapAtOnce } from "../pool.ts";
 import { NO_SOURCE_YET } from "../staging/freshness.ts";
 import { redirectedTarget } from "../staging/redirect.ts";
-import { stagingSettings } from "../staging/variable.ts";
+import { secretWarnings } from "../staging/secrets.ts";
+import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
 import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
@@ -20,10 +21,19 @@ import { renderTable } from "../table.ts";
 import { UNFINISHED_STATES } from "../staging/unfinished.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
+import { purgeDay, unpushedWarnings } from "../staging/unpushed.ts";
 
 const FIELDS = {
+  vars: list("Show only this variable", {
+    flag: "--var",
+    placeholder: "NAME",
+    argument: "VARIABLE",
+    completion: "variable",
+    aliases: ["only_vars"],
+  }),
   measure: toggle("Measure all sizes anew instead of showing the recorded ones"),
   checksum: toggle("Compare what is in the files of source and scratch, however long that takes"),
+  check: toggle("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
 };
 
 type StatusRequest = RequestOf<typeof FIELDS>;
@@ -56,6 +66,17 @@ const VARIABLE_SCHEMA = v.object({
     v.number(),
     v.description("Files on scratch that the last sync or push left as they are though the source has other ones"),
   ),
+  unpushed_files: v.pipe(
+    v.nullable(v.number()),
+    v.description(
+      "Files that were made or changed on scratch since the last transfer; null where that is not known, or looking took too long",
+    ),
+  ),
+  unpushed_bytes: v.nullable(v.number()),
+  purge_from: v.pipe(
+    v.nullable(v.string()),
+    v.description("The day from which a purge by modification time takes the first of them, where the site has one"),
+  ),
   different_files: v.pipe(
     v.nullable(v.number()),
     v.description("Files with other content on scratch, and the same size and time; null where that was not compared"),
@@ -67,7 +88,7 @@ type VariableStatus = v.InferOutput<typeof VARIABLE_SCHEMA>;
 
 const ANSWER_SCHEMA = v.object({
   command: v.literal("status"),
-  ok: v.boolean(),
+  ok: v.pipe(v.boolean(), v.description("false: asked to check, and not all is fresh, pushed and settled")),
   /** The enabled variables, in the order of the config. */
   variables: v.array(VARIABLE_SCHEMA),
   disabled: v.array(VARIABLE_SCHEMA),
@@ -100,9 +121,14 @@ export const status = defineCommand({
   description: "Sizes are the recorded ones where they are known; others are measured, for at most 10 seconds.",
   examples: [
     { command: "euler-files status", does: "The table" },
+    { command: "euler-files status HF_HOME", does: "One variable only" },
     { command: "euler-files status --json", does: "The same for scripts" },
     { command: "euler-files status --measure", does: "With every size measured now" },
     { command: "euler-files status --checksum", does: "With the contents of all files compared" },
+    {
+      command: "euler-files status --check || euler-files push",
+      does: "Ask in a script whether something is left to do",
+    },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
@@ -112,7 +138,10 @@ export const status = defineCommand({
 
 async function runStatus(request: StatusRequest, context: Context): Promise<StatusAnswer> {
   const { system } = context;
-  const { config, resolved, redirected, parts, warnings: mismatches } = await openManagedVariables([], context);
+  const { config, resolved, variables, redirected, parts, warnings: mismatches } = await openManagedVariables(
+    request.vars,
+    context,
+  );
   const warnings: string[] = [];
   const warn = ({ text, hint }: { readonly text: string; readonly hint?: string }, subject?: string) => {
     const about = subject === undefined ? "" : `${subject}: `;
@@ -125,33 +154,40 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));
-  const copied = resolved.variables.filter(({ name }) => !partOf.has(name));
+  // The whole of a selected part is not selected itself.
+  const wholes = variables.filter(({ name }) => parts.some(({ whole }) => whole.name === name));
+  const copied = [...new Set([...resolved.variables.filter(({ name }) => !partOf.has(name)), ...wholes])];
   const overviews = await mapAtOnce(copied, 16, async (variable) => {
     const overview = await overviewVariable({
       ...{ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS },
       contents: request.checksum ? "compare" : "by time",
     }, system);
-    return { enabled: variable.enabled, status: statusOf(overview, variable.tier), overview };
+    return { status: statusOf(overview, variable.tier, settings), overview };
   });
   for (const { overview } of overviews) {
     if (overview.purged.length > 0) warn({ text: purgeWarning(overview) });
     if (overview.unreadable.length > 0) warn({ text: unknownWarning(overview) });
     for (const text of unreadableWarnings(overview)) warn({ text });
+    for (const warning of unpushedWarnings(overview, settings)) warn(warning, overview.variable.name);
     if (overview.different !== undefined && overview.different.length > 0) warn({ text: differenceWarning(overview) });
     const about = [
       ...keptWarnings(overview.variable, overview.kept),
       ...outsideLinkWarnings(overview.variable, settings, overview.outside, { told: "not followed yet" }),
+      ...await secretWarnings(overview.variable, overview.secrets),
     ];
     for (const warning of about) warn(warning, overview.variable.name);
   }
+  const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>
+    resolved.variables.filter(isMeant).map(({ name }) =>
+      rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
+    );
+  const enabledRows = rowsOf(({ enabled }) => enabled);
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {
     command: "status",
-    ok: true,
-    variables: resolved.variables.filter(({ enabled }) => enabled).map(({ name }) =>
-      rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
-    ),
-    disabled: overviews.filter(({ enabled }) => !enabled).map(({ status }) => status),
+    ok: !request.check || enabledRows.every(isSettled),
+    variables: enabledRows,
+    disabled: rowsOf(({ enabled }) => !enabled),
     redirected: redirected.map(({ name, tier }) => {
       const root = tier === "scratch"
         ? resolved.cacheRoot
@@ -172,6 +208,11 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   };
 }
 
+/** Whether nothing is left to do: what is not known is not settled. */
+function isSettled({ status, unpushed_files, kept_files }: VariableStatus): boolean {
+  return status === "fresh" && unpushed_files === 0 && kept_files === 0;
+}
+
 /** The state of a part is that of the whole, whose size counts. */
 function rowFor(name: string, part: Part | undefined, rows: readonly VariableStatus[]): VariableStatus {
   const row = rows.find((row) => row.name === (part?.whole.name ?? name))!;
@@ -181,7 +222,8 @@ function rowFor(name: string, part: Part | undefined, rows: readonly VariableSta
     ...{ ...row, name, source, scratch, part_of: part.whole.name, source_size: "-", scratch_size: "-" },
     ...{ source_bytes: null, scratch_bytes: null, source_allocated_bytes: null, scratch_allocated_bytes: null },
     reason: `part of ${part.whole.name}`,
-    ...{ purged_files: 0, kept_files: 0, outside_links: NO_OUTSIDE_LINKS },
+    ...{ purged_files: 0, kept_files: 0, unpushed_files: 0, unpushed_bytes: 0, purge_from: null },
+    outside_links: NO_OUTSIDE_LINKS,
   };
 }
 
@@ -212,7 +254,7 @@ function unreadableWarnings({ variable: { name }, sourceSize, targetSize }: Over
   );
 }
 
-function statusOf(overview: Overview, tier: Tier): VariableStatus {
+function statusOf(overview: Overview, tier: Tier, settings: StagingSettings): VariableStatus {
   const { variable, freshness, lastSync, unfinished } = overview;
   const age = lastSync.state === "known" ? lastSync.ageSeconds : undefined;
   return {
@@ -234,6 +276,9 @@ function statusOf(overview: Overview, tier: Tier): VariableStatus {
     ...(unfinished === undefined ? {} : { unfinished: unfinished.state }),
     purged_files: overview.purged.length,
     kept_files: overview.kept.paths.length + overview.kept.others,
+    unpushed_files: overview.unpushed?.length ?? null,
+    unpushed_bytes: overview.unpushed?.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) ?? null,
+    purge_from: purgeDay(overview, settings) ?? null,
     different_files: overview.different?.length ?? null,
     outside_links: overview.outside,
   };
@@ -305,12 +350,13 @@ function rowOf(variable: VariableStatus): string[] {
   return [variable.name, variable.source_size, variable.scratch_size, variable.last_synced, wordsFor(variable)];
 }
 
-function wordsFor({ status, unfinished }: VariableStatus): string {
-  return (unfinished ?? status).replace("-", " ");
+function wordsFor({ status, unfinished, unpushed_files }: VariableStatus): string {
+  const unpushed = unfinished === undefined && (unpushed_files ?? 0) > 0 ? ", not pushed" : "";
+  return (unfinished ?? status).replace("-", " ") + unpushed;
 }
 
-function colourOf({ status, unfinished }: VariableStatus, style: Style): (text: string) => string {
-  if (status === "fresh") return style.green;
+function colourOf({ status, unfinished, unpushed_files }: VariableStatus, style: Style): (text: string) => string {
+  if (status === "fresh") return (unpushed_files ?? 0) > 0 ? style.yellow : style.green;
   const isBad = unfinished === undefined && (status === "not-synced" || status === "unusable");
   return isBad ? style.red : style.yellow;
 }

@@ -14,6 +14,8 @@ const FIELDS = {
   vars: list("Sync only this variable, even if it is disabled", {
     flag: "--var",
     placeholder: "NAME",
+    argument: "VARIABLE",
+    completion: "variable",
     aliases: ["only_vars"],
   }),
   dryRun: toggle("Show what would be synced, change nothing and export nothing"),
@@ -67,10 +69,10 @@ export const sync = defineCommand({
     { command: evaluation("sync", "tcsh"), does: "The same in tcsh" },
     { command: "euler-files sync --dry-run", does: "What would be copied" },
     {
-      command: "euler-files sync --var HF_HOME --include '/hub/models--gpt2/'",
+      command: "euler-files sync HF_HOME --include '/hub/models--gpt2/'",
       does: "One model only; what is on scratch besides stays there",
     },
-    { command: "euler-files sync --var HF_HOME --force", does: "One variable, compared file by file" },
+    { command: "euler-files sync HF_HOME --force", does: "One variable, compared file by file" },
     { command: "euler-files sync --checksum", does: "After a doubt: with the contents of all files compared" },
   ],
   fields: FIELDS,

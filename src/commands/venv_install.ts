@@ -7,6 +7,7 @@ import { withoutCredentials } from "../format.ts";
 import { list, type RequestOf, text, toggle } from "../fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
+import { underLocks } from "../system/file_lock.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { install, type InstallPlan, observePlace, planInstall, requirementsIn } from "../venv/install.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -15,6 +16,7 @@ const fields = {
   envName: text("Name of the environment, a directory below the venv base", {
     placement: "argument",
     placeholder: "ENV_NAME",
+    completion: "environment",
   }),
   packages: list("What to install, as pip and uv write it; what follows -- reaches uv unchanged", {
     placement: "argument",
@@ -114,7 +116,7 @@ export default defineCommand({
       if (uv === undefined) throw uvMissing();
       await Deno.mkdir(base, { recursive: true, mode: 0o700 });
       const deadline = config?.config.lock_timeout_seconds ?? 300;
-      await using _lock = await lockVenv(
+      await using lock = await lockVenv(
         path,
         deadline,
         system,
@@ -122,7 +124,8 @@ export default defineCommand({
       );
       // Someone may have made it while we waited.
       plan = await decide();
-      await carryOut(plan, uv, context);
+      await carryOut(plan, uv, { ...context, system: underLocks(system, lock) });
+      await lock.confirm();
     }
     return {
       ok: true,

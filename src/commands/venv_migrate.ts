@@ -15,8 +15,12 @@ import { removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE" }),
-  target: text("Where to make it again, a path", { placement: "argument", placeholder: "TARGET" }),
+  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE", completion: "directory" }),
+  target: text("Where to make it again, a path", {
+    placement: "argument",
+    placeholder: "TARGET",
+    completion: "directory",
+  }),
   python: text("Python version or interpreter; that of the source if not given", { placeholder: "PYTHON" }),
   uvCacheDir: text("uv's cache directory", { placeholder: "DIR" }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
@@ -94,7 +98,8 @@ export default defineCommand({
     }, system);
     const matched = outcome?.parity.status === "matched";
     if (matched && request.deleteSource) {
-      await using _lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
+      await using lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
+      await lock.confirm();
       await removeVenv({ path: rebuilding.source, kind: "directory" });
     }
     const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));

@@ -12,7 +12,7 @@ import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  name: text("The environment", { placement: "argument", placeholder: "NAME" }),
+  name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
   venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
   dryRun: toggle("Show what would be removed"),
   yes: toggle("Don't ask", { short: "-y" }),
@@ -79,12 +79,13 @@ export default defineCommand({
     const measure = target.kind === "link" ? undefined : await measureTree({ root: target.path }, system);
     const inner = target.kind === "link" ? [] : await innerVenvs(target.path);
     if (!request.dryRun) {
-      await using _lock = await lockVenv(
+      await using lock = await lockVenv(
         target.path,
         LOCK_SECONDS,
         system,
         (note) => report({ type: "note", text: note }),
       );
+      await lock.confirm();
       await removeVenv(target);
     }
     return {

@@ -8,6 +8,7 @@ import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
+import { secretPatterns } from "./secrets.ts";
 import { TIERS } from "./tier.ts";
 
 /** The one format version this program reads and writes. */
@@ -94,6 +95,15 @@ const VARIABLE_FIELDS = v.looseObject({
     v.pipe(
       PATTERNS,
       v.description("Asked after preset_exclude, for files without content alone; by default the names of lock files"),
+    ),
+  ),
+  preset_exclude_secrets: v.optional(
+    v.pipe(
+      PATTERNS,
+      v.description(
+        "Asked last, for files, and for directories where / is behind; by default where tools keep tokens, passwords and " +
+          "private keys. An empty list stages and pushes them",
+      ),
     ),
   ),
   links: v.optional(
@@ -281,6 +291,7 @@ function withPresetExcludes(config: Config): Config {
       ...variable,
       preset_exclude,
       preset_exclude_empty: variable.preset_exclude_empty ?? locks,
+      preset_exclude_secrets: variable.preset_exclude_secrets ?? [...secretPatterns(name, config.vars)],
     }] as const;
   });
   return { ...config, vars: Object.fromEntries(vars) };

@@ -49,7 +49,7 @@ export async function createConfig(
 function requireScratch(patch: ConfigPatch, path: AbsolutePath): void {
   if (patch.scratch_base) return;
   throw new CliError("config", `Cannot make "${path}": scratch_base is missing`, {
-    hint: 'add "scratch_base": "$SCRATCH" to the JSON',
+    hint: `add "scratch_base": "$SCRATCH" to the JSON, or give --scratch '$SCRATCH'`,
   });
 }
 

@@ -35,7 +35,7 @@ export async function editConfig(
   system: System,
   review: Review = () => {},
 ): Promise<Config> {
-  await using _lock = await lockConfig(path, system);
+  await using lock = await lockConfig(path, system);
   const text = await readConfigText(path);
   if (text === undefined) {
     throw new CliError("not-found", `Cannot find the configuration "${path}"`, {
@@ -46,7 +46,11 @@ export async function editConfig(
   const edited = await editText(text, wanted, path);
   const config = await checkResult(edited, path);
   review(config, await parseJson(text, path));
-  if (edited !== text) await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
+  if (edited !== text) {
+    // Another process that took the lock over may have edited it since it was read.
+    await lock.confirm();
+    await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
+  }
   return config;
 }
 
@@ -59,10 +63,11 @@ export async function replaceConfig(
   texts: { readonly before: string; readonly after: string },
   system: System,
 ): Promise<void> {
-  await using _lock = await lockConfig(path, system);
+  await using lock = await lockConfig(path, system);
   if (await readConfigText(path) !== texts.before) {
     throw new CliError("refused", `Cannot save "${path}": it was changed meanwhile by another process`);
   }
+  await lock.confirm();
   await writeFileAtomically({ path, link: "kept", content: texts.after, durability: "durable" });
 }
 

@@ -69,7 +69,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: "HF_HOME",
     tool: "Hugging Face",
-    holds: "models, datasets and your login token",
+    holds: "models and datasets",
     place: cache("huggingface"),
     exclude: [...DATASETS, "/datasets/_*.lock", "/datasets/downloads/*.lock", `/datasets/**/tmp${PYTHON_RANDOM}`],
   },

@@ -50,6 +50,8 @@ export interface VariableFilter {
   readonly presetExclude: readonly string[];
   /** The same for files without content. */
   readonly presetExcludeEmpty: readonly string[];
+  /** Where secrets lie in it. */
+  readonly presetExcludeSecrets: readonly string[];
 }
 
 /** What a run goes by. */
@@ -170,7 +172,8 @@ function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, 
   const source = toAbsolutePath(entry.source, env, { label, kind: "config" });
   if (overlap(source, cacheRoot)) throw overlapError(name, source, cacheRoot, isWithin(source, cacheRoot));
   const { include = [], exclude, preset_exclude: presetExclude = [], enabled, tier = "scratch", links } = entry;
-  const filter = { include, exclude, presetExclude, presetExcludeEmpty: entry.preset_exclude_empty ?? [] };
+  const { preset_exclude_empty: presetExcludeEmpty = [], preset_exclude_secrets: presetExcludeSecrets = [] } = entry;
+  const filter = { include, exclude, presetExclude, presetExcludeEmpty, presetExcludeSecrets };
   return {
     ...{ name, source, target: joinPath(cacheRoot, name), enabled, tier, filter },
     ...(links === undefined ? {} : { links }),

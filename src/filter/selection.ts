@@ -7,8 +7,11 @@ import { byteText, compileApproach, compilePattern, type PathMatcher } from "./p
 export interface FilterRule {
   readonly action: "include" | "exclude";
   readonly pattern: string;
-  /** The rule is for regular files without content alone, which rsync can't say: an empty `x.lock` is a lock, another is data. */
-  readonly only?: "empty files";
+  /**
+   * What rsync can't say. `empty files`: regular files without content, since an empty `x.lock` is a lock and another is data.
+   * `files`: everything but directories.
+   */
+  readonly only?: "empty files" | "files";
 }
 
 /** What a name stands for, as far as rules ask. `other` is everything else, and where nothing more is known. */
@@ -126,7 +129,7 @@ export function linkDestination(linkPath: string, target: string, shown?: string
 
 interface CompiledRule {
   readonly role: "selected" | "excluded";
-  readonly forEmptyFiles: boolean;
+  readonly only: FilterRule["only"];
   readonly matches: PathMatcher;
 }
 
@@ -171,8 +174,8 @@ class RuleSelection implements Selection {
     const { rules, approaches } = this.#compiled ??= compile(this.source);
     const slash = path.lastIndexOf("/");
     const name = slash < 0 ? path : path.slice(slash + 1);
-    for (const { role, matches, forEmptyFiles } of rules) {
-      if (forEmptyFiles && type !== "empty file") continue;
+    for (const { role, matches, only } of rules) {
+      if (only !== undefined && (only === "files" ? isDirectory : type !== "empty file")) continue;
       if (matches(path, name, isDirectory)) return role;
     }
     if (all) return "selected";
@@ -192,7 +195,7 @@ class RuleSelection implements Selection {
 
 function compile({ rules, others }: SelectionRules): Compiled {
   const read = rules.map(({ action, pattern, only }) => ({
-    forEmptyFiles: only !== undefined,
+    only,
     role: action === "include" ? "selected" as const : "excluded" as const,
     // `hub/***` speaks of all that is below hub, too; there the rules behind it, those of the preset say, are to be asked.
     pattern: others === "excluded" && action === "include" ? pattern.replace(/(.)\/\*\*\*$/, "$1/") : pattern,

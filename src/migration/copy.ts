@@ -23,6 +23,7 @@ import {
   type TransferProgress,
   transferTree,
 } from "../transfer/transfer.ts";
+import { type FileSystemTraits, USUAL_TRAITS } from "../transfer/traits.ts";
 import type { Move } from "./destination.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
@@ -66,8 +67,8 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     await writeJournal(plan.journalPath, begun);
     const journal = { ...begun, to_inode: await makeDestination(move) };
     await writeJournal(plan.journalPath, journal);
-    const { last, ...copied } = await copyUntilSame(plan, copy, begun.started_at - RACY_SECONDS, tools);
-    const rewritten = await rewrite(plan, last, journal);
+    const { last, traits, ...copied } = await copyUntilSame(plan, copy, begun.started_at - RACY_SECONDS, tools);
+    const rewritten = await rewrite(plan, last, { ...journal, traits });
     if (plan.place.kind !== "variable") await removeLeases(move.to);
     await syncFileSystem(move.to, tools.system.calls?.("waiting"));
     return { journal: rewritten, copied: { ...copied, seconds: (performance.now() - started) / 1000 } };
@@ -101,7 +102,7 @@ async function copyUntilSame(
   /** A file that was modified from then on may have changed without a trace while it was copied: its content is compared. */
   sinceSeconds: number,
   { system, report }: CopyTools,
-): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan }> {
+): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan; readonly traits: FileSystemTraits }> {
   const { move } = plan;
   const request = {
     ...transferRequest(copy.real, copy.engine),
@@ -116,8 +117,9 @@ async function copyUntilSame(
     copied.files += outcome.filesTransferred;
     copied.bytes += outcome.bytesTransferred;
     report({ type: "progress", subject: move.what, progress: { phase: "checking", filesDone: 0, bytesDone: 0 } });
+    const { traits = USUAL_TRAITS } = outcome.manifest;
     const compared = await compareTrees(copy.real.from, copy.real.to, system, {
-      traits: outcome.manifest.traits,
+      traits,
       contentsSinceSeconds: sinceSeconds,
     });
     const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
@@ -126,7 +128,7 @@ async function copyUntilSame(
     const extra = counted.filter(({ kind }) => kind === "extra").map(({ path }) => path);
     warnOfExtra(move, await removeLeftovers(copy.real, extra), report);
     const last = pass === 1 ? copy.transfer : await planTransfer(request, system);
-    return { ...copied, engine: outcome.engine, last };
+    return { ...copied, engine: outcome.engine, last, traits };
   }
   throw new CliError("refused", `Cannot migrate ${move.what}: "${move.from}" changes while it is copied`, {
     lines: different.slice(0, 10).map(printable),

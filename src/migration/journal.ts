@@ -26,6 +26,13 @@ const JOURNAL_SCHEMA = v.object({
   started_at: v.number(),
   /** Files in `to` that differ from the old ones on purpose: scripts that name the directory they are in. */
   rewritten: v.array(v.string()),
+  /** What the file system of `to` keeps, once something was copied there; missing in a journal of an older version. */
+  traits: v.optional(v.object({
+    timeStep: v.number(),
+    names: v.picklist(["exact", "folded"]),
+    modes: v.picklist(["kept", "ignored"]),
+    hardLinks: v.picklist(["kept", "copied"]),
+  })),
   /** `copying`: the old directory is the truth. `switched`: the new one is. `deleting`: the old one is no longer whole. */
   phase: v.picklist(["copying", "switched", "deleting"]),
 });

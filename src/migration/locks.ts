@@ -1,7 +1,7 @@
 // Keeps every other command off what moves, under the names of the locks those commands take.
 import type { Report } from "../events.ts";
 import { layoutOf } from "../staging/layout.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
+import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import type { Place } from "./target.ts";
 
@@ -37,11 +37,20 @@ export function lockPaths({ place, journalPath, cacheRoot, variables, images, en
   }
 }
 
+/** The locks of a place. */
+export interface HeldLocks extends AsyncDisposable {
+  /** The system for the work: its signal ends what runs as soon as another process has taken one of them over. */
+  readonly system: System;
+  /** Throws a CliError `locked` where one of them is not ours any more. */
+  confirm(): Promise<void>;
+}
+
 /** Takes all of them, or none. Errors and deadline are those of `acquireLock`. */
-export async function lockPlace(request: PlaceLocks, system: System, report: Report): Promise<AsyncDisposable> {
-  await using locks = new AsyncDisposableStack();
+export async function lockPlace(request: PlaceLocks, system: System, report: Report): Promise<HeldLocks> {
+  await using stack = new AsyncDisposableStack();
+  const locks: Lock[] = [];
   for (const path of lockPaths(request)) {
-    locks.use(
+    const lock = stack.use(
       await acquireLock({
         path,
         deadlineSeconds: request.deadlineSeconds,
@@ -55,8 +64,16 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
           }),
       }, system),
     );
+    locks.push(lock);
   }
-  return locks.move();
+  const held = stack.move();
+  return {
+    system: underLocks(system, ...locks),
+    async confirm() {
+      for (const lock of locks) await lock.confirm();
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  };
 }
 
 /** Whether a file at the top of a directory is one of our locks: it changes while we hold it, and means nothing elsewhere. */

@@ -13,7 +13,7 @@ import type { System } from "../system/system.ts";
 import { listVenvs } from "../venv/venv.ts";
 import { type Copied, copyContent } from "./copy.ts";
 import { type Journal, writeJournal } from "./journal.ts";
-import { lockPlace, type PlaceLocks } from "./locks.ts";
+import { type HeldLocks, lockPlace, type PlaceLocks } from "./locks.ts";
 import { type OldDirectoryOutcome, retireOldDirectory } from "./old_directory.ts";
 import { locate, type MigrationPlan, type MigrationRequest, planMigration } from "./plan.ts";
 import { findPlace, type Settings } from "./target.ts";
@@ -36,7 +36,7 @@ export async function migrate(
   system: System,
   report: Report,
 ): Promise<MigrationResult> {
-  await using _locks = await takeLocks(request, settings, system, report);
+  await using locks = await takeLocks(request, settings, system, report);
   // What was found before the wait for the locks may have changed.
   const plan = await planMigration(request, settings, system);
   for (const text of plan.warnings) report({ type: "warning", subject: request.what, text });
@@ -44,7 +44,9 @@ export async function migrate(
   await sweepDirectory(splitAbsolute(plan.journalPath)[0]);
   const copy = plan.kind === "finish"
     ? { journal: plan.journal, copied: undefined }
-    : await copyContent(plan, begin(plan, system), { system, report });
+    : await copyContent(plan, begin(plan, system), { system: locks.system, report });
+  // From the switch on the copy is the truth, and the old directory is moved aside with the locks that lie in it.
+  if (plan.kind !== "finish") await locks.confirm();
   if (copy.copied !== undefined) {
     report({ type: "done", subject: request.what, outcome: "good", text: describeCopy(copy.copied) });
   }
@@ -69,7 +71,7 @@ async function takeLocks(
   settings: Settings,
   system: System,
   report: Report,
-): Promise<AsyncDisposable> {
+): Promise<HeldLocks> {
   const { place, move, journalPath } = await locate(request, settings);
   const { config, path, env } = settings;
   const resolved = resolveConfig({ ...config, vars: {} }, path, env);

@@ -8,6 +8,7 @@ import { RACY_SECONDS } from "../transfer/racy.ts";
 import { sameTime } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
+import { USUAL_TRAITS } from "../transfer/traits.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
 
@@ -86,8 +87,9 @@ async function findChanges(journal: Journal, system: System): Promise<string | u
 }
 
 async function listDifferences(journal: Journal, system: System): Promise<string[]> {
-  const { aside, to, rewritten, field } = journal;
+  const { aside, to, rewritten, field, traits } = journal;
   const differences = (await compareTrees(aside, to, system, {
+    traits,
     contentsSinceSeconds: journal.started_at - RACY_SECONDS,
   })).differences
     .filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
@@ -98,14 +100,17 @@ async function listDifferences(journal: Journal, system: System): Promise<string
 const MILLISECOND = 1_000_000;
 
 /** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */
-async function listLateRewrites({ aside, to, rewritten }: Journal, system: System): Promise<string[]> {
+async function listLateRewrites(
+  { aside, to, rewritten, traits = USUAL_TRAITS }: Journal,
+  system: System,
+): Promise<string[]> {
   await using runner = await prepareJobRunner({ roots: [aside, to] }, system);
   const [old, copies] = await Promise.all([aside, to].map((root) => lookAtPaths(root, rewritten, runner)));
   return rewritten.filter((path) => {
     const [before, copy] = [old!.get(path), copies!.get(path)];
     if (before?.type !== "file") return false;
     // Copies that an earlier version rewrote have the time in milliseconds.
-    return copy === undefined || !sameTime(before, copy, MILLISECOND);
+    return copy === undefined || !sameTime(before, copy, Math.max(MILLISECOND, traits.timeStep));
   });
 }
 

@@ -106,6 +106,7 @@ export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
 export const O_NONBLOCK = 0o4000;
+export const O_APPEND = 0o2000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 export const AT_FDCWD = -100;
@@ -128,4 +129,4 @@ export const F_RDLCK = 0;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
 /** Instead of nanoseconds: the time stays (utimensat(2)). */
-export const UTIME_OMIT = 0x3ffffffe;
+export const UTIME_NOW = 0x3fffffff;

@@ -1,6 +1,6 @@
 // What statx(2) says of a name, read from the bytes of the kernel.
 import type { Bytes } from "./calls.ts";
-import { UTIME_OMIT } from "./libc.ts";
+import { UTIME_NOW } from "./libc.ts";
 
 /** Bytes of a `struct statx` (statx(2)); the same on both processors. */
 export const STATUS_BYTES = 256;
@@ -83,11 +83,14 @@ function unsigned(view: DataView, start: number): number {
   return view.getUint32(start, true) + view.getUint32(start + 4, true) * 0x100000000;
 }
 
-/** Two `timespec` for utimensat(2): the time of access stays, the time of modification becomes the given one. */
+/**
+ * Two `timespec` for utimensat(2): the time of access becomes the present, the time of modification the given one. FUSE servers that
+ * are made with libfuse 2 do nothing at all where one of the two is left out (lib/fuse.c, fuse_lib_setattr).
+ */
 export function timesOf(mtimeSeconds: number, mtimeNanoseconds: number): Bytes {
   const bytes = new Uint8Array(32);
   const view = new DataView(bytes.buffer);
-  view.setUint32(8, UTIME_OMIT, true);
+  view.setUint32(8, UTIME_NOW, true);
   view.setUint32(16, mtimeSeconds >>> 0, true);
   view.setInt32(20, Math.floor(mtimeSeconds / 0x100000000), true);
   view.setUint32(24, mtimeNanoseconds, true);

@@ -1,7 +1,7 @@
 // The command line as a tree of groups, commands and parameters. Its keys are those that scripts know from the older
 // Python versions (Click's `to_info_dict`), with null where this program has no such thing.
 import type { AnyCommand, Catalogue } from "../command.ts";
-import { type Field, type Fields, isNegated, jsonName, optionName } from "../fields.ts";
+import { argumentLabel, type Field, type Fields, isNegated, jsonName, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS } from "../global_options.ts";
 
 /** One option or argument. */
@@ -54,7 +54,9 @@ export function commandNode(command: AnyCommand): CommandNode {
   return {
     ...describe(name, command.summary, command.description),
     params: [
-      ...fields.filter(([, { placement }]) => placement === "argument").map(([name, field]) => argument(name, field)),
+      ...fields.filter(([name, field]) => argumentLabel(name, field) !== undefined).map(([name, field]) =>
+        argument(name, field)
+      ),
       ...fields.filter(([, { placement }]) => placement === "option").flatMap(([name, field]) => options(name, field)),
       HELP,
     ],

@@ -9,8 +9,9 @@ export interface ShellInitRequest {
 }
 
 /**
- * The text that defines `ef` when the shell evaluates it; it prints nothing and starts nothing. `ef` and `ef sync` evaluate
- * and keep the exit code of `sync`; with --help, --json, --version or --dry-run, and for every other command, all is passed on.
+ * The text that defines `ef` when the shell evaluates it; it prints nothing and starts nothing
+ * before the first Tab. `ef`, `ef sync`, `ef unload` and `ef off`
+ * evaluate and keep the exit code; with --help, --json, --version or --dry-run, and for every other command, all is passed on.
  * If the program isn't where it was, the one on the PATH is taken.
  */
 export function shellInit({ shell, executable }: ShellInitRequest): string {
@@ -35,7 +36,10 @@ const OPTIONS_WITH_VALUE = [
 const OPTIONS_THAT_ANSWER = ["--help", "--version"];
 const OPTIONS_THAT_SHOW = ["--json", "--dry-run"];
 
-/** Reads the words, in POSIX shell: to be evaluated are those whose `command` is empty or `sync` and `shown` empty. */
+/** Commands whose output is evaluated. */
+const EVALUATED_COMMANDS = ["sync", "unload", "off"];
+
+/** Reads the words, in POSIX shell: to be evaluated are those whose `command` is empty or evaluated, and `shown` empty. */
 function commandSearch(prefix: string): readonly string[] {
   return [
     `for ${prefix}word in "$@"; do`,
@@ -61,20 +65,51 @@ __euler_files_ef() {
   [ -x "$__ef_program" ] || __ef_program=euler-files
 ${commandSearch("__ef_").map((line) => `  ${line}`).join("\n")}
   [ -n "$__ef_command" ] || set -- sync "$@"
-  if [ "\${__ef_command:-sync}$__ef_shown" != sync ]; then
-    command "$__ef_program" "$@"
-    return
-  fi
+  case "\${__ef_command:-sync}$__ef_shown" in
+    ${EVALUATED_COMMANDS.join("|")}) ;;
+    *) command "$__ef_program" "$@"; return ;;
+  esac
   __ef_text="$(command "$__ef_program" "$@" --shell ${shell})" || __ef_status=$?
   eval "$__ef_text" || [ "$__ef_status" -ne 0 ] || __ef_status=1
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
-`;
+${FIRST_TAB[shell]}`;
 }
 
+// The first Tab loads the completion and then completes. It is an eval of its own: other POSIX shells read this text, too.
+const FIRST_TAB: Readonly<Record<Shell, string>> = {
+  bash: `[ -z "\${BASH_VERSION-}" ] || eval '
+__euler_files_load() {
+  complete -r euler-files ef 2>/dev/null
+  eval "$(__euler_files_ef completion bash 2>/dev/null)"
+  if declare -F __euler_files_complete >/dev/null; then return 124; fi
+}
+complete -F __euler_files_load euler-files ef 2>/dev/null || :'
+`,
+  zsh: `[ -z "\${ZSH_VERSION-}" ] || eval '
+if (( \${+functions[compdef]} )); then
+  __euler_files_load() {
+    eval "$(__euler_files_ef completion zsh 2>/dev/null)"
+    if (( \${+functions[__euler_files_complete]} )); then __euler_files_complete "$@"; fi
+  }
+  compdef __euler_files_load euler-files ef
+fi'
+`,
+  fish: `function __euler_files_load;
+  complete -c euler-files -e;
+  complete -c ef -e;
+  ef completion fish 2>/dev/null | source;
+  complete -C (commandline -cp);
+end;
+complete -c euler-files -f -k -a '(__euler_files_load)';
+complete -c ef -f -k -a '(__euler_files_load)';
+`,
+  tcsh: "",
+};
+
 function fishFunction(executable: string): string {
-  return `function ef --description 'euler-files, evaluating what sync prints';
+  return `function ef --description 'euler-files, evaluating what sync and unload print';
   set -l __ef_program ${quoteForShell(executable, "fish")};
   test -x $__ef_program; or set __ef_program euler-files;
   set -l __ef_command;
@@ -92,13 +127,16 @@ function fishFunction(executable: string): string {
     end;
   end;
   if not set -q __ef_command[1]; set argv sync $argv; set __ef_command sync; end;
-  if test "$__ef_command$__ef_shown" != sync; command $__ef_program $argv; return $status; end;
+  if not contains -- "$__ef_command$__ef_shown" ${EVALUATED_COMMANDS.join(" ")};
+    command $__ef_program $argv;
+    return $status;
+  end;
   set -l __ef_text (command $__ef_program $argv --shell fish);
   set -l __ef_status $status;
   eval $__ef_text; or test $__ef_status -ne 0; or set __ef_status 1;
   return $__ef_status;
 end;
-`;
+${FIRST_TAB.fish}`;
 }
 
 // An alias of tcsh can't hold blocks, so a POSIX shell does the thinking. What it prints is evaluated: the statements of sync
@@ -112,8 +150,10 @@ function tcshAlias(executable: string): string {
     ...commandSearch(""),
     "lead=''",
     `if [ -z "$command" ]; then lead=sync; fi`,
-    `if [ "$command$lead$shown" = sync ]; then "$0" $lead "$@" --shell tcsh || echo "(exit $?);"; else`,
-    `echo '$__ef_program:q' $lead '$__ef_words:q;'; fi`,
+    `case "$command$lead$shown" in`,
+    `${EVALUATED_COMMANDS.join("|")}) "$0" $lead "$@" --shell tcsh || echo "(exit $?);" ;;`,
+    `*) echo '$__ef_program:q' $lead '$__ef_words:q;' ;;`,
+    `esac`,
   ]);
   return [
     `set __ef_script = ${quoteForShell(script, "tcsh")};`,

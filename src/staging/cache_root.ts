@@ -13,7 +13,10 @@ export interface CacheRoot {
 }
 
 /** Files that lie beside the targets, by the ends of their names. */
-const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease|partial)$/;
+const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease)$/;
+
+/** Directories that lie beside them: unfinished first copies, with the name of a process or without. */
+const OWN_DIRECTORY = /^\.[^.]+\.partial(\..+)?$/;
 
 /**
  * Makes sure that nobody else can have put anything under our names or can exchange the directory: throws a CliError `refused`
@@ -30,7 +33,15 @@ export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, user
     `make a directory of your own and use that: mkdir -m 700 ${own} && euler-files config set scratch_base '${own}'`,
   );
   setOwnBase({ path: strictFrom, userId });
-  const planted = await listing;
+  refuse(cacheRoot, await listing);
+}
+
+/** Throws a CliError where a link, a FIFO or the like has one of our names in a directory that is ours. */
+export async function refusePlanted(cacheRoot: string): Promise<void> {
+  refuse(cacheRoot, await listPlanted(cacheRoot));
+}
+
+function refuse(cacheRoot: string, planted: readonly string[] | CliError): void {
   if (planted instanceof CliError) throw planted;
   if (planted.length === 0) return;
   const paths = planted.map((name) => shellWord(`${cacheRoot}/${name}`));
@@ -45,7 +56,7 @@ async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
   const planted: string[] = [];
   try {
     for await (const { name, isFile, isDirectory } of Deno.readDir(cacheRoot)) {
-      if (OWN_NAME.test(name) && !(name.endsWith(".partial") ? isDirectory : isFile)) planted.push(name);
+      if (OWN_DIRECTORY.test(name) ? !isDirectory : OWN_NAME.test(name) && !isFile) planted.push(name);
     }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];

@@ -9,7 +9,7 @@ import type { StagingSettings, Variable } from "./variable.ts";
  * Of two clocks the one that is behind counts: more files are racy then.
  */
 export async function startedSeconds(
-  { name }: Variable,
+  { name }: Pick<Variable, "name">,
   { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
   system: Pick<System, "now">,
 ): Promise<number> {

@@ -6,6 +6,7 @@ import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
 import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
@@ -20,6 +21,7 @@ import { progressOf } from "./phase.ts";
 import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
+import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
 import type { StageResult } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "./variable.ts";
@@ -40,10 +42,13 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const filling = { layout, ...await findFillWay(request, system) };
-  const { way, formerSource } = filling;
+  const fillWay = await findFillWay(request, system);
+  const { way, formerSource } = fillWay;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
+  if (way === "in-place") await removeUnfinishedCopies(layout);
+  await using firstCopy = way === "in-place" ? undefined : await takeFirstCopy(layout, system);
+  const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // If we were taken for dead, what comes now would go into a copy that somebody else has published.
@@ -75,24 +80,28 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
       hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
     });
   }
-  if (way !== "in-place") {
+  if (firstCopy !== undefined) {
     if (way === "replacement") warnings.push(...await retireTarget({ layout, formerSource: formerSource! }, system));
     // Before the target is there: killed in between, it would be compared with the record of an earlier one.
     await recordTransfer(layout, variable.source, outcome, system);
-    await Deno.rename(layout.partial, layout.target);
+    await firstCopy.publish();
   }
   // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
   if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
+  const secrets = await findSecrets(variable, request.filter.selection);
+  warnings.push(...await secretWarnings(variable, secrets));
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
   await turn.confirm();
-  await recordCompletion(request, layout, { ...outcome, kept, outside }, system);
+  await recordCompletion(request, layout, { ...outcome, kept, outside, secrets }, system);
   return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
 
 interface Filling extends FillWay {
   readonly layout: VariableLayout;
+  /** Where files are written to. */
+  readonly to: string;
 }
 
 /** Without a record a file that was cut off looks like one that was changed on scratch. */
@@ -121,7 +130,7 @@ async function transferTwiceIfVanished(
   const transfer = () =>
     transferTree({
       from: variable.source,
-      to: fill.way === "in-place" ? fill.layout.target : fill.layout.partial,
+      to: fill.to,
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
@@ -144,12 +153,16 @@ async function transferTwiceIfVanished(
 async function recordCompletion(
   { variable, settings, facts, startedSeconds, filter: { selection } }: FillTargetRequest,
   layout: VariableLayout,
-  outcome: Omit<TransferOutcome, "kept"> & { readonly kept: KeptFiles; readonly outside: NamedOutsideLinks },
+  outcome: Omit<TransferOutcome, "kept"> & {
+    readonly kept: KeptFiles;
+    readonly outside: NamedOutsideLinks;
+    readonly secrets: readonly Secret[];
+  },
   system: System,
 ): Promise<void> {
   // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
   const source = facts.source;
-  const { target } = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const { target } = await observeVariable(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);
@@ -178,6 +191,7 @@ async function recordCompletion(
     ...markedRacy(outcome.manifest, system.now() / 1000),
     ...(selection === undefined ? {} : { filter: selection.id }),
     ...markedKept(outcome.kept),
+    ...(outcome.secrets.length === 0 ? {} : { secrets: outcome.secrets.map(({ path }) => path) }),
     ...markedOutsideLinks(outcome.outside),
     ...markedLinks(variable, settings),
   });

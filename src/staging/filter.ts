@@ -21,7 +21,8 @@ export async function filterOf(
   variable: Variable,
   { filter }: Pick<StagingSettings, "filter">,
 ): Promise<VariableFilter> {
-  const { include = [], exclude, presetExclude = [], presetExcludeEmpty = [] } = variable.filter ?? {};
+  const { include = [], exclude, presetExclude = [], presetExcludeEmpty = [], presetExcludeSecrets = [] } =
+    variable.filter ?? {};
   const { once } = filter;
   const always = await readRules(filter.always);
   const own = [
@@ -39,6 +40,7 @@ export async function filterOf(
         ...own,
         ...rulesOf("exclude", presetExclude),
         ...rulesOf("exclude", presetExcludeEmpty).map((rule) => ({ ...rule, only: "empty files" as const })),
+        ...rulesOf("exclude", presetExcludeSecrets).map(forFilesAlone),
       ],
       others: isRestricted ? "excluded" : "selected",
       deleteExcluded: filter.deleteExcluded,
@@ -56,6 +58,11 @@ export function hasSameFilter(
   { selection, isPresetOnly }: VariableFilter,
 ): boolean {
   return filter === selection?.id || (filter === undefined && isPresetOnly);
+}
+
+/** Unless it is for directories, by a `/` behind. */
+function forFilesAlone(rule: FilterRule): FilterRule {
+  return rule.pattern.endsWith("/") ? rule : { ...rule, only: "files" };
 }
 
 function rulesOf(action: FilterRule["action"], patterns: readonly string[]): FilterRule[] {

@@ -23,6 +23,11 @@ export function isConflict({ reason }: KeptPath): boolean {
   return CONFLICTS[reason] !== undefined;
 }
 
+/** What a conflict is about, in words. */
+export function conflictWords({ reason }: KeptPath): string {
+  return CONFLICTS[reason] ?? reason;
+}
+
 /** What is told of kept files, after a transfer and each time until they are settled. */
 export function keptWarnings(variable: Variable, { paths, others }: KeptFiles): StageWarning[] {
   const { warnings, rest } = splitDamaged(variable, paths);
@@ -52,17 +57,23 @@ function changedWarnings({ name }: Variable, files: readonly KeptPath[], others:
 function conflictWarnings(variable: Variable, files: readonly KeptPath[], others: number): StageWarning[] {
   const count = files.length + others;
   if (count === 0) return [];
-  const reasons = files.map(({ path, reason }) => `${path} (${CONFLICTS[reason]})`);
+  const reasons = files.map((conflict) => `${conflict.path} (${conflictWords(conflict)})`);
+  const first = files[0];
+  const isForPerson = first?.reason === "in the way" && files.every(({ reason }) => reason === first.reason);
+  const resolve = `euler-files resolve ${variable.name} --take`;
   return [{
     text: `${formatFiles(count)} in conflict: ${listSome(reasons, 5, others)}`,
-    ...(files[0] === undefined ? {} : { hint: howToSettle(variable, files[0], count) }),
+    hint: isForPerson
+      ? howToReplace(variable, first, count)
+      : `to take what is on scratch: \`${resolve} scratch\`; to take what is at the source: \`${resolve} source\`; ` +
+        `\`euler-files diff ${variable.name}\` shows both`,
   }];
 }
 
-function howToSettle({ source, target }: Variable, { path, reason }: KeptPath, count: number): string {
+/** The commands that settle it where one side has a directory: `resolve` doesn't remove those. */
+export function howToReplace({ source, target }: Variable, { path }: KeptPath, count: number): string {
   const [scratch, original] = [target, source].map((root) => shellWord(`${root}/${path}`)) as [string, string];
-  const copy = (from: string, to: string) =>
-    reason === "in the way" ? `rm -r ${to} && cp -a ${from} ${to}` : `cp -a --remove-destination ${from} ${to}`;
+  const copy = (from: string, to: string) => `rm -r ${to} && cp -a ${from} ${to}`;
   return `${count === 1 ? "" : `for ${printable(path)}, `}to take what is on scratch: \`${
     copy(scratch, original)
   }\`; ` +

@@ -12,7 +12,7 @@ export interface VariableLayout {
   /** What an in-place transfer is writing; gone once the manifest has it. */
   readonly notes: string;
   readonly lock: string;
-  /** A first fill grows here and becomes the target by one rename. */
+  /** A first copy that a sync has left unfinished; while one writes, the name of its process follows (first_copy.ts). */
   readonly partial: string;
   /** The files that were left as they are on scratch, for when there is no marker to name them. */
   readonly kept: string;

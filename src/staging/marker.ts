@@ -40,6 +40,8 @@ const MARKER_SCHEMA = v.looseObject({
   filter: v.optional(v.string()),
   /** Files of the target that were left as they are although the source has other ones: their number, and the first few. */
   kept: v.optional(MARKED_KEPT_SCHEMA),
+  /** Secrets that the target holds although they are left out; missing where there were none. */
+  secrets: v.optional(v.array(v.string())),
   /** Links that lead out of the source; missing where there were none. */
   outside_links: v.optional(OUTSIDE_LINKS_SCHEMA),
   /** Why the target is stale although a transfer was complete, where a push changed the source since; for people. */
@@ -54,14 +56,18 @@ export type Marker = v.InferOutput<typeof MARKER_SCHEMA>;
 /** Why there is no usable marker. */
 export type MarkerAbsence = "missing" | "damaged" | "not-ours";
 
-/** Reads a marker. One that can't be parsed, lacks a key or belongs to another user counts as none. */
+/**
+ * Reads a marker. One that can't be parsed, lacks a key, belongs to another user or has a second name counts as none. The caller
+ * has seen that the name is no link and no FIFO (`refusePlanted`).
+ */
 export async function readMarker(path: string, userId: number): Promise<Marker | MarkerAbsence> {
   let text: string;
   try {
     using file = await Deno.open(path, { read: true });
     const info = await file.stat();
     // A marker planted by someone else could make us export their directory.
-    if (!info.isFile || (info.uid !== null && info.uid !== userId)) return "not-ours";
+    const isOurs = info.uid === null || info.uid === userId;
+    if (!info.isFile || !isOurs || (info.nlink ?? 1) > 1) return "not-ours";
     const bytes = new Uint8Array(info.size);
     const length = await file.read(bytes);
     text = new TextDecoder().decode(bytes.subarray(0, length ?? 0));

@@ -71,11 +71,7 @@ async function mark(
   layout: VariableLayout,
   { system }: Turn,
 ): Promise<void> {
-  const { source, target } = await observeVariable({
-    ...variable,
-    cacheRoot: settings.cacheRoot,
-    userId: system.userId,
-  });
+  const { source, target } = await observeVariable(variable, settings, system);
   if (source.state !== "missing" || target.state !== "directory") return;
   await writeMarker(layout.marker, {
     synced_at: system.now() / 1000,

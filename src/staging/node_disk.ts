@@ -5,6 +5,7 @@ import { joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
+import { refusePlanted } from "./cache_root.ts";
 import { layoutOf } from "./layout.ts";
 import { readMarker } from "./marker.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
@@ -12,7 +13,8 @@ import type { StagingSettings, Variable } from "./variable.ts";
 
 /** The variable as it is between scratch and the node. */
 export function onNode(variable: Variable, node: NodeDisk): Variable {
-  return { ...variable, source: variable.target, target: joinPath(node.root, variable.name) };
+  const { source, target, name } = variable;
+  return { ...variable, source: target, target: joinPath(node.root, name), origin: source };
 }
 
 /** The settings for the directories of the node. */
@@ -29,10 +31,16 @@ export async function prepareNode(node: NodeDisk, userId: number): Promise<void>
     });
   });
   await preparePrivateDirectory(node.root, userId);
+  await checkNode(node, userId);
+}
+
+/** Throws a CliError `refused` where our directory on the node's disk exists and others can write in it, or put something there. */
+export async function checkNode(node: NodeDisk, userId: number): Promise<void> {
   await refuseUntrusted(
     { path: node.root, strictFrom: node.root, userId },
     "`euler-files config set node_base DIRECTORY` names another disk; --to scratch does without",
   );
+  await refusePlanted(node.root);
 }
 
 /**

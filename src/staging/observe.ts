@@ -1,9 +1,11 @@
 // Reads the facts about one variable: source, target, marker. Decides nothing, changes nothing.
-import { splitAbsolute } from "../posix/file_names.ts";
 import { messageOf } from "../errors.ts";
+import type { System } from "../system/system.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
+import { type AbsentSourceRequest, lookAbove } from "./absent_source.ts";
 import { layoutOf } from "./layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
 
 /** A source that is there, as far as freshness looks at it: the directory and its direct children. */
 export interface SourceDirectory {
@@ -22,7 +24,7 @@ export interface SourceDirectory {
 /** The source as it was found. */
 export type SourceFacts =
   | SourceDirectory
-  /** `parent`: whether the directory it belongs into exists. Where that is missing as well, it is most likely not mounted. */
+  /** `parent`: whether the directory it belongs into exists or can be made. Where that is missing as well, it is most likely not mounted. */
   | { readonly state: "missing"; readonly parent: "exists" | "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
@@ -52,21 +54,17 @@ export interface VariableFacts {
   readonly purgedSample: readonly string[];
 }
 
-/** Where a variable's files are, and whose marker counts. */
-export interface ObserveRequest {
-  readonly name: string;
-  readonly source: string;
-  readonly cacheRoot: string;
-  readonly userId: number;
-}
-
 /** Reads the facts of one variable, what can be at the same time: each operation waits for a server. */
-export async function observeVariable(request: ObserveRequest): Promise<VariableFacts> {
-  const layout = layoutOf(request.cacheRoot, request.name);
-  const reading = readMarker(layout.marker, request.userId);
+export async function observeVariable(
+  { name, source: path }: Pick<Variable, "name" | "source">,
+  { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
+  { userId, env }: Pick<System, "userId" | "env">,
+): Promise<VariableFacts> {
+  const layout = layoutOf(cacheRoot, name);
+  const reading = readMarker(layout.marker, userId);
   const [source, [marker, purgedSample, target]] = await Promise.all([
-    observeSource(request.source, reading),
-    Promise.all([reading, lookAtTarget(layout.target, request.userId)])
+    observeSource({ name, source: path, env }, reading),
+    Promise.all([reading, lookAtTarget(layout.target, userId)])
       .then(async ([marker, look]) => {
         const sample = typeof marker === "string" ? [] : marker.sample;
         const found = await Promise.all([
@@ -80,7 +78,11 @@ export async function observeVariable(request: ObserveRequest): Promise<Variable
 }
 
 /** Reads the source at depth 0 and 1. A marker that knows its names saves listing them while the directory has the same time. */
-export async function observeSource(path: string, marker?: Promise<Marker | MarkerAbsence>): Promise<SourceFacts> {
+export async function observeSource(
+  request: AbsentSourceRequest,
+  marker?: Promise<Marker | MarkerAbsence>,
+): Promise<SourceFacts> {
+  const { source: path } = request;
   try {
     const [self, known] = await Promise.all([Deno.stat(path), marker]);
     const mtimeMilliseconds = self.mtime?.getTime() ?? 0;
@@ -107,7 +109,7 @@ export async function observeSource(path: string, marker?: Promise<Marker | Mark
       children,
     };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return await absentSource(path);
+    if (error instanceof Deno.errors.NotFound) return await absentSource(request);
     const file = error instanceof Deno.errors.NotADirectory;
     return { state: "unusable", reason: file ? "it is not a directory" : messageOf(error).toLowerCase() };
   }
@@ -139,11 +141,10 @@ function namesAsMarked(
   return listing?.mtime === mtimeMilliseconds ? [...listing.names] : undefined;
 }
 
-async function absentSource(path: string): Promise<SourceFacts> {
-  const parent = splitAbsolute(path)[0];
-  const [link, above] = await Promise.all([lstatIfThere(path), Deno.stat(parent).catch(() => undefined)]);
-  if (link?.isSymlink) return { state: "unusable", reason: "it is a symbolic link that leads nowhere" };
-  return { state: "missing", parent: above?.isDirectory ? "exists" : "missing" };
+async function absentSource(request: AbsentSourceRequest): Promise<SourceFacts> {
+  const parent = await lookAbove(request);
+  if (parent === "dangling") return { state: "unusable", reason: "it is a symbolic link that leads nowhere" };
+  return { state: "missing", parent };
 }
 
 /** Names at the source's top level that the target lacks. */

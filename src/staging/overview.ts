@@ -10,14 +10,16 @@ import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { readRoom } from "../transfer/room.ts";
 import { findDifferentContents } from "../transfer/different_contents.ts";
-import { findPurged, type PurgedFiles } from "../transfer/purge.ts";
+import { type ChangedFile, compareWithRecord, type RecordComparison } from "../transfer/against_record.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { Freshness } from "./freshness.ts";
 import { type KeptFiles, readKept } from "./kept.ts";
+import { unfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "./layout.ts";
 import { CHANGED_FINGERPRINT, type Marker } from "./marker.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
+import { findSecrets, type Secret } from "./secrets.ts";
 import { freshnessOf } from "./stage.ts";
 import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
@@ -51,6 +53,8 @@ export interface Overview {
   readonly targetSize: Size;
   /** Files the last transfer left on scratch that aren't there any more. */
   readonly purged: readonly string[];
+  /** Files that were made or changed on scratch since; undefined where that is not known, or looking took too long. */
+  readonly unpushed: readonly ChangedFile[] | undefined;
   /** Directories on scratch that can't be read: nothing is known of the files that the last transfer left in them. */
   readonly unreadable: readonly string[];
   /** Files that differ from the source because an earlier sync or push left them. */
@@ -59,6 +63,8 @@ export interface Overview {
   readonly different: readonly string[] | undefined;
   /** Links that led out of the source at the last sync. */
   readonly outside: NamedOutsideLinks;
+  /** Secrets that the copy holds although they are left out. */
+  readonly secrets: readonly Secret[];
   /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
   readonly seenBySync: boolean;
 }
@@ -77,7 +83,7 @@ export interface OverviewRequest {
 export async function overviewVariable(request: OverviewRequest, system: System): Promise<Overview> {
   const { variable, settings, boundSeconds } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   const filter = await filterOf(variable, settings).catch((error) => {
     if (error instanceof CliError) return error;
     throw error;
@@ -89,13 +95,14 @@ export async function overviewVariable(request: OverviewRequest, system: System)
   const signal = AbortSignal.any([system.signal, AbortSignal.timeout(boundSeconds * 1000)]);
   const size = (path: string, state: VariableFacts["target"]["state"], recorded: number | undefined) =>
     sizeOf({ path, state, recorded, selection }, request, system);
+  const [unfinishedCopy] = await unfinishedCopies(layout);
   const mayBeUnfinished = facts.marker === "missing" && facts.source.state !== "missing" &&
     ["stale", "not-synced"].includes(freshness.verdict);
   const [sourceSize, targetSize, partialSize, found, unfinished, different] = await Promise.all([
     size(variable.source, facts.source.state, recordedSource(facts, counted)),
     size(variable.target, facts.target.state, recordedTarget(facts, counted)),
-    size(layout.partial, await isDirectory(layout.partial) ? "directory" : "missing", undefined),
-    purgedFiles(facts, selection, request, signal, system),
+    size(unfinishedCopy ?? layout.partial, unfinishedCopy === undefined ? "missing" : "directory", undefined),
+    sinceRecord(facts, selection, request, signal, system),
     mayBeUnfinished
       ? findUnfinished({ variable, settings, selection, layout, signal }, system)
       : findUnfinishedPush(layout, system),
@@ -113,10 +120,12 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     lastSync: lastSyncOf(facts, unfinished, system),
     sourceSize,
     targetSize: bothSizes(targetSize, partialSize),
-    purged: found.files,
+    purged: found.purged,
+    unpushed: found.changed,
     unreadable: found.unreadable.map((directory) => joinName(variable.target, directory)),
     kept: await readKept(variable, layout, facts.marker),
     outside: marker?.outside_links ?? NO_OUTSIDE_LINKS,
+    secrets: await findSecrets(variable, selection),
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };
@@ -146,20 +155,16 @@ function freshnessNow(
   return freshnessOf(facts, filter, request, system);
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then((info) => info.isDirectory, () => false);
-}
-
 /** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
 function judge(
   freshness: Freshness,
-  found: PurgedFiles,
+  found: SinceRecord,
   unfinished: Unfinished | undefined,
   different: readonly string[] = [],
 ): Freshness {
   if (freshness.verdict === "fresh" && unfinished === undefined) {
     if (different.length > 0) return { verdict: "stale", reason: "files on scratch have other contents" };
-    if (found.files.length > 0) return { verdict: "stale", reason: "files are gone from scratch" };
+    if (found.purged.length > 0) return { verdict: "stale", reason: "files are gone from scratch" };
     return found.unreadable.length === 0 ? freshness : { verdict: "stale", reason: "not all on scratch can be read" };
   }
   if (unfinished === undefined) return freshness;
@@ -243,7 +248,10 @@ async function sizeOf(
   }
 }
 
-const NOTHING_PURGED: PurgedFiles = { files: [], unreadable: [] };
+/** `changed` is undefined where nothing is known of the copy's changes. */
+type SinceRecord = Omit<RecordComparison, "changed"> & { readonly changed: readonly ChangedFile[] | undefined };
+
+const UNKNOWN: SinceRecord = { purged: [], changed: undefined, unreadable: [] };
 
 /** Files of the same size and time with different contents. */
 async function differentFiles(
@@ -259,26 +267,26 @@ async function differentFiles(
   }, system);
 }
 
-async function purgedFiles(
+async function sinceRecord(
   facts: VariableFacts,
   selection: Selection | undefined,
   { variable: { name, source, target }, settings }: OverviewRequest,
   signal: AbortSignal,
   system: System,
-): Promise<PurgedFiles> {
-  if (facts.target.state !== "directory") return NOTHING_PURGED;
+): Promise<SinceRecord> {
+  if (facts.target.state !== "directory") return UNKNOWN;
   const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
-  if (manifest === undefined) return NOTHING_PURGED;
+  if (manifest === undefined) return UNKNOWN;
   try {
-    const found = await findPurged(manifest, target, { ...system, signal });
-    if (selection === undefined || found.files.length === 0) return found;
     // What was staged before it was excluded is in the record, and not missed.
-    const taking = await selectLinkedRecorded(manifest, source, selection);
-    return { ...found, files: found.files.filter((path) => takesPart(taking, path, "other")) };
+    const taking = selection === undefined ? undefined : await selectLinkedRecorded(manifest, source, selection);
+    const found = await compareWithRecord({ manifest, root: target, selection: taking }, { ...system, signal });
+    if (taking === undefined) return found;
+    return { ...found, purged: found.purged.filter((path) => takesPart(taking, path, "other")) };
   } catch (error) {
     system.signal.throwIfAborted();
     // A million names can't be looked through while somebody waits; the next sync does it.
-    if (signal.aborted) return NOTHING_PURGED;
+    if (signal.aborted) return UNKNOWN;
     throw error;
   }
 }

@@ -8,12 +8,14 @@ import { keptAfter } from "./kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
+import { unfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "./layout.ts";
 import { leftOutError } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import { withRoomAdvice } from "./room_advice.ts";
+import { findSecrets, secretWarnings } from "./secrets.ts";
 import { look, refusal } from "./stage.ts";
 import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "./variable.ts";
@@ -68,7 +70,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
     const { way, baseline } = await findFillWay({ ...request, facts, filter }, system);
     const plan = await planTransfer({
       from: variable.source,
-      to: way === "in-place" ? layout.target : layout.partial,
+      to: way === "in-place" ? layout.target : (await unfinishedCopies(layout))[0] ?? layout.partial,
       intent: way === "in-place" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
@@ -97,6 +99,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
         ...unreadableWarnings(plan, system.userId),
         ...keptWarnings(variable, kept),
         ...outsideLinkWarnings(variable, settings, outside),
+        ...await secretWarnings(variable, await findSecrets(variable, filter.selection)),
       ],
     };
   } catch (error) {

@@ -6,6 +6,7 @@ import { formatFiles, formatNames, listSome } from "../format.ts";
 import { describe } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
+import { takesPart } from "../filter/selection.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
   carryOut,
@@ -30,7 +31,7 @@ import { recordTransfer } from "./record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "./stage_result.ts";
 import { withoutTruncated } from "./truncated.ts";
-import { type Turn, waitForTurn } from "./turn.ts";
+import { inTurn, type Turn } from "./turn.ts";
 import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
 /** What to stage out and how. */
@@ -73,10 +74,11 @@ export async function pushVariable(request: PushRequest, system: System, report:
   const { variable } = request;
   return await caught(variable, async () => {
     if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
-    await using turn = await waitForTurn(request, "it is in use", system, report);
-    const facts = await observe(request, system);
-    if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
-    return await push(request, await filterOf(variable, request.settings), facts, turn, report);
+    return await inTurn({ ...request, inUse: "it is in use" }, system, report, async (turn): Promise<PushResult> => {
+      const facts = await observe(request, system);
+      if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+      return await push(request, await filterOf(variable, request.settings), facts, turn, report);
+    });
   });
 }
 
@@ -124,7 +126,7 @@ async function caught<Result>(
 }
 
 async function observe({ variable, settings }: PushRequest, system: System): Promise<VariableFacts> {
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   for (const [what, state] of [["source", facts.source], ["target", facts.target]] as const) {
     if (state.state === "unusable") {
       throw new CliError("refused", `Cannot push "${variable.name}": its ${what} can't be used: ${state.reason}`, {
@@ -215,18 +217,21 @@ async function push(
   const transferred = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
+  // A push looks at all that changed on scratch and takes part: what it left there is all that differs.
+  const { selection } = filter;
+  const aside = selection === undefined ? [] : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
+  const kept = { paths: [...outcome.kept, ...aside], others: 0 };
   await turn.confirm();
   // A push makes the source more like the copy, so until here the marker said nothing wrong.
   if (typeof facts.marker === "string") await removeMarker(layout.marker);
   else {await makeStale(layout.marker, facts.marker, {
-      ...markedKept({ paths: outcome.kept, others: 0 }),
+      ...markedKept(kept),
       ...staleReason(outcome),
     });}
   // Where nothing arrived, the record is as good as it was.
   if (outcome.status !== "failed") {
     await recordTransfer(layout, variable.source, outcome, system);
-    // A push looks at all that changed on scratch: what it left is all that differs.
-    await recordKept(layout, { paths: outcome.kept, others: 0 });
+    await recordKept(layout, kept);
   }
   // The next sync has to remove what was removed at the source.
   const isSettled = !outcome.kept.some(({ reason }) => reason === "deleted there");

@@ -8,10 +8,10 @@ import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "./layout.ts";
-import { nodeSettings, onNode } from "./node_disk.ts";
+import { checkNode, nodeSettings, onNode } from "./node_disk.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
-import { waitForTurn } from "./turn.ts";
+import { inTurn, type Turn } from "./turn.ts";
 
 /** Plans it, without a lock and without a change. */
 export async function planPushFromNode(
@@ -20,6 +20,7 @@ export async function planPushFromNode(
   system: System,
 ): Promise<PushPlan> {
   const { variable, settings } = request;
+  await checkNode(node, system.userId);
   if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
   return await planPush(
     { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
@@ -36,11 +37,25 @@ export async function pushFromNode(
 ): Promise<PushResult> {
   const { variable, settings } = request;
   const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
+  await checkNode(node, system.userId);
   if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
-  await preparePrivateDirectory(node.root, system.userId);
   // The copy on scratch has two directions now: no sync may change it meanwhile.
-  await using turn = await waitForTurn(request, "it is in use", system, report);
+  return await inTurn(
+    { ...request, inUse: "it is in use" },
+    system,
+    report,
+    async (turn) => await pushInTurn(request, from, turn, report),
+  );
+}
+
+async function pushInTurn(
+  request: PushRequest,
+  from: PushRequest,
+  turn: Turn,
+  report: Report,
+): Promise<PushResult> {
   const pushed = await pushVariable(from, turn.system, report);
+  await turn.confirm();
   if (pushed.status !== "pushed") return pushed;
   // What is only gone from scratch did not change on this node.
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");

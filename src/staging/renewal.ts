@@ -28,11 +28,7 @@ export interface FinishedPush {
  */
 export async function renewMarker(push: FinishedPush, system: System): Promise<void> {
   const { variable, settings, marker, outcome } = push;
-  const { source, target } = await observeVariable({
-    ...variable,
-    cacheRoot: settings.cacheRoot,
-    userId: system.userId,
-  });
+  const { source, target } = await observeVariable(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const leftOut = new Set(marker.left_out);
   if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;

@@ -12,7 +12,8 @@ export function withRoomAdvice(
   if (error.kind !== "no-space") return error;
   const fewer = variables === "one" ? "" : ", or stage fewer variables with `--var NAME`";
   // A first copy is made beside the target, which is what people know.
-  const message = error.message.replaceAll(layoutOf(cacheRoot, name).partial, target);
+  const { partial } = layoutOf(cacheRoot, name);
+  const message = error.message.replaceAll(new RegExp(`${RegExp.escape(partial)}[^/"]*`, "g"), target);
   return new CliError(error.kind, message, {
     lines: error.lines,
     hint: `${error.hint ?? "make room there"}; or leave files of ${name} out with \`--exclude PATTERN\`${fewer}`,

@@ -10,8 +10,9 @@ import { decideFreshness, type Freshness } from "./freshness.ts";
 import { layoutOf } from "./layout.ts";
 import { observeVariable, type VariableFacts } from "./observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
+import { findSecrets, secretWarnings } from "./secrets.ts";
 import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
-import { waitForTurn } from "./turn.ts";
+import { inTurn } from "./turn.ts";
 import { linksOf, type Variable } from "./variable.ts";
 
 /** Which variables to stage in, and how. */
@@ -67,9 +68,9 @@ async function asResult<Result extends StageResult | undefined>(
 
 /** The result for a variable where nothing has to be done, or nothing can be. */
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
-  const { facts, freshness } = await look(request, system);
+  const { facts, freshness, filter } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (skipsFresh(request)) return await skipped(request, facts, system);
+  else if (skipsFresh(request)) return await skipped({ ...request, filter }, facts, system);
   return refusal(request.variable, freshness);
 }
 
@@ -78,32 +79,38 @@ async function stageInTurn(
   system: System,
   report: Report,
 ): Promise<StageResult> {
-  const { variable, startedSeconds } = request;
-  await using turn = await waitForTurn(request, "it is being staged", system, report);
-  // Whoever held the lock before us may have done the work already.
-  const { facts, freshness, filter } = await look(request, system);
-  const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
-  if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
-    return await skipped(request, facts, system);
-  }
-  const unusable = refusal(variable, freshness);
-  if (unusable !== undefined) return unusable;
-  if (turn.former !== undefined && typeof facts.marker === "string") {
-    const text = `${nameHolder(turn.former.holder)} has ended and the copy is not complete; going on with it`;
-    report({ type: "note", subject: variable.name, text });
-  }
-  if (facts.source.state === "missing") {
-    const { stageWithoutSource } = await import("./no_source.ts");
-    return await stageWithoutSource({ ...request, facts, filter }, turn);
-  }
-  // Loaded only when something moves: with everything fresh, a start is all there is.
-  const { fillTarget } = await import("./fill.ts");
-  return await fillTarget({ ...request, facts, filter }, turn, report);
+  const turnRequest = { ...request, inUse: "it is being staged" };
+  return await inTurn(turnRequest, system, report, async (turn) => {
+    const { variable, settings, startedSeconds } = request;
+    // Whoever held the lock before us may have done the work already.
+    const { facts, freshness, filter } = await look(request, system);
+    const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
+    if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
+      if (turn.comes === "after a loss") {
+        const { removeUnfinishedCopies } = await import("./first_copy.ts");
+        await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
+      }
+      return await skipped({ ...request, filter }, facts, system);
+    }
+    const unusable = refusal(variable, freshness);
+    if (unusable !== undefined) return unusable;
+    if (turn.former !== undefined && typeof facts.marker === "string") {
+      const text = `${nameHolder(turn.former.holder)} has not completed the copy; going on with it`;
+      report({ type: "note", subject: variable.name, text });
+    }
+    if (facts.source.state === "missing") {
+      const { stageWithoutSource } = await import("./no_source.ts");
+      return await stageWithoutSource({ ...request, facts, filter }, turn);
+    }
+    // Loaded only when something moves: with everything fresh, a start is all there is.
+    const { fillTarget } = await import("./fill.ts");
+    return await fillTarget({ ...request, facts, filter }, turn, report);
+  });
 }
 
 async function skipped(
-  { variable, settings }: Pick<StageRequest, "variable" | "settings">,
-  { marker }: VariableFacts,
+  { variable, settings, filter }: Pick<StageRequest, "variable" | "settings"> & { readonly filter: VariableFilter },
+  { marker, target }: VariableFacts,
   system: System,
 ): Promise<StageResult> {
   const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
@@ -112,10 +119,15 @@ async function skipped(
     ageSeconds: Math.max(0, system.now() / 1000 - syncedAt),
     outside: typeof marker === "string" ? undefined : marker.outside_links,
   } as const;
-  if (typeof marker === "string" || marker.kept === undefined) return { ...fresh, kept: [], warnings: [] };
+  if (typeof marker === "string") return { ...fresh, kept: [], warnings: [] };
+  const names = target.state === "directory" && target.names !== "as marked" ? target.names : undefined;
+  const secrets = names === undefined && marker.secrets === undefined
+    ? []
+    : await secretWarnings(variable, await findSecrets(variable, filter.selection, names));
+  if (marker.kept === undefined) return { ...fresh, kept: [], warnings: secrets };
   const [{ readKept }, { keptWarnings }] = await Promise.all([import("./kept.ts"), import("./kept_warnings.ts")]);
   const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
-  return { ...fresh, kept: kept.paths, warnings: keptWarnings(variable, kept) };
+  return { ...fresh, kept: kept.paths, warnings: [...keptWarnings(variable, kept), ...secrets] };
 }
 
 /** Facts, filter and freshness of a variable at this moment. Throws a CliError where its filter can't be read. */
@@ -125,7 +137,7 @@ export async function look(
 ): Promise<{ readonly facts: VariableFacts; readonly filter: VariableFilter; readonly freshness: Freshness }> {
   const { variable, settings } = request;
   const filter = await filterOf(variable, settings);
-  const facts = await observeVariable({ ...variable, cacheRoot: settings.cacheRoot, userId: system.userId });
+  const facts = await observeVariable(variable, settings, system);
   return { facts, filter, freshness: freshnessOf(facts, filter, request, system) };
 }
 

@@ -11,6 +11,7 @@ import { readManifest } from "../transfer/manifest.ts";
 import { lastReceiver } from "../transfer/notes.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { Selection } from "../filter/selection.ts";
+import { unfinishedCopies } from "./first_copy.ts";
 import type { VariableLayout } from "./layout.ts";
 import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
@@ -49,7 +50,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
   const working = await findWorking(layout, system);
   if (working !== undefined) return { state: "being-staged", reason: `being staged ${working}` };
   const interrupted = { state: "interrupted", reason: "interrupted, the next sync goes on with it" } as const;
-  if (await isThere(layout.partial)) return interrupted;
+  if ((await unfinishedCopies(layout)).length > 0) return interrupted;
   if (!await isThere(layout.target)) return undefined;
   if (await isThere(layout.notes)) return interrupted;
   if (await readOwnText(layout.source) !== variable.source) return undefined;

@@ -8,7 +8,11 @@ import { layoutOf } from "./layout.ts";
 /** A managed environment variable: its name, the two directories, absolute, and its own settings, if it has any. */
 export type Variable =
   & Pick<ResolvedVariable, "name" | "source" | "target">
-  & Partial<Pick<ResolvedVariable, "filter" | "links">>;
+  & Partial<Pick<ResolvedVariable, "filter" | "links">>
+  & {
+    /** The persistent directory, where `source` is the copy on scratch. */
+    readonly origin?: string;
+  };
 
 /** Settings from the config that hold for every variable. */
 export interface StagingSettings {

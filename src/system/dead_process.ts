@@ -23,12 +23,21 @@ function readNamespace(): number {
   }
 }
 
-/** Whether a process ran on this host and has ended. False where that cannot be known. */
+/**
+ * Whether a process ran on this host and has ended. False where that cannot be known. A zombie has ended: /proc keeps its entry until
+ * its parent waits for it, and in many containers the process that inherits orphans waits for none.
+ */
 export async function isDeadHere(
   process: ProcessName | undefined,
   { hostName }: { readonly hostName: string },
 ): Promise<boolean> {
   if (process === undefined || process.host !== hostName) return false;
   if (process.pidNamespace !== undefined && process.pidNamespace !== pidNamespace()) return false;
-  return await Deno.stat(`/proc/${process.pid}`).then(() => false, (error) => error instanceof Deno.errors.NotFound);
+  try {
+    const stat = await Deno.readTextFile(`/proc/${process.pid}/stat`);
+    // proc(5): `PID (NAME) STATE …`, and the name may hold parentheses.
+    return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }

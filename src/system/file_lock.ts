@@ -1,7 +1,7 @@
-// One holder at a time for a path: flock(2) with a deadline, and a lease where the file system has no flock.
-// Nothing may rest on it alone: some file systems grant one lock twice, so whoever gets it looks again before acting.
+// One holder at a time for a path: flock(2) with a deadline, and a lease with it, or alone where the file system has no flock.
+// Nothing may rest on it alone: a holder that stood still for too long is taken for dead, and may go on later.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
-import { acquireLease, readLease } from "./lease.ts";
+import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
 import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
+export { underLocks } from "./held_lock.ts";
 export {
   describe,
   type HolderProgress,
@@ -33,7 +34,12 @@ const PROBE_MILLISECONDS = 500;
 /** ENOLCK, ENOSYS, EOPNOTSUPP and the kernel's ENOTSUPP (NFS without lockd, Lustre with noflock): no locks here. */
 const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
 
-/** Waits for the lock. Throws a CliError `locked` after the deadline, naming the holder; the signal's reason on a signal. */
+/**
+ * Waits for the lock. Throws a CliError `locked` after the deadline, naming the holder; the signal's reason on a signal.
+ *
+ * flock(2) makes the others wait without asking again and again, and the kernel gives it to the next one where its holder was
+ * killed. The lease, taken by who has the flock, holds where two nodes do not see each other's flock.
+ */
 export async function acquireLock(request: LockRequest, system: System): Promise<Lock> {
   const startedAt = performance.now();
   for (;;) {
@@ -50,23 +56,48 @@ export async function acquireLock(request: LockRequest, system: System): Promise
       file.close();
       return await acquireLease(request, system);
     }
-    const { ino } = await file.stat();
-    // Somebody may have removed the file while we waited for it: whoever comes next locks another one.
-    if (!await isAt(request.path, ino)) {
+    const giveBack = async () => {
+      await file.unlock().catch(() => {});
       file.close();
-      if (remainingMilliseconds(request, startedAt) > 0) continue;
-      throw lockedError(request, await readHolder(request.path));
+    };
+    try {
+      const { ino } = await file.stat();
+      // Another process may have removed the file while we waited for it: the next one locks another file.
+      if (!await isAt(request.path, ino)) {
+        await giveBack();
+        if (remainingMilliseconds(request, startedAt) > 0) continue;
+        throw lockedError(request, await readHolder(request.path), system);
+      }
+      const waitedFor = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
+      const lease = await leaseIfPossible(request, system, startedAt);
+      await noteHolder(file, system);
+      return holdLock({
+        ...{ kind: "flock", path: request.path, former: waitedFor ?? lease?.former },
+        findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
+        beat: async () => await lease?.beat(),
+        async release() {
+          // First, or the next one would find it and take us for one that was killed.
+          await lease?.release();
+          await giveBack();
+        },
+      });
+    } catch (error) {
+      await giveBack().catch(() => {});
+      throw error;
     }
-    const former = outcome === "held after a wait" ? { holder: await readHolder(request.path) } : undefined;
-    await noteHolder(file, system);
-    return holdLock({
-      ...{ kind: "flock", path: request.path, former },
-      isOurs: () => isAt(request.path, ino),
-      async release() {
-        await file.unlock().catch(() => {});
-        file.close();
-      },
-    });
+  }
+}
+
+/**
+ * Where no file can be made beside the lock, the flock alone has to do: a full disk must not keep us from it, since a push and a
+ * removal make room, nor a directory that may only be read.
+ */
+async function leaseIfPossible(request: LockRequest, system: System, startedAt: number): Promise<Lease | undefined> {
+  try {
+    return await takeLease(request, system, "with flock", startedAt);
+  } catch (error) {
+    if (error instanceof CliError && ["no-space", "file-system"].includes(error.kind)) return undefined;
+    throw error;
   }
 }
 
@@ -80,7 +111,7 @@ export async function findHolder(
   const file = await Deno.open(path, { read: true }).catch(() => undefined);
   if (file === undefined) return undefined;
   // Shared, and gone as soon as it is granted. Where it can't be asked for, nobody is known to have it.
-  const locking = file.lock(false).catch(() => {}).finally(() => file.close());
+  const locking = flock(file, false, system).catch(() => {}).finally(() => file.close());
   const first = await raceAgainst(PROBE_MILLISECONDS, locking, system.signal);
   return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
 }
@@ -100,7 +131,7 @@ async function raceForFlock(
   system: System,
 ): Promise<"held" | "held after a wait" | "unsupported"> {
   let abandoned = false;
-  const locking = file.lock(true).then(
+  const locking = flock(file, true, system).then(
     () => {
       // flock can't be cancelled: given up on, it may still arrive, and then goes straight back.
       if (abandoned) file.close();
@@ -121,7 +152,20 @@ async function raceForFlock(
   if (second === "unsupported") return second;
   abandoned = true;
   system.signal.throwIfAborted();
-  throw lockedError(request, await readHolder(request.path));
+  throw lockedError(request, await readHolder(request.path), system);
+}
+
+const EINTR = 4;
+
+/** Takes the lock; a call that a signal interrupted is made again. */
+async function flock(file: Deno.FsFile, isExclusive: boolean, { lockFile }: Pick<System, "lockFile">): Promise<void> {
+  for (;;) {
+    try {
+      return await (lockFile === undefined ? file.lock(isExclusive) : lockFile(file, isExclusive));
+    } catch (error) {
+      if (systemRefusalOf(error)?.errno !== EINTR) throw error;
+    }
+  }
 }
 
 /** What comes first: the lock, a signal, or the end of the time in which the holder had to move on. */

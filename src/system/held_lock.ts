@@ -1,27 +1,28 @@
 // A lock in our hands: it is looked after while we work, since on some file systems another process can take it over.
 import { CliError } from "../errors.ts";
 import { type Lock, nameHolder, readHolder } from "./lock_holder.ts";
+import type { System } from "./system.ts";
 
-/** How often a holder looks whether the lock is still its own and, with a lease, shows that it lives: one or two small operations. */
-const HEARTBEAT_SECONDS = 2;
+/** How often a holder looks whether the lock is still its own and shows that it lives: one or two small operations. */
+export const HEARTBEAT_SECONDS = 2;
 
 /** How to look after a lock, and how to give it back. */
 export interface Holding extends Pick<Lock, "kind" | "former"> {
-  /** The file in which the present holder stands. */
   readonly path: string;
-  /** False only where it is known that the lock is not ours any more. */
-  readonly isOurs: () => Promise<boolean>;
+  /** The file in which another holder stands now; undefined unless it is known that the lock is not ours any more. */
+  readonly findTaker: () => Promise<string | undefined>;
   /** Shows the others that we live, while it is ours. */
   readonly beat?: () => Promise<void>;
   readonly release: () => Promise<void>;
 }
 
 /** The lock for as long as it is held. */
-export function holdLock({ kind, former, path, isOurs, beat, release }: Holding): Lock {
+export function holdLock({ kind, former, path, findTaker, beat, release }: Holding): Lock {
   const lost = new AbortController();
   const look = async () => {
-    if (lost.signal.aborted || await isOurs()) return;
-    lost.abort(await takenOver(path));
+    if (lost.signal.aborted) return;
+    const taker = await findTaker();
+    if (taker !== undefined) lost.abort(await takenOver(path, taker));
   };
   const heartbeat = setInterval(async () => {
     await look();
@@ -42,8 +43,13 @@ export function holdLock({ kind, former, path, isOurs, beat, release }: Holding)
   };
 }
 
-async function takenOver(path: string): Promise<CliError> {
-  const who = nameHolder(await readHolder(path));
+/** The system for work under locks: its signal ends what runs as soon as another process has taken one of them over. */
+export function underLocks<Some extends System>(system: Some, ...locks: readonly Pick<Lock, "lost">[]): Some {
+  return { ...system, signal: AbortSignal.any([system.signal, ...locks.map(({ lost }) => lost)]) };
+}
+
+async function takenOver(path: string, taker: string): Promise<CliError> {
+  const who = nameHolder(await readHolder(taker));
   return new CliError("locked", `Cannot go on: the lock "${path}" was taken over by ${who}`, {
     hint: "run the command again: it goes on with what the other one leaves",
   });

@@ -1,8 +1,10 @@
-// A lock for file systems without flock: a file only one can create, kept alive by a heartbeat.
+// The lock that holds on every file system: a file that only one process can create (open(2), O_EXCL), kept alive by a heartbeat.
+// flock(2) may be missing, or be granted on two nodes at once (Lustre with localflock, some NFS and GPFS): a process that has it
+// takes the lease as well, and so the second one finds the first.
 import { CliError, messageOf } from "../errors.ts";
 import { isDeadHere } from "./dead_process.ts";
-import { readOwnText } from "./own_file.ts";
-import { holdLock } from "./held_lock.ts";
+import { lookAtOwn, readOwnText } from "./own_file.ts";
+import { HEARTBEAT_SECONDS, holdLock } from "./held_lock.ts";
 import {
   describeHolder,
   type Lock,
@@ -17,39 +19,80 @@ import { temporaryBeside } from "./temporary_name.ts";
 
 export { isDeadHere } from "./dead_process.ts";
 
-/** A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax). */
-const LEASE_SECONDS = 90;
+/**
+ * A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax).
+ * Who has the flock knows that its holder is most likely dead, and the heartbeats are read from an opened file, which NFS does not
+ * answer from its cache (close-to-open).
+ */
+const SILENT_SECONDS = { "without flock": 90, "with flock": 7 * HEARTBEAT_SECONDS };
 
-const POLL_MILLISECONDS = 500;
+/** What a status command believes of a lease that it sees once. */
+const LEASE_SECONDS = SILENT_SECONDS["without flock"];
+
+/** How long to wait before the first look again, and at most: most holders are quick. */
+const POLL_MILLISECONDS = { first: 50, most: 500 };
+
+/** A lease that was taken. */
+export interface Lease {
+  readonly path: string;
+  readonly former: Lock["former"];
+  readonly findTaker: () => Promise<string | undefined>;
+  readonly beat: () => Promise<void>;
+  readonly release: () => Promise<void>;
+}
 
 /** Takes the lease beside a lock's path. Deadline, errors and messages are those of `acquireLock`. */
 export async function acquireLease(request: LockRequest, system: System): Promise<Lock> {
+  return holdLock({ kind: "lease", ...await takeLease(request, system, "without flock", performance.now()) });
+}
+
+/**
+ * Takes the lease. `startedAt`: when the wait for the lock began (`performance.now()`). With the flock it is waited at least until it
+ * is known whether an earlier holder lives.
+ */
+export async function takeLease(
+  request: LockRequest,
+  system: System,
+  flock: keyof typeof SILENT_SECONDS,
+  startedAt: number,
+): Promise<Lease> {
   const path = `${request.path}.lease`;
-  const startedAt = performance.now();
   // Inodes are used again: only what we wrote tells our file from a later one.
   const content = JSON.stringify({ ...describeHolder(system), id: crypto.randomUUID() });
-  let seen: { sign: string; at: number } | undefined;
+  let seen: { sign: string; at: number; beats: number } | undefined;
   let former: Lock["former"];
-  for (;;) {
+  let isTold = false;
+  for (let looks = 0;; looks++) {
     system.signal.throwIfAborted();
-    if (await tryCreate(path, content)) return heldLease(path, content, former);
+    if (await tryCreate(path, content)) return ourLease(path, content, former);
     const sign = await signOfLife(path);
-    // Clocks of nodes differ: a lease is as old as we have watched it without change, by our own clock.
-    if (sign !== undefined && sign !== seen?.sign) {
-      if (seen === undefined) request.onWait?.(await readHolder(path));
-      seen = { sign, at: performance.now() };
-    }
+    if (sign === undefined) continue;
     const holder = await readHolder(path);
-    if (sign !== undefined) former = { holder };
-    const unchangedSeconds = seen === undefined ? 0 : (performance.now() - seen.at) / 1000;
-    if (sign !== undefined && (unchangedSeconds > LEASE_SECONDS || await isDeadHere(holder, system))) {
+    former = { holder };
+    // Clocks of nodes differ: a lease is as old as we have watched it without change, by our own clock.
+    if (sign !== seen?.sign) seen = { sign, at: performance.now(), beats: (seen?.beats ?? -1) + 1 };
+    const isSilent = performance.now() - seen.at > SILENT_SECONDS[flock] * 1000;
+    if (isSilent || await isDeadHere(holder, system)) {
       await removeDeadLease(path, sign);
       continue;
     }
-    if (remainingMilliseconds(request, startedAt) <= 0) throw lockedError(request, holder);
-    // Spread the waiters, or hundreds of jobs would ask at the same moment.
-    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS * (0.5 + Math.random())));
+    if (!isTold) request.onWait?.(holder);
+    isTold = true;
+    const isUndecided = flock === "with flock" && seen.beats === 0;
+    if (remainingMilliseconds(request, startedAt) <= 0 && !isUndecided) throw lockedError(request, holder, system);
+    await pause(Math.min(POLL_MILLISECONDS.first * 2 ** looks, POLL_MILLISECONDS.most), system.signal);
   }
+}
+
+/** Waits about so long, spread, or hundreds of jobs would ask at the same moment. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  const timer = setTimeout(end, milliseconds * (0.5 + Math.random()));
+  signal.addEventListener("abort", end, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", end);
 }
 
 /** Who has the lease beside a lock's path, if its heartbeat is as young as a living holder's, by our clock. */
@@ -62,43 +105,57 @@ export async function readLease(lockPath: string, system: System): Promise<LockH
 }
 
 async function tryCreate(path: string, content: string): Promise<boolean> {
+  let isMade = false;
   try {
     using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+    isMade = true;
     await file.write(new TextEncoder().encode(content));
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return false;
+    if (isMade) await Deno.remove(path).catch(() => {});
     throw new CliError("file-system", `Cannot create the lock "${path}": ${messageOf(error)}`, { cause: error });
   }
 }
 
-function heldLease(path: string, content: string, former: Lock["former"]): Lock {
+function ourLease(path: string, content: string, former: Lock["former"]): Lease {
   const isOurs = () =>
     readOwnText(path).then((text) => text === content, (error) => !(error instanceof Deno.errors.NotFound));
-  return holdLock({
-    ...{ kind: "lease", path, former, isOurs },
+  return {
+    ...{ path, former },
+    findTaker: async () => await isOurs() ? undefined : path,
     async beat() {
       const now = new Date();
       await Deno.utime(path, now, now);
     },
     async release() {
-      // If we were taken for dead, the file there is somebody else's.
+      // If we were taken for dead, the file there is another process's.
       if (await isOurs()) await Deno.remove(path).catch(() => {});
     },
-  });
+  };
 }
 
-/** Changes whenever the holder changes or shows that it lives; undefined where there is no lease. */
+/** Changes whenever the holder changes or shows that it lives; undefined where there is no lease. NFS asks its server at an open. */
 async function signOfLife(path: string): Promise<string | undefined> {
-  const info = await Deno.lstat(path).catch(() => undefined);
-  return info === undefined ? undefined : `${info.ino} ${info.mtime?.getTime()}`;
+  // A FIFO would keep us waiting in the open.
+  if (await lookAtOwn(path, "file") === undefined) return undefined;
+  try {
+    using file = await Deno.open(path, { read: true });
+    const { ino, mtime } = await file.stat();
+    return `${ino} ${mtime?.getTime()}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new CliError("file-system", `Cannot read the lock "${path}": ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function removeDeadLease(path: string, sign: string): Promise<void> {
+  // Another process may have been quicker, and then this is its new lease.
+  if (await signOfLife(path) !== sign) return;
   const aside = temporaryBeside(path, "lease");
   await Deno.rename(path, aside).catch(() => {});
-  // Another process may have been quicker, and this is its new lease: then it gets its name back.
-  const moved = await signOfLife(aside);
+  // Between the look and the rename it may have been as well: then the lease gets its name back.
+  const moved = await signOfLife(aside).catch(() => undefined);
   if (moved !== undefined && moved !== sign) await Deno.link(aside, path).catch(() => {});
   await Deno.remove(aside).catch(() => {});
 }

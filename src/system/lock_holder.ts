@@ -28,7 +28,7 @@ export interface HolderProgress {
 
 /** Who has a lock, as they wrote into it. */
 export interface LockHolder extends ProcessName {
-  /** Slurm's job number, where there is one. */
+  /** Slurm's name of the job, where there is one: its number, or `ARRAY_TASK` for a task of an array. */
   readonly job?: string;
   /** Seconds since 1970 by the holder's clock. */
   readonly since: number;
@@ -47,7 +47,7 @@ export interface Lock extends AsyncDisposable {
 
 /** What this process writes into the locks it holds. */
 export function describeHolder(system: System): LockHolder {
-  const job = system.env.SLURM_JOB_ID;
+  const job = jobOf(system.env);
   return {
     host: system.hostName,
     pid: system.processId,
@@ -57,6 +57,11 @@ export function describeHolder(system: System): LockHolder {
   };
 }
 
+/** The name under which squeue and scancel know the job. */
+function jobOf({ SLURM_JOB_ID, SLURM_ARRAY_JOB_ID, SLURM_ARRAY_TASK_ID }: System["env"]): string | undefined {
+  return SLURM_ARRAY_JOB_ID && SLURM_ARRAY_TASK_ID ? `${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}` : SLURM_JOB_ID;
+}
+
 /** How long to wait yet for a lock that was first asked for at `startedAt` (`performance.now()`); 0 or less: no longer. */
 export function remainingMilliseconds(request: LockRequest, startedAt: number): number {
   const movedAt = request.progress?.()?.movedAt ?? startedAt;
@@ -64,12 +69,16 @@ export function remainingMilliseconds(request: LockRequest, startedAt: number): 
 }
 
 /** The error for a lock that didn't come free in time. */
-export function lockedError(request: LockRequest, holder: LockHolder | undefined): CliError {
+export function lockedError(
+  request: LockRequest,
+  holder: LockHolder | undefined,
+  system: Pick<System, "now">,
+): CliError {
   const position = request.progress?.()?.position;
   const still = position === undefined ? "" : ` without progress, at ${position}`;
   return new CliError(
     "locked",
-    `Cannot lock "${request.path}": still held by ${nameHolder(holder)} after ${request.deadlineSeconds} s${still}`,
+    `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s${still}`,
     {
       hint: request.deadlineSetting === undefined
         ? "run it again when the other one has ended"

@@ -32,7 +32,8 @@ function faultOf(info: Deno.FileInfo, kind: OwnKind): string | undefined {
   return undefined;
 }
 
-function refusal(path: string, fault: string): CliError {
+/** The error for what has a name of ours and is not ours. */
+export function refusal(path: string, fault: string): CliError {
   return new CliError("refused", `Cannot use "${path}": ${fault}`, {
     hint: `euler-files makes no such thing; look at it (ls -ld ${shellWord(path)}) and remove it`,
   });

@@ -33,6 +33,8 @@ export interface System {
   readonly stderr: OutputStream;
   /** Makes the system calls of transfers; libc unless it is given, in Workers as well then. Tests wrap the calls with this. */
   readonly calls?: (form: "plain" | "waiting") => Calls;
+  /** Waits for flock(2) on an open file; the runtime's own unless it is given. Tests stand in for file systems with this. */
+  readonly lockFile?: (file: Deno.FsFile, isExclusive: boolean) => Promise<void>;
   /** Aborted when the work has to stop: with an {@linkcode Interrupted} after a signal, with the error of `uncaught` after one. */
   readonly signal: AbortSignal;
   /** Aborted, with the error as its reason, when something failed that no code waits for. */

@@ -9,15 +9,33 @@ export interface TemporaryName extends ProcessName {
   readonly kind: string;
 }
 
-const PATTERN = /^\.euler-files-([a-z]+)\.([A-Za-z0-9._-]{1,64})\.(\d+)-(\d+)\.[0-9a-f]{8}$/;
+const KIND = /^\.euler-files-([a-z]+)(?=\.)/;
+const OWNER = /^\.([A-Za-z0-9._-]{1,64})\.(\d+)-(\d+)\.[0-9a-f]{8}$/;
 
 /** Where the owner cannot be asked for, because it ran on another node, this age tells that it has ended. */
 const ABANDONED_MILLISECONDS = 24 * 3600 * 1000;
 
 /** A new name of this process. It is ASCII and shorter than 150 bytes; `kind` is `[a-z]+`. */
 export function temporaryName(kind: string, processId: number = Deno.pid): string {
+  return ownedName(`.euler-files-${kind}`, processId);
+}
+
+/** A new name of this process that begins with a prefix: `PREFIX.HOST.PID-NAMESPACE.RANDOM`. */
+export function ownedName(prefix: string, processId: number = Deno.pid): string {
   const random = crypto.randomUUID().slice(0, 8);
-  return `.euler-files-${kind}.${ownHost()}.${processId}-${pidNamespace()}.${random}`;
+  return `${prefix}.${ownHost()}.${processId}-${pidNamespace()}.${random}`;
+}
+
+/** Whose name that is, or undefined for a name that is not of this form. */
+export function ownerOf(name: string, prefix: string): ProcessName | undefined {
+  if (!name.startsWith(prefix)) return undefined;
+  const [, host, pid, namespace] = OWNER.exec(name.slice(prefix.length)) ?? [];
+  return host === undefined ? undefined : { host, pid: Number(pid), pidNamespace: Number(namespace) };
+}
+
+/** Whether the process that made such a name has ended, where that can be known: false does not say that it lives. */
+export async function hasOwnerEnded(owner: ProcessName): Promise<boolean> {
+  return await isDeadHere(owner, { hostName: ownHost() });
 }
 
 /** A new name in the directory of a path. */
@@ -27,9 +45,9 @@ export function temporaryBeside(path: string, kind: string): string {
 
 /** What a name says, or undefined for a name that is not of this form. */
 export function parseTemporaryName(name: string): TemporaryName | undefined {
-  const [, kind, host, pid, namespace] = PATTERN.exec(name) ?? [];
-  if (kind === undefined || host === undefined) return undefined;
-  return { kind, host, pid: Number(pid), pidNamespace: Number(namespace) };
+  const [prefix, kind] = KIND.exec(name) ?? [];
+  const owner = prefix === undefined ? undefined : ownerOf(name, prefix);
+  return kind === undefined || owner === undefined ? undefined : { kind, ...owner };
 }
 
 /**
@@ -42,7 +60,7 @@ export async function isAbandoned(path: string, now: number = Date.now()): Promi
   try {
     const info = await Deno.lstat(path);
     if (info.uid !== Deno.uid()) return false;
-    if (await isDeadHere(owner, { hostName: ownHost() })) return true;
+    if (await hasOwnerEnded(owner)) return true;
     if (owner.host === ownHost() && owner.pidNamespace === pidNamespace()) return false;
     if (now - modifiedAt(info) < ABANDONED_MILLISECONDS) return false;
     return !info.isDirectory || now - await newestIn(path) >= ABANDONED_MILLISECONDS;

@@ -2,6 +2,7 @@
 // Only what still is as at the source is kept, by type, size, time and mode.
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
+import { moveFiles } from "../posix/move_files.ts";
 import { type Entry, sameContent, sameMode, sameTime } from "./entry.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -10,13 +11,26 @@ import { listDirectories, lookAtPaths } from "./listing.ts";
 /** How the names of directories that are being built begin; all other names in a temporary directory are of no use to anybody. */
 const BUILT = "new-";
 
+/** Whether the process that wrote something may write there yet. */
+export type Writer = "has ended" | "may live";
+
 /**
  * Takes over an abandoned temporary directory if something was being built in it: moves it to the path `own`, and removes what is
- * of no use. Returns the directories that were being built; none where it was left as it is.
+ * of no use. Where its process may live, only the files are moved (move_files.ts). Returns the directories that were being built;
+ * none where it was left as it is.
  */
-export async function takeOver(abandoned: string, own: string, runner: JobRunner): Promise<Set<string>> {
+export async function takeOver(
+  { path: abandoned, writer }: { readonly path: string; readonly writer: Writer },
+  own: string,
+  runner: JobRunner,
+): Promise<Set<string>> {
   const { built, others } = await namesIn(abandoned, runner);
   if (built.length === 0) return new Set();
+  if (writer === "may live") {
+    await moveFiles(abandoned, own, runner.here.calls, others);
+    await runner.run("removeTree", { path: abandoned });
+    return new Set(built);
+  }
   await Deno.rename(abandoned, own);
   for (const name of others) await runner.run("removeTree", { path: `${own}/${name}` });
   return new Set(built);

@@ -1,6 +1,5 @@
 // Moves SQLite databases once all other files are under way: those that the plan knows, and those that were found when they were to
 // be copied by themselves.
-import type { System } from "../system/system.ts";
 import type { DatabasePlan } from "./decide.ts";
 import { namesOfDatabase } from "./database_files.ts";
 import { entriesIn, fieldsOf } from "./entry_text.ts";
@@ -22,7 +21,8 @@ export interface DatabaseMovesRequest {
   readonly ledger: Ledger;
   /** Knows which directories are built privately; undefined where all of the tree is private. */
   readonly publishing: Publishing | undefined;
-  readonly system: Pick<System, "now">;
+  /** When the transfer began, by the clock of the file systems, in seconds since 1970. */
+  readonly startedSeconds: number;
   /** Called with what is going to be written. */
   readonly announce: (items: readonly Item[]) => Promise<void>;
 }
@@ -56,7 +56,7 @@ export class DatabaseMoves {
    * after all other files, since their rows name files. Throws a CliError `no-space` where the disk is full.
    */
   async moveInto(where: "private directories" | "live directories"): Promise<void> {
-    const { settings, runner, ledger, publishing, system, announce } = this.request;
+    const { settings, runner, ledger, publishing, startedSeconds, announce } = this.request;
     const builtAt = (directory: string) => publishing?.directories.writtenAt(directory);
     const isPrivate = ({ directory }: Move) => settings.temporary === "directly" || builtAt(directory) !== undefined;
     const moves = this.#moves.filter((move) => isPrivate(move) === (where === "private directories"));
@@ -71,7 +71,7 @@ export class DatabaseMoves {
     }));
     const { results, full } = await runner.run(
       "copyDatabases",
-      { settings, items, nowSeconds: system.now() / 1000 },
+      { settings, items, startedSeconds },
       { names: items.length },
     );
     if (full !== undefined) throw noSpaceError(settings.to, [full], keptOf(settings));
@@ -111,6 +111,10 @@ function noteResult(
     ledger.lose(missing);
     publishing?.fail(pathOf(item), missing);
   }
+  if (result.kind !== "failed" || result.receiver === "torn") return;
+  // What is known of the receiving side is recorded, so that the next transfer takes it for no change of another program.
+  for (const name of result.removed) ledger.amendName(directory, name, undefined);
+  for (const entry of entriesIn(result.arrived)) ledger.amend({ directory, entry }, entry);
 }
 
 function missingOf(
@@ -123,6 +127,11 @@ function missingOf(
     case "vanished":
       return { item, ...GONE };
     case "failed":
-      return { item, reason: result.reason, cause: result.cause, receiver: result.receiver };
+      return {
+        item,
+        reason: result.reason,
+        cause: result.cause,
+        receiver: result.receiver === "torn" ? "touched" : "as it was",
+      };
   }
 }

@@ -4,6 +4,7 @@
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
 import type { System } from "../system/system.ts";
+import { BATCH, batchesAtOnce } from "./batch_size.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
 import { Directories, type UnfinishedDirectory } from "./directories.ts";
@@ -17,39 +18,23 @@ import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
-import { addNotes, addOpenedNote, openedIn, readNotes, receiverOf } from "./notes.ts";
+import { IntentLog, openedIn, readNotes, receiverOf } from "./notes.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { HELD, Publishing } from "./publishing.ts";
+import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-
-/** Files that are moved by one job: so many that a message to a Worker is worth it, so few that all have work until the end. */
-const BATCH = {
-  native: { files: 128, sizeBytes: 32 * 1024 * 1024 },
-  rsync: { files: 4096, sizeBytes: 1024 * 1024 * 1024 },
-};
-
-/** Batches under way: each isolate has the next one when it ends one. */
-const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
-
-/** A limit of bandwidth is one for all: rsyncs side by side would each take it. */
-function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
-  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
-}
-
-/** How many bytes of small files are under way, or held back until they get their names, at most. */
-export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
-  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
-}
 
 /** Above all permission bits. */
 const IMPOSSIBLE_MODE = 0o10000;
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
-  readonly roots: Pick<TransferRequest, "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection">;
+  readonly roots: Pick<
+    TransferRequest,
+    "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection" | "startedSeconds"
+  >;
   readonly settings: CopySettings;
   readonly mover: Mover;
   /** Makes what is needed before the first file is written. */
@@ -75,6 +60,7 @@ export class Execution {
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
+  readonly #log: IntentLog | undefined;
   readonly #large: LargeFiles | undefined;
   /** Undefined where nothing reads the receiving side yet. */
   readonly #publishing: Publishing | undefined;
@@ -103,15 +89,18 @@ export class Execution {
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
+    const receiver = receiverOf(settings.policy);
+    this.#log = roots.notes === undefined ? undefined : new IntentLog(roots.notes, receiver, runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
-      if (roots.notes !== undefined) await addOpenedNote(roots.notes, receiverOf(settings.policy), directory, self);
+      await this.#log?.addOpened(directory, self);
     }, this.#publishing?.directories);
     this.#removals = new Removals({
       ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger },
       publish: meaningOf(roots.intent).publish,
     });
     this.#databases = new DatabaseMoves({
-      ...{ settings, runner, system, ledger: this.#ledger, publishing: this.#publishing },
+      ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
+      startedSeconds: roots.startedSeconds ?? system.now() / 1000,
       announce: (items) => this.#announce(items),
     });
     const onDone = this.#count.bind(this);
@@ -140,8 +129,7 @@ export class Execution {
 
   /** Writes names into the intent log before they are touched. */
   async #announce(items: readonly Item[]): Promise<void> {
-    const { roots: { notes }, settings } = this.request;
-    if (notes !== undefined) await addNotes(notes, receiverOf(settings.policy), items);
+    await this.#log?.add(items);
   }
 
   /** Executes one directory; resolves when the walk may go on below it. */
@@ -244,6 +232,7 @@ export class Execution {
     await this.request.cleanUp();
     await this.#adoptOpened();
     this.#noteFailed(await this.#directories.finish());
+    await this.#log?.close();
     this.#ledger.close();
   }
 
@@ -282,6 +271,7 @@ export class Execution {
     await this.#pool.settle().catch(() => {});
     await this.#large?.finish().catch(() => {});
     await this.#directories.close().catch(() => {});
+    await this.#log?.close();
   }
 
   async #queue(planned: Item): Promise<void> {

@@ -114,6 +114,11 @@ export class Ledger {
     this.#amendPath(joinName(directory, entry.name), state);
   }
 
+  /** The same as {@linkcode amend} for a name alone. */
+  amendName(directory: string, name: string, state: EntryState | undefined): void {
+    this.#amendPath(joinName(directory, name), state);
+  }
+
   /** A directory without its mode and time: it is recorded with a time it can't have, so that the next transfer looks at it. */
   unfinished(path: string, { type, mode, sizeBytes, linkTarget }: EntryState): void {
     const state = { type, mode, sizeBytes, linkTarget, mtimeSeconds: 0, mtimeNanoseconds: 0 };

@@ -1,5 +1,6 @@
 // Names that are several at the source and one where they go: found before anything is written, since of each such group one
 // file would replace the other.
+import { basename, dirname } from "node:path/posix";
 import { CliError } from "../errors.ts";
 import { formatCount, printable } from "../format.ts";
 import { joinName } from "../posix/file_names.ts";
@@ -33,7 +34,40 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
         ...groups.slice(0, NAMED_GROUPS).map((paths) => paths.map(printable).join(" and ")),
         ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
       ],
-      hint: "rename one of each, or leave one out with --exclude; nothing was written",
+      hint: request.rules.policy === "mirror"
+        ? "rename one of each"
+        : "rename one of each, or leave one out with --exclude; nothing was written",
     },
   );
+}
+
+/**
+ * Whether a file system seems to take different names for one, told without writing: by a name that is found in other letters as
+ * well. Where the directory that is to be, or the nearest one above it, says nothing, names are taken for exact.
+ */
+export async function looksFolded(directory: string): Promise<boolean> {
+  const nearest = await nearestExisting(directory);
+  for await (const { name } of Deno.readDir(nearest)) {
+    if (otherLetters(name) !== name) return await isOneFile(nearest, name);
+  }
+  const [above, name] = [dirname(nearest), basename(nearest)];
+  const [self, parent] = await Promise.all([Deno.stat(nearest), Deno.stat(above)]);
+  return self.dev === parent.dev && otherLetters(name) !== name && await isOneFile(above, name);
+}
+
+async function nearestExisting(directory: string): Promise<string> {
+  for (let path = directory; path !== "/"; path = dirname(path)) {
+    if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) return path;
+  }
+  return "/";
+}
+
+async function isOneFile(directory: string, name: string): Promise<boolean> {
+  const look = (one: string) => Deno.lstat(`${directory}/${one}`).catch(() => undefined);
+  const [one, other] = await Promise.all([look(name), look(otherLetters(name))]);
+  return one !== undefined && one.dev === other?.dev && one.ino === other.ino;
+}
+
+function otherLetters(name: string): string {
+  return name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase();
 }

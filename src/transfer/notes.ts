@@ -1,6 +1,9 @@
 // What an in-place transfer is about to write, noted before it does. If it is killed, the next one knows its own half-done
 // work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
-import { readOwnText } from "../system/own_file.ts";
+import type { Calls } from "../posix/calls.ts";
+import { appendBytes, openToAppend } from "../posix/append.ts";
+import { run } from "../posix/work.ts";
+import { readOwnText, refusal } from "../system/own_file.ts";
 import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
@@ -21,19 +24,43 @@ interface Note {
 /** Notes by path, as read from the file; later ones come last. */
 export type Notes = ReadonlyMap<string, readonly Note[]>;
 
-/** Appends what will be written next. One write a shard; the file is for its owner alone. */
-export async function addNotes(path: string, receiver: Receiver, items: readonly Item[]): Promise<void> {
-  await append(path, items.map((item) => noteLine(receiver, pathOf(item), item.entry)));
-}
+/**
+ * The log of one transfer, opened with the first names and kept open. Throws a SystemCallError, or a CliError `refused` where
+ * something else than a file of ours has its name.
+ */
+export class IntentLog {
+  #file: Promise<number> | undefined;
 
-/** Appends that a directory of the receiver gets another mode for a while, with the one it has. */
-export async function addOpenedNote(
-  path: string,
-  receiver: Receiver,
-  directory: string,
-  self: EntryState,
-): Promise<void> {
-  await append(path, [noteLine(receiver, directory, self)]);
+  constructor(readonly path: string, readonly receiver: Receiver, private readonly calls: Calls) {}
+
+  /** Appends what will be written next: one write for a batch. */
+  async add(items: readonly Item[]): Promise<void> {
+    await this.#append(items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
+  }
+
+  /** Appends that a directory of the receiver gets another mode for a while, with the one it has. */
+  async addOpened(directory: string, self: EntryState): Promise<void> {
+    await this.#append([noteLine(this.receiver, directory, self)]);
+  }
+
+  /** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
+  async #append(lines: readonly string[]): Promise<void> {
+    const file = await (this.#file ??= this.#open());
+    await run(appendBytes(this.calls, file, new TextEncoder().encode(["\n", ...lines].join("")), this.path));
+  }
+
+  async #open(): Promise<number> {
+    const opened = await run(openToAppend(this.calls, this.path, Deno.uid() ?? 0));
+    if (typeof opened === "number") return opened;
+    throw refusal(this.path, opened.fault);
+  }
+
+  /** Ends the use of the file. */
+  async close(): Promise<void> {
+    const file = await this.#file?.catch(() => undefined);
+    this.#file = undefined;
+    if (file !== undefined) this.calls.closeHandle(file);
+  }
 }
 
 /** The directories that were opened for a while, each with the mode it had before the first time. */
@@ -50,11 +77,6 @@ function noteLine(receiver: Receiver, path: string, state: EntryState): string {
   const { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = state;
   const fields = { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
   return JSON.stringify([receiver, path, fields]) + "\n";
-}
-
-/** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
-async function append(path: string, lines: readonly string[]): Promise<void> {
-  await Deno.writeTextFile(path, ["\n", ...lines].join(""), { append: true, mode: 0o600 });
 }
 
 /** Reads what earlier transfers announced and did not record. Of a line that is cut off nothing was begun. */

@@ -2,7 +2,10 @@
 
 /** What is different on the receiving side although it was copied. */
 export interface FileSystemTraits {
-  /** Nanoseconds between two times that can be told apart: 1 almost everywhere, 100 on NTFS, 2 seconds on FAT. */
+  /**
+   * Nanoseconds between two times that can be told apart: 1 almost everywhere, 100 on NTFS, 2 seconds on FAT. Infinity where a file
+   * does not keep the time that it is given: nothing is copied there.
+   */
   readonly timeStep: number;
   /** `folded`: two names are one file where only case, or the way a letter with an accent is written, differs. */
   readonly names: "exact" | "folded";
@@ -28,11 +31,11 @@ const STEPS = [1, 100, 1000, 1_000_000, 10_000_000, SECOND, 2 * SECOND];
 /** A time that each of these steps changes: an odd second, and nine different digits. */
 export const PROBE_TIME = { mtimeSeconds: 1_600_000_001, mtimeNanoseconds: 987_654_321 };
 
-/** The step of a file system that keeps this time for {@linkcode PROBE_TIME}. */
+/** The step of a file system that keeps this time for {@linkcode PROBE_TIME}; Infinity where that is another time. */
 export function stepOf({ mtimeSeconds, mtimeNanoseconds }: typeof PROBE_TIME): number {
   const seconds = mtimeSeconds - PROBE_TIME.mtimeSeconds;
   const difference = Math.abs(seconds * SECOND + mtimeNanoseconds - PROBE_TIME.mtimeNanoseconds);
-  return STEPS.find((step) => difference < step) ?? 1;
+  return STEPS.find((step) => difference < step) ?? Infinity;
 }
 
 /** A name as a file system that folds names compares it: neither case nor the way of writing a letter counts. */

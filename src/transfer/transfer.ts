@@ -4,7 +4,8 @@ import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
-import { batchBytesAtOnce, Execution } from "./execute.ts";
+import { batchBytesAtOnce } from "./batch_size.ts";
+import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -16,13 +17,13 @@ import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readNotes } from "./notes.ts";
-import { refuseNameClashes } from "./name_clashes.ts";
+import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
 import { UNFINISHED } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { RoomWatch } from "./room_watch.ts";
 import { Survey, toTransfer } from "./survey.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
-import { prepareTemporaryDirectory } from "./unfinished.ts";
+import { incomingName, prepareTemporaryDirectory } from "./unfinished.ts";
 import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 
 export type {
@@ -46,8 +47,13 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
+  const walk = await walkRequest(request, runner);
+  const names = request.intent === "push" ? undefined : request.baseline?.traits?.names;
+  if (names === "folded" || (names === undefined && await looksFolded(request.to))) {
+    await refuseNameClashes(walk, request.to, runner);
+  }
   await walkTrees(
-    await walkRequest(request, runner),
+    walk,
     {
       onPlan: (plan, there) => {
         survey.add(plan);
@@ -103,9 +109,7 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => {
-    const walk = await walkRequest(request, runner, traits);
-    if (traits.names === "folded") await refuseNameClashes(walk, request.to, runner);
-    await walkTrees(walk, receiver, runner);
+    await walkTrees(await walkRequest(request, runner, traits), receiver, runner);
   };
   return await run(request, feed, "to check", system);
 }
@@ -141,7 +145,7 @@ async function run(
   const known = request.baseline?.traits ?? USUAL_TRAITS;
   const traits = request.intent === "push"
     ? known
-    : request.baseline?.traits ?? await measureTraits(request, to, runner);
+    : request.baseline?.traits ?? await measureTraits(request, to, runner, system);
   const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     ...(request.top === undefined ? {} : { top: request.top }),
@@ -154,10 +158,16 @@ async function run(
   // The receiving side of a push is measured when something is written there: before, a push changes nothing.
   const prepare = async () => {
     await temporary?.make();
-    if (request.intent !== "push" || measured !== undefined || temporary === undefined) return;
-    settings.traits = await (measured = runner.run("measureTraits", { root: temporary.path, name: "probe" }));
+    if (request.intent !== "push" || temporary === undefined) return;
+    settings.traits = await (measured ??= measureSource(temporary.path));
+  };
+  const measureSource = async (root: string) => {
+    const found = await runner.run("measureTraits", { root, name: "probe" });
+    await refuseUnsuited(found, request, runner);
+    return found;
   };
   let measured: Promise<FileSystemTraits> | undefined;
+  if (request.intent !== "push") await refuseUnsuited(traits, request, runner);
   await using lists = new ListFiles(system);
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
@@ -259,12 +269,32 @@ async function walkRequest(
 }
 
 /** Tries out the receiving side of a transfer: beside a target that others use, else in the root itself. */
-async function measureTraits({ intent }: TransferRequest, to: string, runner: JobRunner): Promise<FileSystemTraits> {
+async function measureTraits(
+  { intent }: TransferRequest,
+  to: string,
+  runner: JobRunner,
+  system: System,
+): Promise<FileSystemTraits> {
   if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
   // A name that is swept where this process is killed.
-  const [root, target] = splitAbsolute(to);
-  const name = `${target}.incoming-${crypto.randomUUID().slice(0, 8)}`;
+  const [root] = splitAbsolute(to);
+  const name = splitAbsolute(incomingName(to, system))[1];
   return await runner.run("measureTraits", { root, name });
+}
+
+/** Throws a CliError `refused` where a copy would lose files, or nothing could tell afterwards what changed. */
+async function refuseUnsuited(traits: FileSystemTraits, request: TransferRequest, runner: JobRunner): Promise<void> {
+  const { from, to } = request;
+  if (traits.timeStep === Infinity) {
+    throw new CliError(
+      "refused",
+      `Cannot copy "${from}": in the file system of "${to}" files do not keep their times`,
+      {
+        hint: "choose a directory on another file system; nothing was written",
+      },
+    );
+  }
+  if (traits.names === "folded") await refuseNameClashes(await walkRequest(request, runner, traits), to, runner);
 }
 
 function engineFor(request: TransferRequest, system: System): "rsync" | "native" {

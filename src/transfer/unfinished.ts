@@ -3,17 +3,29 @@ import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { isAbandoned, temporaryName } from "../system/temporary_name.ts";
+import {
+  hasOwnerEnded,
+  isAbandoned,
+  ownedName,
+  ownerOf,
+  parseTemporaryName,
+  temporaryName,
+} from "../system/temporary_name.ts";
 import { isMissing } from "../posix/list.ts";
 import { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
-import { removeUnbuilt, takeOver } from "./adopted.ts";
+import { removeUnbuilt, takeOver, type Writer } from "./adopted.ts";
 import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
 /** Held while something is written to the source of a push. */
 const LOCK_NAME = "lock";
+
+/** The lock file, or the lease beside it. */
+function isLockName(name: string): boolean {
+  return name === LOCK_NAME || name === `${LOCK_NAME}.lease`;
+}
 
 /** A directory on the file system of the target; `await using` removes it. */
 export interface TemporaryDirectory extends AsyncDisposable {
@@ -48,7 +60,7 @@ export async function prepareTemporaryDirectory(
   // A killed rsync would leave half a file under a name of its own, which nothing tells from the user's files.
   if (intent === "mirror" && engine === "native") return undefined;
   if (intent === "stage-update") {
-    const path = `${to}.incoming-${crypto.randomUUID().slice(0, 8)}`;
+    const path = incomingName(to, system);
     const adopted = await sweepBeside(to, path, runner);
     const [parent, name] = splitAbsolute(path);
     return directory(
@@ -80,7 +92,8 @@ export async function prepareTemporaryDirectory(
         if (sourceLock !== undefined) {
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
           const { lost } = lock;
-          lost.addEventListener("abort", () => onLockLost(lost.reason), { once: true });
+          // At the end the lock file is removed, and is not lost by that.
+          lost.addEventListener("abort", () => lock !== undefined && onLockLost(lost.reason), { once: true });
         }
       }),
     async () => {
@@ -88,11 +101,13 @@ export async function prepareTemporaryDirectory(
         await evenIfStopped(runner, system, (runner) =>
           whileOpen(to, runner, async () => {
             await clear(path, runner, system);
-            if (lock !== undefined) {
+            const held = lock;
+            lock = undefined;
+            if (held !== undefined) {
+              await using _lock = held;
               // A waiting push has a directory of its own there, so the lock file goes only where none waits.
-              const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => other !== LOCK_NAME);
+              const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => !isLockName(other));
               if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
-              await release();
             }
             await removeIfEmpty(to, runner);
           }));
@@ -169,20 +184,36 @@ async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
   await runner.run("remove", { root: to, check: "none", items: [["", `${UNFINISHED}//`, "d 700 0 0.0000000000"]] });
 }
 
+const INCOMING = ".incoming";
+
+/** A new name for a directory beside the target of an update, which says whose it is. */
+export function incomingName(to: string, { processId }: Pick<System, "processId">): string {
+  return ownedName(`${to}${INCOMING}`, processId);
+}
+
+/** The writer of a directory beside a target; undefined for a name that is none of ours. */
+async function writerBeside(name: string, target: string): Promise<Writer | undefined> {
+  const prefix = `${target}${INCOMING}`;
+  const owner = ownerOf(name, prefix);
+  if (owner !== undefined) return await hasOwnerEnded(owner) ? "has ended" : "may live";
+  // Older versions did not say whose it is.
+  return name.startsWith(prefix) && /^-[0-9a-f]{8}$/.test(name.slice(prefix.length)) ? "has ended" : undefined;
+}
+
 /**
- * Removes what killed transfers left beside a target. Who stages into it holds its lock, so no living one writes there. What the
- * first of them was building is moved to `own`.
+ * Removes what earlier transfers left beside a target. The caller holds its lock, so at most one lives that was taken for dead,
+ * and what it writes must not be published. What the first of them was building is moved to `own`.
  */
 async function sweepBeside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   const [parent, target] = splitAbsolute(to);
-  const prefix = `${target}.incoming-`;
   let adopted = new Set<string>();
   for (const name of await namesIn(parent, "", runner) ?? []) {
-    if (!name.startsWith(prefix) || !/^[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue;
+    const writer = await writerBeside(name, target);
+    if (writer === undefined) continue;
     const path = `${parent}/${name}`;
     try {
       await moveBack(path, to, runner);
-      const taken = await takeOverOrRemove(path, adopted.size > 0 ? undefined : own, runner);
+      const taken = await takeOverOrRemove({ path, writer }, adopted.size > 0 ? undefined : own, runner);
       if (taken.size > 0) adopted = taken;
     } catch {
       // What can't be moved back or removed stays for the next sweep.
@@ -192,8 +223,13 @@ async function sweepBeside(to: string, own: string, runner: JobRunner): Promise<
 }
 
 /** Moves an abandoned directory to `own` if it is given and there is something of use; else removes it. */
-async function takeOverOrRemove(path: string, own: string | undefined, runner: JobRunner): Promise<Set<string>> {
-  const adopted = own === undefined ? new Set<string>() : await takeOver(path, own, runner);
+async function takeOverOrRemove(
+  abandoned: { readonly path: string; readonly writer: Writer },
+  own: string | undefined,
+  runner: JobRunner,
+): Promise<Set<string>> {
+  const { path } = abandoned;
+  const adopted = own === undefined ? new Set<string>() : await takeOver(abandoned, own, runner);
   if (adopted.size === 0) await runner.run("removeTree", { path });
   return adopted;
 }
@@ -210,12 +246,16 @@ async function sweepInside(to: string, own: string, runner: JobRunner): Promise<
     for (const name of names) {
       const path = `${to}/${UNFINISHED}/${name}`;
       if (!await isAbandoned(path)) continue;
-      const taken = await takeOverOrRemove(path, adopted.size > 0 ? undefined : own, runner).catch(() => undefined);
+      const owner = parseTemporaryName(name);
+      const writer = owner !== undefined && await hasOwnerEnded(owner) ? "has ended" : "may live";
+      const taken = await takeOverOrRemove({ path, writer }, adopted.size > 0 ? undefined : own, runner)
+        .catch(() => undefined);
       if (taken !== undefined && taken.size > 0) adopted = taken;
     }
     // A push that works has a directory of its own there beside the lock: alone, the lock is from a killed one.
     const left = await namesIn(to, UNFINISHED, runner) ?? [];
-    if (left.every((name) => name === LOCK_NAME)) {
+    if (left.every(isLockName)) {
+      await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}.lease`).catch(() => {});
       await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
     }
     await removeIfEmpty(to, runner);

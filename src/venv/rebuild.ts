@@ -6,7 +6,9 @@ import { CliError, messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { removeTree } from "../system/remove_tree.ts";
+import { underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
+import { temporaryBeside } from "../system/temporary_name.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { freezePackages, runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
 import { lockVenv } from "./base.ts";
@@ -117,11 +119,20 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
   });
 }
 
-/** The new environment until it has its name, and what it replaces until that is gone; always the same, for the next run. */
+/**
+ * The new environment until it has its name, under the name of its process: a run that was taken for dead writes into none of
+ * another one. And what it replaces until that is gone, always the same, for the next run.
+ */
 function placesBeside(target: AbsolutePath) {
   const [directory, name] = splitAbsolute(target);
   const beside = (ending: string) => `${directory}/.${name}.${ending}`;
-  return { made: beside("new"), replaced: beside("old"), requirements: beside("requirements.txt") };
+  return {
+    made: temporaryBeside(target, "venv"),
+    /** Where older versions made it. */
+    madeBefore: beside("new"),
+    replaced: beside("old"),
+    requirements: beside("requirements.txt"),
+  };
 }
 
 function requirementsFile(target: AbsolutePath): string {
@@ -140,26 +151,29 @@ export async function rebuild(
   system: System,
 ): Promise<{ readonly python: string; readonly parity: Parity }> {
   const { target } = plan;
-  const { made, replaced, requirements } = placesBeside(target);
+  const { made, madeBefore, replaced, requirements } = placesBeside(target);
   await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
-  await using _lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
-  await putRight(target, made, replaced);
+  await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
+  const held = underLocks(system, lock);
+  await removeIfThere(madeBefore);
+  await putRight(target, replaced);
   // What was put right, or what another run has made meanwhile, is somebody's environment.
   await checkTarget(request);
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
     const content = plan.requirements.join("\n") + "\n";
     await writeFileAtomically({ path: requirements, content, mode: 0o600, durability: "fast" });
-    const python = await makeVenv(plan, made, env, uv, audience.listener, system);
+    const python = await makeVenv(plan, made, env, uv, audience.listener, held);
     for (const args of plan.commands.slice(1)) {
       // uv makes it under its working name; the plan has the name it gets.
-      await runUv(uv.program, args.map((word) => word === target ? made : word), env, audience.listener, system);
+      await runUv(uv.program, args.map((word) => word === target ? made : word), env, audience.listener, held);
     }
     const parity = request.verify
-      ? compareLists(plan.requirements, await freezePackages(uv.program, made, env, system))
+      ? compareLists(plan.requirements, await freezePackages(uv.program, made, env, held))
       : { status: "skipped" as const, missing: [], extra: [] };
     if (parity.status === "mismatch") return { python, parity };
+    await lock.confirm();
     await giveName(made, target, replaced);
     return { python, parity };
   } finally {
@@ -169,8 +183,7 @@ export async function rebuild(
 }
 
 /** A run that was killed between its two renames left the target without its name. */
-async function putRight(target: string, made: string, replaced: string): Promise<void> {
-  await removeIfThere(made);
+async function putRight(target: string, replaced: string): Promise<void> {
   if (!await isThere(replaced)) return;
   if (await isThere(target)) await removeTree(replaced);
   else await Deno.rename(replaced, target);

@@ -118,8 +118,9 @@ export async function removeOld(
   for (const name of names) {
     const path = joinPath(places.oldBase, name);
     await attempt(path, async () => {
-      await using _lock = await lockVenv(path, deadlineSeconds, system, () => {});
+      await using lock = await lockVenv(path, deadlineSeconds, system, () => {});
       const target = await findRemovable(places.oldBase, name);
+      await lock.confirm();
       if (target !== undefined) await removeVenv(target);
     });
   }

@@ -1,7 +1,8 @@
 // The variables offered: those configured already, and the well-known ones with the place their data is in.
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, realLocation, toAbsolutePath } from "../config/paths.ts";
-import { defaultSource, type Preset, PRESETS } from "../config/presets.ts";
+import { type Preset, PRESETS } from "../config/presets.ts";
+import { usualPlaces } from "../config/proposed_variable.ts";
 import type { System } from "../system/system.ts";
 import { countTree, type TreeCount } from "./tree_count.ts";
 
@@ -44,10 +45,7 @@ export async function listCandidates(request: CandidateRequest): Promise<Candida
   const others = PRESETS.filter(({ name }) => !configured.some((one) => one.name === name));
   const presets = await Promise.all(others.map((preset) => {
     const { name } = preset;
-    // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
-    const places = [request.env[name], defaultSource(preset, request.env), defaultSource(preset, {})]
-      .filter((place) => place !== undefined);
-    return candidate(name, describe(preset), places, scratch, request);
+    return candidate(name, describe(preset), usualPlaces(preset, name, request.env), scratch, request);
   }));
   const [found, missing] = [true, false].map((there) => presets.filter(({ count }) => (count !== undefined) === there));
   return [...configured, ...found!, ...missing!];

@@ -127,6 +127,19 @@ Deno.test("run brings the image to scratch, passes the staged variables in and e
   assert.deepEqual([json.code, json.json().exit_code, json.json().synced], [7, 7, false]);
 });
 
+Deno.test("run gives the container the token at the source, which is not on scratch", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  await world.writeTree("home/hf", { "model": "weights", "token": "hf_secret" });
+  await world.run(["init", "--input-json", "-"], { stdin: JSON.stringify({ vars: { HF_HOME: { source: "~/hf" } } }) });
+  await world.run(["sync"]);
+  const run = await world.run(["apptainer", "run", "env", "--dry-run"]);
+  const [target, token] = [world.path("scratch/.cache/euler-files/HF_HOME"), world.path("home/hf/token")];
+  assert.match(run.stdout, new RegExp(`APPTAINERENV_HF_TOKEN_PATH=${token} .*--bind ${target} --bind ${token} `));
+  const own = await world.run(["apptainer", "run", "env", "--dry-run"], { env: { HF_TOKEN_PATH: "/elsewhere" } });
+  assert.doesNotMatch(own.stdout, /HF_TOKEN_PATH|token/);
+});
+
 Deno.test("a signal goes to the program in the container, which decides how it ends", async () => {
   await using images = await makeBuilt();
   await images.turn("slow", "");

@@ -54,6 +54,14 @@ Deno.test("options that add to one list keep the order of the command line", () 
   assert.match(messageFor("--more"), /Option "--more" needs a value/);
 });
 
+Deno.test("plain arguments add to the list of an option", () => {
+  const fields = { vars: list("Only this", { flag: "--var", placeholder: "NAME", argument: "VARIABLE" }) };
+  const varsOf = (...words: string[]) => parseArguments("sync", fields, words).given;
+  assert.deepEqual(varsOf(), {});
+  assert.deepEqual(varsOf("A", "B"), { vars: ["A", "B"] });
+  assert.deepEqual(varsOf("A", "--var", "B", "C"), { vars: ["B", "A", "C"] });
+});
+
 Deno.test("an option that switches off says so, and one that is on can be switched off", () => {
   assert.deepEqual(given("--no-delete"), { noDelete: true });
   assert.deepEqual(given("--no-verify"), { verify: false });

@@ -5,7 +5,7 @@ import { waitForPath } from "../support/wait.ts";
 import { readTree } from "../support/tree.ts";
 import { makeWorld } from "../support/world.ts";
 
-const TREE = { "hub/model": "weights", "hub/ä": "umlaut", "token": "t" };
+const TREE = { "hub/model": "weights", "hub/ä": "umlaut", "vocab": "t" };
 
 for (const engine of ["rsync", "native"]) {
   testNeeding(["rsync", "tar"], `TAR_OPTIONS, RSYNC_* and ~/.popt change nothing for engine ${engine}`, async () => {

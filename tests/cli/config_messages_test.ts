@@ -31,7 +31,7 @@ Deno.test("an empty object given to init gets a hint that names scratch_base", a
   await using world = await makeWorld();
   const run = await world.run(["init", "--input-json", "-"], { stdin: "{}" });
   assert.equal(run.code, 2);
-  assert.match(run.stderr, /hint: give it as JSON that has at least a scratch_base/);
+  assert.match(run.stderr, /hint: name scratch and variables: `euler-files init --scratch '\$SCRATCH' HF_HOME`/);
 });
 
 Deno.test("a misspelt field is told by sync, push and status", async () => {

@@ -14,7 +14,7 @@ const HUB = {
   "hub/models--gpt2/blobs/g1": "gpt2",
   "hub/models--gpt2/blobs/g2.incomplete": "half",
   "hub/models--gpt2/snapshots/1/config.json": { link: "../../blobs/g1" },
-  "token": "secret",
+  "vocab": "words",
 };
 
 async function worldWith(variable: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<World> {
@@ -94,7 +94,7 @@ for (const engine of ["native", "rsync"]) {
   test("rules of rsync_extra_args hold for files and directories, for plans, sizes and both directions", async () => {
     await using world = await worldWith({}, {
       engine,
-      rsync_extra_args: ["--exclude=models--bert/", "--filter=- /token", "--exclude-from=~/rules", "--bwlimit=0"],
+      rsync_extra_args: ["--exclude=models--bert/", "--filter=- /vocab", "--exclude-from=~/rules", "--bwlimit=0"],
     });
     await world.writeTree("home", { rules: "# none of these\n/hub/x\n" });
     await world.writeTree(SOURCE, { "hub/x": "x", "d/hub/x": "other" });
@@ -103,9 +103,9 @@ for (const engine of ["native", "rsync"]) {
     assert.deepEqual([plan.files_transferred, result.files_transferred], [3, 3]);
     assert.equal(result.engine, engine, "rules do not choose the engine");
     assert.deepEqual(await namesIn(world, TARGET), ["d/hub/x", ...GPT2]);
-    await world.writeTree(TARGET, { token: "changed", "models--bert/y": "y", "d/new": "n" });
+    await world.writeTree(TARGET, { vocab: "changed", "models--bert/y": "y", "d/new": "n" });
     assert.equal((await run(world, "push")).files_transferred, 1);
-    assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/token`)), "secret");
+    assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/vocab`)), "words");
   });
 
   test("a run's own rules do for that run, and the next one brings the rest", async () => {
@@ -116,7 +116,7 @@ for (const engine of ["native", "rsync"]) {
     assert.equal((await run(world, "push", "--exclude", "/hub/models--gpt2/a")).files_transferred, 1);
     const rest = await run(world, "sync");
     assert.equal(rest.status, "synced");
-    assert.ok((await namesIn(world, TARGET)).includes("token"));
+    assert.ok((await namesIn(world, TARGET)).includes("vocab"));
     assert.equal((await run(world, "push")).files_transferred, 1);
     assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/models--gpt2/a`)), "1");
   });
@@ -124,24 +124,24 @@ for (const engine of ["native", "rsync"]) {
   test("a file that was staged and then excluded is kept on scratch, and still known when it is included again", async () => {
     await using world = await worldWith({}, { engine });
     await run(world, "sync");
-    await world.run(["config", "set", "vars.HF_HOME.exclude", '["token"]']);
-    await world.writeTree(SOURCE, { token: "new secret" });
+    await world.run(["config", "set", "vars.HF_HOME.exclude", '["vocab"]']);
+    await world.writeTree(SOURCE, { vocab: "new words" });
     await run(world, "sync");
-    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/token`)), "secret");
+    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/vocab`)), "words");
     assert.equal((await run(world, "sync")).status, "skipped");
     await world.run(["config", "set", "vars.HF_HOME.exclude", "[]"]);
     const again = await run(world, "sync");
     assert.deepEqual(again.kept, []);
-    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/token`)), "new secret");
+    assert.equal(await Deno.readTextFile(world.path(`${TARGET}/vocab`)), "new words");
   });
 }
 
 Deno.test("migrate takes along what is excluded", async () => {
-  await using world = await worldWith({ exclude: ["token"] });
+  await using world = await worldWith({ exclude: ["vocab"] });
   const moved = await world.run(["migrate", "HF_HOME", "--to", world.path("home/elsewhere"), "--yes"]);
   assert.equal(moved.code, 0, moved.stderr);
   const names = await namesIn(world, "home/elsewhere");
-  assert.ok(names.includes("token") && names.includes("hub/.locks/models--gpt2/a.lock"));
+  assert.ok(names.includes("vocab") && names.includes("hub/.locks/models--gpt2/a.lock"));
 });
 
 Deno.test("status misses nothing that was excluded after it was staged", async () => {

@@ -48,9 +48,10 @@ Deno.test("init --json answers with the keys scripts know and the whole configur
   assert.deepEqual([run.code, run.stderr], [0, ""]);
   assert.deepEqual([answer.command, answer.ok, answer.status], ["init", true, "saved"]);
   assert.equal(answer.config_path, `${world.home}/.euler-files.json`);
-  const { preset_exclude, preset_exclude_empty, ...variable } = answer.config.vars.HF_HOME;
+  const { preset_exclude, preset_exclude_empty, preset_exclude_secrets, ...variable } = answer.config.vars.HF_HOME;
   assert.deepEqual(variable, { source: "/data/hf", enabled: true });
   assert.ok(preset_exclude.includes(".locks/") && preset_exclude_empty.includes("*.lock"));
+  assert.ok(preset_exclude_secrets.includes("/token"));
   assert.deepEqual([answer.config.parallel_jobs, answer.config.engine, answer.warnings], [4, "auto", []]);
 });
 

@@ -351,10 +351,25 @@ Deno.test("after a migration the copy on scratch is compared with the new place,
   await world.writeTree("home/hf", { "hub/a": "1", "hub/b": "2" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
   await world.run(["sync"]);
+  const target = "scratch/.cache/euler-files/HF_HOME";
+  const { ino } = await Deno.stat(world.path(target));
+  await world.writeTree(target, { "hub/work": "of a job" });
   const run = await world.run(["migrate", "HF_HOME", "--to", world.path("home/new"), "--yes"]);
   assert.equal(run.code, 0, run.stderr);
   const [result] = (await world.run(["sync", "--json"])).json().results;
   assert.deepEqual([result.status, result.files_transferred, result.complete], ["synced", 0, true]);
+  assert.equal((await Deno.stat(world.path(target))).ino, ino, "the same directory");
+  await world.writeTree("home/new", { "hub/b": "changed at the new place", "hub/c": "3" });
+  await Deno.remove(world.path("home/new/hub/a"));
+  const [changed] = (await world.run(["sync", "--force", "--json"])).json().results;
+  assert.equal(changed.files_transferred, 2);
+  assert.deepEqual(await readTree(world.path(target)), {
+    "hub/b": "changed at the new place",
+    "hub/c": "3",
+    "hub/work": "of a job",
+  });
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path("home/new/hub/work")), "of a job");
   const names = await Array.fromAsync(Deno.readDir(world.path("scratch/.cache/euler-files")), ({ name }) => name);
   assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
 });

@@ -9,7 +9,7 @@ const VARS = {
   XDG_CACHE_HOME: { source: "~/.cache" },
   HF_HOME: { source: "~/.cache/huggingface" },
 };
-const TREE = { "huggingface/hub/model": "weights", "huggingface/token": "t", "uv/wheel": "w" };
+const TREE = { "huggingface/hub/model": "weights", "huggingface/vocab": "t", "uv/wheel": "w" };
 const PARTS = {
   HF_HUB_CACHE: "XDG_CACHE_HOME/huggingface/hub",
   XDG_CACHE_HOME: "XDG_CACHE_HOME",

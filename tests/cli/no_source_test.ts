@@ -71,7 +71,7 @@ Deno.test("a source that appears is staged, and what a job made under the same n
 
 Deno.test("where the parent is missing as well, sync and push refuse and make nothing", async () => {
   await using world = await makeNewWorld();
-  await Deno.remove(world.path("home/.cache"));
+  await world.writeConfig({ vars: { TORCH_HOME: { source: world.path("home/project/torch") } } });
   for (const args of [["sync"], ["sync", "--force"], ["sync", "--dry-run"]]) {
     const run = await world.run(args);
     assert.equal(run.code, 1);
@@ -79,7 +79,35 @@ Deno.test("where the parent is missing as well, sync and push refuse and make no
   }
   await world.writeTree(TARGET, { "model.pt": "weights" });
   assert.match((await world.run(["push"])).stderr, /is not there, nor the directory above/);
-  await assert.rejects(Deno.stat(world.path("home/.cache")), Deno.errors.NotFound);
+  await assert.rejects(Deno.stat(world.path("home/project")), Deno.errors.NotFound);
+});
+
+Deno.test("the default of a well-known variable is new where a home directory lacks the one above it as well", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({ vars: { TRITON_CACHE_DIR: { source: "~/.triton/cache" } } });
+  const sync = await world.run(["sync", "--json"]);
+  assert.deepEqual([sync.code, sync.json().results[0].status], [0, "synced"], sync.stderr);
+  await assert.rejects(Deno.stat(world.path("home/.triton")), Deno.errors.NotFound);
+  await world.writeTree("scratch/.cache/euler-files/TRITON_CACHE_DIR", { "kernel/k.cubin": "code" });
+  const push = await world.run(["push"]);
+  assert.equal(push.code, 0, push.stderr);
+  assert.deepEqual(await readTree(world.path("home/.triton/cache")), { "kernel/k.cubin": "code" });
+  assert.equal((await Deno.stat(world.path("home/.triton"))).mode! & 0o022, 0);
+});
+
+Deno.test("such a default is not taken for new behind a link to nothing, nor in a home directory that is empty", async () => {
+  await using world = await makeWorld();
+  await world.writeConfig({ vars: { TRITON_CACHE_DIR: { source: "~/.triton/cache" } } });
+  await Deno.symlink("/nowhere/triton", world.path("home/.triton"));
+  assert.match((await world.run(["sync"])).stderr, /neither the source nor the directory above it is there/);
+  await Deno.remove(world.path("home/.triton"));
+  await Deno.rename(world.path("home/.euler-files.json"), world.path("config.json"));
+  for await (const { name } of Deno.readDir(world.home)) {
+    await Deno.remove(`${world.home}/${name}`, { recursive: true });
+  }
+  const run = await world.run(["sync", "--config", world.path("config.json")]);
+  assert.match(run.stderr, /neither the source nor the directory above it is there/);
+  assert.equal(run.code, 1);
 });
 
 Deno.test("a source that held files and is gone is refused, with and without a marker", async () => {

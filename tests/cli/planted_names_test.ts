@@ -59,6 +59,30 @@ asRoot("a FIFO under one of our names is refused at once", async () => {
   }
 });
 
+asRoot("what another user made on the disk of the node is refused at once, in a dry run as well", async () => {
+  const commands = [["sync", "--to", "node"], ["push", "--from", "node"]].flatMap((
+    args,
+  ) => [args, [...args, "--dry-run"]]);
+  for (const uid of [VICTIM.uid, ATTACKER.uid]) {
+    await using world = await victimWorld();
+    assert.equal((await world.run(["sync", "--to", "node"])).code, 0);
+    const node = world.path(`tmp/euler-files-${VICTIM.uid}`);
+    await Deno.remove(`${node}/.HF_HOME.synced`);
+    await new Deno.Command("mkfifo", { args: [`${node}/.HF_HOME.synced`] }).output();
+    await own(`${node}/.HF_HOME.synced`, uid);
+    await own(node, uid);
+    for (const args of commands) await assertRefused(world, args, /Cannot use ".*\/euler-files-/);
+  }
+});
+
+asRoot("a marker that has a second name is not believed", async () => {
+  await using world = await victimWorld();
+  await world.run(["sync"]);
+  assert.equal((await world.run(["status", "--json"])).json().variables[0].status, "fresh");
+  await Deno.link(world.path(`${ROOT}/.HF_HOME.synced`), world.path(`${ROOT}/second`));
+  assert.equal((await world.run(["status", "--json"])).json().variables[0].status, "stale");
+});
+
 asRoot("a file or directory of another user under one of our names is not believed", async () => {
   for (const name of FILES.filter((name) => name !== "synced")) {
     await using world = await victimWorld();

@@ -59,3 +59,24 @@ Deno.test("where the site purges by modification time, a sync says what that tak
   assert.equal(run.code, 0, run.stderr);
   assert.match(run.stderr, /warning: HF_HOME: 36 files, \d+ B, were not modified for 14 days/);
 });
+
+Deno.test("a copy that somebody touched against a purge counts as changed on scratch, and loses nothing", async () => {
+  await using world = await worldWithModels();
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } }, purge_by_mtime_days: 14 });
+  const now = Math.floor(Date.now() / 1000);
+  const path = (side: string, model: number) => world.path(`${side}/hub/models--m${model}/blobs/config.json`);
+  for (let model = 0; model < MODELS; model++) await Deno.utime(path(TARGET, model), now, now);
+  // The purge takes what was not touched; home gets a new version of what was.
+  await Deno.remove(world.path(`${TARGET}/hub/models--m3/blobs/weights.bin`));
+  await Deno.writeTextFile(path("home/hf", 1), "edited at home");
+  const sync = await world.run(["sync", "--force"]);
+  assert.equal(sync.code, 0, sync.stderr);
+  assert.match(sync.stderr, /1 file in conflict: hub\/models--m1\/blobs\/config\.json/);
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/models--m3/blobs/weights.bin`)), "3 weights.bin");
+  const push = await world.run(["push", "--json"]);
+  const [{ files_transferred: files }] = push.json().results;
+  assert.equal(files, MODELS - 1, push.stderr);
+  assert.equal(await Deno.readTextFile(path("home/hf", 1)), "edited at home");
+  assert.equal(await Deno.readTextFile(path("home/hf", 2)), "2 config.json");
+  assert.equal((await Deno.stat(path("home/hf", 2))).mtime!.getTime(), now * 1000);
+});

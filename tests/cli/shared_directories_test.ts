@@ -145,6 +145,9 @@ asRoot("a configuration of another user or that others can write is refused", as
   }
   await Deno.chmod(path, 0o644);
   assert.equal((await world.run(["sync"])).code, 0);
+  // A site's own.
+  await Deno.chown(path, 0, 0);
+  assert.equal((await world.run(["sync"])).code, 0);
   await giveToAttacker(path);
   for (const args of [["sync"], ["push"], ["status"]]) await assertRefused(world, args, /belongs to another user/);
 });

@@ -79,11 +79,15 @@ exec sleep 60
 Deno.test("status tells of a first copy under way, and of one that was killed; it counts what they have", async () => {
   await using world = await worldWithCache();
   await world.fakeProgram("rsync", ENDLESS_RSYNC);
-  const started = world.path("scratch/.cache/euler-files/.HF_HOME.partial/some");
+  const root = world.path("scratch/.cache/euler-files");
   {
     await using job = world.start(["sync", "--engine", "rsync"], { env: { SLURM_JOB_ID: "4711" } });
-    const isWritten = () => Deno.stat(started).then(({ size }) => size === 5_000_000, () => false);
-    await waitUntil(`"${started}" has 5 MB`, isWritten);
+    const isWritten = async () => {
+      const names = await Array.fromAsync(Deno.readDir(root)).catch(() => []);
+      const started = names.find(({ name }) => name.startsWith(".HF_HOME.partial."))?.name;
+      return await Deno.stat(`${root}/${started}/some`).then(({ size }) => size === 5_000_000, () => false);
+    };
+    await waitUntil(`the first copy in "${root}" has 5 MB`, isWritten);
     await Deno.writeTextFile(
       world.path("scratch/.cache/euler-files/.HF_HOME.progress"),
       JSON.stringify({ phase: "transferring", filesDone: 4, filesTotal: 9, bytesDone: 0, elapsedSeconds: 9 }),
@@ -218,4 +222,26 @@ Deno.test("status keeps the keys of older versions and says where things are", a
   for (const key of ["name", "source", "scratch", "source_size", "scratch_size", "last_synced", "status"]) {
     assert.ok(key in answer.variables[0], key);
   }
+});
+
+Deno.test("what a job made on scratch doesn't read as plain fresh: files, bytes, and the day a purge may take them", async () => {
+  await using world = await worldWithCache();
+  const config = { vars: { HF_HOME: { source: world.path(SOURCE) } } };
+  await world.writeConfig(config);
+  assert.equal((await world.run(["sync"])).code, 0);
+  assert.equal((await world.run(["status", "--check"])).code, 0);
+  const made = new Date("2026-11-20T12:00:00Z");
+  await world.writeTree(TARGET, { "hub/made": { file: "12345", mtime: made }, "hub/b": "changed", "x/.locks/l": "" });
+  const run = await world.run(["status"]);
+  assert.match(run.stdout, /HF_HOME .* fresh, not pushed\n/);
+  assert.match(run.stderr, /2 files, 12 B, on scratch only or changed there: hub\/b, hub\/made\n/);
+  assert.match(run.stderr, /euler-files push --var HF_HOME/);
+  await world.writeConfig({ ...config, purge_by_mtime_days: 15 });
+  const row = await variable(world);
+  assert.deepEqual([row.unpushed_files, row.unpushed_bytes, row.purge_from], [2, 12, "2026-12-05"]);
+  assert.equal((await world.run(["status", "--check"])).code, 1);
+  await world.run(["push"]);
+  await world.run(["sync"]);
+  const settled = await variable(world, "--check");
+  assert.deepEqual([settled.status, settled.unpushed_files, settled.purge_from], ["fresh", 0, null]);
 });

@@ -45,7 +45,7 @@ for (const [command, { changes, hint }] of Object.entries(KINDS)) {
 }
 
 async function halfWritten(root: string): Promise<string[]> {
-  const { stdout } = await new Deno.Command("find", { args: [root, "-name", "half", "-o", "-name", "*.incoming-*"] })
+  const { stdout } = await new Deno.Command("find", { args: [root, "-name", "half", "-o", "-name", "*.incoming*"] })
     .output();
   return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
 }

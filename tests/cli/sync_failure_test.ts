@@ -224,7 +224,7 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
   assert.match(ended.stdout, /^export HF_HOME=/m);
   assert.match(
     ended.stderr,
-    new RegExp(`process ${leader.pid} on \\S+ has ended and the copy is not complete; going on with it`),
+    new RegExp(`process ${leader.pid} on \\S+ has not completed the copy; going on with it`),
   );
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
@@ -254,42 +254,48 @@ const TAKE_OVER = (world: World) => {
   return `rm "${lock}"; echo '{"host":"other","pid":4711,"job":"99","since":0}' >"${lock}"`;
 };
 
-for (
-  const [what, then] of [["before it publishes", `${REAL_RSYNC}; exec $real "$@"`], ["in the middle", "exec sleep 600"]]
-) {
-  Deno.test(`a job whose lock was taken over notices ${what}: it neither works on nor publishes`, async () => {
-    await using world = await worldWithCache(3);
-    await world.fakeProgram(
-      "rsync",
-      `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\n${TAKE_OVER(world)}\n${then}\n`,
-    );
-    const run = await world.run(["sync"]);
-    assert.equal(run.code, 1);
-    assert.match(
-      run.stderr,
-      /Cannot go on: the lock ".*HF_HOME.lock" was taken over by job 99 \(process 4711 on other\)/,
-    );
-    assert.doesNotMatch(run.stdout, /export/);
-    for (const name of ["HF_HOME", ".HF_HOME.synced", ".HF_HOME.manifest"]) {
-      assert.equal(await exists(world.path(`${CACHE_ROOT}/${name}`)), false, name);
-    }
-  });
-}
-
-Deno.test("a push whose lock was taken over leaves the record to the other one", async () => {
+Deno.test("a job whose lock is taken over again and again neither works on nor publishes", async () => {
   await using world = await worldWithCache(3);
-  await world.run(["sync"]);
-  const manifest = world.path(`${CACHE_ROOT}/.HF_HOME.manifest`);
-  const before = await Deno.readFile(manifest);
-  await world.writeTree(TARGET, { "new": "n" });
   await world.fakeProgram(
     "rsync",
-    `#!/bin/sh\ncase "$*" in *files-from*) ${TAKE_OVER(world)};; esac\n${REAL_RSYNC}; exec $real "$@"\n`,
+    `#!/bin/sh\ncase "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac\n${
+      TAKE_OVER(world)
+    }\nexec sleep 600\n`,
   );
-  const run = await world.run(["push"]);
+  const run = await world.run(["sync"]);
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /was taken over by job 99/);
-  assert.deepEqual(await Deno.readFile(manifest), before);
+  const loss = /Cannot go on: the lock ".*HF_HOME.lock" was taken over by job 99 \(process 4711 on other\)/;
+  assert.match(run.stderr, loss);
+  assert.doesNotMatch(run.stdout, /export/);
+  for (const name of ["HF_HOME", ".HF_HOME.synced", ".HF_HOME.manifest"]) {
+    assert.equal(await exists(world.path(`${CACHE_ROOT}/${name}`)), false, name);
+  }
+});
+
+/** rsync, and at its first batch the lock is taken over. */
+const rsyncWithTheft = (world: World) =>
+  `#!/bin/sh\ncase "$*" in *files-from*) mkdir "${world.path("tmp/taken")}" 2>/dev/null && { ${
+    TAKE_OVER(world)
+  }; };; esac\n${REAL_RSYNC}; exec $real "$@"\n`;
+
+Deno.test("a job whose lock was taken over once waits for its turn, and goes on with what it had", async () => {
+  await using world = await worldWithCache(3);
+  await world.fakeProgram("rsync", rsyncWithTheft(world));
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /was taken over by job 99 \(process 4711 on other\); waiting for that/);
+  assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
+});
+
+Deno.test("a push whose lock was taken over leaves the record to the other one, and pushes in its turn", async () => {
+  await using world = await worldWithCache(3);
+  await world.run(["sync"]);
+  await world.writeTree(TARGET, { "new": "n" });
+  await world.fakeProgram("rsync", rsyncWithTheft(world));
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /was taken over by job 99 .*; waiting for that/);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/new`)), "n");
 });
 
 Deno.test("a job that waits for another can be stopped", async () => {

@@ -160,7 +160,7 @@ testWithUv("--continue-on-error outlives a failing uv, says why, and then nothin
   const { world } = place;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
   const fails = `#!/bin/sh
-case "$*" in *install*/.a.new*) echo "no wheel for alpha" >&2; exit 1 ;; esac
+case "$*" in *install*/.a.requirements.txt*) echo "no wheel for alpha" >&2; exit 1 ;; esac
 exec "$(dirname "$0")/../bin/uv" "$@"
 `;
   await world.fakeProgram("uv", fails);

@@ -83,7 +83,7 @@ else:
         looks += 1
         revisions.add(found["revision"])
         for lack in found["lacks"]: lacks[lack] = lacks.get(lack, 0) + 1
-        time.sleep(0.01)
+        time.sleep(0.2)
     json.dump(dict(looks=looks, lacks=lacks, revisions=len(revisions)), sys.stdout)
 `;
 

@@ -1,9 +1,13 @@
 // Real clients read home and scratch in loops while new revisions appear on both sides, are synced and pushed, and old files are
 // purged. Bandwidth is limited, so that copying takes long.
+import { serveHub } from "../support/hub.ts";
 import { servePackages } from "../support/package_index.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { addPreparation, addRevision, commitOf } from "./caches.ts";
+import { DATASETS_REASON, fillFromHub, readOffline, serveRevision } from "./datasets_client.ts";
+import { fillGoCache, findFaultsOfGo, GO_REASON } from "./go_client.ts";
 import { type LoopCounts, startHubLoop } from "./hub_reader.ts";
+import { fillNpmCache, findFaultsOfNpm, NPM_REASON, serveRegistry } from "./npm_client.ts";
 import { fillUvCache } from "./uv_reader.ts";
 
 /** What the readers and the driver have seen. */
@@ -20,35 +24,62 @@ const KEPT = 3;
 
 const LARGE_BYTES = 6 * 1024 * 1024;
 
+/** Rows of a dataset. */
+const ROWS = 20_000;
+
+/** The caches of one side. */
+type Side = Readonly<Record<"hf" | "uv" | "go" | "npm", string>>;
+
+/** Clients that are not installed here, with the reason. */
+export const MISSING_CLIENTS: readonly string[] = [DATASETS_REASON, GO_REASON, NPM_REASON].filter((reason) =>
+  reason !== undefined
+);
+
 /** Runs for so many minutes. */
 export async function readBesideTransfers(minutes: number): Promise<LoopReport> {
   await using world = await makeWorld();
   await using index = servePackages([]);
-  const home = { hf: world.path("home/hf"), uv: world.path("home/uv") };
-  const scratch = {
-    hf: `${world.scratch}/.cache/euler-files/HF_HOME`,
-    uv: `${world.scratch}/.cache/euler-files/UV_CACHE_DIR`,
-  };
+  await using hub = serveHub();
+  await using registry = serveRegistry();
+  const vars = { HF_HOME: "hf", UV_CACHE_DIR: "uv", GOMODCACHE: "go", npm_config_cache: "npm" } as const;
+  const sideAt = (pathOf: (name: string, cache: string) => string) =>
+    Object.fromEntries(Object.entries(vars).map(([name, cache]) => [cache, pathOf(name, cache)])) as Side;
+  const home = sideAt((_, cache) => world.path(`home/${cache}`));
+  const scratch = sideAt((name) => `${world.scratch}/.cache/euler-files/${name}`);
+  for (const path of Object.values(home)) await Deno.mkdir(path);
   await world.writeConfig({
-    vars: { HF_HOME: { source: home.hf }, UV_CACHE_DIR: { source: home.uv } },
+    vars: Object.fromEntries(Object.entries(vars).map(([name, cache]) => [name, { source: home[cache] }])),
     rsync_extra_args: ["--bwlimit=6M"],
   });
-  const driver = new Driver(world, index, home, scratch);
+  const driver = new Driver(world, { index, hub, registry, proxy: world.path("proxy") }, home, scratch);
   await driver.change("home");
   await driver.run("sync");
   const stop = world.path("stop");
-  const uvLoop = (cache: string, name: string) => startUvLoop(cache, index.url, world.path(name), stop);
-  const loops = {
-    "huggingface_hub at home": startHubLoop(home.hf, stop),
-    "huggingface_hub on scratch": startHubLoop(scratch.hf, stop),
-    "uv at home": uvLoop(home.uv, "installed-home"),
-    "uv on scratch": uvLoop(scratch.uv, "installed-scratch"),
-  };
+  const loops: Record<string, Promise<LoopCounts>> = {};
+  for (const [where, side] of Object.entries({ "at home": home, "on scratch": scratch })) {
+    const aside = (client: string) => world.path(`${client} ${where}`.replaceAll(" ", "-"));
+    loops[`huggingface_hub ${where}`] = startHubLoop(side.hf, stop);
+    loops[`uv ${where}`] = startUvLoop(side.uv, index.url, aside("uv"), stop);
+    if (DATASETS_REASON === undefined) loops[`datasets and transformers ${where}`] = readOffline(side.hf, stop);
+    if (GO_REASON === undefined) loops[`go ${where}`] = lookUntil(stop, () => findFaultsOfGo(side.go, aside("go")));
+    if (NPM_REASON === undefined) {
+      loops[`npm ${where}`] = lookUntil(stop, () => findFaultsOfNpm(side.npm, registry.url, aside("npm")));
+    }
+  }
   const end = performance.now() + minutes * 60_000;
   while (performance.now() < end) await driver.round();
   await Deno.writeTextFile(stop, "");
   const counts = await Promise.all(Object.entries(loops).map(async ([name, loop]) => [name, await loop] as const));
   return { readers: Object.fromEntries(counts), ...driver.counts };
+}
+
+/** Where clients get what they bring into a cache. */
+interface Origins {
+  readonly index: ReturnType<typeof servePackages>;
+  readonly hub: ReturnType<typeof serveHub>;
+  readonly registry: ReturnType<typeof serveRegistry>;
+  /** A directory. */
+  readonly proxy: string;
 }
 
 class Driver {
@@ -57,9 +88,9 @@ class Driver {
 
   constructor(
     readonly world: World,
-    readonly index: ReturnType<typeof servePackages>,
-    readonly home: { readonly hf: string; readonly uv: string },
-    readonly scratch: { readonly hf: string; readonly uv: string },
+    readonly origins: Origins,
+    readonly home: Side,
+    readonly scratch: Side,
   ) {}
 
   /** A change at home is synced, one on scratch is pushed, and what was purged is synced again. */
@@ -77,16 +108,25 @@ class Driver {
   /** Adds a revision of everything. */
   async change(side: "home" | "scratch"): Promise<void> {
     const number = ++this.#number;
-    const { hf, uv } = this[side];
+    const { hf, uv, go, npm } = this[side];
+    const { index, hub, registry, proxy } = this.origins;
     addRevision(`${hf}/hub`, { number, largeBytes: LARGE_BYTES });
     addRevision(`${hf}/hub`, { number: number + 1000, largeBytes: 100_000 }, "models--org--other");
     addPreparation(`${hf}/datasets/d`, { number, largeBytes: LARGE_BYTES / 4 });
     const paths = Array.from({ length: 200 }, (_, part) => `data/part${part}/text.txt`);
     const files = Object.fromEntries(paths.map((path) => [`alpha_${path}`, `${number} `.repeat(500)]));
-    this.index.add({ name: "alpha", version: `${number}.0`, files });
-    if (number === 1) this.index.add({ name: "beta", version: "1.0" });
+    index.add({ name: "alpha", version: `${number}.0`, files });
+    if (number === 1) index.add({ name: "beta", version: "1.0" });
     const target = this.world.path("installed-driver");
-    await fillUvCache({ cache: uv, index: this.index.url, target, packages: ["alpha", "beta"] });
+    await fillUvCache({ cache: uv, index: index.url, target, packages: ["alpha", "beta"] });
+    if (GO_REASON === undefined) await fillGoCache(proxy, go, number);
+    if (NPM_REASON === undefined) {
+      await registry.add(number);
+      await fillNpmCache(npm, registry.url, this.world.path("npm-driver"));
+    }
+    if (DATASETS_REASON !== undefined) return;
+    serveRevision(hub, number, ROWS);
+    await fillFromHub(hub, hf);
   }
 
   /** Removes what is old at home. */
@@ -96,6 +136,9 @@ class Driver {
       const repository = `${this.home.hf}/hub/models--org--model`;
       await removeAll(`${repository}/trees/${commitOf(old)}.json`, `${repository}/snapshots/${commitOf(old)}`);
       await removeAll(`${this.home.hf}/datasets/d/hash${old}`);
+      const prepared = `${this.home.hf}/datasets/org___data/default/0.0.0`;
+      const isOld = `ls -dt [0-9a-f]*[0-9a-f] | tail -n +${KEPT + 1}`;
+      await this.world.exec("sh", ["-c", `cd ${prepared} && rm -rf $(${isOld})`]);
       await this.world.exec("sh", ["-c", `find ${repository}/blobs -size +1M -mmin +3 -delete`]);
     }
   }
@@ -122,6 +165,24 @@ class Driver {
 
 async function removeAll(...paths: readonly string[]): Promise<void> {
   for (const path of paths) await Deno.remove(path, { recursive: true }).catch(() => {});
+}
+
+/** Looks again and again until a file exists, with a pause: it shares the processors with the transfers. */
+async function lookUntil(
+  stop: string,
+  look: () => Promise<{ readonly lacks: readonly string[]; readonly revision: string | undefined }>,
+): Promise<LoopCounts> {
+  const lacks: Record<string, number> = {};
+  const revisions = new Set<string | undefined>();
+  let looks = 0;
+  while (!await Deno.stat(stop).then(() => true, () => false)) {
+    looks++;
+    const found = await look();
+    revisions.add(found.revision);
+    for (const lack of found.lacks) lacks[lack] = (lacks[lack] ?? 0) + 1;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  return { looks, lacks, revisions: revisions.size };
 }
 
 async function startUvLoop(cache: string, index: string, target: string, stop: string): Promise<LoopCounts> {

@@ -13,6 +13,7 @@ while (!await Deno.stat(stop).then(() => true, () => false)) {
     lacks[lack] = (lacks[lack] ?? 0) + 1;
   }
   await Deno.remove(target, { recursive: true }).catch(() => {});
+  await new Promise((resolve) => setTimeout(resolve, 500));
 }
 const counts: LoopCounts = { looks, lacks, revisions: versions.size };
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(counts)));

@@ -2,6 +2,7 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { checkConfig, type Config } from "../../src/config/config.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../../src/config/presets.ts";
+import { secretPatterns } from "../../src/config/secrets.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import {
   ensureScratch,
@@ -37,7 +38,13 @@ function errorOf(work: () => unknown): CliError {
 }
 
 const COMMON = [...presetExcludes("A")];
-const NO_FILTER = { include: [], exclude: undefined, presetExclude: COMMON, presetExcludeEmpty: [...EMPTY_LOCKS] };
+const NO_FILTER = {
+  include: [],
+  exclude: undefined,
+  presetExclude: COMMON,
+  presetExcludeEmpty: [...EMPTY_LOCKS],
+  presetExcludeSecrets: [...secretPatterns("A", {})],
+};
 
 Deno.test("scratch, cache root, sources and targets are absolute and expanded", () => {
   const resolved = resolve({

@@ -20,7 +20,13 @@ testExecutable([], "sources in another directory, copied at another time, give t
     const sources = SOURCES.map((name) => `${PROJECT_DIRECTORY}/${name}`);
     equal((await new Deno.Command("cp", { args: ["-R", "--", ...sources, copy] }).output()).code, 0);
     const ours = createHash("sha256").update(await Deno.readFile(executable)).digest("hex");
+    await Deno.mkdir(`${copy}/made`);
+    await Deno.writeTextFile(`${copy}/made/SHA256SUMS`, `${"0".repeat(64)}  euler-files\n${"1".repeat(64)}  another\n`);
     equal(await compileIn(copy), ours);
+    equal(
+      await Deno.readTextFile(`${copy}/made/SHA256SUMS`),
+      `${"1".repeat(64)}  another\n${ours}  euler-files\n`,
+    );
     await Deno.writeTextFile(`${copy}/main.ts`, "\nDeno.stdout.close();\n", { append: true });
     notEqual(await compileIn(copy), ours);
   } finally {

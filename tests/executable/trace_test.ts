@@ -32,7 +32,20 @@ testNeeding(["strace", "bash"], "the trace shows what a program opens in $TMPDIR
   ok(overNetwork(calls).length > 0);
 });
 
-for (const args of [["--version"], ["--help"], ["status"], ["sync"], ["push"], ["shell-init"]]) {
+const COMMANDS = [
+  ["--version"],
+  ["--help"],
+  ["config", "show"],
+  ["status", "--measure"],
+  ["sync"],
+  ["sync", "--engine", "rsync"],
+  ["exec", "--", "true"],
+  ["push"],
+  ["migrate", "HF_HOME", "--to", "~/project", "--yes"],
+  ["shell-init"],
+];
+
+for (const args of COMMANDS) {
   testExecutable(
     ["strace", "rsync"],
     `${args.join(" ")} opens nothing in $TMPDIR that it has not made, and no network`,
@@ -40,7 +53,11 @@ for (const args of [["--version"], ["--help"], ["status"], ["sync"], ["push"], [
       await using world = await makeWorld();
       // Where Deno keeps compiled code that it runs unseen, unless it was told not to.
       await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by somebody else" });
-      await world.writeTree("home/cache", { "model/weights": "text", "model/link": { link: "weights" } });
+      await world.writeTree("home/cache", {
+        "model/weights": "text",
+        "model/link": { link: "weights" },
+        "token": "hf_",
+      });
       await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/cache") } } });
       if (args[0] === "push") {
         equal((await world.run(["sync"])).code, 0);
@@ -50,6 +67,8 @@ for (const args of [["--version"], ["--help"], ["status"], ["sync"], ["push"], [
       ok(calls.length > 5);
       deepEqual(inTemporaryDirectories(world, calls), []);
       deepEqual(overNetwork(calls), []);
+      // Only migrate copies secrets.
+      if (args[0] !== "migrate") deepEqual(calls.filter((call) => /openat\(.*"([^"]*\/)?token"/.test(call)), []);
     },
   );
 }

@@ -1,5 +1,6 @@
 // All subjects with all faults, for the test that tries a sample and the task that tries them all.
 import { type Report, type Sample, type Subject, tryFaults } from "./harness.ts";
+import { DatabaseSubject } from "./databases.ts";
 import { Judge } from "./judge.ts";
 import { RemovalSubject } from "./removal.ts";
 import { transferSubjects } from "./transfers.ts";
@@ -13,6 +14,8 @@ export async function tryAllFaults(every: Sample["every"], report: (report: Repo
   try {
     const subjects: Subject[] = [
       ...await transferSubjects(judge, directory),
+      await DatabaseSubject.make("stage-update", judge, `${directory}/databases-stage-update`),
+      await DatabaseSubject.make("push", judge, `${directory}/databases-push`),
       await RemovalSubject.make(judge, `${directory}/removal`),
     ];
     for (const subject of subjects) {

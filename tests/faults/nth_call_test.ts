@@ -5,7 +5,7 @@ import { testNeeding } from "../support/needs.ts";
 import { tryAllFaults } from "./all_faults.ts";
 
 /** A prime number, so that the faults meet other calls than in the last run of a changed program. */
-const EVERY = 83;
+const EVERY = 109;
 
 testNeeding(
   ["python3"],

@@ -125,3 +125,16 @@ Deno.test("what a link leads to can be taken along", () => {
     ...GPT2,
   ]);
 });
+
+Deno.test("a rule may be for empty files or for files alone", () => {
+  const exclude = { action: "exclude" } as const;
+  const selection = makeSelection({
+    rules: [{ ...exclude, pattern: "*.lock", only: "empty files" }, { ...exclude, pattern: "/token", only: "files" }],
+    others: "selected",
+    deleteExcluded: false,
+  })!;
+  const types = ["directory", "empty file", "other"] as const;
+  deepEqual(types.map((type) => selection.includes("a.lock", type)), [true, false, true]);
+  deepEqual(types.map((type) => selection.includes("token", type)), [true, false, false]);
+  equal(selection.includes("data/token", "other"), true);
+});

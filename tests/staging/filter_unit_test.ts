@@ -18,7 +18,14 @@ function filterWith(
   },
 ) {
   const paths = { name: "A", source: "/a" as AbsolutePath, target: "/b" as AbsolutePath };
-  const filter = { include: [], exclude: undefined, presetExclude: [], presetExcludeEmpty: [], ...lists };
+  const filter = {
+    include: [],
+    exclude: undefined,
+    presetExclude: [],
+    presetExcludeEmpty: [],
+    presetExcludeSecrets: [],
+    ...lists,
+  };
   return filterOf({ ...paths, filter }, { filter: { once, always, deleteExcluded } });
 }
 

@@ -13,7 +13,7 @@ Deno.test("a source in which temporary names come and go is there, however they 
     }).spawn();
     try {
       for (let look = 0; look < 300; look++) {
-        const facts = await observeSource(source);
+        const facts = await observeSource({ name: "X", source, env: {} });
         assert.equal(facts.state, "directory");
         assert.ok(facts.state === "directory" && facts.names.includes("kept"));
       }
@@ -30,7 +30,7 @@ Deno.test("the place of a push for half-written files is none of the source's na
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
   try {
     await Deno.mkdir(`${source}/.euler-files-partial`);
-    const facts = await observeSource(source);
+    const facts = await observeSource({ name: "X", source, env: {} });
     assert.deepEqual(facts.state === "directory" ? facts.names : facts, []);
   } finally {
     await Deno.remove(source, { recursive: true });
@@ -41,24 +41,24 @@ Deno.test("names that a marker knows are taken while the source has the time of 
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
   try {
     await Deno.writeTextFile(`${source}/kept`, "kept");
-    const before = await observeSource(source);
+    const before = await observeSource({ name: "X", source, env: {} });
     assert.ok(before.state === "directory");
     const later = before.mtimeMilliseconds + 60_000;
     assert.deepEqual(markedListing(before, before.mtimeMilliseconds), {}, "the time is too new");
     const { source_listing } = markedListing(before, later);
     assert.deepEqual(source_listing?.names, ["kept"]);
     const marker = { source, source_listing } as unknown as Marker;
-    const again = await observeSource(source, Promise.resolve(marker));
+    const again = await observeSource({ name: "X", source, env: {} }, Promise.resolve(marker));
     assert.deepEqual(again, before);
     await Deno.writeTextFile(`${source}/new`, "new");
-    const changed = await observeSource(source, Promise.resolve(marker));
+    const changed = await observeSource({ name: "X", source, env: {} }, Promise.resolve(marker));
     assert.ok(changed.state === "directory" && changed.fingerprint !== before.fingerprint);
     assert.deepEqual(changed.names, ["kept", "new"]);
     await Deno.writeTextFile(`${source}/kept`, "kept and changed");
     await Deno.remove(`${source}/new`);
     const seconds = before.mtimeMilliseconds / 1000;
     await Deno.utime(source, seconds, seconds);
-    const touched = await observeSource(source, Promise.resolve(marker));
+    const touched = await observeSource({ name: "X", source, env: {} }, Promise.resolve(marker));
     assert.ok(touched.state === "directory" && touched.fingerprint !== before.fingerprint, "a child changed");
   } finally {
     await Deno.remove(source, { recursive: true });

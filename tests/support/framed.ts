@@ -5,3 +5,8 @@ import { FRAME_END, FRAME_START } from "../../src/shell/evaluated.ts";
 export function framed(statements: string): string {
   return FRAME_START + FRAME_END + statements;
 }
+
+/** The same text without what `unload` will need. */
+export function withoutEarlierValues(stdout: string): string {
+  return stdout.replace(/^export __EULER_FILES_BEFORE='.*';\n/m, "");
+}

@@ -12,7 +12,10 @@ const TRIALS: Readonly<Record<string, readonly string[]>> = {
   mount: ["sh", "-c", "d=$(mktemp -d) && mount -t tmpfs none $d && umount $d; code=$?; rmdir $d; exit $code"],
   unshare: [...WITH_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/tmp"],
   strace: ["strace", "-o", "/dev/null", "true"],
-  // It is a FUSE server, and its image is on a loop device.
+  // The kernel has to know it.
+  "mkfs.vfat": ["sh", "-c", "grep -qw vfat /proc/filesystems || modprobe vfat"],
+  // FUSE servers, with their images on loop devices.
+  "mount.exfat-fuse": ["test", "-w", "/dev/fuse", "-a", "-w", "/dev/loop-control"],
   "ntfs-3g": ["test", "-w", "/dev/fuse", "-a", "-w", "/dev/loop-control"],
 };
 

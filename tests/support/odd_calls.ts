@@ -9,6 +9,8 @@ import { faultyCalls } from "./faulty_calls.ts";
 export interface OddFileSystem {
   readonly root: string;
   readonly timeStep?: number;
+  /** Files have the time at which they were written, whatever they are given. */
+  readonly times?: "lost";
   /** Lower case is all there is. */
   readonly names?: "folded";
   readonly modes?: "refused" | "ignored";
@@ -59,6 +61,7 @@ export function oddCalls(odd: OddFileSystem): (form: Calls["form"]) => Calls {
       view.setBigInt64(24, kept % 1_000_000_000n, true);
       return copy;
     };
+    const losesTimes = (handle: number) => odd.times === "lost" && pathOf(handle).startsWith(`${odd.root}/`);
     const skipsMode = (handle: number) => odd.modes === "ignored" && pathOf(handle).startsWith(`${odd.root}/`);
     const changed: Partial<Calls> = {
       openat: (d, name, flags, mode): Answer => calls.openat(d, fold(d, name), flags, mode),
@@ -68,7 +71,7 @@ export function oddCalls(odd: OddFileSystem): (form: Calls["form"]) => Calls {
       symlinkat: (target, d, name) => calls.symlinkat(target, d, fold(d, name)),
       readlinkat: (d, name, target) => calls.readlinkat(d, fold(d, name), target),
       renameat2: (d, name, newD, newName, flags) => calls.renameat2(d, fold(d, name), newD, fold(newD, newName), flags),
-      futimens: (file, bytes) => calls.futimens(file, times(file, bytes)),
+      futimens: (file, bytes) => losesTimes(file) ? 0 : calls.futimens(file, times(file, bytes)),
       utimensat: (d, name, bytes, flags) => calls.utimensat(d, fold(d, name), times(d, bytes), flags),
       fchmod: (file, mode) => skipsMode(file) ? 0 : calls.fchmod(file, mode),
       fchmodat: (d, name, mode) => skipsMode(d) ? 0 : calls.fchmodat(d, fold(d, name), mode),

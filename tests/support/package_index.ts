@@ -64,7 +64,7 @@ function wheelOf({ name, version, files = {} }: TestPackage): Uint8Array<ArrayBu
 }
 
 /** A zip archive without compression (APPNOTE.TXT 4.3): for each file a header and its bytes, then the directory. */
-function zipOf(contents: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
+export function zipOf(contents: Readonly<Record<string, string>>): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   let offset = 0;

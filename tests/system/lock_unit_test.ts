@@ -1,13 +1,20 @@
 // Locks: one holder at a time, waiting as long as the holder moves on, and a holder that notices when it is one no more.
 import assert from "node:assert/strict";
+import { hostname } from "node:os";
 import { CliError } from "../../src/errors.ts";
 import { acquireLock, type HolderProgress, type Lock, type LockRequest } from "../../src/system/file_lock.ts";
 import { acquireLease } from "../../src/system/lease.ts";
+import type { System } from "../../src/system/system.ts";
 import { testSystem } from "../support/test_system.ts";
 
+/** Stands for a node that does not see the flock of the other nodes. */
+const GRANTED_TWICE = { ...testSystem(), lockFile: () => Promise.resolve() };
+
 const KINDS: Record<string, { acquire: (request: LockRequest) => Promise<Lock>; file: (path: string) => string }> = {
-  flock: { acquire: (request) => acquireLock(request, testSystem()), file: (path) => path },
-  lease: { acquire: (request) => acquireLease(request, testSystem()), file: (path) => `${path}.lease` },
+  "flock": { acquire: (request) => acquireLock(request, testSystem()), file: (path) => path },
+  "lease beside a flock": { acquire: (request) => acquireLock(request, testSystem()), file: (path) => `${path}.lease` },
+  "lease": { acquire: (request) => acquireLease(request, testSystem()), file: (path) => `${path}.lease` },
+  "flock granted twice": { acquire: (request) => acquireLock(request, GRANTED_TWICE), file: (path) => `${path}.lease` },
 };
 const OTHER = { host: "eu-g1-001", pid: 4711, job: "99", since: 0 };
 
@@ -53,7 +60,10 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
       };
       const waiting = acquire({ path, deadlineSeconds: 0.01, deadlineSetting: "lock_timeout_seconds", progress });
       await assert.rejects(waiting, (error: Error) => {
-        assert.match(error.message, /still held by process \d+ .* after 0.01 s without progress, at \d files/);
+        assert.match(
+          error.message,
+          /still held by process \d+ .*, for \d+s after 0.01 s without progress, at \d+ files/,
+        );
         return isLocked(error);
       });
       assert.ok(moves >= 5);
@@ -104,4 +114,78 @@ Deno.test({
       await giveBackAndWait(lock, () => acquireLock({ path, deadlineSeconds: 60 }, testSystem()));
     });
   },
+});
+
+async function refuseWith(system: System, path: string): Promise<string> {
+  const error = await acquireLock({ path, deadlineSeconds: 0 }, system).then(() => undefined, (error) => error);
+  assert.ok(isLocked(error), String(error));
+  return error.message;
+}
+
+const ABANDONED = { host: "eu-g1-001", pid: 4711, pidNamespace: 1 };
+
+Deno.test("a lock that is held is told with host, process, job, array task and age of its holder", async () => {
+  await withPath(async (path) => {
+    const now = Date.now();
+    const env = { SLURM_JOB_ID: "125", SLURM_ARRAY_JOB_ID: "123", SLURM_ARRAY_TASK_ID: "2" };
+    const first = { ...testSystem(env), now: () => now - 3 * 60_000 };
+    for (const acquire of [acquireLock, acquireLease]) {
+      await using _lock = await acquire({ path, deadlineSeconds: 60 }, first);
+      const message = await refuseWith({ ...GRANTED_TWICE, now: () => now }, path);
+      assert.match(message, /still held by job 123_2 \(process \d+ on \S+, for 3m\) after 0 s$/);
+    }
+  });
+});
+
+Deno.test("a flock that a signal interrupted is asked for again", async () => {
+  await withPath(async (path) => {
+    let asked = 0;
+    const interrupted = (file: Deno.FsFile) =>
+      ++asked < 3 ? Promise.reject(new Error("Interrupted system call (os error 4)")) : file.lock(true);
+    await using lock = await acquireLock({ path, deadlineSeconds: 60 }, { ...testSystem(), lockFile: interrupted });
+    assert.equal(asked, 3);
+    assert.equal(lock.kind, "flock");
+  });
+});
+
+Deno.test("the lease that a killed process left beside its flock is taken over", async () => {
+  await withPath(async (path) => {
+    // Above the largest number of a process (proc(5), pid_max).
+    const pid = 2 ** 30;
+    await Deno.writeTextFile(`${path}.lease`, JSON.stringify({ host: hostname(), pid, since: 1 }));
+    await using lock = await acquireLock({ path, deadlineSeconds: 0 }, testSystem());
+    assert.equal(lock.former?.holder?.pid, pid);
+    await lock.confirm();
+  });
+});
+
+Deno.test("a lease of another node is believed as long as it may be alive, whatever the deadline", async () => {
+  await withPath(async (path) => {
+    await Deno.writeTextFile(`${path}.lease`, JSON.stringify({ ...ABANDONED, since: 1 }));
+    const stop = new AbortController();
+    const told = Promise.withResolvers<void>();
+    const system = testSystem({}, stop.signal);
+    const waiting = acquireLock({ path, deadlineSeconds: 0, onWait: () => told.resolve() }, system);
+    await told.promise;
+    // A sign of life: now it is known that the holder lives, and the deadline counts.
+    const now = new Date();
+    await Deno.utime(`${path}.lease`, now, now);
+    await assert.rejects(waiting, isLocked);
+  });
+});
+
+Deno.test("where a full disk has no room for a lease, the flock alone is the lock", async () => {
+  await withPath(async (path) => {
+    const open = Deno.open;
+    Deno.open = (name, options) =>
+      String(name).endsWith(".lease") && options?.createNew
+        ? Promise.reject(new Error(`No space left on device (os error 28): open '${name}'`))
+        : open(name, options);
+    try {
+      await using lock = await acquireLock({ path, deadlineSeconds: 0 }, testSystem());
+      await lock.confirm();
+    } finally {
+      Deno.open = open;
+    }
+  });
 });

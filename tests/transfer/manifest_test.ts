@@ -4,7 +4,8 @@ import fc from "../support/fast_check.ts";
 import type { EntryState } from "../../src/transfer/entry.ts";
 import { ManifestBuilder, readManifest, writeManifest } from "../../src/transfer/manifest.ts";
 import { decodeName, encodeName } from "../../src/posix/file_names.ts";
-import { findPurged } from "../../src/transfer/purge.ts";
+import { makeSelection } from "../../src/filter/selection.ts";
+import { compareWithRecord } from "../../src/transfer/against_record.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { EACCES, EIO } from "../../src/posix/errno.ts";
 import { makeNastyTree, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
@@ -67,12 +68,31 @@ testTrees("purge: the sample holds what is there, the listing names every file t
   await makeNastyTree(from);
   const { manifest } = await transferTree(requestFor(from, to), testSystem());
   for (const name of manifest.sample) assert.ok((await Deno.lstat(`${to}/${name}`)).isFile);
-  assert.deepEqual(await findPurged(manifest, to, testSystem()), { files: [], unreadable: [] });
+  const copy = { manifest, root: to };
+  assert.deepEqual(await compareWithRecord(copy, testSystem()), { purged: [], changed: [], unreadable: [] });
   await Deno.remove(`${to}/plain/one`);
   await Deno.remove(`${to}/new\nline/f\nour`);
-  const { files, unreadable } = await findPurged(manifest, to, testSystem());
-  assert.deepEqual(files.toSorted(), ["new\nline/f\nour", "plain/one"]);
+  const { purged, unreadable } = await compareWithRecord(copy, testSystem());
+  assert.deepEqual(purged.toSorted(), ["new\nline/f\nour", "plain/one"]);
   assert.deepEqual(unreadable, []);
+});
+
+testTrees("what was made or changed in a copy is told with its size, but for what is excluded", async () => {
+  await using place = await temporaryDirectory();
+  const [from, to] = [`${place.path}/from`, `${place.path}/to`];
+  await shell(`mkdir -p ${from}/d; echo 1 >${from}/d/same; echo 1 >${from}/d/changed; ln -s same ${from}/d/link`);
+  const { manifest } = await transferTree(requestFor(from, to), testSystem());
+  await shell(
+    `cd ${to}; echo 22 >d/changed; ln -sfn changed d/link; mkdir -p new/.locks; echo 333 >new/file; touch new/.locks/x`,
+  );
+  const rules = [{ action: "exclude", pattern: ".locks" }] as const;
+  const selection = makeSelection({ rules, others: "selected", deleteExcluded: false });
+  const { changed, purged } = await compareWithRecord({ manifest, root: to, selection }, testSystem());
+  assert.deepEqual(
+    changed.map(({ path, sizeBytes }) => [path, sizeBytes]).toSorted(),
+    [["d/changed", 3], ["d/link", 0], ["new/file", 4]],
+  );
+  assert.deepEqual(purged, []);
 });
 
 testTrees(
@@ -87,8 +107,8 @@ testTrees(
       const { system } = systemCalling(({ name, path }) =>
         name === failing && path === `${to}/hub` ? { errno } : undefined
       );
-      const { files, unreadable } = await findPurged(manifest, to, system);
-      assert.deepEqual(files.toSorted(), ["gone/deep/x", "gone/x", "link/x"], failing);
+      const { purged, unreadable } = await compareWithRecord({ manifest, root: to }, system);
+      assert.deepEqual(purged.toSorted(), ["gone/deep/x", "gone/x", "link/x"], failing);
       assert.equal(unreadable.includes("hub"), true, failing);
     }
   },

@@ -74,7 +74,7 @@ for (const intent of ["stage-update", "push"] as const) {
         assert.deepEqual(outcome.kept, [{ path: "d/new/in/two", reason: "changed there" }]);
         assert.deepEqual(outcome.missing, []);
         assert.equal(await shell("cat one own in/two in/deep/three", `${scene.to}/d/new`), "1\nown\ntheirs\n3\n");
-        assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+        assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
       },
     );
   }
@@ -106,7 +106,7 @@ for (const intent of ["stage-update", "push"] as const) {
         const times = (root: string) => shell("stat -c %y d/new d/new/in d/new/in/deep d/whole", root);
         assert.equal(await times(scene.to), await times(scene.from));
       }
-      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
     },
   );
 }

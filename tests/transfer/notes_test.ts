@@ -1,8 +1,10 @@
 // An in-place transfer that was killed before it was recorded: the next one knows what it had brought from what people changed.
 import assert from "node:assert/strict";
+import { plainCalls } from "../../src/posix/calls.ts";
 import { type TransferRequest } from "../../src/transfer/request.ts";
-import { addOpenedNote, openedIn, readNotes } from "../../src/transfer/notes.ts";
+import { IntentLog, openedIn, readNotes } from "../../src/transfer/notes.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
+import { testUnless } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 /** Home and scratch with the same files, the record of that, and a request in either direction. */
@@ -62,12 +64,49 @@ testTrees("a line that a full disk cut off costs no later one", async () => {
   assert.equal(await shell("cat one two", `${place.path}/scratch`), "second\nsecond\n");
 });
 
+for (
+  const [what, plant, fault] of [
+    ["link", "ln -s ../victim notes", "it is a symbolic link"],
+    ["dangling link", "ln -s made notes", "it is a symbolic link"],
+    ["FIFO", "mkfifo notes", "it is not a file"],
+    [
+      "FIFO that is read",
+      "mkfifo notes; cat <>notes >/dev/null 2>&1 & echo $! >../reader",
+      "it is not a file",
+    ],
+    ["hard link", "ln ../victim notes", "it has another name besides"],
+    ["directory", "mkdir notes", "it is not a file"],
+  ] as const
+) {
+  testTrees(`names go into no ${what} in place of the intent log`, async () => {
+    await using place = await temporaryDirectory();
+    await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, place.path);
+    const log = new IntentLog(`${place.path}/root/notes`, "scratch", plainCalls());
+    const self = { type: "directory", mode: 0o700, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
+    await assert.rejects(log.addOpened("d", { ...self, type: "directory" }), new RegExp(`Cannot use ".*": ${fault}`));
+    await log.close();
+    const left = await shell("cat victim; ls; [ ! -e reader ] || kill $(cat reader)", place.path);
+    assert.match(left, /^precious\n(reader\n)?root\nvictim\n$/);
+    assert.equal(await shell("ls root", place.path), "notes\n");
+  });
+}
+
+testUnless(Deno.uid() === 0 ? undefined : "not root", "the intent log of another user is not written", async () => {
+  await using place = await temporaryDirectory();
+  await shell("echo foreign >notes; chown 65534 notes; chmod 666 notes", place.path);
+  const log = new IntentLog(`${place.path}/notes`, "scratch", plainCalls());
+  await assert.rejects(log.add([]), /it belongs to another user/);
+  assert.equal(await shell("cat notes", place.path), "foreign\n");
+});
+
 testTrees("a directory's mode is known although the line before it was cut off", async () => {
   await using place = await temporaryDirectory();
   const path = `${place.path}/notes`;
   await Deno.writeTextFile(path, '["home","one",{"type":"fi');
   const self = { type: "directory", mode: 0o500, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
-  await addOpenedNote(path, "home", "d", { ...self, type: "directory" });
+  const log = new IntentLog(path, "home", plainCalls());
+  await log.addOpened("d", { ...self, type: "directory" });
+  await log.close();
   assert.deepEqual([...openedIn(await readNotes(path), "home")], [["d", 0o500]]);
 });
 
@@ -83,7 +122,7 @@ testTrees(
     for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming-/);
+    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming\./);
     assert.equal((await running).status, "complete");
   },
 );

@@ -5,7 +5,8 @@ import { CliError } from "../../src/errors.ts";
 import { sameTime } from "../../src/transfer/entry.ts";
 import type { TransferOutcome } from "../../src/transfer/request.ts";
 import { foldedName, PROBE_TIME, stepOf } from "../../src/transfer/traits.ts";
-import { transferTree } from "../../src/transfer/transfer.ts";
+import { compareTrees } from "../../src/transfer/compare.ts";
+import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
 import { oddCalls, type OddFileSystem } from "../support/odd_calls.ts";
 import { testNeeding } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
@@ -105,6 +106,13 @@ Deno.test("two names that are one file there are found before the first write, a
 });
 
 for (const intent of ["stage-new", "stage-update"] as const) {
+  Deno.test(`${intent}: nothing is copied to a file system whose files do not keep the times they are given`, async () => {
+    await using place = await temporaryDirectory();
+    const scene = await makeScene(place.path, { times: "lost" });
+    await assert.rejects(scene.transfer({ intent }), /files do not keep their times/);
+    assert.equal(await shell("find . -type f", scene.to), "");
+  });
+
   Deno.test(`${intent}: a name, a size, a link that is refused costs that file and no other`, async () => {
     await using place = await temporaryDirectory();
     const scene = await makeScene(place.path, { refuses: ":", links: "none", mostBytes: 100_000 });
@@ -127,30 +135,75 @@ for (const intent of ["stage-new", "stage-update"] as const) {
   });
 }
 
-testNeeding(
-  ["ntfs-3g", "mkntfs", "mount", "rsync"],
-  "NTFS, by either engine: complete, nothing to do again, `:` costs one file",
-  async () => {
-    await using place = await temporaryDirectory();
-    const image = `${place.path}/image`;
-    await shell(`truncate -s 20M ${image}; mkntfs -qF ${image} >&2; mkdir ${place.path}/ntfs`);
-    await shell(`mount -t ntfs-3g -o windows_names ${image} ${place.path}/ntfs`);
-    try {
-      for (const engine of ["native", "rsync"] as const) {
-        const [from, to] = [`${place.path}/from-${engine}`, `${place.path}/ntfs/${engine}`];
-        await shell(`mkdir -p ${from}/d; cd ${from}; for i in $(seq 20); do echo $i >d/f$i; done`);
-        const first = await transferTree(requestFor(from, to, { engine }), testSystem());
-        assert.deepEqual([first.status, first.missing, first.manifest.traits?.timeStep], ["complete", [], 100]);
-        const update = { engine, intent: "stage-update", baseline: first.manifest, depth: "look-at-all" } as const;
-        const again = await transferTree(requestFor(from, to, update), testSystem());
-        assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
-        await shell("echo 1 >d/a:b; echo 3 >d/new", from);
-        const odd = await transferTree(requestFor(from, to, update), testSystem());
-        assert.deepEqual(odd.missing.map(({ path }) => path), ["d/a:b"]);
-        assert.equal(await shell("cat d/new", to), "3\n");
-      }
-    } finally {
-      await shell(`umount -l ${place.path}/ntfs`);
-    }
+interface RealFileSystem {
+  readonly name: string;
+  readonly programs: readonly string[];
+  /** Makes it in the file IMAGE and mounts it on the directory ROOT. */
+  readonly mount: string;
+  readonly timeStep: number;
+  readonly names: "exact" | "folded";
+}
+
+const REAL_FILE_SYSTEMS: readonly RealFileSystem[] = [
+  {
+    name: "NTFS",
+    programs: ["ntfs-3g", "mkntfs"],
+    mount: "mkntfs -qF $IMAGE && mount -t ntfs-3g -o windows_names $IMAGE $ROOT",
+    timeStep: 100,
+    names: "exact",
   },
-);
+  {
+    // Made with an old libfuse, which takes two times or none.
+    name: "exFAT",
+    programs: ["mount.exfat-fuse", "mkfs.exfat"],
+    mount: "mkfs.exfat $IMAGE && mount -t exfat-fuse -o loop,umask=077 $IMAGE $ROOT",
+    timeStep: 1_000_000_000,
+    names: "folded",
+  },
+  {
+    name: "FAT",
+    programs: ["mkfs.vfat"],
+    mount: "mkfs.vfat $IMAGE && mount -t vfat -o loop,umask=077 $IMAGE $ROOT",
+    timeStep: 2_000_000_000,
+    names: "folded",
+  },
+];
+
+for (const { name, programs, mount, timeStep, names } of REAL_FILE_SYSTEMS) {
+  testNeeding(
+    [...programs, "mount", "rsync"],
+    `${name}, by either engine: complete, nothing to do again, \`:\` costs one file`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [image, root] = [`${place.path}/image`, `${place.path}/root`];
+      await shell(`truncate -s 40M ${image}; mkdir ${root}; IMAGE=${image} ROOT=${root}; { ${mount}; } >&2`);
+      try {
+        for (const engine of ["native", "rsync"] as const) {
+          const [from, to] = [`${place.path}/from-${engine}`, `${root}/${engine}`];
+          await shell(
+            `mkdir -p ${from}/d; cd ${from}; for i in $(seq 20); do echo $i >d/f$i; touch -d @15\$((i + 10))00003.7 d/f$i; done`,
+          );
+          const first = await transferTree(requestFor(from, to, { engine }), testSystem());
+          assert.deepEqual([first.status, first.missing], ["complete", []]);
+          assert.deepEqual([first.manifest.traits?.timeStep, first.manifest.traits?.names], [timeStep, names]);
+          const update = { engine, intent: "stage-update", baseline: first.manifest, depth: "look-at-all" } as const;
+          const again = await transferTree(requestFor(from, to, update), testSystem());
+          assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
+          const { differences } = await compareTrees(from, to, testSystem(), { traits: first.manifest.traits });
+          assert.deepEqual(differences, []);
+          await shell("echo 1 >d/a:b; echo 3 >d/new", from);
+          const odd = await transferTree(requestFor(from, to, update), testSystem());
+          assert.deepEqual(odd.missing.map(({ path }) => path), ["d/a:b"]);
+          assert.equal(await shell("cat d/new", to), "3\n");
+          if (names === "exact") continue;
+          await shell("echo 1 >d/NEW", from);
+          for (const act of [transferTree, planTransfer]) {
+            await assert.rejects(act(requestFor(from, to, update), testSystem()), /takes different names for one/);
+          }
+        }
+      } finally {
+        await shell(`umount -l ${root}`);
+      }
+    },
+  );
+}

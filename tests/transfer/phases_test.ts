@@ -34,7 +34,7 @@ for (const intent of ["stage-update", "push"] as const) {
           assert.ok(looks > 50);
           const expected = intent === "push" ? ["rev2", "foo-2.dist-info", "hash4"] : whatIsLoaded(scene.from);
           assert.deepEqual(whatIsLoaded(scene.to), expected);
-          assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+          assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
         },
       );
     }

@@ -43,7 +43,7 @@ for (const intent of ["stage-update", "push"] as const) {
       const kept = outcome.kept.map(({ path, reason }) => `${path}: ${reason}`).toSorted();
       assert.deepEqual(kept, ["d/fifo", "d/link", "d/new"].map((path) => `${path}: changed there`));
       assert.equal(await shell("cat fifo link new f", `${scene.to}/d`), "theirs\ntheirs\ntheirs\nv2\n");
-      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
     });
 
     testTrees(`${intent}, ${knows}: names that are free are given`, async () => {
@@ -52,7 +52,7 @@ for (const intent of ["stage-update", "push"] as const) {
       const outcome = await transferTree(scene.request, system);
       assert.deepEqual([outcome.status, outcome.kept], ["complete", []]);
       assert.equal(await shell("cat new link f; stat -c %F fifo", `${scene.to}/d`), "new\nnew\nv2\nfifo\n");
-      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming-*'", scene.root), "");
+      assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
     });
   }
 

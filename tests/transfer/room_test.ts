@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { decideDirectory, type DirectoryPlan } from "../../src/transfer/decide.ts";
 import type { Entry } from "../../src/transfer/entry.ts";
-import { batchBytesAtOnce } from "../../src/transfer/execute.ts";
+import { batchBytesAtOnce } from "../../src/transfer/batch_size.ts";
 import { rulesFor } from "../../src/transfer/intent.ts";
 import { JobRunner } from "../../src/transfer/job_runner.ts";
 import { RoomWatch } from "../../src/transfer/room_watch.ts";

@@ -11,8 +11,8 @@ for (const engine of ["native", "rsync"] as const) {
   for (
     const [errno, gone, unremovable] of [
       [EBUSY, "gone", /\/scratch\/gone$/],
-      [EIO, "d", /\.incoming-\w+\/gone-0$/],
-      [EPERM, "d/two", /\.incoming-\w+\/gone-0\/two$/],
+      [EIO, "d", /\.incoming\.[^/]+\/gone-0$/],
+      [EPERM, "d/two", /\.incoming\.[^/]+\/gone-0\/two$/],
     ] as const
   ) {
     testTrees(`${engine}: "${gone}" can't be removed (${errno}), and all else is done`, async () => {

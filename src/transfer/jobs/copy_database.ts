@@ -37,7 +37,8 @@ export interface DatabaseItem {
 export interface DatabaseRequest {
   readonly settings: CopySettings;
   readonly items: readonly DatabaseItem[];
-  readonly nowSeconds: number;
+  /** When the transfer began, by the clock of the file systems, in seconds since 1970. */
+  readonly startedSeconds: number;
 }
 
 /** What became of a database. */
@@ -53,7 +54,11 @@ export type DatabaseResult =
     readonly kind: "failed";
     readonly reason: string;
     readonly cause: MissingCause;
-    readonly receiver: "as it was" | "touched";
+    /** `torn`: of all its files nothing is known. */
+    readonly receiver: "known" | "torn";
+    /** What it has of the new files, and names that it has no more; all else is as it was. */
+    readonly arrived: string;
+    readonly removed: readonly string[];
   };
 
 /** Results in the order of the items; with `full`, the words of the kernel, the disk is full and the rest was not tried. */
@@ -110,7 +115,9 @@ class DatabaseCopy {
   readonly #names: readonly string[];
   readonly #there: ReadonlyMap<string, Entry>;
   #doneBytes = 0;
-  #isTouched = false;
+  #isTorn = false;
+  readonly #arrived: Entry[] = [];
+  readonly #removed: string[] = [];
 
   constructor(readonly item: DatabaseItem, readonly request: DatabaseRequest, readonly context: JobContext) {
     const { from, to, temporary } = request.settings;
@@ -139,16 +146,25 @@ class DatabaseCopy {
         if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) throw error;
         const isKnown = error instanceof SystemCallError || error instanceof Changed || error instanceof CliError;
         if (!isKnown) throw error;
-        const receiver = this.#isTouched ? "touched" : "as it was";
-        if (!(error instanceof Changed) || this.#isTouched) {
-          return { kind: "failed", reason: messageOf(error), cause: this.#causeOf(error), receiver };
-        }
+        if (!(error instanceof Changed) || this.#isTouched()) return this.#failure(error);
       } finally {
         this.context.done(0, -this.#doneBytes);
         this.#doneBytes = 0;
       }
     }
     return { kind: "written" };
+  }
+
+  #isTouched(): boolean {
+    return this.#isTorn || this.#arrived.length + this.#removed.length > 0;
+  }
+
+  #failure(error: Error): DatabaseResult {
+    const removed = this.#removed.filter((name) => !this.#arrived.some((entry) => entry.name === name));
+    return {
+      ...{ kind: "failed", reason: messageOf(error), cause: this.#causeOf(error) },
+      ...{ receiver: this.#isTorn ? "torn" : "known", arrived: this.#arrived.map(fieldsOf).join(""), removed },
+    };
   }
 
   /** The source may forbid to read a file; what else fails, fails. */
@@ -160,10 +176,9 @@ class DatabaseCopy {
 
   /** How long to wait until a write to one of the files would show in its time. */
   #tick(files: Files): number {
-    const { nowSeconds } = this.request;
-    const recent = files.filter((file) =>
-      file !== undefined && Math.abs(file.mtimeSeconds - nowSeconds) < QUIET_SECONDS
-    );
+    const quietSeconds = this.request.startedSeconds - QUIET_SECONDS;
+    // A server may be ahead of this node: what seems to be written later was written now.
+    const recent = files.filter((file) => file !== undefined && file.mtimeSeconds > quietSeconds);
     if (recent.length === 0) return 0;
     return recent.some((file) => file!.mtimeNanoseconds === 0)
       ? TICK_MILLISECONDS.wholeSeconds
@@ -255,7 +270,7 @@ class DatabaseCopy {
 
   *#openPen(name: string, there: Entry | undefined): Work<Pen> {
     if (this.#private !== undefined) {
-      if (there !== undefined) this.#isTouched = true;
+      if (there !== undefined) this.#isTorn = true;
       const { tree, directory } = this.#private;
       return { tree, directory, handle: yield* tree.open(directory), name: cString(name) };
     }
@@ -308,9 +323,9 @@ class DatabaseCopy {
         ...{ tree: this.#to, directory, name: this.#names[index]!, entry: files[index]! },
         ...{ replaces: index === 0 ? there[0] : undefined, policy: this.request.settings.policy },
       });
-      if (outcome === "overtaken" && !this.#isTouched) return false;
+      if (outcome === "overtaken" && !this.#isTouched()) return false;
       if (outcome === "overtaken") throw new CliError("transfer", "another program wrote to this database meanwhile");
-      this.#isTouched = true;
+      this.#arrived.push(files[index]!);
     }
     return true;
   }
@@ -319,8 +334,8 @@ class DatabaseCopy {
     const { tree, directory } = this.#private ?? { tree: this.#to, directory: this.item.directory };
     const handle = yield* tree.open(directory);
     try {
-      this.#isTouched = true;
       succeeded(yield tree.calls.unlinkat(handle, cString(name), 0), "unlink", tree.pathOf(directory, name));
+      this.#removed.push(name);
     } finally {
       tree.release(directory);
     }

@@ -14,12 +14,19 @@ __euler_files_ef() {
     esac
   done
   [ -n "$__ef_command" ] || set -- sync "$@"
-  if [ "${__ef_command:-sync}$__ef_shown" != sync ]; then
-    command "$__ef_program" "$@"
-    return
-  fi
+  case "${__ef_command:-sync}$__ef_shown" in
+    sync|unload|off) ;;
+    *) command "$__ef_program" "$@"; return ;;
+  esac
   __ef_text="$(command "$__ef_program" "$@" --shell bash)" || __ef_status=$?
   eval "$__ef_text" || [ "$__ef_status" -ne 0 ] || __ef_status=1
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
+[ -z "${BASH_VERSION-}" ] || eval '
+__euler_files_load() {
+  complete -r euler-files ef 2>/dev/null
+  eval "$(__euler_files_ef completion bash 2>/dev/null)"
+  if declare -F __euler_files_complete >/dev/null; then return 124; fi
+}
+complete -F __euler_files_load euler-files ef 2>/dev/null || :'

@@ -14,12 +14,20 @@ __euler_files_ef() {
     esac
   done
   [ -n "$__ef_command" ] || set -- sync "$@"
-  if [ "${__ef_command:-sync}$__ef_shown" != sync ]; then
-    command "$__ef_program" "$@"
-    return
-  fi
+  case "${__ef_command:-sync}$__ef_shown" in
+    sync|unload|off) ;;
+    *) command "$__ef_program" "$@"; return ;;
+  esac
   __ef_text="$(command "$__ef_program" "$@" --shell zsh)" || __ef_status=$?
   eval "$__ef_text" || [ "$__ef_status" -ne 0 ] || __ef_status=1
   return "$__ef_status"
 }
 eval 'ef() { __euler_files_ef "$@"; }'
+[ -z "${ZSH_VERSION-}" ] || eval '
+if (( ${+functions[compdef]} )); then
+  __euler_files_load() {
+    eval "$(__euler_files_ef completion zsh 2>/dev/null)"
+    if (( ${+functions[__euler_files_complete]} )); then __euler_files_complete "$@"; fi
+  }
+  compdef __euler_files_load euler-files ef
+fi'

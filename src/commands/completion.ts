@@ -1,0 +1,85 @@
+// `completion`: what a shell needs to complete our command lines. The text is static; names come from the configuration when a
+// person asks for them, and from nothing else: a Tab must not wait for scratch.
+import * as v from "valibot";
+import { type Command, type Context, defineCommand } from "../command.ts";
+import { type CompletionSource, completionText } from "../completion/shells.ts";
+import type { Config } from "../config/config.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
+import { PRESETS } from "../config/presets.ts";
+import { CliError } from "../errors.ts";
+import { choice, type RequestOf } from "../fields.ts";
+import { printable } from "../format.ts";
+import { chooseShell, SHELLS } from "../shell/shell.ts";
+
+const NAMES = ["variable", "environment", "image", "preset"] as const;
+
+const FIELDS = {
+  shell: choice(SHELLS, "The shell to print for; bash if not given", { placement: "argument", placeholder: "SHELL" }),
+  names: choice(NAMES, "Print the names of one kind that the configuration has, one a line", { placeholder: "KIND" }),
+};
+
+const ANSWER_SCHEMA = v.object({
+  ok: v.literal(true),
+  command: v.literal("completion"),
+  shell: v.optional(v.picklist(SHELLS)),
+  script: v.optional(v.pipe(v.string(), v.description("The text to evaluate"))),
+  names: v.optional(v.array(v.string())),
+});
+
+type CompletionAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+/** The command, over all commands there are. */
+export function completionCommand(source: CompletionSource): Command<typeof FIELDS, CompletionAnswer> {
+  return defineCommand({
+    name: "completion",
+    summary: "Print the completion of command lines for a shell",
+    description:
+      "shell-init registers it, so that the first Tab loads it. Without shell-init, evaluate it in a start-up " +
+      "file; in zsh after compinit. Names of variables, images and environments come from the configuration.",
+    examples: [
+      { command: 'eval "$(euler-files completion bash)"', does: "In ~/.bashrc" },
+      { command: 'eval "$(euler-files completion zsh)"', does: "In ~/.zshrc, after compinit" },
+      { command: "euler-files completion fish | source", does: "In ~/.config/fish/config.fish" },
+      { command: 'eval "`euler-files completion tcsh`"', does: "In ~/.tcshrc" },
+    ],
+    fields: FIELDS,
+    answer: ANSWER_SCHEMA,
+    stdoutUse: "evaluated",
+    run: (request, context) => runCompletion(request, context, source),
+    render: ({ script, names = [] }) => ({ stdout: script ?? names.map((name) => `${name}\n`).join("") }),
+  });
+}
+
+async function runCompletion(
+  { shell: option, names }: RequestOf<typeof FIELDS>,
+  context: Context,
+  source: CompletionSource,
+): Promise<CompletionAnswer> {
+  const { env, executable } = context.system;
+  if (names !== undefined) {
+    // A name with control characters could not be typed after it was completed.
+    const known = (await namesOf(names, context)).filter((name) => name === printable(name));
+    return { ok: true, command: "completion", names: known };
+  }
+  const shell = chooseShell(option, env);
+  return { ok: true, command: "completion", shell, script: await completionText(shell, executable, source) };
+}
+
+async function namesOf(kind: (typeof NAMES)[number], context: Context): Promise<string[]> {
+  if (kind === "preset") return PRESETS.map(({ name }) => name);
+  const config = await configOrNothing(context);
+  const images = config?.apptainer?.images ?? {};
+  if (kind === "image") return Object.keys(images);
+  if (kind === "environment") return [...new Set(Object.values(images).map(({ venv_name }) => venv_name))];
+  return Object.keys(config?.vars ?? {});
+}
+
+/** Who presses Tab is not told what is wrong with the configuration. */
+async function configOrNothing({ configOption, system: { env, cwd } }: Context): Promise<Config | undefined> {
+  try {
+    return (await readConfig(configPath({ config: configOption }, env, cwd))).config;
+  } catch (error) {
+    if (error instanceof CliError) return undefined;
+    throw error;
+  }
+}

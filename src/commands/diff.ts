@@ -1,0 +1,173 @@
+// `diff`: which files differ between scratch and the source, and on which side they changed.
+import * as v from "valibot";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
+import { list, type RequestOf, toggle } from "../fields.ts";
+import { formatCount, formatFiles, formatSize, printable } from "../format.ts";
+import { openManagedVariables } from "../managed_variables.ts";
+import { mapInOrder } from "../pool.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
+import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../staging/differences.ts";
+import { stagingSettings, type Variable } from "../staging/variable.ts";
+import { renderTable } from "../table.ts";
+import type { Entry } from "../transfer/entry.ts";
+
+const FIELDS = {
+  vars: list("The variables, even disabled ones; without any, all that are enabled", {
+    placement: "argument",
+    placeholder: "NAME",
+  }),
+  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
+  verbose: toggle("Name all files, not the first 20", { short: "-v" }),
+};
+
+type DiffRequest = RequestOf<typeof FIELDS>;
+
+const FILE_SCHEMA = v.object({
+  path: v.pipe(v.string(), v.description("Relative to both directories")),
+  side: v.pipe(v.picklist(SIDES), v.description("Where it changed since the last transfer")),
+  change: v.pipe(
+    v.picklist(CHANGES),
+    v.description(
+      "`gone`: no longer on scratch, the next sync brings it; `conflict`: neither sync nor push settles it, `resolve` does",
+    ),
+  ),
+  scratch_bytes: v.pipe(v.nullable(v.number()), v.description("null where there is none")),
+  source_bytes: v.nullable(v.number()),
+  scratch_modified: v.pipe(v.nullable(v.number()), v.description("Seconds since 1970")),
+  source_modified: v.nullable(v.number()),
+});
+
+const RESULT_SCHEMA = v.object({
+  name: v.string(),
+  scratch: v.string(),
+  source: v.string(),
+  status: v.picklist(["same", "different", "scratch-missing"]),
+  files: v.array(FILE_SCHEMA),
+});
+
+const ANSWER_SCHEMA = v.object({
+  command: v.literal("diff"),
+  ok: v.boolean(),
+  checksum: v.boolean(),
+  results: v.array(RESULT_SCHEMA),
+  failures: v.array(FAILURE_SCHEMA),
+  warnings: v.array(v.string()),
+});
+
+type DiffAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+type DiffFile = v.InferOutput<typeof FILE_SCHEMA>;
+
+/** Compares scratch and source. */
+export const diff = defineCommand({
+  name: "diff",
+  summary: "Show which files differ between scratch and the source, and where they changed",
+  description: "Every name on both sides is compared; nothing is changed.",
+  examples: [
+    { command: "euler-files diff", does: "What sync and push would have to do" },
+    { command: "euler-files diff HF_HOME --verbose", does: "Every file of one variable" },
+    { command: "euler-files diff --json", does: "The same for scripts, with sizes and times of both sides" },
+  ],
+  fields: FIELDS,
+  answer: ANSWER_SCHEMA,
+  run: runDiff,
+  render: renderDiff,
+});
+
+async function runDiff({ vars, checksum }: DiffRequest, context: Context): Promise<DiffAnswer> {
+  const { resolved, variables, warnings } = await openManagedVariables(vars, context);
+  for (const warning of warnings) context.report({ type: "warning", ...warning });
+  const how = { contents: checksum ? "compare" : "by time" } as const;
+  const settings = {
+    toSource: stagingSettings(resolved, "stage-out", how),
+    toScratch: stagingSettings(resolved, "stage-in", how),
+  };
+  const found = await mapInOrder(
+    { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
+    async (variable) => ({ variable, differences: await findDifferences({ variable, ...settings }, context.system) }),
+    (_variable, done) => done,
+  );
+  const failures = found.flatMap(({ variable, differences }) =>
+    differences.state === "failed" ? [failureOf(variable.name, differences.error)] : []
+  );
+  return {
+    command: "diff",
+    ok: failures.length === 0,
+    checksum,
+    results: found.flatMap(({ variable, differences }) => resultOf(variable, differences)),
+    failures,
+    warnings: warnings.map(({ text }) => text),
+  };
+}
+
+function resultOf({ name, target: scratch, source }: Variable, differences: Differences): DiffAnswer["results"] {
+  switch (differences.state) {
+    case "failed":
+      return [];
+    case "nothing-on-scratch":
+      return [{ name, scratch, source, status: "scratch-missing", files: [] }];
+    case "compared": {
+      const files = differences.files.map(fileOf);
+      return [{ name, scratch, source, status: files.length === 0 ? "same" : "different", files }];
+    }
+  }
+}
+
+function fileOf({ path, side, change, onScratch, atSource }: Difference): DiffFile {
+  return {
+    ...{ path, side, change },
+    scratch_bytes: onScratch?.sizeBytes ?? null,
+    source_bytes: atSource?.sizeBytes ?? null,
+    scratch_modified: modified(onScratch),
+    source_modified: modified(atSource),
+  };
+}
+
+function modified(entry: Entry | undefined): number | null {
+  return entry === undefined ? null : entry.mtimeSeconds + entry.mtimeNanoseconds / 1e9;
+}
+
+const NAMED_FILES = 20;
+
+function renderDiff(answer: DiffAnswer, styles: Styles, { verbose }: DiffRequest): Rendered {
+  const shown = verbose ? Infinity : NAMED_FILES;
+  const stdout = answer.results.map((result) => renderResult(result, shown, styles.stdout)).join("\n");
+  return { stdout, stderr: failuresText(answer.failures, styles.stderr) };
+}
+
+function renderResult({ name, status, files }: DiffAnswer["results"][number], shown: number, style: Style): string {
+  if (status === "same") return `${style.bold(name)}  the same on both sides\n`;
+  if (status === "scratch-missing") return `${style.bold(name)}  nothing on scratch\n`;
+  const rows = files.slice(0, shown).map((file) => [
+    `  ${file.side}`,
+    file.change,
+    sizes(file),
+    times(file),
+    printable(file.path),
+  ]);
+  const more = files.length - rows.length;
+  const table = renderTable(["  Where", "What", "Size", "Modified", "File"], rows);
+  return `${style.bold(name)}  ${formatFiles(files.length)} not the same\n${table}` +
+    (more > 0 ? `  and ${formatCount(more)} more, all of them with --verbose\n` : "");
+}
+
+/** Of a conflict both sides count: scratch first, as in `Where`. */
+function sizes({ side, scratch_bytes, source_bytes }: DiffFile): string {
+  const one = (sizeBytes: number | null) => sizeBytes === null ? "-" : formatSize(sizeBytes);
+  if (side === "both") return `${one(scratch_bytes)} / ${one(source_bytes)}`;
+  return one(side === "scratch" ? scratch_bytes : source_bytes ?? scratch_bytes);
+}
+
+function times({ side, scratch_modified, source_modified }: DiffFile): string {
+  const one = (seconds: number | null) => seconds === null ? "-" : minute(seconds);
+  if (side === "both") return `${one(scratch_modified)} / ${one(source_modified)}`;
+  return one(side === "scratch" ? scratch_modified : source_modified ?? scratch_modified);
+}
+
+/** `2026-11-26 03:10`, in the time zone of the person. */
+function minute(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}

@@ -1,0 +1,90 @@
+// What the configuration says of a variable that is added by its name: where its data is kept, or that it is redirected.
+import { CliError } from "../errors.ts";
+import { printable } from "../format.ts";
+import { type AbsolutePath, isWithin, realLocation, resolvePath, toAbsolutePath } from "./paths.ts";
+import { defaultSource, type Preset, PRESETS } from "./presets.ts";
+import type { Tier } from "./tier.ts";
+
+/** What is known of a variable to add. */
+export interface ProposalRequest {
+  readonly name: string;
+  /** As typed; undefined where its usual place is meant. */
+  readonly directory: string | undefined;
+  readonly mode: "stage" | "redirect" | undefined;
+  readonly tier: Tier | undefined;
+  /** Nothing on scratch is a place to keep data; undefined where scratch is not known. */
+  readonly scratchBase: AbsolutePath | undefined;
+}
+
+/** A variable's entry in the configuration. */
+export interface ProposedVariable {
+  readonly source?: string;
+  readonly mode?: "redirect";
+  readonly tier?: Tier;
+  readonly enabled: true;
+}
+
+/** Where a program keeps the data of a variable: as the environment says it, then by default. */
+export function usualPlaces(preset: Preset | undefined, name: string, env: Readonly<Record<string, string>>): string[] {
+  const defaults = preset === undefined ? [] : [defaultSource(preset, env), defaultSource(preset, {})];
+  // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
+  return [env[name], ...defaults].filter((place) => place !== undefined && place !== "") as string[];
+}
+
+/**
+ * The entry. A variable without a directory that is better redirected (package caches, compiled code) is redirected. Throws
+ * `usage` where the directory is not known or is not for this mode.
+ */
+export async function proposeVariable(
+  request: ProposalRequest,
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+): Promise<ProposedVariable> {
+  const { name, directory, tier } = request;
+  const preset = PRESETS.find((preset) => preset.name === name);
+  const mode = request.mode ?? (directory === undefined && preset?.redirect !== undefined ? "redirect" : "stage");
+  if (mode === "redirect") {
+    if (directory !== undefined) {
+      throw new CliError("usage", `Cannot redirect ${name} to "${printable(directory)}"`, {
+        hint: "a redirected variable gets an empty directory on scratch: leave the directory out",
+      });
+    }
+    const place = tier ?? preset?.redirect ?? "scratch";
+    return { mode, ...(place === "scratch" ? {} : { tier: place }), enabled: true };
+  }
+  const source = directory === undefined
+    ? await usualPlace(request, preset, env)
+    : sourceAsTyped(directory, env, cwd, name);
+  return { source, ...(tier === undefined ? {} : { tier }), enabled: true };
+}
+
+/** `~` and `$VAR` stay as they are; a relative path would mean something else in the next job. */
+function sourceAsTyped(
+  directory: string,
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  name: string,
+): string {
+  if (/^[/~$]/.test(directory)) return directory;
+  return resolvePath(directory, env, cwd, { label: `the directory of ${name}`, kind: "usage" });
+}
+
+async function usualPlace(
+  { name, scratchBase }: ProposalRequest,
+  preset: Preset | undefined,
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  const scratch = scratchBase === undefined ? undefined : await realLocation(scratchBase);
+  for (const place of usualPlaces(preset, name, env)) {
+    try {
+      const path = toAbsolutePath(place, env, { label: name, kind: "usage" });
+      if (scratch === undefined || !isWithin(await realLocation(path), scratch)) return place;
+    } catch (error) {
+      // A relative value is no place for all jobs; the next one may be.
+      if (!(error instanceof CliError)) throw error;
+    }
+  }
+  throw new CliError("usage", `Cannot tell where the files of ${name} are kept`, {
+    hint: `name the directory: \`euler-files add ${name} DIRECTORY\``,
+  });
+}

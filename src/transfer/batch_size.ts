@@ -1,0 +1,23 @@
+// How much is moved at once: files in a batch, and batches side by side.
+import type { JobRunner } from "./job_runner.ts";
+import type { Mover } from "./movers.ts";
+import { HELD } from "./publishing.ts";
+
+/** Files that are moved by one job: so many that a message to a Worker is worth it, so few that all have work until the end. */
+export const BATCH = {
+  native: { files: 128, sizeBytes: 32 * 1024 * 1024 },
+  rsync: { files: 4096, sizeBytes: 1024 * 1024 * 1024 },
+};
+
+/** Batches under way: each isolate has the next one when it ends one. */
+const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
+
+/** How many batches are under way. A limit of bandwidth is one for all: rsyncs side by side would each take it. */
+export function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
+}
+
+/** How many bytes of small files are under way, or held back until they get their names, at most. */
+export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
+  return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
+}

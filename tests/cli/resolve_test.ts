@@ -1,0 +1,151 @@
+// `diff` shows what differs and where it changed; `resolve` settles what changed on both sides, for the side a person names.
+import assert from "node:assert/strict";
+import { readTree } from "../support/tree.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const SOURCE = "home/.cache/hf";
+const ROOT = "scratch/.cache/euler-files";
+const TARGET = `${ROOT}/HF_HOME`;
+const soon = (seconds: number) => new Date(Date.now() + seconds * 1000);
+
+/** A variable with a conflict in `hub/a` and in a name that patterns could misread, and a change on each side. */
+async function worldInConflict(): Promise<World> {
+  const world = await makeWorld();
+  await world.writeTree(SOURCE, {
+    "hub/a": "a1",
+    "hub/x[1]*": "x1",
+    "hub/b": "b1",
+    "top": "t1",
+    "gone": "g",
+    "old": "o",
+  });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  const run = await world.run(["sync"]);
+  assert.equal(run.code, 0, run.stderr);
+  await world.writeTree(SOURCE, {
+    "hub/a": { file: "a2 at home", mtime: soon(-90) },
+    "hub/x[1]*": { file: "x2 at home", mtime: soon(-90) },
+    "top": { file: "t2 at home", mtime: soon(-90) },
+    "new": "n at home",
+  });
+  await Deno.remove(world.path(`${SOURCE}/old`));
+  await world.writeTree(TARGET, {
+    "hub/a": { file: "a3 on scratch", mtime: soon(-80) },
+    "hub/x[1]*": { file: "x3 on scratch", mtime: soon(-80) },
+    "hub/b": { file: "b2 on scratch", mtime: soon(-80) },
+    "made": "m on scratch",
+  });
+  await Deno.remove(world.path(`${TARGET}/gone`));
+  return world;
+}
+
+Deno.test("diff names each file that is not the same, and where it changed", async () => {
+  await using world = await worldInConflict();
+  const answer = (await world.run(["diff", "--json"])).json();
+  assert.equal(answer.ok, true);
+  const files = answer.results[0].files as {
+    path: string;
+    side: string;
+    change: string;
+    scratch_bytes: number | null;
+  }[];
+  assert.deepEqual(Object.fromEntries(files.map(({ path, side, change }) => [path, `${side} ${change}`])), {
+    "gone": "source gone",
+    "hub/a": "both conflict",
+    "hub/b": "scratch changed",
+    "hub/x[1]*": "both conflict",
+    "made": "scratch new",
+    "new": "source new",
+    "old": "source removed",
+    "top": "source changed",
+  });
+  assert.equal(files.find(({ path }) => path === "hub/a")?.scratch_bytes, "a3 on scratch".length);
+  const text = await world.run(["diff", "HF_HOME"]);
+  assert.match(text.stdout, /^HF_HOME {2}8 files not the same\n/);
+  assert.match(text.stdout, /both +conflict +13 B \/ 10 B .* hub\/a\n/);
+});
+
+Deno.test("diff of a copy that is the same says so, also where nothing was ever staged", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { "a": "1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["diff"])).stdout, "HF_HOME  nothing on scratch\n");
+  await world.run(["sync"]);
+  assert.equal((await world.run(["diff"])).stdout, "HF_HOME  the same on both sides\n");
+});
+
+for (const take of ["scratch", "source"] as const) {
+  Deno.test(`resolve takes what is ${take === "scratch" ? "on scratch" : "at the source"}, and keeps what it replaces`, async () => {
+    await using world = await worldInConflict();
+    await world.run(["push", "--json"]);
+    const run = await world.run(["resolve", "HF_HOME", "--take", take, "--json"]);
+    assert.equal(run.code, 0, run.stderr);
+    const answer = run.json();
+    assert.deepEqual([answer.resolved, answer.conflicts], [["hub/a", "hub/x[1]*"], []]);
+    const [taken, replaced] = take === "scratch"
+      ? [["a3 on scratch", "x3 on scratch"], ["a2 at home", "x2 at home"]]
+      : [["a2 at home", "x2 at home"], ["a3 on scratch", "x3 on scratch"]];
+    for (const root of [SOURCE, TARGET]) {
+      const tree = await readTree(world.path(root));
+      assert.deepEqual([tree["hub/a"], tree["hub/x[1]*"]], taken);
+    }
+    const kept = await readTree(answer.kept_in);
+    assert.deepEqual(kept, { "hub/a": replaced[0], "hub/x[1]*": replaced[1] });
+    assert.ok(answer.kept_in.startsWith(world.path(ROOT)));
+    assert.doesNotMatch((await world.run(["status"])).stderr, /conflict/);
+    const after = (await world.run(["diff", "--json"])).json().results[0].files as { change: string }[];
+    assert.ok(after.every(({ change }) => change !== "conflict"));
+  });
+}
+
+Deno.test("resolve of one file leaves the others in conflict, and all else where it is", async () => {
+  await using world = await worldInConflict();
+  await world.run(["push", "--exclude", "/hub/b", "--exclude", "/made"]);
+  const run = await world.run(["resolve", "HF_HOME", "hub/a", "--take", "scratch", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().resolved, ["hub/a"]);
+  const home = await readTree(world.path(SOURCE));
+  assert.deepEqual([home["hub/a"], home["hub/x[1]*"], home["hub/b"], home["made"]], [
+    "a3 on scratch",
+    "x2 at home",
+    "b1",
+    undefined,
+  ]);
+  const left = (await world.run(["resolve", "HF_HOME", "--dry-run", "--json"])).json();
+  assert.deepEqual(left.conflicts.map(({ path }: { path: string }) => path), ["hub/x[1]*"]);
+  assert.match((await world.run(["status"])).stderr, /1 file in conflict: hub\/x/, "the other one is known still");
+  await world.run(["push"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "b2 on scratch");
+});
+
+Deno.test("without a side resolve shows both files and changes nothing", async () => {
+  await using world = await worldInConflict();
+  const before = [await readTree(world.path(SOURCE)), await readTree(world.path(TARGET))];
+  const run = await world.run(["resolve", "HF_HOME"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /hub\/a \(changed on both sides\)\n +scratch: 13 B, .*\n +source: +10 B/);
+  assert.match(run.stderr, /--take scratch/);
+  assert.deepEqual([await readTree(world.path(SOURCE)), await readTree(world.path(TARGET))], before);
+});
+
+Deno.test("a path that is not in conflict is refused with those that are", async () => {
+  await using world = await worldInConflict();
+  const run = await world.run(["resolve", "HF_HOME", "hub/b", "--take", "source"]);
+  assert.equal(run.code, 2);
+  assert.match(run.stderr, /"hub\/b" is not in conflict in HF_HOME\nhint: in conflict: hub\/a, hub\/x\[1\]\*/);
+});
+
+Deno.test("a directory against a file is left to a person, with the commands", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, { "a": "a1", "b": "b1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await world.run(["sync"]);
+  await Deno.remove(world.path(`${SOURCE}/a`));
+  await world.writeTree(SOURCE, { "a/inner": "i" });
+  await world.writeTree(TARGET, { "a": { file: "a changed on scratch", mtime: soon(-60) } });
+  const run = await world.run(["resolve", "HF_HOME", "--take", "scratch"]);
+  assert.equal(run.code, 1, run.stderr);
+  assert.match(run.stderr, /a is a directory on one side only/);
+  assert.match(run.stderr, /rm -r .*\/a && cp -a /);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/a/inner`)), "i");
+});

@@ -1,0 +1,26 @@
+// Which time counts as the start of a transfer where the clocks of a node and of scratch differ.
+import assert from "node:assert/strict";
+import { startedSeconds } from "../../src/staging/clock.ts";
+import { layoutOf } from "../../src/staging/layout.ts";
+import { markedIfRacy, RACY_SECONDS } from "../../src/transfer/racy.ts";
+
+Deno.test("a node whose clock is ahead of scratch's marks what was just written all the same", async () => {
+  const cacheRoot = await Deno.makeTempDir({ prefix: "euler-files-test-" });
+  try {
+    const { lock } = layoutOf(cacheRoot, "HF_HOME");
+    await Deno.writeTextFile(lock, "");
+    const scratch = Math.floor(Date.now() / 1000);
+    await Deno.utime(lock, scratch, scratch);
+    const started = (aheadSeconds: number) =>
+      startedSeconds({ name: "HF_HOME" }, { cacheRoot }, {
+        now: () => (scratch + aheadSeconds) * 1000,
+      });
+    assert.equal(await started(3600), scratch);
+    assert.equal(await started(-3600), scratch - 3600);
+    const written = { type: "file", mode: 0o644, sizeBytes: 1, linkTarget: "", mtimeNanoseconds: 5 } as const;
+    const file = { ...written, mtimeSeconds: scratch - 1 };
+    assert.equal(markedIfRacy(file, "target", await started(3600) - RACY_SECONDS).racy, "target");
+  } finally {
+    await Deno.remove(cacheRoot, { recursive: true });
+  }
+});
