@@ -106,12 +106,28 @@ export async function lastReceiver(path: string): Promise<Receiver | undefined> 
   return undefined;
 }
 
+/** A line that is no note is skipped, like one that is cut off: a note is believed only where the receiver has what it says. */
 function parseNote(line: string): [Receiver, string, EntryState] | undefined {
+  if (!line.startsWith("[")) return undefined;
   try {
-    return JSON.parse(line);
+    const note: unknown = JSON.parse(line);
+    return isNote(note) ? note : undefined;
   } catch {
     return undefined;
   }
+}
+
+const TYPES = ["file", "directory", "link", "special"];
+
+function isNote(note: unknown): note is [Receiver, string, EntryState] {
+  if (!Array.isArray(note)) return false;
+  const [receiver, path, state] = note;
+  if ((receiver !== "scratch" && receiver !== "home") || typeof path !== "string") return false;
+  if (typeof state !== "object" || state === null) return false;
+  const { type, linkTarget, ...numbers } = state;
+  const { mode, sizeBytes, mtimeSeconds, mtimeNanoseconds } = numbers;
+  return TYPES.includes(type) && typeof linkTarget === "string" &&
+    [mode, sizeBytes, mtimeSeconds, mtimeNanoseconds].every(Number.isSafeInteger);
 }
 
 /** What both sides had in common last, if an unrecorded transfer brought it: the receiver still has exactly that. */
