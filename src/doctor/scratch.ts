@@ -30,6 +30,7 @@ async function lookAtScratch({ resolved, system }: Surroundings): Promise<Findin
     await checkCacheRoot(resolved, system.userId);
     await using directory = await temporaryDirectory(resolved);
     await Deno.writeTextFile(`${directory.path}/written`, "x");
+    await Deno.remove(`${directory.path}/written`);
     return [{ name, state: "ok", text: `${resolved.scratchBase} can be entered and written` }];
   } catch (error) {
     if (error instanceof CliError) {
@@ -122,8 +123,8 @@ async function lookAtLocks({ resolved }: Surroundings): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const name = "locks";
   await using directory = await temporaryDirectory(resolved);
-  const path = `${directory.path}/lock`;
-  const [one, other] = await Promise.all([1, 2].map(() => Deno.open(path, { create: true, write: true })));
+  const open = () => Deno.open(`${directory.path}/lock`, { create: true, write: true });
+  const [one, other] = await Promise.all([open(), open()]);
   try {
     const first = await tryLock(one!);
     if (first !== "granted") {
