@@ -2,6 +2,8 @@
 // `scripts/deno task golden` writes them; tests/golden_unit_test.ts compares.
 import type { AnyCommand } from "../src/command.ts";
 import { loadCatalogue } from "../src/cli/app.ts";
+import { PROJECT_DIRECTORY } from "./bundle.ts";
+import { commandsPage, manualPage } from "./command_documents.ts";
 import { commandHelp, programHelp } from "../src/cli/help.ts";
 import { configSchema } from "../src/commands/schema.ts";
 import { jsonText } from "../src/json_text.ts";
@@ -18,6 +20,12 @@ export const GOLDEN_DIRECTORY = new URL("../tests/golden/", import.meta.url).pat
 
 /** The directories below it whose every file is made here. */
 export const GOLDEN_SETS = { help: helpTexts, schema: schemas, shell: shellTexts };
+
+/** Documents that are made here as well: path in the project, and text. */
+export const DOCUMENTS: Readonly<Record<string, () => Promise<string>>> = {
+  "docs/commands.md": commandsPage,
+  "docs/euler-files.1": manualPage,
+};
 
 /** The width the help is drawn for. */
 const COLUMNS = 100;
@@ -79,4 +87,8 @@ if (import.meta.main) {
     await Deno.mkdir(GOLDEN_DIRECTORY + set, { recursive: true });
   }
   for (const [path, text] of files) await Deno.writeTextFile(GOLDEN_DIRECTORY + path, text);
+  await Deno.mkdir(`${PROJECT_DIRECTORY}/docs`, { recursive: true });
+  for (const [path, make] of Object.entries(DOCUMENTS)) {
+    await Deno.writeTextFile(`${PROJECT_DIRECTORY}/${path}`, await make());
+  }
 }
