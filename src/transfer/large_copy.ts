@@ -126,6 +126,11 @@ export class LargeCopy {
     return this.journal?.has(part) === true;
   }
 
+  /** Whether any part did. */
+  get isContinued(): boolean {
+    return Array.from({ length: this.parts }, (_, part) => part).some((part) => this.has(part));
+  }
+
   /** Where a part begins. */
   partStart(part: number): number {
     return part * partBytesOf(this.request.entry);

@@ -36,8 +36,8 @@ export interface LargeFilesRequest {
   readonly journals: string | undefined;
   readonly limit: BandwidthLimit | undefined;
   readonly system: System;
-  /** Gets each file that is whole under its private name. */
-  readonly onWhole: (item: Item) => Promise<void>;
+  /** Gets each file that is whole under its private name, and whether an earlier transfer copied all or some of it. */
+  readonly onWhole: (item: Item, copied: "now" | "earlier") => Promise<void>;
   readonly onDone: (files: number, sizeBytes: number) => void;
   /** Called once with what ends everything: a full disk, a signal. */
   readonly onFailure: (error: unknown) => void;
@@ -64,6 +64,7 @@ export class LargeFiles {
   readonly #outcome = {
     moved: [] as Item[],
     changed: [],
+    resumed: [],
     missing: [] as MoveOutcome["missing"][number][],
     leftOut: [],
     databases: [],
@@ -177,7 +178,7 @@ export class LargeFiles {
     if (there === undefined || !sameContent(item.entry, there, this.request.settings.traits.timeStep)) return false;
     this.request.onDone(1, item.entry.sizeBytes);
     this.#outcome.moved.push(item);
-    await this.request.onWhole(item);
+    await this.request.onWhole(item, "earlier");
     return true;
   }
 
@@ -211,7 +212,7 @@ export class LargeFiles {
     } catch (error) {
       return await this.#giveUp(copying, error);
     }
-    await this.request.onWhole(item);
+    await this.request.onWhole(item, copying.copy.isContinued ? "earlier" : "now");
   }
 
   /** Metadata, durability and the end of writing; false where the source is no longer what was planned. */
