@@ -183,6 +183,11 @@ export class LargeCopy {
     succeeded(yield this.request.calls.close(this.target), "close", pathOf(this.request.pen));
   }
 
+  /** Removes what was written: none of it can be relied on. */
+  *removeWritten(): Work<void> {
+    yield* unlinkAt(this.request.calls, this.request.pen);
+  }
+
   /** Closes what is still open; the journal stays where it is. */
   close(): void {
     this.journal?.[Symbol.dispose]();

@@ -251,6 +251,8 @@ export class LargeFiles {
     copying.isGivenUp = true;
     this.request.onDone(0, -copying.count.doneBytes);
     await this.#fail(copying.item, error);
+    // After an error at fsync(2) or close(2) it has the time of a whole file, and the ordinary way would take it for one.
+    await run(copying.copy.removeWritten());
   }
 
   /** A full disk and a signal end everything; anything else only this file, which the ordinary way tries once more. */
