@@ -1,6 +1,8 @@
 // What a killed transfer has copied is not copied again, but nobody knows when it was copied: a file that changed since without a
 // trace is found by the transfer after that.
 import assert from "node:assert/strict";
+import { EIO } from "../../src/posix/errno.ts";
+import { O_CREAT } from "../../src/posix/libc.ts";
 import { removeNotes } from "../../src/transfer/notes.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";
 import { type TransferOutcome, transferTree } from "../../src/transfer/transfer.ts";
@@ -63,3 +65,28 @@ testTrees("a large file of which an earlier copy has parts is compared next time
   await writeWithoutTrace(`${scene.from}/large`, 2);
   await assertRepaired(scene, await transferLater(scene), 1);
 });
+
+for (const fsync of ["succeeds", "fails once"]) {
+  testTrees(
+    `push: a large file that was adopted is on the disk before it is published, fsync(2) ${fsync}`,
+    async () => {
+      await using scene = await makeScene("push", { old: ":", changes: "mkdir new; truncate -s 33M new/large" });
+      const ending = systemCalling(({ name, newPath }) =>
+        name === "renameat2" && newPath === `${scene.to}/new` ? { end: "before" } : undefined
+      );
+      const killed = transferTree(scene.request, { ...ending.system, processId: NO_PROCESS });
+      await assert.rejects(killed, ProcessEnded);
+      const seen: string[] = [];
+      const { system } = systemCalling(({ name, path, args }) => {
+        if (!path.startsWith(scene.to) || !path.endsWith("/large")) return;
+        if (name === "openat" && ((args[2] as number) & O_CREAT) !== 0) seen.push("create");
+        if (name === "fsync") seen.push("fsync");
+        if (name === "fsync" && fsync === "fails once" && seen.length === 1) return { errno: EIO };
+      });
+      const outcome = await transferTree(scene.request, system);
+      assert.equal(outcome.status, "complete");
+      assert.deepEqual(seen, fsync === "succeeds" ? ["fsync"] : ["fsync", "create", "fsync"]);
+      assert.equal(await differences(scene.from, scene.to, "--no-perms", "--omit-dir-times"), "");
+    },
+  );
+}
