@@ -110,7 +110,10 @@ export class Execution {
         ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
-        onWhole: async (item) => await this.#publishLarge(item),
+        onWhole: async (item, copied) => {
+          if (copied === "earlier") this.#ledger.resume(item);
+          await this.#publishLarge(item);
+        },
         onFailure: (error) => this.#stop.abort(error),
       });
     }
