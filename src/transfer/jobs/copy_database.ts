@@ -4,12 +4,19 @@
 // that is always being written is left alone. Where the receiving side is live, it is looked at in the same way before the copy
 // and directly before the files get their names: what another program did there meanwhile stays.
 import { CliError, messageOf } from "../../errors.ts";
-import { isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
+import { isFullDiskErrno, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import { run, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
 import { namesOfDatabase } from "../database_files.ts";
-import { type DatabaseState, lookAtDatabase, tickOf } from "../database_look.ts";
+import {
+  type DatabaseState,
+  lookAtDatabase,
+  lookUnlessUsed,
+  type Obstacle,
+  removeMember,
+  tickOf,
+} from "../database_look.ts";
 import { useOfDatabase } from "../database_locks.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { entriesIn, fieldsOf } from "../entry_text.ts";
@@ -41,9 +48,6 @@ export interface DatabaseRequest {
   /** When the transfer began, by the clock of the file systems, in seconds since 1970. */
   readonly startedSeconds: number;
 }
-
-/** Why a database was left as the receiving side has it: a program has it open, or changed or deleted one of its files. */
-export type Obstacle = { readonly kind: "in use there" } | { readonly kind: "changed there" };
 
 /** What became of a database. */
 export type DatabaseResult =
@@ -170,26 +174,13 @@ class DatabaseCopy {
     return isRefused ? "refused" : "failed";
   }
 
-  /** What the receiving side has. */
-  *#lookThere(): Work<DatabaseState> {
-    if (this.#private === undefined) return yield* lookAtDatabase(this.#to, this.item.directory, this.#names);
+  /** What the receiving side has; where that is live, also whether a program uses it. */
+  *#lookThere(): Work<DatabaseState | "in use"> {
+    if (this.#private === undefined) return yield* lookUnlessUsed(this.#to, this.item.directory, this.#names);
     const { tree, directory } = this.#private;
     const files: (Entry | undefined)[] = [];
     for (const name of this.#names) files.push(yield* entryAt(tree, directory, name));
     return files;
-  }
-
-  /** Why the receiving side has to be left alone, where programs may use it: one does, or a file is not what it should be. */
-  *#findObstacle(
-    now: DatabaseState,
-    isExpected: (entry: Entry | undefined, index: number) => boolean,
-  ): Work<Obstacle | undefined> {
-    if (this.#private !== undefined) return undefined;
-    const { directory, name } = this.item;
-    const present = now.filter((entry) => entry !== undefined);
-    const mayBeUsed = present.length > 0 && present.every(({ type }) => type === "file");
-    if (mayBeUsed && (yield* useOfDatabase(this.#to, directory, name)) !== "none") return { kind: "in use there" };
-    return now.every(isExpected) ? undefined : { kind: "changed there" };
   }
 
   /** Whether a file of the receiving side is what the plan saw, or already what it should become. */
@@ -206,11 +197,10 @@ class DatabaseCopy {
     }
     if ((yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
     const there = yield* this.#lookThere();
-    const obstacle = yield* this.#findObstacle(
-      there,
-      (entry, index) => this.#isPlanned(entry, this.#names[index]!, files[index]),
-    );
-    if (obstacle !== undefined) return obstacle;
+    if (there === "in use") return { kind: "in use there" };
+    const isPlanned = (entry: Entry | undefined, index: number) =>
+      this.#isPlanned(entry, this.#names[index]!, files[index]);
+    if (this.#private === undefined && !there.every(isPlanned)) return { kind: "changed there" };
     const pens: { readonly pen: Pen; readonly index: number }[] = [];
     let isPublished = false;
     try {
@@ -299,8 +289,8 @@ class DatabaseCopy {
     }
     // A commit into a log leaves the main file as it is, so all files are looked at, and the locks.
     const now = yield* this.#lookThere();
-    const obstacle = yield* this.#findObstacle(now, (entry, index) => isStill(there[index], entry));
-    if (obstacle !== undefined) return obstacle;
+    if (now === "in use") return { kind: "in use there" };
+    if (!now.every((entry, index) => isStill(there[index], entry))) return { kind: "changed there" };
     const written = new Set(pens.map(({ index }) => index));
     const goes = (index: number) => written.has(index) || removals.includes(this.#names[index]!);
     for (const [index, entry] of there.entries()) {
@@ -319,24 +309,17 @@ class DatabaseCopy {
     return undefined;
   }
 
+  *#remove(name: string, entry: Entry): Work<"removed" | "changed"> {
+    const { tree, directory } = this.#private ?? { tree: this.#to, directory: this.item.directory };
+    const outcome = yield* removeMember(tree, directory, name, this.#private === undefined ? entry : "unchecked");
+    if (outcome === "removed") this.#removed.push(name);
+    return outcome;
+  }
+
   /** Another program wrote there in the last moment. Throws where some of the files have been replaced by then. */
   #overtaken(): Obstacle {
     if (!this.#isTouched()) return { kind: "changed there" };
     throw new CliError("transfer", "another program wrote to this database meanwhile");
-  }
-
-  /** Removes a file of the receiving side; where others may write, only if it still is what was seen. */
-  *#remove(name: string, seen: Entry): Work<"removed" | "changed"> {
-    const { tree, directory } = this.#private ?? { tree: this.#to, directory: this.item.directory };
-    if (this.#private === undefined && !isStill(seen, yield* entryAt(tree, directory, name))) return "changed";
-    const handle = yield* tree.open(directory);
-    try {
-      succeeded(yield tree.calls.unlinkat(handle, cString(name), 0), "unlink", tree.pathOf(directory, name));
-      this.#removed.push(name);
-      return "removed";
-    } finally {
-      tree.release(directory);
-    }
   }
 }
 
