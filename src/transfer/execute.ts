@@ -7,6 +7,7 @@ import type { System } from "../system/system.ts";
 import { BATCH, batchesAtOnce } from "./batch_size.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
+import { DatabaseRemovals } from "./database_removals.ts";
 import { Directories, type UnfinishedDirectory } from "./directories.ts";
 import type { Entry } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
@@ -57,6 +58,7 @@ export class Execution {
   readonly #links: LinkGroups;
   readonly #removals: Removals;
   readonly #databases: DatabaseMoves;
+  readonly #goneDatabases: DatabaseRemovals;
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
@@ -94,9 +96,13 @@ export class Execution {
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       await this.#log.addOpened(directory, self);
     }, this.#publishing?.directories);
+    const { publish } = meaningOf(roots.intent);
     this.#removals = new Removals({
-      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger },
-      publish: meaningOf(roots.intent).publish,
+      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger, publish },
+    });
+    this.#goneDatabases = new DatabaseRemovals({
+      ...{ from: roots.from, to: roots.to, runner, ledger: this.#ledger },
+      check: publish === "unpublished" ? "none" : "look again",
     });
     this.#databases = new DatabaseMoves({
       ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
@@ -110,7 +116,10 @@ export class Execution {
         ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
-        onWhole: async (item) => await this.#publishLarge(item),
+        onWhole: async (item, copied) => {
+          if (copied === "earlier") this.#ledger.resume(item);
+          await this.#publishLarge(item);
+        },
         onFailure: (error) => this.#stop.abort(error),
       });
     }
@@ -165,7 +174,8 @@ export class Execution {
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
     if (plan.databases.length > 0) {
       await this.request.prepare();
-      this.#databases.add(directory, plan.databases);
+      this.#databases.add(directory, plan.databases.filter(({ transfers }) => transfers.length > 0));
+      this.#goneDatabases.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0));
     }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
@@ -221,8 +231,10 @@ export class Execution {
     await this.#publishing?.publishAll();
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
-    if (isWhole) await this.#removals.execute();
-    else this.#removals.postpone();
+    for (const removals of [this.#goneDatabases, this.#removals]) {
+      if (isWhole) await removals.execute();
+      else removals.postpone();
+    }
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
     await this.request.cleanUp();
     await this.#adoptOpened();
