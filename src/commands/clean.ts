@@ -5,6 +5,7 @@ import { CliError } from "../errors.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
 import { list, type RequestOf, toggle } from "../fields.ts";
 import { formatCount, formatFiles, formatSize, listSome } from "../format.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
 import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
@@ -60,7 +61,7 @@ export const clean = defineCommand({
   summary: "Remove copies from scratch that are not needed any more",
   description:
     "Without a name: the copies of variables that are no longer configured, and what was kept aside. A copy " +
-    "with files that were not pushed stays unless --force is given; the sources are never touched.",
+    "with files that were not pushed, and what was kept aside, stay unless --force is given; the sources are never touched.",
   examples: [
     { command: "euler-files clean --dry-run", does: "What could go, with sizes" },
     { command: "euler-files clean TORCH_HOME --yes", does: "The copy of one variable; the next sync stages it again" },
@@ -140,21 +141,21 @@ const WORDS = { "removed": "removed", "dry-run": "would be removed", "kept": "st
 
 function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, styles: Styles): Rendered {
   if (results.length === 0) return { stderr: "Nothing to clean\n" };
-  const rows = results.map(({ name, kind, files, size_bytes, unpushed_files, status }) => [
-    name + (kind === "kept-aside" ? " (kept aside)" : ""),
+  const rows = results.map(({ kind, path, files, size_bytes, unpushed_files, status }) => [
+    splitAbsolute(path)[1] + (kind === "kept-aside" ? " (kept aside)" : ""),
     formatCount(files),
     formatSize(size_bytes),
-    unpushed_files === null ? "unknown" : formatCount(unpushed_files),
+    kind === "kept-aside" ? "-" : unpushed_files === null ? "unknown" : formatCount(unpushed_files),
     WORDS[status],
   ]);
   const kept = results.filter(({ status }) => status === "kept");
   const table = renderTable(["Copy", "Files", "Size", "Not pushed", ""], rows);
   const sum = `${formatSize(freed_bytes)} ${dry_run ? "would be freed" : "freed"}\n`;
+  const isPushable = kept.some(({ kind, configured }) => kind === "copy" && configured);
   const advice = kept.length === 0
     ? ""
-    : `${
-      styles.stderr.bold(styles.stderr.cyan("hint:"))
-    } push first (\`euler-files push\`), or remove it with --force\n`;
+    : `${styles.stderr.bold(styles.stderr.cyan("hint:"))} ${isPushable ? "push first (`euler-files push`), or " : ""}` +
+      "look what is in it, and remove it with --force\n";
   const stderr = advice + failuresText(failures, styles.stderr);
   return dry_run ? { stdout: table + sum, stderr } : { stderr: table + sum + stderr };
 }

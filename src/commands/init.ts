@@ -83,7 +83,7 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
   const warnings: string[] = [];
   const patch = await patchOf(request, path, context);
   const { config, asidePath } = await createConfig(path, patch, system, (config, before) => {
-    warnings.push(...reviewConfig({ config, before, path, env: system.env }));
+    warnings.push(...reviewConfig({ config, before, path, env: system.env }), ...movedPlaces(config, before));
   });
   for (const text of warnings) context.report({ type: "warning", text });
   return {
@@ -95,6 +95,28 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
     ...(asidePath === undefined ? {} : { aside_path: asidePath }),
     warnings,
   };
+}
+
+/** What a new scratch or source means for what is there: nothing moves by itself. */
+function movedPlaces(
+  config: {
+    readonly scratch_base: string;
+    readonly vars: Readonly<Record<string, { readonly source?: string | undefined }>>;
+  },
+  before: unknown,
+): string[] {
+  const { scratch_base, vars } = asObject(before) ?? {};
+  const scratch = typeof scratch_base === "string" && scratch_base !== config.scratch_base
+    ? [`scratch was ${scratch_base}: what was not pushed is still there`]
+    : [];
+  const sources = Object.entries(config.vars).flatMap(([name, { source }]) => {
+    const former = asObject(asObject(vars)?.[name])?.source;
+    if (typeof former !== "string" || source === undefined || former === source) return [];
+    return [
+      `the source of ${name} was ${former}: its files stay there, and \`euler-files migrate\` is what moves them`,
+    ];
+  });
+  return [...scratch, ...sources];
 }
 
 function hasFlags({ scratch, add }: InitRequest): boolean {
@@ -159,8 +181,8 @@ function renderInit(answer: InitAnswer, styles: Styles): Rendered {
       enabled === 1 ? "variable" : "variables"
     }
 ${aside}
-Next, in a job script or a shell:
-  ${style.bold(evaluation("sync", "bash"))}        copy to scratch and export
+Next, in a job script or a shell, to copy to scratch and export:
+  ${style.bold(evaluation("sync", "bash"))}
 In ~/.bashrc, for the short command ef:
   ${style.bold('eval "$(euler-files shell-init)"')}
 `,

@@ -1,6 +1,7 @@
 // What could be removed from the cache root: copies of variables with all that lies beside them, and what was kept aside. Nothing
 // that exists only there is removed unless a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
+import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
 import { messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { removeTree } from "../system/remove_tree.ts";
@@ -89,9 +90,18 @@ async function countUnpushed(
   if (source === undefined || baseline === undefined || (recorded !== undefined && recorded !== source)) return null;
   try {
     const filter = { once: [], always: [], deleteExcluded: false };
-    const { selection } = variable?.filter === undefined
-      ? { selection: undefined }
-      : await filterOf({ ...variable, filter: { ...variable.filter, include: [], exclude: undefined } }, { filter });
+    const rules = variable?.filter ?? {
+      ...{ presetExclude: presetExcludes(name), presetExcludeEmpty: EMPTY_LOCKS, presetExcludeSecrets: [] },
+    };
+    const { selection } = await filterOf(
+      {
+        name,
+        source: layout.target as AbsolutePath,
+        target: layout.target as AbsolutePath,
+        filter: { ...rules, include: [], exclude: undefined },
+      },
+      { filter },
+    );
     const plan = await planTransfer({
       ...{ from: layout.target, to: source, intent: "push", depth: "look-at-all", engine: "native", extraArgs: [] },
       baseline,

@@ -72,7 +72,8 @@ export async function findDifferences(
   const record = await readManifest(layoutOf(toScratch.cacheRoot, variable.name).manifest);
   const files = paths.map((path): Difference => {
     const one = { ...found.get(path)!, path, onScratch: onScratch.get(path), atSource: atSource.get(path) };
-    return { ...one, change: changeOf(one, record) };
+    const change = changeOf(one, record);
+    return { ...one, change, side: change === "gone" ? "scratch" : one.side };
   });
   const unreadable = [...pushed.plan.unreadable, ...(staged.status === "would-sync" ? staged.unreadable : [])];
   const reasons = new Map(unreadable.map(({ path, words }) => [path || ".", words]));

@@ -73,7 +73,8 @@ function conflictWarnings(variable: Variable, files: readonly KeptPath[], others
 /** The commands that settle it where one side has a directory: `resolve` doesn't remove those. */
 export function howToReplace({ source, target }: Variable, { path }: KeptPath, count: number): string {
   const [scratch, original] = [target, source].map((root) => shellWord(`${root}/${path}`)) as [string, string];
-  const copy = (from: string, to: string) => `rm -r ${to} && cp -a ${from} ${to}`;
+  // What is replaced goes when the other one has arrived.
+  const copy = (from: string, to: string) => `cp -a ${from} ${to}.new && rm -r ${to} && mv ${to}.new ${to}`;
   return `${count === 1 ? "" : `for ${printable(path)}, `}to take what is on scratch: \`${
     copy(scratch, original)
   }\`; ` +

@@ -10,7 +10,7 @@ import { formatFiles, listSome } from "../format.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
-import type { Entry, EntryState } from "../transfer/entry.ts";
+import { type Entry, type EntryState, isDamaged } from "../transfer/entry.ts";
 import { type Manifest, ManifestBuilder, writeManifest } from "../transfer/manifest.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { lookAtBothSides } from "./differences.ts";
@@ -144,6 +144,7 @@ async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> 
   }));
   const keptIn = await copyAside(request, layout, system);
   await turn.confirm();
+  if (take === "scratch") await renewTimes(conflicts, variable, system.now());
   // In this order: a copy that is fresh by its marker is not looked at, whatever the record says.
   if (typeof facts.marker !== "string") {
     const kept = markedKept(await readKept(variable, layout, facts.marker));
@@ -151,6 +152,18 @@ async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> 
   }
   await writeManifest(layout.manifest, withStates(basis.baseline, losing));
   return keptIn;
+}
+
+/**
+ * A file that is shorter than the recorded one and has its time looks cut off by a crash, and no push takes it. The person has
+ * decided that it is whole.
+ */
+async function renewTimes(conflicts: readonly Conflict[], { target }: Variable, milliseconds: number): Promise<void> {
+  for (const { path, onScratch, atSource } of conflicts) {
+    if (onScratch === undefined || atSource === undefined || !isDamaged(onScratch, atSource)) continue;
+    const now = new Date(milliseconds);
+    await Deno.utime(`${target}/${path}`, now, now);
+  }
 }
 
 /** The record with other states of single files. */

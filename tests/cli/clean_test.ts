@@ -36,6 +36,14 @@ Deno.test("clean without a name removes copies of variables that are gone from t
   assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
 });
 
+Deno.test("locks that never travel don't keep the copy of a variable that is gone", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/B_HOME`, { ".locks/a.lock": "" });
+  await world.writeConfig({ vars: { A_HOME: { source: world.path("home/a") } } });
+  const { results } = (await world.run(["clean", "--yes", "--json"])).json();
+  assert.deepEqual(results.map(({ status }: Record<string, string>) => status), ["removed"]);
+});
+
 Deno.test("a copy with files that were not pushed stays, and goes with --force", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/A_HOME`, { "made": "m" });

@@ -50,7 +50,7 @@ Deno.test("diff names each file that is not the same, and where it changed", asy
     scratch_bytes: number | null;
   }[];
   assert.deepEqual(Object.fromEntries(files.map(({ path, side, change }) => [path, `${side} ${change}`])), {
-    "gone": "source gone",
+    "gone": "scratch gone",
     "hub/a": "both conflict",
     "hub/b": "scratch changed",
     "hub/x[1]*": "both conflict",
@@ -146,7 +146,7 @@ Deno.test("a directory against a file is left to a person, with the commands", a
   const run = await world.run(["resolve", "HF_HOME", "--take", "scratch"]);
   assert.equal(run.code, 1, run.stderr);
   assert.match(run.stderr, /a is a directory on one side only/);
-  assert.match(run.stderr, /rm -r .*\/a && cp -a /);
+  assert.match(run.stderr, /cp -a .*\/a.new && rm -r /);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/a/inner`)), "i");
 });
 
@@ -196,4 +196,15 @@ Deno.test("a file on scratch that a crash cut off is a conflict for diff, and st
   const { stderr } = await world.run(["status"]);
   assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/b/);
   assert.doesNotMatch(stderr, /changed there: .*hub\/b/);
+});
+
+Deno.test("a shorter file of the same time that a person takes is pushed, not called damaged", async () => {
+  await using world = await worldInConflict();
+  const time = soon(-30);
+  await world.writeTree(SOURCE, { "hub/a": { file: "a longer file at home", mtime: time } });
+  await world.writeTree(TARGET, { "hub/a": { file: "short", mtime: time } });
+  const run = await world.run(["resolve", "HF_HOME", "hub/a", "--take", "scratch", "--json"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.deepEqual(run.json().resolved, ["hub/a"]);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "short");
 });
