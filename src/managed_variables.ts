@@ -48,7 +48,7 @@ export async function openManagedVariables(names: readonly string[], context: Co
   await ensureScratch(resolved);
   await checkCacheRoot(resolved, context.system.userId);
   const enabled = [...resolved.variables, ...resolved.others].filter((variable) => variable.enabled);
-  const { copied, parts, warnings } = await findCopies(asked, enabled, resolved.cacheRoot);
+  const { copied, parts, warnings } = await findCopies(asked, enabled, resolved);
   const all = asked.map((variable) => parts.find((part) => part.variable.name === variable.name)?.variable ?? variable);
   return {
     ...{ config, resolved, variables: copied, parts, redirected: resolved.redirected.filter(isAsked) },

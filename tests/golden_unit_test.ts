@@ -1,6 +1,7 @@
 // The help texts, schemas and shell texts are those in tests/golden: whoever changes one sees it and says so in the commit.
 import assert from "node:assert/strict";
-import { GOLDEN_DIRECTORY, GOLDEN_SETS, makeGoldenFiles } from "../scripts/golden.ts";
+import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
+import { DOCUMENTS, GOLDEN_DIRECTORY, GOLDEN_SETS, makeGoldenFiles } from "../scripts/golden.ts";
 
 const REMEDY = "if that is meant, run `scripts/deno task golden` and commit what it writes";
 
@@ -8,6 +9,13 @@ Deno.test("help texts, schemas and shell texts are those of the golden files", a
   for (const [path, text] of await makeGoldenFiles()) {
     const golden = await Deno.readTextFile(GOLDEN_DIRECTORY + path).catch(() => "");
     assert.equal(text, golden, `tests/golden/${path} is different now; ${REMEDY}`);
+  }
+});
+
+Deno.test("the documents about commands are made from the table of commands", async () => {
+  for (const [path, make] of Object.entries(DOCUMENTS)) {
+    const written = await Deno.readTextFile(`${PROJECT_DIRECTORY}/${path}`).catch(() => "");
+    assert.equal(await make(), written, `${path} is different now; ${REMEDY}`);
   }
 });
 

@@ -1,12 +1,11 @@
-// Each promise of the README names tests that prove it; here it is seen that these exist, by the names in their files.
+// Each promise of docs/promises.md names tests that prove it; here it is seen that these exist, by the names in their files.
 import { deepEqual, ok } from "node:assert/strict";
 
 const PROJECT = new URL("..", import.meta.url);
 
 /** The promises with the tests that each names. `…` in a name stands for what the file puts in. */
 function readPromises(text: string): { readonly number: number; readonly tests: { file: string; name: string }[] }[] {
-  const section = /^## What it promises\n([\s\S]*?)\n## /m.exec(text)?.[1] ?? "";
-  return section.split(/\n(?=\d+\. )/).slice(1).map((promise) => ({
+  return text.split(/\n(?=\d+\. )/).slice(1).map((promise) => ({
     number: parseInt(promise),
     tests: [...promise.replaceAll(/\s+/g, " ").matchAll(/`(tests\/[^`]+_test\.ts)`: "([^"]+)"/g)]
       .map(([, file, name]) => ({ file: file!, name: name! })),
@@ -19,8 +18,8 @@ function hasTest(text: string, name: string): boolean {
   return new RegExp(`["\`]${words.join("\\$\\{[^}]+(?:\\([^)]*\\))?\\}")}["\`],`).test(text);
 }
 
-Deno.test("the README has fifteen promises, each with tests that exist", async () => {
-  const promises = readPromises(await Deno.readTextFile(new URL("README.md", PROJECT)));
+Deno.test("docs/promises.md has fifteen promises, each with tests that exist", async () => {
+  const promises = readPromises(await Deno.readTextFile(new URL("docs/promises.md", PROJECT)));
   deepEqual(promises.map(({ number }) => number), Array.from({ length: 15 }, (_, index) => index + 1));
   for (const { number, tests } of promises) {
     ok(tests.length > 0, `promise ${number} names no test`);

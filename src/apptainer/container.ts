@@ -42,7 +42,7 @@ export async function stagedVariables(
   const staged: Record<string, string> = {};
   await checkCacheRoot(resolved, system.userId);
   const enabled = resolved.variables.filter((variable) => variable.enabled);
-  const { copied, parts } = await findCopies(enabled, enabled, resolved.cacheRoot);
+  const { copied, parts } = await findCopies(enabled, enabled, resolved);
   for (const variable of copied) {
     const marker = await readMarker(layoutOf(resolved.cacheRoot, variable.name).marker, system.userId);
     const target = await Deno.stat(variable.target).catch(() => undefined);

@@ -1,10 +1,12 @@
 // Variables whose sources lie inside one another: one copy for all of them. The inner variable leads to its part of the copy of
 // the outer one, so that no file is staged twice and no program sees two versions of it.
-import { isWithin } from "../config/paths.ts";
-import type { ResolvedVariable } from "../config/resolve.ts";
+import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
+import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import { shellWord } from "../format.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
 import { layoutOf } from "./layout.ts";
+import { linksOf } from "./variable.ts";
 
 /** A variable without a copy of its own. */
 export interface Part {
@@ -29,12 +31,12 @@ export interface Copies {
 export async function findCopies(
   asked: readonly ResolvedVariable[],
   enabled: readonly ResolvedVariable[],
-  cacheRoot: string,
+  { cacheRoot, rsyncArgs }: Pick<ResolvedConfig, "cacheRoot" | "rsyncArgs">,
 ): Promise<Copies> {
   const parts: Part[] = [];
   const warnings: { text: string; hint: string }[] = [];
   for (const variable of asked) {
-    const whole = wholeOf(variable, enabled);
+    const whole = await wholeOf(variable, enabled, rsyncArgs);
     if (whole === undefined) continue;
     const own = layoutOf(cacheRoot, variable.name).target;
     if (await exists(own)) {
@@ -56,7 +58,11 @@ export async function findCopies(
 }
 
 /** The outermost variable whose copy has all of this one's files; undefined where the variable needs a copy of its own. */
-function wholeOf(variable: ResolvedVariable, enabled: readonly ResolvedVariable[]): ResolvedVariable | undefined {
+async function wholeOf(
+  variable: ResolvedVariable,
+  enabled: readonly ResolvedVariable[],
+  settings: Pick<ResolvedConfig["rsyncArgs"], "links">,
+): Promise<ResolvedVariable | undefined> {
   if (hasOwnFilter(variable)) return undefined;
   const index = enabled.findIndex(({ name }) => name === variable.name);
   const outer = enabled.filter((other, otherIndex) =>
@@ -64,7 +70,23 @@ function wholeOf(variable: ResolvedVariable, enabled: readonly ResolvedVariable[
     isWithin(variable.source, other.source) &&
     (other.source !== variable.source || index === -1 || otherIndex < index)
   );
-  return outer.toSorted((one, other) => one.source.length - other.source.length)[0];
+  for (const other of outer.toSorted((one, other) => one.source.length - other.source.length)) {
+    if (linksOf(variable, settings) !== "keep" || await staysInside(variable, other)) return other;
+  }
+  return undefined;
+}
+
+/** Whether no link on the way to a source leads out of the outer one: the copy of that has the link, and not what is behind it. */
+async function staysInside(inner: ResolvedVariable, outer: ResolvedVariable): Promise<boolean> {
+  const whole = await realLocation(outer.source);
+  for (let path = inner.source; path.length > outer.source.length; path = parentOf(path)) {
+    if (!isWithin(await realLocation(path), whole)) return false;
+  }
+  return true;
+}
+
+function parentOf(path: AbsolutePath): AbsolutePath {
+  return splitAbsolute(path)[0] as AbsolutePath;
 }
 
 function hasOwnFilter({ filter }: ResolvedVariable): boolean {

@@ -23,7 +23,7 @@ export interface UnfinishedDirectory {
 export class Directories {
   readonly #made = new Map<string, Promise<void>>();
   readonly #finish: { readonly directory: string; readonly self: Entry }[] = [];
-  readonly #relaxed: { readonly directory: string; readonly mode: number }[] = [];
+  readonly #relaxed: { readonly directory: string; readonly self: Entry; readonly mode: number }[] = [];
 
   /**
    * `announce` gets each directory whose mode is changed for a while, before that is done; `building` knows the new directories
@@ -90,7 +90,10 @@ export class Directories {
     return this.settings.keep === "copy" ? 0o700 : entry.mode & 0o777 | 0o700;
   }
 
-  /** A directory without write permission, as Go's module cache has them, gets it until the end. */
+  /**
+   * A directory without write permission, as Go's module cache has them, gets it until the end. Where its mode can't be changed, it
+   * may be writable through its group; if it is not, each name that can't be written says so.
+   */
   async makeWritable({ directory, toSelf, finish }: DirectoryPlan): Promise<void> {
     if (toSelf === undefined) return await this.make(directory);
     if ((toSelf.mode & 0o700) === 0o700) return;
@@ -100,15 +103,15 @@ export class Directories {
 
   async #relax(directory: string, self: Entry): Promise<void> {
     await this.announce(directory, self);
-    this.#relaxed.push({ directory, mode: self.mode });
-    await this.#setMode(directory, self.mode | 0o700);
+    const refusal = await this.#setMode(directory, self.mode | 0o700);
+    if (refusal === undefined) this.#relaxed.push({ directory, self, mode: self.mode });
   }
 
   /** Takes over directories that a killed transfer opened, each with the mode it had: they get it back at the end. */
   async adopt(opened: ReadonlyMap<string, number>): Promise<void> {
     for (const [directory, mode] of opened) {
       const self = await this.#selfOf(directory);
-      if (self?.type === "directory" && self.mode === (mode | 0o700)) this.#relaxed.push({ directory, mode });
+      if (self?.type === "directory" && self.mode === (mode | 0o700)) this.#relaxed.push({ directory, self, mode });
     }
   }
 
@@ -124,8 +127,10 @@ export class Directories {
     return (await lookAtPaths(this.settings.to, [path], this.runner)).get(path);
   }
 
-  async #setMode(directory: string, mode: number): Promise<void> {
-    await this.runner.run("modes", { root: this.settings.to, items: [[directory, mode]] });
+  /** Returns why the mode can't be changed. */
+  async #setMode(directory: string, mode: number): Promise<string | undefined> {
+    const request = { root: this.settings.to, items: [[directory, mode]], failures: "name" } as const;
+    return (await this.runner.run("modes", request))[0];
   }
 
   /** Directories that have their times by now get more names: the new ones among them get their times again at the end. */
@@ -140,14 +145,18 @@ export class Directories {
     this.#finish.push({ directory, self });
   }
 
-  /** Gives directories that were opened for a while the modes they had. */
-  async close(): Promise<void> {
+  /** Gives directories that were opened for a while the modes they had. Returns those for which that failed, by their paths. */
+  async close(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
+    const failed = new Map<string, UnfinishedDirectory>();
     const paths = this.#relaxed.map(({ directory }) => directory === "" ? "." : directory);
     const there = await lookAtPaths(this.settings.to, paths, this.runner);
     // A file may have the name by now: it keeps its own mode.
-    for (const [index, { directory, mode }] of this.#relaxed.entries()) {
-      if (there.get(paths[index]!)?.type === "directory") await this.#setMode(directory, mode);
+    for (const [index, { directory, self, mode }] of this.#relaxed.entries()) {
+      if (there.get(paths[index]!)?.type !== "directory") continue;
+      const reason = await this.#setMode(directory, mode);
+      if (reason !== undefined) failed.set(directory, { reason, self });
     }
+    return failed;
   }
 
   /**
@@ -176,8 +185,7 @@ export class Directories {
   async finish(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
     const items = this.#finish.map(({ directory, self }) => ({ directory, self, written: undefined, mode: self.mode }));
     const failed = await this.#finishAll(items);
-    await this.close();
-    return failed;
+    return new Map([...failed, ...await this.close()]);
   }
 
   async #finishAll(items: readonly Finishing[]): Promise<ReadonlyMap<string, UnfinishedDirectory>> {

@@ -62,7 +62,8 @@ export class Execution {
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
-  readonly #log: IntentLog | undefined;
+  /** Gets names before they are touched. */
+  readonly #log: IntentLog;
   readonly #large: LargeFiles | undefined;
   /** Undefined where nothing reads the receiving side yet. */
   readonly #publishing: Publishing | undefined;
@@ -91,10 +92,9 @@ export class Execution {
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
-    const receiver = receiverOf(settings.policy);
-    this.#log = roots.notes === undefined ? undefined : new IntentLog(roots.notes, receiver, runner.calls);
+    this.#log = new IntentLog(roots.notes, receiverOf(settings.policy), runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
-      await this.#log?.addOpened(directory, self);
+      await this.#log.addOpened(directory, self);
     }, this.#publishing?.directories);
     const { publish } = meaningOf(roots.intent);
     this.#removals = new Removals({
@@ -107,7 +107,7 @@ export class Execution {
     this.#databases = new DatabaseMoves({
       ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
       startedSeconds: roots.startedSeconds ?? system.now() / 1000,
-      announce: (items) => this.#announce(items),
+      announce: (items) => this.#log.add(items),
     });
     const onDone = this.#count.bind(this);
     runner.onDone = onDone;
@@ -116,7 +116,10 @@ export class Execution {
         ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
-        onWhole: async (item) => await this.#publishLarge(item),
+        onWhole: async (item, copied) => {
+          if (copied === "earlier") this.#ledger.resume(item);
+          await this.#publishLarge(item);
+        },
         onFailure: (error) => this.#stop.abort(error),
       });
     }
@@ -131,11 +134,6 @@ export class Execution {
     this.tally.filesDone += files;
     this.tally.bytesDone += sizeBytes;
     this.request.onDone(files, sizeBytes);
-  }
-
-  /** Writes names into the intent log before they are touched. */
-  async #announce(items: readonly Item[]): Promise<void> {
-    await this.#log?.add(items);
   }
 
   /** Executes one directory; resolves when the walk may go on below it. */
@@ -241,7 +239,7 @@ export class Execution {
     await this.request.cleanUp();
     await this.#adoptOpened();
     this.#noteFailed(await this.#directories.finish());
-    await this.#log?.close();
+    await this.#log.close();
     this.#ledger.close();
   }
 
@@ -280,7 +278,7 @@ export class Execution {
     await this.#pool.settle().catch(() => {});
     await this.#large?.finish().catch(() => {});
     await this.#directories.close().catch(() => {});
-    await this.#log?.close();
+    await this.#log.close();
   }
 
   async #queue(planned: Item): Promise<void> {
@@ -321,7 +319,7 @@ export class Execution {
   }
 
   async #move(items: readonly Item[]): Promise<void> {
-    await this.#announce(items);
+    await this.#log.add(items);
     await this.#note(await this.request.mover.move(items));
   }
 
@@ -335,7 +333,7 @@ export class Execution {
 
   /** A large file in a directory that is not new gets its name as soon as it is whole: it stands twice until then. */
   async #publishLarge(item: Item): Promise<void> {
-    await this.#announce([item]);
+    await this.#log.add([item]);
     if (this.#publishing === undefined) this.#ledger.collect([item]);
     else if (!this.#publishing.directories.count(item)) await this.#publishing.publishFiles([item]);
     else this.#ledger.collect([item]);

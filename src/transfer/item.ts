@@ -20,6 +20,8 @@ export interface MoveOutcome {
   readonly moved: readonly Item[];
   /** Those of them that arrived in another state than was planned: they changed since the walk. */
   readonly changed: readonly Item[];
+  /** Those of them that an earlier transfer copied: nobody knows when. */
+  readonly resumed: readonly Item[];
   readonly missing: readonly MissingItem[];
   /** Left out by the user's own rsync arguments, or of no use elsewhere (sockets). */
   readonly leftOut: readonly Item[];

@@ -126,6 +126,11 @@ export class LargeCopy {
     return this.journal?.has(part) === true;
   }
 
+  /** Whether any part did. */
+  get isContinued(): boolean {
+    return Array.from({ length: this.parts }, (_, part) => part).some((part) => this.has(part));
+  }
+
   /** Where a part begins. */
   partStart(part: number): number {
     return part * partBytesOf(this.request.entry);
@@ -176,6 +181,11 @@ export class LargeCopy {
   *closeTarget(): Work<void> {
     this.#isTargetOpen = false;
     succeeded(yield this.request.calls.close(this.target), "close", pathOf(this.request.pen));
+  }
+
+  /** Removes what was written: none of it can be relied on. */
+  *removeWritten(): Work<void> {
+    yield* unlinkAt(this.request.calls, this.request.pen);
   }
 
   /** Closes what is still open; the journal stays where it is. */

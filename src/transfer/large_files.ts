@@ -7,6 +7,7 @@ import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
 import { isFullDiskErrno, succeeded, SystemCallError } from "../posix/errno.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
+import { syncPath } from "../posix/durable.ts";
 import { handleBudget } from "../posix/handles.ts";
 import { timesOf } from "../posix/status.ts";
 import { type LinkMap, Tree } from "../posix/tree.ts";
@@ -36,8 +37,8 @@ export interface LargeFilesRequest {
   readonly journals: string | undefined;
   readonly limit: BandwidthLimit | undefined;
   readonly system: System;
-  /** Gets each file that is whole under its private name. */
-  readonly onWhole: (item: Item) => Promise<void>;
+  /** Gets each file that is whole under its private name, and whether an earlier transfer copied all or some of it. */
+  readonly onWhole: (item: Item, copied: "now" | "earlier") => Promise<void>;
   readonly onDone: (files: number, sizeBytes: number) => void;
   /** Called once with what ends everything: a full disk, a signal. */
   readonly onFailure: (error: unknown) => void;
@@ -64,6 +65,7 @@ export class LargeFiles {
   readonly #outcome = {
     moved: [] as Item[],
     changed: [],
+    resumed: [],
     missing: [] as MoveOutcome["missing"][number][],
     leftOut: [],
     databases: [],
@@ -175,10 +177,21 @@ export class LargeFiles {
     if (directory === "") return false;
     const there = await run(entryAt(this.#pens, directory, name));
     if (there === undefined || !sameContent(item.entry, there, this.request.settings.traits.timeStep)) return false;
+    if (this.#mustSync(item) && !(await this.#syncWritten(item.written))) return false;
     this.request.onDone(1, item.entry.sizeBytes);
     this.#outcome.moved.push(item);
-    await this.request.onWhole(item);
+    await this.request.onWhole(item, "earlier");
     return true;
+  }
+
+  /** Whether a file has to be on the disk before it is published: one with holes had its full size from the beginning. */
+  #mustSync({ entry }: Item): boolean {
+    return this.request.settings.durability === "durable" || this.request.form === "waiting" || isSparse(entry);
+  }
+
+  /** False where the disk does not have it: then it has to be written again, since the kernel tells an error once. */
+  async #syncWritten(written: string): Promise<boolean> {
+    return await syncPath(this.#pens.pathOf(written), this.#calls).then(() => true, () => false);
   }
 
   *#begin(item: Item, bootId: string): Work<Copying> {
@@ -211,7 +224,7 @@ export class LargeFiles {
     } catch (error) {
       return await this.#giveUp(copying, error);
     }
-    await this.request.onWhole(item);
+    await this.request.onWhole(item, copying.copy.isContinued ? "earlier" : "now");
   }
 
   /** Metadata, durability and the end of writing; false where the source is no longer what was planned. */
@@ -219,7 +232,7 @@ export class LargeFiles {
     const calls = this.#calls;
     const { source, target } = copy;
     const { entry, replaces } = item;
-    const { keep, owners, durability, umask, traits } = this.request.settings;
+    const { keep, owners, umask, traits } = this.request.settings;
     const fromPath = this.#from.pathOf(item.directory, entry.name);
     const toPath = this.#to.pathOf(item.directory, entry.name);
     if (!(yield* copy.isSourceUnchanged())) return false;
@@ -233,9 +246,8 @@ export class LargeFiles {
     if (traits.modes === "kept") succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.futimens(target, times), "utimens", toPath);
-    // A file that had its full size from the beginning would look complete after a crash of the node.
-    const isFullSized = copy.journal !== undefined || isSparse(entry);
-    if (durability === "durable" || this.request.form === "waiting" || isFullSized) yield* copy.sync();
+    // With a journal, too, it had its full size from the beginning, and would look complete after a crash of the node.
+    if (copy.journal !== undefined || this.#mustSync(item)) yield* copy.sync();
     yield* copy.closeTarget();
     return true;
   }
@@ -250,6 +262,8 @@ export class LargeFiles {
     copying.isGivenUp = true;
     this.request.onDone(0, -copying.count.doneBytes);
     await this.#fail(copying.item, error);
+    // After an error at fsync(2) or close(2) it has the time of a whole file, and the ordinary way would take it for one.
+    await run(copying.copy.removeWritten());
   }
 
   /** A full disk and a signal end everything; anything else only this file, which the ordinary way tries once more. */

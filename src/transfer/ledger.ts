@@ -45,9 +45,15 @@ export class Ledger {
   /** Takes what became of a batch. */
   note(outcome: MoveOutcome): void {
     for (const item of outcome.changed) this.amend(item, item.entry);
+    for (const item of outcome.resumed) this.resume(item);
     for (const item of outcome.leftOut) this.amend(item, this.recordedOf(item));
     for (const missing of outcome.missing) this.lose(missing);
     this.tally.lastWords.push(...outcome.lastWords);
+  }
+
+  /** An earlier transfer copied it. */
+  resume(item: Item): void {
+    this.amend(item, this.manifest.resumed(item.entry));
   }
 
   /** Something could not be transferred. */

@@ -5,7 +5,7 @@ import { readOwnFile } from "../system/own_file.ts";
 import type { EntryState } from "./entry.ts";
 import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 import { parseLabel, parseState, stateText } from "./entry_text.ts";
-import { countMarks, markedIfRacy, type RacySide } from "./racy.ts";
+import { countMarks, markedIfRacy, type RacyTimes } from "./racy.ts";
 import { directoryText, recordsIn } from "./unchanged.ts";
 import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posix/file_names.ts";
 
@@ -118,8 +118,7 @@ export class ManifestBuilder {
   #root: string;
   #hasChanged = false;
 
-  /** `racy`: files that were modified from then on are recorded as racy at that side. */
-  constructor(baseline?: Manifest, readonly racy?: { readonly side: RacySide; readonly sinceSeconds: number }) {
+  constructor(baseline?: Manifest, readonly racy?: RacyTimes) {
     this.#baseline = baseline;
     this.#root = baseline?.root ?? "";
   }
@@ -176,6 +175,12 @@ export class ManifestBuilder {
       else states.set(name, state);
     }
     this.add(directory, states);
+  }
+
+  /** The record of a file that an earlier transfer copied. */
+  resumed(state: EntryState): EntryState {
+    const { racy } = this;
+    return racy === undefined ? state : markedIfRacy(state, racy.side, racy.resumedSinceSeconds);
   }
 
   #marked(list: readonly (readonly [name: string, state: EntryState])[]): typeof list {

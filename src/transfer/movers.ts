@@ -41,6 +41,7 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
   const outcome = {
     moved: [] as Item[],
     changed: [] as Item[],
+    resumed: [] as Item[],
     missing: [] as MissingItem[],
     leftOut: [] as Item[],
     databases: [] as Item[],
@@ -58,6 +59,10 @@ function sortResults(items: readonly Item[], results: readonly (CopyResult | und
         outcome.changed.push(now);
         break;
       }
+      case "resumed":
+        outcome.moved.push(item);
+        outcome.resumed.push(item);
+        break;
       case "left out":
         outcome.leftOut.push(item);
         break;
@@ -154,6 +159,7 @@ export class RsyncMover implements Mover {
     return {
       moved: [...first.outcome.moved, ...second.outcome.moved],
       changed: second.outcome.moved,
+      resumed: [],
       missing: [...first.outcome.missing, ...second.outcome.missing, ...gone, ...missing],
       leftOut: [...first.outcome.leftOut, ...leftOut],
       databases: [],
@@ -236,7 +242,7 @@ export class RsyncMover implements Mover {
     const left = new Set(again);
     const moved = items.filter((item) => !left.has(item));
     return {
-      outcome: { moved, changed: [], missing: [], leftOut: [], databases: [], lastWords },
+      outcome: { moved, changed: [], resumed: [], missing: [], leftOut: [], databases: [], lastWords },
       again,
       absent,
       changed,
@@ -250,6 +256,7 @@ function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
   return {
     moved: outcomes.flatMap(({ moved }) => moved),
     changed: outcomes.flatMap(({ changed }) => changed),
+    resumed: outcomes.flatMap(({ resumed }) => resumed),
     missing: outcomes.flatMap(({ missing }) => missing),
     leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
     databases: outcomes.flatMap(({ databases }) => databases),
@@ -269,7 +276,7 @@ interface Attempt {
 }
 
 const EMPTY: Attempt = {
-  outcome: { moved: [], changed: [], missing: [], leftOut: [], databases: [], lastWords: [] },
+  outcome: { moved: [], changed: [], resumed: [], missing: [], leftOut: [], databases: [], lastWords: [] },
   again: [],
   absent: new Set(),
   changed: new Set(),

@@ -3,7 +3,8 @@
 // Everything is written below the temporary directory first: what belongs into a new directory, in that directory as it is built;
 // each other file under a private name. When all is there, new directories and files get their names in the order of the phases.
 // What is held back stays small: a file of the first phase gets its name earlier where more than HELD of them wait.
-// Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole.
+// Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole. A
+// push brings all it can, since what stays on scratch alone is purged one day.
 import { removeOutdated } from "./adopted.ts";
 import type { Selection } from "../filter/selection.ts";
 import { Pool } from "../pool.ts";
@@ -81,13 +82,14 @@ export class Publishing {
   }
 
   /**
-   * Notes a path that could not be copied. What the source does not give, or the receiver's file system can't hold, is left out.
-   * A push brings all it can, since what stays on scratch alone is purged one day.
+   * Notes a path that could not be copied. What the source does not give is left out, and what the receiver's file system can't
+   * hold is left out of a new directory: that never could be whole.
    */
   fail(path: string, { cause, errno, reason }: Omit<MissingItem, "item" | "receiver">): void {
-    if (cause !== "failed" || (errno !== undefined && isLimitErrno(errno))) return;
+    if (cause !== "failed") return;
     this.#noteFailed(path);
-    if (this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
+    const isLeftOut = errno !== undefined && isLimitErrno(errno);
+    if (!isLeftOut && this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
   }
 
   /** Publishes all that was copied. Directories have their modes and times by now. */
@@ -127,7 +129,9 @@ export class Publishing {
     }
   }
 
+  /** Notes for what points at a path that it is not whole; of no concern to a push. */
   #noteFailed(path: string): void {
+    if (this.request.settings.policy === "stage-out") return;
     for (let above = path; !this.#failed.has(above); above = splitLast(above)[0]) this.#failed.set(above, path);
   }
 

@@ -14,6 +14,14 @@ export const RACY_SECONDS = 60;
 /** Of a copy that was taken up again it isn't known when its files were copied; older files were not written meanwhile. */
 export const RESUMED_SECONDS = 7 * 24 * 3600;
 
+/** Which files are recorded as racy, and at which side: those that were modified from then on. */
+export interface RacyTimes {
+  readonly side: RacySide;
+  readonly sinceSeconds: number;
+  /** The same for files that an earlier transfer copied. */
+  readonly resumedSinceSeconds: number;
+}
+
 /** The same state with the mark, if it is a file that was modified since then. */
 export function markedIfRacy(state: EntryState, side: RacySide, sinceSeconds: number): EntryState {
   if (state.type !== "file" || state.racy !== undefined || state.sizeBytes === 0 || state.mtimeSeconds < sinceSeconds) {

@@ -49,6 +49,8 @@ export class Removals {
   readonly #emptied = new Set<string>();
   /** Say which directories were moved away. */
   readonly #lists: string[] = [];
+  /** How many names they were given: one that could not be moved has used its name up. */
+  #names = 0;
 
   constructor(readonly request: RemovalsRequest) {}
 
@@ -81,7 +83,7 @@ export class Removals {
     );
     const moved: { readonly whole: Whole; readonly written: string }[] = [];
     for (const phase of PHASES.toReversed()) {
-      moved.push(...await this.#moveOut(wholes.filter((whole) => whole.phase === phase), moved.length));
+      moved.push(...await this.#moveOut(wholes.filter((whole) => whole.phase === phase)));
       await this.#removeAll(files.get(phase) ?? []);
     }
     await this.#removeAll(others.filter(({ entry }) => entry.type === "directory"));
@@ -129,7 +131,6 @@ export class Removals {
   /** Moves directories away. What can't be moved is removed where it is. */
   async #moveOut(
     wholes: readonly Whole[],
-    first: number,
   ): Promise<{ readonly whole: Whole; readonly written: string }[]> {
     const { temporary, root: to, runner, prepare } = this.request;
     const whole: Whole[] = [];
@@ -139,7 +140,7 @@ export class Removals {
     }
     if (whole.length === 0) return [];
     await prepare();
-    const all = whole.map((whole, index) => ({ whole, written: `gone-${first + index}` }));
+    const all = whole.map((whole) => ({ whole, written: `gone-${this.#names++}` }));
     const items = all.map(({ whole, written }) => [whole.path, written] as const);
     this.#lists.push(await noteMoves(temporary, items));
     const results = await runner.run("moveOut", { temporary, to, items }, { names: items.length });

@@ -137,9 +137,12 @@ async function run(
     : undefined;
   const survey = new Survey(request);
   const rules = rulesFor(request.intent, request);
-  const racy = request.startedSeconds === undefined
-    ? undefined
-    : { side: sendingSide(rules), sinceSeconds: request.startedSeconds - RACY_SECONDS };
+  const { startedSeconds } = request;
+  const racy = startedSeconds === undefined ? undefined : {
+    side: sendingSide(rules),
+    sinceSeconds: startedSeconds - RACY_SECONDS,
+    resumedSinceSeconds: startedSeconds - RESUMED_SECONDS,
+  };
   const manifest = new ManifestBuilder(request.baseline, racy);
   await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
   const known = request.baseline?.traits ?? USUAL_TRAITS;

@@ -101,7 +101,7 @@ for (const shell of ["bash", "zsh", "fish", "tcsh"] as const) {
         ["ef sync TOR", "ef sync TORCH_HOME"],
         ["euler-files sync --to nod", "euler-files sync --to node"],
         ["euler-files --config job.j", "euler-files --config job.json"],
-        ["euler-files push --check", "euler-files push --checksum"],
+        ["euler-files push --checks", "euler-files push --checksum"],
       ] as const
     ) {
       await terminal.press(typed, "Tab");

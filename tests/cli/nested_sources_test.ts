@@ -47,7 +47,7 @@ Deno.test("nested sources get one copy, and each variable leads to its part", as
     "skipped",
   ]);
   assert.deepEqual(again.json().warnings, []);
-  assert.match((await world.run(["sync"])).stderr, /HF_HOME +part of XDG_CACHE_HOME/);
+  assert.match((await world.run(["sync", "-v"])).stderr, /HF_HOME +part of XDG_CACHE_HOME/);
 });
 
 Deno.test("a dry run says whose part it is, and copies nothing", async () => {
@@ -123,6 +123,28 @@ Deno.test("a part with a filter of its own has a copy of its own, and two names 
     }),
   );
   assert.deepEqual(await readTree(exports.HF_HUB_CACHE!), { "model": "weights" });
+});
+
+Deno.test("a source that is reached through a link out of another one has a copy of its own, unless links are followed", async () => {
+  await using world = await makeWorld();
+  await world.writeTree("home/.cache", { "uv/wheel": "w", "inside/model": "m" });
+  await world.writeTree("project/hf", { "hub/model": "weights" });
+  await Deno.symlink(world.path("project/hf"), world.path("home/.cache/huggingface"));
+  await Deno.symlink("inside", world.path("home/.cache/torch"));
+  const vars = { ...VARS, TORCH_HOME: { source: "~/.cache/torch" } };
+  await world.writeConfig({ vars });
+  const exported = async () => {
+    const run = await world.run(["sync", "--json"]);
+    assert.equal(run.code, 0, run.stderr);
+    return run.json().exports;
+  };
+  const apart = { HF_HOME: "HF_HOME", HF_HUB_CACHE: "HF_HOME/hub", XDG_CACHE_HOME: "XDG_CACHE_HOME" };
+  assert.deepEqual(await exported(), targets(world, { ...apart, TORCH_HOME: "XDG_CACHE_HOME/torch" }));
+  const model = await Deno.realPath(world.path(`${ROOT}/HF_HOME/hub/model`));
+  assert.equal(model, world.path(`${ROOT}/HF_HOME/hub/model`));
+  await Deno.remove(world.path(ROOT), { recursive: true });
+  await world.writeConfig({ vars, rsync_extra_args: ["--copy-links"] });
+  assert.deepEqual(await exported(), targets(world, { ...PARTS, TORCH_HOME: "XDG_CACHE_HOME/torch" }));
 });
 
 Deno.test("a part that has no source yet is an empty directory in the whole", async () => {

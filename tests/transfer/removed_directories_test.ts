@@ -2,6 +2,7 @@
 // after a crash.
 import assert from "node:assert/strict";
 import { makeSelection } from "../../src/filter/selection.ts";
+import { EBUSY } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { type Call, ProcessEnded } from "../support/faulty_calls.ts";
 import { makeScene } from "./intents.ts";
@@ -86,4 +87,18 @@ testTrees("a directory that holds what a filter hides is emptied where it is", a
   const outcome = await transferTree({ ...scene.request, selection: WITHOUT_LOCKS }, testSystem());
   assert.equal(outcome.status, "complete");
   assert.equal(await shell("find d -type f; stat -c %a d/gone/in", scene.to), "d/gone/in/own.lock\n555\n");
+});
+
+testTrees("where none of the first directories can be moved away, the later ones are", async () => {
+  await using scene = await makeScene("stage-update", {
+    old: "mkdir -p d/index d/gone; echo 1 >d/index/one; echo 2 >d/gone/two",
+    changes: "rm -r d/index d/gone",
+  });
+  const { system } = systemCalling(({ name, path }) =>
+    name === "renameat2" && path === `${scene.to}/d/index` ? { errno: EBUSY } : undefined
+  );
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual([outcome.status, outcome.missing], ["complete", []]);
+  assert.equal(await differences(scene.from, scene.to), "");
+  assert.equal(await shell("find . -name '*.incoming*'", scene.root), "");
 });

@@ -1,7 +1,7 @@
 // Single names at the receiving side that can't be removed or changed: all else is transferred, the outcome names them, and the
 // next transfer tries again.
 import assert from "node:assert/strict";
-import { EBUSY, EIO, EPERM } from "../../src/posix/errno.ts";
+import { EACCES, EBUSY, EIO, EPERM } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { contentOf, makeScene } from "./intents.ts";
 import { differences, shell, systemCalling, testSystem, testTrees } from "./trees.ts";
@@ -57,3 +57,42 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await differences(scene.from, scene.to), "");
   });
 }
+
+const CLOSED = {
+  old: "mkdir -p closed/sub open; chmod 700 closed/sub open; echo 1 | tee closed/x open/y; chmod 555 closed",
+  changes: "chmod 755 closed; echo two >closed/x; mkdir closed/new closed/sub/new; echo 3 >closed/new/f; " +
+    "echo 4 >closed/sub/new/f; echo five >open/y",
+};
+
+for (const parent of ["can be written all the same", "can't be written"]) {
+  testTrees(`push: a directory whose mode can't be changed, and that ${parent}`, async () => {
+    await using scene = await makeScene("push", CLOSED);
+    const closed = `${scene.to}/closed`;
+    const { system } = systemCalling(({ name, path, newPath }) => {
+      if (name === "fchmod" && path === closed) return { errno: EPERM };
+      const isWritten = name === "renameat2" && newPath.replace(/[^/]+$/, "") === `${closed}/`;
+      if (parent === "can't be written" && isWritten) return { errno: EACCES };
+    });
+    const outcome = await transferTree(scene.request, system);
+    const isPushed = parent !== "can't be written";
+    assert.deepEqual(outcome.missing.map(({ path }) => path).toSorted(), isPushed ? [] : ["closed/new", "closed/x"]);
+    assert.equal(await shell("cat closed/x", scene.to), isPushed ? "two\n" : "1\n");
+    assert.equal(await shell("cat closed/sub/new/f open/y; stat -c %a closed", scene.to), "4\nfive\n555\n");
+    const again = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+    assert.deepEqual([again.status, again.kept], ["complete", []]);
+    assert.equal(await shell("cat closed/x closed/new/f; stat -c %a closed", scene.to), "two\n3\n555\n");
+  });
+}
+
+testTrees("push: a directory that can't get its mode back is named, and all is recorded", async () => {
+  await using scene = await makeScene("push", CLOSED);
+  let changes = 0;
+  const { system } = systemCalling(({ name, path }) =>
+    name === "fchmod" && path === `${scene.to}/closed` && changes++ > 0 ? { errno: EIO } : undefined
+  );
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual(outcome.missing.map(({ path }) => path), ["closed"]);
+  const again = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+  assert.deepEqual([again.status, again.filesTransferred], ["complete", 0]);
+  assert.equal(await shell("stat -c %a closed", scene.to), "555\n");
+});

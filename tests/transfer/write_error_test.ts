@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors.ts";
 import { EDQUOT, EIO, ENOSPC } from "../../src/posix/errno.ts";
+import { O_CREAT } from "../../src/posix/libc.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { CallName } from "../support/faulty_calls.ts";
 import { contentOf, type Intent, INTENTS, makeScene } from "./intents.ts";
@@ -63,3 +64,36 @@ for (const intent of INTENTS) {
     });
   }
 }
+
+testTrees("a large file that may have been lost at close(2) is written once more", async () => {
+  await using scene = await makeScene("stage-update", {
+    old: "echo x >x",
+    changes: "head -c 33M /dev/zero >large; touch -d @1600000000 large",
+  });
+  let isLost = false;
+  const { system } = systemCalling(({ name, path }) => {
+    if (name !== "close" || isLost || !path.startsWith(`${scene.to}.incoming`)) return;
+    isLost = true;
+    const { mtime } = Deno.statSync(path);
+    Deno.writeFileSync(path, new Uint8Array(10).fill(1), { create: false });
+    Deno.truncateSync(path, 33 * 1024 ** 2);
+    Deno.utimeSync(path, mtime!, mtime!);
+    return { errno: EIO };
+  });
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual([outcome.status, isLost], ["complete", true]);
+  assert.equal(await contentOf(`${scene.to}/large`), await contentOf(`${scene.from}/large`));
+});
+
+testTrees("a large file whose fsync(2) fails once is written once more", async () => {
+  await using scene = await makeScene("push", { old: "echo x >x", changes: "truncate -s 33M large" });
+  let [failed, created] = [0, 0];
+  const { system } = systemCalling(({ name, path, args }) => {
+    const isWritten = path.startsWith(`${scene.to}/.euler-files-partial`) && path.endsWith("held-0");
+    if (isWritten && name === "openat" && ((args[2] as number) & O_CREAT) !== 0) created++;
+    // The kernel tells an error once: the next fsync(2) succeeds, although the pages are lost.
+    if (isWritten && name === "fsync" && failed++ === 0) return { errno: EIO };
+  });
+  const outcome = await transferTree(scene.request, system);
+  assert.deepEqual([outcome.status, failed, created], ["complete", 2, 2]);
+});

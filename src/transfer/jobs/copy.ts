@@ -30,6 +30,8 @@ export interface CopyRequest {
 export type CopyResult =
   /** It changed since the plan: `text` describes what arrived. */
   | { readonly kind: "arrived"; readonly text: string }
+  /** It arrived in an earlier transfer, as it was planned now. */
+  | { readonly kind: "resumed" }
   /** `database`: it was not copied, since a database is copied with its logs. */
   | { readonly kind: "vanished" | "left out" | "database" }
   /** `touched`: what the name had before is gone. */
@@ -172,16 +174,16 @@ class Copying {
     let firstText: string | undefined;
     for (const member of group) {
       const result = yield* this.#attempt(member, first);
-      const hasArrived = result === undefined || result.kind === "arrived";
+      const isHere = hasArrived(result);
       // What is linked to a file that changed since the plan is the changed file, too.
       this.results[member.index] = result === undefined && firstText !== undefined
         ? { kind: "arrived", text: withName(member.entry.name, firstText) }
         : result;
-      if (first === undefined && hasArrived) {
+      if (first === undefined && isHere) {
         first = member;
         firstText = result?.kind === "arrived" ? result.text : undefined;
       }
-      this.context.done(result === undefined || result.kind === "arrived" ? 1 : 0, 0);
+      this.context.done(isHere ? 1 : 0, 0);
     }
   }
 
@@ -190,7 +192,7 @@ class Copying {
     try {
       const result = yield* this.#tryTwice(member, attempt, linkTo);
       // Only what arrived counts.
-      if (result !== undefined && result.kind !== "arrived") this.context.done(0, -attempt.doneBytes);
+      if (!hasArrived(result)) this.context.done(0, -attempt.doneBytes);
       return result;
     } catch (error) {
       this.context.done(0, -attempt.doneBytes);
@@ -229,7 +231,7 @@ class Copying {
       try {
         const isLinked = linkTo !== undefined && (yield* this.#writer.link(pen, linkTo));
         const written = isLinked ? "written" : yield* this.#writer.write(member, from, pen, attempt);
-        return written === "left out" ? { kind: "left out" } : undefined;
+        return written === "written" ? undefined : { kind: written };
       } catch (error) {
         // The name is private: nothing else can have made it.
         yield this.#calls.unlinkat(pen.handle, pen.name, 0);
@@ -253,6 +255,10 @@ class Copying {
     }
     return { tree: this.#pens, directory: pen.directory, handle, name };
   }
+}
+
+function hasArrived(result: CopyResult | undefined): boolean {
+  return result === undefined || result.kind === "arrived" || result.kind === "resumed";
 }
 
 /** Whose fault an error is: the same number means another thing on the receiving side. */

@@ -86,14 +86,16 @@ export class EntryWriter {
     this.#support = context.attributes;
   }
 
-  /** Writes an entry; `from` is the handle of its directory. Throws {@linkcode Changed} or a SystemCallError. */
-  *write(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "left out"> {
+  /**
+   * Writes an entry; `from` is the handle of its directory. `resumed`: an earlier transfer has written it. Throws
+   * {@linkcode Changed} or a SystemCallError.
+   */
+  *write(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "resumed" | "left out"> {
     if (member.entry.type !== "file") return yield* this.#makeOther(member, from, pen);
-    yield* this.#writeFile(member, from, pen, attempt);
-    return "written";
+    return yield* this.#writeFile(member, from, pen, attempt);
   }
 
-  *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<void> {
+  *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "resumed"> {
     const { entry, directory } = member;
     const calls = this.#calls;
     const { keep, umask, durability, traits } = this.#settings;
@@ -108,7 +110,7 @@ export class EntryWriter {
       const toPath = this.#to.pathOf(directory, entry.name);
       const mode = this.#modeFor(member);
       const created = yield* this.#create(pen, entry, mode & 0o777, toPath);
-      if (created === "whole") return;
+      if (created === "whole") return "resumed";
       target = created;
       const pair: OpenPair = { from: source, to: target, fromPath, toPath };
       const readBytes = yield* copyContent(calls, {
@@ -150,6 +152,7 @@ export class EntryWriter {
       target = -1;
       // NFS tells write errors at close(2).
       succeeded(yield calls.close(closing), "close", toPath);
+      return "written";
     } finally {
       if (target >= 0) calls.closeHandle(target);
       calls.closeHandle(source);

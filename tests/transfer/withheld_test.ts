@@ -1,0 +1,39 @@
+// What points at others stays as it was where one of those could not be copied: a program that reads the copy keeps what worked. A
+// push brings all it can.
+import assert from "node:assert/strict";
+import { EFBIG, EIO } from "../../src/posix/errno.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { makeScene } from "./intents.ts";
+import { shell, systemCalling, testTrees } from "./trees.ts";
+
+/** The length of the file that fails: nothing else writes as much at once. */
+const FAILING_BYTES = 4321;
+
+const HUB = {
+  old: `mkdir -p m/blobs m/snapshots/r1 m/refs; echo 1 >m/blobs/b1; ln -s ../../blobs/b1 m/snapshots/r1/model
+    echo r1 >m/refs/main; echo 1 >state.json`,
+  changes: `head -c ${FAILING_BYTES} /dev/zero >m/blobs/b2; mkdir m/snapshots/r2
+    ln -s ../../blobs/b2 m/snapshots/r2/model; echo r2-2 >m/refs/main; echo two >state.json`,
+};
+
+for (const [name, errno] of Object.entries({ EFBIG, EIO })) {
+  testTrees(`stage-update: a reference stays where a file of its repository fails with ${name}`, async () => {
+    await using scene = await makeScene("stage-update", HUB);
+    const { system } = systemCalling(({ name, args }) =>
+      name === "pwrite" && args[2] === FAILING_BYTES ? { errno } : undefined
+    );
+    const outcome = await transferTree(scene.request, system);
+    assert.deepEqual(outcome.missing.map(({ path }) => path).toSorted(), ["m/blobs/b2", "m/refs/main", "state.json"]);
+    assert.equal(await shell("cat m/snapshots/$(cat m/refs/main)/model state.json", scene.to), "1\n1\n");
+  });
+
+  testTrees(`push: all other files are brought where one fails with ${name}`, async () => {
+    await using scene = await makeScene("push", HUB);
+    const { system } = systemCalling(({ name, args }) =>
+      name === "pwrite" && args[2] === FAILING_BYTES ? { errno } : undefined
+    );
+    const outcome = await transferTree(scene.request, system);
+    assert.deepEqual(outcome.missing.map(({ path }) => path), ["m/blobs/b2"]);
+    assert.equal(await shell("cat m/refs/main state.json", scene.to), "r2-2\ntwo\n");
+  });
+}
