@@ -27,7 +27,8 @@ export function* publishDirectory(publication: DirectoryPublication): Work<"publ
   const [directory, name] = splitLast(path);
   const now = replaces === undefined ? undefined : yield* entryAt(to, directory, name);
   const isReplacing = replaces !== undefined && now !== undefined && isStill(replaces, now);
-  const answer = yield* rename(publication, isReplacing ? "exchange" : "new");
+  const answer = isReplacing ? yield* replace(publication, replaces) : yield* rename(publication, RENAME_NOREPLACE);
+  if (answer === "taken back") return yield* merge(publication);
   if (answer === 0) {
     temporary.forget(written);
     return "published";
@@ -36,24 +37,54 @@ export function* publishDirectory(publication: DirectoryPublication): Work<"publ
   return yield* merge(publication);
 }
 
-function* rename(
+/** What a replaced name is called in the temporary directory, where the file system knows no exchange. */
+const REPLACED = ".replaced";
+
+/**
+ * Takes the name of a file or link, which is looked at once more when it no longer has its name: what another program wrote there
+ * in the last moment gets it back.
+ */
+function* replace(publication: DirectoryPublication, replaces: EntryState): Work<number | "taken back"> {
+  const { temporary, written } = publication;
+  const [directory, name] = splitLast(written);
+  const exchanged = yield* rename(publication, RENAME_EXCHANGE);
+  if (exchanged === 0) {
+    if (isStill(replaces, yield* entryAt(temporary, directory, name))) return 0;
+    return (yield* rename(publication, RENAME_EXCHANGE)) || "taken back";
+  }
+  if (exchanged !== -EINVAL && exchanged !== -ENOSYS) return exchanged;
+  const aside = { ...publication, written: written + REPLACED };
+  const moved = yield* renameBetween(aside, "out of use", 0);
+  if (moved !== 0) return moved;
+  if (!isStill(replaces, yield* entryAt(temporary, directory, name + REPLACED))) {
+    return (yield* rename(aside, RENAME_NOREPLACE)) || "taken back";
+  }
+  return yield* rename(publication, RENAME_NOREPLACE);
+}
+
+/** Renames the directory; without flags, as on NFS, rename(2) replaces an empty directory and nothing else. */
+function* rename(publication: DirectoryPublication, flags: number): Work<number> {
+  const answer = yield* renameBetween(publication, "into use", flags);
+  const isUnknown = answer === -EINVAL || answer === -ENOSYS;
+  return isUnknown && flags === RENAME_NOREPLACE ? yield* renameBetween(publication, "into use", 0) : answer;
+}
+
+function* renameBetween(
   { temporary, to, written, path }: DirectoryPublication,
-  way: "new" | "exchange",
+  way: "into use" | "out of use",
+  flags: number,
 ): Work<number> {
   const { calls } = to;
-  const [[fromParent, fromName], [toParent, toName]] = [splitLast(written), splitLast(path)];
-  const [from, target] = [yield* temporary.open(fromParent), yield* to.open(toParent)];
-  const [oldName, newName] = [cString(fromName), cString(toName)];
+  const [[writtenParent, writtenName], [parent, name]] = [splitLast(written), splitLast(path)];
+  const [from, target] = [yield* temporary.open(writtenParent), yield* to.open(parent)];
+  const [oldName, newName] = [cString(writtenName), cString(name)];
   try {
-    const flags = way === "exchange" ? RENAME_EXCHANGE : RENAME_NOREPLACE;
-    const answer = yield calls.renameat2(from, oldName, target, newName, flags);
-    if (answer !== -EINVAL && answer !== -ENOSYS) return answer;
-    // NFS knows no flags. Without them rename(2) replaces an empty directory and nothing else.
-    if (way === "exchange") succeeded(yield calls.unlinkat(target, newName, 0), "unlink", to.pathOf(path));
-    return yield calls.renameat2(from, oldName, target, newName, 0);
+    return way === "into use"
+      ? yield calls.renameat2(from, oldName, target, newName, flags)
+      : yield calls.renameat2(target, newName, from, oldName, flags);
   } finally {
-    temporary.release(fromParent);
-    to.release(toParent);
+    temporary.release(writtenParent);
+    to.release(parent);
   }
 }
 

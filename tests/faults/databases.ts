@@ -20,13 +20,17 @@ connection.close()`;
 
 const OLD = `
   sql logged wal 20 killed; rm -f logged-shm; sql plain delete 20 closed; sql grown wal 20 closed; sql rolled delete 20 closed
-  mkdir -p d; sql d/inner wal 10 killed; rm -f d/inner-shm; echo other >other`;
+  mkdir -p d; sql d/inner wal 10 killed; rm -f d/inner-shm; echo other >other
+  sql gone wal 10 killed; rm -f gone-shm`;
 
 const CHANGES = `
   sql logged wal 20 closed; sql plain delete 20 closed; sql grown wal 20 killed; rm -f grown-shm; sql rolled delete 200 killed
   mkdir -p nd; sql nd/new wal 10 killed; rm -f nd/new-shm; echo changed >other`;
 
-const DATABASES = ["logged", "plain", "grown", "rolled", "d/inner", "nd/new"];
+/** What staging removes from scratch. */
+const DELETIONS = "rm gone gone-wal";
+
+const DATABASES = ["logged", "plain", "grown", "rolled", "d/inner", "nd/new", "gone"];
 const MEMBERS = ["", "-wal", "-journal"];
 
 /** Databases in one direction. */
@@ -56,7 +60,8 @@ export class DatabaseSubject implements Subject {
     await shell(`${sql}\n${OLD}\n${age}`, home);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     const [from, to] = this.intent === "push" ? [scratch, home] : [home, scratch];
-    await shell(`${sql}\n${CHANGES}\n${age.replace("1 hour", "30 minutes")}`, from);
+    const changes = this.intent === "push" ? CHANGES : `${CHANGES}; ${DELETIONS}`;
+    await shell(`${sql}\n${changes}\n${age.replace("1 hour", "30 minutes")}`, from);
     this.#request = requestFor(from, to, { intent: this.intent, baseline: manifest, notes: `${root}/notes` });
     await this.judge.copy(root, `${this.directory}/template`);
     this.#before = { from: await this.judge.describe(from), to: await this.judge.describe(to) };
@@ -71,7 +76,7 @@ export class DatabaseSubject implements Subject {
   }
 
   async check(ended: Ended): Promise<string[]> {
-    const faults = await this.#checkUnits("old, new, or a main file alone");
+    const faults = await this.#checkUnits("old, new, or a part");
     const isOutcome = typeof ended === "object" && "status" in ended;
     if (isOutcome && ended.status === "complete") faults.push(...await this.#checkUnits("new"));
     const baseline = isOutcome && ended.status !== "failed" ? (ended as TransferOutcome).manifest : undefined;
@@ -84,7 +89,7 @@ export class DatabaseSubject implements Subject {
     return [...faults, ...(await this.#checkUnits("new")).map((line) => `after the next run ${line}`)];
   }
 
-  async #checkUnits(allowed: "new" | "old, new, or a main file alone"): Promise<string[]> {
+  async #checkUnits(allowed: "new" | "old, new, or a part"): Promise<string[]> {
     const { from, to } = this.#before;
     const received = await this.judge.describe(this.#request.to);
     return DATABASES.flatMap((name) => {
@@ -92,7 +97,9 @@ export class DatabaseSubject implements Subject {
         MEMBERS.map((member) => seen[name + member]?.content)
       );
       const [oldMain, newMain] = [[old![0], undefined, undefined], [now![0], undefined, undefined]];
-      const states = allowed === "new" ? [now] : [old, now, oldMain, newMain];
+      // Of a database that goes, the main file goes first: who opens it then makes a new one.
+      const oldLogs = name === "gone" ? [undefined, ...old!.slice(1)] : oldMain;
+      const states = allowed === "new" ? [now] : [old, now, oldMain, newMain, oldLogs];
       return states.some((state) => JSON.stringify(state) === JSON.stringify(found)) ? [] : [`${name} is ${found}`];
     });
   }

@@ -5,6 +5,7 @@ import { transferTree } from "../../src/transfer/transfer.ts";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
 import type { Hook } from "../support/faulty_calls.ts";
 import { testNeeding } from "../support/needs.ts";
+import type { Scene } from "./intents.ts";
 import { insert, namesIn, sceneWithDatabase, WAL } from "./database_scenes.ts";
 import { systemCalling, testSystem } from "./trees.ts";
 
@@ -25,11 +26,10 @@ connection.execute(sys.argv[3])
 if sys.argv[2] == "killed": os._exit(0)
 connection.close()`;
 
-/** Reads a database until its input ends, and says so by a file. */
+/** Executes statements and says so by a file; ends when its input does. */
 const HOLD = `import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-connection.execute("BEGIN")
-connection.execute("SELECT * FROM t LIMIT 1").fetchall()
+for statement in sys.argv[3:]: connection.execute(statement).fetchall()
 open(sys.argv[2], "w").close()
 sys.stdin.read()`;
 
@@ -79,20 +79,11 @@ for (const intent of ["push", "stage-update"] as const) {
 testNeeding(["python3"], "a program that opens a database while it is copied keeps it, and it is named", async () => {
   await using scene = await sceneWithDatabase("stage-update");
   await inDatabase(`${scene.from}/db`, insert(7));
-  const reader = new Deno.Command("python3", {
-    args: ["-c", HOLD, `${scene.to}/db`, `${scene.root}/open`],
-    stdin: "piped",
-  });
-  let running: Deno.ChildProcess | undefined;
-  const { system } = systemCalling(onceCopied(() => {
-    running = reader.spawn();
-    shellSync(`while [ ! -e ${scene.root}/open ]; do sleep 0.01; done`);
-  }));
+  await using reader = holding(scene, ["BEGIN", "SELECT * FROM t LIMIT 1"]);
+  const { system } = systemCalling(onceCopied(reader.start));
   const outcome = await transferTree(scene.request, system);
   assert.deepEqual(outcome.kept, [{ path: "db", reason: "in use there" }]);
   assert.equal(await rowsIn(`${scene.to}/db`), 10);
-  await running!.stdin.close();
-  await running!.status;
 });
 
 testNeeding(["python3"], "a database that is deleted at home during a push does not come back", async () => {
@@ -110,6 +101,78 @@ testNeeding(["python3"], "a database that is deleted at home during a push does 
   assert.deepEqual(await namesIn(scene.to), ["new", "other"]);
 });
 
-function shellSync(script: string): void {
-  new Deno.Command("bash", { args: ["-c", script] }).outputSync();
+/** How a program opens a database just before its new main file gets its name, and what it adds to the rows. */
+const LAST_MOMENTS = [
+  { statements: ["BEGIN", "SELECT * FROM t LIMIT 1"], rows: 0 },
+  { statements: [...WAL, insert(20)], rows: 20 },
+] as const;
+
+testNeeding(["python3"], "a program that opens a database just before it is replaced gets it back", async () => {
+  for (const { statements, rows } of LAST_MOMENTS) {
+    await using scene = await sceneWithDatabase("push");
+    await inDatabase(`${scene.from}/db`, insert(7));
+    const before = await rowsIn(`${scene.to}/db`);
+    await using program = holding(scene, statements);
+    const { system } = systemCalling(({ name, newPath }) => {
+      if (name === "renameat2" && newPath === `${scene.to}/db`) program.start();
+    });
+    const { kept, missing } = await transferTree(scene.request, system);
+    assert.deepEqual([kept, missing], [[{ path: "db", reason: "in use there" }], []]);
+    await program.end();
+    assert.equal(await rowsIn(`${scene.to}/db`), before + rows);
+  }
+});
+
+testNeeding(["python3"], "a program that opens a database just before its log is replaced gets that back", async () => {
+  await using scene = await sceneWithDatabase("push");
+  await (await openDatabase(`${scene.from}/db`, ...WAL, insert(5))).kill();
+  const { manifest } = await transferTree(scene.request, testSystem());
+  await (await openDatabase(`${scene.from}/db`, ...WAL, insert(7))).kill();
+  const before = await rowsIn(`${scene.to}/db`);
+  await using program = holding(scene, ["PRAGMA wal_autocheckpoint=0", insert(20)]);
+  const { system } = systemCalling(({ name, path }) => {
+    if (name === "unlinkat" && path === `${scene.to}/db-wal`) program.start();
+  });
+  const { kept, missing } = await transferTree({ ...scene.request, baseline: manifest }, system);
+  assert.deepEqual([kept, missing], [[{ path: "db-wal", reason: "in use there" }], []]);
+  assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
+  await program.end();
+  assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
+});
+
+testNeeding(["python3"], "a log that a killed program left just before a database was replaced is named", async () => {
+  await using scene = await sceneWithDatabase("push");
+  await inDatabase(`${scene.from}/db`, insert(7));
+  let isDone = false;
+  const { system } = systemCalling(({ name, newPath }) => {
+    if (isDone || name !== "renameat2" || newPath !== `${scene.to}/db`) return;
+    isDone = true;
+    pythonSync(COMMIT, `${scene.to}/db`, "killed", insert(20));
+  });
+  const { missing } = await transferTree(scene.request, system);
+  assert.deepEqual(missing.map(({ path, reason }) => [path, reason]), [
+    ["db", "another program wrote to this database meanwhile"],
+  ]);
+});
+
+/** A program that executes statements in the receiving side's database once it is started, and holds that until it is ended. */
+function holding({ to, root }: Scene, statements: readonly string[]) {
+  let running: Deno.ChildProcess | undefined;
+  const end = async () => {
+    const program = running;
+    running = undefined;
+    await program?.stdin.close();
+    await program?.status;
+  };
+  return {
+    start: () => {
+      if (running !== undefined) return;
+      const args = ["-c", HOLD, `${to}/db`, `${root}/open`, ...statements];
+      running = new Deno.Command("python3", { args, stdin: "piped" }).spawn();
+      const wait = `while [ ! -e ${root}/open ]; do sleep 0.01; done`;
+      assert.ok(new Deno.Command("timeout", { args: ["60", "bash", "-c", wait] }).outputSync().success);
+    },
+    end,
+    [Symbol.asyncDispose]: end,
+  };
 }

@@ -2,7 +2,8 @@
 // gets its name. No lock is taken, so no program waits for us. What is copied is one state of the database: nobody was writing
 // before and after, no file changed in between, and none appeared. If one did, the copy is made again after a pause; a database
 // that is always being written is left alone. Where the receiving side is live, it is looked at in the same way before the copy
-// and directly before the files get their names: what another program did there meanwhile stays.
+// and directly before the files get their names: what another program did there meanwhile stays. What is
+// replaced is kept until its locks tell that no program opened it in the last moment (replaced_database.ts).
 import { CliError, messageOf } from "../../errors.ts";
 import { isFullDiskErrno, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
@@ -22,6 +23,7 @@ import { type Entry, sameContent } from "../entry.ts";
 import { entriesIn, fieldsOf } from "../entry_text.ts";
 import type { MissingCause } from "../missing.ts";
 import { entryAt, isStill, publish } from "../publish.ts";
+import { ReplacedDatabase } from "../replaced_database.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 import { Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
@@ -101,8 +103,15 @@ export async function runCopyDatabases(request: DatabaseRequest, context: JobCon
   return full === undefined ? { results } : { results, full };
 }
 
+/** Files that are written, and which of the names they get. */
+type Pens = readonly { readonly pen: Pen; readonly index: number }[];
+
 let temporaryNames = 0;
 const ISOLATE = crypto.randomUUID().slice(0, 8);
+
+function temporaryName(): string {
+  return `database-${ISOLATE}-${temporaryNames++}`;
+}
 
 class DatabaseCopy {
   readonly #from: Tree;
@@ -201,7 +210,7 @@ class DatabaseCopy {
     const isPlanned = (entry: Entry | undefined, index: number) =>
       this.#isPlanned(entry, this.#names[index]!, files[index]);
     if (this.#private === undefined && !there.every(isPlanned)) return { kind: "changed there" };
-    const pens: { readonly pen: Pen; readonly index: number }[] = [];
+    const pens: Pens[number][] = [];
     let isPublished = false;
     try {
       for (const [index, entry] of files.entries()) {
@@ -248,7 +257,7 @@ class DatabaseCopy {
       return { tree, directory, handle: yield* tree.open(directory), name: cString(name) };
     }
     const handle = yield* this.#temporary.open("");
-    return { tree: this.#temporary, directory: "", handle, name: cString(`database-${ISOLATE}-${temporaryNames++}`) };
+    return { tree: this.#temporary, directory: "", handle, name: cString(temporaryName()) };
   }
 
   *#write(entry: Entry, index: number, replaces: Entry | undefined, pen: Pen): Work<void> {
@@ -276,9 +285,8 @@ class DatabaseCopy {
   *#publish(
     files: DatabaseState,
     there: DatabaseState,
-    pens: readonly { readonly pen: Pen; readonly index: number }[],
+    pens: Pens,
   ): Work<Obstacle | undefined> {
-    const { directory, removals } = this.item;
     if (this.#private !== undefined) {
       // Under their names already, in a tree that nobody reads.
       for (const [index, name] of this.#names.entries()) {
@@ -291,22 +299,64 @@ class DatabaseCopy {
     const now = yield* this.#lookThere();
     if (now === "in use") return { kind: "in use there" };
     if (!now.every((entry, index) => isStill(there[index], entry))) return { kind: "changed there" };
+    const { directory, name } = this.item;
+    const replaced = new ReplacedDatabase({
+      ...{ to: this.#to, directory, name, temporary: this.#temporary, keptName: temporaryName() },
+    });
+    try {
+      return yield* this.#replace(files, there, pens, replaced);
+    } finally {
+      yield* replaced.drop();
+    }
+  }
+
+  *#replace(
+    files: DatabaseState,
+    there: DatabaseState,
+    pens: Pens,
+    replaced: ReplacedDatabase,
+  ): Work<Obstacle | undefined> {
+    const { directory, removals } = this.item;
     const written = new Set(pens.map(({ index }) => index));
-    const goes = (index: number) => written.has(index) || removals.includes(this.#names[index]!);
+    const stays = there.map((entry, index) =>
+      entry !== undefined && !written.has(index) && !removals.includes(this.#names[index]!) ? entry : undefined
+    );
     for (const [index, entry] of there.entries()) {
-      if (index === 0 || entry === undefined || !goes(index)) continue;
+      if (entry !== undefined && (index === 0 || stays[index] === undefined)) yield* replaced.keep(this.#names[index]!);
+    }
+    for (const [index, entry] of there.entries()) {
+      if (index === 0 || entry === undefined || stays[index] !== undefined) continue;
       if ((yield* this.#remove(this.#names[index]!, entry)) === "changed") return this.#overtaken();
     }
-    for (const { pen, index } of pens) {
-      const outcome = yield* publish({
-        ...{ temporaryDirectory: pen.handle, temporaryName: pen.name },
-        ...{ tree: this.#to, directory, name: this.#names[index]!, entry: files[index]! },
-        ...{ replaces: index === 0 ? there[0] : undefined, policy: this.request.settings.policy },
-      });
-      if (outcome === "overtaken") return this.#overtaken();
-      this.#arrived.push(files[index]!);
+    const [main, logs] = [pens.filter(({ index }) => index === 0), pens.filter(({ index }) => index > 0)];
+    for (const { pen } of main) if (!(yield* this.#give(pen, 0, files, there[0]))) return this.#overtaken();
+    if (yield* replaced.isUsed()) return yield* this.#restore(replaced);
+    const between = yield* lookAtDatabase(this.#to, directory, this.#names);
+    if (!between.every((entry, index) => index === 0 || isStill(stays[index], entry))) return this.#overtaken();
+    for (const { pen, index } of logs) {
+      if (!(yield* this.#give(pen, index, files, undefined))) return this.#overtaken();
     }
     return undefined;
+  }
+
+  /** Gives a file its name. False where another program was faster. */
+  *#give(pen: Pen, index: number, files: DatabaseState, replaces: Entry | undefined): Work<boolean> {
+    const outcome = yield* publish({
+      ...{ temporaryDirectory: pen.handle, temporaryName: pen.name },
+      ...{ tree: this.#to, directory: this.item.directory, name: this.#names[index]!, entry: files[index]! },
+      ...{ replaces, policy: this.request.settings.policy },
+    });
+    if (outcome === "published") this.#arrived.push(files[index]!);
+    return outcome === "published";
+  }
+
+  /** A program opened the database in the last moment: it gets back what it opened. */
+  *#restore(replaced: ReplacedDatabase): Work<Obstacle> {
+    const lost = yield* replaced.restore();
+    this.#arrived.length = 0;
+    this.#removed.splice(0, Infinity, ...lost);
+    if (lost.length === 0) return { kind: "in use there" };
+    throw new CliError("transfer", "another program opened this database meanwhile");
   }
 
   *#remove(name: string, entry: Entry): Work<"removed" | "changed"> {
