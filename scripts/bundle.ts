@@ -40,7 +40,36 @@ export async function bundleInChunks(directory: string, entry = `${PROJECT_DIREC
     files.push(path);
     await Deno.writeTextFile(path, withoutCachePaths(await Deno.readTextFile(path), npmCache));
   }
-  return await renameChunks(files);
+  const renamed = await renameChunks(files);
+  await refuseLostResources(entry, renamed);
+  return renamed;
+}
+
+/**
+ * Throws where the bundler has lost a `using`. With short names it puts a variable that is used once, in the next statement, into
+ * that statement, and forgets that something has to be closed at the end of the block: a lock, say, or a temporary directory.
+ */
+async function refuseLostResources(entry: string, files: readonly string[]): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "euler-files-bundle-" });
+  try {
+    await runDeno(["bundle", "--quiet", "--frozen", "--code-splitting", "--outdir", directory, entry]);
+    const readable = await Array.fromAsync(Deno.readDir(directory), ({ name }) => `${directory}/${name}`);
+    const [written, kept] = await Promise.all([readable, files].map(countResources)) as [number, number];
+    if (written === kept) return;
+    throw new Error(
+      `The bundler lost ${
+        written - kept
+      } of ${written} resources: one that is declared by \`using\` and used once, in the next ` +
+        "statement, is never closed; close it in a `finally`",
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function countResources(files: readonly string[]): Promise<number> {
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(file)));
+  return texts.reduce((sum, text) => sum + (text.match(/\busing [\w$]+ ?=/g)?.length ?? 0), 0);
 }
 
 const CHUNK_NAME = /\b([\w.]+)-[A-Z0-9]{8}\.js\b/g;

@@ -25,9 +25,9 @@ const COLUMNS = 100;
 async function helpTexts(): Promise<Record<string, string>> {
   const { commands, groups } = await loadCatalogue();
   const texts: Record<string, string> = {
-    "euler-files.txt": (await programHelp(undefined)).replaceAll(VERSION, "VERSION"),
+    "euler-files.txt": (await programHelp(undefined, COLUMNS)).replaceAll(VERSION, "VERSION"),
   };
-  for (const group of Object.keys(groups)) texts[`${group}.txt`] = await programHelp(group);
+  for (const group of Object.keys(groups)) texts[`${group}.txt`] = await programHelp(group, COLUMNS);
   for (const command of commands) texts[`${dotted(command)}.txt`] = commandHelp(command, COLUMNS);
   return texts;
 }

@@ -44,7 +44,11 @@ export type Event =
     readonly subject: string;
     readonly outcome: DoneOutcome;
     readonly text: string;
-  };
+    /** What several variables of which this is so are told in one line as: `4 variables fresh`. */
+    readonly inOne?: string;
+  }
+  /** All results of this run are told. */
+  | { readonly type: "told" };
 
 /** Takes events; never throws. */
 export type Report = (event: Event) => void;

@@ -88,7 +88,9 @@ export async function pushVariables(request: PushRun, context: Context): Promise
   }
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   for (const { name } of redirected) {
-    context.report({ type: "done", subject: name, outcome: "idle", text: "redirected, nothing to push" });
+    context.report({
+      ...{ type: "done", subject: name, outcome: "idle", text: "redirected, nothing to push", inOne: "redirected" },
+    });
   }
   const settings = stagingSettings(resolved, "stage-out", {
     names: request.verbose ? "collect" : "count",
@@ -125,8 +127,10 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     });
   });
   for (const { variable, whole } of parts) {
-    context.report({ type: "done", subject: variable.name, outcome: "idle", text: `part of ${whole.name}` });
+    const text = `part of ${whole.name}`;
+    context.report({ type: "done", subject: variable.name, outcome: "idle", text, inOne: "part of another" });
   }
+  context.report({ type: "told" });
   const failures = items.flatMap(({ variable, outcome }) => {
     const error = errorOf(outcome);
     return error === undefined ? [] : [failureOf(variable.name, error)];
@@ -217,7 +221,9 @@ function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", cont
     return context.report({ type: "done", subject, outcome: "bad", text: `${where}not pushed` });
   }
   if (outcome.status === "scratch-missing") {
-    return context.report({ type: "done", subject, outcome: "idle", text: NOTHING_THERE[tier] });
+    return context.report({
+      ...{ type: "done", subject, outcome: "idle", text: NOTHING_THERE[tier], inOne: `with ${NOTHING_THERE[tier]}` },
+    });
   }
   for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
   const text = outcome.status === "pushed" ? describePushed(outcome.outcome, tier) : describePlan(outcome.plan, tier);
@@ -226,7 +232,10 @@ function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", cont
     : outcome.status === "pushed" && outcome.outcome.filesTransferred > 0
     ? "good"
     : "idle";
-  context.report({ type: "done", subject, outcome: mark, text: where + text });
+  const inOne = text === NOTHING_NEW[tier] && outcome.warnings.length === 0
+    ? { inOne: `with ${tier === "node" ? "nothing new on this node" : text}` }
+    : {};
+  context.report({ type: "done", subject, outcome: mark, text: where + text, ...inOne });
   if (outcome.status === "would-push") {
     tellMoved({ transferred: outcome.plan.transfers }, names, subject, context.report);
   } else if (names === "all") tellMoved({ transferred: outcome.outcome.transferred }, names, subject, context.report);

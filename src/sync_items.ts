@@ -208,8 +208,10 @@ function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): 
 /** Tells people of a part. */
 export function tellPart({ variable, failure }: SyncItem, { whole }: Part, context: Context): void {
   const text = failure === undefined ? `part of ${whole.name}` : "not staged";
-  const outcome = failure === undefined ? "idle" : "bad";
-  context.report({ type: "done", subject: variable.name, outcome, text });
+  const told = failure === undefined
+    ? { outcome: "idle", inOne: "part of another" } as const
+    : { outcome: "bad" } as const;
+  context.report({ type: "done", subject: variable.name, text, ...told });
 }
 
 function resultBase({ variable: { name, source, target }, tier }: Copy): Omit<SyncResult, "status"> {
@@ -235,7 +237,9 @@ export function tellStaged(
   if (result.status === "skipped") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
-    context.report({ type: "done", subject, outcome: "idle", text: where + text + conflictsIn(result.kept) });
+    const conflicts = conflictsIn(result.kept);
+    const inOne = conflicts === "" ? { inOne: tier === "node" ? "fresh on this node" : "fresh" } : {};
+    context.report({ type: "done", subject, outcome: "idle", text: where + text + conflicts, ...inOne });
   } else if (result.status === "synced") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const { missing } = result.outcome;

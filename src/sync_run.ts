@@ -93,7 +93,8 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const all = [...variables, ...parts.map(({ variable }) => variable), ...redirected];
   context.report({ type: "subjects", names: all.map(({ name }) => name) });
   const started = performance.now();
-  const items = await syncItems(request, managed, context);
+  const items = inOrder(await syncItems(request, managed, context), config, ({ variable }) => variable.name);
+  context.report({ type: "told" });
   // A copy on the node comes after the one on scratch.
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
@@ -170,7 +171,10 @@ async function syncItems(
   else if (node !== undefined) await checkNode(node, system.userId);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
-    ? await runCopies(sorted(variables).map((variable) => ({ variable, tier: "scratch" })), run)
+    ? await runCopies(
+      inOrder(variables, config, ({ name }) => name).map((variable) => ({ variable, tier: "scratch" })),
+      run,
+    )
     : [];
   const items = [...onScratch];
   if (node !== undefined) {
@@ -270,7 +274,7 @@ const MOST_COMPARISONS = 3;
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
-  return await mapAtOnce(sorted(variables), variablesAtOnce(run.atOnce), async (variable) => {
+  return await mapAtOnce(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {
       const before = await syncedAt(variable, settings, system);
@@ -297,7 +301,10 @@ async function redirect(
 ): Promise<SyncItem> {
   const target = redirectedTarget(root, name);
   if (!request.dryRun) await prepareRedirected(root, name, context.system.userId);
-  context.report({ type: "done", subject: name, outcome: "idle", text: `redirected to ${target}` });
+  context.report({
+    ...{ type: "done", subject: name, outcome: "idle", text: `redirected to ${target}` },
+    ...(request.dryRun ? {} : { inOne: "redirected" }),
+  });
   return redirectedItem({ name, target }, tier, request.dryRun ? "planned" : "made");
 }
 
@@ -324,6 +331,8 @@ function extentOf({ verbose }: SyncRun): Extent {
   return verbose ? "details" : "in short";
 }
 
-function sorted(variables: readonly ResolvedVariable[]): ResolvedVariable[] {
-  return [...variables].sort((a, b) => a.name < b.name ? -1 : 1);
+/** In the order of the configuration; what belongs to one variable stays in its order. */
+function inOrder<Item>(items: readonly Item[], { vars }: Config, nameOf: (item: Item) => string): Item[] {
+  const order = Object.keys(vars);
+  return items.toSorted((a, b) => order.indexOf(nameOf(a)) - order.indexOf(nameOf(b)));
 }

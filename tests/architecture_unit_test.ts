@@ -8,7 +8,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["cli"],
   ["commands"],
-  ["schema", "wizard", "completion"],
+  ["schema", "wizard", "completion", "doctor"],
   ["global_options.ts"],
   ["sync_run.ts", "push_run.ts"],
   ["fan_out_run.ts"],

@@ -20,6 +20,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "clean": { load: async () => (await import("../commands/clean.ts")).clean },
   "diff": { load: async () => (await import("../commands/diff.ts")).diff },
   "resolve": { load: async () => (await import("../commands/resolve.ts")).resolve },
+  "doctor": { load: async () => (await import("../commands/doctor.ts")).doctor },
   "job-script": { load: async () => (await import("../commands/job_script.ts")).jobScriptCommand },
   "migrate": { load: async () => (await import("../commands/migrate.ts")).migrate },
   "shell-init": { load: async () => (await import("../commands/shell_init.ts")).shellInitCommand(completed()) },

@@ -16,6 +16,7 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
   const parser = commandParser(name, fields);
   try {
     refuseOptionAsValue(parser, rest);
+    refuseValueOfSwitch(parser, rest);
     parser.parse([...rest], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -129,6 +130,19 @@ function refuseOptionAsValue(parser: Parser, words: readonly string[]): void {
     if (option === undefined || !option.required) continue;
     i++;
     if (words[i] === "--" || find(words[i]) !== undefined) throw missingValue(option.flags, words[i]);
+  }
+}
+
+/** Commander calls `--force=yes` unknown. */
+function refuseValueOfSwitch(parser: Parser, words: readonly string[]): void {
+  for (let i = 0; i < words.length && words[i] !== "--"; i++) {
+    const flag = /^(--[^=]+)=/.exec(words[i]!)?.[1] ?? words[i];
+    const option = parser.options.find(({ long, short }) => flag === long || flag === short);
+    if (option === undefined) continue;
+    if (option.required && flag === words[i]) i++;
+    else if (!option.required && flag !== words[i]) {
+      throw new CliError("usage", `Option "${flag}" takes no value`, { hint: `write ${flag}` });
+    }
   }
 }
 

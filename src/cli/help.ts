@@ -3,13 +3,17 @@ import type { AnyCommand } from "../command.ts";
 import { VERSION } from "../version.ts";
 import { GROUPS, loadCatalogue } from "./app.ts";
 import { commandParser } from "./arguments.ts";
+import { wrapText } from "../shorten.ts";
 import { evaluation } from "../shell/shell.ts";
+
+/** Narrower texts beside the options would have a word a line. */
+const LEAST_TEXT_COLUMNS = 12;
 
 /** The help of one command. */
 export function commandHelp(command: AnyCommand, columns: number): string {
   const width = Math.max(40, Math.min(columns, 100));
   const parser = commandParser(command.name, command.fields)
-    .configureHelp({ helpWidth: width, showGlobalOptions: false });
+    .configureHelp({ helpWidth: width, minWidthToWrap: LEAST_TEXT_COLUMNS, showGlobalOptions: false });
   const parts = [command.summary + ".", "", "Examples:"];
   for (const example of command.examples) parts.push(`  ${example.command}`, `      ${example.does}`);
   parts.push("");
@@ -19,7 +23,7 @@ export function commandHelp(command: AnyCommand, columns: number): string {
 }
 
 /** The help of the whole program, or of one group of commands. */
-export async function programHelp(group: string | undefined): Promise<string> {
+export async function programHelp(group: string | undefined, columns: number): Promise<string> {
   const lines = group === undefined
     ? [
       `euler-files ${VERSION}: stages cache directories from slow storage to fast scratch.`,
@@ -35,11 +39,16 @@ export async function programHelp(group: string | undefined): Promise<string> {
   const { commands } = await loadCatalogue();
   const shown = commands.filter(({ name }) => group === undefined || name.startsWith(`${group} `));
   const width = Math.max(...shown.map(({ name }) => name.length));
-  for (const { name, summary } of shown) lines.push(`  ${name.padEnd(width)}  ${summary}`);
+  const indent = width + 4;
+  for (const { name, summary } of shown) {
+    const text = wrapText(summary, Math.max(LEAST_TEXT_COLUMNS, columns - indent));
+    lines.push(`  ${name.padEnd(width)}  ${text.replaceAll("\n", `\n${" ".repeat(indent)}`)}`);
+  }
   lines.push(
     "",
     "Every command takes --help, --json, --input-json FILE, --quiet and --config FILE.",
     "Exit codes: 0 done, 1 something failed, 2 configuration or usage, 130/143/129 stopped by a signal.",
   );
-  return lines.join("\n") + "\n";
+  if (group === undefined) lines.push("`euler-files -V` prints the version.");
+  return wrapText(lines.join("\n") + "\n", columns);
 }

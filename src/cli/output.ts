@@ -19,6 +19,8 @@ const SHOWN_CHARACTERS = 64 * 1024;
 /** Longer names do not push the texts of the others to the right. */
 const MOST_SUBJECT_COLUMNS = 24;
 
+type Done = Event & { readonly type: "done" };
+
 /** The two streams of one run. */
 export class Output {
   readonly #system: System;
@@ -31,6 +33,8 @@ export class Output {
   #shown = "";
   #frame: "none" | "open" = "none";
   #subjectColumns = 0;
+  /** Results that may be told in one line. */
+  readonly #held: (Done & { readonly inOne: string })[] = [];
 
   constructor(
     options: { system: System; audience: Audience; styles: Styles; details: boolean; configure: ConfigureCommands },
@@ -64,9 +68,29 @@ export class Output {
       this.#subjectColumns = Math.min(MOST_SUBJECT_COLUMNS, Math.max(0, ...event.names.map(textWidth)));
     } else if (event.type === "done") {
       this.#progress?.finish(event.subject);
-      const mark = doneMark(event.outcome, this.#styles.stderr, this.#system.env);
-      this.#say(`${mark} ${padTo(event.subject, this.#subjectColumns)}  ${event.text}\n`);
+      if (event.inOne === undefined || this.#details) this.#sayDone(event);
+      else this.#held.push({ ...event, inOne: event.inOne });
+    } else if (event.type === "told") {
+      this.#sayHeld();
     }
+  }
+
+  #sayDone({ subject, outcome, text }: Done): void {
+    const mark = doneMark(outcome, this.#styles.stderr, this.#system.env);
+    this.#say(`${mark} ${padTo(subject, this.#subjectColumns)}  ${text}\n`);
+  }
+
+  /** Success is quiet: what is the same for several variables is one line. */
+  #sayHeld(): void {
+    const held = this.#held.splice(0);
+    const [first, ...others] = held;
+    if (first === undefined) return;
+    if (others.length === 0) return this.#sayDone(first);
+    const mark = doneMark("idle", this.#styles.stderr, this.#system.env);
+    const texts = [...Map.groupBy(held, ({ inOne }) => inOne)].map(([words, { length: count }], index) =>
+      `${count} ${index > 0 ? "" : count === 1 ? "variable " : "variables "}${words}`
+    );
+    this.#say(`${mark} ${texts.join(", ")}\n`);
   }
 
   /** Opens the frame around what a shell evaluates: a process that dies before it is closed leaves no valid text. */
@@ -77,6 +101,7 @@ export class Output {
 
   /** Takes the progress off the terminal. Call it before anything else is written there. */
   close(): void {
+    this.#sayHeld();
     this.#progress?.close();
   }
 

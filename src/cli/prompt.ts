@@ -18,7 +18,9 @@ function plainOption<Option extends { readonly label: string; readonly hint?: st
 }
 
 /** Questions on stderr, so that a captured stdout never gets one. Ctrl-C throws `Interrupted`. */
-export function terminalPrompt(): Prompt {
+export function terminalPrompt({ stderr }: Pick<System, "stderr">): Prompt {
+  // A terminal that was not told its size has 0 columns, in which the library would draw a letter a line.
+  if (!process.stderr.columns) Object.defineProperty(process.stderr, "columns", { get: () => stderr.columns });
   const clack = () => import("@clack/prompts");
   const streams = { input: process.stdin, output: process.stderr };
   const answered = <Value>(answer: Value): Exclude<Value, symbol> => {

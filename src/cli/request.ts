@@ -39,8 +39,12 @@ export async function readInputJson(source: string, system: System): Promise<Rec
 
 /** Reads no more of a file, a device or a pipe than it takes to see that it is too large. */
 async function readTextFile(path: string): Promise<string> {
-  using file = await Deno.open(path);
-  return await readTextStart(file.readable, MOST_TEXT_BYTES);
+  const file = await Deno.open(path);
+  try {
+    return await readTextStart(file.readable, MOST_TEXT_BYTES);
+  } finally {
+    file[Symbol.dispose]();
+  }
 }
 
 /** A JSON payload → values by field. Unknown names are errors. Of two names of one field the newer counts, as it always has. */

@@ -2,7 +2,6 @@
 import type { AnyCommand, Context, Prompt } from "../command.ts";
 import { CliError, knownError, OutputLost } from "../errors.ts";
 import { NO_OPTIONS } from "../global_options.ts";
-import { FAILING_STATEMENT } from "../shell/evaluated.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../version.ts";
 import { COMMANDS } from "./app.ts";
@@ -73,10 +72,12 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
     return 0;
   }
   if (target.kind === "help") {
-    const help = await (await import("./help.ts")).programHelp(target.group);
-    (target.asked ? system.stdout : system.stderr).write(help);
-    // A bare `euler-files` did nothing: a script that meant something else must notice.
-    if (!target.asked && stage.evaluated) system.stdout.write(FAILING_STATEMENT);
+    const stream = target.asked ? system.stdout : system.stderr;
+    const help = await (await import("./help.ts")).programHelp(
+      target.group,
+      stream.isTerminal ? stream.columns : 100,
+    );
+    stream.write(help);
     return target.asked ? 0 : 2;
   }
   const command = await COMMANDS[target.name]!.load();
@@ -128,7 +129,7 @@ async function contextFor(
     configOption: options.config,
     report: (event) => output.report(event),
     interactive,
-    prompt: interactive ? terminal!.terminalPrompt() : REFUSING_PROMPT,
+    prompt: interactive ? terminal!.terminalPrompt(system) : REFUSING_PROMPT,
     wantsDocument: options.json,
     sharesTerminal: !options.json && !options.quiet && system.stderr.isTerminal,
   };

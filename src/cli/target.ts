@@ -20,7 +20,7 @@ export function optionWords(argv: readonly string[]): readonly string[] {
 export function findTarget(argv: readonly string[]): Target {
   const words = optionWords(argv);
   const places = placesOfNames(words);
-  if (words.slice(0, places[0]).includes("--version")) return { kind: "version" };
+  if (words.slice(0, places[0]).some((word) => word === "--version" || word === "-V")) return { kind: "version" };
   const [first, second] = places.map((place) => words[place]!);
   const asked = words.some((word) => word === "--help" || word === "-h");
   if (first === undefined) {

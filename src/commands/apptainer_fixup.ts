@@ -60,10 +60,9 @@ export default defineCommand({
       system.signal.throwIfAborted();
       try {
         const deadline = config?.config.lock_timeout_seconds ?? 300;
-        await using lock = request.dryRun
+        await using _lock = request.dryRun
           ? undefined
           : await lockVenv(venv.path, deadline, system, (text) => report({ type: "note", subject: venv.name, text }));
-        await lock?.confirm();
         results.push(await fixOne(venv, request.dryRun ? "plan" : "apply"));
       } catch (error) {
         const known = knownError(`Cannot fix "${venv.name}"`, error);

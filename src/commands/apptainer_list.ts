@@ -59,7 +59,7 @@ export default defineCommand({
       one.size_bytes === null ? "-" : formatSize(one.size_bytes),
       `${formatAge(one.age_seconds)} ago`,
       one.state,
-      one.on_scratch,
+      one.on_scratch.replace("-", " "),
     ]);
     const head = ["Name", "Environment", "Python", "Size", "Built", "State", "On scratch"];
     return { stdout: renderTable(head.map(style.bold), rows) };

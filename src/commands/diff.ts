@@ -1,13 +1,14 @@
 // `diff`: which files differ between scratch and the source, and on which side they changed.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../failures.ts";
 import { list, type RequestOf, toggle } from "../fields.ts";
 import { formatCount, formatFiles, formatSize, printable } from "../format.ts";
 import { openManagedVariables } from "../managed_variables.ts";
 import { mapInOrder } from "../pool.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../staging/differences.ts";
+import { conflictWords } from "../staging/kept_warnings.ts";
 import { stagingSettings, type Variable } from "../staging/variable.ts";
 import { renderTable } from "../table.ts";
 import type { Entry } from "../transfer/entry.ts";
@@ -32,6 +33,7 @@ const FILE_SCHEMA = v.object({
       "`gone`: no longer on scratch, the next sync brings it; `conflict`: neither sync nor push settles it, `resolve` does",
     ),
   ),
+  reason: v.optional(v.pipe(v.string(), v.description("Why it is in conflict, where sync or push says so"))),
   scratch_bytes: v.pipe(v.nullable(v.number()), v.description("null where there is none")),
   source_bytes: v.nullable(v.number()),
   scratch_modified: v.pipe(v.nullable(v.number()), v.description("Seconds since 1970")),
@@ -42,13 +44,20 @@ const RESULT_SCHEMA = v.object({
   name: v.string(),
   scratch: v.string(),
   source: v.string(),
-  status: v.picklist(["same", "different", "scratch-missing"]),
+  status: v.pipe(
+    v.picklist(["same", "different", "unknown", "scratch-missing"]),
+    v.description("`unknown`: no difference was found, and not all could be read"),
+  ),
   files: v.array(FILE_SCHEMA),
+  unreadable: v.pipe(
+    v.array(NAMED_FILE_SCHEMA),
+    v.description("Directories of either side that could not be read: nothing is known of what is in them"),
+  ),
 });
 
 const ANSWER_SCHEMA = v.object({
   command: v.literal("diff"),
-  ok: v.boolean(),
+  ok: v.pipe(v.boolean(), v.description("false: something failed, or could not be read")),
   checksum: v.boolean(),
   results: v.array(RESULT_SCHEMA),
   failures: v.array(FAILURE_SCHEMA),
@@ -90,11 +99,12 @@ async function runDiff({ vars, checksum }: DiffRequest, context: Context): Promi
   const failures = found.flatMap(({ variable, differences }) =>
     differences.state === "failed" ? [failureOf(variable.name, differences.error)] : []
   );
+  const results = found.flatMap(({ variable, differences }) => resultOf(variable, differences));
   return {
     command: "diff",
-    ok: failures.length === 0,
+    ok: failures.length === 0 && results.every(({ unreadable }) => unreadable.length === 0),
     checksum,
-    results: found.flatMap(({ variable, differences }) => resultOf(variable, differences)),
+    results,
     failures,
     warnings: warnings.map(({ text }) => text),
   };
@@ -105,17 +115,20 @@ function resultOf({ name, target: scratch, source }: Variable, differences: Diff
     case "failed":
       return [];
     case "nothing-on-scratch":
-      return [{ name, scratch, source, status: "scratch-missing", files: [] }];
+      return [{ name, scratch, source, status: "scratch-missing", files: [], unreadable: [] }];
     case "compared": {
       const files = differences.files.map(fileOf);
-      return [{ name, scratch, source, status: files.length === 0 ? "same" : "different", files }];
+      const unreadable = [...differences.unreadable];
+      const status = files.length > 0 ? "different" : unreadable.length > 0 ? "unknown" : "same";
+      return [{ name, scratch, source, status, files, unreadable }];
     }
   }
 }
 
-function fileOf({ path, side, change, onScratch, atSource }: Difference): DiffFile {
+function fileOf({ path, side, change, reason, onScratch, atSource }: Difference): DiffFile {
   return {
     ...{ path, side, change },
+    ...(reason === undefined ? {} : { reason: conflictWords({ reason }) }),
     scratch_bytes: onScratch?.sizeBytes ?? null,
     source_bytes: atSource?.sizeBytes ?? null,
     scratch_modified: modified(onScratch),
@@ -129,18 +142,27 @@ function modified(entry: Entry | undefined): number | null {
 
 const NAMED_FILES = 20;
 
+/** What a conflict is about where nothing more is said. */
+const BOTH = "changed on both sides";
+
 function renderDiff(answer: DiffAnswer, styles: Styles, { verbose }: DiffRequest): Rendered {
   const shown = verbose ? Infinity : NAMED_FILES;
   const stdout = answer.results.map((result) => renderResult(result, shown, styles.stdout)).join("\n");
   return { stdout, stderr: failuresText(answer.failures, styles.stderr) };
 }
 
-function renderResult({ name, status, files }: DiffAnswer["results"][number], shown: number, style: Style): string {
+function renderResult(result: DiffAnswer["results"][number], shown: number, style: Style): string {
+  const lines = result.unreadable.map(({ path, reason }) => `  not read: ${printable(path)} (${reason})\n`);
+  return renderFiles(result, shown, style) + lines.join("");
+}
+
+function renderFiles({ name, status, files }: DiffAnswer["results"][number], shown: number, style: Style): string {
+  if (status === "unknown") return `${style.bold(name)}  no difference found, and not all could be read\n`;
   if (status === "same") return `${style.bold(name)}  the same on both sides\n`;
   if (status === "scratch-missing") return `${style.bold(name)}  nothing on scratch\n`;
   const rows = files.slice(0, shown).map((file) => [
     `  ${file.side}`,
-    file.change,
+    file.reason === undefined || file.reason === BOTH ? file.change : `${file.change}: ${file.reason}`,
     sizes(file),
     times(file),
     printable(file.path),

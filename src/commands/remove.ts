@@ -67,7 +67,7 @@ async function runRemove({ name, force }: RemoveRequest, context: Context): Prom
   return {
     ...{ ok: true, command: "remove", config_path: path, name, left },
     source: config.vars[name]?.source ?? null,
-    remove_command: left.length === 0 ? null : `rm -rf -- ${left.map(shellWord).join(" ")}`,
+    remove_command: here === undefined ? null : removeCommand(here, name, left),
   };
 }
 
@@ -110,12 +110,15 @@ async function refuseUnpushed(name: string, context: Context): Promise<ResolvedC
   return resolved;
 }
 
-/** The copy and the files beside it, which begin with its name between dots. */
+/** The copy, what was kept aside of it, and the directory of a redirected variable. */
 async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promise<string[]> {
   const left: string[] = [];
   try {
     for await (const entry of Deno.readDir(cacheRoot)) {
-      if (entry.name === name || entry.name.startsWith(`.${name}.`)) left.push(`${cacheRoot}/${entry.name}`);
+      const isCopy = entry.name === name || entry.name.startsWith(`${name}.replaced-`);
+      if (isCopy || entry.name === `.${name}.partial` || entry.name === `.${name}.from`) {
+        left.push(`${cacheRoot}/${entry.name}`);
+      }
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
@@ -123,6 +126,16 @@ async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promi
   const redirected = redirectedTarget(cacheRoot, name);
   if (await Deno.lstat(redirected).then(() => true, () => false)) left.push(redirected);
   return left.sort();
+}
+
+/** `clean` looks whether all is pushed; a redirected directory is never pushed. */
+function removeCommand({ cacheRoot }: ResolvedConfig, name: string, left: readonly string[]): string | null {
+  const redirected = redirectedTarget(cacheRoot, name);
+  const commands = [
+    ...(left.some((path) => path !== redirected) ? [`euler-files clean ${name}`] : []),
+    ...(left.includes(redirected) ? [`rm -rf -- ${shellWord(redirected)}`] : []),
+  ];
+  return commands.length === 0 ? null : commands.join(" && ");
 }
 
 function renderRemove({ name, config_path, source, left, remove_command }: RemoveAnswer): Rendered {

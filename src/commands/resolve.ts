@@ -43,7 +43,9 @@ type ResolveAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 export const resolve = defineCommand({
   name: "resolve",
   summary: "Settle files that changed on both sides",
-  description: "What is replaced is kept on scratch, in a directory that the command names.",
+  description:
+    "What is replaced is kept on scratch, in a directory that the command names, until you remove it or a purge " +
+    "does. `--take scratch` pushes these files alone, `--take source` is a sync of the variable.",
   examples: [
     { command: "euler-files resolve HF_HOME", does: "Show what is in conflict, and ask" },
     { command: "euler-files resolve HF_HOME --take scratch", does: "Bring all of it home" },
@@ -173,7 +175,11 @@ function renderResolve(answer: ResolveAnswer, styles: Styles): Rendered {
       `${formatFiles(resolved.length)} of ${name} resolved: ${listSome(resolved)}: as ` +
       `${take === "scratch" ? "on scratch" : "at the source"} now`,
     ]),
-    ...(kept_in === null ? [] : [`What was replaced is in ${shellWord(kept_in)}: remove it when you don't need it`]),
+    ...(kept_in === null ? [] : [
+      `What was replaced is in ${
+        shellWord(kept_in)
+      }: copy what you need from there before a purge takes it, or remove it`,
+    ]),
     ...(conflicts.length === 0 ? [] : [
       `${formatFiles(conflicts.length)} ${dry_run ? "" : "still "}in conflict:`,
       ...conflicts.map(({ path, reason }) => `  ${printable(path)} (${reason})`),

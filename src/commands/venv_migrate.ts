@@ -98,8 +98,7 @@ export default defineCommand({
     }, system);
     const matched = outcome?.parity.status === "matched";
     if (matched && request.deleteSource) {
-      await using lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
-      await lock.confirm();
+      await using _lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
       await removeVenv({ path: rebuilding.source, kind: "directory" });
     }
     const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));

@@ -79,13 +79,12 @@ export default defineCommand({
     const measure = target.kind === "link" ? undefined : await measureTree({ root: target.path }, system);
     const inner = target.kind === "link" ? [] : await innerVenvs(target.path);
     if (!request.dryRun) {
-      await using lock = await lockVenv(
+      await using _lock = await lockVenv(
         target.path,
         LOCK_SECONDS,
         system,
         (note) => report({ type: "note", text: note }),
       );
-      await lock.confirm();
       await removeVenv(target);
     }
     return {

@@ -26,7 +26,7 @@ export async function createConfig(
   system: System,
   review: Review = () => {},
 ): Promise<CreatedConfig> {
-  await using _lock = await lockConfig(path, system);
+  await using lock = await lockConfig(path, system);
   const text = await readConfigText(path);
   const existing = text === undefined ? undefined : await parseJson(text, path);
   if (text === undefined || asObject(existing)?.version !== CONFIG_VERSION) {
@@ -34,6 +34,7 @@ export async function createConfig(
     const fresh = `${JSON.stringify(newConfig(patch), null, 2)}\n`;
     const config = await checkResult(fresh, path);
     review(config, undefined);
+    await lock.confirm();
     const asidePath = text === undefined ? undefined : await putAside(path, text, system);
     await writeFileAtomically({ path, link: "kept", content: fresh, durability: "durable" });
     return { config, ...(asidePath === undefined ? {} : { asidePath }) };
@@ -41,6 +42,7 @@ export async function createConfig(
   const edited = await editText(text, mergeEdits(existing, patch, []), path);
   const config = await checkResult(edited, path);
   review(config, existing);
+  await lock.confirm();
   if (edited !== text) await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
   return { config };
 }

@@ -2,6 +2,8 @@
 import type { Report } from "../events.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import type { Place } from "./target.ts";
 
@@ -66,6 +68,8 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
     );
     locks.push(lock);
   }
+  // A run that goes on after the switch edits no configuration, so nothing else sweeps beside the journal.
+  await sweepDirectory(splitAbsolute(request.journalPath)[0]);
   const held = stack.move();
   return {
     system: underLocks(system, ...locks),

@@ -7,6 +7,8 @@ import { formatDuration, formatFiles, formatSize } from "../format.ts";
 import { checkCacheRoot, makeCacheRoot } from "../staging/cache_root.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { followMovedSource } from "../staging/recorded_source.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { listVenvs } from "../venv/venv.ts";
 import { type Copied, copyContent } from "./copy.ts";
@@ -38,6 +40,8 @@ export async function migrate(
   // What was found before the wait for the locks may have changed.
   const plan = await planMigration(request, settings, system);
   for (const text of plan.warnings) report({ type: "warning", subject: request.what, text });
+  // What a killed run was writing beside the configuration: the steps that would remove it may be done already.
+  await sweepDirectory(splitAbsolute(plan.journalPath)[0]);
   const copy = plan.kind === "finish"
     ? { journal: plan.journal, copied: undefined }
     : await copyContent(plan, begin(plan, system), { system: locks.system, report });
@@ -49,6 +53,7 @@ export async function migrate(
   const journal = plan.kind === "finish" ? plan.journal : await switchConfig(plan, copy.journal, settings, system);
   if (plan.place.kind === "variable") {
     const { cacheRoot } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
+    await sweepDirectory(cacheRoot);
     await followMovedSource(layoutOf(cacheRoot, plan.place.what), journal, system.userId);
   }
   const old = await dealWithOld(plan, journal, system, report);

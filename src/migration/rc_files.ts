@@ -25,7 +25,23 @@ const START_UP_FILES = [
   ".login",
 ];
 
-/** Finds them, each with the line it should become. Files that can't be read are passed over. */
+/** A start-up file with what it holds. */
+export interface StartUpFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The start-up files of this user. Those that cannot be read are passed over. */
+export async function readStartUpFiles(env: Readonly<Record<string, string>>): Promise<StartUpFile[]> {
+  const home = env.HOME;
+  if (!home) return [];
+  const paths = [...START_UP_FILES, ...await fishSnippets(home)].map((name) => `${home}/${name}`);
+  return await Promise.all(
+    paths.map(async (path) => ({ path, text: await Deno.readTextFile(path).catch(() => "") })),
+  );
+}
+
+/** Finds them, each with the line it should become. */
 export async function findStaleLines(
   oldPath: string,
   newPath: string,
@@ -33,14 +49,12 @@ export async function findStaleLines(
 ): Promise<StaleLine[]> {
   const home = env.HOME;
   if (!home) return [];
-  const files = [...START_UP_FILES, ...await fishSnippets(home)].map((name) => `${home}/${name}`);
-  const texts = await Promise.all(files.map((file) => Deno.readTextFile(file).catch(() => "")));
   const forms = waysToWrite(oldPath, home);
-  return files.flatMap((file, index) =>
-    texts[index]!.split("\n").flatMap((text, place) => {
+  return (await readStartUpFiles(env)).flatMap(({ path: file, text }) =>
+    text.split("\n").flatMap((text, index) => {
       const changed = replaceForms(text, forms, newPath);
       const isComment = /^\s*#/.test(text);
-      return changed === text || isComment ? [] : [{ file, line: place + 1, text, change_to: changed }];
+      return changed === text || isComment ? [] : [{ file, line: index + 1, text, change_to: changed }];
     })
   );
 }

@@ -31,7 +31,7 @@ export function cliTree({ commands, groups }: Catalogue): CommandNode {
   }
   return {
     ...describe("euler-files", "Stages cache directories from slow storage to fast scratch"),
-    params: [switchParameter("version", ["--version"], "Show the version"), HELP],
+    params: [switchParameter("version", ["-V", "--version"], "Show the version"), HELP],
     chain: false,
     commands: nodes,
   };

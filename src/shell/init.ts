@@ -33,7 +33,7 @@ const OPTIONS_WITH_VALUE = [
 ];
 
 /** Options that make something else of any command (and so does `h` among letters), and those that make `sync` show something. */
-const OPTIONS_THAT_ANSWER = ["--help", "--version"];
+const OPTIONS_THAT_ANSWER = ["--help", "--version", "-V"];
 const OPTIONS_THAT_SHOW = ["--json", "--dry-run"];
 
 /** Commands whose output is evaluated. */

@@ -4,10 +4,11 @@ import type { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry, EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
+import { linkMapOf } from "../transfer/link_maps.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
+import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
 import { splitLast } from "../posix/file_names.ts";
-import { isConflict } from "./kept_warnings.ts";
 import { layoutOf } from "./layout.ts";
 import { planVariable } from "./plan.ts";
 import { planPush } from "./push.ts";
@@ -16,7 +17,7 @@ import type { StagingSettings, Variable } from "./variable.ts";
 /** The sides that changed since the last transfer. */
 export const SIDES = ["scratch", "source", "both"] as const;
 
-/** What became of a file there. `gone`: it is no longer on scratch, a purge took it say, and a sync brings it again. */
+/** What became of a file there. `gone`: it is no longer on scratch, because a purge took it for example, and a sync brings it again. */
 export const CHANGES = ["new", "changed", "removed", "gone", "conflict"] as const;
 
 /** One file that is not the same on both sides. */
@@ -25,6 +26,8 @@ export interface Difference {
   readonly path: string;
   readonly side: typeof SIDES[number];
   readonly change: typeof CHANGES[number];
+  /** Why neither a sync nor a push settles a conflict. */
+  readonly reason?: KeptPath["reason"];
   /** Undefined where the side has none. */
   readonly onScratch: Entry | undefined;
   readonly atSource: Entry | undefined;
@@ -32,7 +35,12 @@ export interface Difference {
 
 /** What was found: in the order of the paths. */
 export type Differences =
-  | { readonly state: "compared"; readonly files: readonly Difference[] }
+  | {
+    readonly state: "compared";
+    readonly files: readonly Difference[];
+    /** Directories that could not be read on one of the sides, with the reason: nothing is known of what is in them. */
+    readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
+  }
   /** There is nothing on scratch to compare. */
   | { readonly state: "nothing-on-scratch" }
   | { readonly state: "failed"; readonly error: CliError };
@@ -52,21 +60,13 @@ export async function findDifferences(
   const pushed = await planPush({ variable, settings: toSource, emptySource: "refuse" }, system);
   if (pushed.status === "failed") return { state: "failed", error: pushed.error };
   if (pushed.status === "scratch-missing") return { state: "nothing-on-scratch" };
-  const found = new Map<string, Pick<Difference, "side" | "change">>();
-  for (const path of pushed.plan.transfers) found.set(path, { side: "scratch", change: "changed" });
-  for (const kept of pushed.plan.kept) {
-    if (isConflict(kept)) found.set(kept.path, { side: "both", change: "conflict" });
-  }
   const staged = await planVariable({
     ...{ variable, settings: toScratch, mode: "ignore-freshness" as const, otherSource: "refuse" as const },
   }, system);
   if (staged.status === "failed" || staged.status === "source-missing") {
     return { state: "failed", error: staged.error };
   }
-  if (staged.status === "would-sync") {
-    for (const path of staged.deletions) add(found, path, "removed");
-    for (const path of staged.transfers) add(found, path, "changed");
-  }
+  const found = collect(pushed.plan, staged.status === "would-sync" ? staged : undefined);
   const paths = [...found.keys()].toSorted();
   const { onScratch, atSource } = await lookAtBothSides(variable, paths, system);
   const record = await readManifest(layoutOf(toScratch.cacheRoot, variable.name).manifest);
@@ -74,12 +74,39 @@ export async function findDifferences(
     const one = { ...found.get(path)!, path, onScratch: onScratch.get(path), atSource: atSource.get(path) };
     return { ...one, change: changeOf(one, record) };
   });
-  // What a directory stands for is told by what is in it.
-  return { state: "compared", files: files.filter((file) => !isDirectoryAlone(file)) };
+  const unreadable = [...pushed.plan.unreadable, ...(staged.status === "would-sync" ? staged.unreadable : [])];
+  const reasons = new Map(unreadable.map(({ path, words }) => [path || ".", words]));
+  return {
+    state: "compared",
+    // Of a directory that one side lacks, the files in it are named.
+    files: files.filter((file) => !isDirectoryAlone(file)),
+    unreadable: [...reasons].map(([path, reason]) => ({ path, reason })),
+  };
 }
 
-function add(found: Map<string, Pick<Difference, "side" | "change">>, path: string, change: Difference["change"]) {
-  if (!found.has(path)) found.set(path, { side: "source", change });
+type Found = Pick<Difference, "side" | "change" | "reason">;
+
+/** What the two plans say of each path. What both would bring is a conflict: each takes the other side's file for the old one. */
+function collect(
+  pushed: Pick<TransferPlan, "transfers" | "kept">,
+  staged: Pick<TransferPlan, "transfers" | "deletions" | "kept"> | undefined,
+): Map<string, Found> {
+  const found = new Map<string, Found>();
+  for (const path of pushed.transfers) found.set(path, { side: "scratch", change: "changed" });
+  for (const { path, reason } of pushed.kept) {
+    if (reason !== "deleted there") found.set(path, { side: "both", change: "conflict", reason });
+  }
+  for (const path of staged?.deletions ?? []) add(found, path, { side: "source", change: "removed" });
+  for (const path of staged?.transfers ?? []) {
+    if (found.get(path)?.side === "scratch") found.set(path, { side: "both", change: "conflict" });
+    else add(found, path, { side: "source", change: "changed" });
+  }
+  for (const { path, reason } of staged?.kept ?? []) add(found, path, { side: "both", change: "conflict", reason });
+  return found;
+}
+
+function add(found: Map<string, Found>, path: string, what: Found): void {
+  if (!found.has(path)) found.set(path, what);
 }
 
 /** Where a side has nothing of a name, the file is new on the other one, or gone here. */
@@ -108,7 +135,9 @@ export async function lookAtBothSides(
   paths: readonly string[],
   system: System,
 ): Promise<{ readonly onScratch: ReadonlyMap<string, Entry>; readonly atSource: ReadonlyMap<string, Entry> }> {
-  await using runner = await prepareJobRunner({ roots: [source, target] }, system);
+  const settings = { linkRoots: { source, target }, links: "keep" } as const;
+  const links = { ...await linkMapOf(source, settings), ...await linkMapOf(target, settings) };
+  await using runner = await prepareJobRunner({ roots: [source, target], links }, system);
   const [onScratch, atSource] = await Promise.all([
     lookAtPaths(target, paths, runner),
     lookAtPaths(source, paths, runner),

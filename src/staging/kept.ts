@@ -113,13 +113,16 @@ export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): 
   return kept.map((one) => known.get(one.path) ?? one);
 }
 
-async function unsettled({ source, target }: Variable, kept: readonly KeptPath[]): Promise<readonly KeptPath[]> {
+/** Those of them that are not the same on both sides now; what can't be looked at is not. */
+export async function unsettled(
+  { source, target }: Pick<Variable, "source" | "target">,
+  kept: readonly KeptPath[],
+): Promise<readonly KeptPath[]> {
   if (kept.length === 0) return kept;
   const calls = waitingCalls();
   const there = new Tree(target, calls);
   const here = new Tree(source, calls, { own: [source], shown: source, follow: "all" });
   try {
-    // What can't be looked at is not settled.
     const differs = await Promise.all(kept.map(({ path }) => run(isUnsettled(there, here, path)).catch(() => true)));
     return kept.filter((_, index) => differs[index]);
   } finally {

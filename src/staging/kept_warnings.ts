@@ -24,7 +24,7 @@ export function isConflict({ reason }: KeptPath): boolean {
 }
 
 /** What a conflict is about, in words. */
-export function conflictWords({ reason }: KeptPath): string {
+export function conflictWords({ reason }: Pick<KeptPath, "reason">): string {
   return CONFLICTS[reason] ?? reason;
 }
 

@@ -123,12 +123,18 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     purged: found.purged,
     unpushed: found.changed,
     unreadable: found.unreadable.map((directory) => joinName(variable.target, directory)),
-    kept: await readKept(variable, layout, facts.marker),
+    kept: withDamaged(await readKept(variable, layout, facts.marker), found.damaged),
     outside: marker?.outside_links ?? NO_OUTSIDE_LINKS,
     secrets: await findSecrets(variable, selection),
     // A sync draws a file of its own from the sample, and may miss what we happened to hit.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };
+}
+
+function withDamaged(kept: KeptFiles, damaged: readonly string[]): KeptFiles {
+  const told = new Set(kept.paths.map(({ path }) => path));
+  const more = damaged.filter((path) => !told.has(path)).map((path) => ({ path, reason: "damaged" as const }));
+  return { ...kept, paths: [...kept.paths, ...more] };
 }
 
 /** What is said where the rest of an interrupted copy does not fit; empty where it does, or where that is not known. */
@@ -251,7 +257,7 @@ async function sizeOf(
 /** `changed` is undefined where nothing is known of the copy's changes. */
 type SinceRecord = Omit<RecordComparison, "changed"> & { readonly changed: readonly ChangedFile[] | undefined };
 
-const UNKNOWN: SinceRecord = { purged: [], changed: undefined, unreadable: [] };
+const UNKNOWN: SinceRecord = { purged: [], changed: undefined, damaged: [], unreadable: [] };
 
 /** Files of the same size and time with different contents. */
 async function differentFiles(
@@ -270,17 +276,21 @@ async function differentFiles(
 async function sinceRecord(
   facts: VariableFacts,
   selection: Selection | undefined,
-  { variable: { name, source, target }, settings }: OverviewRequest,
+  request: OverviewRequest,
   signal: AbortSignal,
   system: System,
 ): Promise<SinceRecord> {
+  const { variable: { name, source, target }, settings } = request;
   if (facts.target.state !== "directory") return UNKNOWN;
   const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
   if (manifest === undefined) return UNKNOWN;
   try {
     // What was staged before it was excluded is in the record, and not missed.
     const taking = selection === undefined ? undefined : await selectLinkedRecorded(manifest, source, selection);
-    const found = await compareWithRecord({ manifest, root: target, selection: taking }, { ...system, signal });
+    const found = await compareWithRecord(
+      { manifest, root: target, selection: taking, links: linkSettings(request) },
+      { ...system, signal },
+    );
     if (taking === undefined) return found;
     return { ...found, purged: found.purged.filter((path) => takesPart(taking, path, "other")) };
   } catch (error) {

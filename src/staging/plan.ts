@@ -6,6 +6,7 @@ import { formatCount, listSome } from "../format.ts";
 import { joinName } from "../posix/file_names.ts";
 import { keptAfter } from "./kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
+import type { UnreadablePath } from "../transfer/request.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { unfinishedCopies } from "./first_copy.ts";
@@ -32,6 +33,8 @@ export type StagePlan =
     readonly transfers: readonly string[];
     readonly deletions: readonly string[];
     readonly kept: readonly KeptPath[];
+    /** Directories that can't be read on either side: nothing is known of what is in them. */
+    readonly unreadable: readonly UnreadablePath[];
     readonly outside: NamedOutsideLinks;
     readonly warnings: readonly StageWarning[];
   }
@@ -94,6 +97,7 @@ export async function planVariable(request: StageRequest, system: System): Promi
       transfers: plan.transfers,
       deletions: plan.deletions,
       kept: kept.paths,
+      unreadable: plan.unreadable,
       outside,
       warnings: [
         ...unreadableWarnings(plan, system.userId),

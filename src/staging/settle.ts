@@ -1,17 +1,20 @@
-// Settles conflicts: files that changed on both sides get the state of one of them. What is replaced is copied aside first; then
-// the record says that the losing side is as it was at the last transfer, so that an ordinary push or sync brings the other one,
-// with all the care it takes anyway: what changes meanwhile is a conflict again.
+// Settles conflicts: files that changed on both sides get the state of one of them. What is replaced is copied aside first. Then
+// the record gets the present state of the side that is not taken, as if both sides had been so at the last transfer. So the other
+// side is the one that changed, and an ordinary push or sync brings it with all its checks: what changes meanwhile is a conflict
+// again.
+import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { type FilterRule, makeSelection, parentsOf, type Selection } from "../filter/selection.ts";
 import { formatFiles, listSome } from "../format.ts";
 import { splitLast } from "../posix/file_names.ts";
+import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Entry, EntryState } from "../transfer/entry.ts";
 import { type Manifest, ManifestBuilder, writeManifest } from "../transfer/manifest.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { lookAtBothSides } from "./differences.ts";
-import { markedKept, readKept } from "./kept.ts";
+import { markedKept, readKept, unsettled } from "./kept.ts";
 import { isConflict } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "./layout.ts";
 import { makeStale } from "./marker.ts";
@@ -29,7 +32,7 @@ export const TAKEN = ["scratch", "source"] as const;
 /** One of {@linkcode TAKEN}. */
 export type Taken = typeof TAKEN[number];
 
-/** A conflict, with what both sides have; a side that is undefined has nothing any more. */
+/** A conflict, with the entries of both sides; undefined where a side has none. */
 export interface Conflict extends KeptPath {
   readonly onScratch: Entry | undefined;
   readonly atSource: Entry | undefined;
@@ -77,28 +80,50 @@ export function needsPerson({ onScratch, atSource }: Conflict): boolean {
 
 /**
  * Settles conflicts for one side. Throws a CliError where nothing was changed: the lock is taken, the record of the last
- * transfer is gone, what would be replaced could not be copied aside.
+ * transfer is gone, what would be replaced could not be copied aside. Where the push or sync fails after that, its error says
+ * where the copies are; the choice stands, and the next push or sync goes on.
  */
 export async function settleConflicts(request: SettleRequest, system: System, report: Report): Promise<Settled> {
-  const { variable, toSource, toScratch, conflicts, take } = request;
-  const paths = conflicts.map(({ path }) => path);
+  const { variable, toSource, conflicts } = request;
   const inUse = { variable, settings: toSource, inUse: "it is in use" };
   const keptIn = await inTurn(inUse, system, report, (turn) => letTakenWin(request, turn));
-  const warnings: StageWarning[] = [];
+  const warnings = await bringTaken(request, system, report).catch((error) => {
+    throw error instanceof CliError ? withCopies(error, keptIn) : error;
+  });
+  // Not being in conflict is not enough: what was to be brought may have been refused or be in use.
+  const left = await unsettled(variable, conflicts);
+  const open = new Set(left.map(({ path }) => path));
+  const settled = conflicts.map(({ path }) => path).filter((path) => !open.has(path));
+  return { settled, left, keptIn, warnings };
+}
+
+/** The push or the sync that brings the side that was taken. */
+async function bringTaken(
+  { variable, toSource, toScratch, conflicts, take }: SettleRequest,
+  system: System,
+  report: Report,
+): Promise<readonly StageWarning[]> {
   if (take === "scratch") {
-    const settings = { ...toSource, filter: { ...toSource.filter, once: rulesForPaths(paths) } };
+    const once = rulesForPaths(conflicts.map(({ path }) => path));
+    const settings = { ...toSource, filter: { ...toSource.filter, once } };
     const pushed = await pushVariable({ variable, settings, emptySource: "refuse" }, system, report);
     if (pushed.status === "failed") throw pushed.error;
-    if (pushed.status === "pushed" && pushed.incomplete !== undefined) throw pushed.incomplete;
-  } else {
-    const how = { settings: toScratch, mode: "when-needed", otherSource: "refuse", atOnce: 1 } as const;
-    const [staged] = await stageVariables({ ...how, variables: [variable] }, (_, result) => result, system, report);
-    if (staged?.status === "failed" || staged?.status === "source-missing") throw staged.error;
-    if (staged?.status === "synced") warnings.push(...staged.warnings);
+    if (pushed.status === "scratch-missing") return [];
+    if (pushed.incomplete !== undefined) throw pushed.incomplete;
+    return pushed.warnings;
   }
-  const left = (await findConflicts(variable, toSource, system)).filter(({ path }) => paths.includes(path));
-  const open = new Set(left.map(({ path }) => path));
-  return { settled: paths.filter((path) => !open.has(path)), left, keptIn, warnings };
+  const how = { settings: toScratch, mode: "when-needed", otherSource: "refuse", atOnce: 1 } as const;
+  const [staged] = await stageVariables({ ...how, variables: [variable] }, (_, result) => result, system, report);
+  if (staged?.status === "failed" || staged?.status === "source-missing") throw staged.error;
+  return staged?.status === "synced" ? staged.warnings : [];
+}
+
+function withCopies(error: CliError, keptIn: string): CliError {
+  return new CliError(error.kind, error.message, {
+    lines: [...error.lines, `what is to be replaced is kept in "${keptIn}"; the next push or sync goes on`],
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: error,
+  });
 }
 
 /** Copies aside what will be replaced, and records the losing side as what both had in common. Returns where the copies are. */
@@ -119,11 +144,12 @@ async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> 
   }));
   const keptIn = await copyAside(request, layout, system);
   await turn.confirm();
-  await writeManifest(layout.manifest, withStates(basis.baseline, losing));
+  // In this order: a copy that is fresh by its marker is not looked at, whatever the record says.
   if (typeof facts.marker !== "string") {
     const kept = markedKept(await readKept(variable, layout, facts.marker));
     await makeStale(layout.marker, facts.marker, { ...kept, stale_reason: "conflicts were being resolved" });
   }
+  await writeManifest(layout.manifest, withStates(basis.baseline, losing));
   return keptIn;
 }
 
@@ -145,34 +171,52 @@ function withStates(
   return builder.build(baseline.traits);
 }
 
+/** Copies the losing files to a directory beside the target. Throws where one of them is not in it; then nothing is left. */
 async function copyAside(
   { variable, toSource, conflicts, take }: SettleRequest,
   layout: VariableLayout,
   system: System,
 ): Promise<string> {
-  const paths = conflicts.map(({ path }) => path);
-  const aside = `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
+  const losing = conflicts.filter(({ onScratch, atSource }) =>
+    (take === "scratch" ? atSource : onScratch) !== undefined
+  );
+  const paths = losing.map(({ path }) => path);
+  const from = take === "scratch" ? variable.source : variable.target;
+  const aside = await unusedName(layout.target, system);
   const outcome = await transferTree({
-    from: take === "scratch" ? variable.source : variable.target,
-    to: aside,
-    intent: "stage-new",
-    depth: "look-at-all",
-    engine: toSource.engine,
-    extraArgs: [],
+    ...{ from, to: aside, intent: "stage-new", depth: "look-at-all", engine: toSource.engine, extraArgs: [] },
     baseline: undefined,
     selection: onlyPaths(paths),
     top: "private",
-  }, system);
-  if (outcome.missing.length === 0) return aside;
-  const names = outcome.missing.map(({ path }) => path);
+  }, system).catch(async (error) => {
+    await removeTree(aside).catch(() => {});
+    throw error;
+  });
+  const arrived = await unsettled({ source: from as AbsolutePath, target: aside as AbsolutePath }, losing);
+  const { onScratch: there } = await lookAtBothSides(
+    { source: variable.source, target: aside as AbsolutePath },
+    paths,
+    system,
+  );
+  const lacking = paths.filter((path) => !there.has(path) || arrived.some((one) => one.path === path));
+  if (lacking.length === 0) return aside;
+  await removeTree(aside).catch(() => {});
   throw new CliError(
     "transfer",
-    `Cannot keep ${formatFiles(names.length)} of "${variable.name}" that would be replaced`,
+    `Cannot keep ${formatFiles(lacking.length)} of "${variable.name}" that would be replaced`,
     {
       lines: outcome.missing.slice(0, 10).map(({ path, reason }) => `${path}: ${reason}`),
-      hint: `nothing was changed; look at ${listSome(names, 3)}`,
+      hint: `nothing was changed; look at ${listSome(lacking, 3)}`,
     },
   );
+}
+
+/** `NAME.replaced-SECONDS`, of the first second that has none yet. */
+async function unusedName(target: string, system: Pick<System, "now">): Promise<string> {
+  for (let seconds = Math.floor(system.now() / 1000);; seconds++) {
+    const name = `${target}.replaced-${seconds}`;
+    if (!await Deno.lstat(name).then(() => true, () => false)) return name;
+  }
 }
 
 function onlyPaths(paths: readonly string[]): Selection {
@@ -188,7 +232,7 @@ export function rulesForPaths(paths: readonly string[]): FilterRule[] {
   ];
 }
 
-/** A pattern for one name: rsync takes a backslash for what it is unless something else in the pattern is special. */
+/** A pattern for one path: in a pattern without wildcards rsync compares a backslash as a letter. */
 function literal(path: string): string {
   return /[*?[]/.test(path) ? path.replaceAll(/[\\*?[]/g, "\\$&") : path;
 }

@@ -58,8 +58,12 @@ async function permissionBits(path: string): Promise<number | undefined> {
 
 async function syncDirectory(path: string): Promise<void> {
   try {
-    using directory = await Deno.open(path);
-    await directory.sync();
+    const directory = await Deno.open(path);
+    try {
+      await directory.sync();
+    } finally {
+      directory.close();
+    }
   } catch {
     // Some file systems refuse fsync on a directory; the rename is still in order.
   }

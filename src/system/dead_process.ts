@@ -1,4 +1,5 @@
 // Whether the process that left something behind still runs. Only a process of this host and this PID namespace can be asked for.
+import { systemRefusalOf } from "../errors.ts";
 
 /** A process as it names itself in lock files and temporary names. */
 export interface ProcessName {
@@ -7,6 +8,8 @@ export interface ProcessName {
   /** The inode of /proc/PID/ns/pid (namespaces(7)): a job in a namespace of its own numbers its processes from 1. */
   readonly pidNamespace?: number;
 }
+
+const ESRCH = 3;
 
 let ownNamespace: number | undefined;
 
@@ -38,6 +41,7 @@ export async function isDeadHere(
     // proc(5): `PID (NAME) STATE …`, and the name may hold parentheses.
     return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
   } catch (error) {
-    return error instanceof Deno.errors.NotFound;
+    // ESRCH: it ended between the open and the read.
+    return error instanceof Deno.errors.NotFound || systemRefusalOf(error)?.errno === ESRCH;
   }
 }

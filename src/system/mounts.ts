@@ -4,6 +4,8 @@
 export interface Mount {
   readonly device: string;
   readonly directory: string;
+  /** `nfs4`, `lustre`, `xfs`. */
+  readonly type: string;
   /** `ro`, `nosuid` and so on, of the mount and of its file system. */
   readonly options: readonly string[];
 }
@@ -23,9 +25,9 @@ export async function isReadOnly(path: string): Promise<boolean> {
 export function mountOf(mounts: string, path: string): Mount | undefined {
   let found: Mount | undefined;
   for (const line of mounts.split("\n")) {
-    const [device = "", directory = "", _type, options = ""] = line.split(" ").map(unescapeOctal);
+    const [device = "", directory = "", type = "", options = ""] = line.split(" ").map(unescapeOctal);
     if (contains(directory, path) && directory.length >= (found?.directory.length ?? 0)) {
-      found = { device, directory, options: options.split(",") };
+      found = { device, directory, type, options: options.split(",") };
     }
   }
   return found;

@@ -68,7 +68,7 @@ export interface ProcessSystem extends System {
 export function realSystem(): ProcessSystem {
   keepOwnFilesUsable();
   const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
-  return {
+  const system = {
     env,
     cwd: currentDirectory(env),
     // From source the program is the script: Deno alone wouldn't be euler-files.
@@ -79,14 +79,15 @@ export function realSystem(): ProcessSystem {
     now: () => Date.now(),
     stdin: {
       isTerminal: Deno.stdin.isTerminal(),
-      readText: async (mostBytes) => await readTextStart(Deno.stdin.readable, mostBytes),
+      readText: async (mostBytes: number) => await readTextStart(Deno.stdin.readable, mostBytes),
     },
     stdout: outputStream(Deno.stdout, (error) => {
       throw new OutputLost(error);
     }),
     stderr: outputStream(Deno.stderr, () => {}),
-    ...endingSignals(),
   };
+  // Not spread into the object: that would read `signal`, and so begin to listen.
+  return Object.defineProperties(system, Object.getOwnPropertyDescriptors(endingSignals())) as ProcessSystem;
 }
 
 const FIRST_NOT_ASCII = 0x80;
@@ -133,6 +134,9 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
   }
 }
 
+/** Longer no work takes to stop: Slurm sends SIGKILL half a minute after SIGTERM, and others sooner. */
+const STOPPING_MILLISECONDS = 4000;
+
 /** Signals within this time are one. */
 const ONE_SIGNAL_MILLISECONDS = 300;
 
@@ -146,23 +150,30 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
   let firstAt = 0;
   const takers: SignalTaker[] = [];
   const listeners = new Map<EndingSignal, () => void>();
-  for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
-    const listener = () => {
-      if (takers.at(-1)?.(signal) === "taken") return;
-      if (controller.signal.aborted) {
-        // timeout(1) sends its signal to the process and to its group, so the same one comes twice.
-        if (performance.now() - firstAt > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
-        return;
-      }
-      firstAt = performance.now();
-      controller.abort(new Interrupted(signal));
-    };
-    listeners.set(signal, listener);
-    Deno.addSignalListener(signal, listener);
-  }
-  // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
-  Deno.addSignalListener("SIGXFSZ", () => {});
-
+  const take = (signal: EndingSignal): void => {
+    if (takers.at(-1)?.(signal) === "taken") return;
+    if (controller.signal.aborted) {
+      // timeout(1) sends its signal to the process and to its group, so the same one comes twice.
+      if (performance.now() - firstAt > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
+      return;
+    }
+    firstAt = performance.now();
+    controller.abort(new Interrupted(signal));
+    // A call to a server that answers no more never ends. The kernel ends even that for a signal that nothing listens for.
+    Deno.unrefTimer(setTimeout(() => void dieBy(signal), STOPPING_MILLISECONDS));
+  };
+  // A file system that does not answer may hold up the main thread while it opens the configuration, and no listener runs then.
+  // So none is there before there is work that has to be stopped; with the first of any kind the runtime takes all these signals.
+  const listen = (): void => {
+    if (listeners.size > 0) return;
+    for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
+      const listener = () => take(signal);
+      listeners.set(signal, listener);
+      Deno.addSignalListener(signal, listener);
+    }
+    // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
+    Deno.addSignalListener("SIGXFSZ", () => {});
+  };
   const forwarded = FORWARDED_SIGNALS.map((signal) => [signal, () => void takers.at(-1)?.(signal)] as const);
 
   async function dieBy(signal: EndingSignal): Promise<never> {
@@ -180,9 +191,13 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
       if (reason instanceof Interrupted && exitCode === reason.exitCode) await dieBy(reason.signal);
       Deno.exit(exitCode);
     },
-    signal: controller.signal,
+    get signal() {
+      listen();
+      return controller.signal;
+    },
     uncaught: uncaught.signal,
     handOverSignals(taker) {
+      listen();
       if (takers.length === 0) forwarded.forEach(([signal, listener]) => Deno.addSignalListener(signal, listener));
       takers.push(taker);
       return {

@@ -4,9 +4,10 @@ import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import { forEachAtOnce } from "../pool.ts";
 import type { System } from "../system/system.ts";
-import { type Entry, sameContent } from "./entry.ts";
+import { type Entry, isDamaged, sameContent } from "./entry.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import { listDirectories, type Listing } from "./listing.ts";
+import { linkMapOf, type LinkSettings } from "./link_maps.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** Directories that one job lists. */
@@ -27,6 +28,8 @@ export interface RecordComparison {
   readonly purged: readonly string[];
   /** Files and links that were made or changed since; no directories. */
   readonly changed: readonly ChangedFile[];
+  /** Files that are shorter than recorded, with the time of then: most likely a crash cut them off. */
+  readonly damaged: readonly string[];
   /** Recorded directories that could not be read: nothing is known of the files in them. */
   readonly unreadable: readonly string[];
 }
@@ -37,11 +40,14 @@ export interface RecordedCopy {
   /** The copy, absolute. */
   readonly root: string;
   readonly selection?: Selection | undefined;
+  /** How the transfer read links: the record has absolute ones as they are at the source. */
+  readonly links?: LinkSettings;
 }
 
 /** Compares a copy with its record. Looks at every name of the copy once. */
 export async function compareWithRecord(copy: RecordedCopy, system: System): Promise<RecordComparison> {
-  await using runner = await prepareJobRunner({ roots: [copy.root] }, system);
+  const links = await linkMapOf(copy.root, copy.links ?? {});
+  await using runner = await prepareJobRunner({ roots: [copy.root], links }, system);
   runner.expect(copy.manifest.files, "list");
   const comparison = new Comparison(copy);
   for (let level = [""]; level.length > 0;) level = await comparison.walk(level, runner);
@@ -51,6 +57,7 @@ export async function compareWithRecord(copy: RecordedCopy, system: System): Pro
 class Comparison {
   readonly #purged: string[] = [];
   readonly #changed: ChangedFile[] = [];
+  readonly #damaged: string[] = [];
   readonly #unreadable: string[] = [];
   /** Directories that were read, or can't be. */
   readonly #known = new Set<string>();
@@ -88,7 +95,8 @@ class Comparison {
       there.set(entry.name, entry);
       const state = recorded.get(entry.name);
       if (entry.type === "directory" || (state !== undefined && sameContent(entry, state, timeStep))) continue;
-      this.#changed.push({ path, sizeBytes: entry.sizeBytes, mtimeSeconds: entry.mtimeSeconds });
+      if (state !== undefined && isDamaged(entry, state)) this.#damaged.push(path);
+      else this.#changed.push({ path, sizeBytes: entry.sizeBytes, mtimeSeconds: entry.mtimeSeconds });
     }
     for (const [name, state] of recorded) {
       if (state.type !== "directory" && !there.has(name)) this.#purged.push(joinName(directory, name));
@@ -112,6 +120,6 @@ class Comparison {
         if (state.type !== "directory") this.#purged.push(joinName(directory, name));
       }
     }
-    return { purged: this.#purged, changed: this.#changed, unreadable: this.#unreadable };
+    return { purged: this.#purged, changed: this.#changed, damaged: this.#damaged, unreadable: this.#unreadable };
   }
 }

@@ -7,6 +7,7 @@ import type { System } from "../system/system.ts";
 import { BATCH, batchesAtOnce } from "./batch_size.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
+import { DatabaseRemovals } from "./database_removals.ts";
 import { Directories, type UnfinishedDirectory } from "./directories.ts";
 import type { Entry } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
@@ -57,10 +58,12 @@ export class Execution {
   readonly #links: LinkGroups;
   readonly #removals: Removals;
   readonly #databases: DatabaseMoves;
+  readonly #goneDatabases: DatabaseRemovals;
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
-  readonly #log: IntentLog | undefined;
+  /** Gets names before they are touched. */
+  readonly #log: IntentLog;
   readonly #large: LargeFiles | undefined;
   /** Undefined where nothing reads the receiving side yet. */
   readonly #publishing: Publishing | undefined;
@@ -89,19 +92,22 @@ export class Execution {
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
-    const receiver = receiverOf(settings.policy);
-    this.#log = roots.notes === undefined ? undefined : new IntentLog(roots.notes, receiver, runner.calls);
+    this.#log = new IntentLog(roots.notes, receiverOf(settings.policy), runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
-      await this.#log?.addOpened(directory, self);
+      await this.#log.addOpened(directory, self);
     }, this.#publishing?.directories);
+    const { publish } = meaningOf(roots.intent);
     this.#removals = new Removals({
-      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger },
-      publish: meaningOf(roots.intent).publish,
+      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger, publish },
+    });
+    this.#goneDatabases = new DatabaseRemovals({
+      ...{ from: roots.from, to: roots.to, runner, ledger: this.#ledger },
+      check: publish === "unpublished" ? "none" : "look again",
     });
     this.#databases = new DatabaseMoves({
       ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
       startedSeconds: roots.startedSeconds ?? system.now() / 1000,
-      announce: (items) => this.#announce(items),
+      announce: (items) => this.#log.add(items),
     });
     const onDone = this.#count.bind(this);
     runner.onDone = onDone;
@@ -128,11 +134,6 @@ export class Execution {
     this.tally.filesDone += files;
     this.tally.bytesDone += sizeBytes;
     this.request.onDone(files, sizeBytes);
-  }
-
-  /** Writes names into the intent log before they are touched. */
-  async #announce(items: readonly Item[]): Promise<void> {
-    await this.#log?.add(items);
   }
 
   /** Executes one directory; resolves when the walk may go on below it. */
@@ -173,7 +174,8 @@ export class Execution {
     for (const entry of plan.removals) this.#removals.add({ directory, entry });
     if (plan.databases.length > 0) {
       await this.request.prepare();
-      this.#databases.add(directory, plan.databases);
+      this.#databases.add(directory, plan.databases.filter(({ transfers }) => transfers.length > 0));
+      this.#goneDatabases.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0));
     }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
@@ -229,13 +231,15 @@ export class Execution {
     await this.#publishing?.publishAll();
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
-    if (isWhole) await this.#removals.execute();
-    else this.#removals.postpone();
+    for (const removals of [this.#goneDatabases, this.#removals]) {
+      if (isWhole) await removals.execute();
+      else removals.postpone();
+    }
     await this.#moveSuccessors(isWhole ? "done" : "postponed");
     await this.request.cleanUp();
     await this.#adoptOpened();
     this.#noteFailed(await this.#directories.finish());
-    await this.#log?.close();
+    await this.#log.close();
     this.#ledger.close();
   }
 
@@ -274,7 +278,7 @@ export class Execution {
     await this.#pool.settle().catch(() => {});
     await this.#large?.finish().catch(() => {});
     await this.#directories.close().catch(() => {});
-    await this.#log?.close();
+    await this.#log.close();
   }
 
   async #queue(planned: Item): Promise<void> {
@@ -315,7 +319,7 @@ export class Execution {
   }
 
   async #move(items: readonly Item[]): Promise<void> {
-    await this.#announce(items);
+    await this.#log.add(items);
     await this.#note(await this.request.mover.move(items));
   }
 
@@ -329,7 +333,7 @@ export class Execution {
 
   /** A large file in a directory that is not new gets its name as soon as it is whole: it stands twice until then. */
   async #publishLarge(item: Item): Promise<void> {
-    await this.#announce([item]);
+    await this.#log.add([item]);
     if (this.#publishing === undefined) this.#ledger.collect([item]);
     else if (!this.#publishing.directories.count(item)) await this.#publishing.publishFiles([item]);
     else this.#ledger.collect([item]);

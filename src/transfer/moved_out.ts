@@ -31,8 +31,14 @@ export async function moveBack(temporary: string, to: string, runner: JobRunner)
 /** A list that was cut off by a crash was written before anything was moved. */
 function parse(text: string): readonly MovedOut[] {
   try {
-    return JSON.parse(text);
+    const moves: unknown = JSON.parse(text);
+    return Array.isArray(moves) ? moves.filter(isMove) : [];
   } catch {
     return [];
   }
+}
+
+function isMove(move: unknown): move is MovedOut {
+  return Array.isArray(move) && move.length === 2 && move.every((name) => typeof name === "string") &&
+    !move.some((name) => name.split("/").some((part: string) => part === "" || part === "." || part === ".."));
 }

@@ -47,9 +47,10 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
  */
 export async function looksFolded(directory: string): Promise<boolean> {
   const nearest = await nearestExisting(directory);
-  for await (const { name } of Deno.readDir(nearest)) {
-    if (otherLetters(name) !== name) return await isOneFile(nearest, name);
-  }
+  // The comparison says it where the directory can't be read.
+  const names = await Array.fromAsync(Deno.readDir(nearest), ({ name }) => name).catch(() => []);
+  const lettered = names.find((name) => otherLetters(name) !== name);
+  if (lettered !== undefined) return await isOneFile(nearest, lettered);
   const [above, name] = [dirname(nearest), basename(nearest)];
   const [self, parent] = await Promise.all([Deno.stat(nearest), Deno.stat(above)]);
   return self.dev === parent.dev && otherLetters(name) !== name && await isOneFile(above, name);

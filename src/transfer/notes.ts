@@ -25,34 +25,35 @@ interface Note {
 export type Notes = ReadonlyMap<string, readonly Note[]>;
 
 /**
- * The log of one transfer, opened with the first names and kept open. Throws a SystemCallError, or a CliError `refused` where
+ * The log of one transfer, opened with the first names and kept open; without a path there is none. Throws a SystemCallError, or a CliError `refused` where
  * something else than a file of ours has its name.
  */
 export class IntentLog {
   #file: Promise<number> | undefined;
 
-  constructor(readonly path: string, readonly receiver: Receiver, private readonly calls: Calls) {}
+  constructor(readonly path: string | undefined, readonly receiver: Receiver, private readonly calls: Calls) {}
 
   /** Appends what will be written next: one write for a batch. */
   async add(items: readonly Item[]): Promise<void> {
-    await this.#append(items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
+    await this.#append(() => items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
   }
 
   /** Appends that a directory of the receiver gets another mode for a while, with the one it has. */
   async addOpened(directory: string, self: EntryState): Promise<void> {
-    await this.#append([noteLine(this.receiver, directory, self)]);
+    await this.#append(() => [noteLine(this.receiver, directory, self)]);
   }
 
   /** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
-  async #append(lines: readonly string[]): Promise<void> {
-    const file = await (this.#file ??= this.#open());
-    await run(appendBytes(this.calls, file, new TextEncoder().encode(["\n", ...lines].join("")), this.path));
+  async #append(linesOf: () => readonly string[]): Promise<void> {
+    if (this.path === undefined) return;
+    const file = await (this.#file ??= this.#open(this.path));
+    await run(appendBytes(this.calls, file, new TextEncoder().encode(["\n", ...linesOf()].join("")), this.path));
   }
 
-  async #open(): Promise<number> {
-    const opened = await run(openToAppend(this.calls, this.path, Deno.uid() ?? 0));
+  async #open(path: string): Promise<number> {
+    const opened = await run(openToAppend(this.calls, path, Deno.uid() ?? 0));
     if (typeof opened === "number") return opened;
-    throw refusal(this.path, opened.fault);
+    throw refusal(path, opened.fault);
   }
 
   /** Ends the use of the file. */
@@ -105,12 +106,28 @@ export async function lastReceiver(path: string): Promise<Receiver | undefined> 
   return undefined;
 }
 
+/** A line that is no note is skipped, like one that is cut off: a note is believed only where the receiver has what it says. */
 function parseNote(line: string): [Receiver, string, EntryState] | undefined {
+  if (!line.startsWith("[")) return undefined;
   try {
-    return JSON.parse(line);
+    const note: unknown = JSON.parse(line);
+    return isNote(note) ? note : undefined;
   } catch {
     return undefined;
   }
+}
+
+const TYPES = ["file", "directory", "link", "special"];
+
+function isNote(note: unknown): note is [Receiver, string, EntryState] {
+  if (!Array.isArray(note)) return false;
+  const [receiver, path, state] = note;
+  if ((receiver !== "scratch" && receiver !== "home") || typeof path !== "string") return false;
+  if (typeof state !== "object" || state === null) return false;
+  const { type, linkTarget, ...numbers } = state;
+  const { mode, sizeBytes, mtimeSeconds, mtimeNanoseconds } = numbers;
+  return TYPES.includes(type) && typeof linkTarget === "string" &&
+    [mode, sizeBytes, mtimeSeconds, mtimeNanoseconds].every(Number.isSafeInteger);
 }
 
 /** What both sides had in common last, if an unrecorded transfer brought it: the receiver still has exactly that. */

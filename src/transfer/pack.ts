@@ -41,7 +41,7 @@ export interface PackOutcome {
  */
 export async function packTree(request: PackRequest, system: System): Promise<PackOutcome> {
   await using runner = await prepareJobRunner({ roots: [request.root] }, system);
-  await using lists = new ListFiles(system);
+  const lists = new ListFiles(system);
   const packing = new Packing(request, { runner, lists, system });
   try {
     return await packing.run();
@@ -50,6 +50,7 @@ export async function packTree(request: PackRequest, system: System): Promise<Pa
     throw error;
   } finally {
     await packing.removeParts();
+    await lists[Symbol.asyncDispose]();
   }
 }
 

@@ -134,8 +134,12 @@ async function evenIfStopped(
     await work(runner);
   } catch (error) {
     if (!system.signal.aborted) throw error;
-    await using unstopped = new JobRunner(runner.form, { ...system, signal: new AbortController().signal });
-    await work(unstopped);
+    const unstopped = new JobRunner(runner.form, { ...system, signal: new AbortController().signal });
+    try {
+      await work(unstopped);
+    } finally {
+      await unstopped[Symbol.asyncDispose]();
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import type { FileKind } from "../posix/status.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import { activatedPaths, asBytes, fromBytes, launcherRoot, replacePaths, rewriteLauncher } from "./relocation_text.ts";
 import { parsePyvenvCfg, sitePackages } from "./venv.ts";
@@ -83,6 +84,10 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
 /** Carries out a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */
 export async function applyRelocation(relocation: Relocation): Promise<{ path: string; error: string }[]> {
   const failed: { path: string; error: string }[] = [];
+  const paths = relocation.changes.map(({ path }) => splitAbsolute(`${relocation.root}/${path}`)[0]);
+  for (const directory of new Set([relocation.root, `${relocation.root}/bin`, ...paths])) {
+    await sweepDirectory(directory);
+  }
   for (const change of relocation.changes) {
     const path = `${relocation.root}/${change.path}`;
     try {

@@ -86,7 +86,8 @@ Deno.test("remove keeps what is not pushed, then says what stays and how it goes
   assert.deepEqual(Object.keys((await saved(world)).vars), ["HF_HOME2"]);
   assert.equal(removed.source, "~/hf");
   assert.ok(removed.left.includes(world.path("scratch/.cache/euler-files/HF_HOME")));
-  assert.equal((await world.exec("bash", ["-c", removed.remove_command])).code, 0);
+  assert.equal(removed.remove_command, "euler-files clean HF_HOME");
+  assert.equal((await world.exec("bash", ["-c", `${removed.remove_command} --yes`])).code, 0);
   for (const path of removed.left) await assert.rejects(Deno.lstat(path));
   assert.equal(await Deno.readTextFile(world.path("home/hf/job")), "made by a job");
 });

@@ -25,6 +25,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "unload": [],
   "completion": ["bash"],
   "clean": ["--dry-run"],
+  "doctor": [],
   "diff": [],
   "resolve": ["HF_HOME"],
   "migrate": ["HF_HOME", "--to", "moved", "--dry-run"],

@@ -122,6 +122,30 @@ Deno.test("options of every command may stand before it", async () => {
   assert.equal(JSON.parse(stdout).kind, "cli");
 });
 
+Deno.test("the version is told for -V and --version, with options of every command before it", async () => {
+  for (const argv of [["-V"], ["--version"], ["--quiet", "-V"]]) {
+    const { code, stdout } = await runInProcess(argv);
+    assert.equal(code, 0);
+    assert.match(stdout, /^euler-files \d/);
+  }
+});
+
+Deno.test("a value for an option that takes none is named as that", () => {
+  assert.match(messageFor("--dry-run=yes"), /^Option "--dry-run" takes no value \| write --dry-run$/);
+  assert.match(messageFor("--no-delete=1"), /^Option "--no-delete" takes no value/);
+  assert.match(messageFor("--nothing=1"), /unknown option/i);
+});
+
+Deno.test("the help fits into 60 columns without a broken word", async () => {
+  const { commandHelp, programHelp } = await import("../../src/cli/help.ts");
+  for (const line of (await programHelp(undefined, 60)).split("\n")) assert.ok(line.length <= 60, line);
+  const { loadCatalogue } = await import("../../src/cli/app.ts");
+  for (const command of (await loadCatalogue()).commands) {
+    const [, ...options] = commandHelp(command, 60).split("\nUsage: ");
+    for (const line of options.join("").split("\n").slice(1)) assert.ok(line.length <= 60, `${command.name}: ${line}`);
+  }
+});
+
 Deno.test("help is asked for in four ways", async () => {
   const expected = (await runInProcess(["schema", "--help"])).stdout;
   assert.match(expected, /Usage: euler-files schema/);
@@ -130,9 +154,9 @@ Deno.test("help is asked for in four ways", async () => {
   }
 });
 
-Deno.test("without a command the help goes to stderr with exit code 2, and a shell that evaluates stdout fails", async () => {
+Deno.test("without a command the help goes to stderr with exit code 2, and nothing to stdout", async () => {
   const { code, stdout, stderr } = await runInProcess([]);
-  assert.deepEqual([code, stdout], [2, "false;\n"]);
+  assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /Usage: euler-files COMMAND/);
 });
 

@@ -257,3 +257,9 @@ testNeeding(["tmux"], "init proposes to redirect a cache of which a copy is wort
   await terminal.shows("ended with 0");
   assert.deepEqual((await saved(world)).vars, { PIP_CACHE_DIR: { mode: "redirect", enabled: true } });
 });
+
+testNeeding(["tmux"], "a terminal that was not told its size has lines of words", async () => {
+  await using world = await worldWithCaches();
+  await using terminal = await openTerminal(world, `stty cols 0; ${INIT} >out`, { columns: 80 });
+  assert.match(await terminal.shows("Another directory"), /◆ {2}Where is the fast scratch\?\n/);
+});

@@ -47,7 +47,7 @@ Deno.test("nested sources get one copy, and each variable leads to its part", as
     "skipped",
   ]);
   assert.deepEqual(again.json().warnings, []);
-  assert.match((await world.run(["sync"])).stderr, /HF_HOME +part of XDG_CACHE_HOME/);
+  assert.match((await world.run(["sync", "-v"])).stderr, /HF_HOME +part of XDG_CACHE_HOME/);
 });
 
 Deno.test("a dry run says whose part it is, and copies nothing", async () => {

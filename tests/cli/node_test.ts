@@ -172,7 +172,7 @@ Deno.test("a redirected variable names an empty private directory, of which noth
   const command = await world.run(["exec", "--push", "--", "sh", "-c", 'echo w > "$PIP_CACHE_DIR/wheel"']);
   assert.equal(command.code, 0, command.stderr);
   const push = await world.run(["push"]);
-  assert.match(push.stderr, /PIP_CACHE_DIR {2}redirected, nothing to push/);
+  assert.match(push.stderr, /2 variables redirected$/m);
   // What earlier jobs left in it is of use to the next.
   await world.run(["sync"]);
   assert.deepEqual(await readTree(targets.PIP_CACHE_DIR), { wheel: "w\n" });

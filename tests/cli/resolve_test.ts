@@ -149,3 +149,51 @@ Deno.test("a directory against a file is left to a person, with the commands", a
   assert.match(run.stderr, /rm -r .*\/a && cp -a /);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/a/inner`)), "i");
 });
+
+Deno.test("what a resolve could not bring is told as open, not as resolved", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`d/${at}`, "as it was"])));
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  await world.run(["sync"]);
+  await world.writeTree(SOURCE, { "d/1": { file: "of home", mtime: soon(-90) } });
+  await world.writeTree(TARGET, { "d/1": { file: "of scratch", mtime: soon(-80) } });
+  const database = world.path(`${SOURCE}/d/1`);
+  // A directory in the place of the file: the push does not remove it.
+  const run = await world.shell(
+    "bash",
+    `euler-files resolve HF_HOME --take scratch --dry-run >/dev/null; rm ${database}; mkdir -p ${database}/x; ` +
+      "euler-files resolve HF_HOME --take scratch --json",
+  );
+  const answer = JSON.parse(run.stdout);
+  assert.deepEqual([run.code, answer.ok, answer.resolved], [1, false, []]);
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/d/1`)), "of scratch");
+});
+
+Deno.test("diff names what could not be read, and never calls that the same", async () => {
+  if (Deno.uid() !== 0) return;
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "open/a": "a", "closed/b": "b" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
+  const run = await world.run(["diff"]);
+  await Deno.chmod(world.path(`${SOURCE}/closed`), 0o755);
+  assert.equal(run.code, 1, run.stdout + run.stderr);
+  assert.match(run.stdout, /no difference found, and not all could be read\n {2}not read: closed/);
+});
+
+Deno.test("a file on scratch that a crash cut off is a conflict for diff, and status names it as damaged", async () => {
+  await using world = await worldInConflict();
+  await world.run(["sync", "--force"]);
+  const copy = world.path(`${TARGET}/hub/b`);
+  await Deno.writeTextFile(copy, "b2 on scratch");
+  await world.run(["push"]);
+  await Deno.truncate(copy, 3);
+  await new Deno.Command("touch", { args: ["-r", world.path(`${SOURCE}/hub/b`), copy] }).output();
+  const { files } = (await world.run(["diff", "--json"])).json().results[0];
+  const [cut] = files.filter(({ path }: { path: string }) => path === "hub/b");
+  assert.deepEqual([cut.side, cut.change, cut.reason], ["both", "conflict", "damaged"]);
+  const { stderr } = await world.run(["status"]);
+  assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/b/);
+  assert.doesNotMatch(stderr, /changed there: .*hub\/b/);
+});

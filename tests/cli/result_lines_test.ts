@@ -24,9 +24,10 @@ Deno.test("result lines of sync and push line up and come in one order; an empty
     (await world.run(args)).stderr.split("\n").filter((line) => /^[✓·] /.test(line)).map((line) => line.slice(2, 19));
   assert.match((await world.run(["sync", "--var", "EMPTY"])).stderr, /EMPTY {2}nothing to copy in/);
   const first = await linesOf("sync");
-  assert.deepEqual(first, ["EMPTY         fre", "LONGEST_NAME  1 f", "SHORT         1 f"]);
-  assert.deepEqual(await linesOf("sync"), ["EMPTY         fre", "LONGEST_NAME  fre", "SHORT         fre"]);
-  assert.deepEqual(await linesOf("push"), ["LONGEST_NAME  not", "SHORT         not", "EMPTY         not"]);
+  assert.deepEqual(first, ["LONGEST_NAME  1 f", "SHORT         1 f", "EMPTY         fre"]);
+  assert.deepEqual(await linesOf("sync", "-v"), ["LONGEST_NAME  fre", "SHORT         fre", "EMPTY         fre"]);
+  assert.deepEqual(await linesOf("push", "-v"), ["LONGEST_NAME  not", "SHORT         not", "EMPTY         not"]);
+  assert.deepEqual(await linesOf("push"), ["2 variables with "]);
 });
 
 Deno.test("a dry run that would copy nothing says so", async () => {

@@ -21,12 +21,21 @@ Deno.test("a reader of stdout that has gone away is told nothing, and the exit c
 
 Deno.test("where messages can't be written, stdout still ends with a statement that fails", async () => {
   await using world = await makeWorld();
-  for (const words of ["snyc", "", "shell-init --shell"]) {
+  for (const words of ["snyc", "shell-init --shell"]) {
     const script =
       `set -e; text="$(euler-files ${words} 2>/dev/full)" || code=$?; echo "$code"; eval "$text"; echo went on`;
     const { code, stdout } = await world.shell("bash", script);
     assert.deepEqual([code, stdout], [1, "2\n"], words);
   }
+});
+
+Deno.test("without a command a pager gets no statement, and the documented eval fails all the same", async () => {
+  await using world = await makeWorld();
+  const { stdout } = await world.shell(
+    "bash",
+    'euler-files 2>/dev/null | cat; eval "$(euler-files 2>/dev/null || echo false)" || echo failed',
+  );
+  assert.equal(stdout, "failed\n");
 });
 
 Deno.test("closed streams change no exit code", async () => {

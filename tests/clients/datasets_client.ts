@@ -79,9 +79,18 @@ export function serveRevision(hub: Hub, number: number, rows: number): void {
   });
 }
 
-/** Downloads and prepares what the hub has, as somebody with a network does. */
-export async function fillFromHub(hub: Hub, home: string): Promise<void> {
-  await runPython(["-c", WRITER], { HF_ENDPOINT: hub.url, HF_HOME: home });
+/**
+ * Downloads and prepares what the hub has, as somebody with a network does. The dataset is prepared in another directory and moved in
+ * as a whole: offline, datasets fails where another of its processes is preparing, since it looks into `*.incomplete` as well
+ * (packaged_modules/cache/cache.py, _find_hash_in_cache).
+ */
+export async function fillFromHub(hub: Hub, home: string, preparing: string): Promise<void> {
+  await runPython(["-c", WRITER], { HF_ENDPOINT: hub.url, HF_HOME: home, HF_DATASETS_CACHE: preparing });
+  const [from, to] = [preparing, `${home}/datasets`].map((cache) => `${cache}/org___data/default/0.0.0`);
+  await Deno.mkdir(to!, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from!)) {
+    if (isDirectory) await Deno.rename(`${from}/${name}`, `${to}/${name}`);
+  }
 }
 
 /** Reads offline, once or until the file `stop` exists. */

@@ -1,5 +1,5 @@
 // Real clients read home and scratch in loops while new revisions appear on both sides, are synced and pushed, and old files are
-// purged. Bandwidth is limited, so that copying takes long.
+// purged. Bandwidth is limited by turns, so that copying takes long.
 import { serveHub } from "../support/hub.ts";
 import { servePackages } from "../support/package_index.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -47,11 +47,10 @@ export async function readBesideTransfers(minutes: number): Promise<LoopReport> 
   const home = sideAt((_, cache) => world.path(`home/${cache}`));
   const scratch = sideAt((name) => `${world.scratch}/.cache/euler-files/${name}`);
   for (const path of Object.values(home)) await Deno.mkdir(path);
-  await world.writeConfig({
-    vars: Object.fromEntries(Object.entries(vars).map(([name, cache]) => [name, { source: home[cache] }])),
-    rsync_extra_args: ["--bwlimit=6M"],
-  });
-  const driver = new Driver(world, { index, hub, registry, proxy: world.path("proxy") }, home, scratch);
+  const sources = Object.fromEntries(Object.entries(vars).map(([name, cache]) => [name, { source: home[cache] }]));
+  const configure = (settings: object) => world.writeConfig({ vars: sources, ...settings });
+  await configure({});
+  const driver = new Driver(world, { index, hub, registry, proxy: world.path("proxy") }, home, scratch, configure);
   await driver.change("home");
   await driver.run("sync");
   const stop = world.path("stop");
@@ -85,16 +84,21 @@ interface Origins {
 class Driver {
   readonly counts = { syncs: 0, pushes: 0, failures: [] as string[] };
   #number = 0;
+  #isSlow = true;
 
   constructor(
     readonly world: World,
     readonly origins: Origins,
     readonly home: Side,
     readonly scratch: Side,
+    readonly configure: (settings: object) => Promise<void>,
   ) {}
 
   /** A change at home is synced, one on scratch is pushed, and what was purged is synced again. */
   async round(): Promise<void> {
+    // By turns slow, by calls that wait, and as fast as it goes, with one call after the other.
+    this.#isSlow = !this.#isSlow;
+    await this.configure(this.#isSlow ? { rsync_extra_args: ["--bwlimit=6M"] } : {});
     await this.change("home");
     await this.run("sync");
     await this.change("scratch");
@@ -126,7 +130,7 @@ class Driver {
     }
     if (DATASETS_REASON !== undefined) return;
     serveRevision(hub, number, ROWS);
-    await fillFromHub(hub, hf);
+    await fillFromHub(hub, hf, this.world.path("preparing"));
   }
 
   /** Removes what is old at home. */

@@ -25,10 +25,10 @@ export interface CrashPlace {
 const CONFIG = "home/.euler-files.json";
 
 /** Locks and records have other contents in each run. */
-const VOLATILE = /\.(lock|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
+const VOLATILE = /\.(lock|lease|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
 
 /** Names that say themselves that nobody reads what they hold yet, or no more. */
-const PRIVATE = /\.euler-files-|\.partial(\/|$)|\.incoming-|\.migrated-|\.progress$|\.notes$/;
+const PRIVATE = /\.euler-files-|\.partial(\.|\/|$)|\.incoming[.-]|\.migrated-|\.progress$|\.notes$/;
 
 /** Lists of names in TMPDIR, which goes with the job: the next command that writes such a list removes them. */
 const LEFT_IN_TMPDIR = /^tmp\/\.euler-files-lists\./;
@@ -201,6 +201,7 @@ class CrashSubject {
     }
     for (const [path, seen] of Object.entries(middle)) {
       if (seen.kind !== "file" || this.#varies(path) || PRIVATE.test(path)) continue;
+      if (this.command.grows?.test(path)) continue;
       const whole = [this.#before, this.#once, this.#twice].map((snapshot) => snapshot[path]?.content);
       // A name that no other run knows is a temporary one: if it stays, it is found after the next run.
       if (whole.some((one) => one !== undefined) && !whole.includes(seen.content)) found.push(`torn: ${path}`);
@@ -233,9 +234,14 @@ class CrashSubject {
   /** Files of the source that the copy lacks or has otherwise, unless a job changed them. */
   async #unlike(what: string, source: string, copy: string): Promise<string[]> {
     const [at, copied] = [await this.place.judge.describe(source), await this.place.judge.describe(copy)];
-    const differing = Object.entries(at).filter(([path, seen]) =>
-      !path.startsWith(".euler-files-") && (seen.kind !== copied[path]?.kind || seen.content !== copied[path]?.content)
-    );
+    const differing = Object.entries(at).filter(([path, seen]) => {
+      if (path.startsWith(".euler-files-")) return false;
+      const found = copied[path];
+      // A job changed it on scratch: so it is after a run without a fault.
+      const meant = this.#once[`${copy.slice(this.place.path.length + 1)}/${path}`];
+      const isSeen = (one: Seen | undefined) => one?.kind === found?.kind && one?.content === found?.content;
+      return !isSeen(seen) && (found === undefined || !isSeen(meant));
+    });
     return differing.length === 0 ? [] : [`${what} lacks ${differing.slice(0, 4).map(([path]) => path).join(", ")}`];
   }
 
@@ -284,7 +290,7 @@ function differencesOf(expected: Snapshot, found: Snapshot, varies: (path: strin
   for (const path of new Set([...one.keys(), ...other.keys()])) {
     const [wanted, seen] = [one.get(path), other.get(path)];
     const isOneSided = wanted === undefined || seen === undefined;
-    if (isOneSided && (/\.lock$|\.(source|progress)$/.test(path) || varies(path))) continue;
+    if (isOneSided && /\.lock$|\.(source|progress)$|^home\/uv2\//.test(path)) continue;
     if (wanted === undefined && LEFT_IN_TMPDIR.test(path)) continue;
     if (wanted === undefined || seen === undefined) {
       lines.push(`${wanted === undefined ? "extra" : "missing"}: ${path}`);

@@ -11,8 +11,10 @@ export interface TriedCommand {
   readonly stdout: "exports" | "text";
   /** Commands after the second run, which bring both sides together again; each ends with 0. */
   readonly after?: readonly (readonly string[])[];
-  /** Files whose content is another one in each run. */
+  /** Files whose content is another one in each run, and those of other programs. */
   readonly varies?: RegExp;
+  /** Where files grow that nobody reads until the command has ended. */
+  readonly grows?: RegExp;
 }
 
 const CACHES = `
@@ -118,29 +120,34 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
     "migrate a variable": {
       setUp: SYNCED,
       argv: ["migrate", "HF_HOME", "--to", `${root}/home/new/hf`, "--yes"],
+      grows: /^home\/new\//,
       stdout: "text",
       after: [["sync"], ["push"]],
     },
     "migrate --no-delete": {
       setUp: SYNCED,
       argv: ["migrate", "HF_HOME", "--to", `${root}/home/new/hf`, "--yes", "--no-delete"],
+      grows: /^home\/new\//,
       stdout: "text",
       after: [["sync"], ["push"]],
     },
     "migrate venv_base": {
       setUp: ENVIRONMENTS,
       argv: ["migrate", "venv_base", "--to", `${root}/home/venvs2`, "--yes"],
+      grows: /^home\/venvs2\//,
       stdout: "text",
     },
     "migrate cache_root": {
       setUp: PUSHABLE,
       argv: ["migrate", "cache_root", "--to", `${root}/scratch/other`, "--yes"],
+      grows: /^scratch\/other\//,
       stdout: "text",
       after: [["sync"], ["push"]],
     },
     "migrate sif_store": {
       setUp: IMAGES,
       argv: ["migrate", "sif_store", "--to", `${root}/home/sif2`, "--yes"],
+      grows: /^home\/sif2\//,
       stdout: "text",
     },
     "config set": { setUp: CACHES, argv: ["config", "set", "parallel_jobs", "2"], stdout: "text" },

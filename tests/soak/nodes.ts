@@ -18,8 +18,8 @@ const ANSWERS: Readonly<Record<LockMode, string | undefined>> = {
 /** A process that may be killed. */
 export interface NodeProcess {
   readonly ended: Promise<RunResult>;
-  /** Kills the program itself, with SIGKILL. */
-  kill(): Promise<void>;
+  /** Kills the program itself, with SIGKILL; says whether it was still there to be killed. */
+  kill(): Promise<"killed" | "had ended">;
   /** Stops the program itself for so long, as Slurm suspends a job, or until it was killed. */
   suspend(milliseconds: number): Promise<void>;
 }
@@ -55,7 +55,9 @@ export function startOnNode(world: World, args: readonly string[], request: Node
     ended: process.ended,
     async kill() {
       const pid = await send("SIGKILL");
-      if (pid !== undefined) await waitUntil(`process ${pid} has ended`, async () => !await isRunning(pid));
+      if (pid === undefined) return "had ended";
+      await waitUntil(`process ${pid} has ended`, async () => !await isRunning(pid));
+      return "killed";
     },
     async suspend(milliseconds) {
       await send("SIGSTOP");

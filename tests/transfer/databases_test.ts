@@ -4,17 +4,10 @@ import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
 import { testNeeding } from "../support/needs.ts";
-import { makeScene, type Scene } from "./intents.ts";
+import { insert, namesIn, sceneWithDatabase, TABLE, WAL } from "./database_scenes.ts";
 import { requestFor, shell, systemCalling, temporaryDirectory, testSystem } from "./trees.ts";
 
-const WAL = ["PRAGMA journal_mode=wal", "PRAGMA wal_autocheckpoint=0"];
-const TABLE = "CREATE TABLE t (x)";
 const ENGINES = ["native", "rsync"] as const;
-
-function insert(rows: number): string {
-  return `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows}) ` +
-    "INSERT INTO t SELECT randomblob(500) FROM n";
-}
 
 /** Changes a database in a transaction that begins and ends when it is told so. */
 const TRANSACTION = `import os, sqlite3, sys, time
@@ -25,20 +18,6 @@ for statement in "BEGIN", "DELETE FROM t", "${insert(600)}": connection.execute(
 os.remove(sys.argv[2])
 while not os.path.exists(sys.argv[3]): time.sleep(0.01)
 connection.execute("COMMIT")`;
-
-async function namesIn(directory: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).toSorted();
-}
-
-/** Home and scratch have the same database of ten rows. */
-async function sceneWithDatabase(intent: "push" | "stage-update"): Promise<Scene> {
-  const script = `import sqlite3; c = sqlite3.connect('db'); c.execute('${TABLE}'); c.execute("${
-    insert(10)
-  }"); c.commit()`;
-  await using place = await temporaryDirectory();
-  await Deno.writeTextFile(`${place.path}/make.py`, script);
-  return await makeScene(intent, { old: `python3 ${place.path}/make.py; echo other >other`, changes: "echo new >new" });
-}
 
 for (const engine of ENGINES) {
   const needed = ["python3", ...(engine === "rsync" ? ["rsync"] : [])];

@@ -69,7 +69,12 @@ testTrees("purge: the sample holds what is there, the listing names every file t
   const { manifest } = await transferTree(requestFor(from, to), testSystem());
   for (const name of manifest.sample) assert.ok((await Deno.lstat(`${to}/${name}`)).isFile);
   const copy = { manifest, root: to };
-  assert.deepEqual(await compareWithRecord(copy, testSystem()), { purged: [], changed: [], unreadable: [] });
+  assert.deepEqual(await compareWithRecord(copy, testSystem()), {
+    purged: [],
+    changed: [],
+    damaged: [],
+    unreadable: [],
+  });
   await Deno.remove(`${to}/plain/one`);
   await Deno.remove(`${to}/new\nline/f\nour`);
   const { purged, unreadable } = await compareWithRecord(copy, testSystem());

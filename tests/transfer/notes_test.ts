@@ -164,3 +164,18 @@ testTrees(
     assert.equal(await shell("cat new", `${place.path}/home`), "new\n");
   },
 );
+
+Deno.test("lines that are no notes are skipped, whatever they hold", async () => {
+  await using place = await temporaryDirectory();
+  const path = `${place.path}/notes`;
+  const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };
+  const odd = [null, 1, "scratch", {}, [], [null], ["scratch", "a"], ["scratch", "a", null], ["other", "a", state]];
+  const wrong = [...odd, ["home", 1, state], ["home", "a", { ...state, mode: "0" }], ["home", "a", {
+    ...state,
+    type: "x",
+  }]];
+  const lines = [...wrong, ["home", "a", state]].map((note) => JSON.stringify(note));
+  await Deno.writeTextFile(path, `${lines.join("\n")}\n["home","a",{"type":"fi`, { mode: 0o600 });
+  const notes = await readNotes(path);
+  assert.deepEqual([...notes], [["a", [{ receiver: "home", state }]]]);
+});

@@ -1,14 +1,22 @@
 // The job that copies SQLite databases, each with its logs as one unit: all of its files are in temporary files before the first
 // gets its name. No lock is taken, so no program waits for us. What is copied is one state of the database: nobody was writing
 // before and after, no file changed in between, and none appeared. If one did, the copy is made again after a pause; a database
-// that is always being written is left alone.
+// that is always being written is left alone. Where the receiving side is live, it is looked at in the same way before the copy
+// and directly before the files get their names: what another program did there meanwhile stays.
 import { CliError, messageOf } from "../../errors.ts";
-import { isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
-import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
+import { isFullDiskErrno, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import { run, type Work } from "../../posix/work.ts";
 import { Pool } from "../../pool.ts";
 import { namesOfDatabase } from "../database_files.ts";
+import {
+  type DatabaseState,
+  lookAtDatabase,
+  lookUnlessUsed,
+  type Obstacle,
+  removeMember,
+  tickOf,
+} from "../database_look.ts";
 import { useOfDatabase } from "../database_locks.ts";
 import { type Entry, sameContent } from "../entry.ts";
 import { entriesIn, fieldsOf } from "../entry_text.ts";
@@ -48,8 +56,7 @@ export type DatabaseResult =
   /** Programs write to it all the time. */
   | { readonly kind: "written" }
   | { readonly kind: "vanished" }
-  | { readonly kind: "in use there" }
-  | { readonly kind: "changed there" }
+  | Obstacle
   | {
     readonly kind: "failed";
     readonly reason: string;
@@ -73,12 +80,6 @@ const AT_ONCE = 16;
 /** Pauses before each attempt, in milliseconds; a transaction is over sooner, as a rule. */
 const PAUSES = [0, 100, 300, 700, 1500];
 
-/** How long a time stamp may stay the same although a file is written again: the tick of a kernel, and the oldest file systems. */
-const TICK_MILLISECONDS = { fine: 50, wholeSeconds: 2100 };
-
-/** A file that was written so long ago has a time stamp that a new write would change. */
-const QUIET_SECONDS = 60;
-
 /** Copies databases. Single failures are in the answer. */
 export async function runCopyDatabases(request: DatabaseRequest, context: JobContext): Promise<DatabaseAnswer> {
   const results: (DatabaseResult | undefined)[] = new Array(request.items.length);
@@ -99,8 +100,6 @@ export async function runCopyDatabases(request: DatabaseRequest, context: JobCon
   context.tell();
   return full === undefined ? { results } : { results, full };
 }
-
-type Files = readonly (Entry | undefined)[];
 
 let temporaryNames = 0;
 const ISOLATE = crypto.randomUUID().slice(0, 8);
@@ -133,13 +132,14 @@ class DatabaseCopy {
   }
 
   async copy(): Promise<DatabaseResult> {
+    const { directory } = this.item;
     for (const pause of PAUSES) {
       if (pause > 0) await sleep(pause);
       this.context.checkStopped();
       try {
-        const files = await run(this.#look());
+        const files = await run(lookAtDatabase(this.#from, directory, this.#names));
         if (files[0] === undefined) return { kind: "vanished" };
-        await sleep(this.#tick(files));
+        await sleep(tickOf(files, this.request.startedSeconds));
         const result = await run(this.#try(files));
         if (result !== "again") return result;
       } catch (error) {
@@ -174,60 +174,33 @@ class DatabaseCopy {
     return isRefused ? "refused" : "failed";
   }
 
-  /** How long to wait until a write to one of the files would show in its time. */
-  #tick(files: Files): number {
-    const quietSeconds = this.request.startedSeconds - QUIET_SECONDS;
-    // A server may be ahead of this node: what seems to be written later was written now.
-    const recent = files.filter((file) => file !== undefined && file.mtimeSeconds > quietSeconds);
-    if (recent.length === 0) return 0;
-    return recent.some((file) => file!.mtimeNanoseconds === 0)
-      ? TICK_MILLISECONDS.wholeSeconds
-      : TICK_MILLISECONDS.fine;
+  /** What the receiving side has; where that is live, also whether a program uses it. */
+  *#lookThere(): Work<DatabaseState | "in use"> {
+    if (this.#private === undefined) return yield* lookUnlessUsed(this.#to, this.item.directory, this.#names);
+    const { tree, directory } = this.#private;
+    const files: (Entry | undefined)[] = [];
+    for (const name of this.#names) files.push(yield* entryAt(tree, directory, name));
+    return files;
   }
 
-  /**
-   * What the sending side has. NFS answers from its cache, and an open asks the server: of the directory for names that came, of a
-   * file for its size and time.
-   */
-  *#look(): Work<Files> {
-    const { directory } = this.item;
-    const tree = this.#from;
-    const handle = yield* tree.open(directory);
-    try {
-      yield* this.#touch(handle, ".", O_DIRECTORY);
-      const files: (Entry | undefined)[] = [];
-      for (const name of this.#names) {
-        yield* this.#touch(handle, name, O_NOFOLLOW);
-        files.push(yield* entryAt(tree, directory, name));
-      }
-      return files;
-    } finally {
-      tree.release(directory);
-    }
+  /** Whether a file of the receiving side is what the plan saw, or already what it should become. */
+  #isPlanned(entry: Entry | undefined, name: string, sent: Entry | undefined): boolean {
+    if (isStill(this.#there.get(name), entry)) return true;
+    // Missing on scratch: it was purged and may be written again. Missing at the source: the user deleted it.
+    return entry === undefined ? this.request.settings.policy !== "stage-out" : this.#isSame(entry, sent);
   }
 
-  *#touch(handle: number, name: string, flags: number): Work<void> {
-    const file = yield this.#from.calls.openat(handle, cString(name), O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags, 0);
-    if (file >= 0) this.#from.calls.closeHandle(file);
-  }
-
-  *#try(files: Files): Work<DatabaseResult | "again"> {
+  *#try(files: DatabaseState): Work<DatabaseResult | "again"> {
     const { directory, name } = this.item;
     if (files.some((file) => file !== undefined && file.type !== "file")) {
       throw new CliError("transfer", "a file of this database is no regular file");
     }
     if ((yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
-    const there: (Entry | undefined)[] = [];
-    const receiver = this.#private ?? { tree: this.#to, directory };
-    for (const member of this.#names) there.push(yield* entryAt(receiver.tree, receiver.directory, member));
-    if (this.#private === undefined) {
-      const isOurs = (entry: Entry | undefined, index: number) =>
-        isStill(this.#there.get(this.#names[index]!), entry) || this.#isSame(entry, files[index]) !== "different";
-      if (!there.every(isOurs)) return { kind: "changed there" };
-      if (there[0] !== undefined && (yield* useOfDatabase(this.#to, directory, name)) !== "none") {
-        return { kind: "in use there" };
-      }
-    }
+    const there = yield* this.#lookThere();
+    if (there === "in use") return { kind: "in use there" };
+    const isPlanned = (entry: Entry | undefined, index: number) =>
+      this.#isPlanned(entry, this.#names[index]!, files[index]);
+    if (this.#private === undefined && !there.every(isPlanned)) return { kind: "changed there" };
     const pens: { readonly pen: Pen; readonly index: number }[] = [];
     let isPublished = false;
     try {
@@ -235,16 +208,17 @@ class DatabaseCopy {
         if (entry === undefined) continue;
         // What is planned is copied even where it looks the same: its content may differ.
         const isPlanned = this.item.transfers.includes(this.#names[index]!);
-        if (!isPlanned && this.#isSame(there[index], entry) === "same") continue;
+        if (!isPlanned && this.#isSame(there[index], entry)) continue;
         const pen = yield* this.#openPen(this.#names[index]!, there[index]);
         pens.push({ pen, index });
         yield* this.#write(entry, index, there[index], pen);
       }
-      const after = yield* this.#look();
+      const after = yield* lookAtDatabase(this.#from, directory, this.#names);
       const isSame = files.every((file, index) => isStill(file, after[index]));
       if (!isSame || (yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
-      isPublished = yield* this.#publish(files, there, pens);
-      if (!isPublished) return { kind: "changed there" };
+      const obstacle = yield* this.#publish(files, there, pens);
+      if (obstacle !== undefined) return obstacle;
+      isPublished = true;
     } finally {
       for (const { pen } of pens) {
         if (!isPublished) yield this.#to.calls.unlinkat(pen.handle, pen.name, 0);
@@ -262,10 +236,9 @@ class DatabaseCopy {
   }
 
   /** Whether the receiving side has under a name what the sending side has. */
-  #isSame(there: Entry | undefined, sent: Entry | undefined): "absent" | "same" | "different" {
-    if (there === undefined) return "absent";
+  #isSame(there: Entry | undefined, sent: Entry | undefined): boolean {
     const { traits: { timeStep } } = this.request.settings;
-    return sent !== undefined && sameContent(sent, there, timeStep) ? "same" : "different";
+    return there !== undefined && sent !== undefined && sameContent(sent, there, timeStep);
   }
 
   *#openPen(name: string, there: Entry | undefined): Work<Pen> {
@@ -296,26 +269,33 @@ class DatabaseCopy {
   }
 
   /**
-   * Gives the files their names. The old logs go first and the new ones come last: between the two, a reader that opens the database
-   * sees the main file alone, and never one with the log of another.
+   * Gives the files their names, unless the receiving side was used or changed while they were copied. The old logs go first and the
+   * new ones come last: between the two, a reader that opens the database sees the main file alone, and never one with the log of
+   * another.
    */
   *#publish(
-    files: Files,
-    there: Files,
+    files: DatabaseState,
+    there: DatabaseState,
     pens: readonly { readonly pen: Pen; readonly index: number }[],
-  ): Work<boolean> {
+  ): Work<Obstacle | undefined> {
     const { directory, removals } = this.item;
     if (this.#private !== undefined) {
       // Under their names already, in a tree that nobody reads.
       for (const [index, name] of this.#names.entries()) {
-        if (files[index] === undefined && there[index] !== undefined) yield* this.#remove(name);
+        const entry = there[index];
+        if (files[index] === undefined && entry !== undefined) yield* this.#remove(name, entry);
       }
-      return true;
+      return undefined;
     }
+    // A commit into a log leaves the main file as it is, so all files are looked at, and the locks.
+    const now = yield* this.#lookThere();
+    if (now === "in use") return { kind: "in use there" };
+    if (!now.every((entry, index) => isStill(there[index], entry))) return { kind: "changed there" };
     const written = new Set(pens.map(({ index }) => index));
     const goes = (index: number) => written.has(index) || removals.includes(this.#names[index]!);
     for (const [index, entry] of there.entries()) {
-      if (index > 0 && entry !== undefined && goes(index)) yield* this.#remove(this.#names[index]!);
+      if (index === 0 || entry === undefined || !goes(index)) continue;
+      if ((yield* this.#remove(this.#names[index]!, entry)) === "changed") return this.#overtaken();
     }
     for (const { pen, index } of pens) {
       const outcome = yield* publish({
@@ -323,22 +303,23 @@ class DatabaseCopy {
         ...{ tree: this.#to, directory, name: this.#names[index]!, entry: files[index]! },
         ...{ replaces: index === 0 ? there[0] : undefined, policy: this.request.settings.policy },
       });
-      if (outcome === "overtaken" && !this.#isTouched()) return false;
-      if (outcome === "overtaken") throw new CliError("transfer", "another program wrote to this database meanwhile");
+      if (outcome === "overtaken") return this.#overtaken();
       this.#arrived.push(files[index]!);
     }
-    return true;
+    return undefined;
   }
 
-  *#remove(name: string): Work<void> {
+  *#remove(name: string, entry: Entry): Work<"removed" | "changed"> {
     const { tree, directory } = this.#private ?? { tree: this.#to, directory: this.item.directory };
-    const handle = yield* tree.open(directory);
-    try {
-      succeeded(yield tree.calls.unlinkat(handle, cString(name), 0), "unlink", tree.pathOf(directory, name));
-      this.#removed.push(name);
-    } finally {
-      tree.release(directory);
-    }
+    const outcome = yield* removeMember(tree, directory, name, this.#private === undefined ? entry : "unchecked");
+    if (outcome === "removed") this.#removed.push(name);
+    return outcome;
+  }
+
+  /** Another program wrote there in the last moment. Throws where some of the files have been replaced by then. */
+  #overtaken(): Obstacle {
+    if (!this.#isTouched()) return { kind: "changed there" };
+    throw new CliError("transfer", "another program wrote to this database meanwhile");
   }
 }
 

@@ -9,6 +9,7 @@ import { runList, runLook } from "./list.ts";
 import { runMeasureTraits } from "./measure_traits.ts";
 import { runMoveOut, runPublish, runPublishDirectories } from "./publish.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
+import { runRemoveDatabases } from "./remove_database.ts";
 import { runSniff } from "./sniff.ts";
 
 /** The jobs. */
@@ -19,6 +20,7 @@ export const JOBS = {
   compare: runCompare,
   copy: runCopy,
   copyDatabases: runCopyDatabases,
+  removeDatabases: runRemoveDatabases,
   make: runMake,
   finish: runFinish,
   modes: runModes,

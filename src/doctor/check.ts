@@ -1,0 +1,69 @@
+// What one look of `doctor` finds, and the end of a look that takes too long: a server that hangs must not make doctor hang.
+import type { Config } from "../config/config.ts";
+import type { ResolvedConfig } from "../config/resolve.ts";
+import { messageOf } from "../errors.ts";
+import type { System } from "../system/system.ts";
+
+/** `warning`: it works, but not as well as it could, or only for some; `error`: nothing can be staged. */
+export const FINDING_STATES = ["ok", "warning", "error"] as const;
+
+/** One line of the answer. */
+export interface Finding {
+  /** What was looked at: `scratch`, `locks`, `rsync`. */
+  readonly name: string;
+  readonly state: (typeof FINDING_STATES)[number];
+  readonly text: string;
+  /** What mends it, with the command. */
+  readonly hint?: string;
+}
+
+/** What the looks may use. The configuration is missing where there is none or a broken one. */
+export interface Surroundings {
+  readonly system: System;
+  readonly config: Config | undefined;
+  readonly resolved: ResolvedConfig | undefined;
+}
+
+/** One look. */
+export interface Look {
+  readonly name: string;
+  run(surroundings: Surroundings): Promise<readonly Finding[]>;
+}
+
+/** A healthy file system answers within milliseconds, a program within a second. */
+const DEADLINE_SECONDS = 5;
+
+/** Looks, all at the same time, and returns what they find in their order. A look that fails or is late is a finding itself. */
+export async function lookAtAll(
+  looks: readonly Look[],
+  surroundings: Surroundings,
+  deadlineSeconds = DEADLINE_SECONDS,
+): Promise<Finding[]> {
+  const found = await Promise.all(looks.map((look) => lookWithin(look, surroundings, deadlineSeconds)));
+  return found.flat();
+}
+
+async function lookWithin(
+  { name, run }: Look,
+  surroundings: Surroundings,
+  deadlineSeconds: number,
+): Promise<readonly Finding[]> {
+  const { signal } = surroundings.system;
+  const enough = new AbortController();
+  const late = Promise.withResolvers<readonly Finding[]>();
+  const timer = setTimeout(() => {
+    enough.abort();
+    const text = `no answer within ${deadlineSeconds} s: a file server or a program hangs`;
+    late.resolve([{ name, state: "error", text, hint: "try again on another node" }]);
+  }, deadlineSeconds * 1000);
+  const system = { ...surroundings.system, signal: AbortSignal.any([signal, enough.signal]) };
+  const looking = run({ ...surroundings, system }).catch((error): Finding[] => {
+    if (signal.aborted) throw signal.reason;
+    return [{ name, state: "warning", text: `could not be looked at: ${messageOf(error)}` }];
+  });
+  try {
+    return await Promise.race([looking, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

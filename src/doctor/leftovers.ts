@@ -1,0 +1,31 @@
+// Looks for what nothing needs any more: copies of variables that are not managed, and migrations that did not end.
+import { VARIABLE_NAME } from "../config/names.ts";
+import { unfinishedMigrations } from "../migration/unfinished.ts";
+import { layoutOf } from "../staging/layout.ts";
+import type { Finding, Look, Surroundings } from "./check.ts";
+
+/** The look. */
+export const LEFTOVERS_LOOK: Look = { name: "leftovers", run: lookForLeftovers };
+
+async function lookForLeftovers({ config, resolved }: Surroundings): Promise<Finding[]> {
+  if (config === undefined || resolved === undefined) return [];
+  const name = "leftovers";
+  const { cacheRoot } = resolved;
+  const names = await Array.fromAsync(Deno.readDir(cacheRoot), ({ name }) => name).catch((error): string[] => {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  });
+  // A marker says that a directory beside it is a copy of ours.
+  const copies = names.filter((one) => VARIABLE_NAME.test(one) && names.includes(layoutOf("", one).marker.slice(1)));
+  const unmanaged = copies.filter((one) => !Object.hasOwn(config.vars, one)).sort();
+  const findings = [
+    ...unmanaged.map((one): Finding => ({
+      ...{ name, state: "warning", text: `${cacheRoot}/${one} is the copy of a variable that is not managed` },
+      hint: `manage it again with \`euler-files add ${one} DIRECTORY\`, or remove it with \`euler-files clean ${one}\``,
+    })),
+    ...(await unfinishedMigrations(config, resolved.path)).map(({ text, hint }): Finding => ({
+      ...{ name, state: "warning", text, hint },
+    })),
+  ];
+  return findings.length > 0 ? findings : [{ name, state: "ok", text: "none" }];
+}

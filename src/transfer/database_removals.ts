@@ -1,0 +1,80 @@
+// Removes SQLite databases that the sending side has no more: gathered during the walk, removed when all that comes has its name.
+import type { DatabasePlan } from "./decide.ts";
+import { fieldsOf } from "./entry_text.ts";
+import type { JobRunner } from "./job_runner.ts";
+import type { RemoveRequest } from "./jobs/remove.ts";
+import type { GoneResult } from "./jobs/remove_database.ts";
+import type { Ledger } from "./ledger.ts";
+
+/** What removing needs. */
+export interface DatabaseRemovalsRequest {
+  readonly from: string;
+  readonly to: string;
+  readonly check: RemoveRequest["check"];
+  readonly runner: JobRunner;
+  readonly ledger: Ledger;
+}
+
+interface Gone {
+  readonly directory: string;
+  readonly plan: DatabasePlan;
+}
+
+/** Gathers databases of which files only go, and removes those. */
+export class DatabaseRemovals {
+  readonly #gone: Gone[] = [];
+
+  constructor(readonly request: DatabaseRemovalsRequest) {}
+
+  /** Databases of the plan of a directory, none of which has anything to transfer. */
+  add(directory: string, plans: readonly DatabasePlan[]): void {
+    for (const plan of plans) this.#gone.push({ directory, plan });
+  }
+
+  /** Leaves everything as it is, and recorded: the next transfer tries again. */
+  postpone(): void {
+    const { ledger } = this.request;
+    for (const { directory, plan } of this.#gone) {
+      for (const entry of plan.removals) ledger.amend({ directory, entry }, ledger.recordedOf({ directory, entry }));
+    }
+  }
+
+  /** Removes each database as a unit, unless a program uses or has changed it. */
+  async execute(): Promise<void> {
+    if (this.#gone.length === 0) return;
+    const { from, to, check, runner } = this.request;
+    const items = this.#gone.map(({ directory, plan: { name, there, removals } }) => ({
+      ...{ directory, name, there: there.map(fieldsOf).join("") },
+      removals: removals.map((entry) => entry.name),
+    }));
+    const results = await runner.run("removeDatabases", { from, to, check, items }, { names: items.length });
+    for (const [index, gone] of this.#gone.entries()) this.#note(gone, results[index]!);
+  }
+
+  #note({ directory, plan }: Gone, result: GoneResult): void {
+    const { ledger } = this.request;
+    for (const entry of plan.removals) {
+      const item = { directory, entry };
+      switch (result.kind) {
+        case "in use there":
+          ledger.keep(item, "in use there");
+          break;
+        case "changed there":
+          ledger.keep(item, "gone at the source, changed there");
+          break;
+        case "made again":
+          ledger.lose({
+            item: { ...item, replaces: undefined },
+            reason: "it was deleted at the source and made again meanwhile",
+            ...{ cause: "changing", receiver: "as it was" },
+          });
+          break;
+        case "removed":
+          if (result.names.includes(entry.name)) ledger.removed(item);
+          else if (result.failure !== undefined) {
+            ledger.fail(item, ledger.recordedOf(item) ?? entry, `cannot be removed: ${result.failure}`);
+          }
+      }
+    }
+  }
+}

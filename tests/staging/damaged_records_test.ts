@@ -1,0 +1,107 @@
+// The files that remember a transfer, damaged in all ways: nothing is believed that is not so, nothing is lost, and the next sync
+// makes the copy complete.
+import assert from "node:assert/strict";
+import fc from "../support/fast_check.ts";
+import { runInProcess } from "../support/in_process.ts";
+import { readTree } from "../support/tree.ts";
+import { shell, temporaryDirectory } from "../transfer/trees.ts";
+
+const RECORDS = [".HF_HOME.synced", ".HF_HOME.manifest", ".HF_HOME.source", ".HF_HOME.notes", ".HF_HOME.kept"];
+
+/** What becomes of a record. */
+type Damage = (text: string) => string | Uint8Array;
+
+const anyText = fc.oneof(
+  fc.json(),
+  fc.string({ maxLength: 300 }),
+  fc.constantFrom(
+    "",
+    "null",
+    "[]",
+    "{}",
+    "[null]",
+    '["scratch","a",{}]',
+    "\0".repeat(100),
+    "[".repeat(20_000),
+    "0".repeat(100_000),
+  ),
+);
+
+const damage: fc.Arbitrary<Damage> = fc.oneof(
+  anyText.map((text): Damage => () => text),
+  fc.array(anyText, { maxLength: 5 }).map((lines): Damage => (text) => `${text}\n${lines.join("\n")}\n`),
+  fc.uint8Array({ maxLength: 200 }).map((bytes): Damage => () => bytes),
+  fc.nat(10_000).map((at): Damage => (text) => text.slice(0, at % (text.length + 1))),
+  fc.tuple(fc.nat(10_000), fc.string({ maxLength: 3 })).map(([at, inserted]): Damage => (text) => {
+    const place = at % (text.length + 1);
+    return text.slice(0, place) + inserted + text.slice(place + 1);
+  }),
+  // One value of a record is another one.
+  fc.tuple(fc.nat(100), fc.jsonValue()).map(([index, value]): Damage => (text) => {
+    try {
+      const record = JSON.parse(text);
+      const names = Object.keys(record);
+      record[names[index % names.length]!] = value;
+      return JSON.stringify(record);
+    } catch {
+      return JSON.stringify(value);
+    }
+  }),
+);
+
+const CHANGES = [
+  ":",
+  "echo new >home/hf/new",
+  "seq 30 >home/hf/a",
+  "rm home/hf/d/b",
+  "rm scratch/.cache/euler-files/HF_HOME/d/b",
+];
+
+Deno.test("damaged records make no copy fresh that is not, and lose nothing", async () => {
+  await using place = await temporaryDirectory("in memory");
+  const root = place.path;
+  const cacheRoot = `${root}/scratch/.cache/euler-files`;
+  const ef = async (...argv: string[]) => {
+    const run = await runInProcess(argv, {
+      cwd: root,
+      env: { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" },
+      userId: Deno.uid()!,
+    });
+    assert.doesNotMatch(run.stderr, /bug in euler-files|^\s+at /m);
+    return run;
+  };
+  const config = { version: 1, scratch_base: "$SCRATCH", vars: { HF_HOME: { source: "~/hf" } } };
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...RECORDS), damage, fc.constantFrom(...CHANGES), async (name, damage, change) => {
+      await shell(`rm -rf home scratch; mkdir -p home/hf/d scratch tmp; cd home/hf; seq 20 >a; echo b >d/b`, root);
+      await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config));
+      assert.equal((await ef("sync")).code, 0);
+      await shell(change, root);
+      const path = `${cacheRoot}/${name}`;
+      const damaged = damage(await Deno.readTextFile(path).catch(() => ""));
+      await Deno.writeFile(path, typeof damaged === "string" ? new TextEncoder().encode(damaged) : damaged, {
+        mode: 0o600,
+      });
+      const before = await readTree(`${root}/home/hf`);
+      const status = await ef("status", "--json");
+      assert.equal(status.code, 0, status.stdout);
+      const [variable] = JSON.parse(status.stdout).variables;
+      if (variable.status === "fresh") assert.deepEqual(await readTree(`${cacheRoot}/HF_HOME`), before);
+      // Some damage is refused with what to do about it; then nothing is exported.
+      const synced = await ef("sync");
+      if (synced.code !== 0) {
+        assert.match(synced.stderr, /^(✗|error:)/m);
+        assert.doesNotMatch(synced.stdout, /export/);
+      }
+      const again = await ef("sync", "--force");
+      if (again.code === 0) {
+        const copied = await readTree(`${cacheRoot}/HF_HOME`);
+        for (const [file, content] of Object.entries(before)) assert.equal(copied[file], content, file);
+      }
+      await ef("push");
+      const after = await readTree(`${root}/home/hf`);
+      for (const [file, content] of Object.entries(before)) assert.equal(after[file], content, file);
+    }),
+    { numRuns: Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? 25) },
+  );
+});

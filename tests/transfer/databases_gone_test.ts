@@ -1,0 +1,110 @@
+// SQLite databases that are deleted at the source: they go from scratch with their logs, as a unit, unless a job uses them there.
+import assert from "node:assert/strict";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import type { TransferRequest } from "../../src/transfer/request.ts";
+import { openDatabase, rowsIn } from "../support/database.ts";
+import { testNeeding } from "../support/needs.ts";
+import { insert, namesIn, TABLE, WAL } from "./database_scenes.ts";
+import { makeScene } from "./intents.ts";
+import { shell, systemCalling, temporaryDirectory, testSystem } from "./trees.ts";
+
+const test = (name: string, run: () => Promise<void>) => testNeeding(["python3"], name, run);
+
+/** Both sides have the same database with the log of a killed program, each in a directory and beside it. */
+async function sceneWithLogs() {
+  await using place = await temporaryDirectory();
+  const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
+  await program.kill();
+  const scene = await makeScene("stage-update", {
+    old: `mkdir cache; cp ${place.path}/db ${place.path}/db-wal cache; cp cache/* .; echo other >other`,
+    changes: "rm db db-wal; rm -r cache",
+  });
+  assert.deepEqual(await namesIn(scene.to), ["cache", "db", "db-wal", "other"]);
+  return scene;
+}
+
+async function sync(request: TransferRequest, system = testSystem()) {
+  const { status, deleted, kept, missing, manifest } = await transferTree(request, system);
+  return { status, deleted: deleted.toSorted(), kept, missing, manifest };
+}
+
+test("a database that is deleted at the source goes from scratch with its log, and so does its directory", async () => {
+  await using scene = await sceneWithLogs();
+  // What a killed reader left: no data is in it.
+  await shell("head -c 32768 /dev/zero >db-shm; cp db-shm cache", scene.to);
+  const { manifest, ...outcome } = await sync(scene.request);
+  assert.deepEqual(await namesIn(scene.to), ["other"]);
+  const deleted = ["cache", "cache/db", "cache/db-wal", "db", "db-wal"];
+  assert.deepEqual(outcome, { status: "complete", deleted, kept: [], missing: [] });
+  const again = await sync({ ...scene.request, baseline: manifest });
+  assert.deepEqual([again.status, again.deleted], ["complete", []]);
+});
+
+test("a database that a job has open on scratch stays although it is deleted at the source, and goes later", async () => {
+  await using scene = await sceneWithLogs();
+  await using job = await openDatabase(`${scene.to}/db`, "SELECT count(*) FROM t");
+  const { manifest, kept, deleted } = await sync(scene.request);
+  assert.deepEqual(kept.map(({ reason }) => reason), ["in use there", "in use there"]);
+  assert.deepEqual(deleted, ["cache", "cache/db", "cache/db-wal"]);
+  assert.equal(await rowsIn(`${scene.to}/db`), 10);
+  // It ends without bringing its log into the main file.
+  await job.kill();
+  assert.deepEqual((await sync({ ...scene.request, baseline: manifest })).kept, []);
+  assert.deepEqual(await namesIn(scene.to), ["other"]);
+});
+
+test("rows that a job adds on scratch to a database that is deleted at the source stay", async () => {
+  for (const file of ["db", "cache/db"]) {
+    await using scene = await sceneWithLogs();
+    let isDone = false;
+    const { system } = systemCalling(({ name, path }) => {
+      // The locks are being looked at, and the files were.
+      if (isDone || name !== "openat" || path !== `${scene.to}/${file}-shm`) return;
+      isDone = true;
+      const commit = `import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA wal_autocheckpoint=0")
+connection.execute(sys.argv[2])
+os._exit(0)`;
+      new Deno.Command("python3", { args: ["-c", commit, `${scene.to}/${file}`, insert(20)] }).outputSync();
+    });
+    const { kept, manifest } = await sync(scene.request, system);
+    assert.ok(isDone);
+    assert.equal(await rowsIn(`${scene.to}/${file}`), 30);
+    assert.deepEqual(kept.map(({ path, reason }) => `${path}: ${reason}`).toSorted(), [
+      `${file}-wal: gone at the source, changed there`,
+      `${file}: gone at the source, changed there`,
+    ]);
+    await sync({ ...scene.request, baseline: manifest });
+    assert.equal(await rowsIn(`${scene.to}/${file}`), 30);
+  }
+});
+
+test("a database that is deleted at the source stays on scratch while another file is missing", async () => {
+  await using scene = await sceneWithLogs();
+  await shell("echo text >unreadable", scene.from);
+  const { system } = systemCalling(({ name, path }) =>
+    name === "openat" && path === `${scene.from}/unreadable` ? { errno: 5 } : undefined
+  );
+  const { status, manifest } = await sync(scene.request, system);
+  assert.equal(status, "partial");
+  assert.ok((await namesIn(scene.to)).includes("db-wal"));
+  assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
+  assert.deepEqual(await namesIn(scene.to), ["other", "unreadable"]);
+});
+
+test("a database that is made again at the source while it is to be removed from scratch stays until it is copied", async () => {
+  await using scene = await sceneWithLogs();
+  const { system } = systemCalling(({ name, path }) => {
+    // The first look at the source after the walk.
+    if (name === "openat" && path === `${scene.from}/db`) Deno.copyFileSync(`${scene.to}/db`, path);
+  });
+  const { status, missing, manifest } = await sync(scene.request, system);
+  assert.equal(status, "partial");
+  assert.deepEqual(missing.map(({ path, cause }) => `${path}: ${cause}`).toSorted(), [
+    "db-wal: changing",
+    "db: changing",
+  ]);
+  assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
+  assert.deepEqual(await namesIn(scene.to), ["db", "other"]);
+});
