@@ -94,8 +94,14 @@ export async function keptAfter(
   const told = new Set(kept.map(({ path }) => path));
   return {
     paths: [...withKnownReasons(kept, before), ...before.paths.filter(({ path }) => !told.has(path))],
-    others: before.others,
+    others: othersAfter(kept, before),
   };
+}
+
+/** How many may still be kept of those that were not named before; a transfer that names others has found some of them. */
+export function othersAfter(kept: readonly KeptPath[], before: KeptFiles): number {
+  const named = new Set(before.paths.map(({ path }) => path));
+  return Math.max(0, before.others - kept.filter(({ path }) => !named.has(path)).length);
 }
 
 /** Reasons that a later comparison does not find again: it sees only that a file differs. */

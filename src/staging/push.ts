@@ -20,7 +20,7 @@ import {
 import { startedSeconds } from "./clock.ts";
 import { publishProgress } from "./herd.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
-import { type KeptFiles, markedKept, readKept, recordKept, withKnownReasons } from "./kept.ts";
+import { type KeptFiles, markedKept, othersAfter, readKept, recordKept, withKnownReasons } from "./kept.ts";
 import { isConflict, keptWarnings } from "./kept_warnings.ts";
 import { layoutOf } from "./layout.ts";
 import { makeStale, type Marker, removeMarker } from "./marker.ts";
@@ -220,7 +220,10 @@ async function push(
   // A push looks at all that changed on scratch and takes part: what it left there is all that differs.
   const { selection } = filter;
   const aside = selection === undefined ? [] : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
-  const kept = { paths: [...outcome.kept, ...aside], others: 0 };
+  const kept = {
+    paths: [...outcome.kept, ...aside],
+    others: selection === undefined ? 0 : othersAfter(outcome.kept, before),
+  };
   await turn.confirm();
   // A push makes the source more like the copy, so until here the marker said nothing wrong.
   if (typeof facts.marker === "string") await removeMarker(layout.marker);

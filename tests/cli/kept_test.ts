@@ -57,6 +57,20 @@ Deno.test("what an update kept is told by the next ones, also where they do not 
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed on scratch");
 });
 
+Deno.test("more files than are named: neither a push with a filter nor another sync changes their number", async () => {
+  await using world = await makeCache();
+  const files = (text: string) => Object.fromEntries(Array.from({ length: 1100 }, (_, index) => [`d/f${index}`, text]));
+  await world.writeTree(SOURCE, files(""));
+  await world.run(["sync"]);
+  await world.writeTree(SOURCE, files("at the source"));
+  await world.writeTree(TARGET, files("on scratch"));
+  await world.run(["push"]);
+  for (const command of [["push", "--exclude", "/d/"], ["sync", "--force"]]) {
+    await world.run(command);
+    assert.equal((await statusOf(world)).kept_files, 1100, `after ${command.join(" ")}`);
+  }
+});
+
 Deno.test("records purged, then a sync, then a push: what was changed on scratch is pushed", async () => {
   await using world = await makeCache();
   await world.run(["sync"]);
