@@ -290,7 +290,7 @@ function differencesOf(expected: Snapshot, found: Snapshot, varies: (path: strin
   for (const path of new Set([...one.keys(), ...other.keys()])) {
     const [wanted, seen] = [one.get(path), other.get(path)];
     const isOneSided = wanted === undefined || seen === undefined;
-    if (isOneSided && /\.lock$|\.(source|progress)$|^home\/uv2\//.test(path)) continue;
+    if (isOneSided && /\.lock(\.lease)?$|\.(source|progress)$|^home\/uv2\//.test(path)) continue;
     if (wanted === undefined && LEFT_IN_TMPDIR.test(path)) continue;
     if (wanted === undefined || seen === undefined) {
       lines.push(`${wanted === undefined ? "extra" : "missing"}: ${path}`);
