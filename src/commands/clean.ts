@@ -121,6 +121,11 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
     const problem = await removeCleanable(one, settings, context.system, context.report);
     if (problem !== undefined) problems.set(one.path, new CliError("file-system", problem, { hint: "run it again" }));
   }
+  for (const { name, path } of request.dryRun ? [] : going) {
+    if (problems.has(path) || context.system.env[name] !== path) continue;
+    const hint = `\`eval "$(euler-files unload ${name})"\` gives it the value from before`;
+    context.report({ type: "warning", text: `${name} in this shell still names what was removed`, hint });
+  }
   const statusOf = (one: Cleanable) =>
     !going.includes(one) || problems.has(one.path) ? "kept" : request.dryRun ? "dry-run" : "removed";
   const results = found.map((one): CleanAnswer["results"][number] => ({

@@ -80,6 +80,19 @@ Deno.test("what a resolve kept aside is shown, and goes with --force only", asyn
   assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
 });
 
+Deno.test("a shell that still names the removed copy is told how to forget it", async () => {
+  await using world = await stagedWorld();
+  const script =
+    'eval "$(euler-files sync -q)"; euler-files clean A_HOME --yes; eval "$(euler-files unload A_HOME)"; ' +
+    'echo "${A_HOME-unset} ${B_HOME-unset}"';
+  const { stdout, stderr } = await world.shell("bash", script);
+  assert.match(
+    stderr,
+    /warning: A_HOME in this shell still names what was removed\nhint: `eval "\$\(euler-files unload A_HOME\)"`/,
+  );
+  assert.match(stdout, /^unset \/.*B_HOME$/m);
+});
+
 Deno.test("a name that nothing is known of is refused", async () => {
   await using world = await stagedWorld();
   const run = await world.run(["clean", "C_HOME", "--yes"]);
