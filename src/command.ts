@@ -5,11 +5,11 @@ import type { Report } from "./events.ts";
 import type { Fields, RequestOf } from "./fields.ts";
 import type { System } from "./system/system.ts";
 
-/** What --json prints, in the names scripts know. `ok: false` makes the exit code 1, where `exit_code` says no other. */
+/** What --json prints, in the names scripts know. `ok: false` makes the exit code 1, unless `exit_code` is given. */
 export interface Answer {
   readonly ok: boolean;
   readonly command: string;
-  /** The code of a program that was run in our place. */
+  /** The exit code of a program that was run in the place of ours. */
   readonly exit_code?: number;
 }
 
@@ -59,13 +59,13 @@ export interface SelectQuestion<Value extends string> {
 export interface Rendered {
   readonly stdout?: string;
   readonly stderr?: string;
-  /** Said after stdout, where that is the terminal a person sees instead of what should read it. */
+  /** Written after stdout if stdout is the terminal, where a person sees it instead of the shell that should read it. */
   readonly aside?: string;
 }
 
-/** How to draw text for one stream. */
+/** How to format text for one stream. */
 export interface Style {
-  /** How wide a line may be; what is no terminal takes any. */
+  /** The largest width of a line; Infinity if the stream is not a terminal. */
   readonly columns: number;
   bold(text: string): string;
   dim(text: string): string;
@@ -97,15 +97,15 @@ export interface Command<F extends Fields = Fields, A extends Answer = Answer> {
   readonly description?: string;
   readonly examples: readonly Example[];
   readonly fields: F;
-  /** Describes the answer; `schema --kind output` prints it, tests hold answers against it. */
+  /** Describes the answer; `schema --kind output` prints it, tests check answers against it. */
   readonly answer: GenericSchema;
-  /** `evaluated`: a shell runs what stands on stdout, so every failure must end it with a statement that fails. */
+  /** `evaluated`: a shell runs what is printed on stdout, so every failure must end it with a statement that fails. */
   readonly stdoutUse?: "evaluated" | "data";
-  /** What is evaluated comes after work that takes time: a process that is killed meanwhile must leave a text that fails. */
+  /** The evaluated text is printed after work that takes time: if the process is killed before, the text must fail. */
   readonly framed?: true;
   /** A JSON payload without any field's name is the value of this field (`init` takes a bare config). */
   readonly bareInput?: keyof F & string;
-  /** Fills in what is missing by asking. Called only when `context.interactive`. */
+  /** Asks for what is missing in the request. Called only when `context.interactive`. */
   ask?(request: RequestOf<F>, context: Context): Promise<RequestOf<F>>;
   run(request: RequestOf<F>, context: Context): Promise<A>;
   render(answer: A, styles: Styles, request: RequestOf<F>): Rendered;

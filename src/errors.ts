@@ -1,4 +1,4 @@
-// What a person can act on. Everything else that is thrown is a bug, and cli/run.ts says so.
+// Errors that a person can act on. All others are bugs, and cli/run.ts reports them as such.
 import { hintFor, isFullDiskRefusal, ownRefusalOf, systemRefusalOf } from "./os_error.ts";
 
 export { isFullDiskRefusal, type SystemRefusal, systemRefusalOf } from "./os_error.ts";
@@ -26,11 +26,11 @@ export const ERROR_KINDS = {
 /** The kinds of {@linkcode ERROR_KINDS}. */
 export type ErrorKind = keyof typeof ERROR_KINDS;
 
-/** What may stand behind an error's first line. */
+/** The optional parts of an error after its first line. */
 export interface ErrorDetails {
-  /** What to do now: a sentence with the exact next command. Without it, what the kernel refused (`cause`) has one. */
+  /** What to do now: a sentence with the exact next command. Without it, the kernel's error (`cause`) provides one. */
   readonly hint?: string;
-  /** Lines shown as they are, between message and hint; a program's last words, say. */
+  /** Lines shown unchanged between message and hint, such as the stderr tail of a program. */
   readonly lines?: readonly string[];
   readonly cause?: unknown;
 }
@@ -45,7 +45,7 @@ export class CliError extends Error {
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
     const refusal = systemRefusalOf(details.cause);
-    // A full disk is one kind of failure, whichever write found it.
+    // A full disk always has the kind `no-space`, whichever write found it.
     this.kind = kind === "file-system" && isFullDiskRefusal(refusal) ? "no-space" : kind;
     this.hint = details.hint ?? hintFor(refusal);
     this.lines = details.lines ?? [];
@@ -59,15 +59,15 @@ export class CliError extends Error {
 /** The signals that end the program, and the exit code a shell expects for each (128 + its number, signal(7)). */
 export const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** A signal this program gives up on. */
+/** A signal that ends this program. */
 export type EndingSignal = keyof typeof SIGNAL_EXIT_CODES;
 
-/** Thrown at the next waiting point after a signal; it passes through every `finally` on its way out. */
+/** Thrown at the next waiting point after a signal, so that every `finally` runs. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   readonly hint: string | undefined;
 
-  /** `state` says what holds now, where that isn't plain: `what was copied is kept`. */
+  /** `state` says what holds now, if that isn't obvious: `what was copied is kept`. */
   constructor(readonly signal: EndingSignal, details: { readonly state?: string; readonly hint?: string } = {}) {
     super(`Stopped by ${signal}${details.state === undefined ? "" : `: ${details.state}`}`);
     this.hint = details.hint;
@@ -78,7 +78,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** Standard output takes no more: its reader is gone, or the disk below it is full. Nothing more can be said through it. */
+/** A write to standard output failed: its reader has ended, or its disk is full. No message can be printed there. */
 export class OutputLost extends Error {
   override readonly name = "OutputLost";
   constructor(cause: unknown) {
@@ -87,8 +87,8 @@ export class OutputLost extends Error {
 }
 
 /**
- * What the kernel refused, behind a sentence that names no path: its words and the call. Undefined for anything else
- * that was thrown: that is a bug, and has to be seen as one.
+ * The kernel's error after a sentence that names no path: its message and the call. Undefined for anything else
+ * that was thrown: that is a bug, and must be reported as one.
  */
 export function systemError(sentence: string, error: unknown): CliError | undefined {
   const refusal = systemRefusalOf(error);
@@ -98,12 +98,12 @@ export function systemError(sentence: string, error: unknown): CliError | undefi
   return new CliError("file-system", `${sentence}: ${refusal.words}${call}`, { cause: error, hint });
 }
 
-/** An error a person can act on: a CliError as it is, what the kernel refused behind the sentence; else undefined. */
+/** An error a person can act on: a CliError unchanged, the kernel's error after the sentence; otherwise undefined. */
 export function knownError(sentence: string, error: unknown): CliError | undefined {
   return error instanceof CliError ? error : systemError(sentence, error);
 }
 
-/** The words of anything thrown, for a sentence that names the path: no class name, no number, no stack. */
+/** The message of anything thrown, for a sentence that names the path: no class name, no number, no stack. */
 export function messageOf(error: unknown): string {
   return ownRefusalOf(error)?.words ?? (error instanceof Error ? error.message : String(error));
 }

@@ -1,6 +1,6 @@
-// What features tell about their work while they do it. The command line draws it; nobody else needs to know how.
+// The events that features report while they work. Only the command line knows how to show them.
 
-/** How far one piece of work is. Totals are absent until they are known; numbers go down only by what failed. */
+/** How far one task is. Totals are absent until they are known; numbers decrease only by what failed. */
 export interface Progress {
   /** What is being done, as one word for people: `comparing`, `copying`, `packing`. */
   readonly phase: string;
@@ -8,14 +8,14 @@ export interface Progress {
   readonly filesTotal?: number;
   readonly bytesDone: number;
   readonly bytesTotal?: number;
-  /** Names looked at so far, where that is told. */
+  /** Names examined so far, if that is reported. */
   readonly filesSeen?: number;
-  /** How long whoever does it has been at it, where that is another process. */
+  /** How long another process has been doing it, if this process waits for that one. */
   readonly elapsedSeconds?: number;
 }
 
 /**
- * Making a file takes as long as moving about so many bytes: 20 KB on a local disk, 240 KB where an operation waits 1 ms
+ * Making a file takes as long as transferring this many bytes: 20 KB on a local disk, 240 KB if an operation takes 1 ms
  * (2 cores, 10,000 small files against files of 2 GB).
  */
 export const FILE_COST_BYTES = 128 * 1024;
@@ -26,17 +26,17 @@ export function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: 
   return Math.min(1, (filesDone * FILE_COST_BYTES + bytesDone) / (filesTotal * FILE_COST_BYTES + bytesTotal));
 }
 
-/** How a piece of work ended: done, nothing to do, usable though something is missing, or not done. */
+/** How a task ended: done, nothing to do, usable though files are missing, or not done. */
 export type DoneOutcome = "good" | "idle" | "incomplete" | "bad";
 
-/** Something worth telling before the result is there. `subject` is the variable, image or environment it is about. */
+/** A report before the result is known. `subject` is the variable, image or environment it is about. */
 export type Event =
   | { readonly type: "note"; readonly subject?: string; readonly text: string }
   | { readonly type: "warning"; readonly subject?: string; readonly text: string; readonly hint?: string }
   | { readonly type: "detail"; readonly subject?: string; readonly text: string }
-  /** What a program we run says, as it comes: whole lines, shown as they are. */
+  /** Output of a program we run, as it arrives: whole lines, shown unchanged. */
   | { readonly type: "output"; readonly text: string }
-  /** What the lines about results will be about, so that they line up. */
+  /** The subjects of the coming results, so that they can be aligned. */
   | { readonly type: "subjects"; readonly names: readonly string[] }
   | { readonly type: "progress"; readonly subject: string; readonly progress: Progress }
   | {
@@ -44,10 +44,10 @@ export type Event =
     readonly subject: string;
     readonly outcome: DoneOutcome;
     readonly text: string;
-    /** What several variables of which this is so are told in one line as: `4 variables fresh`. */
+    /** If several variables have this result, they are reported in one line such as `4 variables fresh`. */
     readonly inOne?: string;
   }
-  /** All results of this run are told. */
+  /** All results of this run have been reported. */
   | { readonly type: "told" };
 
 /** Takes events; never throws. */

@@ -1,9 +1,9 @@
-// The failures of single variables or images, in the answers and on stderr of the commands that treat several.
+// The failures of single variables or images, in the answers and on stderr of commands that process several.
 import * as v from "valibot";
 import type { Style } from "./command.ts";
 import type { CliError } from "./errors.ts";
 
-/** One thing that failed while others may have gone well. */
+/** One variable or image that failed while others may have succeeded. */
 export const FAILURE_SCHEMA = v.object({
   name: v.string(),
   kind: v.string(),
@@ -15,10 +15,10 @@ export const FAILURE_SCHEMA = v.object({
 /** See {@linkcode FAILURE_SCHEMA}. */
 export type Failure = v.InferOutput<typeof FAILURE_SCHEMA>;
 
-/** A file that did not come along or was left as it is, and why. */
+/** A file that was not copied or was left unchanged, and why. */
 export const NAMED_FILE_SCHEMA = v.object({ path: v.string(), reason: v.string() });
 
-/** The failure of the thing with this name. */
+/** The failure of the variable or image with this name. */
 export function failureOf(name: string, error: CliError): Failure {
   const { kind, message, hint, lines } = error;
   return { name, kind, message, lines: [...lines], ...(hint === undefined ? {} : { hint }) };

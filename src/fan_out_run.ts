@@ -1,4 +1,4 @@
-// Staging to the disks of all nodes of a job: what the nodes are asked, and what is said of their answers.
+// Staging to the disks of all nodes of a job: the requests to the nodes, and the messages about their answers.
 import type { Context } from "./command.ts";
 import type { AbsolutePath } from "./config/paths.ts";
 import { CliError } from "./errors.ts";
@@ -10,13 +10,13 @@ import { NO_OUTSIDE_LINKS } from "./staging/outside_links_schema.ts";
 import type { Engine } from "./staging/variable.ts";
 import type { SyncItem } from "./sync_items.ts";
 
-/** What each node is asked besides the names of the variables. */
+/** The request to each node besides the names of the variables. */
 export interface FanOutRequest {
   readonly force: boolean;
   readonly checksum: boolean;
   /** Whether a copy of another source may be replaced. */
   readonly replace: boolean;
-  /** Whether a missing file fails a variable, whatever the reason. The configuration may ask for it as well. */
+  /** Whether a missing file fails a variable, for any reason. The configuration may ask for it as well. */
   readonly strict: boolean;
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
@@ -25,7 +25,7 @@ export interface FanOutRequest {
 /** A variable on the disk of this node; a redirected one has no source. */
 export type FanOutVariable = SyncItem["variable"] & { readonly source?: string };
 
-/** Stages to the disks of all nodes of the job, and tells of each variable once. */
+/** Stages to the disks of all nodes of the job, and reports each variable once. */
 export async function stageOnNodes(
   variables: readonly FanOutVariable[],
   job: Job,
@@ -48,7 +48,7 @@ export async function stageOnNodes(
   });
 }
 
-/** The part of a variable that was staged to the disks of all nodes of a job. */
+/** The answer's part about a variable that was staged to the disks of all nodes of a job. */
 function fanOutItem(
   { name, source, target }: FanOutVariable,
   answer: FanOutAnswer,
@@ -71,7 +71,7 @@ function fanOutItem(
   return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
 }
 
-/** Tells people of it. */
+/** Reports the variable on stderr. */
 function tellFanOut({ variable: { name }, result }: SyncItem, context: Context): void {
   if (result === undefined) {
     return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });

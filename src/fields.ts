@@ -1,7 +1,7 @@
 // The inputs of a command, described once: the command line, --input-json, the help and the JSON Schemas all come from here.
 import * as v from "valibot";
 
-/** What a value names: something of the configuration, or of the file system. */
+/** What kind of name a value is: one of the configuration, or one of the file system. */
 export type Completion = "variable" | "environment" | "image" | "preset" | "file" | "directory";
 
 /** How a field is written on the command line. */
@@ -17,7 +17,7 @@ export interface Field<Value> {
   readonly help: string;
   /** The value when nothing was given. */
   readonly absent: Value;
-  /** What stands for the value in the help: `NAME`, `DIR`. */
+  /** The placeholder of the value in the help: `NAME`, `DIR`. */
   readonly placeholder?: string;
   /** The option's long name if it isn't the field's name in dashes; `--no-delete`, `--var`. */
   readonly flag?: string;
@@ -25,9 +25,9 @@ export interface Field<Value> {
   readonly variants?: readonly OptionVariant[];
   /** Written before an argument that is the command line of another program: options after it are that program's. */
   readonly separator?: "--";
-  /** What stands for one item where plain arguments add to the list of an option: `sync HF_HOME` is `sync --var HF_HOME`. */
+  /** The placeholder of one item if plain arguments add to the list of an option: `sync HF_HOME` is `sync --var HF_HOME`. */
   readonly argument?: string;
-  /** What a shell completes the value with, where it has no choices. */
+  /** How a shell completes the value, if it has no choices. */
   readonly completion?: Completion;
   /** A one-letter option. */
   readonly short?: string;
@@ -142,12 +142,12 @@ export function isNegated(name: string, field: Field<unknown>): boolean {
   return optionName(name, field).startsWith("--no-");
 }
 
-/** What stands for a plain argument in the help, where the field takes some. */
+/** The placeholder of a plain argument in the help, if the field takes some. */
 export function argumentLabel(name: string, field: Field<unknown>): string | undefined {
   return field.placement === "argument" ? field.placeholder ?? name.toUpperCase() : field.argument;
 }
 
-/** The names of a field in --input-json, its own first, then the older ones in the order in which they win. */
+/** The names of a field in --input-json, its own first, then the older ones in order of precedence. */
 export function jsonNames(name: string, field: Field<unknown>): readonly string[] {
   return [jsonName(name), ...field.aliases ?? []];
 }

@@ -4,7 +4,7 @@ import { type Field, variants } from "./fields.ts";
 import type { FilterRule } from "./filter/selection.ts";
 import { shellWord } from "./format.ts";
 
-/** A rule as it stands in JSON. A pattern with a sign of its own is refused: it would be unclear which of the two counts. */
+/** A rule in JSON. A pattern with a sign of its own is refused: it would be unclear which of the two counts. */
 const RULE_SCHEMA = v.pipe(
   v.string(),
   v.regex(
@@ -36,7 +36,7 @@ function capitalized(word: string): string {
   return word.replace(/^./, (letter) => letter.toUpperCase());
 }
 
-/** The options that select the same variables and files again, for a hint: with a blank in front, empty where there are none. */
+/** The options that select the same variables and files again, for a hint: with a leading blank, empty if there are none. */
 export function selectionWords(
   { vars, filter }: { readonly vars: readonly string[]; readonly filter: readonly string[] },
 ): string {

@@ -28,7 +28,7 @@ export function formatFiles(files: number): string {
   return `${formatCount(files)} ${files === 1 ? "file" : "files"}`;
 }
 
-/** `2 files and 1 directory`, from what each of them is. */
+/** `2 files and 1 directory`, from the type of each. */
 export function formatNames(names: readonly { readonly type: "file" | "directory" }[]): string {
   const directories = names.filter(({ type }) => type === "directory").length;
   const files = names.length - directories;
@@ -54,7 +54,7 @@ export function formatDuration(durationSeconds: number): string {
   return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min`;
 }
 
-/** Text from outside (file names, a program's output) with control characters made visible, so that it can't steer a terminal. */
+/** Text from outside (file names, a program's output) with control characters made visible, so that it can't control a terminal. */
 export function printable(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what this is about
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\n]/g, (character) => {
@@ -63,7 +63,7 @@ export function printable(text: string): string {
   });
 }
 
-/** Some names for a sentence, the rest as a number: `a, b, c and 7 more`. `others`: how many there are besides the names. */
+/** Some names for a sentence, the rest as a number: `a, b, c and 7 more`. `others`: how many exist besides the names. */
 export function listSome(names: readonly string[], limit = 5, others = 0): string {
   const shown = names.slice(0, limit).map(printable).join(", ");
   const more = Math.max(0, names.length - limit) + others;
@@ -71,15 +71,15 @@ export function listSome(names: readonly string[], limit = 5, others = 0): strin
   return shown === "" ? `${formatCount(more)} of them` : `${shown} and ${formatCount(more)} more`;
 }
 
-/** A word to paste into a shell: as it is where that is safe, else between single quotes. For hints, not for eval. */
+/** A word to paste into a shell: unquoted if that is safe, else in single quotes. For hints, not for eval. */
 export function shellWord(text: string): string {
   if (/^[\w@%+=:,.\/-]+$/.test(text)) return text;
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /**
- * Text without the user names and passwords of the addresses in it: `https://***@host/simple`. The name alone may be a token; that
- * of an ssh address is none.
+ * Text without the user names and passwords of the addresses in it: `https://***@host/simple`. The name alone may be a token, but
+ * not in an ssh address.
  */
 export function withoutCredentials(text: string): string {
   return text.replace(

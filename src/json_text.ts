@@ -1,11 +1,11 @@
-// How this program writes JSON for others to read.
+// How this program writes JSON for programs to read.
 
-/** One document: two blanks of indent, keys sorted, a newline at the end, as scripts have always had it. */
+/** One document: two blanks of indent, keys sorted, a newline at the end; scripts depend on this form. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(sortKeys(value), null, 2).replace(TERMINAL_CONTROLS, escaped) + "\n";
 }
 
-/** JSON.stringify escapes the controls of ASCII; a document may be shown on a terminal with these in it, too. */
+/** JSON.stringify escapes only the controls of ASCII; a document may be shown on a terminal, so these are escaped, too. */
 const TERMINAL_CONTROLS = /[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function escaped(character: string): string {

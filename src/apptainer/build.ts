@@ -1,5 +1,5 @@
 // Building an image: pack → definition → `apptainer build` beside the final name → rename → record. Nothing is left behind
-// however it ends, and until the end the image that was there stays as it was.
+// however it ends, and an existing image stays as it was until the rename.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
@@ -63,13 +63,13 @@ export interface BuildOutcome {
   readonly importWarnings: readonly string[];
 }
 
-/** Who hears about a build. */
+/** What receives the events and output of a build. */
 export interface BuildAudience {
   readonly listener: Listener;
   readonly report: Report;
 }
 
-/** Decides whether an image must be built. Reads only. Throws the CliErrors of {@linkcode readImage} and for a base that can't fit. */
+/** Decides whether an image must be built. Reads only. Throws the CliErrors of {@linkcode readImage} and for an unsuitable base. */
 export async function planBuild(
   setting: ImageSetting,
   name: string,
@@ -90,7 +90,7 @@ export async function planBuild(
   return { action, reason, places, inputs, record };
 }
 
-/** The steps of a build, written out. Touches nothing; chooses where to work by the room there is. */
+/** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
 export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: System): Promise<BuildSteps> {
   const { places, inputs } = plan;
   const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
@@ -119,7 +119,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
 
 /**
  * Builds one image if its plan, made again under the lock, still says so. Throws CliErrors: `missing-tool`, `locked`,
- * `no-space`, `tool` with Apptainer's last words; the signal's reason on a signal. In all cases what it made is removed.
+ * `no-space`, `tool` with Apptainer's last lines; the signal's reason on a signal. In all cases its temporary files are removed.
  */
 export async function buildImage(
   request: { readonly name: string; readonly mode: "if-needed" | "force"; readonly configOption: string | undefined },
@@ -154,7 +154,7 @@ export async function buildImage(
   await removeRemains(plan, setting, audience.report, system);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   if (apptainer === undefined) throw apptainerMissing();
-  // Under a name of its own: a build that was taken for dead does not write into this one.
+  // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
   await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
@@ -166,7 +166,7 @@ export async function buildImage(
     return { plan, steps, importWarnings };
   } finally {
     await removeIfThere(plan.places.building);
-    // Another process that took the lock over uses this name, too, and has removed what was ours.
+    // If the lock was lost, the process that took it over uses this name, too, and has removed our file already.
     if (!lock.lost.aborted) {
       await removeWorkspace(steps.workspace, system.userId).catch((error) =>
         audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
@@ -175,7 +175,7 @@ export async function buildImage(
   }
 }
 
-/** A base that can't fit is found before anything is packed: its tag says another Python, or its file isn't there. */
+/** Refuses an unsuitable base before anything is packed: its tag says another Python, or its file does not exist. */
 async function checkBase({ base, venv }: ImageInputs): Promise<void> {
   const promised = promisedPython(base);
   if (promised !== undefined && promised !== venv.pythonSeries) throw wrongPython(base.written, promised, venv);
@@ -208,7 +208,7 @@ async function checkBasePython({ base, venv }: ImageInputs, apptainer: Apptainer
   throw wrongPython(base.written, `no Python ${venv.pythonSeries}`, venv);
 }
 
-/** Images that builds have not finished, each with the name of its process; without one where an older version made it. */
+/** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
 export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building">): Promise<readonly string[]> {
   const [directory, prefix] = splitAbsolute(building);
   const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
@@ -216,7 +216,7 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
     .map(({ name }) => `${directory}/${name}`);
 }
 
-/** Whether a build that was killed after its image had its name left its directory, which holds a copy of the environment. */
+/** Whether a build that was killed after the rename of its image left its directory, which holds a copy of the environment. */
 async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System): Promise<boolean> {
   const paths = (await workspaceCandidates(setting, system)).map((one) =>
     workspacePath(one, plan.places, system.userId)
@@ -225,7 +225,7 @@ async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System
   return found.includes(true);
 }
 
-/** What a killed build left: the image that wasn't finished, and its directory in any of the places it may have chosen. */
+/** Removes what a killed build left: the unfinished image, and its directory in any of the places it may have chosen. */
 async function removeRemains(plan: BuildPlan, setting: ImageSetting, report: Report, system: System): Promise<void> {
   for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
   for (const candidate of await workspaceCandidates(setting, system)) {
@@ -259,7 +259,7 @@ async function carryOut(
   await Deno.mkdir(temporary, { mode: 0o700 });
   report({ type: "note", subject: places.name, text: `building with ${apptainer.name}` });
   const importWarnings: string[] = [];
-  // A terminal of its own would hide from us what %test says; Apptainer draws nothing there but its pulls.
+  // On a terminal of its own Apptainer's output, with what %test says, would not reach us; it draws only pulls there.
   const hear = (text: string) => {
     for (const line of text.split("\n")) if (line.startsWith(IMPORT_WARNING)) importWarnings.push(line);
     listener.hear(text);
@@ -272,7 +272,7 @@ async function carryOut(
   return importWarnings;
 }
 
-/** What Apptainer's words mean for the person, for the failures that clusters are known for. */
+/** The error for a failed build, with a hint for the failures that are known from clusters. */
 function buildFailure(apptainer: Apptainer, code: number, lines: readonly string[]): CliError {
   const said = lines.join("\n");
   const full = saysDiskIsFull(said);
@@ -289,7 +289,7 @@ function buildFailure(apptainer: Apptainer, code: number, lines: readonly string
   });
 }
 
-/** The image gets its name, its definition stands beside it, and the configuration knows what it is. */
+/** Gives the image its name, writes its definition beside it, and records the build in the configuration. */
 async function publish(
   plan: BuildPlan,
   steps: BuildSteps,

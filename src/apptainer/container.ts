@@ -1,4 +1,4 @@
-// Running something in an image: what the container is given of this node, and of the caches on scratch.
+// Running a program in an image: what the container gets of this node, and of the caches on scratch.
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
@@ -22,7 +22,7 @@ export interface ContainerCommand {
   readonly gpu: ContainerRequest["gpu"];
 }
 
-/** What the node has: the files its driver makes. */
+/** Which GPU the node has, by the files that its driver makes. */
 export async function findGpu(): Promise<ContainerRequest["gpu"]> {
   const there = async (path: string) => await Deno.stat(path).then(() => true, () => false);
   if (await there("/dev/nvidiactl") || await there("/dev/nvidia0")) return "nvidia";
@@ -63,7 +63,7 @@ export async function stagedVariables(
   return { ...staged, ...await tokenExport(Object.keys(staged), { config, resolved, parts }, system.env) };
 }
 
-/** The command line and environment that start it. Pure. */
+/** The command line and environment that start the container. Pure. */
 export function planContainer(
   apptainer: Apptainer,
   request: ContainerRequest,

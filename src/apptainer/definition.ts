@@ -14,15 +14,15 @@ export interface DefinitionRequest {
   /** The archive of the environment on this machine; its names begin with `./`. */
   readonly archive: string;
   readonly packages: readonly InstalledPackage[];
-  /** The hash that stands for all that goes into the image. */
+  /** The hash of everything that goes into the image. */
   readonly inputs: string;
   readonly version: string;
 }
 
-/** The archive's place in the container, until %post has unpacked and removed it. */
+/** The archive's path in the container, until %post has unpacked and removed it. */
 const ARCHIVE_INSIDE = "/opt/venv.tar";
 
-/** What %test prints about packages that can't be imported begins so; the build passes it on. */
+/** The beginning of the lines that %test prints about packages that can't be imported; the build reports them. */
 export const IMPORT_WARNING = "euler-files: cannot import";
 
 /** The whole definition file. */

@@ -1,4 +1,4 @@
-// Images from the store to scratch: which are there already, and bringing the others, each whole or not at all.
+// Copies images from the store to scratch: finds which are fresh there, and copies the others, each whole or not at all.
 import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { type AbsolutePath, isWithin, joinPath } from "../config/paths.ts";
@@ -31,7 +31,7 @@ const MARKER_SCHEMA = v.looseObject({
 /** The record of the last complete arrival of an image. Times are seconds since 1970. */
 type ImageMarker = v.InferOutput<typeof MARKER_SCHEMA>;
 
-/** An image's file on scratch and what stands beside it. */
+/** An image's file on scratch and the files beside it. */
 export interface ScratchPlaces {
   readonly directory: AbsolutePath;
   readonly target: AbsolutePath;
@@ -49,7 +49,7 @@ export interface ImageFacts {
   readonly marker: ImageMarker | undefined;
 }
 
-/** How the copy on scratch stands to the image in the store. */
+/** How the copy on scratch compares with the image in the store. */
 export type ImageFreshness = "fresh" | "stale" | "missing" | "source-missing";
 
 /** How one image's sync ended. */
@@ -96,7 +96,7 @@ async function readMarker(path: string): Promise<ImageMarker | undefined> {
   }
 }
 
-/** Compares both sides: only the very file that arrived, of the very file in the store, is fresh. Pure. */
+/** Compares both sides: fresh is only the very file that was copied, from the very file in the store. Pure. */
 export function imageFreshness({ source, target, marker, places }: ImageFacts): ImageFreshness {
   if (source === undefined) return "source-missing";
   if (target === undefined) return "missing";
@@ -112,7 +112,7 @@ function seconds(info: Deno.FileInfo): number {
 }
 
 /**
- * Brings one image to scratch if it isn't fresh there. Two callers for one image: the second waits and finds it done.
+ * Copies one image to scratch if it isn't fresh there. Two callers for one image: the second waits and finds it done.
  * Throws CliErrors: `not-found` for an image missing in the store, `locked`, `no-space`, `transfer`, `file-system`.
  */
 export async function syncImage(
@@ -150,7 +150,7 @@ export async function syncImage(
   return done("synced", outcome.sizeBytes, outcome.resumedBytes);
 }
 
-/** The directory of images on scratch is held to the same rule as the cache root, in which it lies by default. */
+/** The directory of images on scratch must meet the same conditions as the cache root, in which it lies by default. */
 async function checkScratch(setting: ImageSetting, system: System): Promise<void> {
   const path = scratchSifDir(setting, system.env);
   await refuseUntrusted(
@@ -164,7 +164,7 @@ function outermost(path: AbsolutePath, { config, configPath }: ImageSetting, { e
     const { scratchBase } = resolveConfig({ ...config, vars: {} }, configPath, env);
     return isWithin(path, scratchBase) ? scratchBase : path;
   } catch {
-    // Scratch is not set, and the images have a directory of their own.
+    // Scratch is not set, but the images have a directory of their own.
     return path;
   }
 }

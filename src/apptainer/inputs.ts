@@ -1,4 +1,4 @@
-// What goes into an image, and whether the image that is there was made of just that.
+// What goes into an image, and whether the existing image was made of exactly that.
 import { createHash } from "node:crypto";
 import { CliError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
@@ -23,22 +23,22 @@ export interface ImageInputs {
   readonly packages: readonly InstalledPackage[];
   readonly base: BaseImage;
   readonly containerPath: string;
-  /** Stands for all of it: packages, definition, base image, arguments of the build. */
+  /** The hash of all of it: packages, definition, base image, arguments of the build. */
   readonly hash: string;
 }
 
-/** How the image in the store stands to its environment. */
+/** How the image in the store compares with its environment. */
 export type ImageState =
   | "up to date"
   | "missing"
-  /** Something that goes into it has changed since. */
+  /** Part of its inputs has changed since. */
   | "outdated"
-  /** The file in the store is not the one that was built, or nobody knows what it was built from. */
+  /** The file in the store is not the one that was built, or no record says what it was built from. */
   | "unknown";
 
-/** Reads the inputs of an image. Throws CliErrors: `not-found` for an environment that isn't there, `config` for a bad base. */
+/** Reads the inputs of an image. Throws CliErrors: `not-found` for a missing environment, `config` for a bad base. */
 export async function readInputs(setting: ImageSetting, places: ImagePlaces, system: System): Promise<ImageInputs> {
-  // The name becomes a line of the definition.
+  // The name is written into a line of the definition.
   const path = venvPath(setting.venvBase, checkImageName(places.venvName));
   const venv = await readVenv(path);
   if (venv === undefined) throw await venvMissing(setting, places.venvName);
@@ -51,7 +51,7 @@ export async function readInputs(setting: ImageSetting, places: ImagePlaces, sys
     pythonVersion: venv.pythonVersion,
     containerPath,
     packages,
-    // What differs from build to build, or from version to version of this program, is no reason to build.
+    // Values that differ from build to build, or between versions of this program, are no reason to build.
     archive: "",
     inputs: "",
     version: "",

@@ -1,4 +1,4 @@
-// An environment as one archive in which it already stands at its place in the container. The environment itself isn't touched.
+// Packs an environment into an archive whose files already name its path in the container. The environment itself isn't changed.
 import type { Report } from "../events.ts";
 import { formatFiles, formatSize } from "../format.ts";
 import { appendToArchive } from "../tools/tar.ts";
@@ -16,11 +16,11 @@ export interface PackVenvRequest {
   readonly archive: string;
   /** How many files it has, for the progress. */
   readonly filesTotal: number;
-  /** Whose progress it is. */
+  /** The name that its progress events carry. */
   readonly subject: string;
 }
 
-/** Packs it; files that name its path are appended in the form for the container, and win over the ones before. */
+/** Packs it; files that name its path are appended in the form for the container, and replace the earlier ones of that name. */
 export async function packVenv(request: PackVenvRequest, report: Report, system: System): Promise<void> {
   const { venv, containerPath, archive, subject, filesTotal } = request;
   const tell = ({ files }: { readonly files: number }) =>

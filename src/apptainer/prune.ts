@@ -1,4 +1,4 @@
-// Removing an image, its environment, or both: found by name, listed with what they free, refused while somebody works on them.
+// Removing an image, its environment, or both: found by name, listed with what they free, refused while another command works.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { type AbsolutePath, isWithin } from "../config/paths.ts";
@@ -35,7 +35,7 @@ export interface PrunePlan {
   readonly mode: PruneMode;
   readonly places: ImagePlaces;
   readonly targets: readonly PruneTarget[];
-  /** Whether the configuration has an entry that goes too. */
+  /** Whether the configuration has an entry that is removed too. */
   readonly entry: "remove" | "keep" | "none";
 }
 
@@ -45,10 +45,10 @@ export interface PruneOutcome {
   readonly failed: readonly { readonly target: PruneTarget; readonly message: string }[];
 }
 
-/** A command that removes things waits this long for one that works on them, and then says who it is. */
+/** A command that removes things waits this long for the holder of a lock, and then names the holder. */
 const LOCK_SECONDS = 2;
 
-/** Finds what a name and a mode mean. Reads only. Throws CliErrors: `usage` for a path, `refused` for a directory that is no environment. */
+/** Finds what a name and a mode mean. Reads only. Throws CliErrors: `usage` for a path, `refused` for other directories. */
 export async function planPrune(
   setting: ImageSetting,
   name: string,
@@ -97,7 +97,7 @@ async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: 
   return found;
 }
 
-/** Where $SCRATCH isn't set, nothing can be there to remove. */
+/** The directory of images on scratch. Where $SCRATCH isn't set, no image can be there to remove. */
 function scratchDirectoryIfKnown(setting: ImageSetting, system: System): AbsolutePath | undefined {
   try {
     return scratchSifDir(setting, system.env);
@@ -107,8 +107,8 @@ function scratchDirectoryIfKnown(setting: ImageSetting, system: System): Absolut
 }
 
 /**
- * Removes the plan's targets. What fails is named, the rest goes, and the configuration's entry stays as long as its image
- * does. Throws a CliError `locked` if a build, a sync or an installation is at work.
+ * Removes the plan's targets. What fails is named, the rest is removed, and the configuration's entry stays as long as its image
+ * does. Throws a CliError `locked` if a build, a sync or an installation is running.
  */
 export async function prune(plan: PrunePlan, setting: ImageSetting, system: System): Promise<PruneOutcome> {
   await using locks = new AsyncDisposableStack();
@@ -144,7 +144,7 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
       ...(scratch === undefined ? [] : [scratchPlacesOf(scratch, plan.places).lock]),
     ];
     for (const path of paths) {
-      // No directory, no work on anything in it.
+      // A missing directory can't hold a lock, and nothing can work in it.
       if (!await Deno.stat(splitAbsolute(path)[0]).then((info) => info.isDirectory, () => false)) {
         continue;
       }
@@ -161,7 +161,7 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
   }
 }
 
-/** Marker, unfinished copy and unfinished build: of no use without the image. */
+/** Removes marker, unfinished copy and unfinished build, which are of no use without the image. */
 async function removeTraces(plan: PrunePlan, setting: ImageSetting, system: System): Promise<void> {
   for (const path of await unfinishedBuilds(plan.places)) await Deno.remove(path).catch(() => {});
   const directory = scratchDirectoryIfKnown(setting, system);

@@ -1,4 +1,4 @@
-// A piece of sh that finds the Python of a series in an image: %post runs it, and the check before a build does. Pure.
+// A script for sh that finds the Python of a series in an image: %post runs it, and the check before a build does. Pure.
 
 /** Sets `python` to the first interpreter of the series, empty where the image has none. */
 export function pythonSearch(pythonSeries: string): string {

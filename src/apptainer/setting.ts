@@ -11,7 +11,7 @@ import { resolveVenvBase } from "../venv/base.ts";
 /** An image as the configuration records it. */
 export type ImageRecord = ApptainerConfig["images"][string];
 
-/** The `apptainer` section, with the directories it means here and now. */
+/** The `apptainer` section, with its directories resolved on this machine. */
 export interface ImageSetting {
   readonly configPath: AbsolutePath;
   readonly config: Config;
@@ -31,7 +31,7 @@ export interface ImagePlaces {
   readonly lock: AbsolutePath;
 }
 
-/** Reads the configuration for a command about images. Throws CliErrors of the configuration, and `not-found` without the section. */
+/** Reads the configuration for a command about images. Throws the configuration's CliErrors, and `not-found` without the section. */
 export async function loadSetting(
   option: string | undefined,
   system: Pick<System, "env" | "cwd">,
@@ -45,7 +45,7 @@ export async function loadSetting(
       hint: "set it up with `euler-files apptainer init`",
     });
   }
-  // Scratch may be missing where images are built; only who needs it asks for it.
+  // Scratch may be missing where images are built; `scratchSifDir` resolves it when it is needed.
   const resolved = resolveApptainer({ ...section, scratch_sif_dir: "" }, path, env);
   const venvBase = resolveVenvBase({ option: undefined, config: { path, config } }, system);
   const sifStore = resolved.sifStore ??
@@ -94,7 +94,7 @@ export function checkImageName(name: string): string {
   });
 }
 
-/** The images selected by name, all enabled ones if none is. Throws a CliError `usage` that knows the nearest name. */
+/** The images selected by name, all enabled ones if none is. Throws a CliError `usage` that suggests the nearest name. */
 export function selectImages(section: ApptainerConfig, names: readonly string[]): string[] {
   const known = Object.keys(section.images);
   for (const name of names) {

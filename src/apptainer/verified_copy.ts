@@ -1,4 +1,4 @@
-// One large file to another directory, checked by its checksum: complete or not there at all. Continued where it was stopped.
+// Copies one large file to another directory and checks its checksum: complete or absent. An interrupted copy is continued.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, isFullDiskRefusal, messageOf, systemRefusalOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
@@ -21,14 +21,14 @@ export interface CopyRequest {
 /** What arrived. */
 export interface CopyOutcome {
   readonly sizeBytes: number;
-  /** Of what was written. */
+  /** The checksum of what was written. */
   readonly sha256: string;
   /** How much had arrived in an earlier attempt. */
   readonly resumedBytes: number;
 }
 
 /**
- * Copies the file. It is written under a hidden name beside the target, where a later call goes on with it, and gets its name
+ * Copies the file. It is written under a hidden name beside the target, where a later call continues it, and is renamed
  * when its checksum is right. Throws CliErrors: `no-space`, `file-system`, `transfer` for a wrong checksum; the signal's reason.
  */
 export async function copyVerified(
@@ -55,7 +55,7 @@ async function copyTwice(
     await discard(partial);
     if (error.resumedBytes === 0) throw error.cause;
   }
-  // What had arrived in an earlier attempt may have been damaged meanwhile: copy all of it.
+  // What an earlier attempt wrote may have been damaged since: copy all of it.
   try {
     return await copyOnce(request, partial, system);
   } catch (error) {
@@ -65,7 +65,7 @@ async function copyTwice(
   }
 }
 
-/** The paths of unfinished copies, the one first that the next copy goes on with. */
+/** The paths of unfinished copies, first the one that the next copy continues. */
 export async function unfinishedCopies(target: string): Promise<readonly string[]> {
   return (await findUnfinished(target)).map(({ path }) => path);
 }
@@ -85,8 +85,8 @@ async function findUnfinished(target: string): Promise<{ readonly path: string; 
 }
 
 /**
- * Takes an unfinished copy over under a name of this process, and removes the others. One whose process may live is not continued:
- * that may write to it.
+ * Renames an unfinished copy to a name of this process, and removes the others. A copy whose process may still run is not
+ * continued, because that process may write to it.
  */
 async function takeUnfinished(target: string): Promise<string> {
   const own = ownedName(partialPath(target));
@@ -100,18 +100,18 @@ async function takeUnfinished(target: string): Promise<string> {
 
 /** Renames an unfinished copy with its journal; false where there is none. */
 async function rename(partial: string, path: string): Promise<boolean> {
-  // Without its copy a journal is not believed, so this order loses nothing where the process is killed in between.
+  // A journal without its copy is ignored, so this order loses nothing if the process is killed in between.
   await Deno.rename(journalPath(partial), journalPath(path)).catch(() => {});
   return await Deno.rename(partial, path).then(() => true, () => false);
 }
 
-/** Where an unfinished copy is that no process writes to; while one does, its name follows. */
+/** The path of an unfinished copy that no process writes to; while a process writes, its name is appended. */
 export function partialPath(target: string): string {
   const [directory, name] = splitAbsolute(target);
   return `${directory}/.${name}.partial`;
 }
 
-/** Removes an unfinished copy and what is known of it; `.of` is the name that older versions used for that. */
+/** Removes an unfinished copy and its journal; `.of` is the journal's suffix in older versions. */
 export async function discard(partial: string): Promise<void> {
   for (const path of [partial, journalPath(partial), `${partial}.of`]) await Deno.remove(path).catch(() => {});
 }
@@ -120,7 +120,7 @@ function journalPath(partial: string): string {
   return `${partial}.parts`;
 }
 
-/** Carries the error to throw if there is nothing left to try. */
+/** Carries the error to throw if no other attempt is left. */
 class WrongChecksum extends Error {
   constructor(readonly resumedBytes: number, override readonly cause: CliError) {
     super(cause.message);
@@ -166,7 +166,7 @@ async function explain(error: unknown, partial: string, request: CopyRequest, si
     });
   }
   const message = messageOf(error);
-  // The rest has no room, and what has arrived takes it from others.
+  // The rest doesn't fit on the disk, and the partial copy takes space from other files.
   if (isFullDiskRefusal(systemRefusalOf(error))) {
     await discard(partial);
     return new CliError("no-space", `Cannot write "${request.target}": ${message}`, {

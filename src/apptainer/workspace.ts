@@ -1,4 +1,4 @@
-// Where a build works: a directory of its own on a file system with room, gone afterwards whatever happens.
+// Chooses where a build works: a directory of its own on a file system with enough space, removed however the build ends.
 import { createHash } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { type AbsolutePath, joinPath, toAbsolutePath } from "../config/paths.ts";
@@ -10,13 +10,13 @@ import { isTrustedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 import type { ImagePlaces, ImageSetting } from "./setting.ts";
 
-/** The file system type of tmpfs in statfs(2): what lies there takes memory. */
+/** The file system type of tmpfs in statfs(2): its files take memory. */
 const TMPFS = 0x01021994;
 
-/** A base image unpacked, by experience; its real size is known only when Apptainer has it. */
+/** The size of an unpacked base image, by experience; its real size is known only when Apptainer has it. */
 const BASE_IMAGE_BYTES = 512 * 1024 * 1024;
 
-/** The room a build of an environment takes: the archive, its copy in the container to be, and what it unpacks to. */
+/** The space a build of an environment takes: the archive, its copy in the container, and its unpacked files. */
 export function neededBytes(venvBytes: number): number {
   return 3 * venvBytes + BASE_IMAGE_BYTES;
 }
@@ -35,14 +35,14 @@ export async function workspaceCandidates(setting: ImageSetting, system: System)
     const { scratchBase } = resolveConfig({ ...setting.config, vars: {} }, setting.configPath, env);
     if (!found.includes(scratchBase)) found.push(scratchBase);
   } catch {
-    // No scratch here: then the others must do.
+    // Scratch is not set: use only the other candidates.
   }
   return found;
 }
 
 /**
- * The build's directory in the first candidate with room that others can't change and where they have not taken its name. Throws
- * a CliError `no-space` that says what is wrong with each.
+ * The build's directory in the first candidate that has enough space, that other users can't change and in which they have not
+ * taken its name. Throws a CliError `no-space` that says what is wrong with each.
  */
 export async function chooseWorkspace(
   candidates: readonly AbsolutePath[],
@@ -53,7 +53,7 @@ export async function chooseWorkspace(
   const seen: string[] = [];
   for (const directory of candidates) {
     const path = workspacePath(directory, places, userId);
-    // %files of a definition gives quotes, $ and braces a meaning.
+    // Quotes, $ and braces have a meaning in %files of a definition.
     if (!/^[\p{L}\p{N}_@%+=:,./ -]+$/u.test(path)) {
       seen.push(`a definition can't name "${printable(directory)}"`);
       continue;
@@ -81,13 +81,13 @@ export async function chooseWorkspace(
   );
 }
 
-/** The build's own directory below a candidate: always the same for one image, so that the next run finds what is left. */
+/** The build's own directory below a candidate: always the same for one image, so that the next run finds leftovers. */
 export function workspacePath(candidate: AbsolutePath, places: ImagePlaces, userId: number): AbsolutePath {
   const hash = createHash("sha256").update(places.sif).digest("hex").slice(0, 12);
   return joinPath(candidate, `.euler-files-build-${userId}-${hash}`);
 }
 
-/** Makes the directory, 0700. Throws a CliError `refused` if something of somebody else's has its name. */
+/** Makes the directory, 0700. Throws a CliError `refused` if a file of another user has its name. */
 export async function makeWorkspace(path: AbsolutePath, userId: number): Promise<void> {
   await removeWorkspace(path, userId);
   try {
@@ -100,11 +100,11 @@ export async function makeWorkspace(path: AbsolutePath, userId: number): Promise
   }
 }
 
-/** Removes what an earlier build left there, if it is ours. Throws a CliError if something is left. */
+/** Removes what an earlier build left there, if it is ours. Throws a CliError if something could not be removed. */
 export async function removeWorkspace(path: AbsolutePath, userId: number): Promise<void> {
   const info = await Deno.lstat(path).catch(() => undefined);
   if (info === undefined) return;
-  // /tmp is everybody's: a link or a directory with our name may be a trap.
+  // Every user can write to /tmp: a link or a directory with our name may be a trap.
   if (!info.isDirectory || (info.uid !== null && info.uid !== userId)) {
     throw new CliError("refused", `Cannot use "${path}": it belongs to another user`, {
       hint: "set TMPDIR to a directory of your own",

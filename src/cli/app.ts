@@ -48,22 +48,22 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "schema": { load: async () => (await import("../commands/schema.ts")).schemaCommand(loadCatalogue) },
 };
 
-/** Other names of commands. */
+/** Alternative names of commands. */
 export const ALIASES: Readonly<Record<string, string>> = { "off": "unload" };
 
-/** What the groups of commands are about, for the help. */
+/** One line about each group of commands, for the help. */
 export const GROUPS: Readonly<Record<string, string>> = {
   "config": "Show, check and change the configuration",
   "venv": "Python environments, made with uv",
   "apptainer": "Container images of Python environments",
 };
 
-/** What a shell can complete: looked up only when it is asked for. */
+/** The commands that a shell can complete, loaded only on demand. */
 function completed(): CompletionSource {
   return { loadCatalogue, aliases: ALIASES };
 }
 
-/** Loads every command, for what is said about all of them. */
+/** Loads every command, for the help and the schemas of all of them. */
 export async function loadCatalogue(): Promise<Catalogue> {
   return { commands: await Promise.all(Object.values(COMMANDS).map(({ load }) => load())), groups: GROUPS };
 }

@@ -4,14 +4,14 @@ import { CliError } from "../errors.ts";
 import { argumentLabel, type Field, type Fields, isNegated, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS } from "../global_options.ts";
 
-/** What stood on the command line: only the fields that were given, unchecked. */
+/** What was on the command line: only the fields that were given, unchecked. */
 export interface ParsedArguments {
   readonly given: Record<string, unknown>;
   readonly options: GlobalOptions;
   readonly helpAsked: boolean;
 }
 
-/** Parses the words after the command's name. Throws `usage` errors that name what can't be understood. */
+/** Parses the words after the command's name. Throws `usage` errors that name the word that can't be understood. */
 export function parseArguments(name: string, fields: Fields, rest: readonly string[]): ParsedArguments {
   const parser = commandParser(name, fields);
   try {
@@ -46,7 +46,7 @@ function givenOptions(parser: Parser, fields: Fields): Record<string, unknown> {
   for (const [name, field] of Object.entries(fields)) {
     if (field.placement !== "option") continue;
     const flags = field.variants?.map(({ flag }) => flag) ?? [optionName(name, field)];
-    // Commander has a default for a lone --no-x: "x is on unless".
+    // Commander gives a lone --no-x option the default `x: true`, so ask it where the value comes from.
     const key = flags.map(optionKey).find((key) => parser.getOptionValueSource(key) === "cli");
     if (key === undefined) continue;
     given[name] = isNegated(name, field) ? values[key] === false : values[key];
@@ -59,7 +59,7 @@ function optionKey(flag: string): string {
   return flag.replace(/^--(no-)?/, "").replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** A commander parser for these fields; the help is drawn from it, too. */
+/** A commander parser for these fields; the help is made from it, too. */
 export function commandParser(name: string, fields: Fields): Parser {
   const parser = new Parser(`euler-files ${name}`)
     .exitOverride()
@@ -105,7 +105,7 @@ function addOption(parser: Parser, field: string, description: Field<unknown>): 
   }
 }
 
-/** All variants share one list, so that it has the order of the command line. */
+/** All variants add to one list, so that it has the order of the command line. */
 function addVariants(parser: Parser, { variants = [], placeholder = "VALUE" }: Field<unknown>): void {
   const items: string[] = [];
   for (const { flag, prefix, help } of variants) {
@@ -122,7 +122,7 @@ function helpText(description: Field<unknown>): string {
   return description.help + choices + repeatable;
 }
 
-/** `--to --yes` forgot a value; commander would take `--yes` for it. `--to=--yes` says it on purpose. */
+/** Refuses `--to --yes`, where the value was forgotten: commander would take `--yes` for it. `--to=--yes` is accepted. */
 function refuseOptionAsValue(parser: Parser, words: readonly string[]): void {
   const find = (word: string | undefined) => parser.options.find(({ long, short }) => word === long || word === short);
   for (let i = 0; i < words.length && words[i] !== "--"; i++) {
@@ -133,7 +133,7 @@ function refuseOptionAsValue(parser: Parser, words: readonly string[]): void {
   }
 }
 
-/** Commander calls `--force=yes` unknown. */
+/** Refuses `--force=yes` with a clear message: commander would call it an unknown option. */
 function refuseValueOfSwitch(parser: Parser, words: readonly string[]): void {
   for (let i = 0; i < words.length && words[i] !== "--"; i++) {
     const flag = /^(--[^=]+)=/.exec(words[i]!)?.[1] ?? words[i];

@@ -1,16 +1,16 @@
-// Commands that a message tells to run, with the configuration file that this run was given.
+// Adds the `--config` of this run to the commands that a message suggests.
 import { shellWord } from "../format.ts";
 import { COMMANDS } from "./app.ts";
 
-/** Adds `--config` to each command of this program in a text; leaves the text as it is where none was given. */
+/** Adds `--config` to each command of this program in a text; leaves the text unchanged if the option was not given. */
 export type ConfigureCommands = (text: string) => string;
 
-/** The change for the words of a command line. */
+/** The function for the words of a command line. */
 export function configureCommands(words: readonly string[]): ConfigureCommands {
   const path = configOf(words);
   if (path === undefined) return (text) => text;
   const names = new Set(Object.keys(COMMANDS).map((name) => name.split(" ")[0]));
-  // A path that ends in the name is no call of the program.
+  // A path that ends in the program's name is not a call of it.
   const calls = new RegExp(`(?<![\\w./-])euler-files (?=(?:${[...names].join("|")})\\b)`, "g");
   return (text) => text.replace(calls, () => `euler-files --config ${shellWord(path)} `);
 }

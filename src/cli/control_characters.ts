@@ -1,7 +1,7 @@
-// Control characters on the way to a terminal: names of files, text of other programs and of records may hold sequences that move
-// the cursor, hide a line or answer for the person. All text passes here once, at the output.
+// Control characters on the way to a terminal: names of files, output of other programs and records may hold sequences that move
+// the cursor, hide a line or answer a question in the user's place. All text passes through here once, at the output.
 
-/** Controls of ASCII and Latin 1 but tab and newline, and what turns the direction of the text around it (UAX 9). */
+/** Controls of ASCII and Latin 1 except tab and newline, and characters that change the direction of text (UAX 9). */
 const CONTROL = String.raw`[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]`;
 
 /** The colours that style.ts sets. */
@@ -16,7 +16,7 @@ export function neutralText(text: string, form: "styled" | "plain"): string {
   return text.replace(COLOURS_AND_CONTROLS, (match) => match.length > 1 ? match : visible(match));
 }
 
-/** A program's output: where it would write over its own line, a new line begins. */
+/** A program's output: a carriage return, which would overwrite its own line, begins a new line. */
 export function neutralLines(text: string): string {
   return neutralText(text.replace(/\r+\n?/g, "\n"), "plain");
 }

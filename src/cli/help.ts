@@ -1,4 +1,4 @@
-// What --help prints: what it is for, examples first, then every option.
+// The text of --help: the purpose, then examples, then every option.
 import type { AnyCommand } from "../command.ts";
 import { VERSION } from "../version.ts";
 import { GROUPS, loadCatalogue } from "./app.ts";
@@ -6,7 +6,7 @@ import { commandParser } from "./arguments.ts";
 import { wrapText } from "../shorten.ts";
 import { evaluation } from "../shell/shell.ts";
 
-/** Narrower texts beside the options would have a word a line. */
+/** With fewer columns the texts beside the options would have about one word a line. */
 const LEAST_TEXT_COLUMNS = 12;
 
 /** The help of one command. */

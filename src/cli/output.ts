@@ -1,4 +1,4 @@
-// What stands on stdout and stderr: events while a command works, then its answer or its error.
+// Writes stdout and stderr: events while a command works, then its answer or its error.
 import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts";
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
 import type { DoneOutcome, Event } from "../events.ts";
@@ -11,12 +11,12 @@ import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
-/** How much is said, and to whom. */
+/** How much is written: everything for a person, only warnings and errors, or one JSON document. */
 export type Audience = "person" | "quiet" | "json";
 
 const SHOWN_CHARACTERS = 64 * 1024;
 
-/** Longer names do not push the texts of the others to the right. */
+/** A longer name does not widen the column of names. */
 const MOST_SUBJECT_COLUMNS = 24;
 
 type Done = Event & { readonly type: "done" };
@@ -29,11 +29,11 @@ export class Output {
   readonly #details: boolean;
   readonly #configure: ConfigureCommands;
   readonly #progress: ProgressDisplay | undefined;
-  /** What programs said last, so that an error doesn't say it again. */
+  /** The last output of programs, so that an error doesn't repeat it. */
   #shown = "";
   #frame: "none" | "open" = "none";
   #subjectColumns = 0;
-  /** Results that may be told in one line. */
+  /** Results that may be merged into one line. */
   readonly #held: (Done & { readonly inOne: string })[] = [];
 
   constructor(
@@ -47,7 +47,7 @@ export class Output {
     if (options.audience === "person") this.#progress = createProgressDisplay(options.system, options.styles.stderr);
   }
 
-  /** Draws an event on stderr. `quiet` hears only warnings; `json` nothing, because the answer has them. */
+  /** Writes an event to stderr. `quiet` writes only warnings; `json` nothing, because the answer has them. */
   report(event: Event): void {
     if (event.type === "warning" && this.#audience !== "json") {
       this.#say(warningText(event, this.#styles.stderr));
@@ -61,7 +61,7 @@ export class Output {
     } else if (event.type === "detail") {
       if (this.#details) this.#say(this.#styles.stderr.dim(`${event.subject ?? ""}: ${event.text}`) + "\n");
     } else if (event.type === "progress") {
-      // The phase may be another process's words.
+      // The phase may come from another process.
       const phase = neutralText(event.progress.phase, "plain");
       this.#progress?.update(neutralText(event.subject, "plain"), { ...event.progress, phase });
     } else if (event.type === "subjects") {
@@ -80,7 +80,7 @@ export class Output {
     this.#say(`${mark} ${padTo(subject, this.#subjectColumns)}  ${text}\n`);
   }
 
-  /** Success is quiet: what is the same for several variables is one line. */
+  /** Success takes few lines: a result that is the same for several variables is one line. */
   #sayHeld(): void {
     const held = this.#held.splice(0);
     const [first, ...others] = held;
@@ -110,12 +110,12 @@ export class Output {
     this.close();
     if (this.#audience === "json") return this.#system.stdout.write(jsonText(configureHints(answer, this.#configure)));
     const rendered: Rendered = command.render(answer, this.#styles, request);
-    // Why something failed is neither progress nor a note.
+    // The reasons of a failure are neither progress nor a note, so --quiet doesn't hide them.
     const silent = this.#audience === "quiet" && answer.ok;
     if (rendered.stderr !== undefined && !silent) this.#writeMessage(rendered.stderr);
     const isForShell = rendered.stdout === FAILING_STATEMENT && this.#system.stdout.isTerminal;
     const stdout = isForShell ? "" : rendered.stdout ?? "";
-    // To a file or another program it is data, and goes there as it is.
+    // For a file or another program stdout is data and is written unchanged.
     const shown = command.stdoutUse === undefined ? this.#configure(stdout) : stdout;
     this.#write(this.#system.stdout.isTerminal ? neutralText(shown, formFor(this.#styles.stdout)) : shown);
     if (rendered.aside !== undefined && this.#audience === "person" && this.#system.stdout.isTerminal) {
@@ -123,7 +123,7 @@ export class Output {
     }
   }
 
-  /** Prints an error and returns the exit code. `evaluated`: a shell runs our stdout, so it gets a statement that fails. */
+  /** Prints an error and returns the exit code. `evaluated`: a shell runs stdout, so a failing statement is written to it. */
   failure(error: unknown, options: { readonly command: string | undefined; readonly evaluated: boolean }): number {
     this.close();
     if (this.#audience === "json") {
@@ -132,7 +132,7 @@ export class Output {
       );
     } else {
       this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
-      // A terminal evaluates nothing.
+      // On a terminal stdout is not evaluated.
       if (options.evaluated && !this.#system.stdout.isTerminal) this.#write(FAILING_STATEMENT);
     }
     return error instanceof CliError || error instanceof Interrupted ? error.exitCode : 1;

@@ -1,4 +1,4 @@
-// Progress on stderr: on a terminal one line for each thing under way, in a log a plain line now and then.
+// Progress on stderr: on a terminal one line for each running task, in a log a plain line from time to time.
 import type { Style } from "../command.ts";
 import type { Progress } from "../events.ts";
 import type { System } from "../system/system.ts";
@@ -14,16 +14,16 @@ export interface ProgressDisplay {
   close(): void;
 }
 
-/** A log gets a line about the same thing at most this often. */
+/** A log gets a line about the same task at most this often. */
 const LOG_INTERVAL_SECONDS = 30;
 
 /** A terminal is redrawn at most this often; more would only cost time. */
 const REDRAW_MILLISECONDS = 100;
 
-/** The most of a line that names may take, where they are long. */
+/** The largest share of a line that long names may take. */
 const LARGEST_NAME_SHARE = 0.4;
 
-/** A display that fits the stream. */
+/** A display that suits the stream: lines that move on a terminal, plain lines elsewhere. */
 export function createProgressDisplay(system: System, style: Style): ProgressDisplay {
   const terminal = system.stderr.isTerminal && system.env.TERM !== "dumb";
   return terminal ? new LiveDisplay(system, style) : new LogDisplay(system);
@@ -93,7 +93,7 @@ class LiveDisplay implements ProgressDisplay {
     this.#draw?.done();
   }
 
-  // The drawing library is loaded when there is something to draw: a start with everything fresh never needs it.
+  // The drawing library is loaded when there is something to draw: a start with everything fresh doesn't load it.
   #load(): void {
     const load = async () => {
       const { createLogUpdate } = await import("log-update");
@@ -109,17 +109,17 @@ class LiveDisplay implements ProgressDisplay {
       this.#draw ??= createLogUpdate(terminal as never, { showCursor: true }) as DrawLines;
       this.#redraw();
     };
-    // A display that cannot be loaded is no reason to end the work.
+    // A display that cannot be loaded must not end the work.
     load().catch(() => {});
   }
 
   #redraw(): void {
     if (this.#draw === undefined || this.#tracks.size === 0) return;
     const now = this.system.now();
-    // The terminal's last column stays free: some break the line as soon as it is full.
+    // The terminal's last column stays free: some terminals break the line as soon as it is full.
     const columns = this.system.stderr.columns - 1;
     const longest = Math.max(...[...this.#tracks.keys()].map(textWidth));
-    // One long name must not take the columns of all.
+    // One long name must not take the columns of all the others.
     const width = Math.min(longest, Math.max(1, Math.floor(columns * LARGEST_NAME_SHARE)));
     const lines = [...this.#tracks].map(([subject, track]) => {
       const name = padTo(shortenTo(subject, width), width);

@@ -1,20 +1,20 @@
-// One thing's progress as a line of text, as wide as there is room: what is done, how fast it goes, how long it will take. Pure.
+// One task's progress as a line of text of a given width: what is done, the rate, the time left. Pure.
 import { FILE_COST_BYTES, type Progress, shareDone } from "../events.ts";
 import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
 
-/** A thing's progress, and what its rate is measured from. Times are milliseconds of one clock. */
+/** A task's progress, and what its rate is measured from. Times are milliseconds of one clock. */
 export interface Track {
   readonly progress: Progress;
   /** When this phase was first seen, and how far it was then. */
   readonly start: { readonly at: number; readonly filesDone: number; readonly bytesDone: number };
-  /** In how many different seconds of the phase something has moved. */
+  /** In how many different seconds of the phase the numbers have changed. */
   readonly moves: number;
   readonly movedAt: number;
 }
 
 /**
- * The track after a report. What was waited for or compared has no part in the rate: it counts anew with each phase, and where
- * what another job did is now done here.
+ * The track after a report. Waiting and comparing have no part in the rate: it is measured from the start of each phase, and
+ * again from the moment when this process takes over from another job.
  */
 export function follow(before: Track | undefined, progress: Progress, now: number): Track {
   const { phase, filesDone, bytesDone, elapsedSeconds } = progress;
@@ -29,13 +29,13 @@ export function follow(before: Track | undefined, progress: Progress, now: numbe
   return isMove ? { ...before, progress, moves: before.moves + 1, movedAt: now } : { ...before, progress };
 }
 
-/** Less than a fiftieth of the work says little about the rest, unless it has moved steadily for some seconds. */
+/** Less than a fiftieth of the work predicts the rest badly, unless it has moved steadily for some seconds. */
 const TELLING_SHARE = 0.02;
 const STEADY_MOVES = 5;
 
 /**
- * A line such as `copying 45%  1,200 of 3,400 files  1.2 GB of 2.6 GB  80 MB/s  18 s left`. Where that is wider than `columns`,
- * what says least is left out; percent, rate and the time left stay longest.
+ * A line such as `copying 45%  1,200 of 3,400 files  1.2 GB of 2.6 GB  80 MB/s  18 s left`. If that is wider than `columns`,
+ * the least useful parts are left out; percent, rate and the time left are kept longest.
  */
 export function describeProgress(track: Track, now: number, columns = Infinity): string {
   const { phase, filesDone, filesTotal, bytesDone, bytesTotal = 0, filesSeen } = track.progress;
@@ -56,7 +56,7 @@ export function describeProgress(track: Track, now: number, columns = Infinity):
   const someBytes = bytesDone > 0 ? formatSize(bytesDone) : undefined;
   const bytes = bytesTotal > 0 ? `${formatSize(bytesDone)} of ${formatSize(bytesTotal)}` : someBytes;
   const { rate, left } = paceOf(track, share, now);
-  // While large files are copied the bytes tell more than the count.
+  // While large files are copied the bytes say more than the count.
   const [counts, fewer] = bytesDone > filesDone * FILE_COST_BYTES ? [bytes, someBytes] : [files, someFiles];
   const lines = [
     [head, files, bytes, rate, left],
@@ -70,7 +70,7 @@ export function describeProgress(track: Track, now: number, columns = Infinity):
   return lines.find((line) => line.length <= columns) ?? lines.at(-1)!;
 }
 
-/** The rate and the time left, each only where it means something. */
+/** The rate and the time left, each only if it can be estimated. */
 function paceOf(
   { progress, start, moves }: Track,
   share: number | undefined,
@@ -78,7 +78,7 @@ function paceOf(
 ): { readonly rate?: string; readonly left?: string } {
   const isOthers = progress.elapsedSeconds !== undefined;
   const seconds = progress.elapsedSeconds ?? (now - start.at) / 1000;
-  // What another job has done, it has done in all of its time.
+  // Another job's numbers are divided by the whole time that it has run.
   const before = isOthers ? { filesDone: 0, bytesDone: 0 } : start;
   const bytes = progress.bytesDone - before.bytesDone;
   const gained = share === undefined ? 0 : share - (shareDone({ ...progress, ...before }) ?? 0);

@@ -5,7 +5,7 @@ import { neutralText } from "./control_characters.ts";
 import { Interrupted } from "../errors.ts";
 import type { System } from "../system/system.ts";
 
-/** Whether someone is there to be asked: an answer is typed on stdin, questions are drawn on stderr. */
+/** Whether questions can be asked: an answer is typed on stdin, questions are drawn on stderr. */
 export function canAsk(system: System): boolean {
   return system.stdin.isTerminal && system.stderr.isTerminal && !system.env.CI && system.env.TERM !== "dumb";
 }
@@ -19,7 +19,7 @@ function plainOption<Option extends { readonly label: string; readonly hint?: st
 
 /** Questions on stderr, so that a captured stdout never gets one. Ctrl-C throws `Interrupted`. */
 export function terminalPrompt({ stderr }: Pick<System, "stderr">): Prompt {
-  // A terminal that was not told its size has 0 columns, in which the library would draw a letter a line.
+  // A terminal that was not told its size reports 0 columns; the library would then draw one letter a line.
   if (!process.stderr.columns) Object.defineProperty(process.stderr, "columns", { get: () => stderr.columns });
   const clack = () => import("@clack/prompts");
   const streams = { input: process.stdin, output: process.stderr };

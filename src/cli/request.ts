@@ -1,4 +1,4 @@
-// What was given on the command line and in --input-json → the request, or an error that names the field.
+// Turns the command line and --input-json into the request, or into an error that names the field.
 import * as v from "valibot";
 import type { AnyCommand } from "../command.ts";
 import { faultOfJsonText, MOST_TEXT_BYTES } from "../config/text_limits.ts";
@@ -37,7 +37,7 @@ export async function readInputJson(source: string, system: System): Promise<Rec
   return value;
 }
 
-/** Reads no more of a file, a device or a pipe than it takes to see that it is too large. */
+/** Reads a file, a device or a pipe, and stops as soon as it is too large. */
 async function readTextFile(path: string): Promise<string> {
   const file = await Deno.open(path);
   try {
@@ -47,7 +47,7 @@ async function readTextFile(path: string): Promise<string> {
   }
 }
 
-/** A JSON payload → values by field. Unknown names are errors. Of two names of one field the newer counts, as it always has. */
+/** A JSON payload → values by field. Unknown names are errors. If two names of one field are given, the newer one is used. */
 export function fieldsFromJson(command: AnyCommand, payload: Record<string, unknown>): Record<string, unknown> {
   const fields = command.fields as Fields;
   const known = Object.entries(fields).flatMap(([field, description]) => jsonNames(field, description));
@@ -61,13 +61,13 @@ export function fieldsFromJson(command: AnyCommand, payload: Record<string, unkn
   const given: Record<string, unknown> = {};
   for (const [field, description] of Object.entries(fields)) {
     const used = jsonNames(field, description).filter((name) => Object.hasOwn(payload, name));
-    // The names that don't count are checked, too: a mistake in them is one.
+    // Names that are overridden are checked, too: a mistake in them is an error.
     for (const name of used.reverse()) given[field] = checkedValue(command, field, name, payload[name]);
   }
   return given;
 }
 
-/** The request from what was given, the rest filled in; flags win over JSON. Errors name the field as the person wrote it. */
+/** The request from what was given, the rest filled in; flags override JSON. Errors name the field as the person wrote it. */
 export function buildRequest(
   command: AnyCommand,
   fromJson: Record<string, unknown>,
@@ -99,7 +99,7 @@ function checkedValue(command: AnyCommand, field: string, shownAs: string, value
   });
 }
 
-/** The option that gave a wrong item, with what stood behind it; undefined where the item came from JSON. */
+/** The option that gave a wrong item, with its value; undefined if the item came from JSON. */
 function variantOf(
   { variants = [] }: Fields[string],
   { input }: v.BaseIssue<unknown>,
@@ -110,7 +110,7 @@ function variantOf(
   return variant === undefined ? undefined : { flag: variant.flag, value: input.slice(variant.prefix.length) };
 }
 
-/** Where inside a field's value: `[0]`, `.vars.HF_HOME`. */
+/** The position inside a field's value: `[0]`, `.vars.HF_HOME`. */
 function placeOf(issue: v.BaseIssue<unknown>): string {
   return (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${String(key)}`).join("");
 }
@@ -118,7 +118,7 @@ function placeOf(issue: v.BaseIssue<unknown>): string {
 /** What a schema found wrong, for people: `expected a list, got "abc"`. */
 function wordsOf(issue: v.BaseIssue<unknown>): string {
   if (issue.input === undefined) return "is missing";
-  // A schema with a message of its own knows better than its type.
+  // A schema's own message is more precise than the name of its type.
   if (issue.kind !== "schema" || issue.expected === null || !issue.message.startsWith("Invalid ")) return issue.message;
   const expected = TYPE_NAMES[issue.expected] ?? issue.expected.replace(/[()"]/g, "").replaceAll(" | ", ", ");
   return `expected ${issue.expected.startsWith("(") ? "one of " : ""}${expected}, got ${nameOfType(issue.input)}`;

@@ -1,4 +1,4 @@
-// One command's life: find it, read its request, run it, print the answer, say the exit code. The only place that catches all.
+// One command from start to end: find it, read its request, run it, print the answer, return the exit code. Catches all errors.
 import type { AnyCommand, Context, Prompt } from "../command.ts";
 import { CliError, knownError, OutputLost } from "../errors.ts";
 import { NO_OPTIONS } from "../global_options.ts";
@@ -34,18 +34,18 @@ export async function run(argv: readonly string[], system: System): Promise<numb
   }
 }
 
-/** After an error that no code waits for, the work has so long to clean up. It may never end by itself. */
+/** After an error that no code waits for, the work has this long to clean up, because it may never end by itself. */
 const CLEAN_UP_MILLISECONDS = 2000;
 
-/** Waiting for late rejections takes 2.3 ms: a start with everything fresh does not pay for it. */
+/** Waiting for late rejections takes 2.3 ms: a start with everything fresh is shorter than this and doesn't wait. */
 const WORTH_A_WAIT_MILLISECONDS = 20;
 
-/** Deno tells of a rejection that no code handles before the second turn of its event loop. */
+/** Deno reports a rejection that no code handles before the second turn of its event loop. */
 async function lateRejections(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));
 }
 
-/** Rejects with an error that no code waits for, when the work has had its time to end. */
+/** Rejects with an error that no code waits for, after the work has had time to clean up. */
 function failUncaught({ uncaught }: System): Promise<never> {
   return new Promise((_, reject) => {
     const fail = () => setTimeout(() => reject(uncaught.reason), CLEAN_UP_MILLISECONDS);
@@ -53,7 +53,7 @@ function failUncaught({ uncaught }: System): Promise<never> {
   });
 }
 
-/** Whether a switch was given, as itself or as its letter among others (`-qy`). */
+/** Whether a switch was given, by its name or by its letter among others (`-qy`). */
 function isSet(words: readonly string[], flag: string): boolean {
   const letter = new RegExp(`^-[a-z]*${flag[2]}`);
   return words.some((word) => word === flag || letter.test(word));
@@ -105,7 +105,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   return answer.exit_code ?? (answer.ok ? 0 : 1);
 }
 
-/** A job's `sync` has no words to parse, and a start without the parser takes a quarter less. */
+/** Skips the parser without arguments: it takes a quarter of the start of a job's `sync`. */
 async function parse(command: AnyCommand, words: readonly string[]): Promise<ParsedArguments> {
   if (words.length === 0) return { given: {}, options: NO_OPTIONS, helpAsked: false };
   return (await import("./arguments.ts")).parseArguments(command.name, command.fields, words);

@@ -1,4 +1,4 @@
-// Colour and width, decided for each stream by itself: under eval stdout is a pipe while stderr is the terminal.
+// Colour and width, decided for each stream separately: under eval stdout is a pipe while stderr is the terminal.
 import type { Style, Styles } from "../command.ts";
 import type { OutputStream, System } from "../system/system.ts";
 
@@ -11,7 +11,7 @@ const CODES = {
   cyan: [36, 39],
 } as const;
 
-/** The styles for this system's streams. NO_COLOR wins over FORCE_COLOR, that over the terminal; empty values don't count. */
+/** The styles for this system's streams. NO_COLOR overrides FORCE_COLOR, that the terminal; empty values are ignored. */
 export function stylesFor(system: System): Styles {
   return { stdout: styleFor(system.stdout, system.env), stderr: styleFor(system.stderr, system.env) };
 }

@@ -1,11 +1,11 @@
-// argv → which command is meant. Loads no library: with nothing but a command's name, nothing else is parsed.
+// argv → which command is meant. Loads no library, because a command without arguments needs no parser.
 import { CliError } from "../errors.ts";
 import { type Fields, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS } from "../global_options.ts";
 import { nearest } from "../nearest.ts";
 import { ALIASES, COMMANDS, GROUPS } from "./app.ts";
 
-/** Which command the words name, and the words left for it. */
+/** Which command the words name, and the remaining words. */
 export type Target =
   | { readonly kind: "command"; readonly name: string; readonly rest: readonly string[] }
   | { readonly kind: "help"; readonly group: string | undefined; readonly asked: boolean }
@@ -16,7 +16,7 @@ export function optionWords(argv: readonly string[]): readonly string[] {
   return argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
 }
 
-/** Finds the command. Options of every command may stand before it; `--help` of a group or of everything is a target of its own. */
+/** Finds the command. Options of every command may precede it; `--help` of a group or of the program is a target of its own. */
 export function findTarget(argv: readonly string[]): Target {
   const words = optionWords(argv);
   const places = placesOfNames(words);
@@ -38,7 +38,7 @@ export function findTarget(argv: readonly string[]): Target {
   return { kind: "command", name, rest: argv.filter((_, place) => !taken.includes(place)) };
 }
 
-/** Where the first words stand that are neither options nor the values of options every command has. */
+/** The indexes of the first words that are neither options nor the values of options every command has. */
 function placesOfNames(words: readonly string[]): number[] {
   const places: number[] = [];
   for (let i = 0; i < words.length && places.length < 3; i++) {

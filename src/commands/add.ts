@@ -1,4 +1,4 @@
-// `add`: has one more variable managed, without a question and without JSON.
+// `add`: adds one variable to the configuration, without a question and without JSON.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { asObject, editConfig } from "../config/config_edit.ts";
@@ -106,7 +106,7 @@ async function runAdd(request: AddRequest, context: Context): Promise<AddAnswer>
   };
 }
 
-/** Scratch may not be known on this machine; then no place can be on it. */
+/** The scratch directory, or undefined if it is not known on this machine; then no directory can be on it. */
 function scratchBaseOf(...[config, path, env]: Parameters<typeof resolveConfig>) {
   try {
     return resolveConfig({ ...config, vars: {} }, path, env).scratchBase;
@@ -116,7 +116,7 @@ function scratchBaseOf(...[config, path, env]: Parameters<typeof resolveConfig>)
   }
 }
 
-/** The entry that is there, where nothing else was asked for. Throws `usage` where it was. */
+/** The existing entry, if nothing else was asked for; otherwise throws `usage`. */
 async function sameOr(
   { source, mode = "stage", tier = "scratch" }: {
     readonly source?: string | undefined;

@@ -1,4 +1,4 @@
-// `euler-files apptainer build`: an environment becomes a container image.
+// `euler-files apptainer build`: builds a container image from an environment.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand, type Styles } from "../command.ts";
 import { buildImage, type BuildPlan, type BuildSteps, planBuild, planSteps } from "../apptainer/build.ts";
@@ -134,7 +134,7 @@ function congruencyWarnings(setting: ImageSetting, { system, report }: Context):
     for (const warning of warnings) report({ type: "warning", ...warning });
     return warnings.map((warning) => warning.text);
   } catch {
-    // Where scratch isn't set, an image can be built all the same.
+    // An image can be built although scratch isn't set.
     return [];
   }
 }

@@ -1,4 +1,4 @@
-// `euler-files apptainer fixup`: makes moved environments work at the place where they are.
+// `euler-files apptainer fixup`: makes moved environments work at their current path.
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../command.ts";
 import { CliError, knownError } from "../errors.ts";

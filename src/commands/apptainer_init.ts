@@ -36,7 +36,7 @@ const answer = v.object({
 
 type InitAnswer = Answer & v.InferOutput<typeof answer>;
 
-/** What a section has that is made without a question: every path but the environments' follows from scratch and home. */
+/** The defaults of a section that is made without a question: all paths but `venv_base` follow from scratch and home. */
 const DEFAULTS = {
   venv_base: DEFAULT_VENV_BASE,
   sif_store: "~/.cache/euler-files/sif",

@@ -1,4 +1,4 @@
-// `euler-files apptainer list`: the images, how they stand to their environments, and whether they are on scratch.
+// `euler-files apptainer list`: the images, whether they match their environments, and whether they are on scratch.
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../command.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
@@ -70,7 +70,7 @@ async function describe(setting: ImageSetting, name: string, system: System): Pr
   const places = placesOf(setting, name);
   const record = recordOf(setting.section, name)!;
   const scratch = await observeImage(setting, name, system.env).catch((error) => {
-    // Without $SCRATCH the rest can still be told.
+    // Without $SCRATCH the other columns are still known.
     if (error instanceof CliError && error.kind === "config") return undefined;
     throw error;
   });

@@ -68,7 +68,7 @@ export default defineCommand({
       throw new CliError("usage", "Missing the name of the image", { hint: "euler-files apptainer prune IMAGE_NAME" });
     }
     const mode = request.mode ?? "both";
-    // Where a killed removal had renamed the environment, the plan finds none and takes no lock.
+    // A killed removal may have renamed the environment: then the plan finds none and takes no lock, so remove the rest here.
     if (request.yes && !request.dryRun) await sweepDirectory(setting.venvBase);
     const plan = await planPrune(setting, name, mode, system);
     const common = { ok: true, command: "apptainer-prune" as const, image_name: name, mode, yes: request.yes };
@@ -144,7 +144,7 @@ function freed(targets: readonly PruneTarget[]): number {
   return targets.reduce((total, { allocatedBytes }) => total + allocatedBytes, 0);
 }
 
-/** A name that nothing knows was mistyped: then "nothing to do" would be the wrong answer. */
+/** An unknown name was probably mistyped, so "nothing to do" would be the wrong answer. */
 async function refuseUnknown(setting: ImageSetting, name: string, plan: PrunePlan): Promise<void> {
   const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
   const known = [...new Set([...Object.keys(setting.section.images), ...venvs])];

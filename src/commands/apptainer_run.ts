@@ -133,7 +133,7 @@ function missing(what: string, usage: string): CliError {
   return new CliError("usage", `Missing the name of ${what}`, { hint: usage });
 }
 
-/** The file to use: on scratch, or, where scratch can't take it, in the store. */
+/** The file to use: on scratch, or, if scratch can't hold it, in the store. */
 async function bringImage(
   setting: ImageSetting,
   name: string,
@@ -156,7 +156,7 @@ async function bringImage(
   }
 }
 
-/** Where scratch isn't set, nothing can be staged there. */
+/** The variables if scratch isn't set: none, because nothing can be staged there. */
 function noScratch(error: unknown): Record<string, string> {
   if (error instanceof CliError && error.kind === "config") return {};
   throw error;

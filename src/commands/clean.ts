@@ -1,4 +1,4 @@
-// `clean`: removes copies from scratch, and what earlier commands kept aside there.
+// `clean`: removes copies from scratch, and files that earlier commands kept aside there.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { CliError } from "../errors.ts";

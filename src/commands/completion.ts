@@ -1,5 +1,5 @@
-// `completion`: what a shell needs to complete our command lines. The text is static; names come from the configuration when a
-// person asks for them, and from nothing else: a Tab must not wait for scratch.
+// `completion`: the text with which a shell completes our command lines. It is static; only the names of variables and the like
+// are read when a person presses Tab, and from the configuration alone: a Tab must not wait for scratch.
 import * as v from "valibot";
 import { type Command, type Context, defineCommand } from "../command.ts";
 import { type CompletionSource, completionText } from "../completion/shells.ts";
@@ -28,7 +28,7 @@ const ANSWER_SCHEMA = v.object({
 
 type CompletionAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** The command, over all commands there are. */
+/** The command, over all existing commands. */
 export function completionCommand(source: CompletionSource): Command<typeof FIELDS, CompletionAnswer> {
   return defineCommand({
     name: "completion",
@@ -57,7 +57,7 @@ async function runCompletion(
 ): Promise<CompletionAnswer> {
   const { env, executable } = context.system;
   if (names !== undefined) {
-    // A name with control characters could not be typed after it was completed.
+    // A completed name with control characters could not be typed.
     const known = (await namesOf(names, context)).filter((name) => name === printable(name));
     return { ok: true, command: "completion", names: known };
   }
@@ -74,7 +74,7 @@ async function namesOf(kind: (typeof NAMES)[number], context: Context): Promise<
   return Object.keys(config?.vars ?? {});
 }
 
-/** Who presses Tab is not told what is wrong with the configuration. */
+/** The configuration, or undefined if it can't be read: an error message would disturb the line that is being completed. */
 async function configOrNothing({ configOption, system: { env, cwd } }: Context): Promise<Config | undefined> {
   try {
     return (await readConfig(configPath({ config: configOption }, env, cwd))).config;

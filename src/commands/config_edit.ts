@@ -1,4 +1,4 @@
-// `config edit`: the configuration in the person's editor, and only what is valid is saved.
+// `config edit`: opens the configuration in the person's editor and saves the result only if it is valid.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../command.ts";
 import { replaceConfig } from "../config/config_edit.ts";
@@ -10,7 +10,7 @@ import { shellWord } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { openInEditor } from "../tools/editor.ts";
 
-/** Opens a copy in the editor, checks it and puts it in the file's place. */
+/** Opens a copy in the editor, checks it and replaces the file with it. */
 export const configEdit = defineCommand({
   name: "config edit",
   summary: "Edit the configuration in your editor",
@@ -67,7 +67,7 @@ async function runEdit(_request: unknown, { system, configOption, report }: Cont
   return { ok: true, command: "config-edit", config_path: path, status: isChanged ? "saved" : "unchanged" } as const;
 }
 
-/** The copy's name says which text it was made from: one of an older text must not undo what has changed since. */
+/** The copy's name holds a hash of the text it was made from: a copy of an older text must not undo later changes. */
 async function draftOf(path: AbsolutePath, text: string): Promise<AbsolutePath> {
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return `${path}.draft-${hash.toHex().slice(0, 8)}.json` as AbsolutePath;

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { defineCommand } from "../command.ts";
 import { configPath, readConfigText } from "../config/config_file.ts";
 
-/** Answers with the path, whether there is such a file or not. */
+/** Answers with the path, whether the file exists or not. */
 export const configPathCommand = defineCommand({
   name: "config path",
   summary: "Print the path of the configuration file",

@@ -1,4 +1,4 @@
-// `config set`: changes one field of the configuration and nothing else of the file.
+// `config set`: changes one field of the configuration and leaves the rest of the file as it is.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../command.ts";
 import { parseFieldName } from "../config/config.ts";
@@ -23,7 +23,7 @@ const FIELDS = {
   value: VALUE,
 };
 
-/** Sets a field, or takes it out, keeping comments and layout. */
+/** Sets or removes a field, keeping comments and layout. */
 export const configSet = defineCommand({
   name: "config set",
   summary: "Change one field of the configuration",

@@ -1,4 +1,4 @@
-// `config validate`: everything that is wrong with a configuration, each with its place.
+// `config validate`: everything that is wrong with a configuration, each fault with its line and column.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { type Fault, listConfigFaults, locateField } from "../config/config_faults.ts";
@@ -38,7 +38,7 @@ const ANSWER_SCHEMA = v.object({
 
 type ValidateAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Lists every fault and warning; the exit code is 2 where one is an error. */
+/** Lists every fault and warning; the exit code is 2 if any of them is an error. */
 export const configValidate = defineCommand({
   name: "config validate",
   summary: "List everything that is wrong with the configuration",

@@ -142,7 +142,7 @@ function modified(entry: Entry | undefined): number | null {
 
 const NAMED_FILES = 20;
 
-/** What a conflict is about where nothing more is said. */
+/** The description of a conflict without a more precise reason. */
 const BOTH = "changed on both sides";
 
 function renderDiff(answer: DiffAnswer, styles: Styles, { verbose }: DiffRequest): Rendered {
@@ -173,7 +173,7 @@ function renderFiles({ name, status, files }: DiffAnswer["results"][number], sho
     (more > 0 ? `  and ${formatCount(more)} more, all of them with --verbose\n` : "");
 }
 
-/** Of a conflict both sides count: scratch first, as in `Where`. */
+/** The sizes of a file; of a conflict both sides, scratch first, as in `Where`. */
 function sizes({ side, scratch_bytes, source_bytes }: DiffFile): string {
   const one = (sizeBytes: number | null) => sizeBytes === null ? "-" : formatSize(sizeBytes);
   if (side === "both") return `${one(scratch_bytes)} / ${one(source_bytes)}`;

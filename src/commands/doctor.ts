@@ -1,4 +1,4 @@
-// `doctor`: looks at everything that staging rests on, and says how what is wrong is mended. Changes nothing that stays.
+// `doctor`: checks everything that staging depends on, and says how to repair what is wrong. Leaves no changes behind.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import type { Config } from "../config/config.ts";
@@ -29,7 +29,7 @@ const ANSWER_SCHEMA = v.object({
 
 type DoctorAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Looks at all at the same time; each look ends after five seconds. */
+/** Runs all checks at the same time; each ends after five seconds. */
 export const doctor = defineCommand({
   name: "doctor",
   summary: "Check scratch, programs, shell and configuration, and say what mends them",
@@ -57,7 +57,7 @@ async function runDoctor(_request: unknown, context: Context): Promise<DoctorAns
   return { ok: summary.error === 0, command: "doctor", config_path: path, findings: [...findings], summary };
 }
 
-/** Without a configuration the other looks find what they can. */
+/** Checks the configuration. Without one the other checks find what they can. */
 async function lookAtConfig(path: ReturnType<typeof configPath>, env: Readonly<Record<string, string>>): Promise<{
   readonly config?: Config | undefined;
   readonly resolved?: ResolvedConfig | undefined;
@@ -92,10 +92,10 @@ async function lookAtConfig(path: ReturnType<typeof configPath>, env: Readonly<R
   }
 }
 
-/** The longest state and two blanks. */
+/** The width of the column with the state: the longest state and two blanks. */
 const STATE_COLUMNS = 9;
 
-/** In fewer columns each text stands below its subject. */
+/** On a terminal with fewer columns each text is below its subject. */
 const LEAST_TABLE_COLUMNS = 80;
 
 function renderDoctor({ findings, summary }: DoctorAnswer, styles: Styles): Rendered {

@@ -1,4 +1,4 @@
-// `exec`: stages the variables, runs a program with them set, and pushes at its end. It needs no eval in a shell.
+// `exec`: stages the variables, runs a program with them set, and pushes when it ends. It needs no eval in a shell.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { CliError, Interrupted, knownError } from "../errors.ts";
@@ -88,7 +88,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   }
   const { system } = context;
   const program = await findCommand(name, system);
-  // Taken before the work begins: a task that ends early must see those that are still staging.
+  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
   using share = request.push ? await takeTaskShare(system) : undefined;
   const run = {
     vars: request.vars,
@@ -111,7 +111,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const base = { command: "exec" as const, only_vars: [...request.vars], program: [...request.program], ...synced };
   if (synced.failures.length > 0) return { ...base, ok: false, push: "not-needed", pushed: [] };
 
-  // From here on no signal is for us but a Ctrl-C that stops the push. Slurm sends SIGTERM to the program and to us.
+  // From here on we react to no signal but a Ctrl-C that stops the push: Slurm sends SIGTERM to the program and to us.
   let phase: "command" | "push" = "command";
   using _signals = system.handOverSignals((signal) => phase === "push" && signal === "SIGINT" ? "left" : "taken");
   const programExitCode = await runCommand({
@@ -160,7 +160,7 @@ async function pushAtEnd(
     return { push: pushed.failures.length === 0 ? "pushed" : "failed", pushed };
   } catch (error) {
     if (error instanceof Interrupted) throw error;
-    // The command has ended, and its exit code counts whatever became of the push.
+    // The program has ended; its exit code is ours, even if the push fails.
     const known = knownError("Cannot push", error);
     if (known === undefined) throw error;
     const failures = [failureOf("push", known)];

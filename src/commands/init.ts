@@ -41,7 +41,7 @@ const ANSWER_SCHEMA = v.object({
 
 type InitAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Saves a configuration; what isn't given of one that is there stays. */
+/** Saves a configuration; fields of an existing one that aren't given stay. */
 export const init = defineCommand({
   name: "init",
   summary: "Set up which caches are managed, by questions, options or JSON",
@@ -97,7 +97,7 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
   };
 }
 
-/** What a new scratch or source means for what is there: nothing moves by itself. */
+/** Warns what a new scratch or source means for existing files: none of them is moved. */
 function movedPlaces(
   config: {
     readonly scratch_base: string;
@@ -123,7 +123,7 @@ function hasFlags({ scratch, add }: InitRequest): boolean {
   return scratch !== undefined || add.length > 0;
 }
 
-/** What is given as JSON, and over it what the options and arguments say. */
+/** The configuration given as JSON, overridden by options and arguments. */
 async function patchOf(
   { config = {}, scratch, add }: InitRequest,
   path: AbsolutePath,
@@ -143,7 +143,7 @@ async function patchOf(
     const entry = isKnown && directory === undefined
       ? { enabled: true }
       : await proposeVariable({ name, directory, mode: undefined, tier: undefined, scratchBase }, env, cwd);
-    // A directory makes a redirected variable a staged one again.
+    // A directory for a redirected variable makes it a staged one again.
     const staged = isKnown && directory !== undefined ? { mode: null } : {};
     vars[name] = { ...asObject(vars[name]), ...staged, ...entry };
   }
@@ -154,7 +154,7 @@ async function patchOf(
   };
 }
 
-/** Scratch may not be known on this machine. */
+/** The path, or undefined if it uses a variable such as $SCRATCH that is not set on this machine. */
 function knownPath(base: string, env: Readonly<Record<string, string>>): AbsolutePath | undefined {
   try {
     return toAbsolutePath(base, env, { label: "scratch_base", kind: "config" });

@@ -149,7 +149,7 @@ async function runMigrate(request: MigrateRequest, context: Context): Promise<Mi
   const wanted = migrationRequest(request);
   const settings = await readSettings(context);
   if (!request.yes && !request.dryRun) {
-    // Whatever else is wrong would be wrong with --yes, too.
+    // Report any other error first, because it would also occur with --yes.
     await checkMigration(wanted, settings);
     throw new CliError("usage", `Cannot ask whether to migrate ${wanted.what}: there is no terminal`, {
       hint: "add --yes; `--dry-run` shows what would be done",
@@ -237,7 +237,7 @@ async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAn
 
 function renderMigrate(answer: MigrateAnswer, { stderr: style }: Styles): Rendered {
   const { what, moved_from: from, moved_to: to } = answer;
-  // What else lies in the old scratch is not ours.
+  // Files in the old scratch outside the cache root are not ours.
   const others = (stay: string) =>
     from === answer.old_path ? [] : [`Other files in "${answer.old_path}" ${stay} there.`];
   const size = answer.files === undefined ? "" : `, ${formatFiles(answer.files)}, ${formatSize(answer.bytes ?? 0)}`;

@@ -1,4 +1,4 @@
-// `push`: brings what changed on scratch back to persistent storage.
+// `push`: copies what changed on scratch back to persistent storage.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { TIERS } from "../config/tier.ts";
@@ -45,7 +45,7 @@ const ANSWER_SCHEMA = v.object({
 
 type PushAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Stages the selected variables out. */
+/** Pushes the selected variables. */
 export const push = defineCommand({
   name: "push",
   summary: "Bring what changed on scratch back to persistent storage",

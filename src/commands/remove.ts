@@ -1,4 +1,4 @@
-// `remove`: takes a variable out of the configuration, and says what of it stays where.
+// `remove`: removes a variable from the configuration, and says which of its files stay where.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered } from "../command.ts";
 import { editConfig } from "../config/config_edit.ts";
@@ -35,7 +35,7 @@ const ANSWER_SCHEMA = v.object({
 
 type RemoveAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Takes a variable out of the configuration. No file goes. */
+/** Removes a variable from the configuration. No file is deleted. */
 export const remove = defineCommand({
   name: "remove",
   summary: "Have a variable no longer managed",
@@ -58,7 +58,7 @@ async function runRemove({ name, force }: RemoveRequest, context: Context): Prom
   const { env, cwd } = context.system;
   const path = configPath({ config: context.configOption }, env, cwd);
   const { config } = await readConfig(path);
-  // Where scratch is not known here, the variable can still go; but its name must be there.
+  // If scratch is not known here, the variable can still be removed; but its name must be in the configuration.
   const resolved = force ? resolvedOrNothing(() => resolveConfig(config, path, env, [name])) : undefined;
   if (force && !Object.hasOwn(config.vars, name)) resolveConfig(config, path, env, [name]);
   const here = force ? resolved : await refuseUnpushed(name, context);
@@ -80,7 +80,7 @@ function resolvedOrNothing(resolve: () => ResolvedConfig): ResolvedConfig | unde
   }
 }
 
-/** Throws `refused` where a push would bring something, or where that cannot be told. */
+/** Throws `refused` if a push would copy anything, or if that cannot be determined. */
 async function refuseUnpushed(name: string, context: Context): Promise<ResolvedConfig> {
   const { resolved, variables } = await openManagedVariables([name], context);
   const settings = stagingSettings(resolved, "stage-out");
@@ -110,7 +110,7 @@ async function refuseUnpushed(name: string, context: Context): Promise<ResolvedC
   return resolved;
 }
 
-/** The copy, what was kept aside of it, and the directory of a redirected variable. */
+/** The copy, the files kept aside from it, and the directory of a redirected variable, as far as they exist. */
 async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promise<string[]> {
   const left: string[] = [];
   try {
@@ -128,7 +128,7 @@ async function leftOnScratch({ cacheRoot }: ResolvedConfig, name: string): Promi
   return left.sort();
 }
 
-/** `clean` looks whether all is pushed; a redirected directory is never pushed. */
+/** The command that removes them. `clean` checks that everything is pushed; a redirected directory is never pushed. */
 function removeCommand({ cacheRoot }: ResolvedConfig, name: string, left: readonly string[]): string | null {
   const redirected = redirectedTarget(cacheRoot, name);
   const commands = [

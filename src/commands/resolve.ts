@@ -1,4 +1,4 @@
-// `resolve`: settles files that changed on both sides, for the side that a person names.
+// `resolve`: resolves conflicts (files that changed on both sides) for the side that a person names.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -39,7 +39,7 @@ const ANSWER_SCHEMA = v.object({
 
 type ResolveAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Settles conflicts of one variable. */
+/** Resolves conflicts of one variable. */
 export const resolve = defineCommand({
   name: "resolve",
   summary: "Settle files that changed on both sides",

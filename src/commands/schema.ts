@@ -33,10 +33,10 @@ const answer = v.object({
   config: v.optional(v.pipe(document, v.description("JSON Schema of the configuration file"))),
 });
 
-/** The answer's parts as older versions named them. */
+/** The fields of the answer, under the names of older versions. */
 type SchemaAnswer = Answer & v.InferOutput<typeof answer>;
 
-/** The command over the table of commands, which it can't import. */
+/** The command; the table of commands is a parameter because importing it would be circular. */
 export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<typeof fields, SchemaAnswer> {
   return defineCommand({
     name: "schema",
@@ -78,7 +78,7 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
   });
 }
 
-/** What a schema is about: everything, a group, or one command. */
+/** The subject of a schema: everything, a group, or one command. */
 interface Scope {
   readonly kind: "all" | "group" | "command";
   readonly path: string | undefined;
@@ -88,7 +88,7 @@ interface Scope {
 /** The schema of the configuration file. */
 export function configSchema(): JsonSchema {
   const part = schemaPart(CONFIG_SCHEMA);
-  // An editor would mark the line by which it was told of this schema.
+  // An editor would mark the line with `$schema`, which names this schema, unless the schema allows it.
   const properties = { $schema: { type: "string" }, ...part.properties as JsonSchema };
   return wholeSchema({ ...part, properties }, "Configuration of euler-files");
 }

@@ -40,7 +40,7 @@ export function shellInitCommand(source: CompletionSource): Command<typeof field
     run: async ({ shell: option }, { system }) => {
       const shell = chooseShell(option, system.env);
       const { executable } = system;
-      // The rules of tcsh cannot load themselves at the first Tab, as those of the other shells do.
+      // The rules of tcsh cannot be loaded at the first Tab, as those of the other shells are.
       const rules = shell === "tcsh"
         ? await (await import("../completion/shells.ts")).completionText(shell, executable, source)
         : "";

@@ -1,4 +1,4 @@
-// `status`: a table of the variables, as a sync would see them.
+// `status`: a table of the variables, with the states that a sync would find.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
@@ -44,7 +44,7 @@ const VARIABLE_SCHEMA = v.object({
   scratch: v.string(),
   tier: v.picklist(TIERS),
   part_of: PART_OF,
-  /** Sizes are texts; `-` where there is nothing, `?` where it took too long. */
+  /** Sizes are texts; `-` if there are no files, `?` if measuring took too long. */
   source_size: v.string(),
   scratch_size: v.string(),
   source_bytes: v.nullable(v.number()),
@@ -60,7 +60,7 @@ const VARIABLE_SCHEMA = v.object({
     v.picklist(UNFINISHED_STATES),
     v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
   )),
-  /** How many files are gone from scratch since the last transfer. */
+  /** How many files have disappeared from scratch since the last transfer. */
   purged_files: v.number(),
   kept_files: v.pipe(
     v.number(),
@@ -111,10 +111,10 @@ const ANSWER_SCHEMA = v.object({
 
 type StatusAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** No size is waited for longer than this: a table with a few `?` beats minutes of silence. */
+/** The time limit for measuring sizes: a table with a few `?` is better than minutes without output. */
 const SIZE_BOUND_SECONDS = 10;
 
-/** Looks at all variables side by side. */
+/** Examines all variables concurrently. */
 export const status = defineCommand({
   name: "status",
   summary: "Show what is staged, how fresh it is and how much room it takes",
@@ -154,7 +154,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   const settings = stagingSettings(resolved, "stage-in");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));
-  // The whole of a selected part is not selected itself.
+  // The whole of a selected part is examined although it is not selected itself.
   const wholes = variables.filter(({ name }) => parts.some(({ whole }) => whole.name === name));
   const copied = [...new Set([...resolved.variables.filter(({ name }) => !partOf.has(name)), ...wholes])];
   const overviews = await mapAtOnce(copied, 16, async (variable) => {
@@ -208,12 +208,12 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   };
 }
 
-/** Whether nothing is left to do: what is not known is not settled. */
+/** Whether nothing is left to do; an unknown state counts as work left. */
 function isSettled({ status, unpushed_files, kept_files }: VariableStatus): boolean {
   return status === "fresh" && unpushed_files === 0 && kept_files === 0;
 }
 
-/** The state of a part is that of the whole, whose size counts. */
+/** The row of a part has the state and the size of the whole. */
 function rowFor(name: string, part: Part | undefined, rows: readonly VariableStatus[]): VariableStatus {
   const row = rows.find((row) => row.name === (part?.whole.name ?? name))!;
   if (part === undefined) return row;
@@ -227,25 +227,25 @@ function rowFor(name: string, part: Part | undefined, rows: readonly VariableSta
   };
 }
 
-/** A look at all names finds what a start's sample may not: then only a forced sync looks, too. */
+/** A start checks a sample of the names, which may miss purged files that the full list shows; only a forced sync finds them. */
 function purgeWarning({ variable: { name }, purged, seenBySync }: Overview): string {
   const what = `${name}: ${formatFiles(purged.length)} gone from scratch: ${listSome(purged, 3)}`;
   return `${what} (bring back: euler-files sync ${seenBySync ? "" : "--force "}--var ${name})`;
 }
 
-/** In a directory that can't be read nothing is known to be gone. */
+/** In a directory that can't be read, purged files cannot be found. */
 function unknownWarning({ variable: { name }, unreadable }: Overview): string {
   return `${name}: could not read ${listSome(unreadable, 3)}: whether files are gone from there is unknown`;
 }
 
-/** Only a person can tell which side is right. */
+/** Only a person can decide which side is right. */
 function differenceWarning({ variable: { name }, different = [] }: Overview): string {
   const what = `${name}: ${formatFiles(different.length)} with other content on scratch, and the same size and time: ` +
     listSome(different, 3);
   return `${what} (take the source's: euler-files sync --checksum --var ${name}; scratch's: push --checksum --var ${name})`;
 }
 
-/** A size that is too small must not look like the size. */
+/** A size that is too small because of unreadable directories must be marked as such. */
 function unreadableWarnings({ variable: { name }, sourceSize, targetSize }: Overview): string[] {
   return [sourceSize, targetSize].flatMap((size) =>
     size.from !== "measured" || size.unreadable.length === 0
@@ -292,7 +292,7 @@ function reasonOf({ freshness, source }: Overview): { readonly reason?: string }
 function sizeText(size: Size): string {
   const sizeBytes = bytesOf(size);
   if (sizeBytes === null) return size.from === "absent" ? "-" : "?";
-  // Of a file with holes a copy takes no more than the original, whatever its size says.
+  // A copy of a sparse file needs no more space than the original, however large its size is.
   const isSparse = size.from === "measured" && size.allocatedBytes < sizeBytes / 2;
   return formatSize(sizeBytes) + (isSparse ? ` (${formatSize(size.allocatedBytes)} on disk)` : "");
 }
@@ -322,7 +322,7 @@ function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];
 
-/** A table, or a block of lines for each variable where the table's rows would be broken. */
+/** A table, or a block of lines for each variable if the table is too wide for the terminal. */
 function renderVariables({ variables, disabled }: StatusAnswer, style: Style): string {
   const plain = (text: string) => text;
   const rows = [

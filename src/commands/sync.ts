@@ -1,4 +1,4 @@
-// `sync`: stages the variables in and tells the shell where they are.
+// `sync`: stages the variables and tells the shell where their copies are.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
 import { failuresText } from "../failures.ts";
@@ -56,7 +56,7 @@ const ANSWER_SCHEMA = v.object({
 
 type SyncAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Stages the selected variables in, side by side, and answers with the exports. */
+/** Stages the selected variables concurrently and answers with the exports. */
 export const sync = defineCommand({
   name: "sync",
   summary: "Stage caches to scratch and print the exports to evaluate",

@@ -1,4 +1,4 @@
-// `unload`: gives the variables back the values that they had before a sync. Reads no configuration and no scratch.
+// `unload`: sets the variables back to the values they had before a sync. Reads neither the configuration nor scratch.
 import * as v from "valibot";
 import { defineCommand, type Rendered, type Styles } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -40,7 +40,7 @@ const ANSWER_SCHEMA = v.object({
 
 type UnloadAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 
-/** Answers with the statements that give the earlier values back. */
+/** Answers with the statements that restore the earlier values. */
 export const unload = defineCommand({
   name: "unload",
   summary: "Give the variables back the values they had before sync",

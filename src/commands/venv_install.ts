@@ -1,4 +1,4 @@
-// `euler-files venv install`: makes a Python environment with uv, or takes the one that is there, and installs packages.
+// `euler-files venv install`: makes a Python environment with uv, or uses an existing one, and installs packages.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../command.ts";
 import { expandPath, resolvePath } from "../config/paths.ts";
@@ -122,7 +122,7 @@ export default defineCommand({
         system,
         (note) => context.report({ type: "note", text: note }),
       );
-      // Someone may have made it while we waited.
+      // Another process may have made it while this one waited for the lock.
       plan = await decide();
       await carryOut(plan, uv, { ...context, system: underLocks(system, lock) });
       await lock.confirm();
@@ -168,7 +168,7 @@ function checkRequest(request: Request): string {
   return request.envName;
 }
 
-/** An interpreter may be written with ~ or a variable; a version stays what it is. */
+/** An interpreter's path may contain ~ or a variable; a version is left unchanged. */
 function expandPython(python: string | undefined, { system }: Context): string | undefined {
   return python === undefined ? undefined : expandPath(python, system.env, { label: "--python", kind: "usage" });
 }

@@ -1,4 +1,4 @@
-// `euler-files venv list`: the Python environments below the venv base, with what is in them and what uses them.
+// `euler-files venv list`: the Python environments below the venv base, with their packages and the images that use them.
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../command.ts";
 import { text } from "../fields.ts";

@@ -1,4 +1,4 @@
-// `euler-files venv migrate`: one environment made again at another place, from its frozen package list.
+// `euler-files venv migrate`: reinstalls one environment at another path, from its frozen package list.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../command.ts";
 import { resolvePath } from "../config/paths.ts";
@@ -88,7 +88,7 @@ export default defineCommand({
     } as const;
     const uv = await findUv(system, true);
     if (uv === undefined) throw uvMissing();
-    // A killed removal of the source has renamed it: the plan finds none, and what is left would stay for ever.
+    // A killed removal has renamed the source: the plan then finds none, and the rest would never be deleted.
     if (request.deleteSource && !request.dryRun) await sweepDirectory(splitAbsolute(rebuilding.source)[0]);
     const plan = await planRebuild(rebuilding, uv, system);
     const hear = (text: string) => report({ type: "output", text });

@@ -1,4 +1,4 @@
-// `euler-files venv migrate-store`: all environments, and uv's cache, to other places.
+// `euler-files venv migrate-store`: moves all environments, and uv's cache, to other directories.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../command.ts";
 import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
@@ -235,7 +235,7 @@ async function moveOne(
   return describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
 }
 
-/** The base is only changed when nothing is left in the old one: an environment in it would be lost from sight. */
+/** The base changes only if no environment is left in the old one: `venv list` would no longer show it. */
 function updatesOf(
   { config }: ConfigFile,
   places: StorePlaces,

@@ -33,7 +33,7 @@ const answer = v.object({
 
 type RemoveAnswer = Answer & v.InferOutput<typeof answer>;
 
-/** A command that removes things waits this long for one that works on them, and then says who it is. */
+/** A command that removes things waits this long for the holder of a lock, and then names the holder. */
 const LOCK_SECONDS = 2;
 
 export default defineCommand({
@@ -67,7 +67,7 @@ export default defineCommand({
       throw new CliError("usage", "Missing the name of the environment", { hint: "euler-files venv remove NAME" });
     }
     const name = request.name;
-    // Where a killed removal had renamed it, there is nothing of that name any more and no lock to be taken.
+    // A killed removal has renamed the environment: its name no longer exists, so there is no lock to take.
     if (!request.dryRun) await sweepDirectory(base);
     const target = await findRemovable(base, name);
     if (target === undefined) throw unknownVenv(name, base, (await listVenvs(base)).map((venv) => venv.name));

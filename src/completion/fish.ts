@@ -1,4 +1,4 @@
-// Completion for fish: one function prints the candidates with what each is about. Pure.
+// Completion for fish: one function prints the candidates, each with a description. Pure.
 import { quoteForShell } from "../shell/quote.ts";
 import {
   argumentValues,

@@ -7,10 +7,10 @@ import { type CompletionTable, completionTable } from "./table.ts";
 import { tcshCompletion } from "./tcsh.ts";
 import { zshCompletion } from "./zsh.ts";
 
-/** The commands that are completed, which are loaded only for that. */
+/** The commands to complete, loaded only on demand. */
 export interface CompletionSource {
   readonly loadCatalogue: () => Promise<Catalogue>;
-  /** Other names of commands. */
+  /** Alternative names of commands. */
   readonly aliases: Readonly<Record<string, string>>;
 }
 

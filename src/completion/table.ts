@@ -1,19 +1,19 @@
-// What can stand on the command line, as the completions of all shells need it: made of the command table alone. Pure.
+// The possible words of a command line, as the completions of all shells need them: made of the command table alone. Pure.
 import type { Catalogue, Command } from "../command.ts";
 import { argumentLabel, type Completion, type Field, type Fields, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS } from "../global_options.ts";
 
 /**
- * What a value is completed with: words, something that is looked up when it is asked for, nothing known, or the command line of
+ * How a value is completed: with fixed words, with names that are looked up on demand, not at all, or as the command line of
  * another program.
  */
 export type Values = readonly string[] | Completion | "unknown" | "program";
 
-/** One option, by all of its names. */
+/** One option with all of its names. */
 export interface CompletedOption {
   readonly flags: readonly string[];
   readonly help: string;
-  /** Missing where it takes none. */
+  /** Missing if the option takes no value. */
   readonly value?: Values;
 }
 
@@ -39,7 +39,7 @@ const PLACEHOLDERS: Readonly<Record<string, Completion>> = { FILE: "file", DIR: 
 
 const HELP: CompletedOption = { flags: ["-h", "--help"], help: "Show this help" };
 
-/** Options that may stand before a command. */
+/** Options that may precede a command. */
 export const FIRST_OPTIONS: readonly CompletedOption[] = [
   ...optionsOf(GLOBAL_OPTIONS),
   HELP,
@@ -86,7 +86,7 @@ function valuesOf({ choices, completion, placeholder = "" }: Field<unknown>): Va
   return choices ?? completion ?? (Object.hasOwn(PLACEHOLDERS, placeholder) ? PLACEHOLDERS[placeholder]! : "unknown");
 }
 
-/** What stands for values in the texts: words with blanks between them, or `@` and what is looked up. */
+/** The values as the scripts have them: words with blanks between them, or `@` and the kind of names to look up. */
 export function valuesText(values: Values): string {
   return typeof values === "string" ? `@${values}` : values.join(" ");
 }
@@ -97,7 +97,7 @@ export function flagsWithValue({ commands }: CompletionTable): string[] {
   return [...new Set(options.flatMap(({ flags, value }) => value === undefined ? [] : flags))].sort();
 }
 
-/** The words after `euler-files`, or after a group, with what each is about. */
+/** The words after `euler-files`, or after a group, each with its description. */
 export function nextWords({ commands, groups }: CompletionTable, group?: string): [string, string][] {
   if (group !== undefined) {
     return commands.filter(({ name }) => name.startsWith(`${group} `))
@@ -111,14 +111,14 @@ export function nextWords({ commands, groups }: CompletionTable, group?: string)
   ];
 }
 
-/** Each text that a key is looked up for, with all of its keys: one branch for all options of the same values. */
+/** Texts with all the keys that have them, so that options with the same values share one branch. */
 export function grouped(pairs: readonly (readonly [string, string])[]): [string, string[]][] {
   const keys = new Map<string, string[]>();
   for (const [key, text] of pairs) keys.set(text, [...new Set([...keys.get(text) ?? [], key])]);
   return [...keys];
 }
 
-/** Pairs of `COMMAND OPTION` and the values of the option; what is not known is left out. */
+/** Pairs of `COMMAND OPTION` and the values of the option; options with unknown values are left out. */
 export function optionValues({ commands }: CompletionTable): [string, string][] {
   const pairs = (name: string, options: readonly CompletedOption[]) =>
     options.flatMap(({ flags, value }) =>

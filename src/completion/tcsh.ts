@@ -1,4 +1,4 @@
-// Completion for tcsh, whose rules see the word before, the first word and the position, but not the whole line. Pure.
+// Completion for tcsh, whose rules see the previous word, the first word and the position, but not the whole line. Pure.
 import { quoteForShell } from "../shell/quote.ts";
 import {
   type CompletionTable,
@@ -10,7 +10,7 @@ import {
   valuesText,
 } from "./table.ts";
 
-/** The `complete` statements for euler-files and ef. The first rule that fits a word counts. */
+/** The `complete` statements for euler-files and ef. tcsh uses the first rule that matches a word. */
 export function tcshCompletion(table: CompletionTable, executable: string): string {
   const groups = Object.keys(table.groups);
   const options = [...FIRST_OPTIONS, ...table.commands.flatMap(({ options }) => options)];
@@ -27,7 +27,7 @@ export function tcshCompletion(table: CompletionTable, executable: string): stri
     }),
   ];
   const seen = new Set<string>();
-  // A word after two commands of one name (`venv list`, `apptainer list`) has the rule of the first.
+  // A word after two commands of one name (`venv list`, `apptainer list`) is completed by the rule of the first.
   const unique = rules.filter((rule) => {
     const key = rule.split("@").slice(0, 2).join("@");
     if (seen.has(key)) return false;
@@ -54,6 +54,6 @@ function listFor(values: string): string | undefined {
   if (values === "@directory") return "d";
   if (values === "@unknown" || values === "@program") return undefined;
   if (!values.startsWith("@")) return `(${values})`;
-  // A program that has the terminal as its stdin could change its mode while the line is edited.
+  // With the terminal as its stdin the program could change the terminal's mode while the line is edited.
   return `\`$__ef_completer:q completion --names ${values.slice(1)} --quiet < /dev/null\``;
 }

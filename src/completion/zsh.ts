@@ -1,4 +1,4 @@
-// Completion for zsh, in its completion system (compinit), which shows what each word is about. Pure.
+// Completion for zsh, in its completion system (compinit), which shows a description of each word. Pure.
 import { quoteForShell } from "../shell/quote.ts";
 import {
   argumentValues,
@@ -100,7 +100,7 @@ function valueBranches(list: readonly (readonly [string, readonly string[]])[], 
     .join("\n");
 }
 
-/** `_describe` takes `word:what it is about`, with a backslash before a colon in the word. */
+/** `_describe` takes `word:description`, with a backslash before a colon in the word. */
 function describedBranches(
   list: readonly (readonly [string, readonly (readonly [string, string])[]])[],
 ): string {

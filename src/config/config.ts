@@ -19,10 +19,10 @@ const path = v.pipe(text, v.nonEmpty("must not be empty"));
 const toggle = v.boolean("must be true or false");
 const seconds = v.number("must be a number of seconds");
 
-/** Each is compared with each other, and nobody manages so many. */
+/** Each variable is compared with each other, which is slow for many; real configurations have far fewer. */
 const MOST_VARIABLES = 1000;
 
-/** Valibot takes a list for an object without fields; in a configuration it is a mistake. */
+/** Valibot accepts a list as an object without fields; in a configuration that is a mistake. */
 export function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(
   schema: Schema,
 ): Schema {
@@ -262,7 +262,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   ),
 }, "must be a JSON object"));
 
-/** A checked configuration: the file's own names, defaults filled in, `$VARS` unexpanded, unknown fields still there. */
+/** A checked configuration: the file's own names, defaults filled in, `$VARS` unexpanded, unknown fields kept. */
 export type Config = v.InferOutput<typeof CONFIG_SCHEMA>;
 
 /** The `apptainer` section of a checked configuration. */
@@ -299,7 +299,7 @@ function withPresetExcludes(config: Config): Config {
 
 function toFault(issue: v.BaseIssue<unknown>): SchemaFault {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
-  // A missing field is reported on the object around it, and says nothing about the field.
+  // Valibot reports a missing field on the object around it, with a message that doesn't fit the field.
   if (issue.path?.at(-1)?.origin === "key" && issue.input === undefined) return { path, what: "is missing" };
   if (!issue.message.startsWith("must be") || issue.kind === "validation" && issue.type === "check") {
     return { path, what: issue.message };
@@ -314,7 +314,7 @@ function showValue(value: unknown): string {
   return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
 }
 
-/** A field as people write it: `vars.HF_HOME.source`, `migrations[0].old_path`; the whole file is `the file`. */
+/** A field in the notation of messages: `vars.HF_HOME.source`, `migrations[0].old_path`; the whole file is `the file`. */
 export function fieldName(path: readonly (string | number)[]): string {
   if (path.length === 0) return "the file";
   return path.map((part, index) => {
@@ -324,7 +324,7 @@ export function fieldName(path: readonly (string | number)[]): string {
   }).join("");
 }
 
-/** A field's path from the way people write it, the reverse of {@linkcode fieldName}. Throws a CliError `usage`. */
+/** A field's path from its notation in messages, the reverse of {@linkcode fieldName}. Throws a CliError `usage`. */
 export function parseFieldName(name: string): (string | number)[] {
   const parts: (string | number)[] = [];
   const step = /(?:^|\.)([^.[\]"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/y;
@@ -342,7 +342,7 @@ export function parseFieldName(name: string): (string | number)[] {
   return parts;
 }
 
-/** The names of all fields a value has, those of objects and lists too. */
+/** The names of all fields in a value, including objects and lists. */
 export function listFieldNames(value: unknown, path: readonly (string | number)[] = []): string[] {
   const names = path.length === 0 ? [] : [fieldName(path)];
   if (typeof value !== "object" || value === null) return names;
@@ -360,7 +360,7 @@ const KNOWN_FIELDS = {
   migration: Object.keys(MIGRATION_SCHEMA.entries),
 };
 
-/** Every field this version doesn't know, with the names it could be a mistyping of. */
+/** Every field that this version doesn't know, with the known names at that position. */
 export function listUnknownFields(value: unknown): { path: (string | number)[]; known: readonly string[] }[] {
   const found: { path: (string | number)[]; known: readonly string[] }[] = [];
   const look = (object: unknown, known: readonly string[], path: (string | number)[]) => {

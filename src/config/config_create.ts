@@ -1,4 +1,4 @@
-// Saving a whole configuration, or what was given of one, so that nothing else of it is lost.
+// Saving a whole configuration, or changes to one, so that the rest of the file is kept.
 import { CliError } from "../errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { System } from "../system/system.ts";
@@ -11,14 +11,14 @@ import type { AbsolutePath } from "./paths.ts";
 /** What {@linkcode createConfig} did. */
 export interface CreatedConfig {
   readonly config: Config;
-  /** Where a file of another format version was put. */
+  /** The new path of a file of another format version. */
   readonly asidePath?: string;
 }
 
 /**
- * Writes a configuration, or merges into the one that is there as a JSON merge patch does (RFC 7396): what isn't given stays,
- * `null` removes, objects are merged, anything else is replaced. A file of another format version is put aside first.
- * Throws a CliError where the result would be no valid configuration, and where it can't be written.
+ * Writes a configuration, or merges into the existing one as a JSON merge patch does (RFC 7396): what isn't given stays,
+ * `null` removes, objects are merged, anything else is replaced. A file of another format version is renamed first.
+ * Throws a CliError if the result would be invalid or can't be written.
  */
 export async function createConfig(
   path: AbsolutePath,
@@ -47,7 +47,7 @@ export async function createConfig(
   return { config };
 }
 
-/** A first configuration has to say where scratch is; `config set` can't add it to a file that isn't there. */
+/** A first configuration has to say where scratch is; `config set` can't add it to a file that doesn't exist. */
 function requireScratch(patch: ConfigPatch, path: AbsolutePath): void {
   if (patch.scratch_base) return;
   throw new CliError("config", `Cannot make "${path}": scratch_base is missing`, {
@@ -55,7 +55,7 @@ function requireScratch(patch: ConfigPatch, path: AbsolutePath): void {
   });
 }
 
-/** A whole new file: the fields most people change are spelt out, so that the file can be edited by hand. */
+/** A whole new file: the fields most people change are written out, so that the file can be edited by hand. */
 function newConfig(patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { version: _version, ...given } = withoutNulls(patch) as Record<string, unknown>;
   const file = {
@@ -90,7 +90,7 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(kept.map(([name, inner]) => [name, withoutNulls(inner)]));
 }
 
-/** The edits that bring a value to what the patch asks for, only where something changes. */
+/** The edits that turn a value into what the patch asks for, only for fields that change. */
 function mergeEdits(existing: unknown, patch: unknown, path: readonly string[]): ConfigEdit[] {
   const into = asObject(existing);
   const from = asObject(patch);

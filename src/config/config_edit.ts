@@ -1,4 +1,4 @@
-// Changing the configuration: read, edit and write under a lock, everything else in the text left as the person wrote it.
+// Changing the configuration: read, edit and write under a lock; the rest of the text stays as the person wrote it.
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -12,22 +12,22 @@ import type { AbsolutePath } from "./paths.ts";
 
 /** One change. */
 export interface ConfigEdit {
-  /** The field, from the top; -1 as the last part appends to a list. What is missing on the way is made. */
+  /** The field, from the top; -1 as the last part appends to a list. Missing objects on the path are made. */
   readonly path: JsonPath;
   /** The new value; undefined removes the field. */
   readonly value: unknown;
 }
 
-/** Looks at what is about to be saved and what was there before; throws to have nothing saved. */
+/** Examines the configuration before it is saved, with the earlier value; throws to prevent saving. */
 export type Review = (config: Config, before: unknown) => void;
 
-/** Long enough for hundreds of jobs one after the other; a holder needs milliseconds. */
+/** Long enough for hundreds of jobs one after the other; each holds the lock for milliseconds. */
 const LOCK_DEADLINE_SECONDS = 60;
 
 /**
- * Makes all of the edits, or none: under the lock, on the file as it is then, comments and layout kept. `edits` as a function
- * sees the configuration at that moment. A symbolic link stays one. Returns the configuration after it. Throws a CliError
- * where there is no file, where the result would be no valid configuration, and where it can't be written.
+ * Makes all of the edits, or none: under the lock, on the current text, comments and layout kept. `edits` as a function
+ * gets the configuration at that moment. A symbolic link stays one. Returns the new configuration. Throws a CliError if
+ * the file doesn't exist, if the result would be invalid, and if it can't be written.
  */
 export async function editConfig(
   path: AbsolutePath,
@@ -47,7 +47,7 @@ export async function editConfig(
   const config = await checkResult(edited, path);
   review(config, await parseJson(text, path));
   if (edited !== text) {
-    // Another process that took the lock over may have edited it since it was read.
+    // Another process that took over the lock may have edited the file since it was read.
     await lock.confirm();
     await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
   }
@@ -55,8 +55,8 @@ export async function editConfig(
 }
 
 /**
- * Puts a text in place of the whole configuration, if that is still the one the text was made from. Errors as those of
- * {@linkcode editConfig}, and a CliError `refused` where somebody else has changed it meanwhile.
+ * Replaces the whole configuration by a text, if the file still is the one the text was made from. Errors as those of
+ * {@linkcode editConfig}, and a CliError `refused` if another process has changed the file since.
  */
 export async function replaceConfig(
   path: AbsolutePath,
@@ -71,10 +71,10 @@ export async function replaceConfig(
   await writeFileAtomically({ path, link: "kept", content: texts.after, durability: "durable" });
 }
 
-/** So many of the reasons against a result are named. */
+/** The largest number of faults that an error lists. */
 const MOST_FAULTS = 50;
 
-/** A configuration's text as what it will be once it is saved, or a CliError that names the field to blame. */
+/** Checks a text before it is saved and returns its configuration. Throws a CliError that names the faulty field. */
 export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
   const checked = checkConfig(await parseJson(text, path));
   if ("config" in checked) return checked.config;
@@ -87,9 +87,9 @@ export async function checkResult(text: string, path: AbsolutePath): Promise<Con
   });
 }
 
-/** The lock of a configuration; `await using` gives it back. What killed processes left beside the file is removed. */
+/** The lock of a configuration; `await using` releases it. Temporary files of killed processes beside it are removed. */
 export async function lockConfig(path: AbsolutePath, system: System): Promise<Lock> {
-  // Through a link and without it, it is the same file: the lock goes where the file is.
+  // A link and the file it points to must have one lock, so the lock is beside the real file.
   const real = await Deno.realPath(path).catch(() => path);
   const slash = real.lastIndexOf("/");
   const name = real.slice(slash + 1);
@@ -107,7 +107,7 @@ export async function lockConfig(path: AbsolutePath, system: System): Promise<Lo
   }
 }
 
-/** The text with all edits made, each checked to have had its effect. */
+/** The text with all edits made; throws if an edit has no effect. */
 export async function editText(text: string, edits: readonly ConfigEdit[], path: AbsolutePath): Promise<string> {
   let edited = text;
   let value = await parseJson(text, path);
@@ -122,7 +122,7 @@ export async function editText(text: string, edits: readonly ConfigEdit[], path:
     }
     const wanted = withEdit(value, edit);
     value = await parseJson(edited, path);
-    // A field that is there twice is edited at its first place and read from its last.
+    // A field that occurs twice is edited at its first occurrence but read from its last.
     if (!isSame(value, wanted)) {
       throw fault("a field on the way is given twice", "`euler-files config validate` shows which; keep one of them");
     }
@@ -147,7 +147,7 @@ function withEdit(value: unknown, { path, value: wanted }: ConfigEdit): unknown 
   return Object.fromEntries(inner === undefined ? others : [...others, [first, inner]]);
 }
 
-/** True for JSON values that say the same, in whatever order of fields. */
+/** Whether JSON values are equal, in any order of fields. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (Array.isArray(one) && Array.isArray(other)) {
     return one.length === other.length && one.every((item, index) => isSame(item, other[index]));

@@ -1,4 +1,4 @@
-// Everything that is wrong with a configuration's text, each fault with its place. Loaded only when something is wrong, or asked.
+// Everything that is wrong with a configuration's text, each fault with its line. Loaded only for a faulty text or on request.
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { printable } from "../format.ts";
 import { nearest } from "../nearest.ts";
@@ -13,9 +13,9 @@ export interface Fault {
   readonly severity: "error" | "warning";
   /** `syntax`: the text isn't JSON, so nothing else could be checked. */
   readonly kind: "syntax" | "value";
-  /** As `vars.HF_HOME.source`; `the file` for the whole. */
+  /** Such as `vars.HF_HOME.source`; `the file` for the whole. */
   readonly field: string;
-  /** A sentence without the field's place: `parallel_jobs must be …`. */
+  /** A sentence with the field's name but without its line: `parallel_jobs must be …`. */
   readonly message: string;
   readonly hint?: string;
   /** Counted from 1. */
@@ -23,19 +23,19 @@ export interface Fault {
   readonly column: number;
 }
 
-/** So many of each sort are listed: finding the place of one takes as long as the file is large, and nobody reads more at once. */
+/** The largest number of faults of each sort: locating one scans the whole file, and a person doesn't read more at once. */
 const MOST_FAULTS = 50;
 
 /** A longer field or value in a message is shortened. */
 const MOST_COLUMNS = 400;
 
-/** The configuration as a value, comments and trailing commas allowed; or the faults of its syntax. */
+/** The configuration as a value, comments and trailing commas allowed; or its syntax errors. */
 export function parseConfigText(text: string): { value: unknown } | { faults: Fault[] } {
   const parsed = parse(text);
   return "faults" in parsed ? parsed : { value: valueOf(parsed.root) };
 }
 
-/** Every fault of the text, in the order of their places; errors of syntax come alone. */
+/** Every fault of the text, in the order of lines; with syntax errors nothing else is listed. */
 export function listConfigFaults(text: string): Fault[] {
   const parsed = parse(text);
   if ("faults" in parsed) return parsed.faults;
@@ -108,7 +108,7 @@ function parse(text: string): { root: Node } | { faults: Fault[] } {
   };
 }
 
-/** jsonc-parser's name of an error as words: `CommaExpected` → `a comma is expected`. */
+/** jsonc-parser's name of an error in words: `CommaExpected` → `a comma is expected`. */
 function describeSyntax(code: string): string {
   const words = code.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   const expected = /^(.*) expected$/.exec(words)?.[1];
@@ -122,7 +122,7 @@ function valueOf(node: Node): unknown {
   const object: Record<string, unknown> = {};
   for (const { children } of node.children ?? []) {
     const [key, value] = children ?? [];
-    // Plain assignment would lose a field called __proto__.
+    // Plain assignment would lose a field named __proto__.
     if (key !== undefined && value !== undefined) {
       Object.defineProperty(object, key.value, {
         value: valueOf(value),
@@ -174,7 +174,7 @@ function fault(
   };
 }
 
-/** The node at the path, or the nearest one around it where that is missing. */
+/** The node at the path, or the nearest enclosing node if it is missing. */
 function nodeNear(root: Node, path: readonly (string | number)[]): Node {
   for (let length = path.length; length > 0; length--) {
     const node = findNodeAtLocation(root, path.slice(0, length));
@@ -183,7 +183,7 @@ function nodeNear(root: Node, path: readonly (string | number)[]): Node {
   return root;
 }
 
-/** Where a field stands in a configuration's text, or what is nearest around it; both counted from 1. */
+/** Line and column of a field in a configuration's text, or of the nearest enclosing one; both counted from 1. */
 export function locateField(text: string, path: readonly (string | number)[]): { line: number; column: number } {
   const root = parseTree(text, [], { allowTrailingComma: true });
   return lineAndColumn(text, root === undefined ? 0 : nodeNear(root, path).offset);
@@ -194,7 +194,7 @@ function lineAndColumn(text: string, offset: number): { line: number; column: nu
   return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }
 
-/** How to mend a field: the command that sets it, with a value that would do. */
+/** How to repair a field: the command that sets it, with a valid example value. */
 function hintForField(path: readonly (string | number)[]): string {
   const [first, name] = path;
   if (first === "version") return "run `euler-files init` to write a new configuration; the old one is put aside";

@@ -1,4 +1,4 @@
-// Where the configuration is, and reading it. This runs in every job, from a network file system: one read, nothing more.
+// The path of the configuration, and reading it. Every job does this from a network file system, so it costs one read.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { formatCount, shellWord } from "../format.ts";
 import { isPrivateGroup } from "../system/private_group.ts";
@@ -9,8 +9,8 @@ import { type AbsolutePath, resolvePath } from "./paths.ts";
 import { faultOfJsonText, faultOfSize, MOST_TEXT_BYTES } from "./text_limits.ts";
 
 /**
- * The path of the configuration: `--config`, then EULER_FILES_CONFIG, then `~/.euler-files.json`. Throws a CliError where
- * HOME isn't set and needed.
+ * The path of the configuration: `--config`, then EULER_FILES_CONFIG, then `~/.euler-files.json`. Throws a CliError if
+ * HOME is needed and not set.
  */
 export function configPath(
   options: { readonly config?: string | undefined },
@@ -24,7 +24,7 @@ export function configPath(
   return resolvePath("~/.euler-files.json", env, cwd, { label: "the configuration", kind: "config" });
 }
 
-/** A configuration that was read and checked. */
+/** A configuration after reading and checking. */
 export interface ConfigFile {
   readonly path: AbsolutePath;
   readonly text: string;
@@ -33,7 +33,7 @@ export interface ConfigFile {
 
 /**
  * Reads and checks the configuration. Throws CliErrors: `not-found`, `bad-json` with line and column, `config` for the first
- * thing that is wrong with a field.
+ * fault of a field.
  */
 export async function readConfig(path: AbsolutePath): Promise<ConfigFile> {
   const text = await readConfigText(path);
@@ -45,7 +45,7 @@ export async function readConfig(path: AbsolutePath): Promise<ConfigFile> {
   return { path, text, config: await parseConfig(text, path) };
 }
 
-/** The configuration's text, or undefined where there is none. Throws a CliError where it can't be read. */
+/** The configuration's text, or undefined if the file doesn't exist. Throws a CliError if it can't be read. */
 export async function readConfigText(path: AbsolutePath): Promise<string | undefined> {
   for (let attempt = 1;; attempt++) {
     try {
@@ -54,7 +54,7 @@ export async function readConfigText(path: AbsolutePath): Promise<string | undef
     } catch (error) {
       if (error instanceof CliError) throw error;
       if (error instanceof Deno.errors.NotFound) return undefined;
-      // NFS answers ESTALE when another node has just replaced the file under us; the new one is there now.
+      // NFS answers ESTALE when another node has just replaced the file; opening it again finds the new one.
       if (systemRefusalOf(error)?.errno === 116 && attempt < 3) continue;
       const what = error instanceof Deno.errors.PermissionDenied ? "permission denied" : messageOf(error);
       throw new CliError("config", `Cannot read the configuration "${path}": ${what}`, { cause: error });
@@ -63,8 +63,8 @@ export async function readConfigText(path: AbsolutePath): Promise<string | undef
 }
 
 /**
- * Reads a configuration that nobody but us and root can write: it says what is copied to where, and what is deleted. Throws a
- * CliError `refused` for another one.
+ * Reads a configuration that only we and root can write, because it decides what is copied and deleted. Throws a
+ * CliError `refused` for any other.
  */
 async function readTrustedText(path: AbsolutePath): Promise<string> {
   using file = await Deno.open(path);
@@ -106,14 +106,14 @@ export async function parseConfig(text: string, path: AbsolutePath): Promise<Con
   throw errorFor(listConfigFaults(text).filter(({ severity }) => severity === "error"), path);
 }
 
-/** The text as a value, comments allowed and nothing checked. Throws CliErrors: `bad-json`, `config` for one beyond all limits. */
+/** The text as a value, comments allowed and nothing checked. Throws CliErrors: `bad-json`, `config` for one beyond the limits. */
 export async function parseJson(text: string, path: AbsolutePath): Promise<unknown> {
   const fault = faultOfJsonText(text);
   if (fault !== undefined) throw outsized(path, fault);
   try {
     return JSON.parse(text);
   } catch {
-    // It may hold comments; the parser that knows them takes longer to load than most files to read.
+    // It may hold comments; loading the parser for them takes longer than reading most files.
     const { parseConfigText } = await import("./config_faults.ts");
     const parsed = parseConfigText(text);
     if ("value" in parsed) return parsed.value;

@@ -1,4 +1,4 @@
-// What `init` takes: a configuration of which any part may be missing, and `null` takes a part out (RFC 7396). Pure.
+// The input of `init`: a configuration of which any part may be missing; `null` removes a part (RFC 7396). Pure.
 import * as v from "valibot";
 import {
   APPTAINER_SCHEMA,
@@ -26,7 +26,7 @@ export const CONFIG_PATCH_SCHEMA: v.GenericSchema<unknown, ConfigPatch> = patchO
   apptainer: APPTAINER_PATCH_SCHEMA,
 }) as v.GenericSchema<unknown, ConfigPatch>;
 
-/** Part of a configuration, in the file's names; `null` takes out. */
+/** Part of a configuration, in the file's names; `null` removes a field. */
 export type ConfigPatch = Readonly<Record<string, unknown>>;
 
 /** An object of which every field may be missing or null, some of them with a schema of their own. */

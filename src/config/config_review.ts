@@ -1,4 +1,4 @@
-// Whether a configuration that is about to be saved would work here: what the schema alone can't see. Touches no file.
+// Whether a configuration that is about to be saved would work here: checks beyond the schema. Touches no file.
 import { CliError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { checkConfig, type Config, fieldName, listUnknownFields } from "./config.ts";
@@ -8,15 +8,15 @@ import { listNestedSources, resolveConfig, type ResolvedVariable } from "./resol
 /** What is about to be saved. */
 export interface ReviewRequest {
   readonly config: Config;
-  /** The file's value as it was; undefined where there was none. */
+  /** The file's previous value; undefined if it didn't exist. */
   readonly before: unknown;
   readonly path: AbsolutePath;
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Throws a CliError for what the change brings in and can't work: a field nobody knows, a relative source, one that overlaps
- * the staged copies. What was wrong before is no reason to refuse another change. Returns warnings: variables that aren't set
+ * Throws a CliError for new faults: an unknown field, a relative source, one that overlaps
+ * the staged copies. Faults that the file had before don't prevent another change. Returns warnings: variables that aren't set
  * on this machine, sources inside one another.
  */
 export function reviewConfig({ config, before, path, env }: ReviewRequest): string[] {
@@ -33,16 +33,16 @@ export function reviewConfig({ config, before, path, env }: ReviewRequest): stri
   return problems.map(({ message }) => message);
 }
 
-/** Something a valid configuration says that doesn't work on this machine, or not well. */
+/** A part of a valid configuration that doesn't work on this machine, or not well. */
 export interface ProblemHere {
-  /** A `warning` may be right on another machine, or is only wasteful. */
+  /** A `warning` may be correct on another machine, or is only wasteful. */
   readonly severity: "error" | "warning";
   readonly field: readonly string[];
   readonly message: string;
   readonly hint?: string;
 }
 
-/** Everything about the enabled variables and scratch that {@linkcode resolveConfig} refuses, and sources inside one another. */
+/** All faults of the enabled variables and scratch for which {@linkcode resolveConfig} throws, and sources inside one another. */
 export function listProblemsHere(
   config: Config,
   path: AbsolutePath,
@@ -68,7 +68,7 @@ export function listProblemsHere(
   return [...problems, ...listNesting(variables), ...listOnScratch(variables, config, path, env)];
 }
 
-/** Sources on scratch: a purge takes them, and their copies would be on the same disk. */
+/** Sources on scratch: a purge deletes them, and their copies would be on the same disk. */
 function listOnScratch(
   variables: readonly ResolvedVariable[],
   config: Config,

@@ -1,11 +1,11 @@
-// Edits of JSON text that leave every other character alone: comments, blanks, trailing commas and odd layouts stay.
-// (jsonc-parser's own `modify` lays out the lines it touches anew and takes comments away with what it removes.) Pure.
+// Edits of JSON text that leave every other character unchanged: comments, blanks, trailing commas and unusual layouts stay.
+// (jsonc-parser's own `modify` reformats the lines it touches and deletes comments with what it removes.) Pure.
 import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
 
-/** Where in a JSON value: names of fields and places in lists. */
+/** A path in a JSON value: names of fields and indexes of lists. */
 export type JsonPath = readonly (string | number)[];
 
-/** Thrown where the text has no place for the edit: the path leads through a value that is neither object nor list. */
+/** Thrown if the edit is impossible: the path leads through a value that is neither object nor list. */
 export class NoSuchPlace extends Error {
   override readonly name = "NoSuchPlace";
 }
@@ -17,8 +17,8 @@ interface Replacement {
 }
 
 /**
- * Sets the value at the path, or removes it where the value is undefined. Objects that are missing on the way are made; -1 as
- * a place in a list appends. The text must be JSON, comments and trailing commas allowed.
+ * Sets the value at the path, or removes it if the value is undefined. Missing objects on the path are made; -1 as
+ * an index appends to a list. The text must be JSON, comments and trailing commas allowed.
  */
 export function editJson(text: string, path: JsonPath, value: unknown): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
@@ -34,7 +34,7 @@ function apply(text: string, replacements: readonly Replacement[]): string {
     .reduce((edited, { from, to, text: part }) => edited.slice(0, from) + part + edited.slice(to), text);
 }
 
-/** Puts what is missing into the deepest object or list on the way that is there, behind its last item. */
+/** Inserts what is missing into the deepest existing object or list on the path, after its last item. */
 function insertion(text: string, root: Node, path: JsonPath, value: unknown): Replacement[] {
   let depth = path.length - 1;
   while (depth > 0 && findNodeAtLocation(root, path.slice(0, depth)) === undefined) depth--;
@@ -67,7 +67,7 @@ function insertion(text: string, root: Node, path: JsonPath, value: unknown): Re
   return [{ from: endOf(last), to: endOf(last), text: "," }, trailing];
 }
 
-/** Takes out a field or an item, its comma, and the line it leaves empty. Comments around it stay. */
+/** Removes a field or an item, its comma, and the line if that becomes empty. Comments around it stay. */
 function removal(text: string, value: Node): Replacement[] {
   const node = value.parent?.type === "property" ? value.parent : value;
   const siblings = node.parent?.children ?? [];
@@ -75,7 +75,7 @@ function removal(text: string, value: Node): Replacement[] {
   const { comma } = scanTrivia(text, endOf(node));
   const isLast = siblings.at(-1) === node;
   const cuts: Replacement[] = [];
-  // The comma behind goes too; that of the item before goes where nothing follows any more.
+  // The comma after it is removed too; if it was the last item, the comma before it.
   let [from, to] = [node.offset, endOf(node)];
   if (comma !== undefined && text.slice(to, comma).trim() === "") to = comma + 1;
   else if (comma !== undefined) cuts.push({ from: comma, to: comma + 1, text: "" });
@@ -91,7 +91,7 @@ function removal(text: string, value: Node): Replacement[] {
   return [...cuts, { from, to, text: "" }];
 }
 
-/** What stands between `start` and the next item or bracket: where a comma is, and where the last comment or comma ends. */
+/** Scans from `start` to the next item or bracket: the offset of a comma, and the end of the last comment or comma. */
 function scanTrivia(text: string, start: number): { comma: number | undefined; end: number } {
   const trivia = /[ \t\r\n]+|\/\/[^\r\n]*|\/\*[\s\S]*?\*\/|,/y;
   trivia.lastIndex = start;
@@ -117,7 +117,7 @@ function lineIndent(text: string, offset: number): string {
   return /^[ \t]*/.exec(text.slice(text.lastIndexOf("\n", offset - 1) + 1))![0];
 }
 
-/** One step of indentation, as the person does it. */
+/** One step of indentation, as the text has it. */
 function indentUnit(text: string): string {
   return /^([ \t]+)"/m.exec(text)?.[1] ?? "  ";
 }

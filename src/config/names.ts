@@ -1,12 +1,12 @@
-// Which names may become a variable, a directory or a file of ours. Pure.
+// Which names are allowed for a variable, a directory or a file of ours. Pure.
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 
-/** What every shell takes for the name of an environment variable. */
+/** The names of environment variables that every shell accepts. */
 export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * True for a name that is exactly one component of a path and that no program takes for an option: environments, images and
+ * True for a name that is exactly one component of a path and that no program reads as an option: environments, images and
  * their files. A leading dot is allowed (`.venv`), control characters are not.
  */
 export function isPathComponent(name: string): boolean {
@@ -15,7 +15,7 @@ export function isPathComponent(name: string): boolean {
     new TextEncoder().encode(name).length <= 200;
 }
 
-/** The name as given, or a CliError `usage` where it isn't one component of a path; `what` is as `an environment's name`. */
+/** Returns the name, or throws a CliError `usage` if it isn't one component of a path; `what` is such as `an environment's name`. */
 export function checkPathComponent(name: string, what: string): string {
   if (isPathComponent(name)) return name;
   throw new CliError("usage", `Cannot use "${printable(name)}" as ${what}: it must be a plain name, not a path`);

@@ -1,15 +1,15 @@
-// Which variables take a part of another variable's directory elsewhere: a client that has HF_HUB_CACHE does not look into
+// Which variables override a managed one for a part of its directory: a client that has HF_HUB_CACHE does not look into
 // HF_HOME for models. From the clients' own code and documentation, named beside each list. Pure.
 import { PRESETS } from "./presets.ts";
 
-/** A variable that a client asks before the managed one. */
+/** A variable that a client reads before the managed one. */
 export interface Overriding {
   readonly name: string;
-  /** The client does not ask it where one of these is set. */
+  /** The client ignores it if one of these is set. */
   readonly unless?: readonly string[];
 }
 
-/** huggingface_hub/constants.py and transformers/utils/hub.py: an old name counts where the new one is not set. */
+/** huggingface_hub/constants.py and transformers/utils/hub.py: an old name is used if the new one is not set. */
 const MODELS: readonly Overriding[] = [
   { name: "HUGGINGFACE_HUB_CACHE", unless: ["HF_HUB_CACHE"] },
   { name: "TRANSFORMERS_CACHE" },
@@ -39,7 +39,7 @@ const HUGGING_FACE: readonly Overriding[] = [
   { name: "HF_LEROBOT_HOME" },
 ];
 
-/** Programs whose default lies below XDG_CACHE_HOME and that are no presets: vLLM, Go, matplotlib, pre-commit, rattler. */
+/** Programs whose default is below XDG_CACHE_HOME and that are not presets: vLLM, Go, matplotlib, pre-commit, rattler. */
 const BELOW_XDG_CACHE_HOME = [
   "VLLM_CACHE_ROOT",
   "GOCACHE",
@@ -68,7 +68,7 @@ const OVERRIDING: Readonly<Record<string, readonly Overriding[]>> = {
   ],
 };
 
-/** The variables that a client asks before this one. */
+/** The variables that a client reads before this one. */
 export function listOverriding(name: string): readonly Overriding[] {
   return Object.hasOwn(OVERRIDING, name) ? OVERRIDING[name]! : [];
 }

@@ -1,4 +1,4 @@
-// Paths as people write them (`$SCRATCH/x`, `~/y`) to absolute ones, and where two paths stand to each other.
+// Turns paths as people write them (`$SCRATCH/x`, `~/y`) into absolute ones, and compares paths.
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 
@@ -7,21 +7,21 @@ declare const absolute: unique symbol;
 /** An absolute path without `.`, `..`, doubled or trailing slashes. Only this file makes them. */
 export type AbsolutePath = string & { readonly [absolute]: true };
 
-/** Where a path was written, for the error about it. */
+/** Where a path comes from, for errors about it. */
 export interface PathOrigin {
   /** What the person calls it: `scratch_base`, `vars.HF_HOME.source`, `--to`. */
   readonly label: string;
   readonly kind: "config" | "usage";
 }
 
-/** Thrown where a path uses an environment variable that isn't set here; on another machine it may be. */
+/** Thrown if a path uses an environment variable that isn't set here; it may be set on another machine. */
 export class UnsetVariable extends CliError {}
 
 const NOT_UTF8_HINT = "write it in UTF-8, or use a path without such bytes";
 
 /**
  * The text with `$VAR` and `${VAR}` replaced by their values and a leading `~` by the home directory. Throws a CliError that
- * names the variable where one is not set or empty, and for what isn't expanded (`~user`, `${VAR:-x}`).
+ * names the variable if one is not set or empty, and for notations that aren't expanded (`~user`, `${VAR:-x}`).
  */
 export function expandPath(text: string, env: Readonly<Record<string, string>>, origin: PathOrigin): string {
   const start = `Cannot use ${origin.label} "${printable(text)}"`;
@@ -56,8 +56,8 @@ export function expandPath(text: string, env: Readonly<Record<string, string>>, 
 }
 
 /**
- * An expanded, absolute path from a configuration. Throws a CliError for a relative one, and for one with `..`: what that
- * means depends on links in the path, so the person has to say it.
+ * An expanded, absolute path from a configuration. Throws a CliError for a relative one, and for one with `..`, whose
+ * meaning depends on links in the path, so the person has to write the path without it.
  */
 export function toAbsolutePath(text: string, env: Readonly<Record<string, string>>, origin: PathOrigin): AbsolutePath {
   const expanded = expandPath(text, env, origin);
@@ -75,7 +75,7 @@ export function toAbsolutePath(text: string, env: Readonly<Record<string, string
   return normalize(expanded);
 }
 
-/** A path given on the command line: expanded as above, and relative ones taken from the working directory. */
+/** A path given on the command line: expanded as above; relative ones start at the working directory. */
 export function resolvePath(
   text: string,
   env: Readonly<Record<string, string>>,
@@ -96,24 +96,24 @@ function normalize(path: string): AbsolutePath {
   return `/${kept.join("/")}` as AbsolutePath;
 }
 
-/** A path below another; `below` is relative, and must not lead out again: its `..` stop at the directory. */
+/** A path below another; `below` is relative, and its `..` can't leave the directory. */
 export function joinPath(directory: AbsolutePath, ...below: string[]): AbsolutePath {
   const inside = normalize(below.join("/"));
   return (directory === "/" ? inside : inside === "/" ? directory : directory + inside) as AbsolutePath;
 }
 
-/** True where `path` is `directory` or lies below it, by their names alone. */
+/** True if `path` is `directory` or lies below it, by their names alone. */
 export function isWithin(path: AbsolutePath, directory: AbsolutePath): boolean {
   return path === directory || directory === "/" || path.startsWith(`${directory}/`);
 }
 
-/** True where one of the two lies within the other, by their names alone. */
+/** True if one of the two lies within the other, by their names alone. */
 export function overlap(one: AbsolutePath, other: AbsolutePath): boolean {
   return isWithin(one, other) || isWithin(other, one);
 }
 
 /**
- * Where the path really is: links followed as far as it exists, the rest appended. A path that can't be looked at stays as it is.
+ * The real path: links are followed as far as the path exists, the rest is appended. A path that can't be examined is unchanged.
  */
 export async function realLocation(path: AbsolutePath): Promise<AbsolutePath> {
   let existing: string = path;
@@ -128,7 +128,7 @@ export async function realLocation(path: AbsolutePath): Promise<AbsolutePath> {
   }
 }
 
-/** True where one of the two lies within the other, by their names or after following links. */
+/** True if one of the two lies within the other, by their names or after following links. */
 export async function reallyOverlap(one: AbsolutePath, other: AbsolutePath): Promise<boolean> {
   if (overlap(one, other)) return true;
   const [realOne, realOther] = await Promise.all([realLocation(one), realLocation(other)]);

@@ -1,32 +1,32 @@
-// Well-known cache variables: what each holds and where it is unless the variable says otherwise. Pure.
+// Well-known cache variables: what each holds and its default directory. Pure.
 // Lists of directories (JULIA_DEPOT_PATH) are not here: they can't be moved by naming one directory.
 import type { Tier } from "./tier.ts";
 
 /** A variable people are likely to want. */
 export interface Preset {
   readonly name: string;
-  /** Who reads it. */
+  /** The programs that read it. */
   readonly tool: string;
   readonly holds: string;
-  /** Where it is by default, below the cache directory of the XDG base directory specification or below home. */
+  /** Its default, below the cache directory of the XDG base directory specification or below home. */
   readonly place?: { readonly base: "cache" | "home"; readonly below: string };
   /**
-   * Proposed to be redirected to this tier instead of staged: a copy of it is worth nothing. Packages are downloaded again, and
+   * Proposed to be redirected to this tier instead of staged, because a copy is of no use. Packages are downloaded again, and
    * compiled code is for one processor, in many small files.
    */
   readonly redirect?: Tier;
-  /** What to think of before managing it. */
+  /** What to consider before managing it. */
   readonly caution?: string;
-  /** Patterns of what never travels, besides those for all variables: locks, and downloads that are not finished. */
+  /** Patterns of files that are never copied, besides those for all variables: locks, and unfinished downloads. */
   readonly exclude: readonly string[];
 }
 
 /**
- * What is left out of every variable, well known or not. It is of use only to the programs that run where it lies, and a lock
- * that is copied holds up programs at its new place for good.
+ * Patterns that are excluded from every variable. Such files are of use only to programs on their node, and a copied lock
+ * blocks programs at its new path for good.
  * - `.locks/`: huggingface_hub (file_download.py), a lock file for each blob
  * - `*.incomplete`: huggingface_hub and datasets (utils/file_utils.py, builder.py) until a download is complete
- * - `*.matplotlib-lock`: matplotlib (cbook.py, _lock_path), which waits for it to go
+ * - `*.matplotlib-lock`: matplotlib (cbook.py, _lock_path), which waits until it disappears
  * - `*.db-shm`: SQLite's index of a `-wal` file, which is memory that the processes of one node share (walformat)
  * - `lock.mdb`: LMDB (mdb.c, mdb_suffixes), the process numbers and mutexes of one node
  * - `*.thread-*-pid-*`: joblib (_store_backends.py, concurrency_safe_write)
@@ -45,18 +45,18 @@ const COMMON = [
 ];
 
 /**
- * Names of lock files, which are left out where they are empty: filelock, fasteners and flock(1) make such. `Cargo.lock`, `uv.lock`
- * and other lists of versions are data, and have content.
+ * Names of lock files, which are excluded if they are empty: filelock, fasteners and flock(1) make such files. `Cargo.lock`,
+ * `uv.lock` and other lists of versions are data, and have content.
  */
 export const EMPTY_LOCKS: readonly string[] = ["lock", "*.lock"];
 
-/** datasets: what is prepared ends in `.incomplete`, with a lock beside it that tells more; arrow files are `tmp` and 8 letters. */
+/** datasets: unfinished data ends in `.incomplete`, its lock has a longer name; arrow files are `tmp` and 8 letters. */
 const DATASETS = ["*_builder.lock", "*.incomplete_info.lock"];
 
 /** The random part of a name from Python's tempfile (tempfile.py, _RandomNameSequence). */
 const PYTHON_RANDOM = "[a-z0-9_]".repeat(8);
 
-/** The patterns that a variable has by default. */
+/** The default patterns of a variable. */
 export function presetExcludes(name: string): readonly string[] {
   return [...PRESETS.find((preset) => preset.name === name)?.exclude ?? [], ...COMMON];
 }
@@ -64,7 +64,7 @@ export function presetExcludes(name: string): readonly string[] {
 const cache = (below: string) => ({ base: "cache", below }) as const;
 const home = (below: string) => ({ base: "home", below }) as const;
 
-/** In the order they are offered. Defaults are those of each tool's own documentation. */
+/** In the order in which they are offered. Defaults are those of each tool's own documentation. */
 export const PRESETS: readonly Preset[] = [
   {
     name: "HF_HOME",
@@ -225,8 +225,8 @@ export const PRESETS: readonly Preset[] = [
 ];
 
 /**
- * A preset's default place as text for `source`: `~/.cache/huggingface`, or below XDG_CACHE_HOME where that is set. Undefined for
- * a variable whose files have no lasting place.
+ * A preset's default directory as text for `source`: `~/.cache/huggingface`, or below XDG_CACHE_HOME if that is set. Undefined
+ * for a variable without a lasting directory.
  */
 export function defaultSource(preset: Preset, env: Readonly<Record<string, string>>): string | undefined {
   if (preset.place === undefined) return undefined;

@@ -1,18 +1,18 @@
-// What the configuration says of a variable that is added by its name: where its data is kept, or that it is redirected.
+// The configuration entry of a variable that is added by its name: its source directory, or that it is redirected.
 import { CliError } from "../errors.ts";
 import { printable } from "../format.ts";
 import { type AbsolutePath, isWithin, realLocation, resolvePath, toAbsolutePath } from "./paths.ts";
 import { defaultSource, type Preset, PRESETS } from "./presets.ts";
 import type { Tier } from "./tier.ts";
 
-/** What is known of a variable to add. */
+/** What is known about a variable to add. */
 export interface ProposalRequest {
   readonly name: string;
-  /** As typed; undefined where its usual place is meant. */
+  /** As typed; undefined for its usual directory. */
   readonly directory: string | undefined;
   readonly mode: "stage" | "redirect" | undefined;
   readonly tier: Tier | undefined;
-  /** Nothing on scratch is a place to keep data; undefined where scratch is not known. */
+  /** A directory on scratch is refused as a source; undefined if scratch is not known. */
   readonly scratchBase: AbsolutePath | undefined;
 }
 
@@ -24,16 +24,16 @@ export interface ProposedVariable {
   readonly enabled: true;
 }
 
-/** Where a program keeps the data of a variable: as the environment says it, then by default. */
+/** Where a program keeps the data of a variable: the directory that the environment names, then the default. */
 export function usualPlaces(preset: Preset | undefined, name: string, env: Readonly<Record<string, string>>): string[] {
   const defaults = preset === undefined ? [] : [defaultSource(preset, env), defaultSource(preset, {})];
-  // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
+  // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the next value is the plain default.
   return [env[name], ...defaults].filter((place) => place !== undefined && place !== "") as string[];
 }
 
 /**
- * The entry. A variable without a directory that is better redirected (package caches, compiled code) is redirected. Throws
- * `usage` where the directory is not known or is not for this mode.
+ * The entry. A variable without a directory is redirected if that suits it better (package caches, compiled code). Throws
+ * `usage` if the directory is not known or doesn't suit this mode.
  */
 export async function proposeVariable(
   request: ProposalRequest,
@@ -58,7 +58,7 @@ export async function proposeVariable(
   return { source, ...(tier === undefined ? {} : { tier }), enabled: true };
 }
 
-/** `~` and `$VAR` stay as they are; a relative path would mean something else in the next job. */
+/** `~` and `$VAR` are kept; a relative path is refused, because it would mean another directory in the next job. */
 function sourceAsTyped(
   directory: string,
   env: Readonly<Record<string, string>>,
@@ -80,7 +80,7 @@ async function usualPlace(
       const path = toAbsolutePath(place, env, { label: name, kind: "usage" });
       if (scratch === undefined || !isWithin(await realLocation(path), scratch)) return place;
     } catch (error) {
-      // A relative value is no place for all jobs; the next one may be.
+      // A relative value doesn't suit all jobs; the next candidate may.
       if (!(error instanceof CliError)) throw error;
     }
   }

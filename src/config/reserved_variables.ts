@@ -1,8 +1,8 @@
-// Which variables must not be managed. Pointing one of them at a cache would break the user's session, and where others fill the
-// cache, run what they put there. From bash(1), zshparam(1), fish's and tcsh's own variables, environ(7), ld.so(8), iconv(1) and the
+// Which variables must not be managed. Pointing one of them at a cache would break the user's session, or, if other users write to
+// the cache, run their programs. From bash(1), zshparam(1), fish's and tcsh's own variables, environ(7), ld.so(8), iconv(1) and the
 // manuals of the interpreters. Pure.
 
-/** For each reason the variables it holds for. */
+/** For each reason the variables it applies to. */
 const RESERVED: Readonly<Record<string, readonly string[]>> = {
   "it decides which programs are found": ["PATH"],
   "it names the home directory": ["HOME"],
@@ -81,7 +81,7 @@ const RESERVED_PREFIXES: Readonly<Record<string, string>> = {
 /** Those of Python's own variables that name a directory of cached or installed files. */
 const PYTHON_CACHES = ["PYTHONPYCACHEPREFIX", "PYTHONUSERBASE", "PYTHON_EGG_CACHE"];
 
-/** Why a variable of this name must not be managed, or undefined where it may. */
+/** Why a variable of this name must not be managed, or undefined if it may be. */
 export function reasonAgainstVariable(name: string): string | undefined {
   const reason = Object.entries(RESERVED).find(([, names]) => names.includes(name))?.[0];
   if (reason !== undefined) return reason;

@@ -1,4 +1,4 @@
-// The configuration as it holds here and now: variables expanded, paths absolute and checked against one another.
+// The configuration resolved on this machine: variables expanded, paths absolute and checked against one another.
 import { CliError, messageOf } from "../errors.ts";
 import { listSome, printable, shellWord } from "../format.ts";
 import { nearest } from "../nearest.ts";
@@ -23,14 +23,14 @@ export interface ResolvedVariable {
   readonly name: string;
   /** The persistent directory. */
   readonly source: AbsolutePath;
-  /** Its copy on scratch: what the variable is exported as. */
+  /** Its copy on scratch: the exported value of the variable. */
   readonly target: AbsolutePath;
   readonly enabled: boolean;
   /** Where it is used: on scratch, or in a copy of that on the disk of each node. */
   readonly tier: Tier;
-  /** Which names in the source take part. */
+  /** Which names in the source are copied. */
   readonly filter: VariableFilter;
-  /** What becomes of symbolic links, where the variable says it. */
+  /** How symbolic links are treated, if the variable says so. */
   readonly links?: ParsedRsyncArgs["links"];
 }
 
@@ -41,25 +41,25 @@ export interface RedirectedVariable {
   readonly tier: Tier;
 }
 
-/** Lists of patterns, in the order in which they are asked. */
+/** Lists of patterns, in the order in which they are applied. */
 export interface VariableFilter {
   readonly include: readonly string[];
-  /** Without this list, and with patterns to include, only those take part. */
+  /** Without this list, and with patterns to include, only the included names are copied. */
   readonly exclude: readonly string[] | undefined;
-  /** What the preset of that variable leaves out. */
+  /** What the preset of that variable excludes. */
   readonly presetExclude: readonly string[];
   /** The same for files without content. */
   readonly presetExcludeEmpty: readonly string[];
-  /** Where secrets lie in it. */
+  /** The secrets in it. */
   readonly presetExcludeSecrets: readonly string[];
 }
 
-/** What a run goes by. */
+/** The resolved configuration that a run uses. */
 export interface ResolvedConfig {
   /** The file it was read from. */
   readonly path: AbsolutePath;
   readonly scratchBase: AbsolutePath;
-  /** Below it lie targets, markers and locks, and nothing of ours lies elsewhere on scratch. */
+  /** Contains targets, markers and locks; we have no other files on scratch. */
   readonly cacheRoot: AbsolutePath;
   /** In the order of the file. */
   readonly variables: readonly ResolvedVariable[];
@@ -69,7 +69,7 @@ export interface ResolvedConfig {
   readonly others: readonly ResolvedVariable[];
   /** Disabled variables that could not be resolved, each with the reason; only without a selection. */
   readonly unresolved: readonly { readonly name: string; readonly message: string }[];
-  /** What `rsync_extra_args` ask for; files of patterns are absolute paths. */
+  /** The parsed `rsync_extra_args`; files of patterns are absolute paths. */
   readonly rsyncArgs: ParsedRsyncArgs;
   readonly parallelJobs: number;
   readonly lockTimeoutSeconds: number;
@@ -81,9 +81,9 @@ export interface ResolvedConfig {
 }
 
 /**
- * Resolves the configuration for the variables selected (each once, disabled ones too), or for all of them where the selection
- * is missing or empty. Touches no file. Throws a CliError that names file and field: a variable in a path that isn't set, a
- * relative path, a source and the cache root inside one another, a selected name that isn't there (`usage`, with the nearest).
+ * Resolves the configuration for the selected variables (each once, disabled ones too), or for all of them if the selection
+ * is missing or empty. Touches no file. Throws a CliError that names file and field: an unset variable in a path, a
+ * relative path, a source and the cache root inside one another, an unknown selected name (`usage`, with the nearest).
  */
 export function resolveConfig(
   config: Config,
@@ -135,7 +135,7 @@ function resolveOthers(config: Config, selection: readonly string[], cacheRoot: 
     try {
       return [resolveVariable(name, config, cacheRoot, env)];
     } catch {
-      // What is wrong with it is for the commands that it is selected in.
+      // Its faults are reported by the commands that select it.
       return [];
     }
   });
@@ -182,9 +182,9 @@ function resolveVariable(name: string, config: Config, cacheRoot: AbsolutePath, 
 
 /** A disk of the node on which the program runs. */
 export interface NodeDisk {
-  /** What `node_base` names. */
+  /** The directory that `node_base` names. */
   readonly base: AbsolutePath;
-  /** Below it lie our targets, markers and locks. Its name has the user's number, because others use the disk as well. */
+  /** Contains our targets, markers and locks. Its name has the user's number, because other users use the disk as well. */
   readonly root: AbsolutePath;
 }
 
@@ -227,7 +227,7 @@ function overlapError(name: string, source: AbsolutePath, cacheRoot: AbsolutePat
 function resolveCacheRoot(config: Config, scratchBase: AbsolutePath, env: Environment): AbsolutePath {
   const written = config.cache_root;
   if (/^[/~$]/.test(written)) return scratchPath(written, "cache_root", config, env);
-  // Only what was written is expanded: a `$` in the scratch directory's own name stays one.
+  // Only the configured text is expanded: a `$` in the scratch directory's own name stays one.
   return joinPath(scratchBase, toAbsolutePath(`/${written}`, env, { label: "cache_root", kind: "config" }));
 }
 
@@ -242,7 +242,7 @@ function scratchPath(written: string, label: string, config: Config, env: Enviro
   });
 }
 
-/** A path that uses a variable we export would mean something else in the shell after a sync than before it. */
+/** Refuses a path that uses a variable we export: after a sync it would mean another directory than before. */
 function refuseManaged(written: string, label: string, config: Config): void {
   for (const [, name = ""] of written.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/g)) {
     if (!Object.hasOwn(config.vars, name)) continue;
@@ -254,7 +254,7 @@ function refuseManaged(written: string, label: string, config: Config): void {
   }
 }
 
-/** Puts the file in front of the errors about its fields. */
+/** Puts the file's path before the messages of errors about its fields. */
 function naming<Result>(path: AbsolutePath, work: () => Result): Result {
   try {
     return work();
@@ -267,8 +267,8 @@ function naming<Result>(path: AbsolutePath, work: () => Result): Result {
 }
 
 /**
- * Throws a CliError where links make source and target one, or put one inside the other. Look before a transfer: the names
- * alone are checked by {@linkcode resolveConfig}.
+ * Throws a CliError if links make source and target the same, or put one inside the other. Call this before a transfer,
+ * because {@linkcode resolveConfig} compares only the names.
  */
 export async function refuseRealOverlap(
   variable: Pick<ResolvedVariable, "name" | "source" | "target">,
@@ -304,8 +304,8 @@ export function listNestedSources(
 }
 
 /**
- * Makes sure that scratch is there. It is entered, not only looked at: many clusters mount it when it is first entered
- * (https://scicomp.ethz.ch/wiki/Storage_systems). Throws a CliError where it is missing, no directory, or can't be written.
+ * Makes sure that scratch exists. The directory is entered, not only examined: many clusters mount it when it is first entered
+ * (https://scicomp.ethz.ch/wiki/Storage_systems). Throws a CliError if it is missing, not a directory, or not writable.
  */
 export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase" | "cacheRoot">): Promise<void> {
   const { scratchBase, cacheRoot } = resolved;
@@ -320,7 +320,7 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
   });
   if (await isThere(cacheRoot)) return;
   refuseKernelPath(cacheRoot, await realLocation(cacheRoot));
-  // Loaded only on the first use of a scratch: this is the one question Deno has no call for.
+  // Loaded only on the first use of a scratch: access(2) is the only call here that Deno lacks.
   const { access, constants } = await import("node:fs/promises");
   let existing: string = cacheRoot;
   while (existing !== "" && !await isThere(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
@@ -332,7 +332,7 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
   });
 }
 
-/** Directories of the kernel: what is made there is no file, or gone with the next start. /dev/shm is a file system in memory. */
+/** Directories of the kernel: new entries are impossible, or are lost at the next boot. /dev/shm is a file system in memory. */
 const KERNEL_PATHS = ["/dev", "/proc", "/sys"] as AbsolutePath[];
 const SHARED_MEMORY = "/dev/shm" as AbsolutePath;
 
@@ -356,7 +356,7 @@ function reasonOf(error: unknown): string {
   return messageOf(error);
 }
 
-/** The directories of the `apptainer` section. Those that were left empty are missing. */
+/** The directories of the `apptainer` section; empty ones are missing here. */
 export interface ResolvedApptainer {
   readonly venvBase?: AbsolutePath;
   readonly sifStore?: AbsolutePath;

@@ -1,26 +1,26 @@
-// Reads `rsync_extra_args`, once for everything that depends on them: the rules of the filter, limits and what becomes of links
-// that they hold, what rsync gets, and what is accepted without effect. Pure: files of patterns are only named here.
+// Parses `rsync_extra_args` once for all users of them: the filter rules, limits and treatment of links
+// that they hold, the arguments for rsync, and the ignored ones. Pure: files of patterns are named but not read.
 import { parseFilterRule, parseOldRule, type RuleOrClear } from "../filter/rule_text.ts";
 import type { FilterRule } from "../filter/selection.ts";
 import { nearest } from "../nearest.ts";
 import { IGNORED_BECAUSE, type IgnoredReason, KNOWN_OPTIONS, type OptionUse, type OwnOption } from "./rsync_options.ts";
 
-/** A rule, or a file with one pattern a line that is read when a variable is transferred. */
+/** A rule, or a file with one pattern per line that is read when a variable is transferred. */
 export type RuleSource = RuleOrClear | { readonly action: FilterRule["action"]; readonly file: string };
 
-/** What `rsync_extra_args` ask for. */
+/** The parsed `rsync_extra_args`. */
 export interface ParsedRsyncArgs {
   /** Rules in the order of the arguments. */
   readonly rules: readonly RuleSource[];
-  /** For each transfer, where there is a limit. */
+  /** For each transfer, if there is a limit. */
   readonly bandwidthLimitBytesPerSecond?: number;
-  /** What becomes of symbolic links: `follow-outside` copies what those that lead out of the source point to. */
+  /** How symbolic links are treated: `follow-outside` copies the files that links out of the source point to. */
   readonly links: "keep" | "follow-outside" | "follow";
-  /** Staging deletes from the target what the source does not have, whether a record knows it or not. A push never deletes. */
+  /** Staging deletes names from the target that the source does not have, whether in the record or not. A push never deletes. */
   readonly deleteExtras: boolean;
-  /** The same for what the rules exclude. */
+  /** The same for names that the rules exclude. */
   readonly deleteExcluded: boolean;
-  /** For rsync, in both directions; where there are any, rsync copies. */
+  /** For rsync, in both directions; if there are any, rsync copies. */
   readonly forRsync: readonly string[];
   /** Accepted without effect, each with its value, if it has one. */
   readonly ignored: readonly { readonly written: string; readonly because: IgnoredReason }[];
@@ -56,7 +56,7 @@ export function parseRsyncArgs(args: readonly string[]): ParsedRsyncArgs {
   return parsed;
 }
 
-/** What is wrong with the arguments, continuing the field's name; undefined where nothing is. */
+/** What is wrong with the arguments, continuing the field's name; undefined if nothing is. */
 export function faultOfRsyncArgs(args: readonly string[]): string | undefined {
   try {
     parseRsyncArgs(args);
@@ -107,7 +107,7 @@ function takeOwn(parsed: Draft, option: OwnOption, { name, value }: Given): void
     case "bandwidth limit": {
       const limit = parseRate(value);
       if (limit === undefined) throw new Error(`must give ${name} a rate such as 50M, not ${JSON.stringify(value)}`);
-      // 0 takes a limit back.
+      // 0 removes an earlier limit.
       if (limit === 0) delete parsed.bandwidthLimitBytesPerSecond;
       else parsed.bandwidthLimitBytesPerSecond = limit;
       return;
@@ -131,8 +131,8 @@ function takeOwn(parsed: Draft, option: OwnOption, { name, value }: Given): void
 const EXPONENTS: Readonly<Record<string, number>> = { "": 1, B: 0, K: 1, M: 2, G: 3, T: 4, P: 5 };
 
 /**
- * A rate as rsync takes it, in bytes a second: a number, in units of 1024 where nothing follows, with B, K, M, G, T or P, and
- * behind that B for powers of 1000 or iB for those of 1024. Undefined where it is none, or less than rsync's least, 512.
+ * A rate as rsync takes it, in bytes a second: a number, in units of 1024 if no letter follows, with B, K, M, G, T or P, then
+ * B for powers of 1000 or iB for those of 1024. Undefined for other texts and for rates below rsync's minimum, 512.
  */
 export function parseRate(text: string): number | undefined {
   const match = /^(\d+\.?\d*|\.\d+)([BKMGTP]?)(B|iB)?([+-]1)?$/i.exec(text);

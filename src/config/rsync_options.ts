@@ -1,18 +1,18 @@
-// The options of rsync(1) 3.5 and what becomes of each in `rsync_extra_args`. rsync can delete, follow links out of a tree,
-// write elsewhere and start other programs, so what may be added is a list of what is known; everything else is refused.
+// The options of rsync(1) 3.5 and how `rsync_extra_args` treats each. rsync can delete, follow links out of a tree,
+// write elsewhere and start other programs, so only the options listed here are accepted; everything else is refused.
 
-/** What becomes of an option. */
+/** How an option is treated. */
 export type OptionUse =
-  /** Given to rsync, in both directions; where one is, rsync copies. */
+  /** Passed to rsync, in both directions; with such an option, rsync copies. */
   | { readonly use: "rsync" }
-  /** Read by us: rules of the filter, and what has the same meaning for every engine. */
+  /** Interpreted by this program: rules of the filter, and options with the same meaning for every engine. */
   | { readonly use: "ours"; readonly as: OwnOption }
-  /** Accepted, because older configurations have it, and without effect. */
+  /** Accepted because older configurations have it, and without effect. */
   | { readonly use: "ignored"; readonly because: IgnoredReason }
-  /** Would break a promise. The reason continues `must not hold --x: `. */
+  /** Refused because it would break a guarantee. The reason continues `must not hold --x: `. */
   | { readonly use: "refused"; readonly why: string };
 
-/** Options that every engine follows. */
+/** Options that every engine supports. */
 export type OwnOption =
   | "exclude"
   | "include"
@@ -25,7 +25,7 @@ export type OwnOption =
   | "follow links"
   | "follow links that lead outside";
 
-/** Why an option has no effect, as words behind a colon. */
+/** Why an option has no effect, as the words after a colon. */
 export const IGNORED_BECAUSE = {
   decided: "both sides and the record of the last transfer decide which files are copied",
   times: "times tell which files have changed, so they are always copied",
@@ -49,7 +49,7 @@ const forRsync = (takesValue: boolean, names: string) => table({ use: "rsync" },
 const ours = (as: OwnOption, takesValue: boolean, names: string) => table({ use: "ours", as }, takesValue, names);
 const ignored = (because: IgnoredReason, takesValue: boolean, names: string) =>
   table({ use: "ignored", because }, takesValue, names);
-/** With or without a value: the option is refused before its value matters. */
+/** With or without a value: the option is refused before its value is read. */
 const refused = (why: string, names: string) => table({ use: "refused", why }, false, names);
 
 /** Options by their names; short ones are listed as `-z`. */

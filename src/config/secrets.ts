@@ -1,19 +1,19 @@
-// What logs a person in: tokens, passwords and private keys that tools keep in the directories that variables name. They stay at
-// the source, since scratch is shared and purged. Each rule is anchored where a tool puts its secret: a file called `token` in a
+// Secrets that log a person in: tokens, passwords and private keys that tools keep in the directories of variables. They stay at
+// the source, because scratch is shared and purged. Each rule is anchored where a tool puts its secret: a file named `token` in a
 // dataset, `tokenizer.json` and certifi's `cacert.pem` are data. Pure.
 
 /** A directory in which a tool keeps secrets. */
 interface SecretDirectory {
-  /** From the home directory on; empty for that itself. */
+  /** Relative to the home directory; empty for the home directory itself. */
   readonly path: string;
   /** The variables that name it. */
   readonly variables?: readonly string[];
-  /** Patterns of the secrets in it, relative; `/` behind one stands for a directory. */
+  /** Patterns of the secrets in it, relative; a trailing `/` means a directory. */
   readonly secrets: readonly string[];
 }
 
 /**
- * Where tools keep secrets, with the source of that:
+ * Where tools keep secrets, each with the source of the information:
  * - Hugging Face: huggingface_hub/constants.py (HF_TOKEN_PATH, HF_STORED_TOKENS_PATH); `~/.huggingface` before 0.11
  * - XDG_CACHE_HOME: R's gargle (gargle_oauth_cache) and PyDrive2, which DVC uses (docs of dvc remote, Google Drive)
  * - ModelScope: modelscope/hub/constants.py (DEFAULT_CREDENTIALS_PATH)
@@ -73,17 +73,17 @@ const DIRECTORIES: readonly SecretDirectory[] = [
   { path: ".local/share", variables: ["XDG_DATA_HOME"], secrets: [] },
 ];
 
-/** Names at the top of any variable's source that stand for secrets in most tools: those of the tools above, and private keys. */
+/** Names at the top of any variable's source that are secrets in most tools: those of the tools above, and private keys. */
 const ANYWHERE = [".netrc", ".git-credentials", "auth.json", "credentials", "credentials.json", "credentials.toml"];
 const PRIVATE_KEYS = ["*key.pem"];
 
-/** Variables with what is written as their sources. */
+/** Variables with their sources as configured. */
 type Sources = Readonly<Record<string, { readonly source?: string | undefined }>>;
 
 /**
- * The patterns of secrets for a variable of a configuration, each anchored at its source: of the tool whose directory it is by the
- * name of the variable or the end of its path, and of other variables' directories below it. They match files alone, and
- * directories where `/` is behind.
+ * The patterns of secrets for a variable of a configuration, each anchored at its source: those of the tool that the variable's
+ * name or the end of its path belongs to, and those of other variables' directories below it. They match files alone, and
+ * directories if `/` follows.
  */
 export function secretPatterns(name: string, vars: Sources): readonly string[] {
   const source = written(vars[name]?.source);
@@ -100,7 +100,7 @@ function written(source: string | undefined): string | undefined {
   return source?.replace(/(?<=[^/])\/+$/, "");
 }
 
-/** A pattern that matches this path alone. Backslashes stand for themselves where nothing else is special. */
+/** A pattern that matches only this path. Backslashes are escapes only if the pattern has other special characters. */
 function asPattern(path: string): string {
   return /[*?[]/.test(path) ? path.replaceAll(/[*?[\\]/g, "\\$&") : path;
 }
@@ -119,7 +119,7 @@ function toolSecrets(name: string, source: string | undefined): string[] {
 
 const HOME = /^(~|\$HOME|\$\{HOME\})$/;
 
-/** The directory of a tool, or one above such directories, that a path is by its end; undefined for all others. */
+/** The directory of a tool, or a parent of such directories, that the end of a path matches; undefined for all others. */
 function homePath(source: string | undefined): string | undefined {
   if (source === undefined) return undefined;
   if (HOME.test(source)) return "";
@@ -128,10 +128,10 @@ function homePath(source: string | undefined): string | undefined {
     .toSorted((one, other) => other.length - one.length)[0];
 }
 
-/** The variable by which huggingface_hub finds the token elsewhere than in HF_HOME. */
+/** The variable that gives huggingface_hub another path of the token than in HF_HOME. */
 export const HF_TOKEN_PATH = "HF_TOKEN_PATH";
 
-/** Where the token is below the directory that one of these variables names. */
+/** The path of the token below the directory that one of these variables names. */
 export const HF_TOKEN_BELOW: Readonly<Record<string, string>> = {
   HF_HOME: "token",
   XDG_CACHE_HOME: "huggingface/token",

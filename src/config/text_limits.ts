@@ -1,24 +1,24 @@
-// How large and how deep a text of JSON may be that people write: beyond that it is another file under a wrong name, and looking for
+// How large and how deep a JSON text written by people may be: beyond that it is another file under a wrong name, and looking for
 // its faults would take minutes. Pure.
 
 /** A configuration with a thousand variables has a quarter of this. */
 export const MOST_TEXT_BYTES: number = 1024 * 1024;
 
-/** Nothing that this program knows is nested so deeply, and parsers that call themselves need a limit. */
+/** Nothing that this program knows is nested so deeply, and recursive parsers need a limit. */
 const MOST_LEVELS = 64;
 
-/** Why a text is refused before it is parsed, as the continuation of its name; undefined where it may be. */
+/** Why a text is refused before it is parsed, as the continuation of its name; undefined if it is accepted. */
 export function faultOfJsonText(text: string): string | undefined {
   if (text.length > MOST_TEXT_BYTES) return faultOfSize();
   return isTooDeep(text) ? `is nested more than ${MOST_LEVELS} levels deep` : undefined;
 }
 
-/** What is said of a text that is too large. */
+/** The message about a text that is too large. */
 export function faultOfSize(): string {
   return "is larger than 1 MB";
 }
 
-/** Brackets in strings and comments do not count. */
+/** Whether brackets are nested too deeply; those in strings and comments do not count. */
 function isTooDeep(text: string): boolean {
   let levels = 0;
   for (let index = 0; index < text.length; index++) {

@@ -1,6 +1,6 @@
 // Where programs use a variable's files.
 
-/** `node`: in a copy on the disk of each node, which is made of the one on scratch. */
+/** `node`: in a copy on the disk of each node, made from the copy on scratch. */
 export type Tier = typeof TIERS[number];
 
 /** The tiers by name. */

@@ -1,30 +1,30 @@
-// What one look of `doctor` finds, and the end of a look that takes too long: a server that hangs must not make doctor hang.
+// The result of one check of `doctor`, and its time limit: a server that hangs must not make doctor hang.
 import type { Config } from "../config/config.ts";
 import type { ResolvedConfig } from "../config/resolve.ts";
 import { messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 
-/** `warning`: it works, but not as well as it could, or only for some; `error`: nothing can be staged. */
+/** `warning`: it works, but not as well as it could, or not in all cases; `error`: nothing can be staged. */
 export const FINDING_STATES = ["ok", "warning", "error"] as const;
 
 /** One line of the answer. */
 export interface Finding {
-  /** What was looked at: `scratch`, `locks`, `rsync`. */
+  /** What was checked: `scratch`, `locks`, `rsync`. */
   readonly name: string;
   readonly state: (typeof FINDING_STATES)[number];
   readonly text: string;
-  /** What mends it, with the command. */
+  /** How to repair it, with the command. */
   readonly hint?: string;
 }
 
-/** What the looks may use. The configuration is missing where there is none or a broken one. */
+/** The context of the checks. The configuration is missing if it does not exist or is faulty. */
 export interface Surroundings {
   readonly system: System;
   readonly config: Config | undefined;
   readonly resolved: ResolvedConfig | undefined;
 }
 
-/** One look. */
+/** One check. */
 export interface Look {
   readonly name: string;
   run(surroundings: Surroundings): Promise<readonly Finding[]>;
@@ -33,7 +33,7 @@ export interface Look {
 /** A healthy file system answers within milliseconds, a program within a second. */
 const DEADLINE_SECONDS = 5;
 
-/** Looks, all at the same time, and returns what they find in their order. A look that fails or is late is a finding itself. */
+/** Runs the checks concurrently and returns their findings in order. A check that fails or takes too long is a finding itself. */
 export async function lookAtAll(
   looks: readonly Look[],
   surroundings: Surroundings,

@@ -1,10 +1,10 @@
-// Looks for what nothing needs any more: copies of variables that are not managed, and migrations that did not end.
+// Looks for files that are no longer needed: copies of variables that are not managed, and migrations that did not end.
 import { VARIABLE_NAME } from "../config/names.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { layoutOf } from "../staging/layout.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
 
-/** The look. */
+/** The check. */
 export const LEFTOVERS_LOOK: Look = { name: "leftovers", run: lookForLeftovers };
 
 async function lookForLeftovers({ config, resolved }: Surroundings): Promise<Finding[]> {
@@ -15,7 +15,7 @@ async function lookForLeftovers({ config, resolved }: Surroundings): Promise<Fin
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   });
-  // A marker says that a directory beside it is a copy of ours.
+  // A directory with a marker beside it is a copy of ours.
   const copies = names.filter((one) => VARIABLE_NAME.test(one) && names.includes(layoutOf("", one).marker.slice(1)));
   const unmanaged = copies.filter((one) => !Object.hasOwn(config.vars, one)).sort();
   const findings = [

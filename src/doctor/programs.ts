@@ -1,4 +1,4 @@
-// Looks at the programs that some commands start, and at what images need of the machine.
+// Checks the programs that some commands start, and what images need of the machine.
 import { CliError, messageOf } from "../errors.ts";
 import { shellWord } from "../format.ts";
 import { findJob } from "../slurm/job.ts";
@@ -7,7 +7,7 @@ import { canMakeUserNamespace, probeProgram } from "../tools/probe.ts";
 import { uvMissing } from "../tools/uv.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
 
-/** The looks, in the order of the answer. */
+/** The checks, in the order of the answer. */
 export const PROGRAM_LOOKS: readonly Look[] = [
   { name: "rsync", run: lookAtRsync },
   { name: "uv", run: (surroundings) => lookAtProgram("uv", ["uv"], uvMissing(), surroundings) },
@@ -21,7 +21,7 @@ export const PROGRAM_LOOKS: readonly Look[] = [
   { name: "slurm", run: lookAtSlurm },
 ];
 
-/** Something that images need and that is missing. Where none are configured, it is no reason to worry. */
+/** A missing requirement of images. If no images are configured, it is not a warning. */
 function missingForImages(finding: Omit<Finding, "state">, { config }: Surroundings): Finding {
   if (config?.apptainer !== undefined) return { ...finding, state: "warning" };
   return { name: finding.name, text: `${finding.text}; only images need it`, state: "ok" };

@@ -1,4 +1,4 @@
-// Looks at scratch: whether it can be entered and written, what is left on it, and what its locks are worth.
+// Checks scratch: whether it can be entered and written, its free space, and whether its locks work.
 import { statfs } from "node:fs/promises";
 import { ensureScratch } from "../config/resolve.ts";
 import { CliError, systemRefusalOf } from "../errors.ts";
@@ -10,10 +10,10 @@ import { temporaryName } from "../system/temporary_name.ts";
 import { askQuota, type QuotaUse } from "../tools/quota.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
 
-/** From this share of a disk or a quota on, the next sync may be refused. */
+/** Above this share of a disk or a quota the next sync may not fit. */
 const NEARLY_FULL = 0.95;
 
-/** All looks at scratch; none of them finds anything where it is not known. */
+/** All checks of scratch; none of them finds anything if scratch is not known. */
 export const SCRATCH_LOOKS: readonly Look[] = [
   { name: "scratch", run: lookAtScratch },
   { name: "space", run: lookAtSpace },
@@ -47,7 +47,7 @@ interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
 }
 
-/** In the cache root, or where that will be made. What killed processes left there is removed on the way. */
+/** A temporary directory in the cache root, or where that will be made. Also removes those of killed processes. */
 async function temporaryDirectory(
   { cacheRoot, scratchBase }: { readonly cacheRoot: string; readonly scratchBase: string },
 ): Promise<TemporaryDirectory> {
@@ -62,7 +62,7 @@ async function temporaryDirectory(
 async function lookAtSpace({ resolved }: Surroundings): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const { bavail, bsize, blocks, files, ffree } = await statfs(resolved.scratchBase);
-  // Some file systems make inodes as they need them and say 0 of 0.
+  // Some file systems make inodes on demand and report 0 of 0.
   const inodes = files > 0 ? `, ${formatCount(ffree)} more files` : "";
   const text = `${formatSize(bavail * bsize)} free on scratch${inodes}`;
   const isFull = blocks > 0 && bavail / blocks < 1 - NEARLY_FULL || files > 0 && ffree / files < 1 - NEARLY_FULL;
@@ -112,13 +112,13 @@ async function lookAtFileSystems({ resolved, system }: Surroundings): Promise<Fi
   }];
 }
 
-/** A lock that is free is granted within this time, also by a server. */
+/** A free lock is granted within this time, also by a server. */
 const GRANT_MILLISECONDS = 1000;
 
-/** ENOLCK, ENOSYS, EOPNOTSUPP and the kernel's ENOTSUPP: no locks here. */
+/** ENOLCK, ENOSYS, EOPNOTSUPP and the kernel's ENOTSUPP: the file system has no locks. */
 const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
 
-/** Locks are tried: some file systems refuse flock(2), and some grant it to everybody. */
+/** Tries locks: some file systems refuse flock(2), and some grant one lock to several holders. */
 async function lookAtLocks({ resolved }: Surroundings): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const name = "locks";
@@ -139,7 +139,7 @@ async function lookAtLocks({ resolved }: Surroundings): Promise<Finding[]> {
     }
     return [{ name, state: "ok", text: "flock on scratch keeps two processes of this node apart" }];
   } finally {
-    // A wait that is still under way gets the lock when the first is closed, and ends with its file.
+    // A pending flock(2) gets the lock when the first file is closed, and releases it when its own file is closed.
     one!.close();
     other!.close();
   }

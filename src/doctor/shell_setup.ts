@@ -1,10 +1,10 @@
-// Looks at what the shell and its start-up files make of the managed variables.
+// Checks whether the shell and its start-up files change the managed variables.
 import { printable } from "../format.ts";
 import { readStartUpFiles, type StartUpFile } from "../migration/rc_files.ts";
 import { checkCongruency } from "../staging/congruency.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
 
-/** The looks, in the order of the answer. */
+/** The checks, in the order of the answer. */
 export const SHELL_LOOKS: readonly Look[] = [
   { name: "ef", run: lookAtFunction },
   { name: "start-up files", run: lookAtStartUpFiles },
@@ -33,7 +33,7 @@ function linesOf(files: readonly StartUpFile[]): Line[] {
   );
 }
 
-/** Where a shell sets a variable: `X=`, after `export` or not, `setenv X `, `set -gx X `. */
+/** The forms in which shells set a variable: `X=`, after `export` or not, `setenv X `, `set -gx X `. */
 const ASSIGNMENT = /(?:^|[\s;&(])(?:(?:setenv|set(?:\s+-\w+)+)\s+([A-Za-z_]\w*)\s+|([A-Za-z_]\w*)=)([^\s;]*)/g;
 
 async function lookAtStartUpFiles({ resolved, system }: Surroundings): Promise<Finding[]> {
@@ -49,7 +49,7 @@ async function lookAtStartUpFiles({ resolved, system }: Surroundings): Promise<F
         /^(~|\$HOME|\$\{HOME\})(?=\/|$)/,
         system.env.HOME ?? "~",
       );
-      // The source itself is what the variable is without a sync.
+      // The source itself is the right value without a sync.
       if (written === managed.source) continue;
       return [{
         ...{ name, state: "warning", text: `${file}, line ${line} sets ${variable}: ${printable(text.trim())}` },
