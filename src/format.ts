@@ -54,7 +54,7 @@ export function formatDuration(durationSeconds: number): string {
   return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, "0")} min`;
 }
 
-/** Text from outside (file names, a program's output) with control characters made visible, so that it can't control a terminal. */
+/** Text from outside (file names, a program's output) with control characters made visible, so that no terminal obeys them. */
 export function printable(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what this is about
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\n]/g, (character) => {

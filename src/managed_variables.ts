@@ -1,4 +1,4 @@
-// The configuration and the variables that a command is about: the beginning that sync, push and status have in common.
+// Reads the configuration and selects variables: the first step that sync, push and status have in common.
 import type { Context } from "./command.ts";
 import { type Config, fieldName, listUnknownFields } from "./config/config.ts";
 import { configPath, readConfig } from "./config/config_file.ts";
@@ -16,27 +16,27 @@ import { checkCacheRoot } from "./staging/cache_root.ts";
 import { checkCongruency } from "./staging/congruency.ts";
 import { findCopies, type Part } from "./staging/parts.ts";
 
-/** What the configuration says here and now. */
+/** The configuration resolved on this machine. */
 export interface ManagedVariables {
-  /** As it is written, defaults filled in. */
+  /** The configuration as written, defaults filled in. */
   readonly config: Config;
   readonly resolved: ResolvedConfig;
   /**
-   * Those with a copy of their own: the selected ones, or all that are enabled. One that was not selected is there if a
+   * Those with a copy of their own: the selected ones, or all that are enabled. An unselected one is included if a
    * selected one is a part of it.
    */
   readonly variables: readonly ResolvedVariable[];
-  /** The same of those that are redirected. */
+  /** The same for those that are redirected. */
   readonly redirected: readonly RedirectedVariable[];
   /** The selected ones that are parts of others. */
   readonly parts: readonly Part[];
-  /** Where the environment points elsewhere, and what of the configuration is not used. */
+  /** Variables that the environment points elsewhere, and fields that are not used. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
 
 /**
- * Reads the configuration and selects variables: those named, disabled ones too, or all enabled ones if none is. Errors are
- * those of `readConfig`, `resolveConfig` and `ensureScratch`: all `config`, `usage` or `not-found`, before anything is done.
+ * Reads the configuration and selects variables: the named ones, disabled ones too, or all enabled ones if none is named. Errors
+ * are those of `readConfig`, `resolveConfig` and `ensureScratch`: all `config`, `usage` or `not-found`, before any change.
  */
 export async function openManagedVariables(names: readonly string[], context: Context): Promise<ManagedVariables> {
   const { env, cwd } = context.system;
@@ -56,7 +56,7 @@ export async function openManagedVariables(names: readonly string[], context: Co
   };
 }
 
-/** Fields that look misspelt. Others may be from another version: they are kept, and only `config validate` tells of them. */
+/** Fields that look misspelt. Others may be from another version: they are kept, and only `config validate` reports them. */
 function misspeltFields(config: Config): ManagedVariables["warnings"] {
   return listUnknownFields(config).flatMap(({ path, known }) => {
     const near = nearest(String(path.at(-1)), known);

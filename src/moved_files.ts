@@ -1,9 +1,9 @@
-// Which files move, by name: a line each for people, all of them in a JSON answer.
+// Which files are copied or deleted, by name: a line each for people, all of them in a JSON answer.
 import * as v from "valibot";
 import type { Report } from "./events.ts";
 import { formatCount, printable } from "./format.ts";
 
-/** The fields of an answer; of a run that is no dry one they are given with `--verbose`. */
+/** The fields of an answer; except in a dry run they are given only with `--verbose`. */
 export const MOVED_FILES_FIELDS = {
   transferred: v.optional(
     v.pipe(v.array(v.string()), v.description("Paths that are copied, where names were asked for")),
@@ -18,10 +18,10 @@ export interface MovedFiles {
   readonly deleted?: readonly string[] | undefined;
 }
 
-/** How many are named to people who did not ask for all. */
+/** How many files are named if the person did not ask for all. */
 const NAMED_FILES = 10;
 
-/** Names them, `+` what is copied and `-` what is removed: all of them, or ten and the number of the others. */
+/** Names the files, `+` for copied and `-` for removed: all of them, or ten and the number of the others. */
 export function tellMoved(
   { transferred = [], deleted = [] }: MovedFiles,
   names: "all" | "some",

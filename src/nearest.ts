@@ -1,7 +1,7 @@
-// "Did you mean …?"
+// Finds the word for "Did you mean …?".
 import leven from "leven";
 
-/** A longer word is no mistyped name, and comparing it with all would take long. */
+/** A longer word is not a mistyped name, and comparing it would take long. */
 const MOST_CHARACTERS = 200;
 
 /** The known word nearest to a mistyped one, or undefined where none is near. Case doesn't count. */

@@ -1,15 +1,15 @@
-// What the operating system refused: recognized in every error, with the hint that helps. Pure.
+// Errors of the operating system: recognized in every error, with a hint that helps. Pure.
 // Deno 2.6.8 gives no number for most of them (EDQUOT, ESTALE, EIO): its text has one, `(os error 122)`.
 import { shellWord } from "./format.ts";
 
-/** What the kernel refused: its words, its number (errno(3)) and what was tried, such as `open '/x'`. */
+/** An error of the kernel: its message, its number (errno(3)) and the operation, such as `open '/x'`. */
 export interface SystemRefusal {
   readonly words: string;
   readonly errno: number;
   readonly call: string | undefined;
 }
 
-/** Reads it from an error of Deno, of node's modules or of our own system calls, or from the first cause that is one. */
+/** Reads it from an error of Deno, of node's modules or of our own system calls, or from its first such cause. */
 export function systemRefusalOf(error: unknown): SystemRefusal | undefined {
   for (let depth = 0; depth < 8 && error instanceof Error; depth++) {
     const found = ownRefusalOf(error);
@@ -19,7 +19,7 @@ export function systemRefusalOf(error: unknown): SystemRefusal | undefined {
   return undefined;
 }
 
-/** The same for the error itself, its causes left out: what stands in its own text. */
+/** The same for the error itself, without its causes: only its own text and fields are read. */
 export function ownRefusalOf(error: unknown): SystemRefusal | undefined {
   return error instanceof Error ? fromText(error.message) ?? fromFields(error) : undefined;
 }
@@ -43,12 +43,12 @@ function fromFields(error: Error): SystemRefusal | undefined {
 const ENOSPC = 28;
 const EDQUOT = 122;
 
-/** Whether a refusal means that the disk or a quota is full. */
+/** Whether an error means that the disk or a quota is full. */
 export function isFullDiskRefusal(refusal: SystemRefusal | undefined): boolean {
   return refusal?.errno === ENOSPC || refusal?.errno === EDQUOT;
 }
 
-/** Whether what a program said means the same. */
+/** Whether a program's output means the same. */
 export function saysDiskIsFull(text: string): boolean {
   return /no space left on device|disk quota exceeded/i.test(text);
 }
@@ -56,7 +56,7 @@ export function saysDiskIsFull(text: string): boolean {
 const SERVER_SILENT =
   "the file server does not answer: run the command again, and tell the administrators if it stays so";
 
-/** What helps, by number (errno(3), Linux on x86_64 and aarch64). */
+/** Hints by number (errno(3), Linux on x86_64 and aarch64). */
 const HINTS: Readonly<Record<number, string>> = {
   [ENOSPC]: "make room there and run the command again",
   [EDQUOT]: "your quota is used up: make room there and run the command again",
@@ -78,7 +78,7 @@ const HINTS: Readonly<Record<number, string>> = {
   116: "the directory was replaced or removed on the file server: run the command again",
 };
 
-/** What to do about a refusal: by its number, else a look at what was tried. Undefined where that is not known. */
+/** What to do about an error: the hint for its number, otherwise a command that shows the path. Undefined if neither is known. */
 export function hintFor(refusal: SystemRefusal | undefined): string | undefined {
   if (refusal === undefined) return undefined;
   const known = HINTS[refusal.errno];

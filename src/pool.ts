@@ -1,6 +1,6 @@
-// Work that runs side by side, so much at a time, until the first failure.
+// Runs a limited number of tasks concurrently until the first failure.
 
-/** Runs tasks with at most `width` at once. The first that throws keeps the rest from starting; `settle` throws its error. */
+/** Runs at most `width` tasks at once. After the first that throws no more are started; `settle` throws its error. */
 export class Pool {
   readonly #width: number;
   readonly #running = new Set<Promise<void>>();
@@ -42,7 +42,7 @@ export class Pool {
   }
 }
 
-/** Does something for each item, at most `width` at once. */
+/** Calls a function for each item, at most `width` at once. */
 export async function forEachAtOnce<T>(
   items: readonly T[],
   width: number,
@@ -53,7 +53,7 @@ export async function forEachAtOnce<T>(
   await pool.settle();
 }
 
-/** Does something for each item, at most `width` at once, and returns the results in the order of the items. */
+/** Calls a function for each item, at most `width` at once, and returns the results in the order of the items. */
 export async function mapAtOnce<T, Result>(
   items: readonly T[],
   width: number,
@@ -67,8 +67,8 @@ export async function mapAtOnce<T, Result>(
 }
 
 /**
- * Maps as {@linkcode mapAtOnce} does, and tells of the results in the order of the items: of one that is done early, when all
- * before it are done. After an error of one task, those that are done are told before it is thrown.
+ * Maps as {@linkcode mapAtOnce} does, and reports the results in the order of the items: a result that is ready early waits for
+ * those before it. After an error of one task, the finished results are reported before it is thrown.
  */
 export async function mapInOrder<T, Result, Told>(
   { items, width }: { readonly items: readonly T[]; readonly width: number },

@@ -1,5 +1,5 @@
-// Pushes the selected variables, side by side, and collects what became of them: the work of `push`, which `exec --push` does
-// as well after a program has ended.
+// Pushes the selected variables concurrently and collects the results: the work of `push`, which `exec --push` also
+// does after a program has ended.
 import { type Tier, TIERS } from "./config/tier.ts";
 import * as v from "valibot";
 import type { Context } from "./command.ts";
@@ -23,16 +23,16 @@ import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "./tra
 
 /** Which variables to push, and how. */
 export interface PushRun {
-  /** None: all that are enabled. */
+  /** Empty: all that are enabled. */
   readonly vars: readonly string[];
   readonly dryRun: boolean;
-  /** Whether all is pushed into a source that held files and is empty or gone. */
+  /** Whether everything is pushed into a source that held files and is now empty or missing. */
   readonly force: boolean;
   readonly checksum: boolean;
   readonly filter: readonly string[];
   readonly engine: Engine | undefined;
   readonly verbose: boolean;
-  /** From where; without it, from the tier of each variable. */
+  /** The tier to push from; undefined: the tier of each variable. */
   readonly from: Tier | undefined;
 }
 
@@ -54,7 +54,7 @@ export const PUSH_RESULT_SCHEMA = v.object({
   files_transferred: v.optional(v.number()),
   bytes_transferred: v.optional(v.number()),
   seconds: v.optional(v.number()),
-  /** Files that were left as they are at the source, and why. */
+  /** Files that were left unchanged at the source, and why. */
   kept: v.array(NAMED_FILE_SCHEMA),
   /** Files that were not pushed, and why. */
   missing: v.array(NAMED_FILE_SCHEMA),
@@ -62,7 +62,7 @@ export const PUSH_RESULT_SCHEMA = v.object({
   warnings: v.array(v.string()),
 });
 
-/** What became of the variables, as an answer has it. */
+/** The results of the variables, as fields of an answer. */
 export const PUSHED_FIELDS = {
   results: v.array(PUSH_RESULT_SCHEMA),
   errors: v.array(v.string()),
@@ -75,7 +75,7 @@ const PUSHED_SCHEMA = v.object(PUSHED_FIELDS);
 /** See {@linkcode PUSHED_FIELDS}. */
 export type Pushed = v.InferOutput<typeof PUSHED_SCHEMA>;
 
-/** Pushes the selected variables, or plans it, and tells people of each. Throws what `openManagedVariables` throws. */
+/** Pushes the selected variables, or plans it, and reports each. Throws the errors of `openManagedVariables`. */
 export async function pushVariables(request: PushRun, context: Context): Promise<Pushed> {
   const { system } = context;
   const { config, resolved, variables, parts, redirected, warnings } = await openManagedVariables(
@@ -206,7 +206,7 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
   }
 }
 
-/** Nothing where the push of the whole failed. */
+/** The part's result; none if the push of the whole failed. */
 function partResult({ variable, whole }: Part, results: Pushed["results"]): Pushed["results"] {
   const { status, tier } = results.find((result) => result.name === whole.name && result.tier === "scratch") ?? {};
   if (status === undefined || tier === undefined) return [];

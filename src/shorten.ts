@@ -1,10 +1,10 @@
-// Texts that have to fit: names into the columns of a terminal, paths of thousands of characters into a message. Pure.
+// Shortens texts: names to the columns of a terminal, paths of thousands of characters in a message. Pure.
 
 /** Characters that take two columns (Unicode Standard Annex 11, wide), emoji included. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
-/** Characters that take none: they belong to the one before. */
+/** Characters that take no column: they combine with the one before. */
 const COMBINING = /[\p{Mn}\p{Me}\u200b-\u200f\ufe0f]/u;
 
 /** How many columns of a terminal a text takes. */
@@ -19,7 +19,7 @@ function widthOf(character: string): number {
   return WIDE.test(character) ? 2 : 1;
 }
 
-/** The text in at most so many columns, with `…` in its middle where it is longer. Both ends of a path tell most. */
+/** The text in at most so many columns, with `…` in its middle if it is longer, because both ends of a path say most. */
 export function shortenTo(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   if (columns < 1) return "";
@@ -45,7 +45,7 @@ export function padTo(text: string, columns: number): string {
   return text + " ".repeat(Math.max(0, columns - textWidth(text)));
 }
 
-/** A longer name or path in a message is shortened, and a longer line altogether. */
+/** A longer name or path in a message is shortened, then a line that still is longer than {@linkcode LONG_LINE}. */
 const LONG_WORD = 400;
 const LONG_LINE = 4000;
 
@@ -54,7 +54,7 @@ const LONG_WORDS = new RegExp(
   "g",
 );
 
-/** A message with its paths shortened where they are thousands of characters long. Other messages stay as they are. */
+/** A message with its paths shortened if they are thousands of characters long. Other messages stay unchanged. */
 export function shortenMessage(text: string): string {
   if (text.length <= LONG_WORD) return text;
   return text.split("\n").map((line) => {
@@ -63,13 +63,13 @@ export function shortenMessage(text: string): string {
   }).join("\n");
 }
 
-/** Fewer columns than this are no terminal that a person reads in. */
+/** A terminal that reports fewer columns is not one that a person reads. */
 const LEAST_COLUMNS = 20;
 
-/** A word for wrapping: a command between backticks and a quoted path stay on one line, or they could not be pasted. */
+/** A word for wrapping: a command in backticks and a quoted path stay on one line, so that they can be pasted. */
 const WORDS = /(?:`[^`\n]*`|"[^"\n]*"|\S)+/g;
 
-/** The text with its lines broken between words where they are wider than a terminal. Colours take no columns. */
+/** The text with its lines broken between words if they are wider than a terminal. Colours take no columns. */
 export function wrapText(text: string, columns: number): string {
   if (columns < LEAST_COLUMNS) return text;
   return text.split("\n").map((line) => wrapLine(line, columns)).join("\n");

@@ -1,4 +1,4 @@
-// What the variables of one run came to together, in the answer and in a line for people.
+// The totals of all variables of one run, in the answer and in a line for people.
 import * as v from "valibot";
 import { formatDuration, formatFiles, formatSize } from "./format.ts";
 
@@ -19,14 +19,14 @@ export const SUMMARY_SCHEMA = v.pipe(
 /** See {@linkcode SUMMARY_SCHEMA}. */
 export type Summary = v.InferOutput<typeof SUMMARY_SCHEMA>;
 
-/** What counts of one variable's result. */
+/** The summed part of one variable's result. */
 interface Summand {
   readonly status: string;
   readonly files_transferred?: number | undefined;
   readonly bytes_transferred?: number | undefined;
 }
 
-/** Adds the results up; `seconds` is undefined where nothing was done. */
+/** Adds up the results; `seconds` is undefined if nothing was done. */
 export function summarize(results: readonly Summand[], failed: number, seconds: number | undefined): Summary {
   const sum = (count: (result: Summand) => number | undefined) =>
     results.reduce((total, result) => total + (count(result) ?? 0), 0);

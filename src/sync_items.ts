@@ -1,4 +1,4 @@
-// What sync says of a single variable: its part of the answer, and the lines for people.
+// What sync reports about a single variable: its part of the answer, and the lines for people.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
 import { type Tier, TIERS } from "./config/tier.ts";
@@ -15,7 +15,7 @@ import type { StageResult } from "./staging/stage_result.ts";
 import type { Variable } from "./staging/variable.ts";
 import type { KeptPath, MissingPath } from "./transfer/request.ts";
 
-/** The variable whose copy holds this one's, in answers. */
+/** The variable whose copy includes this one's, in answers. */
 export const PART_OF = v.optional(
   v.pipe(v.string(), v.description("The variable whose source holds this one's: they share one copy")),
 );
@@ -65,16 +65,16 @@ export interface SyncItem {
   readonly failure?: Failure;
 }
 
-/** One of a variable's copies: its two directories, and where the target is. */
+/** One of a variable's copies: its two directories, and the tier of the target. */
 export interface Copy {
   readonly variable: Variable;
   readonly tier: Tier;
 }
 
-/** How much is told: `details` names every file that moves. */
+/** How much is reported: `details` names every copied or deleted file. */
 export type Extent = "details" | "in short";
 
-/** The part of a variable that was staged, or could not be. */
+/** The answer's part about a variable that was staged, or could not be. */
 export function stagedItem({ variable, tier }: Copy, result: StageResult, extent: Extent): SyncItem {
   const base = resultBase({ variable, tier });
   if (result.status === "skipped") {
@@ -140,13 +140,13 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
   return { variable, tier, usable: false, result: failed, failure };
 }
 
-/** The part of a variable that names an empty directory of its own. */
+/** The answer's part about a variable that names an empty directory of its own. */
 export function redirectedItem(variable: SyncItem["variable"], tier: Tier, mode: "made" | "planned"): SyncItem {
   const lists = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
   return { variable, tier, usable: mode === "made", result: { ...variable, tier, status: "redirected", ...lists } };
 }
 
-/** The part of a variable that would be staged. */
+/** The answer's part about a variable that would be staged. */
 export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem {
   const base = resultBase({ variable, tier });
   if (plan.status === "skipped") {
@@ -180,7 +180,7 @@ export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem
     : { variable, tier, usable: false, failure };
 }
 
-/** The item of a variable that is a part of another one, from what became of that. */
+/** The item of a variable that is a part of another one, from the item of that one. */
 export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
   const { variable } = part;
   const { tier } = whole;
@@ -205,7 +205,7 @@ function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): 
   return { variable, tier, usable: false, failure: failureOf(name, new CliError("transfer", sentence)) };
 }
 
-/** Tells people of a part. */
+/** Reports a part on stderr. */
 export function tellPart({ variable, failure }: SyncItem, { whole }: Part, context: Context): void {
   const text = failure === undefined ? `part of ${whole.name}` : "not staged";
   const told = failure === undefined
@@ -222,10 +222,10 @@ function namedFiles(missing: readonly MissingPath[]): SyncResult["missing"] {
   return missing.map(({ path, reason }) => ({ path, reason }));
 }
 
-/** So many missing files are named with their reasons; --json has all of them. */
+/** At most this many failed files are named with their reasons; --json has all of them. */
 const NAMED_FILES = 10;
 
-/** Tells people what became of a variable; `details` also how old a fresh copy is. */
+/** Reports the result of a variable; `details` also how old a fresh copy is. */
 export function tellStaged(
   { variable, tier }: SyncItem,
   result: StageResult,
@@ -243,7 +243,7 @@ export function tellStaged(
   } else if (result.status === "synced") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const { missing } = result.outcome;
-    // The warning names one and why.
+    // With one file the warning already names it and the reason.
     if (missing.length > 1) {
       for (const { path, reason } of missing.slice(0, NAMED_FILES)) {
         context.report({ type: "note", subject, text: `${printable(path)}: ${printable(reason)}` });
@@ -272,7 +272,7 @@ function conflictsIn(kept: readonly KeptPath[]): string {
   return conflicts === 0 ? "" : `, ${formatCount(conflicts)} in conflict`;
 }
 
-/** Tells people what would become of a variable; `details` names every file. */
+/** Reports what would be done with a variable; `details` names every file. */
 export function tellPlanned(
   { variable, tier, failure }: SyncItem,
   plan: StagePlan,
@@ -292,12 +292,12 @@ export function tellPlanned(
   tellMoved(moved, extent === "details" ? "all" : "some", subject, context.report);
 }
 
-/** On scratch nothing is said of the place. */
+/** The tier for messages; scratch is not mentioned. */
 function placeOf(tier: Tier): string {
   return tier === "node" ? "on this node: " : "";
 }
 
-/** What would be done with a variable, in a line. */
+/** What would be done with a variable, in one line. */
 function describePlan(plan: StagePlan): string {
   if (plan.status === "skipped") return "fresh, would be left alone";
   if (plan.status === "no-source-yet") return `${NO_SOURCE_YET}: an empty directory would be exported`;

@@ -1,5 +1,5 @@
-// Stages the selected variables in, side by side, and collects what became of them: the work of `sync`, which `exec` does
-// as well before it starts a program.
+// Stages the selected variables concurrently and collects the results: the work of `sync`, which `exec` also
+// does before it starts a program.
 import * as v from "valibot";
 import type { Context } from "./command.ts";
 import type { Config } from "./config/config.ts";
@@ -41,25 +41,25 @@ import {
 
 /** Which variables to stage, and how. */
 export interface SyncRun extends FanOutRequest {
-  /** None: all that are enabled. */
+  /** Empty: all that are enabled. */
   readonly vars: readonly string[];
   readonly dryRun: boolean;
   readonly verbose: boolean;
-  /** Where to; without it, to the tier of each variable. */
+  /** The tier to stage to; undefined: the tier of each variable. */
   readonly to: Tier | undefined;
-  /** Whose disks are staged to: that of this node, or those of all nodes of the job that this process speaks for. */
+  /** The disks to stage to: that of this node, or those of all nodes of the job that this process acts for. */
   readonly nodes: "own" | "of the job";
-  /** `scratch-to-node`: what is on scratch is taken as it is. */
+  /** `scratch-to-node`: the copies on scratch are used as they are. */
   readonly leg: "scratch-to-node" | undefined;
-  /** How to go on after a signal has stopped it, for people. */
+  /** How to continue after a signal, for people. */
   readonly goOn: string;
 }
 
-/** What became of the variables, as an answer has it. */
+/** The results of the variables, as fields of an answer. */
 export const SYNCED_FIELDS = {
   scratch_base: v.string(),
   exports: v.record(v.string(), v.string()),
-  /** Variables of the environment that point at a target which isn't ready. */
+  /** Variables of the environment that point at a target that isn't ready. */
   unset: v.array(v.string()),
   before: v.optional(
     v.pipe(
@@ -79,7 +79,7 @@ const SYNCED_SCHEMA = v.object(SYNCED_FIELDS);
 /** See {@linkcode SYNCED_FIELDS}. */
 export type Synced = v.InferOutput<typeof SYNCED_SCHEMA>;
 
-/** Stages or plans the selected variables, and tells people of each. Throws what `openManagedVariables` throws. */
+/** Stages or plans the selected variables, and reports each. Throws the errors of `openManagedVariables`. */
 export async function syncVariables(request: SyncRun, context: Context): Promise<Synced> {
   const { system } = context;
   const managed = await openManagedVariables(request.vars, context);
@@ -95,7 +95,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const started = performance.now();
   const items = inOrder(await syncItems(request, managed, context), config, ({ variable }) => variable.name);
   context.report({ type: "told" });
-  // A copy on the node comes after the one on scratch.
+  // The item of the copy on the node comes after the one on scratch, and so overrides it.
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
@@ -123,7 +123,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   };
 }
 
-/** The changes of the environment that an answer stands for; `null` removes a variable. */
+/** The changes of the environment that an answer means; `null` removes a variable. */
 export function environmentChanges(
   { exports, unset, before }: Pick<Synced, "exports" | "unset" | "before">,
 ): Record<string, string | null> {
@@ -131,12 +131,12 @@ export function environmentChanges(
   return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])), ...earlier };
 }
 
-/** What a part needs is staged without being asked for, and not exported. */
+/** Whether a variable was asked for: the whole that a selected part needs is staged, but not exported. */
 function isAsked({ variable }: SyncItem, { vars }: SyncRun): boolean {
   return vars.length === 0 || vars.includes(variable.name);
 }
 
-/** The items of variables that are parts of others, each beside those of its whole. */
+/** The items of variables that are parts of others, each next to those of its whole. */
 async function partItems(
   parts: readonly Part[],
   wholes: readonly SyncItem[],
@@ -153,7 +153,7 @@ async function partItems(
   return await Promise.all(items);
 }
 
-/** What became of each copy: those on scratch, then those on the node that were made of them, then the redirected variables. */
+/** The items of all copies: those on scratch, then those on the node that were made from them, then the redirected variables. */
 async function syncItems(
   request: SyncRun,
   { config, resolved, variables, parts, redirected }: ManagedVariables,
@@ -181,7 +181,7 @@ async function syncItems(
     const staged = variables.filter((variable) =>
       isForNode(variable) && (request.leg !== undefined || isReady(variable, onScratch))
     );
-    // What is on scratch only is not what was asked for.
+    // A copy on scratch alone is not what was asked for.
     const names = variables.filter(isForNode).map(({ name }) => name);
     for (const [index, item] of items.entries()) {
       if (names.includes(item.variable.name)) items[index] = { ...item, usable: false };
@@ -192,7 +192,7 @@ async function syncItems(
         ...[...staged, ...ofStaged.map(({ variable }) => variable)].map((variable) => onNode(variable, node)),
         ...redirected.filter(isForNode).map(({ name }) => ({ name, target: redirectedTarget(node.root, name) })),
       ];
-      // Loaded only where there are several nodes: a job's start need not pay for it.
+      // Loaded only for several nodes, so that the start of other jobs is not slower.
       const { stageOnNodes } = await import("./fan_out_run.ts");
       items.push(...await stageOnNodes(asked, job, request, context));
       items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
@@ -218,7 +218,7 @@ async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { u
   if (node !== undefined) await prepareNode(node, userId);
 }
 
-/** Whether the copy on scratch can be the source of one on the node; in a dry run, whether it could be as it is. */
+/** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
 function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
   const item = onScratch.find(({ variable }) => variable.name === name);
   return item !== undefined && (item.usable || item.result?.status === "skipped");
@@ -268,7 +268,7 @@ async function planAll(copies: readonly Copy[], { request, settings, atOnce, con
   );
 }
 
-/** How often a copy on the node is compared again because another job has changed its source meanwhile. */
+/** How often a copy on the node is compared again because another job has changed its source in the meantime. */
 const MOST_COMPARISONS = 3;
 
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
@@ -287,7 +287,7 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
   });
 }
 
-/** A plan for the node can be made only of a copy on scratch. */
+/** Reports variables for which no copy on the node can be planned, because that needs a copy on scratch. */
 function tellNotPlanned(variables: readonly ResolvedVariable[], node: NodeDisk, { request, context }: Run): void {
   if (!request.dryRun) return;
   for (const variable of variables) {
@@ -315,7 +315,7 @@ function runSettings({ engine, strict, filter, verbose, checksum }: SyncRun): Ru
   };
 }
 
-/** A look for unfinished migrations costs a lookup for each variable, which a job's start need not pay. */
+/** Finding unfinished migrations costs a lookup for each variable; the start of a job doesn't do it. */
 async function migrationWarnings(config: Config, { path }: ResolvedConfig): Promise<ManagedVariables["warnings"]> {
   return await (await import("./migration/unfinished.ts")).unfinishedMigrations(config, path);
 }
@@ -331,7 +331,7 @@ function extentOf({ verbose }: SyncRun): Extent {
   return verbose ? "details" : "in short";
 }
 
-/** In the order of the configuration; what belongs to one variable stays in its order. */
+/** Sorts items in the order of the configuration; items of one variable keep their order. */
 function inOrder<Item>(items: readonly Item[], { vars }: Config, nameOf: (item: Item) => string): Item[] {
   const order = Object.keys(vars);
   return items.toSorted((a, b) => order.indexOf(nameOf(a)) - order.indexOf(nameOf(b)));

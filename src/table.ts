@@ -1,4 +1,4 @@
-// Tables for people: columns divided by blanks, a head, no lines. Readable in any terminal and easy for awk.
+// Tables for people: columns separated by blanks, a head, no lines. Readable in any terminal and easy for awk.
 import Table from "cli-table3";
 
 const NO_LINES = Object.fromEntries(

@@ -15,7 +15,7 @@ export function isPathComponent(name: string): boolean {
     new TextEncoder().encode(name).length <= 200;
 }
 
-/** Returns the name, or throws a CliError `usage` if it isn't one component of a path; `what` is such as `an environment's name`. */
+/** Returns the name, or throws a CliError `usage` if it isn't one component of a path; `what`: such as `an image's name`. */
 export function checkPathComponent(name: string, what: string): string {
   if (isPathComponent(name)) return name;
   throw new CliError("usage", `Cannot use "${printable(name)}" as ${what}: it must be a plain name, not a path`);

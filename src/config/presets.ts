@@ -50,7 +50,7 @@ const COMMON = [
  */
 export const EMPTY_LOCKS: readonly string[] = ["lock", "*.lock"];
 
-/** datasets: unfinished data ends in `.incomplete`, its lock has a longer name; arrow files are `tmp` and 8 letters. */
+/** datasets: unfinished data ends in `.incomplete`, with an `.incomplete_info.lock`; arrow files are `tmp` and 8 letters. */
 const DATASETS = ["*_builder.lock", "*.incomplete_info.lock"];
 
 /** The random part of a name from Python's tempfile (tempfile.py, _RandomNameSequence). */

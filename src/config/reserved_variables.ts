@@ -1,5 +1,5 @@
-// Which variables must not be managed. Pointing one of them at a cache would break the user's session, or, if other users write to
-// the cache, run their programs. From bash(1), zshparam(1), fish's and tcsh's own variables, environ(7), ld.so(8), iconv(1) and the
+// Which variables must not be managed. Pointing one of them at a cache would break the session, or, if other users write to the
+// cache, run their programs. From bash(1), zshparam(1), fish's and tcsh's own variables, environ(7), ld.so(8), iconv(1) and the
 // manuals of the interpreters. Pure.
 
 /** For each reason the variables it applies to. */

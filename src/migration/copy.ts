@@ -1,5 +1,5 @@
-// The long part of a migration: copies, looks again until nothing is left to copy, and makes sure the disk has it.
-// Until it is done the old directory is the truth, and whatever happens, nothing but the copy has changed.
+// The long part of a migration: copies, compares again until nothing is left to copy, and flushes the copy to the disk.
+// Until that is done the configuration names the old directory, and even after an error nothing but the copy has changed.
 import { splitLast } from "../posix/file_names.ts";
 import { dirname } from "node:path/posix";
 import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
@@ -30,7 +30,7 @@ import { isLockFile } from "./locks.ts";
 import { type CopyPlan, planRewrites, resumeCommand, transferRequest } from "./plan.ts";
 import { applyRewrites, rewrittenPaths } from "./rewrites.ts";
 
-/** A directory in which files come and go gets this many passes until one finds nothing. */
+/** The largest number of passes over a directory in which files change, until one pass finds nothing. */
 const PASSES = 4;
 
 /** What the copy needs besides the plan. */
@@ -42,22 +42,22 @@ export interface CopyTools {
 /** What was copied, and how. */
 export interface Copied {
   readonly engine: TransferOutcome["engine"];
-  /** Less than the directory has where an interrupted migration was taken up. */
+  /** Less than in the directory if an interrupted migration was continued. */
   readonly files: number;
   readonly bytes: number;
-  /** From the first file until all are compared and on the disk. */
+  /** From the first file until all are compared and flushed. */
   readonly seconds: number;
 }
 
-/** A copy that is made. `copied` is undefined where there was nothing to copy. */
+/** A completed copy. `copied` is undefined if there was nothing to copy. */
 export interface MadeCopy {
   readonly journal: Journal;
   readonly copied: Copied | undefined;
 }
 
 /**
- * Makes the complete copy and returns the journal with what was noted on the way. Throws a CliError that says what could not
- * be copied and how to go on; the copy so far stays, and the same command takes it up again.
+ * Makes the complete copy and returns the journal with what was recorded meanwhile. Throws a CliError that says what could not
+ * be copied and how to continue; the copy so far stays, and the same command continues it.
  */
 export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyTools): Promise<MadeCopy> {
   const { move, copy } = plan;
@@ -86,7 +86,7 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
 
 async function makeDestination({ to }: Move): Promise<number | null> {
   try {
-    // Private until it has the permissions of the old directory; what lies above it is like any other directory.
+    // The new directory is private until it has the permissions of the old one; its parents get the usual permissions.
     await Deno.mkdir(dirname(to), { recursive: true });
     await Deno.mkdir(to, { recursive: true, mode: 0o700 });
     return (await Deno.stat(to)).ino;
@@ -95,11 +95,11 @@ async function makeDestination({ to }: Move): Promise<number | null> {
   }
 }
 
-/** Copies until a look at both sides finds nothing more to copy; returns what then stands there, and what came. */
+/** Copies until comparing both sides finds nothing more to copy; returns the final comparison and the numbers copied. */
 async function copyUntilSame(
   plan: CopyPlan,
   copy: NonNullable<CopyPlan["copy"]>,
-  /** A file that was modified from then on may have changed without a trace while it was copied: its content is compared. */
+  /** A file modified after this may have changed with the same size and time while it was copied: its content is compared. */
   sinceSeconds: number,
   { system, report }: CopyTools,
 ): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan; readonly traits: FileSystemTraits }> {
@@ -143,9 +143,9 @@ function warnOfExtra({ what, to }: Move, extra: readonly string[], report: Repor
 }
 
 /**
- * Removes the temporary files that a killed process left beside those it was writing: ours, and those of rsync
- * (`.NAME.aB3xYz`, with no second dot where NAME begins with one); returns the other names. The directory was empty when
- * the copy was begun.
+ * Removes the temporary files that a killed process left beside its targets: ours, and those of rsync
+ * (`.NAME.aB3xYz`, with no second dot if NAME begins with one); returns the other names. The directory was empty when
+ * the copying began.
  */
 async function removeLeftovers({ from, to }: Move, extra: readonly string[]): Promise<string[]> {
   const others: string[] = [];
@@ -185,7 +185,7 @@ function refuseIncomplete(move: Move, outcome: TransferOutcome): void {
 }
 
 async function rewrite(plan: CopyPlan, transfer: TransferPlan, journal: Journal): Promise<Journal> {
-  // Planned anew from what was copied last.
+  // Planned again from the files that were copied last.
   const rewrites = await planRewrites(plan, plan.copy!.real, transfer);
   if (rewrites.length === 0) return journal;
   const noted = { ...journal, rewritten: rewrittenPaths(rewrites) };
@@ -194,7 +194,7 @@ async function rewrite(plan: CopyPlan, transfer: TransferPlan, journal: Journal)
   return noted;
 }
 
-/** A lease tells by its heartbeat that its holder lives; a copy of one would only make others wait. */
+/** Removes leases: a lease's heartbeat shows that its holder runs; a copied lease would only make others wait. */
 async function removeLeases(directory: string): Promise<void> {
   const entries = await Array.fromAsync(Deno.readDir(directory));
   for (const { name } of entries) {

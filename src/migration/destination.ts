@@ -1,4 +1,4 @@
-// Whether a directory can move to where it shall go, found out before anything is written.
+// Whether a directory can move to its destination, checked before anything is written.
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
@@ -6,14 +6,14 @@ import { CliError, messageOf } from "../errors.ts";
 import { printable } from "../format.ts";
 import type { Journal } from "./journal.ts";
 
-/** Two directories, and what people call the thing that moves. */
+/** Two directories, and the name people use for what moves. */
 export interface Move {
   readonly what: string;
   readonly from: AbsolutePath;
   readonly to: AbsolutePath;
 }
 
-/** What is known of the old directory. */
+/** The facts about the old directory. */
 export interface SourceFacts {
   /** Links followed. */
   readonly realPath: AbsolutePath;
@@ -21,10 +21,10 @@ export interface SourceFacts {
   readonly isLink: boolean;
 }
 
-/** Looks at the old directory; undefined where there is none. Throws a CliError where it is no directory or can't be entered. */
+/** Examines the old directory; undefined if it doesn't exist. Throws a CliError if it is no directory or can't be entered. */
 export async function observeSource({ what, from }: Move): Promise<SourceFacts | undefined> {
   try {
-    // Entered, not only looked at: clusters mount some directories when they are entered.
+    // `/.` enters the directory: clusters mount some directories only when they are entered.
     await Deno.stat(`${from}/.`);
     const isLink = (await Deno.lstat(from)).isSymlink;
     return { realPath: await realLocation(from), isLink };
@@ -37,8 +37,8 @@ export async function observeSource({ what, from }: Move): Promise<SourceFacts |
 }
 
 /**
- * Throws a CliError where the destination is, holds or lies in the old directory, is no directory, has something in it that
- * isn't a copy of ours, or can't be written. Follows links on both sides.
+ * Throws a CliError if the destination is, holds or lies in the old directory, is no directory, contains files that
+ * aren't a copy of ours, or can't be written. Follows links on both sides.
  */
 export async function checkDestination(move: Move, source: SourceFacts, journal: Journal | undefined): Promise<void> {
   const { what, to } = move;
@@ -66,7 +66,7 @@ export async function checkDestination(move: Move, source: SourceFacts, journal:
   await checkWritable(real);
 }
 
-/** Whether what stands there is the copy that the journal tells of. Device numbers of network file systems differ between nodes. */
+/** Whether the directory is the copy that the journal describes. Device numbers of network file systems differ between nodes. */
 export async function isOurs(to: string, journal: Journal | undefined): Promise<boolean> {
   if (journal === undefined || journal.to !== to || journal.to_inode === null) return false;
   return (await Deno.stat(to)).ino === journal.to_inode;
@@ -96,7 +96,7 @@ async function checkWritable(path: AbsolutePath): Promise<void> {
   });
 }
 
-/** The path itself, or the nearest directory above it that is there. */
+/** The path itself, or its nearest existing parent. */
 async function nearestExisting(path: string): Promise<string> {
   let existing = path;
   while (existing !== "" && !await isDirectory(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));

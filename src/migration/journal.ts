@@ -1,5 +1,5 @@
-// The journal of a migration that is under way: whoever finds one after a crash knows how far it got and what is its own.
-// It lies beside the configuration, because it belongs to the field that is about to change.
+// The journal of a migration that is under way: after a crash it says how far the migration got and which files are its own.
+// It is beside the configuration, because it belongs to the field that is about to change.
 import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
@@ -16,47 +16,47 @@ const JOURNAL_SCHEMA = v.object({
   /** The directories whose content moves. */
   from: v.string(),
   to: v.string(),
-  /** The inode of `to`, once it is there and was empty: what is in it then is a copy of ours. */
+  /** The inode of `to`, recorded when it existed and was empty: its files are then a copy of ours. */
   to_inode: v.nullable(v.number()),
   /** Whether the old directory is deleted at the end; missing in a journal of an older version. */
   old_directory: v.optional(v.picklist(["delete", "keep"])),
-  /** Where the old directory is put once nothing points at it any more. */
+  /** The path to which the old directory is renamed once nothing points at it any more. */
   aside: v.string(),
   /** Seconds since 1970. */
   started_at: v.number(),
   /** Files in `to` that differ from the old ones on purpose: scripts that name the directory they are in. */
   rewritten: v.array(v.string()),
-  /** What the file system of `to` keeps, once something was copied there; missing in a journal of an older version. */
+  /** What the file system of `to` preserves, once a file was copied there; missing in a journal of an older version. */
   traits: v.optional(v.object({
     timeStep: v.number(),
     names: v.picklist(["exact", "folded"]),
     modes: v.picklist(["kept", "ignored"]),
     hardLinks: v.picklist(["kept", "copied"]),
   })),
-  /** `copying`: the old directory is the truth. `switched`: the new one is. `deleting`: the old one is no longer whole. */
+  /** `copying`: the old directory is used. `switched`: the new one is. `deleting`: the old one is no longer complete. */
   phase: v.picklist(["copying", "switched", "deleting"]),
 });
 
 /** See {@linkcode readJournal}. */
 export type Journal = v.InferOutput<typeof JOURNAL_SCHEMA>;
 
-/** The path of the journal for a place, beside the configuration itself: a link to it may stand anywhere. */
+/** The path of the journal for a place, beside the real configuration file: a link to that may be anywhere. */
 export async function journalPath(configPath: string, what: string): Promise<string> {
   const real = await Deno.realPath(configPath);
   const [directory, name] = splitAbsolute(real);
   return `${directory}/.${name.replace(/^\./, "")}.migrate-${what}`;
 }
 
-/** The journals of all migrations that are not finished, of places with these names. */
+/** The journals of all unfinished migrations of places with these names. */
 export async function findJournals(configPath: string, names: readonly string[]): Promise<readonly Journal[]> {
   const found = await Promise.all(
-    // One that can't be read is told by `migrate`, which needs it.
+    // `migrate` reports a journal that can't be read, because it needs it.
     names.map(async (what) => await readJournal(await journalPath(configPath, what)).catch(() => undefined)),
   );
   return found.filter((journal) => journal !== undefined);
 }
 
-/** The journal, or undefined where no migration is under way. Throws a CliError `config` for one that can't be understood. */
+/** The journal, or undefined if no migration is under way. Throws a CliError `config` for one that can't be parsed. */
 export async function readJournal(path: string): Promise<Journal | undefined> {
   const text = await readOwnText(path);
   if (text === undefined) return undefined;
@@ -70,7 +70,7 @@ export async function readJournal(path: string): Promise<Journal | undefined> {
   }
 }
 
-/** Writes it so that it survives a crash of the machine. */
+/** Writes the journal so that it survives a crash of the machine. */
 export async function writeJournal(path: string, journal: Journal): Promise<void> {
   await writeFileAtomically({
     path,

@@ -1,4 +1,4 @@
-// Keeps every other command off what moves, under the names of the locks those commands take.
+// Keeps every other command from using what moves, under the names of the locks those commands take.
 import type { Report } from "../events.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
@@ -11,7 +11,7 @@ import type { Place } from "./target.ts";
 export interface PlaceLocks {
   readonly place: Place;
   readonly journalPath: string;
-  /** The directory of the staged copies; it must be there for a variable. */
+  /** The directory of the staged copies; it must exist for a variable. */
   readonly cacheRoot: string;
   readonly variables: readonly string[];
   readonly images: readonly { readonly name: string; readonly file: string }[];
@@ -20,7 +20,7 @@ export interface PlaceLocks {
   readonly deadlineSeconds: number;
 }
 
-/** The lock files, in the order in which they are taken. The first keeps a second migration of the same place out. */
+/** The lock files, in the order in which they are taken. The first prevents a second migration of the same place. */
 export function lockPaths({ place, journalPath, cacheRoot, variables, images, environments }: PlaceLocks): string[] {
   const own = `${journalPath}.lock`;
   const inside = (name: string) => `${place.content}/.${name}.lock`;
@@ -41,9 +41,9 @@ export function lockPaths({ place, journalPath, cacheRoot, variables, images, en
 
 /** The locks of a place. */
 export interface HeldLocks extends AsyncDisposable {
-  /** The system for the work: its signal ends what runs as soon as another process has taken one of them over. */
+  /** The system for the work: its signal is aborted as soon as another process has taken over one of the locks. */
   readonly system: System;
-  /** Throws a CliError `locked` where one of them is not ours any more. */
+  /** Throws a CliError `locked` if one of them is no longer ours. */
   confirm(): Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
     );
     locks.push(lock);
   }
-  // A run that goes on after the switch edits no configuration, so nothing else sweeps beside the journal.
+  // A run that continues after the switch edits no configuration, so nothing else removes temporary files beside the journal.
   await sweepDirectory(splitAbsolute(request.journalPath)[0]);
   const held = stack.move();
   return {
@@ -80,7 +80,7 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
   };
 }
 
-/** Whether a file at the top of a directory is one of our locks: it changes while we hold it, and means nothing elsewhere. */
+/** Whether a file at the top of a directory is one of our locks: it changes while we hold it, and must not be copied. */
 export function isLockFile(name: string): boolean {
   return /^\.[^/]+\.lock(\.lease)?$/.test(name);
 }

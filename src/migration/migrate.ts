@@ -1,4 +1,4 @@
-// A migration from beginning to end: lock, plan, copy, switch, retire. Killed at any point, the same command goes on.
+// A migration from beginning to end: lock, plan, copy, switch, retire. If it is killed, the same command continues it.
 import { editConfig } from "../config/config_edit.ts";
 import { ensureScratch, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
@@ -18,17 +18,17 @@ import { type OldDirectoryOutcome, retireOldDirectory } from "./old_directory.ts
 import { locate, type MigrationPlan, type MigrationRequest, planMigration } from "./plan.ts";
 import { findPlace, type Settings } from "./target.ts";
 
-/** What a migration did. */
+/** The result of a migration. */
 export interface MigrationResult {
   readonly plan: MigrationPlan;
-  /** Undefined where nothing was left to copy. */
+  /** Undefined if nothing was left to copy. */
   readonly copied: Copied | undefined;
   readonly old: OldDirectoryOutcome;
 }
 
 /**
- * Migrates. Throws CliErrors: what stands in the way, a lock that stays held, a copy that could not be completed. After any
- * of them the old directory is whole and the configuration says where the truth is.
+ * Migrates. Throws CliErrors: an obstacle, a lock that stays held, a copy that could not be completed. After any
+ * of them the old directory is complete and the configuration names the directory to use.
  */
 export async function migrate(
   request: MigrationRequest,
@@ -37,15 +37,15 @@ export async function migrate(
   report: Report,
 ): Promise<MigrationResult> {
   await using locks = await takeLocks(request, settings, system, report);
-  // What was found before the wait for the locks may have changed.
+  // What was found before waiting for the locks may have changed.
   const plan = await planMigration(request, settings, system);
   for (const text of plan.warnings) report({ type: "warning", subject: request.what, text });
-  // What a killed run was writing beside the configuration: the steps that would remove it may be done already.
+  // Removes temporary files of a killed run beside the configuration: the steps that would remove them may be done already.
   await sweepDirectory(splitAbsolute(plan.journalPath)[0]);
   const copy = plan.kind === "finish"
     ? { journal: plan.journal, copied: undefined }
     : await copyContent(plan, begin(plan, system), { system: locks.system, report });
-  // From the switch on the copy is the truth, and the old directory is moved aside with the locks that lie in it.
+  // After the switch the new directory is in use, and the old one is renamed together with the locks in it.
   if (plan.kind !== "finish") await locks.confirm();
   if (copy.copied !== undefined) {
     report({ type: "done", subject: request.what, outcome: "good", text: describeCopy(copy.copied) });
@@ -77,7 +77,7 @@ async function takeLocks(
   const resolved = resolveConfig({ ...config, vars: {} }, path, env);
   const { cacheRoot, lockTimeoutSeconds } = resolved;
   if (place.kind === "variable") {
-    // The lock that keeps syncs and pushes away lies on scratch.
+    // The lock that excludes syncs and pushes is on scratch.
     await ensureScratch(resolved);
     await checkCacheRoot(resolved, system.userId);
     await makeCacheRoot(resolved, system.userId);
@@ -123,7 +123,7 @@ function begin(plan: MigrationPlan, system: System): Journal {
   };
 }
 
-/** The one moment in which the new directory becomes the truth: the field and the history in one write. */
+/** Switches to the new directory: the field and the history change in one write. */
 async function switchConfig(
   plan: MigrationPlan,
   journal: Journal,

@@ -1,4 +1,4 @@
-// The last part of a migration: the old directory is put aside, looked at once more, and deleted only if nothing in it is new.
+// The last part of a migration: the old directory is renamed, compared once more, and deleted only if nothing in it is new.
 import { knownError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
@@ -12,23 +12,23 @@ import { USUAL_TRAITS } from "../transfer/traits.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
 
-/** What became of the old directory. */
+/** The final state of the old directory. */
 export interface OldDirectoryOutcome {
   readonly deleted: boolean;
-  /** Where it is now, if it is still there. */
+  /** Its path now, if it still exists. */
   readonly keptAt: string | undefined;
   readonly warnings: readonly OldDirectoryWarning[];
-  /** Something of it that was to be deleted could not be. */
+  /** Part of it should have been deleted but could not be. */
   readonly failed: boolean;
 }
 
-/** What a person should know about it. */
+/** A warning about the old directory. */
 export interface OldDirectoryWarning {
   readonly text: string;
   readonly hint: string;
 }
 
-/** Puts the old directory aside and deletes it if it is still what was copied. Nothing here undoes the migration. */
+/** Renames the old directory and deletes it if it is unchanged since it was copied. Nothing here undoes the migration. */
 export async function retireOldDirectory(
   journal: Journal,
   journalPath: string,
@@ -74,7 +74,7 @@ function writtenAgain({ from, to }: Journal): OldDirectoryWarning {
   };
 }
 
-/** Why the old directory must not be deleted, or undefined where the new one has all of it. */
+/** Why the old directory must not be deleted, or undefined if the new one has all of it. */
 async function findChanges(journal: Journal, system: System): Promise<string | undefined> {
   try {
     const changed = [...await listDifferences(journal, system), ...await listLateRewrites(journal, system)];
@@ -99,7 +99,7 @@ async function listDifferences(journal: Journal, system: System): Promise<string
 
 const MILLISECOND = 1_000_000;
 
-/** Rewritten files have the time of those they were made from; an old one with another was changed afterwards. */
+/** Rewritten files keep the time of their originals; an original with another time was changed afterwards. */
 async function listLateRewrites(
   { aside, to, rewritten, traits = USUAL_TRAITS }: Journal,
   system: System,
@@ -109,14 +109,14 @@ async function listLateRewrites(
   return rewritten.filter((path) => {
     const [before, copy] = [old!.get(path), copies!.get(path)];
     if (before?.type !== "file") return false;
-    // Copies that an earlier version rewrote have the time in milliseconds.
+    // Copies that an earlier version rewrote have their times in milliseconds.
     return copy === undefined || !sameTime(before, copy, Math.max(MILLISECOND, traits.timeStep));
   });
 }
 
 async function removeAside(aside: string, system: System): Promise<OldDirectoryOutcome> {
   try {
-    // A signal may stop it between two names: the next run goes on.
+    // A signal may stop it between two names: the next run continues.
     await removeInPlace(aside, system.signal);
     return { deleted: true, keptAt: undefined, warnings: [], failed: false };
   } catch (error) {

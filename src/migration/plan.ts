@@ -1,4 +1,4 @@
-// What a migration would do, and whether it can: looks at everything, changes nothing.
+// What a migration would do, and whether it can: checks everything, changes nothing.
 import { dirname } from "node:path/posix";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
@@ -24,12 +24,12 @@ import {
 /** What to migrate. */
 export interface MigrationRequest {
   readonly what: string;
-  /** As typed; a migration that was begun knows its own. */
+  /** As typed; a migration that has begun knows its own. */
   readonly to: string | undefined;
   readonly oldDirectory: "delete" | "keep";
 }
 
-/** What holds for every migration, whatever is left to do. */
+/** The part of the plan that every migration has. */
 interface CommonPlan {
   readonly place: Place;
   readonly destination: Destination;
@@ -41,7 +41,7 @@ interface CommonPlan {
   readonly warnings: readonly string[];
 }
 
-/** The old directory is the truth: copy it, then switch. `source` is undefined where there is nothing to copy. */
+/** The old directory is in use: copy it, then switch. `source` is undefined if there is nothing to copy. */
 export interface CopyPlan extends CommonPlan {
   readonly kind: "copy";
   readonly copy: {
@@ -53,7 +53,7 @@ export interface CopyPlan extends CommonPlan {
   } | undefined;
 }
 
-/** The configuration has been switched already: only the old directory is left to deal with. */
+/** The configuration has been switched already: only the old directory is left to retire. */
 export interface FinishPlan extends CommonPlan {
   readonly kind: "finish";
   readonly journal: Journal;
@@ -62,7 +62,7 @@ export interface FinishPlan extends CommonPlan {
 /** What is left to do. */
 export type MigrationPlan = CopyPlan | FinishPlan;
 
-/** The place and the journal of a request; cheap. Throws a CliError where the request makes no sense. */
+/** The place and the journal of a request; cheap. Throws a CliError if the request makes no sense. */
 export async function locate(request: MigrationRequest, settings: Settings): Promise<CommonPlan> {
   const place = findPlace(request.what, settings);
   const path = await journalPath(settings.path, request.what);
@@ -85,14 +85,14 @@ export async function locate(request: MigrationRequest, settings: Settings): Pro
   };
 }
 
-/** What the cheap checks find. */
+/** The result of the cheap checks. */
 interface Checked extends CommonPlan {
   /** `finish`: the configuration has been switched, nothing is left to check. */
   readonly kind: "copy" | "finish";
   readonly source: SourceFacts | undefined;
 }
 
-/** All checks that don't need a look at every file: before a person is asked for leave. Throws CliErrors. */
+/** All checks that don't examine every file: they run before a person is asked for permission. Throws CliErrors. */
 export async function checkMigration(request: MigrationRequest, settings: Settings): Promise<Checked> {
   const common = await locate(request, settings);
   const { place, move, journal } = common;
@@ -114,7 +114,7 @@ export async function checkMigration(request: MigrationRequest, settings: Settin
   return { ...common, kind: "copy", source, warnings: await warningsFor(common, source, settings) };
 }
 
-/** Plans. Throws CliErrors for everything that stands in the way. */
+/** Plans the migration. Throws CliErrors for all obstacles. */
 export async function planMigration(
   request: MigrationRequest,
   settings: Settings,
@@ -132,7 +132,7 @@ export async function planMigration(
   return { ...common, kind: "copy", copy: { real, engine: settings.config.engine, transfer, rewrites } };
 }
 
-/** Everything in the copy that must not stay as it is. */
+/** Everything in the copy that must be rewritten. */
 export async function planRewrites(
   { place, move }: Pick<MigrationPlan, "place" | "move">,
   real: Move,
@@ -143,8 +143,8 @@ export async function planRewrites(
 }
 
 /**
- * How the copy is made: exactly, and nothing at the destination is ever removed. No filter of a variable holds here: the old
- * directory is deleted afterwards, and what was left out would be lost.
+ * How the copy is made: exactly, and nothing at the destination is ever removed. The variable's filter is not used: the old
+ * directory is deleted afterwards, and excluded files would be lost.
  */
 export function transferRequest({ from, to }: Move, engine: TransferRequest["engine"]): TransferRequest {
   return {
@@ -158,7 +158,7 @@ export function transferRequest({ from, to }: Move, engine: TransferRequest["eng
   };
 }
 
-/** The command that goes on with a migration. It asks nothing, since that was answered, and there may be no terminal. */
+/** The command that continues a migration. It asks nothing: the question was answered, and there may be no terminal. */
 export function resumeCommand(
   { what, to, oldDirectory }: Pick<Move, "what"> & { readonly to: string; readonly oldDirectory: "delete" | "keep" },
 ): string {
@@ -166,7 +166,7 @@ export function resumeCommand(
   return `euler-files migrate ${what} --to ${shellWord(to)}${keeps} --yes`;
 }
 
-/** What is said of a migration that is not finished. */
+/** The message about a migration that is not finished. */
 export function unfinishedMigration(
   { what, new_path: to, old_directory: oldDirectory = "keep" }: Journal,
 ): { readonly text: string; readonly hint: string } {
@@ -179,7 +179,7 @@ export function unfinishedMigration(
 function refuseOtherThan(journal: Journal, path: string, place: Place, destination: Destination): void {
   const { what } = place;
   if (journal.to !== destination.content) {
-    // Only while the old directory is the truth the new one is a copy that may go.
+    // Only while the old directory is in use may the new one, a copy, be deleted.
     const giveUp = place.content === journal.from && journal.to_inode !== null
       ? `; to give it up: rm -r ${shellWord(journal.to)} ${shellWord(path)}`
       : "";
@@ -228,7 +228,7 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
   return warnings;
 }
 
-/** What else the configuration has in the directory would go with it, by its own path or by where that leads. */
+/** Refuses if something else in the configuration is in the directory, by its own path or its real one: it would move, too. */
 async function refuseLoss(
   { what, from }: Move,
   source: SourceFacts,
@@ -255,7 +255,7 @@ function refuseUnreadable(move: Move, { unreadable }: TransferPlan): void {
   });
 }
 
-/** Deno's directory listing leaves out names that are not UTF-8; the transfer's doesn't. */
+/** Deno's directory listing omits names that are not UTF-8; the transfer's includes them. */
 async function refuseHiddenNames(move: Move, transfer: TransferPlan, journal: Journal | undefined): Promise<void> {
   const extras = transfer.directories.flatMap(({ extras }) => extras);
   if (extras.length === 0 || await isOurs(move.to, journal)) return;

@@ -31,7 +31,7 @@ export interface StartUpFile {
   readonly text: string;
 }
 
-/** The start-up files of this user. Those that cannot be read are passed over. */
+/** The start-up files of this user. Those that cannot be read are skipped. */
 export async function readStartUpFiles(env: Readonly<Record<string, string>>): Promise<StartUpFile[]> {
   const home = env.HOME;
   if (!home) return [];
@@ -41,7 +41,7 @@ export async function readStartUpFiles(env: Readonly<Record<string, string>>): P
   );
 }
 
-/** Finds them, each with the line it should become. */
+/** Finds the lines, each with its replacement. */
 export async function findStaleLines(
   oldPath: string,
   newPath: string,

@@ -1,5 +1,5 @@
-// What names the directory it is in, and must name the new one after a move: the scripts of Python environments, and links
-// with an absolute path that lead back into the directory (older uv caches are full of them).
+// Files that name their own directory and must name the new one after a move: the scripts of Python environments, and links
+// with an absolute path into the directory (older uv caches are full of them).
 import { joinPath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 import { joinName } from "../posix/file_names.ts";
@@ -8,7 +8,7 @@ import { applyRelocation, type Change, planRelocation } from "../venv/relocate.t
 import { listVenvs } from "../venv/venv.ts";
 import type { Move } from "./destination.ts";
 
-/** What has to change in one environment, or in all of the directory where `environment` is undefined. */
+/** The changes in one environment, or in the whole directory if `environment` is undefined. */
 export interface Rewrite {
   readonly environment: string | undefined;
   /** Paths relative to the environment or directory. */
@@ -26,7 +26,7 @@ export async function planEnvironmentRewrites({ from, to }: Move): Promise<Rewri
   return rewrites;
 }
 
-/** The links in the tree that lead into one of `roots` by an absolute path, with where they must lead. */
+/** The links in the tree that lead into one of `roots` by an absolute path, with their new targets. */
 export function planLinkRewrites(plan: TransferPlan, roots: readonly string[], to: string): Rewrite[] {
   const changes: Change[] = [];
   for (const { directory, records } of plan.directories) {
@@ -45,7 +45,7 @@ export function rewrittenPaths(rewrites: readonly Rewrite[]): string[] {
   return rewrites.flatMap(({ environment, changes }) => changes.map(({ path }) => joinName(environment ?? "", path)));
 }
 
-/** Carries them out below `to`. Throws a CliError `file-system` that lists what could not be written. */
+/** Applies the rewrites below `to`. Throws a CliError `file-system` that lists the files that could not be written. */
 export async function applyRewrites(rewrites: readonly Rewrite[], to: string): Promise<void> {
   const failed: string[] = [];
   for (const { environment, changes } of rewrites) {

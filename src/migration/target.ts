@@ -1,4 +1,4 @@
-// What can be migrated: a variable's source or one of the configuration's directories, where it is and where it shall be. Pure.
+// What can be migrated: a variable's source or a directory of the configuration, with its present and future path. Pure.
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, joinPath, resolvePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
@@ -17,23 +17,23 @@ export interface Place {
   /** As people name it: `HF_HOME`, `venv_base`. */
   readonly what: string;
   readonly kind: "variable" | DirectoryField;
-  /** Where in the configuration it is written. */
+  /** The path of the field in the configuration. */
   readonly field: readonly string[];
-  /** What the field stands for now. */
+  /** The field's present value, resolved. */
   readonly value: AbsolutePath;
   /** The directory whose content moves: for `scratch_base` the cache root below it, else the value. */
   readonly content: AbsolutePath;
 }
 
-/** A place, and where it shall be. */
+/** A place and its future path. */
 export interface Destination {
   readonly value: AbsolutePath;
   readonly content: AbsolutePath;
-  /** What is written into the configuration: variables the person wrote stay unexpanded. */
+  /** The text written into the configuration: variables the person wrote stay unexpanded. */
   readonly stored: string;
 }
 
-/** The configuration a migration is about, and what it was read in. */
+/** The configuration of a migration, with its path and environment. */
 export interface Settings {
   readonly config: Config;
   readonly path: AbsolutePath;
@@ -41,7 +41,7 @@ export interface Settings {
   readonly cwd: string;
 }
 
-/** Whether its files can be made again: then a missing directory is no error and scratch is no wrong place. */
+/** Whether its files can be made again: then a missing directory is no error and a destination on scratch is allowed. */
 export function isOnScratch(kind: Place["kind"]): boolean {
   return kind === "scratch_base" || kind === "cache_root" || kind === "scratch_sif_dir";
 }
@@ -59,7 +59,7 @@ export function listPlaces(settings: Settings): Place[] {
   });
 }
 
-/** The place of that name. Throws CliErrors: `usage` for an unknown name, `not-found` for a field that is empty, `config`. */
+/** The place of that name. Throws CliErrors: `usage` for an unknown name, `not-found` for an empty field, `config`. */
 export function findPlace(what: string, settings: Settings): Place {
   const { config, path, env } = settings;
   if (Object.hasOwn(config.vars, what)) {
@@ -100,8 +100,8 @@ function unknownPlace(what: string, config: Config): CliError {
 }
 
 /**
- * Where a place shall go, from what was typed. Throws a CliError `usage` or `config` for a path that can't be used: the
- * configuration is tried with it, so that a migration never ends in one that is refused.
+ * The destination of a place, from the typed path. Throws a CliError `usage` or `config` for an unusable path: the
+ * configuration is checked with it, so that a migration never ends with an invalid one.
  */
 export function findDestination(place: Place, typed: string, settings: Settings): Destination {
   const { config, path, env, cwd } = settings;
@@ -118,7 +118,7 @@ export function findDestination(place: Place, typed: string, settings: Settings)
 function storedText(place: Place, typed: string, value: AbsolutePath, settings: Settings): string {
   if (place.kind === "cache_root") {
     const { scratchBase } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
-    // Relative to scratch it stays right where $SCRATCH is another one for each job.
+    // A path relative to scratch stays correct if each job has another $SCRATCH.
     if (value !== scratchBase && isWithin(value, scratchBase)) {
       return value.slice(joinPath(scratchBase, "x").length - 1);
     }
@@ -134,7 +134,7 @@ function withField(config: Config, field: readonly string[], value: string): Con
   return changed;
 }
 
-/** The other directories the configuration names, by the names people know them by. */
+/** The other directories of the configuration, by the names people know them by. */
 export function otherDirectories(place: Place, settings: Settings): { what: string; path: AbsolutePath }[] {
   const isRoot = (kind: Place["kind"]) => kind === "scratch_base" || kind === "cache_root";
   return listPlaces(settings)
@@ -144,7 +144,7 @@ export function otherDirectories(place: Place, settings: Settings): { what: stri
     .map(({ what, value }) => ({ what, path: value }));
 }
 
-/** A field that must change along, because its directory lies in the one that moves. */
+/** A field that must change too, because its directory lies in the one that moves. */
 export interface Companion {
   readonly field: readonly string[];
   readonly oldPath: AbsolutePath;
@@ -152,7 +152,7 @@ export interface Companion {
   readonly stored: string;
 }
 
-/** The images on scratch usually lie below the cache root: where that moves they move with it. */
+/** The images on scratch usually lie below the cache root and then move with it. */
 export function findCompanions(place: Place, destination: Destination, settings: Settings): Companion[] {
   if (place.kind !== "scratch_base" && place.kind !== "cache_root") return [];
   const images = listPlaces(settings).find(({ kind }) => kind === "scratch_sif_dir");

@@ -1,10 +1,10 @@
-// Migrations that were begun and are not finished, for the commands that show how things are.
+// Unfinished migrations, for the commands that show states.
 import type { Config } from "../config/config.ts";
 import { findJournals } from "./journal.ts";
 import { unfinishedMigration } from "./plan.ts";
 import { DIRECTORY_FIELDS } from "./target.ts";
 
-/** What is said of each. Looks for one file for each variable and directory. */
+/** The message about each. Looks up one file for each variable and directory. */
 export async function unfinishedMigrations(
   { vars }: Config,
   configPath: string,

@@ -1,5 +1,5 @@
 // The command line as a tree of groups, commands and parameters. Its keys are those that scripts know from the older
-// Python versions (Click's `to_info_dict`), with null where this program has no such thing.
+// Python versions (Click's `to_info_dict`), with null for properties that this program does not have.
 import type { AnyCommand, Catalogue } from "../command.ts";
 import { argumentLabel, type Field, type Fields, isNegated, jsonName, optionName } from "../fields.ts";
 import { GLOBAL_OPTIONS } from "../global_options.ts";

@@ -1,4 +1,4 @@
-// What a command takes through --input-json, as a JSON Schema.
+// The input of a command through --input-json, as a JSON Schema.
 import type { AnyCommand } from "../command.ts";
 import { type Field, type Fields, jsonName } from "../fields.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "./json_schema.ts";

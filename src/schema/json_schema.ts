@@ -5,14 +5,14 @@ import type { GenericSchema } from "valibot";
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = Record<string, unknown>;
 
-/** The dialect every whole schema here names. */
+/** The dialect that every complete schema names. */
 export const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
 const CONVERSION: ConversionConfig = {
   target: "draft-2020-12",
-  // What is written, not what a check makes of it: fields with a default may be missing.
+  // The schema of the written input, before defaults are filled in: such fields may be missing.
   typeMode: "input",
-  // Checks by a function have no words in JSON Schema; the schema then allows more than the program.
+  // Checks by a function can't be expressed in JSON Schema; the schema then allows more than the program.
   errorMode: "ignore",
   overrideSchema: ({ valibotSchema, jsonSchema }) =>
     valibotSchema.type === "loose_object" ? { ...jsonSchema, additionalProperties: true } : undefined,

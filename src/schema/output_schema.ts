@@ -1,4 +1,4 @@
-// What --json prints, as a JSON Schema: a command's answer, or the document every failure has.
+// The output of --json, as a JSON Schema: a command's answer, or the document for a failure.
 import * as v from "valibot";
 import type { AnyCommand } from "../command.ts";
 import { ERROR_KINDS } from "../errors.ts";

@@ -1,17 +1,17 @@
-// Staging to the disks of all nodes of a job: one step runs this program on each node, and each answers with what it staged. Only
-// if all of them have everything, at the same path, is a variable exported.
+// Staging to the disks of all nodes of a job: one step runs this program on each node, and each answers with what it staged. A
+// variable is exported only if all nodes have all of it, at the same path.
 import * as v from "valibot";
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { runOnNodes } from "../tools/srun.ts";
 import type { Job } from "./job.ts";
 
-/** What is asked of each node, and by which command line. */
+/** The request to each node, and the command line for it. */
 export interface FanOut {
   readonly job: Job;
   /** The request of `sync` on a node, as JSON. */
   readonly request: Readonly<Record<string, unknown>>;
-  /** Options for `sync` besides. */
+  /** More options for `sync`. */
   readonly options: readonly string[];
 }
 
@@ -37,18 +37,18 @@ export interface NodeAnswer extends v.InferOutput<typeof ANSWER_SCHEMA> {
   readonly node: string;
 }
 
-/** What came of a step. */
+/** The answers of all nodes. */
 export interface FanOutAnswer {
   readonly answers: readonly NodeAnswer[];
-  /** What Slurm said, where a node did not answer. */
+  /** The nodes that did not answer, and what Slurm said about them. */
   readonly silent: { readonly nodes: number; readonly lines: readonly string[] };
 }
 
-// srun gives its tasks no input, so the request is an argument. The name of the node stands on the first line.
+// srun gives its tasks no input, so the request is an argument. The first line of the output is the name of the node.
 const ON_NODE = `echo "$SLURMD_NODENAME"; request=$1; program=$2; shift 2
 printf %s "$request" | "$program" sync --input-json - --json "$@"`;
 
-/** Runs `sync` on each node of the job. Throws a CliError where there is no srun. */
+/** Runs `sync` on each node of the job. Throws a CliError if srun is missing. */
 export async function fanOut({ job, request, options }: FanOut, system: System): Promise<FanOutAnswer> {
   const answers: NodeAnswer[] = [];
   const lines: string[] = [];
@@ -78,7 +78,7 @@ function parseAnswer(text: string): NodeAnswer | undefined {
 /** How many failing nodes are named. */
 const NAMED_NODES = 10;
 
-/** The directory of a variable on all nodes, or why it has none. Pure. */
+/** The directory of a variable on all nodes, or the reason why it has none. Pure. */
 export function verdict(name: string, { answers, silent }: FanOutAnswer): string | CliError {
   const reasons = answers.flatMap(({ node, exports, failures, error }) => {
     if (exports[name] !== undefined) return [];

@@ -1,4 +1,4 @@
-// The Slurm job this process runs in: whether it speaks for several nodes. Pure.
+// The Slurm job this process runs in: whether it may act for several nodes. Pure.
 
 /** A part of a job with nodes of one kind; a job that is not heterogeneous has one. */
 export interface JobPart {
@@ -15,8 +15,8 @@ export interface Job {
 }
 
 /**
- * The job for all of whose nodes this process may speak. Undefined outside of a job, on a job of one node, and inside of a step:
- * there each task is for its own node, and many tasks would start many steps.
+ * The job whose nodes this process may act for. Undefined outside of a job, in a job of one node, and inside of a step:
+ * in a step each task acts for its own node, and many tasks would start many steps.
  */
 export function findJob(env: Readonly<Record<string, string>>): Job | undefined {
   const id = env.SLURM_JOB_ID;

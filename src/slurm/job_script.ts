@@ -1,12 +1,12 @@
-// The text of a Slurm script that stages, runs and pushes as it must be done: what can be done wrong there is commented. Pure.
+// The text of a Slurm script that stages, runs and pushes correctly; comments in it explain common mistakes. Pure.
 import type { Tier } from "../config/tier.ts";
 
 /** What the script does. */
 export interface JobScript {
-  /** This program, as the nodes find it. */
+  /** The path of this program on the nodes. */
   readonly executable: string;
   readonly nodes: number;
-  /** Where to; without it, to the tier of each variable. */
+  /** The tier to stage to; undefined: the tier of each variable. */
   readonly to: Tier | undefined;
   readonly push: "at the end" | "never";
   readonly vars: readonly string[];
@@ -14,10 +14,10 @@ export interface JobScript {
   readonly command: string;
 }
 
-/** How many seconds before the time limit the tasks are told to end, where there is something to push. */
+/** How many seconds before the time limit the tasks get the signal to end, if there are files to push. */
 const SIGNAL_SECONDS = 300;
 
-/** The script. Its lines for Slurm have values that people change. */
+/** The script. Its lines for Slurm have values that people should change. */
 export function jobScript(script: JobScript): string {
   const pushes = script.push === "at the end";
   return [
@@ -70,7 +70,7 @@ function commandLines({ executable, to, vars, command }: JobScript, pushes: bool
     ...(to === undefined ? [] : [`--to ${to}`]),
     ...(pushes ? ["--push"] : []),
   ];
-  // What a failing task leaves to its neighbours: without these, many sites have srun kill the tasks that still push.
+  // Without these options many sites have srun kill the other tasks, which still push, when one task fails.
   const srun = pushes ? "srun --kill-on-bad-exit=0 --wait=0" : "srun";
   return [
     "# exec stages in each task: the first one copies, the others wait for it. The command starts only if everything is staged.",

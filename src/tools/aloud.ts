@@ -1,10 +1,10 @@
-// Programs that work for minutes and say what they do: their words are passed on as they come, the last ones kept.
+// Runs programs that take minutes and print messages: passes their output on as it arrives and keeps the last lines for errors.
 import { KEPT_CHARACTERS, spawn, type SpawnRequest } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 
-/** Who hears a program while it runs. */
+/** What receives a program's output while it runs. */
 export interface Listener {
-  /** The program may draw on our terminal itself: its own progress bars. */
+  /** Whether the program may draw on our terminal itself, such as its own progress bars. */
   readonly terminal: boolean;
   /** Gets whole lines. */
   readonly hear: (text: string) => void;
@@ -13,14 +13,14 @@ export interface Listener {
 /** How a program ended. */
 export interface AloudOutcome {
   readonly code: number;
-  /** The last lines it said that we could hear; none of what it drew on the terminal itself. */
+  /** The last lines of its output that we received; without those it drew on the terminal itself. */
   readonly lastLines: readonly string[];
 }
 
 /** An error shows this many of a program's last lines. */
 const LAST_LINES = 20;
 
-/** Runs a program, both of its streams going to the listener. */
+/** Runs a program and passes both of its streams to the listener. */
 export async function runAloud(
   request: Pick<SpawnRequest, "program" | "args" | "env" | "cwd">,
   listener: Listener,

@@ -1,4 +1,4 @@
-// Apptainer, or Singularity as it was called: how it is asked to build, run and tell. https://apptainer.org/docs/user/latest/
+// Apptainer, or Singularity, its former name: how it is called to build and to run. https://apptainer.org/docs/user/latest/
 import { CliError } from "../errors.ts";
 import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
@@ -7,11 +7,11 @@ import { type AloudOutcome, type Listener, runAloud } from "./aloud.ts";
 /** The container program of this machine. */
 export interface Apptainer {
   readonly program: string;
-  /** Its variables are called `APPTAINER_…` or `SINGULARITY_…`. */
+  /** The prefix of its variables is `APPTAINER_` or `SINGULARITY_`. */
   readonly name: "apptainer" | "singularity";
 }
 
-/** Apptainer, else Singularity, or undefined where the PATH has neither. */
+/** Apptainer, otherwise Singularity, or undefined if the PATH has neither. */
 export function findApptainer(env: Readonly<Record<string, string>>): Apptainer | undefined {
   for (const name of ["apptainer", "singularity"] as const) {
     const program = findProgram(name, env);
@@ -20,7 +20,7 @@ export function findApptainer(env: Readonly<Record<string, string>>): Apptainer 
   return undefined;
 }
 
-/** The error for a machine that has neither, or hasn't loaded it. */
+/** The error if neither is installed, or its module isn't loaded. */
 export function apptainerMissing(): CliError {
   return new CliError("missing-tool", "Cannot find apptainer or singularity on the PATH", {
     hint: "on most clusters it comes with `module load apptainer`; `module avail` shows what it is called",
@@ -32,7 +32,7 @@ export function buildArgs(options: readonly string[], image: string, definition:
   return ["build", ...options, image, definition];
 }
 
-/** Builds; its words go to the listener. Its temporary files go to `temporary`, unless the person has chosen a place. */
+/** Builds; its output goes to the listener. Its temporary files go to `temporary`, unless the user has chosen a directory. */
 export async function runBuild(
   apptainer: Apptainer,
   args: readonly string[],
@@ -54,7 +54,7 @@ export async function runBuild(
 export interface ContainerRequest {
   readonly verb: "run" | "exec" | "shell";
   readonly image: string;
-  /** What the node has for it. */
+  /** The GPU of the node. */
   readonly gpu: "nvidia" | "amd" | "none";
   /** Directories of the host that the container gets under the same path. */
   readonly binds: readonly string[];
@@ -81,7 +81,7 @@ export function containerEnvironment(
   return Object.fromEntries(Object.entries(variables).map(([name, value]) => [prefix + name, value]));
 }
 
-/** Starts the container in our place and returns the exit code of what ran in it. */
+/** Runs the container in the foreground and returns the exit code of the program in it. */
 export async function enterContainer(
   command: {
     readonly program: string;
@@ -95,7 +95,7 @@ export async function enterContainer(
   return await runInForeground({ program, args, env, ...(stdout === "stderr" ? { stdout } : {}) }, system);
 }
 
-/** Runs a script of sh in an image and returns what it printed, or undefined with the last words if it failed. */
+/** Runs a shell script in an image and returns its output, or undefined with the last lines if it failed. */
 export async function runShellIn(
   apptainer: Apptainer,
   image: string,
@@ -108,7 +108,7 @@ export async function runShellIn(
   return { failure: outcome.stderr.trimEnd().split("\n").slice(-20) };
 }
 
-/** Whether a file is an image: the format's magic stands behind a launch line of 32 bytes (SIF specification). */
+/** Whether a file is an image: the format's magic follows a launch line of 32 bytes (SIF specification). */
 export async function isImageFile(path: string): Promise<boolean> {
   try {
     using file = await Deno.open(path);

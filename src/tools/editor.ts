@@ -4,8 +4,8 @@ import { findProgram, runInForeground } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 
 /**
- * Opens a file in $VISUAL or $EDITOR (which may hold arguments), else in vi, and waits until it is closed. Throws a CliError
- * where there is none, and where it ends with an error.
+ * Opens a file in $VISUAL or $EDITOR (which may hold arguments), otherwise in vi, and waits until it is closed. Throws a CliError
+ * if the editor is missing or ends with an error.
  */
 export async function openInEditor(path: string, system: System): Promise<void> {
   const chosen = system.env.VISUAL || system.env.EDITOR;

@@ -1,4 +1,4 @@
-// A program of the user's that runs in our place: it is found as a shell finds it, and started.
+// Runs a program of the user in the foreground: finds it as a shell does, and starts it.
 import { CliError, knownError } from "../errors.ts";
 import { printable } from "../format.ts";
 import { findProgram, runInForeground } from "../system/spawn.ts";
@@ -6,7 +6,7 @@ import type { System } from "../system/system.ts";
 
 /**
  * The path of a program as a shell finds it: on the PATH, or by its own path from the working directory. Throws a CliError
- * `missing-tool` where there is none, or where it may not be executed.
+ * `missing-tool` if it doesn't exist or may not be executed.
  */
 export async function findCommand(name: string, { env, cwd }: Pick<System, "env" | "cwd">): Promise<string> {
   if (!name.includes("/")) {
@@ -36,7 +36,7 @@ export interface CommandRun {
   readonly stdout: "stdout" | "stderr";
 }
 
-/** Runs it in the foreground to its end. Returns its exit code, 128 and the number of the signal that ended it. */
+/** Runs it in the foreground to its end. Returns its exit code, or 128 plus the number of the signal that ended it. */
 export async function runCommand({ program, args, env, stdout }: CommandRun, system: System): Promise<number> {
   const request = { program, args, env, ...(stdout === "stderr" ? { stdout } : {}) };
   return await runInForeground(request, system).catch((error) => {

@@ -1,32 +1,32 @@
-// What a quota leaves to this user: lfs(1) tells it of Lustre, quota(1) of NFS, and lquota, on ETH's clusters, of both.
+// The free space in a user's quota: from lfs(1) for Lustre, quota(1) for NFS, and lquota, on ETH's clusters, for both.
 import { shellWord } from "../format.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import { contains, findMount } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
 
-/** How much of something is used, and the hard limit. A soft one only starts a period of grace. */
+/** How much is used, and the hard limit. A soft limit only starts a grace period. */
 export interface QuotaUse {
   readonly used: number;
   readonly limit: number;
 }
 
-/** What is limited; what has no hard limit is absent. */
+/** The limits; one that doesn't exist is absent. */
 export interface QuotaLimits {
   readonly bytes?: QuotaUse;
-  /** Names of every kind: what takes an inode. */
+  /** Names of every kind: everything that takes an inode. */
   readonly files?: QuotaUse;
 }
 
-/** The limits where a path lies, and the command that shows them to people. */
+/** The limits for a path, and the command that shows them to people. */
 export interface Quota extends QuotaLimits {
   readonly command: string;
 }
 
-/** Where to look. */
+/** The path and file system to look up. */
 export interface QuotaRequest {
-  /** A directory that is there, links followed. */
+  /** An existing directory, links followed. */
   readonly path: string;
-  /** As statfs(2) has it. */
+  /** As reported by statfs(2). */
   readonly fileSystemType: number;
   readonly deadlineMilliseconds?: number;
 }
@@ -35,10 +35,10 @@ export interface QuotaRequest {
 const LUSTRE = 0x0bd00bd0;
 const NFS = 0x6969;
 
-/** A server that hangs must not make us hang: then the quota isn't known. */
+/** A server that hangs must not make us hang: after this time the quota is unknown. */
 const DEADLINE_MILLISECONDS = 3000;
 
-/** Asks the program that knows the file system, if it is on the PATH. Undefined where nothing is limited or nobody answers. */
+/** Asks the program for the file system, if it is on the PATH. Undefined if there is no limit or no answer. */
 export async function askQuota(request: QuotaRequest, system: System): Promise<Quota | undefined> {
   const { path, fileSystemType, deadlineMilliseconds = DEADLINE_MILLISECONDS } = request;
   const enough = new AbortController();
@@ -52,7 +52,7 @@ export async function askQuota(request: QuotaRequest, system: System): Promise<Q
       if (limits !== undefined) return { command: ["lfs", "quota", ...args].map(shellWord).join(" "), ...limits };
     }
     if (findProgram("lquota", system.env) !== undefined) {
-      // Without an argument it tells of home and scratch. It names locations, so nothing depends on the file system's type.
+      // Without an argument it prints home and scratch. It names locations, so the file system's type is not needed.
       for (const args of mount === undefined ? [[]] : [[], [path]]) {
         const limits = parseLquota(await answerOf("lquota", args, asking), path);
         if (limits !== undefined) return { command: ["lquota", ...args].map(shellWord).join(" "), ...limits };
@@ -67,14 +67,14 @@ export async function askQuota(request: QuotaRequest, system: System): Promise<Q
   }
 }
 
-/** What a program prints, whatever its exit code: quota(1) fails for those who are over theirs. Empty if it is late. */
+/** The output of a program, whatever its exit code: quota(1) fails for users over their quota. Empty after the deadline. */
 async function answerOf(name: string, args: readonly string[], system: System): Promise<string> {
   const program = findProgram(name, system.env);
   if (program === undefined || system.signal.aborted) return "";
   const late = Promise.withResolvers<string>();
   const giveUp = () => late.resolve("");
   system.signal.addEventListener("abort", giveUp, { once: true });
-  // One that waits in the kernel for a server outlives even SIGKILL: its end isn't waited for.
+  // A process that waits in the kernel for a server outlives even SIGKILL, so its end isn't awaited.
   const answer = spawn({ program, args, env: { LC_ALL: "C" } }, system).then(({ stdout }) => stdout, () => "");
   return await Promise.race([answer, late.promise]).finally(() => {
     system.signal.removeEventListener("abort", giveUp);
@@ -82,7 +82,7 @@ async function answerOf(name: string, args: readonly string[], system: System): 
 }
 
 /**
- * Reads `lfs quota -q -u UID MOUNT`: the mount, then kilobytes, soft, hard, grace, and the same for files. A long mount stands on
+ * Reads `lfs quota -q -u UID MOUNT`: the mount, then kilobytes, soft, hard, grace, and the same for files. A long mount is on
  * a line of its own. `123*` is over its limit, `[123]` comes from servers of which some didn't answer.
  */
 export function parseLfsQuota(text: string, mount: string): QuotaLimits | undefined {
@@ -135,7 +135,7 @@ function parseAmount(text: string): number | undefined {
   return Math.round(Number(digits) * 1000 ** DECIMAL_UNITS.indexOf((prefix ?? "").toUpperCase()));
 }
 
-/** Without those that limit nothing: a limit of 0 is none. Undefined if that leaves none. */
+/** The limits without those of 0, which mean no limit. Undefined if none is left. */
 function limits(uses: { readonly [Name in keyof QuotaLimits]: QuotaUse | undefined }): QuotaLimits | undefined {
   const { bytes, files } = uses;
   const isLimit = (use: QuotaUse | undefined): use is QuotaUse => use !== undefined && use.limit > 0;

@@ -1,4 +1,4 @@
-// rsync(1): its arguments, its exit codes in words, what it says while it works and what it last said.
+// rsync(1): its arguments, its exit codes in words, its progress and its last lines.
 import { CliError } from "../errors.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
@@ -6,16 +6,16 @@ import type { System } from "../system/system.ts";
 /** The rsync of this machine. */
 export interface Rsync {
   readonly program: string;
-  /** `[3, 2, 7]`; versions decide which options there are. */
+  /** `[3, 2, 7]`; the available options depend on it. */
   readonly version: readonly [number, number, number];
 }
 
-/** The first rsync on the PATH, its version not yet known. */
+/** The first rsync on the PATH; its version is not known yet. */
 export function findRsync(system: System): string | undefined {
   return findProgram("rsync", system.env);
 }
 
-/** Asks an rsync for its version. Throws a CliError `tool` if it can't say: then it can't copy either. */
+/** Asks an rsync for its version. Throws a CliError `tool` if that fails: then it can't copy either. */
 export async function probeRsync(program: string, system: System): Promise<Rsync> {
   const outcome = await spawn({ program, args: ["--version"], env: ENVIRONMENT }, system);
   const version = /version v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(outcome.stdout);
@@ -35,7 +35,7 @@ export function isAtLeast(rsync: Rsync, major: number, minor: number, patch: num
   return ownMinor !== minor ? ownMinor > minor : ownPatch >= patch;
 }
 
-/** What a run writes. */
+/** What to copy and how. */
 export interface RsyncRequest {
   /** Directory roots, absolute. */
   readonly from: string;
@@ -43,29 +43,29 @@ export interface RsyncRequest {
   /** Names relative to `from`, NUL-terminated; nothing else is touched. Directories are made, not entered. */
   readonly listFile: string;
   /**
-   * `copy` keeps everything: modes, owners, times, hard links, with ACLs and attributes where both sides have them.
-   * `content` brings what is in files and their times; modes and owners are those of the receiving side.
+   * `copy` keeps everything: modes, owners, times, hard links, with ACLs and attributes if both sides have them.
+   * `content` copies the content of files and their times; modes and owners are those of the receiving side.
    */
   readonly keep: "copy" | "content";
-  /** `holes` keeps what isn't written in a file unwritten. */
+  /** `holes` keeps holes in files. */
   readonly sparse: "holes" | "none";
-  /** `durable` waits until the disk has it, where rsync can. */
+  /** `durable` waits until the files are on the disk, if rsync can do that. */
   readonly durability: "durable" | "fast";
   readonly extraArgs: readonly string[];
 }
 
-/** Options by which rsync removes, moves away or skips files: only what a plan lists may happen, and all of it. */
+/** Options by which rsync removes, moves away or skips files: a run must do exactly what its plan lists. */
 const DESTRUCTIVE = /^--(del|remove-s|force|inplace|append|backup|suffix|existing|ignore-(existing|non-existing))/;
 const WITH_VALUE = ["--backup-dir", "--suffix"];
 
-/** Whether arguments keep files back: how much is copied with them, only rsync knows. */
+/** Whether arguments exclude files: then only rsync knows how much is copied. */
 export function keepsFilesBack(extraArgs: readonly string[]): boolean {
   return extraArgs.some((argument) =>
     /^(--(exclude|include|filter|cvs-exclude|max-size|min-size)|-\w*[fFC])/.test(argument)
   );
 }
 
-/** The user's extra arguments without those that remove something, and without the value behind such a one. */
+/** The user's extra arguments without those that remove files, and without their values. */
 export function withoutDestructive(extraArgs: readonly string[]): string[] {
   return extraArgs.filter((argument, at) => {
     const before = extraArgs[at - 1];
@@ -79,16 +79,16 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
   return [
     ...(keep === "copy" ? ["-lptgoDH", "--numeric-ids"] : ["-lt", "--specials", "--omit-dir-times", "-H"]),
     "--whole-file",
-    // Whole seconds are rsync's default; anything changed twice in one would stay behind.
+    // rsync compares times in whole seconds by default; a second change within one second would not be copied.
     ...(isAtLeast(rsync, 3, 1, 3) ? ["--modify-window=-1"] : []),
     ...(request.sparse === "holes" ? ["--sparse"] : []),
     ...(durability === "durable" && isAtLeast(rsync, 3, 2, 4) ? ["--fsync"] : []),
     "--outbuf=L",
-    // With %b a file is told when it is done, not when it begins; progress2 counts the bytes of the one under way.
+    // With %b rsync reports a file when it is done, not when it begins; progress2 counts the bytes of the current one.
     "--out-format=%l %b",
     ...(isAtLeast(rsync, 3, 1, 0) ? ["--info=progress2", "--no-human-readable"] : []),
     ...request.extraArgs,
-    // -a and -p are as usual in a configuration as they are wrong for what has modes of its own.
+    // Users often configure -a or -p, but files of the receiving side keep their own modes.
     ...(keep === "content" ? ["--no-perms", "--no-owner", "--no-group"] : []),
     "--no-recursive",
     "--dirs",
@@ -101,13 +101,13 @@ export function rsyncArgs(request: RsyncRequest, rsync: Rsync): string[] {
   ];
 }
 
-/** Without a home, popt(3) reads no `~/.popt`, which can give any option another meaning. */
+/** Without HOME, popt(3) reads no `~/.popt`, which can give any option another meaning. */
 const ENVIRONMENT = { LC_ALL: "C", HOME: null };
 
 /** How a run ended. */
 export interface RsyncOutcome {
   readonly code: number;
-  /** What rsync itself said about it. */
+  /** The last lines that rsync itself wrote about it. */
   readonly lastWords: readonly string[];
 }
 
@@ -139,7 +139,7 @@ export function describeRsyncCode(code: number): string {
   return `rsync ended with code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
 }
 
-/** Runs it. `onDone` gets how many files and bytes are done since its last call. Throws a CliError only if rsync can't be started. */
+/** Runs it. `onDone` gets the files and bytes done since its last call. Throws a CliError only if rsync can't be started. */
 export async function runRsync(
   request: RsyncRequest,
   rsync: Rsync,
@@ -165,7 +165,7 @@ export async function runRsync(
   return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-20) };
 }
 
-/** Reads what a run says: `62914560 62922279` for a file that is done, `  31981568  39% …` for all bytes until now. */
+/** Parses rsync's output: `62914560 62922279` for a file that is done, `  31981568  39% …` for all bytes until now. */
 class RsyncProgress {
   #finishedBytes = 0;
   #toldBytes = 0;
@@ -181,7 +181,7 @@ class RsyncProgress {
     } else if (bytes !== null) this.#tell(0, Math.max(this.#toldBytes, Number(bytes[1])));
   }
 
-  /** What was told of a file that then failed is taken back. */
+  /** Subtracts what was reported of a file that then failed. */
   end(): void {
     this.#tell(0, this.#finishedBytes);
   }

@@ -17,7 +17,7 @@ export interface PackListRequest {
   readonly archive: string;
 }
 
-/** Writes the names a file lists into an archive. Returns tar's exit code, not 0 if anything is missing or changed. */
+/** Writes the listed names into an archive. Returns tar's exit code, which isn't 0 if a file is missing or changed. */
 export async function packListed(
   { program, from, listFile, archive }: PackListRequest,
   system: System,
@@ -30,28 +30,28 @@ export async function packListed(
   return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-5) };
 }
 
-/** The first tar on the PATH, unless it is one that has only a part of GNU's options. */
+/** The first tar on the PATH, unless it has only some of GNU's options. */
 export function findGnuTar(system: System): string | undefined {
   const program = findProgram("tar", system.env);
   return program === undefined || /busybox|toybox|bsdtar/.test(Deno.realPathSync(program)) ? undefined : program;
 }
 
-/** What to put into an archive. */
+/** The files to append, and the archive. */
 export interface AppendRequest {
-  /** The archive, absolute. Its reader takes the last of a name. */
+  /** The archive, absolute. Readers use the last entry of a name. */
   readonly archive: string;
   /** The directory that the names are relative to. */
   readonly directory: string;
   readonly names: readonly string[];
 }
 
-/** The arguments of tar. Unless it is told not to, it reads a "\b" in these names as a backspace. */
+/** The arguments of tar. By default tar reads a "\b" in these names as a backspace. */
 export function appendArgs({ archive, directory, names }: AppendRequest): string[] {
   const options = ["--append", "--no-unquote", `--file=${archive}`, `--directory=${directory}`, "--no-recursion"];
   return [...options, "--", ...names];
 }
 
-/** Appends the files. Throws a CliError `tool` with tar's last words. */
+/** Appends the files. Throws a CliError `tool` with tar's last lines. */
 export async function appendToArchive(request: AppendRequest, system: System): Promise<void> {
   const program = findProgram("tar", system.env);
   if (program === undefined) {

@@ -1,4 +1,4 @@
-// uv(1): what it is asked, and what it says when it can't. Its options: https://docs.astral.sh/uv/reference/cli/
+// uv(1): its arguments, and the errors if it fails. Its options: https://docs.astral.sh/uv/reference/cli/
 import { CliError } from "../errors.ts";
 import { withoutCredentials } from "../format.ts";
 import { saysDiskIsFull } from "../os_error.ts";
@@ -9,11 +9,11 @@ import { type Listener, runAloud } from "./aloud.ts";
 /** The uv of this machine. */
 export interface Uv {
   readonly program: string;
-  /** What its --torch-backend takes; empty for a uv before 0.6.9, which hasn't got it. */
+  /** The values its --torch-backend accepts; empty for a uv before 0.6.9, which lacks that option. */
   readonly torchBackends: ReadonlySet<string>;
 }
 
-/** The uv on the PATH, or undefined. Asks it what PyTorch builds it knows only if `needsTorch`. */
+/** The uv on the PATH, or undefined. Reads its list of PyTorch backends only if `needsTorch`. */
 export async function findUv(system: System, needsTorch: boolean): Promise<Uv | undefined> {
   const program = findProgram("uv", system.env);
   if (program === undefined) return undefined;
@@ -44,9 +44,9 @@ export interface UvVenvRequest {
   readonly path: string;
   /** A version or an interpreter; uv's own choice if undefined. */
   readonly python: string | undefined;
-  /** Finish what an interrupted run left of the environment. */
+  /** `remains`: complete what an interrupted run left of the environment. */
   readonly onto: "nothing" | "remains";
-  /** What an activated shell shows, if not the name of the directory. */
+  /** The name that an activated shell shows, if not that of the directory. */
   readonly prompt?: string;
 }
 
@@ -61,10 +61,10 @@ export function uvVenvArgs(request: UvVenvRequest): string[] {
   ];
 }
 
-/** Packages to install into an environment, and where they come from. */
+/** Packages to install into an environment, and their sources. */
 export interface UvInstallRequest {
   readonly venvPath: string;
-  /** As the person wrote them: words that begin with a dash are options of uv's. */
+  /** As the person wrote them: words that begin with a dash are options of uv. */
   readonly packages: readonly string[];
   readonly requirementFiles: readonly string[];
   readonly indexUrl: string | undefined;
@@ -95,8 +95,8 @@ export function uvFreezeArgs(venvPath: string): string[] {
 }
 
 /**
- * The same request with the indexes in variables, where they have a password: everybody on the machine can read the arguments of a
- * process (ps), its environment only its user. uv takes one kind of list from one place, so all extra indexes go there.
+ * The same request with index URLs that have a password in variables: every user can read the arguments of a
+ * process (ps), but only its owner the environment. uv takes all indexes of a kind from one place, so all extra ones move there.
  */
 export function hideCredentials(
   args: readonly string[],
@@ -118,7 +118,7 @@ export function hideCredentials(
   };
 }
 
-/** Runs uv; its words go to the listener. Throws a CliError `tool` with its last lines if it fails. */
+/** Runs uv; its output goes to the listener. Throws a CliError `tool` with its last lines if it fails. */
 export async function runUv(
   program: string,
   args: readonly string[],

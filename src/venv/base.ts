@@ -1,4 +1,4 @@
-// Where the environments are: the directory that holds them, their names, and the lock that keeps two commands off one.
+// The directory that holds the environments, their names, and the lock that keeps two commands from using one at once.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { type ConfigFile, configPath, readConfig } from "../config/config_file.ts";
 import { checkPathComponent } from "../config/names.ts";
@@ -10,13 +10,13 @@ import { sweepDirectory } from "../system/sweep.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 
-/** What may name the directory, the first that is there winning: option, configuration, `$VENV_DIR`. */
+/** The sources of the directory's path, in order of precedence: option, configuration, `$VENV_DIR`. */
 export interface VenvBaseSources {
   readonly option: string | undefined;
   readonly config: Pick<ConfigFile, "path" | "config"> | undefined;
 }
 
-/** The configuration, or undefined where there is none: environments can be had without. Throws CliErrors for a bad one. */
+/** The configuration, or undefined if it doesn't exist: environments don't need one. Throws CliErrors for a faulty one. */
 export async function readConfigIfThere(
   option: string | undefined,
   system: Pick<System, "env" | "cwd">,
@@ -24,13 +24,13 @@ export async function readConfigIfThere(
   try {
     return await readConfig(configPath({ config: option }, system.env, system.cwd));
   } catch (error) {
-    // A file that was named must be there.
+    // A file given with --config must exist.
     if (error instanceof CliError && error.kind === "not-found" && option === undefined) return undefined;
     throw error;
   }
 }
 
-/** Where environments are if nothing says otherwise; `apptainer init` proposes the same. */
+/** The default directory of environments; `apptainer init` proposes the same. */
 export const DEFAULT_VENV_BASE = "~/venvs";
 
 /** The directory that holds the environments. */
@@ -41,7 +41,7 @@ export function resolveVenvBase(sources: VenvBaseSources, system: Pick<System, "
   }
   const section = sources.config?.config.apptainer;
   if (sources.config !== undefined && section !== undefined) {
-    // Scratch may be missing where environments are made; only who needs it asks for it.
+    // Scratch may be missing where environments are made, and is not needed for their directory.
     const { venvBase } = resolveApptainer({ ...section, scratch_sif_dir: "" }, sources.config.path, env);
     if (venvBase !== undefined) return venvBase;
   }
@@ -61,12 +61,12 @@ export function resolveUvCache(
   return configured ? toAbsolutePath(configured, env, { label: "uv_cache_dir", kind: "config" }) : undefined;
 }
 
-/** The path of an environment by its name. Throws a CliError `usage` for what is no plain name. */
+/** The path of an environment by its name. Throws a CliError `usage` if that is not a plain name. */
 export function venvPath(base: AbsolutePath, name: string): AbsolutePath {
   return joinPath(base, checkPathComponent(name, "the name of an environment"));
 }
 
-/** Makes the other commands on this environment wait, and removes what killed ones left. The base directory must exist. */
+/** Locks the environment against other commands, and removes what killed ones left. The base directory must exist. */
 export async function lockVenv(
   path: string,
   deadlineSeconds: number,

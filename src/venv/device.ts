@@ -1,4 +1,4 @@
-// Which file system a path is on: uv links files from its cache only where both are on one.
+// Which file system a path is on: uv can link files from its cache only if both are on the same one.
 
 /** The device a path is or would be on: that of its nearest existing parent. */
 export async function deviceOf(path: string): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-// `venv install`: what uv has to be asked for a request, as a plan, and the asking.
+// `venv install`: plans the commands of uv for a request, and runs them.
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
@@ -8,7 +8,7 @@ import { deviceOf } from "./device.ts";
 import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
 import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
 
-/** What to install where. */
+/** What to install, and into which environment. */
 export interface InstallRequest {
   readonly venvPath: string;
   readonly packages: readonly string[];
@@ -21,32 +21,32 @@ export interface InstallRequest {
   readonly uvCacheDir: string | undefined;
 }
 
-/** What is at the environment's place now. */
+/** What exists at the environment's path. */
 export type Place =
   | { readonly kind: "nothing" }
-  /** Left by a `uv venv` that was killed: nothing in it but what uv makes itself. */
+  /** Left by a `uv venv` that was killed: it contains only files that uv makes itself. */
   | { readonly kind: "remains" }
   | { readonly kind: "venv"; readonly venv: Venv }
   | { readonly kind: "other" };
 
-/** What will be run. */
+/** The commands to run. */
 export interface InstallPlan {
   readonly venvPath: string;
   /** Whether the environment is new. */
   readonly created: boolean;
-  /** Arguments of uv, one command after the other. */
+  /** Arguments of uv for each command. */
   readonly commands: readonly (readonly string[])[];
   /** Changes to uv's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly wheelIndex: WheelIndex | undefined;
-  /** All indexes beside the first, the PyTorch one included. */
+  /** All indexes besides the first, the PyTorch one included. */
   readonly extraIndexUrls: readonly string[];
   readonly torchBackend: string | undefined;
 }
 
 const REMAINS = new Set(["bin", "lib", "lib64", "include", ".gitignore", ".lock", "CACHEDIR.TAG"]);
 
-/** Looks at the environment's place. */
+/** Examines the environment's path. */
 export async function observePlace(path: string): Promise<Place> {
   const venv = await readVenv(path);
   if (venv !== undefined) return { kind: "venv", venv };
@@ -69,8 +69,8 @@ export function requirementsIn(text: string): string[] {
 }
 
 /**
- * Decides what to run. `requirements` are all that were asked for, those in files too. Pure. Throws CliErrors: `usage` for
- * wheels that can't go together or a Python that the environment hasn't got, `refused` for a place that is something else.
+ * Decides what to run. `requirements` are all requested ones, including those in files. Pure. Throws CliErrors: `usage` for
+ * incompatible wheels or a Python that the environment doesn't have, `refused` if the path is something else.
  */
 export function planInstall(
   request: InstallRequest,
@@ -95,7 +95,7 @@ export function planInstall(
   const nothing = request.packages.length === 0 && request.requirementFiles.length === 0;
   const install = nothing ? [] : [uvInstallArgs({
     ...request,
-    // uv takes every package that an extra index has from there, numpy and the like too; a backend is for PyTorch's only.
+    // uv takes every package that an extra index has from it, numpy and others too; a backend applies to PyTorch only.
     extraIndexUrls: backed ? given : listed,
     torchBackend: backed ? wheelIndex.accelerator : undefined,
   })];
@@ -123,7 +123,7 @@ function checkPython(venv: Venv, wanted: string | undefined): void {
   );
 }
 
-/** Runs the plan. Throws a CliError `tool` with uv's words if uv fails. */
+/** Runs the plan. Throws a CliError `tool` with uv's last lines if uv fails. */
 export async function install(
   plan: InstallPlan,
   uv: Uv,
@@ -136,7 +136,7 @@ export async function install(
   }
 }
 
-/** uv links files from its cache; across file systems it can't, and says so for every run. We say it once, with the remedy. */
+/** uv links files from its cache; across file systems it can't, and warns in every run. We warn once, with the remedy. */
 async function linkModeFor(plan: InstallPlan, report: Report, system: System): Promise<Record<string, string>> {
   const { env } = system;
   if (env.UV_LINK_MODE) return {};

@@ -1,4 +1,4 @@
-// What is installed in an environment, read from its metadata without starting Python, and one hash that stands for it.
+// The packages installed in an environment, read from its metadata without starting Python, and one hash of them all.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { createHash } from "node:crypto";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
@@ -9,13 +9,13 @@ export interface InstalledPackage {
   /** As its metadata directory spells it: `typing_extensions`. */
   readonly name: string;
   readonly version: string;
-  /** Asked for by name, not only needed by another (PEP 376, REQUESTED). */
+  /** Requested by name, not only needed by another (PEP 376, REQUESTED). */
   readonly requested: boolean;
-  /** Where it came from if not from an index (PEP 610): a URL, `file:` for local ones. */
+  /** Its origin if not an index (PEP 610): a URL, `file:` for local ones. */
   readonly directUrl?: string;
   /** Installed as a link to a source tree outside the environment. */
   readonly editable: boolean;
-  /** Changes whenever the installed files do, and not when the environment moves. */
+  /** Changes whenever the installed files do, but not when the environment moves. */
   readonly contentHash: string;
 }
 
@@ -33,10 +33,10 @@ export async function readPackages(venv: Pick<Venv, "path">): Promise<InstalledP
 
 async function readPackage(directory: string): Promise<InstalledPackage | undefined> {
   const base = splitAbsolute(directory)[1];
-  // An egg-info carries the Python it was built for behind its version.
+  // The name of an egg-info has the Python version after its own version.
   const match = /^(.+?)-([^-]+?)(-py\d[\d.]*)?\.(dist|egg)-info$/.exec(base);
   const [name, version] = [match?.[1], match?.[2]];
-  // pip renames what it is removing to ~ame.dist-info.
+  // While it removes a package, pip renames its metadata to ~ame.dist-info.
   if (name === undefined || version === undefined || name.startsWith("~")) return undefined;
   const [record, direct, requested] = await Promise.all([
     readOwn(`${directory}/RECORD`),
@@ -59,7 +59,7 @@ async function readOwn(path: string): Promise<string | undefined> {
 }
 
 function hashRecord(record: string): string {
-  // Scripts outside site-packages hold the environment's path, so their hashes differ from place to place.
+  // Scripts outside site-packages contain the environment's path, so their hashes differ from path to path.
   const lines = record.split("\n").filter((line) => line !== "" && !line.startsWith("../"));
   return createHash("sha256").update(lines.sort().join("\n")).digest("hex").slice(0, 16);
 }
@@ -76,7 +76,7 @@ function parseDirectUrl(text: string | undefined): { url?: string; editable: boo
   }
 }
 
-/** One hash for Python and packages of an environment: the same packages give the same hash, in whatever order they came. */
+/** One hash for Python and packages of an environment: the same packages give the same hash, in any order. */
 export function hashPackages(pythonVersion: string, packages: readonly InstalledPackage[]): string {
   const lines = packages.map((one) => [one.name, one.version, one.contentHash, one.directUrl ?? ""].join(" "));
   return createHash("sha256").update([pythonVersion, ...lines.sort()].join("\n")).digest("hex");

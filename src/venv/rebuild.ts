@@ -1,5 +1,5 @@
-// An environment made again at another place: its package list frozen, installed anew there, compared, and only then given its
-// name. What stood at the target stays until the new one is known to be right.
+// Reinstalls an environment at another path: freezes its package list, installs it there, compares the lists, and only then gives
+// it its name. An environment at the target stays until the new one is known to be right.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
@@ -17,7 +17,7 @@ import { planInstall } from "./install.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
 
-/** What to make again, and where. */
+/** The environment to reinstall, and its new path. */
 export interface RebuildRequest {
   readonly source: AbsolutePath;
   readonly target: AbsolutePath;
@@ -32,14 +32,14 @@ export interface RebuildRequest {
   readonly lockTimeoutSeconds: number;
 }
 
-/** What will be done. */
+/** What will be done, decided beforehand. */
 export interface RebuildPlan {
   readonly source: Venv;
   readonly target: AbsolutePath;
   readonly requirements: readonly string[];
   /** Tried one after the other. */
   readonly pythons: readonly string[];
-  /** uv's arguments, the first Python taken. */
+  /** uv's arguments, with the first Python. */
   readonly commands: readonly (readonly string[])[];
   readonly env: Readonly<Record<string, string>>;
   readonly editable: readonly string[];
@@ -53,7 +53,7 @@ export interface Parity {
   readonly extra: readonly string[];
 }
 
-/** Looks and decides; runs nothing but `uv pip freeze`. Throws CliErrors for what can't or mustn't be. */
+/** Examines both paths and decides; runs only `uv pip freeze`. Throws CliErrors for what is impossible or not allowed. */
 export async function planRebuild(request: RebuildRequest, uv: Uv, system: System): Promise<RebuildPlan> {
   const { source: sourcePath, target } = request;
   const source = await readVenv(sourcePath);
@@ -120,15 +120,15 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
 }
 
 /**
- * The new environment until it has its name, under the name of its process: a run that was taken for dead writes into none of
- * another one. And what it replaces until that is gone, always the same, for the next run.
+ * Names beside the target. The new environment is made under a name of its process: a run that was wrongly taken for dead
+ * then doesn't write into that of another one. What it replaces has a constant name, so that the next run finds it.
  */
 function placesBeside(target: AbsolutePath) {
   const [directory, name] = splitAbsolute(target);
   const beside = (ending: string) => `${directory}/.${name}.${ending}`;
   return {
     made: temporaryBeside(target, "venv"),
-    /** Where older versions made it. */
+    /** The name in older versions. */
     madeBefore: beside("new"),
     replaced: beside("old"),
     requirements: beside("requirements.txt"),
@@ -140,8 +140,8 @@ function requirementsFile(target: AbsolutePath): string {
 }
 
 /**
- * Carries out the plan and returns the Python it took and how the package lists compare. With a mismatch nothing is given the
- * target's name. Throws CliErrors, the target as it was; what a killed run left is put right first.
+ * Executes the plan and returns the Python it used and how the package lists compare. After a mismatch the target's name
+ * is not used. Throws CliErrors, the target unchanged; what a killed run left is repaired first.
  */
 export async function rebuild(
   plan: RebuildPlan,
@@ -158,7 +158,7 @@ export async function rebuild(
   const held = underLocks(system, lock);
   await removeIfThere(madeBefore);
   await putRight(target, replaced);
-  // What was put right, or what another run has made meanwhile, is somebody's environment.
+  // The repair, or another run in the meantime, may have put an environment at the target.
   await checkTarget(request);
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
@@ -166,7 +166,7 @@ export async function rebuild(
     await writeFileAtomically({ path: requirements, content, mode: 0o600, durability: "fast" });
     const python = await makeVenv(plan, made, env, uv, audience.listener, held);
     for (const args of plan.commands.slice(1)) {
-      // uv makes it under its working name; the plan has the name it gets.
+      // uv makes it under its temporary name; the plan has the final one.
       await runUv(uv.program, args.map((word) => word === target ? made : word), env, audience.listener, held);
     }
     const parity = request.verify
@@ -182,7 +182,7 @@ export async function rebuild(
   }
 }
 
-/** A run that was killed between its two renames left the target without its name. */
+/** Restores the target: a run that was killed between its two renames left it without its name. */
 async function putRight(target: string, replaced: string): Promise<void> {
   if (!await isThere(replaced)) return;
   if (await isThere(target)) await removeTree(replaced);
@@ -225,7 +225,7 @@ export function compareLists(wanted: readonly string[], found: readonly string[]
 }
 
 async function giveName(made: string, target: string, replaced: string): Promise<void> {
-  // Its files get the paths of the place it will have while it still is where it was made.
+  // Its files get the paths for its final name before it has that name.
   const failed = await applyRelocation(await planRelocation(made, target));
   if (failed.length > 0) {
     throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {

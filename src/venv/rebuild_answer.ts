@@ -1,4 +1,4 @@
-// What is told of an environment that was made again: one shape for `venv migrate` and each environment of `migrate-store`.
+// The answer about a reinstalled environment: one shape for `venv migrate` and each environment of `migrate-store`.
 import * as v from "valibot";
 import { withoutCredentials } from "../format.ts";
 import { type Parity, type RebuildPlan, type RebuildRequest } from "./rebuild.ts";
@@ -32,7 +32,7 @@ const SCHEMA = v.object(REBUILD_ENTRIES);
 /** See {@linkcode REBUILD_ENTRIES}. */
 export type RebuildAnswer = v.InferOutput<typeof SCHEMA>;
 
-/** Describes a plan, and its outcome if it was carried out. Pure. */
+/** Describes a plan, and its outcome if it was executed. Pure. */
 export function describeRebuild(
   plan: RebuildPlan,
   request: RebuildRequest,

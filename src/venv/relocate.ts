@@ -1,4 +1,4 @@
-// An environment that stands, or shall stand, somewhere else than its files say: finds those files and rewrites them.
+// For an environment that is, or will be, at another path than its files say: finds those files and rewrites them.
 import { CliError, messageOf } from "../errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { kindsIn, readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
@@ -11,7 +11,7 @@ import { temporaryBeside } from "../system/temporary_name.ts";
 import { activatedPaths, asBytes, fromBytes, launcherRoot, replacePaths, rewriteLauncher } from "./relocation_text.ts";
 import { parsePyvenvCfg, sitePackages } from "./venv.ts";
 
-/** One file or link of an environment with what it must become. */
+/** One file or link of an environment with its new content. */
 export type Change =
   | {
     readonly kind: "file";
@@ -31,15 +31,15 @@ export interface Relocation {
   readonly changes: readonly Change[];
 }
 
-/** Directories that are no environment's parent: a launcher of `/usr/bin/python3` was never moved. */
+/** Prefixes that are not environments: a launcher of `/usr/bin/python3` was never moved. */
 const SYSTEM_ROOTS = ["", "/usr", "/usr/local", "/opt/conda"];
 
 /** Scripts are small; a program of this size in `bin` is something else. */
 const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
 
 /**
- * Finds what names the environment's former places and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`, `.pth`
- * files, `direct_url.json`, Jupyter kernels. Environments inside it move along. Only reads; follows no link.
+ * Finds files that name the environment's former paths and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`, `.pth`
+ * files, `direct_url.json`, Jupyter kernels. Nested environments are included. Only reads; follows no link.
  * Throws a CliError `usage` for a path that can't be written into scripts.
  */
 export async function planRelocation(root: string, newRoot: string): Promise<Relocation> {
@@ -70,7 +70,7 @@ export async function planRelocation(root: string, newRoot: string): Promise<Rel
   return { root, changes: ownChanges };
 }
 
-/** Those of the directories that no link on the way leads out of the environment for: `bin` may be one, or a kernel's. */
+/** The directories whose real path is inside the environment: `bin` may be a link, or a kernel's directory. */
 async function ownDirectories(root: string, directories: readonly string[]): Promise<Set<string>> {
   const realRoot = await Deno.realPath(root);
   const own = new Set<string>();
@@ -81,7 +81,7 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
   return own;
 }
 
-/** Carries out a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */
+/** Applies a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */
 export async function applyRelocation(relocation: Relocation): Promise<{ path: string; error: string }[]> {
   const failed: { path: string; error: string }[] = [];
   const paths = relocation.changes.map(({ path }) => splitAbsolute(`${relocation.root}/${path}`)[0]);
@@ -131,7 +131,7 @@ function fileChange(file: OwnFile, content: string): Change {
   return { ...file, kind: "file", content: bytes };
 }
 
-/** The text of a regular file inside the environment; undefined for links, programs and what is too large for a script. */
+/** The text of a regular file inside the environment; undefined for links, programs and files too large for a script. */
 async function readOwnFile(root: string, path: string): Promise<OwnFile | undefined> {
   const file = await run(readSmallFile(waitingCalls(), `${root}/${path}`, LARGEST_SCRIPT_BYTES));
   if (file === undefined) return undefined;
@@ -153,13 +153,13 @@ async function readOwnFiles(root: string, paths: readonly string[]): Promise<Own
 }
 
 async function readScripts(root: string): Promise<OwnFile[]> {
-  // A `bin` that is a link belongs to somebody else.
+  // A `bin` that is a link belongs to another environment.
   if ((await kindsOf(root)).get("bin") !== "d") return [];
   const names = [...await kindsOf(`${root}/bin`)].filter(([, kind]) => kind === "f").map(([name]) => name);
   return await readOwnFiles(root, names.map((name) => `bin/${name}`).sort());
 }
 
-/** The files that installers put into `bin`, from every RECORD: their launchers start this environment's Python, whatever they say. */
+/** The files that installers put into `bin`, from every RECORD: as launchers they must start this environment's Python. */
 async function installedScripts(root: string): Promise<Set<string>> {
   const names = new Set<string>();
   for (const site of await sitePackages({ path: root })) {
@@ -191,7 +191,7 @@ async function formerRoots(
     if (launched !== undefined) found.add(fromBytes(launched).replace(/\/+$/, ""));
   }
   const created = parsePyvenvCfg(await readTextFileIfThere(`${root}/pyvenv.cfg`) ?? "").get("command");
-  // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is where it was made, in a form of its own for blanks.
+  // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is its original path; paths with blanks have another form.
   const place = /\s(\/\S+)$/.exec(created ?? "")?.[1];
   if (place !== undefined) found.add(place.replace(/\/+$/, ""));
   return [...found].filter((path) => path !== newRoot && !SYSTEM_ROOTS.includes(path));
@@ -219,7 +219,7 @@ function rewriteData(file: OwnFile, former: readonly string[], newRoot: string):
   return replacePaths(content, { from: former.map(encodeURI), to: encodeURI(newRoot) }, "data");
 }
 
-/** Files outside `bin` that installers write the environment's path into. */
+/** Files outside `bin` into which installers write the environment's path. */
 async function readDataFiles(root: string): Promise<OwnFile[]> {
   const paths = ["pyvenv.cfg"];
   for (const site of await sitePackages({ path: root })) {
@@ -257,7 +257,7 @@ async function innerEnvironments(root: string): Promise<string[]> {
   return inner.sort();
 }
 
-/** The names in a directory with their kinds; none where it can't be read. */
+/** The names in a directory with their kinds; empty if it can't be read. */
 function kindsOf(directory: string): Promise<Map<string, FileKind>> {
   return run(kindsIn(waitingCalls(), directory));
 }

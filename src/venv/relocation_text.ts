@@ -1,32 +1,32 @@
-// The places inside an environment's files that hold its path, rewritten for another path. Pure.
-// Files are taken as strings with one character for each byte, so that whatever isn't the path stays as it is.
+// Finds the environment's path in the text of its files and replaces it by another one. Pure.
+// Files are read as strings with one character for each byte, so that all other bytes are preserved.
 
-/** The kernel of many clusters cuts a `#!` line off after this many characters (BINPRM_BUF_SIZE before Linux 5.1). */
+/** The kernel of many clusters truncates a `#!` line after this many characters (BINPRM_BUF_SIZE before Linux 5.1). */
 const LONGEST_SHEBANG = 127;
 
 const SHEBANG_REGEXP = /^#![ \t]*(\/[^\r\n]*?)\/bin\/((?:python|pypy)[0-9.]*t?)([ \t][^\r\n]*)?(\r?\n|$)/;
 
-/** The form installers give a launcher whose `#!` line would be too long or hold a blank: sh reads line 2, Python a string. */
+/** The form of a launcher whose `#!` line would be too long or contain a blank: sh executes line 2, Python reads it as a string. */
 const TRAMPOLINE_REGEXP =
   /^(#!\/bin\/sh\r?\n'''exec' )(["']?)(\/[^\r\n"']*?)\/bin\/((?:python|pypy)[0-9.]*t?)\2( [^\r\n]*)/;
 
-/** Where `VIRTUAL_ENV` is set to a path as it stands: bash, csh, fish, nu, xonsh and batch files. No `$(…)`, no `$OTHER`. */
+/** Where `VIRTUAL_ENV` is set to a literal path: bash, csh, fish, nu, xonsh and batch files. No `$(…)`, no `$OTHER`. */
 const ASSIGNMENT_REGEXP =
   /\b(?:embedded_)?virtual_env['"]?[ =]+r?#?(?:'(\/[^'\r\n]*)'|"(\/[^"$`\r\n]*)"|(\/[^\s"';$`()]+))/gi;
 
-/** Which paths to look for, and what to put there. */
+/** The paths to look for, and the new one. */
 export interface Replacement {
-  /** Where the environment was: absolute paths without a slash at the end. */
+  /** The former paths of the environment: absolute, without a slash at the end. */
   readonly from: readonly string[];
   readonly to: string;
 }
 
-/** A path as bytes-in-a-string, the form in which it stands in a file read that way. */
+/** A path with one character for each byte, as it occurs in a file read that way. */
 export function asBytes(path: string): string {
   return String.fromCharCode(...new TextEncoder().encode(path));
 }
 
-/** The path again, from the form of {@linkcode asBytes}. */
+/** The path from the form of {@linkcode asBytes}. */
 export function fromBytes(text: string): string {
   return new TextDecoder().decode(Uint8Array.from(text, (character) => character.charCodeAt(0)));
 }
@@ -61,7 +61,7 @@ function quoted(path: string, quote: Quote): string {
   return needed + path + needed;
 }
 
-/** The paths that an activate script gives out as the environment's own. */
+/** The paths that an activate script sets as the environment's own. */
 export function activatedPaths(text: string): string[] {
   return [...text.matchAll(ASSIGNMENT_REGEXP)]
     .map((match) => (match[1] ?? match[2] ?? match[3] ?? "").replace(/\/+$/, ""))
@@ -69,12 +69,12 @@ export function activatedPaths(text: string): string[] {
 }
 
 /**
- * Puts the new path wherever one of the old ones stands as a whole path (`/venvs/a` and `/venvs/a/bin`, not `/venvs/a2`).
- * `shell` quotes it where it stood bare and needs quotes now.
+ * Puts the new path wherever one of the old ones occurs as a whole path (`/venvs/a` and `/venvs/a/bin`, not `/venvs/a2`).
+ * `shell` quotes it if the old path was unquoted and the new one needs quotes.
  */
 export function replacePaths(text: string, { from, to }: Replacement, language: "shell" | "data"): string {
   if (from.length === 0) return text;
-  // The longest first, the new path among them: what is right already isn't taken for an old path that it begins with.
+  // The longest first, including the new path: a new path that begins with an old one must not be replaced again.
   const paths = [...new Set([...from, to])].sort((a, b) => b.length - a.length).map(escapeRegExp);
   const boundary = "[A-Za-z0-9_.+@%~\\x80-\\xff-]";
   const pattern = new RegExp(`(^|[^A-Za-z0-9_.+@%~\\x80-\\xff-])(${paths.join("|")})(?!${boundary})`, "g");

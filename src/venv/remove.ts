@@ -1,18 +1,18 @@
-// Removing an environment: only what is one, only below its base, no link followed.
+// Removes an environment: only a real one, only below its base, without following links.
 import { type AbsolutePath, joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { venvPath } from "./base.ts";
 
-/** Something that a removal takes away. */
+/** The target of a removal. */
 export interface VenvTarget {
   readonly path: AbsolutePath;
-  /** A `link` is removed as such; what it leads to stays. */
+  /** A `link` itself is removed; its target stays. */
   readonly kind: "directory" | "link";
 }
 
 /**
- * What is to be removed for an environment of that name, or undefined where there is none. Throws CliErrors: `usage` for a
+ * The target for an environment of that name, or undefined if there is none. Throws CliErrors: `usage` for a
  * name that is no plain name, `refused` for a directory without a `pyvenv.cfg`.
  */
 export async function findRemovable(base: AbsolutePath, name: string): Promise<VenvTarget | undefined> {
@@ -35,7 +35,7 @@ export async function findRemovable(base: AbsolutePath, name: string): Promise<V
   return { path, kind: "directory" };
 }
 
-/** The environments that lie inside this one and would go with it, by their names. */
+/** The environments inside this one, which would be removed too, by their names. */
 export async function innerVenvs(path: AbsolutePath): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(path)) {
@@ -47,7 +47,7 @@ export async function innerVenvs(path: AbsolutePath): Promise<string[]> {
   return names.sort();
 }
 
-/** Removes it. Throws a CliError `file-system` that says what is left and why. */
+/** Removes it. Throws a CliError `file-system` that says what could not be removed and why. */
 export async function removeVenv(target: VenvTarget): Promise<void> {
   if (target.kind === "directory") return await removeTree(target.path);
   await Deno.remove(target.path).catch((error) => {

@@ -1,4 +1,4 @@
-// All environments and uv's cache to other places: what is there, what may be, and which of the old may go afterwards.
+// Moves all environments and uv's cache to other directories: checks them, copies the cache, and removes what was moved.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, joinPath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
@@ -16,18 +16,18 @@ import { listVenvs } from "./venv.ts";
 export interface StorePlaces {
   readonly oldBase: AbsolutePath;
   readonly newBase: AbsolutePath;
-  /** Undefined where nothing names uv's cache. */
+  /** Undefined if nothing names uv's cache. */
   readonly oldCache: AbsolutePath | undefined;
   readonly newCache: AbsolutePath;
 }
 
-/** How the cache came to its new place. */
+/** The result of copying the cache. */
 export interface CacheCopy {
   readonly status: "copied" | "skipped" | "dry-run" | "source-missing";
   readonly warnings: readonly string[];
 }
 
-/** Throws a CliError `usage` if any of the old places holds a new one or the other way round: deleting one would take the other. */
+/** Throws a CliError `usage` if an old directory contains a new one or the other way round: deleting the old would delete both. */
 export async function checkPlaces(places: StorePlaces): Promise<void> {
   const olds: [string, AbsolutePath][] = [["the old venv base", places.oldBase]];
   if (places.oldCache !== undefined) olds.push(["the old uv cache", places.oldCache]);
@@ -45,7 +45,7 @@ export async function checkPlaces(places: StorePlaces): Promise<void> {
   }
 }
 
-/** The environments to move by name, and those left where they are. Throws a CliError `usage` for a name that isn't there. */
+/** The environments to move by name, and those that stay. Throws a CliError `usage` for a name that doesn't exist. */
 export async function selectVenvs(
   base: AbsolutePath,
   only: readonly string[],
@@ -63,7 +63,7 @@ export async function selectVenvs(
   return { moved: known.filter(isMoved), left: known.filter((name) => !isMoved(name)) };
 }
 
-/** Copies uv's cache. Throws a CliError `transfer` if anything is missing in the copy. */
+/** Copies uv's cache. Throws a CliError `transfer` if any file is missing in the copy. */
 export async function copyCache(places: StorePlaces, report: Report, system: System): Promise<CacheCopy> {
   const { oldCache: from, newCache: to } = places;
   if (from === undefined || !await Deno.stat(from).then((info) => info.isDirectory, () => false)) {
@@ -95,8 +95,8 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
 }
 
 /**
- * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. Whatever else is in the
- * old base stays, and so does the base then. Returns what was removed and what could not be.
+ * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. Other files in the
+ * old base stay, and then so does the base. Returns what was removed and what could not be.
  */
 export async function removeOld(
   places: StorePlaces,
@@ -124,7 +124,7 @@ export async function removeOld(
       if (target !== undefined) await removeVenv(target);
     });
   }
-  // What a killed removal had renamed already is no environment any more, and no lock is taken for it.
+  // Environments that a killed removal has already renamed are no longer listed, and need no lock.
   await sweepDirectory(places.oldBase);
   const { oldCache } = places;
   if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);

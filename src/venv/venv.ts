@@ -1,21 +1,21 @@
-// Python virtual environments on disk: what makes one, who made it, and which stand under a base directory.
+// Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
 import { CliError, messageOf } from "../errors.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
 
-/** One virtual environment, as its `pyvenv.cfg` and its directories tell. */
+/** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
   /** The last component of its path. */
   readonly name: string;
-  /** Absolute, as it was asked for: links in it are kept. */
+  /** Absolute, as it was given: links in it are kept. */
   readonly path: string;
   /** `3.11.5`. */
   readonly pythonVersion: string;
-  /** `3.11`: what a wheel, a base image and `lib/python3.11` go by. */
+  /** `3.11`: the version that a wheel, a base image and `lib/python3.11` are made for. */
   readonly pythonSeries: string;
   readonly madeBy: "uv" | "virtualenv" | "venv";
-  /** Made by `uv venv --relocatable`: its scripts find their place by themselves. */
+  /** Made by `uv venv --relocatable`: its scripts find their own directory. */
   readonly relocatable: boolean;
-  /** The directory of the Python it was made from, as `pyvenv.cfg` has it; empty where it says none. */
+  /** The directory of the Python it was made from, as `pyvenv.cfg` has it; empty if it says none. */
   readonly home: string;
   /** Whether `bin/python` still leads to a program. */
   readonly interpreter: "present" | "missing";
@@ -32,7 +32,7 @@ export function parsePyvenvCfg(text: string): Map<string, string> {
   return values;
 }
 
-/** `3.12.1` of `3.12.1.final.0`, `3.11` of `3.11`; undefined for anything that is no version. */
+/** `3.12.1` of `3.12.1.final.0`, `3.11` of `3.11`; undefined for a text that is not a version. */
 export function parsePythonVersion(text: string): string | undefined {
   return /^(\d+\.\d+(?:\.\d+)?)(?:[.a-z+-].*)?$/.exec(text.trim())?.[1];
 }
@@ -76,7 +76,7 @@ async function versionFromLibrary(path: string): Promise<string | undefined> {
       if (version !== undefined) return version;
     }
   } catch {
-    // No library directory: then nobody can tell.
+    // Without a library directory the version is unknown.
   }
   return undefined;
 }
@@ -98,7 +98,7 @@ export async function listVenvs(base: string): Promise<Venv[]> {
   return venvs.filter((venv) => venv !== undefined);
 }
 
-/** The site-packages directories of an environment, each once although `lib64` often is a link to `lib`. */
+/** The site-packages directories of an environment, each only once, because `lib64` is often a link to `lib`. */
 export async function sitePackages(venv: Pick<Venv, "path">): Promise<string[]> {
   const found = new Map<string, string>();
   for (const library of ["lib", "lib64"]) {

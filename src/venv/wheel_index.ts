@@ -1,10 +1,10 @@
-// Wheels built for one accelerator (`torch==2.4.0+cu121`) live on an index of their own; this finds it. Pure.
+// Wheels built for one accelerator (`torch==2.4.0+cu121`) are on an index of their own; this finds it. Pure.
 import { CliError } from "../errors.ts";
 
-/** Where the PyTorch project keeps its wheels, one index for each accelerator. */
+/** The base URL of the PyTorch project's indexes, one for each accelerator. */
 const PYTORCH_INDEX = "https://download.pytorch.org/whl";
 
-/** The projects published there; other projects may use the same suffix for wheels of their own. */
+/** The projects published there; other projects may use the same suffix for their own wheels. */
 const PYTORCH_PROJECTS = new Set([
   "fbgemm-gpu",
   "pytorch-triton",
@@ -36,7 +36,7 @@ export interface WheelIndex {
 }
 
 /**
- * The index that PyTorch requirements with a suffix ask for, or undefined if none does.
+ * The index that PyTorch requirements with a suffix need, or undefined if none has one.
  * Throws a CliError `usage` if they ask for more than one: no environment can hold two.
  */
 export function wheelIndexFor(requirements: readonly string[]): WheelIndex | undefined {

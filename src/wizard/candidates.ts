@@ -1,4 +1,4 @@
-// The variables offered: those configured already, and the well-known ones with the place their data is in.
+// The variables offered: those configured already, and the well-known ones with the directory of their data.
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, realLocation, toAbsolutePath } from "../config/paths.ts";
 import { type Preset, PRESETS } from "../config/presets.ts";
@@ -9,25 +9,25 @@ import { countTree, type TreeCount } from "./tree_count.ts";
 /** A variable to offer. */
 export interface Candidate {
   readonly name: string;
-  /** What reads it and what it holds: `PyTorch: models of torch.hub`. */
+  /** The programs that read it and its content: `PyTorch: models of torch.hub`. */
   readonly about: string;
-  /** The directory to propose; missing where all that is known lies on scratch. */
+  /** The directory to propose; missing if all known ones are on scratch. */
   readonly source?: string;
-  /** How large that is; missing where it isn't there. */
+  /** The size of that directory; missing if it doesn't exist. */
   readonly count?: TreeCount;
 }
 
-/** What is known when the variables are offered. */
+/** What is known before the variables are offered. */
 export interface CandidateRequest {
   readonly existing: Config | undefined;
   readonly env: Readonly<Record<string, string>>;
-  /** Where scratch is; nothing on it is proposed as a source. */
+  /** The scratch directory; nothing on it is proposed as a source. */
   readonly scratchBase: AbsolutePath;
   /** Its signal ends the counting. */
   readonly system: Pick<System, "signal" | "calls">;
 }
 
-/** All candidates: configured ones, then those found on disk, then the others. The counting of their sizes has begun. */
+/** All candidates: configured ones, then those found on disk, then the others. Also starts to measure their sizes. */
 export async function listCandidates(request: CandidateRequest): Promise<Candidate[]> {
   const scratch = await realLocation(request.scratchBase);
   const configured = await Promise.all(
@@ -58,7 +58,7 @@ function describe({ tool, holds, caution, redirect }: Preset): string {
   return `${tool}: ${holds}${proposal}${caution === undefined ? "" : `; ${caution}`}`;
 }
 
-/** The first of the places that is there, else the first that could be. */
+/** The first directory that exists, otherwise the first that could be made. */
 async function candidate(
   name: string,
   about: string,

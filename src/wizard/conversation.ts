@@ -4,20 +4,20 @@ import type { Config } from "../config/config.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 
-/** Who is asked, about which file. */
+/** The context of the questions: the command's context and the file. */
 export interface Conversation {
   readonly context: Context;
   readonly path: AbsolutePath;
-  /** The configuration as it is saved; undefined where there is none of our version. */
+  /** The saved configuration; undefined if none of our version exists. */
   readonly existing: Config | undefined;
-  /** Ends what goes on beside the questions. */
+  /** Ends the work that runs beside the questions. */
   readonly signal: AbortSignal;
 }
 
-/** What is chosen to type something that isn't offered; no name and no path. */
+/** The option for typing a value that isn't offered; it can be neither a name nor a path. */
 export const OTHER = "";
 
-/** What is wrong with a path, as a few words; undefined where nothing is. */
+/** What is wrong with a path, in a few words; undefined if nothing is. */
 export function faultOf(attempt: () => unknown): string | undefined {
   try {
     attempt();

@@ -1,9 +1,9 @@
-// The configuration as the answers have it so far, and what of it has to be saved. Pure.
+// The configuration according to the answers so far, and the part of it to save. Pure.
 import { checkConfig, type Config, CONFIG_VERSION } from "../config/config.ts";
 import type { Tier } from "../config/tier.ts";
 import type { ConfigPatch } from "../config/config_patch.ts";
 
-/** The settings that are asked for besides scratch and variables. */
+/** The settings besides scratch and variables that have questions. */
 export const SETTINGS = {
   parallel_jobs: { question: "How many variables to sync side by side?", least: 1 },
   lock_timeout_seconds: {
@@ -13,7 +13,7 @@ export const SETTINGS = {
   skip_if_fresh_seconds: { question: "How many seconds is a sync good for while the source is unchanged?", least: 0 },
 } as const;
 
-/** What is asked of a variable; a redirected one has no source. */
+/** The answers about a variable; a redirected one has no source. */
 export interface VariableDraft {
   readonly source?: string;
   readonly mode?: "stage" | "redirect";
@@ -28,7 +28,7 @@ export interface Draft {
   readonly settings: Readonly<Record<keyof typeof SETTINGS, number>>;
 }
 
-/** The start: what is configured already, or nothing. */
+/** The initial draft: the existing configuration, or an empty one. */
 export function startDraft(existing: Config | undefined): Draft {
   const { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds } = existing ?? configOf(EMPTY, undefined);
   const settings = { parallel_jobs, lock_timeout_seconds, skip_if_fresh_seconds };
@@ -62,7 +62,7 @@ export function withRedirected(draft: Draft, name: string, tier: Tier): Draft {
   return { ...draft, vars: { ...draft.vars, [name]: { mode: "redirect", ...place, enabled: true } } };
 }
 
-/** The draft with exactly these variables enabled. Those that were configured and aren't among them are kept, disabled. */
+/** The draft with exactly these variables enabled. Other configured ones are kept, disabled. */
 export function withEnabled(draft: Draft, names: readonly string[]): Draft {
   const vars = Object.entries(draft.vars).map((
     [name, variable],
@@ -70,7 +70,7 @@ export function withEnabled(draft: Draft, names: readonly string[]): Draft {
   return { ...draft, vars: Object.fromEntries(vars) };
 }
 
-/** What a variable's files come from, for people. */
+/** The origin of a variable's files, for people. */
 export function sourceText({ vars }: Draft, name: string): string {
   const { source, mode, tier } = vars[name] ?? {};
   if (mode !== "redirect") return source ?? "";
@@ -82,7 +82,7 @@ export function enabledNames({ vars }: Draft): string[] {
   return Object.keys(vars).filter((name) => vars[name]?.enabled);
 }
 
-/** The configuration it would be once it is saved. Throws where the draft isn't one yet. */
+/** The configuration after saving. Throws if the draft isn't complete. */
 export function configOf(draft: Draft, existing: Config | undefined): Config {
   const vars = Object.entries(draft.vars).map(([name, answers]) => [name, { ...existing?.vars[name], ...answers }]);
   const checked = checkConfig({
@@ -96,7 +96,7 @@ export function configOf(draft: Draft, existing: Config | undefined): Config {
   throw new Error(checked.faults.map(({ path, what }) => `${path.join(".")} ${what}`).join("; "));
 }
 
-/** What has to be saved: everything that is new or different. A variable that was never saved and isn't wanted is left out. */
+/** The part to save: everything that is new or different. A variable that was never saved and is now disabled is left out. */
 export function patchOf(draft: Draft, existing: Config | undefined): ConfigPatch {
   const vars = Object.entries(draft.vars).filter(([name, variable]) => {
     const before = existing?.vars[name];

@@ -15,12 +15,12 @@ import { askScratch } from "./scratch_question.ts";
 import { describeCount } from "./tree_count.ts";
 import { askOneSource, askVariables, offerVariables } from "./variable_questions.ts";
 
-/** How long files are counted at most while the questions go on. */
+/** The time limit for measuring sizes while the questions are asked. */
 const COUNTING_SECONDS = 120;
 
 /**
- * Asks for a whole configuration, from the existing one on, and returns what is to be saved. Throws a CliError `declined` where
- * the person leaves without saving, one of `readConfig`'s where the existing file is broken.
+ * Asks for a whole configuration, starting with the existing one, and returns what to save. Throws a CliError `declined` if
+ * the person leaves without saving, and one of `readConfig`'s if the existing file is faulty.
  */
 export async function askForConfig(context: Context): Promise<ConfigPatch> {
   const { system, prompt } = context;
@@ -73,7 +73,7 @@ async function converse(conversation: Conversation): Promise<Draft> {
 
 type Next = "save" | "variables" | "source" | "scratch" | "settings" | "leave";
 
-/** Shows the answers so far and what is questionable about them. Only what would work can be saved. */
+/** Shows the answers so far and their problems. Only a configuration that works can be saved. */
 async function askNext(draft: Draft, candidates: readonly Candidate[], conversation: Conversation): Promise<Next> {
   const { context: { prompt, system }, path, existing } = conversation;
   prompt.note(summarize(draft, candidates, conversation), "Summary");

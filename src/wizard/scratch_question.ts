@@ -1,9 +1,9 @@
-// The question where scratch is.
+// The question for the scratch directory.
 import { resolveConfig } from "../config/resolve.ts";
 import { type Conversation, faultOf, OTHER } from "./conversation.ts";
 import { configOf, type Draft } from "./draft.ts";
 
-/** Offers what is configured and $SCRATCH, else asks for a directory. It is stored as typed, variables unexpanded. */
+/** Offers the configured directory and $SCRATCH, or asks for another. It is stored as typed, variables unexpanded. */
 export async function askScratch(draft: Draft, conversation: Conversation): Promise<Draft> {
   const { context, path, existing } = conversation;
   const { env } = context.system;
@@ -30,7 +30,7 @@ export async function askScratch(draft: Draft, conversation: Conversation): Prom
       check: (answer) => answer.trim() === "" ? "a directory is needed" : faultOf(() => resolve(answer.trim())),
     });
     const scratchBase = resolve(base.trim());
-    // Entered, not only looked at: it may be mounted only then.
+    // `/.` enters the directory: it may be mounted only when it is entered.
     const isThere = await Deno.stat(`${scratchBase}/.`).then(() => true, () => false);
     const isAccepted = isThere || await context.prompt.confirm({
       message: `${scratchBase} isn't there on this machine. Use it all the same?`,

@@ -1,21 +1,21 @@
-// How large directories are, counted while a person answers questions. A help for choosing, not a measure: it stops when it
-// has taken long enough, and says so.
+// The sizes of directories, counted while a person answers questions. They are a help for choosing, not exact: counting stops when
+// it has taken long enough, and the text says so.
 import { formatFiles, formatSize } from "../format.ts";
 import type { System } from "../system/system.ts";
 import { startMeasure } from "../transfer/measure.ts";
 
-/** A count that goes on; read it whenever something is shown. */
+/** A running count; read it whenever a size is shown. */
 export interface TreeCount {
   readonly files: number;
   readonly sizeBytes: number;
   readonly state: "counting" | "done" | "stopped";
-  /** Settles when the count has ended, complete or not. */
+  /** Resolves when the count has ended, complete or not. */
   readonly ended: Promise<void>;
 }
 
 const MOST_FILES = 500_000;
 
-/** Starts to count the files below a directory; the signal stops it. What can't be read isn't counted. */
+/** Starts to count the files below a directory; the signal stops it. Unreadable directories aren't counted. */
 export function countTree(root: string, system: Pick<System, "signal" | "calls">): TreeCount {
   const { measure, ended } = startMeasure({ root, mostFiles: MOST_FILES }, system);
   let state: TreeCount["state"] = "counting";

@@ -1,4 +1,4 @@
-// The questions which variables are managed and where their data is kept.
+// The questions about which variables are managed and where their data is kept.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { VARIABLE_NAME } from "../config/names.ts";
 import { reasonAgainstVariable } from "../config/reserved_variables.ts";
@@ -14,10 +14,10 @@ import { describeCount } from "./tree_count.ts";
 /** How long to wait for sizes before the variables are offered. */
 const PATIENCE_MILLISECONDS = 700;
 
-/** Variables that are worth having on scratch for nearly everybody who has them. */
+/** Variables that almost every user of them should have on scratch. */
 const RECOMMENDED = ["HF_HOME", "TORCH_HOME"];
 
-/** The variables to offer, with as much of their sizes as can be told within a moment. */
+/** The variables to offer, with the sizes that can be counted within a moment. */
 export async function offerVariables(
   draft: Draft,
   { context, path, existing, signal }: Conversation,
@@ -66,7 +66,7 @@ export async function askVariables(
   return next;
 }
 
-/** Asks of a cache that is not worth copying whether it is redirected; of any other where its data is kept. */
+/** Asks whether a cache that is not worth copying is redirected; for any other variable, where its data is kept. */
 async function askPlace(
   draft: Draft,
   name: string,
@@ -144,7 +144,7 @@ async function askSource(
   }
 }
 
-/** A sync takes a source without a parent for one that is not mounted: the parent is made, if the person wants it. */
+/** A sync assumes that a source without a parent directory is not mounted: the parent is made, if the person agrees. */
 async function hasParent(directory: string, { prompt }: Conversation["context"]): Promise<boolean> {
   const parent = splitAbsolute(directory)[0];
   if (await Deno.stat(parent).then(({ isDirectory }) => isDirectory, () => false)) return true;
