@@ -1,5 +1,5 @@
 // Measures staging against the other tools on any two directories: `deno task bench --source DIR --scratch DIR`.
-// Programs take turns with cold caches; medians, ratios to the best other, peak memory and operations a file are printed.
+// Programs run alternately with cold caches; prints medians, ratios to the best other, peak memory and operations per file.
 import { parseArgs } from "node:util";
 import { median, plotTimes } from "./bench_plot.ts";
 import { type BenchCase, type BenchProgram, findPrograms, isInstalled } from "./bench_programs.ts";
@@ -34,7 +34,7 @@ if (options.source === undefined || options.scratch === undefined) {
 }
 const source = await Deno.realPath(options.source);
 const scratch = await Deno.realPath(options.scratch);
-// Trees are made and removed where that is quick: a slow mount shows a directory of a local disk.
+// Trees are made and removed in the directory behind a slow mount, which is a directory of a fast local disk.
 const sourceBehind = await Deno.realPath(options["source-behind"] ?? source);
 const scratchBehind = await Deno.realPath(options["scratch-behind"] ?? scratch);
 const ours = await Deno.realPath(options.program).catch(() =>
@@ -45,7 +45,7 @@ const programs = findPrograms(ours, workplace).filter(({ name }) =>
   options.only === undefined || name.match(options.only) !== null
 );
 
-/** Seconds a file in each case, by the tree before, and who has filled its target with this one. */
+/** Seconds per file in each case for the previous tree, and the programs that have filled their target with the current one. */
 const perFile = new Map<string, number>();
 const filled = new Set<string>();
 
@@ -61,7 +61,7 @@ try {
   await Deno.remove(workplace, { recursive: true });
 }
 
-/** Measures one tree and prints its tables; returns the times of the first fill. */
+/** Measures one tree and prints its tables; returns the times of the first staging. */
 async function benchTree(kind: TreeKind, size: number): Promise<{ name: string; files: number; seconds: number }[]> {
   const from = `${source}/bench-${kind}`;
   const behind = `${sourceBehind}/bench-${kind}`;
@@ -85,7 +85,7 @@ async function benchTree(kind: TreeKind, size: number): Promise<{ name: string; 
 
 interface CaseRequest {
   readonly from: string;
-  /** The same directory where writing it is quick. */
+  /** The same directory, by a path that is fast to write. */
   readonly behind: string;
   readonly bench: BenchCase;
   readonly files: number;
@@ -144,7 +144,7 @@ async function measure(command: string): Promise<Measurement> {
   return { seconds, peakMegabytes: Number(/^peak (\d+)$/m.exec(words)?.[1] ?? NaN) / 1024 };
 }
 
-/** File operations of a run of its own under strace, by file. */
+/** File operations of a separate run under strace, per file. */
 async function countOperations(program: BenchProgram, from: string, bench: BenchCase, files: number): Promise<string> {
   const to = targetOf(program);
   const command = program.command(from, to, bench);
@@ -167,21 +167,21 @@ async function configure(from: string): Promise<void> {
     version: 1,
     scratch_base: "$BENCH_SCRATCH",
     cache_root: ".",
-    // Never fresh: what is measured is the comparison, not that there is none.
+    // Never skip as fresh: the comparison is measured, not the skipping.
     skip_if_fresh_seconds: 0,
     vars: { BENCH_HOME: { source: from } },
   };
   await Deno.writeTextFile(`${workplace}/config.json`, JSON.stringify(config));
 }
 
-/** Empties the caches: the command given, and the kernel's where we may. */
+/** Empties the caches: runs the given command, and empties the kernel's cache if that is allowed. */
 async function coolDown(): Promise<void> {
   const drop = "sync; echo 3 2>/dev/null >/proc/sys/vm/drop_caches || :";
   const args = ["-c", options["before-each"] === undefined ? drop : `${options["before-each"]}; ${drop}`];
   await new Deno.Command("sh", { args, stdout: "null", stderr: "null" }).output();
 }
 
-/** Whether a program would take longer than is waited for, by what it took for a smaller tree. */
+/** Whether a program would exceed the time limit, estimated from its time for a smaller tree. */
 function isTooSlow({ name }: BenchProgram, bench: BenchCase, files: number): boolean {
   if (bench !== "first" && !filled.has(name)) return true;
   const expectedSeconds = (perFile.get(`${bench} ${name}`) ?? 0) * files;

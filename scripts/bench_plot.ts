@@ -1,6 +1,6 @@
-// Times over numbers of files as a picture (SVG), both axes logarithmic. Pure.
+// Plots times over numbers of files as an SVG, both axes logarithmic. Pure.
 
-/** The middle value. */
+/** The median. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((one, other) => one - other);
   const middle = sorted.length / 2;
@@ -51,7 +51,7 @@ export function plotTimes(
     `<text x="${(WIDTH - 80) / 2}" y="${HEIGHT - 12}" text-anchor="middle">files</text>\n</svg>\n`;
 }
 
-/** Where the names stand: at the end of their lines, but never two on one another. */
+/** The heights of the labels: at the ends of their lines, moved so that none overlaps another. */
 function labelHeights(
   points: readonly { readonly name: string; readonly files: number; readonly seconds: number }[],
   names: readonly string[],
@@ -71,7 +71,7 @@ function labelHeights(
   return heights;
 }
 
-/** From a range of powers of ten to a range of points. */
+/** Maps a range of powers of ten to a range of points. */
 function scale(from: number, to: number, first: number, last: number): (value: number) => number {
   const span = Math.max(1, to - from);
   return (value) => first + (Math.log10(value) - from) / span * (last - first);

@@ -1,18 +1,18 @@
-// The programs that the benchmark compares, as shell commands: ours and whatever of the others is installed.
+// The programs that the benchmark compares, as shell commands: ours and those of the others that are installed.
 
-/** What is measured: an empty target, an unchanged tree, a hundred changed files. */
+/** The measured cases: an empty target, an unchanged tree, a hundred changed files. */
 export type BenchCase = "first" | "unchanged" | "changed";
 
 /** A program to measure. */
 export interface BenchProgram {
   readonly name: string;
-  /** The command for a case; undefined where the program has no way to do it. */
+  /** The command for a case; undefined if the program doesn't support it. */
   command(from: string, to: string, bench: BenchCase): string | undefined;
 }
 
 const PLAIN_COPY = new URL("bench_copy.go", import.meta.url).pathname;
 
-/** Ours first; the others only where they are on the PATH. What has to be built for it lies in `workplace`. */
+/** Ours first; the others only if they are on the PATH. Files that must be built for it are in `workplace`. */
 export function findPrograms(ours: string, workplace: string): BenchProgram[] {
   const all: readonly (BenchProgram & { readonly needs: string })[] = [
     {

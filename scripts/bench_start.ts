@@ -1,5 +1,5 @@
-// Measures what a job waits for where nothing is to be done: `deno task bench:start [TURNS]`. A sync of eight fresh variables
-// and a program that does nothing take turns; medians are printed, and how much the first takes of the second.
+// Measures how long a job waits if nothing has to be done: `deno task bench:start [TURNS]`. A sync of eight fresh variables and
+// a program that does nothing run alternately; the medians and their ratio are printed.
 import { median } from "./bench_plot.ts";
 import { compile } from "./compile.ts";
 import type { Target } from "./denort.ts";

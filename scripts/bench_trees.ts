@@ -1,4 +1,4 @@
-// The trees of the benchmark: the same bytes in the same places on every run.
+// The trees of the benchmark: the same bytes at the same paths on every run.
 
 /** The kinds of trees. */
 export const TREE_KINDS = ["small-files", "flat", "models", "large-files"] as const;
@@ -7,8 +7,8 @@ export const TREE_KINDS = ["small-files", "flat", "models", "large-files"] as co
 export type TreeKind = typeof TREE_KINDS[number];
 
 /**
- * Makes a tree of about so many files below a directory that isn't there yet, all a day old: what was modified in the last
- * minute is compared by its content as well. Returns how many it has.
+ * Makes a tree of about so many files below a directory that doesn't exist yet, all a day old, because the content of files
+ * modified in the last minute would be compared as well. Returns the number of files.
  */
 export async function makeTree(kind: TreeKind, root: string, files: number): Promise<number> {
   const made = await makeFiles(kind, root, files);
@@ -61,7 +61,7 @@ function directoryName(directory: number): string {
   return `a${directory % 20}/b${Math.floor(directory / 20) % 10}/d${directory}`;
 }
 
-/** As a cache of model files looks: blobs named by their hash, snapshots that are links to them, small references. */
+/** The layout of a cache of model files: blobs named by their hash, snapshots that are links to them, small references. */
 async function makeModels(root: string, models: number, random: Uint8Array): Promise<number> {
   for (let model = 0; model < models; model++) {
     const hub = `${root}/hub/models--org--name${model}`;

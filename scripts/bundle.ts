@@ -1,20 +1,20 @@
-// The program as one JavaScript file, and what it may do: the same for the executable, for `dev` and for the tests.
+// Bundles the program into one JavaScript file, with its permissions: the same for the executable, for `dev` and for the tests.
 import { relative } from "node:path";
 
 /**
- * The permissions of the program. They are no fence against the program itself: it starts programs and calls libc, which its
- * work needs, and each of the two can do anything (docs.deno.com, "Security"). All of them, because Deno opens nothing below
- * /dev with less, and /dev/shm is a scratch. That it makes no network connection is seen by a test (trace_test.ts).
+ * The permissions of the program. They don't restrict the program itself: it has to start programs and call libc, and each of
+ * the two can do anything (docs.deno.com, "Security"). All are given, because with fewer Deno opens nothing below
+ * /dev, and /dev/shm may be scratch. A test checks that the program makes no network connection (trace_test.ts).
  */
 export const PERMISSIONS: readonly string[] = ["--no-prompt", "--allow-all"];
 
-/** Where the project is, as a path without a slash at its end. */
+/** The directory of the project, as a path without a slash at its end. */
 export const PROJECT_DIRECTORY: string = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
-/** The Worker of transfers and the name that job_runner.ts knows it by, beside the file that starts it. */
+/** The Worker of transfers and the name that job_runner.ts expects, in the directory of the file that starts it. */
 export const WORKER = { entry: `${PROJECT_DIRECTORY}/src/transfer/worker.ts`, name: "worker.js" } as const;
 
-/** Bundles `entry` with all it imports into the file `output`. Throws an Error with Deno's own words. */
+/** Bundles `entry` with all its imports into the file `output`. Throws an Error with Deno's message. */
 export async function bundle(
   output: string,
   entry = `${PROJECT_DIRECTORY}/main.ts`,
@@ -46,8 +46,8 @@ export async function bundleInChunks(directory: string, entry = `${PROJECT_DIREC
 }
 
 /**
- * Throws where the bundler has lost a `using`. With short names it puts a variable that is used once, in the next statement, into
- * that statement, and forgets that something has to be closed at the end of the block: a lock, say, or a temporary directory.
+ * Throws if the bundler has lost a `using`. With short names it inlines a variable that is used once, in the next statement,
+ * there, and then forgets to dispose of it at the end of the block: of a lock, say, or a temporary directory.
  */
 async function refuseLostResources(entry: string, files: readonly string[]): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "euler-files-bundle-" });
@@ -74,7 +74,7 @@ async function countResources(files: readonly string[]): Promise<number> {
 
 const CHUNK_NAME = /\b([\w.]+)-[A-Z0-9]{8}\.js\b/g;
 
-/** A chunk's name holds a hash of paths on this machine; it gets one of what is in the chunk, so that builds are alike. */
+/** A chunk's name holds a hash of paths on this machine; replaces it by a hash of its content, so that builds are identical. */
 async function renameChunks(files: readonly string[]): Promise<string[]> {
   const texts = new Map(await Promise.all(files.map(async (path) => [path, await Deno.readTextFile(path)] as const)));
   const byContent = [...texts].map(([path, text]) => ({ path, key: text.replaceAll(CHUNK_NAME, "$1.js") }))
@@ -94,7 +94,7 @@ async function renameChunks(files: readonly string[]): Promise<string[]> {
   return renamed;
 }
 
-/** A bundle names each package by its path in this machine's cache; these must not reach the executable. */
+/** Removes cache paths: a bundle names each package by its path in this machine's cache, but the executable must not. */
 function withoutCachePaths(code: string, npmCache: string): string {
   const cache = RegExp.escape(relative(Deno.realPathSync(PROJECT_DIRECTORY), npmCache));
   // ../../.cache/deno/npm/REGISTRY/@scope/name/1.2.3/index.js
@@ -115,7 +115,7 @@ export async function runDeno(args: readonly string[], env: Readonly<Record<stri
   return new TextDecoder().decode(stdout);
 }
 
-/** Where things that can be fetched or made again are kept between runs. */
+/** The directory for files that can be fetched or made again, kept between runs. */
 export function cacheDirectory(): string {
   const { XDG_CACHE_HOME: cache, HOME: home } = Deno.env.toObject();
   return `${cache || `${home ?? "/root"}/.cache`}/euler-files-build`;

@@ -1,5 +1,5 @@
 // Checks constants, structures and numbers of system calls on the processor it runs on: an entry for `compile`, run under an
-// emulator by `deno task test:aarch64`. The argument is an empty directory. Prints what is wrong; nothing where all is right.
+// emulator by `deno task test:aarch64`. The argument is an empty directory. Prints what is wrong; nothing if all is right.
 import { plainCalls } from "../src/posix/calls.ts";
 import { readBootId } from "../src/posix/boot_id.ts";
 import { ELOOP, ENOTDIR } from "../src/posix/errno.ts";

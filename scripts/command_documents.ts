@@ -1,9 +1,9 @@
-// What the table of commands says as documents: a page for the web and a manual page. `scripts/deno task golden` writes them.
+// Documents made from the table of commands: a page for the web and a manual page. `scripts/deno task golden` writes them.
 import { loadCatalogue } from "../src/cli/app.ts";
 import { commandHelp, programHelp } from "../src/cli/help.ts";
 import { VERSION } from "../src/version.ts";
 
-/** The width the help is drawn for: that of a page for the web, and that of a terminal for the manual page. */
+/** The width of the help: for the web page, and for the manual page on a terminal. */
 const COLUMNS = { page: 100, manual: 76 };
 
 /** `docs/commands.md`: each command with its help. */
@@ -37,12 +37,12 @@ export async function manualPage(): Promise<string> {
   ].join("\n");
 }
 
-/** Text whose lines stay as they are. */
+/** Text whose lines are not wrapped. */
 function verbatim(text: string): string {
   return `.nf\n${text.split("\n").map(roff).join("\n")}\n.fi`;
 }
 
-/** A line may not begin as a request does, and a backslash begins an escape (groff(7)). */
+/** Escapes a line for groff(7): it may not begin like a request, and a backslash begins an escape. */
 function roff(line: string): string {
   return line.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^[.']/, "\\&$&");
 }

@@ -1,5 +1,5 @@
 // Makes the executable: `deno task compile [--target TARGET] [--output FILE]`, by default dist/euler-files for this machine.
-// The same sources give the same bytes, wherever and whenever they are compiled.
+// The same sources give the same bytes, on every machine and at any time.
 import { parseArgs } from "node:util";
 import { bundle, bundleInChunks, PERMISSIONS, PROJECT_DIRECTORY, runDeno, WORKER } from "./bundle.ts";
 import { findDenort, type Target, TARGETS } from "./denort.ts";
@@ -10,7 +10,7 @@ export interface CompileRequest {
   readonly target: Target;
   /** The path of the executable. */
   readonly output: string;
-  /** Other than the program's, for measuring. */
+  /** An entry other than the program's, for measuring. */
   readonly entry?: string;
 }
 
@@ -39,9 +39,9 @@ export async function compile(request: CompileRequest): Promise<void> {
       "--no-lock",
       "--no-remote",
       "--no-npm",
-      // With a code cache the executable would run what it finds in $TMPDIR, whoever put it there.
+      // With a code cache the executable would run code it finds in $TMPDIR, even if another user put it there.
       "--no-code-cache",
-      // A comparison makes many short-lived strings; with V8's first 1 MB for these it collects all the time (8% of 10,000 files).
+      // A comparison makes many short-lived strings; V8's first 1 MB for these is collected too often (8% of 10,000 files).
       "--v8-flags=--min-semi-space-size=16",
       ...PERMISSIONS,
       `--target=${request.target}`,
@@ -50,7 +50,7 @@ export async function compile(request: CompileRequest): Promise<void> {
       script,
     ], { DENORT_BIN: denort });
     await Deno.mkdir(request.output.slice(0, request.output.lastIndexOf("/")), { recursive: true });
-    // A rename, not a write: the old executable may be running.
+    // A rename, not a write, because the old executable may be running.
     const beside = `${request.output}.${crypto.randomUUID()}`;
     await Deno.copyFile(made, beside);
     await Deno.chmod(beside, 0o755);
@@ -61,7 +61,7 @@ export async function compile(request: CompileRequest): Promise<void> {
   }
 }
 
-/** Names the checksum of a file in SHA256SUMS beside it, for `sha256sum -c`; those of other files there stay. */
+/** Writes the checksum of a file into SHA256SUMS beside it, for `sha256sum -c`; lines of other files stay. */
 async function writeSum(path: string): Promise<void> {
   const [directory, name] = [path.slice(0, path.lastIndexOf("/")), path.slice(path.lastIndexOf("/") + 1)];
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await Deno.readFile(path)));

@@ -20,12 +20,12 @@ function tellStory(sentence: string): void {
   print(`\n${paint("1", sentence)}`);
 }
 
-/** Shows a command as one types it and runs it in bash; the environment it leaves is that of the next one. */
+/** Shows a command as a person types it and runs it in bash; the next command gets the environment it leaves. */
 async function type(world: { env: Record<string, string> }, command: string): Promise<void> {
   print(paint("36", `$ ${command}`));
   const started = performance.now();
   const child = new Deno.Command("bash", {
-    // `status` before `env`, so that the command's own is what counts.
+    // `status` is set before `env` runs, so that it is the exit code of the command.
     args: ["--norc", "--noprofile", "-c", `{ ${command}\n} 2>&1; status=$?; env -0 >"$HOME/.env"; exit $status`],
     env: world.env,
     clearEnv: true,

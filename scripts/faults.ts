@@ -1,6 +1,6 @@
 // Tries a fault at each call of each transfer and of a removal, then kills and errors at each system call of each command that
-// writes, and prints how many were tried: `deno task faults [EVERY] [NAME]`. With EVERY only at every so-manieth call, with NAME
-// only the commands whose name holds it.
+// writes, and prints how many were tried: `deno task faults [EVERY] [NAME]`. With EVERY only at every EVERYth call, with NAME
+// only the commands whose name contains it.
 import { tryAllCommands } from "../tests/faults/all_commands.ts";
 import { tryAllFaults } from "../tests/faults/all_faults.ts";
 import type { Report } from "../tests/faults/harness.ts";

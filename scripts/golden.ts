@@ -1,4 +1,4 @@
-// Golden files: help texts, schemas and what shells evaluate, as they are, so that a change to them is seen in review.
+// Golden files: the current help texts, schemas and texts for shells, so that a change to them is visible in review.
 // `scripts/deno task golden` writes them; tests/golden_unit_test.ts compares.
 import type { AnyCommand } from "../src/command.ts";
 import { loadCatalogue } from "../src/cli/app.ts";
@@ -18,7 +18,7 @@ import { VERSION } from "../src/version.ts";
 /** Where the golden files are. */
 export const GOLDEN_DIRECTORY = new URL("../tests/golden/", import.meta.url).pathname;
 
-/** The directories below it whose every file is made here. */
+/** The directories below it whose files are all made here. */
 export const GOLDEN_SETS = { help: helpTexts, schema: schemas, shell: shellTexts };
 
 /** Documents that are made here as well: path in the project, and text. */
@@ -48,7 +48,7 @@ async function schemas(): Promise<Record<string, string>> {
     output_json: outputSchema(command),
   });
   return {
-    // A group, but no command, has this name.
+    // This name belongs to a group, not to a command.
     "config.json": jsonText(configSchema()),
     ...Object.fromEntries(commands.map((command) => [`${dotted(command)}.json`, jsonText(describe(command))])),
   };
@@ -71,7 +71,7 @@ function dotted(command: AnyCommand): string {
   return command.name.replaceAll(" ", ".");
 }
 
-/** Every golden file as it should be: its path below the golden directory, and its text. */
+/** Every golden file as it must be: its path below the golden directory, and its text. */
 export async function makeGoldenFiles(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const [set, make] of Object.entries(GOLDEN_SETS)) {

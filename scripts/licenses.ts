@@ -1,17 +1,17 @@
-// Writes the file LICENSES: the licences of all that the executable contains, from deno.lock and the packages themselves.
+// Writes the file LICENSES: the licences of everything in the executable, from deno.lock and the packages themselves.
 import { PROJECT_DIRECTORY, runDeno } from "./bundle.ts";
 import { tell } from "./prepare.ts";
 
-/** The part of deno.lock that says which packages there are. */
+/** The part of deno.lock that lists the packages. */
 export interface Lock {
-  /** `npm:valibot@1.5.0` → `1.5.0`, with versions of peers behind it. */
+  /** `npm:valibot@1.5.0` → `1.5.0`, followed by versions of peers. */
   readonly specifiers: Readonly<Record<string, string>>;
   readonly npm: Readonly<
     Record<string, { readonly dependencies?: readonly string[]; readonly optionalDependencies?: readonly string[] }>
   >;
 }
 
-/** The packages that the program imports, with all that these need, as `name@version`; in order. Pure. */
+/** The packages that the program imports, with their dependencies, as `name@version`; sorted. Pure. */
 export function listPackages(
   sources: readonly string[],
   imports: Readonly<Record<string, string>>,
@@ -32,7 +32,7 @@ export function listPackages(
   return [...found].map((key) => key.replace(/_.*/, "")).toSorted();
 }
 
-/** A dependency has its version only where there are several of that name. */
+/** The key of a dependency: it has a version only if several packages have that name. */
 function keyOf(name: string, lock: Lock): string {
   if (Object.hasOwn(lock.npm, name)) return name;
   const keys = Object.keys(lock.npm).filter((key) => key.startsWith(`${name}@`) || key.startsWith(`${name}_`));
@@ -40,7 +40,7 @@ function keyOf(name: string, lock: Lock): string {
   return keys[0]!;
 }
 
-/** What the executable contains, by what is in the project: the packages and the version of Deno. */
+/** The contents of the executable, from the project's files: the packages and the version of Deno. */
 export async function readContents(): Promise<{ readonly packages: readonly string[]; readonly deno: string }> {
   const read = async (path: string) => await Deno.readTextFile(`${PROJECT_DIRECTORY}/${path}`);
   const sources = await Promise.all(["main.ts", ...await sourcesIn("src")].map(read));

@@ -1,13 +1,13 @@
 // Gets the programs that the demo and the tests run beside Deno: `deno run scripts/prepare.ts [demo|test]`.
 // As root on Debian it installs what is missing; elsewhere it says what is missing and how to get it. It never asks.
 
-/** What somebody is about to run. */
+/** What the programs are needed for. */
 export type Purpose = "demo" | "test";
 
 interface Program {
   /** The Debian package it comes in. */
   readonly package: string;
-  /** What succeeds if it is there, for what isn't a program on the PATH. */
+  /** A command that succeeds if it is installed, for what isn't a program on the PATH. */
   readonly trial?: readonly string[];
   readonly purposes: readonly Purpose[];
 }
@@ -35,18 +35,18 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   "python3-venv": { package: "python3-venv", trial: ["python3", "-c", "import ensurepip"], purposes: ["test"] },
 };
 
-/** Long enough for a slow mirror; without an end, a set-up nobody watches would hang. */
+/** Long enough for a slow mirror; without a limit an unattended set-up would hang. */
 const INSTALL_MINUTES = 8;
 
 /** What a set-up did. */
 export interface Preparation {
   readonly installed: readonly string[];
   readonly missing: readonly string[];
-  /** Why nothing, or not all, was installed; undefined where nothing is missing. */
+  /** Why nothing, or not all, was installed; undefined if nothing is missing. */
   readonly reason: string | undefined;
 }
 
-/** Installs what the purpose needs and the PATH lacks, where it may. Throws nothing: what stays missing is in the answer. */
+/** Installs what the purpose needs and the PATH lacks, if it may. Throws nothing: the answer says what is missing. */
 export async function prepare(purpose: Purpose): Promise<Preparation> {
   const wanted = Object.keys(PROGRAMS).filter((name) => PROGRAMS[name]?.purposes.includes(purpose));
   const absent = wanted.filter((name) => !isInstalled(name));
@@ -61,7 +61,7 @@ export async function prepare(purpose: Purpose): Promise<Preparation> {
   };
 }
 
-/** The sentences of a preparation, for stderr; none where everything was there. */
+/** The sentences about a preparation, for stderr; none if everything was installed. */
 export function describePreparation({ installed, missing, reason }: Preparation): readonly string[] {
   const lines = installed.length === 0 ? [] : [`Installed ${installed.join(", ")}`];
   if (missing.length === 0) return lines;
@@ -69,7 +69,7 @@ export function describePreparation({ installed, missing, reason }: Preparation)
   return [...lines, `Missing: ${missing.join(", ")} (${reason})`, `hint: apt-get install ${packages.join(" ")}`];
 }
 
-/** Whether the PATH has a program of that name, or what it stands for is there. */
+/** Whether the PATH has a program of that name, or its trial command succeeds. */
 export function isInstalled(program: string): boolean {
   const [command, ...args] = PROGRAMS[program]?.trial ?? [];
   if (command !== undefined) {
@@ -86,7 +86,7 @@ export function isInstalled(program: string): boolean {
   });
 }
 
-/** Installs Debian packages. Undefined if all went well, else why not. */
+/** Installs Debian packages. Returns undefined if all were installed, otherwise the reason. */
 export async function installPackages(packages: readonly string[]): Promise<string | undefined> {
   const names = [...new Set(packages)];
   // The lists of a fresh image are empty or old, so they are fetched only if the first try fails.
@@ -96,7 +96,7 @@ export async function installPackages(packages: readonly string[]): Promise<stri
   if (update !== undefined) return update;
   const second = await aptGet("install", "--no-install-recommends", ...names);
   if (second === undefined) return undefined;
-  // One unknown package makes apt-get refuse them all: then each for itself.
+  // One unknown package makes apt-get refuse them all: then try each separately.
   const failures = [];
   for (const name of names) failures.push(await aptGet("install", "--no-install-recommends", name));
   return failures.find((failure) => failure !== undefined);

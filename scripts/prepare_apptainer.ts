@@ -1,4 +1,4 @@
-// Gets what the tests of environments and images run beside Deno: uv, Apptainer with a user who may build, a base image as a
+// Gets the programs that tests of environments and images run: uv, Apptainer with a user who may build, a base image as a
 // file and as an OCI layout, and the programs of a registry. `deno run scripts/prepare_apptainer.ts`; prepare.ts calls it.
 // As root on Debian (amd64) it installs what is missing, once; elsewhere it says what is missing.
 import { cacheDirectory } from "./bundle.ts";
@@ -7,7 +7,7 @@ import { installPackages, isInstalled, tell } from "./prepare.ts";
 /** The version the tests were written against. */
 const UV_VERSION = "0.13.8";
 
-/** Who builds images in the tests: as root Apptainer refuses --fakeroot, and a bare machine has nobody else with subuids. */
+/** The user who builds images in the tests: Apptainer as root refuses --fakeroot, and a bare machine has no other subuids. */
 const USER = "euler-files-test";
 
 /** Programs by their Debian package. */
@@ -22,15 +22,15 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "docker-registry": "docker-registry",
 };
 
-/** What Debian's stable lacks is taken from its unstable: Apptainer, and the libraries it was linked with. */
+/** Packages that Debian's stable lacks are taken from its unstable: Apptainer, and the libraries it was linked with. */
 const UNSTABLE_PACKAGES = ["apptainer", "libc6", "libseccomp2", "libsqlite3-0"];
 
-/** Where the newer libraries go: beside those of the system, for Apptainer alone. */
+/** The directory of the newer libraries: apart from those of the system, for Apptainer alone. */
 const LIBRARIES = "/opt/euler-files-apptainer/lib";
 
 const NO_NAMESPACES = "user namespaces not permitted";
 
-/** Directories of the base image that no test needs; each file less is unpacked less often. */
+/** Directories of the base image that no test needs; with fewer files each unpacking is faster. */
 const NEEDLESS = [
   "usr/share/{doc,man,locale,info,zoneinfo,perl,perl5,bash-completion,i18n,lintian}",
   "usr/lib/x86_64-linux-gnu/{perl,perl-base,gconv}",
@@ -40,7 +40,7 @@ const NEEDLESS = [
   "dev/*",
 ];
 
-/** What the tests of real containers use. */
+/** The programs and files that the tests of real containers use. */
 export interface ContainerWorkshop {
   readonly uid: number;
   readonly gid: number;
@@ -50,7 +50,7 @@ export interface ContainerWorkshop {
   readonly ociLayout: string;
 }
 
-/** The workshop, or why there is none. Looks only. */
+/** The workshop, or why it is incomplete. Changes nothing. */
 export async function findWorkshop(): Promise<ContainerWorkshop | string> {
   if (Deno.uid() !== 0) return "only root can change to the user who builds";
   if (!await mayMakeNamespaces()) return NO_NAMESPACES;
@@ -61,7 +61,7 @@ export async function findWorkshop(): Promise<ContainerWorkshop | string> {
   return { ...user, baseImage: `${store()}/base.sif`, ociLayout: `${store()}/oci` };
 }
 
-/** Whether a user without rights may make a user namespace and mount in it, as Apptainer does. Containers often forbid it. */
+/** Whether an unprivileged user may make a user namespace and mount in it, as Apptainer does. Containers often forbid it. */
 async function mayMakeNamespaces(): Promise<boolean> {
   const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
   const trial = ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"];
@@ -72,7 +72,7 @@ async function hasBaseImage(): Promise<boolean> {
   return await exists(`${store()}/base.sif`) && await exists(`${store()}/oci/index.json`);
 }
 
-/** The uv on the PATH or the one that was got for the tests; undefined where there is none. */
+/** The uv on the PATH or the one that was installed for the tests; undefined if neither exists. */
 export function findUvForTests(): string | undefined {
   const own = uvProgram();
   for (const path of [...(Deno.env.get("PATH") ?? "").split(":").map((directory) => `${directory}/uv`), own]) {
@@ -85,7 +85,7 @@ export function findUvForTests(): string | undefined {
   return undefined;
 }
 
-/** Gets what is missing. Throws nothing: the sentences say what was got, and what could not be and why. */
+/** Gets what is missing. Throws nothing: the sentences say what was installed, and what could not be and why. */
 export async function prepareApptainer(): Promise<readonly string[]> {
   const said: string[] = [];
   const attempt = async (what: string, done: boolean, work: () => Promise<void>) => {
@@ -115,7 +115,7 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** uv comes in a wheel; a Python environment of its own is the way to unpack one that works everywhere. */
+/** Gets uv, which comes in a wheel; a new Python environment can unpack one on every machine. */
 async function getUv(): Promise<void> {
   if (!isInstalled("python3-venv")) await needPackages(["python3-venv"]);
   const directory = `${cacheDirectory()}/uv-${UV_VERSION}`;
@@ -126,7 +126,7 @@ async function getUv(): Promise<void> {
 
 async function makeWorkshop(): Promise<void> {
   if (Deno.uid() !== 0) throw new Error("only root may install");
-  // Without them Apptainer starts nothing, so its download is spared.
+  // Without user namespaces Apptainer starts nothing, so don't download it.
   if (!await mayMakeNamespaces()) throw new Error(NO_NAMESPACES);
   if (!isInstalled("apt-get") || !isInstalled("dpkg")) throw new Error("no apt-get here");
   if (await output(["dpkg", "--print-architecture"]) !== "amd64") throw new Error("only for amd64");
@@ -149,7 +149,7 @@ async function userIds(): Promise<{ uid: number; gid: number } | undefined> {
   return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
-/** Unpacks Apptainer with its libraries and makes its programs look for them there, the rest of the system untouched. */
+/** Unpacks Apptainer with its libraries and makes its programs use these, without changing the rest of the system. */
 async function installApptainer(): Promise<void> {
   const work = await Deno.makeTempDir({ prefix: "euler-files-apptainer-" });
   try {
@@ -178,7 +178,7 @@ async function installApptainer(): Promise<void> {
   }
 }
 
-/** The packages of Debian's unstable, by an apt that knows nothing else and leaves the system's own lists alone. */
+/** Downloads packages of Debian's unstable with a separate apt configuration that doesn't change the system's lists. */
 async function downloadUnstable(work: string): Promise<void> {
   for (const directory of ["lists/partial", "archives/partial", "debs"]) {
     await Deno.mkdir(`${work}/${directory}`, { recursive: true });
@@ -198,13 +198,13 @@ async function downloadUnstable(work: string): Promise<void> {
   await must(["apt-get", "-qq", ...settings, "download", ...UNSTABLE_PACKAGES], { cwd: `${work}/debs` });
 }
 
-/** The mirror that this machine gets Debian's main archive from. */
+/** The mirror from which this machine gets Debian's main archive. */
 async function debianMirror(): Promise<string> {
   const sites = await output(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]);
   return sites.split("\n").find((site) => /\/debian\/?$/.test(site)) ?? "http://deb.debian.org/debian";
 }
 
-/** A Debian of this machine's release with Python, so that environments made here fit: as a file, and as an OCI layout. */
+/** Makes a Debian of this machine's release with Python, so that environments made here fit: as a file and as an OCI layout. */
 async function makeBaseImage(): Promise<void> {
   const release = /^VERSION_CODENAME=(\w+)/m.exec(await Deno.readTextFile("/etc/os-release"))?.[1] ?? "bookworm";
   const work = await Deno.makeTempDir({ prefix: "euler-files-base-" });
@@ -226,7 +226,7 @@ async function makeBaseImage(): Promise<void> {
     await must(["chown", "-R", `${USER}:${USER}`, work]);
     const user = await userIds();
     const as = ["setpriv", `--reuid=${user?.uid}`, `--regid=${user?.gid}`, "--clear-groups", "--"];
-    // lz4 is the quickest to pack and unpack; the image never leaves this machine.
+    // lz4 is the fastest to pack and unpack; the size doesn't matter, because the image stays on this machine.
     const build = ["apptainer", "--silent", "build", "--mksquashfs-args", "-comp lz4", `${work}/base.sif`, rootfs];
     await must([...as, ...build], { env: { HOME: work, APPTAINER_TMPDIR: work } });
     await Deno.copyFile(`${work}/base.sif`, `${store()}/base.sif.new`);

@@ -1,4 +1,4 @@
-// Gets the Python packages that the tests read and write caches with, in an environment of their own.
+// Gets the Python packages with which the tests read and write caches, in a separate environment.
 import { cacheDirectory } from "./bundle.ts";
 import { findUvForTests } from "./prepare_apptainer.ts";
 
@@ -14,7 +14,7 @@ const PACKAGES = {
 /** Which packages. */
 export type ClientPackages = keyof typeof PACKAGES;
 
-/** The Python that has them, or undefined where they were not got. */
+/** The Python that has them, or undefined if they were not installed. */
 export function findClientPython(packages: ClientPackages = "small"): string | undefined {
   try {
     return Deno.statSync(ready(packages)).isFile ? `${directory(packages)}/bin/python` : undefined;
@@ -23,7 +23,7 @@ export function findClientPython(packages: ClientPackages = "small"): string | u
   }
 }
 
-/** Gets it where it is missing. Throws nothing: the sentences say what was got, or why it could not be. */
+/** Gets it if it is missing. Throws nothing: the sentences say what was installed, or why it could not be. */
 export async function prepareClients(packages: ClientPackages = "small"): Promise<readonly string[]> {
   const uv = findUvForTests();
   const [wanted, environment] = [PACKAGES[packages], directory(packages)];
@@ -44,7 +44,7 @@ function directory(packages: ClientPackages): string {
   return `${cacheDirectory()}/clients-${PACKAGES[packages].join("-").replaceAll("==", "-")}`;
 }
 
-/** A file that is made last. */
+/** A file that is made last, as a sign that the environment is complete. */
 function ready(packages: ClientPackages): string {
   return `${directory(packages)}/ready`;
 }
@@ -54,7 +54,7 @@ async function must([program, ...args]: readonly string[]): Promise<void> {
   const index = Deno.env.get("PIP_INDEX_URL");
   const { success, stderr } = await new Deno.Command(program!, {
     args: [...args],
-    // uv trusts its own list of certificates; networks with a proxy of their own need the system's.
+    // uv trusts its own list of certificates; networks with a proxy of their own need those of the system.
     env: {
       UV_PYTHON_DOWNLOADS: "never",
       ...(certificates ? { UV_NATIVE_TLS: "1" } : {}),

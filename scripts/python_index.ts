@@ -1,6 +1,6 @@
-// A file's address in the Python package index that pip is set up to use, without pip, which a machine may lack.
+// A file's URL in the Python package index that pip is configured to use, without pip, which a machine may lack.
 
-/** Where to get a file and with which headers. */
+/** The URL of a file and the headers for it. */
 export interface IndexFile {
   readonly url: string;
   readonly authorization: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export async function findInPythonIndex(name: string, file: string, download: Do
   return { url: url.href, authorization: url.origin === index.origin ? authorization : {} };
 }
 
-/** The addresses in a project's page, which comes as JSON or as HTML, as the server likes. */
+/** The links in a project's page, which the server sends as JSON or as HTML. */
 function linksOf(text: string): readonly string[] {
   if (text.trimStart().startsWith("{")) {
     const { files } = JSON.parse(text) as { files: readonly { url: string }[] };
@@ -34,7 +34,7 @@ function linksOf(text: string): readonly string[] {
   return [...text.matchAll(/<a\s[^>]*href="([^"]+)"/gi)].map((match) => (match[1] ?? "").replaceAll("&amp;", "&"));
 }
 
-/** As pip finds it: the environment, then the files of the user and of the machine. */
+/** The index, found as pip does: the environment, then the configuration files of the user and of the machine. */
 async function pythonIndex(): Promise<string> {
   const { PIP_INDEX_URL: given, PIP_CONFIG_FILE: file, XDG_CONFIG_HOME: config, HOME: home } = Deno.env.toObject();
   if (given) return given;
@@ -47,7 +47,7 @@ async function pythonIndex(): Promise<string> {
   return PUBLIC_INDEX;
 }
 
-/** Takes `user:password@` out of the address, which fetch refuses, and returns the header that says the same. */
+/** Removes `user:password@` from the URL, which fetch refuses, and returns the equivalent header. */
 function takeCredentials(url: URL): Readonly<Record<string, string>> {
   if (url.username === "") return {};
   const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;

@@ -12,7 +12,7 @@ tell(await prepareApptainer());
 tell(await prepareClients());
 if (preparation.missing.length > 0) tell(["The tests that need them are skipped; each is named below."]);
 
-// Made once, before the test files that want it at the same time; where that fails, each of them will say why.
+// Made once, before several test files need it at the same time; if that fails, each of them will report why.
 if (!Deno.env.get("EULER_FILES_TEST_EXECUTABLE")) await sourceProgram().catch(() => {});
 
 const child = new Deno.Command(Deno.execPath(), {
@@ -29,7 +29,7 @@ const [output, , status] = await Promise.all([
   child.status,
 ]);
 const totals = readTotals(output);
-// Deno prints no totals where it didn't get as far as running tests: a file that doesn't compile, say.
+// Deno prints no totals if it ran no tests, because a file doesn't compile, say.
 const counted = totals ?? { passed: 0, failed: 0, skipped: [] };
 const shown = status.success || counted.failed > 0
   ? counted

@@ -1,5 +1,5 @@
 // Runs 200 processes at once on one variable, some of them killed, with flock, without it, and with flock granted twice, for some
-// minutes: `deno task soak [MINUTES]`. Prints what was done, and what is not as after one process after the other.
+// minutes: `deno task soak [MINUTES]`. Prints what was done, and what differs from running the processes in sequence.
 import { LOCK_MODES } from "../tests/soak/nodes.ts";
 import { soak } from "../tests/soak/soak.ts";
 import { prepare } from "./prepare.ts";

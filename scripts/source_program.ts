@@ -1,10 +1,10 @@
-// The source as a program: bundled once into a script that can be called, copied and put on a PATH like the executable.
+// Makes the source a program: bundled once into a script that can be called, copied and put on a PATH like the executable.
 import { createHash } from "node:crypto";
 import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY, WORKER } from "./bundle.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
-/** The path of a script named `euler-files` that runs the source as it is now; made unless an earlier call made it. */
+/** The path of a script named `euler-files` that runs the current source; made unless an earlier call made it. */
 export async function sourceProgram(): Promise<string> {
   const all = `${cacheDirectory()}/source-programs`;
   const directory = `${all}/${await digestOfSources()}`;
@@ -13,7 +13,7 @@ export async function sourceProgram(): Promise<string> {
   if (made) return path;
   await removeOld(all);
   await Deno.mkdir(directory, { recursive: true });
-  // Several test files may come here at once: each makes its own, and the last rename wins.
+  // Several test files may run this at once: each makes its own file, and the last rename wins.
   const own = `${directory}/${crypto.randomUUID()}`;
   await bundle(`${own}.worker.js`, WORKER.entry);
   await Deno.rename(`${own}.worker.js`, `${directory}/${WORKER.name}`);
@@ -25,7 +25,7 @@ export async function sourceProgram(): Promise<string> {
   return path;
 }
 
-/** Copies such a script, with the Deno that runs it, into a directory where another user finds both. */
+/** Copies such a script, with the Deno that runs it, into a directory that another user can read. */
 export async function copySourceProgram(path: string, directory: string): Promise<void> {
   await Deno.copyFile(Deno.execPath(), `${directory}/deno`);
   await Deno.chmod(`${directory}/deno`, 0o755);

@@ -1,10 +1,10 @@
 // Tests the executable for aarch64 on another processor, under qemu-user: `deno task test:aarch64`. As root on Debian it gets
-// the emulator and aarch64's libc; elsewhere they must be there, with QEMU_LD_PREFIX naming the directory of that libc.
+// the emulator and aarch64's libc; elsewhere they must be installed, with QEMU_LD_PREFIX naming the directory of that libc.
 import { cacheDirectory, PROJECT_DIRECTORY } from "./bundle.ts";
 import { compile } from "./compile.ts";
 import { isInstalled, tell } from "./prepare.ts";
 
-/** The emulator, and where Debian's packages of aarch64's libraries come from. */
+/** The emulator, and the source of Debian's packages of aarch64's libraries. */
 const EMULATOR = "qemu-aarch64-static";
 const LIBRARIES = ["libc6:arm64", "libgcc-s1:arm64"];
 

@@ -1,15 +1,15 @@
-// What a run of `deno test` printed, counted.
+// Counts the results in the output of `deno test`.
 import { stripVTControlCharacters } from "node:util";
 
-/** How many tests ended how. */
+/** The number of tests by result. */
 export interface Totals {
   readonly passed: number;
   readonly failed: number;
-  /** The names of the tests that were not run, each with its reason where it states one. */
+  /** The names of the tests that were not run, each with its reason if it states one. */
   readonly skipped: readonly string[];
 }
 
-/** The totals of an output of `deno test`, or undefined where it printed no summary. */
+/** The totals in an output of `deno test`, or undefined if it printed no summary. */
 export function readTotals(output: string): Totals | undefined {
   const text = stripVTControlCharacters(output);
   // `FAILED | 3 passed (2 steps) | 1 failed | 1 ignored (12ms)`, the last of them if a test ran `deno test` itself

@@ -78,8 +78,8 @@ export function shellWord(text: string): string {
 }
 
 /**
- * Text without the user names and passwords of the addresses in it: `https://***@host/simple`. The name alone may be a token, but
- * not in an ssh address.
+ * Text without the user names and passwords of the addresses in it: `https://***@host/simple`. A name alone may be a token,
+ * but not in an ssh address.
  */
 export function withoutCredentials(text: string): string {
   return text.replace(

@@ -35,7 +35,7 @@ export interface ManagedVariables {
 }
 
 /**
- * Reads the configuration and selects variables: the named ones, disabled ones too, or all enabled ones if none is named. Errors
+ * Reads the configuration and selects variables: the named ones, disabled ones too, or all enabled ones by default. Errors
  * are those of `readConfig`, `resolveConfig` and `ensureScratch`: all `config`, `usage` or `not-found`, before any change.
  */
 export async function openManagedVariables(names: readonly string[], context: Context): Promise<ManagedVariables> {

@@ -78,7 +78,7 @@ const HINTS: Readonly<Record<number, string>> = {
   116: "the directory was replaced or removed on the file server: run the command again",
 };
 
-/** What to do about an error: the hint for its number, otherwise a command that shows the path. Undefined if neither is known. */
+/** What to do about an error: the hint for its number, otherwise a command that shows the path. Undefined without either. */
 export function hintFor(refusal: SystemRefusal | undefined): string | undefined {
   if (refusal === undefined) return undefined;
   const known = HINTS[refusal.errno];

@@ -95,7 +95,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const started = performance.now();
   const items = inOrder(await syncItems(request, managed, context), config, ({ variable }) => variable.name);
   context.report({ type: "told" });
-  // The item of the copy on the node comes after the one on scratch, and so overrides it.
+  // Of two items for a variable the one on the node comes last, so its target is exported.
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
@@ -153,7 +153,7 @@ async function partItems(
   return await Promise.all(items);
 }
 
-/** The items of all copies: those on scratch, then those on the node that were made from them, then the redirected variables. */
+/** The items of all copies: those on scratch, then those on the node that were made of them, then the redirected variables. */
 async function syncItems(
   request: SyncRun,
   { config, resolved, variables, parts, redirected }: ManagedVariables,

@@ -69,7 +69,7 @@ export interface BuildAudience {
   readonly report: Report;
 }
 
-/** Decides whether an image must be built. Reads only. Throws the CliErrors of {@linkcode readImage} and for an unsuitable base. */
+/** Decides whether an image must be built. Reads only. Throws the CliErrors of {@linkcode readImage}, and for a wrong base. */
 export async function planBuild(
   setting: ImageSetting,
   name: string,
@@ -119,7 +119,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
 
 /**
  * Builds one image if its plan, made again under the lock, still says so. Throws CliErrors: `missing-tool`, `locked`,
- * `no-space`, `tool` with Apptainer's last lines; the signal's reason on a signal. In all cases its temporary files are removed.
+ * `no-space`, `tool` with Apptainer's last lines; the signal's reason on a signal. It always removes its temporary files.
  */
 export async function buildImage(
   request: { readonly name: string; readonly mode: "if-needed" | "force"; readonly configOption: string | undefined },

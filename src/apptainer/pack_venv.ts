@@ -1,4 +1,4 @@
-// Packs an environment into an archive whose files already name its path in the container. The environment itself isn't changed.
+// Packs an environment into an archive whose files already name its path in the container. The environment isn't changed.
 import type { Report } from "../events.ts";
 import { formatFiles, formatSize } from "../format.ts";
 import { appendToArchive } from "../tools/tar.ts";

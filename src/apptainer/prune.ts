@@ -107,7 +107,7 @@ function scratchDirectoryIfKnown(setting: ImageSetting, system: System): Absolut
 }
 
 /**
- * Removes the plan's targets. What fails is named, the rest is removed, and the configuration's entry stays as long as its image
+ * Removes the plan's targets. What fails is named, the rest is removed, and the configuration's entry stays if its image
  * does. Throws a CliError `locked` if a build, a sync or an installation is running.
  */
 export async function prune(plan: PrunePlan, setting: ImageSetting, system: System): Promise<PruneOutcome> {

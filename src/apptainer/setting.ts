@@ -31,7 +31,7 @@ export interface ImagePlaces {
   readonly lock: AbsolutePath;
 }
 
-/** Reads the configuration for a command about images. Throws the configuration's CliErrors, and `not-found` without the section. */
+/** Reads the configuration for a command about images. Throws its CliErrors, and `not-found` without the section. */
 export async function loadSetting(
   option: string | undefined,
   system: Pick<System, "env" | "cwd">,

@@ -1,4 +1,4 @@
-// Control characters on the way to a terminal: names of files, output of other programs and records may hold sequences that move
+// Control characters on the way to a terminal: file names, output of other programs and records may hold sequences that move
 // the cursor, hide a line or answer a question in the user's place. All text passes through here once, at the output.
 
 /** Controls of ASCII and Latin 1 except tab and newline, and characters that change the direction of text (UAX 9). */

@@ -227,7 +227,7 @@ function rowFor(name: string, part: Part | undefined, rows: readonly VariableSta
   };
 }
 
-/** A start checks a sample of the names, which may miss purged files that the full list shows; only a forced sync finds them. */
+/** A start checks a sample of the names, which may miss purged files that the full list shows; then only --force finds them. */
 function purgeWarning({ variable: { name }, purged, seenBySync }: Overview): string {
   const what = `${name}: ${formatFiles(purged.length)} gone from scratch: ${listSome(purged, 3)}`;
   return `${what} (bring back: euler-files sync ${seenBySync ? "" : "--force "}--var ${name})`;

@@ -34,7 +34,7 @@ export interface CompletionTable {
   readonly groups: Readonly<Record<string, string>>;
 }
 
-/** What values are completed with by what stands for them in the help. */
+/** How values are completed, by their placeholder in the help. */
 const PLACEHOLDERS: Readonly<Record<string, Completion>> = { FILE: "file", DIR: "directory", PATH: "file" };
 
 const HELP: CompletedOption = { flags: ["-h", "--help"], help: "Show this help" };

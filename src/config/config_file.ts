@@ -106,7 +106,7 @@ export async function parseConfig(text: string, path: AbsolutePath): Promise<Con
   throw errorFor(listConfigFaults(text).filter(({ severity }) => severity === "error"), path);
 }
 
-/** The text as a value, comments allowed and nothing checked. Throws CliErrors: `bad-json`, `config` for one beyond the limits. */
+/** The text as a value, comments allowed and nothing checked. Throws CliErrors: `bad-json`, `config` beyond the limits. */
 export async function parseJson(text: string, path: AbsolutePath): Promise<unknown> {
   const fault = faultOfJsonText(text);
   if (fault !== undefined) throw outsized(path, fault);

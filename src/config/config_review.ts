@@ -42,7 +42,7 @@ export interface ProblemHere {
   readonly hint?: string;
 }
 
-/** All faults of the enabled variables and scratch for which {@linkcode resolveConfig} throws, and sources inside one another. */
+/** All faults of the enabled variables and scratch that {@linkcode resolveConfig} reports, and sources inside one another. */
 export function listProblemsHere(
   config: Config,
   path: AbsolutePath,

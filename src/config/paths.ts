@@ -113,7 +113,7 @@ export function overlap(one: AbsolutePath, other: AbsolutePath): boolean {
 }
 
 /**
- * The real path: links are followed as far as the path exists, the rest is appended. A path that can't be examined is unchanged.
+ * The real path: links are followed as far as the path exists, the rest is appended. An unreadable path is unchanged.
  */
 export async function realLocation(path: AbsolutePath): Promise<AbsolutePath> {
   let existing: string = path;

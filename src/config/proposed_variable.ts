@@ -27,7 +27,7 @@ export interface ProposedVariable {
 /** Where a program keeps the data of a variable: the directory that the environment names, then the default. */
 export function usualPlaces(preset: Preset | undefined, name: string, env: Readonly<Record<string, string>>): string[] {
   const defaults = preset === undefined ? [] : [defaultSource(preset, env), defaultSource(preset, {})];
-  // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the next value is the plain default.
+  // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
   return [env[name], ...defaults].filter((place) => place !== undefined && place !== "") as string[];
 }
 

@@ -16,7 +16,7 @@ export interface ParsedRsyncArgs {
   readonly bandwidthLimitBytesPerSecond?: number;
   /** How symbolic links are treated: `follow-outside` copies the files that links out of the source point to. */
   readonly links: "keep" | "follow-outside" | "follow";
-  /** Staging deletes names from the target that the source does not have, whether in the record or not. A push never deletes. */
+  /** Staging deletes names from the target that the source does not have, in the record or not. A push never deletes. */
   readonly deleteExtras: boolean;
   /** The same for names that the rules exclude. */
   readonly deleteExcluded: boolean;

@@ -1,5 +1,5 @@
-// Secrets that log a person in: tokens, passwords and private keys that tools keep in the directories of variables. They stay at
-// the source, because scratch is shared and purged. Each rule is anchored where a tool puts its secret: a file named `token` in a
+// Secrets that log a person in: tokens, passwords and private keys that tools keep in variables' directories. They stay at
+// the source, because scratch is shared and purged. Each rule is anchored where a tool puts its secret: a file `token` in a
 // dataset, `tokenizer.json` and certifi's `cacert.pem` are data. Pure.
 
 /** A directory in which a tool keeps secrets. */

@@ -1,4 +1,4 @@
-// How large and how deep a JSON text written by people may be: beyond that it is another file under a wrong name, and looking for
+// How large and deep a JSON text written by people may be: beyond that it is another file under a wrong name, and looking for
 // its faults would take minutes. Pure.
 
 /** A configuration with a thousand variables has a quarter of this. */

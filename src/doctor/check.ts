@@ -33,7 +33,7 @@ export interface Look {
 /** A healthy file system answers within milliseconds, a program within a second. */
 const DEADLINE_SECONDS = 5;
 
-/** Runs the checks concurrently and returns their findings in order. A check that fails or takes too long is a finding itself. */
+/** Runs the checks concurrently and returns their findings in order. A check that fails or is late is a finding itself. */
 export async function lookAtAll(
   looks: readonly Look[],
   surroundings: Surroundings,

@@ -66,7 +66,7 @@ export async function checkDestination(move: Move, source: SourceFacts, journal:
   await checkWritable(real);
 }
 
-/** Whether the directory is the copy that the journal describes. Device numbers of network file systems differ between nodes. */
+/** Whether the directory is the copy that the journal describes. Device numbers of network file systems vary between nodes. */
 export async function isOurs(to: string, journal: Journal | undefined): Promise<boolean> {
   if (journal === undefined || journal.to !== to || journal.to_inode === null) return false;
   return (await Deno.stat(to)).ino === journal.to_inode;

@@ -4,7 +4,7 @@ import { findProgram, runInForeground } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 
 /**
- * Opens a file in $VISUAL or $EDITOR (which may hold arguments), otherwise in vi, and waits until it is closed. Throws a CliError
+ * Opens a file in $VISUAL or $EDITOR (which may hold arguments), otherwise in vi, and waits until it closes. Throws a CliError
  * if the editor is missing or ends with an error.
  */
 export async function openInEditor(path: string, system: System): Promise<void> {

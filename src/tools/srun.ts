@@ -32,7 +32,7 @@ export async function runOnNodes({ job, nodes, group, command }: NodesRun, syste
   const args = [
     `--jobid=${job}`,
     ...(group === undefined ? [] : [`--het-group=${group}`]),
-    // Without --overlap it would wait for the CPUs of the job's other steps. Without --ntasks the job's own number would be used.
+    // Without --overlap it would wait for the CPUs of the job's other steps, without --ntasks use the job's own number.
     ...["--overlap", `--nodes=${nodes}`, `--ntasks=${nodes}`, "--ntasks-per-node=1", "--mem=0", "--gres=none"],
     // One failing node must not end the others. Sites change the defaults of the first two.
     ...["--kill-on-bad-exit=0", "--wait=0", "--input=none", "--label"],

@@ -96,7 +96,7 @@ export function uvFreezeArgs(venvPath: string): string[] {
 
 /**
  * The same request with index URLs that have a password in variables: every user can read the arguments of a
- * process (ps), but only its owner the environment. uv takes all indexes of a kind from one place, so all extra ones move there.
+ * process (ps), but only its owner the environment. uv takes all indexes of a kind from one place, so all extra ones move.
  */
 export function hideCredentials(
   args: readonly string[],

@@ -1,4 +1,4 @@
-// Reinstalls an environment at another path: freezes its package list, installs it there, compares the lists, and only then gives
+// Reinstalls an environment at another path: freezes its package list, installs it there, compares the lists, and then gives
 // it its name. An environment at the target stays until the new one is known to be right.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";

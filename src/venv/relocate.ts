@@ -38,8 +38,8 @@ const SYSTEM_ROOTS = ["", "/usr", "/usr/local", "/opt/conda"];
 const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
 
 /**
- * Finds files that name the environment's former paths and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`, `.pth`
- * files, `direct_url.json`, Jupyter kernels. Nested environments are included. Only reads; follows no link.
+ * Finds files that name the environment's former paths and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`,
+ * `.pth` files, `direct_url.json`, Jupyter kernels. Nested environments are included. Only reads; follows no link.
  * Throws a CliError `usage` for a path that can't be written into scripts.
  */
 export async function planRelocation(root: string, newRoot: string): Promise<Relocation> {
@@ -70,7 +70,7 @@ export async function planRelocation(root: string, newRoot: string): Promise<Rel
   return { root, changes: ownChanges };
 }
 
-/** The directories whose real path is inside the environment: `bin` may be a link, or a kernel's directory. */
+/** The directories that no link leads out of the environment; `bin` or a kernel's directory may be such a link. */
 async function ownDirectories(root: string, directories: readonly string[]): Promise<Set<string>> {
   const realRoot = await Deno.realPath(root);
   const own = new Set<string>();

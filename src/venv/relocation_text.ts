@@ -6,7 +6,7 @@ const LONGEST_SHEBANG = 127;
 
 const SHEBANG_REGEXP = /^#![ \t]*(\/[^\r\n]*?)\/bin\/((?:python|pypy)[0-9.]*t?)([ \t][^\r\n]*)?(\r?\n|$)/;
 
-/** The form of a launcher whose `#!` line would be too long or contain a blank: sh executes line 2, Python reads it as a string. */
+/** The form of a launcher whose `#!` line would be too long or contain a blank: sh executes line 2, Python reads a string. */
 const TRAMPOLINE_REGEXP =
   /^(#!\/bin\/sh\r?\n'''exec' )(["']?)(\/[^\r\n"']*?)\/bin\/((?:python|pypy)[0-9.]*t?)\2( [^\r\n]*)/;
 

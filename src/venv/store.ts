@@ -27,7 +27,7 @@ export interface CacheCopy {
   readonly warnings: readonly string[];
 }
 
-/** Throws a CliError `usage` if an old directory contains a new one or the other way round: deleting the old would delete both. */
+/** Throws a CliError `usage` if an old directory contains a new one or the other way round: both would be deleted. */
 export async function checkPlaces(places: StorePlaces): Promise<void> {
   const olds: [string, AbsolutePath][] = [["the old venv base", places.oldBase]];
   if (places.oldCache !== undefined) olds.push(["the old uv cache", places.oldCache]);

@@ -1,4 +1,4 @@
-// The sizes of directories, counted while a person answers questions. They are a help for choosing, not exact: counting stops when
+// The sizes of directories, counted while a person answers questions: a help for choosing, not exact. Counting stops when
 // it has taken long enough, and the text says so.
 import { formatFiles, formatSize } from "../format.ts";
 import type { System } from "../system/system.ts";
