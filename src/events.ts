@@ -20,7 +20,7 @@ export interface Progress {
  */
 export const FILE_COST_BYTES = 128 * 1024;
 
-/** The share done of the work, between 0 and 1, where the totals are known: it is in bytes of large files, in the number of small ones. */
+/** The share of the work done, from 0 to 1; a file counts {@linkcode FILE_COST_BYTES} and its bytes. Undefined if unknown. */
 export function shareDone({ filesDone, filesTotal, bytesDone, bytesTotal = 0 }: Progress): number | undefined {
   if (filesTotal === undefined || filesTotal === 0) return undefined;
   return Math.min(1, (filesDone * FILE_COST_BYTES + bytesDone) / (filesTotal * FILE_COST_BYTES + bytesTotal));

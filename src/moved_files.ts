@@ -13,7 +13,7 @@ export const MOVED_FILES_FIELDS = {
 
 /** Paths relative to the root of a variable. */
 export interface MovedFiles {
-  /** Undefined where it is not known. */
+  /** Undefined if it is not known. */
   readonly transferred?: readonly string[] | undefined;
   readonly deleted?: readonly string[] | undefined;
 }

@@ -181,7 +181,7 @@ async function syncItems(
     const staged = variables.filter((variable) =>
       isForNode(variable) && (request.leg !== undefined || isReady(variable, onScratch))
     );
-    // A copy on scratch alone is not what was asked for.
+    // Variables for the node must be exported with their copy on the node, so their copy on scratch is not usable.
     const names = variables.filter(isForNode).map(({ name }) => name);
     for (const [index, item] of items.entries()) {
       if (names.includes(item.variable.name)) items[index] = { ...item, usable: false };

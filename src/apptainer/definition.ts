@@ -4,7 +4,7 @@ import { seriesOf } from "../venv/venv.ts";
 import type { BaseImage } from "./base_image.ts";
 import { pythonSearch } from "./python_search.ts";
 
-/** What a definition says. */
+/** The input of a definition. */
 export interface DefinitionRequest {
   readonly base: BaseImage;
   readonly venvName: string;
@@ -62,7 +62,7 @@ export function renderDefinition(request: DefinitionRequest): string {
   ].join("\n");
 }
 
-/** %files takes words in double quotes; a path with a quote in it never gets here. */
+/** %files takes words in double quotes; paths with a quote in them are refused earlier. */
 function quotedPath(path: string): string {
   return /\s/.test(path) ? `"${path}"` : path;
 }

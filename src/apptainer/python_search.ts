@@ -1,6 +1,6 @@
 // A script for sh that finds the Python of a series in an image: %post runs it, and the check before a build does. Pure.
 
-/** Sets `python` to the first interpreter of the series, empty where the image has none. */
+/** Sets `python` to the first interpreter of the series, or to an empty text if the image has none. */
 export function pythonSearch(pythonSeries: string): string {
   return `python=
 for directory in $(echo "$PATH" | tr ':' ' ') /usr/local/bin /usr/bin /opt/conda/bin; do

@@ -18,7 +18,7 @@ export interface CopyRequest {
   readonly onProgress: (bytesDone: number, bytesTotal: number) => void;
 }
 
-/** What arrived. */
+/** The result of a copy. */
 export interface CopyOutcome {
   readonly sizeBytes: number;
   /** The checksum of what was written. */
@@ -98,14 +98,14 @@ async function takeUnfinished(target: string): Promise<string> {
   return own;
 }
 
-/** Renames an unfinished copy with its journal; false where there is none. */
+/** Renames an unfinished copy with its journal; false if there is no copy. */
 async function rename(partial: string, path: string): Promise<boolean> {
   // A journal without its copy is ignored, so this order loses nothing if the process is killed in between.
   await Deno.rename(journalPath(partial), journalPath(path)).catch(() => {});
   return await Deno.rename(partial, path).then(() => true, () => false);
 }
 
-/** The path of an unfinished copy that no process writes to; while a process writes, its name is appended. */
+/** The path of an unfinished copy that no process writes to; while a process writes, the path ends in that process's name. */
 export function partialPath(target: string): string {
   const [directory, name] = splitAbsolute(target);
   return `${directory}/.${name}.partial`;

@@ -10,7 +10,7 @@ const OWN_COLOUR = String.raw`\x1b\[(?:[12]|22|3[12369])m`;
 const CONTROLS = new RegExp(CONTROL, "g");
 const COLOURS_AND_CONTROLS = new RegExp(`${OWN_COLOUR}|${CONTROL}`, "g");
 
-/** The text with control characters made visible; `styled` text keeps the colours that are ours. */
+/** The text with control characters made visible; `styled` text keeps the colours that style.ts sets. */
 export function neutralText(text: string, form: "styled" | "plain"): string {
   if (form === "plain") return text.replace(CONTROLS, visible);
   return text.replace(COLOURS_AND_CONTROLS, (match) => match.length > 1 ? match : visible(match));

@@ -93,13 +93,13 @@ export class Output {
     this.#say(`${mark} ${texts.join(", ")}\n`);
   }
 
-  /** Opens the frame around what a shell evaluates: a process that dies before it is closed leaves no valid text. */
+  /** Begins a frame around text that a shell evaluates: if the process dies before its end, the text is invalid. */
   openFrame(): void {
     this.#system.stdout.write(FRAME_START);
     this.#frame = "open";
   }
 
-  /** Takes the progress off the terminal. Call it before anything else is written there. */
+  /** Removes the progress from the terminal. Call it before other text is written there. */
   close(): void {
     this.#sayHeld();
     this.#progress?.close();

@@ -72,7 +72,7 @@ export function containerArgs(request: ContainerRequest): string[] {
   ];
 }
 
-/** The variables that set others inside the container, whatever its own environment says. */
+/** The variables that set others inside the container, overriding the image's own environment. */
 export function containerEnvironment(
   apptainer: Apptainer,
   variables: Readonly<Record<string, string>>,

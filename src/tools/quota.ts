@@ -91,7 +91,7 @@ export function parseLfsQuota(text: string, mount: string): QuotaLimits | undefi
   return limitsIn(text.slice(at).trimStart().slice(mount.length).trim().split(/\s+/));
 }
 
-/** Reads `quota -w -p -u`: a line for each device, with the same columns; `-p` writes a number where there is no grace. */
+/** Reads `quota -w -p -u`: a line for each device, with the same columns; `-p` writes a number if there is no grace period. */
 export function parseQuota(text: string, device: string): QuotaLimits | undefined {
   const line = text.split("\n").map((line) => line.trim()).find((line) => line.startsWith(`${device} `));
   const columns = line?.slice(device.length).trim().split(/\s+/) ?? [];

@@ -121,7 +121,7 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
 
 /**
  * Names beside the target. The new environment is made under a name of its process: a run that was wrongly taken for dead
- * then doesn't write into that of another one. What it replaces has a constant name, so that the next run finds it.
+ * then doesn't write into another run's environment. What it replaces has a constant name, so that the next run finds it.
  */
 function placesBeside(target: AbsolutePath) {
   const [directory, name] = splitAbsolute(target);
