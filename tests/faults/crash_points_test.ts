@@ -19,12 +19,12 @@ for (const [name, filter] of Object.entries(COMMANDS)) {
     async () => {
       const wrong: string[] = [];
       let runs = 0;
-      await tryAllCommands({ filter, acts: ["kill", "torn"], watch: "changes", share: 1 / 30 }, (report) => {
+      await tryAllCommands({ filter, acts: ["kill", "torn"], watch: "changes", share: 1 / 28 }, (report) => {
         wrong.push(...report.wrong);
         runs += report.runs;
       });
       assert.deepEqual(wrong, []);
-      assert.ok(runs >= 4, `${runs} runs`);
+      assert.ok(runs >= 2, `${runs} runs`);
     },
   );
 }
