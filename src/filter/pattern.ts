@@ -25,7 +25,7 @@ interface PatternParts {
   readonly body: string;
   readonly directoriesOnly: boolean;
   readonly isWild: boolean;
-  /** Whether two stars stand beside one another, wherever that is. */
+  /** Whether the pattern has two adjacent stars anywhere. */
   readonly hasDoubleStar: boolean;
   readonly isAnchored: boolean;
   readonly slashes: number;
@@ -46,7 +46,7 @@ function partsOf(pattern: string): PatternParts {
   };
 }
 
-/** Compiles a pattern. One that can match nothing, as `[a`, is no error: rsync takes it, too. */
+/** Compiles a pattern. A pattern that can match nothing, such as `[a`, is no error, as in rsync. */
 export function compilePattern(pattern: string): PathMatcher {
   const parts = partsOf(pattern);
   const matches = compileParts(parts);
@@ -75,7 +75,7 @@ function compileParts(parts: PatternParts): PathMatcher {
   };
 }
 
-/** The usual patterns with one star at an end: `*.ext` and `prefix*`. */
+/** A fast matcher for the usual patterns with one star at an end: `*.ext` and `prefix*`. */
 function compileSimple({ body }: PatternParts): PathMatcher | undefined {
   if (/^\*[^*?[\\/]+$/.test(body)) {
     const suffix = body.slice(1);
@@ -102,7 +102,7 @@ function compileDoubleStar(glob: Glob, { body, isAnchored }: PatternParts): Path
   };
 }
 
-/** Where the last parts of a path begin, or undefined where it has fewer. */
+/** The index at which the last `count` parts of a path begin; undefined if it has fewer. */
 function startOfLastParts(path: string, count: number): number | undefined {
   let at = path.length;
   for (let found = 0; found < count; found++) {
@@ -113,8 +113,8 @@ function startOfLastParts(path: string, count: number): number | undefined {
 }
 
 /**
- * Whether a directory may hold, at any depth, what the pattern matches. Exact for patterns that are anchored, as far as their
- * first `**`; any directory may lead to what another pattern matches.
+ * Whether a directory may hold, at any depth, a name that the pattern matches. Exact for anchored patterns up to their first
+ * `**`; for other patterns always true.
  */
 export function compileApproach(pattern: string): (directory: string) => boolean {
   const { body, isWild, isAnchored } = partsOf(pattern);
