@@ -1,5 +1,4 @@
-// Appends to a file of ours, which is opened through the handle of its directory without following a link or blocking on a
-// FIFO.
+// Appends to a file of ours. It is opened through the handle of its directory, without following a link or blocking on a FIFO.
 import type { Bytes, Calls } from "./calls.ts";
 import { EISDIR, ELOOP, ENXIO, succeeded } from "./errno.ts";
 import { cString, EMPTY_NAME, splitAbsolute } from "./file_names.ts";

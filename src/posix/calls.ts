@@ -51,7 +51,7 @@ export interface Calls {
   askLock(file: number, flock: Bytes): Answer;
 }
 
-/** How often a failed call is repeated until two answers agree. */
+/** How often a failed call is repeated at most until two answers agree. */
 const MOST_TRIES = 5;
 
 /** How often, and how long each time, a waiting open waits after EMFILE for other work to close a file. */
@@ -102,8 +102,7 @@ export function plainCalls(): Calls {
         if (r >= 0) return r;
         const answer = settle(() => c.statx(d, name, flags, mask, status));
         if (answer !== -ENOSYS && answer !== -EPERM) return answer;
-        // Test statx on our own working directory, which is always permitted: if that fails too, a seccomp filter refuses statx
-        // itself.
+        // Test statx on our own working directory, which is always permitted: if it fails too, a seccomp filter refuses it.
         const own = settle(() => c.statx(AT_FDCWD, WORKING_DIRECTORY, 0, mask, new Uint8Array(status.length)));
         if (own !== -ENOSYS && own !== -EPERM) return answer;
         isStatxRefused = true;

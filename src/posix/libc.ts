@@ -128,5 +128,5 @@ export const F_OFD_GETLK = 36;
 export const F_RDLCK = 0;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
-/** Instead of nanoseconds: the time stays (utimensat(2)). */
+/** As nanoseconds: sets the time to the present (utimensat(2)). */
 export const UTIME_NOW = 0x3fffffff;

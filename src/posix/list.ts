@@ -76,8 +76,7 @@ function* readNames(
       "open",
       tree.pathOf(directory),
     );
-    // The names are slices of the buffer. In the waiting form they are still in use while the next piece is read: take a new
-    // buffer.
+    // Names are slices of the buffer. In the waiting form they are in use while the next piece is read: take a new buffer.
     let piece = calls.form === "plain" ? PLAIN_PIECE : new Uint8Array(LIST_BYTES);
     for (;;) {
       const length = succeeded(yield calls.getdents(opened, piece), "readdir", tree.pathOf(directory));

@@ -1,6 +1,5 @@
 // The directory on scratch below which every opened directory has to belong to the user: the path from there to a tree's root
-// is opened component by component, and each is checked. A directory that another user exchanged after the path check is
-// refused.
+// is opened component by component, and each is checked. This refuses a directory exchanged after the path check.
 import type { Calls } from "./calls.ts";
 import { ELOOP, ENOTDIR, EPERM } from "./errno.ts";
 import {

@@ -1,7 +1,7 @@
 // The values that variables had before a sync changed them, kept in one environment variable. Nested shells, jobs and programs
 // inherit it with the others, so `unload` restores the same values everywhere and needs no configuration. Pure.
 
-/** The variable that holds the earlier values, as JSON: `{"HF_HOME": ["/scratch/…", null]}`, what was set and what was before. */
+/** The variable with the earlier values as JSON: `{"HF_HOME": ["/scratch/…", null]}`, the value set and the one before. */
 export const EARLIER_VALUES = "__EULER_FILES_BEFORE";
 
 type Environment = Readonly<Record<string, string>>;

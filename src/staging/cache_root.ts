@@ -1,5 +1,4 @@
-// The directory on scratch that holds the targets. It and each directory above it, from scratch_base on, must belong to the
-// user.
+// The directory on scratch that holds the targets. From scratch_base on, the user must own every component of its path.
 import { CliError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
 import { setOwnBase } from "../posix/own_base.ts";

@@ -20,7 +20,7 @@ export const SIDES = ["scratch", "source", "both"] as const;
 /** How a file changed. `gone`: it no longer exists on scratch, for example after a purge, and a sync copies it again. */
 export const CHANGES = ["new", "changed", "removed", "gone", "conflict"] as const;
 
-/** One file that is not the same on both sides. */
+/** A file that differs between the two sides. */
 export interface Difference {
   /** Relative to both directories. */
   readonly path: string;
@@ -41,7 +41,7 @@ export type Differences =
     /** Directories that could not be read on one of the sides, with the reason: their files are not compared. */
     readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
   }
-  /** There is nothing on scratch to compare. */
+  /** The copy on scratch is missing or empty. */
   | { readonly state: "nothing-on-scratch" }
   | { readonly state: "failed"; readonly error: CliError };
 

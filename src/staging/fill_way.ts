@@ -1,5 +1,4 @@
-// Decides how a target is brought up to date with its source, or refuses, before anything is written; for real runs and dry
-// runs.
+// Decides how a target is brought up to date with its source, or refuses it, before a real or a dry run starts.
 import { CliError } from "../errors.ts";
 import { formatFiles, printable } from "../format.ts";
 import type { System } from "../system/system.ts";

@@ -1,6 +1,5 @@
 // Stages a variable whose source does not exist yet, such as TORCH_HOME before its first use: it gets an empty target, and a
-// push makes the source from the files that a job writes there. A source that held files before looks unmounted, and is
-// refused.
+// push makes the source from the files that a job writes there. Refuses a source that held files before: it looks unmounted.
 import { CliError } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";

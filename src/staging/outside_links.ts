@@ -50,7 +50,7 @@ export async function nameOutsideLinks(
   return { count, named };
 }
 
-/** What is known of the file systems around. */
+/** The device numbers and paths by which the storage of a link's target is recognized. */
 interface Storages {
   readonly source: number | undefined;
   readonly scratch: number | undefined;

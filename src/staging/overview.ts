@@ -35,7 +35,7 @@ export type Size =
     readonly sizeBytes: number;
     /** The space they use on the disk. */
     readonly allocatedBytes: number;
-    /** Paths of directories that can't be read; what is in them is not counted. */
+    /** Paths of directories that can't be read; their files are not counted. */
     readonly unreadable: readonly string[];
   }
   | { readonly from: "absent" | "unknown" };
@@ -75,7 +75,7 @@ export interface OverviewRequest {
   readonly settings: StagingSettings;
   readonly sizes: "recorded" | "measured";
   readonly boundSeconds: number;
-  /** `compare`: the contents of all files are compared, however long that takes. */
+  /** `compare`: the contents of all files are compared, without a time limit. */
   readonly contents: "by time" | "compare";
 }
 

@@ -10,7 +10,7 @@ import type { VariableFacts } from "./observe.ts";
 import { isSameSource, readRecordedSource } from "./recorded_source.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** What is known of the last transfer between target and source. */
+/** The record of the last transfer between target and source, if it is known. */
 export type PushBasis =
   /**
    * The record is unknown: the variable was never staged, or a purge removed the record. These two cases cannot be told apart,

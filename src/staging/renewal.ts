@@ -14,9 +14,9 @@ import type { StagingSettings, Variable } from "./variable.ts";
 export interface FinishedPush {
   readonly variable: Variable;
   readonly settings: StagingSettings;
-  /** The marker that held before the push. */
+  /** The marker from before the push. */
   readonly marker: Marker;
-  /** The source as it was then. */
+  /** The source as observed before the push. */
   readonly source: SourceDirectory;
   readonly baseline: Manifest | undefined;
   readonly outcome: TransferOutcome;

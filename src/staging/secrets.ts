@@ -97,7 +97,7 @@ export async function secretWarnings(
   }];
 }
 
-/** What is known of the variables. */
+/** The configuration with its resolved variables and parts. */
 interface Managed {
   readonly config: Pick<Config, "vars" | "migrations">;
   readonly resolved: Pick<ResolvedConfig, "variables">;

@@ -166,7 +166,7 @@ async function renewTimes(conflicts: readonly Conflict[], { target }: Variable, 
   }
 }
 
-/** The record with other states of single files. */
+/** The record with the states of these files replaced. */
 function withStates(
   baseline: Manifest,
   files: readonly { readonly path: string; readonly entry: Entry | undefined }[],

@@ -25,7 +25,7 @@ export type StageResult =
     readonly status: "skipped";
     /** How long ago the fresh copy was synced. */
     readonly ageSeconds: number;
-    /** Files that an earlier sync or push left as they are on scratch. */
+    /** Files that an earlier sync or push kept on scratch although they differ. */
     readonly kept: readonly KeptPath[];
     /** Links that led out of the source at the last sync. */
     readonly outside: NamedOutsideLinks | undefined;

@@ -8,7 +8,7 @@ import { checkOwnNames } from "./cache_root.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** The right to change a variable's files. */
+/** A held variable lock: the right to change the variable's files. */
 export interface Turn extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
   /** The system for the work: its signal stops the work as soon as another job has taken the lock over. */
   readonly system: System;

@@ -9,7 +9,7 @@ const DAY_MILLISECONDS = 24 * 3600 * 1000;
 
 interface Unpushed {
   readonly variable: Variable;
-  /** Undefined where that is not known. */
+  /** Undefined if unknown. */
   readonly unpushed: readonly ChangedFile[] | undefined;
   readonly kept: KeptFiles;
 }

@@ -28,7 +28,7 @@ export interface StagingSettings {
   /** Arguments for rsync; if there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
   readonly filter: FilterSettings;
-  /** Staging deletes what the source does not have, recorded or not. */
+  /** Staging deletes files that the source lacks, even if they are not in the record. */
   readonly deleteExtras: boolean;
   /** How links are copied, unless the variable has its own setting. */
   readonly links: ResolvedConfig["rsyncArgs"]["links"];

@@ -163,8 +163,7 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     Deno.unrefTimer(setTimeout(() => void dieBy(signal), STOPPING_MILLISECONDS));
   };
   // A file system that does not answer may block the main thread while it opens the configuration, and then no listener runs.
-  // So none is installed before there is work to stop; with the first listener of any kind the runtime catches all these
-  // signals.
+  // So none is installed before there is work to stop; the first listener of any kind makes the runtime catch all signals.
   const listen = (): void => {
     if (listeners.size > 0) return;
     for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
