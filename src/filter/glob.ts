@@ -1,10 +1,10 @@
-// rsync's wildcard matching: a port of dowild() in rsync's lib/wildmatch.c, over bytes. `*` and `?` stop at a slash, `**`
-// does not, and no class matches a slash. The return codes are what keeps it fast: a `*` that reached the end of the text
-// ends the whole search, so that patterns with many stars do not try every division of a name.
+// rsync's wildcard matching: a port of dowild() in rsync's lib/wildmatch.c, over bytes. `*` and `?` stop at a slash, `**` does
+// not, and no class matches a slash. The return codes keep it fast: if a `*` reaches the end of the text, the whole search
+// ends, so a pattern with many stars does not try every way to split a name.
 
 const SLASH = 47;
 
-/** Tokens below 0; a literal byte is its own token, and -10 - index is a class. */
+/** Special tokens are negative: -10 - index is a class. A literal byte is its own token. */
 const ANY = -1;
 const STAR = -2;
 const DOUBLE_STAR = -3;
@@ -17,7 +17,7 @@ export interface Glob {
   readonly classes: readonly Uint8Array[];
 }
 
-/** Parses a pattern, one character a byte. Undefined for one that matches nothing: a class without end, a last backslash. */
+/** Parses a pattern with one character per byte. Undefined if it is invalid: an open class, a final backslash. */
 export function parseGlob(pattern: string): Glob | undefined {
   const tokens: number[] = [];
   const classes: Uint8Array[] = [];
@@ -43,14 +43,14 @@ export function parseGlob(pattern: string): Glob | undefined {
   return { tokens, classes };
 }
 
-/** A pattern without any special meaning. */
+/** A glob that matches only this text. */
 export function literalGlob(text: string): Glob {
   return { tokens: Array.from(text, (character) => character.charCodeAt(0)), classes: [] };
 }
 
 /**
- * For each directory on the way to what a glob can match, a glob that matches it: `a/b?/c` is reached through `a` and `a/b?`.
- * Behind a `**` every directory may lead there.
+ * For each directory on the path to a possible match, a glob that matches it: `a/b?/c` is reached through `a` and `a/b?`. Below
+ * a `**` every directory may lead to a match.
  */
 export function approachGlobs({ tokens, classes }: Glob): Glob[] {
   const approaches: Glob[] = [];
@@ -114,7 +114,7 @@ const NAMED_CLASSES: Readonly<Record<string, RegExp>> = {
   xdigit: /[0-9A-Fa-f]/,
 };
 
-/** Parses a class that begins at a `[`; `end` is the index of its `]`. Undefined where it has no end or names no class. */
+/** Parses a class that begins at a `[`; `end` is the index of its `]`. Undefined if it is unclosed or has an unknown name. */
 function parseClass(pattern: string, start: number): { table: Uint8Array; end: number } | undefined {
   let at = start + 1;
   const isNegated = pattern[at] === "!" || pattern[at] === "^";
@@ -154,7 +154,7 @@ function parseClass(pattern: string, start: number): { table: Uint8Array; end: n
 }
 
 /**
- * The index of the `]` that ends a `[:name:]`, or -1 where there is none. Undefined without the second colon: then the two
+ * The index of the `]` that ends a `[:name:]`, or -1 if there is none. Undefined if the second colon is missing: then the two
  * characters `[:` are ordinary ones.
  */
 function endOfName(pattern: string, at: number): number | undefined {

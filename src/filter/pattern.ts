@@ -1,19 +1,19 @@
 // One pattern of rsync, compiled: which names below a root it matches. The rules are those of rule_matches() and add_rule()
 // in rsync's exclude.c:
-// - a trailing `/` is taken off and makes the pattern one for directories;
+// - a trailing `/` is removed and limits the pattern to directories;
 // - a leading `/` anchors the pattern at the root;
-// - without any slash and `**` it is held against the last part of a path, with inner slashes against as many parts at the end
-//   of the path, and with a `**` against the path from any slash on;
-// - a pattern that begins with `**` sees the path with a `/` before it, one that ends in `***` sees a directory with a `/`
-//   behind it.
-// rsync compares bytes, so paths and patterns come here with one character for each byte ({@linkcode byteText}).
+// - a pattern without slash and `**` is compared with the last part of a path, one with inner slashes with as many parts at the
+//   end of the path, and one with a `**` with the path from any slash on;
+// - for a pattern that begins with `**`, a `/` is put before the path; for one that ends in `***`, a `/` is put after a
+//   directory.
+// rsync compares bytes, so paths and patterns are passed with one character for each byte ({@linkcode byteText}).
 import { encodeName } from "../posix/file_names.ts";
 import { approachGlobs, type Glob, literalGlob, matchesGlob, parseGlob } from "./glob.ts";
 
 /** Whether a pattern matches a path; `name` is the last part of it. */
 export type PathMatcher = (path: string, name: string, isDirectory: boolean) => boolean;
 
-/** A text with one character for each byte of its UTF-8, or of the name it stands for (surrogateescape, PEP 383). */
+/** Converts a text to one character for each byte of its UTF-8; lone surrogates become their byte (PEP 383). */
 export function byteText(text: string): string {
   // deno-lint-ignore no-control-regex -- ASCII is what needs no work
   if (/^[\x00-\x7f]*$/.test(text)) return text;
@@ -25,7 +25,7 @@ interface PatternParts {
   readonly body: string;
   readonly directoriesOnly: boolean;
   readonly isWild: boolean;
-  /** Whether two stars stand beside one another, wherever that is. */
+  /** Whether the pattern has two adjacent stars anywhere. */
   readonly hasDoubleStar: boolean;
   readonly isAnchored: boolean;
   readonly slashes: number;
@@ -46,7 +46,7 @@ function partsOf(pattern: string): PatternParts {
   };
 }
 
-/** Compiles a pattern. One that can match nothing, as `[a`, is no error: rsync takes it, too. */
+/** Compiles a pattern. A pattern that can match nothing, such as `[a`, is no error, as in rsync. */
 export function compilePattern(pattern: string): PathMatcher {
   const parts = partsOf(pattern);
   const matches = compileParts(parts);
@@ -75,7 +75,7 @@ function compileParts(parts: PatternParts): PathMatcher {
   };
 }
 
-/** The usual patterns with one star at an end: `*.ext` and `prefix*`. */
+/** A fast matcher for the usual patterns with one star at an end: `*.ext` and `prefix*`. */
 function compileSimple({ body }: PatternParts): PathMatcher | undefined {
   if (/^\*[^*?[\\/]+$/.test(body)) {
     const suffix = body.slice(1);
@@ -102,7 +102,7 @@ function compileDoubleStar(glob: Glob, { body, isAnchored }: PatternParts): Path
   };
 }
 
-/** Where the last parts of a path begin, or undefined where it has fewer. */
+/** The index at which the last `count` parts of a path begin; undefined if it has fewer. */
 function startOfLastParts(path: string, count: number): number | undefined {
   let at = path.length;
   for (let found = 0; found < count; found++) {
@@ -113,8 +113,8 @@ function startOfLastParts(path: string, count: number): number | undefined {
 }
 
 /**
- * Whether a directory may hold, at any depth, what the pattern matches. Exact for patterns that are anchored, as far as their
- * first `**`; any directory may lead to what another pattern matches.
+ * Whether a directory may hold, at any depth, a name that the pattern matches. Exact for anchored patterns up to their first
+ * `**`; for other patterns always true.
  */
 export function compileApproach(pattern: string): (directory: string) => boolean {
   const { body, isWild, isAnchored } = partsOf(pattern);

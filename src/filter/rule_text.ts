@@ -1,9 +1,9 @@
-// The texts in which rsync takes rules: the value of --filter, those of --exclude and --include, and the lines of a file of
-// patterns. Only plain rules are taken: what depends on files inside the tree (merge, dir-merge) or holds for one side alone
-// (hide, protect) would make a copy mean something else on each side.
+// Parses the rules that rsync takes as text: the values of --filter, --exclude and --include, and the lines of pattern files.
+// Only plain rules are accepted: rules that depend on files inside the tree (merge, dir-merge) or apply to one side only (hide,
+// protect) would select different files on source and target.
 import type { FilterRule } from "./selection.ts";
 
-/** A rule, or the order to forget all rules before it. */
+/** A rule, or `!`, which clears all rules before it. */
 export type RuleOrClear = FilterRule | "clear";
 
 const SHORT_RULES: Readonly<Record<string, string>> = {
@@ -28,8 +28,8 @@ const REFUSED_RULES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Parses the value of `--filter`: `- x`, `+ x`, `exclude x`, `include_x`, `!`. Throws an Error that says what is wrong, as the
- * end of a sentence (`must not hold the rule …`).
+ * Parses the value of `--filter`: `- x`, `+ x`, `exclude x`, `include_x`, `!`. Throws an Error whose message is the end of a
+ * sentence (`must not hold the rule …`).
  */
 export function parseFilterRule(text: string): RuleOrClear {
   const long = /^(clear|dir-merge|exclude|hide|include|merge|protect|risk|show)(?=[\s_,]|$)/.exec(text)?.[1];
@@ -52,8 +52,8 @@ export function parseFilterRule(text: string): RuleOrClear {
 }
 
 /**
- * Parses the value of `--exclude` or `--include`, or a line of a file of patterns: a pattern, `- x` and `+ x` whatever the
- * option, or `!`. Throws an Error as above.
+ * Parses the value of `--exclude` or `--include`, or a line of a pattern file: a pattern, `- x` and `+ x` with either option,
+ * or `!`. Throws an Error as `parseFilterRule` does.
  */
 export function parseOldRule(action: FilterRule["action"], text: string): RuleOrClear {
   if (text === "!") return "clear";
@@ -65,13 +65,13 @@ export function parseOldRule(action: FilterRule["action"], text: string): RuleOr
   return rule;
 }
 
-/** The rules in the text of a file for `--exclude-from` or `--include-from`. Throws an Error as above. */
+/** The rules in a file for `--exclude-from` or `--include-from`. Throws an Error as `parseFilterRule` does. */
 export function parseRuleFile(action: FilterRule["action"], text: string): RuleOrClear[] {
   const lines = text.split(/\r\n|[\r\n]/).filter((line) => line !== "" && !/^[;#]/.test(line));
   return lines.map((line) => parseOldRule(action, line));
 }
 
-/** The rules after the last order to forget those before it. */
+/** The rules after the last `!`, which clears all rules before it. */
 export function withoutCleared(rules: readonly RuleOrClear[]): FilterRule[] {
   return rules.slice(rules.lastIndexOf("clear") + 1).filter((rule) => rule !== "clear");
 }
@@ -81,7 +81,7 @@ export function ruleText({ action, pattern }: FilterRule): string {
   return `${action === "include" ? "+" : "-"} ${pattern}`;
 }
 
-/** What is wrong with a pattern in a list of patterns, as the end of a sentence; undefined where nothing is. */
+/** What is wrong with a pattern, as the end of a sentence; undefined if it is valid. */
 export function faultOfPattern(pattern: string): string | undefined {
   if (pattern === "") return "must not be empty";
   if (/[\0\n]/.test(pattern)) return "must not hold a NUL character or a line break";

@@ -1,86 +1,86 @@
-// Which names of a tree take part in a transfer: rules in order, the first that matches a name decides (rsync(1), FILTER RULES).
-// Beyond rsync there is one thing: where only what is included takes part, directories that lead there are entered by
-// themselves, and an included directory comes with all it holds.
+// Which names of a tree take part in a transfer: the first rule that matches a name decides (rsync(1), FILTER RULES). One
+// addition to rsync: if only included names take part, the directories above them are entered automatically, and an included
+// directory is taken with everything in it.
 import { byteText, compileApproach, compilePattern, type PathMatcher } from "./pattern.ts";
 
-/** One rule: names that match the pattern, as rsync reads it, are taken or left out. */
+/** One rule: names that match the pattern, by rsync's rules, are included or excluded. */
 export interface FilterRule {
   readonly action: "include" | "exclude";
   readonly pattern: string;
   /**
-   * What rsync can't say. `empty files`: regular files without content, since an empty `x.lock` is a lock and another is data.
-   * `files`: everything but directories.
+   * A limit that rsync lacks. `empty files`: only regular files of size 0, because an empty `x.lock` is a lock and any other is
+   * data. `files`: everything but directories.
    */
   readonly only?: "empty files" | "files";
 }
 
-/** What a name stands for, as far as rules ask. `other` is everything else, and where nothing more is known. */
+/** The type of a name, as far as rules need it. `other` is everything else, and anything of unknown type. */
 export type NameType = "directory" | "empty file" | "other";
 
-/** What rules see in an entry. Of its type (`directory`, `file`) or kind (`d`, `f`) the first letter counts. */
+/** The name type of an entry. Only the first letter of its type (`directory`, `file`) or kind (`d`, `f`) is used. */
 export function nameTypeOf(type: string, sizeBytes: number): NameType {
   return type[0] === "d" ? "directory" : type[0] === "f" && sizeBytes === 0 ? "empty file" : "other";
 }
 
 /**
  * - `selected`: takes part.
- * - `entered`: a directory that takes part only for what may be selected below it; it is made where something is.
+ * - `entered`: a directory that takes part only if something selected is below it; it is made only then.
  * - `excluded`: does not take part, nor does anything below it.
  */
 export type Role = "selected" | "entered" | "excluded";
 
-/** Which names of a tree take part in a transfer. Where none is given, all do. */
+/** Which names of a tree take part in a transfer. Without a selection, all do. */
 export interface Selection {
   /**
-   * Whether a name takes part. The path is relative to the root of the tree, in the form of `decodeName`. Ask for parents
-   * first: what is in an excluded directory is excluded, whatever is answered for it.
+   * Whether a name takes part. The path is relative to the root of the tree, in the form of `decodeName`. The caller asks for
+   * the parents first: names in an excluded directory are excluded, even if this returns true for them.
    */
   includes(path: string, type: NameType): boolean;
-  /** The same with the difference between `selected` and `entered`. */
+  /** As `includes`, but tells `selected` from `entered`. */
   roleOf(path: string, type: NameType): Role;
   /**
-   * What is excluded is left alone on both sides. With this, staging deletes it from the target instead, as rsync's
+   * Excluded files are normally left alone on both sides. If true, staging deletes them from the target, as rsync's
    * `--delete-excluded` does; a push never does.
    */
   readonly deleteExcluded: boolean;
-  /** A short hash of all of it: two selections with the same one take the same names. */
+  /** A short hash of the rules: two selections with the same hash take the same names. */
   readonly id: string;
-  /** The same as plain data, for another isolate ({@linkcode selectionOf}). */
+  /** The selection as plain data, for another isolate ({@linkcode selectionOf}). */
   readonly data: SelectionData;
 }
 
 /** A selection as plain data. */
 export interface SelectionData {
   readonly rules: SelectionRules;
-  /** What {@linkcode withPaths} added. */
+  /** The paths that {@linkcode withPaths} added. */
   readonly paths: readonly string[];
 }
 
-/** The selection that was made plain data. */
+/** Makes a selection from its plain data. */
 export function selectionOf({ rules, paths }: SelectionData): Selection {
   const selection = new RuleSelection(rules);
   return paths.length === 0 ? selection : withPaths(selection, paths);
 }
 
-/** What a selection is made of. */
+/** The rules of a selection. */
 export interface SelectionRules {
-  /** In order: the first that matches decides. */
+  /** In order: the first rule that matches decides. */
   readonly rules: readonly FilterRule[];
   /**
-   * What no rule speaks of: `selected` as with rsync, or `excluded`, and then included directories come with all they hold
-   * and directories on the way to what is included are entered.
+   * The result for a name that no rule matches: `selected` as in rsync, or `excluded`; then included directories are taken with
+   * everything in them, and the directories above included names are entered.
    */
   readonly others: "selected" | "excluded";
   readonly deleteExcluded: boolean;
 }
 
-/** Makes a selection; undefined where everything takes part. The patterns are compiled when the first name is asked for. */
+/** Makes a selection; undefined if everything takes part. The patterns are compiled at the first query. */
 export function makeSelection(rules: SelectionRules): Selection | undefined {
   if (rules.rules.length === 0 && rules.others === "selected") return undefined;
   return new RuleSelection(rules);
 }
 
-/** Whether a path takes part, its parents included; for single paths outside of a walk. */
+/** Whether a path and its parents take part; for single paths outside of a walk. */
 export function takesPart(selection: Selection, path: string, type: NameType): boolean {
   for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
     if (!selection.includes(path.slice(0, at), "directory")) return false;
@@ -89,8 +89,8 @@ export function takesPart(selection: Selection, path: string, type: NameType): b
 }
 
 /**
- * The selection with further paths and all that is below them, whatever its rules say, and the directories on the way: for
- * what selected links lead to. Shares its `id`, since the rules are the same.
+ * The selection with further paths, everything below them and the directories above them, regardless of the rules; used for the
+ * targets of selected links. It keeps its `id`, since the rules are the same.
  */
 export function withPaths(selection: Selection, paths: Iterable<string>): Selection {
   const added = new Set(paths);
@@ -112,8 +112,8 @@ export function parentsOf(path: string): string[] {
 }
 
 /**
- * The path, relative to the root, that a link leads to by its text; undefined where that is outside or the root. `shown` is the
- * root as absolute links name it.
+ * The path, relative to the root, that a link's text leads to; undefined if that is outside or the root itself. `shown` is the
+ * path of the root in absolute links.
  */
 export function linkDestination(linkPath: string, target: string, shown?: string): string | undefined {
   const isAbsolute = target.startsWith("/");
@@ -139,7 +139,7 @@ interface Compiled {
   readonly approaches: readonly ((directory: string) => boolean)[];
 }
 
-/** Directories whose role is remembered: names are asked for directory by directory, many directories at once. */
+/** How many directories' roles are cached: names are queried directory by directory, for many directories at once. */
 const REMEMBERED_DIRECTORIES = 10_000;
 
 class RuleSelection implements Selection {
@@ -197,7 +197,7 @@ function compile({ rules, others }: SelectionRules): Compiled {
   const read = rules.map(({ action, pattern, only }) => ({
     only,
     role: action === "include" ? "selected" as const : "excluded" as const,
-    // `hub/***` speaks of all that is below hub, too; there the rules behind it, those of the preset say, are to be asked.
+    // `hub/***` matches everything below hub, too. Use `hub/`, so that later rules (the preset's) apply below it.
     pattern: others === "excluded" && action === "include" ? pattern.replace(/(.)\/\*\*\*$/, "$1/") : pattern,
   }));
   return {
@@ -208,7 +208,7 @@ function compile({ rules, others }: SelectionRules): Compiled {
   };
 }
 
-/** A hash of 106 bits in hexadecimal, two of cyrb53 (public domain): it only has to tell lists of rules apart. */
+/** A hash of 106 bits in hexadecimal, two of cyrb53 (public domain): it only has to distinguish lists of rules. */
 function hashOf(text: string): string {
   return half(text, 0) + half(text, 1);
 }

@@ -1,4 +1,4 @@
-// A file of ours that grows: opened through the handle of its directory, without following a link or waiting for a FIFO.
+// Appends to a file of ours. It is opened through the handle of its directory, without following a link or blocking on a FIFO.
 import type { Bytes, Calls } from "./calls.ts";
 import { EISDIR, ELOOP, ENXIO, succeeded } from "./errno.ts";
 import { cString, EMPTY_NAME, splitAbsolute } from "./file_names.ts";
@@ -7,7 +7,7 @@ import { openRoot } from "./own_base.ts";
 import { readStatus, STATUS_BYTES } from "./status.ts";
 import type { Work } from "./work.ts";
 
-/** Why a name is not used: what has it is no file of ours alone. */
+/** Why a file is not used: it is not a regular file that only we own. */
 export interface NotOwn {
   readonly fault: string;
 }
@@ -15,11 +15,11 @@ export interface NotOwn {
 const FAULTS: Readonly<Record<number, string>> = {
   [ELOOP]: "it is a symbolic link",
   [EISDIR]: "it is not a file",
-  // A FIFO that nothing reads.
+  // open(2) answers ENXIO for a FIFO that no process reads.
   [ENXIO]: "it is not a file",
 };
 
-/** Opens a regular file of the user with one name, 0600 where it is made. Throws a SystemCallError. */
+/** Opens or makes (0600) a regular file of the user that has no second hard link. Throws a SystemCallError. */
 export function* openToAppend(calls: Calls, path: string, userId: number): Work<number | NotOwn> {
   const [directory, name] = splitAbsolute(path);
   const above = succeeded(yield* openRoot(calls, directory), "open", directory);
@@ -48,11 +48,11 @@ function faultOf(bytes: Bytes, userId: number): string | undefined {
   return links > 1 ? "it has another name besides" : undefined;
 }
 
-/** Appends bytes. Throws a SystemCallError; the beginning of them may be in the file then. */
+/** Appends bytes. Throws a SystemCallError; part of the bytes may have been written then. */
 export function* appendBytes(calls: Calls, file: number, bytes: Bytes, path: string): Work<void> {
   for (let written = 0; written < bytes.length;) {
     const piece = bytes.subarray(written);
-    // O_APPEND: Linux writes at the end of the file, wherever that is (pwrite(2), BUGS).
+    // O_APPEND: Linux writes at the end of the file and ignores the offset (pwrite(2), BUGS).
     const answer = succeeded(yield calls.pwrite(file, piece, piece.length, 0), "write", path);
     if (answer === 0) throw new Error(`write '${path}' took no bytes`);
     written += answer;

@@ -1,10 +1,10 @@
-// The number of this start of the kernel. Deno opens nothing below /proc for a program that has not all permissions; libc does.
+// The kernel's boot ID. It is read with libc, because Deno opens files below /proc only for a program with all permissions.
 import { type Calls, plainCalls } from "./calls.ts";
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from "./libc.ts";
 import { cString } from "./tree.ts";
 import { run, type Work } from "./work.ts";
 
-/** Changes with every start of the kernel (random(4)); empty where it can't be read. */
+/** The boot ID, which changes with every start of the kernel (random(4)); empty if it can't be read. */
 export function readBootId(calls: Calls = plainCalls()): Promise<string> {
   return run(read(calls));
 }

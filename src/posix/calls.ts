@@ -1,24 +1,24 @@
-// System calls on directory handles, as a value that can be wrapped: tests count the calls and make the N-th fail.
-// An answer is the result of the call, or an error number below zero as the kernel itself gives it. The plain form answers at
-// once and blocks the isolate meanwhile; the waiting form answers with a promise and occupies a thread of the runtime.
+// System calls on directory handles, as a value that can be wrapped: tests count the calls and make the N-th fail. An answer is
+// the result of the call, or a negative error number, as the kernel itself returns it. The plain form answers immediately and
+// blocks the isolate; the waiting form answers with a promise and occupies a thread of the runtime.
 import { EIO, EMFILE, ENOSYS, EPERM } from "./errno.ts";
 import { closeIdleHandles } from "./handles.ts";
 import { addressOf, AT_FDCWD, F_OFD_GETLK, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
 import { STAT_BYTES, statusFromStat } from "./plain_stat.ts";
 
-/** A result, or an error number below zero. */
+/** A result, or a negative error number. */
 export type Answer = number | Promise<number>;
 
-/** Bytes for or from the kernel. A waiting call needs them unchanged and reachable until it has answered. */
+/** Bytes for or from the kernel. They must stay unchanged and reachable until a waiting call has answered. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** The calls. Names are bytes with a NUL at their end; directories are open handles or AT_FDCWD. */
+/** The calls. Names are bytes that end with a NUL; directories are open handles or AT_FDCWD. */
 export interface Calls {
   readonly form: "plain" | "waiting";
   openat(directory: number, name: Bytes, flags: number, mode: number): Answer;
-  /** Closes a file that was written: its answer may be the error of an earlier write. Never made twice. */
+  /** Closes a file that was written: the answer may be the error of an earlier write. Never repeated. */
   close(file: number): Answer;
-  /** Closes a handle that carries no data, without a look at the answer. */
+  /** Closes a handle without data, and ignores the answer. */
   closeHandle(file: number): void;
   statx(directory: number, name: Bytes, flags: number, mask: number, status: Bytes): Answer;
   getdents(directory: number, entries: Bytes): Answer;
@@ -41,29 +41,29 @@ export interface Calls {
   linkat(directory: number, name: Bytes, newDirectory: number, newName: Bytes): Answer;
   unlinkat(directory: number, name: Bytes, flags: number): Answer;
   renameat2(directory: number, name: Bytes, newDirectory: number, newName: Bytes, flags: number): Answer;
-  /** Never made twice: the kernel tells an error of earlier writes once. */
+  /** Never repeated: the kernel reports an error of earlier writes only once. */
   fsync(file: number): Answer;
   syncfs(file: number): Answer;
   flistxattr(file: number, names: Bytes): Answer;
   fgetxattr(file: number, name: Bytes, value: Bytes): Answer;
   fsetxattr(file: number, name: Bytes, value: Bytes, length: number): Answer;
-  /** Asks for a lock that another process or open file holds in the range of a `struct flock`, which tells it (fcntl(2)). */
+  /** Writes another process's or open file's lock in the range of a `struct flock` into it (fcntl(2)). */
   askLock(file: number, flock: Bytes): Answer;
 }
 
-/** How often a failed call is made again until two answers agree. */
+/** How often a failed call is repeated at most until two answers agree. */
 const MOST_TRIES = 5;
 
-/** How long an open in the waiting form waits for other work to close a file, where no more may be open. */
+/** How often, and how long each time, a waiting open waits after EMFILE for other work to close a file. */
 const MOST_WAITS = 200;
 const WAIT_MILLISECONDS = 10;
 
 type Failing = () => number | bigint;
 
-/** The calls in the plain form. Throws an Error where libc can't be bound. */
+/** The calls in the plain form. Throws an Error if libc can't be bound. */
 export function plainCalls(): Calls {
   const { plain: c, errno } = loadLibc();
-  // errno belongs to the thread, and about once in 200,000 calls the runtime makes a call of its own before it is read. So a
+  // errno belongs to the thread, and about once in 200,000 calls the runtime makes a call of its own before errno is read. So a
   // failed call is repeated until two readings agree.
   const settle = (again: Failing): number => {
     let before = errno();
@@ -77,8 +77,8 @@ export function plainCalls(): Calls {
     return before > 0 ? -before : -EIO;
   };
   const once = (result: number): number => result >= 0 ? result : -(errno() || EIO);
-  // A file system may report an earlier write's error at a later call, and only once: a repetition that succeeds tells nothing
-  // about the bytes that were lost. It only helps to read the number.
+  // A file system may report the error of an earlier write at a later call, and only once: a repetition that succeeds does not
+  // mean that the earlier bytes were written. The repetition only serves to read the error number.
   const settleWrite = (again: Failing): number => {
     const first = errno();
     const answer = settle(again);
@@ -102,7 +102,7 @@ export function plainCalls(): Calls {
         if (r >= 0) return r;
         const answer = settle(() => c.statx(d, name, flags, mask, status));
         if (answer !== -ENOSYS && answer !== -EPERM) return answer;
-        // The working directory can be looked at by its own process: a filter that refuses that refuses statx itself.
+        // Test statx on our own working directory, which is always permitted: if it fails too, a seccomp filter refuses it.
         const own = settle(() => c.statx(AT_FDCWD, WORKING_DIRECTORY, 0, mask, new Uint8Array(status.length)));
         if (own !== -ENOSYS && own !== -EPERM) return answer;
         isStatxRefused = true;
@@ -211,14 +211,14 @@ export function plainCalls(): Calls {
   };
 }
 
-/** So many calls are made in the plain form after one whose error number is lost. */
+/** How many calls are made in the plain form after a call whose error number was lost. */
 const CALLS_AFTER_LOST_NUMBER = 16;
 
 /**
- * The calls in the waiting form. A failed one has its error number on a thread of the runtime, out of our reach: it is made
- * once more in the plain form, which tells the number, and if that succeeds, the call has succeeded. A call that ends writing
- * is never repeated so: it answers EIO. A full quota fails the next file as well, so the next such calls are made in the plain
- * form, and tell the number.
+ * The calls in the waiting form. The errno of a failed call is on a thread of the runtime, out of our reach, so the call is
+ * repeated in the plain form, which returns the number; if the repetition succeeds, the call has succeeded. A call that ends
+ * writing is never repeated and answers EIO. A full quota makes the next file fail as well, so the next such calls use the
+ * plain form and return the number.
  */
 export function waitingCalls(plain: Calls = plainCalls()): Calls {
   const { waiting: c } = loadLibc();
@@ -245,12 +245,12 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
     for (let waits = 0;; waits++) {
       const answer = await plain.openat(d, name, flags, mode);
       if (answer !== -EMFILE || waits === MOST_WAITS) return answer;
-      // Other pieces of work close theirs.
+      // Other work closes files in the meantime.
       await new Promise((resolve) => setTimeout(resolve, WAIT_MILLISECONDS));
     }
   };
-  // Buffers that the kernel writes to when it answers and that no caller holds: collected before, they would be the memory of
-  // something else by then.
+  // Keep references to buffers that the kernel writes to and that no caller holds: if one were garbage-collected before the
+  // answer, the kernel would overwrite other memory.
   const written = new Set<readonly Bytes[]>();
   return {
     form: "waiting",
@@ -315,7 +315,7 @@ export function waitingCalls(plain: Calls = plainCalls()): Calls {
   };
 }
 
-/** Where a container's seccomp filter refuses statx(2), which was found by the first call in this isolate. */
+/** Set if a container's seccomp filter refuses statx(2); found by the first call in this isolate. */
 let isStatxRefused = false;
 
 const WORKING_DIRECTORY: Bytes = new Uint8Array([0x2e, 0]);
@@ -329,8 +329,8 @@ function offsetBytes(offset: number): Bytes {
 let umask: number | undefined;
 
 /**
- * The permission bits that this process leaves out of what it makes (umask(2)). They are read once, from /proc where that tells
- * them: the call can only ask by setting other ones, and files that are made at that moment would get these.
+ * The umask of this process (umask(2)). It is read once, from /proc if possible: umask(2) can only be read by setting another
+ * mask, and a file made at that moment would get the wrong mode.
  */
 export function readUmask(): number {
   return umask ??= umaskInProc() ?? askUmask();

@@ -1,4 +1,4 @@
-// Copies what is in a file, without writing its holes, and the attributes beside it.
+// Copies the content of a file, without writing its holes, and its extended attributes.
 import type { Bytes, Calls } from "./calls.ts";
 import {
   E2BIG,
@@ -20,27 +20,27 @@ import type { Work } from "./work.ts";
 export interface OpenPair {
   readonly from: number;
   readonly to: number;
-  /** Paths for messages. */
+  /** Paths for error messages. */
   readonly fromPath: string;
   readonly toPath: string;
 }
 
-/** What of a file to copy, and how. */
+/** What to copy of a file, and how. */
 export interface ContentRequest extends OpenPair {
   readonly sizeBytes: number;
-  /** `look for holes` where less is allocated than the size says. */
+  /** `look for holes` if fewer bytes are allocated than the size says. */
   readonly holes: "look for holes" | "none";
-  /** What is read and written at a time. */
+  /** The buffer; its length is how much is read and written at a time. */
   readonly buffer: Bytes;
-  /** Gets the first piece before it is written. May throw, to stop. */
+  /** Called with the first piece before it is written. May throw to stop. */
   readonly onStart?: (bytes: Bytes, length: number) => void;
-  /** Called after each piece; a promise holds the next one up. May throw, to stop. */
+  /** Called after each piece; the next piece waits for a promise. May throw to stop. */
   readonly onBytes: (sizeBytes: number) => Promise<number> | undefined;
 }
 
 /**
- * Copies content from the beginning to the end. Returns how many bytes the file had: less than `sizeBytes` means that it ended
- * early, more that it grew. Throws a SystemCallError. After a read error no bytes are written in place of the missing ones.
+ * Copies the whole content. Returns how many bytes the file had: fewer than `sizeBytes` if it ended early, more if it grew.
+ * Throws a SystemCallError. After a read error no bytes are written instead of the missing ones.
  */
 export function* copyContent(calls: Calls, request: ContentRequest): Work<number> {
   const { sizeBytes, holes } = request;
@@ -50,11 +50,11 @@ export function* copyContent(calls: Calls, request: ContentRequest): Work<number
   return reached;
 }
 
-/** Copies a part of a file; `end` is exclusive. Returns where reading ended. */
+/** Copies a part of a file; `end` is exclusive. Returns the offset at which reading ended. */
 export function* copyRange(calls: Calls, request: ContentRequest, start: number, end: number): Work<number> {
   const { from, to, buffer, sizeBytes, holes } = request;
   let offset = start;
-  // A file that grew is not read on: it may grow faster than it can be read.
+  // Stop after the expected size: a growing file may grow faster than it can be read.
   while (offset < end && offset <= sizeBytes) {
     const wanted = Math.min(buffer.length, end - offset);
     const length = succeeded(yield calls.pread(from, buffer, wanted, offset), "read", request.fromPath);
@@ -65,10 +65,10 @@ export function* copyRange(calls: Calls, request: ContentRequest, start: number,
     offset += length;
     const pause = request.onBytes(length);
     if (pause !== undefined) yield pause;
-    // A read that returns less than it was asked for at the expected end has seen the end.
+    // A short read at the expected size means the end of the file: save another read.
     if (length < wanted && offset === sizeBytes) break;
   }
-  // Zeros that were left out at the end still count for the size.
+  // If zeros at the end were not written, set the size.
   if (holes === "look for holes" && end === Infinity) {
     succeeded(yield calls.ftruncate(to, offset), "truncate", request.toPath);
   }
@@ -86,8 +86,8 @@ function* writeAll(calls: Calls, { to, toPath, buffer }: ContentRequest, length:
 }
 
 /**
- * Whether a file system tells where the holes of a file are. Asked once for a whole file, before any of its parts is copied: a
- * file system that calls all of a file a hole, although it has content, says the same of each part.
+ * Whether a file system reports the holes of a file. Called once for a whole file, before any part is copied: a file system
+ * that reports a file with content as one hole does the same for each part.
  */
 export function* tellsHoles(calls: Calls, file: Pick<ContentRequest, SampledFile>): Work<boolean> {
   const data = yield calls.lseek(file.from, 0, SEEK_DATA);
@@ -98,8 +98,8 @@ export function* tellsHoles(calls: Calls, file: Pick<ContentRequest, SampledFile
 }
 
 /**
- * Copies the data in a part of a file and passes over its holes, where {@linkcode tellsHoles} is true. Returns where reading
- * ended. The caller sets the size of the file.
+ * Copies the data in a part of a file and skips its holes, if {@linkcode tellsHoles} is true. Returns the offset at which
+ * reading ended. The caller sets the size of the file.
  */
 export function* copyAroundHoles(calls: Calls, request: ContentRequest, start: number, end: number): Work<number> {
   const { from, sizeBytes } = request;
@@ -127,8 +127,8 @@ const SAMPLES = 16;
 type SampledFile = "from" | "fromPath" | "sizeBytes" | "buffer";
 
 /**
- * Reads samples of a file of which the file system says that it is one hole. Some file systems keep content beside the inode,
- * on tape or behind FUSE and say so all the same; such a file is read as a whole.
+ * Reads samples of a file that the file system reports as one hole. Some file systems do so although the content is beside the
+ * inode, on tape or behind FUSE; such a file is read as a whole.
  */
 function* looksEmpty(
   calls: Calls,
@@ -151,7 +151,7 @@ function isZero(bytes: Bytes, length: number): boolean {
   return true;
 }
 
-/** Which file systems have extended attributes: learned from the first file that is asked. */
+/** Whether each file system supports extended attributes; learned from the first file that is asked. */
 export class AttributeSupport {
   #from: "unknown" | "none" = "unknown";
   #to: "unknown" | "none" = "unknown";
@@ -167,7 +167,7 @@ export class AttributeSupport {
   }
 }
 
-/** Enough for most files, and as much as there can be (XATTR_LIST_MAX, xattr(7)). */
+/** A size that is enough for most files, and the largest possible one (XATTR_LIST_MAX, xattr(7)). */
 const NAMES_BYTES = { usual: 1024, most: 64 * 1024 };
 const VALUE_BYTES = 64 * 1024;
 const DECODER = new TextDecoder();
@@ -176,18 +176,18 @@ const ENCODER = new TextEncoder();
 /** Attributes that are copied: the user's own, and access control lists (xattr(7), acl(5)). */
 const COPIED = /^(user\.|system\.posix_acl_(access|default)$)/;
 
-/** What a file or directory refuses where it can't have an attribute, which is no error: both sides need to have them. */
+/** Answers of a file or directory that cannot have an attribute. This is no error: support is optional. */
 const REFUSALS: readonly number[] = [-EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES, -EINVAL, -E2BIG, -ERANGE];
 
-/** ext4 says ENOSPC as well of what is larger than a block (xattr(7)). An access control list is not: there the disk is full. */
+/** ext4 answers ENOSPC also for an attribute larger than a block (xattr(7)). For an ACL it means a full disk. */
 function isRefusal(answer: number, name: string): boolean {
   return REFUSALS.includes(answer) || (answer === -ENOSPC && name.startsWith("user."));
 }
 
-/** What a file answers that has no attributes, or none that this user may see. */
+/** Answers of a file that has no attributes, or none that this user may see. */
 const NO_ATTRIBUTES: readonly number[] = [0, -EOPNOTSUPP, -ENOSYS, -EPERM, -EACCES];
 
-/** The names of the attributes of an open file that are copied. Throws a SystemCallError where they can't be read. */
+/** The names of an open file's attributes that are to be copied. Throws a SystemCallError if they can't be read. */
 export function* listAttributes(
   calls: Calls,
   { from, fromPath }: Pick<OpenPair, "from" | "fromPath">,
@@ -206,7 +206,7 @@ export function* listAttributes(
   return DECODER.decode(names.subarray(0, length)).split("\0").filter((name) => COPIED.test(name));
 }
 
-/** Copies attributes; those that the receiving side refuses are left out. Throws a SystemCallError for a failed read. */
+/** Copies attributes; those that the receiving side refuses are skipped. Throws a SystemCallError for a failed read. */
 export function* copyAttributes(
   calls: Calls,
   names: readonly string[],

@@ -1,16 +1,16 @@
-// Waits until the disk has what was written: one file with its name (fsync(2)), or a whole file system (syncfs(2)).
+// Waits until written data is on the disk: one file or directory (fsync(2)), or a whole file system (syncfs(2)).
 import { type Calls, waitingCalls } from "./calls.ts";
 import { succeeded } from "./errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "./libc.ts";
 import { cString } from "./tree.ts";
 import { run, type Work } from "./work.ts";
 
-/** Waits for the content of a file or for the names in a directory. Throws a SystemCallError; some file systems refuse directories. */
+/** Calls fsync(2) on a file or directory. Throws a SystemCallError; some file systems refuse directories. */
 export function syncPath(path: string, calls: Calls = waitingCalls()): Promise<void> {
   return run(syncOpened(calls, path, "fsync"));
 }
 
-/** Waits for everything that was written to the file system of a path: one call instead of one for each file. Throws a SystemCallError. */
+/** Calls syncfs(2) on the file system of a path: one call instead of one for each file. Throws a SystemCallError. */
 export function syncFileSystem(path: string, calls: Calls = waitingCalls()): Promise<void> {
   return run(syncOpened(calls, path, "syncfs"));
 }

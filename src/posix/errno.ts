@@ -1,5 +1,5 @@
-// Error numbers of the kernel with their names and sentences (errno(3)), and the error that carries them. The numbers are
-// those of x86_64 and aarch64, which agree.
+// The kernel's error numbers with their names and messages (errno(3)), and the error that carries them. The numbers are those
+// of x86_64 and aarch64, which are the same.
 
 const KNOWN: Readonly<Record<number, readonly [name: string, sentence: string]>> = {
   1: ["EPERM", "Operation not permitted"],
@@ -87,7 +87,7 @@ export function sentenceOfErrno(errno: number): string {
   return KNOWN[errno]?.[1] ?? `Error number ${errno}`;
 }
 
-/** The error number whose words are in a text, such as a line of another program; undefined where there are none. */
+/** The error number whose message a text contains, such as a line of another program; undefined if there is none. */
 export function errnoNamedIn(text: string): number | undefined {
   const found = Object.entries(KNOWN).find(([, [, sentence]]) => text.includes(sentence));
   return found === undefined ? undefined : Number(found[0]);
@@ -98,14 +98,14 @@ export function isFullDiskErrno(errno: number): boolean {
   return errno === ENOSPC || errno === EDQUOT;
 }
 
-/** Whether an error number says that permissions forbid it. */
+/** Whether an error number means that permissions forbid the call. */
 export function isPermissionErrno(errno: number): boolean {
   return errno === EACCES || errno === EPERM;
 }
 
 const LIMITS = [EPERM, EACCES, EINVAL, EFBIG, EMLINK, ENAMETOOLONG, EILSEQ, EOPNOTSUPP];
 
-/** Whether an error number says that a file system can't hold such a file, or may not: another try changes nothing. */
+/** Whether an error number means that a file system can't or may not hold such a file: a retry would fail as well. */
 export function isLimitErrno(errno: number): boolean {
   return LIMITS.includes(errno);
 }

@@ -1,5 +1,5 @@
-// File names as strings. The kernel's names are bytes, and not all are UTF-8: those keep their odd bytes as lone surrogates,
-// so that every name has one string and the way back gives its bytes.
+// File names as strings. The kernel's names are bytes and need not be UTF-8: bytes that are not UTF-8 become lone surrogates
+// (surrogateescape, PEP 383), so that every name has one string, which is converted back to the same bytes.
 
 const ESCAPE = 0xdc00;
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -40,7 +40,7 @@ function tryDecode(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The bytes {@linkcode decodeName} was given. */
+/** The bytes of a name that {@linkcode decodeName} has decoded. */
 export function encodeName(name: string): Uint8Array<ArrayBuffer> {
   if (name.isWellFormed()) return ENCODER.encode(name);
   const parts: number[] = [];
@@ -57,12 +57,12 @@ export function isUtf8Name(name: string): boolean {
   return name.isWellFormed();
 }
 
-/** `directory/name`, where the root of a tree is the empty string. */
+/** `directory/name`; the directory `""` is the root of a tree. */
 export function joinName(directory: string, name: string): string {
   return directory === "" ? name : `${directory}/${name}`;
 }
 
-/** Names as the lists programs read: each followed by a NUL. */
+/** Names in the form in which programs read lists of files: each ends with a NUL. */
 export function encodeNameList(names: readonly string[]): Uint8Array<ArrayBuffer> {
   const text = names.map((name) => `${name}\0`).join("");
   if (text.isWellFormed()) return ENCODER.encode(text);
@@ -76,7 +76,7 @@ export function encodeNameList(names: readonly string[]): Uint8Array<ArrayBuffer
   return list;
 }
 
-/** Parent and last component of a path below a root, which is the empty string. */
+/** Parent and last component of a path relative to a root; the root is the empty string. */
 export function splitLast(path: string): [parent: string, name: string] {
   const cut = path.lastIndexOf("/");
   return cut === -1 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
@@ -88,7 +88,7 @@ export function splitAbsolute(path: string): [parent: string, name: string] {
   return [path.slice(0, cut) || "/", path.slice(cut + 1)];
 }
 
-/** A name as the kernel wants it: its bytes and a NUL. */
+/** A name for a system call: its bytes and a NUL. */
 export function cString(name: string): Uint8Array<ArrayBuffer> {
   return encodeName(`${name}\0`);
 }

@@ -1,5 +1,5 @@
-// Whether a link may be read as what it leads to. Only files and directories are, and no directory that holds the link itself
-// or the copy that is written: such a tree would have no end.
+// Decides whether a link may be followed. It must lead to a file or a directory, and the directory must not hold the link
+// itself or the copy that is written: such a tree would have no end.
 import type { Bytes } from "./calls.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "./libc.ts";
 import { type FileStatus, readStatus, STATUS_BYTES } from "./status.ts";
@@ -7,13 +7,13 @@ import { splitLast } from "./file_names.ts";
 import { cString, type Tree } from "./tree.ts";
 import type { Work } from "./work.ts";
 
-/** More parents than this has no path. */
+/** No path has more parents than this. */
 const MOST_PARENTS = 4096;
 
-/** Identities of directories that links in a directory must not lead to, for each tree. */
+/** For each tree and directory, the identities of directories that links in it must not lead to. */
 const HOLDERS = new WeakMap<Tree, Map<string, ReadonlySet<string>>>();
 
-/** Whether a link in `directory` may be read as `status`, which is that of what it leads to. */
+/** Whether a link in `directory` may be followed; `status` is the status of its target. */
 export function* isFollowable(tree: Tree, directory: string, status: FileStatus): Work<boolean> {
   if (status.kind === "f") return true;
   if (status.kind !== "d") return false;
@@ -21,8 +21,8 @@ export function* isFollowable(tree: Tree, directory: string, status: FileStatus)
 }
 
 /**
- * A link that is followed makes the tree go on elsewhere. The tree ends if no such elsewhere holds a directory that the path has
- * already passed: not one of the directories above the link on its disk, nor of those above the links before it.
+ * The directories that a link must not lead to: those above the link on its disk, and those above each followed link on the
+ * path to it. Without such links, no path passes through the same directory twice, so the tree ends.
  */
 function* holdersOf(tree: Tree, directory: string): Work<ReadonlySet<string>> {
   const known = HOLDERS.get(tree) ?? new Map();
@@ -46,7 +46,7 @@ function* holdersOf(tree: Tree, directory: string): Work<ReadonlySet<string>> {
   return found;
 }
 
-/** Adds a directory and all above it, as far as they can be looked at. */
+/** Adds a directory and its parents, as far as they can be looked at. */
 function* addParents({ calls }: Tree, handle: number, path: string, found: Set<string>): Work<void> {
   let last = "";
   for (let steps = 0; steps < MOST_PARENTS; steps++) {
@@ -55,7 +55,7 @@ function* addParents({ calls }: Tree, handle: number, path: string, found: Set<s
     const answer = yield calls.statx(handle, name, steps === 0 ? 0 : AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
     if (answer < 0) return;
     const identity = identityOf(readStatus(bytes));
-    // The directory above the root is the root.
+    // The parent of `/` is `/` itself.
     if (identity === last) return;
     found.add(identity);
     last = identity;

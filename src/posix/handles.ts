@@ -1,42 +1,42 @@
-// How many files this process may hold open (RLIMIT_NOFILE), and how many of them a transfer takes. Directory handles that
-// nothing uses at the moment are kept only to be quicker: they are closed when another file can't be opened.
+// How many files this process may hold open (RLIMIT_NOFILE), and how many of them a transfer uses. Idle directory handles are
+// kept only for speed: they are closed if another file can't be opened.
 import { loadLibc } from "./libc.ts";
 
-/** What a transfer may take of the files that the process may open. */
+/** How many of the files that the process may open a transfer may use. */
 export interface HandleBudget {
   /** `tight`: calls are made one after the other, in the main isolate, for one variable at a time. */
   readonly state: "ample" | "tight";
-  /** Handles of directories that a tree keeps although nothing uses them. */
+  /** How many idle directory handles a tree keeps. */
   readonly idleHandles: number;
 }
 
-/** Below this limit the shell's own is raised, if the system allows it: it is what most programs are started with. */
+/** The default of most shells. A lower limit is raised, if the system allows it. */
 const USUAL_LIMIT = 1024;
 
-/** With fewer to spare than this, two isolates with 32 calls under way in each do not fit. */
+/** With fewer free handles than this, two isolates with 32 concurrent calls each do not fit. */
 const TIGHT = 512;
 
 const MOST_IDLE_HANDLES = 96;
 
-/** Trees of a transfer: both sides, the temporary directory and what rsync carried, each with a few handles in use. */
+/** Trees of a transfer: both sides, the temporary directory and the files that rsync copied, each with a few handles in use. */
 const SHARES = 12;
 
-/** What is open where /proc does not tell it: standard streams, the runtime's own, a lock. */
+/** The number of open files if /proc does not tell it: standard streams, the runtime's own, a lock. */
 const OPEN_FILES = 24;
 
 let budget: HandleBudget | undefined;
 
-/** The budget of this process, found once. Raises the limit where that is low. */
+/** The budget of this process, determined once. Raises a low limit. */
 export function handleBudget(): HandleBudget {
   return budget ??= budgetFor(raisedLimit() - openFiles());
 }
 
-/** How many variables are transferred side by side, where `wanted` may be. */
+/** How many variables are transferred at the same time, if `wanted` are asked for. */
 export function variablesAtOnce(wanted: number): number {
   return handleBudget().state === "tight" ? 1 : wanted;
 }
 
-/** The budget where so many more files may be opened. Pure. */
+/** The budget if `spare` more files may be opened. Pure. */
 export function budgetFor(spare: number): HandleBudget {
   const idleHandles = Math.max(1, Math.min(MOST_IDLE_HANDLES, Math.floor(spare / SHARES)));
   return { state: spare < TIGHT ? "tight" : "ample", idleHandles };
@@ -63,24 +63,24 @@ function openFiles(): number {
   }
 }
 
-/** Something that holds handles which it can do without. */
+/** An object that holds handles which it can close and open again. */
 export interface HandleHolder {
   closeIdle(): void;
 }
 
 const holders = new Set<HandleHolder>();
 
-/** Lets a holder be asked to close handles when there are too many. */
+/** Registers a holder, to be asked to close idle handles when there are too many. */
 export function addHolder(holder: HandleHolder): void {
   holders.add(holder);
 }
 
-/** It holds none any more. */
+/** Unregisters a holder that has no handles any more. */
 export function removeHolder(holder: HandleHolder): void {
   holders.delete(holder);
 }
 
-/** Closes all handles of this isolate that nothing uses. */
+/** Closes all idle handles of this isolate. */
 export function closeIdleHandles(): void {
   for (const holder of holders) holder.closeIdle();
 }

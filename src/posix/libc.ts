@@ -1,6 +1,6 @@
-// The functions of libc that the program calls, bound once for each isolate when the first of them is needed.
-// All of them are exported by glibc 2.28 (RHEL 8). getdents64, mknodat and fstatat are not, so the first two go through
-// syscall(2), and statx(2) stands for the third.
+// The functions of libc that the program calls, bound once for each isolate when the first of them is needed. All of them are
+// exported by glibc 2.28 (RHEL 8). It lacks getdents64, mknodat and fstatat: the first two are called through syscall(2), and
+// statx(2) replaces the third.
 import { CliError, messageOf } from "../errors.ts";
 
 const SYMBOLS = {
@@ -41,7 +41,7 @@ const SYMBOLS = {
 type Symbols = typeof SYMBOLS;
 type WaitingSymbols = { [Name in keyof Symbols]: Symbols[Name] & { nonblocking: true } };
 
-/** The runtime takes numbers for 64-bit parameters as well, and is faster with them; its types know only `bigint`. */
+/** The runtime accepts numbers for 64-bit parameters, and is faster with them; its types allow only `bigint`. */
 type WithNumbers<Functions> = {
   [Name in keyof Functions]: Functions[Name] extends (...args: infer Args) => infer Result
     ? (...args: { [Index in keyof Args]: Args[Index] extends bigint ? number : Args[Index] }) => Result
@@ -61,14 +61,14 @@ export const BOUND_SYMBOLS: readonly string[] = Object.keys(SYMBOLS);
 
 let loaded: Libc | undefined;
 
-/** Binds libc the first time it is called. Throws a CliError `missing-tool` where it lacks what is needed. */
+/** Binds libc at the first call. Throws a CliError `missing-tool` if libc lacks a function. */
 export function loadLibc(): Libc {
   return loaded ??= bind();
 }
 
 function bind(): Libc {
   try {
-    // The library is loaded already; by this name dlopen(3) finds that one.
+    // libc is loaded already; dlopen(3) finds the loaded library by this name.
     const plain = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
     const nonblocking = Object.fromEntries(
       Object.entries(SYMBOLS).map(([name, symbol]) => [name, { ...symbol, nonblocking: true }]),
@@ -121,12 +121,12 @@ export const LOCK_NB = 4;
 export const RENAME_EXCHANGE = 2;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
-/** Type, mode, links, owner, time of modification, inode, size and blocks: what statx(2) is asked for. */
+/** Type, mode, links, owner, time of modification, inode, size and blocks: the fields that statx(2) is asked for. */
 export const STATX_ASKED = 0x7df;
-/** Of fcntl(2): asks for locks of processes and of other open files alike. */
+/** The fcntl(2) command that finds locks of processes and of other open file descriptions. */
 export const F_OFD_GETLK = 36;
 export const F_RDLCK = 0;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
-/** Instead of nanoseconds: the time stays (utimensat(2)). */
+/** As nanoseconds: sets the time to the present (utimensat(2)). */
 export const UTIME_NOW = 0x3fffffff;

@@ -1,8 +1,8 @@
-// Where a symbolic link leads, told from its text alone. Pure.
+// Where a symbolic link leads, decided from its text alone. Pure.
 
 /**
- * Whether a link in `directory` leads out of the tree below `boundary`, both relative to the root. `target` is what the link
- * shows; absolute paths to `shown` or below lead into the tree.
+ * Whether a link in `directory` leads out of the tree below `boundary`, both relative to the root. `target` is the link's shown
+ * target; absolute paths to `shown` or below lead into the tree.
  */
 export function leadsOut(
   { directory, boundary, target, shown }: {

@@ -1,5 +1,5 @@
-// Reads directories: names in the order of the server, each with its status. Names come from getdents64(2) as bytes, so none
-// is lost; a directory that can't be read is an error, never an empty one.
+// Reads directories: names in the order of the server, each with its status. Names come from getdents64(2) as bytes, so none is
+// lost; a directory that can't be read is an error, never an empty one.
 import type { Answer, Bytes } from "./calls.ts";
 import { ENOENT, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
@@ -11,7 +11,7 @@ import type { Work } from "./work.ts";
 
 const LIST_BYTES = 64 * 1024;
 
-/** Statuses asked at the same time for the names of one directory, where calls wait. */
+/** How many names of one directory are looked up at the same time, in the waiting form. */
 const STATUSES_AT_ONCE = 16;
 
 /** The status of a directory itself. Throws a SystemCallError. */
@@ -27,7 +27,7 @@ export function* statusOfDirectory(tree: Tree, directory: string): Work<FileStat
   }
 }
 
-/** The status of one name; undefined where there is none. Throws a SystemCallError for anything else. */
+/** The status of one name; undefined if it does not exist. Throws a SystemCallError for any other failure. */
 export function* statusOf(tree: Tree, directory: string, name: Bytes): Work<FileStatus | undefined> {
   const handle = yield* tree.open(directory);
   try {
@@ -54,7 +54,7 @@ export function* targetOf(tree: Tree, directory: string, name: Bytes): Work<stri
   }
 }
 
-/** Names of a piece of getdents64(2): `bytes` with the NUL at its end, and the kind where the file system tells it. */
+/** Names of one getdents64(2) call: `bytes` with the NUL at the end, and the kind if the file system tells it. */
 export interface RawNames {
   readonly names: readonly string[];
   readonly bytes: readonly Bytes[];
@@ -76,7 +76,7 @@ function* readNames(
       "open",
       tree.pathOf(directory),
     );
-    // Names are parts of the buffer. Where calls wait, they are in use while the next piece is read.
+    // Names are slices of the buffer. In the waiting form they are in use while the next piece is read: take a new buffer.
     let piece = calls.form === "plain" ? PLAIN_PIECE : new Uint8Array(LIST_BYTES);
     for (;;) {
       const length = succeeded(yield calls.getdents(opened, piece), "readdir", tree.pathOf(directory));
@@ -93,7 +93,7 @@ function* readNames(
 const CURRENT: Bytes = new Uint8Array([0x2e, 0]);
 const PLAIN_PIECE: Bytes = new Uint8Array(LIST_BYTES);
 
-/** One character for each byte: names that are ASCII can be cut out of the text of a whole piece. */
+/** Decodes one character for each byte: ASCII names can be sliced out of the text of a whole piece. */
 const BYTE_TEXT = new TextDecoder("latin1");
 
 function namesIn(piece: Bytes, length: number): RawNames {
@@ -119,18 +119,18 @@ function namesIn(piece: Bytes, length: number): RawNames {
   return { names, bytes, kinds };
 }
 
-/** What a link is read as: itself, or what it leads to. Undefined for everything that is no link. */
+/** What a link is read as: the link itself, or its target. Undefined for everything that is no link. */
 export interface ReadLink {
   readonly target: string;
   readonly isFollowed: boolean;
 }
 
-/** Gets a name with its status: `statuses` holds it from `start` on, and is used again afterwards. */
+/** Called with a name and its status: at `start` in `statuses`, a buffer that is reused afterwards. */
 export type OnStatus = (name: string, statuses: DataView, start: number, link?: ReadLink) => void;
 
 /**
- * Lists a directory with the status of each name; a name that vanishes meanwhile is left out. Links are followed where the tree
- * does, but for names that `mayFollow` refuses. Throws a SystemCallError.
+ * Lists a directory with the status of each name; names that vanish during the listing are skipped. Links are followed if the
+ * tree does, except those that `mayFollow` refuses. Throws a SystemCallError.
  */
 export function* listDirectory(
   tree: Tree,
@@ -177,21 +177,21 @@ export function* listDirectory(
   });
 }
 
-/** The bytes of the status of what a link leads to; undefined where the link stays a link. */
+/** The status bytes of a link's target; undefined if the link is not followed. */
 function* followLink(
   tree: Tree,
   directory: string,
   { handle, name }: { readonly handle: number; readonly name: Bytes },
 ): Work<Bytes | undefined> {
   const bytes = new Uint8Array(STATUS_BYTES);
-  // Without AT_NO_AUTOMOUNT: what it leads to is mounted if it has to be, and not taken for an empty directory.
+  // Without AT_NO_AUTOMOUNT, so that an automounter mounts the target; otherwise it would look like an empty directory.
   const answer = yield tree.calls.statx(handle, name, 0, STATX_ASKED, bytes);
-  // It leads nowhere, in a circle, or where we may not look.
+  // The target does not exist, is in a circle of links, or may not be looked at.
   if (answer < 0) return undefined;
   return (yield* isFollowable(tree, directory, readStatus(bytes))) ? bytes : undefined;
 }
 
-/** A link in a directory, and the status of what it leads to; undefined where it stays a link. Throws a SystemCallError. */
+/** The status of a link's target; undefined if the link is not followed. Throws a SystemCallError. */
 export function* statusBehind(tree: Tree, directory: string, name: Bytes): Work<FileStatus | undefined> {
   const handle = yield* tree.open(directory);
   try {
@@ -212,7 +212,7 @@ function* readTarget(tree: Tree, directory: string, handle: number, name: Bytes)
   return tree.shownTarget(decodeName(target.subarray(0, length)));
 }
 
-/** Lists names and kinds only: where the file system tells the kinds with the names, nothing is asked for a name. */
+/** Lists only names and kinds: if the file system tells the kinds with the names, no name is looked up. */
 export function* listKinds(tree: Tree, directory: string, onEntry: (name: string, kind: FileKind) => void): Work<void> {
   yield* readNames(tree, directory, function* ({ names, bytes, kinds }) {
     for (const [index, name] of names.entries()) {
@@ -222,7 +222,7 @@ export function* listKinds(tree: Tree, directory: string, onEntry: (name: string
   });
 }
 
-/** Whether an error says that a name does not exist. */
+/** Whether an error means that a name does not exist. */
 export function isMissing(error: unknown): boolean {
   return error instanceof SystemCallError && error.errno === ENOENT;
 }

@@ -1,21 +1,21 @@
-// Locks on ranges of a file (fcntl(2)) that other programs hold: asked for, never taken. A network file system asks its server, so
-// that the locks of other nodes are seen as well, where it has locks at all.
+// Finds locks of other programs on ranges of a file (fcntl(2)), without taking any. A network file system with locks asks its
+// server, so locks of other nodes are found as well.
 import type { Bytes, Calls } from "./calls.ts";
 import { F_RDLCK, F_UNLCK, F_WRLCK } from "./libc.ts";
 import type { Work } from "./work.ts";
 
-/** Bytes of a file from `start` on. */
+/** A range of bytes in a file, from `start` on. */
 export interface LockRange {
   readonly start: number;
   readonly length: number;
 }
 
-/** `unknown`: the file system has no locks, or does not tell them. */
+/** `unknown`: the file system has no locks, or does not report them. */
 export type HeldLock = "none" | "shared" | "exclusive" | "unknown";
 
 const FLOCK_BYTES = 32;
 
-/** A lock of another program in a range of an open file: any one, or only one that is exclusive. */
+/** Another program's lock in a range of an open file: any lock, or only an exclusive one. */
 export function* lockIn(
   calls: Calls,
   file: number,

@@ -1,6 +1,6 @@
-// Takes the files of a tree over that a process was writing which may live yet: suspended, or on a node that is not heard of.
-// A rename of the whole tree would not keep it out, since it may have directories of the tree open. So the directories are made
-// anew, and only the files are renamed into them; what that process creates after that appears in the old tree or nowhere.
+// Takes over the files of a tree whose writer may still live, suspended or on a node that does not answer. A rename of the tree
+// would not stop that process, since it may have directories of the tree open. So new directories are made and only the files
+// renamed into them; a file that the process creates later appears in the old tree, or its call fails.
 import type { Calls } from "./calls.ts";
 import { EEXIST, ENOENT, succeeded, SystemCallError } from "./errno.ts";
 import { splitAbsolute } from "./file_names.ts";
@@ -8,12 +8,12 @@ import { listKinds } from "./list.ts";
 import { cString, Tree } from "./tree.ts";
 import { run, type Work } from "./work.ts";
 
-/** Renames under way. */
+/** How many renames run at the same time. */
 const WIDTH = 16;
 
 /**
- * Moves files and links below `from` to the same paths below `to`, which is made (0700). Names at the top that are in `without`
- * stay, and so do special files. What vanishes meanwhile is left out. Throws a SystemCallError.
+ * Moves files and links below `from` to the same paths below `to`, which is made (0700). Special files and the top-level names
+ * in `without` are not moved. Files that vanish in the meantime are skipped. Throws a SystemCallError.
  */
 export async function moveFiles(
   from: string,
@@ -54,7 +54,7 @@ interface Trees {
   readonly to: Tree;
 }
 
-/** Lists a directory; one that was finished may have a mode that lets nothing be renamed in it. */
+/** Lists a directory. If its transfer was finished, its mode may forbid renames in it: make it writable. */
 function* prepare({ from }: Trees, directory: string, onEntry: Parameters<typeof listKinds>[2]): Work<void> {
   try {
     const handle = yield* from.open(directory);

@@ -1,5 +1,5 @@
-// The directory on scratch below which everything that is opened has to be ours: the way from there to a tree's root is walked by
-// handles, and each is looked at. A directory that another user exchanges after the check of the path is not entered.
+// The directory on scratch below which every opened directory has to belong to the user: the path from there to a tree's root
+// is opened component by component, and each is checked. This refuses a directory exchanged after the path check.
 import type { Calls } from "./calls.ts";
 import { ELOOP, ENOTDIR, EPERM } from "./errno.ts";
 import {
@@ -16,7 +16,7 @@ import { readStatus, STATUS_BYTES } from "./status.ts";
 import { cString, EMPTY_NAME } from "./file_names.ts";
 import type { Work } from "./work.ts";
 
-/** Whose everything is from which directory on. */
+/** A directory, and the user who has to own everything below it. */
 export interface OwnBase {
   /** Absolute. */
   readonly path: string;
@@ -30,14 +30,14 @@ export function setOwnBase(own: OwnBase | undefined): void {
   base = own;
 }
 
-/** What was set. */
+/** The directory that was set. */
 export function ownBase(): OwnBase | undefined {
   return base;
 }
 
 const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_CLOEXEC;
 
-/** Opens a directory by its absolute path as a handle for calls relative to it. Answers with it, or an error number below zero. */
+/** Opens a directory by its absolute path, for calls relative to it. Returns the handle or a negative error number. */
 export function* openRoot(calls: Calls, path: string): Work<number> {
   if (base === undefined || (path !== base.path && !path.startsWith(`${base.path}/`))) {
     return yield calls.openat(AT_FDCWD, cString(path), DIRECTORY_FLAGS, 0);
@@ -54,7 +54,7 @@ export function* openRoot(calls: Calls, path: string): Work<number> {
   return handle;
 }
 
-/** One component; a link is followed where it is ours or root's. */
+/** Opens one component; a link is followed if it belongs to us or root. */
 function* openOwn(calls: Calls, above: number, name: string, userId: number): Work<number> {
   const opened = yield calls.openat(above, cString(name), DIRECTORY_FLAGS | O_NOFOLLOW, 0);
   if (opened !== -ENOTDIR && opened !== -ELOOP) return yield* checked(calls, opened, userId);
@@ -66,7 +66,7 @@ function* openOwn(calls: Calls, above: number, name: string, userId: number): Wo
   return yield* checked(calls, yield calls.openat(above, cString(name), DIRECTORY_FLAGS, 0), userId);
 }
 
-/** The handle, if the directory is ours or root's. */
+/** The handle, if the directory belongs to us or root; otherwise a negative error number. */
 function* checked(calls: Calls, handle: number, userId: number): Work<number> {
   if (handle < 0) return handle;
   const status = new Uint8Array(STATUS_BYTES);

@@ -1,18 +1,18 @@
-// What replaces statx(2) where a container's seccomp filter from before statx refuses it: newfstatat(2), whose struct stat differs
-// between the processors, rewritten in the layout of statx, so that nothing else has to know.
+// Replaces statx(2) if the old seccomp filter of a container refuses it: calls newfstatat(2), whose struct stat differs between
+// processors, and rewrites the answer in the layout of statx, so that the rest of the program needs no change.
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bytes of a struct stat; aarch64 uses 128 of them. */
 export const STAT_BYTES = 144;
 
-/** Where struct stat has what differs (asm/stat.h of Linux); the rest is at the same place on both processors. */
+/** Offsets in struct stat that differ between the processors (asm/stat.h of Linux); all others are the same. */
 const OFFSETS = {
   x86_64: { mode: 24, links: 16, userId: 28, groupId: 32, device: 40 },
   aarch64: { mode: 16, links: 20, userId: 24, groupId: 28, device: 32 },
 };
 
-/** Type, mode, links, owner, times, inode, size and blocks (STATX_BASIC_STATS): what a struct stat tells. */
+/** Type, mode, links, owner, times, inode, size and blocks (STATX_BASIC_STATS): the fields that struct stat has. */
 const BASIC_STATS = 0x7ff;
 
 /** Fills `status`, as statx(2) would, from a struct stat of this or the given processor. */
@@ -30,7 +30,7 @@ export function statusFromStat(stat: Bytes, status: Bytes, arch: keyof typeof OF
   copy8(from, 8, to, 32); // inode
   copy8(from, 48, to, 40); // size
   copy8(from, 64, to, 48); // blocks
-  // Times of access, change and modification: seconds, and the nanoseconds 8 bytes behind them.
+  // Times of access, change and modification: seconds, followed after 8 bytes by the nanoseconds.
   for (const [start, target] of [[72, 64], [104, 96], [88, 112]] as const) {
     copy8(from, start, to, target);
     to.setUint32(target + 8, from.getUint32(start + 8, true), true);

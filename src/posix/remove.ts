@@ -7,12 +7,12 @@ import { listKinds } from "./list.ts";
 import { cString, Tree } from "./tree.ts";
 import type { Work } from "./work.ts";
 
-/** Runs pieces of work, many at a time where calls wait. */
+/** Runs pieces of work, many at a time in the waiting form. */
 export type RunAll = (works: Iterable<Work<void>>) => Promise<void>;
 
 /**
- * Removes whatever is at a path; nothing there is fine. Directories that were made read-only, as Go's module cache is, are
- * opened first. Throws a SystemCallError for the first name that can't be removed.
+ * Removes a path with everything below it; a path that does not exist is no error. Read-only directories, such as Go's module
+ * cache, are made writable first. Throws a SystemCallError for the first name that can't be removed.
  */
 export async function removePath(path: string, calls: Calls, runAll: RunAll): Promise<void> {
   const [parent, name] = splitAbsolute(path);
@@ -24,9 +24,9 @@ export async function removePath(path: string, calls: Calls, runAll: RunAll): Pr
   }
 }
 
-/** Removes names of a tree, each with what is below it; they are paths relative to the root. */
+/** Removes names of a tree, with everything below them; they are paths relative to the root. */
 async function removeBelow(tree: Tree, roots: readonly string[], runAll: RunAll): Promise<void> {
-  // Level by level: what is in the directories of one level, then their own directories.
+  // Level by level: first the files in the directories of each level, then the directories, deepest first.
   const levels: string[][] = [];
   let level: string[] = [];
   await runAll(roots.map((path) => unlessGone(removeName(tree, path, () => level.push(path)))));
@@ -42,7 +42,7 @@ async function removeBelow(tree: Tree, roots: readonly string[], runAll: RunAll)
   }
 }
 
-/** Another process may remove the same things: what is gone needs no removal, and the others still do. */
+/** Ignores a missing name: another process may remove the same tree, and the remaining names still have to be removed. */
 function* unlessGone(work: Work<void>): Work<void> {
   try {
     yield* work;
@@ -51,7 +51,7 @@ function* unlessGone(work: Work<void>): Work<void> {
   }
 }
 
-/** Removes the files of a directory and hands over the directories in it. */
+/** Removes the files of a directory and returns its subdirectories in `found`. */
 function* emptyDirectory(tree: Tree, directory: string, found: string[]): Work<void> {
   const names: { name: string; isDirectory: boolean }[] = [];
   const read = () => listKinds(tree, directory, (name, kind) => names.push({ name, isDirectory: kind === "d" }));
@@ -79,7 +79,7 @@ function* removeName(tree: Tree, path: string, onDirectory: () => void): Work<vo
       yield* openUp(tree, directory);
       answer = yield tree.calls.unlinkat(handle, cString(name), 0);
     }
-    // Linux says EISDIR for a directory, POSIX has EPERM for it.
+    // For a directory, unlinkat answers EISDIR on Linux and EPERM in POSIX.
     if (answer === -EISDIR) return onDirectory();
     if (answer === -ENOENT) return;
     succeeded(answer, "unlink", tree.pathOf(path));

@@ -1,4 +1,4 @@
-// Small files and links as a whole, by their path: read without following a link or waiting for a FIFO, replaced in one step.
+// Reads and replaces whole small files and links by their path: never follows a link or blocks on a FIFO; replaces in one step.
 import type { Calls } from "./calls.ts";
 import { EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
@@ -25,7 +25,7 @@ export interface SmallFile {
   readonly status: FileStatus;
 }
 
-/** Reads a regular file of at most so many bytes; undefined for anything else and where there is none. Throws a SystemCallError. */
+/** Reads a regular file of at most `mostBytes`; undefined for anything else or if missing. Throws a SystemCallError. */
 export function* readSmallFile(calls: Calls, path: string, mostBytes: number): Work<SmallFile | undefined> {
   const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   const file = yield calls.openat(AT_FDCWD, cString(path), flags, 0);
@@ -50,12 +50,12 @@ export function* readSmallFile(calls: Calls, path: string, mostBytes: number): W
   }
 }
 
-/** What a file is replaced by. */
+/** The new content and attributes of a file. */
 export interface NewFile extends Pick<FileStatus, "mode" | "mtimeSeconds" | "mtimeNanoseconds"> {
   readonly content: Uint8Array<ArrayBuffer>;
 }
 
-/** Replaces a file by a rename of `temporary`, a name beside it. Throws a SystemCallError; nothing has changed then. */
+/** Replaces a file by renaming `temporary`, a name beside it. Throws a SystemCallError; the file is unchanged then. */
 export function* replaceFile(calls: Calls, path: string, temporary: string, file: NewFile): Work<void> {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   const opened = succeeded(yield calls.openat(AT_FDCWD, cString(temporary), flags, 0o600), "create", temporary);
@@ -79,7 +79,7 @@ export function* replaceFile(calls: Calls, path: string, temporary: string, file
   }
 }
 
-/** Makes a link or replaces what has its path, by a rename of `temporary`. Throws a SystemCallError; nothing has changed then. */
+/** Makes or replaces a link at a path by renaming `temporary`. Throws a SystemCallError; the path is unchanged then. */
 export function* replaceLink(calls: Calls, path: string, temporary: string, target: string): Work<void> {
   succeeded(yield calls.symlinkat(cString(target), AT_FDCWD, cString(temporary)), "symlink", temporary);
   try {
@@ -94,17 +94,17 @@ function* renameOver(calls: Calls, from: string, to: string): Work<void> {
   succeeded(yield calls.renameat2(AT_FDCWD, cString(from), AT_FDCWD, cString(to), 0), "rename", to);
 }
 
-/** The text of a link; undefined where there is none. Throws a SystemCallError for anything but that. */
+/** The text of a link; undefined if the path is missing or no link. Throws a SystemCallError for any other failure. */
 export function* readLinkText(calls: Calls, path: string): Work<string | undefined> {
   const bytes = new Uint8Array(4096);
   const length = yield calls.readlinkat(AT_FDCWD, cString(path), bytes);
-  // EINVAL says that the name is no link.
+  // EINVAL means that the name is no link.
   if ([-ENOENT, -ENOTDIR, -EINVAL].includes(length)) return undefined;
   succeeded(length, "readlink", path);
   return decodeName(bytes.subarray(0, length));
 }
 
-/** The names in a directory with their kinds, links not followed; none where it can't be read. */
+/** The names in a directory with their kinds, links not followed; empty if it can't be read. */
 export function* kindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
   const kinds = new Map<string, FileKind>();
   const tree = new Tree(directory, calls);

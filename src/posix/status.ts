@@ -1,4 +1,4 @@
-// What statx(2) says of a name, read from the bytes of the kernel.
+// Reads a file's status from the bytes that statx(2) has filled.
 import type { Bytes } from "./calls.ts";
 import { UTIME_NOW } from "./libc.ts";
 
@@ -19,7 +19,7 @@ const KINDS: Readonly<Record<number, FileKind>> = {
 /** The kinds of files in the letters of find(1): regular, directory, link, fifo, socket, block and character device. */
 export type FileKind = "f" | "d" | "l" | "p" | "s" | "b" | "c";
 
-/** One name as lstat(2) tells it. */
+/** The status of one name, as by lstat(2). */
 export interface FileStatus {
   readonly kind: FileKind;
   /** Permission bits, with set-user-ID, set-group-ID and sticky. */
@@ -29,24 +29,24 @@ export interface FileStatus {
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
   readonly links: number;
-  /** Of this node: the same file has another device number on another one. */
+  /** Valid on this node only: the same file has another device number on another node. */
   readonly device: string;
   readonly inode: string;
   readonly userId: number;
   readonly groupId: number;
   /** Blocks of 512 bytes. */
   readonly blocks: number;
-  /** Of a device file. */
+  /** Only for device files. */
   readonly deviceMajor: number;
   readonly deviceMinor: number;
 }
 
-/** Reads what statx(2) filled. */
+/** Reads the status that statx(2) has filled. */
 export function readStatus(bytes: Bytes): FileStatus {
   return readStatusAt(new DataView(bytes.buffer, bytes.byteOffset, STATUS_BYTES), 0);
 }
 
-/** Reads a status from `start` on. */
+/** Reads a status at the offset `start`. */
 export function readStatusAt(view: DataView, start: number): FileStatus {
   const bits = view.getUint16(start + 28, true);
   return {
@@ -66,12 +66,12 @@ export function readStatusAt(view: DataView, start: number): FileStatus {
   };
 }
 
-/** Whether the status from `start` on is that of a symbolic link. */
+/** Whether the status at the offset `start` is that of a symbolic link. */
 export function isLinkAt(view: DataView, start: number): boolean {
   return (view.getUint16(start + 28, true) & TYPE_BITS) === 0o120000;
 }
 
-/** Inode numbers have 64 bits, more than a number holds exactly. */
+/** Inode numbers have 64 bits, more than a JavaScript number holds exactly. */
 function inodeText(view: DataView, start: number): string {
   const high = view.getUint32(start + 4, true);
   return high < 0x200000
@@ -84,8 +84,8 @@ function unsigned(view: DataView, start: number): number {
 }
 
 /**
- * Two `timespec` for utimensat(2): the time of access becomes the present, the time of modification the given one. FUSE servers that
- * are made with libfuse 2 do nothing at all where one of the two is left out (lib/fuse.c, fuse_lib_setattr).
+ * Two `timespec` for utimensat(2): the present time for access, the given one for modification. Both are needed, because FUSE
+ * servers made with libfuse 2 do nothing if one of the two is omitted (lib/fuse.c, fuse_lib_setattr).
  */
 export function timesOf(mtimeSeconds: number, mtimeNanoseconds: number): Bytes {
   const bytes = new Uint8Array(32);
@@ -97,7 +97,7 @@ export function timesOf(mtimeSeconds: number, mtimeNanoseconds: number): Bytes {
   return bytes;
 }
 
-/** The letter of a `d_type` of getdents64(2); undefined where the file system does not tell it. */
+/** The letter for a `d_type` of getdents64(2); undefined if the file system does not tell the type. */
 export function kindOfEntry(type: number): FileKind | undefined {
   return ENTRY_KINDS[type];
 }

@@ -1,6 +1,6 @@
 // A directory tree that is reached through handles: each directory is opened below the handle of its parent, never through a
-// link, unless the tree was asked to follow that link. So a path has no longest length, and a directory that is exchanged for a
-// link meanwhile is an error.
+// link, unless the tree was asked to follow that link. So a path can be of any length, and a directory that another process
+// replaces with a link causes an error.
 import type { Calls } from "./calls.ts";
 import { ELOOP, ENOTDIR, SystemCallError } from "./errno.ts";
 import { cString, decodeName, EMPTY_NAME, splitLast } from "./file_names.ts";
@@ -18,37 +18,36 @@ interface Handle {
 }
 
 /**
- * How absolute links of a tree are shown: those that lead to `own` or below read as if they led to `shown`, and are written the
- * other way round. So a copy and its original have the same links, each leading into itself.
+ * How absolute links of a tree are translated: links to `own` or below are read as links to `shown`, and written the other way
+ * round. So a copy and its original have the same links, and each link leads into its own tree.
  */
 export interface LinkMap {
-  /** Paths of this tree; links are written with the first. */
+  /** Paths of this tree; links are written with the first one. */
   readonly own: readonly string[];
   readonly shown: string;
   /**
-   * Links that are read as what they lead to, if that is a file or a directory: those that lead out of the tree, or all.
-   * Without it, none.
+   * Which links to files and directories are followed: those that lead out of the tree, or all. If not set, none.
    */
   readonly follow?: "outside" | "all";
-  /** A directory that no followed link may hold: the copy that is written. */
+  /** The copy that is written: no link is followed to a directory that holds it. */
   readonly avoid?: string;
 }
 
 /** Longest target of a link (PATH_MAX). */
 export const TARGET_BYTES = 4096;
 
-/** A root and the handles of directories below it. */
+/** A root directory and the handles of directories below it. */
 export class Tree {
   readonly #handles = new Map<string, Handle>();
-  /** Directories that links lead to, each by the path of its link. */
+  /** Directories reached through a followed link, by the path of the link. */
   readonly #followed = new Set<string>();
 
   /** `root` is absolute; links in it are followed. */
   constructor(readonly root: string, readonly calls: Calls, readonly links?: LinkMap) {}
 
   /**
-   * The handle of a directory, relative to the root, which is the empty string. It can be used for calls relative to it, not
-   * for reading; call {@linkcode release} once for each call of this. Throws a SystemCallError.
+   * The handle of a directory relative to the root (the root is the empty string). It can be used for calls relative to it, but
+   * not for reading. Call {@linkcode release} once for each call of this method. Throws a SystemCallError.
    */
   *open(directory: string): Work<number> {
     const held = this.#use(directory);
@@ -72,7 +71,7 @@ export class Tree {
     return handle;
   }
 
-  /** Opens one directory; through a link only where the tree follows that. */
+  /** Opens one directory; through a link only if the tree follows that link. */
   *#openBelow(handle: number, parent: string, name: string, below: string): Work<number> {
     const { calls } = this;
     const opened = yield calls.openat(handle, cString(name), DIRECTORY_FLAGS | O_NOFOLLOW, 0);
@@ -81,13 +80,13 @@ export class Tree {
     const length = yield calls.readlinkat(handle, cString(name), target);
     const isLink = length >= 0;
     if (!isLink || !this.follows(parent, this.shownTarget(decodeName(target.subarray(0, length))))) return opened;
-    // With O_PATH only what is not the end of a path is mounted by an automounter (open(2)).
+    // With O_PATH, an automounter does not mount the last component of a path (open(2)), so append `/.`.
     const followed = yield calls.openat(handle, cString(`${name}/.`), DIRECTORY_FLAGS, 0);
     if (followed >= 0) this.#followed.add(below);
     return followed;
   }
 
-  /** The nearest directory, this one or above it, that a followed link leads to; the root if there is none. */
+  /** The directory itself or its nearest parent that a followed link leads to; the root if there is none. */
   boundaryOf(directory: string): string {
     if (this.#followed.size === 0) return "";
     for (let path = directory; path !== ""; path = splitLast(path)[0]) {
@@ -96,26 +95,26 @@ export class Tree {
     return "";
   }
 
-  /** Whether a link in a directory that was opened leads out of the tree, or out of the directory that a followed link leads to. */
+  /** Whether a link in an opened directory leads out of the tree, or out of the directory that a followed link leads to. */
   leadsOut(directory: string, shownTarget: string): boolean {
     if (this.links === undefined) return false;
     const { shown } = this.links;
     return leadsOut({ directory, boundary: this.boundaryOf(directory), target: shownTarget, shown });
   }
 
-  /** Whether a link in a directory that was opened is to be read as what it leads to. */
+  /** Whether a link in an opened directory is to be followed. */
   follows(directory: string, shownTarget: string): boolean {
     const follow = this.links?.follow;
     return follow === "all" || (follow === "outside" && this.leadsOut(directory, shownTarget));
   }
 
-  /** Gives a handle back; it may be closed when others need its number. */
+  /** Gives a handle back; it may be closed if too many handles are open. */
   release(directory: string): void {
     const handle = this.#handles.get(directory);
     if (handle !== undefined) handle.uses--;
   }
 
-  /** Forgets a directory that was removed or renamed, with all below it. */
+  /** Closes the handles of a removed or renamed directory and of everything below it. */
   forget(directory: string): void {
     for (const [path, { file, uses }] of this.#handles) {
       if (uses > 0 || (path !== directory && !path.startsWith(`${directory}/`))) continue;
@@ -131,7 +130,7 @@ export class Tree {
     removeHolder(this);
   }
 
-  /** What a link of this tree shows, from the text it has. */
+  /** The translated target of a link of this tree, from its text on disk. */
   shownTarget(text: string): string {
     if (this.links === undefined || !text.startsWith("/")) return text;
     const { own, shown } = this.links;
@@ -139,7 +138,7 @@ export class Tree {
     return prefix === undefined ? text : shown + text.slice(prefix.length);
   }
 
-  /** The text of a link of this tree, from what it should show. */
+  /** The text to write on disk for a link of this tree, from its translated target. */
   writtenTarget(target: string): string {
     if (this.links === undefined) return target;
     const { own, shown } = this.links;
@@ -147,7 +146,7 @@ export class Tree {
     return isInside ? own[0]! + target.slice(shown.length) : target;
   }
 
-  /** A path for messages. */
+  /** A path for error messages. */
   pathOf(directory: string, name = ""): string {
     const parts = [this.root, directory, name].filter((part) => part !== "");
     return parts.join("/");
@@ -163,7 +162,7 @@ export class Tree {
   #keep(directory: string, opened: number): number {
     const other = this.#use(directory);
     if (other !== undefined) {
-      // Another task has opened the same directory meanwhile.
+      // Another task has opened the same directory in the meantime.
       this.calls.closeHandle(opened);
       return other;
     }
@@ -174,12 +173,12 @@ export class Tree {
     return opened;
   }
 
-  /** Closes the handles that nothing uses. */
+  /** Closes all idle handles. */
   closeIdle(): void {
     this.#closeOlder(Infinity);
   }
 
-  /** Closes some of the handles that nothing uses, the older ones first. */
+  /** Closes some idle handles, the older ones first. */
   #closeOlder(count: number): void {
     let excess = count;
     for (const [path, { file, uses }] of this.#handles) {
@@ -199,7 +198,7 @@ function splitDirectory(directory: string): [parent: string | undefined, name: s
   return directory === "" ? [undefined, ""] : splitLast(directory);
 }
 
-/** Whether an error says that something else than a directory has that name. */
+/** Whether an error means that a name is no directory. */
 export function isNoDirectory(error: unknown): boolean {
   return error instanceof SystemCallError && error.errno === ENOTDIR;
 }

@@ -1,11 +1,11 @@
-// Work on files written once for both forms of the calls: a generator that yields the answer of each call and gets its value
-// back. With plain calls a run never waits; with waiting ones it does at each answer that is not there yet.
+// Work on files, written once for both forms of the calls: a generator that yields the answer of each call and gets the number
+// back. In the plain form a run never waits; in the waiting form it waits for each answer that is a promise.
 import type { Answer } from "./calls.ts";
 
 /** A piece of work that makes calls. */
 export type Work<Result> = Generator<Answer, Result, number>;
 
-/** Runs work whose calls are plain, without letting anything else run meanwhile. */
+/** Runs work with plain calls, without letting other code run in between. */
 export function runPlain<Result>(work: Work<Result>): Result {
   let step = work.next(0);
   while (step.done !== true) {

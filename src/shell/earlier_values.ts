@@ -1,12 +1,12 @@
-// What variables were before a sync changed them, kept in one variable of the shell beside them. Nested shells, jobs and
-// programs inherit it with the others, so that `unload` gives the same values back everywhere, without a configuration. Pure.
+// The values that variables had before a sync changed them, kept in one environment variable. Nested shells, jobs and programs
+// inherit it with the others, so `unload` restores the same values everywhere and needs no configuration. Pure.
 
-/** The variable that holds the earlier values, as JSON: `{"HF_HOME": ["/scratch/…", null]}`, what was set and what was before. */
+/** The variable with the earlier values as JSON: `{"HF_HOME": ["/scratch/…", null]}`, the value set and the one before. */
 export const EARLIER_VALUES = "__EULER_FILES_BEFORE";
 
 type Environment = Readonly<Record<string, string>>;
 
-/** A variable as we set it and as it was before that; null where it was not set. */
+/** The value of a variable that a sync set, and its value before that; null if it was not set. */
 interface Change {
   readonly set: string | null;
   readonly before: string | null;
@@ -24,7 +24,7 @@ function readChanges(env: Environment): Map<string, Change> {
   return changes;
 }
 
-/** Whatever stands in the environment may have been cut or changed: then nothing is known. */
+/** Parses JSON from the environment, which may have been cut off or changed: then the result is empty. */
 function parsedObject(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
@@ -43,9 +43,9 @@ function written(changes: ReadonlyMap<string, Change>): string {
 }
 
 /**
- * The value of {@linkcode EARLIER_VALUES} after these changes (null: is unset). A variable that still has what an earlier sync
- * set keeps what was before that one. A variable that already has the new value and was not set by a sync that is recorded
- * counts as unset before: what it was is not known, and a copy on scratch is nothing to go back to.
+ * The value of {@linkcode EARLIER_VALUES} after these changes (null: is unset). A variable that still has the value of an
+ * earlier sync keeps the value from before that sync. A variable that already has the new value, without a recorded sync that
+ * set it, counts as unset before: its earlier value is unknown, and restoring a path on scratch would be useless.
  */
 export function rememberEarlierValues(changes: Readonly<Record<string, string | null>>, env: Environment): string {
   const known = readChanges(env);
@@ -58,19 +58,19 @@ export function rememberEarlierValues(changes: Readonly<Record<string, string | 
   return written(known);
 }
 
-/** What giving back the earlier values comes to. */
+/** The result of restoring the earlier values. */
 export interface Unloading {
-  /** The values to give back; null where the variable was not set. */
+  /** The values to restore; null if the variable was not set. */
   readonly restored: Readonly<Record<string, string | null>>;
-  /** Variables that have another value than a sync gave them, or whose earlier value cannot be written. */
+  /** Variables that are not restored: they no longer have the value of a sync, or their earlier value cannot be written. */
   readonly left: readonly string[];
-  /** What {@linkcode EARLIER_VALUES} is afterwards; null where nothing is left to give back. */
+  /** The value of {@linkcode EARLIER_VALUES} afterwards; null if nothing remains to restore. */
   readonly remaining: string | null;
-  /** Names that were asked for and that no sync has set here. */
+  /** Requested names that no sync has set in this environment. */
   readonly unknown: readonly string[];
 }
 
-/** What gives the variables, or those named, their earlier values back. */
+/** Restores the earlier values of the given variables, or of all if no name is given. */
 export function unloadEarlierValues(names: readonly string[], env: Environment): Unloading {
   const known = readChanges(env);
   const restored: Record<string, string | null> = {};

@@ -1,11 +1,11 @@
-// The frame around what a shell evaluates. It is opened before the work begins and closed when all statements are known. A
-// process that dies in between (SIGKILL, no memory left) leaves a quote open, which no shell evaluates without an error.
+// The frame around the statements that a shell evaluates: opened before the work begins, closed when all statements are known.
+// If the process dies in between (SIGKILL, out of memory), a quote is left open, and every shell reports an error for it.
 
-/** Opens the frame: a no-op with a word that does not end. Valid in POSIX shells, fish and tcsh. */
+/** Opens the frame: a no-op whose argument is an unclosed quoted word. Valid in POSIX shells, fish and tcsh. */
 export const FRAME_START = ": 'incomplete until this quote ends\n";
 
-/** Ends the frame's word; statements follow. */
+/** Closes the quoted word; the statements follow. */
 export const FRAME_END = "complete';\n";
 
-/** Fails as a last statement in each of the shells: eval hides the exit code of the command it captured, but not this one. */
+/** A last statement that fails in every shell: eval hides the exit code of the command whose output it evaluates. */
 export const FAILING_STATEMENT = "false;\n";

@@ -4,13 +4,13 @@ import { FAILING_STATEMENT } from "./evaluated.ts";
 import { quoteForShell } from "./quote.ts";
 import { type Shell, type Syntax, SYNTAX_OF } from "./shell.ts";
 
-/** One change the shell shall make to its environment; `null` takes the variable away. */
+/** One change to the environment of the shell; `null` unsets the variable. */
 export interface Export {
   readonly name: string;
   readonly value: string | null;
 }
 
-/** What to write, for which shell, and whether the command that asks for it did all of its work. */
+/** What to write, for which shell, and whether the command completed all of its work. */
 export interface ExportsRequest {
   readonly exports: readonly Export[];
   readonly shell: Shell;
@@ -20,9 +20,9 @@ export interface ExportsRequest {
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * The statements for stdout. Each line is whole statements that end with `;`, because fish's `eval (…)` and tcsh's
- * backquotes join the lines. After a failure the last statement fails, so that `set -e` and `||` see it.
- * Throws `config` for a name that is none, before anything is rendered.
+ * The statements for stdout. Each line holds whole statements that end with `;`, because fish's `eval (…)` and tcsh's
+ * backquotes join the lines. After a failure the last statement fails, so that `set -e` and `||` notice it. Throws `config` for
+ * an invalid variable name, before anything is rendered.
  */
 export function renderExports(request: ExportsRequest): string {
   const syntax = SYNTAX_OF[request.shell];
@@ -34,10 +34,10 @@ export function renderExports(request: ExportsRequest): string {
     }
     return (value === null ? unsetStatement(name, syntax) : setStatement(name, value, syntax)) + "\n";
   });
-  // In fish, `set` leaves $status as it was before, so an older failure would look like ours.
+  // In fish, `set` does not change $status, so an earlier failure would look like ours.
   if (syntax === "fish") statements.unshift("true;\n");
   if (request.outcome === "failed") statements.push(FAILING_STATEMENT);
-  // For zsh, `set -gx` is something else that succeeds; `and` is unknown to every shell but fish.
+  // In zsh `set -gx` succeeds but means something else; the last `and` makes every shell but fish report an error.
   else if (syntax === "fish") statements.push("and true;\n");
   return statements.join("");
 }

@@ -1,18 +1,18 @@
-// The `ef` function for each shell: `euler-files`, except that what `sync` prints is evaluated where it was typed. Pure.
+// The `ef` function for each shell: it runs `euler-files` and evaluates what `sync` prints in the user's shell. Pure.
 import { quoteForShell } from "./quote.ts";
 import { type Shell, SYNTAX_OF } from "./shell.ts";
 
-/** For which shell, and the absolute path of this program: the function must work when it isn't on the PATH any more. */
+/** The shell, and the absolute path of this program: the function must work even if the program is no longer on the PATH. */
 export interface ShellInitRequest {
   readonly shell: Shell;
   readonly executable: string;
 }
 
 /**
- * The text that defines `ef` when the shell evaluates it; it prints nothing and starts nothing
- * before the first Tab. `ef`, `ef sync`, `ef unload` and `ef off`
- * evaluate and keep the exit code; with --help, --json, --version or --dry-run, and for every other command, all is passed on.
- * If the program isn't where it was, the one on the PATH is taken.
+ * The text that defines `ef` when the shell evaluates it; it prints nothing, and starts no program before the first Tab. `ef`,
+ * `ef sync`, `ef unload` and `ef off` evaluate the output and keep the exit code. All other commands, and any command with
+ * --help, --json, --version or --dry-run, are passed on unchanged. If the program no longer exists at its path, `ef` uses the
+ * one on the PATH.
  */
 export function shellInit({ shell, executable }: ShellInitRequest): string {
   const syntax = SYNTAX_OF[shell];
@@ -32,14 +32,14 @@ const OPTIONS_WITH_VALUE = [
   "--var",
 ];
 
-/** Options that make something else of any command (and so does `h` among letters), and those that make `sync` show something. */
+/** Options (as well as `h` among short options) with which any command prints only information, and those for `sync` only. */
 const OPTIONS_THAT_ANSWER = ["--help", "--version", "-V"];
 const OPTIONS_THAT_SHOW = ["--json", "--dry-run"];
 
 /** Commands whose output is evaluated. */
 const EVALUATED_COMMANDS = ["sync", "unload", "off"];
 
-/** Reads the words, in POSIX shell: to be evaluated are those whose `command` is empty or evaluated, and `shown` empty. */
+/** POSIX shell code that reads the words. Output is evaluated if `command` is empty or listed and `shown` is empty. */
 function commandSearch(prefix: string): readonly string[] {
   return [
     `for ${prefix}word in "$@"; do`,
@@ -55,8 +55,8 @@ function commandSearch(prefix: string): readonly string[] {
   ];
 }
 
-// An alias called ef would be expanded in `ef() {` as well, by zsh even after `unalias`, since it reads the whole text first.
-// So the work is in a function that nobody has an alias for, and `ef` is defined by an eval of its own.
+// An alias named ef would be expanded in `ef() {` as well; in zsh even after `unalias`, since it reads the whole text first. So
+// the work is done in a function that no user has an alias for, and `ef` is defined in an eval of its own.
 function posixFunction(executable: string, shell: Shell): string {
   return `unalias ef 2>/dev/null || :
 __euler_files_ef() {
@@ -77,7 +77,7 @@ eval 'ef() { __euler_files_ef "$@"; }'
 ${FIRST_TAB[shell]}`;
 }
 
-// The first Tab loads the completion and then completes. It is an eval of its own: other POSIX shells read this text, too.
+// The first Tab loads the completion and then completes. This is in an eval of its own, since other POSIX shells read it, too.
 const FIRST_TAB: Readonly<Record<Shell, string>> = {
   bash: `[ -z "\${BASH_VERSION-}" ] || eval '
 __euler_files_load() {
@@ -139,9 +139,9 @@ end;
 ${FIRST_TAB.fish}`;
 }
 
-// An alias of tcsh can't hold blocks, so a POSIX shell does the thinking. What it prints is evaluated: the statements of sync
-// with its exit code, or one statement that runs the program with the same words. Variables are handed into the quoted
-// backquotes as a text for a second eval: only so do words with blanks, quotes and stars arrive whole.
+// An alias of tcsh can't hold blocks, so a POSIX shell makes the decisions. tcsh evaluates what that shell prints: the
+// statements of sync with its exit code, or one statement that runs the program with the same words. Variables are passed into
+// the quoted backquotes as text for a second eval: otherwise words with blanks, quotes and stars would not arrive unchanged.
 function tcshAlias(executable: string): string {
   const script = oneLine([
     "skip=''",

@@ -1,10 +1,10 @@
-// One value as one word of a shell. Pure.
+// Quotes one value as one word of a shell. Pure.
 import { CliError } from "../errors.ts";
 import type { Syntax } from "./shell.ts";
 
-// Everything stands between single quotes, except the characters that some shell reads specially even there; those stand
-// outside, behind a backslash. So `posix` words mean the same in fish, where '\\' is one backslash and '\' is an open quote,
-// and `tcsh` words survive both its history (`!`) and its setting backslash_quote.
+// The value is put between single quotes, except for characters that some shell treats specially even there; these are put
+// outside of the quotes, after a backslash. So `posix` words mean the same in fish, where '\\' is one backslash and '\' is an
+// open quote, and `tcsh` words survive both its history (`!`) and its setting backslash_quote.
 const OUTSIDE_QUOTES: Readonly<Record<Syntax, RegExp>> = {
   posix: /([\\']+)/,
   fish: /([\\'\n]+)/,
@@ -12,9 +12,9 @@ const OUTSIDE_QUOTES: Readonly<Record<Syntax, RegExp>> = {
 };
 
 /**
- * The value as one word that the shell reads back byte for byte. `posix` is for bash, zsh and dash, and fish reads it the
- * same. fish and tcsh words hold no line break: `eval (…)` and backquotes would turn it into a blank. A tcsh before 6.24
- * may refuse a value with a line break. Throws `config` for a value with a NUL, which no environment can hold.
+ * The value as one word that the shell reads back byte for byte. `posix` is for bash, zsh and dash, and fish reads it the same
+ * way. fish and tcsh words contain no line break: `eval (…)` and backquotes would turn it into a blank. A tcsh before 6.24 may
+ * refuse a value with a line break. Throws `config` for a value with a NUL, which no environment variable can contain.
  */
 export function quoteForShell(value: string, syntax: Syntax): string {
   if (value.includes("\0")) {
@@ -35,7 +35,7 @@ function escape(character: string, syntax: Syntax): string {
   return `\\${character}`;
 }
 
-/** A program's arguments as a person would type them: only words that need it are quoted. */
+/** A program's arguments as a person would type them: only words that need quotes are quoted. */
 export function commandLine(argv: readonly string[]): string {
   return argv.map((word) => /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoteForShell(word, "posix")).join(" ");
 }

@@ -1,23 +1,23 @@
-// Which shells we speak to, and which of them one run prints for. Pure.
+// The supported shells, and which of them to print for. Pure.
 import { CliError } from "../errors.ts";
 
-/** The shells with a text of their own; what is printed for bash holds in dash and other POSIX shells, too. */
+/** The shells with their own syntax or start-up text; the text for bash also works in dash and other POSIX shells. */
 export const SHELLS = ["bash", "zsh", "fish", "tcsh"] as const;
 
 /** One of {@linkcode SHELLS}. */
 export type Shell = (typeof SHELLS)[number];
 
-/** A way to write statements: bash and zsh share the one of POSIX. */
+/** A syntax for statements: bash and zsh share the POSIX one. */
 export type Syntax = "posix" | "fish" | "tcsh";
 
-/** How each shell's statements are written. */
+/** The syntax of each shell. */
 export const SYNTAX_OF: Readonly<Record<Shell, Syntax>> = { bash: "posix", zsh: "posix", fish: "fish", tcsh: "tcsh" };
 
 const RELATIVES: Readonly<Record<string, Shell>> = { sh: "bash", dash: "bash", ksh: "bash", csh: "tcsh" };
 
 /**
- * The shell to print for: the one of `--shell`, else the one named by `EULER_FILES_SHELL` (a name or a path), else bash.
- * `$SHELL` says how somebody logs in, not what runs a job script, so it has no say. Throws `usage` for an unknown name.
+ * The shell to print for: that of `--shell`, else the one named by `EULER_FILES_SHELL` (a name or a path), else bash. `$SHELL`
+ * is ignored: it is the user's login shell, not the shell that runs a job script. Throws `usage` for an unknown name.
  */
 export function chooseShell(option: Shell | undefined, env: Readonly<Record<string, string>>): Shell {
   if (option !== undefined) return option;
@@ -34,14 +34,14 @@ export function chooseShell(option: Shell | undefined, env: Readonly<Record<stri
   return shell;
 }
 
-// A program that is not found, or that is killed before its first word, prints nothing, and eval of nothing succeeds.
+// If the program is not found or is killed before it prints anything, eval gets an empty text and would succeed.
 const EVALUATIONS: Readonly<Record<Syntax, (command: string) => string>> = {
   posix: (command) => `eval "$(${command} || echo false)"`,
   fish: (command) => `eval (${command}; or echo false)`,
   tcsh: (command) => `eval "\`${command} || echo false\`"`,
 };
 
-/** How a person makes their shell run what `euler-files COMMAND` prints for it; it fails where the program could not be run. */
+/** The command that evaluates the output of `euler-files COMMAND` in a shell; it fails if the program could not be run. */
 export function evaluation(command: string, shell: Shell): string {
   const option = SYNTAX_OF[shell] === "posix" ? "" : ` --shell ${shell}`;
   return EVALUATIONS[SYNTAX_OF[shell]](`euler-files ${command}${option}`);

@@ -1,17 +1,17 @@
-// A source that is not there: is it new, or is its file system not mounted? It is new where the directory that it belongs into
-// exists, and where it is the default of a well-known variable below a home directory that does: `~/.triton/cache` lacks `~/.triton`
-// as well before Triton runs for the first time.
+// Tells a new source from one whose file system is not mounted. A source is new if its parent directory exists, or if it is the
+// default of a well-known variable below an existing home directory: before Triton runs for the first time, `~/.triton` does
+// not exist either, so `~/.triton/cache` counts as new.
 import { dirname } from "node:path/posix";
 import { defaultSource, PRESETS } from "../config/presets.ts";
 
-/** What looking at it needs. */
+/** The source, its variable's name and the environment. */
 export interface AbsentSourceRequest {
   readonly name: string;
   readonly source: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Whether the directory that a source belongs into exists or can be made; `dangling`: the source is a link to nothing. */
+/** Whether a source's parent directory exists or can be made; `dangling`: the source is a link that leads nowhere. */
 export async function lookAbove(
   { name, source, env }: AbsentSourceRequest,
 ): Promise<"exists" | "missing" | "dangling"> {
@@ -30,13 +30,13 @@ function isDefault(name: string, source: string, env: Readonly<Record<string, st
   return [env, {}].some((known) => defaultSource(preset, known)?.replace(/^~(?=\/)/, env.HOME!) === source);
 }
 
-/** Whether a home directory is there, and the directories of a path below it are missing without a sign of another file system. */
+/** Whether the home directory exists and the directories of a path below it do not, without a sign of another file system. */
 async function isMissingBelow(home: string, path: string): Promise<boolean> {
   if (!path.startsWith(`${home}/`)) return false;
   const self = await directoryAt(home);
   if (self === undefined || (await namesIn(home)) === 0) return false;
   let above = dirname(path);
-  // A link that leads nowhere is a sign of one.
+  // Stop at a dangling link: its target may be on another file system that is not mounted.
   while (above !== home && await lstatIfThere(above) === undefined) above = dirname(above);
   return (await directoryAt(above))?.dev === self.dev;
 }

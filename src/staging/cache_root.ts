@@ -1,4 +1,4 @@
-// The directory on scratch that holds the targets: ours alone, and so is the way to it from scratch_base on.
+// The directory on scratch that holds the targets. From scratch_base on, the user must own every component of its path.
 import { CliError, messageOf } from "../errors.ts";
 import { listSome, shellWord } from "../format.ts";
 import { setOwnBase } from "../posix/own_base.ts";
@@ -6,25 +6,25 @@ import { lookAtOwn } from "../system/own_file.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";
 import { layoutOf } from "./layout.ts";
 
-/** Where the targets are. */
+/** The path of the cache root and of the scratch directory above it. */
 export interface CacheRoot {
   readonly scratchBase: string;
   readonly cacheRoot: string;
 }
 
-/** Files that lie beside the targets, by the ends of their names. */
+/** Files beside the targets, by the ends of their names. */
 const OWN_NAME = /^\..+\.(synced|manifest|source|notes|kept|progress|lock|lease)$/;
 
-/** Directories that lie beside them: unfinished first copies, with the name of a process or without. */
+/** Directories beside the targets: unfinished first copies, with or without the name of a process. */
 const OWN_DIRECTORY = /^\.[^.]+\.partial(\..+)?$/;
 
 /**
- * Makes sure that nobody else can have put anything under our names or can exchange the directory: throws a CliError `refused`
- * with the steps that make it safe. A cache root that does not exist is no fault. Costs a look at each component of the path
- * and one list of the root, however many variables there are.
+ * Makes sure that no other user can have put anything under our names or can exchange the directory: throws a CliError
+ * `refused` with the steps that make it safe. A missing cache root is no error. Costs one lstat(2) for each component of the
+ * path and one listing of the root, for any number of variables.
  */
 export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, userId: number): Promise<void> {
-  // Both wait for a server, and the answer of the list counts only where the way to it is safe.
+  // Start listing while the path is checked, since both wait for a server; the list is used only if the path is safe.
   const listing = listPlanted(cacheRoot);
   const strictFrom = `${cacheRoot}/`.startsWith(`${scratchBase}/`) ? scratchBase : cacheRoot;
   const own = `${strictFrom === "/" ? "" : strictFrom}/$USER`;
@@ -36,7 +36,7 @@ export async function checkCacheRoot({ scratchBase, cacheRoot }: CacheRoot, user
   refuse(cacheRoot, await listing);
 }
 
-/** Throws a CliError where a link, a FIFO or the like has one of our names in a directory that is ours. */
+/** Throws a CliError if a link, a FIFO or the like has one of our names in a directory that is ours. */
 export async function refusePlanted(cacheRoot: string): Promise<void> {
   refuse(cacheRoot, await listPlanted(cacheRoot));
 }
@@ -65,7 +65,7 @@ async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
   return planted;
 }
 
-/** Makes the cache root (0700) if it does not exist. The caller has checked it; what is made here is checked here. */
+/** Makes the cache root (0700) if it does not exist, and then checks it. The caller has checked an existing one. */
 export async function makeCacheRoot(root: CacheRoot, userId: number): Promise<void> {
   const { cacheRoot } = root;
   try {
@@ -84,8 +84,8 @@ export async function makeCacheRoot(root: CacheRoot, userId: number): Promise<vo
 }
 
 /**
- * Looks at everything that lies under the names of a variable, before the first of them is used. Throws a CliError `refused` for
- * a link, for what is of another kind and for what belongs to another user.
+ * Checks everything under the names of a variable before the first of them is used. Throws a CliError `refused` for a link, for
+ * a file of another kind and for one that belongs to another user.
  */
 export async function checkOwnNames(cacheRoot: string, name: string): Promise<void> {
   const { target, partial, ...files } = layoutOf(cacheRoot, name);

@@ -1,5 +1,5 @@
-// What could be removed from the cache root: copies of variables with all that lies beside them, and what was kept aside. Nothing
-// that exists only there is removed unless a person says so.
+// Finds what can be removed from the cache root: copies of variables with the files beside them, and directories kept aside.
+// Files that exist only there are removed only if a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
 import { messageOf } from "../errors.ts";
@@ -17,35 +17,35 @@ import { readRecordedSource } from "./recorded_source.ts";
 import { inTurn } from "./turn.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** What a directory in the cache root is. */
+/** The kinds of directories that `clean` can remove. */
 export const CLEANABLE_KINDS = ["copy", "kept-aside"] as const;
 
 /** A directory that could be removed. */
 export interface Cleanable {
-  /** The variable it is of. */
+  /** The name of the variable that it belongs to. */
   readonly name: string;
   readonly kind: typeof CLEANABLE_KINDS[number];
   readonly path: string;
   readonly isConfigured: boolean;
   readonly files: number;
   readonly sizeBytes: number;
-  /** Files that exist only here, or otherwise than at the source; null where that is not known. */
+  /** Files that exist only here or differ from the source; null if that is unknown. */
   readonly unpushed: number | null;
 }
 
-/** Where to look, and for which variables. */
+/** The settings and the variables for which to look. */
 export interface CleanRequest {
   readonly settings: StagingSettings;
-  /** All of the configuration. */
+  /** All variables of the configuration. */
   readonly configured: readonly Variable[];
-  /** The names asked for; none: what is of no configured variable, and what was kept aside. */
+  /** The names asked for; if empty, copies of variables that are not configured, and everything that was kept aside. */
   readonly names: readonly string[];
 }
 
 const COPY = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const KEPT_ASIDE = /^([A-Za-z_][A-Za-z0-9_]*)\.replaced-\d+$|^\.([A-Za-z_][A-Za-z0-9_]*)\.from$/;
 
-/** Finds what could be removed, with sizes, in the order of their names. */
+/** Finds what can be removed, with sizes, in the order of their names. */
 export async function findCleanable(request: CleanRequest, system: System): Promise<readonly Cleanable[]> {
   const { settings: { cacheRoot }, configured, names } = request;
   const found: Cleanable[] = [];
@@ -76,7 +76,7 @@ async function directoriesIn(root: string): Promise<string[]> {
   return names;
 }
 
-/** What a push would bring or name, by the rules of the preset alone: a copy goes with all that other filters leave out. */
+/** Counts what a push would transfer or name. Only the preset filters: a removal deletes otherwise excluded files, too. */
 async function countUnpushed(
   name: string,
   variable: Variable | undefined,
@@ -110,17 +110,17 @@ async function countUnpushed(
     return plan.unreadable.length > 0 ? null : plan.filesToTransfer + plan.kept.length;
   } catch {
     system.signal.throwIfAborted();
-    // The source is gone, say: then this may be the last copy.
+    // For example, the source no longer exists: then this may be the last copy.
     return null;
   }
 }
 
-/** Whether something would be lost with it, or that can't be told. */
+/** Whether removing it would lose files, or may because that is unknown. */
 export function holdsUnpushed({ unpushed }: Cleanable): boolean {
   return unpushed !== 0;
 }
 
-/** Removes one, with what lies beside a copy. Returns a sentence where something of it is left. */
+/** Removes a directory, and the files beside it if it is a copy. Returns a sentence if something could not be removed. */
 export async function removeCleanable(
   cleanable: Cleanable,
   settings: StagingSettings,
@@ -129,10 +129,10 @@ export async function removeCleanable(
 ): Promise<string | undefined> {
   const { name, kind, path } = cleanable;
   if (kind === "kept-aside") return await removed(path);
-  // Only its name counts for the lock.
+  // The lock depends only on the name.
   const variable: Variable = { name, source: path as AbsolutePath, target: path as AbsolutePath };
   return await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
-    // First what calls it fresh; a killed clean leaves a copy that the next sync compares.
+    // Remove the marker first: if this process is killed, the next sync compares the rest instead of calling it fresh.
     const layout = layoutOf(settings.cacheRoot, name);
     const { marker, lock, target, ...beside } = layout;
     await removeFile(marker);

@@ -1,12 +1,12 @@
-// The clock of the file systems: what they give files as their time, which need not be what this node says.
+// The clock of the file systems: file times come from their servers and may differ from the clock of this node.
 import type { System } from "../system/system.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /**
- * When the work on a variable began, in seconds since 1970. The variable lock was written by scratch then, so its time is that of
- * scratch's clock; the source's servers are taken to have the same time, since a node that is wrong is usual and a server is not.
- * Of two clocks the one that is behind counts: more files are racy then.
+ * When the work on a variable began, in seconds since 1970. At that moment scratch gave the variable lock its time, so that is
+ * a time of scratch's clock. The source's server is assumed to agree with it: a node's clock is often wrong, a server's is not.
+ * The earlier of the two times is returned, since that makes more files racy.
  */
 export async function startedSeconds(
   { name }: Pick<Variable, "name">,

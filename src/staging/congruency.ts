@@ -1,5 +1,5 @@
-// Whether the environment agrees with the configuration: an old `export` in a start-up file is found here, for a managed variable
-// itself and for one that clients ask before it.
+// Checks that the environment agrees with the configuration. This finds an old `export` in a start-up file, for a managed
+// variable itself and for a variable that programs read before it.
 import { listOverriding } from "../config/overriding.ts";
 import { listSome, printable } from "../format.ts";
 
@@ -10,18 +10,18 @@ export interface CongruencyVariable {
   readonly target: string;
 }
 
-/** A variable that points somewhere else: a sentence, and what to do. */
+/** A warning about a variable that points somewhere else, and what to do. */
 export interface CongruencyWarning {
   readonly text: string;
   readonly hint: string;
 }
 
 /**
- * A warning for each variable that is set in `env` to neither its source nor its target: the target is where an evaluated
- * `sync` put it, in this shell or the one that submitted the job. Another one for each variable that is not managed, that
- * clients ask before a managed one, and that leads out of the target: programs would use the slow directory and nobody would
- * see it. Links and trailing slashes make no difference; `realPath` (throws for what does not exist) is asked only where the
- * texts differ, so a well-kept environment costs no file system call.
+ * A warning for each managed variable that is set in `env` to neither its source nor its target (an evaluated `sync` sets it to
+ * the target, in this shell or in the one that submitted the job). And one for each other variable that programs read before a
+ * managed one and that leads out of the target: programs would use the slow directory unnoticed. Links and trailing slashes
+ * make no difference; `realPath` (throws if the path does not exist) is called only if the texts differ, so a correct
+ * environment costs no file system call.
  */
 export function checkCongruency(
   variables: readonly CongruencyVariable[],
@@ -75,7 +75,7 @@ function checkManaged(
   });
 }
 
-/** Whether a path is a directory or lies in it, by its text or where it really is. */
+/** Whether a path is a directory or lies in it, by its text or with links resolved. */
 function isInside(path: string, directory: string, realPath: (path: string) => string): boolean {
   const within = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}/`);
   if (within(plainPath(path), plainPath(directory))) return true;
@@ -86,7 +86,7 @@ function plainPath(path: string): string {
   return path.replace(/\/(\.?\/)+/g, "/").replace(/(.)\/\.?$/, "$1");
 }
 
-/** The path without links, as far as it exists. */
+/** The path with links resolved, as far as it exists. */
 function whereItIs(path: string, realPath: (path: string) => string): string {
   let existing = plainPath(path);
   const missing: string[] = [];

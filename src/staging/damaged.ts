@@ -1,11 +1,11 @@
-// What is said of files on scratch that neither a sync nor a push settles: those that may be the victims of a crash, since only a
-// person can tell, and those that a push would write through a link.
+// Warnings about files on scratch that neither a sync nor a push settles: files that a crash may have damaged, since only a
+// person can tell, and files that a push would write through a link.
 import { formatFiles, listSome, shellWord } from "../format.ts";
 import type { KeptPath } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
-/** Splits what was kept into what a person has to settle, as warnings, and the rest. */
+/** Splits kept files into warnings about those that a person has to settle, and the rest. */
 export function splitDamaged(
   variable: Variable,
   kept: readonly KeptPath[],

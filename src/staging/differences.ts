@@ -1,5 +1,5 @@
-// What differs between a variable's copy on scratch and its source, and since when: the plans of a push and of a sync, side by
-// side. Nothing is locked or changed.
+// Finds what differs between a variable's copy on scratch and its source, and which side changed, by combining the plans of a
+// push and of a sync. Nothing is locked or changed.
 import type { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry, EntryState } from "../transfer/entry.ts";
@@ -17,10 +17,10 @@ import type { StagingSettings, Variable } from "./variable.ts";
 /** The sides that changed since the last transfer. */
 export const SIDES = ["scratch", "source", "both"] as const;
 
-/** What became of a file there. `gone`: it is no longer on scratch, because a purge took it for example, and a sync brings it again. */
+/** How a file changed. `gone`: it no longer exists on scratch, for example after a purge, and a sync copies it again. */
 export const CHANGES = ["new", "changed", "removed", "gone", "conflict"] as const;
 
-/** One file that is not the same on both sides. */
+/** A file that differs between the two sides. */
 export interface Difference {
   /** Relative to both directories. */
   readonly path: string;
@@ -28,20 +28,20 @@ export interface Difference {
   readonly change: typeof CHANGES[number];
   /** Why neither a sync nor a push settles a conflict. */
   readonly reason?: KeptPath["reason"];
-  /** Undefined where the side has none. */
+  /** Undefined if the file does not exist on that side. */
   readonly onScratch: Entry | undefined;
   readonly atSource: Entry | undefined;
 }
 
-/** What was found: in the order of the paths. */
+/** The result, sorted by path. */
 export type Differences =
   | {
     readonly state: "compared";
     readonly files: readonly Difference[];
-    /** Directories that could not be read on one of the sides, with the reason: nothing is known of what is in them. */
+    /** Directories that could not be read on one of the sides, with the reason: their files are not compared. */
     readonly unreadable: readonly { readonly path: string; readonly reason: string }[];
   }
-  /** There is nothing on scratch to compare. */
+  /** The copy on scratch is missing or empty. */
   | { readonly state: "nothing-on-scratch" }
   | { readonly state: "failed"; readonly error: CliError };
 
@@ -79,7 +79,7 @@ export async function findDifferences(
   const reasons = new Map(unreadable.map(({ path, words }) => [path || ".", words]));
   return {
     state: "compared",
-    // Of a directory that one side lacks, the files in it are named.
+    // If one side lacks a directory, its files are listed, but not the directory itself.
     files: files.filter((file) => !isDirectoryAlone(file)),
     unreadable: [...reasons].map(([path, reason]) => ({ path, reason })),
   };
@@ -87,7 +87,7 @@ export async function findDifferences(
 
 type Found = Pick<Difference, "side" | "change" | "reason">;
 
-/** What the two plans say of each path. What both would bring is a conflict: each takes the other side's file for the old one. */
+/** Combines the two plans by path. A path that both would transfer is a conflict: each side takes its own file as newer. */
 function collect(
   pushed: Pick<TransferPlan, "transfers" | "kept">,
   staged: Pick<TransferPlan, "transfers" | "deletions" | "kept"> | undefined,
@@ -110,7 +110,7 @@ function add(found: Map<string, Found>, path: string, what: Found): void {
   if (!found.has(path)) found.set(path, what);
 }
 
-/** Where a side has nothing of a name, the file is new on the other one, or gone here. */
+/** A file that exists on one side only is new there, or gone from scratch if the record has it. */
 function changeOf(
   { path, side, change, onScratch, atSource }: Difference,
   record: Manifest | undefined,
@@ -130,7 +130,7 @@ function isDirectoryAlone({ change, onScratch, atSource }: Difference): boolean 
   return change !== "conflict" && (onScratch ?? atSource)?.type === "directory";
 }
 
-/** What both sides have under these paths, looked at now. */
+/** The present entries of both sides under these paths. */
 export async function lookAtBothSides(
   { source, target }: Pick<Variable, "source" | "target">,
   paths: readonly string[],

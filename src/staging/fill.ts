@@ -1,5 +1,5 @@
-// Brings a target up to its source, under the variable's lock: a first fill beside the target and one rename,
-// later ones in place. The marker goes before the first change and comes back after a complete transfer.
+// Brings a target up to date with its source, under the variable lock. A first copy is made beside the target and renamed,
+// later ones change the target in place. The marker is removed before the first change and written after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
@@ -27,16 +27,16 @@ import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "./variable.ts";
 import type { Turn } from "./turn.ts";
 
-/** How many file names a marker keeps to look for later. */
+/** How many file names a marker holds, to check later whether a purge removed them. */
 const SAMPLE_FILES = 16;
 
-/** What {@linkcode fillTarget} is asked. */
+/** The request of {@linkcode fillTarget}. */
 export interface FillTargetRequest extends FillRequest {
-  /** A moment before the source was looked at, in seconds since 1970. */
+  /** A time before the source was observed, in seconds since 1970. */
   readonly startedSeconds: number;
 }
 
-/** Transfers and records. It is our turn, and the caller has seen that source and target can be used. */
+/** Transfers and records. The caller holds the variable lock and has checked that source and target can be used. */
 export async function fillTarget(request: FillTargetRequest, turn: Turn, report: Report): Promise<StageResult> {
   const { system } = turn;
   const { variable, settings, facts } = request;
@@ -51,11 +51,11 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
-  // If we were taken for dead, what comes now would go into a copy that somebody else has published.
+  // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
   await turn.confirm();
   const error = leftOutError(variable, settings, outcome);
   if (error !== undefined) {
-    // Nobody reads a private copy, and it is continued. A target in place has what arrived, and a push must know of it.
+    // A target in place has new files that a push must know. A private copy needs no record: the next sync continues it.
     if (way === "in-place" && outcome.status !== "failed") {
       await recordTransfer(layout, variable.source, outcome, system);
       await recordKept(layout, await keptAfter(variable, layout, facts.marker, outcome.kept));
@@ -63,7 +63,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
     return { status: "failed", error, missing: outcome.missing };
   }
 
-  // Of a target that is replaced nothing stays.
+  // A replaced target leaves no files behind, so only files kept by this transfer count.
   const kept = way === "in-place"
     ? await keptAfter(variable, layout, facts.marker, outcome.kept)
     : { paths: outcome.kept, others: 0 };
@@ -82,11 +82,11 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   }
   if (firstCopy !== undefined) {
     if (way === "replacement") warnings.push(...await retireTarget({ layout, formerSource: formerSource! }, system));
-    // Before the target is there: killed in between, it would be compared with the record of an earlier one.
+    // Record before the rename: if this process is killed in between, the target must not be compared with an older record.
     await recordTransfer(layout, variable.source, outcome, system);
     await firstCopy.publish();
   }
-  // A cache may hold tokens, and scratch is shared: the copy is for its owner alone, whatever the source allows.
+  // A cache may hold tokens, and scratch is shared: make the target private, even if the source's mode allows more.
   if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
   if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
@@ -100,11 +100,11 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
 
 interface Filling extends FillWay {
   readonly layout: VariableLayout;
-  /** Where files are written to. */
+  /** The directory to write to. */
   readonly to: string;
 }
 
-/** Without a record a file that was cut off looks like one that was changed on scratch. */
+/** Without a record, a truncated file looks like one that was changed on scratch: tell them apart. */
 async function withTruncated(
   request: FillRequest,
   { way, baseline }: FillWay,
@@ -143,7 +143,7 @@ async function transferTwiceIfVanished(
     }, system);
   try {
     const first = await transfer();
-    // Files that come and go while we look are usual at home; a second look tells whether it goes on.
+    // Files that come and go during a transfer are usual at the source; a second transfer tells whether that goes on.
     return first.vanishedOnly ? await transfer() : first;
   } finally {
     await progress.end();
@@ -160,13 +160,13 @@ async function recordCompletion(
   },
   system: System,
 ): Promise<void> {
-  // The source as it was read before the transfer: what changed meanwhile makes the marker stale, as it must.
+  // Use the source as observed before the transfer: changes during the transfer must make the marker stale.
   const source = facts.source;
   const { target } = await observeVariable(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);
-  // What arrived and is gone again was purged meanwhile. What is excluded may be in the record from before.
+  // A recorded name that the target lacks was purged in the meantime. Excluded names may still be in the record: ignore them.
   const isMissed = (name: string) => {
     const state = recorded?.get(name);
     return state !== undefined && selection?.includes(name, nameTypeOf(state.type, state.sizeBytes)) !== false;
@@ -183,7 +183,7 @@ async function recordCompletion(
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
     left_out: [...lacking],
-    // What was excluded since is still in the record, and its loss is none.
+    // Files that are now excluded may still be in the record, and losing them does not matter.
     sample: outcome.manifest.sample.filter((path) => selection === undefined || takesPart(selection, path, "other"))
       .slice(0, SAMPLE_FILES),
     files: outcome.filesTotal,

@@ -1,4 +1,4 @@
-// How a target is brought up to its source, and why not: told before anything is written, to a real run and to a dry one.
+// Decides how a target is brought up to date with its source, or refuses it, before a real or a dry run starts.
 import { CliError } from "../errors.ts";
 import { formatFiles, printable } from "../format.ts";
 import type { System } from "../system/system.ts";
@@ -10,7 +10,7 @@ import type { VariableFacts } from "./observe.ts";
 import { isSameSource, readRecordedSource } from "./recorded_source.ts";
 import type { StageRequest } from "./stage_result.ts";
 
-/** A staging request together with the facts it rests on. */
+/** A staging request with the observed facts. */
 export interface FillRequest extends StageRequest {
   readonly facts: VariableFacts;
   readonly filter: VariableFilter;
@@ -21,13 +21,13 @@ export interface FillWay {
   /** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
   readonly way: "first" | "replacement" | "in-place";
   readonly formerSource: string | undefined;
-  /** What the target had in common with this source, where it is updated in place. */
+  /** The record of target and source, if the target is updated in place. */
   readonly baseline: Manifest | undefined;
 }
 
 /**
- * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, unless the sync is forced: it looks
- * unmounted, and an update would take everything from scratch.
+ * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, unless the sync is forced: the
+ * source looks unmounted, and an update would delete everything from scratch.
  */
 export async function findFillWay(request: FillRequest, system: System): Promise<FillWay> {
   const { variable, settings, facts } = request;
@@ -44,10 +44,10 @@ export async function findFillWay(request: FillRequest, system: System): Promise
 }
 
 /**
- * Whether a target was staged from another source; the same directory by another path is none. Throws a CliError `refused` where
- * there is such a target, unless it is to be replaced: two configurations may share a scratch, and the jobs of the other one
- * would find other files under the path that they were given. A directory for each source was the alternative; the path of a
- * target would then depend on what else is on scratch, and a change of the configuration would leave a copy that takes space.
+ * Whether a target was staged from another source; another path of the same directory does not count. Throws a CliError
+ * `refused` for such a target unless it is to be replaced: two configurations may share a scratch, and jobs of the other
+ * configuration would find different files under their path. The alternative, a directory for each source, was rejected: a
+ * target's path would depend on what else is on scratch, and a change of the configuration would leave an unused copy.
  */
 export async function isOtherSource(
   formerSource: string | undefined,

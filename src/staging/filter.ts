@@ -1,5 +1,5 @@
-// Which names of a variable take part: the rules of the command line, of the variable, of `rsync_extra_args` and of the preset,
-// in this order.
+// Which names of a variable take part in a transfer: the rules of the command line, of the variable, of `rsync_extra_args` and
+// of the preset, in this order.
 import type { RuleSource } from "../config/rsync_extra_args.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { type FilterRule, makeSelection, type Selection } from "../filter/selection.ts";
@@ -10,13 +10,13 @@ import type { StagingSettings, Variable } from "./variable.ts";
 
 /** The filter of one variable. */
 export interface VariableFilter {
-  /** Undefined where everything takes part. */
+  /** Undefined if everything takes part. */
   readonly selection: Selection | undefined;
-  /** Nothing but what the preset of a well-known variable leaves out. */
+  /** True if only the preset of a well-known variable excludes names. */
   readonly isPresetOnly: boolean;
 }
 
-/** Puts a variable's filter together. Throws a CliError for a file of patterns that can't be read or understood. */
+/** Combines the rules of a variable. Throws a CliError for a file of patterns that can't be read or parsed. */
 export async function filterOf(
   variable: Variable,
   { filter }: Pick<StagingSettings, "filter">,
@@ -50,8 +50,8 @@ export async function filterOf(
 }
 
 /**
- * Whether a marker is from a transfer with the same filter. One without a filter had none, or is from a version before there
- * were presets with one: such a copy holds all that a preset leaves in.
+ * Whether a marker was written with the same filter. A marker without a filter was written without rules, or by a version that
+ * had no presets: such a copy holds everything that a preset selects, so it matches if only the preset applies.
  */
 export function hasSameFilter(
   { filter }: Pick<Marker, "filter">,
@@ -60,7 +60,7 @@ export function hasSameFilter(
   return filter === selection?.id || (filter === undefined && isPresetOnly);
 }
 
-/** Unless it is for directories, by a `/` behind. */
+/** Limits a rule to files, unless its pattern ends in `/` and so is for directories. */
 function forFilesAlone(rule: FilterRule): FilterRule {
   return rule.pattern.endsWith("/") ? rule : { ...rule, only: "files" };
 }

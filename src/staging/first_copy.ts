@@ -1,10 +1,10 @@
-// First copies that are not complete yet: trees beside the target that nobody reads, which become the target by one rename.
+// First copies that are not complete yet: private trees beside the target, which become the target by one rename(2).
 //
-// Each sync writes into a tree of its own, named after its process: where a lock is granted twice, or a holder is taken for dead
-// and lives, two processes still never write into one tree. A sync that ends without success takes its process out of the name,
-// and the next one goes on with what it left. It renames such a tree, and one whose process has ended, to a name of its own; only
-// one process can do that. A process that may live could write on in directories that it has open, so of its tree only the files
-// are taken, and whole ones are told by their size and time: a file gets its time last.
+// Each sync writes into a tree named after its process, so that two processes never write into the same tree, even if a lock is
+// granted twice or a living holder is taken for dead. A sync that fails removes its process from the tree's name, and the next
+// sync continues this tree. It takes over such a tree, or a tree whose process has ended, by renaming it to a name of its own,
+// which only one process can do. A process that may still live could go on writing through its open directory handles, so only
+// the files of its tree are moved. Complete files are recognized by size and time, since a file gets its time last.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { EEXIST, ENOTEMPTY } from "../posix/errno.ts";
@@ -17,22 +17,22 @@ import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
 import type { VariableLayout } from "./layout.ts";
 
-/** A tree in which a first copy was begun. */
+/** A tree in which a first copy was started. */
 interface Unfinished {
   readonly path: string;
-  /** `left`: no process writes in it any more. */
+  /** `left`: no process writes into it any more. */
   readonly state: "left" | "perhaps in use";
 }
 
-/** The tree of this sync. `await using` leaves it for the next sync, unless it was published. */
+/** The tree of this sync. At the end of `await using` it is left for the next sync, unless it was published. */
 export interface FirstCopy extends AsyncDisposable {
-  /** Where to write; it exists where an earlier sync has begun. */
+  /** Where to write; exists if an earlier sync has started it. */
   readonly path: string;
-  /** Gives it the name of the target. Throws a CliError `locked` where another process has made one meanwhile. */
+  /** Renames it to the target. Throws a CliError `locked` if another process has made a target in the meantime. */
   publish(): Promise<void>;
 }
 
-/** What lies beside a target of unfinished first copies, those of no process first. */
+/** The unfinished first copies beside a target, those that no process writes into first. */
 async function findUnfinished({ partial }: VariableLayout): Promise<readonly Unfinished[]> {
   const [directory, prefix] = splitAbsolute(partial);
   const found: Unfinished[] = [];
@@ -51,18 +51,18 @@ async function findUnfinished({ partial }: VariableLayout): Promise<readonly Unf
   return [...left, ...others];
 }
 
-/** The paths of unfinished first copies, the one first with which the next sync would go on. For people and dry runs. */
+/** The paths of unfinished first copies; the next sync would continue the first of them. For messages and dry runs. */
 export async function unfinishedCopies(layout: VariableLayout): Promise<readonly string[]> {
   return (await findUnfinished(layout)).map(({ path }) => path);
 }
 
-/** Takes over what earlier syncs have left. The caller holds the variable lock. */
+/** Takes over the unfinished copies of earlier syncs. The caller holds the variable lock. */
 export async function takeFirstCopy(layout: VariableLayout, system: Pick<System, "calls">): Promise<FirstCopy> {
   const path = ownedName(layout.partial);
   let isBegun = false;
   for (const { path: other, state } of await findUnfinished(layout)) {
     if (await lookAtOwn(other, "directory") === undefined) continue;
-    // Two are not joined: the journals of one would be believed of the large files of the other.
+    // Do not merge two trees: the progress journals of one would be applied to the large files of the other.
     if (isBegun) await removeTree(other).catch(() => {});
     else if (state === "left") isBegun = await takeWhole(other, path);
     else isBegun = await takeFiles(other, path, system);
@@ -80,12 +80,12 @@ export async function takeFirstCopy(layout: VariableLayout, system: Pick<System,
   };
 }
 
-/** Removes what earlier syncs have left: a target that exists is updated in place. The caller holds the variable lock. */
+/** Removes the unfinished copies of earlier syncs: a target that exists is updated in place. The caller holds the lock. */
 export async function removeUnfinishedCopies(layout: VariableLayout): Promise<void> {
   for (const path of await unfinishedCopies(layout)) await removeTree(path).catch(() => {});
 }
 
-/** False where another process was quicker. */
+/** Returns false if another process has renamed or removed the tree first. */
 async function takeWhole(path: string, own: string): Promise<boolean> {
   try {
     await Deno.rename(path, own);
@@ -96,7 +96,7 @@ async function takeWhole(path: string, own: string): Promise<boolean> {
   }
 }
 
-/** Without its journals no large file that was begun is continued: its process may be writing to it. */
+/** Moves files without the journals, so that unfinished large files start again: their process may still write. */
 async function takeFiles(path: string, own: string, { calls }: Pick<System, "calls">): Promise<boolean> {
   await moveFiles(path, own, calls?.("waiting") ?? waitingCalls(), [UNFINISHED]);
   await removeTree(path).catch(() => {});
@@ -118,8 +118,8 @@ async function rename(path: string, target: string): Promise<void> {
 }
 
 /**
- * Where nothing was begun, or another process has taken it over, there is nothing to leave. Where another tree was left already,
- * this one keeps its name: when its process has ended, the next sync knows that it has.
+ * Removes the process from the tree's name. The rename fails if there is no tree or another process has taken it over: nothing
+ * is left to rename. It also fails if another tree has the name: then the next sync recognizes this one by its ended process.
  */
 async function leave(path: string, { partial }: VariableLayout): Promise<void> {
   await Deno.rename(path, partial).catch(() => {});

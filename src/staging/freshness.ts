@@ -1,28 +1,28 @@
-// Facts and a clock → may this target be used as it is? Pure.
+// Decides from observed facts and a clock whether a target may be used as it is. Pure.
 import { formatFiles } from "../format.ts";
 import { hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { MarkerAbsence } from "./marker.ts";
 import { namesLacking, type VariableFacts } from "./observe.ts";
 
-/** What observation says of a variable. Everything but `fresh` has a reason for people. */
+/** The verdict on a variable. All but `fresh` have a reason for people. */
 export type Freshness =
   | { readonly verdict: "fresh" }
   | { readonly verdict: "stale" | "not-synced" | "source-missing" | "unusable"; readonly reason: string };
 
-/** What freshness is measured against. */
+/** The settings that facts are compared with. */
 export interface FreshnessRule {
-  /** Where the config says the source is; a marker of another source says nothing about it. */
+  /** The configured source; a marker of another source is stale. */
   readonly source: string;
-  /** By which names are left out now. */
+  /** The present filter. */
   readonly filter: VariableFilter;
-  /** What becomes of links now; `keep` where nothing is said. */
+  /** How links are copied at present; `keep` by default. */
   readonly links?: "keep" | "follow-outside" | "follow";
   readonly nowSeconds: number;
   /** 0 or less: nothing is ever fresh. */
   readonly maxAgeSeconds: number;
 }
 
-/** Clocks of nodes differ a little; a marker further in the future than this was not written by a sane clock. */
+/** The clocks of nodes differ a little. If a marker is further in the future than this, its writer's clock was wrong. */
 const CLOCK_SKEW_SECONDS = 60;
 
 const ABSENCE: Readonly<Record<MarkerAbsence, string>> = {
@@ -31,13 +31,13 @@ const ABSENCE: Readonly<Record<MarkerAbsence, string>> = {
   "not-ours": "the record of the last transfer belongs to another user",
 };
 
-/** Stands for a source that did not exist at the last sync. */
+/** The fingerprint of a source that did not exist at the last sync. */
 export const ABSENT_FINGERPRINT = "absent";
 
-/** What is said of such a source. */
+/** The reason for a source that did not exist at the last sync. */
 export const NO_SOURCE_YET = "the source does not exist yet";
 
-/** Why a missing source is no new one: it is not mounted, or its files were removed with it. */
+/** Why a missing source is not a new one: it is not mounted, or was removed with its files. Undefined if it may be new. */
 function reasonOfLoss(
   parent: "exists" | "missing",
   marker: VariableFacts["marker"],
@@ -48,7 +48,7 @@ function reasonOfLoss(
   return `the source is not there, and it held ${formatFiles(marker.files)} before`;
 }
 
-/** Fresh means: a complete transfer of this very source, its source unchanged since, its target still there and whole. */
+/** Fresh: a transfer of this very source was complete, the source is unchanged since, and the target exists and is complete. */
 export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Freshness {
   const { source, target, marker } = facts;
   if (source.state === "missing") {
@@ -70,7 +70,7 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if ((marker.links ?? "keep") !== (rule.links ?? "keep")) {
     return stale("links are followed in another way than in the last transfer");
   }
-  // Its device number says nothing: nodes number the mounts of one network file system (NFS, GPFS, BeeGFS, FUSE) differently.
+  // Do not compare device numbers: each node numbers its mounts of a network file system (NFS, GPFS, BeeGFS, FUSE) differently.
   if (marker.target_inode !== target.inode) return stale("the directory on scratch was replaced");
   const leftOut = new Set(marker.left_out);
   const purged = source.state === "missing" ? [] : namesLacking(source, target).filter((name) => !leftOut.has(name));
@@ -87,7 +87,7 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   }
   const ageSeconds = rule.nowSeconds - marker.synced_at;
   if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the record of the last transfer is from the future");
-  // Until then a file could change once more without a trace: comparing it earlier would settle nothing.
+  // Before this time a racy file could still change without a new time, so comparing it earlier would be useless.
   if (marker.racy !== undefined && rule.nowSeconds >= marker.racy.until) {
     return stale(`${formatFiles(marker.racy.files)} had just been written when the last transfer copied them`);
   }

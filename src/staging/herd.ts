@@ -1,14 +1,14 @@
-// Many jobs start at once and one of them works: it shows the others how far it is, through a small file beside the lock.
+// If many jobs start at once, one of them transfers; it shows the others its progress in a small file beside the lock.
 import type { Progress, Report } from "../events.ts";
 import { formatCount, formatFiles } from "../format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { HolderProgress } from "../system/file_lock.ts";
 
-/** How often the working job tells, and the waiting ones look. Each look is one read on scratch for each waiting job. */
+/** How often the working job writes the file, and the waiting jobs read it: one read on scratch for each waiting job. */
 const INTERVAL_MILLISECONDS = 2000;
 
-/** Wraps a report of progress so that it is published, too. Call `end` when the work is over. */
+/** Wraps a report of progress so that it also writes the progress file. Call `end` when the work is over. */
 export function publishProgress(path: string, report: (progress: Progress) => void): {
   readonly report: (progress: Progress) => void;
   readonly end: () => Promise<void>;
@@ -22,7 +22,7 @@ export function publishProgress(path: string, report: (progress: Progress) => vo
       if (performance.now() - publishedAt < INTERVAL_MILLISECONDS) return;
       publishedAt = performance.now();
       const content = JSON.stringify({ ...progress, elapsedSeconds: (publishedAt - startedAt) / 1000 });
-      // It is only for the eyes of those who wait: a full disk must not stop the work itself.
+      // Ignore errors: the file is only for messages of waiting jobs, and a full disk must not stop the work.
       writing = writing.then(() =>
         writeFileAtomically({ path, content, mode: 0o600, durability: "fast" }).catch(
           () => {},
@@ -38,11 +38,11 @@ export function publishProgress(path: string, report: (progress: Progress) => vo
 
 /** Another job's progress, watched until it is disposed of. */
 export interface ProgressWatch extends Disposable {
-  /** What was seen last; undefined before anything is published. */
+  /** The progress that was read last; undefined before anything is published. */
   readonly latest: () => HolderProgress | undefined;
 }
 
-/** Reports the published progress of another job. What is published when the watch begins may be a dead job's: no move yet. */
+/** Reports another job's published progress. The first text read may be a dead job's, so it does not count as a move. */
 export function watchProgress(path: string, subject: string, report: Report): ProgressWatch {
   let looks = 0;
   let isOver = false;

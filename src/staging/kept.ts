@@ -1,5 +1,5 @@
-// Files on scratch that a transfer left as they are although the source has other ones. The marker names them, so that a
-// target is never called fresh without a word about them. Each job reads the marker, so a file beside it has the longer list.
+// Files on scratch that a transfer kept although they differ from the source. The marker names them, so that a target is not
+// called fresh without a warning. Every job reads the marker, so it names only a few; a file beside it has the longer list.
 import * as v from "valibot";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { waitingCalls } from "../posix/calls.ts";
@@ -15,7 +15,7 @@ import type { VariableLayout } from "./layout.ts";
 import { MARKED_KEPT_SCHEMA, type Marker, type MarkerAbsence } from "./marker.ts";
 import type { Variable } from "./variable.ts";
 
-/** What a marker or the file beside it holds of them: their number and the first of them. */
+/** The kept files as a marker or the file beside it records them: their number and the first of them. */
 export type MarkedKept = NonNullable<Marker["kept"]>;
 
 /** Files that are kept: `others` is how many more there are than `paths`. */
@@ -24,13 +24,13 @@ export interface KeptFiles {
   readonly others: number;
 }
 
-/** How many are named in a marker, and in the file beside it. */
+/** How many kept files are named in a marker, and in the file beside it. */
 const NAMED_IN_MARKER = 16;
 const NAMED_BESIDE = 1000;
 
 const NOTHING: KeptFiles = { paths: [], others: 0 };
 
-/** What is written into a marker; nothing where no file was kept. */
+/** The marker's entry for kept files; empty if no file was kept. */
 export function markedKept(kept: KeptFiles): { readonly kept?: MarkedKept } {
   return kept.paths.length + kept.others === 0 ? {} : { kept: firstOf(kept, NAMED_IN_MARKER) };
 }
@@ -40,7 +40,7 @@ function firstOf({ paths, others }: KeptFiles, count: number): MarkedKept {
   return { files: paths.length + others, named };
 }
 
-/** Writes the file beside the marker, or removes it where nothing was kept. */
+/** Writes the file beside the marker, or removes it if no file was kept. */
 export async function recordKept(layout: VariableLayout, kept: KeptFiles): Promise<void> {
   if (kept.paths.length + kept.others === 0) return await removeIfThere(layout.kept);
   const content = JSON.stringify(firstOf(kept, NAMED_BESIDE));
@@ -65,12 +65,12 @@ async function readBeside(layout: VariableLayout): Promise<MarkedKept | undefine
     const parsed = v.safeParse(MARKED_KEPT_SCHEMA, JSON.parse(await readOwnText(layout.kept) ?? "null"));
     return parsed.success ? parsed.output : undefined;
   } catch {
-    // Damaged, or not to be read: the next transfer finds again what differs.
+    // The file is damaged or unreadable: the next transfer finds the differing files again.
     return undefined;
   }
 }
 
-/** What is known of them, without those that were settled meanwhile: removed on scratch, or made the same. */
+/** The known kept files, without those that were settled in the meantime: removed on scratch, or the same on both sides. */
 export async function readKept(
   variable: Variable,
   layout: VariableLayout,
@@ -83,7 +83,7 @@ export async function readKept(
   return { paths, others: Math.max(0, files - named.length) };
 }
 
-/** What an update kept, and what was kept before in directories it did not look into. */
+/** The files that an update kept, and those kept before in directories that the update skipped. */
 export async function keptAfter(
   variable: Variable,
   layout: VariableLayout,
@@ -98,22 +98,22 @@ export async function keptAfter(
   };
 }
 
-/** How many may still be kept of those that were not named before; a transfer that names others has found some of them. */
+/** How many unnamed files may still be kept: those before, minus newly named files, which were probably among them. */
 export function othersAfter(kept: readonly KeptPath[], before: KeptFiles): number {
   const named = new Set(before.paths.map(({ path }) => path));
   return Math.max(0, before.others - kept.filter(({ path }) => !named.has(path)).length);
 }
 
-/** Reasons that a later comparison does not find again: it sees only that a file differs. */
+/** Reasons that a later comparison cannot find again, because it only sees that a file differs. */
 const LASTING: readonly KeptPath["reason"][] = ["truncated", "not compared", "a link at the source"];
 
-/** The same files, with the reasons that are known from before. */
+/** The same files; where an earlier transfer found a lasting reason, with that reason. */
 export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): readonly KeptPath[] {
   const known = new Map(before.paths.filter(({ reason }) => LASTING.includes(reason)).map((one) => [one.path, one]));
   return kept.map((one) => known.get(one.path) ?? one);
 }
 
-/** Those of them that are not the same on both sides now; what can't be looked at is not. */
+/** The files that differ between the two sides now. A file that cannot be looked at counts as different. */
 export async function unsettled(
   { source, target }: Pick<Variable, "source" | "target">,
   kept: readonly KeptPath[],
@@ -135,7 +135,7 @@ function* isUnsettled(target: Tree, source: Tree, path: string): Work<boolean> {
   const there = yield* statusIn(target, directory, name);
   if (there === undefined) return false;
   const link = yield* statusIn(source, directory, name);
-  // A link that was followed stands for what it leads to.
+  // If the link was followed, the target has the linked file itself: compare with that.
   const isFollowed = link?.kind === "l" && there.kind !== "l";
   const here = isFollowed ? yield* statusBehind(source, directory, cString(name)) : link;
   return here === undefined || here.kind !== there.kind || here.sizeBytes !== there.sizeBytes || !sameTime(here, there);

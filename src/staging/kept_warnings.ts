@@ -1,5 +1,5 @@
-// What people are told of files on scratch that a transfer left as they are: which of them a push brings, which are in conflict
-// and how to settle that, and which the next sync removes.
+// Warnings about files on scratch that a transfer kept: which of them a push transfers, which are in conflict and how to settle
+// that, and which the next sync removes.
 import { formatFiles, listSome, printable, shellWord } from "../format.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
@@ -9,7 +9,7 @@ import type { Variable } from "./variable.ts";
 
 type Reason = KeptPath["reason"];
 
-/** What only a person can settle, with words for each reason. */
+/** Conflicts that only a person can settle, with a text for each reason. */
 const CONFLICTS: Readonly<Partial<Record<Reason, string>>> = {
   "changed on both sides": "changed on both sides",
   "newer at the source": "different on both sides, newer at the source",
@@ -23,18 +23,18 @@ export function isConflict({ reason }: KeptPath): boolean {
   return CONFLICTS[reason] !== undefined;
 }
 
-/** What a conflict is about, in words. */
+/** The text for a conflict's reason. */
 export function conflictWords({ reason }: Pick<KeptPath, "reason">): string {
   return CONFLICTS[reason] ?? reason;
 }
 
-/** What is told of kept files, after a transfer and each time until they are settled. */
+/** The warnings for kept files, after a transfer and at each later run until they are settled. */
 export function keptWarnings(variable: Variable, { paths, others }: KeptFiles): StageWarning[] {
   const { warnings, rest } = splitDamaged(variable, paths);
   const conflicts = rest.filter(isConflict);
   const removed = rest.filter(({ reason }) => reason === REMOVED_AT_SOURCE);
   const changed = rest.filter((one) => !isConflict(one) && one.reason !== REMOVED_AT_SOURCE);
-  // Files that are only counted are most likely what most of the others are.
+  // Files that are only counted most likely have the reason that is the most frequent among the named ones.
   const ofChanged = changed.length >= conflicts.length ? others : 0;
   return [
     ...changedWarnings(variable, changed, ofChanged),
@@ -70,10 +70,10 @@ function conflictWarnings(variable: Variable, files: readonly KeptPath[], others
   }];
 }
 
-/** The commands that settle it where one side has a directory: `resolve` doesn't remove those. */
+/** The commands that settle a conflict in which one side is a directory: `resolve` does not remove directories. */
 export function howToReplace({ source, target }: Variable, { path }: KeptPath, count: number): string {
   const [scratch, original] = [target, source].map((root) => shellWord(`${root}/${path}`)) as [string, string];
-  // What is replaced goes when the other one has arrived.
+  // Remove the old one only after the new one was copied.
   const copy = (from: string, to: string) => `cp -a ${from} ${to}.new && rm -r ${to} && mv ${to}.new ${to}`;
   return `${count === 1 ? "" : `for ${printable(path)}, `}to take what is on scratch: \`${
     copy(scratch, original)

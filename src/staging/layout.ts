@@ -1,4 +1,4 @@
-// Where a variable's files lie in the cache root. Marker and lock keep the names older versions gave them.
+// The paths of a variable's files in the cache root. Marker and lock keep the names that older versions gave them.
 import type { System } from "../system/system.ts";
 
 /** The paths beside a variable's target. */
@@ -7,20 +7,20 @@ export interface VariableLayout {
   readonly target: string;
   readonly marker: string;
   readonly manifest: string;
-  /** Which source the manifest is about, for when there is no marker. */
+  /** The source that the manifest belongs to; read if there is no marker. */
   readonly source: string;
-  /** What an in-place transfer is writing; gone once the manifest has it. */
+  /** The intent log of an in-place transfer; removed once the manifest has its files. */
   readonly notes: string;
   readonly lock: string;
-  /** A first copy that a sync has left unfinished; while one writes, the name of its process follows (first_copy.ts). */
+  /** An unfinished first copy that a sync has left; during a sync the name of its process is appended (first_copy.ts). */
   readonly partial: string;
-  /** The files that were left as they are on scratch, for when there is no marker to name them. */
+  /** The files that a transfer kept on scratch; read if there is no marker to name them. */
   readonly kept: string;
-  /** Shown to the jobs that wait: how far the one that works is. */
+  /** The progress file of the working job, for the jobs that wait. */
   readonly progress: string;
 }
 
-/** The layout of one variable. The name is one path component: config checks that. */
+/** The layout of one variable. The config has checked that the name is a single path component. */
 export function layoutOf(cacheRoot: string, name: string): VariableLayout {
   return {
     target: `${cacheRoot}/${name}`,
@@ -35,7 +35,7 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
   };
 }
 
-/** Where files go that a node changed and that changed on scratch as well: `.NAME.from/JOB.NODE`. */
+/** Where files are saved that changed both on a node and on scratch: `.NAME.from/JOB.NODE`. */
 export function savedFromNode(
   cacheRoot: string,
   name: string,

@@ -1,4 +1,4 @@
-// What is missing in a copy after a transfer, and whether the copy can be used without it. Pure.
+// Which files a copy lacks after a transfer, and whether the copy can be used without them. Pure.
 import { CliError } from "../errors.ts";
 import { formatCount, formatFiles, formatNames, formatSize, listSome, printable } from "../format.ts";
 import { hintFor } from "../os_error.ts";
@@ -7,18 +7,18 @@ import type { MissingPath, TransferOutcome } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** More than this share of the files, or of the bytes, may not be left out. */
+/** The share of the files, and of the bytes, that a usable copy may lack at most. */
 export const TOLERATED_SHARE = 0.05;
 
-/** So many missing files are named with their reasons. */
+/** How many missing files are named with their reasons. */
 const NAMED_FILES = 10;
 
 type Outcome = Pick<TransferOutcome, "missing" | "filesTotal" | "bytesTotal" | "vanishedOnly" | "lastWords">;
 
 /**
- * The error for a copy that is of no use without what is missing. A copy can be used where the source itself keeps a few files
- * back: it forbids to read them, they vanished, or they are written all the time. Anything else that failed may be the one file
- * that a program needs, and says something about the disk; so do many files. With `strict` every missing file counts.
+ * The error for a copy that cannot be used. A copy can be used if it lacks only a few files, each because of its source:
+ * reading is forbidden there, or the file vanished or is written all the time. Any other failed file may be the one that a
+ * program needs and may be a sign of a bad disk; so may many missing files. With `strict` every missing file is an error.
  */
 export function leftOutError(
   { name }: Variable,
@@ -29,7 +29,7 @@ export function leftOutError(
   const failed = missing.filter(({ cause }) => cause === "failed");
   const isTolerated = failed.length === 0 && !isLarge(outcome) && !(strict && missing.length > 0);
   if (isTolerated) return undefined;
-  // What failed comes first: a refusal of the source would have been left out.
+  // Name failed files first: they are the reason for the error; files that only the source withheld would have been tolerated.
   const ordered = [...failed, ...missing.filter(({ cause }) => cause !== "failed")];
   const more = ordered.length - NAMED_FILES;
   const known = new Set(ordered.map(({ reason }) => reason));
@@ -64,7 +64,7 @@ function hintOf(name: string, missing: readonly MissingPath[], outcome: Outcome,
   return strict ? `put that right, or do without strict, which makes any missing file a failure; then ${again}` : again;
 }
 
-/** The warnings for what a copy can be used without. */
+/** The warnings for missing files of a usable copy. */
 export function leftOutWarnings({ name }: Variable, outcome: Outcome): StageWarning[] {
   const { missing, vanishedOnly } = outcome;
   if (missing.length === 0) return [];

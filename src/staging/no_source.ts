@@ -1,5 +1,5 @@
-// A variable whose source does not exist yet, as TORCH_HOME before its first use: it gets an empty target, and a push makes the
-// source of what a job puts there. A source that held files before looks unmounted, and is refused.
+// Stages a variable whose source does not exist yet, such as TORCH_HOME before its first use: it gets an empty target, and a
+// push makes the source from the files that a job writes there. Refuses a source that held files before: it looks unmounted.
 import { CliError } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
@@ -16,7 +16,7 @@ import type { StageResult, StageWarning } from "./stage_result.ts";
 import type { Turn } from "./turn.ts";
 import { markedLinks, type Variable } from "./variable.ts";
 
-/** Makes the empty target and records that both sides have nothing. The caller holds the variable lock and saw no source. */
+/** Makes the empty target and records that both sides are empty. The caller holds the variable lock and has found no source. */
 export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {
   const { system } = turn;
   const { variable, settings, facts } = request;
@@ -36,8 +36,8 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
 }
 
 /**
- * Throws a CliError `not-found` where the source held files at the last sync, and where nothing tells whether it did. Returns
- * the other source that the target was staged from, if it was; errors for that are those of `isOtherSource`.
+ * Throws a CliError `not-found` if the source held files at the last sync, or if that is unknown. Returns the other source that
+ * the target was staged from, if any; the errors for that case are those of `isOtherSource`.
  */
 export async function checkWithoutSource(
   request: FillRequest,
@@ -58,7 +58,7 @@ export async function checkWithoutSource(
   return {};
 }
 
-/** The error for a source that is missing and should not be. */
+/** The error for a source that should exist and does not. */
 export function missingSource({ name, source }: Variable, why: string): CliError {
   return new CliError("not-found", `Cannot stage "${name}": its source "${source}" is not there, and ${why}`, {
     hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(source)}\`; ` +

@@ -1,5 +1,5 @@
-// The third tier: a variable's copy on scratch is the source of one on the disk of the node. The second copy is staged and pushed by
-// the same code as the first, only its two directories are other ones.
+// The third tier: a variable's copy on scratch is the source of a second copy on the disk of the node. Both are staged and
+// pushed by the same code, only with other directories.
 import type { NodeDisk } from "../config/resolve.ts";
 import { joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors.ts";
@@ -11,7 +11,7 @@ import { readMarker } from "./marker.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** The variable as it is between scratch and the node. */
+/** The variable with scratch as its source and the node as its target. */
 export function onNode(variable: Variable, node: NodeDisk): Variable {
   const { source, target, name } = variable;
   return { ...variable, source: target, target: joinPath(node.root, name), origin: source };
@@ -22,7 +22,7 @@ export function nodeSettings(settings: StagingSettings, node: NodeDisk): Staging
   return { ...settings, scratchBase: node.base, cacheRoot: node.root };
 }
 
-/** Makes our directory on the node's disk. Throws a CliError where there is no such disk, or where the directory is not ours. */
+/** Makes our directory on the node's disk. Throws a CliError if there is no such disk, or the directory is not ours. */
 export async function prepareNode(node: NodeDisk, userId: number): Promise<void> {
   await Deno.stat(`${node.base}/.`).catch((error) => {
     throw new CliError("file-system", `Cannot use the disk of this node "${node.base}": ${messageOf(error)}`, {
@@ -34,7 +34,7 @@ export async function prepareNode(node: NodeDisk, userId: number): Promise<void>
   await checkNode(node, userId);
 }
 
-/** Throws a CliError `refused` where our directory on the node's disk exists and others can write in it, or put something there. */
+/** Throws a CliError `refused` if other users can write, or have put files, into our directory on the node's disk. */
 export async function checkNode(node: NodeDisk, userId: number): Promise<void> {
   await refuseUntrusted(
     { path: node.root, strictFrom: node.root, userId },
@@ -44,8 +44,8 @@ export async function checkNode(node: NodeDisk, userId: number): Promise<void> {
 }
 
 /**
- * When a copy was complete, in seconds since 1970; undefined where it is not. A copy on the node from before its source on scratch
- * was complete is old, however young it is.
+ * When a copy was complete, in seconds since 1970; undefined if it is not. A copy on the node counts as old if it is from
+ * before the copy on scratch, its source, was complete.
  */
 export async function syncedAt(
   { name }: Pick<Variable, "name">,

@@ -1,4 +1,4 @@
-// Reads the facts about one variable: source, target, marker. Decides nothing, changes nothing.
+// Reads the facts about one variable: source, target and marker. Changes nothing and decides nothing.
 import { messageOf } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
@@ -7,54 +7,54 @@ import { layoutOf } from "./layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** A source that is there, as far as freshness looks at it: the directory and its direct children. */
+/** An existing source, as far as freshness looks at it: the directory and its direct children. */
 export interface SourceDirectory {
   readonly state: "directory";
-  /** Changes when a direct child comes, goes, is replaced or gets another modification time or size. */
+  /** Changes if a direct child is added, removed, replaced or gets another modification time or size. */
   readonly fingerprint: string;
-  /** The newest modification time of itself and its direct children: `source_mtime` of older versions. */
+  /** The newest modification time of the directory and its direct children: `source_mtime` of older versions. */
   readonly newestMtimeSeconds: number;
-  /** Its own: the only sign of a child whose name is not UTF-8, since `names` can't have it. */
+  /** The directory's own time: the only sign of a child whose name is not UTF-8, since `names` lacks it. */
   readonly mtimeMilliseconds: number;
   readonly names: readonly string[];
-  /** For each name a text that changes with what stands for it. */
+  /** For each name a text that changes when the entry does. */
   readonly children: ReadonlyMap<string, string>;
 }
 
-/** The source as it was found. */
+/** The source as observed. */
 export type SourceFacts =
   | SourceDirectory
-  /** `parent`: whether the directory it belongs into exists or can be made. Where that is missing as well, it is most likely not mounted. */
+  /** `parent`: whether its parent directory exists or can be made; `missing`: it is most likely not mounted. */
   | { readonly state: "missing"; readonly parent: "exists" | "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
-/** A target that is there: which directory it is and what lies at its top level. */
+/** An existing target: which directory it is and the names at its top level. */
 export interface TargetDirectory {
   readonly state: "directory";
   readonly device: number;
   readonly inode: number;
-  /** Changes when a name comes or goes. */
+  /** Changes if a name is added or removed. */
   readonly mtimeMilliseconds: number;
-  /** `as marked`: none came or went since the marker was written, so they were not listed again. */
+  /** `as marked`: no name was added or removed since the marker was written, so the directory was not listed again. */
   readonly names: ReadonlySet<string> | "as marked";
 }
 
-/** The target as it was found. */
+/** The target as observed. */
 export type TargetFacts =
   | TargetDirectory
   | { readonly state: "missing" }
   | { readonly state: "unusable"; readonly reason: string };
 
-/** All that is known about a variable at one moment. */
+/** All facts about a variable at one time. */
 export interface VariableFacts {
   readonly source: SourceFacts;
   readonly target: TargetFacts;
   readonly marker: Marker | MarkerAbsence;
-  /** Files of the marker's sample that aren't in the target any more. */
+  /** Files of the marker's sample that the target no longer has. */
   readonly purgedSample: readonly string[];
 }
 
-/** Reads the facts of one variable, what can be at the same time: each operation waits for a server. */
+/** Reads the facts of one variable, as many as possible at the same time, since each operation waits for a server. */
 export async function observeVariable(
   { name, source: path }: Pick<Variable, "name" | "source">,
   { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
@@ -77,7 +77,7 @@ export async function observeVariable(
   return { source, target, marker, purgedSample };
 }
 
-/** Reads the source at depth 0 and 1. A marker that knows its names saves listing them while the directory has the same time. */
+/** Reads the source at depth 0 and 1. It is not listed if the marker has its names and the directory's time is unchanged. */
 export async function observeSource(
   request: AbsentSourceRequest,
   marker?: Promise<Marker | MarkerAbsence>,
@@ -86,14 +86,14 @@ export async function observeSource(
   try {
     const [self, known] = await Promise.all([Deno.stat(path), marker]);
     const mtimeMilliseconds = self.mtime?.getTime() ?? 0;
-    // Listed after the look at its time: what comes later changes that.
+    // List after reading the directory's time, so that a name added after the listing changes that time.
     const names = namesAsMarked(path, mtimeMilliseconds, known) ?? await namesIn(path);
     names.sort();
     const children = new Map<string, string>();
     let newest = mtimeMilliseconds;
     const infos = await Promise.all(names.map((name) => lstatIfThere(`${path}/${name}`)));
     infos.forEach((info, place) => {
-      // A temporary file of somebody, say.
+      // Deleted between readdir and lstat, for example another program's temporary file.
       if (info === undefined) return;
       const mtime = info.mtime?.getTime() ?? 0;
       newest = Math.max(newest, mtime);
@@ -115,13 +115,13 @@ export async function observeSource(
   }
 }
 
-/** More names are not kept in a marker. */
+/** A marker lists at most this many names. */
 const MOST_NAMES = 64;
 
-/** A change within so long after another one may leave the same time; file systems of whole seconds show no fraction. */
+/** Two changes within this time may leave the same mtime. File systems that store whole seconds show no fraction. */
 const SAME_TIME_MILLISECONDS = { fine: 100, seconds: 3000 };
 
-/** The names of a source for a marker, if its time was settled at that moment, by which the source was not looked at yet. */
+/** A source's names for a marker, if its mtime was old enough at the given time, which is before the source was observed. */
 export function markedListing(
   { mtimeMilliseconds, names }: SourceDirectory,
   beforeMilliseconds: number,
@@ -170,7 +170,7 @@ type TargetLook = Deno.FileInfo | Exclude<TargetFacts, TargetDirectory>;
 
 async function lookAtTarget(path: string, userId: number): Promise<TargetLook> {
   try {
-    // A link or somebody else's directory under our name is never used: what jobs read there would not be ours.
+    // Never use a link or another user's directory: jobs would read files that are not ours.
     const info = await Deno.lstat(path);
     if (info.isSymlink) return { state: "unusable", reason: "it is a symbolic link" };
     if (!info.isDirectory) return { state: "unusable", reason: "it is not a directory" };
@@ -181,7 +181,7 @@ async function lookAtTarget(path: string, userId: number): Promise<TargetLook> {
   }
 }
 
-/** Where the directory has the time of the marker, no name in it has come or gone: a list would only cost two operations more. */
+/** If the directory has the time in the marker, no name was added or removed, and a listing would only cost two operations. */
 async function observeTarget(path: string, look: TargetLook, marker: Marker | MarkerAbsence): Promise<TargetFacts> {
   if ("state" in look) return look;
   const inode = look.ino ?? 0;
@@ -201,7 +201,7 @@ function absentTarget(error: unknown): Exclude<TargetFacts, TargetDirectory> {
   return { state: "unusable", reason: messageOf(error) };
 }
 
-/** What is looked for at each use: the oldest file, which a purge by age takes first, and one of the others at random. */
+/** The files to check at each use: the oldest one, which a purge by age removes first, and a random other one. */
 function probesOf([oldest, ...others]: readonly string[]): readonly string[] {
   const other = others[Math.floor(Math.random() * others.length)];
   return [oldest, other].filter((path) => path !== undefined);

@@ -1,5 +1,5 @@
-// Links of a variable that lead out of its source, with what lies behind them: on scratch a program still reads that from where
-// it lies, which may be the slow storage that staging is there to avoid.
+// Links of a variable that lead out of its source, and what they lead to: programs on scratch read that from its original
+// storage, which may be the slow one that staging is meant to avoid.
 import { isWithin } from "../config/paths.ts";
 import { formatCount, formatSize, printable } from "../format.ts";
 import { isUtf8Name } from "../posix/file_names.ts";
@@ -11,11 +11,11 @@ import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
 type NamedLink = NamedOutsideLinks["named"][number];
 
-/** So many are looked at and recorded; a sentence names fewer. */
+/** How many links are looked at and recorded, and how many of them a message names. */
 const LOOKED_AT = 8;
 const TOLD = 3;
 
-/** What does not answer by then lies on a mount that is gone. */
+/** A link target that does not answer within this time is on a mount that no longer works. */
 const DEADLINE_MILLISECONDS = 2000;
 
 const PLACES = {
@@ -24,7 +24,7 @@ const PLACES = {
   node: "on this node",
 } as const;
 
-/** Looks at what lies behind the first few links: one lookup each, all at the same time. */
+/** Looks at what the first few links lead to: one lookup each, all at the same time. */
 export async function nameOutsideLinks(
   variable: Variable,
   { scratchBase, cacheRoot }: Pick<StagingSettings, "scratchBase" | "cacheRoot">,
@@ -50,7 +50,7 @@ export async function nameOutsideLinks(
   return { count, named };
 }
 
-/** What is known of the file systems around. */
+/** The device numbers and paths by which the storage of a link's target is recognized. */
 interface Storages {
   readonly source: number | undefined;
   readonly scratch: number | undefined;
@@ -74,7 +74,7 @@ async function lookBehind({ source }: Variable, link: OutsideLink, storages: Sto
   }
 }
 
-/** Directories of a node's own disk or memory, where they are not on the file system of the source. */
+/** Directories on a node's own disk or in its memory, if they are not on the source's file system. */
 const NODE_DIRECTORIES = ["/tmp", "/var/tmp", "/dev", "/run"];
 
 function storageOf(path: string, device: number, storages: Storages): keyof typeof PLACES {
@@ -93,21 +93,21 @@ async function within<Value>(milliseconds: number, work: Promise<Value>, otherwi
   return await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-/** What people are told of them. */
+/** The warnings about links that lead out of the source. */
 export function outsideLinkWarnings(
   variable: Variable,
   settings: Pick<StagingSettings, "links">,
   links: NamedOutsideLinks,
   { told: which = "all" }: { readonly told?: "all" | "not followed yet" } = {},
 ): StageWarning[] {
-  // Where links are followed, one that leads nowhere leads nowhere at the source as well.
+  // If links are followed, a link that leads nowhere does so at the source as well: no problem of the copy.
   const isSettled = ({ storage }: NamedLink) =>
     which === "not followed yet" && linksOf(variable, settings) !== "keep" && storage === "nowhere";
   const named = links.named.filter((link) => !isSettled(link));
   const count = links.count - (links.named.length - named.length);
   if (count === 0) return [];
   const isSlow = ({ storage }: NamedLink) => storage === "slow";
-  // Those that cost time come first.
+  // Name the links to slow storage first.
   const told = [...named.filter(isSlow), ...named.filter((link) => !isSlow(link))].slice(0, TOLD)
     .map(({ path, target, behind }) => `${printable(path)} -> ${printable(target)} (${behind})`);
   const more = count > told.length ? ` and ${formatCount(count - told.length)} more` : "";
@@ -125,7 +125,7 @@ export function outsideLinkWarnings(
   }];
 }
 
-/** What a marker holds of them; nothing where there are none. */
+/** The marker's entry for links that lead out of the source; empty if there are none. */
 export function markedOutsideLinks(links: NamedOutsideLinks): { readonly outside_links?: NamedOutsideLinks } {
   return links.count === 0 ? {} : { outside_links: links };
 }

@@ -1,7 +1,7 @@
-// What is recorded of links that lead out of a source, and what the answers of commands say of them.
+// The schema of links that lead out of a source, for markers and for the JSON output of commands.
 import * as v from "valibot";
 
-/** Links that lead out of a source: how many, and the first few with what lies behind them. */
+/** Links that lead out of a source: how many, and the first few with what they lead to. */
 export const OUTSIDE_LINKS_SCHEMA = v.object({
   count: v.number(),
   named: v.array(v.object({
@@ -18,5 +18,5 @@ export const OUTSIDE_LINKS_SCHEMA = v.object({
 /** See {@linkcode OUTSIDE_LINKS_SCHEMA}. */
 export type NamedOutsideLinks = v.InferOutput<typeof OUTSIDE_LINKS_SCHEMA>;
 
-/** None. */
+/** No links. */
 export const NO_OUTSIDE_LINKS: NamedOutsideLinks = { count: 0, named: [] };

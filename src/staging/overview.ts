@@ -1,4 +1,4 @@
-// What `status` tells of one variable: freshness as a sync would judge it, age, and sizes as far as they are known quickly.
+// What `status` shows of one variable: freshness as a sync would decide it, age, and the sizes that can be found quickly.
 import { CliError } from "../errors.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
 import { formatSize } from "../format.ts";
@@ -25,61 +25,61 @@ import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinishe
 import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
 
 /**
- * The sizes of all files that take part, and where that is from: recorded at the last transfer, or measured now. `unknown`:
- * measuring took too long, or the directory can't be read.
+ * The size of all files that take part: recorded at the last transfer, or measured now. `unknown`: measuring took too long, or
+ * the directory can't be read.
  */
 export type Size =
   | { readonly from: "recorded"; readonly sizeBytes: number }
   | {
     readonly from: "measured";
     readonly sizeBytes: number;
-    /** What they take on the disk. */
+    /** The space they use on the disk. */
     readonly allocatedBytes: number;
-    /** Paths of directories that can't be read; what is in them is not counted. */
+    /** Paths of directories that can't be read; their files are not counted. */
     readonly unreadable: readonly string[];
   }
   | { readonly from: "absent" | "unknown" };
 
-/** One variable at a glance. */
+/** What `status` shows of one variable. */
 export interface Overview {
   readonly variable: Variable;
   readonly freshness: Freshness;
   readonly source: "exists" | "missing";
-  /** Where the copy stands that no complete transfer has made. */
+  /** The state of a copy that no complete transfer has made. */
   readonly unfinished: Unfinished | undefined;
   readonly lastSync: { readonly state: "never" | "corrupt" } | { readonly state: "known"; readonly ageSeconds: number };
   readonly sourceSize: Size;
-  /** With what an unfinished first copy has. */
+  /** Includes an unfinished first copy. */
   readonly targetSize: Size;
-  /** Files the last transfer left on scratch that aren't there any more. */
+  /** Files that the last transfer left on scratch and that no longer exist there. */
   readonly purged: readonly string[];
-  /** Files that were made or changed on scratch since; undefined where that is not known, or looking took too long. */
+  /** Files made or changed on scratch since the last transfer; undefined if unknown or if looking took too long. */
   readonly unpushed: readonly ChangedFile[] | undefined;
-  /** Directories on scratch that can't be read: nothing is known of the files that the last transfer left in them. */
+  /** Directories on scratch that can't be read: whether their files still exist is unknown. */
   readonly unreadable: readonly string[];
-  /** Files that differ from the source because an earlier sync or push left them. */
+  /** Files that differ from the source because an earlier sync or push kept them. */
   readonly kept: KeptFiles;
-  /** Files that look the same on both sides and are not; undefined where contents were not compared. */
+  /** Files with the same size and time but different contents; undefined if contents were not compared. */
   readonly different: readonly string[] | undefined;
   /** Links that led out of the source at the last sync. */
   readonly outside: NamedOutsideLinks;
-  /** Secrets that the copy holds although they are left out. */
+  /** Secrets that the copy holds although the filter excludes them. */
   readonly secrets: readonly Secret[];
-  /** Whether a sync would look for them without being forced: what it looks at itself is not fresh. */
+  /** Whether a sync would compare without --force, because the checks that it makes itself find the target stale. */
   readonly seenBySync: boolean;
 }
 
-/** What to look at, and whether sizes are taken anew even where they are recorded. */
+/** What to look at, and whether sizes are measured even if they are recorded. */
 export interface OverviewRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
   readonly sizes: "recorded" | "measured";
   readonly boundSeconds: number;
-  /** `compare`: the contents of all files are compared, however long that takes. */
+  /** `compare`: the contents of all files are compared, without a time limit. */
   readonly contents: "by time" | "compare";
 }
 
-/** Looks at one variable. Takes as long as its slowest part, each at most `boundSeconds` and a little. */
+/** Looks at one variable. Takes as long as its slowest part, each at most a little longer than `boundSeconds`. */
 export async function overviewVariable(request: OverviewRequest, system: System): Promise<Overview> {
   const { variable, settings, boundSeconds } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -126,7 +126,7 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     kept: withDamaged(await readKept(variable, layout, facts.marker), found.damaged),
     outside: marker?.outside_links ?? NO_OUTSIDE_LINKS,
     secrets: await findSecrets(variable, selection),
-    // A sync draws a file of its own from the sample, and may miss what we happened to hit.
+    // Ignore the purged files of the sample: a sync checks another random file and may miss the purge.
     seenBySync: freshnessNow({ ...facts, purgedSample: [] }, filter, request, system).verdict !== "fresh",
   };
 }
@@ -137,7 +137,7 @@ function withDamaged(kept: KeptFiles, damaged: readonly string[]): KeptFiles {
   return { ...kept, paths: [...kept.paths, ...more] };
 }
 
-/** What is said where the rest of an interrupted copy does not fit; empty where it does, or where that is not known. */
+/** A note if there is no space for the rest of an interrupted copy; empty if there is, or if that is unknown. */
 async function spaceLacking(
   sizes: { readonly source: Size; readonly target: Size },
   { cacheRoot }: StagingSettings,
@@ -150,7 +150,7 @@ async function spaceLacking(
   return `; ${formatSize(missing)} are missing, and scratch has space for ${formatSize(Math.max(0, free))}`;
 }
 
-/** A variable whose filter can't be read can't be staged. */
+/** The freshness; a variable whose filter can't be read is unusable. */
 function freshnessNow(
   facts: VariableFacts,
   filter: VariableFilter | CliError,
@@ -161,7 +161,7 @@ function freshnessNow(
   return freshnessOf(facts, filter, request, system);
 }
 
-/** What a longer look makes of it: a purge below the top level shows only here, a sync finds it when it compares. */
+/** Corrects the freshness by what a longer look found: a sync sees a purge below the top level only when it compares. */
 function judge(
   freshness: Freshness,
   found: SinceRecord,
@@ -174,7 +174,7 @@ function judge(
     return found.unreadable.length === 0 ? freshness : { verdict: "stale", reason: "not all on scratch can be read" };
   }
   if (unfinished === undefined) return freshness;
-  // A push changes the source: the next sync compares.
+  // An unfinished push has changed the source, so the next sync compares.
   const verdict = freshness.verdict === "fresh" ? "stale" : freshness.verdict;
   return { verdict, reason: unfinished.reason };
 }
@@ -193,7 +193,7 @@ function bothSizes(one: Size, other: Size): Size {
   };
 }
 
-/** The marker, where it was written by the same filter: what takes part is what was counted. */
+/** The marker, if it was written with the same filter; only then its sizes count the same files. */
 function markerOf({ marker }: VariableFacts, filter: VariableFilter | CliError): Marker | undefined {
   if (typeof marker === "string" || filter instanceof CliError || !hasSameFilter(marker, filter)) return undefined;
   return marker;
@@ -206,7 +206,7 @@ function recordedSource(facts: VariableFacts, marker: Marker | undefined): numbe
 
 function recordedTarget(facts: VariableFacts, marker: Marker | undefined): number | undefined {
   const { target } = facts;
-  // After a push the copy may have more than the marker counts.
+  // After a push the copy may have more files than the marker counts.
   if (target.state !== "directory" || marker?.source_fingerprint === CHANGED_FINGERPRINT) return undefined;
   return marker?.target_inode === target.inode ? marker.bytes : undefined;
 }
@@ -254,7 +254,7 @@ async function sizeOf(
   }
 }
 
-/** `changed` is undefined where nothing is known of the copy's changes. */
+/** `changed` is undefined if the changes on scratch are unknown. */
 type SinceRecord = Omit<RecordComparison, "changed"> & { readonly changed: readonly ChangedFile[] | undefined };
 
 const UNKNOWN: SinceRecord = { purged: [], changed: undefined, damaged: [], unreadable: [] };
@@ -285,7 +285,7 @@ async function sinceRecord(
   const manifest = await readManifest(layoutOf(settings.cacheRoot, name).manifest);
   if (manifest === undefined) return UNKNOWN;
   try {
-    // What was staged before it was excluded is in the record, and not missed.
+    // The record still has files that were staged before they were excluded: do not report them as purged.
     const taking = selection === undefined ? undefined : await selectLinkedRecorded(manifest, source, selection);
     const found = await compareWithRecord(
       { manifest, root: target, selection: taking, links: linkSettings(request) },
@@ -295,7 +295,7 @@ async function sinceRecord(
     return { ...found, purged: found.purged.filter((path) => takesPart(taking, path, "other")) };
   } catch (error) {
     system.signal.throwIfAborted();
-    // A million names can't be looked through while somebody waits; the next sync does it.
+    // Checking a million names takes too long for `status`; the next sync does it.
     if (signal.aborted) return UNKNOWN;
     throw error;
   }

@@ -1,5 +1,5 @@
-// Variables whose sources lie inside one another: one copy for all of them. The inner variable leads to its part of the copy of
-// the outer one, so that no file is staged twice and no program sees two versions of it.
+// Variables whose sources lie inside one another share one copy. The inner variable leads to its part of the outer variable's
+// copy, so that no file is staged twice and no program sees two versions of it.
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
@@ -10,23 +10,23 @@ import { linksOf } from "./variable.ts";
 
 /** A variable without a copy of its own. */
 export interface Part {
-  /** Its target lies in that of the whole. */
+  /** The variable, with a target inside the target of the whole. */
   readonly variable: ResolvedVariable;
   readonly whole: ResolvedVariable;
 }
 
-/** Variables by whether they have a copy of their own. */
+/** Variables, divided by whether they have a copy of their own. */
 export interface Copies {
-  /** The asked variables that have one, and those whose part an asked variable is. */
+  /** The requested variables with a copy of their own, and the variables that requested ones are parts of. */
   readonly copied: readonly ResolvedVariable[];
-  /** The asked variables that have none. */
+  /** The requested variables without a copy of their own. */
   readonly parts: readonly Part[];
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
 
 /**
- * Sorts the asked variables. `enabled` are all that a sync stages, the asked ones among them. A variable with a filter of its own,
- * or with a copy from a time when it was no part, keeps its own copy: that may hold what was never pushed.
+ * Divides the requested variables. `enabled` are all that a sync stages, including the requested ones. A variable with its own
+ * filter, or with a copy from before it became a part, keeps its own copy, because that may hold unpushed changes.
  */
 export async function findCopies(
   asked: readonly ResolvedVariable[],
@@ -57,7 +57,7 @@ export async function findCopies(
   return { copied: [...names].map((name) => known.get(name)!), parts, warnings };
 }
 
-/** The outermost variable whose copy has all of this one's files; undefined where the variable needs a copy of its own. */
+/** The outermost variable whose copy has all files of this one; undefined if this variable needs its own copy. */
 async function wholeOf(
   variable: ResolvedVariable,
   enabled: readonly ResolvedVariable[],
@@ -76,7 +76,7 @@ async function wholeOf(
   return undefined;
 }
 
-/** Whether no link on the way to a source leads out of the outer one: the copy of that has the link, and not what is behind it. */
+/** False if a link on the path to the inner source leads out of the outer one: the outer copy then has only the link. */
 async function staysInside(inner: ResolvedVariable, outer: ResolvedVariable): Promise<boolean> {
   const whole = await realLocation(outer.source);
   for (let path = inner.source; path.length > outer.source.length; path = parentOf(path)) {
@@ -101,15 +101,15 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
 }
 
-/** The part of another copy of the whole, on the disk of a node. */
+/** The part in another copy of the whole, on the disk of a node. */
 export function partIn(part: Part, wholeTarget: ResolvedVariable["target"]): Part {
   const whole = { ...part.whole, target: wholeTarget };
   return { variable: { ...part.variable, target: inside(part.variable, whole) }, whole };
 }
 
 /**
- * Makes sure that a part can be used once the whole is staged: one that has no source yet gets an empty directory. Throws a
- * CliError where the whole has no such directory although the source has it.
+ * Makes sure that a part can be used once the whole is staged: if it has no source yet, it gets an empty directory. Throws a
+ * CliError if the source has the directory and the copy of the whole does not.
  */
 export async function completePart({ variable, whole }: Part): Promise<void> {
   const { name, source, target } = variable;
@@ -121,7 +121,7 @@ export async function completePart({ variable, whole }: Part): Promise<void> {
   });
 }
 
-/** Throws a CliError `usage` where rules are given for a part alone: they would be asked of the whole. */
+/** Throws a CliError `usage` if rules are given only for a part: they would be applied to the whole. */
 export function refuseRulesForPart(parts: readonly Part[], names: readonly string[], rules: readonly string[]): void {
   const part = parts.find(({ whole }) => !names.includes(whole.name));
   if (part === undefined || names.length === 0 || rules.length === 0) return;

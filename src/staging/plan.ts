@@ -1,4 +1,4 @@
-// What staging one variable would do: the same look and the same planner as the real run, and then nothing.
+// What staging one variable would do: a dry run uses the same checks and the same planner as a real run.
 import { type CliError, knownError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry } from "../transfer/entry.ts";
@@ -33,7 +33,7 @@ export type StagePlan =
     readonly transfers: readonly string[];
     readonly deletions: readonly string[];
     readonly kept: readonly KeptPath[];
-    /** Directories that can't be read on either side: nothing is known of what is in them. */
+    /** Directories that can't be read on either side: their files are not in the plan. */
     readonly unreadable: readonly UnreadablePath[];
     readonly outside: NamedOutsideLinks;
     readonly warnings: readonly StageWarning[];
@@ -42,7 +42,7 @@ export type StagePlan =
   | { readonly status: "no-source-yet" }
   | { readonly status: "source-missing" | "failed"; readonly error: CliError };
 
-/** What a run could not read: directories that refused, and files whose mode says so. */
+/** A warning about directories that could not be read, and files whose mode forbids reading. */
 function unreadableWarnings({ unreadable, directories }: TransferPlan, userId: number): StageWarning[] {
   const isUnreadable = (entry: Entry) =>
     entry.type === "file" && userId !== 0 && (entry.mode & (entry.userId === userId ? 0o400 : 0o444)) === 0;

@@ -1,9 +1,9 @@
-// A directory of ours on a disk that other users have as well: /tmp, or the disk of a node.
+// A directory of ours on a disk that other users share: /tmp, or the disk of a node.
 import { CliError, messageOf } from "../errors.ts";
 
 /**
- * Makes a directory for its owner alone (0700), or makes sure that the one that exists is that: no link, and ours. The directory
- * above it must exist. Throws a CliError.
+ * Makes a directory for its owner alone (0700), or checks that the existing one is a directory of ours and no link. The
+ * directory above it must exist. Throws a CliError.
  */
 export async function preparePrivateDirectory(path: string, userId: number): Promise<void> {
   await Deno.mkdir(path, { mode: 0o700 }).catch((error) => {

@@ -1,5 +1,5 @@
-// What a purge by modification time takes of a copy: copies keep the times of their source, so a model of last year is old
-// on scratch from its first minute on.
+// Warns of files that a purge by modification time removes from a copy: copies keep the times of their source, so a model from
+// last year counts as old on scratch from the first minute.
 import { formatFiles, formatSize } from "../format.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { StageWarning } from "./stage_result.ts";
@@ -7,7 +7,7 @@ import type { StagingSettings, Variable } from "./variable.ts";
 
 const DAY_SECONDS = 24 * 3600;
 
-/** The warning for files that such a purge takes at its next run; none where the site has no such purge. */
+/** The warning for files that the site's next purge removes; none if the site has no such purge. */
 export function purgeWarnings(
   { name }: Variable,
   { purgeByMtimeDays }: Pick<StagingSettings, "purgeByMtimeDays">,

@@ -1,4 +1,4 @@
-// Brings a variable's changes on scratch back home. Never deletes there, never replaces what is newer there.
+// Pushes a variable's changes on scratch to its source. Never deletes files at the source, never replaces newer ones there.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -34,20 +34,20 @@ import { withoutTruncated } from "./truncated.ts";
 import { inTurn, type Turn } from "./turn.ts";
 import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
 
-/** What to stage out and how. */
+/** What to push and how. */
 export interface PushRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
-  /** Whether a source that held files and holds none now gets all that is on scratch. */
+  /** `push`: a source that held files and is empty now gets all files that are on scratch. */
   readonly emptySource: "refuse" | "push";
 }
 
-/** What became of a variable. */
+/** The result of pushing a variable. */
 export type PushResult =
   | {
     readonly status: "pushed";
     readonly outcome: TransferOutcome;
-    /** Set where something was not pushed. */
+    /** Set if something was not pushed. */
     readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
@@ -59,17 +59,17 @@ export type PushPlan =
   | {
     readonly status: "would-push";
     readonly plan: TransferPlan;
-    /** Set where something would not be pushed. */
+    /** Set if something would not be pushed. */
     readonly incomplete: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
-/** How many of the files that were not pushed are named. */
+/** How many of the unpushed files are named. */
 const NAMED_FILES = 10;
 
-/** Stages one variable out under its lock. A failure is a result; only a signal throws. */
+/** Pushes one variable under its lock. A failure is a result; only a signal throws. */
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
   const { variable } = request;
   return await caught(variable, async () => {
@@ -103,7 +103,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
   });
 }
 
-/** A mount may be read-only here and writable on another node; permissions below the source are found by a run. */
+/** Checks the mount of this node, which may be writable on another node. Missing permissions are found only by a real push. */
 async function refuseReadOnly({ name, source }: Variable): Promise<void> {
   if (!await isReadOnly(source)) return;
   throw new CliError("file-system", `Cannot push "${name}": "${source}" is on a file system that is read-only here`, {
@@ -137,7 +137,7 @@ async function observe({ variable, settings }: PushRequest, system: System): Pro
   return facts;
 }
 
-/** An empty target was purged or never used: its emptiness says nothing about home. */
+/** Whether the target is missing or empty. Then it was purged or never used: its files were not deleted by the user. */
 async function nothingThere({ variable }: PushRequest, { target }: VariableFacts, system: System): Promise<boolean> {
   if (target.state !== "directory") return true;
   const mayBeEmpty = target.names === "as marked" || target.names.size === 0;
@@ -191,7 +191,7 @@ async function push(
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, { ...request, system });
-  // Its parent exists, or the push was refused. A new directory is open to no more people than on scratch.
+  // The parent exists, or the push would have been refused. Make the source private, as the target is.
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
   const current = currentBefore(facts, filter, variable);
   const progress = publishProgress(
@@ -217,7 +217,7 @@ async function push(
   const transferred = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
     .finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
-  // A push looks at all that changed on scratch and takes part: what it left there is all that differs.
+  // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
   const { selection } = filter;
   const aside = selection === undefined ? [] : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
   const kept = {
@@ -225,18 +225,18 @@ async function push(
     others: selection === undefined ? 0 : othersAfter(outcome.kept, before),
   };
   await turn.confirm();
-  // A push makes the source more like the copy, so until here the marker said nothing wrong.
+  // Keep the marker until here: a push only makes the two sides more alike, so the marker was still right.
   if (typeof facts.marker === "string") await removeMarker(layout.marker);
   else {await makeStale(layout.marker, facts.marker, {
       ...markedKept(kept),
       ...staleReason(outcome),
     });}
-  // Where nothing arrived, the record is as good as it was.
+  // If nothing arrived, the record is still valid.
   if (outcome.status !== "failed") {
     await recordTransfer(layout, variable.source, outcome, system);
     await recordKept(layout, kept);
   }
-  // The next sync has to remove what was removed at the source.
+  // Files that were deleted at the source have to be removed on scratch by the next sync, so do not call the target fresh.
   const isSettled = !outcome.kept.some(({ reason }) => reason === "deleted there");
   if (current !== undefined && outcome.status === "complete" && isSettled) {
     await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
@@ -245,7 +245,7 @@ async function push(
   return {
     status: "pushed",
     outcome: outcome.status === "failed" ? withoutTries(outcome) : outcome,
-    // What was removed on scratch meanwhile has nothing to bring.
+    // Files that vanished from scratch during the push are no error.
     incomplete: missing.length === 0 || vanishedOnly
       ? undefined
       : missingError(variable, missing, outcome.status === "failed" ? lastWords : []),
@@ -257,21 +257,21 @@ async function push(
   };
 }
 
-/** Why the target is stale after a push, where it is for another reason than that the source has changed. */
+/** Why the target is stale after a push, if there is a better reason than that the source has changed. */
 function staleReason({ missing, kept }: TransferOutcome): Pick<Marker, "stale_reason"> {
   if (missing.length > 0) return { stale_reason: `the last push left out ${formatFiles(missing.length)}` };
   const conflicts = kept.filter(isConflict).length;
   return conflicts === 0 ? {} : { stale_reason: `the source has changed, and ${formatFiles(conflicts)} in conflict` };
 }
 
-/** Where nothing arrived, what the engine counted were tries. */
+/** If nothing arrived, the engine counted only attempts: set the counters to 0. */
 function withoutTries(outcome: TransferOutcome): TransferOutcome {
   return { ...outcome, filesTransferred: 0, bytesTransferred: 0 };
 }
 
 /**
- * Marker and source, where both hold the same as far as the marker can tell. After a push by other rules than the marker's,
- * its numbers would be wrong.
+ * Marker and source, if by the marker the target was fresh before the push. Undefined also if the filter differs from the
+ * marker's, since the marker's counts would be wrong after the push.
  */
 function currentBefore(
   { marker, source }: VariableFacts,
@@ -283,7 +283,7 @@ function currentBefore(
   return marker.source_fingerprint === source.fingerprint ? { marker, source } : undefined;
 }
 
-/** Without a record of the last transfer a file that was removed at home looks like one that was made on scratch. */
+/** A warning for a push without a record: a file deleted at the source then looks like a new file on scratch. */
 function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[] {
   if (plan.transfers.length === 0) return [];
   return [{
@@ -299,7 +299,7 @@ function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {
   return [{ text: `${formatFiles(paths.length)} vanished from scratch meanwhile: ${listSome(paths)}` }];
 }
 
-/** The error for what could not be brought home; the programs' last words say more where nothing could. */
+/** The error for files that could not be pushed; if none could, it shows the stderr tail of the programs. */
 function missingError(
   { name }: Variable,
   missing: readonly MissingPath[],

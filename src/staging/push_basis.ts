@@ -1,4 +1,4 @@
-// What a push may rest on: what home and scratch had in common. Refuses where nothing good could come of it.
+// Finds the record of source and target that a push compares with. Refuses a push that would do harm.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
@@ -10,18 +10,18 @@ import type { VariableFacts } from "./observe.ts";
 import { isSameSource, readRecordedSource } from "./recorded_source.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** What is known of the last transfer between target and source. */
+/** The record of the last transfer between target and source, if it is known. */
 export type PushBasis =
   /**
-   * What both had in common isn't known: it was never staged, or a purge took the record. All of it is written in the same
-   * moment and may go in the same night, so the two can't be told apart.
+   * The record is unknown: the variable was never staged, or a purge removed the record. These two cases cannot be told apart,
+   * because all record files have the same age and one purge may remove all of them.
    */
   | { readonly record: "lost"; readonly baseline: undefined }
   | { readonly record: "known"; readonly baseline: Manifest };
 
 /**
- * Finds it. Throws a CliError `refused` for a copy of another source, and for a source that looks unmounted, unless
- * `emptySource` says that it is to get all that is on scratch.
+ * Finds the basis of a push. Throws a CliError `refused` if the target was staged from another source, and if the source looks
+ * unmounted, unless `emptySource` is `push`.
  */
 export async function findPushBasis(
   variable: Variable,
@@ -40,7 +40,7 @@ export async function findPushBasis(
   const held = filesHeld(facts, basis);
   if (held !== 0 && await isGone(variable, facts, system)) {
     if (emptySource === "refuse") throw lostSource(variable, facts, held);
-    // The record says that all was removed there, but it is to get all of it.
+    // By the record all files were deleted at the source, but the user wants them pushed: ignore the record.
     return { record: "lost", baseline: undefined };
   }
   return basis;
@@ -57,7 +57,7 @@ async function isGone(variable: Variable, { source }: VariableFacts, system: Sys
   return source.names.length === 0 && await isEmptyDirectory(variable.source, system);
 }
 
-/** Brought to this source, all of the other one would come, over files of the same names. */
+/** Pushing to this source would copy all files of the other source into it, over files of the same names. */
 function otherSource({ name, source }: Variable, recordedSource: string): CliError {
   return new CliError(
     "refused",
@@ -82,8 +82,8 @@ function unmountedSource({ name, source }: Variable): CliError {
 }
 
 /**
- * A source that held files and holds none now is most likely not mounted: what were written into it would be hidden when it
- * comes back, and the record would call it pushed.
+ * A source that held files and is empty now is most likely not mounted: files written into the mount point would be hidden once
+ * it is mounted again, and the record would call them pushed.
  */
 function lostSource(
   { name, source }: Variable,

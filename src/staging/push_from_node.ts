@@ -1,5 +1,5 @@
-// Pushes what changed on the disk of the node to the variable's copy on scratch. The disk goes with the job, so what another node
-// changed as well is saved beside the copy on scratch, under the name of this node.
+// Pushes changes on the disk of the node to the variable's copy on scratch. The node's disk is erased after the job, so files
+// that changed on scratch as well are saved beside the copy on scratch, under the name of this node.
 import type { NodeDisk } from "../config/resolve.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -13,7 +13,7 @@ import { preparePrivateDirectory } from "./private_directory.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
 import { inTurn, type Turn } from "./turn.ts";
 
-/** Plans it, without a lock and without a change. */
+/** Plans the push, without a lock and without a change. */
 export async function planPushFromNode(
   request: PushRequest,
   node: NodeDisk,
@@ -39,7 +39,7 @@ export async function pushFromNode(
   const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
   await checkNode(node, system.userId);
   if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
-  // The copy on scratch has two directions now: no sync may change it meanwhile.
+  // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
   return await inTurn(
     { ...request, inUse: "it is in use" },
     system,
@@ -57,7 +57,7 @@ async function pushInTurn(
   const pushed = await pushVariable(from, turn.system, report);
   await turn.confirm();
   if (pushed.status !== "pushed") return pushed;
-  // What is only gone from scratch did not change on this node.
+  // A file that was only deleted on scratch did not change on this node, so it is not saved.
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
   if (lost.length === 0) return pushed;
   const saved = await save(request, from.variable.target, lost, turn.system);

@@ -1,4 +1,4 @@
-// What is recorded beside a target once a transfer is over: what both sides have in common, and with which source.
+// Records a finished transfer beside the target: the manifest of what both sides have in common, and the source's path.
 import type { System } from "../system/system.ts";
 import { writeManifest } from "../transfer/manifest.ts";
 import { removeNotes } from "../transfer/notes.ts";
@@ -6,12 +6,12 @@ import type { TransferOutcome } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
 import { writeRecordedSource } from "./recorded_source.ts";
 
-/** A record that is older is written again, though it says the same. */
+/** A record older than this is written again even if it is unchanged. */
 const RENEWAL_SECONDS = 24 * 3600;
 
 /**
- * Records a transfer between a variable's source and target. A manifest that says the same as before is written again once
- * a day all the same: scratch removes files by age, and this one would be gone long before the copy it is about.
+ * Records a transfer between a variable's source and target. An unchanged manifest is written again once a day: scratch deletes
+ * files by age, and would delete the manifest long before the copy it describes.
  */
 export async function recordTransfer(
   layout: VariableLayout,
@@ -26,7 +26,7 @@ export async function recordTransfer(
   await removeNotes(layout.notes);
 }
 
-/** Whether a file is old or not there. */
+/** Whether a file is older than the limit or does not exist. */
 async function isAged(path: string, nowMilliseconds: number): Promise<boolean> {
   const writtenAt = (await Deno.stat(path).catch(() => undefined))?.mtime?.getTime() ?? 0;
   return nowMilliseconds - writtenAt > RENEWAL_SECONDS * 1000;

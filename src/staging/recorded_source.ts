@@ -1,11 +1,11 @@
-// Which source a target was staged from. The marker knows, but it is gone while a transfer is under way or was killed.
+// Which source a target was staged from. The marker names it, but does not exist during a transfer or after a killed one.
 import { type AbsolutePath, realLocation } from "../config/paths.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { VariableLayout } from "./layout.ts";
 import { type Marker, type MarkerAbsence, readMarker, writeMarker } from "./marker.ts";
 
-/** The source the target and its manifest are from, as far as it is known. */
+/** The source that target and manifest come from; undefined where it is unknown. */
 export async function readRecordedSource(
   layout: VariableLayout,
   marker: Marker | MarkerAbsence,
@@ -13,7 +13,7 @@ export async function readRecordedSource(
   return typeof marker === "string" ? await readOwnText(layout.source) : marker.source;
 }
 
-/** Whether two paths of sources lead to the same directory: a link, or one below it, makes no difference. */
+/** Whether two paths lead to the same directory, symbolic links resolved in every component. */
 export async function isSameSource(one: string, other: string): Promise<boolean> {
   if (one === other) return true;
   const [here, there] = await Promise.all([one, other].map((path) => realLocation(path as AbsolutePath)));
@@ -26,8 +26,8 @@ export async function writeRecordedSource(layout: VariableLayout, source: string
 }
 
 /**
- * The source has moved with all that is in it: what was staged from it is now from its new place, and is compared with that by
- * the next sync instead of being staged anew. The caller holds the variable's lock.
+ * Records that a source was moved with all its files, so that the next sync compares the target with the new path instead of
+ * staging it from scratch. The caller holds the variable lock.
  */
 export async function followMovedSource(
   layout: VariableLayout,

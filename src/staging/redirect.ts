@@ -1,14 +1,14 @@
-// Redirected variables: each names an empty directory of its own instead of a copy. It is for caches of which a copy is worth
-// nothing: what pip and uv download again, what compilers make for one processor.
+// Redirected variables: each names an empty directory of its own instead of a copy. They are for caches that are not worth
+// copying: pip and uv download theirs again, and compilers write code for one type of processor.
 import { type AbsolutePath, joinPath } from "../config/paths.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 
-/** The directory of a redirected variable. It is not that of a staged one, which may hold a copy from before. */
+/** The directory of a redirected variable. A staged variable's target has another path, because it may hold an earlier copy. */
 export function redirectedTarget(root: AbsolutePath, name: string): AbsolutePath {
   return joinPath(root, `.redirected/${name}`);
 }
 
-/** Makes the directory; the root exists. What earlier jobs left there stays. Throws a CliError. */
+/** Makes the directory, below a root that exists. Files of earlier jobs stay in it. Throws a CliError. */
 export async function prepareRedirected(root: AbsolutePath, name: string, userId: number): Promise<void> {
   await preparePrivateDirectory(`${root}/.redirected`, userId);
   await preparePrivateDirectory(redirectedTarget(root, name), userId);

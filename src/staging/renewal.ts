@@ -1,4 +1,4 @@
-// The marker after a push: source and target hold the same again, if nobody else changed the source meanwhile.
+// Writes the marker after a push: source and target are the same again, unless another program changed the source.
 import type { System } from "../system/system.ts";
 import { isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
 import type { EntryState } from "../transfer/entry.ts";
@@ -10,21 +10,21 @@ import { type Marker, writeMarker } from "./marker.ts";
 import { namesLacking, observeVariable, type SourceDirectory } from "./observe.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** A push that is over, and what was known before it began. */
+/** A finished push, and what was known before it began. */
 export interface FinishedPush {
   readonly variable: Variable;
   readonly settings: StagingSettings;
-  /** The marker that held before the push. */
+  /** The marker from before the push. */
   readonly marker: Marker;
-  /** The source as it was then. */
+  /** The source as observed before the push. */
   readonly source: SourceDirectory;
   readonly baseline: Manifest | undefined;
   readonly outcome: TransferOutcome;
 }
 
 /**
- * Writes the marker again if every direct child of the source is what it was before the push or what the push wrote; else there
- * stays none, and the next sync compares. The marker's age goes on: a push looks for nothing that changed deep in the source.
+ * Writes the marker if every direct child of the source is unchanged since before the push or was written by the push. Else the
+ * marker stays stale, and the next sync compares. It keeps its age: a push does not see changes deep in the source.
  */
 export async function renewMarker(push: FinishedPush, system: System): Promise<void> {
   const { variable, settings, marker, outcome } = push;
@@ -33,7 +33,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
   const leftOut = new Set(marker.left_out);
   if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
   if (!await isOurWork(push, source, system)) return;
-  // The names of the source were listed before the push wrote there.
+  // The marker's list of names dates from before the push, which may have added some: leave it out.
   const { kept: _before, source_listing: _names, racy, ...unchanged } = marker;
   await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
     ...unchanged,
@@ -67,7 +67,7 @@ async function isOurWork(push: FinishedPush, now: SourceDirectory, system: Syste
   return checks.every((isOurs) => isOurs);
 }
 
-/** The push wrote into it, and everything in it is as recorded: what somebody else put there meanwhile isn't. */
+/** True if the push wrote into this directory and everything in it is as recorded; false if another program added something. */
 async function isDirectoryOfOurs(
   { variable, baseline, outcome }: FinishedPush,
   name: string,
@@ -82,7 +82,7 @@ function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): 
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
-/** False also where nothing is, or nothing can be read: then the next sync compares. */
+/** False also if the file does not exist or cannot be read: then the next sync compares. */
 async function isAsRecorded(path: string, state: EntryState): Promise<boolean> {
   const info = await Deno.lstat(path).catch(() => undefined);
   if (info === undefined) return false;

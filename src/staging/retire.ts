@@ -1,4 +1,4 @@
-// Takes away a target that was staged from another source, unless it holds work that was never pushed.
+// Removes a target that was staged from another source, unless it holds changes that were never pushed.
 import { messageOf } from "../errors.ts";
 import { formatFiles, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
@@ -9,13 +9,13 @@ import { planTransfer } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
 import type { StageWarning } from "./stage_result.ts";
 
-/** Renames the target aside and removes it if nothing on it is new; else leaves it there and says where. */
+/** Renames the target; then removes it if it holds no unpushed changes, else keeps it and warns with its path. */
 export async function retireTarget(
   { layout, formerSource }: { readonly layout: VariableLayout; readonly formerSource: string },
   system: System,
 ): Promise<StageWarning[]> {
   const unpushed = await countUnpushed(layout, formerSource, system);
-  // Only what may go has a temporary name: a sweep removes it where this process is killed.
+  // A temporary name lets a later sweep remove the directory if this process is killed, so it is only for one that may go.
   const aside = unpushed === 0
     ? temporaryBeside(layout.target, "replaced")
     : `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
@@ -41,7 +41,7 @@ async function countUnpushed(
   const baseline = await readManifest(layout.manifest);
   if (baseline === undefined) return undefined;
   try {
-    // Without the variable's filter: the copy is deleted with what is excluded in it, so that counts as well.
+    // Ignore the variable's filter: removing the copy removes excluded files as well, so they count as unpushed.
     const plan = await planTransfer({
       from: layout.target,
       to: formerSource,
@@ -51,10 +51,10 @@ async function countUnpushed(
       extraArgs: [],
       baseline,
     }, system);
-    // What is in a directory that can't be read was perhaps never pushed.
+    // A directory that cannot be read may hold unpushed files.
     return plan.unreadable.length > 0 ? undefined : plan.filesToTransfer + plan.kept.length;
   } catch {
-    // The former source is gone, say: then this may be the last copy.
+    // For example, the former source no longer exists: then this may be the last copy.
     return undefined;
   }
 }

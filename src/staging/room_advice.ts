@@ -1,9 +1,9 @@
-// What else helps where there is too little space for a variable: to leave files out, or to stage fewer variables.
+// Adds to a hint about missing space: leave files out, or stage fewer variables.
 import { CliError } from "../errors.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** The same error; one of the kind `no-space` names the target, and says how to stage less. */
+/** The same error; one of the kind `no-space` gets the target's path and a hint how to stage less. */
 export function withRoomAdvice(
   error: CliError,
   { name, target }: Pick<Variable, "name" | "target">,
@@ -11,7 +11,7 @@ export function withRoomAdvice(
 ): CliError {
   if (error.kind !== "no-space") return error;
   const fewer = variables === "one" ? "" : ", or stage fewer variables with `--var NAME`";
-  // A first copy is made beside the target, which is what people know.
+  // A first copy is written to a directory beside the target. Users know only the target's path, so name that.
   const { partial } = layoutOf(cacheRoot, name);
   const message = error.message.replaceAll(new RegExp(`${RegExp.escape(partial)}[^/"]*`, "g"), target);
   return new CliError(error.kind, message, {

@@ -1,5 +1,5 @@
-// Secrets and a variable's copies: those that a copy still holds, as from a version that staged them or from a login on a node, and
-// the variable by which Hugging Face's client finds its token at the source.
+// Secrets in the copies of a variable: finds those that a copy holds because an older version staged them or a user logged in
+// on a node, and sets the environment variable by which Hugging Face's client finds its token at the source.
 import { HF_TOKEN_BELOW, HF_TOKEN_PATH } from "../config/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
@@ -10,15 +10,15 @@ import type { Part } from "./parts.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "./variable.ts";
 
-/** A secret in a copy, by its path relative to that. */
+/** A secret in a copy; its path is relative to the copy. */
 export interface Secret {
   readonly path: string;
   readonly type: "file" | "directory";
 }
 
 /**
- * The secrets in a copy that the selection leaves out. Links hold none. Where the names at the top of the copy are known, only
- * those are looked at.
+ * The secrets in a copy that the selection excludes. Symbolic links are not reported. If the names at the top of the copy are
+ * given, only those are checked.
  */
 export async function findSecrets(
   { target, filter }: Pick<Variable, "target" | "filter">,
@@ -34,7 +34,7 @@ export async function findSecrets(
     .toSorted((one, other) => one.path < other.path ? -1 : 1);
 }
 
-/** What an anchored pattern matches below a directory. Only directories that a wildcard is in are listed. */
+/** The paths below a directory that an anchored pattern matches. Lists a directory only for a part with a wildcard. */
 async function matching(root: string, pattern: string, known?: ReadonlySet<string>): Promise<Secret[]> {
   const type = pattern.endsWith("/") ? "directory" : "file";
   const parts = pattern.split("/").filter((part) => part !== "");
@@ -67,12 +67,12 @@ async function namesIn(directory: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
   } catch {
-    // It is gone or can't be read: there is nothing to tell of.
+    // The directory does not exist or cannot be read: report nothing.
     return [];
   }
 }
 
-/** What people are told of secrets in a copy: the command that takes them out and keeps those that the source does not have. */
+/** The warning for secrets in a copy, with the command that removes them or, if the source lacks them, moves them there. */
 export async function secretWarnings(
   { name, source, origin = source, target }: Variable,
   secrets: readonly Secret[],
@@ -97,7 +97,7 @@ export async function secretWarnings(
   }];
 }
 
-/** What is known of the variables. */
+/** The configuration with its resolved variables and parts. */
 interface Managed {
   readonly config: Pick<Config, "vars" | "migrations">;
   readonly resolved: Pick<ResolvedConfig, "variables">;
@@ -105,8 +105,8 @@ interface Managed {
 }
 
 /**
- * The export that leads huggingface_hub to its token at the source where the copies of the exported variables are without it: a
- * login on a node is stored there as well. A value of the user's own is left alone, one from before a migration is not.
+ * Exports the path of huggingface_hub's token at the source if the exported copies leave the token out, so that a login on a
+ * node is stored at the source, too. Keeps a value that the user has set, unless it is the path from before a migration.
  */
 export async function tokenExport(
   exported: readonly string[],
@@ -123,7 +123,7 @@ function tokenPath(
   { config, resolved, parts }: Managed,
   env: Readonly<Record<string, string>>,
 ): string | undefined {
-  // HF_HOME wins over XDG_CACHE_HOME, wherever it leads.
+  // huggingface_hub ignores XDG_CACHE_HOME if HF_HOME is set, to any path.
   const name = ["HF_HOME", ...(env.HF_HOME ? [] : ["XDG_CACHE_HOME"])].find((name) => exported.includes(name));
   const variable = resolved.variables.find((variable) => variable.name === name);
   if (variable === undefined || Object.hasOwn(config.vars, HF_TOKEN_PATH)) return undefined;
@@ -137,7 +137,7 @@ function tokenPath(
   return isOurs ? `${variable.source}/${below}` : undefined;
 }
 
-/** Whether the copy of the whole is without that file of a variable. */
+/** Whether the filter excludes this file of a variable from the copy of the whole. */
 function leavesOut({ source }: ResolvedVariable, whole: ResolvedVariable, below: string): boolean {
   const path = `${source}/${below}`.slice(whole.source.length);
   return whole.filter.presetExcludeSecrets.includes(path);

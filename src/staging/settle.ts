@@ -1,7 +1,7 @@
-// Settles conflicts: files that changed on both sides get the state of one of them. What is replaced is copied aside first. Then
-// the record gets the present state of the side that is not taken, as if both sides had been so at the last transfer. So the other
-// side is the one that changed, and an ordinary push or sync brings it with all its checks: what changes meanwhile is a conflict
-// again.
+// Settles conflicts: files that changed on both sides get the state of one side. The files to be replaced are copied aside
+// first. Then the present state of the losing side is written into the record, as if both sides had had it at the last
+// transfer. So only the taken side counts as changed, and an ordinary push or sync transfers it with all its checks: a further
+// change in the meantime is a conflict again.
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors.ts";
 import type { Report } from "../events.ts";
@@ -26,13 +26,13 @@ import type { StageWarning } from "./stage_result.ts";
 import { inTurn, type Turn } from "./turn.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** The sides that a conflict can be settled for. */
+/** The sides whose state can be taken to settle a conflict. */
 export const TAKEN = ["scratch", "source"] as const;
 
-/** One of {@linkcode TAKEN}. */
+/** The side whose state wins: one of {@linkcode TAKEN}. */
 export type Taken = typeof TAKEN[number];
 
-/** A conflict, with the entries of both sides; undefined where a side has none. */
+/** A conflict with the entries of both sides; undefined if the file does not exist on that side. */
 export interface Conflict extends KeptPath {
   readonly onScratch: Entry | undefined;
   readonly atSource: Entry | undefined;
@@ -48,18 +48,18 @@ export interface SettleRequest {
   readonly take: Taken;
 }
 
-/** What became of them. */
+/** The result for the conflicts of a request. */
 export interface Settled {
   /** Paths that are the same on both sides now. */
   readonly settled: readonly string[];
-  /** Paths that are in conflict still, since something changed meanwhile. */
+  /** Paths that are still in conflict, since something changed in the meantime. */
   readonly left: readonly KeptPath[];
-  /** The directory that has what was replaced. */
+  /** The directory with copies of the replaced files. */
   readonly keptIn: string;
   readonly warnings: readonly StageWarning[];
 }
 
-/** The conflicts of a variable as they are now. Throws a CliError where a push could not look. */
+/** The present conflicts of a variable. Throws a CliError if a push could not compare the two sides. */
 export async function findConflicts(
   variable: Variable,
   toSource: StagingSettings,
@@ -73,15 +73,15 @@ export async function findConflicts(
   return conflicts.map((kept) => ({ ...kept, onScratch: onScratch.get(kept.path), atSource: atSource.get(kept.path) }));
 }
 
-/** Whether only moving a whole directory away would settle it, which a person has to do. */
+/** Whether a conflict can be settled only by moving a whole directory away, which is left to a person. */
 export function needsPerson({ onScratch, atSource }: Conflict): boolean {
   return onScratch?.type === "directory" || atSource?.type === "directory";
 }
 
 /**
- * Settles conflicts for one side. Throws a CliError where nothing was changed: the lock is taken, the record of the last
- * transfer is gone, what would be replaced could not be copied aside. Where the push or sync fails after that, its error says
- * where the copies are; the choice stands, and the next push or sync goes on.
+ * Settles conflicts for one side. Throws a CliError with nothing changed if the lock is held, the record of the last transfer
+ * is gone, or the files to be replaced could not be copied aside. If the push or sync after that fails, its error says where
+ * the copies are; the choice is already recorded, and the next push or sync completes it.
  */
 export async function settleConflicts(request: SettleRequest, system: System, report: Report): Promise<Settled> {
   const { variable, toSource, conflicts } = request;
@@ -90,14 +90,14 @@ export async function settleConflicts(request: SettleRequest, system: System, re
   const warnings = await bringTaken(request, system, report).catch((error) => {
     throw error instanceof CliError ? withCopies(error, keptIn) : error;
   });
-  // Not being in conflict is not enough: what was to be brought may have been refused or be in use.
+  // Check what is the same now: the push or sync may have refused a file, or the file may have been in use.
   const left = await unsettled(variable, conflicts);
   const open = new Set(left.map(({ path }) => path));
   const settled = conflicts.map(({ path }) => path).filter((path) => !open.has(path));
   return { settled, left, keptIn, warnings };
 }
 
-/** The push or the sync that brings the side that was taken. */
+/** Transfers the side that was taken, by a push or a sync. */
 async function bringTaken(
   { variable, toSource, toScratch, conflicts, take }: SettleRequest,
   system: System,
@@ -126,7 +126,7 @@ function withCopies(error: CliError, keptIn: string): CliError {
   });
 }
 
-/** Copies aside what will be replaced, and records the losing side as what both had in common. Returns where the copies are. */
+/** Copies the files to be replaced aside and writes the losing side's state into the record. Returns the copies' directory. */
 async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> {
   const { variable, toSource: settings, conflicts, take } = request;
   const { system } = turn;
@@ -145,7 +145,7 @@ async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> 
   const keptIn = await copyAside(request, layout, system);
   await turn.confirm();
   if (take === "scratch") await renewTimes(conflicts, variable, system.now());
-  // In this order: a copy that is fresh by its marker is not looked at, whatever the record says.
+  // Make the marker stale before the record changes: a sync compares nothing while the marker calls the target fresh.
   if (typeof facts.marker !== "string") {
     const kept = markedKept(await readKept(variable, layout, facts.marker));
     await makeStale(layout.marker, facts.marker, { ...kept, stale_reason: "conflicts were being resolved" });
@@ -155,8 +155,8 @@ async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> 
 }
 
 /**
- * A file that is shorter than the recorded one and has its time looks cut off by a crash, and no push takes it. The person has
- * decided that it is whole.
+ * A file that is shorter than the recorded one but has its time looks cut off by a crash, and no push takes it. The user has
+ * decided that it is complete, so give it the present time.
  */
 async function renewTimes(conflicts: readonly Conflict[], { target }: Variable, milliseconds: number): Promise<void> {
   for (const { path, onScratch, atSource } of conflicts) {
@@ -166,7 +166,7 @@ async function renewTimes(conflicts: readonly Conflict[], { target }: Variable, 
   }
 }
 
-/** The record with other states of single files. */
+/** The record with the states of these files replaced. */
 function withStates(
   baseline: Manifest,
   files: readonly { readonly path: string; readonly entry: Entry | undefined }[],
@@ -184,7 +184,7 @@ function withStates(
   return builder.build(baseline.traits);
 }
 
-/** Copies the losing files to a directory beside the target. Throws where one of them is not in it; then nothing is left. */
+/** Copies the losing files to a directory beside the target. If one fails, removes the directory and throws a CliError. */
 async function copyAside(
   { variable, toSource, conflicts, take }: SettleRequest,
   layout: VariableLayout,
@@ -224,7 +224,7 @@ async function copyAside(
   );
 }
 
-/** `NAME.replaced-SECONDS`, of the first second that has none yet. */
+/** `NAME.replaced-SECONDS`, with the first second for which no such name exists. */
 async function unusedName(target: string, system: Pick<System, "now">): Promise<string> {
   for (let seconds = Math.floor(system.now() / 1000);; seconds++) {
     const name = `${target}.replaced-${seconds}`;
@@ -236,7 +236,7 @@ function onlyPaths(paths: readonly string[]): Selection {
   return makeSelection({ rules: rulesForPaths(paths), others: "selected", deleteExcluded: false })!;
 }
 
-/** Rules by which exactly these files take part, and the directories on the way to them. */
+/** Rules that select exactly these files and the directories above them. */
 export function rulesForPaths(paths: readonly string[]): FilterRule[] {
   const included = new Set(paths.flatMap((path) => [...parentsOf(path), path]));
   return [
@@ -245,7 +245,7 @@ export function rulesForPaths(paths: readonly string[]): FilterRule[] {
   ];
 }
 
-/** A pattern for one path: in a pattern without wildcards rsync compares a backslash as a letter. */
+/** A pattern for one path: rsync takes a backslash literally in a pattern without wildcards. */
 function literal(path: string): string {
   return /[*?[]/.test(path) ? path.replaceAll(/[\\*?[]/g, "\\$&") : path;
 }

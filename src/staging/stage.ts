@@ -1,4 +1,4 @@
-// Stages variables in: fresh? → lock → still not fresh? → transfer → marker.
+// Stages variables: fresh? → take the lock → still not fresh? → transfer → write the marker.
 import { CliError, Interrupted, knownError } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { shellWord } from "../format.ts";
@@ -15,17 +15,17 @@ import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.
 import { inTurn } from "./turn.ts";
 import { linksOf, type Variable } from "./variable.ts";
 
-/** Which variables to stage in, and how. */
+/** Which variables to stage, and how. */
 export interface StageAllRequest extends Omit<StageRequest, "variable"> {
   readonly variables: readonly Variable[];
-  /** So many of them transfer at a time. */
+  /** How many variables are transferred at a time. */
   readonly atOnce: number;
 }
 
 /**
- * Stages variables in; `onResult` gets each one's result, in their order. All are looked at at the same time, since looking only
- * waits for servers; those that aren't fresh take turns. A failure is a result, so that the other variables go on; only a signal
- * throws.
+ * Stages variables; `onResult` gets each one's result, in their order. Freshness is checked for all at the same time, since
+ * that only waits for servers; then at most `atOnce` variables that are not fresh are transferred at a time. A failure is a
+ * result, so that the other variables go on; only a signal throws.
  */
 export async function stageVariables<Result>(
   { variables, atOnce, ...how }: StageAllRequest,
@@ -40,7 +40,7 @@ export async function stageVariables<Result>(
   if (settled.every((result) => result !== undefined)) {
     return settled.map((result, index) => onResult(variables[index]!, result));
   }
-  // Loaded only when something moves: libc is bound by it.
+  // Import this only when a transfer is needed: it binds libc.
   const { variablesAtOnce } = await import("../posix/handles.ts");
   return await mapInOrder(
     { items: variables, width: variablesAtOnce(atOnce) },
@@ -66,7 +66,7 @@ async function asResult<Result extends StageResult | undefined>(
   }
 }
 
-/** The result for a variable where nothing has to be done, or nothing can be. */
+/** The result for a variable that needs no transfer or cannot be staged; undefined if it has to be staged. */
 async function settleAtOnce(request: StageRequest, system: System, report: Report): Promise<StageResult | undefined> {
   const { facts, freshness, filter } = await look(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
@@ -82,7 +82,7 @@ async function stageInTurn(
   const turnRequest = { ...request, inUse: "it is being staged" };
   return await inTurn(turnRequest, system, report, async (turn) => {
     const { variable, settings, startedSeconds } = request;
-    // Whoever held the lock before us may have done the work already.
+    // The previous holder of the lock may have staged this variable already.
     const { facts, freshness, filter } = await look(request, system);
     const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
     if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
@@ -102,7 +102,7 @@ async function stageInTurn(
       const { stageWithoutSource } = await import("./no_source.ts");
       return await stageWithoutSource({ ...request, facts, filter }, turn);
     }
-    // Loaded only when something moves: with everything fresh, a start is all there is.
+    // Import this only when a transfer is needed: if everything is fresh, loading code is most of the run time.
     const { fillTarget } = await import("./fill.ts");
     return await fillTarget({ ...request, facts, filter }, turn, report);
   });
@@ -130,7 +130,7 @@ async function skipped(
   return { ...fresh, kept: kept.paths, warnings: [...keptWarnings(variable, kept), ...secrets] };
 }
 
-/** Facts, filter and freshness of a variable at this moment. Throws a CliError where its filter can't be read. */
+/** The present facts, filter and freshness of a variable. Throws a CliError if its filter can't be read. */
 export async function look(
   request: Pick<StageRequest, "variable" | "settings">,
   system: System,
@@ -141,7 +141,7 @@ export async function look(
   return { facts, filter, freshness: freshnessOf(facts, filter, request, system) };
 }
 
-/** What facts say of a variable now. */
+/** The present freshness of a variable, by its facts. */
 export function freshnessOf(
   facts: VariableFacts,
   filter: VariableFilter,
@@ -157,7 +157,7 @@ export function freshnessOf(
   });
 }
 
-/** The result for a variable that can't be staged at all, or nothing. */
+/** The result for a variable that cannot be staged; undefined if it can. */
 export function refusal(
   variable: Variable,
   freshness: Freshness,

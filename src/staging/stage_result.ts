@@ -1,33 +1,33 @@
-// What staging a variable in is asked for, and what it answers.
+// The request to stage a variable, and its result.
 import type { CliError } from "../errors.ts";
 import type { KeptPath, MissingPath, TransferOutcome } from "../transfer/transfer.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** What to stage in and how. */
+/** What to stage and how. */
 export interface StageRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
-  /** `ignore-freshness` compares the trees even where the marker says fresh. */
+  /** `ignore-freshness` compares the trees even if the marker says that the target is fresh. */
   readonly mode: "when-needed" | "ignore-freshness";
-  /** What becomes of a target that was staged from another source. */
+  /** What to do with a target that was staged from another source. */
   readonly otherSource: "refuse" | "replace";
 }
 
-/** Whether a fresh copy is left as it is. */
+/** Whether a fresh target is not compared with its source. */
 export function skipsFresh({ mode, settings }: Pick<StageRequest, "mode" | "settings">): boolean {
   return mode === "when-needed" && settings.contents === "by time";
 }
 
-/** What became of a variable. `failed` carries its error; all others may have warnings. */
+/** The result of staging a variable. `failed` has an error; all others may have warnings. */
 export type StageResult =
   | {
     readonly status: "skipped";
     /** How long ago the fresh copy was synced. */
     readonly ageSeconds: number;
-    /** Files that an earlier sync or push left as they are on scratch. */
+    /** Files that an earlier sync or push kept on scratch although they differ. */
     readonly kept: readonly KeptPath[];
-    /** Links that led out of the source then. */
+    /** Links that led out of the source at the last sync. */
     readonly outside: NamedOutsideLinks | undefined;
     readonly warnings: readonly StageWarning[];
   }
@@ -40,16 +40,16 @@ export type StageResult =
     readonly outside: NamedOutsideLinks;
     readonly warnings: readonly StageWarning[];
   }
-  /** The source does not exist yet: there is an empty target, or what a job put into it. */
+  /** The source does not exist yet: the target is empty or holds files that a job wrote. */
   | { readonly status: "no-source-yet"; readonly warnings: readonly StageWarning[] }
   | {
     readonly status: "source-missing" | "failed";
     readonly error: CliError;
-    /** What could not be copied, where that is the reason. */
+    /** The files that could not be copied, if that is the reason. */
     readonly missing?: readonly MissingPath[];
   };
 
-/** Something a person should know although the variable can be used. */
+/** A problem that the user should know about, although the variable can be used. */
 export interface StageWarning {
   readonly text: string;
   readonly hint?: string;

@@ -1,11 +1,11 @@
-// The tasks of a Slurm step that run on one node: whether the one that ends is the last of them.
+// Finds out whether the task that ends is the last one of its Slurm step on this node.
 import { type Share, takeShare } from "../system/shared_use.ts";
 import type { System } from "../system/system.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 
 /**
- * Takes this task's share in its step on this node. Outside of Slurm each task is the last, as it is where the node has no
- * directory for the file: pushing more than once costs time and does no harm.
+ * Takes this task's share in its step on this node. Outside of Slurm, and if the directory for the file cannot be made, every
+ * task counts as the last: pushing more than once costs time but does no harm.
  */
 export async function takeTaskShare({ env, userId }: Pick<System, "env" | "userId">): Promise<Share> {
   const alone: Share = { leave: () => "last", [Symbol.dispose]() {} };

@@ -1,6 +1,6 @@
-// Files on scratch that hold only the beginning of the source's file, where no record tells how they came to be: an interrupted
-// `cp` leaves such a file, with a newer time. They are neither replaced nor pushed, and neither are files that cannot be
-// compared: only a person can tell.
+// Files on scratch that hold only the beginning of the source's file, while no record tells how they came to be: an interrupted
+// `cp` leaves such a file, with a newer time. They are neither replaced nor pushed, because only a person can decide which side
+// is right. Files that cannot be compared are treated the same.
 import { mapAtOnce } from "../pool.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
@@ -23,7 +23,7 @@ export interface ComparedVariable {
 
 const AT_ONCE = 16;
 
-/** Those of the paths whose file on scratch is cut, or may be because it can't be compared, each with the reason to keep it. */
+/** The paths whose file on scratch is truncated, or could not be compared, with the reason to keep it. */
 async function findTruncated(
   { variable, settings }: ComparedVariable,
   paths: readonly string[],
@@ -50,8 +50,8 @@ async function findTruncated(
 }
 
 /**
- * What a sync without a record kept because it is newer, cut files told apart: they must not be in the record, or a push would
- * take them for changes.
+ * The files that a sync without a record kept as newer, with truncated ones marked as such. Truncated files are taken out of
+ * the record, or a push would take them for changes.
  */
 export async function splitTruncated(
   compared: ComparedVariable,
@@ -73,7 +73,7 @@ export async function splitTruncated(
   };
 }
 
-/** The plan of a push without a record, files that look cut taken out and kept. */
+/** The plan of a push without a record, in which truncated files are kept instead of transferred. */
 export async function withoutTruncated(
   compared: ComparedVariable,
   plan: TransferPlan,
@@ -96,7 +96,7 @@ export async function withoutTruncated(
   };
 }
 
-/** What would replace something larger. */
+/** The files that would replace a larger file. */
 function shorterIn({ transfers, replaces, linked }: DirectoryPlan): Entry[] {
   const there = new Map(replaces.map((entry) => [entry.name, entry]));
   for (const { to } of linked) if (to !== undefined) there.set(to.name, to);
@@ -111,7 +111,7 @@ function withoutCut(plan: DirectoryPlan, cut: ReadonlyMap<string, KeptPath["reas
     ...plan,
     transfers: plan.transfers.filter(moves),
     replaces: plan.replaces.filter(moves),
-    // Other names of a cut file may be pushed, but not as names of the same file.
+    // Other names of a truncated file may be pushed, but not as hard links to it.
     linked: plan.linked.filter(({ from }) => moves(from)),
     records: plan.records.filter(([name]) => moves({ name })),
     kept: [

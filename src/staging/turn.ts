@@ -1,4 +1,4 @@
-// A variable's lock: one job works on it, the others wait, see how far it is, and notice when the lock is taken from them.
+// The variable lock: one job works on a variable, the others wait and show its progress. A job notices when it loses the lock.
 import { messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
@@ -8,27 +8,27 @@ import { checkOwnNames } from "./cache_root.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
-/** The right to change a variable's files. */
+/** A held variable lock: the right to change the variable's files. */
 export interface Turn extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
-  /** The system for the work: its signal ends what runs as soon as another job has taken the lock over. */
+  /** The system for the work: its signal stops the work as soon as another job has taken the lock over. */
   readonly system: System;
-  /** Whether the lock was lost in an earlier turn: then what this process had begun may lie there. */
+  /** `after a loss`: the lock was lost in an earlier turn, so files of this process may be left over from that turn. */
   readonly comes: "first" | "after a loss";
 }
 
-/** What waits for its turn, and what is told while it waits: `inUse` says what the other one does, `it is being staged`. */
+/** The variable to lock, and the text for messages while waiting: `inUse` says what the holder does, `it is being staged`. */
 export interface TurnRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
   readonly inUse: string;
 }
 
-/** How often the work is begun: losing the lock takes a holder that stands still for many seconds. */
+/** How often the work is started at most. A lock is only lost if its holder makes no progress for many seconds. */
 const MOST_TURNS = 3;
 
 /**
- * Does the work when it is its turn. Another job that takes this one for dead takes the lock over; then this one waits for that
- * and begins again, with what the other one has left. Errors are those of {@linkcode waitForTurn} and of the work.
+ * Waits for the variable lock and does the work. If another job takes the lock over because it takes this one for dead, waits
+ * for that job and starts the work again with its files. Errors are those of {@linkcode waitForTurn} and of the work.
  */
 export async function inTurn<Result>(
   request: TurnRequest,
@@ -41,7 +41,7 @@ export async function inTurn<Result>(
     try {
       return await work(turn);
     } catch (error) {
-      // What was taken over misses files of its own before it is known why.
+      // After a takeover, the work fails because the other job moved its files; the loss of the lock is the real reason.
       const loss = await turn.confirm().then(() => undefined, (reason) => reason);
       if (system.signal.aborted || loss === undefined || turns === MOST_TURNS) throw error;
       report({ type: "note", subject: request.variable.name, text: `${messageOf(loss)}; waiting for that` });
@@ -50,7 +50,7 @@ export async function inTurn<Result>(
 }
 
 /**
- * Waits until no other job works on the variable. Throws a CliError `locked` when the other one has stood still for
+ * Waits until no other job works on the variable. Throws a CliError `locked` if the other job has made no progress for
  * `lock_timeout_seconds`.
  */
 async function waitForTurn(
@@ -74,7 +74,7 @@ async function waitForTurn(
     },
     progress: () => watch?.latest(),
   }, system);
-  // Loaded only when there is work: a start with everything fresh does not need it.
+  // Import this only when there is work: if everything is fresh, it is not needed.
   const { sweepDirectory } = await import("../system/sweep.ts");
   await sweepDirectory(settings.cacheRoot);
   return {

@@ -1,6 +1,5 @@
-// What has become of a copy without a record of a complete transfer, and of a push that did not finish: a job is at it, one was
-// interrupted, or files are missing.
-// For people only: it reads what lies there, and nothing is decided by it.
+// Why a copy has no record of a complete transfer, or why a push is not complete: a job is working on it, a job was
+// interrupted, or files could not be read. The result is only shown to users; no decision depends on it.
 import { type Progress, shareDone } from "../events.ts";
 import { formatFiles } from "../format.ts";
 import { findHolder } from "../system/file_lock.ts";
@@ -24,16 +23,16 @@ export const UNFINISHED_STATES = [
   "push-interrupted",
 ] as const;
 
-/** Where an unfinished copy stands, with a sentence about it. */
+/** The state of an unfinished copy, with a sentence about it. */
 export interface Unfinished {
-  /** `incomplete`: the last transfer came to its end, but not everything could be read. */
+  /** `incomplete`: the last transfer ended, but could not read everything. */
   readonly state: (typeof UNFINISHED_STATES)[number];
   readonly reason: string;
-  /** When the last transfer ended, where one did; seconds since 1970. */
+  /** When the last transfer ended, in seconds since 1970; undefined if none did. */
   readonly endedSeconds?: number;
 }
 
-/** What to look at. Files that are missing are counted until the signal comes. */
+/** What to look at. Missing files are counted until the signal is aborted. */
 export interface UnfinishedRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
@@ -42,7 +41,7 @@ export interface UnfinishedRequest {
   readonly signal: AbortSignal;
 }
 
-/** Looks at a variable that has no marker; undefined where nothing was ever begun, or an older version did it. */
+/** Looks at a variable without a marker; undefined if nothing was started, or an older version did it. */
 export async function findUnfinished(request: UnfinishedRequest, system: System): Promise<Unfinished | undefined> {
   const { layout, variable } = request;
   const push = await findUnfinishedPush(layout, system);
@@ -55,7 +54,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
   if (await isThere(layout.notes)) return interrupted;
   if (await readOwnText(layout.source) !== variable.source) return undefined;
   const missing = await countMissing(request, system);
-  // Nothing was interrupted: a push leaves no marker where there was none before.
+  // Nothing was interrupted: a push writes no marker if there was none before.
   if (missing === 0) return undefined;
   const ended = (await Deno.stat(layout.source)).mtime?.getTime();
   return {
@@ -65,7 +64,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
   };
 }
 
-/** Looks for a push that is under way or was interrupted: its notes are there, and are about the source. */
+/** Looks for a push that is running or was interrupted: it leaves an intent log for the source. */
 export async function findUnfinishedPush(layout: VariableLayout, system: System): Promise<Unfinished | undefined> {
   if (await lastReceiver(layout.notes) !== "home") return undefined;
   const working = await findWorking(layout, system);
@@ -74,7 +73,7 @@ export async function findUnfinishedPush(layout: VariableLayout, system: System)
     : { state: "being-pushed", reason: `being pushed ${working}` };
 }
 
-/** Who works on a variable and how far that is; undefined where no process does. */
+/** The job that works on a variable, and its progress; undefined if there is none. */
 async function findWorking(layout: VariableLayout, system: System): Promise<string | undefined> {
   const held = await findHolder(layout.lock, system);
   if (held === undefined) return undefined;
@@ -90,18 +89,18 @@ async function isThere(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
 }
 
-/** The share that the job at work has published last. */
+/** The share done, from the progress file of the working job. */
 async function readShare(path: string): Promise<number | undefined> {
   try {
     const share = shareDone(JSON.parse(await readOwnText(path) ?? "") as Progress);
     return Number.isFinite(share) ? share : undefined;
   } catch {
-    // Nothing is published, or it is being written.
+    // There is no progress file, or it cannot be parsed.
     return undefined;
   }
 }
 
-/** How many files the next sync would bring; undefined where that takes too long to find out. */
+/** How many files the next sync would copy; undefined if counting takes too long. */
 async function countMissing(
   { variable, settings, selection, layout, signal }: UnfinishedRequest,
   system: System,
@@ -117,7 +116,7 @@ async function countMissing(
       baseline: await readManifest(layout.manifest),
       ...(selection === undefined ? {} : { selection }),
     }, { ...system, signal });
-    // Either side may have refused the same directory.
+    // Both sides may report the same directory.
     return plan.filesToTransfer + new Set(plan.unreadable.map(({ path }) => path)).size;
   } catch {
     system.signal.throwIfAborted();

@@ -1,4 +1,4 @@
-// What `status` tells of files that only scratch has, or has otherwise than at the last transfer.
+// The warning of `status` for files that exist only on scratch or changed there since the last transfer.
 import { formatFiles, formatSize, listSome } from "../format.ts";
 import type { KeptFiles } from "./kept.ts";
 import type { ChangedFile } from "../transfer/against_record.ts";
@@ -9,12 +9,12 @@ const DAY_MILLISECONDS = 24 * 3600 * 1000;
 
 interface Unpushed {
   readonly variable: Variable;
-  /** Undefined where that is not known. */
+  /** Undefined if unknown. */
   readonly unpushed: readonly ChangedFile[] | undefined;
   readonly kept: KeptFiles;
 }
 
-/** The day from which a purge by modification time takes the first of them: `2026-12-09`; undefined where the site has none. */
+/** The first day (`2026-12-09`) on which a purge by mtime deletes one of the files; undefined if the site has none. */
 export function purgeDay(
   { unpushed = [] }: Pick<Unpushed, "unpushed">,
   { purgeByMtimeDays }: Pick<StagingSettings, "purgeByMtimeDays">,
@@ -24,7 +24,7 @@ export function purgeDay(
   return new Date(oldestSeconds * 1000 + purgeByMtimeDays * DAY_MILLISECONDS).toISOString().slice(0, 10);
 }
 
-/** The warning for them; none where all of them are kept files, which have one of their own. */
+/** The warning for unpushed files; none if all of them are kept files, which have their own warning. */
 export function unpushedWarnings(
   overview: Unpushed,
   settings: Pick<StagingSettings, "purgeByMtimeDays">,

@@ -1,4 +1,4 @@
-// A variable as staging sees it, and the settings that hold for all of them.
+// A variable as staging sees it, and the settings for all variables.
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 import type { RuleSource } from "../config/rsync_extra_args.ts";
 import type { FilterRule } from "../filter/selection.ts";
@@ -10,7 +10,7 @@ export type Variable =
   & Pick<ResolvedVariable, "name" | "source" | "target">
   & Partial<Pick<ResolvedVariable, "filter" | "links">>
   & {
-    /** The persistent directory, where `source` is the copy on scratch. */
+    /** The persistent directory, if `source` is the copy on scratch. */
     readonly origin?: string;
   };
 
@@ -21,45 +21,45 @@ export interface StagingSettings {
   readonly maxAgeSeconds: number;
   readonly lockTimeoutSeconds: number;
   readonly engine: "auto" | "rsync" | "native";
-  /** Any missing file makes staging a failure, those that the source itself keeps back as well. */
+  /** Any missing file makes staging fail, even one that the source does not let us read. */
   readonly strict: boolean;
-  /** Days without a modification after which the site removes a file from scratch, where it goes by that. */
+  /** Days without a modification after which the site deletes a file from scratch, if it purges by modification time. */
   readonly purgeByMtimeDays?: number;
-  /** For rsync; where there are any, rsync copies. */
+  /** Arguments for rsync; if there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
   readonly filter: FilterSettings;
-  /** Staging deletes what the source does not have, recorded or not. */
+  /** Staging deletes files that the source lacks, even if they are not in the record. */
   readonly deleteExtras: boolean;
-  /** What becomes of links, where a variable does not say it itself. */
+  /** How links are copied, unless the variable has its own setting. */
   readonly links: ResolvedConfig["rsyncArgs"]["links"];
-  /** For each transfer, where there is a limit. */
+  /** The limit for each transfer, if there is one. */
   readonly bandwidthLimitBytesPerSecond?: number;
   /** `collect`: an outcome names each file that moved. */
   readonly names: "collect" | "count";
-  /** `compare`: what is in files is compared even where size and time are the same. */
+  /** `compare`: file contents are compared even if size and time are the same. */
   readonly contents: "by time" | "compare";
-  /** How many are selected or enabled: with several, fewer of them are a way out of a full disk. */
+  /** How many variables are selected or enabled: with several, staging fewer is a way out of a full disk. */
   readonly variables: "one" | "several";
-  /** What of the configuration can't hold together with what was asked for; to be told once. */
+  /** Settings that contradict the command line; shown once. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];
 }
 
 /** Rules that hold for every variable. */
 export interface FilterSettings {
-  /** Those of this one run, asked before all others. */
+  /** Rules of this run's command line, tried before all others. */
   readonly once: readonly FilterRule[];
-  /** Those of the configuration, asked after the variable's own. */
+  /** Rules of the configuration, tried after the variable's own. */
   readonly always: readonly RuleSource[];
   readonly deleteExcluded: boolean;
 }
 
-/** What writes the files: our own copy, rsync, or whichever suits the direction. */
+/** The program that writes the files: our native engine, rsync, or the better one for the direction. */
 export type Engine = StagingSettings["engine"];
 
 /** The names of the engines. */
 export const ENGINES = ["auto", "rsync", "native"] as const satisfies readonly Engine[];
 
-/** What a command line adds to the settings of the configuration. */
+/** Settings that a command line adds to the configuration. */
 export interface RunSettings {
   readonly engine?: Engine | undefined;
   readonly strict?: boolean;
@@ -69,9 +69,9 @@ export interface RunSettings {
 }
 
 /**
- * The settings of a configuration, for one direction: what deletes on the receiving side is for staging only. An engine given
- * on the command line wins over the configured one, and `native` over the arguments that only rsync understands, too; that of
- * the configuration does not, since the arguments say more than it does.
+ * The settings of a configuration for one direction: settings that delete files apply only to staging. An engine given on the
+ * command line wins over the configured engine, and `native` wins over arguments that only rsync understands. A configured
+ * `native` does not, since the arguments are more specific.
  */
 export function stagingSettings(
   config: ResolvedConfig,
@@ -106,12 +106,12 @@ export function stagingSettings(
   };
 }
 
-/** What becomes of a variable's links. */
+/** How a variable's links are copied. */
 export function linksOf(variable: Variable, settings: Pick<StagingSettings, "links">): StagingSettings["links"] {
   return variable.links ?? settings.links;
 }
 
-/** What a marker says of them; nothing where they are kept. */
+/** The marker's entry for followed links; empty if links are kept. */
 export function markedLinks(
   variable: Variable,
   settings: Pick<StagingSettings, "links">,
@@ -120,7 +120,7 @@ export function markedLinks(
   return links === "keep" ? {} : { links };
 }
 
-/** What of the settings a transfer is asked besides its roots. */
+/** The settings that a transfer needs besides its two directories. */
 export function transferLimits(
   variable: Variable,
   settings: StagingSettings,

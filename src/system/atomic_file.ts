@@ -1,4 +1,4 @@
-// Small files that others read while we write them: config, markers. A reader sees the old or the new text, never a mixture.
+// Writes small files that others may read at that moment (config, markers): a reader sees the old or the new text.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { temporaryBeside } from "./temporary_name.ts";
@@ -10,13 +10,13 @@ export interface AtomicWrite {
   /** `kept`: the file that a symbolic link leads to is replaced. Without it, the link itself is. */
   readonly link?: "kept";
   readonly content: string | Uint8Array;
-  /** Permission bits of the new file, whatever the umask; those of the old file if there is one and this isn't given. */
+  /** Permission bits of the new file, independent of the umask; by default those of the old file if there is one. */
   readonly mode?: number;
-  /** `durable` waits until the disk has it (fsync of file and directory); `fast` is for what can be made again. */
+  /** `durable` waits until the data is on the disk (fsync of file and directory); `fast` is for data that can be recreated. */
   readonly durability: "durable" | "fast";
 }
 
-/** Replaces the file in one step: temporary file beside it, write, (fsync,) rename. Throws a CliError, the old file intact. */
+/** Replaces the file in one step: temporary file beside it, write, (fsync,) rename. On a CliError the old file is intact. */
 export async function writeFileAtomically(request: AtomicWrite): Promise<void> {
   const path = request.link === "kept" ? await resolveLink(request.path) : request.path;
   const directory = splitAbsolute(path)[0];
@@ -42,7 +42,7 @@ async function resolveLink(path: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  // Either there is nothing yet, or a link whose target is still to be made.
+  // The path does not exist yet, or is a link whose target does not exist yet.
   try {
     const target = await Deno.readLink(path);
     return target.startsWith("/") ? target : `${splitAbsolute(path)[0]}/${target}`;
@@ -65,11 +65,11 @@ async function syncDirectory(path: string): Promise<void> {
       directory.close();
     }
   } catch {
-    // Some file systems refuse fsync on a directory; the rename is still in order.
+    // Some file systems refuse fsync on a directory; the rename itself has succeeded.
   }
 }
 
-/** The text of a regular file, or undefined where there is none: a FIFO would keep its reader waiting for ever. */
+/** The text of a regular file, or undefined if there is none. A FIFO is not read, since reading would block forever. */
 export async function readTextFileIfThere(path: string): Promise<string | undefined> {
   try {
     return (await Deno.stat(path)).isFile ? await Deno.readTextFile(path) : undefined;

@@ -1,7 +1,7 @@
-// Whether the process that left something behind still runs. Only a process of this host and this PID namespace can be asked for.
+// Finds out whether a process that left files behind still runs; possible only for processes of this host and PID namespace.
 import { systemRefusalOf } from "../errors.ts";
 
-/** A process as it names itself in lock files and temporary names. */
+/** A process as it identifies itself in lock files and temporary names. */
 export interface ProcessName {
   readonly host: string;
   readonly pid: number;
@@ -13,7 +13,7 @@ const ESRCH = 3;
 
 let ownNamespace: number | undefined;
 
-/** The PID namespace of this process, 0 where /proc does not tell. */
+/** The PID namespace of this process, 0 if /proc does not tell it. */
 export function pidNamespace(): number {
   return ownNamespace ??= readNamespace();
 }
@@ -27,8 +27,8 @@ function readNamespace(): number {
 }
 
 /**
- * Whether a process ran on this host and has ended. False where that cannot be known. A zombie has ended: /proc keeps its entry until
- * its parent waits for it, and in many containers the process that inherits orphans waits for none.
+ * Whether a process ran on this host and has ended. False if that is unknown. A zombie has ended: /proc keeps its entry until
+ * its parent waits for it, and in many containers the process that inherits orphans never does.
  */
 export async function isDeadHere(
   process: ProcessName | undefined,
@@ -38,7 +38,7 @@ export async function isDeadHere(
   if (process.pidNamespace !== undefined && process.pidNamespace !== pidNamespace()) return false;
   try {
     const stat = await Deno.readTextFile(`/proc/${process.pid}/stat`);
-    // proc(5): `PID (NAME) STATE …`, and the name may hold parentheses.
+    // proc(5): `PID (NAME) STATE …`; the name may contain parentheses.
     return /^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
   } catch (error) {
     // ESRCH: it ended between the open and the read.

@@ -1,5 +1,5 @@
-// One holder at a time for a path: flock(2) with a deadline, and a lease with it, or alone where the file system has no flock.
-// Nothing may rest on it alone: a holder that stood still for too long is taken for dead, and may go on later.
+// A lock with one holder at a time for a path: flock(2) with a deadline, together with a lease, or the lease alone if the file
+// system has no flock. Do not rely on it alone: a holder that pauses for too long is taken for dead, but may go on.
 import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
 import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
 import { openOwnFile } from "./own_file.ts";
@@ -25,20 +25,20 @@ export {
   nameHolder,
 } from "./lock_holder.ts";
 
-/** After this long without the lock, someone else has it and the wait is worth a word. */
+/** If the lock is not granted within this time, another process holds it, and a message is shown. */
 const CONTENTION_MILLISECONDS = 60;
 
-/** A lock that nobody holds is granted by a network's server within this time. */
+/** A network server grants a free lock within this time. */
 const PROBE_MILLISECONDS = 500;
 
-/** ENOLCK, ENOSYS, EOPNOTSUPP and the kernel's ENOTSUPP (NFS without lockd, Lustre with noflock): no locks here. */
+/** ENOLCK, ENOSYS, EOPNOTSUPP and the kernel's ENOTSUPP: no locks here (NFS without lockd, Lustre with noflock). */
 const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
 
 /**
  * Waits for the lock. Throws a CliError `locked` after the deadline, naming the holder; the signal's reason on a signal.
  *
- * flock(2) makes the others wait without asking again and again, and the kernel gives it to the next one where its holder was
- * killed. The lease, taken by who has the flock, holds where two nodes do not see each other's flock.
+ * flock(2) lets the others wait without polling, and if the holder is killed, the kernel passes the lock to the next process.
+ * The holder of the flock takes the lease as well, which protects from a second holder on nodes that do not share flocks.
  */
 export async function acquireLock(request: LockRequest, system: System): Promise<Lock> {
   const startedAt = performance.now();
@@ -62,7 +62,7 @@ export async function acquireLock(request: LockRequest, system: System): Promise
     };
     try {
       const { ino } = await file.stat();
-      // Another process may have removed the file while we waited for it: the next one locks another file.
+      // If another process removed the lock file while we waited, the next process will lock a new file: start again.
       if (!await isAt(request.path, ino)) {
         await giveBack();
         if (remainingMilliseconds(request, startedAt) > 0) continue;
@@ -76,7 +76,7 @@ export async function acquireLock(request: LockRequest, system: System): Promise
         findTaker: async () => await isAt(request.path, ino) ? await lease?.findTaker() : request.path,
         beat: async () => await lease?.beat(),
         async release() {
-          // First, or the next one would find it and take us for one that was killed.
+          // Release the lease first: otherwise the next holder of the flock would find it and take us for killed.
           await lease?.release();
           await giveBack();
         },
@@ -89,8 +89,8 @@ export async function acquireLock(request: LockRequest, system: System): Promise
 }
 
 /**
- * Where no file can be made beside the lock, the flock alone has to do: a full disk must not keep us from it, since a push and a
- * removal make room, nor a directory that may only be read.
+ * If no lease file can be made, the flock alone has to suffice: a full disk must not prevent it, since a push or a removal
+ * frees space, nor must a read-only directory.
  */
 async function leaseIfPossible(request: LockRequest, system: System, startedAt: number): Promise<Lease | undefined> {
   try {
@@ -101,7 +101,7 @@ async function leaseIfPossible(request: LockRequest, system: System, startedAt: 
   }
 }
 
-/** Who holds a lock at this moment, for a message: changes nothing, and nobody waits for it. */
+/** The present holder of a lock, for messages: changes nothing and makes no process wait. */
 export async function findHolder(
   path: string,
   system: System,
@@ -110,13 +110,13 @@ export async function findHolder(
   if (leased !== undefined) return { holder: leased };
   const file = await Deno.open(path, { read: true }).catch(() => undefined);
   if (file === undefined) return undefined;
-  // Shared, and gone as soon as it is granted. Where it can't be asked for, nobody is known to have it.
+  // Ask for a shared lock and release it as soon as it is granted. If flock fails, no holder is known.
   const locking = flock(file, false, system).catch(() => {}).finally(() => file.close());
   const first = await raceAgainst(PROBE_MILLISECONDS, locking, system.signal);
   return first === "elapsed" ? { holder: await readHolder(path) } : undefined;
 }
 
-/** Whether that very file is there; it is, where the answer can't be had. */
+/** Whether the path still has this inode; true if that is unknown. */
 async function isAt(path: string, inode: number | null): Promise<boolean> {
   return await Deno.stat(path).then(
     (info) => info.ino === inode,
@@ -133,7 +133,7 @@ async function raceForFlock(
   let abandoned = false;
   const locking = flock(file, true, system).then(
     () => {
-      // flock can't be cancelled: given up on, it may still arrive, and then goes straight back.
+      // flock can't be cancelled: if it is granted after we have given up, release it immediately.
       if (abandoned) file.close();
       return "held" as const;
     },
@@ -143,7 +143,7 @@ async function raceForFlock(
       throw new CliError("file-system", `Cannot lock "${request.path}": ${messageOf(error)}`, { cause: error });
     },
   );
-  // With a deadline of 0, too: even a free lock takes its moment.
+  // Wait this long even with a deadline of 0: granting a free lock takes a moment, too.
   const first = await raceAgainst(CONTENTION_MILLISECONDS, locking, system.signal);
   if (first === "held" || first === "unsupported") return first;
   if (first === "elapsed") request.onWait?.(await readHolder(request.path));
@@ -157,7 +157,7 @@ async function raceForFlock(
 
 const EINTR = 4;
 
-/** Takes the lock; a call that a signal interrupted is made again. */
+/** Takes the lock; repeats a call that a signal interrupted. */
 async function flock(file: Deno.FsFile, isExclusive: boolean, { lockFile }: Pick<System, "lockFile">): Promise<void> {
   for (;;) {
     try {
@@ -168,7 +168,7 @@ async function flock(file: Deno.FsFile, isExclusive: boolean, { lockFile }: Pick
   }
 }
 
-/** What comes first: the lock, a signal, or the end of the time in which the holder had to move on. */
+/** Resolves with the first of: the lock, a signal, or the end of the time in which the holder had to make progress. */
 async function raceAgainstHolder<Result>(
   locking: Promise<Result>,
   request: LockRequest,
@@ -186,7 +186,7 @@ function isUnsupported(error: unknown): boolean {
   return errno !== undefined && UNSUPPORTED_ERRNOS.includes(errno);
 }
 
-/** What comes first: the work's result, the time or a signal. The timer ends with the race, or it would keep the process alive. */
+/** Resolves with the first of: the result, the timeout, or a signal. Clears the timer, which would keep the process alive. */
 async function raceAgainst<Result>(
   milliseconds: number,
   work: Promise<Result>,
@@ -211,6 +211,6 @@ async function noteHolder(file: Deno.FsFile, system: System): Promise<void> {
     await file.seek(0, Deno.SeekMode.Start);
     await file.write(new TextEncoder().encode(JSON.stringify(describeHolder(system))));
   } catch {
-    // A full disk must not keep us from the lock: only the waiters' message is poorer.
+    // A full disk must not prevent the lock: without this text only the waiters' message has less detail.
   }
 }

@@ -1,17 +1,17 @@
-// A lock in our hands: it is looked after while we work, since on some file systems another process can take it over.
+// A held lock, which is checked during the work, since on some file systems another process can take it over.
 import { CliError } from "../errors.ts";
 import { type Lock, nameHolder, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
-/** How often a holder looks whether the lock is still its own and shows that it lives: one or two small operations. */
+/** How often a holder checks that it still has the lock and renews the lease: one or two small operations. */
 export const HEARTBEAT_SECONDS = 2;
 
-/** How to look after a lock, and how to give it back. */
+/** How to check a lock, and how to release it. */
 export interface Holding extends Pick<Lock, "kind" | "former"> {
   readonly path: string;
-  /** The file in which another holder stands now; undefined unless it is known that the lock is not ours any more. */
+  /** The file that names another holder now; undefined unless it is known that we have lost the lock. */
   readonly findTaker: () => Promise<string | undefined>;
-  /** Shows the others that we live, while it is ours. */
+  /** Shows other processes that this one lives, while it has the lock. */
   readonly beat?: () => Promise<void>;
   readonly release: () => Promise<void>;
 }
@@ -43,7 +43,7 @@ export function holdLock({ kind, former, path, findTaker, beat, release }: Holdi
   };
 }
 
-/** The system for work under locks: its signal ends what runs as soon as another process has taken one of them over. */
+/** The system for work under locks: its signal stops the work as soon as another process has taken one of them over. */
 export function underLocks<Some extends System>(system: Some, ...locks: readonly Pick<Lock, "lost">[]): Some {
   return { ...system, signal: AbortSignal.any([system.signal, ...locks.map(({ lost }) => lost)]) };
 }

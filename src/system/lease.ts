@@ -1,6 +1,6 @@
-// The lock that holds on every file system: a file that only one process can create (open(2), O_EXCL), kept alive by a heartbeat.
-// flock(2) may be missing, or be granted on two nodes at once (Lustre with localflock, some NFS and GPFS): a process that has it
-// takes the lease as well, and so the second one finds the first.
+// A lock for every file system: a file that only one process can create (open(2), O_EXCL), kept alive by a heartbeat. flock(2)
+// may be missing, or be granted on two nodes at once (Lustre with localflock, some NFS and GPFS): a process that has the flock
+// takes the lease as well, so that a second holder of the flock finds the first.
 import { CliError, messageOf } from "../errors.ts";
 import { isDeadHere } from "./dead_process.ts";
 import { lookAtOwn, readOwnText } from "./own_file.ts";
@@ -20,16 +20,16 @@ import { temporaryBeside } from "./temporary_name.ts";
 export { isDeadHere } from "./dead_process.ts";
 
 /**
- * A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax).
- * Who has the flock knows that its holder is most likely dead, and the heartbeats are read from an opened file, which NFS does not
- * answer from its cache (close-to-open).
+ * A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax). With the flock a
+ * shorter time suffices: the earlier holder has lost the flock and so is most likely dead, and the heartbeats are read from a
+ * newly opened file, for which NFS asks its server (close-to-open).
  */
 const SILENT_SECONDS = { "without flock": 90, "with flock": 7 * HEARTBEAT_SECONDS };
 
-/** What a status command believes of a lease that it sees once. */
+/** The age up to which a status command, which reads a lease only once, takes its holder for alive. */
 const LEASE_SECONDS = SILENT_SECONDS["without flock"];
 
-/** How long to wait before the first look again, and at most: most holders are quick. */
+/** The first and the longest interval between two looks: most holders need the lock only briefly. */
 const POLL_MILLISECONDS = { first: 50, most: 500 };
 
 /** A lease that was taken. */
@@ -47,8 +47,8 @@ export async function acquireLease(request: LockRequest, system: System): Promis
 }
 
 /**
- * Takes the lease. `startedAt`: when the wait for the lock began (`performance.now()`). With the flock it is waited at least until it
- * is known whether an earlier holder lives.
+ * Takes the lease. `startedAt`: when the wait for the lock began (`performance.now()`). A process with the flock waits at least
+ * until it is known whether an earlier holder lives.
  */
 export async function takeLease(
   request: LockRequest,
@@ -57,7 +57,7 @@ export async function takeLease(
   startedAt: number,
 ): Promise<Lease> {
   const path = `${request.path}.lease`;
-  // Inodes are used again: only what we wrote tells our file from a later one.
+  // Inode numbers are reused, so a lease is identified by its content.
   const content = JSON.stringify({ ...describeHolder(system), id: crypto.randomUUID() });
   let seen: { sign: string; at: number; beats: number } | undefined;
   let former: Lock["former"];
@@ -69,7 +69,7 @@ export async function takeLease(
     if (sign === undefined) continue;
     const holder = await readHolder(path);
     former = { holder };
-    // Clocks of nodes differ: a lease is as old as we have watched it without change, by our own clock.
+    // The clocks of nodes differ: a lease's age is the time for which we have seen no change, by our own clock.
     if (sign !== seen?.sign) seen = { sign, at: performance.now(), beats: (seen?.beats ?? -1) + 1 };
     const isSilent = performance.now() - seen.at > SILENT_SECONDS[flock] * 1000;
     if (isSilent || await isDeadHere(holder, system)) {
@@ -84,7 +84,7 @@ export async function takeLease(
   }
 }
 
-/** Waits about so long, spread, or hundreds of jobs would ask at the same moment. */
+/** Waits about this long, with a random spread, so that hundreds of jobs do not look at the same moment. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const end = () => resolve();
@@ -95,7 +95,7 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   signal.removeEventListener("abort", end);
 }
 
-/** Who has the lease beside a lock's path, if its heartbeat is as young as a living holder's, by our clock. */
+/** The holder of the lease beside a lock's path, if by our clock its heartbeat is recent enough for a living holder. */
 export async function readLease(lockPath: string, system: System): Promise<LockHolder | undefined> {
   const path = `${lockPath}.lease`;
   const beatAt = (await Deno.lstat(path).catch(() => undefined))?.mtime?.getTime();
@@ -129,15 +129,15 @@ function ourLease(path: string, content: string, former: Lock["former"]): Lease 
       await Deno.utime(path, now, now);
     },
     async release() {
-      // If we were taken for dead, the file there is another process's.
+      // If another process took us for dead, the file is that process's lease: leave it.
       if (await isOurs()) await Deno.remove(path).catch(() => {});
     },
   };
 }
 
-/** Changes whenever the holder changes or shows that it lives; undefined where there is no lease. NFS asks its server at an open. */
+/** Changes when the holder changes or renews the lease; undefined if there is none. At open(2) NFS asks its server. */
 async function signOfLife(path: string): Promise<string | undefined> {
-  // A FIFO would keep us waiting in the open.
+  // Do not open a FIFO: open(2) would block.
   if (await lookAtOwn(path, "file") === undefined) return undefined;
   try {
     using file = await Deno.open(path, { read: true });
@@ -150,11 +150,11 @@ async function signOfLife(path: string): Promise<string | undefined> {
 }
 
 async function removeDeadLease(path: string, sign: string): Promise<void> {
-  // Another process may have been quicker, and then this is its new lease.
+  // Another process may have removed the dead lease first; then this is a new one.
   if (await signOfLife(path) !== sign) return;
   const aside = temporaryBeside(path, "lease");
   await Deno.rename(path, aside).catch(() => {});
-  // Between the look and the rename it may have been as well: then the lease gets its name back.
+  // If that happened between the check and the rename, we have moved the new lease: give it its name back.
   const moved = await signOfLife(aside).catch(() => undefined);
   if (moved !== undefined && moved !== sign) await Deno.link(aside, path).catch(() => {});
   await Deno.remove(aside).catch(() => {});

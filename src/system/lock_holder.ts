@@ -1,4 +1,4 @@
-// Who holds a lock, as the holder writes it and the waiters read it; and what asking for a lock and having it mean.
+// The holder of a lock, as it describes itself in the lock file for the waiters; and the types of lock requests and held locks.
 import { CliError } from "../errors.ts";
 import { pidNamespace, type ProcessName } from "./dead_process.ts";
 import { formatAge, printable } from "../format.ts";
@@ -7,41 +7,41 @@ import type { System } from "./system.ts";
 
 /** What to lock and how long to try. */
 export interface LockRequest {
-  /** The lock file, absolute. It is made (0600) if it isn't there, and stays: removing it would split its waiters. */
+  /** The lock file, absolute. It is made (0600) if missing, and kept: after a removal, waiters would lock different files. */
   readonly path: string;
   readonly deadlineSeconds: number;
-  /** Where the deadline can be set; without it, it is fixed. */
+  /** The name of the setting for the deadline, for messages; undefined if it is fixed. */
   readonly deadlineSetting?: string;
-  /** Called when someone else has it: once at the start of the wait, with what they wrote about themselves. */
+  /** Called once, at the start of the wait, if another process has the lock, with that holder's description. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
-  /** Where the holder's work can be watched: then the deadline counts from its last move. */
+  /** The progress of the holder's work, if it can be watched: then the deadline counts from its last progress. */
   readonly progress?: () => HolderProgress | undefined;
 }
 
-/** What a waiter has seen of the holder's work. */
+/** The progress of the holder as a waiter sees it. */
 export interface HolderProgress {
-  /** When it moved on, as `performance.now()` says; undefined as long as it was not seen to. */
+  /** When it last made progress, by `performance.now()`; undefined until it does. */
   readonly movedAt: number | undefined;
-  /** How far it is, for people: `340 of 2,000 files`. */
+  /** How far it is, for messages: `340 of 2,000 files`. */
   readonly position: string;
 }
 
-/** Who has a lock, as they wrote into it. */
+/** The holder of a lock, as it describes itself in the file. */
 export interface LockHolder extends ProcessName {
-  /** Slurm's name of the job, where there is one: its number, or `ARRAY_TASK` for a task of an array. */
+  /** Slurm's name of the job, if any: its number, or `ARRAY_TASK` for a task of an array. */
   readonly job?: string;
   /** Seconds since 1970 by the holder's clock. */
   readonly since: number;
 }
 
-/** A lock that is held; `await using` gives it back. */
+/** A held lock; `await using` releases it. */
 export interface Lock extends AsyncDisposable {
   readonly kind: "flock" | "lease";
-  /** Who had it before us, where we had to wait for it. */
+  /** The previous holder, if we had to wait for it. */
   readonly former: { readonly holder: LockHolder | undefined } | undefined;
   /** Aborted, with a CliError `locked` as its reason, soon after another process has taken the lock over. */
   readonly lost: AbortSignal;
-  /** Throws that error if it is not ours any more: for the moment before something becomes visible to others. */
+  /** Throws the same error if another process has the lock now. Call it before a change becomes visible to other processes. */
   confirm(): Promise<void>;
 }
 
@@ -57,18 +57,18 @@ export function describeHolder(system: System): LockHolder {
   };
 }
 
-/** The name under which squeue and scancel know the job. */
+/** The job's name for squeue and scancel. */
 function jobOf({ SLURM_JOB_ID, SLURM_ARRAY_JOB_ID, SLURM_ARRAY_TASK_ID }: System["env"]): string | undefined {
   return SLURM_ARRAY_JOB_ID && SLURM_ARRAY_TASK_ID ? `${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}` : SLURM_JOB_ID;
 }
 
-/** How long to wait yet for a lock that was first asked for at `startedAt` (`performance.now()`); 0 or less: no longer. */
+/** The remaining time to wait for a lock since `startedAt` (`performance.now()`); 0 or less if the deadline has passed. */
 export function remainingMilliseconds(request: LockRequest, startedAt: number): number {
   const movedAt = request.progress?.()?.movedAt ?? startedAt;
   return Math.max(startedAt, movedAt) + request.deadlineSeconds * 1000 - performance.now();
 }
 
-/** The error for a lock that didn't come free in time. */
+/** The error for a lock that was not released in time. */
 export function lockedError(
   request: LockRequest,
   holder: LockHolder | undefined,
@@ -88,20 +88,20 @@ export function lockedError(
   );
 }
 
-/** `by job 123 (process 4711 on eu-g1-001, for 12m)`, or as much of it as is known. */
+/** `by job 123 (process 4711 on eu-g1-001, for 12m)`, or as much of that as is known. */
 export function describe(holder: LockHolder | undefined, system: Pick<System, "now">): string {
   if (holder === undefined) return "by another process";
   return `by ${nameHolder(holder, `, for ${formatAge(system.now() / 1000 - holder.since)}`)}`;
 }
 
-/** `job 123 (process 4711 on eu-g1-001)`, or as much of it as is known. */
+/** `job 123 (process 4711 on eu-g1-001)`, or as much of that as is known. */
 export function nameHolder(holder: LockHolder | undefined, more = ""): string {
   if (holder === undefined) return "another process";
   const who = `process ${holder.pid} on ${printable(holder.host)}${more}`;
   return holder.job === undefined ? who : `job ${printable(holder.job)} (${who})`;
 }
 
-/** What the holder of a lock wrote about itself, as far as it can be read. */
+/** The description of a lock's holder, as far as it can be read. */
 export async function readHolder(path: string): Promise<LockHolder | undefined> {
   try {
     const holder: unknown = JSON.parse(await readOwnText(path) ?? "");

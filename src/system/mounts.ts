@@ -1,4 +1,4 @@
-// What the kernel says of mounts (proc(5), /proc/PID/mounts).
+// Reads the kernel's list of mounts (proc(5), /proc/PID/mounts).
 
 /** A line of /proc/self/mounts. */
 export interface Mount {
@@ -10,18 +10,18 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
-/** The mount that a path lies on, links not followed; undefined where that is not known. */
+/** The mount that a path is on, links not followed; undefined if that is unknown. */
 export async function findMount(path: string): Promise<Mount | undefined> {
   return mountOf(await Deno.readTextFile("/proc/self/mounts").catch(() => ""), path);
 }
 
-/** Whether a directory lies on a mount that is read-only; false where that is not known. Changes nothing, unlike a try. */
+/** Whether a directory is on a read-only mount; false if that is unknown. Unlike an attempt to write, changes nothing. */
 export async function isReadOnly(path: string): Promise<boolean> {
   const real = await Deno.realPath(path).catch(() => path);
   return (await findMount(real))?.options.includes("ro") === true;
 }
 
-/** The mount that a path lies on: the innermost and, of several on one directory, the last. */
+/** The mount that a path is on: the innermost one; of several on the same directory, the last. */
 export function mountOf(mounts: string, path: string): Mount | undefined {
   let found: Mount | undefined;
   for (const line of mounts.split("\n")) {
@@ -37,7 +37,7 @@ function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
 }
 
-/** Whether a path is a mount's directory or lies below it. */
+/** Whether a path is the mount's directory or below it. */
 export function contains(directory: string, path: string): boolean {
   if (!directory.startsWith("/")) return false;
   return directory === "/" || path === directory || path.startsWith(`${directory}/`);

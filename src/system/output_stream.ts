@@ -1,21 +1,21 @@
-// Standard output and standard error: all of a text is written, or we know that it wasn't.
+// Standard output and standard error: a text is written completely, or we know that it was not.
 
-/** One stream to people or programs. */
+/** One output stream. */
 export interface OutputStream {
   readonly isTerminal: boolean;
-  /** Columns of the terminal, 80 if that can't be known. */
+  /** Columns of the terminal, 80 if unknown. */
   readonly columns: number;
   /** Writes all of the text. */
   write(text: string): void;
 }
 
-/** The stream; `onLost` is called with the error, and may throw, when the other end is closed or full. */
+/** Makes the stream. If the other end is closed or full, `onLost` is called with the error; it may throw. */
 export function outputStream(stream: typeof Deno.stdout, onLost: (error: unknown) => void): OutputStream {
   return {
     isTerminal: stream.isTerminal(),
     get columns() {
       try {
-        // Terminals that nobody told their size (a serial line, `script`) have none.
+        // A terminal whose size was never set (a serial line, `script`) has 0 columns.
         return Deno.consoleSize().columns || 80;
       } catch {
         return 80;
@@ -31,10 +31,10 @@ export function outputStream(stream: typeof Deno.stdout, onLost: (error: unknown
   };
 }
 
-// A program that shares a pipe with us may have made it non-blocking (Node does); a full one then refuses a write with "try
-// again", and Deno doesn't say how much of it has been written. For two sorts of pieces that is known: whole lines that
-// a pipe takes entirely or not at all (PIPE_BUF, pipe(7)); and less than the 1024 bytes which Rust's standard output keeps
-// of a line that hasn't ended: an empty write sends them off. Standard error keeps nothing.
+// A program that shares a pipe with us may have made it non-blocking (Node does); a write to a full one fails with EAGAIN, and
+// Deno does not tell how much of it was written. That is known only for two kinds of pieces: whole lines of at most PIPE_BUF,
+// which a pipe takes entirely or not at all (pipe(7)); and parts of a line below the 1024 bytes that Rust's standard output
+// buffers until the line ends: an empty write flushes them. Standard error buffers nothing.
 const WHOLE_LINES_BYTES = 4096;
 const PART_OF_LINE_BYTES = 512;
 const NEWLINE = 10;

@@ -1,14 +1,14 @@
-// Small files of ours in directories that are shared or once were: a link, a FIFO or a file of another user under one of our
-// names is refused before it is opened, so that none is followed, waited for, believed or overwritten.
+// Small files of ours in directories that other users can or could write to: a link, a FIFO or another user's file under one of
+// our names is refused before it is opened, so that it is not followed, waited for, trusted or overwritten.
 import { CliError, messageOf } from "../errors.ts";
 import { shellWord } from "../format.ts";
 
-/** What a name of ours stands for. */
+/** The expected kind of a file with one of our names. */
 export type OwnKind = "file" | "directory";
 
 /**
- * Looks at a name of ours, links not followed. Undefined where nothing has it. Throws a CliError `refused` for what is of another
- * kind, belongs to another user, or is a file with another name besides.
+ * Checks a name of ours, links not followed. Undefined if it does not exist. Throws a CliError `refused` if it is of another
+ * kind, belongs to another user, or is a file with a second hard link.
  */
 export async function lookAtOwn(path: string, kind: OwnKind): Promise<Deno.FileInfo | undefined> {
   let info: Deno.FileInfo;
@@ -27,19 +27,19 @@ function faultOf(info: Deno.FileInfo, kind: OwnKind): string | undefined {
   if (info.isSymlink) return "it is a symbolic link";
   if (kind === "directory" ? !info.isDirectory : !info.isFile) return `it is not a ${kind}`;
   if (info.uid !== null && info.uid !== Deno.uid()) return "it belongs to another user";
-  // A hard link of another user to a file of ours: what is written to it changes that file.
+  // Another user may have made a hard link to a file of ours: writing to it would change that file.
   if (kind === "file" && (info.nlink ?? 1) > 1) return "it has another name besides";
   return undefined;
 }
 
-/** The error for what has a name of ours and is not ours. */
+/** The error for a file that has a name of ours but is not ours. */
 export function refusal(path: string, fault: string): CliError {
   return new CliError("refused", `Cannot use "${path}": ${fault}`, {
     hint: `euler-files makes no such thing; look at it (ls -ld ${shellWord(path)}) and remove it`,
   });
 }
 
-/** Reads a file of ours; undefined where there is none. Errors are those of {@linkcode lookAtOwn}. */
+/** Reads a file of ours; undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
 export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const seen = await lookAtOwn(path, "file");
   if (seen === undefined) return undefined;
@@ -47,7 +47,7 @@ export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer>
     using file = await Deno.open(path, { read: true });
     const opened = await file.stat();
     if (opened.ino !== seen.ino || opened.dev !== seen.dev) {
-      // Our own writers replace it by a rename: the new one is as good, if it is ours.
+      // Our own writers replace the file with a rename: the new one is just as good, if it is ours.
       const fault = faultOf(opened, "file");
       if (fault !== undefined) throw refusal(path, fault);
     }
@@ -69,18 +69,18 @@ async function readAll(file: Deno.FsFile, sizeBytes: number): Promise<Uint8Array
   return bytes.subarray(0, length);
 }
 
-/** The text of a file of ours, or undefined where there is none. Errors are those of {@linkcode lookAtOwn}. */
+/** The text of a file of ours, or undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
 export async function readOwnText(path: string): Promise<string | undefined> {
   const bytes = await readOwnFile(path);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
-/** A file may be removed or made between two looks, and one that is opened for writing may get another inode (overlayfs). */
+/** Retry if a file is removed or made between two checks, or gets a new inode when opened for writing (overlayfs). */
 const MOST_TRIES = 10;
 
 /**
- * Opens a file of ours for reading and writing, 0600 where it is made; nothing in it is changed. Errors are those of
- * {@linkcode lookAtOwn}, and those of the kernel.
+ * Opens a file of ours for reading and writing; a missing file is made (0600), an existing one is not changed. Errors are those
+ * of {@linkcode lookAtOwn}, and those of the kernel.
  */
 export async function openOwnFile(path: string): Promise<Deno.FsFile> {
   for (let tries = 0; tries < MOST_TRIES; tries++) {

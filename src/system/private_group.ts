@@ -1,10 +1,10 @@
-// Whether a group has only this user in it, as the groups that many systems give each user: what such a group may write, nobody
-// else can. Asked only where something is writable for its group.
+// Whether a group has only this user as a member, as the groups that many systems make for each user: then no other user can
+// write files that are writable for the group. Asked only for such files.
 import { runSystemProgram } from "./system_program.ts";
 
 const known = new Map<number, boolean>();
 
-/** True where the group is this user's own group, has the user's name and no other member. */
+/** True if the group is this user's primary group, has the user's name and no other member. */
 export function isPrivateGroup(groupId: number): boolean {
   let answer = known.get(groupId);
   if (answer === undefined) known.set(groupId, answer = ask(groupId));

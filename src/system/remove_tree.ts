@@ -1,4 +1,4 @@
-// Removing a whole directory: many names at once, since each waits for a server, and no link is ever followed.
+// Removes a whole directory: many names at once, since each removal waits for a server. Links are never followed.
 import { CliError, messageOf } from "../errors.ts";
 import { Pool } from "../pool.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
@@ -6,12 +6,12 @@ import { removePath } from "../posix/remove.ts";
 import { run } from "../posix/work.ts";
 import { temporaryBeside } from "./temporary_name.ts";
 
-/** Removals in flight. */
+/** How many removals run at the same time. */
 const WIDTH = 32;
 
 /**
- * Removes the directory so that no reader sees half of it: one rename to a temporary name beside it, then what is in it. Its
- * parent must be writable. What cannot be removed stays under that name, which the error (a CliError `file-system`) gives.
+ * Removes the directory so that no reader sees half of it: renames it to a temporary name beside it and removes its content.
+ * Its parent must be writable. If something can't be removed, the error (a CliError `file-system`) gives the temporary name.
  */
 export async function removeTree(path: string, calls: Calls = waitingCalls()): Promise<void> {
   const aside = temporaryBeside(path, "removing");
@@ -29,9 +29,9 @@ export async function removeTree(path: string, calls: Calls = waitingCalls()): P
 }
 
 /**
- * Removes whatever is under that name; nothing there is fine. Directories that were made read-only (Go's module cache is) are
- * opened first. Throws a SystemCallError for the first name that can't be removed, and the signal's reason between two names.
- * Tests give calls of their own.
+ * Removes a path with everything below it; a path that does not exist is no error. Read-only directories (Go's module cache)
+ * are made writable first. Throws a SystemCallError for the first name that can't be removed, and the signal's reason between
+ * two names. Tests pass calls of their own.
  */
 export async function removeInPlace(
   path: string,

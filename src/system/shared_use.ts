@@ -1,5 +1,5 @@
-// Who of several processes on one machine ends last: each holds a share of a file, flock(2), and at its end asks for the file
-// alone. The kernel gives the share of a process back that was killed. It takes a lock that does not wait, which Deno lacks.
+// Finds the last of several processes on one machine: each holds a shared flock(2) on a file, and at its end tries to get an
+// exclusive one. The kernel releases the lock of a killed process. This needs LOCK_NB, which Deno does not offer.
 import {
   AT_FDCWD,
   loadLibc,
@@ -13,17 +13,17 @@ import {
 } from "../posix/libc.ts";
 import { cString } from "../posix/tree.ts";
 
-/** A share; the process that holds it is one of those that use something. */
+/** A shared lock; its holder is one of the processes that use something. */
 export interface Share extends Disposable {
-  /** Gives the share back, and says whether others are held. `last` as well where this cannot be known. */
+  /** Releases the share and tells whether other processes hold one. `last` also if that is unknown. */
   leave(): "last" | "others remain";
 }
 
-/** Takes a share of a file, which is made. Where that is refused, each process is the last for itself. */
+/** Takes a share of a file, which is made if missing. If that is refused, each process counts as the last one. */
 export function takeShare(path: string): Share {
   const { plain } = loadLibc();
   const file = plain.openat(AT_FDCWD, cString(path), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600);
-  // A file that another process holds alone is about to be left by it.
+  // If another process has an exclusive lock, it is the last of an earlier group and about to end.
   let state = file >= 0 && plain.flock(file, LOCK_SH | LOCK_NB) === 0 ? "held" : "none";
   const close = () => {
     if (file >= 0 && state !== "closed") plain.close(file);
@@ -31,7 +31,7 @@ export function takeShare(path: string): Share {
   };
   return {
     leave() {
-      // flock(2) gives the shared lock back before it tries the other, so of several that end at once one gets it.
+      // flock(2) releases the shared lock before it tries the exclusive one, so one of several that end at once gets it.
       const isLast = state !== "held" || plain.flock(file, LOCK_EX | LOCK_NB) === 0;
       if (isLast && state === "held") plain.unlinkat(AT_FDCWD, cString(path), 0);
       close();

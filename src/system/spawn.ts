@@ -1,4 +1,4 @@
-// The only place that starts programs: an argument array, a whole environment, output as it comes, and an end in every case.
+// The only module that starts programs: with an argument array, a complete environment, streamed output and a guaranteed end.
 import { type ChildEnvironment, childEnvironment } from "./child_environment.ts";
 import type { System } from "./system.ts";
 
@@ -7,15 +7,15 @@ export interface SpawnRequest {
   /** An absolute path, from {@linkcode findProgram}. */
   readonly program: string;
   readonly args: readonly string[];
-  /** `made` where nothing is said. */
+  /** `made` by default. */
   readonly environment?: ChildEnvironment;
-  /** Changes to that; `null` removes a variable. */
+  /** Changes to that environment; `null` removes a variable. */
   readonly env?: Readonly<Record<string, string | null>>;
   readonly cwd?: string;
-  /** Called for each piece of output; `inherit` hands our own stream on. Without it the output is collected. */
+  /** Called for each piece of output; `inherit` uses our own stream. If not set, the output is collected. */
   readonly onStdout?: ((text: string) => void) | "inherit";
   readonly onStderr?: ((text: string) => void) | "inherit";
-  /** Takes stdout as it is, for what isn't text: file names are bytes. Stands in place of `onStdout`. */
+  /** Takes stdout as bytes, for output that is not text, such as file names. Used instead of `onStdout`. */
   readonly onStdoutBytes?: (bytes: Uint8Array) => void;
 }
 
@@ -23,21 +23,21 @@ export interface SpawnRequest {
 export interface SpawnOutcome {
   /** Its exit code; 128 + number if a signal ended it. */
   readonly code: number;
-  /** What it wrote, `stdout` only where no `onStdout` took it, of `stderr` the last {@linkcode KEPT_CHARACTERS}. */
+  /** Its output: `stdout` only if no `onStdout` took it; of `stderr` the last {@linkcode KEPT_CHARACTERS}. */
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** How much of a program's stderr is kept: its last words are the ones that explain. */
+/** How much of a program's stderr is kept: its last lines are the ones that explain a failure. */
 export const KEPT_CHARACTERS = 64 * 1024;
 
-/** How long a program may take to end after SIGTERM, before SIGKILL. Slurm leaves a job 30 s (KillWait, slurm.conf(5)). */
+/** The time between SIGTERM and SIGKILL. Slurm gives a job 30 s (KillWait, slurm.conf(5)). */
 const TERMINATION_SECONDS = 5;
 
-// rsync outlives a parent that is killed with -9 and goes on writing while our lock is already free (measured with rsync
-// 3.5.0). So each program gets a guard: a shell that waits for the end of a pipe which only this process holds open.
-// It is told to stop by the end of that pipe alone: a signal could meet the shell before it is ready for one. Those of the
-// terminal it ignores, since they reach the whole group and we hear them ourselves.
+// rsync outlives a parent that is killed with -9 and goes on writing although our lock is already free (measured with rsync
+// 3.5.0). So each program gets a guard: a shell that waits for the end of a pipe which only this process holds open. Only the
+// end of that pipe tells it to stop, because a signal could arrive before the shell is ready for one. It ignores the terminal's
+// signals: they go to the whole process group, and this process handles them.
 const GUARD = `trap '' INT HUP
 exec 3<&0
 "$@" </dev/null 3<&- & child=$!
@@ -49,8 +49,8 @@ kill $guard 2>/dev/null
 exit $code`;
 
 /**
- * Runs a program to its end. When the system's signal asks us to stop, the program gets SIGTERM, five seconds later SIGKILL,
- * and then the signal's reason is thrown. A killed parent takes the program with it.
+ * Runs a program to its end. When the system's signal is aborted, the program gets SIGTERM, five seconds later SIGKILL, and
+ * then the signal's reason is thrown. If this process is killed, the program ends as well.
  */
 export async function spawn(request: SpawnRequest, system: Pick<System, "env" | "signal">): Promise<SpawnOutcome> {
   system.signal.throwIfAborted();
@@ -83,7 +83,7 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
       request.onStderr === "inherit" ? "" : collect(child.stderr, request.onStderr, KEPT_CHARACTERS, enough.signal),
     ]);
     const status = await child.status;
-    // What a stopped program leaves running may hold its streams open for as long as it likes.
+    // Children of a stopped program may keep its streams open indefinitely: do not wait for them.
     await Promise.race([output, aborted.promise]);
     if (system.signal.aborted) {
       enough.abort();
@@ -100,8 +100,8 @@ export async function spawn(request: SpawnRequest, system: Pick<System, "env" | 
 }
 
 /**
- * Runs a program in our place: terminal and streams are its own (its stdout may be our stderr), signals reach it and it
- * decides what they mean (a training job may write a checkpoint first). Returns its exit code.
+ * Runs a program in the foreground: it has the terminal and the streams (its stdout may be our stderr), and it gets the signals
+ * and decides what they mean (a training job may write a checkpoint first). Returns its exit code.
  */
 export async function runInForeground(
   request: Pick<SpawnRequest, "program" | "args" | "env"> & { readonly stdout?: "stderr" },
@@ -118,13 +118,13 @@ export async function runInForeground(
     stderr: "inherit",
   }).spawn();
   using _signals = system.handOverSignals((signal) => {
-    // Ctrl-C on a terminal goes to the program as well; a second one from us would end what the first only interrupted.
+    // Ctrl-C on a terminal reaches the program as well; a second SIGINT from us could end it where the first only interrupts.
     const isFromTerminal = system.stdin.isTerminal && (signal === "SIGINT" || signal === "SIGQUIT");
     if (!isFromTerminal) tryKill(child, signal);
     return "taken";
   });
   const { code } = await child.status;
-  // A signal that went to both of us may be told to us only now. It was for the program.
+  // A signal that went to both processes may reach our listener only now. It was meant for the program.
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setTimeout(resolve));
   return code;
 }
@@ -133,7 +133,7 @@ function tryKill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
-    // It has ended by itself.
+    // The program has already ended.
   }
 }
 
@@ -170,8 +170,8 @@ async function collect(
 }
 
 /**
- * The absolute path of the first program of that name on the PATH of `env`, or undefined. Relative entries are passed over,
- * so that the working directory never decides what runs.
+ * The absolute path of the first program of that name on the PATH of `env`, or undefined. Relative entries are skipped, so that
+ * the working directory never decides which program runs.
  */
 export function findProgram(name: string, env: Readonly<Record<string, string>>): string | undefined {
   for (const directory of (env.PATH ?? "/usr/bin:/bin").split(":")) {
@@ -181,7 +181,7 @@ export function findProgram(name: string, env: Readonly<Record<string, string>>)
       const info = Deno.statSync(path);
       if (info.isFile && ((info.mode ?? 0) & 0o111) !== 0) return path;
     } catch {
-      // Not in this directory.
+      // The program is not in this directory.
     }
   }
   return undefined;

@@ -1,11 +1,11 @@
-// Removes what killed processes left in a directory, by the names of temporary_name.ts. Each command that writes sweeps the
-// directories it writes to, once it has its lock: starting a job with everything fresh costs nothing more.
+// Removes what killed processes left in a directory, recognized by the names of temporary_name.ts. Each command that writes
+// sweeps its directories once it has its lock, so starting a job with everything fresh costs nothing more.
 import { isAbandoned, parseTemporaryName } from "./temporary_name.ts";
 import { removeInPlace } from "./remove_tree.ts";
 
 /**
- * Removes what is abandoned directly in the directory; `kinds` leaves other kinds alone. Never throws: what cannot be listed or
- * removed now is left for the next sweep.
+ * Removes abandoned files and directories directly in the directory; only those of the given `kinds`, if any. Never throws:
+ * what cannot be listed or removed now is left for the next sweep.
  */
 export async function sweepDirectory(directory: string, kinds?: readonly string[]): Promise<void> {
   for (const name of await ownNamesIn(directory, kinds)) {
@@ -23,7 +23,7 @@ async function ownNamesIn(directory: string, kinds: readonly string[] | undefine
       if (parsed !== undefined && (kinds === undefined || kinds.includes(parsed.kind))) names.push(name);
     }
   } catch {
-    // There is no such directory, or it cannot be read: then there is nothing to sweep.
+    // The directory does not exist or cannot be read: nothing to sweep.
   }
   return names;
 }

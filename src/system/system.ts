@@ -1,5 +1,5 @@
-// The edge to the machine, as a value that commands are given: environment, clock, streams and the signal to stop.
-// Files have no interface of their own: HOME and SCRATCH come from `env`, so a temporary directory is the fake.
+// The interface to the machine, as a value that commands are given: environment, clock, streams and the signal to stop. It does
+// not cover files: HOME and SCRATCH come from `env`, so tests use a temporary directory.
 import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
@@ -10,68 +10,68 @@ import { watchUncaught } from "./uncaught.ts";
 
 export type { OutputStream };
 
-/** What a command may know of the process it runs in. */
+/** What a command may know about its process. */
 export interface System {
   readonly env: Readonly<Record<string, string>>;
   /** The working directory, absolute. */
   readonly cwd: string;
-  /** The absolute path of this executable, for shell functions that outlive the PATH. */
+  /** The absolute path of this executable, for shell functions that must work without the PATH. */
   readonly executable: string;
   readonly processId: number;
   readonly hostName: string;
   readonly userId: number;
-  /** Milliseconds since 1970. Read it once per decision and hand it on. */
+  /** Milliseconds since 1970. Read it once per decision and pass it on. */
   now(): number;
   readonly stdin: {
     readonly isTerminal: boolean;
-    /** All of it, or a little more than so many bytes where it is longer. */
+    /** All of stdin; if it is longer than `mostBytes`, a little more than that. */
     readText(mostBytes: number): Promise<string>;
   };
-  /** Its `write` throws {@linkcode OutputLost} when the other end is closed or full: what we print there counts. */
+  /** Its `write` throws {@linkcode OutputLost} if the other end is closed or full, because this output is the result. */
   readonly stdout: OutputStream;
-  /** Its `write` never throws: the work goes on, and tells its end through stdout, where nobody takes messages any more. */
+  /** Its `write` never throws: without a reader for messages the work still goes on, and reports its end on stdout. */
   readonly stderr: OutputStream;
-  /** Makes the system calls of transfers; libc unless it is given, in Workers as well then. Tests wrap the calls with this. */
+  /** Makes the system calls of transfers, also in Workers; libc by default. Tests wrap the calls with this. */
   readonly calls?: (form: "plain" | "waiting") => Calls;
-  /** Waits for flock(2) on an open file; the runtime's own unless it is given. Tests stand in for file systems with this. */
+  /** Waits for flock(2) on an open file; the runtime's own by default. Tests simulate file systems with this. */
   readonly lockFile?: (file: Deno.FsFile, isExclusive: boolean) => Promise<void>;
-  /** Aborted when the work has to stop: with an {@linkcode Interrupted} after a signal, with the error of `uncaught` after one. */
+  /** Aborted when the work has to stop: with an {@linkcode Interrupted} after a signal, or with an uncaught error. */
   readonly signal: AbortSignal;
-  /** Aborted, with the error as its reason, when something failed that no code waits for. */
+  /** Aborted when an error occurs that no code handles, with the error as the reason. */
   readonly uncaught: AbortSignal;
   /**
-   * Until it is disposed of, signals go to `taker`, those that {@linkcode FORWARDED_SIGNALS} names as well. An ending signal that
-   * it leaves aborts `signal` as ever. The last taker that was given is asked, and no other.
+   * Passes signals to `taker` until disposed of, including those in {@linkcode FORWARDED_SIGNALS}. If it does not take an
+   * ending signal, that aborts `signal` as usual. Only the most recent taker is asked.
    */
   handOverSignals(taker: SignalTaker): Disposable;
 }
 
-/** Signals that batch systems and people send to a program in the foreground. They end a process that takes none of them. */
+/** Signals that batch systems and users send to a program in the foreground. They end a process that does not handle them. */
 export const FORWARDED_SIGNALS = ["SIGUSR1", "SIGUSR2", "SIGQUIT"] as const;
 
-/** A signal that a program in the foreground gets from us. */
+/** A signal that we pass to a program in the foreground. */
 export type ForwardedSignal = EndingSignal | typeof FORWARDED_SIGNALS[number];
 
-/** Does what a signal asks for (`taken`), or leaves it to us. */
+/** Handles a signal (`taken`), or leaves it to us. */
 export type SignalTaker = (signal: ForwardedSignal) => "taken" | "left";
 
-/** The system of a process, which can end it. */
+/** The system of a process, which can also end it. */
 export interface ProcessSystem extends System {
   /**
-   * Ends the process with an exit code, or by the signal that stopped the work: a shell whose child dies by SIGINT
-   * stops its script, too; after one that exits with 130 it goes on with the next line (bash 5.2, dash).
+   * Ends the process with an exit code, or by the signal that stopped the work. A shell whose child dies by SIGINT stops its
+   * script; after a child that exits with 130 it continues with the next line (bash 5.2, dash).
    */
   end(exitCode: number): Promise<never>;
 }
 
-/** The system of this process. Signals abort `signal`; a second one ends the process at once. */
+/** The system of this process. A signal aborts `signal`; a second one ends the process immediately. */
 export function realSystem(): ProcessSystem {
   keepOwnFilesUsable();
   const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
   const system = {
     env,
     cwd: currentDirectory(env),
-    // From source the program is the script: Deno alone wouldn't be euler-files.
+    // If run from source, the program is the script: Deno alone is not euler-files.
     executable: Deno.build.standalone ? Deno.execPath() : decodeURIComponent(new URL(Deno.mainModule).pathname),
     processId: Deno.pid,
     hostName: Deno.hostname(),
@@ -86,15 +86,15 @@ export function realSystem(): ProcessSystem {
     }),
     stderr: outputStream(Deno.stderr, () => {}),
   };
-  // Not spread into the object: that would read `signal`, and so begin to listen.
+  // Do not spread it into the object: that would read `signal`, and reading it installs the listeners.
   return Object.defineProperties(system, Object.getOwnPropertyDescriptors(endingSignals())) as ProcessSystem;
 }
 
 const FIRST_NOT_ASCII = 0x80;
 
 /**
- * Variables with bytes that are not UTF-8, which the runtime leaves out as if they were unset: each odd byte is a lone surrogate
- * here, as in names of files, so that who uses the value sees that it is none.
+ * Variables with bytes that are not UTF-8, which the runtime omits as if they were unset. Each such byte becomes a lone
+ * surrogate, as in file names, so that a user of the value sees that it is not valid text.
  */
 function oddVariables(): Record<string, string> {
   let bytes: Uint8Array;
@@ -111,15 +111,15 @@ function oddVariables(): Record<string, string> {
   }));
 }
 
-/** A job may be started without HOME; the user's home is then the one the system has for them, as for every shell. */
+/** A job may be started without HOME; then HOME is read from the user database, as shells do. */
 function withHome(env: Record<string, string>): Record<string, string> {
   if (env.HOME) return env;
-  // getent asks the directory service of a cluster, too, where /etc/passwd knows nobody.
+  // getent asks the directory service of a cluster, too, for users who are not in /etc/passwd.
   const home = runSystemProgram("getent", ["passwd", String(Deno.uid())])?.split(":")[5];
   return home?.startsWith("/") ? { ...env, HOME: home } : env;
 }
 
-/** A umask may take the owner's own rights from what is made, and our next step would fail at it. */
+/** A umask may remove the owner's rights from new files, and our next step would fail. */
 function keepOwnFilesUsable(): void {
   const umask = Deno.umask();
   if ((umask & 0o700) !== 0) Deno.umask(umask & 0o077);
@@ -129,15 +129,15 @@ function currentDirectory(env: Readonly<Record<string, string>>): string {
   try {
     return Deno.cwd();
   } catch {
-    // The directory was removed under us: a job's scratch directory, say. Absolute paths still work.
+    // The working directory was removed, for example a job's scratch directory. Absolute paths still work.
     return env.PWD ?? "/";
   }
 }
 
-/** Longer no work takes to stop: Slurm sends SIGKILL half a minute after SIGTERM, and others sooner. */
+/** The longest time that stopping may take: Slurm sends SIGKILL half a minute after SIGTERM, other systems sooner. */
 const STOPPING_MILLISECONDS = 4000;
 
-/** Signals within this time are one. */
+/** Equal signals within this time count as one. */
 const ONE_SIGNAL_MILLISECONDS = 300;
 
 function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "end"> {
@@ -153,17 +153,17 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
   const take = (signal: EndingSignal): void => {
     if (takers.at(-1)?.(signal) === "taken") return;
     if (controller.signal.aborted) {
-      // timeout(1) sends its signal to the process and to its group, so the same one comes twice.
+      // timeout(1) sends its signal to the process and to its group, so the same signal arrives twice.
       if (performance.now() - firstAt > ONE_SIGNAL_MILLISECONDS) void dieBy(signal);
       return;
     }
     firstAt = performance.now();
     controller.abort(new Interrupted(signal));
-    // A call to a server that answers no more never ends. The kernel ends even that for a signal that nothing listens for.
+    // A call to a server that does not answer never returns. The kernel ends even that call for a signal without a listener.
     Deno.unrefTimer(setTimeout(() => void dieBy(signal), STOPPING_MILLISECONDS));
   };
-  // A file system that does not answer may hold up the main thread while it opens the configuration, and no listener runs then.
-  // So none is there before there is work that has to be stopped; with the first of any kind the runtime takes all these signals.
+  // A file system that does not answer may block the main thread while it opens the configuration, and then no listener runs.
+  // So none is installed before there is work to stop; the first listener of any kind makes the runtime catch all signals.
   const listen = (): void => {
     if (listeners.size > 0) return;
     for (const signal of Object.keys(SIGNAL_EXIT_CODES) as EndingSignal[]) {
@@ -171,7 +171,7 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
       listeners.set(signal, listener);
       Deno.addSignalListener(signal, listener);
     }
-    // Where nothing listens, a file that becomes larger than `ulimit -f` allows ends the process; so the write answers EFBIG.
+    // Without a listener, a file larger than `ulimit -f` allows ends the process; with one, the write answers EFBIG.
     Deno.addSignalListener("SIGXFSZ", () => {});
   };
   const forwarded = FORWARDED_SIGNALS.map((signal) => [signal, () => void takers.at(-1)?.(signal)] as const);
@@ -180,7 +180,7 @@ function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverS
     const listener = listeners.get(signal);
     if (listener !== undefined) Deno.removeSignalListener(signal, listener);
     Deno.kill(Deno.pid, signal);
-    // Deno takes the signal on a thread of its own and does what the kernel would have done.
+    // Deno handles the signal in another thread and then does what the kernel would have done.
     await new Promise((resolve) => setTimeout(resolve, 1000));
     Deno.exit(SIGNAL_EXIT_CODES[signal]);
   }

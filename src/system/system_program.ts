@@ -1,15 +1,15 @@
-// Small programs of the system itself, by their absolute paths: neither the PATH nor the working directory decides what runs.
+// Runs small programs of the system by their absolute paths: neither the PATH nor the working directory decides what runs.
 
 const DIRECTORIES = ["/usr/bin", "/bin"];
 
-/** What a program of the system writes, or undefined where it is missing or fails. Nothing else runs meanwhile. */
+/** A system program's output, or undefined if it is missing or fails. Blocks until it has ended. */
 export function runSystemProgram(name: string, args: readonly string[]): string | undefined {
   for (const directory of DIRECTORIES) {
     try {
       const { success, stdout } = command(directory, name, args).outputSync();
       return success ? new TextDecoder().decode(stdout) : undefined;
     } catch {
-      // Not in this directory.
+      // The program is not in this directory.
     }
   }
   return undefined;

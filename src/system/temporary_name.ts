@@ -1,18 +1,18 @@
-// Names for everything that a killed process can leave behind, and one sweep for all of them. The name says who made it:
-// `.euler-files-KIND.HOST.PID-NAMESPACE.RANDOM`. Nothing is ever removed whose name is not exactly of this form.
+// Names for everything that a killed process can leave behind, so that one sweep finds it all. The name contains its owner:
+// `.euler-files-KIND.HOST.PID-NAMESPACE.RANDOM`. A sweep removes only names of exactly this form.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { isDeadHere, pidNamespace, type ProcessName } from "./dead_process.ts";
 
-/** What a name says. */
+/** The parts of a temporary name. */
 export interface TemporaryName extends ProcessName {
-  /** What it is for, in small letters: `write`, `removing`. */
+  /** Its purpose, in small letters: `write`, `removing`. */
   readonly kind: string;
 }
 
 const KIND = /^\.euler-files-([a-z]+)(?=\.)/;
 const OWNER = /^\.([A-Za-z0-9._-]{1,64})\.(\d+)-(\d+)\.[0-9a-f]{8}$/;
 
-/** Where the owner cannot be asked for, because it ran on another node, this age tells that it has ended. */
+/** If the owner cannot be checked, because it ran on another node, it counts as ended after this time. */
 const ABANDONED_MILLISECONDS = 24 * 3600 * 1000;
 
 /** A new name of this process. It is ASCII and shorter than 150 bytes; `kind` is `[a-z]+`. */
@@ -26,24 +26,24 @@ export function ownedName(prefix: string, processId: number = Deno.pid): string 
   return `${prefix}.${ownHost()}.${processId}-${pidNamespace()}.${random}`;
 }
 
-/** Whose name that is, or undefined for a name that is not of this form. */
+/** The process in such a name, or undefined if the name is not of this form. */
 export function ownerOf(name: string, prefix: string): ProcessName | undefined {
   if (!name.startsWith(prefix)) return undefined;
   const [, host, pid, namespace] = OWNER.exec(name.slice(prefix.length)) ?? [];
   return host === undefined ? undefined : { host, pid: Number(pid), pidNamespace: Number(namespace) };
 }
 
-/** Whether the process that made such a name has ended, where that can be known: false does not say that it lives. */
+/** Whether the process in such a name is known to have ended; false also if that is unknown. */
 export async function hasOwnerEnded(owner: ProcessName): Promise<boolean> {
   return await isDeadHere(owner, { hostName: ownHost() });
 }
 
-/** A new name in the directory of a path. */
+/** A new temporary name in the same directory as a path. */
 export function temporaryBeside(path: string, kind: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1) + temporaryName(kind);
 }
 
-/** What a name says, or undefined for a name that is not of this form. */
+/** The parts of a temporary name, or undefined if the name is not of this form. */
 export function parseTemporaryName(name: string): TemporaryName | undefined {
   const [prefix, kind] = KIND.exec(name) ?? [];
   const owner = prefix === undefined ? undefined : ownerOf(name, prefix);
@@ -51,8 +51,8 @@ export function parseTemporaryName(name: string): TemporaryName | undefined {
 }
 
 /**
- * Whether what has such a name was left behind: it belongs to this user, and its process has ended or, where that cannot be
- * known, neither it nor anything directly in it has changed for a day. False for every other name, and where it cannot be read.
+ * Whether a path with a temporary name was abandoned: it belongs to this user, and its process has ended or, if that is
+ * unknown, neither the path nor anything directly in it has changed for a day. False for any other name and if unreadable.
  */
 export async function isAbandoned(path: string, now: number = Date.now()): Promise<boolean> {
   const owner = parseTemporaryName(splitAbsolute(path)[1]);
@@ -69,12 +69,12 @@ export async function isAbandoned(path: string, now: number = Date.now()): Promi
   }
 }
 
-/** A host may have any name; here it has the letters that a file name of ours may have. */
+/** The host name, with all characters that our file names do not allow replaced. */
 function ownHost(): string {
   return Deno.hostname().replaceAll(/[^A-Za-z0-9._-]/g, "_").slice(0, 64) || "_";
 }
 
-/** A directory does not change when a file in it is written to. */
+/** The newest mtime in a directory, whose own mtime does not change when a file in it is written. */
 async function newestIn(directory: string): Promise<number> {
   let newest = 0;
   for await (const { name } of Deno.readDir(directory)) {

@@ -1,6 +1,6 @@
-// Text from a file, a device or a pipe that may never end.
+// Reads text from a file, a device or a pipe that may never end.
 
-/** The text, or its start: reading stops as soon as there is more than so many bytes. */
+/** The text, or its start: reading stops as soon as there are more than `mostBytes` bytes. */
 export async function readTextStart(
   readable: ReadableStream<Uint8Array<ArrayBuffer>>,
   mostBytes: number,

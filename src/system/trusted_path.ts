@@ -1,41 +1,41 @@
-// Whether other users could exchange a directory of ours, or what lies on the way to it. A directory that only we and root can
-// write, reached by directories for which that is true as well, stays what it is between a look and a use: what we then do below
-// it by path can't be led elsewhere (the rule of sshd's StrictModes, applied to each component and to each link on the way).
+// Whether other users could exchange a directory of ours or a component of its path. A directory that only we and root can
+// write, and whose parents are all like that, stays the same between a check and its use, so later operations by path below it
+// cannot be redirected (the rule of sshd's StrictModes, applied to each component and to each link on the way).
 import { CliError, messageOf } from "../errors.ts";
 import { shellWord } from "../format.ts";
 import { isPrivateGroup } from "./private_group.ts";
 
-/** What to look at. */
+/** The path to check. */
 export interface PathCheck {
-  /** Absolute. What of it does not exist is no fault. */
+  /** Absolute. Missing components are no fault. */
   readonly path: string;
   /**
-   * The directory, `path` or one above it, from which on each component has to be ours or root's and writable for nobody else.
-   * Above it a group may share a directory, as projects do; one that everybody may write without the sticky bit is a fault.
+   * `path` or a directory above it. From there on each component must belong to us or root and be writable for no other user.
+   * Above it a group may share a directory, as projects do; a world-writable one without the sticky bit is a fault.
    */
   readonly strictFrom: string;
   readonly userId: number;
 }
 
-/** The component by which others could get in. */
+/** A component through which other users could interfere. */
 export interface PathFault {
   readonly path: string;
   readonly kind: "foreign" | "foreign-link" | "open" | "no-directory";
-  /** Whether it is ours, so that we could close it. */
+  /** Whether it belongs to us, so that we could fix its mode. */
   readonly isOurs: boolean;
 }
 
 interface Component {
   readonly name: string;
   readonly isStrict: boolean;
-  /** Below `strictFrom`: what a link there leads through is held to the same rule. */
+  /** Whether it is below `strictFrom`: then targets of links in it must follow the strict rule, too. */
   readonly isBelow: boolean;
 }
 
-/** As the kernel (path_resolution(7)). */
+/** The limit of the kernel (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-/** The first fault on the way, or undefined. Throws what the kernel refuses, except that something does not exist. */
+/** The first fault of a path, or undefined. Throws errors of the kernel, except for a missing component. */
 export async function findPathFault({ path, strictFrom, userId }: PathCheck): Promise<PathFault | undefined> {
   const base = namesOf(strictFrom).length;
   const rest: Component[] = namesOf(path).map((name, index) => ({
@@ -78,17 +78,17 @@ export async function findPathFault({ path, strictFrom, userId }: PathCheck): Pr
   return undefined;
 }
 
-/** Looks at all components at the same time: each look waits for a server, and most paths have no link. */
+/** Calls lstat(2) for all components at the same time: each call waits for a server, and most paths have no link. */
 function lookAhead(names: readonly string[]): Map<string, Promise<Deno.FileInfo | Error | undefined>> {
   let path = "";
   return new Map(names.map((name) => {
     path += `/${name}`;
-    // An error counts only if the walk comes so far.
+    // An error matters only if the walk reaches this component.
     return [path, lstatIfThere(path).catch((error: Error) => error)];
   }));
 }
 
-/** Whether others can exchange what is in a directory. */
+/** Whether other users can exchange the entries of a directory. */
 function isOpen({ mode, gid }: Deno.FileInfo, isStrict: boolean): boolean {
   const bits = mode ?? 0;
   if ((bits & 0o1000) !== 0) return false;
@@ -110,15 +110,15 @@ async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
 }
 
 /**
- * Throws a CliError where others can exchange what is in a directory that we only read; it may belong to somebody else, whom the
- * person trusts by naming it.
+ * Throws a CliError if other users can exchange the entries of a directory that we only read. The directory may belong to
+ * another user, whom the person trusts by naming the directory.
  */
 export async function refuseOpenDirectory(path: string, userId: number): Promise<void> {
   const fault = await findPathFault({ path, strictFrom: path, userId }).catch(() => undefined);
   if (fault?.kind === "open") await refuseSharedDirectory(path, userId);
 }
 
-/** Throws a CliError for the first fault: `refused`, with the steps that make the path safe; `advice` is for what is not ours. */
+/** Throws a CliError for the first fault: `refused`, with the steps that make the path safe; `advice` is for foreign paths. */
 export async function refuseUntrusted(check: PathCheck, advice: string): Promise<void> {
   const fault = await findPathFault(check).catch((error) => {
     throw new CliError("file-system", `Cannot use "${check.path}": ${messageOf(error)}`, { cause: error });
@@ -129,12 +129,12 @@ export async function refuseUntrusted(check: PathCheck, advice: string): Promise
   });
 }
 
-/** The same for a directory that is the user's choice and that we write to: it has to be ours, above it is the user's affair. */
+/** The same for a directory that the user chose and that we write to: it must be ours; its parents are up to the user. */
 export async function refuseSharedDirectory(path: string, userId: number): Promise<void> {
   await refuseUntrusted({ path, strictFrom: path, userId }, "choose a directory of your own that only you can write");
 }
 
-/** Whether nobody else can exchange what is in a directory, or there is none. */
+/** True if no other user can exchange the entries of a directory, or it does not exist. */
 export async function isTrustedDirectory(path: string, userId: number): Promise<boolean> {
   return await findPathFault({ path, strictFrom: path, userId }).then((fault) => fault === undefined, () => false);
 }
@@ -153,7 +153,7 @@ function describeFault({ path, kind }: PathFault, asked: string): string {
   }
 }
 
-/** Others may have put something in while they could. */
+/** The steps that make a directory safe, with a look at its entries: other users may have added some. */
 function closingSteps(path: string): string {
   const word = shellWord(path);
   return `run \`chmod go-w ${word}\`, then look for what is not yours (\`find ${word} -maxdepth 1 ! -user "$(id -u)"\`) ` +

@@ -1,9 +1,9 @@
-// Errors that no code waits for: a promise that is not awaited, a timer, an end that never comes. By default the runtime prints them
-// and ends the process, and a shell that evaluates its empty output goes on as if all were well.
+// Errors that no code handles: a rejected promise without a handler, a timer, a wait that can never end. By default the runtime
+// prints them and ends the process, and a shell that evaluates the empty output continues as if nothing had failed.
 
 /**
- * Calls `onUncaught` with each error that nothing catches, instead of ending the process, and once with an error of its own
- * when nothing is left that could still happen.
+ * Calls `onUncaught` with each unhandled error instead of ending the process, and once with an error of its own when the event
+ * loop is empty although the work has not ended.
  */
 export function watchUncaught(onUncaught: (error: unknown) => void): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
