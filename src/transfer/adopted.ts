@@ -1,5 +1,5 @@
-// What a killed transfer has built of new directories, taken over by the next one: hundreds of gigabytes are not copied again.
-// Only what still is as at the source is kept, by type, size, time and mode.
+// Continues the new directories that a killed transfer was building, so that hundreds of gigabytes are not copied again. A file
+// is kept only if its type, size, time and mode are still those of the source.
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import { moveFiles } from "../posix/move_files.ts";
@@ -8,16 +8,16 @@ import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
 
-/** How the names of directories that are being built begin; all other names in a temporary directory are of no use to anybody. */
+/** Prefix of directories that are being built. A later transfer has no use for other names in a temporary directory. */
 const BUILT = "new-";
 
-/** Whether the process that wrote something may write there yet. */
+/** Whether the process that wrote a temporary directory has ended, or may still write there. */
 export type Writer = "has ended" | "may live";
 
 /**
- * Takes over an abandoned temporary directory if something was being built in it: moves it to the path `own`, and removes what is
- * of no use. Where its process may live, only the files are moved (move_files.ts). Returns the directories that were being built;
- * none where it was left as it is.
+ * Takes over an abandoned temporary directory in which directories were being built: moves it to the path `own` and removes
+ * what the next transfer cannot use. Where its process may live, only the files are moved (move_files.ts). Returns the
+ * directories that were being built; none where the abandoned directory was left as it is.
  */
 export async function takeOver(
   { path: abandoned, writer }: { readonly path: string; readonly writer: Writer },
@@ -36,7 +36,7 @@ export async function takeOver(
   return new Set(built);
 }
 
-/** Removes from a temporary directory what the next transfer can't go on with, and the directory itself if nothing else is in it. */
+/** Removes from a temporary directory what the next transfer cannot continue, and the directory itself if it is empty then. */
 export async function removeUnbuilt(path: string, runner: JobRunner): Promise<void> {
   const { built, others } = await namesIn(path, runner);
   if (built.length === 0) return void await runner.run("removeTree", { path });
@@ -53,8 +53,8 @@ async function namesIn(temporary: string, runner: JobRunner): Promise<{ built: s
 }
 
 /**
- * Removes from a directory that was being built what is not as at the source now, or does not take part any more. `path` is what it
- * will be.
+ * Removes from a directory that was being built what differs from the source now, or does not take part any more. `path` is the
+ * path that the directory will get.
  */
 export async function removeOutdated(
   { path, written }: { readonly path: string; readonly written: string },
@@ -64,7 +64,7 @@ export async function removeOutdated(
   const { temporary, from } = settings;
   for (let level: readonly string[] = [written]; level.length > 0;) {
     if (settings.keep === "copy") {
-      // A directory may have its last mode already; those of a push are made with it, and can be written.
+      // A directory may have its final mode already; that of a push is writable.
       await runner.run("modes", { root: temporary, items: level.map((directory) => [directory, 0o700] as const) });
     }
     const { entries } = await listDirectories({ root: temporary, facts: "full" }, level, runner);
@@ -90,7 +90,7 @@ export async function removeOutdated(
 
 function isStillOf(source: Entry, built: Entry, { keep, traits: { timeStep, modes } }: CopySettings): boolean {
   if (source.type === "directory" || built.type === "directory") return source.type === built.type;
-  // Names of one file are made together.
+  // All names of a file with several names are made by one job.
   if (source.linkGroup !== "" || built.linkGroup !== "") return false;
   const hasMode = keep === "content" || modes === "ignored" || sameMode(source, built);
   return sameContent(source, built, timeStep) && sameTime(source, built, timeStep) && hasMode;

@@ -1,5 +1,5 @@
-// What became of a copy since the last transfer, by its record alone: what a purge took from it, and what was made or changed in
-// it. The source isn't asked: it may be slow, and what it has now is another question.
+// Compares a copy with its record alone: what a purge deleted, and what was made or changed since the last transfer. The source
+// is not read: it may be slow, and its present state does not matter here.
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import { forEachAtOnce } from "../pool.ts";
@@ -15,7 +15,7 @@ const BATCH_DIRECTORIES = 64;
 
 const BATCHES_AT_ONCE = 8;
 
-/** A file of the copy that the record doesn't have, or not as it is. */
+/** A file of the copy that the record lacks, or that differs from its record. */
 export interface ChangedFile {
   readonly path: string;
   readonly sizeBytes: number;
@@ -28,9 +28,9 @@ export interface RecordComparison {
   readonly purged: readonly string[];
   /** Files and links that were made or changed since; no directories. */
   readonly changed: readonly ChangedFile[];
-  /** Files that are shorter than recorded, with the time of then: most likely a crash cut them off. */
+  /** Files that are shorter than recorded and have the recorded time: most likely a crash truncated them. */
   readonly damaged: readonly string[];
-  /** Recorded directories that could not be read: nothing is known of the files in them. */
+  /** Recorded directories that could not be read: the state of the files in them is unknown. */
   readonly unreadable: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export interface RecordedCopy {
   /** The copy, absolute. */
   readonly root: string;
   readonly selection?: Selection | undefined;
-  /** How the transfer read links: the record has absolute ones as they are at the source. */
+  /** How the transfer read links: the record has absolute links as they are at the source. */
   readonly links?: LinkSettings;
 }
 
@@ -59,7 +59,7 @@ class Comparison {
   readonly #changed: ChangedFile[] = [];
   readonly #damaged: string[] = [];
   readonly #unreadable: string[] = [];
-  /** Directories that were read, or can't be. */
+  /** Directories that were read, or could not be. */
   readonly #known = new Set<string>();
 
   constructor(readonly copy: RecordedCopy) {}

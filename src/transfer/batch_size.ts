@@ -9,10 +9,10 @@ export const BATCH = {
   rsync: { files: 4096, sizeBytes: 1024 * 1024 * 1024 },
 };
 
-/** Batches under way: each isolate has the next one when it ends one. */
+/** Batches under way: enough that each isolate has the next one when it ends one. */
 const BATCHES_AT_ONCE = { native: { plain: 6, waiting: 8 }, rsync: { plain: 2, waiting: 16 } };
 
-/** How many batches are under way. A limit of bandwidth is one for all: rsyncs side by side would each take it. */
+/** How many batches are under way. With a bandwidth limit it is one, since each of several rsyncs would use the whole limit. */
 export function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
   return runner.here.limit === undefined ? BATCHES_AT_ONCE[engine][runner.form] : 1;
 }

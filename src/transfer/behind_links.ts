@@ -1,13 +1,13 @@
-// A push writes through no link. Where staging followed a link of the source, the target has a file or directory in its stead;
-// what was changed there stays there and is named, and the source keeps its link. Pure.
+// A push never writes through a link. Where staging followed a link of the source, the target has a file or directory instead
+// of the link; changes to it stay on the target and are named, and the source keeps its link. Pure.
 import type { DirectoryPlan, Kept } from "./decide.ts";
 import type { EntryState } from "./entry.ts";
 
 const REASON: Kept["reason"] = "a link at the source";
 
 /**
- * A directory's plan without what would be written through a link: all of it where the directory `isBehind` one, else the names
- * that are links at the receiving side.
+ * A directory's plan without what would be written through a link: without everything if the directory `isBehind` a link, else
+ * without the names that are links at the receiving side.
  */
 export function withoutWritesThroughLinks(
   plan: DirectoryPlan,
@@ -29,7 +29,7 @@ export function withoutWritesThroughLinks(
     ...plan,
     transfers: plan.transfers.filter(({ name }) => !names.has(name)),
     replaces: plan.replaces.filter(({ name }) => !names.has(name)),
-    // Their other names may be pushed, but not as names of the same file.
+    // Their other names may be pushed, but as separate files.
     linked: plan.linked.filter(({ from }) => !isKept(from.name)),
     makes: plan.makes.filter(({ name }) => !made.has(name)),
     kept: [...plan.kept, ...[...names].map((name) => ({ name, reason: REASON }))],

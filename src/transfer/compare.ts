@@ -1,4 +1,4 @@
-// Whether one tree is an exact copy of another, without changing either: the second look after a migration.
+// Checks without changing anything whether one tree is an exact copy of another: the second comparison after a migration.
 import type { System } from "../system/system.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { rulesFor } from "./intent.ts";
@@ -16,13 +16,13 @@ export interface TreeDifference {
 
 /** How closely two trees are compared. */
 export interface ComparisonOptions {
-  /** What the file system of the copy keeps; by default all. */
+  /** What the file system of the copy keeps of names, modes and times; by default everything. */
   readonly traits?: FileSystemTraits | undefined;
-  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. */
+  /** Files modified since this time are compared by content, too, in seconds since 1970. */
   readonly contentsSinceSeconds?: number | undefined;
 }
 
-/** What stands in two trees, and where they differ; no differences: `to` is a copy of `from`, in content, modes and times, as its file system keeps them. */
+/** Compares two trees in content, modes and times, as the file system of `to` keeps them. No differences: `to` is a copy. */
 export async function compareTrees(
   from: string,
   to: string,

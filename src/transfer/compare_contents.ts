@@ -1,10 +1,10 @@
-// Compares what is in files that have the same size and time on both sides. Large files are compared in parts, several at a time,
-// so that disks and processors have work, and many small ones share a job.
+// Compares contents of files that have the same size and time on both sides. Large files are compared in parts, several at a
+// time, so that disks and processors are busy, and many small files share a job.
 import { forEachAtOnce } from "../pool.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { ComparedPart } from "./jobs/compare.ts";
 
-/** A file of both sides. */
+/** A file that both sides have. */
 export interface ComparedFile {
   readonly path: string;
   readonly sizeBytes: number;
@@ -18,7 +18,7 @@ const JOB = { parts: 128, sizeBytes: PART_BYTES };
 
 const JOBS_AT_ONCE = { plain: 8, waiting: 8 };
 
-/** The paths of those whose contents differ, or can't be read. */
+/** The paths of files whose contents differ, or cannot be read. */
 export async function findDifferent(
   roots: { readonly from: string; readonly to: string },
   files: readonly ComparedFile[],

@@ -1,4 +1,4 @@
-// Copies one large file, as transfers copy theirs: in parts, several at a time, continued where an earlier copy was stopped,
+// Copies one large file in parts, as transfers do: several parts at a time, continued where an earlier copy was stopped,
 // and published only if it is complete and its source unchanged.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { waitingCalls } from "../posix/calls.ts";
@@ -25,27 +25,27 @@ export interface CopyLargeFileRequest {
   /** A regular file. */
   readonly from: string;
   readonly to: string;
-  /** Where it is written, in the directory of `to`. It stays there where the copy fails, and is continued by the next one. */
+  /** Where the file is written, in the directory of `to`. If the copy fails, the file stays, and the next copy continues it. */
   readonly temporary: string;
   /** Says which parts of the temporary file have arrived. */
   readonly journal: string;
   readonly mode: number;
   /** Gets the bytes that have arrived, those of an earlier attempt included, after each piece. */
   readonly onProgress: (bytesDone: number, bytesTotal: number) => void;
-  /** Gets the sha256 before the file is published; throws to prevent that. */
+  /** Gets the sha256 before the file is published; throws to prevent the publication. */
   readonly check: (copied: CopiedFile) => void;
 }
 
 /** What was copied. */
 export interface CopiedFile {
   readonly sizeBytes: number;
-  /** Of what was written, in hexadecimal. */
+  /** The checksum of the written bytes, in hexadecimal. */
   readonly sha256: string;
-  /** What had arrived in an earlier attempt. */
+  /** Bytes that had arrived in an earlier attempt. */
   readonly resumedBytes: number;
 }
 
-/** Another program wrote to the name of the copy meanwhile; its file stays. */
+/** Another program created or wrote the file `to` during the copy; its file stays. */
 export class Overtaken extends Error {
   override readonly name = "Overtaken";
 }
@@ -58,7 +58,7 @@ export async function copyLargeFile(
   const [fromDirectory, fromName] = splitAbsolute(request.from);
   const [toDirectory, toName] = splitAbsolute(request.to);
   const [, penName] = splitAbsolute(request.temporary);
-  // Only for the latency of both sides, which says how many parts at a time are of use.
+  // The runner only measures the latency of both sides, which decides how many parts are copied at a time.
   const runner = await prepareJobRunner({ roots: [fromDirectory, toDirectory] }, system);
   await runner[Symbol.asyncDispose]();
   const calls = system.calls?.("waiting") ?? waitingCalls();

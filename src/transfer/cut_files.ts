@@ -1,4 +1,4 @@
-// Whether a file of one tree is only the beginning of the same file in another one, as an interrupted copy leaves it.
+// Whether a file of one tree is only the beginning of the same file in another tree, as an interrupted copy leaves it.
 import type { Bytes } from "../posix/calls.ts";
 import { succeeded } from "../posix/errno.ts";
 import { splitLast } from "../posix/file_names.ts";
@@ -12,8 +12,8 @@ const PIECES = 16;
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Whether the copy has fewer bytes than the original, and the same ones; false where one of them is no regular file. Throws a
- * SystemCallError where that cannot be found out, and an Error where a file becomes shorter meanwhile.
+ * Whether the copy is shorter than the original and has the same bytes; false where either is no regular file. Throws a
+ * SystemCallError where reading fails, and an Error where a file becomes shorter while it is read.
  */
 export function* isCut(
   { copy, original }: { readonly copy: Tree; readonly original: Tree },

@@ -1,23 +1,23 @@
-// The files of an SQLite database, as its documentation describes them: `X` and beside it `X-wal` or `X-journal`, which hold what
-// is not in `X` yet or what it was before (walformat, fileformat2 3 and 4, sqlite.org), and `X-shm`, which is memory that the
+// The files of an SQLite database, as its documentation describes them: `X`, and beside it `X-wal` or `X-journal`, which hold
+// what is not in `X` yet or what `X` held before (walformat, fileformat2 3 and 4, sqlite.org), and `X-shm`, memory that the
 // processes of one node share.
 import type { Bytes, Calls } from "../posix/calls.ts";
 import type { Work } from "../posix/work.ts";
 import type { Entry } from "./entry.ts";
 
-/** What a database has besides its main file, in the order in which they are written. */
+/** The files of a database besides its main file, in the order in which they are written. */
 export const LOGS = ["-wal", "-journal"] as const;
 
-/** The index of a log; it is made anew by the first program that opens the database, and never moved. */
+/** The index of a log. It is never moved: the first program that opens the database creates it. */
 export const INDEX = "-shm";
 
-/** What the first bytes of a file say that it is. */
+/** What the first bytes of a file identify it as. */
 export type DatabaseFile = "database" | "log" | "index";
 
-/** So many bytes tell what a file is. */
+/** How many first bytes identify a file. */
 export const MAGIC_BYTES = 16;
 
-/** A main file has whole pages of at least so many bytes. */
+/** The smallest page size of a main file, which consists of whole pages. */
 const SMALLEST_PAGE = 512;
 
 const TEXT = new TextDecoder("latin1");
@@ -29,11 +29,11 @@ export function mayBeDatabase(sizeBytes: number): boolean {
 
 /** Whether a file begins as the main file of a database does. */
 export function beginsAsDatabase(bytes: Uint8Array): boolean {
-  // The first byte rules out nearly all others.
+  // Comparing the first byte rules out nearly all other files.
   return bytes[0] === 0x53 && TEXT.decode(bytes.subarray(0, MAGIC_BYTES)) === "SQLite format 3\0";
 }
 
-/** What the first bytes of a file say. */
+/** The kind of database file that the first bytes identify. */
 export function kindOfDatabaseFile(bytes: Uint8Array): DatabaseFile | undefined {
   if (bytes.length < MAGIC_BYTES) return undefined;
   if (beginsAsDatabase(bytes)) return "database";
@@ -41,7 +41,7 @@ export function kindOfDatabaseFile(bytes: Uint8Array): DatabaseFile | undefined 
   const [first, second] = [view.getUint32(0), view.getUint32(4)];
   if (first === 0x377f0682 || first === 0x377f0683) return "log";
   if (first === 0xd9d505f9 && second === 0x20a163d7) return "log";
-  // The version of the index, in the order of bytes of the node.
+  // The version of the index, in the byte order of the node.
   return view.getUint32(0, true) === 3007000 ? "index" : undefined;
 }
 
@@ -63,12 +63,12 @@ export function namesOfDatabase(name: string): string[] {
   return [name, ...LOGS.map((suffix) => name + suffix)];
 }
 
-/** SQLite keeps the log of a database beside the name that it was opened by: of others we don't know where that is. */
+/** Whether a file has one name and no followed link: else SQLite may keep its log beside another name, unknown to us. */
 export function isPlainFile({ linkGroup, isBehindLink }: Entry): boolean {
   return linkGroup === "" && isBehindLink !== true;
 }
 
-/** A file that was to be copied by itself is a database: it is copied with its logs, or not at all. */
+/** A file that was to be copied on its own is a database, and has to be copied with its logs. */
 export class DatabaseFound extends Error {
   override readonly name = "DatabaseFound";
 }

@@ -1,4 +1,4 @@
-// Looks at the files of an SQLite database as other programs leave them at this moment, and removes one that is as it was seen.
+// Looks at the files of an SQLite database while other programs may use it, and removes its files if they are unchanged.
 import { succeeded } from "../posix/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../posix/libc.ts";
 import { isMissing } from "../posix/list.ts";
@@ -8,21 +8,21 @@ import { useOfDatabase } from "./database_locks.ts";
 import type { Entry } from "./entry.ts";
 import { entryAt, isStill } from "./publish.ts";
 
-/** What a side has under the names of a database, the main file first. */
+/** The files that a side has of a database, the main file first. */
 export type DatabaseState = readonly (Entry | undefined)[];
 
-/** Why a database was left as the receiving side has it: a program has it open, or changed or deleted one of its files. */
+/** Why the receiving side kept its database: a program has it open there, or changed or deleted one of its files. */
 export type Obstacle = { readonly kind: "in use there" } | { readonly kind: "changed there" };
 
-/** How long a time stamp may stay the same although a file is written again: the tick of a kernel, and the oldest file systems. */
+/** How long two writes may get the same time stamp: a tick of the kernel, or the resolution of the oldest file systems. */
 const TICK_MILLISECONDS = { fine: 50, wholeSeconds: 2100 };
 
-/** A file that was written so long ago has a time stamp that a new write would change. */
+/** A file that was last written longer ago than this would get another time stamp by a new write. */
 const QUIET_SECONDS = 60;
 
 /**
- * What a directory has under these names; nothing, where it does not exist. NFS answers from its cache, and an open asks the
- * server: of the directory for names that came, of a file for its size and time.
+ * The files that a directory has under these names; none where it does not exist. NFS answers lstat(2) from its cache and
+ * open(2) from the server: so the directory is opened for new names, and each file for its size and time.
  */
 export function* lookAtDatabase(tree: Tree, directory: string, names: readonly string[]): Work<DatabaseState> {
   let handle: number;
@@ -45,7 +45,7 @@ export function* lookAtDatabase(tree: Tree, directory: string, names: readonly s
   }
 }
 
-/** The same for a database that programs may use, where none does. The main file is the first of the names. */
+/** The same for a live database, if no program uses it. The main file is the first of the names. */
 export function* lookUnlessUsed(
   tree: Tree,
   directory: string,
@@ -55,11 +55,11 @@ export function* lookUnlessUsed(
   const present = before.filter((entry) => entry !== undefined);
   if (present.length === 0 || present.some(({ type }) => type !== "file")) return before;
   if ((yield* useOfDatabase(tree, directory, names[0]!)) !== "none") return "in use";
-  // What was written by a program that has ended by now.
+  // Look again, since a program that has ended by now may have written something.
   return yield* lookAtDatabase(tree, directory, names);
 }
 
-/** Removes a file of a database; where other programs may write, only if it still is what was seen. */
+/** Removes a file of a database; where other programs may write, only if it is unchanged since the look. */
 export function* removeMember(
   tree: Tree,
   directory: string,
@@ -76,10 +76,10 @@ export function* removeMember(
   }
 }
 
-/** How long to wait until a write to one of the files would show in its time, in milliseconds. */
+/** How long to wait, in milliseconds, until a write to one of the files would show in its time. */
 export function tickOf(files: DatabaseState, startedSeconds: number): number {
   const quietSeconds = startedSeconds - QUIET_SECONDS;
-  // A server may be ahead of this node: what seems to be written later was written now.
+  // The clock of a server may be ahead of this node, so a time in the future counts as recent.
   const recent = files.filter((file) => file !== undefined && file.mtimeSeconds > quietSeconds);
   if (recent.length === 0) return 0;
   return recent.some((file) => file!.mtimeNanoseconds === 0) ? TICK_MILLISECONDS.wholeSeconds : TICK_MILLISECONDS.fine;

@@ -1,5 +1,5 @@
-// Moves SQLite databases once all other files are under way: those that the plan knows, and those that were found when they were to
-// be copied by themselves.
+// Moves SQLite databases when all other files are under way: those of the plan, and those that were recognized only when they
+// were to be copied as single files.
 import type { DatabasePlan } from "./decide.ts";
 import { namesOfDatabase } from "./database_files.ts";
 import { entriesIn, fieldsOf } from "./entry_text.ts";
@@ -11,7 +11,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Publishing } from "./publishing.ts";
 import { keptOf, noSpaceError } from "./room.ts";
 
-/** Why a database did not arrive. */
+/** The reason given for a database that did not arrive because it was written all the time. */
 const WRITTEN = "a program writes to this database";
 
 /** What moving needs. */
@@ -19,7 +19,7 @@ export interface DatabaseMovesRequest {
   readonly settings: CopySettings;
   readonly runner: JobRunner;
   readonly ledger: Ledger;
-  /** Knows which directories are built privately; undefined where all of the tree is private. */
+  /** Knows which directories are built privately; undefined where the whole tree is private. */
   readonly publishing: Publishing | undefined;
   /** When the transfer began, by the clock of the file systems, in seconds since 1970. */
   readonly startedSeconds: number;
@@ -38,12 +38,12 @@ export class DatabaseMoves {
 
   constructor(readonly request: DatabaseMovesRequest) {}
 
-  /** Databases of the plan of a directory. */
+  /** Adds the databases of a directory's plan. */
   add(directory: string, plans: readonly DatabasePlan[]): void {
     for (const plan of plans) this.#moves.push({ directory, plan });
   }
 
-  /** Main files that were to be copied by themselves: neither side had a log beside them. */
+  /** Adds main files that were to be copied as single files: neither side had a log beside them. */
   addFound(items: readonly Item[]): void {
     for (const { directory, entry, replaces } of items) {
       const there = replaces === undefined ? [] : [replaces];
@@ -52,8 +52,8 @@ export class DatabaseMoves {
   }
 
   /**
-   * Moves those in directories that are private, which must hold them before they are published, or those in live ones, which come
-   * after all other files, since their rows name files. Throws a CliError `no-space` where the disk is full.
+   * Moves the databases of private directories, which must be complete before they are published, or those of live directories,
+   * which follow after all other files, since their rows name files. Throws a CliError `no-space` where the disk is full.
    */
   async moveInto(where: "private directories" | "live directories"): Promise<void> {
     const { settings, runner, ledger, publishing, startedSeconds, announce } = this.request;
@@ -112,7 +112,7 @@ function noteResult(
     publishing?.fail(pathOf(item), missing);
   }
   if (result.kind !== "failed" || result.receiver === "torn") return;
-  // What is known of the receiving side is recorded, so that the next transfer takes it for no change of another program.
+  // Record the known state of the receiving side, so that the next transfer does not take it for a change by another program.
   for (const name of result.removed) ledger.amendName(directory, name, undefined);
   for (const entry of entriesIn(result.arrived)) ledger.amend({ directory, entry }, entry);
 }

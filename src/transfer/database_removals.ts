@@ -1,4 +1,4 @@
-// Removes SQLite databases that the sending side has no more: gathered during the walk, removed when all that comes has its name.
+// Removes SQLite databases that the sending side has deleted: gathered in the walk, removed after all new files are published.
 import type { DatabasePlan } from "./decide.ts";
 import { fieldsOf } from "./entry_text.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -20,7 +20,7 @@ interface Gone {
   readonly plan: DatabasePlan;
 }
 
-/** Gathers databases of which files only go, and removes those. */
+/** Gathers databases from which files are only removed, and removes those files. */
 export class DatabaseRemovals {
   readonly #gone: Gone[] = [];
 
@@ -31,7 +31,7 @@ export class DatabaseRemovals {
     for (const plan of plans) this.#gone.push({ directory, plan });
   }
 
-  /** Leaves everything as it is, and recorded: the next transfer tries again. */
+  /** Removes nothing and keeps the records, so that the next transfer tries again. */
   postpone(): void {
     const { ledger } = this.request;
     for (const { directory, plan } of this.#gone) {
@@ -39,7 +39,7 @@ export class DatabaseRemovals {
     }
   }
 
-  /** Removes each database as a unit, unless a program uses or has changed it. */
+  /** Removes the files of each database as a unit, unless a program uses or has changed it. */
   async execute(): Promise<void> {
     if (this.#gone.length === 0) return;
     const { from, to, check, runner } = this.request;

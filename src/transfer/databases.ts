@@ -1,11 +1,11 @@
-// The files of an SQLite database are one unit in a directory's plan: all of them are moved or none, and its index never is. Where
-// the receiving side has a log that the sending one lacks, or changed one of the files, the whole unit is in conflict: a log that
-// meets another main file destroys it. Pure.
+// Plans the files of an SQLite database as one unit: all of them are moved or none, and the index never is. Where the receiving
+// side has a log that the sending side lacks, or changed one of the files, the whole unit is in conflict, because a log
+// destroys a main file to which it does not belong. Pure.
 import { INDEX, mainNameOf, namesOfDatabase } from "./database_files.ts";
 import { type DecisionRules, type DirectoryPlan, isOurs, type Kept } from "./decide.ts";
 import { type Entry, type EntryState, sameContent } from "./entry.ts";
 
-/** Both sides of a directory, and what was recorded. */
+/** The entries of a directory on both sides, and its record. */
 export interface DatabaseFacts {
   readonly from: readonly Entry[];
   readonly to: readonly Entry[];
@@ -15,8 +15,8 @@ export interface DatabaseFacts {
 const CONFLICT: Kept["reason"] = "part of a database that changed there";
 
 /**
- * The main files of what may be databases, told by names alone: a file with a log or an index beside it, on either side. A file
- * with several names, or behind a followed link, is none: SQLite keeps its log beside the name that it was opened by.
+ * The main files of possible databases, told by names alone: a file with a log or an index beside it, on either side. A file
+ * with several names, or behind a followed link, is excluded: SQLite keeps the log beside the name that was opened.
  */
 export function findDatabaseNames({ from, to }: Pick<DatabaseFacts, "from" | "to">): string[] {
   const mains = new Set([...from, ...to].flatMap(({ name }) => mainNameOf(name) ?? []));
@@ -50,7 +50,7 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   const there = facts.to.filter(isMember);
   const sent = new Set(facts.from.map(({ name }) => name));
   const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && !sent.has(name));
-  // What is as recorded was brought by us: what it held is in the main file now.
+  // A log that is as recorded came from us. The sending side has moved its content into the main file since.
   const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.baseline(entry.name), rules);
   const removals = [...plan.removals.filter(isMember), ...extras.filter((entry) => !plan.removals.includes(entry))];
   const rest = without(plan, [...transfers, ...removals].map(({ name }) => name), "keep records");

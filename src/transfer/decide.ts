@@ -1,4 +1,4 @@
-// What has to happen in one directory, from what stands on both sides and what the last complete transfer recorded. Pure.
+// Decides what to do in one directory, from the entries of both sides and the record of the last complete transfer. Pure.
 import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
 import { markedIfRacy, type RacySide } from "./racy.ts";
 import type { FileSystemTraits } from "./traits.ts";
@@ -6,23 +6,23 @@ import type { FileSystemTraits } from "./traits.ts";
 /** How a transfer treats what it finds; intent.ts says what each promises. */
 export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
 
-/** One directory as it was found. A side that is absent has no such directory. */
+/** The entries of one directory. A side that lacks the directory is undefined. */
 export interface DirectoryFacts {
   /** Relative to the roots; the roots themselves are the empty string. */
   readonly directory: string;
   readonly from: readonly Entry[];
   readonly to: readonly Entry[];
-  /** What was recorded for a name. Asked only where the sides differ: most directories needn't be decoded. */
+  /** The record of a name. Called only where the sides differ: most directories need not be decoded. */
   readonly baseline: (name: string) => EntryState | undefined;
-  /** Names of files whose content differs although size and time are the same, as far as it was compared. */
+  /** Names of files whose content differs although size and time are the same, where contents were compared. */
   readonly differs?: ReadonlySet<string>;
-  /** Whether something recorded in this directory is racy: then the record of what is the same is asked for, too. */
+  /** Whether the record marks files of this directory as racy: then the records of equal files are read, too. */
   readonly hasMarks?: boolean;
-  /** Whether a transfer that was killed may have brought a name: it isn't known when. */
+  /** Whether a killed transfer may have brought a name; the time of that copy is unknown. */
   readonly isResumed?: (name: string) => boolean;
   /** Directories that are made only where something below them is selected. */
   readonly isEntered?: (name: string) => boolean;
-  /** What the receiving side has that a filter excludes, where such names are deleted. */
+  /** Excluded names of the receiving side, where such names are deleted. */
   readonly excluded?: readonly Entry[];
   /** The directory itself on both sides. */
   readonly fromSelf: Entry | undefined;
@@ -32,18 +32,18 @@ export interface DirectoryFacts {
 /** Rules for all directories of a transfer. */
 export interface DecisionRules {
   readonly policy: TransferPolicy;
-  /** What the receiving side makes of times and modes; times are compared at the coarser side. */
+  /** What the receiving file system keeps of times and modes; times are compared at the resolution of the coarser side. */
   readonly traits: FileSystemTraits;
-  /** `baseline`: only what was recorded and is gone at the source goes; `all`: whatever the source doesn't have. */
+  /** `baseline`: removes what was recorded and is deleted at the source; `all`: removes everything that the source lacks. */
   readonly removals: "baseline" | "all";
   /**
-   * What a name is that the receiving side has and no record: `foreign`, where everything that was transferred is recorded;
-   * `unknown`, where there is no record at all, and then the newer side wins.
+   * How to treat a name of the receiving side that is not recorded: `foreign`, where everything transferred is recorded;
+   * `unknown`, where there is no record at all, so that the newer side wins.
    */
   readonly unrecorded: "foreign" | "unknown";
-  /** What a killed transfer may have brought is racy if it was modified after this, in seconds since 1970. */
+  /** A file that a killed transfer may have brought is racy if it was modified after this, in seconds since 1970. */
   readonly resumedSinceSeconds?: number;
-  /** Nobody reads or changes the receiving side yet: what differs there is half of an earlier attempt, however new it looks. */
+  /** `unpublished`: no program uses the receiving side yet, so differences there are left from a killed transfer. */
   readonly publish: "unpublished" | "in-place";
 }
 
@@ -60,14 +60,14 @@ export interface Kept {
     | "deleted there"
     | "gone at the source, changed there"
     | "damaged"
-    /** Found by staging, which reads content: only the beginning of what the other side has, and no record. */
+    /** Found by staging, which compares contents: a file is only the beginning of the other side's, and not recorded. */
     | "truncated"
-    /** Perhaps the same: the comparison failed, and no record. */
+    /** Perhaps the same: the contents could not be compared, and there is no record. */
     | "not compared"
     | "in the way"
-    /** A log, or another file of the same SQLite database, has changed there or is there alone. */
+    /** A log, or another file of the same SQLite database, was changed on the receiving side, or only that side has it. */
     | "part of a database that changed there"
-    /** A program has the SQLite database open there. */
+    /** A program has the SQLite database open on the receiving side. */
     | "in use there"
     /** Staging followed a link of the source, and a push does not write through it. */
     | "a link at the source";
@@ -77,7 +77,7 @@ export interface Kept {
 export interface LinkedFile {
   readonly from: Entry;
   readonly to: Entry | undefined;
-  /** `recorded`: the same when it was last looked at, and `to` isn't known now. */
+  /** `recorded`: both sides were the same at the last transfer, and `to` was not looked at now. */
   readonly state: "to transfer" | "same" | "recorded";
 }
 
@@ -85,11 +85,11 @@ export interface LinkedFile {
 export interface DatabasePlan {
   /** The main file. */
   readonly name: string;
-  /** What is moved, as the walk saw it. */
+  /** The files to move, as the walk saw them. */
   readonly transfers: readonly Entry[];
-  /** What the receiving side has of it now and may be replaced or removed. */
+  /** The files of the database that the receiving side has now and that may be replaced or removed. */
   readonly there: readonly Entry[];
-  /** Those of them that the sending side has no more. */
+  /** Those of them that the sending side lacks. */
   readonly removals: readonly Entry[];
 }
 
@@ -99,7 +99,7 @@ export interface DirectoryPlan {
   readonly fromSelf: Entry | undefined;
   readonly toSelf: Entry | undefined;
   readonly transfers: readonly Entry[];
-  /** What stands where one of them comes: it must still be that when its turn comes. */
+  /** The entries that transfers replace. Each is replaced only if it is unchanged when the new file is published. */
   readonly replaces: readonly Entry[];
   /** Files with several names; what happens to one depends on all of them ({@linkcode planLinkGroups}). */
   readonly linked: readonly LinkedFile[];
@@ -107,28 +107,28 @@ export interface DirectoryPlan {
   readonly modes: readonly Entry[];
   /** Directories to make. */
   readonly makes: readonly Entry[];
-  /** What to remove first: it stands where something of another type comes. */
+  /** What to remove first, because its name is needed for an entry of another type. */
   readonly clears: readonly Entry[];
   /** What to remove at the end. Directories only if they are empty then. */
   readonly removals: readonly Entry[];
-  /** `nothing`: the source does not have this directory, and all names that were found in it go. */
+  /** `nothing`: the source lacks this directory, and all names found in it are removed. */
   readonly leaves: "nothing" | "something";
-  /** What takes the place of a directory among the removals, if that is gone then. */
+  /** What replaces a directory of `removals`, provided that the directory could be removed. */
   readonly successors: readonly Entry[];
   readonly kept: readonly Kept[];
-  /** SQLite databases, each with its logs; their files are in no other list. Added by databases.ts. */
+  /** SQLite databases, each with its logs; their files are in no other list. Filled in by databases.ts. */
   readonly databases: readonly DatabasePlan[];
-  /** Names that look the same on both sides, and have different contents, as far as that was compared. */
+  /** Names with equal size and time on both sides and different contents, where contents were compared. */
   readonly otherContents: readonly string[];
-  /** What only the receiving side has, where that is an exact copy (mirror). */
+  /** Names that only the receiving side has, where it is to be an exact copy (mirror). */
   readonly extras: readonly Entry[];
   /** Whether permissions and time of the directory itself have to be set at the end. */
   readonly finish: "as source" | "as it is";
-  /** What both sides have once this is done, for the next baseline. */
+  /** What both sides have after this plan, for the next record. */
   readonly records: readonly [name: string, state: EntryState][];
-  /** What was recorded of names that do not take part, and stays recorded. */
+  /** Records of names that do not take part; they are kept. */
   readonly unselected?: readonly [name: string, state: EntryState][];
-  /** Directories to go on with, and where they are. */
+  /** Directories to visit next, with their entries on each side. */
   readonly descend: readonly { readonly name: string; readonly from?: Entry; readonly to?: Entry }[];
 }
 
@@ -163,7 +163,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
     const to = received.get(from.name);
     const base = facts.baseline;
     if (from.type === "directory" && to === undefined && facts.isEntered?.(from.name) === true) {
-      // Made together with the first name below it.
+      // Made together with the first name that is written below it.
       draft.descend.push({ name: from.name, from });
       draft.records.push([from.name, from]);
     } else if (from.type === "directory") decideSourceDirectory(draft, from, to, base, rules);
@@ -192,7 +192,7 @@ function decideSourceDirectory(
   }
   const base = baseline(from.name);
   if (to !== undefined) {
-    // A file or link stands where the directory belongs.
+    // A file or link has the name of the directory.
     const mayGo = isOurs(rules) ||
       (rules.policy === "stage-in" &&
         (base === undefined
@@ -201,7 +201,7 @@ function decideSourceDirectory(
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
   } else if (rules.policy === "stage-out" && base?.type === "directory") {
-    // Deleted at home: it comes back only for what changed in it.
+    // Deleted at the source: the directory is made again only for changed files in it.
     draft.descend.push({ name: from.name, from });
     draft.records.push([from.name, base]);
     return;
@@ -244,11 +244,11 @@ function decideFile(
     if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
     if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
     if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
-    // The newer file counts as a change of what the source has now: that is recorded, so that a push brings the change.
+    // Record the state of the source, so that the newer file on the receiving side counts as a change and a push transfers it.
     return keep(draft, from.name, "newer there", from);
   }
   if (onlySourceChanged) {
-    // The next stage-in brings that.
+    // The next stage-in brings the change of the source.
     draft.records.push([from.name, base]);
     return;
   }
@@ -257,7 +257,7 @@ function decideFile(
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 
-/** Whether permissions have to be changed, and can be. */
+/** Whether permissions differ and can be changed. */
 function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolean {
   return traits.modes === "kept" && !sameMode(from, to);
 }
@@ -267,7 +267,7 @@ export function sendingSide({ policy }: Pick<DecisionRules, "policy">): RacySide
   return policy === "stage-out" ? "target" : "source";
 }
 
-/** The record of a file that is the same on both sides. Its content was compared if it was racy where it comes from. */
+/** The record of a file that is the same on both sides. If it was racy at the sending side, its content was compared. */
 function recordOfSame(
   from: Entry,
   { baseline, hasMarks, isResumed }: DirectoryFacts,
@@ -282,7 +282,7 @@ function recordOfSame(
   return markedIfRacy(from, side, resumedSinceSeconds);
 }
 
-/** Size and time are the same, and the content is not: one side was written without a trace. */
+/** Decides about a file with equal size and time and another content: one side was written without a new time. */
 function decideOtherContent(
   draft: Draft,
   from: Entry,
@@ -291,14 +291,14 @@ function decideOtherContent(
   rules: DecisionRules,
 ): void {
   if (isOurs(rules) || base === undefined) return bring(draft, from, to);
-  // Both differ from the record: two edits of the same size in one tick of the clock.
+  // Both differ from the record: two edits of the same size within one clock tick.
   if (!sameContent(to, base, rules.traits.timeStep)) return keep(draft, from.name, "changed on both sides", base);
   const isChangedThere = base.racy !== undefined && base.racy !== sendingSide(rules);
   if (isChangedThere) keep(draft, from.name, "changed there", base);
   else bring(draft, from, to);
 }
 
-/** Whether a link was made by a transfer that was killed before it gave the link its time. */
+/** Whether a killed transfer made this link and was stopped before it set the link's time. */
 function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules): boolean {
   return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
@@ -316,7 +316,7 @@ function bring(draft: Draft, from: Entry, to?: Entry): void {
   draft.records.push([from.name, from]);
 }
 
-/** A directory that we brought goes name by name, each only if nobody changed it; any other one is worth keeping. */
+/** Replaces a directory that we brought name by name, each only if unchanged; any other directory is kept. */
 function replaceDirectory(
   draft: Draft,
   from: Entry,
@@ -338,7 +338,7 @@ function keep(draft: Draft, name: string, reason: Kept["reason"], base: EntrySta
 
 function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rules: DecisionRules): void {
   if (rules.policy !== "stage-in") {
-    // Gone on scratch is no deletion, a purge did it: the record stays.
+    // Missing on scratch means purged, not deleted: the record stays.
     if (rules.policy === "stage-out" && base !== undefined) draft.records.push([to.name, base]);
     if (rules.policy === "mirror" && rules.removals === "all") removeExtra(draft, to);
     else if (rules.policy === "mirror") draft.extras.push(to);
@@ -346,7 +346,7 @@ function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rule
   }
   const recorded = base !== undefined && base.type === to.type;
   if (!recorded && rules.removals === "baseline") {
-    // Something else was made of what we brought.
+    // The entry that we brought was changed or replaced on the receiving side.
     if (base !== undefined) keep(draft, to.name, "gone at the source, changed there", base);
     return;
   }
@@ -375,9 +375,9 @@ function mustFinish(draft: Draft, rules: DecisionRules): boolean {
 }
 
 /**
- * Which of the files with several names to transfer. One that must be is transferred with all its names, and so is one whose
- * names are one file at the source and several where they go: only together do they arrive as one. Where the receiving side has
- * no hard links they never do.
+ * Which files with several names to transfer. A file that must be transferred is transferred with all its names; so is a file
+ * whose names are one file at the source and several files at the receiving side: only together do they arrive as one. Where
+ * the receiving side has no hard links, its names always stay several files.
  */
 export function planLinkGroups(
   members: readonly (LinkedFile & { readonly directory: string })[],

@@ -1,4 +1,4 @@
-// Files of two trees that have the same size and time, and different contents.
+// Finds files of two trees that have the same size and time, and different contents.
 import type { Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
@@ -9,12 +9,12 @@ import { selectLinked } from "./linked_selection.ts";
 import type { TransferRequest } from "./request.ts";
 import { walkTrees } from "./walk.ts";
 
-/** Two trees, and what of them takes part. */
+/** Two trees, and which names take part. */
 export interface DifferenceRequest extends Pick<TransferRequest, "from" | "to" | "links" | "linkRoots"> {
   readonly selection: Selection | undefined;
 }
 
-/** Their paths, relative to the roots. What can't be read on either side is among them, or in no directory that can be listed. */
+/** Their paths, relative to the roots. A file that one side cannot read is included, unless its directory cannot be listed. */
 export async function findDifferentContents(request: DifferenceRequest, system: System): Promise<readonly string[]> {
   const { from, to, selection, links = "keep" } = request;
   const maps = await linkMapsOf({ ...request, intent: "stage-update" }, to);

@@ -1,5 +1,5 @@
-// The directories of a transfer: made before anything goes into them, writable while they are filled, and given their modes and
-// times at the end, when nothing changes in them any more.
+// The directories of a transfer: made before something is written into them, writable while being filled, and given their modes
+// and times at the end, when nothing changes in them any more.
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
@@ -41,7 +41,7 @@ export class Directories {
     const paths = entries.map((entry) => joinName(directory, entry.name));
     const making = this.#run(entries.map((entry, index) => [paths[index]!, this.#modeOf(entry)] as const), "name");
     const made = making.then(() => {});
-    // The caller gets the error from `making`; without this, nothing would wait for the other promise.
+    // The caller gets the error from `making`; without this catch, the other promises would be unhandled rejections.
     made.catch(() => {});
     for (const path of paths) this.#made.set(path, made);
     return new Map(Object.entries(await making).map(([index, reason]) => [entries[Number(index)]!, reason]));
@@ -57,13 +57,13 @@ export class Directories {
 
   async #makeWithParents(directory: string): Promise<void> {
     const parent = splitLast(directory)[0];
-    // Above the topmost new directory all exist.
+    // All directories above the topmost new one exist.
     if (this.building === undefined || this.building.topOf(parent) !== undefined) await this.make(parent);
     const self = (await lookAtPaths(this.settings.from, [directory], this.runner)).get(directory);
     await this.#run([[directory, self === undefined ? 0o700 : this.#modeOf(self)]], "throw");
   }
 
-  /** Makes directories of one parent, where they are to be built. */
+  /** Makes directories of one parent, at the paths where they are built. */
   async #run(
     directories: readonly (readonly [path: string, mode: number])[],
     failures: "throw" | "name",
@@ -71,7 +71,7 @@ export class Directories {
     if (directories.length === 0) return {};
     const { to, temporary } = this.settings;
     const built = directories.map(([path, mode]) => [this.building?.writtenAt(path) ?? "", mode] as const);
-    // All of one parent are new, or made where they are by a transfer into a private tree.
+    // Either all directories of one parent are built elsewhere, or all are made at their final paths in a private tree.
     const isBuilt = built[0]![0] !== "";
     const failed = await this.runner.run("make", {
       root: isBuilt ? temporary : to,
@@ -83,16 +83,16 @@ export class Directories {
   }
 
   /**
-   * Private until the end; where a push makes one, for good what the umask leaves of its mode: a directory that is private on
-   * scratch may hold tokens.
+   * 0700 until the end. A push makes a directory with its final mode, which is that of scratch less the umask: a directory that
+   * is private on scratch may hold tokens.
    */
   #modeOf(entry: Entry): number {
     return this.settings.keep === "copy" ? 0o700 : entry.mode & 0o777 | 0o700;
   }
 
   /**
-   * A directory without write permission, as Go's module cache has them, gets it until the end. Where its mode can't be changed, it
-   * may be writable through its group; if it is not, each name that can't be written says so.
+   * Gives a directory without write permission, such as those of Go's module cache, that permission until the end. Where
+   * chmod(2) fails, its group may allow writing; if not, each name that cannot be written reports it.
    */
   async makeWritable({ directory, toSelf, finish }: DirectoryPlan): Promise<void> {
     if (toSelf === undefined) return await this.make(directory);
@@ -107,7 +107,7 @@ export class Directories {
     if (refusal === undefined) this.#relaxed.push({ directory, self, mode: self.mode });
   }
 
-  /** Takes over directories that a killed transfer opened, each with the mode it had: they get it back at the end. */
+  /** Takes over directories that a killed transfer made writable, each with its former mode, which is restored at the end. */
   async adopt(opened: ReadonlyMap<string, number>): Promise<void> {
     for (const [directory, mode] of opened) {
       const self = await this.#selfOf(directory);
@@ -115,7 +115,7 @@ export class Directories {
     }
   }
 
-  /** The same for a directory that nothing looked at yet. */
+  /** Makes a directory writable that was not looked at yet. */
   async open(directory: string): Promise<void> {
     const self = await this.#selfOf(directory);
     if (self === undefined || (self.mode & 0o700) === 0o700) return;
@@ -127,30 +127,30 @@ export class Directories {
     return (await lookAtPaths(this.settings.to, [path], this.runner)).get(path);
   }
 
-  /** Returns why the mode can't be changed. */
+  /** Returns why the mode cannot be changed; undefined if it was. */
   async #setMode(directory: string, mode: number): Promise<string | undefined> {
     const request = { root: this.settings.to, items: [[directory, mode]], failures: "name" } as const;
     return (await this.runner.run("modes", request))[0];
   }
 
-  /** Directories that have their times by now get more names: the new ones among them get their times again at the end. */
+  /** Names were added to finished directories: those that this transfer made get their times again at the end. */
   async finishAgain(directories: readonly string[]): Promise<void> {
     const made = directories.filter((directory) => this.#made.has(directory));
     const selves = await lookAtPaths(this.settings.from, made, this.runner);
     for (const [directory, self] of selves) this.finishLater(directory, self);
   }
 
-  /** Notes what a directory has to be at the end: of a push, only those it makes. */
+  /** Notes which mode and time a directory gets at the end; a push sets them only for directories it makes. */
   finishLater(directory: string, self: Entry): void {
     this.#finish.push({ directory, self });
   }
 
-  /** Gives directories that were opened for a while the modes they had. Returns those for which that failed, by their paths. */
+  /** Gives directories that were made writable their former modes. Returns those for which that failed, by their paths. */
   async close(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
     const failed = new Map<string, UnfinishedDirectory>();
     const paths = this.#relaxed.map(({ directory }) => directory === "" ? "." : directory);
     const there = await lookAtPaths(this.settings.to, paths, this.runner);
-    // A file may have the name by now: it keeps its own mode.
+    // A file may have replaced the directory: it keeps its own mode.
     for (const [index, { directory, self, mode }] of this.#relaxed.entries()) {
       if (there.get(paths[index]!)?.type !== "directory") continue;
       const reason = await this.#setMode(directory, mode);
@@ -160,7 +160,7 @@ export class Directories {
   }
 
   /**
-   * Gives the new directories their modes and times, where they are built; a push gives them the times alone. Returns the ones for
+   * Gives new directories their modes and times where they are built; a push sets only the times. Returns the directories for
    * which that failed, by their paths.
    */
   async finishBuilt(): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
@@ -174,7 +174,7 @@ export class Directories {
       const written = building.writtenAt(directory)!;
       const isTop = building.topOf(directory)!.path === directory;
       if (!isTop || (self.mode & 0o700) === 0o700) return { directory, self, written, mode: self.mode };
-      // A directory that its owner may not write can't be moved (rename(2)): it is closed when it has its name.
+      // rename(2) cannot move a directory that its owner may not write: it gets its final mode after it has its name.
       if (this.settings.keep === "copy") this.#finish.push({ directory, self });
       return { directory, self, written, mode: self.mode | 0o700 };
     });
@@ -190,7 +190,7 @@ export class Directories {
 
   async #finishAll(items: readonly Finishing[]): Promise<ReadonlyMap<string, UnfinishedDirectory>> {
     const failed = new Map<string, UnfinishedDirectory>();
-    // A directory that its owner may not enter or write closes the way to those below: such ones come last, deepest first.
+    // A directory without u=rwx makes those below it unreachable: such directories are finished last, deepest first.
     const open = items.filter(({ mode }) => (mode & 0o700) === 0o700);
     const closing = items.filter(({ mode }) => (mode & 0o700) !== 0o700)
       .toSorted((one, other) => depthOf(other.directory) - depthOf(one.directory));
@@ -199,7 +199,7 @@ export class Directories {
       (_, part) => open.slice(part * FINISH_AT_ONCE, (part + 1) * FINISH_AT_ONCE),
     );
     await Promise.all(parts.map((part) => this.#finishSome(part, failed)));
-    // One after the other, whatever the form of the calls.
+    // One after the other, also where calls wait.
     for (const directory of closing) await this.#finishSome([directory], failed);
     return failed;
   }
@@ -225,7 +225,7 @@ export class Directories {
 interface Finishing {
   readonly directory: string;
   readonly self: Entry;
-  /** Where it is built; undefined where it has its name. */
+  /** The path where it is built; undefined where it has its final name. */
   readonly written: string | undefined;
   readonly mode: number;
 }

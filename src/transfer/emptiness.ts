@@ -1,12 +1,12 @@
-// What is in a single directory: anything at all, these names, what was recorded. Deno's own listing can't tell: it leaves out
-// names that are not UTF-8.
+// Looks into a single directory: whether it has any name, which names, and whether they are as recorded. Deno.readDir cannot
+// tell, because it leaves out names that are not UTF-8.
 import type { System } from "../system/system.ts";
 import { type Entry, sameContent } from "./entry.ts";
 import { listDirectories } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 import { prepareJobRunner } from "./job_runner.ts";
 
-/** Whether a directory has no name in it at all. One that can't be read, or isn't there, is not known to be empty. */
+/** Whether a directory has no names. False for one that cannot be read or does not exist. */
 export async function isEmptyDirectory(path: string, system: System): Promise<boolean> {
   const listing = await listNames(path, system);
   return !("unreadable" in listing) && listing.length === 0;
@@ -23,7 +23,7 @@ export async function listNames(
   return "unreadable" in listing ? listing : listing.entries;
 }
 
-/** Whether a directory of a tree holds exactly what a manifest says, by name, size and time; modes and what lies deeper apart. */
+/** Whether a directory has exactly the recorded names, sizes and times; modes and directories below it are not compared. */
 export async function isAsRecordedIn(
   root: string,
   directory: string,

@@ -1,6 +1,6 @@
 // What is known of one name in a tree, and when two of them are the same. Pure.
 
-/** What a name stands for; `special` is a fifo, a socket or a device. */
+/** The type of a name; `special` is a fifo, a socket or a device. */
 export type EntryType = "file" | "directory" | "link" | "special";
 
 /** One name in a directory, as lstat(2) tells. */
@@ -19,11 +19,11 @@ export interface Entry {
   readonly linkTarget: string;
   /** `device:inode` of a file with several names, else empty. */
   readonly linkGroup: string;
-  /** The number of the file system; undefined where that was not looked at. */
+  /** The number of the file system; undefined if it was not read. */
   readonly device?: string | undefined;
   readonly userId: number;
   readonly groupId: number;
-  /** What a file takes on the disk, without its holes and compressed, as the file system says; no more than its size. */
+  /** The bytes that a file takes on the disk, without holes and compressed, as the file system says; at most its size. */
   readonly allocatedBytes: number;
   /** Which kind of special file, as find(1) writes it: p, s, b, c; empty for the others. */
   readonly specialKind: string;
@@ -31,7 +31,7 @@ export interface Entry {
   readonly text?: string;
   /** The name is a symbolic link that is read as the file or directory it leads to. */
   readonly isFollowed?: boolean;
-  /** The same, or something in a directory that is reached through such a link. */
+  /** The name is such a link, or is in a directory that is reached through one. */
   readonly isBehindLink?: boolean;
 }
 
@@ -46,13 +46,13 @@ export interface EntryState extends
     Entry,
     "type" | "mode" | "sizeBytes" | "mtimeSeconds" | "mtimeNanoseconds" | "linkTarget" | "text"
   > {
-  /** Only of a recorded file: where it may have changed since and look the same (racy.ts). */
+  /** Only for a recorded file: the side where it may have changed since without a new time (racy.ts). */
   readonly racy?: "source" | "target" | undefined;
 }
 
 type Times = Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">;
 
-/** Whether both stand for the same content: type, size and modification time; for links where they lead; any two directories. */
+/** Whether both have the same content: the same type, size and time; links: the same target; directories always. */
 export function sameContent(one: EntryState, other: EntryState, timeStep = 1): boolean {
   if (one.type !== other.type) return false;
   if (one.type === "file" && one.text !== undefined && one.text === other.text) return true;
@@ -71,10 +71,10 @@ export function sameContent(one: EntryState, other: EntryState, timeStep = 1): b
 const SECOND = 1_000_000_000;
 
 /**
- * Whether both were modified at the same time, as exactly as the coarser of both sides can tell: `timeStep` nanoseconds are one
- * to it. A time without a fraction is one of whole seconds: Lustre keeps no more, so that each file there looks older than the
- * one it was copied from (its client sets seconds only, lustre/llite; mpiFileUtils issue 560 saw the same), though the node that
- * wrote it may still remember more.
+ * Whether both were modified at the same time, at the resolution of the coarser side, which is `timeStep` nanoseconds. A time
+ * without a fraction counts as whole seconds: Lustre stores no more, so each file there looks older than the one it was copied
+ * from (its client sets seconds only, lustre/llite; mpiFileUtils issue 560 saw the same), though the node that wrote it may
+ * still remember more.
  */
 export function sameTime(one: Times, other: Times, timeStep = 1): boolean {
   if (timeStep > SECOND) {
@@ -94,9 +94,9 @@ export function isNewer(one: EntryState, other: EntryState, timeStep = 1): boole
 }
 
 /**
- * Whether a file may be the recorded one after a crash: the time of then, and less in it. Who writes rarely leaves the time,
- * while a node that goes down may leave a file empty or cut. Only a person can tell. A time of whole seconds says too little,
- * except of an empty file.
+ * Whether a crash may have damaged the recorded file: it has the recorded time and is shorter. Programs that write rarely keep
+ * the time, but a node that goes down may leave a file empty or truncated. Only a person can tell. Whole seconds are too
+ * coarse to conclude this, except for an empty file.
  */
 export function isDamaged(state: EntryState, recorded: EntryState): boolean {
   if (state.type !== "file" || recorded.type !== "file" || state.sizeBytes >= recorded.sizeBytes) return false;
@@ -106,7 +106,7 @@ export function isDamaged(state: EntryState, recorded: EntryState): boolean {
     : state.mtimeNanoseconds !== 0 && state.mtimeNanoseconds === recorded.mtimeNanoseconds;
 }
 
-/** Whether permissions differ where they mean something: a link has none of its own. */
+/** Whether permissions differ and matter: a link has none of its own. */
 export function sameMode(one: EntryState, other: EntryState): boolean {
   return one.type === "link" || one.mode === other.mode;
 }

@@ -1,25 +1,25 @@
-// An entry as text, in the words of find(1): a listing and a manifest say the same thing in the same way, so that an
-// unchanged directory is known by comparing two texts, and only what differs is ever parsed.
+// Entries as text, in the format of find(1). Listings and manifests use the same format, so that an unchanged directory is
+// recognized by comparing two texts, and only directories that differ are parsed.
 import type { Entry, EntryState, EntryType } from "./entry.ts";
 import { MARKS, racyOf } from "./racy.ts";
 
 const TYPES: Readonly<Record<string, EntryType>> = { f: "file", d: "directory", l: "link" };
 const LETTERS = { file: "f", directory: "d", link: "l", special: "s" } as const;
 
-/** The name and what the link leads to, as `name//target`: no name contains a slash, a target may contain any. */
+/** The name and the target of a link, as `name//target`: no name contains a slash, but a target may. */
 export function labelOf(name: string, linkTarget: string): string {
   return `${name}//${linkTarget}`;
 }
 
-/** The way back from {@linkcode labelOf}. */
+/** The inverse of {@linkcode labelOf}. */
 export function parseLabel(label: string): { readonly name: string; readonly linkTarget: string } {
   const cut = label.indexOf("//");
   return { name: label.slice(0, cut), linkTarget: label.slice(cut + 2) };
 }
 
 /**
- * `letter mode size seconds.fraction`: mode in octal, ten digits of a fraction, seconds rounded down. The last digit is 0, but for
- * a recorded file that is racy.
+ * `letter mode size seconds.fraction`: mode in octal, ten digits of a fraction, seconds rounded down. The last digit is 0,
+ * except for a recorded file that is racy.
  */
 export function stateText(state: EntryState): string {
   if (state.text !== undefined) return state.text;
@@ -28,7 +28,7 @@ export function stateText(state: EntryState): string {
   return `${LETTERS[state.type]} ${state.mode.toString(8)} ${state.sizeBytes} ${state.mtimeSeconds}.${fraction}${mark}`;
 }
 
-/** The way back from {@linkcode stateText}, together with where a link leads. Throws a RangeError for anything else. */
+/** The inverse of {@linkcode stateText}; `linkTarget` completes it. Throws a RangeError for any other text. */
 export function parseState(text: string, linkTarget: string): EntryState {
   const [letter = "", mode = "", size = "", time = ""] = text.split(" ");
   const type = letter === "s" ? "special" : TYPES[letter];
@@ -40,7 +40,7 @@ export function parseState(text: string, linkTarget: string): EntryState {
   };
 }
 
-/** The size in a state's text. */
+/** The size in the text of a state. */
 export function sizeIn(text: string): number {
   const from = text.indexOf(" ", 2) + 1;
   return Number(text.slice(from, text.indexOf(" ", from)));
@@ -51,19 +51,19 @@ function parseTime(time: string): Pick<EntryState, "mtimeSeconds" | "mtimeNanose
   return { mtimeSeconds: Number(time.slice(0, point)), mtimeNanoseconds: Number(time.slice(point + 1, point + 10)) };
 }
 
-/** Stands at the end of what is known of a link that is read as what it leads to. */
+/** Suffix of `more` for a link that is read as its destination. */
 export const FOLLOWED = " followed";
 
-/** The same for what is in a directory that a followed link leads to. */
+/** Suffix of `more` for an entry in a directory that a followed link leads to. */
 export const BEHIND_LINK = " behind";
 
-/** A name as jobs/list.ts describes it. */
+/** A name, in the format of jobs/list.ts. */
 export interface FoundEntry {
   readonly name: string;
   readonly linkTarget: string;
   /** `letter mode size seconds.fraction`, or the letter alone where only names were listed. */
   readonly state: string;
-  /** `links device:inode blocks user group kind`: blocks of 512 bytes, kind is find's letter. With FOLLOWED or BEHIND_LINK. */
+  /** `links device:inode blocks user group kind`: blocks of 512 bytes, find's letter of the kind; FOLLOWED or BEHIND_LINK. */
   readonly more: string;
 }
 
@@ -137,7 +137,7 @@ export class ListedEntry implements Entry {
   }
 }
 
-/** An entry as three fields, each followed by a NUL: label, state, and what else is known. */
+/** An entry as three fields, each followed by a NUL: label, state, and more. */
 export function fieldsOf(entry: Entry): string {
   const more = entry instanceof ListedEntry ? entry.more : "";
   return `${labelOf(entry.name, entry.linkTarget)}\0${stateText(entry)}\0${more}\0`;

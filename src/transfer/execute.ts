@@ -1,6 +1,6 @@
-// Executes what was decided, directory by directory, while the walk may still go on: makes directories and copies files in batches;
-// when all are copied, publishes them phase by phase (publishing.ts) where others use the receiving side; and at the end, when
-// nothing can fail any more, removes what has to go and sets the modes and times of directories.
+// Executes the plans of directories while the walk still goes on: makes directories and copies files in batches. When all are
+// copied, publishes them phase by phase (publishing.ts) where other programs use the receiving side. At the end, when nothing
+// can fail any more, removes deleted names and sets the modes and times of directories.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
 import type { System } from "../system/system.ts";
@@ -27,7 +27,7 @@ import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
-/** Above all permission bits. */
+/** A bit above all permission bits, so that no file has this mode. */
 const IMPOSSIBLE_MODE = 0o10000;
 
 /** How a transfer is executed. */
@@ -40,7 +40,7 @@ export interface ExecutionRequest {
   readonly mover: Mover;
   /** Makes what is needed before the first file is written. */
   readonly prepare: () => Promise<void>;
-  /** Removes it again: before directories get their times, since it may be in one of them. */
+  /** Removes what `prepare` made, before directories get their times, since it may be in one of them. */
   readonly cleanUp: () => Promise<void>;
   /** Directories that a killed transfer was building in the temporary directory. */
   readonly adopted: Set<string>;
@@ -50,7 +50,7 @@ export interface ExecutionRequest {
   readonly onDone: (files: number, sizeBytes: number) => void;
 }
 
-/** Takes decided directories and executes them. */
+/** Takes the plans of directories and executes them. */
 export class Execution {
   readonly #ledger: Ledger;
   readonly #pool: Pool;
@@ -62,10 +62,10 @@ export class Execution {
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
-  /** Gets names before they are touched. */
+  /** Gets names before they are written. */
   readonly #log: IntentLog;
   readonly #large: LargeFiles | undefined;
-  /** Undefined where nothing reads the receiving side yet. */
+  /** Undefined where no program reads the receiving side yet. */
   readonly #publishing: Publishing | undefined;
   /** Directories that could not be made. */
   readonly #lost = new Set<string>();
@@ -125,7 +125,7 @@ export class Execution {
     }
   }
 
-  /** What was done until now. */
+  /** The results so far. */
   get tally(): Tally {
     return this.#ledger.tally;
   }
@@ -167,7 +167,7 @@ export class Execution {
     if ((plan.finish === "as source" || isPushed) && plan.fromSelf !== undefined) {
       this.#directories.finishLater(directory, plan.fromSelf);
     } else if (plan.linked.length > 0) {
-      // Another name of a file in it may have to move, and then this one moves with it.
+      // It may have to move together with another name of the same file.
       this.#passedOver.set(directory, plan.fromSelf);
     }
     if (plan.leaves === "nothing") this.#removals.addEmptied(directory);
@@ -184,7 +184,7 @@ export class Execution {
     }
   }
 
-  /** Notes which directories the receiving side does not have. */
+  /** Notes which directories the receiving side lacks. */
   async #noteNew({ directory, toSelf, makes, clears }: DirectoryPlan): Promise<void> {
     const building = this.#publishing?.directories;
     if (building === undefined) return;
@@ -195,7 +195,7 @@ export class Execution {
     for (const top of added) if (top !== undefined) await this.#publishing!.adopt(top);
   }
 
-  /** A directory that can't be made costs what is in it, and nothing else. */
+  /** A directory that cannot be made fails with its content; other directories go on. */
   #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
     const path = pathOf(item);
     this.#lost.add(path);
@@ -209,7 +209,7 @@ export class Execution {
     return parts.some((_, index) => this.#lost.has(parts.slice(0, index + 1).join("/")));
   }
 
-  /** Takes a directory in which nothing is to be done, for now. */
+  /** Takes a directory in which nothing has to be done so far. */
   keep({ directory, block, self, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
     if (linked.length === 0) return;
@@ -217,11 +217,11 @@ export class Execution {
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
   }
 
-  /** Waits for all batches and ends the work: links, removals, directories. Nothing is removed where something is missing. */
+  /** Waits for all batches, then does links, removals and directories. Removes nothing where a file failed. */
   async finish(mayRemove: boolean): Promise<void> {
     await this.#flush();
     this.tally.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
-    // A group stays together: only one job sees that its names are one file.
+    // All names of a file go into one job: only that job knows that they are one file.
     for (const group of this.#links.toTransfer()) await this.#queueGroup(group);
     await this.#flush();
     await this.#pool.settle();
@@ -243,23 +243,23 @@ export class Execution {
     this.#ledger.close();
   }
 
-  /** Directories without their modes and times. */
+  /** Reports directories whose modes or times could not be set. */
   #noteFailed(failed: ReadonlyMap<string, UnfinishedDirectory>): void {
     for (const [path, { reason, self }] of failed) {
-      // Nothing in it is missing.
+      // All files in it have arrived.
       this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
       this.#ledger.unfinished(path, self);
     }
   }
 
-  /** Directories at home that a killed push opened to write in them. */
+  /** Takes over directories of the source that a killed push made writable. */
   async #adoptOpened(): Promise<void> {
     const { notes, intent } = this.request.roots;
     if (notes === undefined || intent !== "push") return;
     await this.#directories.adopt(openedIn(await readNotes(notes), receiverOf(this.request.settings.policy)));
   }
 
-  /** A file in a directory that was passed over gets another name: it must take that, and be as it was afterwards. */
+  /** A hard link is added in a directory that was skipped as unchanged: open it now, restore mode and time at the end. */
   async #openPassedOver(items: readonly Item[]): Promise<void> {
     for (const { directory } of items) {
       if (!this.#passedOver.has(directory)) continue;
@@ -272,7 +272,7 @@ export class Execution {
     }
   }
 
-  /** Ends what runs, after an error elsewhere. */
+  /** Stops all jobs after an error elsewhere. */
   async abandon(error: unknown): Promise<void> {
     this.#stop.abort(error);
     await this.#pool.settle().catch(() => {});
@@ -292,7 +292,7 @@ export class Execution {
     if (this.#isFull()) await this.#flush();
   }
 
-  /** Names of one file: they go one way together, or they arrive as several files. */
+  /** Queues all names of a file for the same mover, or they would arrive as several files. */
   async #queueGroup(items: readonly Item[]): Promise<void> {
     await this.request.prepare();
     await this.#openPassedOver(items);
@@ -323,7 +323,7 @@ export class Execution {
     await this.#note(await this.request.mover.move(items));
   }
 
-  /** Takes what became of items that were copied. */
+  /** Records the results of items that were copied. */
   async #note(outcome: MoveOutcome): Promise<void> {
     this.#ledger.note(outcome);
     this.#databases.addFound(outcome.databases);
@@ -331,7 +331,7 @@ export class Execution {
     else await this.#publishing.take(outcome);
   }
 
-  /** A large file in a directory that is not new gets its name as soon as it is whole: it stands twice until then. */
+  /** Publishes a large file in a live directory as soon as it is complete: until then the old file takes up space, too. */
   async #publishLarge(item: Item): Promise<void> {
     await this.#log.add([item]);
     if (this.#publishing === undefined) this.#ledger.collect([item]);
@@ -342,7 +342,7 @@ export class Execution {
   async #finishLarge(): Promise<void> {
     const { outcome, again = [] } = await this.#large?.finish() ?? {};
     if (outcome !== undefined) await this.#note({ ...outcome, moved: [] });
-    // What changed meanwhile goes the ordinary way, which says what it can't do.
+    // Files that changed meanwhile are copied by the mover, which reports failures.
     if (again.length > 0) await this.#move(again);
     const { settings, runner } = this.request;
     if (this.#large !== undefined && settings.temporary === "directly") {
@@ -358,13 +358,13 @@ export class Execution {
     for (const [index, reason] of Object.entries(failed)) {
       const entry = entries[Number(index)]!;
       const { type, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = entry;
-      // No file has such a mode, so the next transfer looks at this one again.
+      // No file has such a mode, so the next transfer compares this file again.
       const state = { type, mode: IMPOSSIBLE_MODE, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
       this.#ledger.fail({ directory, entry }, state, `its permissions cannot be changed: ${reason}`);
     }
   }
 
-  /** Brings what a removed directory made way for; where that still exists, it is in the way. */
+  /** Transfers what replaces a removed directory; where the directory still exists, it is in the way. */
   async #moveSuccessors(removals: "done" | "postponed"): Promise<void> {
     if (this.#successors.length === 0) return;
     const there = await lookAtPaths(this.request.roots.to, this.#successors.map(pathOf), this.request.runner);

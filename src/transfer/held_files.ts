@@ -1,5 +1,5 @@
-// Files that are whole under a private name and wait for their own. They are kept as bytes: some 200 for each, so that a million
-// of them take no more memory than the record of a transfer does.
+// Files that are complete under a private name and wait to be published. They are kept as bytes, some 200 for each file, so
+// that a million of them takes no more memory than the record of a transfer.
 import { type CopyItem, copyItemOf, type Item, itemIn } from "./item.ts";
 import { decodeName, encodeName } from "../posix/file_names.ts";
 
@@ -28,7 +28,7 @@ export class HeldFiles {
     if (this.#last.length === BATCH_ITEMS) this.#pack();
   }
 
-  /** Takes all of them out. */
+  /** Returns all items and forgets them. */
   *take(): Generator<readonly Item[]> {
     if (this.#last.length > 0) this.#pack();
     const batches = this.#batches;

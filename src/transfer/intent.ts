@@ -4,14 +4,14 @@ import type { Manifest } from "./manifest.ts";
 import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 
 /**
- * - `stage-new`: a first copy into a tree that nothing reads yet. What is there already is from a killed transfer.
- * - `stage-update`: a copy that programs use gets what is new or changed; what was recorded and is gone at the source goes there
- *   as well. What changed only on the receiving side is kept.
- * - `push`: only what changed or is new since the record. Nothing is removed, nothing newer is overwritten, nothing is brought
- *   back that was deleted there; modes and owners stay those of the receiving side.
- * - `mirror`: an exact copy, over whatever is there; nothing is removed. A caller that deletes the original afterwards has to
- *   see to it that the disk has the copy.
- * - `compare`: nothing is written; every difference counts.
+ * - `stage-new`: a first copy into a tree that no program reads yet. What it has already is left from a killed transfer.
+ * - `stage-update`: a copy that programs use gets new and changed files; what was recorded and is deleted at the source is
+ *   removed. What changed only on the receiving side is kept.
+ * - `push`: transfers only what is new or changed since the record. Removes nothing, overwrites nothing newer, and does not
+ *   bring back what was deleted at the source; modes and owners stay those of the receiving side.
+ * - `mirror`: an exact copy that replaces differing files and removes nothing. A caller that deletes the original afterwards
+ *   has to make sure that the disk has the copy.
+ * - `compare`: writes nothing; every difference counts.
  */
 export type Intent = "stage-new" | "stage-update" | "push" | "mirror" | "compare";
 

@@ -1,4 +1,4 @@
-// A file, link or special file that is moved, and what became of it.
+// A file, link or special file to move, and the result.
 import { joinName } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
 import { labelOf, ListedEntry, parseLabel, stateText } from "./entry_text.ts";
@@ -8,24 +8,24 @@ import type { MissingCause } from "./missing.ts";
 export interface Item {
   readonly directory: string;
   readonly entry: Entry;
-  /** What the walk saw under that name at the receiving side. */
+  /** What the walk saw under that name on the receiving side. */
   readonly replaces: Entry | undefined;
-  /** Where it is written until it is published, below the temporary directory. Without it, under its own path in a private tree. */
+  /** Where it is written until it is published, below the temporary directory; undefined: at its own path in a private tree. */
   readonly written?: string;
 }
 
-/** What became of items that were copied to private names. */
+/** The results of items that were copied to private names. */
 export interface MoveOutcome {
-  /** All that arrived, each as it is now. */
+  /** All items that arrived, each with its present state. */
   readonly moved: readonly Item[];
-  /** Those of them that arrived in another state than was planned: they changed since the walk. */
+  /** Those of them that changed after the walk and arrived in another state than planned. */
   readonly changed: readonly Item[];
-  /** Those of them that an earlier transfer copied: nobody knows when. */
+  /** Those of them that an earlier transfer copied, at an unknown time. */
   readonly resumed: readonly Item[];
   readonly missing: readonly MissingItem[];
-  /** Left out by the user's own rsync arguments, or of no use elsewhere (sockets). */
+  /** Left out by the user's own rsync arguments, or useless in a copy (sockets). */
   readonly leftOut: readonly Item[];
-  /** SQLite databases, which are not moved by themselves. */
+  /** SQLite databases, which are not moved as single files. */
   readonly databases: readonly Item[];
   readonly lastWords: readonly string[];
 }
@@ -37,11 +37,11 @@ export interface MissingItem {
   readonly cause: MissingCause;
   /** The error number, where a system call of ours failed. */
   readonly errno?: number | undefined;
-  /** Whether the name still has what the walk saw; `touched`: it has nothing now. */
+  /** `as it was`: the name still has what the walk saw; `touched`: nothing has the name now. */
   readonly receiver: "as it was" | "touched";
 }
 
-/** An item as a job takes it: texts as in entry_text.ts, of the source and of what it replaces (empty where nothing is). */
+/** An item as a job takes it: texts of the source and of the entry it replaces (empty if none), as in entry_text.ts. */
 export type CopyItem = readonly [
   directory: string,
   label: string,
@@ -49,7 +49,7 @@ export type CopyItem = readonly [
   more: string,
   replacedLabel: string,
   replacedState: string,
-  /** Where to write it below the temporary directory; empty: under its own path. */
+  /** Where to write it below the temporary directory; empty: at its own path. */
   written: string,
 ];
 
@@ -67,7 +67,7 @@ export function copyItemOf({ directory, entry, replaces, written = "" }: Item): 
   return [directory, label, state, more, labelOf(replaces.name, replaces.linkTarget), stateText(replaces), written];
 }
 
-/** The way back from {@linkcode copyItemOf}. */
+/** The inverse of {@linkcode copyItemOf}. */
 export function itemIn([directory, label, state, more, replacedLabel, replacedState, written]: CopyItem): Item {
   return {
     directory,
@@ -79,7 +79,7 @@ export function itemIn([directory, label, state, more, replacedLabel, replacedSt
   };
 }
 
-/** What is said of an item that the source does not have any more. */
+/** The reason given for an item that the source no longer has. */
 export const GONE = {
   reason: "it vanished while it was copied",
   cause: "vanished",

@@ -1,5 +1,5 @@
-// Runs jobs where they are worth it: a few in the main isolate, many in Workers, so that the main one stays free for signals,
-// locks and progress. Where calls wait for a server, each isolate has 32 of them under way; where they don't, each is busy.
+// Runs jobs where it pays: a few in the main isolate, many in Workers, so that the main isolate stays free for signals, locks
+// and progress. Where calls wait for a server, each isolate has 32 of them under way; elsewhere one after the other.
 import type { Calls } from "../posix/calls.ts";
 import { plainCalls, readUmask, waitingCalls } from "../posix/calls.ts";
 import { SystemCallError } from "../posix/errno.ts";
@@ -14,12 +14,12 @@ import { BandwidthLimit } from "./bandwidth.ts";
 import { JobContext, JobStopped, type LinkMaps } from "./jobs/job.ts";
 import { type JobAnswer, type JobName, type JobRequest, runJob } from "./jobs/jobs.ts";
 
-/** A lookup that takes longer than this was answered by a server: then many at once pay. Local ones take 2 to 20 µs. */
+/** A lookup that takes longer than this was answered by a server: then many at once are faster. Local ones take 2 to 20 µs. */
 const WAITING_MICROSECONDS = 100;
 
 /**
- * So much work in all before Workers are started: names to list, or ten times the files to copy. Each takes 15 to 40 ms to
- * start and compiles its code anew; where nothing waits, a copy of 10,000 files is quicker without them on two processors.
+ * Workers are started from this amount of work: names to list, or ten times the files to copy. Each Worker takes 15 to 40 ms to
+ * start and compiles the code again; with local file systems and two processors, 10,000 files are copied faster without them.
  */
 const WORTH_WORKERS = { plain: 150_000, waiting: 1500 };
 const WEIGHT = { list: 1, copy: 10 };
@@ -59,10 +59,10 @@ export interface JobError {
   readonly system?: { readonly errno: number; readonly call: string; readonly path: string };
 }
 
-/** Gets files and bytes that are done since the last call. */
+/** Gets the files and bytes that were done since the last call. */
 export type OnDone = (files: number, sizeBytes: number) => void;
 
-/** Runs jobs; `await using` stops those that run, waits for them, ends its Workers and closes its handles. */
+/** Runs jobs; `await using` stops running jobs, waits for them, ends the Workers and closes the handles. */
 export class JobRunner implements AsyncDisposable {
   readonly form: Calls["form"];
   /** Permission bits that this process leaves out of what it makes. */
@@ -73,7 +73,7 @@ export class JobRunner implements AsyncDisposable {
   readonly #stop = new SharedArrayBuffer(4);
   readonly #stopJobs: () => void;
   readonly #running = new Set<Promise<unknown>>();
-  /** Gets what jobs of all isolates have done. */
+  /** Gets the work that jobs of all isolates have done. */
   onDone: OnDone = () => {};
   #weight = 0;
   #workers: WorkerLane[] | undefined;
@@ -96,7 +96,7 @@ export class JobRunner implements AsyncDisposable {
     );
   }
 
-  /** What makes the calls of the main isolate. */
+  /** The system calls of the main isolate. */
   get calls(): Calls {
     return this.#here.calls;
   }
@@ -106,12 +106,12 @@ export class JobRunner implements AsyncDisposable {
     return this.#here;
   }
 
-  /** Says which names listings are for from now on. Before the first Worker starts, which then knows it as well. */
+  /** Sets which names listings return from now on. Call it before the first Worker starts, so that Workers get it, too. */
   select(selection: Selection | undefined): void {
     this.#here.selection = selection;
   }
 
-  /** Tells how many names are known to come, so that Workers start before they are late. */
+  /** Announces a number of names to come, so that Workers are started in time. */
   expect(names: number, work: keyof typeof WEIGHT): void {
     this.#weight += names * WEIGHT[work];
     if (this.#workers !== undefined || this.#system.calls !== undefined || this.#here.limit !== undefined) return;
@@ -119,7 +119,7 @@ export class JobRunner implements AsyncDisposable {
     if (this.#weight < WORTH_WORKERS[this.form]) return;
     const most = Math.min(navigator.hardwareConcurrency, MOST_WORKERS[this.form]);
     const count = Math.min(most, MOST_WORKERS[this.form] - liveWorkers);
-    // Other variables have them all: their jobs end one day, and until then this one works in the main isolate.
+    // Other variables use all Workers: until their jobs end, this transfer works in the main isolate.
     if (count <= 0) return;
     liveWorkers += count;
     this.#workers = Array.from({ length: count }, () =>
@@ -133,8 +133,8 @@ export class JobRunner implements AsyncDisposable {
   }
 
   /**
-   * Runs a job. Throws what it throws, SystemCallErrors among it; the signal's reason where a signal came. `names`: how many it
-   * is about.
+   * Runs a job. Throws the job's errors, such as SystemCallErrors, and the signal's reason after a signal. `names`: how many
+   * names the job handles.
    */
   async run<Name extends JobName>(
     name: Name,
@@ -155,7 +155,7 @@ export class JobRunner implements AsyncDisposable {
     }
   }
 
-  /** Small jobs are done here before a Worker has got the message. */
+  /** Small jobs run in the main isolate: that is faster than a message to a Worker. */
   #laneFor(names: number): WorkerLane | undefined {
     if (this.#workers === undefined || names < 8) return undefined;
     return this.#workers.reduce((one, other) => other.load < one.load ? other : one);
@@ -163,7 +163,7 @@ export class JobRunner implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#system.signal.removeEventListener("abort", this.#stopJobs);
-    // After an error elsewhere jobs may still run: their calls use handles and buffers.
+    // After an error elsewhere jobs may still run, and their calls use handles and buffers.
     if (this.#running.size > 0) this.#stopJobs();
     await Promise.allSettled(this.#running);
     this.#here.close();
@@ -188,13 +188,13 @@ class WorkerLane {
   load = 0;
 
   constructor(start: WorkerStart, readonly onDone: OnDone) {
-    // The bundle has its Worker beside the main file, under this name.
+    // The bundle has its Worker under this name beside the main file.
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
     this.#worker = new Worker(new URL(file, import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => this.#receive(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      // It answers nothing any more, neither what waits nor what comes.
+      // An ended Worker answers no more, so all its jobs are rejected, now and later.
       const error = this.#failure ??= new Error(`A worker ended: ${event.message}`);
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
@@ -241,11 +241,11 @@ function errorOf({ message, isStop, system }: JobError): Error {
 export interface RunnerRequest {
   readonly roots: readonly string[];
   readonly links?: LinkMaps;
-  /** With a limit all work is done in the main isolate, by calls that can be held up. */
+  /** With a limit all work is done in the main isolate, by calls that can be delayed. */
   readonly bandwidthLimitBytesPerSecond?: number | undefined;
 }
 
-/** Makes a runner. Costs four lookups a root; a server that does not answer holds nothing up but this. */
+/** Makes a runner. Costs four lookups for each root; a server that does not answer delays nothing else. */
 export async function prepareJobRunner(
   { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
   system: Pick<System, "signal" | "calls">,
@@ -257,12 +257,12 @@ export async function prepareJobRunner(
     return runner;
   }
   const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
-  // One call after the other needs few open files.
+  // Plain calls, made one after the other, need few open files.
   const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS && !isTight ? "waiting" : "plain";
   return new JobRunner(form, system, links);
 }
 
-/** The quickest of lookups of names that do not exist: a client can't answer those from its cache. */
+/** The fastest of several lookups of names that do not exist: a client cannot answer those from its cache. */
 async function lookupMicroseconds(root: string, system: Pick<System, "calls">): Promise<number> {
   const status = new Uint8Array(STATUS_BYTES);
   const waiting = system.calls?.("waiting") ?? waitingCalls();
@@ -271,7 +271,7 @@ async function lookupMicroseconds(root: string, system: Pick<System, "calls">): 
     const name = cString(`${root}/.euler-files-${crypto.randomUUID().slice(0, 8)}`);
     return calls.statx(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, STATX_ASKED, status);
   };
-  // A dead server would block a plain call, and with it signals and locks, for ever.
+  // With a dead server a plain call would block signals and locks forever.
   await lookUp(waiting);
   const times: number[] = [];
   for (let turn = 0; turn < 3; turn++) {

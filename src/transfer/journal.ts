@@ -1,9 +1,9 @@
-// Which parts of a large file have arrived, so that a copy that was killed goes on where it was. One byte a part, behind a
-// line that says what was being copied.
+// Which parts of a large file have arrived, so that the next transfer continues a killed copy. The file has a line that says
+// what is copied, then one byte for each part.
 import { splitAbsolute } from "../posix/file_names.ts";
 import type { EntryState } from "./entry.ts";
 
-/** `written`: believed as long as the kernel that wrote it runs; `synced`: the disk has it. */
+/** `written`: trusted as long as the kernel that wrote the part runs; `synced`: the part is on the disk. */
 const WRITTEN = 119;
 const SYNCED = 115;
 
@@ -12,22 +12,22 @@ export interface Journal extends Disposable {
   /** Whether a part arrived in an earlier attempt. */
   has(part: number): boolean;
   noteWritten(part: number): void;
-  /** Call when the file itself has been synced: all parts noted until then are safe from a crash of this node. */
+  /** Call when the file itself has been synced: the parts noted so far survive a crash of this node. */
   noteSynced(parts: readonly number[]): void;
 }
 
-/** What is copied, in how many parts, and the number of this start of the kernel; empty if it isn't known. */
+/** What is copied, in how many parts, and the kernel's boot id, empty if unknown. */
 export interface JournalSubject {
   readonly content: EntryState;
   readonly parts: number;
   readonly bootId: string;
-  /** `none`: the copy does not exist, so an earlier journal says nothing. */
+  /** `none`: the copy does not exist, so an earlier journal is worthless. */
   readonly keep: "earlier" | "none";
 }
 
 /**
- * Opens the journal of a copy. What an earlier one says counts only if it was about the same content, and parts that were
- * written but not synced only if this is still the same kernel: a node that went down may have lost them.
+ * Opens the journal of a copy. An earlier journal counts only if it is about the same content. Its parts that were written but
+ * not synced count only if the same kernel still runs: a node that went down may have lost them.
  */
 export function openJournal(path: string, { content, parts, bootId, keep }: JournalSubject): Journal {
   const label = JSON.stringify([content.sizeBytes, content.mtimeSeconds, content.mtimeNanoseconds, parts]);
@@ -52,7 +52,7 @@ export function openJournal(path: string, { content, parts, bootId, keep }: Jour
       for (const part of done) note(part, SYNCED);
     },
     [Symbol.dispose]() {
-      // Several parts of one file may fail, and each gives it up.
+      // Several parts of one file may fail, and each failure calls this.
       if (isOpen) file.close();
       isOpen = false;
     },

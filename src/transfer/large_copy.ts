@@ -1,5 +1,5 @@
-// One large file that is copied in parts, several at a time and in any order. A journal beside it says which parts have
-// arrived, so that a copy that was stopped is continued with the others.
+// One large file that is copied in parts, several at a time and in any order. A journal beside it records which parts have
+// arrived, so that the next transfer continues a copy that was stopped.
 import type { Bytes, Calls } from "../posix/calls.ts";
 import { type ContentRequest, copyAroundHoles, copyRange, tellsHoles } from "../posix/content.ts";
 import { EXDEV, succeeded } from "../posix/errno.ts";
@@ -22,22 +22,22 @@ import { type Entry, isSparse } from "./entry.ts";
 import { DatabaseFound, isDatabase, isPlainFile } from "./database_files.ts";
 import { type Journal, openJournal } from "./journal.ts";
 
-/** Parts in flight where calls wait: more than a disk's two or three, fewer than a server minds. Local copies are processor work. */
+/** Parts in flight: where calls wait, more than a disk needs but few for a server; local copies are bound by the processor. */
 export const LARGE_AT_ONCE = { waiting: 8, plain: 2 };
 
-/** A part is a row of whole stripes for one writer: Lustre grants locks by ranges. */
+/** A part is a range of whole stripes with one writer, because Lustre grants locks by ranges. */
 const PART_BYTES = 64 * 1024 * 1024;
 
-/** Parts of a file with holes at most. */
+/** The largest number of parts of a file with holes. */
 const MOST_SPARSE_PARTS = 256;
 
-/** What is read and written at a time. */
+/** How many bytes are read and written at a time. */
 const PIECE_BYTES = { waiting: 1024 * 1024, plain: 512 * 1024 };
 
-/** What is read at a time of a file that may be one hole. */
+/** How many bytes are read at a time of a file that may be a single hole. */
 const SAMPLE_BYTES = 64 * 1024;
 
-/** How often the receiving file is synced, so that a crash of the node costs at most that much. */
+/** How often the receiving file is synced; a crash of the node costs at most the work of this time. */
 const SYNC_MILLISECONDS = 15_000;
 
 /** A name in a directory of a tree. */
@@ -53,11 +53,11 @@ export interface LargeCopyRequest {
   /** `waiting` where a server answers. */
   readonly form: Calls["form"];
   readonly source: FilePlace;
-  /** What the source is; a source that is something else in the end was not copied. */
+  /** The source as planned; a source that differs at the end counts as not copied. */
   readonly entry: Entry;
-  /** Where it is written; never the name under which others look for it. */
+  /** Where the copy is written; never the name that programs read. */
   readonly pen: FilePlace;
-  /** An absolute path, and the number of this start of the kernel; undefined: the copy can't be continued. */
+  /** An absolute path, and the kernel's boot id; undefined: the copy cannot be continued. */
   readonly journal: { readonly path: string; readonly bootId: string } | undefined;
   readonly limit: BandwidthLimit | undefined;
   readonly signal: AbortSignal;
@@ -65,7 +65,7 @@ export interface LargeCopyRequest {
   readonly onBytes: (sizeBytes: number) => void;
 }
 
-/** The source is not what it was when the copy was begun. */
+/** The source changed after the copy was started. */
 export class SourceChanged extends Error {
   override readonly name = "SourceChanged";
 }
@@ -75,7 +75,7 @@ export function partBuffer(form: Calls["form"]): Bytes {
   return new Uint8Array(PIECE_BYTES[form]);
 }
 
-/** Opens the source and what is written. Throws a SystemCallError; nothing is open then. */
+/** Opens the source and the file to write. Throws a SystemCallError, and leaves nothing open then. */
 export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
   const { calls, entry, source, pen } = request;
   const reading = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
@@ -89,7 +89,7 @@ export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
     if (!hasParts) yield* unlinkAt(calls, pen);
     opened.push(yield* openAt(calls, pen, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, "create"));
     const [from, to] = opened as [number, number];
-    // Where parts arrive in any order, the size is set first; without a journal the last part gives the size.
+    // If parts arrive in any order, set the size first; without a journal the last part sets the size.
     if (journal !== undefined || isSparse(entry)) {
       succeeded(yield calls.ftruncate(to, entry.sizeBytes), "truncate", pathOf(pen));
     }
@@ -126,7 +126,7 @@ export class LargeCopy {
     return this.journal?.has(part) === true;
   }
 
-  /** Whether any part did. */
+  /** Whether any part arrived in an earlier attempt. */
   get isContinued(): boolean {
     return Array.from({ length: this.parts }, (_, part) => part).some((part) => this.has(part));
   }
@@ -162,7 +162,7 @@ export class LargeCopy {
     this.journal.noteSynced(parts);
   }
 
-  /** Whether the source still is what was to be copied. Throws a SystemCallError. */
+  /** Whether the source is unchanged since the plan. Throws a SystemCallError. */
   *isSourceUnchanged(): Work<boolean> {
     const { calls, source, entry } = this.request;
     const bytes = new Uint8Array(STATUS_BYTES);
@@ -172,23 +172,23 @@ export class LargeCopy {
       now.mtimeNanoseconds === entry.mtimeNanoseconds;
   }
 
-  /** Waits until the disk has what was written. Throws a SystemCallError. */
+  /** Waits until what was written is on the disk. Throws a SystemCallError. */
   *sync(): Work<void> {
     succeeded(yield this.request.calls.fsync(this.target), "fsync", pathOf(this.request.pen));
   }
 
-  /** Ends writing: NFS tells write errors at close(2), so this comes before the file gets its name. Throws a SystemCallError. */
+  /** Closes the written file before it is published, since NFS reports write errors at close(2). Throws a SystemCallError. */
   *closeTarget(): Work<void> {
     this.#isTargetOpen = false;
     succeeded(yield this.request.calls.close(this.target), "close", pathOf(this.request.pen));
   }
 
-  /** Removes what was written: none of it can be relied on. */
+  /** Removes the written file, none of which can be relied on. */
   *removeWritten(): Work<void> {
     yield* unlinkAt(this.request.calls, this.request.pen);
   }
 
-  /** Closes what is still open; the journal stays where it is. */
+  /** Closes what is still open; the journal file stays. */
   close(): void {
     this.journal?.[Symbol.dispose]();
     this.request.calls.closeHandle(this.source);
@@ -209,7 +209,7 @@ export class LargeCopy {
     };
   }
 
-  /** Within one file system the kernel copies without our memory (copy_file_range(2)); undefined where it does not. */
+  /** Within one file system the kernel copies, without our memory (copy_file_range(2)); undefined where it cannot. */
   *#copyInKernel(start: number, end: number, buffer: Bytes): Work<number | undefined> {
     const { calls, form, limit, signal, source, onBytes } = this.request;
     if (form === "waiting" || limit !== undefined) return undefined;
@@ -219,7 +219,7 @@ export class LargeCopy {
       const copied = yield calls.copyFileRange(this.source, offset, this.target, offset, length);
       if (copied <= 0) {
         if (offset > start && copied !== 0 && copied !== -EXDEV) succeeded(copied, "copy_file_range", pathOf(source));
-        // Some file systems copy nothing although there is something: reading tells the truth.
+        // Some file systems return 0 although there is more to copy: then read the file instead.
         return offset === start ? undefined : yield* copyRange(calls, this.#content(buffer), offset, end);
       }
       offset += copied;
@@ -229,7 +229,7 @@ export class LargeCopy {
   }
 }
 
-/** A file with holes has few bytes for its size: it gets no more parts than are worth the bookkeeping. */
+/** A file with holes has little data for its size: it gets no more parts than MOST_SPARSE_PARTS. */
 function partBytesOf(entry: Entry): number {
   return isSparse(entry) ? Math.max(PART_BYTES, Math.ceil(entry.sizeBytes / MOST_SPARSE_PARTS)) : PART_BYTES;
 }
@@ -262,7 +262,7 @@ function* openJournalFor({ calls, pen, entry, journal }: LargeCopyRequest, parts
   const bytes = new Uint8Array(STATUS_BYTES);
   const answer = yield calls.statx(handle, cString(pen.name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
   pen.tree.release(pen.directory);
-  // A file that is missing, shorter or another one has nothing of what its journal says.
+  // If the file is missing, shorter or another one, the parts in its journal are lost.
   const isThere = answer >= 0 && readStatus(bytes).kind === "f" && readStatus(bytes).sizeBytes === entry.sizeBytes;
   const keep = isThere ? "earlier" : "none";
   return openJournal(journal.path, { content: entry, parts, bootId: journal.bootId, keep });

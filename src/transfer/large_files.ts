@@ -1,5 +1,5 @@
-// Large files, in parts and several parts at a time: one stream does not fill a parallel file system, and one huge file at the
-// end would keep all others waiting. The largest goes first; after a kill the next copy continues with the parts that are missing.
+// Copies large files in parts, several parts at a time: one stream does not fill a parallel file system, and a huge file at the
+// end would delay the whole transfer. The largest goes first; after a kill the next transfer copies only the missing parts.
 import { createHash } from "node:crypto";
 import { messageOf } from "../errors.ts";
 import { readBootId } from "../posix/boot_id.ts";
@@ -23,7 +23,7 @@ import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
 import { keptOf, noSpaceError } from "./room.ts";
 
-/** From here on a file is copied in parts. */
+/** Files from this size on are copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
 
 /** How large files are written. */
@@ -33,14 +33,14 @@ export interface LargeFilesRequest {
   readonly links: LinkMap | undefined;
   /** `waiting` where a server answers. */
   readonly form: Calls["form"];
-  /** A directory for journals, relative to the receiving root; undefined: nothing can be continued. */
+  /** A directory for journals, relative to the receiving root; undefined: no copy can be continued. */
   readonly journals: string | undefined;
   readonly limit: BandwidthLimit | undefined;
   readonly system: System;
-  /** Gets each file that is whole under its private name, and whether an earlier transfer copied all or some of it. */
+  /** Gets each file that is complete under its private name, and whether an earlier transfer copied at least a part of it. */
   readonly onWhole: (item: Item, copied: "now" | "earlier") => Promise<void>;
   readonly onDone: (files: number, sizeBytes: number) => void;
-  /** Called once with what ends everything: a full disk, a signal. */
+  /** Called once with the error that ends the transfer: a full disk, a signal. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -60,7 +60,7 @@ interface Copying {
 export class LargeFiles {
   readonly #waiting: Item[] = [];
   readonly #copying: Copying[] = [];
-  /** Those whose files are open; what ends everything leaves some. */
+  /** The copies whose files are open; an error that ends the transfer leaves some open. */
   readonly #open = new Set<Copying>();
   readonly #outcome = {
     moved: [] as Item[],
@@ -73,12 +73,12 @@ export class LargeFiles {
   };
   readonly #again: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();
-  /** Lanes that will still look for a waiting file. A lane that has seen none is not counted any more, although it has not ended. */
+  /** Lanes that will still look for a waiting file. A lane that found none no longer counts, although it may still run. */
   #lanesAtWork = 0;
   readonly #calls: Calls;
   readonly #from: Tree;
   readonly #to: Tree;
-  /** What is written to. */
+  /** The tree that is written to. */
   readonly #pens: Tree;
   readonly #support = new AttributeSupport();
   #added = 0;
@@ -87,7 +87,7 @@ export class LargeFiles {
 
   constructor(readonly request: LargeFilesRequest) {
     const { settings, system } = request;
-    // Always waiting calls: the main isolate has signals, locks and progress to serve.
+    // Always waiting calls: the main isolate must stay free for signals, locks and progress.
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
     this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
@@ -109,7 +109,7 @@ export class LargeFiles {
     this.#lanes.add(lane);
   }
 
-  /** Waits for all of them. `again`: files that changed or failed, which the ordinary way should try. Throws where the disk is full. */
+  /** Waits for all copies. `again`: files that changed or failed, for the mover to try. Throws where the disk is full. */
   async finish(): Promise<{ readonly outcome: MoveOutcome; readonly again: readonly Item[] }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
     for (const copying of this.#open) this.#close(copying);
@@ -117,7 +117,7 @@ export class LargeFiles {
     if (this.#failure !== undefined) throw this.#failure.error;
     const { moved, missing } = this.#outcome;
     const ended = moved.length + this.#again.length + missing.length;
-    // A file that nothing is known of must never count as copied.
+    // A file without a result must never count as copied.
     if (ended !== this.#added) {
       throw new Error(`${this.#added} large files were to be copied, and ${ended} are known of`);
     }
@@ -144,7 +144,7 @@ export class LargeFiles {
     }
   }
 
-  /** Takes the next part, without a wait between the look at a file and the taking: another lane would take the same part. */
+  /** Takes the next part. Must not wait between looking at a file and taking its part: another lane would take the same one. */
   async #nextPart(): Promise<{ readonly copying: Copying; readonly part: number } | undefined> {
     for (;;) {
       const copying = this.#copying[0];
@@ -170,7 +170,7 @@ export class LargeFiles {
     }
   }
 
-  /** Whether a killed transfer has brought a file that belongs into a new directory. */
+  /** Whether a killed transfer has already brought a file of a new directory. */
   async #isWritten(item: Item): Promise<boolean> {
     if (item.written === undefined) return false;
     const [directory, name] = splitLast(item.written);
@@ -184,12 +184,12 @@ export class LargeFiles {
     return true;
   }
 
-  /** Whether a file has to be on the disk before it is published: one with holes had its full size from the beginning. */
+  /** Whether a file must be synced before it is published: one with holes has its full size from the beginning. */
   #mustSync({ entry }: Item): boolean {
     return this.request.settings.durability === "durable" || this.request.form === "waiting" || isSparse(entry);
   }
 
-  /** False where the disk does not have it: then it has to be written again, since the kernel tells an error once. */
+  /** False if fsync(2) fails: the file is written again then, since the kernel reports a write error only once. */
   async #syncWritten(written: string): Promise<boolean> {
     return await syncPath(this.#pens.pathOf(written), this.#calls).then(() => true, () => false);
   }
@@ -227,7 +227,7 @@ export class LargeFiles {
     await this.request.onWhole(item, copying.copy.isContinued ? "earlier" : "now");
   }
 
-  /** Metadata, durability and the end of writing; false where the source is no longer what was planned. */
+  /** Sets metadata, syncs and closes the file; false if the source has changed since the plan. */
   *#seal({ item, copy }: Copying): Work<boolean> {
     const calls = this.#calls;
     const { source, target } = copy;
@@ -246,7 +246,7 @@ export class LargeFiles {
     if (traits.modes === "kept") succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
     succeeded(yield calls.futimens(target, times), "utimens", toPath);
-    // With a journal, too, it had its full size from the beginning, and would look complete after a crash of the node.
+    // A file with a journal also had its full size from the beginning, and would look complete after a crash of the node.
     if (copy.journal !== undefined || this.#mustSync(item)) yield* copy.sync();
     yield* copy.closeTarget();
     return true;
@@ -262,11 +262,11 @@ export class LargeFiles {
     copying.isGivenUp = true;
     this.request.onDone(0, -copying.count.doneBytes);
     await this.#fail(copying.item, error);
-    // After an error at fsync(2) or close(2) it has the time of a whole file, and the ordinary way would take it for one.
+    // After an error at fsync(2) or close(2) the file has its final time, so the mover would take it for complete.
     await run(copying.copy.removeWritten());
   }
 
-  /** A full disk and a signal end everything; anything else only this file, which the ordinary way tries once more. */
+  /** A full disk and a signal end the transfer; after any other error, the mover tries this file once more. */
   async #fail(item: Item, error: unknown): Promise<void> {
     this.request.system.signal.throwIfAborted();
     if (error instanceof SystemCallError && isFullDiskErrno(error.errno)) {
@@ -280,7 +280,7 @@ export class LargeFiles {
   }
 }
 
-/** The whole path counts: with half of it two files could share a journal and believe one another's parts. */
+/** The hash is of the whole path: files of the same name must not share a journal and trust each other's parts. */
 function journalName(item: Item): string {
   return createHash("sha256").update(pathOf(item)).digest("hex");
 }

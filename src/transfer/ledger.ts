@@ -1,5 +1,5 @@
-// What was done, and what of it is on both sides now: the tally of a transfer and the changes to its record, gathered as it
-// happens. What is said to be recorded is what both sides have in common; everything else the next transfer has to decide.
+// The results of a transfer and the changes to its record, gathered as they happen. Recorded is only what both sides have in
+// common; about everything else the next transfer decides.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
@@ -21,7 +21,7 @@ export interface Tally {
 
 type Name = Pick<Item, "directory" | "entry">;
 
-/** A directory that was to be published, and what it holds. */
+/** A new directory that is not published, with the files in it. */
 export interface Withdrawn {
   readonly path: string;
   readonly files: number;
@@ -42,7 +42,7 @@ export class Ledger {
     this.tally = { filesDone: 0, bytesDone: 0, deleted: [], transferred, kept: [], missing: [], lastWords: [] };
   }
 
-  /** Takes what became of a batch. */
+  /** Takes the results of a batch. */
   note(outcome: MoveOutcome): void {
     for (const item of outcome.changed) this.amend(item, item.entry);
     for (const item of outcome.resumed) this.resume(item);
@@ -51,29 +51,29 @@ export class Ledger {
     this.tally.lastWords.push(...outcome.lastWords);
   }
 
-  /** An earlier transfer copied it. */
+  /** Records an item that an earlier transfer copied. */
   resume(item: Item): void {
     this.amend(item, this.manifest.resumed(item.entry));
   }
 
-  /** Something could not be transferred. */
+  /** Records that an item could not be transferred. */
   lose({ item, reason, cause, receiver }: Omit<MissingItem, "errno">): void {
     this.amend(item, receiver === "as it was" ? this.recordedOf(item) : undefined);
     this.miss(item, reason, cause);
   }
 
-  /** Names what did not arrive. */
+  /** Reports a name that did not arrive. */
   miss(item: Name, reason: string, cause: MissingCause): void {
     const type = item.entry.type === "directory" ? "directory" : "file";
     this.tally.missing.push({ path: pathOf(item), reason, cause, type, files: 1, sizeBytes: item.entry.sizeBytes });
   }
 
-  /** Names what has its name now, where names are collected. */
+  /** Lists names that were published, if the request wants a list. */
   collect(items: readonly Name[]): void {
     this.tally.transferred?.push(...items.map(pathOf));
   }
 
-  /** A directory does not get its name, with all that is in it: there is what was recorded. */
+  /** A new directory is not published with its content: keep what was recorded of it. */
   withdraw({ path, files, sizeBytes }: Withdrawn, reason: string): void {
     this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files, sizeBytes });
     this.manifest.restore(path);
@@ -93,13 +93,13 @@ export class Ledger {
     this.#amendPath(path, this.#recordedAt(path));
   }
 
-  /** What stands there is left alone; what was recorded of it holds. */
+  /** Leaves the entry of the receiving side alone and keeps its record. */
   keep(item: Name, reason: KeptPath["reason"]): void {
     this.tally.kept.push({ path: pathOf(item), reason });
     this.amend(item, this.recordedOf(item));
   }
 
-  /** Something was removed there. */
+  /** Records that an entry was removed on the receiving side. */
   removed(item: Name): void {
     const path = pathOf(item);
     this.tally.deleted.push(path);
@@ -108,14 +108,14 @@ export class Ledger {
     this.#changes.delete(path);
   }
 
-  /** Something could not be made as it should be; it stays in that state. */
+  /** Records that an entry could not get its intended state; it stays in the state given. */
   fail(item: Name, state: EntryState, reason: string): void {
     const type = item.entry.type === "directory" ? "directory" : "file";
     this.tally.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
     this.amend(item, state);
   }
 
-  /** Records another state than was planned; `undefined`: none. */
+  /** Records another state than planned; `undefined`: no state. */
   amend({ directory, entry }: Name, state: EntryState | undefined): void {
     this.#amendPath(joinName(directory, entry.name), state);
   }
@@ -125,7 +125,7 @@ export class Ledger {
     this.#amendPath(joinName(directory, name), state);
   }
 
-  /** A directory without its mode and time: it is recorded with a time it can't have, so that the next transfer looks at it. */
+  /** A directory without its mode and time is recorded with an impossible time, so that the next transfer looks at it. */
   unfinished(path: string, { type, mode, sizeBytes, linkTarget }: EntryState): void {
     const state = { type, mode, sizeBytes, linkTarget, mtimeSeconds: 0, mtimeNanoseconds: 0 };
     if (path === "") return this.manifest.addRoot(state);
@@ -138,7 +138,7 @@ export class Ledger {
     this.#changes.set(directory, changes.set(name, state));
   }
 
-  /** Brings the changes into the record. */
+  /** Writes the changes into the record. */
   close(): void {
     for (const [directory, changes] of this.#changes) this.manifest.amend(directory, changes);
   }

@@ -1,5 +1,5 @@
-// Files with several names. One of them may have to move, and then all its names do, or they arrive as several files; but
-// a name that somebody changed where it goes is no longer one of them.
+// Files with several names. If one name has to move, all names of the file do, or they arrive as several files. A name that was
+// changed on the receiving side no longer belongs to the group.
 import { type Entry, sameContent } from "./entry.ts";
 import { type LinkedFile, planLinkGroups, type TransferPolicy } from "./decide.ts";
 import { joinName } from "../posix/file_names.ts";
@@ -11,13 +11,13 @@ import type { FileSystemTraits } from "./traits.ts";
 
 type Member = LinkedFile & { readonly directory: string };
 
-/** The rules that decide about a name which was passed over until now. */
+/** The rules that decide about names in directories that were skipped as unchanged. */
 export interface LinkRules {
   readonly policy: TransferPolicy;
   readonly traits: FileSystemTraits;
 }
 
-/** Gathers them during the walk. */
+/** Gathers files with several names during the walk. */
 export class LinkGroups {
   readonly #to: string;
   readonly #runner: JobRunner;
@@ -36,8 +36,8 @@ export class LinkGroups {
   }
 
   /**
-   * Looks at the names that were passed over and belong to a file which moves: one of `alsoMoving`, or one decided to. What
-   * was changed there is no member from now on, and is returned.
+   * Looks at skipped names of files that are transferred: those of `alsoMoving`, and those already decided. Names that were
+   * changed on the receiving side leave their group, and are returned.
    */
   async settle(alsoMoving: readonly Entry[]): Promise<readonly KeptPath[]> {
     const moving = new Set(alsoMoving.map(({ linkGroup }) => linkGroup));
@@ -62,7 +62,7 @@ export class LinkGroups {
     return planLinkGroups(this.#members, this.#rules.traits.hardLinks).map((group) => group.map(itemOf));
   }
 
-  /** What else is the same file where it comes from. */
+  /** The other names of a file at the sending side. */
   otherNames({ linkGroup }: Entry): Item[] {
     if (linkGroup === "") return [];
     return this.#members.filter(({ from }) => from.linkGroup === linkGroup).map(itemOf);
@@ -75,7 +75,7 @@ function decideRecorded(
   { policy, traits }: LinkRules,
 ): "same" | "to transfer" | "changed there" | "theirs" {
   if (to !== undefined && sameContent(from, to, traits.timeStep)) return "same";
-  // It is as it was recorded where it comes from: a push brings no such file, whatever became of it at home.
+  // Unchanged on scratch since the record: a push does not transfer it.
   if (policy === "stage-out") return "theirs";
   return to === undefined ? "to transfer" : "changed there";
 }

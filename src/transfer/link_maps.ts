@@ -1,5 +1,5 @@
-// How the links of both sides are read. Absolute links into one side lead into the other there, and both show them as links into
-// the persistent side, whose links may be followed.
+// How the links of both sides are read. Absolute links into one side lead into the other after a transfer: the maps show both
+// as links into the persistent side, whose links may be followed.
 import { splitAbsolute } from "../posix/file_names.ts";
 import type { LinkMap } from "../posix/tree.ts";
 import type { LinkMaps } from "./jobs/job.ts";
@@ -8,7 +8,7 @@ import type { TransferRequest } from "./request.ts";
 /** What a request says of links. */
 export type LinkSettings = Pick<TransferRequest, "linkRoots" | "links">;
 
-/** The maps of both roots; `realTo` is `to` without links. */
+/** The maps of both roots; `realTo` is `to` with its links resolved. */
 export async function linkMapsOf(
   { from, to, intent, ...settings }: LinkSettings & Pick<TransferRequest, "from" | "to" | "intent">,
   realTo: string,
@@ -21,7 +21,7 @@ export async function linkMapsOf(
   return { [from]: ofFrom, [to]: ofTo, [realTo]: ofTo };
 }
 
-/** The map of one directory: that of the persistent side if it is that, else that of its copy. */
+/** The map of one directory, which is the persistent side or its copy. */
 export async function linkMapOf(root: string, { linkRoots, links }: LinkSettings): Promise<LinkMaps> {
   if (linkRoots === undefined) return {};
   const isPersistent = root === linkRoots.source;
@@ -43,7 +43,7 @@ async function stagedLinks({ source, target }: LinkRoots): Promise<LinkMap> {
   return { own: await namesOf(target), shown: source };
 }
 
-/** A path, and the same without links. */
+/** A path, and the same path with its links resolved. */
 async function namesOf(path: string): Promise<string[]> {
   return [...new Set([path, await Deno.realPath(path).catch(() => path)])];
 }

@@ -1,5 +1,5 @@
-// Adds to a selection what selected links lead to: a model is selected by its snapshot, and Hugging Face keeps its files beside
-// that, shared between repositories.
+// Adds the destinations of selected links to a selection: a user selects a model's snapshot, whose links lead to files that
+// Hugging Face keeps beside it and shares between repositories.
 import { linkDestination, nameTypeOf, parentsOf, type Selection, withPaths } from "../filter/selection.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
@@ -10,24 +10,24 @@ import type { Manifest } from "./manifest.ts";
 /** Directories that one job lists. */
 const DIRECTORIES_AT_ONCE = 128;
 
-/** A path that passes through more links than this leads nowhere (MAXSYMLINKS of Linux). */
+/** A path that passes through more links than this is not resolved (MAXSYMLINKS of Linux). */
 const MOST_LINKS = 40;
 
 /** A tree to find links in. */
 interface LinkedTree {
-  /** The root as absolute links name it. */
+  /** The root as absolute links contain it. */
   readonly shown: string | undefined;
   /** The names in directories, as far as they can be read. */
   list(directories: readonly string[]): Promise<ReadonlyMap<string, readonly NamedLink[]>>;
-  /** Where those of the paths lead that are links. */
+  /** The targets of those of the paths that are links. */
   linksAt(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 type NamedLink = Pick<Entry, "name" | "type" | "linkTarget" | "sizeBytes">;
 
 /**
- * The selection with all that its links lead to inside of the tree. Only where it names what takes part: what a user excluded by
- * name stays excluded. A directory that can't be read is left to the transfer, which names it.
+ * The selection with the destinations of its links inside the tree. Applies only to a selection of included names: what a user
+ * excluded by name stays excluded. A directory that cannot be read is left to the transfer, which reports it.
  */
 export async function selectLinked(
   { root, shown }: { readonly root: string; readonly shown: string | undefined },
@@ -52,7 +52,7 @@ export async function selectLinked(
   return await withDestinations(tree, selection);
 }
 
-/** The same by what a manifest records. */
+/** The same, with the links that a manifest records. */
 export async function selectLinkedRecorded(
   manifest: Manifest,
   shown: string | undefined,
@@ -88,12 +88,12 @@ async function withDestinations(tree: LinkedTree, selection: Selection): Promise
     const fresh = found.filter((path) => !added.has(path) && !isSelected(current, path));
     if (fresh.length === 0) return current;
     for (const path of fresh) added.add(path);
-    // What lies behind a link may hold links itself.
+    // What a link leads to may contain links itself.
     current = withPaths(selection, added);
   }
 }
 
-/** Where links that take part lead, as far as that is in the tree and does not take part yet. */
+/** Destinations of selected links that are inside the tree and not selected yet. */
 async function findDestinations({ shown, list }: LinkedTree, selection: Selection): Promise<string[]> {
   const found: string[] = [];
   let level = [""];
@@ -117,10 +117,10 @@ async function findDestinations({ shown, list }: LinkedTree, selection: Selectio
   return found;
 }
 
-/** For each path that was looked at where a link leads, or undefined for what is no link. */
+/** For each path that was looked at, where its link leads; undefined if it is no link. */
 type DirectoryLinks = Map<string, string | undefined>;
 
-/** The same paths without links on the way, and the links that were passed. */
+/** The paths with links in their directories resolved, and the links that were resolved. */
 async function passDirectoryLinks(
   paths: readonly string[],
   known: DirectoryLinks,
@@ -150,7 +150,7 @@ async function passDirectoryLinks(
   return [...passed, ...current];
 }
 
-/** Whether a path takes part with all its parents, be it a file or a directory. */
+/** Whether a path and its parents take part, both if it is a file and if it is a directory. */
 function isSelected(selection: Selection, path: string): boolean {
   return selection.roleOf(path, "other") === "selected" && selection.roleOf(path, "directory") === "selected";
 }

@@ -1,5 +1,5 @@
-// Lists of names for the programs that read them from a file. They are in a private directory in $TMPDIR, or where a job's
-// TMPDIR does not exist or is full, in /tmp.
+// Lists of names for programs that read them from a file. The files are in a private directory in $TMPDIR, or in /tmp if a
+// job's TMPDIR does not exist or is full.
 import { CliError, messageOf } from "../errors.ts";
 import { encodeNameList } from "../posix/file_names.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
@@ -10,7 +10,7 @@ import { temporaryName } from "../system/temporary_name.ts";
 
 const KIND = "lists";
 
-/** Writes lists; `await using` removes them with their directories. */
+/** Writes lists; `await using` removes the files with their directories. */
 export class ListFiles implements AsyncDisposable {
   readonly #directories = new Map<string, Promise<string>>();
   #count = 0;
@@ -18,8 +18,8 @@ export class ListFiles implements AsyncDisposable {
   constructor(readonly system: Pick<System, "env">) {}
 
   /**
-   * Writes names into a file, each followed by a NUL, and returns its path. Throws a CliError where neither directory takes it: one
-   * may be missing, the other full.
+   * Writes names into a file, each followed by a NUL, and returns its path. Throws a CliError where neither directory accepts
+   * it: one may not exist, the other may be full.
    */
   async write(names: readonly string[]): Promise<string> {
     const content = encodeNameList(names);
@@ -66,7 +66,7 @@ function parentsIn({ env }: Pick<System, "env">): readonly string[] {
   return [...new Set([...own, "/tmp"])];
 }
 
-/** Makes the directory, and removes those that killed processes left. */
+/** Makes the directory and removes those that killed processes left. */
 async function makeDirectory(parent: string): Promise<string> {
   if (!await isTrustedDirectory(parent, Deno.uid() ?? 0)) throw new Error(`other users can change "${parent}"`);
   await sweepDirectory(parent, [KIND]);

@@ -1,4 +1,4 @@
-// What is in directories: all of it, or a sentence about what could not be read. An unreadable directory is never an empty one.
+// Lists directories completely, or says why that was impossible. An unreadable directory never counts as an empty one.
 import type { Entry } from "./entry.ts";
 import { entriesIn, ListedEntry, parseLabel } from "./entry_text.ts";
 import type { ListedText, UnreadableDirectory } from "./jobs/list.ts";
@@ -8,7 +8,7 @@ import { directoryText } from "./unchanged.ts";
 /** A directory's entries, or why they are unknown. */
 export type Listing = ListedDirectory | UnreadableDirectory;
 
-/** A directory that was read. Its entries are made of text when they are asked for: most directories are unchanged. */
+/** A directory that was read. Entries are parsed from text on demand, because most directories are unchanged. */
 export class ListedDirectory {
   readonly #text: ListedText;
   #entries: readonly Entry[] | undefined;
@@ -73,7 +73,7 @@ export class ListedDirectory {
 /** Which tree to look at, and how closely. */
 export interface ListingRequest {
   readonly root: string;
-  /** `names`: names and types only; nothing is asked of the server for a name. `itself`: the directory, and not what is in it. */
+  /** `names`: names and types only, without a stat(2) for each name. `itself`: the directory, not what is in it. */
   readonly facts: "full" | "names" | "itself";
   /** `those that take part`: without the names that the selection of the runner excludes. */
   readonly names?: "all" | "those that take part";
@@ -82,11 +82,11 @@ export interface ListingRequest {
 /** Directories by their path relative to the root, which is the empty string. */
 export interface Listings {
   readonly entries: ReadonlyMap<string, Listing>;
-  /** The directories that were asked for, themselves, where all facts were asked. */
+  /** The entries of the listed directories themselves, if all facts were asked for. */
   readonly selves: ReadonlyMap<string, Entry>;
 }
 
-/** Names in a directory, as long as it is not known: 8 and more names are worth a message to a Worker. */
+/** Estimated names in a directory that was not read yet: from 8 names on, a job is sent to a Worker. */
 const NAMES_EACH = 10;
 
 /** Lists directories of a tree. The answer has every directory asked for. */
@@ -106,7 +106,7 @@ export async function listDirectories(
   return { entries, selves };
 }
 
-/** The entries of single paths, by path; without those where nothing is. */
+/** The entries of single paths, by path; paths that do not exist are left out. */
 export async function lookAtPaths(
   root: string,
   paths: readonly string[],

@@ -1,29 +1,29 @@
-// Followed links whose files are out of reach for now: what they lead to is most likely not mounted. Their copies stay, as those
-// of a directory that can't be read do, and are named. Pure.
+// Followed links that lead nowhere for now, most likely because a file system is not mounted. Their copies are kept and named,
+// like those of a directory that cannot be read. Pure.
 import type { DirectoryPlan } from "./decide.ts";
 import type { Entry, EntryState } from "./entry.ts";
 import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** What is said of a link that leads nowhere now. */
+/** The reason given for a link that leads nowhere now. */
 export const LOST: UnreadableDirectory = { unreadable: "what the link leads to is not there", cause: "refused" };
 
-/** What is said of a directory behind a link that has nothing in it now. */
+/** The reason given for a directory behind a link that is empty now. */
 export const EMPTIED: UnreadableDirectory = {
   unreadable: "the link leads to a directory that is empty now and held files before",
   cause: "refused",
 };
 
-/** What is said of a directory where a file system was mounted. */
+/** The reason given for a directory where a file system was mounted. */
 export const UNMOUNTED: UnreadableDirectory = {
   unreadable: "another file system was mounted there, and none is now",
   cause: "refused",
 };
 
-/** No name is out of reach. */
+/** No names. */
 export const NOTHING_LOST: ReadonlySet<string> = new Set();
 
-/** A directory of the source: itself, what is in it, and what was recorded for a name. */
+/** A directory of the source: its entry, its listing, and the record of each name. */
 interface Found {
   readonly self: Entry | undefined;
   readonly listing: { readonly entries: readonly Entry[]; readonly outside: readonly { readonly name: string }[] };
@@ -31,8 +31,8 @@ interface Found {
 }
 
 /**
- * Names of links that lead out of the tree and stay links now, and of which the record has a file or a directory. `all`: the
- * directory itself is behind a link, and empty; a comparison of everything takes that as it is.
+ * Names of links that lead out of the tree and cannot be followed now, but are recorded as a file or directory. `all`: the
+ * directory itself is behind a link, and empty; a full comparison accepts that as it is.
  */
 export function lostNames(
   { self, listing, baseline }: Found,
@@ -48,12 +48,12 @@ export function lostNames(
   return new Set(listing.outside.filter(isLost).map(({ name }) => name));
 }
 
-/** Entries but for some names. */
+/** Entries without some names. */
 export function withoutNames(entries: readonly Entry[], names: ReadonlySet<string>): readonly Entry[] {
   return names.size === 0 ? entries : entries.filter(({ name }) => !names.has(name));
 }
 
-/** A plan that leaves some names as they are recorded. */
+/** A plan that keeps the records of some names. */
 export function withRecordsOf(
   plan: DirectoryPlan,
   names: ReadonlySet<string>,

@@ -1,5 +1,5 @@
-// The manifest: what source and target had in common after the last complete transfer. It tells a purge from a deletion and
-// a change on scratch from a change at home. A directory is decoded when it is asked for: a million names stay small.
+// The manifest records what source and target had in common after the last complete transfer. It tells a purge from a deletion,
+// and a change on scratch from one at the source. Directories are decoded on demand: a million names need little memory.
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnFile } from "../system/own_file.ts";
 import type { EntryState } from "./entry.ts";
@@ -11,28 +11,28 @@ import { decodeName, encodeName, isUtf8Name, joinName, splitLast } from "../posi
 
 const FORMAT_VERSION = 2;
 
-/** How many files a manifest names by themselves, for looks that needn't go through all. */
+/** How many files a manifest lists as a sample, for checks that do not look at all files. */
 const SAMPLE_SIZE = 64;
 
-/** What stands in the first line of the file. */
+/** The first line of the file. */
 interface Head {
   readonly version: number;
-  /** Older versions knew the precision of times only: `nanoseconds` or `milliseconds`. */
+  /** Older versions recorded only the precision of times: `nanoseconds` or `milliseconds`. */
   readonly precision: "nanoseconds" | "milliseconds";
   readonly traits?: FileSystemTraits;
   /** Directories of the source where another file system was mounted. */
   readonly mounts?: readonly string[];
-  /** Paths of files that should be there: the oldest, which a purge by age takes first, then one of each group. */
+  /** Paths of recorded files: the oldest, which a purge by age deletes first, then one of each group. */
   readonly sample: readonly string[];
   /** The root itself, as entry_text.ts writes it; empty if it isn't known. */
   readonly root: string;
-  /** SHA-256 of everything behind the first line. */
+  /** SHA-256 of everything after the first line. */
   readonly body: string;
 }
 
 /** A recorded directory. */
 export interface ManifestBlock {
-  /** What {@linkcode directoryText} says of it. */
+  /** The text of {@linkcode directoryText}, as bytes. */
   readonly content: Uint8Array;
   /** How many files, links and special files are in it, and the bytes of the files. */
   readonly files: number;
@@ -41,7 +41,7 @@ export interface ManifestBlock {
 
 /** A recorded tree. */
 export class Manifest {
-  /** What the target makes of times, names and modes; undefined where that was not measured. */
+  /** What the target keeps of times, names and modes; undefined if that was not measured. */
   readonly traits: FileSystemTraits | undefined;
   /** Directories of the source where another file system was mounted. */
   readonly mounts: readonly string[];
@@ -49,7 +49,7 @@ export class Manifest {
   readonly files: number;
   readonly sizeBytes: number;
   readonly sample: readonly string[];
-  /** The source's root itself, as entry_text.ts writes it; empty if it isn't known. */
+  /** The source's root itself, as entry_text.ts writes it; empty if unknown. */
   readonly root: string;
   readonly #blocks: ReadonlyMap<string, ManifestBlock>;
 
@@ -71,35 +71,35 @@ export class Manifest {
     return this.#blocks.keys();
   }
 
-  /** What was in a directory, by name; undefined if it isn't recorded. */
+  /** The recorded entries of a directory, by name; undefined if it is not recorded. */
   entriesOf(directory: string): Map<string, EntryState> | undefined {
     const block = this.#blocks.get(directory);
     return block === undefined ? undefined : decodeBlock(block);
   }
 
-  /** How many files may have changed at the source since they were staged, and look the same. */
+  /** How many files may have changed at the source after staging without a new time. */
   countRacy(): number {
     return this.#blocks.values().reduce((sum, { content }) => sum + countMarks(content, "source"), 0);
   }
 
-  /** The recorded directories as they are kept. */
+  /** The recorded directories, not decoded. */
   blocks(): ReadonlyMap<string, ManifestBlock> {
     return this.#blocks;
   }
 }
 
-/** A file that is looked for later. */
+/** A file of the sample. */
 interface SampledFile {
   readonly path: string;
   readonly mtimeSeconds: number;
 }
 
-/** What goes together: the first two parts of a path, such as `hub/models--gpt2`. */
+/** The group of a path: its first two parts, such as `hub/models--gpt2`. */
 function groupOf(path: string): string {
   return path.split("/", 2).join("/");
 }
 
-/** So many files: the oldest first, then the oldest of each other group, then the next oldest. */
+/** Selects `count` files: the oldest first, then the oldest of each other group, then the next oldest. */
 function spread(files: readonly SampledFile[], count: number): readonly string[] {
   const paths = files.toSorted((one, other) => one.mtimeSeconds - other.mtimeSeconds).map(({ path }) => path);
   const oldestOf = new Map<string, string>();
@@ -107,11 +107,11 @@ function spread(files: readonly SampledFile[], count: number): readonly string[]
   return [...new Set([...oldestOf.values(), ...paths])].slice(0, count);
 }
 
-/** Collects a manifest while a transfer goes on. */
+/** Collects a manifest during a transfer. */
 export class ManifestBuilder {
   readonly #blocks = new Map<string, ManifestBlock>();
   readonly #oldest: SampledFile[] = [];
-  /** The oldest file of each group: a purge by access may take one model and leave another. */
+  /** The oldest file of each group: a purge by access time may delete one model and leave another. */
   readonly #oldestOf = new Map<string, SampledFile>();
   readonly #baseline: Manifest | undefined;
   readonly #mounts = new Set<string>();
@@ -133,13 +133,13 @@ export class ManifestBuilder {
     this.#mounts.add(directory);
   }
 
-  /** Takes a directory over from the baseline as it is. */
+  /** Keeps the baseline's record of a directory. */
   keep(directory: string, block: ManifestBlock): void {
     if (this.#blocks.get(directory) === block) return;
     this.#blocks.set(directory, block);
   }
 
-  /** Records a directory; called again for the same one, it replaces it. */
+  /** Records a directory; a later call for the same directory replaces its record. */
   add(directory: string, records: Iterable<readonly [name: string, state: EntryState]>): void {
     this.#hasChanged = true;
     const list = this.#marked([...records]);
@@ -153,20 +153,20 @@ export class ManifestBuilder {
     this.#blocks.set(directory, { content: encodeName(directoryText(list)), files, sizeBytes });
   }
 
-  /** Takes out a directory that is gone. */
+  /** Removes the record of a directory that no longer exists. */
   drop(directory: string): void {
     this.#hasChanged = true;
     this.#blocks.delete(directory);
   }
 
-  /** Takes a directory and those below it over from the baseline, or out where that has none. */
+  /** Restores the baseline's records of a directory and of those below it, or removes them where the baseline has none. */
   restore(directory: string): void {
     const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
     for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
     for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
   }
 
-  /** Records other states for names of a recorded directory; `undefined` takes a name out. */
+  /** Records other states for names of a recorded directory; `undefined` removes a name. */
   amend(directory: string, changes: ReadonlyMap<string, EntryState | undefined>): void {
     const block = this.#blocks.get(directory);
     const states: Map<string, EntryState> = block === undefined ? new Map() : decodeBlock(block);
@@ -203,7 +203,7 @@ export class ManifestBuilder {
     if (oldest.length > SAMPLE_SIZE) oldest.pop();
   }
 
-  /** The manifest; the baseline itself where nothing in it changed, so that nobody writes it again. */
+  /** The manifest; if nothing changed, the baseline itself, so that it need not be written again. */
   build(traits?: FileSystemTraits): Manifest {
     const baseline = this.#baseline;
     const hasSameTraits = JSON.stringify(traits) === JSON.stringify(baseline?.traits);
@@ -223,7 +223,7 @@ export class ManifestBuilder {
     );
   }
 
-  /** Those of the files that are recorded, with their times: a name may have been taken out again after it was sampled. */
+  /** The sampled files that are still recorded, with their times: a name may have been removed after it was sampled. */
   #recorded(paths: Iterable<string>): SampledFile[] {
     const byDirectory = Map.groupBy(paths, (path) => splitLast(path)[0]);
     return [...byDirectory].flatMap(([directory, paths]) => {
@@ -237,7 +237,7 @@ export class ManifestBuilder {
   }
 }
 
-/** A manifest of nothing. */
+/** A manifest without directories. */
 export const EMPTY_MANIFEST: Manifest = new ManifestBuilder().build();
 
 function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
@@ -249,7 +249,7 @@ function decodeBlock(block: ManifestBlock): Map<string, EntryState> {
   return states;
 }
 
-/** Writes it in one step, 0600. Throws a CliError, the old one intact. */
+/** Writes the manifest atomically, with mode 0600. Throws a CliError and leaves the old one intact. */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
   const parts: Uint8Array[] = [];
   for (const [directory, { content, files, sizeBytes }] of manifest.blocks()) {
@@ -271,7 +271,7 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   await writeFileAtomically({ path, content, mode: 0o600, durability: "fast" });
 }
 
-/** Reads it; undefined where there is none, or where it is damaged or of another version: then it is to be made again. */
+/** Reads a manifest; undefined where it is missing, damaged or of another version, so that it has to be made again. */
 export async function readManifest(path: string): Promise<Manifest | undefined> {
   const bytes = await readOwnFile(path);
   if (bytes === undefined) return undefined;
@@ -306,7 +306,7 @@ function parseBody(body: Uint8Array): Map<string, ManifestBlock> | undefined {
     const label = decodeName(body.subarray(at, end));
     const [length = "", files = "", sizeBytes = ""] = label.split(" ", 3);
     const directory = label.slice(length.length + files.length + sizeBytes.length + 3);
-    // Without a length, or with one below zero, the next round would begin where this one did.
+    // Without a length, or with a negative one, the loop would not advance.
     if (!/^\d{1,15}$/.test(length)) return undefined;
     at = end + 1 + Number(length);
     if (at > body.length) return undefined;

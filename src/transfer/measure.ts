@@ -1,5 +1,5 @@
-// Measures a tree: files, directories, what the files hold and what they take on the disk. The one walk for everything that
-// shows the size of a directory. It runs in the main isolate, many directories at once where calls wait for a server.
+// Measures a tree: its files and directories, their sizes and what they take on the disk. Everything that shows the size of a
+// directory uses this walk. It runs in the main isolate, with many directories at once where calls wait for a server.
 import { messageOf } from "../errors.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { isUtf8Name, joinName } from "../posix/file_names.ts";
@@ -15,12 +15,12 @@ import { UNFINISHED } from "./own_names.ts";
 
 /** What to measure. */
 export interface MeasureRequest {
-  /** Absolute; a link to a directory is followed, links in the tree are where `links` says so. */
+  /** Absolute; if it is a link to a directory, it is followed. `links` says which links in the tree are followed. */
   readonly root: string;
   readonly links?: LinkSettings;
-  /** Which names count, with what selected links lead to in the tree; without it, all do. */
+  /** Which names count, with what selected links lead to inside the tree; without it, all do. */
   readonly selection?: Selection | undefined;
-  /** The walk ends when it has counted so many files. */
+  /** The walk ends when it has counted this many files. */
   readonly mostFiles?: number;
 }
 
@@ -30,15 +30,15 @@ export interface Measure {
   readonly files: number;
   /** Without the root. */
   readonly directories: number;
-  /** The sizes of the regular files, holes included, as `ls -l` shows them and as a copy counts them. */
+  /** The sizes of the regular files, holes included: as `ls -l` shows them and as a copy counts them. */
   readonly sizeBytes: number;
-  /** What all names take on the disk, as the file system says: less for holes and compressed files, more for small ones. */
+  /** What all names take on the disk: less than their sizes for holes and compressed files, more for small files. */
   readonly allocatedBytes: number;
   /** Names that are not UTF-8. */
   readonly oddNames: number;
-  /** When something in it was last modified, in milliseconds since 1970; 0 for an empty directory. */
+  /** The latest modification time in the tree, in milliseconds since 1970; 0 for an empty directory. */
   readonly newestMilliseconds: number;
-  /** Directories that could not be read, or not to their end; what is in them is not counted. */
+  /** Directories that could not be read, or only in part; what was not read is not counted. */
   readonly unreadable: readonly UnreadableDirectory[];
 }
 
@@ -48,20 +48,20 @@ export interface UnreadableDirectory {
   readonly reason: string;
 }
 
-/** A walk that goes on: its figures grow until it has ended. */
+/** A walk that is under way: its counters grow until it has ended. */
 export interface Measuring {
   readonly measure: Measure;
-  /** `complete`: all was counted; `stopped`: there were more files than were to be counted. Rejects with the signal's reason. */
+  /** `complete`: everything was counted; `stopped`: there were more than `mostFiles`. Rejects with the signal's reason. */
   readonly ended: Promise<"complete" | "stopped">;
 }
 
-/** Starts to measure. A server that does not answer holds nothing up: the signal ends the wait for it, too. */
+/** Starts to measure. A server that does not answer blocks nothing: a signal also ends waiting for it. */
 export function startMeasure(request: MeasureRequest, system: Pick<System, "signal" | "calls">): Measuring {
   const count = new Count(request.mostFiles ?? Infinity);
   return { measure: count, ended: untilAborted(walk(request, count, system), system.signal) };
 }
 
-/** Measures a whole tree. Throws the signal's reason; a root that can't be read is an unreadable directory with an empty path. */
+/** Measures a whole tree. Throws the signal's reason; an unreadable root is an unreadable directory with an empty path. */
 export async function measureTree(request: MeasureRequest, system: Pick<System, "signal" | "calls">): Promise<Measure> {
   const { measure, ended } = startMeasure(request, system);
   await ended;
@@ -114,7 +114,7 @@ async function walk(
   const tree = { root, shown: links.linkRoots?.source };
   const taking = selection === undefined ? undefined : await selectLinked(tree, selection, runner);
   try {
-    // Level by level, so that all directories of a level can be read at once.
+    // Level by level, so that all directories of a level are read at once.
     for (let level = [""]; level.length > 0;) level = await measureLevel(root, level, taking, count, runner);
   } catch (error) {
     system.signal.throwIfAborted();
@@ -158,7 +158,7 @@ function* measureDirectory(
   }
 }
 
-/** The result of some work, or the signal's reason as soon as it comes; the work then ends on its own. */
+/** The result of some work, or the signal's reason as soon as it is aborted; the work is not stopped. */
 async function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);

@@ -1,5 +1,5 @@
-// Directories that were moved into the temporary directory to be removed there. Which they are is written down before: after a
-// crash or an error they are moved back, since another program may have written into them in the last moment.
+// Directories that were moved into the temporary directory to be removed there. A list of them is written before: after a crash
+// or an error they are moved back, since another program may have written into them just before the move.
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories } from "./listing.ts";
 
@@ -8,14 +8,14 @@ const PREFIX = "moved-";
 /** A directory's path and its name in the temporary directory. */
 export type MovedOut = readonly [path: string, written: string];
 
-/** Writes down what will be moved. Returns the path of that list, which is to be removed when all of them are. */
+/** Writes the list of directories to be moved and returns its path. The caller removes it when all of them are removed. */
 export async function noteMoves(temporary: string, moves: readonly MovedOut[]): Promise<string> {
   const path = `${temporary}/${PREFIX}${moves[0]![1]}`;
   await Deno.writeTextFile(path, JSON.stringify(moves), { createNew: true, mode: 0o600 });
   return path;
 }
 
-/** Moves back what a temporary directory still holds of `to`; what was made there meanwhile stays. Throws where that fails. */
+/** Moves back the directories of `to` that a temporary directory still has; newer names in `to` stay. Throws if that fails. */
 export async function moveBack(temporary: string, to: string, runner: JobRunner): Promise<void> {
   const listing = (await listDirectories({ root: temporary, facts: "names" }, [""], runner)).entries.get("");
   if (listing === undefined || "unreadable" in listing) return;
@@ -28,7 +28,7 @@ export async function moveBack(temporary: string, to: string, runner: JobRunner)
   }
 }
 
-/** A list that was cut off by a crash was written before anything was moved. */
+/** A crash during the writing of the list cuts it off; nothing was moved then. */
 function parse(text: string): readonly MovedOut[] {
   try {
     const moves: unknown = JSON.parse(text);

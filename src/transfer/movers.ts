@@ -1,5 +1,5 @@
-// The two ways to carry files: by system calls of our own, or by rsync. Both bring them to private names; what gives them their
-// names afterwards is the same (phases.ts).
+// The two ways to copy files: by our own system calls, or by rsync. Both copy to private names; phases.ts and publishing.ts
+// then publish the files of both in the same way.
 import type { System } from "../system/system.ts";
 import { describeRsyncCode, type Rsync, runRsync } from "../tools/rsync.ts";
 import { isPlainFile, mayBeDatabase } from "./database_files.ts";
@@ -16,10 +16,10 @@ import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
 import { isFullDisk, keptOf, noSpaceError } from "./room.ts";
 
-/** Carries files. */
+/** Copies files. */
 export interface Mover {
   readonly kind: "native" | "rsync";
-  /** Moves items; names of one file are in one call. Throws a CliError `no-space` where the disk is full. */
+  /** Copies items; all names of one file are in one call. Throws a CliError `no-space` where the disk is full. */
   move(items: readonly Item[]): Promise<MoveOutcome>;
 }
 
@@ -91,14 +91,14 @@ export interface RsyncMoverRequest {
   readonly system: System;
 }
 
-/** Carries by rsync(1). */
+/** Copies by rsync(1). */
 export class RsyncMover implements Mover {
   readonly kind = "rsync";
   #batches = 0;
 
   constructor(readonly request: RsyncMoverRequest) {}
 
-  /** Databases are copied by our own calls, since only those see what happens to them meanwhile. */
+  /** Databases are copied by our own calls, since only those notice changes during the copy. */
   async move(items: readonly Item[]): Promise<MoveOutcome> {
     const databases = await this.#findDatabases(items);
     if (databases.length === 0) return await this.#moveOthers(items);
@@ -118,13 +118,13 @@ export class RsyncMover implements Mover {
   }
 
   /**
-   * Links are made by our own calls: their targets depend on the side. What is behind a followed link is copied by them as well:
-   * rsync would follow all links of a run or none.
+   * Our own calls make links, because their targets depend on the side, and copy what is behind a followed link, because rsync
+   * follows either all links of a run or none.
    */
   async #moveOthers(all: readonly Item[]): Promise<MoveOutcome> {
     const isSpecial = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
     if (!all.some(isSpecial)) return await this.#carry(all);
-    // All names of a file go the same way, or they arrive as several files.
+    // All names of a file are copied the same way, or they arrive as several files.
     const groups = new Set(all.filter(isSpecial).map(({ entry }) => entry.linkGroup));
     groups.delete("");
     const isOwn = (item: Item) => isSpecial(item) || groups.has(item.entry.linkGroup);
@@ -137,7 +137,7 @@ export class RsyncMover implements Mover {
   async #carry(items: readonly Item[]): Promise<MoveOutcome> {
     const first = await this.#try(items);
     if (first.again.length === 0) return first.outcome;
-    // What changed while it was read is tried once more, as it is now.
+    // A file that changed while it was read is tried once more, in its present state.
     const now = await lookAtPaths(this.request.settings.from, first.again.map(pathOf), this.request.runner);
     const gone: MissingItem[] = [];
     const there: Item[] = [];
@@ -149,7 +149,7 @@ export class RsyncMover implements Mover {
     }
     const second = there.length === 0 ? EMPTY : await this.#try(there);
     const lastWords = [...new Set([...first.outcome.lastWords, ...second.outcome.lastWords])];
-    // Where rsync carried nothing and found nothing wrong, the user's arguments made it leave the file out.
+    // Where rsync copied nothing and reported no error, the user's arguments made it leave the file out.
     const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
     const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
     const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => ({
@@ -193,7 +193,7 @@ export class RsyncMover implements Mover {
     const attempt = isDirect
       ? await this.#checkDirect(items, lastWords)
       : await this.#checkCarried(items, carried, lastWords);
-    // rsync tells what it tried; only what arrived counts.
+    // rsync reports what it tried; only what arrived counts.
     const { moved } = attempt.outcome;
     const sizeBytes = moved.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
     runner.onDone(moved.length, sizeBytes - told);
@@ -220,7 +220,7 @@ export class RsyncMover implements Mover {
     };
   }
 
-  /** In a private tree files have their names at once: what has the right content there, and at the source still, has arrived. */
+  /** In a private tree files are written at their own paths: those with the content that the source still has have arrived. */
   async #checkDirect(items: readonly Item[], lastWords: readonly string[]): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
     const paths = items.map(pathOf);
@@ -266,11 +266,11 @@ function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
 
 interface Attempt {
   readonly outcome: MoveOutcome;
-  /** Not carried, or the source changed meanwhile. */
+  /** Not copied, or the source changed meanwhile. */
   readonly again: readonly Item[];
-  /** Those of `again` of which nothing was carried. */
+  /** Those of `again` of which nothing was copied. */
   readonly absent: ReadonlySet<Item>;
-  /** Those of `again` that changed at the source, or vanished there. */
+  /** Those of `again` that changed or were deleted at the source. */
   readonly changed: ReadonlySet<Item>;
   readonly code: number;
 }
@@ -283,7 +283,7 @@ const EMPTY: Attempt = {
   code: 0,
 };
 
-/** Makes the directories that rsync puts files in: it is told not to make any by itself. */
+/** Makes the directories that rsync writes into, because rsync is told not to make any. */
 async function makeParents(
   root: string,
   items: readonly Item[],
@@ -298,33 +298,33 @@ async function makeParents(
   const [parent, name] = splitAbsolute(root);
   await runner.run("make", { root: parent, directories: [[name, 0o700]] });
   const byDepth = [...parents].toSorted((one, other) => one.length - other.length);
-  // A path is longer than that of its parent, so parents come first; calls that wait overlap, one level must end before the next.
+  // A path is longer than its parent's, so parents come first; waiting calls overlap, so each level must end before the next.
   const levels = Map.groupBy(byDepth, (path) => path.split("/").length);
   for (const level of [...levels.keys()].toSorted((one, other) => one - other)) {
     await runner.run("make", { root, directories: levels.get(level)!.map((path) => [path, 0o700] as const) });
   }
 }
 
-/** Why an item did not arrive: it changed, or what rsync said of it, or how rsync ended. */
+/** Why an item did not arrive: it changed, rsync reported an error for it, or rsync ended early. */
 function whyMissing(
   item: Item,
   { absent, changed, code, outcome: { lastWords } }: Attempt,
 ): Pick<MissingItem, "reason" | "cause"> {
-  // rsync says of such a file that its verification failed, that it is there, that it vanished, or nothing.
+  // rsync reports such a file as failed verification, as existing or as vanished, or does not report it.
   if (changed.has(item)) return { reason: CHANGING_REASON, cause: "changing" };
   const { name } = item.entry;
   const line = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
   if (line !== undefined) return { reason: line, cause: isRefusal(line) ? "refused" : "failed" };
   if (!absent.has(item)) return { reason: "rsync left another content or time than the source has", cause: "failed" };
-  // What rsync did not come to is missing because of how it ended. Its last line only sums up, and the process that lost the
-  // other one does not know why.
+  // Files that rsync did not reach failed because rsync ended. Its last line is only a summary, and the process that lost its
+  // peer does not know the cause.
   const words = lastWords.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));
   const isEnded = code > 128 || words === undefined;
   const reason = code === 0 ? "rsync did not copy it" : isEnded ? describeRsyncCode(code) : words;
   return { reason, cause: "failed" };
 }
 
-/** Whether a line of rsync says that the permissions of the source forbid to read something. */
+/** Whether a line of rsync says that permissions of the source forbid reading. */
 function isRefusal(line: string): boolean {
   return /\[sender\]|send_files failed to open|opendir|link_stat/.test(line) &&
     /(Permission denied|Operation not permitted) \(\d+\)/.test(line);

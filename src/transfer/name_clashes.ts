@@ -1,5 +1,5 @@
-// Names that are several at the source and one where they go: found before anything is written, since of each such group one
-// file would replace the other.
+// Finds names that differ at the source and are equal on the receiving file system (case folding) before anything is written:
+// otherwise one file of each such group would replace the others.
 import { basename, dirname } from "node:path/posix";
 import { CliError } from "../errors.ts";
 import { formatCount, printable } from "../format.ts";
@@ -8,10 +8,10 @@ import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";
 import { type WalkRequest, walkTrees } from "./walk.ts";
 
-/** So many groups are named. */
+/** How many groups the message names. */
 const NAMED_GROUPS = 10;
 
-/** Throws a CliError `refused` that names all of a group, where the receiving side would take them for one. */
+/** Throws a CliError `refused` that names the groups of files that would be one file on the receiving side. */
 export async function refuseNameClashes(request: WalkRequest, to: string, runner: JobRunner): Promise<void> {
   const groups: string[][] = [];
   await walkTrees({ ...request, to: undefined, baseline: undefined }, {
@@ -21,7 +21,7 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
         if (group.length > 1) groups.push(group.map(([name]) => joinName(directory, name)).toSorted());
       }
     },
-    // The transfer itself says so.
+    // The transfer itself reports it.
     onUnreadable() {},
   }, runner);
   if (groups.length === 0) return;
@@ -42,12 +42,12 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
 }
 
 /**
- * Whether a file system seems to take different names for one, told without writing: by a name that is found in other letters as
- * well. Where the directory that is to be, or the nearest one above it, says nothing, names are taken for exact.
+ * Whether a file system seems to fold names, told without writing: an existing name is also found with its letters in the other
+ * case. Where the directory, or the nearest existing one above it, has no such name, names are taken for exact.
  */
 export async function looksFolded(directory: string): Promise<boolean> {
   const nearest = await nearestExisting(directory);
-  // The comparison says it where the directory can't be read.
+  // If the directory cannot be read, the comparison reports it.
   const names = await Array.fromAsync(Deno.readDir(nearest), ({ name }) => name).catch(() => []);
   const lettered = names.find((name) => otherLetters(name) !== name);
   if (lettered !== undefined) return await isOneFile(nearest, lettered);

@@ -1,18 +1,18 @@
-// File systems that are mounted inside a source. Where one is not mounted now, what was in it was not deleted.
+// File systems that are mounted inside a source. What was in one that is not mounted now counts as unreachable, not as deleted.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 
-/** Directories of a directory where another file system is mounted, as paths in the tree. `self` is the directory itself. */
+/** Paths of the directories in a directory where another file system is mounted. `self` is the directory itself. */
 export function mountsIn(directory: string, entries: readonly Entry[], self: Entry | undefined): readonly string[] {
   if (self?.device === undefined) return [];
   return entries.filter(({ type, device }) => type === "directory" && device !== self.device)
     .map(({ name }) => joinName(directory, name));
 }
 
-/** What was recorded of a source. */
+/** The mounts recorded of a source. */
 export interface RecordedMounts {
   readonly source: string;
   readonly baseline: Manifest | undefined;
@@ -20,8 +20,8 @@ export interface RecordedMounts {
 }
 
 /**
- * Directories in this one where a file system was mounted and none is now: their device is that of the directory above, or
- * they are gone. A comparison of everything takes them as they are.
+ * Directories in this one where a file system was mounted and none is now: they have the device of the directory above, or
+ * no longer exist. A full comparison accepts them as they are.
  */
 export async function unmountedIn(
   directory: string,

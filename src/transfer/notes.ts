@@ -1,5 +1,5 @@
-// What an in-place transfer is about to write, noted before it does. If it is killed, the next one knows its own half-done
-// work from changes that somebody made: without the notes a file it had just brought would be "changed there" for ever.
+// The intent log: names that an in-place transfer is about to write. After a kill, the next transfer tells such half-done work
+// from changes by users: without the log, each file that was just brought would count as changed there.
 import type { Calls } from "../posix/calls.ts";
 import { appendBytes, openToAppend } from "../posix/append.ts";
 import { run } from "../posix/work.ts";
@@ -8,10 +8,10 @@ import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
 
-/** Who receives: a note counts only where the receiver has what it announced. */
+/** The receiving side: a note counts only where that side has what the note announced. */
 export type Receiver = "scratch" | "home";
 
-/** Where a transfer of that policy writes. */
+/** The side to which a transfer of that policy writes. */
 export function receiverOf(policy: TransferPolicy): Receiver {
   return policy === "stage-out" ? "home" : "scratch";
 }
@@ -25,25 +25,25 @@ interface Note {
 export type Notes = ReadonlyMap<string, readonly Note[]>;
 
 /**
- * The log of one transfer, opened with the first names and kept open; without a path there is none. Throws a SystemCallError, or a CliError `refused` where
- * something else than a file of ours has its name.
+ * The log of one transfer, opened with the first names and kept open; without a path nothing is logged. Throws a
+ * SystemCallError, or a CliError `refused` if its path is anything but a regular file of this user.
  */
 export class IntentLog {
   #file: Promise<number> | undefined;
 
   constructor(readonly path: string | undefined, readonly receiver: Receiver, private readonly calls: Calls) {}
 
-  /** Appends what will be written next: one write for a batch. */
+  /** Appends the names that will be written next, with one write(2) for a batch. */
   async add(items: readonly Item[]): Promise<void> {
     await this.#append(() => items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
   }
 
-  /** Appends that a directory of the receiver gets another mode for a while, with the one it has. */
+  /** Appends a directory of the receiving side that gets another mode for a while, with its present mode. */
   async addOpened(directory: string, self: EntryState): Promise<void> {
     await this.#append(() => [noteLine(this.receiver, directory, self)]);
   }
 
-  /** Begins with a line end: a process that was killed, or met a full disk, may have left a line without its end. */
+  /** Begins with a line end: a process that was killed, or a full disk, may have left a line without its end. */
   async #append(linesOf: () => readonly string[]): Promise<void> {
     if (this.path === undefined) return;
     const file = await (this.#file ??= this.#open(this.path));
@@ -56,7 +56,7 @@ export class IntentLog {
     throw refusal(path, opened.fault);
   }
 
-  /** Ends the use of the file. */
+  /** Closes the file. */
   async close(): Promise<void> {
     const file = await this.#file?.catch(() => undefined);
     this.#file = undefined;
@@ -64,7 +64,7 @@ export class IntentLog {
   }
 }
 
-/** The directories that were opened for a while, each with the mode it had before the first time. */
+/** The directories that were made writable for a while, each with the mode it had before the first time. */
 export function openedIn(notes: Notes, receiver: Receiver): ReadonlyMap<string, number> {
   const opened = new Map<string, number>();
   for (const [path, list] of notes) {
@@ -80,7 +80,7 @@ function noteLine(receiver: Receiver, path: string, state: EntryState): string {
   return JSON.stringify([receiver, path, fields]) + "\n";
 }
 
-/** Reads what earlier transfers announced and did not record. Of a line that is cut off nothing was begun. */
+/** Reads what earlier transfers announced and did not record. A truncated line is ignored: its write never began. */
 export async function readNotes(path: string): Promise<Notes> {
   const notes = new Map<string, Note[]>();
   const text = await readOwnText(path) ?? "";
@@ -95,10 +95,10 @@ export async function readNotes(path: string): Promise<Notes> {
   return notes;
 }
 
-/** Where the transfer that wrote the last note was writing; undefined where there are none. */
+/** The side to which the transfer that wrote the last note was writing; undefined without notes. */
 export async function lastReceiver(path: string): Promise<Receiver | undefined> {
   const notes = await readOwnText(path).catch(() => undefined) ?? "";
-  // The last line may be torn.
+  // The last line may be incomplete.
   for (const line of notes.split("\n").reverse()) {
     const note = parseNote(line);
     if (note !== undefined) return note[0];
@@ -106,7 +106,7 @@ export async function lastReceiver(path: string): Promise<Receiver | undefined> 
   return undefined;
 }
 
-/** A line that is no note is skipped, like one that is cut off: a note is believed only where the receiver has what it says. */
+/** Invalid lines are skipped, as are truncated ones: a note counts only where the receiving side has what it announced. */
 function parseNote(line: string): [Receiver, string, EntryState] | undefined {
   if (!line.startsWith("[")) return undefined;
   try {
@@ -130,7 +130,7 @@ function isNote(note: unknown): note is [Receiver, string, EntryState] {
     [mode, sizeBytes, mtimeSeconds, mtimeNanoseconds].every(Number.isSafeInteger);
 }
 
-/** What both sides had in common last, if an unrecorded transfer brought it: the receiver still has exactly that. */
+/** What both sides last had in common, if an unrecorded transfer brought it and the receiving side still has exactly that. */
 export function notedState(
   notes: Notes,
   path: string,
@@ -146,7 +146,7 @@ export function notedState(
   })?.state;
 }
 
-/** Takes the notes away: the manifest has it all now. */
+/** Removes the log, when the manifest records all of it. */
 export async function removeNotes(path: string): Promise<void> {
   await Deno.remove(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -1,23 +1,23 @@
-// Links of a source that take part and lead out of it: a program that reads them on scratch reads from where they lead.
+// Selected links that lead out of a source: a program that follows them on scratch reads the files they lead to, not copies.
 
-/** Such a link. */
+/** A link that leads out of its source. */
 export interface OutsideLink {
   /** Relative to the source. */
   readonly path: string;
-  /** Where it leads, as its text says. */
+  /** The text of the link. */
   readonly target: string;
 }
 
-/** All of them: how many, and the first by path. */
+/** The number of all such links, and the first of them by path. */
 export interface OutsideLinks {
   readonly count: number;
   readonly links: readonly OutsideLink[];
 }
 
-/** So many are kept. */
+/** The largest number of links that are kept. */
 const MOST_LINKS = 1000;
 
-/** Gathers them during a walk. */
+/** Gathers such links during a walk. */
 export class OutsideLinkList {
   #count = 0;
   readonly #links: OutsideLink[] = [];
@@ -27,7 +27,7 @@ export class OutsideLinkList {
     if (this.#links.length < MOST_LINKS) this.#links.push(link);
   }
 
-  /** What was gathered. */
+  /** The links gathered so far. */
   found(): OutsideLinks {
     const links = this.#links.toSorted((one, other) => one.path < other.path ? -1 : 1);
     return { count: this.#count, links };

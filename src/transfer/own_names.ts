@@ -1,4 +1,4 @@
-// Names of ours in somebody's tree.
+// Names that euler-files uses inside users' directories.
 
-/** A directory at the root of a tree for what is unfinished: half-written files, and which parts of large ones are there. No part of any tree. */
+/** A directory at the root of a tree for half-written files and the journals of large ones. Never part of the tree. */
 export const UNFINISHED = ".euler-files-partial";

@@ -1,4 +1,4 @@
-// Packs a tree into one tar file, reading many files at a time: a single tar asks a slow home for one file after the other.
+// Packs a tree into one tar file, reading many files at a time: a single tar reads one file after the other, slow on a network.
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { rulesFor } from "./intent.ts";
@@ -10,11 +10,11 @@ import { walkTrees } from "./walk.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import { ListFiles } from "./list_files.ts";
 
-/** So many names for one process. */
+/** Names for one tar process. */
 const PART_NAMES = 500;
 const BLOCK_BYTES = 512;
 
-/** Programs that read at a time where each operation waits for a server. */
+/** Processes that read at a time where each operation waits for a server. */
 const WAITING_PROGRAMS = 32;
 
 /** What to pack. */
@@ -36,8 +36,8 @@ export interface PackOutcome {
 }
 
 /**
- * Packs it. Modes, times to the nanosecond, links and hard links are kept. Throws a CliError `transfer` if anything could
- * not be read or changed meanwhile: a half environment is none. The archive is removed then.
+ * Packs a tree. Modes, times to the nanosecond, links and hard links are kept. Throws a CliError `transfer`, and removes the
+ * archive, if anything could not be read or changed meanwhile: half an environment is useless.
  */
 export async function packTree(request: PackRequest, system: System): Promise<PackOutcome> {
   await using runner = await prepareJobRunner({ roots: [request.root] }, system);
@@ -97,7 +97,7 @@ class Packing {
       this.context.runner,
     );
     await this.#packSome(this.#names);
-    // Names of one file stay together, or it would be packed as often as it has names.
+    // All names of a file go into one part, or the file would be packed once for each name.
     await this.#packSome(this.#linked);
     await this.#pool.settle();
     this.#files += this.#linked.length;
@@ -110,7 +110,7 @@ class Packing {
     const part = `${this.request.archive}.part${this.#parts.length}`;
     this.#parts.push(part);
     await this.#pool.start(async () => {
-      // The root ends each part: a header without content, so that all zeros behind it are the end of the archive.
+      // Each part ends with the root: a header without content, so that all zeros after it are the end of the archive.
       const listFile = await this.context.lists.write([...names, "."]);
       const program = findGnuTar(this.#system);
       if (program === undefined) throw new CliError("missing-tool", "Cannot pack: GNU tar was not found on the PATH");
@@ -127,7 +127,7 @@ class Packing {
     });
   }
 
-  /** Writes the parts one behind the other, without the zeros that end each. */
+  /** Concatenates the parts, without the zeros that end each. */
   async #join(): Promise<number> {
     using archive = await Deno.open(this.request.archive, { write: true, create: true, truncate: true, mode: 0o600 });
     let archiveBytes = 0;
@@ -154,7 +154,7 @@ class Packing {
   }
 }
 
-/** Fills the bytes from a part. Throws a CliError `transfer` where it ends before: its size was asked before. */
+/** Reads from a part until the buffer is full. Throws a CliError `transfer` if the part is shorter than its size said. */
 export async function readWhole(part: Pick<Deno.FsFile, "read">, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const read = await part.read(bytes.subarray(done));

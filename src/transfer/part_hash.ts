@@ -1,15 +1,15 @@
-// The checksum of a file whose parts arrive in any order: it is read back from its beginning as far as it has arrived, while
-// other parts are still on their way. So the checksum is that of what was written, parts of an earlier attempt included.
+// The checksum of a file whose parts arrive in any order: the file is read back from its beginning as far as it is complete,
+// while other parts are still copied. So the checksum is that of what was written, including parts of an earlier attempt.
 import { createHash } from "node:crypto";
 import type { Bytes } from "../posix/calls.ts";
 import { succeeded } from "../posix/errno.ts";
 import { run, type Work } from "../posix/work.ts";
 import type { LargeCopy } from "./large_copy.ts";
 
-/** What is read and hashed at a time. */
+/** How many bytes are read and hashed at a time. */
 const PIECE_BYTES = 1024 * 1024;
 
-/** The sha256 of what a copy has written. */
+/** The sha256 of a file that is being written. */
 export class PartHash {
   readonly #hash = createHash("sha256");
   readonly #arrived = new Set<number>();
@@ -20,7 +20,7 @@ export class PartHash {
 
   constructor(readonly copy: LargeCopy) {}
 
-  /** Tells that a part has arrived. */
+  /** Notes that a part has arrived. */
   add(part: number): void {
     this.#arrived.add(part);
     this.#reading ??= this.#readArrived().catch((error) => {
@@ -28,7 +28,7 @@ export class PartHash {
     }).finally(() => this.#reading = undefined);
   }
 
-  /** Waits until nothing is read any more. Call it before the copy is closed. */
+  /** Waits until the reading has ended. Call it before the copy is closed. */
   async settle(): Promise<void> {
     await this.#reading;
   }
@@ -36,7 +36,7 @@ export class PartHash {
   /** The checksum in hexadecimal, when all parts have arrived. Throws a SystemCallError and the signal's reason. */
   async finish(): Promise<string> {
     await this.settle();
-    // A part that was added while the last reading ended has started none.
+    // A part that was added just when the last reading ended has not started another one.
     if (this.#failure === undefined) await this.#readArrived();
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#next !== this.copy.parts) throw new Error(`${this.#next} of ${this.copy.parts} parts were read back`);

@@ -1,51 +1,51 @@
-// In which order what a transfer brings gets its names, so that a program that reads meanwhile finds the old state or the new one:
+// The order in which a transfer publishes files, so that a program that reads meanwhile finds either the old or the new state:
 //
 //   contents   new directories that are complete in themselves, new and replaced files
-//   links      new links, and new directories with links that lead out of them: what they lead to has its name by now
-//   pointers   replaced links, and small files that say what else there is: references, indexes, lists of a package's files
+//   links      new links, and new directories with links that lead out of them: their destinations are published by now
+//   pointers   replaced links, and small files that refer to other files: references, indexes, lists of a package's files
 //
-// Removals come after all of them. Everything is copied before the first name is given, large files apart, which get theirs when
-// each is whole. Pure.
+// Removals come after all of them. Everything is copied before the first file is published, except that large files are
+// published as soon as each is complete. Pure.
 import type { Entry } from "./entry.ts";
 import { joinName } from "../posix/file_names.ts";
 
-/** When something gets its name. */
+/** When a name is published. */
 export type Phase = "contents" | "links" | "pointers";
 
 /** The phases in their order. */
 export const PHASES = ["contents", "links", "pointers"] as const satisfies readonly Phase[];
 
-/** Larger files are contents, whatever their names are. */
+/** Larger files are `contents`, whatever their names. */
 const LARGEST_POINTER_BYTES = 1024 * 1024;
 
 /**
- * Directories whose files say what there is elsewhere: references and lists of files of a Hugging Face hub (huggingface_hub), what
- * is known of an installed package (PEP 376, PEP 627), the indexes of npm (cacache, lib/entry-index.js), uv (uv-cache, CacheBucket)
+ * Directories whose files refer to files elsewhere: references and file lists of a Hugging Face hub (huggingface_hub), metadata
+ * of an installed package (PEP 376, PEP 627), the indexes of npm (cacache, lib/entry-index.js), uv (uv-cache, CacheBucket)
  * and cargo.
  */
 const POINTING_DIRECTORY = /^(refs|trees|index(-v\d+)?|simple-v\d+|wheels-v\d+|.*\.(dist-info|egg-info))$/;
 
 /**
- * Files that say what there is: an index or description beside the data (`dataset_info.json`, `model.safetensors.index.json`, the
- * `.json` beside a download, the `.nbi` beside numba's `.nbc`), Go's lists of versions, cargo's sign of a complete crate.
+ * Files that refer to other files: an index or a description beside data (`dataset_info.json`, `model.safetensors.index.json`,
+ * the `.json` beside a download, the `.nbi` beside numba's `.nbc`), Go's lists of versions, cargo's mark of a complete crate.
  */
 const POINTING_FILE = /\.(json|nbi|ziphash|rkyv|http|rev)$|^(index|list|RECORD|METADATA|\.cargo-ok)$/;
 
-/** When a name in a live directory appears or is replaced. */
+/** The phase in which a name in a live directory is published. */
 export function phaseOf(directory: string, entry: Entry, replaces: Entry | undefined): Phase {
   if (entry.type === "link") return replaces === undefined ? "links" : "pointers";
   if (entry.type !== "file" || entry.sizeBytes > LARGEST_POINTER_BYTES) return "contents";
   return POINTING_FILE.test(entry.name) || pointsElsewhere(directory) ? "pointers" : "contents";
 }
 
-/** Whether a directory is one of those whose files say what there is elsewhere. */
+/** Whether the files of a directory refer to files elsewhere. */
 export function pointsElsewhere(directory: string): boolean {
   return directory.split("/").some((name) => POINTING_DIRECTORY.test(name));
 }
 
 /**
- * What a file that points at others speaks for: a failed file in this directory or below is reason to keep the old file. Of a
- * reference that is the whole repository.
+ * The directory that a pointing file describes: if a file in it, at any depth, failed, the old pointing file is kept. For a
+ * reference, that is the whole repository.
  */
 export function unitOf(directory: string, name: string): string {
   const parts = joinName(directory, name).split("/");

@@ -1,6 +1,6 @@
-// The one module where a file gets its name in a directory that others use. Whatever carried the bytes, they are complete in a
-// temporary file on the same file system by then. A new name appears only if nothing has it (renameat2(2) with
-// RENAME_NOREPLACE, or linkat(2) where the file system does not know that); what is replaced is looked at once more just before.
+// The only module that gives a file its name in a live directory. However the bytes were copied, they are complete in a
+// temporary file on the same file system by then. A new name is made only if it is free (renameat2(2) with RENAME_NOREPLACE, or
+// linkat(2) where the file system lacks that); a file to be replaced is checked once more just before.
 import type { Bytes, Calls } from "../posix/calls.ts";
 import { EEXIST, EINVAL, EMLINK, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, succeeded } from "../posix/errno.ts";
 import { RENAME_NOREPLACE } from "../posix/libc.ts";
@@ -11,16 +11,16 @@ import { type Entry, type EntryState, sameContent } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAt } from "./jobs/list.ts";
 
-/** A temporary file that is complete, and the name it should get. */
+/** A temporary file that is complete, and the name it gets. */
 export interface Publication {
   readonly temporaryDirectory: number;
   readonly temporaryName: Bytes;
   readonly tree: Tree;
   readonly directory: string;
   readonly name: string;
-  /** What the name will have. */
+  /** The state that the name gets. */
   readonly entry: EntryState;
-  /** What the plan saw under the name. */
+  /** The state of the name when the transfer was planned. */
   readonly replaces: EntryState | undefined;
   readonly policy: TransferPolicy;
 }
@@ -28,7 +28,7 @@ export interface Publication {
 /** `overtaken`: another program wrote there after the plan was made, and its file stays. */
 export type PublicationOutcome = "published" | "overtaken";
 
-/** Gives a temporary file its name. Throws a SystemCallError; the temporary file is still there then. */
+/** Gives a temporary file its name. Throws a SystemCallError, and keeps the temporary file then. */
 export function* publish(publication: Publication): Work<PublicationOutcome> {
   const { tree, directory, name } = publication;
   for (let tries = 0; tries < 3; tries++) {
@@ -43,7 +43,7 @@ export function* publish(publication: Publication): Work<PublicationOutcome> {
         cString(name),
         0,
       );
-      // Another program was faster: look again at what it made.
+      // Another program made the name first: look again at its file.
       if (answer === -EEXIST) continue;
       succeeded(answer, "rename", tree.pathOf(directory, name));
       return "published";
@@ -54,23 +54,23 @@ export function* publish(publication: Publication): Work<PublicationOutcome> {
   return "overtaken";
 }
 
-/** What has a name now. */
+/** The entry that has a name now; undefined if none has. */
 export function* entryAt(tree: Tree, directory: string, name: string): Work<Entry | undefined> {
   const text = yield* lookAt(tree, directory, name);
   return text === undefined ? undefined : entriesIn(text)[0];
 }
 
-/** Whether a name still is what the plan saw, or already what it should become. */
+/** Whether a name still has the planned state, or already the state that it should get. */
 export function mayWrite(
   { entry, replaces, policy }: Pick<Publication, "entry" | "replaces" | "policy">,
   now: EntryState | undefined,
 ): boolean {
   if (isStill(replaces, now) || (now !== undefined && sameContent(entry, now))) return true;
-  // A name that vanished from scratch was purged and may be written; at the source, a person removed it.
+  // Missing on scratch: purged, may be written again. Missing at the source: deleted by the user, must not be.
   return now === undefined && policy !== "stage-out";
 }
 
-/** Whether a name still has the content that the plan saw. */
+/** Whether a name still has the content that it had in the plan. */
 export function isStill(before: EntryState | undefined, now: EntryState | undefined): boolean {
   return before === undefined || now === undefined ? before === now : sameContent(before, now);
 }
@@ -82,7 +82,7 @@ function* renameNew(calls: Calls, publication: Publication, handle: number): Wor
   if (renamed !== -EINVAL && renamed !== -ENOSYS) return renamed;
   const linked = yield calls.linkat(temporaryDirectory, temporaryName, handle, newName);
   if (linked === -EPERM || linked === -EOPNOTSUPP || linked === -ENOSYS || linked === -EMLINK) {
-    // A file system without hard links: only a last look tells whether the name is still free.
+    // The file system has no hard links: check once more whether the name is free.
     if ((yield* entryAt(publication.tree, publication.directory, name)) !== undefined) return -EEXIST;
     return yield calls.renameat2(temporaryDirectory, temporaryName, handle, newName, 0);
   }

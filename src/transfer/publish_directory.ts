@@ -1,5 +1,5 @@
-// Gives a directory that is complete its name, with all that is in it: one rename, so that a reader sees all of it or nothing.
-// Where another program made a directory of that name meanwhile, each name goes into that one, and what it has already stays.
+// Publishes a complete directory with its content by one rename, so that a reader sees all of it or nothing. If another program
+// made a directory of that name meanwhile, each name is moved into that directory, which keeps the names it already has.
 import { EEXIST, EINVAL, ENOSYS, ENOTDIR, ENOTEMPTY, succeeded } from "../posix/errno.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../posix/libc.ts";
@@ -14,14 +14,14 @@ export interface DirectoryPublication {
   /** Where it was built. */
   readonly temporary: Tree;
   readonly written: string;
-  /** Which name it gets. */
+  /** The tree and the path that it gets. */
   readonly to: Tree;
   readonly path: string;
   /** The file or link that the plan saw under that name. */
   readonly replaces: EntryState | undefined;
 }
 
-/** Publishes it; where there is one meanwhile, returns the paths at which that has something else. Throws a SystemCallError. */
+/** Publishes a directory. If the path exists by then, returns the paths that were kept there. Throws a SystemCallError. */
 export function* publishDirectory(publication: DirectoryPublication): Work<"published" | readonly string[]> {
   const { temporary, to, written, path, replaces } = publication;
   const [directory, name] = splitLast(path);
@@ -37,12 +37,12 @@ export function* publishDirectory(publication: DirectoryPublication): Work<"publ
   return yield* merge(publication);
 }
 
-/** What a replaced name is called in the temporary directory, where the file system knows no exchange. */
+/** Suffix of a replaced name in the temporary directory, if the file system does not support RENAME_EXCHANGE. */
 const REPLACED = ".replaced";
 
 /**
- * Takes the name of a file or link, which is looked at once more when it no longer has its name: what another program wrote there
- * in the last moment gets it back.
+ * Replaces a file or link by the directory, then checks the old entry in the temporary directory: if another program changed it
+ * just before, moves it back.
  */
 function* replace(publication: DirectoryPublication, replaces: EntryState): Work<number | "taken back"> {
   const { temporary, written } = publication;
@@ -62,7 +62,7 @@ function* replace(publication: DirectoryPublication, replaces: EntryState): Work
   return yield* rename(publication, RENAME_NOREPLACE);
 }
 
-/** Renames the directory; without flags, as on NFS, rename(2) replaces an empty directory and nothing else. */
+/** Renames the directory; without flags, as on NFS, rename(2) replaces only an empty directory. */
 function* rename(publication: DirectoryPublication, flags: number): Work<number> {
   const answer = yield* renameBetween(publication, "into use", flags);
   const isUnknown = answer === -EINVAL || answer === -ENOSYS;

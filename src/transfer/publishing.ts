@@ -1,10 +1,10 @@
-// Gives what was copied its names, phase by phase (phases.ts), in directories that other programs use.
+// Publishes what was copied, phase by phase (phases.ts), in directories that other programs use.
 //
-// Everything is written below the temporary directory first: what belongs into a new directory, in that directory as it is built;
-// each other file under a private name. When all is there, new directories and files get their names in the order of the phases.
-// What is held back stays small: a file of the first phase gets its name earlier where more than HELD of them wait.
-// Where something could not be copied, what points at it stays as it was, and so does a new directory that would not be whole. A
-// push brings all it can, since what stays on scratch alone is purged one day.
+// Everything is written below the temporary directory first: files of a new directory into that directory as it is built, each
+// other file under a private name. When all are copied, new directories and files are published in the order of the phases.
+// The number of held files is limited: files of the first phase are published earlier when more than HELD of them wait.
+// If a file could not be copied, files that point at it keep their old state, and a new directory that would be incomplete is
+// not published. A push transfers all it can, since what stays only on scratch will be purged.
 import { removeOutdated } from "./adopted.ts";
 import type { Selection } from "../filter/selection.ts";
 import { Pool } from "../pool.ts";
@@ -19,7 +19,7 @@ import type { Ledger } from "./ledger.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
 import { type Phase, phaseOf, PHASES, unitOf } from "./phases.ts";
 
-/** So many files and bytes of the first phase are held back at most: a killed transfer loses them, and they stand twice. */
+/** Limit for held files of the first phase: a killed transfer loses them, and old files take up space until then, too. */
 export const HELD = { files: 32_768, sizeBytes: 256 * 1024 ** 2 };
 
 /** Jobs at a time. */
@@ -36,13 +36,13 @@ export interface PublishingRequest {
   readonly selection: Selection | undefined;
   readonly runner: JobRunner;
   readonly ledger: Ledger;
-  /** Opens the parent of a directory that is made by need. */
+  /** Makes the parent of a directory that is made by need writable. */
   readonly openParent: (directory: string) => Promise<void>;
-  /** Gets files and bytes that were counted as done and are not. */
+  /** Gets files and bytes that were counted as done and then could not be published. */
   readonly onLost: (files: number, sizeBytes: number) => void;
 }
 
-/** Holds what was copied, and publishes it. */
+/** Holds copied files and publishes them. */
 export class Publishing {
   readonly directories: NewDirectories = new NewDirectories();
   readonly #held: Readonly<Record<Phase, HeldFiles>> = {
@@ -50,26 +50,26 @@ export class Publishing {
     links: new HeldFiles(),
     pointers: new HeldFiles(),
   };
-  /** For each directory in which something could not be copied, at any depth, such a path; and each such path itself. */
+  /** Maps each path that could not be copied to itself, and each directory above it to such a path. */
   readonly #failed = new Map<string, string>();
   #names = 0;
 
   constructor(readonly request: PublishingRequest) {}
 
-  /** Says where an item is to be written. */
+  /** Sets where an item is written. */
   withName(item: Item): Item {
     const directory = this.directories.writtenAt(item.directory);
     const written = directory === undefined ? `held-${this.#names++}` : joinName(directory, item.entry.name);
     return { ...item, written };
   }
 
-  /** Goes on with a directory that a killed transfer was building. */
+  /** Continues a directory that a killed transfer was building. */
   async adopt(directory: NewDirectory): Promise<void> {
     const { adopted, selection, settings, runner } = this.request;
     if (adopted.delete(directory.written)) await removeOutdated(directory, { ...settings, selection }, runner);
   }
 
-  /** Takes what became of items. */
+  /** Takes the results of items. */
   async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
     for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
     for (const item of moved) {
@@ -82,8 +82,8 @@ export class Publishing {
   }
 
   /**
-   * Notes a path that could not be copied. What the source does not give is left out, and what the receiver's file system can't
-   * hold is left out of a new directory: that never could be whole.
+   * Notes a path that could not be copied. A new directory is published even without files that the source does not give or
+   * that the receiving file system cannot hold: else it would never be published.
    */
   fail(path: string, { cause, errno, reason }: Omit<MissingItem, "item" | "receiver">): void {
     if (cause !== "failed") return;
@@ -92,7 +92,7 @@ export class Publishing {
     if (!isLeftOut && this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
   }
 
-  /** Publishes all that was copied. Directories have their modes and times by now. */
+  /** Publishes everything that was copied. Directories already have their modes and times. */
   async publishAll(): Promise<void> {
     const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
     for (const phase of PHASES) {
@@ -110,7 +110,7 @@ export class Publishing {
     }
   }
 
-  /** Publishes files that are whole under their private names. */
+  /** Publishes files that are complete under their private names. */
   async publishFiles(items: readonly Item[]): Promise<void> {
     if (items.length === 0) return;
     const { settings: { temporary, to, policy }, runner, ledger } = this.request;
@@ -129,7 +129,7 @@ export class Publishing {
     }
   }
 
-  /** Notes for what points at a path that it is not whole; of no concern to a push. */
+  /** Notes a failed path, so that files that point at it are withheld; not for a push. */
   #noteFailed(path: string): void {
     if (this.request.settings.policy === "stage-out") return;
     for (let above = path; !this.#failed.has(above); above = splitLast(above)[0]) this.#failed.set(above, path);
@@ -140,7 +140,7 @@ export class Publishing {
     this.request.ledger.lose({ item, reason, cause: "failed", receiver: "as it was" });
   }
 
-  /** A new directory of which something is missing does not appear: a program would take it for a whole one. */
+  /** A new directory from which a file is missing is not published: a program would take it for complete. */
   #isWithheld(directory: NewDirectory): boolean {
     const { path, failure, files, sizeBytes } = directory;
     if (failure === undefined) return false;
@@ -150,7 +150,7 @@ export class Publishing {
     return true;
   }
 
-  /** What points at something that could not be copied stays as it was. */
+  /** A file that points at a failed file keeps its old state. */
   #withoutWithheld(items: readonly Item[]): readonly Item[] {
     if (this.#failed.size === 0) return items;
     return items.filter((item) => {
@@ -190,7 +190,7 @@ export class Publishing {
   }
 }
 
-/** Where a link inside the tree leads, as a path in it. */
+/** The path to which a link inside the tree leads. */
 function targetOf({ directory, entry }: Item): string | undefined {
   if (entry.linkTarget.startsWith("/")) return undefined;
   const parts = directory === "" ? [] : directory.split("/");

@@ -1,8 +1,8 @@
-// What goes from the receiving side: gathered during the walk, removed at the end, when all that comes has its name.
+// Removes names from the receiving side: gathered during the walk, removed at the end, after all new names are published.
 //
-// Where other programs read, it goes in the order opposite to that of the phases: first what points at others, then links, then
-// contents. A directory of which nothing stays is moved into the temporary directory by one rename and removed there, so that
-// no reader finds a half of it; where something in it turns out to be another program's, it is moved back.
+// Where other programs read, names are removed in the reverse order of the phases: first files that point at others, then
+// links, then contents. A directory that is removed with its content is moved into the temporary directory by one rename and
+// deleted there, so that no reader finds a part of it; if another program changed something in it, it is moved back.
 import { CliError } from "../errors.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { depthOf } from "./directories.ts";
@@ -26,30 +26,30 @@ const LIST_AT_ONCE = 32;
 /** What removing needs. */
 export interface RemovalsRequest {
   readonly root: string;
-  /** Where directories are moved that go as a whole; `directly` where nothing reads the receiving side. */
+  /** Where whole directories are moved before they are deleted; `directly`: no program reads the receiving side. */
   readonly temporary: string | "directly";
-  /** Makes it. */
+  /** Makes the temporary directory. */
   readonly prepare: () => Promise<void>;
   readonly publish: "unpublished" | "in-place";
   readonly runner: JobRunner;
   readonly ledger: Ledger;
 }
 
-/** A directory that goes with all that is in it. */
+/** A directory that is removed with its content. */
 interface Whole {
   readonly path: string;
   readonly items: Name[];
   phase: Phase;
 }
 
-/** Gathers and removes. */
+/** Gathers names to remove, and removes them. */
 export class Removals {
   readonly #items: Name[] = [];
-  /** Directories of which nothing stays, as far as the walk has seen. */
+  /** Directories whose names are all to be removed, as far as the walk has seen. */
   readonly #emptied = new Set<string>();
-  /** Say which directories were moved away. */
+  /** Paths of the lists of directories that were moved away. */
   readonly #lists: string[] = [];
-  /** How many names they were given: one that could not be moved has used its name up. */
+  /** Counts names in the temporary directory; a name is not used twice, even if a move failed. */
   #names = 0;
 
   constructor(readonly request: RemovalsRequest) {}
@@ -59,12 +59,12 @@ export class Removals {
     this.#items.push(item);
   }
 
-  /** Notes that all names in a directory go. */
+  /** Notes that all names in a directory are to be removed. */
   addEmptied(directory: string): void {
     this.#emptied.add(directory);
   }
 
-  /** Leaves everything as it is, and recorded: the next transfer tries again. */
+  /** Removes nothing and keeps the records, so that the next transfer tries again. */
   postpone(): void {
     for (const item of this.#items) this.request.ledger.amend(item, item.entry);
   }
@@ -91,7 +91,7 @@ export class Removals {
     for (const list of this.#lists) await Deno.remove(list).catch(() => {});
   }
 
-  /** Removes one name at once. Throws a CliError where it can't be, unless it is a directory that is not empty. */
+  /** Removes one name at once. Throws a CliError if that fails; a directory that is not empty is left. */
   async removeNow(item: Name): Promise<void> {
     const [result] = await this.#remove([item]);
     if (typeof result === "string") return;
@@ -101,7 +101,7 @@ export class Removals {
     );
   }
 
-  /** Finds the topmost directories of which nothing stays, each with what is in it. */
+  /** Finds the topmost directories whose names are all to be removed, each with its content. */
   #findWholes(): { readonly wholes: readonly Whole[]; readonly others: readonly Name[] } {
     const going = new Set(this.#items.filter(({ entry }) => entry.type === "directory").map(pathOf));
     const broken = new Set<string>();
@@ -128,7 +128,7 @@ export class Removals {
     return { wholes: [...wholes.values()], others };
   }
 
-  /** Moves directories away. What can't be moved is removed where it is. */
+  /** Moves directories away. A directory that cannot be moved is removed where it is. */
   async #moveOut(
     wholes: readonly Whole[],
   ): Promise<{ readonly whole: Whole; readonly written: string }[]> {
@@ -149,7 +149,7 @@ export class Removals {
     return all.filter((_, index) => results[index] === "moved");
   }
 
-  /** Whether a directory has no other names than those that go: a filter hides some, and programs make new ones. */
+  /** Whether a directory has no other names than those to remove: filters hide some names, and programs make new ones. */
   async #holdsNothingElse({ path, items }: Whole): Promise<boolean> {
     const { root, runner } = this.request;
     const going = new Set(items.map(pathOf));
@@ -166,7 +166,7 @@ export class Removals {
     return going.has(path);
   }
 
-  /** Removes what was moved away; what is not what the walk saw goes back, with the directories that hold it. */
+  /** Deletes a directory that was moved away; entries that changed since the walk are moved back, with their directories. */
   async #removeMoved({ path, items }: Whole, written: string, temporary: string): Promise<void> {
     const { root: to, runner } = this.request;
     const isGone = await this.#removeAll(items, { root: temporary, path, written });
@@ -174,7 +174,7 @@ export class Removals {
     await runner.run("publishDirectories", { temporary, to, items: [[written, path, "", ""]] });
   }
 
-  /** Removes files, then directories, deepest first, so that a directory is empty when its turn comes. True if all are gone. */
+  /** Removes files, then directories, deepest first, so that each is empty by then. True if all are gone. */
   async #removeAll(items: readonly Name[], moved?: MovedTo): Promise<boolean> {
     const files = items.filter(({ entry }) => entry.type !== "directory");
     const directories = items.filter(({ entry }) => entry.type === "directory");
@@ -214,10 +214,10 @@ export class Removals {
       case "changed":
         return ledger.keep(item, "gone at the source, changed there");
       case "not empty":
-        // Another program put something into it, or something in it is kept.
+        // Another program made something in it, or something in it is kept.
         return ledger.amend(item, item.entry);
       default:
-        // It stays, and recorded: the next transfer tries again.
+        // It stays, and so does its record: the next transfer tries again.
         return ledger.fail(item, item.entry, `cannot be removed: ${result.failed}`);
     }
   }

@@ -1,4 +1,4 @@
-// What a transfer is asked, and what it answers.
+// The request of a transfer, and its outcome.
 import type { LockRequest } from "../system/lock_holder.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { DirectoryPlan, Kept } from "./decide.ts";
@@ -16,55 +16,55 @@ export interface TransferRequest {
   readonly intent: Exclude<Intent, "compare">;
   /** `auto`: native, unless there are arguments that only rsync understands. */
   readonly engine: "auto" | "rsync" | "native";
-  /** The user's own arguments for rsync; they make rsync the engine. Those that remove something never reach a stage-out. */
+  /** The user's own arguments for rsync; they make rsync the engine. Those that delete files are never used in a stage-out. */
   readonly extraArgs: readonly string[];
-  /** What the last complete transfer recorded; without it the newer side wins. */
+  /** The record of the last complete transfer; without it the newer side wins. */
   readonly baseline: Manifest | undefined;
   /**
-   * Which names take part; without it, all do. What does not is as if it were on neither side: it is not compared, copied,
-   * counted, kept or deleted (but for `deleteExcluded`, in a stage-in), and what the baseline has of it stays in the record.
+   * Which names take part; without it, all do. Other names count as absent from both sides: they are not compared, copied,
+   * counted, kept or deleted (except for `deleteExcluded`, when staging), and the baseline's records of them are kept.
    */
   readonly selection?: Selection;
-  /** `delete`: staging removes what only the target has, whether a record knows it or not. A push never removes anything. */
+  /** `delete`: staging removes everything that only the target has, recorded or not. A push never removes anything. */
   readonly extras?: "keep" | "delete";
-  /** `collect`: the outcome names each file that arrived; a million names take some 100 MB. */
+  /** `collect`: the outcome lists each file that arrived; a million names take some 100 MB. */
   readonly names?: "collect" | "count";
   /**
-   * The persistent directory and the path that its copy has for programs. Absolute links into one of them lead into the other
-   * when they are transferred.
+   * The persistent directory, and the path under which programs use its copy. Absolute links into one of them are changed to
+   * lead into the other.
    */
   readonly linkRoots?: { readonly source: string; readonly target: string };
   /**
-   * Links of the persistent directory that are read as what they lead to: those that lead out of it, or all. A link that leads
-   * nowhere, or to a directory that holds it, stays a link. Only together with `linkRoots`.
+   * Links of the persistent directory that are read as their destinations: those that lead out of it, or all. A link that leads
+   * nowhere, or to a directory that contains it, stays a link. Only together with `linkRoots`.
    */
   readonly links?: "keep" | "follow-outside" | "follow";
   /**
-   * For a push: the source is locked while something is written there, since two nodes may push to it, each from a scratch of
-   * its own. `onWait` is called once where another push has the lock.
+   * For a push: locks the source while the push writes to it, since two nodes may push to it, each from its own scratch.
+   * `onWait` is called once if another push has the lock.
    */
   readonly sourceLock?: Pick<LockRequest, "deadlineSeconds" | "deadlineSetting" | "onWait">;
-  /** For all bytes of the transfer together. */
+  /** For all bytes of the transfer together, in bytes per second. */
   readonly bandwidthLimitBytesPerSecond?: number;
-  /** The receiving root is for its owner alone at every moment, whatever the source allows. */
+  /** The receiving root has a mode for its owner alone at every moment, whatever mode the source has. */
   readonly top?: "private";
-  /** A file for notes of an in-place transfer, so that the next one recognizes what a killed one brought. */
+  /** The path of the intent log of an in-place transfer, by which the next one recognizes what a killed one brought. */
   readonly notes?: string;
   /**
-   * `trust-record`: a directory that is as recorded where files come from is passed over if all its names are where they go.
-   * `look-at-all`: every name on both sides is compared.
+   * `trust-record`: a directory that is as recorded at the sending side is skipped if the receiving side has all its names.
+   * `look-at-all`: compares every name on both sides.
    */
   readonly depth: "trust-record" | "look-at-all";
-  /** `compare`: what is in files is compared even where size and time are the same; `by time`: only where they don't tell. */
+  /** `compare`: compares contents even where size and time are equal; `by time`: only where they are inconclusive. */
   readonly contents?: "by time" | "compare";
-  /** The same for files that were modified after that, in seconds since 1970. */
+  /** Compares contents of files that were modified from then on, in seconds since 1970. */
   readonly contentsSinceSeconds?: number;
-  /** When the transfer began, by the clock of the file systems, in seconds since 1970; without it, nothing is recorded as racy. */
+  /** When the transfer began, by the file systems' clock, in seconds since 1970; undefined: nothing is recorded as racy. */
   readonly startedSeconds?: number;
   readonly report?: (progress: TransferProgress) => void;
 }
 
-/** How far it is. Numbers never fall; the totals are known when the walk is over. */
+/** Progress. Numbers never fall; the totals are known when the walk is over. */
 export interface TransferProgress {
   readonly phase: "comparing" | "transferring" | "finishing";
   /** Names looked at so far. */
@@ -87,12 +87,12 @@ export interface MissingPath {
   readonly reason: string;
   readonly cause: MissingCause;
   readonly type: "file" | "directory";
-  /** The files that the receiving side lacks, and their bytes. What is in an unreadable directory and was not recorded counts as one. */
+  /** The files that the receiving side lacks, and their bytes. An unrecorded, unreadable directory counts as one file. */
   readonly files: number;
   readonly sizeBytes: number;
 }
 
-/** A directory that could not be looked at, with a sentence about it and what that is made of. */
+/** A directory that could not be read: a sentence about it, and the parts of that sentence. */
 export interface UnreadablePath extends MissingPath {
   readonly side: "from" | "to";
   readonly words: string;
@@ -121,7 +121,7 @@ export interface TransferPlan {
 
 /** How a transfer ended. */
 export interface TransferOutcome {
-  /** `partial`: something is missing; `failed`: both sides have nothing in common. Only a complete one may be called fresh. */
+  /** `partial`: some files failed; `failed`: both sides have nothing in common. Only `complete` makes a target fresh. */
   readonly status: "complete" | "partial" | "failed";
   readonly engine: "rsync" | "native";
   readonly filesTransferred: number;
@@ -134,13 +134,13 @@ export interface TransferOutcome {
   readonly kept: readonly KeptPath[];
   readonly missing: readonly MissingPath[];
   readonly outsideLinks: OutsideLinks;
-  /** All that is missing vanished at the source meanwhile: nothing is wrong, but something changed. */
+  /** All files that did not arrive were deleted at the source meanwhile: nothing is wrong, but something changed. */
   readonly vanishedOnly: boolean;
-  /** What the programs said. */
+  /** The last lines of the programs' stderr. */
   readonly lastWords: readonly string[];
   /** What both sides have in common now. */
   readonly manifest: Manifest;
-  /** Whether that is another record than the baseline. */
+  /** Whether that record differs from the baseline. */
   readonly recordChanged: boolean;
   readonly seconds: number;
 }

@@ -1,4 +1,4 @@
-// Whether what is to be written fits, and what is said when it doesn't.
+// Checks whether there is enough free space for what is to be written, and says so where there is not.
 import { statfsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { CliError } from "../errors.ts";
@@ -9,22 +9,22 @@ import type { CopySettings } from "./jobs/copy_settings.ts";
 
 /** What is to be written. */
 export interface RoomRequest {
-  /** Names that are not there yet: each takes an inode. */
+  /** Names that do not exist yet: each takes an inode. */
   readonly files: number;
   readonly sizeBytes: number;
 }
 
-/** What a place takes: a limit each for bytes and inodes, the disk's and a quota's; without those that aren't known. */
+/** Free space: the limits of the disk and of a quota for bytes and inodes; unknown ones are left out. */
 export type Room = readonly Limit[];
 
 interface Limit {
   readonly of: "bytes" | "inodes";
   readonly left: number;
-  /** What limits it; else the disk. */
+  /** The quota that sets this limit; undefined: the disk. */
   readonly quota?: Quota;
 }
 
-/** Asks how much a directory takes, or the nearest one above it that is there. Never throws: what isn't known limits nothing. */
+/** Reads the free space of a directory, or of the nearest existing one above it. Never throws: an unknown limit is left out. */
 export async function readRoom(path: string, system: System): Promise<Room> {
   const directory = await nearestThere(path);
   const facts = await statfs(directory).catch(() => undefined);
@@ -32,7 +32,7 @@ export async function readRoom(path: string, system: System): Promise<Room> {
   const quota = await askQuota({ path: directory, fileSystemType: facts.type }, system);
   return [
     { of: "bytes", left: facts.bavail * facts.bsize },
-    // Some file systems make inodes as they need them and say 0 of 0.
+    // Some file systems make inodes on demand and report 0 of 0.
     ...(facts.files > 0 ? [{ of: "inodes", left: facts.ffree } as const] : []),
     ...(quota?.bytes === undefined
       ? []
@@ -52,8 +52,8 @@ async function nearestThere(path: string): Promise<string> {
 }
 
 /**
- * Throws a CliError `no-space` with the figures if there is too little room at a path. `so far`: more may turn up than is
- * requested here.
+ * Throws a CliError `no-space` with the figures if there is too little free space at a path. `so far`: the request may still
+ * grow.
  */
 export function refuseWithoutRoom(path: string, room: Room, request: RoomRequest, extent: "all" | "so far"): void {
   const needs = { bytes: request.sizeBytes, inodes: request.files };
@@ -82,20 +82,20 @@ function figures({ of, left, quota }: Limit, { files, sizeBytes }: RoomRequest):
   return `${wanted} the quota takes ${formatCount(more)} more (${formatCount(used)} of ${formatCount(limit)} are used)`;
 }
 
-/** Throws a CliError `no-space` with the figures if there is no room at a path for all of a request. */
+/** Throws a CliError `no-space` with the figures if there is too little free space at a path for a request. */
 export async function checkRoom(path: string, request: RoomRequest, system: System): Promise<void> {
   refuseWithoutRoom(path, await readRoom(path, system), request, "all");
 }
 
 /**
- * Whether a program's or the kernel's words mean that the disk or a quota is full. tar says `Wrote only 512 of 10240 bytes` then;
- * of `-` it says so when the other end of its pipe is gone.
+ * Whether a message of a program or the kernel means that the disk or a quota is full. tar reports `Wrote only 512 of 10240
+ * bytes` then; for `-` it reports that when its pipe was closed.
  */
 export function isFullDisk(words: string): boolean {
   return /No space left on device|[Qq]uota exceeded|^(?!.*tar: -: ).*: Wrote only \d+ of \d+ bytes/.test(words);
 }
 
-/** The error for a disk that was found full while writing. `kept`: what was copied is of use to the next run. */
+/** The error for a disk that was found full while writing. `kept`: the next run continues with what was copied. */
 export function noSpaceError(path: string, lastWords: readonly string[], copied: "kept" | "removed"): CliError {
   const isQuota = lastWords.some((line) => /[Qq]uota/.test(line));
   const what = isQuota ? "the disk quota is used up" : `it is full${leftNow(path)}`;
@@ -105,12 +105,12 @@ export function noSpaceError(path: string, lastWords: readonly string[], copied:
   });
 }
 
-/** What becomes of files that have no name yet when a disk is full: in a private tree they stay, temporary ones make room. */
+/** What happens to unpublished files when the disk is full: in a private tree they are kept, temporary ones are removed. */
 export function keptOf({ temporary }: Pick<CopySettings, "temporary">): "kept" | "removed" {
   return temporary === "directly" ? "kept" : "removed";
 }
 
-/** What is free, behind a sentence; what failed may have given back its own part already. */
+/** A sentence with the present free space, which may include what the failed transfer has given back. */
 function leftNow(path: string): string {
   try {
     const { bavail, bsize, files, ffree } = statfsSync(path);

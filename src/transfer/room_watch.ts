@@ -1,4 +1,4 @@
-// Sees to it that a transfer that can't fit is refused before it has filled the disk, while the walk still goes on.
+// Refuses a transfer that does not fit before it has filled the disk, while the walk still goes on.
 import type { System } from "../system/system.ts";
 import { keepsFilesBack } from "../tools/rsync.ts";
 import type { DirectoryPlan } from "./decide.ts";
@@ -10,21 +10,21 @@ import type { TransferRequest } from "./request.ts";
 import { readRoom, refuseWithoutRoom, type Room } from "./room.ts";
 import { toTransfer } from "./survey.ts";
 
-/** With less than that planned nobody waits for what a quota's program says: it is written meanwhile, and may count twice. */
+/** Below this size, start writing without waiting for the quota command, although the files may then count twice. */
 const LITTLE = { files: 64, sizeBytes: 16 * 1024 * 1024 };
 
-/** Counts what is planned against what is free; `await using` ends its asking. */
+/** Compares the planned size with the free space; `await using` stops the quota command. */
 export class RoomWatch implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #system: System;
   readonly #groups = new Set<string>();
   #planned = { files: 0, sizeBytes: 0 };
-  /** Files that take the place of others, which stand twice for a while. */
+  /** Files that replace others: old and new file exist together for a while. */
   #twice = { smallBytes: 0, large: [] as number[] };
   #asking: Promise<Room> | undefined;
   #room: Room | undefined;
 
-  /** `smallBytesAtOnce`: so much of small files is under way at most. */
+  /** `smallBytesAtOnce`: the largest size of small files under way. */
   constructor(
     readonly request: Pick<TransferRequest, "to" | "intent" | "extraArgs">,
     readonly smallBytesAtOnce: number,
@@ -34,9 +34,9 @@ export class RoomWatch implements AsyncDisposable {
   }
 
   /**
-   * Counts what a directory's plan writes where these entries stand. A file with several names counts once, holes don't, and
-   * what replaces something needs no inode, and its bytes only until the old file is gone. The first file makes it ask for the
-   * room, in the background.
+   * Adds what a directory's plan writes; `there`: the present entries. A file with several names counts once, holes do not,
+   * and a replacement needs no inode, and its bytes only until the old file is removed. The first file starts the query for
+   * free space, in the background.
    */
   add(plan: DirectoryPlan, there: readonly Entry[]): void {
     const entries = toTransfer(plan);
@@ -52,7 +52,7 @@ export class RoomWatch implements AsyncDisposable {
       const old = before.get(entry.name);
       if (old === undefined) this.#planned.files++;
       this.#planned.sizeBytes += Math.max(0, entry.allocatedBytes - (old?.allocatedBytes ?? 0));
-      // In a tree that nobody reads half a file is continued or replaced at once.
+      // In a private tree a half-written file is continued or replaced directly.
       if (old !== undefined && meaningOf(this.request.intent).publish === "in-place") {
         this.#addReplacement(entry.allocatedBytes);
       }
@@ -70,27 +70,27 @@ export class RoomWatch implements AsyncDisposable {
     large.length = Math.min(large.length, LARGE_AT_ONCE.waiting);
   }
 
-  /** What has to be free: what grows, and once what is under way, since an old file goes when the new one is whole. */
+  /** The free space needed: the growth, and once the files under way, since an old file is removed after the new one exists. */
   #needed(): { files: number; sizeBytes: number } {
     const { smallBytes, large } = this.#twice;
     const underWay = Math.min(smallBytes, this.smallBytesAtOnce) + large.reduce((sum, bytes) => sum + bytes, 0);
     return { ...this.#planned, sizeBytes: this.#planned.sizeBytes + underWay };
   }
 
-  /** Throws a CliError `no-space` as soon as what was added exceeds the room. Waits for the answer, unless it is little yet. */
+  /** Throws a CliError `no-space` once the sum exceeds the free space. Waits for the query, unless the sum is small. */
   async checkSoFar(): Promise<void> {
     const { files, sizeBytes } = this.#needed();
     if (this.#room === undefined && files <= LITTLE.files && sizeBytes <= LITTLE.sizeBytes) return;
     await this.#check("so far");
   }
 
-  /** The same when everything was added. */
+  /** The same, when everything was added. */
   async check(): Promise<void> {
     await this.#check("all");
   }
 
   async #check(extent: "all" | "so far"): Promise<void> {
-    // Perhaps the very file that doesn't fit is left out; else the disk will tell.
+    // With filters the planned size is an upper bound: rely on ENOSPC.
     if (keepsFilesBack(this.request.extraArgs)) return;
     refuseWithoutRoom(this.request.to, await this.#asking ?? [], this.#needed(), extent);
   }

@@ -55,9 +55,9 @@ export class Survey {
   addUnreadable(directory: string, side: "from" | "to", { unreadable: words, cause }: UnreadableDirectory): void {
     const root = side === "from" ? this.#request.from : this.#request.to;
     const reason = `cannot read "${joinName(root, directory)}": ${words}`;
-    // Only the side that files come from may keep some to itself.
+    // A permission counts as `refused` only at the sending side.
     const whose = side === "to" ? "failed" : cause === "absent" ? "vanished" : cause;
-    // What was recorded stays where it is.
+    // A recorded directory stays as it is, so no file is missing.
     const files = this.#isRecorded(directory) ? 0 : 1;
     this.unreadable.push({
       path: directory,
@@ -93,7 +93,7 @@ export class Survey {
     return this.#counts;
   }
 
-  /** What could not be looked at, and what does not take part, stays recorded as it was. */
+  /** Keeps the records of what could not be read and of what does not take part. */
   keepRecords(manifest: ManifestBuilder): void {
     const { baseline } = this.#request;
     const { selection } = this;
@@ -108,7 +108,7 @@ export class Survey {
     }
   }
 
-  /** At most ten times a second. */
+  /** Reports progress, at most ten times a second. */
   #report(when: "now" | "later" = "later"): void {
     const now = performance.now();
     if (this.#request.report === undefined || (when === "later" && now - this.#reportedAt < 100)) return;
@@ -123,7 +123,7 @@ export class Survey {
   }
 }
 
-/** What of a directory has to be transferred, apart from names that come along because they are one file with such a one. */
+/** The entries of a directory to transfer, without names that follow only because another name of their file moves. */
 export function toTransfer(plan: DirectoryPlan): readonly Entry[] {
   return [
     ...plan.transfers,

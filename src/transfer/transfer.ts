@@ -1,5 +1,5 @@
-// Moves what differs from one directory tree to another: the one entrance for whoever stages, pushes, migrates or packs.
-// Knows nothing of variables, markers or configuration.
+// Transfers what differs from one directory tree to another. Staging, pushing, migrating and packing all use this module.
+// It knows nothing of variables, markers or configuration.
 import { CliError } from "../errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
@@ -36,8 +36,8 @@ export type {
 } from "./request.ts";
 
 /**
- * Looks at both sides and decides, without changing anything. Throws a CliError where the source can't be read, and `no-space`
- * where there is no room for what would be written.
+ * Compares both sides and plans, without changing anything. Throws a CliError where the source can't be read, and `no-space`
+ * where there is too little free space.
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
   const links = await linkMapsOf(request, request.to);
@@ -89,7 +89,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   };
 }
 
-/** Carries out a plan: exactly that, though each file is checked again when it is its turn. Errors as in {@linkcode transferTree}. */
+/** Executes a plan exactly, checking each file again just before. Errors as in {@linkcode transferTree}. */
 export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver) => {
     receiver.onSelection?.(plan.selection);
@@ -104,8 +104,8 @@ export async function carryOut(plan: TransferPlan, request: TransferRequest, sys
 }
 
 /**
- * Compares and transfers at the same time. Single files that fail are in the outcome; throws a CliError `no-space` where
- * there is no room, `missing-tool` where the engine asked for isn't there, and the signal's reason on a signal.
+ * Compares and transfers at the same time. Single files that fail are in the outcome; throws a CliError `no-space` if there is
+ * too little free space, `missing-tool` if the requested engine is not installed, and the signal's reason on a signal.
  */
 export async function transferTree(request: TransferRequest, system: System): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => {
@@ -114,7 +114,7 @@ export async function transferTree(request: TransferRequest, system: System): Pr
   return await run(request, feed, "to check", system);
 }
 
-/** `roomFor`: whether what is planned was held against the free space already. */
+/** `roomFor`: whether the plan was already compared with the free space. */
 async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => Promise<void>,
@@ -122,7 +122,7 @@ async function run(
   surroundings: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
-  // A push that loses the lock of its source ends as on a signal: another one writes there.
+  // A push that loses the lock of its source ends as on a signal: another push writes there.
   const lockLost = new AbortController();
   const system = { ...surroundings, signal: AbortSignal.any([surroundings.signal, lockLost.signal]) };
   const onLockLost = (reason: unknown) => lockLost.abort(reason);
@@ -158,7 +158,7 @@ async function run(
     owners: system.userId === 0 ? "same" : "own",
     traits: request.intent === "push" ? USUAL_TRAITS : traits,
   };
-  // The receiving side of a push is measured when something is written there: before, a push changes nothing.
+  // The receiving side of a push is measured when something is first written: before, a push changes nothing there.
   const prepare = async () => {
     await temporary?.make();
     if (request.intent !== "push" || temporary === undefined) return;
@@ -201,7 +201,7 @@ async function run(
       runner,
       traits,
     );
-    // A push leaves what is recorded of the source as it is.
+    // A push keeps the recorded mounts of the source.
     if (request.intent === "push") { for (const path of request.baseline?.mounts ?? []) manifest.addMount(path); }
     await room?.check();
     survey.walked();
@@ -212,13 +212,13 @@ async function run(
     throw error;
   }
   survey.keepRecords(manifest);
-  // Times pass through both sides in turns. A push does not know those of scratch where no one measured them.
+  // Times pass through both file systems in turn. A push does not know those of scratch unless they were measured.
   const isKnown = request.intent !== "push" || request.baseline?.traits !== undefined;
   const record = manifest.build(isKnown ? coarserTraits(settings.traits, traits) : undefined);
   const { tally } = execution;
   const missing = missingPaths([...survey.unreadable, ...tally.missing]);
   return {
-    // A transfer is `failed` only if both sides have no file in common; else the target is usable without what is missing.
+    // `partial` is usable; `failed` means that both sides have no file in common.
     status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
     engine,
     filesTransferred: tally.filesDone,
@@ -238,7 +238,7 @@ async function run(
   };
 }
 
-/** Each path once: either side may have refused the same directory. */
+/** Each path once: both sides may have refused the same directory. */
 function missingPaths(missing: readonly MissingPath[]): readonly MissingPath[] {
   const paths = missing.map(({ path, reason, cause, type, files, sizeBytes }): [string, MissingPath] => [
     path,
@@ -271,7 +271,7 @@ async function walkRequest(
   return { from, to, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
 }
 
-/** Tries out the receiving side of a transfer: beside a target that others use, else in the root itself. */
+/** Measures the receiving file system: beside a target that others use, else in the root itself. */
 async function measureTraits(
   { intent }: TransferRequest,
   to: string,
@@ -279,13 +279,13 @@ async function measureTraits(
   system: System,
 ): Promise<FileSystemTraits> {
   if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
-  // A name that is swept where this process is killed.
+  // The name is one that the next sweep removes if this process is killed.
   const [root] = splitAbsolute(to);
   const name = splitAbsolute(incomingName(to, system))[1];
   return await runner.run("measureTraits", { root, name });
 }
 
-/** Throws a CliError `refused` where a copy would lose files, or nothing could tell afterwards what changed. */
+/** Throws a CliError `refused` if a copy would lose files, or if later changes could not be detected. */
 async function refuseUnsuited(traits: FileSystemTraits, request: TransferRequest, runner: JobRunner): Promise<void> {
   const { from, to } = request;
   if (traits.timeStep === Infinity) {
@@ -333,7 +333,7 @@ function moverFor(
   });
 }
 
-/** Makes the root. Throws a CliError where one of the two is inside the other. */
+/** Makes the receiving root. Throws a CliError if one of the two is inside the other. */
 async function prepareRoots({ from, to, intent }: TransferRequest): Promise<string> {
   await Deno.mkdir(to, { recursive: true, mode: intent === "push" ? 0o777 : 0o700 });
   const [realFrom, realTo] = await Promise.all([Deno.realPath(from), Deno.realPath(to)]);

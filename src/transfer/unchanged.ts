@@ -1,4 +1,4 @@
-// Whether a directory is still what the manifest says, told from texts alone. Pure.
+// Whether a directory is as the manifest records it, told from texts alone. Pure.
 import type { Entry, EntryState } from "./entry.ts";
 import { labelOf, parseLabel, stateText } from "./entry_text.ts";
 
@@ -13,7 +13,7 @@ export function* recordsIn(text: string): Generator<{ readonly label: string; re
   for (let at = 0; at + 1 < fields.length; at += 2) yield { label: fields[at]!, state: fields[at + 1]! };
 }
 
-/** Whether exactly these entries were recorded, with these states. Directories are mostly read in the order they were before. */
+/** Whether exactly these entries are recorded, with these states. Directories are mostly read in the same order as before. */
 export function hasSameEntries(
   listing: { readonly records: string; readonly entries: readonly Entry[] },
   recorded: string,
@@ -28,7 +28,7 @@ export function hasSameEntries(
   return there.size === 0;
 }
 
-/** Whether everything recorded is there, as names of the right types; the listing may have more, and needn't have states. */
+/** Whether all recorded names exist, with the right types; the listing may have more names, and may lack states. */
 export function hasAllNames(listing: readonly Entry[], recorded: string): boolean {
   const there = new Map(listing.map((entry) => [entry.name, entry.text?.[0]]));
   for (const { label, state } of recordsIn(recorded)) {

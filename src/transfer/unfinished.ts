@@ -1,4 +1,4 @@
-// The temporary directory for files that are being written, where readers or a killed transfer could take them for whole ones.
+// The temporary directory for files that are being written, so that neither readers nor later transfers take them for complete.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
@@ -19,7 +19,7 @@ import { moveBack } from "./moved_out.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
-/** Held while something is written to the source of a push. */
+/** The lock that a push holds while it writes to the source. */
 const LOCK_NAME = "lock";
 
 /** The lock file, or the lease beside it. */
@@ -32,23 +32,23 @@ export interface TemporaryDirectory extends AsyncDisposable {
   readonly path: string;
   /** Directories that a killed transfer was building in it. */
   readonly adopted: Set<string>;
-  /** Makes it, the first time it is called: a transfer that brings nothing changes nothing. */
+  /** Makes the directory on the first call: a transfer without changes writes nothing. */
   make(): Promise<void>;
-  /** Removes it; it can't be made again. What can't be removed is left for the next sweep. */
+  /** Removes the directory for good. What cannot be removed is left for the next sweep. */
   remove(): Promise<void>;
 }
 
-/** Of which transfer. `onLockLost` gets the reason when another process has taken the lock of the source over. */
+/** The transfer that needs it. `onLockLost` gets the reason when another process has taken over the lock of the source. */
 export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent" | "to" | "sourceLock"> {
   readonly onLockLost: (reason: unknown) => void;
 }
 
 /**
- * Says where that directory is. Undefined where nobody reads the tree yet, as that of a mirror.
+ * Chooses where that directory is. Undefined if no program reads the tree yet, as for a mirror.
  *
- * The cache root is ours, and beside the target on scratch our names can be nobody else's. On persistent storage every name
- * but one inside the root may be: there the directory is inside, which is on the same file system as well where the root is a
- * mount, and writable where its parent isn't.
+ * Beside a target on scratch, inside our cache root, no other program uses our names. On persistent storage any name outside
+ * the root may belong to other programs, so the directory is inside the root: that is on the same file system even if the root
+ * is a mount, and writable even if the parent is not.
  */
 export async function prepareTemporaryDirectory(
   { intent, to, sourceLock, onLockLost }: TemporaryDirectoryRequest,
@@ -57,7 +57,7 @@ export async function prepareTemporaryDirectory(
   system: System,
 ): Promise<TemporaryDirectory | undefined> {
   if (intent === "stage-new") return undefined;
-  // A killed rsync would leave half a file under a name of its own, which nothing tells from the user's files.
+  // A killed rsync would leave a partial file under a name of its own, which cannot be told from the user's files.
   if (intent === "mirror" && engine === "native") return undefined;
   if (intent === "stage-update") {
     const path = incomingName(to, system);
@@ -92,7 +92,7 @@ export async function prepareTemporaryDirectory(
         if (sourceLock !== undefined) {
           lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
           const { lost } = lock;
-          // At the end the lock file is removed, and is not lost by that.
+          // Removing the lock file at the end must not count as losing the lock.
           lost.addEventListener("abort", () => lock !== undefined && onLockLost(lost.reason), { once: true });
         }
       }),
@@ -105,7 +105,7 @@ export async function prepareTemporaryDirectory(
             lock = undefined;
             if (held !== undefined) {
               await using _lock = held;
-              // A waiting push has a directory of its own there, so the lock file goes only where none waits.
+              // A waiting push has its own directory there, so the lock file is removed only if no push waits.
               const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => !isLockName(other));
               if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
             }
@@ -118,13 +118,13 @@ export async function prepareTemporaryDirectory(
   );
 }
 
-/** Removes a temporary directory; after a signal all but the directories that are being built: the next transfer goes on there. */
+/** Removes a temporary directory; after a signal keeps directories that were being built, for the next transfer. */
 async function clear(path: string, runner: JobRunner, { signal }: Pick<System, "signal">): Promise<void> {
   if (signal.aborted) await removeUnbuilt(path, runner);
   else await runner.run("removeTree", { path });
 }
 
-/** After a signal a transfer's own runner does nothing more, but half-written files must not stay on the user's storage. */
+/** After a signal a transfer's runner stops, but half-written files must not stay on the user's storage. */
 async function evenIfStopped(
   runner: JobRunner,
   system: Pick<System, "signal" | "calls">,
@@ -166,10 +166,10 @@ function directory(
   };
 }
 
-/** How often a directory is made again that another push has removed, since it was empty. */
+/** How often a directory is made again after another push has removed it as empty. */
 const MOST_TRIES = 10;
 
-/** Makes `name` in our directory in the root, and that as well. */
+/** Makes `name` in our directory in the root, and our directory if it is missing. */
 async function makeInside(to: string, name: string, runner: JobRunner): Promise<void> {
   for (let tries = 1;; tries++) {
     await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
@@ -183,30 +183,30 @@ async function makeInside(to: string, name: string, runner: JobRunner): Promise<
   }
 }
 
-/** Another push may have a directory of its own there. */
+/** Another push may have its own directory there. */
 async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
   await runner.run("remove", { root: to, check: "none", items: [["", `${UNFINISHED}//`, "d 700 0 0.0000000000"]] });
 }
 
 const INCOMING = ".incoming";
 
-/** A new name for a directory beside the target of an update, which says whose it is. */
+/** A new name for a directory beside the target of an update; the name identifies its process. */
 export function incomingName(to: string, { processId }: Pick<System, "processId">): string {
   return ownedName(`${to}${INCOMING}`, processId);
 }
 
-/** The writer of a directory beside a target; undefined for a name that is none of ours. */
+/** The state of the process that made a directory beside a target; undefined if the name is none of ours. */
 async function writerBeside(name: string, target: string): Promise<Writer | undefined> {
   const prefix = `${target}${INCOMING}`;
   const owner = ownerOf(name, prefix);
   if (owner !== undefined) return await hasOwnerEnded(owner) ? "has ended" : "may live";
-  // Older versions did not say whose it is.
+  // Names of older versions do not identify the process.
   return name.startsWith(prefix) && /^-[0-9a-f]{8}$/.test(name.slice(prefix.length)) ? "has ended" : undefined;
 }
 
 /**
- * Removes what earlier transfers left beside a target. The caller holds its lock, so at most one lives that was taken for dead,
- * and what it writes must not be published. What the first of them was building is moved to `own`.
+ * Removes what earlier transfers left beside a target. The caller holds the target's lock, so at most one of them, whose lock
+ * was taken over, is still alive, and its files must not be published. Moves what the first was building to `own`.
  */
 async function sweepBeside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   const [parent, target] = splitAbsolute(to);
@@ -220,13 +220,13 @@ async function sweepBeside(to: string, own: string, runner: JobRunner): Promise<
       const taken = await takeOverOrRemove({ path, writer }, adopted.size > 0 ? undefined : own, runner);
       if (taken.size > 0) adopted = taken;
     } catch {
-      // What can't be moved back or removed stays for the next sweep.
+      // What cannot be moved back or removed is left for the next sweep.
     }
   }
   return adopted;
 }
 
-/** Moves an abandoned directory to `own` if it is given and there is something of use; else removes it. */
+/** Moves an abandoned directory to `own` if that is given and it has something useful; else removes it. */
 async function takeOverOrRemove(
   abandoned: { readonly path: string; readonly writer: Writer },
   own: string | undefined,
@@ -239,8 +239,8 @@ async function takeOverOrRemove(
 }
 
 /**
- * Removes the directories in a root whose process has ended, where that can be known, or that were not used for long. What the
- * first of them was building is moved to `own`.
+ * Removes the directories in a root whose process has ended, if that can be known, or that were unused for long. Moves what
+ * the first of them was building to `own`.
  */
 async function sweepInside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   let adopted = new Set<string>();
@@ -256,7 +256,7 @@ async function sweepInside(to: string, own: string, runner: JobRunner): Promise<
         .catch(() => undefined);
       if (taken !== undefined && taken.size > 0) adopted = taken;
     }
-    // A push that works has a directory of its own there beside the lock: alone, the lock is from a killed one.
+    // A working push has its own directory beside the lock: a lock alone was left by a killed push.
     const left = await namesIn(to, UNFINISHED, runner) ?? [];
     if (left.every(isLockName)) {
       await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}.lease`).catch(() => {});
@@ -274,7 +274,7 @@ async function namesIn(root: string, directory: string, runner: JobRunner): Prom
   return listing === undefined || "unreadable" in listing ? undefined : listing.entries.map(({ name }) => name);
 }
 
-/** Does something in a root that its owner may not write, and gives it its mode back. */
+/** Makes a root writable while `work` runs, and restores its mode. */
 async function whileOpen(root: string, runner: JobRunner, work: () => Promise<void>): Promise<void> {
   const mode = (await lookAtPaths(root, ["."], runner)).get(".")?.mode ?? 0o700;
   if ((mode & 0o300) === 0o300) return await work();

@@ -1,5 +1,5 @@
-// Walks both sides of a transfer a directory at a time and decides for each. Many directories are listed at once, each in the
-// order the server gives its names.
+// Walks both sides of a transfer directory by directory, and decides for each. Lists many directories at once, each in the
+// order in which the server returns its names.
 import { CliError, messageOf } from "../errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
@@ -26,7 +26,7 @@ import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
 import { notedState, type Notes } from "./notes.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
-/** Directories that one job lists: so few that all isolates have work, so many that a message is worth it. */
+/** Directories that one job lists: so few that all isolates are busy, so many that a message to a Worker pays. */
 const MOST_DIRECTORIES = 32;
 
 /** Jobs at a time on each side. */
@@ -35,59 +35,59 @@ const JOBS_AT_ONCE = { plain: 4, waiting: 8 };
 /** What to walk. */
 export interface WalkRequest {
   readonly from: string;
-  /** May be missing, and undefined where there is no such side at all; then everything is new. */
+  /** May not exist; undefined if there is no such side, so that everything is new. */
   readonly to: string | undefined;
   readonly baseline: Manifest | undefined;
   /** What killed transfers brought since the baseline. */
   readonly notes?: Notes;
   readonly rules: DecisionRules;
-  /** `trust-record`: where the sending side is as recorded, only names are looked at on the other one. */
+  /** `trust-record`: where the sending side is as recorded, only names are compared with the receiving side. */
   readonly depth?: "trust-record" | "look-at-all";
-  /** Whether links are followed where files come from. */
+  /** Whether links of the sending side are followed. */
   readonly followsLinks?: boolean;
   /** Which names take part; without it, all do. */
   readonly selection?: Selection;
-  /** Contents of files that were modified from then on are compared, too, in seconds since 1970. Without it, only where racy. */
+  /** Contents of files modified from then on are compared, too, in seconds since 1970; undefined: only those of racy files. */
   readonly contentsSinceSeconds?: number | undefined;
 }
 
-/** A directory where nothing is to be done: the sending side is as it was recorded, and the receiving one has all of it. */
+/** A directory that needs nothing: the sending side is as recorded, and the receiving side has all of its names. */
 export interface UnchangedDirectory {
   readonly directory: string;
   readonly block: ManifestBlock;
-  /** The directory itself where files come from. */
+  /** The directory itself at the sending side. */
   readonly self: Entry | undefined;
-  /** Its files with several names: one of them may get a new name elsewhere, and then they move together. */
+  /** Its files with several names: one of them may get a new name elsewhere, and then all names move together. */
   readonly linked: readonly Entry[];
 }
 
-/** Where the walk hands over what it decided. The walk goes on below a directory when its promise is kept. */
+/** Receives the decisions of the walk. The walk goes on below a directory when the returned promise resolves. */
 export interface WalkReceiver {
-  /** `there`: what stands on the receiving side. */
+  /** `there`: the entries of the receiving side. */
   onPlan(plan: DirectoryPlan, there: readonly Entry[]): Promise<void> | void;
   /**
-   * A directory that is as recorded where files come from, and has all names where they go. Only names are compared there,
-   * because a change on that side would be kept anyway. Without this, everything is compared.
+   * A directory that is as recorded at the sending side and has all its names at the receiving side. Only names are compared,
+   * because changes on the receiving side would be kept anyway. Without this callback, everything is compared.
    */
   readonly onUnchanged?: (unchanged: UnchangedDirectory) => void;
-  /** Which names take part, with what selected links lead to; before all else. */
+  /** Which names take part, with what selected links lead to; called first. */
   readonly onSelection?: (selection: Selection | undefined) => void;
-  /** A directory of the source where another file system is mounted, or was, as is recorded. */
+  /** A directory of the source where another file system is mounted, or was according to the record. */
   readonly onMount?: (directory: string) => void;
-  /** A link where files come from that leads out of the tree and stays a link. */
+  /** A link of the sending side that leads out of the tree and stays a link. */
   readonly onOutsideLink?: (link: OutsideLink) => void;
-  /** A directory that could not be read, on either side: nothing is known of what is in it. */
+  /** A directory of either side that could not be read: its content is unknown. */
   onUnreadable(directory: string, side: Side, why: UnreadableDirectory): void;
 }
 
 interface Visit {
   readonly directory: string;
-  /** `unseen`: it is there, and nothing more is known. */
+  /** `unseen`: the directory exists, and nothing more is known. */
   readonly from: Entry | "unseen" | undefined;
   readonly to: Entry | "unseen" | undefined;
   /** The directory is excluded, and everything in it is to be deleted. */
   readonly isExcluded?: true;
-  /** The receiving side has it behind a link. */
+  /** The receiving side has the directory behind a link. */
   readonly isBehindLink?: true;
 }
 
@@ -111,7 +111,7 @@ type Facts = ListingRequest["facts"];
 
 class Walk {
   readonly #queue: Visit[] = [];
-  /** How the receiving side is looked at first. */
+  /** What is read first of the receiving side. */
   readonly #firstLook: Facts;
   readonly #mayPassOver: boolean;
 
@@ -135,10 +135,10 @@ class Walk {
     await this.#drain();
   }
 
-  /** Keeps enough jobs under way until the queue is empty and nothing can add to it. */
+  /** Keeps enough jobs under way until the queue is empty and no running job can add to it. */
   async #drain(): Promise<void> {
     const running = new Set<Promise<void>>();
-    // Kept here: a visit that fails while another one ends is in no race any more when the next one begins.
+    // Errors are collected, because a visit that fails while another one ends would be missed by the next Promise.race.
     const failures: unknown[] = [];
     const atOnce = JOBS_AT_ONCE[this.runner.form];
     try {
@@ -168,7 +168,7 @@ class Walk {
     for (const visit of changed) await this.#decide(visit, { from, to: received });
   }
 
-  /** Hands a directory over as unchanged, if it is. */
+  /** Hands a directory over as unchanged if it is. Returns whether it was. */
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     if (!this.#mayPassOver) return false;
     const block = this.request.baseline?.blocks().get(directory);
@@ -182,12 +182,12 @@ class Walk {
     if (self !== undefined && there !== undefined && !sameDirectory(self, there)) return false;
     const known = this.#withoutOtherMarks(from.records, recorded, block);
     if (!hasSameEntries(from, known)) return false;
-    // A full comparison looks at what is there; names of one file are judged by all of them together.
+    // A full comparison looks at all entries; hard links are judged by all names of a file together.
     const isThere = this.#firstLook === "full"
       ? from.linked.length === 0 && hasSameEntries(names, known)
       : hasAllNames(names.entries, recorded);
     if (!isThere) return false;
-    // No directory's record says anything of the root itself. A push leaves directories as they are.
+    // The root itself is in no directory's record. A push does not change directories.
     const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
@@ -201,7 +201,7 @@ class Walk {
     return true;
   }
 
-  /** What is racy at the side that receives is no reason to look closer. */
+  /** The record without marks of the receiving side, which are no reason to compare contents. */
   #withoutOtherMarks(records: string, recorded: string, { content }: ManifestBlock): string {
     const side = sendingSide(this.request.rules) === "source" ? "target" : "source";
     return records === recorded || countMarks(content, side) === 0 ? recorded : withoutMarks(recorded, side);
@@ -283,7 +283,7 @@ class Walk {
     }
   }
 
-  /** Whether a push brings nothing into a directory: nothing in it is new or changed, so nothing has to be known of the receiver. */
+  /** Whether a directory has nothing new or changed to push, so that the receiving side need not be read. */
   #hasNothingToPush(directory: string, from: ListedDirectory): boolean {
     if (this.request.rules.policy !== "stage-out") return false;
     if (from.entries.length === 0) return true;
@@ -291,7 +291,7 @@ class Walk {
     return block !== undefined && hasSameEntries(from, decodeName(block.content));
   }
 
-  /** Leaves a directory of the receiver as it is, and goes on below it. */
+  /** Leaves a directory of the receiving side as it is, and goes on below it. */
   #leaveReceiver(directory: string, from: ListedDirectory, self: Entry | undefined): void {
     const block = this.request.baseline?.blocks().get(directory);
     if (block !== undefined) this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
@@ -300,13 +300,13 @@ class Walk {
     }
   }
 
-  /** Whether listings of a side come without what is excluded. What is to be deleted has to be seen. */
+  /** Whether listings of a side omit excluded names. Names to delete must be listed. */
   #isSelected(side: Side): boolean {
     const { selection, rules } = this.request;
     return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
   }
 
-  /** The side that is persistent. */
+  /** Which side is the persistent one. */
   get #sourceSide(): Side {
     return this.request.rules.policy === "stage-out" ? "to" : "from";
   }
@@ -322,7 +322,7 @@ class Walk {
     }
   }
 
-  /** The names of a listing that take part. */
+  /** The listing with only the names that take part. */
   #taking(directory: string, listing: Listing | undefined, side: Side): Listing | undefined {
     const { selection } = this.request;
     if (selection === undefined || this.#isSelected(side)) return listing;
@@ -332,7 +332,7 @@ class Walk {
     return listing.only(listing.entries.filter(isTaken));
   }
 
-  /** What the receiving side has that is excluded, where the user wants that deleted. */
+  /** Excluded names of the receiving side, if the user wants those deleted. */
   #toDelete(
     all: readonly Entry[],
     taken: readonly Entry[],
@@ -345,7 +345,7 @@ class Walk {
     return all.filter((entry) => !rest.has(entry));
   }
 
-  /** What does not take part stays in the record as it was. */
+  /** A plan that keeps the records of names that do not take part. */
   #withExcludedRecords(plan: DirectoryPlan, deleted: readonly Entry[]): DirectoryPlan {
     const { selection, baseline } = this.request;
     const recorded = selection === undefined ? undefined : baseline?.entriesOf(plan.directory);
@@ -381,7 +381,7 @@ class Walk {
   }
 }
 
-/** Whether there is a directory. Throws a CliError where that cannot be known: a server's error does not mean "not there". */
+/** Whether a path is a directory. Throws a CliError if that is unknown: an error of a server does not mean that none exists. */
 async function isDirectory(path: string, runner: JobRunner): Promise<boolean> {
   try {
     return (await lookAtPaths(path, ["."], runner)).get(".")?.type === "directory";

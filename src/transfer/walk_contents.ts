@@ -1,4 +1,4 @@
-// What a walk learns from contents, where names and statuses do not tell: which files look the same and differ, and which names
+// What a walk learns from contents, where names and statuses are inconclusive: which files look the same and differ, and which
 // are those of a database.
 import { joinName } from "../posix/file_names.ts";
 import { findDifferent } from "./compare_contents.ts";
@@ -13,13 +13,13 @@ export interface ContentsRequest {
   readonly from: string;
   readonly to: string | undefined;
   readonly rules: DecisionRules;
-  /** Contents of files that were modified from then on are compared, in seconds since 1970. Without it, only where racy. */
+  /** Contents of files modified from then on are compared, in seconds since 1970; undefined: only those of racy files. */
   readonly contentsSinceSeconds?: number | undefined;
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Names in a directory of files that look the same on both sides, and are not. */
+/** Names of files in a directory that have the same size and time on both sides, and different contents. */
 export async function namesWithOtherContents(
   { directory, from, to, baseline, hasMarks }: DirectoryFacts,
   request: ContentsRequest,
@@ -50,8 +50,8 @@ export async function namesWithOtherContents(
 }
 
 /**
- * The plan of a directory with the files of each database as one. Names tell what may be a database, and the first bytes of its
- * files whether it is one.
+ * The plan of a directory with the files of each database as a unit. Names tell which files may be a database, and their first
+ * bytes whether they are.
  */
 export async function planDatabases(
   plan: DirectoryPlan,

@@ -1,4 +1,4 @@
-// A Worker that runs jobs of a transfer. Its first message says how to make calls; each of the others is a job.
+// A Worker that runs jobs of a transfer. Its first message says how to make system calls; each later message is a job.
 import { selectionOf } from "../filter/selection.ts";
 import { plainCalls, waitingCalls } from "../posix/calls.ts";
 import { setOwnBase } from "../posix/own_base.ts";
@@ -8,7 +8,7 @@ import type { JobError, JobMessage, WorkerMessage, WorkerStart } from "./job_run
 import { JobContext, JobStopped } from "./jobs/job.ts";
 import { runJob } from "./jobs/jobs.ts";
 
-/** What a Worker has that the types of the main isolate don't name. */
+/** What a Worker has that the types of the main isolate lack. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<WorkerStart | JobMessage>) => void) | null;
   postMessage(message: WorkerMessage): void;
@@ -31,7 +31,7 @@ scope.onmessage = ({ data }) => {
     context.selection = data.selection === undefined ? undefined : selectionOf(data.selection);
     return;
   }
-  // Where calls wait, jobs overlap: at the end of one there are threads to spare.
+  // Where calls wait, jobs overlap: when one ends, threads are free for the next.
   if (context!.calls.form === "waiting") void answer(data);
   else last = last.then(() => answer(data));
 };

@@ -1,5 +1,5 @@
-// The job that checks files which another program carried to a temporary directory: only what is as planned, there and at the
-// source still, has arrived.
+// The job that checks files which rsync copied to a temporary directory: a file has arrived only if the copy is as planned, and
+// the source is unchanged.
 import { splitLast } from "../../posix/file_names.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../../posix/libc.ts";
@@ -13,7 +13,7 @@ import type { CopyResult } from "./copy.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
-/** Files below a directory of the temporary directory, each under the path it has at the source. */
+/** Files below a directory of the temporary directory, each under its path at the source. */
 export interface CheckRequest {
   readonly settings: CopySettings;
   readonly temporary: string;
@@ -21,10 +21,10 @@ export interface CheckRequest {
   readonly items: readonly CopyItem[];
 }
 
-/** `absent`: there is no such file; `torn`: it is another one; `changed`: the source changed meanwhile. */
+/** `absent`: the file was not copied; `torn`: its copy differs from the plan; `changed`: the source changed meanwhile. */
 export type CheckResult = CopyResult | { readonly kind: "absent" | "torn" | "changed" };
 
-/** Checks files, and brings them where they are to be written; undefined stands for one that is. In the order of the request. */
+/** Checks files and moves them to where they are to be written; undefined: the file arrived. In the order of the request. */
 export async function runCheckCarried(
   { settings, temporary, carried, items }: CheckRequest,
   context: JobContext,
@@ -54,7 +54,7 @@ function* checkOne(
   settings: CopySettings,
   { from, temporary }: { readonly from: Tree; readonly temporary: Tree },
 ): Work<CheckResult | undefined> {
-  // rsync does not say that a file changed while it was read: what it carried may be half of the old and half of the new one.
+  // rsync does not report that a file changed while it was read: the copy may be half of the old and half of the new file.
   const now = yield* entryAt(from, directory, entry.name);
   if (now === undefined || !sameContent(entry, now)) return { kind: "changed" };
   const path = directory === "" ? carried : `${carried}/${directory}`;

@@ -1,4 +1,4 @@
-// The job that compares what is in files of both sides, a part of each at a time.
+// The job that compares contents of files of both sides, part by part.
 import type { Bytes } from "../../posix/calls.ts";
 import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
@@ -7,7 +7,7 @@ import type { Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
 import type { JobContext } from "./job.ts";
 
-/** A part of a file, from one byte up to another; `isFollowed`: the name is a link at the sending side that is read through. */
+/** A part of a file, from one byte to before another; `isFollowed`: the name is a link at the sending side that is followed. */
 export type ComparedPart = readonly [path: string, start: number, end: number, isFollowed: boolean];
 
 /** Regular files that have the same path and size on both sides. */
@@ -17,12 +17,12 @@ export interface CompareRequest {
   readonly parts: readonly ComparedPart[];
 }
 
-/** What is read at a time of each side. */
+/** How many bytes are read at a time of each side. */
 const PIECE_BYTES = { plain: 1024 * 1024, waiting: 256 * 1024 };
 
 const BUFFERS: Bytes[] = [];
 
-/** Whether the parts are the same; false as well for what can't be read: who copies it says why. */
+/** Whether the parts are the same; also false for a part that cannot be read: the job that copies the file reports why. */
 export async function runCompare({ from, to, parts }: CompareRequest, context: JobContext): Promise<boolean[]> {
   const [source, target] = [context.readTree(from), context.tree(to)];
   const results: boolean[] = new Array(parts.length);
@@ -54,9 +54,9 @@ function* isSamePart(
     for (let offset = start; offset < end;) {
       context.checkStopped();
       const wanted = Math.min(one.length, end - offset);
-      // Both are asked at the same time, where calls wait.
+      // Where calls wait, both sides are read at the same time.
       const answers = [calls.pread(source, one, wanted, offset), calls.pread(target, other, wanted, offset)] as const;
-      // Both have answered before either is judged: the kernel must not write into a buffer that is used again.
+      // Wait for both answers before checking either: the kernel must not write into a buffer that is used again.
       const lengths = [yield answers[0], yield answers[1]] as const;
       const length = succeeded(lengths[0], "read", from.pathOf(path));
       const both = Math.min(length, succeeded(lengths[1], "read", to.pathOf(path)));

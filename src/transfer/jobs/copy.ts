@@ -1,6 +1,6 @@
-// The job that copies files, links and special files to private names: below the temporary directory, or in a tree that nothing
-// reads yet. Each is read to its end without an error, and its source is looked at again afterwards: only what is the same then
-// has arrived. publish.ts gives files their names in directories that others use.
+// The job that copies files, links and special files to private names: below the temporary directory, or in a private tree.
+// Each is read to its end without an error, and its source is checked again afterwards: it has arrived only if the source is
+// still the same. publish.ts gives files their names in directories that others use.
 import { CliError } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
@@ -20,21 +20,21 @@ import type { JobContext } from "./job.ts";
 import { hasVanished } from "./list.ts";
 import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
 
-/** What to copy. Items with the same link group are names of one file and arrive as one; those of one directory go into one. */
+/** What to copy. Items of one link group are names of one file and arrive as one; items of one directory go into one. */
 export interface CopyRequest {
   readonly settings: CopySettings;
   readonly items: readonly CopyItem[];
 }
 
-/** What became of an item that did not arrive as it was planned. */
+/** The result of an item that did not arrive as planned. */
 export type CopyResult =
   /** It changed since the plan: `text` describes what arrived. */
   | { readonly kind: "arrived"; readonly text: string }
   /** It arrived in an earlier transfer, as it was planned now. */
   | { readonly kind: "resumed" }
-  /** `database`: it was not copied, since a database is copied with its logs. */
+  /** `database`: not copied, since a database is copied together with its logs. */
   | { readonly kind: "vanished" | "left out" | "database" }
-  /** `touched`: what the name had before is gone. */
+  /** `touched`: the previous entry of the name was removed. */
   | {
     readonly kind: "failed";
     readonly reason: string;
@@ -43,17 +43,17 @@ export type CopyResult =
     readonly receiver: "as it was" | "touched";
   };
 
-/** Results in the order of the items; undefined for what arrived as planned. */
+/** Results in the order of the items; undefined for an item that arrived as planned. */
 export interface CopyAnswer {
   readonly results: readonly (CopyResult | undefined)[];
-  /** The words of the kernel where the disk or a quota is full; the rest was not tried then. */
+  /** The kernel's message if the disk or a quota is full; the other items were not tried then. */
   readonly full?: string;
 }
 
-/** Files at a time in one directory: the kernel makes one name of a directory after the other. */
+/** Files at a time in one directory: the kernel makes the names of a directory one after the other. */
 const DIRECTORY_WIDTH = 6;
 
-/** Copies items. Single failures are in the answer. */
+/** Copies items. Failures of single items are in the answer. */
 export async function runCopy(request: CopyRequest, context: JobContext): Promise<CopyAnswer> {
   const copying = new Copying(request, context);
   try {
@@ -75,7 +75,7 @@ class Copying {
   readonly #calls: Calls;
   readonly #from: Tree;
   readonly #to: Tree;
-  /** What is written to. */
+  /** The tree that is written to. */
   readonly #pens: Tree;
   readonly #writer: EntryWriter;
 
@@ -90,7 +90,7 @@ class Copying {
     this.#writer = new EntryWriter(request.settings, context);
   }
 
-  /** The work in pieces: so that not more than a few of one directory run at a time, where calls wait. */
+  /** The work in pieces, so that where calls wait only a few of one directory run at a time. */
   works(): Work<void>[] {
     const groups = groupItems(this.request.items);
     if (this.#calls.form === "plain") return [...this.#byDirectory(groups).values()].map(this.#copyPlainly.bind(this));
@@ -111,7 +111,7 @@ class Copying {
     return Map.groupBy(groups, (group) => group[0]!.directory);
   }
 
-  /** Copies the files of one directory: the small ones in the quick way, and the general way does what is left. */
+  /** Copies the files of one directory: small ones with SmallFileCopier, all that this leaves with EntryWriter. */
   *#copyPlainly(groups: readonly Member[][]): Work<void> {
     const { keep, durability } = this.#settings;
     const left = keep === "copy" && durability === "fast" ? yield* this.#copySmall(groups) : groups;
@@ -125,7 +125,7 @@ class Copying {
     const quick = groups.filter(isQuick);
     if (quick.length === 0) return groups;
     const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
-    // All of one directory are written into one directory.
+    // All items of one directory are written into one directory.
     const { directory, pen } = groups[0]![0]!;
     const done = new Set<Member[]>();
     const copyAll = (from: number, to: number) => {
@@ -140,13 +140,13 @@ class Copying {
     try {
       yield* this.#withBoth(directory, pen.directory, copyAll);
     } catch (error) {
-      // A directory that vanished or can't be opened: the general way says so of each name.
+      // The directory vanished or cannot be opened: EntryWriter then reports that for each name.
       if (!(error instanceof SystemCallError)) throw error;
     }
     return groups.filter((group) => !done.has(group));
   }
 
-  /** Calls `use` with the handles of a directory of the source and of one that is written to. Throws a SystemCallError. */
+  /** Calls `use` with the handles of a source directory and of one that is written to. Throws a SystemCallError. */
   *#withBoth(directory: string, written: string, use: (from: number, to: number) => void): Work<void> {
     const from = yield* this.#from.open(directory);
     try {
@@ -175,7 +175,7 @@ class Copying {
     for (const member of group) {
       const result = yield* this.#attempt(member, first);
       const isHere = hasArrived(result);
-      // What is linked to a file that changed since the plan is the changed file, too.
+      // Names linked to a file that changed since the plan are the changed file, too.
       this.results[member.index] = result === undefined && firstText !== undefined
         ? { kind: "arrived", text: withName(member.entry.name, firstText) }
         : result;
@@ -191,7 +191,7 @@ class Copying {
     const attempt: Attempt = { touched: false, doneBytes: 0 };
     try {
       const result = yield* this.#tryTwice(member, attempt, linkTo);
-      // Only what arrived counts.
+      // Bytes of an item that did not arrive do not count.
       if (!hasArrived(result)) this.context.done(0, -attempt.doneBytes);
       return result;
     } catch (error) {
@@ -207,7 +207,7 @@ class Copying {
     }
   }
 
-  /** A source that changed is copied once more as it is now; one that changes again is always being written. */
+  /** Copies a source that changed once more, in its present state; if it changes again, it counts as always being written. */
   *#tryTwice(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     try {
       return yield* this.#copy(member, attempt, linkTo);
@@ -233,7 +233,7 @@ class Copying {
         const written = isLinked ? "written" : yield* this.#writer.write(member, from, pen, attempt);
         return written === "written" ? undefined : { kind: written };
       } catch (error) {
-        // The name is private: nothing else can have made it.
+        // The name is private: this attempt made the file.
         yield this.#calls.unlinkat(pen.handle, pen.name, 0);
         throw error;
       } finally {
@@ -244,7 +244,7 @@ class Copying {
     }
   }
 
-  /** Opens where an item is written. In a private tree what has its name there goes first. */
+  /** Opens the directory where an item is written. In a private tree, an old entry under its name is removed first. */
   *#openPen({ entry, isInPlace, pen }: Member, attempt: Attempt): Work<Pen> {
     const handle = yield* this.#pens.open(pen.directory);
     const name = cString(pen.name);
@@ -261,7 +261,7 @@ function hasArrived(result: CopyResult | undefined): boolean {
   return result === undefined || result.kind === "arrived" || result.kind === "resumed";
 }
 
-/** Whose fault an error is: the same number means another thing on the receiving side. */
+/** The cause of an error; on the receiving side the same error number has another meaning. */
 function causeOf(error: Error, from: string): MissingCause {
   if (error instanceof Changed) return "changing";
   if (!(error instanceof SystemCallError)) return "failed";
@@ -295,7 +295,7 @@ function memberOf(index: number, item: CopyItem): Member {
   };
 }
 
-/** The three fields of an entry under another name; a file with several names is no link, so its label is the name alone. */
+/** The three fields of an entry under another name. A file with several names is no link, so its label is the name alone. */
 function withName(name: string, text: string): string {
   return `${labelOf(name, "")}${text.slice(text.indexOf("\0"))}`;
 }

@@ -1,9 +1,9 @@
-// The job that copies SQLite databases, each with its logs as one unit: all of its files are in temporary files before the first
-// gets its name. No lock is taken, so no program waits for us. What is copied is one state of the database: nobody was writing
-// before and after, no file changed in between, and none appeared. If one did, the copy is made again after a pause; a database
-// that is always being written is left alone. Where the receiving side is live, it is looked at in the same way before the copy
-// and directly before the files get their names: what another program did there meanwhile stays. What is
-// replaced is kept until its locks tell that no program opened it in the last moment (replaced_database.ts).
+// The job that copies SQLite databases, each with its logs as one unit: all of its files are in temporary files before the
+// first is published. No lock is taken, so no program waits for us. The copy is one state of the database: no program was
+// writing before and after, and no file changed or appeared in between. If one did, the database is copied again after a pause;
+// one that is always being written is left alone. A live receiving side is checked in the same way before the copy and directly
+// before the files are published, so that a change by another program is kept. Replaced files are kept until their locks show
+// that no program opened them in the last moment (replaced_database.ts).
 import { CliError, messageOf } from "../../errors.ts";
 import { isFullDiskErrno, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
@@ -33,13 +33,13 @@ export interface DatabaseItem {
   readonly directory: string;
   /** The main file. */
   readonly name: string;
-  /** Names of its files that are to be copied; the others only where they differ by then. */
+  /** Names of its files to copy; other files are copied only if they differ by then. */
   readonly transfers: readonly string[];
-  /** What the receiving side had when it was looked at, as entry_text.ts writes entries. */
+  /** The entries that the receiving side had, as in entry_text.ts. */
   readonly there: string;
-  /** Where its directory is built, below the temporary directory; without it, the directory is live or all of the tree private. */
+  /** Where its directory is built, below the temporary directory; undefined: the directory is live, or the tree is private. */
   readonly built?: string;
-  /** Names of logs that the receiving side has and should not have with the new main file. */
+  /** Names of logs of the receiving side that do not belong to the new main file. */
   readonly removals: readonly string[];
 }
 
@@ -51,11 +51,11 @@ export interface DatabaseRequest {
   readonly startedSeconds: number;
 }
 
-/** What became of a database. */
+/** The result for a database. */
 export type DatabaseResult =
-  /** `entries` describes all its files, which both sides have now; `copied` are the names of those that were copied. */
+  /** `entries` has all its files, which both sides have now; `copied` has the names of those that were copied. */
   | { readonly kind: "arrived"; readonly entries: string; readonly copied: readonly string[] }
-  /** Programs write to it all the time. */
+  /** Programs wrote to it during each attempt. */
   | { readonly kind: "written" }
   | { readonly kind: "vanished" }
   | Obstacle
@@ -63,26 +63,26 @@ export type DatabaseResult =
     readonly kind: "failed";
     readonly reason: string;
     readonly cause: MissingCause;
-    /** `torn`: of all its files nothing is known. */
+    /** `torn`: the state of its files is unknown. */
     readonly receiver: "known" | "torn";
-    /** What it has of the new files, and names that it has no more; all else is as it was. */
+    /** The new files that the receiving side has, and the names that were removed; everything else is unchanged. */
     readonly arrived: string;
     readonly removed: readonly string[];
   };
 
-/** Results in the order of the items; with `full`, the words of the kernel, the disk is full and the rest was not tried. */
+/** Results in the order of the items; `full`: the kernel's message for a full disk, after which the rest was not tried. */
 export interface DatabaseAnswer {
   readonly results: readonly (DatabaseResult | undefined)[];
   readonly full?: string;
 }
 
-/** Databases at a time: most of the time goes to waiting. */
+/** Databases at a time; most of the time is spent waiting. */
 const AT_ONCE = 16;
 
-/** Pauses before each attempt, in milliseconds; a transaction is over sooner, as a rule. */
+/** Pauses before each attempt, in milliseconds; most transactions take less. */
 const PAUSES = [0, 100, 300, 700, 1500];
 
-/** Copies databases. Single failures are in the answer. */
+/** Copies databases. Failures of single databases are in the answer. */
 export async function runCopyDatabases(request: DatabaseRequest, context: JobContext): Promise<DatabaseAnswer> {
   const results: (DatabaseResult | undefined)[] = new Array(request.items.length);
   const pool = new Pool(AT_ONCE);
@@ -103,7 +103,7 @@ export async function runCopyDatabases(request: DatabaseRequest, context: JobCon
   return full === undefined ? { results } : { results, full };
 }
 
-/** Files that are written, and which of the names they get. */
+/** Written files, with the index of the name that each gets. */
 type Pens = readonly { readonly pen: Pen; readonly index: number }[];
 
 let temporaryNames = 0;
@@ -116,7 +116,7 @@ function temporaryName(): string {
 class DatabaseCopy {
   readonly #from: Tree;
   readonly #to: Tree;
-  /** Where its files have their own names at once, since nothing reads there yet. */
+  /** Where its files are written under their own names, because no program reads them there yet. */
   readonly #private: { readonly tree: Tree; readonly directory: string } | undefined;
   readonly #temporary: Tree;
   readonly #writer: EntryWriter;
@@ -176,14 +176,14 @@ class DatabaseCopy {
     };
   }
 
-  /** The source may forbid to read a file; what else fails, fails. */
+  /** Only the source can refuse to let a file be read; all other errors are failures. */
   #causeOf(error: Error): MissingCause {
     const isRefused = error instanceof SystemCallError && isPermissionErrno(error.errno) &&
       error.path.startsWith(`${this.request.settings.from}/`);
     return isRefused ? "refused" : "failed";
   }
 
-  /** What the receiving side has; where that is live, also whether a program uses it. */
+  /** The files of the receiving side; if that is live, also whether a program uses them. */
   *#lookThere(): Work<DatabaseState | "in use"> {
     if (this.#private === undefined) return yield* lookUnlessUsed(this.#to, this.item.directory, this.#names);
     const { tree, directory } = this.#private;
@@ -192,7 +192,7 @@ class DatabaseCopy {
     return files;
   }
 
-  /** Whether a file of the receiving side is what the plan saw, or already what it should become. */
+  /** Whether a file of the receiving side has the planned state, or already the state that it should get. */
   #isPlanned(entry: Entry | undefined, name: string, sent: Entry | undefined): boolean {
     if (isStill(this.#there.get(name), entry)) return true;
     // Missing on scratch: it was purged and may be written again. Missing at the source: the user deleted it.
@@ -215,7 +215,7 @@ class DatabaseCopy {
     try {
       for (const [index, entry] of files.entries()) {
         if (entry === undefined) continue;
-        // What is planned is copied even where it looks the same: its content may differ.
+        // A planned file is copied even if it looks the same: its content may differ.
         const isPlanned = this.item.transfers.includes(this.#names[index]!);
         if (!isPlanned && this.#isSame(there[index], entry)) continue;
         const pen = yield* this.#openPen(this.#names[index]!, there[index]);
@@ -244,7 +244,7 @@ class DatabaseCopy {
     };
   }
 
-  /** Whether the receiving side has under a name what the sending side has. */
+  /** Whether the receiving side already has the same file as the sending side. */
   #isSame(there: Entry | undefined, sent: Entry | undefined): boolean {
     const { traits: { timeStep } } = this.request.settings;
     return there !== undefined && sent !== undefined && sameContent(sent, there, timeStep);
@@ -278,9 +278,9 @@ class DatabaseCopy {
   }
 
   /**
-   * Gives the files their names, unless the receiving side was used or changed while they were copied. The old logs go first and the
-   * new ones come last: between the two, a reader that opens the database sees the main file alone, and never one with the log of
-   * another.
+   * Publishes the files, unless the receiving side was used or changed while they were copied. Old logs are removed first, new
+   * ones are published last: in between, a reader that opens the database sees the main file alone, never with the log of
+   * another main file.
    */
   *#publish(
     files: DatabaseState,
@@ -288,14 +288,14 @@ class DatabaseCopy {
     pens: Pens,
   ): Work<Obstacle | undefined> {
     if (this.#private !== undefined) {
-      // Under their names already, in a tree that nobody reads.
+      // In a private tree the files already have their names.
       for (const [index, name] of this.#names.entries()) {
         const entry = there[index];
         if (files[index] === undefined && entry !== undefined) yield* this.#remove(name, entry);
       }
       return undefined;
     }
-    // A commit into a log leaves the main file as it is, so all files are looked at, and the locks.
+    // A commit into a log leaves the main file unchanged, so all files and the locks are checked.
     const now = yield* this.#lookThere();
     if (now === "in use") return { kind: "in use there" };
     if (!now.every((entry, index) => isStill(there[index], entry))) return { kind: "changed there" };
@@ -339,7 +339,7 @@ class DatabaseCopy {
     return undefined;
   }
 
-  /** Gives a file its name. False where another program was faster. */
+  /** Publishes a file. False if another program made the name first. */
   *#give(pen: Pen, index: number, files: DatabaseState, replaces: Entry | undefined): Work<boolean> {
     const outcome = yield* publish({
       ...{ temporaryDirectory: pen.handle, temporaryName: pen.name },
@@ -350,7 +350,7 @@ class DatabaseCopy {
     return outcome === "published";
   }
 
-  /** A program opened the database in the last moment: it gets back what it opened. */
+  /** A program opened the database in the last moment: restore the files that it opened. */
   *#restore(replaced: ReplacedDatabase): Work<Obstacle> {
     const lost = yield* replaced.restore();
     this.#arrived.length = 0;
@@ -366,7 +366,7 @@ class DatabaseCopy {
     return outcome;
   }
 
-  /** Another program wrote there in the last moment. Throws where some of the files have been replaced by then. */
+  /** Another program wrote there in the last moment. Throws if some of the files were replaced by then. */
   #overtaken(): Obstacle {
     if (!this.#isTouched()) return { kind: "changed there" };
     throw new CliError("transfer", "another program wrote to this database meanwhile");

@@ -1,4 +1,4 @@
-// What is the same for all files that a transfer writes.
+// Settings that are the same for all files that a transfer writes.
 import type { TransferPolicy } from "../decide.ts";
 import type { FileSystemTraits } from "../traits.ts";
 
@@ -8,18 +8,18 @@ export interface CopySettings {
   readonly from: string;
   readonly to: string;
   readonly policy: TransferPolicy;
-  /** `directly`: into a tree that nobody reads yet. Else the directory for temporary files, absolute, on the same file system. */
+  /** `directly`: into a private tree. Else the absolute path of the directory for temporary files, on the same file system. */
   readonly temporary: string | "directly";
-  /** `copy`: modes, owners and attributes as at the source; `content`: those of the receiving side. */
+  /** `copy`: modes, owners and attributes of the source; `content`: those that the receiving side has. */
   readonly keep: "copy" | "content";
-  /** The mode of the root; without it, that of the source. */
+  /** `private`: the root gets a mode for its owner alone; undefined: that of the source. */
   readonly top?: "private";
-  /** `durable`: a file is synced before it gets its name. */
+  /** `durable`: each file is synced before it is published. */
   readonly durability: "durable" | "fast";
   /** `same`: the owners of the source, which only root can set. */
   readonly owners: "same" | "own";
   /** Permission bits that this process leaves out of what it makes. */
   readonly umask: number;
-  /** What the receiving side makes of times and modes. */
+  /** What the receiving file system keeps of times and modes. */
   readonly traits: FileSystemTraits;
 }

@@ -1,4 +1,4 @@
-// The jobs on directories: make them, give them their modes and times at the end, and change the modes of files.
+// The jobs on directories: make them, set their modes and times at the end, and change modes of files.
 import { messageOf } from "../../errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { type AttributeSupport, copyAttributes, listAttributes } from "../../posix/content.ts";
@@ -32,7 +32,7 @@ import type { JobContext } from "./job.ts";
 
 const SETGID = 0o2000;
 
-/** Directories to make, each with its mode. Their parents exist; one that exists already stays as it is. */
+/** Directories to make, each with its mode. Their parents exist; a directory that already exists is kept as it is. */
 export interface MakeRequest {
   readonly root: string;
   readonly directories: readonly (readonly [path: string, mode: number])[];
@@ -68,12 +68,12 @@ function* makeOne(tree: Tree, path: string, mode: number): Work<void> {
   } finally {
     tree.release(parent);
   }
-  // Something else than a directory may have that name.
+  // Check that the existing entry is a directory.
   yield* tree.open(path);
   tree.release(path);
 }
 
-/** A directory that is complete: its path at the source, and where it is. */
+/** A directory that is complete: its path at the source, and its present path. */
 export type FinishItem = readonly [
   fromPath: string,
   path: string,
@@ -89,7 +89,7 @@ export interface FinishRequest {
   readonly from: string;
   readonly to: string;
   readonly owners: "same" | "own";
-  /** `content`: the time alone. */
+  /** `content`: sets only the time. */
   readonly keep: "copy" | "content";
   readonly modes: FileSystemTraits["modes"];
   readonly items: readonly FinishItem[];
@@ -108,7 +108,7 @@ export async function runFinish(request: FinishRequest, context: JobContext): Pr
       const { owners, keep, modes } = request;
       yield* finish(item, { from, to, owners, keep, modes, support });
     } catch (error) {
-      // It was removed meanwhile: nothing has to be finished.
+      // The directory was removed meanwhile.
       if (!isMissing(error)) failed[index] = messageOf(error);
     }
   }));
@@ -149,7 +149,7 @@ function* finish(item: FinishItem, { from, to, owners, keep, modes, support }: F
   }
 }
 
-/** -1 as an unsigned number: chown(2) leaves such an owner as it is. */
+/** -1 as an unsigned number: chown(2) keeps such an owner. */
 const UNCHANGED = 0xffffffff;
 
 function* copyDirectoryAttributes(
@@ -172,7 +172,7 @@ function* copyDirectoryAttributes(
   }
 }
 
-/** Opens a directory itself for calls that a handle without reading does not allow. */
+/** Opens a directory for reading, for calls that do not accept an O_PATH handle. */
 export function* openForReading(tree: Tree, path: string): Work<number> {
   const [parent, name] = path === "" ? ["", "."] : splitLast(path);
   const handle = yield* tree.open(parent);
@@ -208,7 +208,7 @@ export interface ModesRequest {
 }
 
 /**
- * Changes modes; a name that is gone or became a link is passed over. Returns a sentence for each that could not be changed,
+ * Changes modes; skips names that no longer exist or became links. Returns a sentence for each that could not be changed,
  * by its index. Throws a SystemCallError where failures are thrown.
  */
 export async function runModes(request: ModesRequest, context: JobContext): Promise<Record<number, string>> {
@@ -218,7 +218,7 @@ export async function runModes(request: ModesRequest, context: JobContext): Prom
     try {
       yield* setMode(tree, path, mode);
     } catch (error) {
-      // The directory that had it may be gone as well.
+      // Its directory may no longer exist either.
       if (isMissing(error)) return;
       if (request.failures !== "name" || !(error instanceof SystemCallError)) throw error;
       failed[index] = messageOf(error);
@@ -240,7 +240,7 @@ function* setMode(tree: Tree, path: string, mode: number): Work<void> {
       succeeded(answer, "chmod", tree.pathOf(path));
       return;
     }
-    // What can't be read can't be opened this way, and is no link.
+    // An unreadable file cannot be opened for fchmod(2); open(2) with O_NOFOLLOW has shown that it is no link.
     const answer = file === -EACCES ? yield calls.fchmodat(handle, cString(name), mode) : file;
     if (answer !== -ENOENT && answer !== -ENOTDIR && answer !== -ELOOP) {
       succeeded(answer, "chmod", tree.pathOf(path));

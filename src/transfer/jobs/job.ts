@@ -1,4 +1,4 @@
-// What the jobs of a transfer share: the calls they make, the trees they reach, and how many pieces of work run at a time.
+// What the jobs of a transfer share: system calls, open trees, and how many pieces of work run at a time.
 import type { Calls } from "../../posix/calls.ts";
 import { AttributeSupport } from "../../posix/content.ts";
 import { type LinkMap, Tree } from "../../posix/tree.ts";
@@ -7,25 +7,25 @@ import { Pool } from "../../pool.ts";
 import type { Selection } from "../../filter/selection.ts";
 import type { BandwidthLimit } from "../bandwidth.ts";
 
-/** Pieces of work at a time where calls wait: one for each thread that the runtime has for them. */
+/** Pieces of work at a time where calls wait: one for each thread of the runtime's pool. */
 const WAITING_WIDTH = 32;
 
-/** How long plain work goes on before signals, locks and progress get their turn. */
+/** How long plain work runs before signals, locks and progress are handled. */
 const SLICE_MILLISECONDS = 20;
 
-/** How the links of trees are shown, by the root. */
+/** How links are mapped, by the root of the tree. */
 export type LinkMaps = Readonly<Record<string, LinkMap>>;
 
-/** What a job is run with. */
+/** The context of a job. */
 export class JobContext {
   readonly #trees = new Map<string, Tree>();
-  /** Which side has extended attributes, as far as it was asked. */
+  /** Which side supports extended attributes, as far as known. */
   readonly attributes = new AttributeSupport();
   #doneFiles = 0;
   #doneBytes = 0;
   #toldAt = 0;
 
-  /** `isStopped` is asked between pieces of work; `onDone` gets files and bytes that are done, at most ten times a second. */
+  /** `isStopped` is called between pieces of work; `onDone` gets finished files and bytes, at most ten times a second. */
   constructor(
     readonly calls: Calls,
     readonly links: LinkMaps,
@@ -33,7 +33,7 @@ export class JobContext {
     readonly onDone: (files: number, sizeBytes: number) => void,
   ) {}
 
-  /** The tree with that root, for writing: no link is followed. Its handles stay open from one job to the next. */
+  /** The tree with that root, for writing: no link is followed. Its handles stay open between jobs. */
   tree(root: string): Tree {
     const links = this.links[root];
     return this.#treeWith(root, links === undefined ? undefined : { own: links.own, shown: links.shown });
@@ -54,7 +54,7 @@ export class JobContext {
     return tree;
   }
 
-  /** Counts what is done. */
+  /** Counts finished files and bytes. */
   done(files: number, sizeBytes: number): void {
     this.#doneFiles += files;
     this.#doneBytes += sizeBytes;
@@ -64,7 +64,7 @@ export class JobContext {
     this.tell();
   }
 
-  /** Tells what was counted and not told yet. */
+  /** Reports what was counted and not reported yet. */
   tell(): void {
     if (this.#doneFiles === 0 && this.#doneBytes === 0) return;
     this.onDone(this.#doneFiles, this.#doneBytes);
@@ -77,7 +77,7 @@ export class JobContext {
     if (this.isStopped()) throw new JobStopped();
   }
 
-  /** Runs pieces of work: one after the other on plain calls, `width` at a time where they wait. The first error ends it. */
+  /** Runs pieces of work: one after the other with plain calls, else `width` at a time. The first error ends it. */
   async runAll(works: Iterable<Work<void>>, width = WAITING_WIDTH): Promise<void> {
     if (this.calls.form === "plain") return await this.#runSlices(works);
     const pool = new Pool(width);
@@ -87,7 +87,7 @@ export class JobContext {
         await pool.start(() => run(work));
       }
     } finally {
-      // A job ends when all its calls have answered, also one that is stopped.
+      // A job ends only when all its calls have returned, even if it was stopped.
       await pool.settle();
     }
   }
@@ -103,10 +103,10 @@ export class JobContext {
     }
   }
 
-  /** Which names listings are asked for, where only those that take part are wanted. */
+  /** Which names listings return if only those that take part are wanted. */
   selection: Selection | undefined;
 
-  /** Holds copying up where there is a limit of bandwidth. */
+  /** Delays copying if there is a bandwidth limit. */
   limit: BandwidthLimit | undefined;
 
   /** Closes all handles. */
@@ -121,7 +121,7 @@ export class JobStopped extends Error {
   override readonly name = "JobStopped";
 }
 
-/** Lets events and timers of the isolate have their turn. */
+/** Lets other events and timers of the isolate run. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -1,4 +1,4 @@
-// All jobs of a transfer by their names. A job is plain data, so that it can run in a Worker as well.
+// All jobs of a transfer by their names. Requests and answers are plain data, so that a job can also run in a Worker.
 import type { JobContext } from "./job.ts";
 import { runCheckCarried } from "./check_carried.ts";
 import { runCompare } from "./compare.ts";
@@ -36,10 +36,10 @@ export const JOBS = {
 /** The name of a job. */
 export type JobName = keyof typeof JOBS;
 
-/** What a job is asked. */
+/** The request of a job. */
 export type JobRequest<Name extends JobName> = Parameters<typeof JOBS[Name]>[0];
 
-/** What a job answers. */
+/** The answer of a job. */
 export type JobAnswer<Name extends JobName> = Awaited<ReturnType<typeof JOBS[Name]>>;
 
 /** Runs a job by its name. */

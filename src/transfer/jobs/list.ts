@@ -1,4 +1,4 @@
-// The jobs that look: what is in directories, and what has the given paths.
+// The jobs that list directories and look at single paths.
 import { type NameType, nameTypeOf } from "../../filter/selection.ts";
 import { ENOENT, ENOTDIR, ESTALE, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { joinName, splitLast } from "../../posix/file_names.ts";
@@ -24,16 +24,16 @@ import type { JobContext } from "./job.ts";
 /** Which directories of a tree to list, and how closely. */
 export interface ListRequest {
   readonly root: string;
-  /** `names`: names and kinds only; nothing is asked of the server for a name. `itself`: the directories, not what is in them. */
+  /** `names`: names and types only, without a stat(2) for each. `itself`: the directories, not what is in them. */
   readonly facts: "full" | "names" | "itself";
   readonly directories: readonly string[];
-  /** `those that take part`: names that the selection of the transfer excludes are left out. */
+  /** `those that take part`: leaves out names that the selection of the transfer excludes. */
   readonly names?: "all" | "those that take part";
 }
 
 /**
- * What a directory holds, or why that is unknown. `records` has two fields for each name, each followed by a NUL: label and
- * state; `rest` has one. `self` are state and rest of the directory itself. See entry_text.ts for what they hold.
+ * The content of a directory. `records` has two fields for each name, each followed by a NUL: label and
+ * state; `rest` has one. `self` has state and rest of the directory itself. entry_text.ts describes the fields.
  */
 export interface ListedText {
   readonly self: string;
@@ -41,19 +41,19 @@ export interface ListedText {
   readonly rest: string;
   /** How many directories are in it. */
   readonly directories: number;
-  /** How many files with several names. */
+  /** How many files in it have several names. */
   readonly linked: number;
-  /** Labels of links that lead out of the tree, each followed by a NUL, where the tree knows what is outside. */
+  /** Labels of links that lead out of the tree, each followed by a NUL, if the tree has a link map. */
   readonly outside: string;
 }
 
-/** A listed directory, or why it can't be read. */
+/** A listed directory, or why it cannot be read. */
 export type DirectoryAnswer = ListedText | UnreadableDirectory;
 
 /** Why a directory can't be read. */
 export interface UnreadableDirectory {
   readonly unreadable: string;
-  /** `absent`: there is none. `refused`: permissions forbid it, or what a followed link leads to is out of reach. */
+  /** `absent`: it does not exist. `refused`: permissions forbid reading, or a followed link leads nowhere now. */
   readonly cause: "absent" | "refused" | "failed";
 }
 
@@ -113,7 +113,7 @@ function* listFully(
   return { self: `${stateOf(self)}\0${restOf(self)}${route}\0`, records, rest, directories, linked, outside };
 }
 
-/** How a name is reached: through a link that is followed, below such a one, or without one. */
+/** How a name is reached: through a followed link, below one, or without one. */
 function routeOf(tree: Tree, directory: string, isFollowed = false): string {
   if (isFollowed) return FOLLOWED;
   return tree.boundaryOf(directory) === "" ? "" : BEHIND_LINK;
@@ -140,13 +140,13 @@ function* listNames(tree: Tree, directory: string, isWanted: IsWanted): Work<Lis
   return { self: "", records, rest, directories, linked: 0, outside: "" };
 }
 
-/** Which paths of a tree to look at. */
+/** Paths of a tree to look at. */
 export interface LookRequest {
   readonly root: string;
   readonly paths: readonly string[];
 }
 
-/** Looks at single paths: three fields for each, as entry_text.ts reads them, or undefined where nothing is. */
+/** Looks at single paths: three fields for each, as in entry_text.ts, or undefined for a path that does not exist. */
 export async function runLook(request: LookRequest, context: JobContext): Promise<(string | undefined)[]> {
   const answers: (string | undefined)[] = [];
   const tree = context.readTree(request.root);
@@ -157,7 +157,7 @@ export async function runLook(request: LookRequest, context: JobContext): Promis
   return answers;
 }
 
-/** One name: its three fields, or undefined where nothing has that name. Throws a SystemCallError for anything else. */
+/** The three fields of a name, or undefined if it does not exist. Throws a SystemCallError for any other error. */
 export function* lookAt(tree: Tree, directory: string, name: string): Work<string | undefined> {
   try {
     const bytes = cString(name);
@@ -174,8 +174,8 @@ export function* lookAt(tree: Tree, directory: string, name: string): Work<strin
 }
 
 /**
- * Whether an error means that a name no longer exists in a tree that is read. Only a fresh look tells: the same error number
- * may come from the receiving side, and a stale handle (ESTALE) says nothing about the name.
+ * Whether an error means that a name no longer exists in the tree that is read. That needs another look at the name: the error
+ * number may come from the receiving side, and a stale handle (ESTALE) does not prove that the name is gone.
  */
 export function* hasVanished(tree: Tree, directory: string, name: string, error: unknown): Work<boolean> {
   if (!(error instanceof SystemCallError) || ![ENOENT, ENOTDIR, ESTALE].includes(error.errno)) return false;
@@ -186,7 +186,7 @@ export function* hasVanished(tree: Tree, directory: string, name: string, error:
   }
 }
 
-/** The status of what a link leads to, where the tree follows it. */
+/** The status of a link's destination, if the tree follows the link. */
 function* followedStatus(tree: Tree, directory: string, name: Bytes): Work<FileStatus | undefined> {
   if (tree.links?.follow === undefined || !tree.follows(directory, yield* targetOf(tree, directory, name))) {
     return undefined;
@@ -202,7 +202,7 @@ function stateOf(status: FileStatus): string {
   return `${letter} ${status.mode.toString(8)} ${size} ${status.mtimeSeconds}.${fraction}0`;
 }
 
-/** `links device:inode blocks user group kind`; how the name is reached comes behind it. */
+/** `links device:inode blocks user group kind`; the route to the name is appended. */
 function restOf(status: FileStatus): string {
   const { links, device, inode, blocks, userId, groupId, kind } = status;
   return `${links} ${device}:${inode} ${blocks} ${userId} ${groupId} ${kind}`;

@@ -1,4 +1,4 @@
-// The job that finds out what a file system makes of what it is given, by a file in a directory of its own.
+// The job that finds out what a file system keeps of times, names and modes, with a file in a directory of its own.
 import { ENOSYS, EOPNOTSUPP, EPERM, SystemCallError } from "../../posix/errno.ts";
 import {
   AT_REMOVEDIR,
@@ -15,19 +15,19 @@ import type { Work } from "../../posix/work.ts";
 import { type FileSystemTraits, PROBE_TIME, stepOf, USUAL_TRAITS } from "../traits.ts";
 import type { JobContext } from "./job.ts";
 
-/** Where to try: `name` is a directory in the root, which is made and removed. */
+/** Where to measure: `name` is a directory in the root that is made and removed. */
 export interface MeasureTraitsRequest {
   readonly root: string;
   readonly name: string;
 }
 
 const PROBE = "probe-\u00e9";
-/** The same name for a file system that folds names: in capitals, and with the accent as a character of its own. */
+/** The probe's name as a file system that folds names would find it: in capitals, and with a combining accent. */
 const OTHER_SPELLINGS = ["PROBE-\u00c9", "PROBE-\u00e9", "probe-e\u0301"];
 const SECOND_NAME = "second";
 const PROBE_MODE = 0o640;
 
-/** Measures. Where nothing can be made there, the usual is assumed: what comes next will say why. */
+/** Measures. If nothing can be made there, returns the usual traits: the first file to be written will report why. */
 export async function runMeasureTraits(
   { root, name }: MeasureTraitsRequest,
   context: JobContext,
@@ -66,7 +66,7 @@ function* measureIn(tree: Tree, name: string): Work<FileSystemTraits> {
 function* measureFile({ calls }: Tree, directory: number): Work<FileSystemTraits> {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
   const file = yield calls.openat(directory, cString(PROBE), flags, 0o600);
-  // A file system that does not take such a letter has no other way to write it either.
+  // A file system that does not accept such a letter does not fold it either.
   if (file < 0) return USUAL_TRAITS;
   const changed = yield calls.fchmod(file, PROBE_MODE);
   const timed = yield calls.futimens(file, timesOf(PROBE_TIME.mtimeSeconds, PROBE_TIME.mtimeNanoseconds));

@@ -1,4 +1,4 @@
-// The jobs that give complete files and directories their names where other programs use the receiving side.
+// The jobs that publish complete files and directories on a live receiving side.
 import { splitLast } from "../../posix/file_names.ts";
 import { ENOENT, SystemCallError } from "../../posix/errno.ts";
 import { isMissing } from "../../posix/list.ts";
@@ -25,7 +25,7 @@ export type PublishResult =
   | { readonly kind: "overtaken" }
   | { readonly kind: "failed"; readonly reason: string };
 
-/** Publishes files; undefined stands for one that has its name now. The results are in the order of the request. */
+/** Publishes files; undefined for a file that has its name now. The results are in the order of the request. */
 export async function runPublish(
   { temporary, to, policy, items }: PublishRequest,
   context: JobContext,
@@ -52,7 +52,7 @@ export async function runPublish(
   return results;
 }
 
-/** Directories to publish: where each was built, below the temporary directory, its path, and what it replaces (or empty texts). */
+/** Directories to publish: where each was built below the temporary directory, its path, and what it replaces (or empty). */
 export interface PublishDirectoriesRequest {
   readonly temporary: string;
   readonly to: string;
@@ -64,13 +64,13 @@ export interface PublishDirectoriesRequest {
   ])[];
 }
 
-/** `merged`: another program made the directory meanwhile; these paths are what it has of its own, and they stay. */
+/** `merged`: another program made the directory meanwhile; these paths are its own entries, which are kept. */
 export type DirectoryResult =
   | { readonly kind: "merged"; readonly overtaken: readonly string[] }
-  /** `isMissing`: it is not there, or the directory it belongs into is not. */
+  /** `isMissing`: the built directory or its parent does not exist. */
   | { readonly kind: "failed"; readonly reason: string; readonly isMissing: boolean };
 
-/** Publishes directories; undefined stands for one that has its name now. The results are in the order of the request. */
+/** Publishes directories; undefined for one that has its name now. The results are in the order of the request. */
 export async function runPublishDirectories(
   { temporary, to, items }: PublishDirectoriesRequest,
   context: JobContext,
@@ -97,7 +97,7 @@ export interface MoveOutRequest {
   readonly items: readonly (readonly [path: string, written: string])[];
 }
 
-/** Moves directories away. `not moved`: the file system or a right does not allow it. The results are in the order of the request. */
+/** Moves directories away. `not moved`: file system or permissions forbid it. The results are in the order of the request. */
 export async function runMoveOut(
   { temporary, to, items }: MoveOutRequest,
   context: JobContext,

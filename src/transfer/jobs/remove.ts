@@ -1,4 +1,4 @@
-// The jobs that remove: single names, each only if it still is what was seen, and whole trees.
+// The jobs that remove single names, each only if it is unchanged since it was seen, and whole trees.
 import { messageOf } from "../../errors.ts";
 import { EEXIST, ENOENT, ENOTDIR, ENOTEMPTY, SystemCallError } from "../../posix/errno.ts";
 import { AT_REMOVEDIR } from "../../posix/libc.ts";
@@ -13,12 +13,12 @@ import type { JobContext } from "./job.ts";
 /** Names to remove, each as it was seen; directories only if they are empty. */
 export interface RemoveRequest {
   readonly root: string;
-  /** `look again`: other programs may write there, so a name goes only if it is what was seen. */
+  /** `look again`: other programs may write there, so a name is removed only if it is unchanged. */
   readonly check: "look again" | "none";
   readonly items: readonly (readonly [directory: string, label: string, state: string])[];
 }
 
-/** What became of a name. `changed`: it is another one now, and stays. */
+/** The result for a name. `changed`: it is another entry now, and is kept. */
 export type RemoveResult = "removed" | "gone" | "changed" | "not empty" | { readonly failed: string };
 
 /** Removes names. The results are in the order of the request. */
@@ -62,7 +62,7 @@ function* remove(
   }
 }
 
-/** Removes whatever is at an absolute path. */
+/** Removes an absolute path with everything below it. */
 export async function runRemoveTree(request: { readonly path: string }, context: JobContext): Promise<void> {
   await removePath(request.path, context.calls, (works) => context.runAll(works));
 }

@@ -1,6 +1,6 @@
-// The job that removes SQLite databases which the sending side has no more, or logs of one that it still has. A commit into a log
-// leaves the main file as it is, so that removing each file that is unchanged would take the main file away from the log. So where
-// other programs may use a database, all its files and its locks are looked at directly before the first goes.
+// The job that removes SQLite databases that the sending side has deleted, or logs of those that it still has. A commit into a
+// log leaves the main file unchanged, so removing each unchanged file could remove the main file and leave its log. Where other
+// programs may use a database, all its files and locks are therefore checked directly before the first is removed.
 import { messageOf } from "../../errors.ts";
 import { SystemCallError } from "../../posix/errno.ts";
 import type { Tree } from "../../posix/tree.ts";
@@ -13,14 +13,14 @@ import { entryAt, isStill } from "../publish.ts";
 import type { JobContext } from "./job.ts";
 import type { RemoveRequest } from "./remove.ts";
 
-/** A database of which files are removed. */
+/** A database of which some or all files are removed. */
 export interface GoneDatabase {
   readonly directory: string;
   /** The main file. */
   readonly name: string;
-  /** What the walk saw of it, as entry_text.ts writes entries. */
+  /** The entries that the walk saw, as in entry_text.ts. */
   readonly there: string;
-  /** Names of its files that go. */
+  /** Names of its files to remove. */
   readonly removals: readonly string[];
 }
 
@@ -32,12 +32,12 @@ export interface RemoveDatabasesRequest {
   readonly items: readonly GoneDatabase[];
 }
 
-/** What became of a database. */
+/** The result for a database. */
 export type GoneResult =
   | Obstacle
   /** The sending side has one of the files again; nothing was removed. */
   | { readonly kind: "made again" }
-  /** All that still existed was removed, or all until an error. */
+  /** All files that still existed were removed, or those before an error. */
   | { readonly kind: "removed"; readonly names: readonly string[]; readonly failure?: string };
 
 /** Removes databases. The results are in the order of the request. */
@@ -69,14 +69,14 @@ function* remove(
   const now = yield* isShared ? lookUnlessUsed(to, directory, names) : lookAtDatabase(to, directory, names);
   if (now === "in use") return { kind: "in use there" };
   const planned = new Map(entriesIn(there).map((entry) => [entry.name, entry]));
-  // What was purged since the walk is no change.
+  // A file that was purged since the walk does not count as changed.
   const isPlanned = (entry: Entry | undefined, index: number) =>
     entry === undefined || isStill(planned.get(names[index]!), entry);
   if (isShared && !now.every(isPlanned)) return { kind: "changed there" };
   const isWhole = removals.includes(name);
   for (const [index, member] of names.entries()) {
     const entry = now[index];
-    // An empty log goes with its main file.
+    // An empty log is removed with its main file.
     const goes = removals.includes(member) || (isWhole && sent[index] === undefined && entry?.sizeBytes === 0);
     if (entry === undefined || !goes) continue;
     if ((yield* removeMember(to, directory, member, isShared ? entry : "unchecked")) === "changed") {
@@ -85,7 +85,7 @@ function* remove(
     }
     removed.push(member);
   }
-  // What the processes of a node shared; programs that open the database make a new one.
+  // The shared memory of the node's processes; programs that open the database make a new one.
   const memory = isWhole ? yield* entryAt(to, directory, name + INDEX) : undefined;
   if (memory !== undefined) yield* removeMember(to, directory, name + INDEX, memory);
   return { kind: "removed", names: removed };

@@ -1,4 +1,4 @@
-// The job that reads the first bytes of files: what a file is, and not what its name says.
+// The job that identifies files by their first bytes, whatever their names.
 import type { Bytes } from "../../posix/calls.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
 import { cString, splitLast } from "../../posix/file_names.ts";
@@ -13,7 +13,7 @@ export interface SniffRequest {
   readonly paths: readonly string[];
 }
 
-/** What the files of a database are; undefined for others, and for what can't be read: who copies it says why. */
+/** The kind of each database file; undefined for other and unreadable files: the job that copies a file reports why. */
 export async function runSniff(
   { root, paths }: SniffRequest,
   context: JobContext,

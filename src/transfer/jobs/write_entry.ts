@@ -1,4 +1,4 @@
-// Writes one file, link or special file under a private name, with everything that belongs to it.
+// Writes one file, link or special file under a private name, with its mode, times, owner and attributes.
 import { CliError } from "../../errors.ts";
 import type { Answer, Bytes, Calls } from "../../posix/calls.ts";
 import {
@@ -30,26 +30,26 @@ import { CHANGING_REASON } from "../missing.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 
-/** A name to copy, its index in the request, and what it replaces. */
+/** A name to copy, its index in the request, and the entry it replaces. */
 export interface Member {
   readonly index: number;
   readonly entry: Entry;
   readonly directory: string;
   readonly replaces: Entry | undefined;
-  /** The private name it is written under, in the tree of temporary files or the private one. */
+  /** The private name to write, in the tree of temporary files or in the private tree. */
   readonly pen: { readonly directory: string; readonly name: string };
-  /** Whether that is the name of what it replaces. */
+  /** Whether that is also the name of the replaced entry. */
   readonly isInPlace: boolean;
 }
 
-/** What happened until an attempt failed. */
+/** What an attempt had done when it failed. */
 export interface Attempt {
-  /** Whether the receiving side lost what the name had before. */
+  /** Whether the previous entry of the name was removed on the receiving side. */
   touched: boolean;
   doneBytes: number;
 }
 
-/** A private name that is written. */
+/** A private name that is being written. */
 export interface Pen {
   readonly tree: Tree;
   readonly directory: string;
@@ -60,7 +60,7 @@ export interface Pen {
 /** The source changed between the plan and the copy, or while it was read. */
 export class Changed extends Error {}
 
-/** Pieces that are read and written at a time. */
+/** The largest piece that is read and written at once. */
 const BUFFER_BYTES = { plain: 1024 * 1024, waiting: 128 * 1024 };
 
 const BUFFERS: Bytes[] = [];
@@ -73,7 +73,7 @@ export class EntryWriter {
   readonly #to: Tree;
   readonly #support: AttributeSupport;
 
-  /** `hand back databases`: a {@linkcode DatabaseFound} is thrown for one, which has to be copied with its logs. */
+  /** `hand back databases`: throws a {@linkcode DatabaseFound} for a database, which has to be copied with its logs. */
   constructor(
     settings: CopySettings,
     readonly context: JobContext,
@@ -87,7 +87,7 @@ export class EntryWriter {
   }
 
   /**
-   * Writes an entry; `from` is the handle of its directory. `resumed`: an earlier transfer has written it. Throws
+   * Writes an entry; `from` is the handle of its directory. `resumed`: an earlier transfer has written the file. Throws
    * {@linkcode Changed} or a SystemCallError.
    */
   *write(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "resumed" | "left out"> {
@@ -150,7 +150,7 @@ export class EntryWriter {
       if (durability === "durable") succeeded(yield calls.fsync(target), "fsync", toPath);
       const closing = target;
       target = -1;
-      // NFS tells write errors at close(2).
+      // NFS reports write errors at close(2).
       succeeded(yield calls.close(closing), "close", toPath);
       return "written";
     } finally {
@@ -160,18 +160,18 @@ export class EntryWriter {
     }
   }
 
-  /** Creates a file. `whole`: a killed transfer has brought this one. */
+  /** Creates a file. `whole`: a killed transfer has written this file completely. */
   *#create(pen: Pen, entry: Entry, mode: number, path: string): Work<number | "whole"> {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     const made = yield this.#calls.openat(pen.handle, pen.name, flags, mode);
     if (made !== -EEXIST) return succeeded(made, "create", path);
     if (yield* this.#isWhole(pen, entry, path)) return "whole";
-    // Left by an attempt of ours: the name is private.
+    // An earlier attempt of ours left this file: no other program uses the private name.
     yield this.#calls.unlinkat(pen.handle, pen.name, 0);
     return succeeded(yield this.#calls.openat(pen.handle, pen.name, flags, mode), "create", path);
   }
 
-  /** Whether a private name has what it should get: a file gets its time last. */
+  /** Whether a private name is complete: the time is set last, so a file with the planned time is. */
   *#isWhole({ handle, name }: Pen, entry: Entry, path: string): Work<boolean> {
     const bytes = new Uint8Array(STATUS_BYTES);
     const answer = yield this.#calls.statx(handle, name, AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
@@ -185,7 +185,7 @@ export class EntryWriter {
     return true;
   }
 
-  /** The mode a file gets. Where a push replaces a file, that keeps its mode; where it makes one, the umask counts. */
+  /** The mode that a file gets. A push keeps the mode of a file it replaces, and applies the umask to a file it makes. */
   #modeFor({ entry, replaces }: Member): number {
     if (this.#settings.keep === "copy") return entry.mode;
     return replaces?.type === "file" ? replaces.mode : entry.mode & 0o777;
@@ -221,7 +221,7 @@ export class EntryWriter {
         pen,
         () => calls.mknodat(pen.handle, pen.name, bits | (entry.mode & 0o777), device),
       );
-      // A socket is of no use but to the program that made it.
+      // A socket is useless without the program that made it.
       if (status.kind === "s" && (made === -EPERM || made === -EOPNOTSUPP)) return "left out";
       succeeded(made, "mknod", path);
     }
@@ -242,7 +242,7 @@ export class EntryWriter {
     return "written";
   }
 
-  /** Makes a name; where an attempt of ours left one, that goes first: the name is private. */
+  /** Makes a name, after removing one that an earlier attempt of ours left: the name is private. */
   *#makeAgain(pen: Pen, make: () => Answer): Work<number> {
     const answer = yield make();
     if (answer !== -EEXIST) return answer;
@@ -250,7 +250,7 @@ export class EntryWriter {
     return yield make();
   }
 
-  /** Makes another name of a file that has arrived. False where the file system can't: then it is to be written. */
+  /** Makes another name of a file that has arrived. False if the file system cannot: then the name is written as a file. */
   *link(pen: Pen, { directory, entry, pen: first }: Member): Work<boolean> {
     const handle = yield* pen.tree.open(first.directory);
     try {
@@ -272,7 +272,7 @@ const SPECIAL_BITS: Readonly<Record<string, number | undefined>> = {
   c: 0o020000,
 };
 
-/** A device number as mknod(2) wants it (makedev(3)). */
+/** A device number as mknod(2) expects it (makedev(3)). */
 function makeDevice(major: number, minor: number): number {
   return (minor & 0xff) + (major & 0xfff) * 0x100 + Math.floor(minor / 0x100) * 0x100000;
 }
@@ -282,7 +282,7 @@ function isSameFile(entry: Entry, status: FileStatus): boolean {
     status.mtimeNanoseconds === entry.mtimeNanoseconds;
 }
 
-/** Whether a file is not of root, who alone sets owners, and whose own files are made with the right one. */
+/** Whether a file is not root's: only root sets owners, and the files that root makes have the right one already. */
 export function isOfOthers({ userId, groupId }: Entry): boolean {
   return userId !== 0 || groupId !== 0;
 }
