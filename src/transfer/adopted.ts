@@ -90,7 +90,7 @@ export async function removeOutdated(
 
 function isStillOf(source: Entry, built: Entry, { keep, traits: { timeStep, modes } }: CopySettings): boolean {
   if (source.type === "directory" || built.type === "directory") return source.type === built.type;
-  // All names of a file with several names are made by one job.
+  // A file with several names is removed and copied again, because one job makes all its names.
   if (source.linkGroup !== "" || built.linkGroup !== "") return false;
   const hasMode = keep === "content" || modes === "ignored" || sameMode(source, built);
   return sameContent(source, built, timeStep) && sameTime(source, built, timeStep) && hasMode;

@@ -207,7 +207,7 @@ class Copying {
     }
   }
 
-  /** Copies a source that changed once more, in its present state; if it changes again, it counts as always being written. */
+  /** If a source changes, copies it a second time, in its present state; if it changes again, it counts as always being written. */
   *#tryTwice(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     try {
       return yield* this.#copy(member, attempt, linkTo);
