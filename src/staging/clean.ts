@@ -6,15 +6,14 @@ import { messageOf } from "../errors.ts";
 import type { Report } from "../events.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
-import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
-import { planTransfer } from "../transfer/transfer.ts";
 import { filterOf } from "./filter.ts";
 import { removeUnfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "./layout.ts";
 import { readMarker } from "./marker.ts";
 import { readRecordedSource } from "./recorded_source.ts";
 import { inTurn } from "./turn.ts";
+import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** The kinds of directories that `clean` can remove. */
@@ -60,7 +59,7 @@ export async function findCleanable(request: CleanRequest, system: System): Prom
     if (!isAsked) continue;
     const path = `${cacheRoot}/${entry}`;
     const { files, sizeBytes } = await measureTree({ root: path }, system);
-    const unpushed = kind === "kept-aside" ? files : await countUnpushed(name, variable, request, system);
+    const unpushed = kind === "kept-aside" ? files : await unpushedIn(name, variable, request, system);
     found.push({ name, kind, path, isConfigured: variable !== undefined, files, sizeBytes, unpushed });
   }
   return found.toSorted((one, other) => one.path < other.path ? -1 : 1);
@@ -77,7 +76,7 @@ async function directoriesIn(root: string): Promise<string[]> {
 }
 
 /** Counts what a push would transfer or name. Only the preset filters: a removal deletes otherwise excluded files, too. */
-async function countUnpushed(
+async function unpushedIn(
   name: string,
   variable: Variable | undefined,
   { settings }: CleanRequest,
@@ -86,33 +85,23 @@ async function countUnpushed(
   const layout = layoutOf(settings.cacheRoot, name);
   const recorded = await readRecordedSource(layout, await readMarker(layout.marker, system.userId));
   const source = variable?.source ?? recorded;
-  const baseline = await readManifest(layout.manifest);
-  if (source === undefined || baseline === undefined || (recorded !== undefined && recorded !== source)) return null;
-  try {
-    const filter = { once: [], always: [], deleteExcluded: false };
-    const rules = variable?.filter ?? {
-      ...{ presetExclude: presetExcludes(name), presetExcludeEmpty: EMPTY_LOCKS, presetExcludeSecrets: [] },
-    };
-    const { selection } = await filterOf(
-      {
-        name,
-        source: layout.target as AbsolutePath,
-        target: layout.target as AbsolutePath,
-        filter: { ...rules, include: [], exclude: undefined },
-      },
-      { filter },
-    );
-    const plan = await planTransfer({
-      ...{ from: layout.target, to: source, intent: "push", depth: "look-at-all", engine: "native", extraArgs: [] },
-      baseline,
-      ...(selection === undefined ? {} : { selection }),
-    }, system);
-    return plan.unreadable.length > 0 ? null : plan.filesToTransfer + plan.kept.length;
-  } catch {
-    system.signal.throwIfAborted();
-    // For example, the source no longer exists: then this may be the last copy.
-    return null;
-  }
+  if (source === undefined || (recorded !== undefined && recorded !== source)) return null;
+  const filter = { once: [], always: [], deleteExcluded: false };
+  const rules = variable?.filter ?? {
+    ...{ presetExclude: presetExcludes(name), presetExcludeEmpty: EMPTY_LOCKS, presetExcludeSecrets: [] },
+  };
+  const { selection } = await filterOf(
+    {
+      name,
+      source: layout.target as AbsolutePath,
+      target: layout.target as AbsolutePath,
+      filter: { ...rules, include: [], exclude: undefined },
+    },
+    { filter },
+  );
+  const unpushed = await countUnpushed({ layout, source, selection }, system);
+  system.signal.throwIfAborted();
+  return unpushed ?? null;
 }
 
 /** Whether removing it would lose files, or may because that is unknown. */

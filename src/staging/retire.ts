@@ -4,17 +4,17 @@ import { formatFiles, shellWord } from "../format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
-import { readManifest } from "../transfer/manifest.ts";
-import { planTransfer } from "../transfer/transfer.ts";
 import type { VariableLayout } from "./layout.ts";
 import type { StageWarning } from "./stage_result.ts";
+import { countUnpushed } from "./unpushed.ts";
 
 /** Renames the target; then removes it if it holds no unpushed changes, else keeps it and warns with its path. */
 export async function retireTarget(
   { layout, formerSource }: { readonly layout: VariableLayout; readonly formerSource: string },
   system: System,
 ): Promise<StageWarning[]> {
-  const unpushed = await countUnpushed(layout, formerSource, system);
+  // Ignore the variable's filter: removing the copy removes excluded files as well, so they count as unpushed.
+  const unpushed = await countUnpushed({ layout, source: formerSource }, system);
   // A temporary name lets a later sweep remove the directory if this process is killed, so it is only for one that may go.
   const aside = unpushed === 0
     ? temporaryBeside(layout.target, "replaced")
@@ -31,30 +31,4 @@ export async function retireTarget(
       `${unpushed === undefined ? "perhaps changes" : formatFiles(unpushed)} never pushed and is kept in "${aside}"`,
     hint: `remove it when you don't need it: rm -r ${shellWord(aside)}`,
   }];
-}
-
-async function countUnpushed(
-  layout: VariableLayout,
-  formerSource: string,
-  system: System,
-): Promise<number | undefined> {
-  const baseline = await readManifest(layout.manifest);
-  if (baseline === undefined) return undefined;
-  try {
-    // Ignore the variable's filter: removing the copy removes excluded files as well, so they count as unpushed.
-    const plan = await planTransfer({
-      from: layout.target,
-      to: formerSource,
-      intent: "push",
-      depth: "look-at-all",
-      engine: "auto",
-      extraArgs: [],
-      baseline,
-    }, system);
-    // A directory that cannot be read may hold unpushed files.
-    return plan.unreadable.length > 0 ? undefined : plan.filesToTransfer + plan.kept.length;
-  } catch {
-    // For example, the former source no longer exists: then this may be the last copy.
-    return undefined;
-  }
 }

@@ -1,6 +1,11 @@
-// The warning of `status` for files that exist only on scratch or changed there since the last transfer.
+// Files that only scratch has, or has otherwise than at the last transfer: how many, and what `status` tells of them.
 import { formatFiles, formatSize, listSome } from "../format.ts";
+import type { Selection } from "../filter/selection.ts";
+import type { System } from "../system/system.ts";
+import { readManifest } from "../transfer/manifest.ts";
+import { planTransfer } from "../transfer/transfer.ts";
 import type { KeptFiles } from "./kept.ts";
+import type { VariableLayout } from "./layout.ts";
 import type { ChangedFile } from "../transfer/against_record.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
@@ -41,4 +46,33 @@ export function unpushedWarnings(
       (day === undefined ? "" : `; a purge may take them from ${day} on`),
     hint: `bring them home with \`euler-files push --var ${name}\``,
   }];
+}
+
+/** A copy and the source that it was staged from; without a selection, every name counts. */
+interface StagedCopy {
+  readonly layout: VariableLayout;
+  readonly source: string;
+  readonly selection?: Selection | undefined;
+}
+
+/**
+ * Counts what a push to the source would transfer or name, with every file compared. Returns undefined if that is unknown, so that
+ * the copy may be the last one: the record or the source no longer exists, or a directory cannot be read.
+ */
+export async function countUnpushed(
+  { layout, source, selection }: StagedCopy,
+  system: System,
+): Promise<number | undefined> {
+  const baseline = await readManifest(layout.manifest);
+  if (baseline === undefined) return undefined;
+  try {
+    const plan = await planTransfer({
+      ...{ from: layout.target, to: source, intent: "push", depth: "look-at-all", engine: "auto", extraArgs: [] },
+      baseline,
+      ...(selection === undefined ? {} : { selection }),
+    }, system);
+    return plan.unreadable.length > 0 ? undefined : plan.filesToTransfer + plan.kept.length;
+  } catch {
+    return undefined;
+  }
 }
