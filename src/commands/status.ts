@@ -31,7 +31,7 @@ const FIELDS = {
     completion: "variable",
     aliases: ["only_vars"],
   }),
-  measure: toggle("Measure all sizes anew instead of showing the recorded ones"),
+  measure: toggle("Measure all sizes now instead of showing the recorded ones"),
   checksum: toggle("Compare what is in the files of source and scratch, however long that takes"),
   check: toggle("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
 };
