@@ -18,7 +18,7 @@ import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../version.ts";
 import { promisedPython } from "./base_image.ts";
-import { hashFile } from "./checksum.ts";
+import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
 import { type ImageInputs, imageState, readImage } from "./inputs.ts";
 import { packVenv } from "./pack_venv.ts";

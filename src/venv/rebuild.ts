@@ -10,10 +10,14 @@ import { underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import type { Listener } from "../tools/aloud.ts";
+import type { FileStatus } from "../posix/status.ts";
 import { freezePackages, runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
 import { lockVenv } from "./base.ts";
+import { type Carriage, carryOwnFiles, planCarriage } from "./carry.ts";
 import { deviceOf } from "./device.ts";
 import { planInstall } from "./install.ts";
+import { findOwnFiles, hasOwnFiles, type OwnFiles } from "./own_files.ts";
+import { ownFilesError } from "./own_files_text.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
 
@@ -29,6 +33,11 @@ export interface RebuildRequest {
   readonly existing: "refuse" | "overwrite";
   /** Whether uv's cache may be on another file system than the target, so that files are copied. */
   readonly acrossFileSystems: "refuse" | "copy";
+  /** Whether a replaced environment, and a source that is deleted, may have files that no package brought. */
+  readonly ownFiles: "keep" | "delete";
+  /** The command that replaces an environment with such files. */
+  readonly replacingCommand: string;
+  readonly mode: "run" | "dry-run";
   readonly lockTimeoutSeconds: number;
 }
 
@@ -43,7 +52,19 @@ export interface RebuildPlan {
   readonly commands: readonly (readonly string[])[];
   readonly env: Readonly<Record<string, string>>;
   readonly editable: readonly string[];
-  readonly replaces: boolean;
+  /** Files of the source that no package brought, and what becomes of each. */
+  readonly own: OwnFiles;
+  readonly carriage: Carriage;
+  /** Such files of the environment that is replaced. */
+  readonly replaced: OwnFiles | undefined;
+}
+
+/** What a rebuild has made. */
+export interface Rebuilt {
+  readonly python: string;
+  readonly parity: Parity;
+  /** The files of the source that no package brought and that the target has, too, with their status at the source. */
+  readonly safe: ReadonlyMap<string, FileStatus>;
 }
 
 /** How the two package lists compare. */
@@ -68,7 +89,8 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
       `Cannot make "${target}" from "${sourcePath}": they are the same place, or one is inside the other`,
     );
   }
-  const replaces = await checkTarget(request);
+  const replaced = await checkTarget(request) === "replace" ? await findOwnFiles(target, system) : undefined;
+  if (replaced !== undefined && request.mode === "run") refuseReplacing(request, replaced);
   await checkFileSystems(request, system);
   const env = request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir };
   const requirements = await freezePackages(uv.program, sourcePath, env, system);
@@ -91,15 +113,22 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
     uv.torchBackends,
   );
   const editable = requirements.filter((line) => line.startsWith("-e ") || line.startsWith("--editable"));
-  return { source, target, requirements, pythons, commands: plan.commands, env, editable, replaces };
+  const own = await findOwnFiles(sourcePath, system);
+  const carriage = planCarriage(own, request.python === undefined ? "same" : "another");
+  return { source, target, requirements, pythons, commands: plan.commands, env, editable, own, carriage, replaced };
 }
 
-async function checkTarget({ target, existing }: RebuildRequest): Promise<boolean> {
+function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest, own: OwnFiles): void {
+  if (ownFiles === "delete" || !hasOwnFiles(own)) return;
+  throw ownFilesError(`Cannot replace "${target}"`, own, replacingCommand);
+}
+
+async function checkTarget({ target, existing }: RebuildRequest): Promise<"make" | "replace"> {
   const info = await Deno.lstat(target).catch(() => undefined);
-  if (info === undefined) return false;
-  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return false;
+  if (info === undefined) return "make";
+  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return "make";
   if (info.isDirectory && await readVenv(target) !== undefined) {
-    if (existing === "overwrite") return true;
+    if (existing === "overwrite") return "replace";
     throw new CliError("refused", `Cannot make "${target}": there is an environment already`, {
       hint: "choose another target, or replace it with --overwrite-target",
     });
@@ -149,7 +178,7 @@ export async function rebuild(
   uv: Uv,
   audience: { readonly listener: Listener; readonly report: Report },
   system: System,
-): Promise<{ readonly python: string; readonly parity: Parity }> {
+): Promise<Rebuilt> {
   const { target } = plan;
   const { made, madeBefore, replaced, requirements } = placesBeside(target);
   await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
@@ -159,7 +188,7 @@ export async function rebuild(
   await removeIfThere(madeBefore);
   await putRight(target, replaced);
   // The repair, or another run in the meantime, may have put an environment at the target.
-  await checkTarget(request);
+  if (await checkTarget(request) === "replace") refuseReplacing(request, await findOwnFiles(target, system));
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
     const content = plan.requirements.join("\n") + "\n";
@@ -172,10 +201,12 @@ export async function rebuild(
     const parity = request.verify
       ? compareLists(plan.requirements, await freezePackages(uv.program, made, env, held))
       : { status: "skipped" as const, missing: [], extra: [] };
-    if (parity.status === "mismatch") return { python, parity };
+    if (parity.status === "mismatch") return { python, parity, safe: new Map() };
+    const roots = { source: plan.source.path, made, target };
+    const safe = await carryOwnFiles(plan.carriage, plan.own, roots, audience.report, held);
     await lock.confirm();
-    await giveName(made, target, replaced);
-    return { python, parity };
+    await giveName(made, target, replaced, plan.source.path);
+    return { python, parity, safe };
   } finally {
     await Deno.remove(requirements).catch(() => {});
     await removeIfThere(made);
@@ -224,9 +255,9 @@ export function compareLists(wanted: readonly string[], found: readonly string[]
   return { status: missing.length + extra.length === 0 ? "matched" : "mismatch", missing, extra };
 }
 
-async function giveName(made: string, target: string, replaced: string): Promise<void> {
-  // Its files get the paths for its final name before it has that name.
-  const failed = await applyRelocation(await planRelocation(made, target));
+async function giveName(made: string, target: string, replaced: string, source: string): Promise<void> {
+  // Its files get the paths for its final name before it has that name; those that were carried name the source.
+  const failed = await applyRelocation(await planRelocation(made, target, [source]));
   if (failed.length > 0) {
     throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
       lines: failed.map(({ path, error }) => `${path}: ${error}`),

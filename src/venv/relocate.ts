@@ -40,9 +40,13 @@ const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
 /**
  * Finds files that name the environment's former paths and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`,
  * `.pth` files, `direct_url.json`, Jupyter kernels. Nested environments are included. Only reads; follows no link.
- * Throws a CliError `usage` for a path that can't be written into scripts.
+ * `formerPaths` are paths that the files can't tell. Throws a CliError `usage` for a path that can't be written into scripts.
  */
-export async function planRelocation(root: string, newRoot: string): Promise<Relocation> {
+export async function planRelocation(
+  root: string,
+  newRoot: string,
+  formerPaths: readonly string[] = [],
+): Promise<Relocation> {
   if (/['"`$\\\n\r:]/.test(newRoot)) {
     throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts can't hold such a path`, {
       hint: "choose a path without quotes, $, \\, : and line breaks",
@@ -50,7 +54,10 @@ export async function planRelocation(root: string, newRoot: string): Promise<Rel
   }
   const scripts = await readScripts(root);
   const installed = await installedScripts(root);
-  const former = await formerRoots(root, newRoot, scripts, installed);
+  const told = await formerRoots(root, scripts, installed);
+  const former = [...new Set([...formerPaths, ...told])].filter((path) =>
+    path !== newRoot && !SYSTEM_ROOTS.includes(path)
+  );
   const changes: Change[] = [];
   for (const script of scripts) {
     const content = rewriteScript(script, installed, former, newRoot);
@@ -64,7 +71,11 @@ export async function planRelocation(root: string, newRoot: string): Promise<Rel
   const own = await ownDirectories(root, changes.map(({ path }) => splitLast(path)[0]));
   const ownChanges = changes.filter(({ path }) => own.has(splitLast(path)[0]));
   for (const inner of await innerEnvironments(root)) {
-    const relocation = await planRelocation(`${root}/${inner}`, `${newRoot}/${inner}`);
+    const relocation = await planRelocation(
+      `${root}/${inner}`,
+      `${newRoot}/${inner}`,
+      former.map((path) => `${path}/${inner}`),
+    );
     ownChanges.push(...relocation.changes.map((change) => ({ ...change, path: `${inner}/${change.path}` })));
   }
   return { root, changes: ownChanges };
@@ -180,7 +191,6 @@ function isActivateScript(path: string): boolean {
 
 async function formerRoots(
   root: string,
-  newRoot: string,
   scripts: readonly OwnFile[],
   installed: ReadonlySet<string>,
 ): Promise<string[]> {
@@ -194,7 +204,7 @@ async function formerRoots(
   // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is its original path; paths with blanks have another form.
   const place = /\s(\/\S+)$/.exec(created ?? "")?.[1];
   if (place !== undefined) found.add(place.replace(/\/+$/, ""));
-  return [...found].filter((path) => path !== newRoot && !SYSTEM_ROOTS.includes(path));
+  return [...found];
 }
 
 function rewriteScript(

@@ -8,7 +8,8 @@ import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { transferTree } from "../transfer/transfer.ts";
-import { lockVenv } from "./base.ts";
+import { deletingCommand, removeRebuilt } from "./carry.ts";
+import type { Rebuilt } from "./rebuild.ts";
 import { findRemovable, removeVenv } from "./remove.ts";
 import { listVenvs } from "./venv.ts";
 
@@ -94,34 +95,45 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
   };
 }
 
+/** By the environment's name: the files that no package brought and that are at the new place, too. */
+export type SafeFiles = ReadonlyMap<string, Rebuilt["safe"]>;
+
+/** What was removed and what could not be, with the commands that remove what was kept. */
+interface OldRemoval {
+  readonly removed: string[];
+  readonly errors: string[];
+  readonly hints: string[];
+}
+
 /**
- * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. Other files in the
- * old base stay, and then so does the base. Returns what was removed and what could not be.
+ * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. An environment with files
+ * that only it has stays. Other files in the old base stay, and then so does the base.
  */
 export async function removeOld(
   places: StorePlaces,
-  names: readonly string[],
+  moved: SafeFiles,
   cache: CacheCopy,
-  deadlineSeconds: number,
+  { ownFiles, deadline }: { readonly ownFiles: "keep" | "delete"; readonly deadline: number },
   system: System,
-): Promise<{ removed: string[]; errors: string[] }> {
-  const removed: string[] = [];
-  const errors: string[] = [];
+): Promise<OldRemoval> {
+  const outcome: OldRemoval = { removed: [], errors: [], hints: [] };
   const attempt = async (path: string, work: () => Promise<void>) => {
     try {
       await work();
-      removed.push(path);
+      outcome.removed.push(path);
     } catch (error) {
-      errors.push(messageOf(error));
+      outcome.errors.push(messageOf(error));
+      if (!(error instanceof CliError) || error.kind !== "refused") return;
+      outcome.errors.push(...error.lines);
+      if (error.lines.length > 0) outcome.hints.push(deletingCommand(path));
     }
   };
-  for (const name of names) {
+  for (const [name, safe] of moved) {
     const path = joinPath(places.oldBase, name);
     await attempt(path, async () => {
-      await using lock = await lockVenv(path, deadlineSeconds, system, () => {});
       const target = await findRemovable(places.oldBase, name);
-      await lock.confirm();
-      if (target !== undefined) await removeVenv(target);
+      if (target?.kind === "link") await removeVenv(target);
+      else if (target !== undefined) await removeRebuilt(path, safe, ownFiles, deadline, system);
     });
   }
   // Environments that a killed removal has already renamed are no longer listed, and need no lock.
@@ -129,5 +141,5 @@ export async function removeOld(
   const { oldCache } = places;
   if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
   if (oldCache !== undefined && cache.status === "copied") await attempt(oldCache, () => removeTree(oldCache));
-  return { removed, errors };
+  return outcome;
 }

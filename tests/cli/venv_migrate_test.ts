@@ -1,39 +1,8 @@
 // `venv migrate` and `migrate-store` with the real uv: what is made, what is compared, and what is never lost.
 import assert from "node:assert/strict";
 import { namesIn, venvTree } from "../support/image_world.ts";
-import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv } from "../support/uv.ts";
-import { makeWorld, type RunResult, type World } from "../support/world.ts";
-
-interface Place extends AsyncDisposable {
-  readonly world: World;
-  run(...args: string[]): Promise<RunResult>;
-}
-
-/** A world with the environments a and b, each with one package from an index on loopback. */
-async function makePlace(): Promise<Place> {
-  const index = servePackages([{ name: "alpha", version: "1.0" }]);
-  const world = await makeWorld();
-  const env = {
-    ...await giveUv(world),
-    VENV_DIR: world.path("home/venvs"),
-    UV_DEFAULT_INDEX: index.url,
-    HF_TOKEN: "secret",
-  };
-  const run = (...args: string[]) => world.run(args, { env });
-  for (const name of ["a", "b"]) {
-    const made = await run("venv", "install", name, "alpha");
-    assert.equal(made.code, 0, made.stderr);
-  }
-  return {
-    world,
-    run,
-    async [Symbol.asyncDispose]() {
-      await world[Symbol.asyncDispose]();
-      await index[Symbol.asyncDispose]();
-    },
-  };
-}
+import { testWithUv } from "../support/uv.ts";
+import { makePlace } from "../support/venv_world.ts";
 
 testWithUv("migrate makes the same environment at another place, and its programs say so", async () => {
   await using place = await makePlace();
