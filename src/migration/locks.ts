@@ -1,5 +1,5 @@
 // Keeps every other command from using what moves, under the names of the locks those commands take.
-import type { Report } from "../events.ts";
+import type { Report } from "../contract/events.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { splitAbsolute } from "../posix/file_names.ts";

@@ -1,9 +1,9 @@
 // A migration from beginning to end: lock, plan, copy, switch, retire. If it is killed, the same command continues it.
 import { editConfig } from "../config/config_edit.ts";
 import { ensureScratch, resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { formatDuration, formatFiles, formatSize } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { formatDuration, formatFiles, formatSize } from "../text/format.ts";
 import { checkCacheRoot, makeCacheRoot } from "../staging/cache_root.ts";
 import { layoutOf } from "../staging/layout.ts";
 import { followMovedSource } from "../staging/recorded_source.ts";

@@ -1,6 +1,6 @@
 // The directory on scratch that holds the targets. From scratch_base on, the user must own every component of its path.
-import { CliError, messageOf } from "../errors.ts";
-import { listSome, shellWord } from "../format.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { listSome, shellWord } from "../text/format.ts";
 import { setOwnBase } from "../posix/own_base.ts";
 import { lookAtOwn } from "../system/own_file.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";

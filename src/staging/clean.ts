@@ -2,8 +2,8 @@
 // Files that exist only there are removed only if a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
-import { messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";

@@ -1,7 +1,7 @@
 // Checks that the environment agrees with the configuration. This finds an old `export` in a start-up file, for a managed
 // variable itself and for a variable that programs read before it.
 import { listOverriding } from "../config/overriding.ts";
-import { listSome, printable } from "../format.ts";
+import { listSome, printable } from "../text/format.ts";
 
 /** A managed variable with its two directories, absolute. */
 export interface CongruencyVariable {

@@ -1,6 +1,6 @@
 // Finds what differs between a variable's copy on scratch and its source, and which side changed, by combining the plans of a
 // push and of a sync. Nothing is locked or changed.
-import type { CliError } from "../errors.ts";
+import type { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry, EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";

@@ -2,7 +2,7 @@
 // later ones change the target in place. The marker is removed before the first change and written after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { nameTypeOf, takesPart } from "../filter/selection.ts";
-import type { Report } from "../events.ts";
+import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";

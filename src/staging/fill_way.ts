@@ -1,6 +1,6 @@
 // Decides how a target is brought up to date with its source, or refuses it, before a real or a dry run starts.
-import { CliError } from "../errors.ts";
-import { formatFiles, printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, printable } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";

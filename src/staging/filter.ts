@@ -1,7 +1,7 @@
 // Which names of a variable take part in a transfer: the rules of the command line, of the variable, of `rsync_extra_args` and
 // of the preset, in this order.
 import type { RuleSource } from "../config/rsync_extra_args.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { type FilterRule, makeSelection, type Selection } from "../filter/selection.ts";
 import { parseRuleFile, withoutCleared } from "../filter/rule_text.ts";
 import { decodeName } from "../posix/file_names.ts";

@@ -1,5 +1,5 @@
 // Decides from observed facts and a clock whether a target may be used as it is. Pure.
-import { formatFiles } from "../format.ts";
+import { formatFiles } from "../text/format.ts";
 import { hasSameFilter, type VariableFilter } from "./filter.ts";
 import type { MarkerAbsence } from "./marker.ts";
 import { namesLacking, type VariableFacts } from "./observe.ts";

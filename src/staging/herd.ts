@@ -1,6 +1,6 @@
 // If many jobs start at once, one of them transfers; it shows the others its progress in a small file beside the lock.
-import type { Progress, Report } from "../events.ts";
-import { formatCount, formatFiles } from "../format.ts";
+import type { Progress, Report } from "../contract/events.ts";
+import { formatCount, formatFiles } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { HolderProgress } from "../system/file_lock.ts";

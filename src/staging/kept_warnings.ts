@@ -1,6 +1,6 @@
 // Warnings about files on scratch that a transfer kept: which of them a push transfers, which are in conflict and how to settle
 // that, and which the next sync removes.
-import { formatFiles, listSome, printable, shellWord } from "../format.ts";
+import { formatFiles, listSome, printable, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
 import type { KeptFiles } from "./kept.ts";

@@ -1,7 +1,7 @@
 // Stages a variable whose source does not exist yet, such as TORCH_HOME before its first use: it gets an empty target, and a
 // push makes the source from the files that a job writes there. Refuses a source that held files before: it looks unmounted.
-import { CliError } from "../errors.ts";
-import { formatFiles, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, shellWord } from "../text/format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
 import { type FillRequest, isOtherSource } from "./fill_way.ts";

@@ -2,7 +2,7 @@
 // pushed by the same code, only with other directories.
 import type { NodeDisk } from "../config/resolve.ts";
 import { joinPath } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
 import { refusePlanted } from "./cache_root.ts";

@@ -1,5 +1,5 @@
 // Reads the facts about one variable: source, target and marker. Changes nothing and decides nothing.
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
 import { type AbsentSourceRequest, lookAbove } from "./absent_source.ts";

@@ -1,7 +1,7 @@
 // What `status` shows of one variable: freshness as a sync would decide it, age, and the sizes that can be found quickly.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
-import { formatSize } from "../format.ts";
+import { formatSize } from "../text/format.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
 import type { LinkSettings } from "../transfer/link_maps.ts";

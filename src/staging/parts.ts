@@ -2,8 +2,8 @@
 // copy, so that no file is staged twice and no program sees two versions of it.
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { layoutOf } from "./layout.ts";
 import { linksOf } from "./variable.ts";

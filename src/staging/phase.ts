@@ -1,5 +1,5 @@
 // A word for what a transfer does at the moment: the engine's own phases do not tell what the transfer is for.
-import type { Progress } from "../events.ts";
+import type { Progress } from "../contract/events.ts";
 import type { TransferProgress } from "../transfer/transfer.ts";
 
 /** The kind of transfer: the first copy of a target, an update of one, or a push to the source. */

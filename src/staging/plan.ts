@@ -1,8 +1,8 @@
 // What staging one variable would do: a dry run uses the same checks and the same planner as a real run.
-import { type CliError, knownError } from "../errors.ts";
+import { type CliError, knownError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry } from "../transfer/entry.ts";
-import { formatCount, listSome } from "../format.ts";
+import { formatCount, listSome } from "../text/format.ts";
 import { joinName } from "../posix/file_names.ts";
 import { keptAfter } from "./kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";

@@ -1,5 +1,5 @@
 // A directory of ours on a disk that other users share: /tmp, or the disk of a node.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 
 /**
  * Makes a directory for its owner alone (0700), or checks that the existing one is a directory of ours and no link. The

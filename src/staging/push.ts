@@ -1,8 +1,8 @@
 // Pushes a variable's changes on scratch to its source. Never deletes files at the source, never replaces newer ones there.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { CliError, Interrupted, knownError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { formatFiles, formatNames, listSome } from "../format.ts";
+import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { formatFiles, formatNames, listSome } from "../text/format.ts";
 import { describe } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";

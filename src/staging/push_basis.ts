@@ -1,7 +1,7 @@
 // Finds the record of source and target that a push compares with. Refuses a push that would do harm.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { CliError } from "../errors.ts";
-import { formatFiles, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";

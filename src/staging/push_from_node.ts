@@ -1,9 +1,9 @@
 // Pushes changes on the disk of the node to the variable's copy on scratch. The node's disk is erased after the job, so files
 // that changed on scratch as well are saved beside the copy on scratch, under the name of this node.
 import type { NodeDisk } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { formatFiles, listSome, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";

@@ -1,6 +1,6 @@
 // Removes a target that was staged from another source, unless it holds changes that were never pushed.
-import { messageOf } from "../errors.ts";
-import { formatFiles, shellWord } from "../format.ts";
+import { messageOf } from "../errors/errors.ts";
+import { formatFiles, shellWord } from "../text/format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";

@@ -1,5 +1,5 @@
 // Adds to a hint about missing space: leave files out, or stage fewer variables.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 

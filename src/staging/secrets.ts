@@ -3,7 +3,7 @@
 import { HF_TOKEN_BELOW, HF_TOKEN_PATH } from "../config/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
-import { listSome, shellWord } from "../format.ts";
+import { listSome, shellWord } from "../text/format.ts";
 import { compilePattern } from "../filter/pattern.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
 import type { Part } from "./parts.ts";

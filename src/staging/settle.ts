@@ -3,10 +3,10 @@
 // transfer. So only the taken side counts as changed, and an ordinary push or sync transfers it with all its checks: a further
 // change in the meantime is a conflict again.
 import type { AbsolutePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { type FilterRule, makeSelection, parentsOf, type Selection } from "../filter/selection.ts";
-import { formatFiles, listSome } from "../format.ts";
+import { formatFiles, listSome } from "../text/format.ts";
 import { splitLast } from "../posix/file_names.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";

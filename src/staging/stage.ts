@@ -1,8 +1,8 @@
 // Stages variables: fresh? → take the lock → still not fresh? → transfer → write the marker.
-import { CliError, Interrupted, knownError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { shellWord } from "../format.ts";
-import { mapInOrder } from "../pool.ts";
+import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { shellWord } from "../text/format.ts";
+import { mapInOrder } from "../system/pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { filterOf, type VariableFilter } from "./filter.ts";

@@ -1,6 +1,6 @@
 // The variable lock: one job works on a variable, the others wait and show its progress. A job notices when it loses the lock.
-import { messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { type ProgressWatch, watchProgress } from "./herd.ts";

@@ -1,7 +1,7 @@
 // Why a copy has no record of a complete transfer, or why a push is not complete: a job is working on it, a job was
 // interrupted, or files could not be read. The result is only shown to users; no decision depends on it.
-import { type Progress, shareDone } from "../events.ts";
-import { formatFiles } from "../format.ts";
+import { type Progress, shareDone } from "../contract/events.ts";
+import { formatFiles } from "../text/format.ts";
 import { findHolder } from "../system/file_lock.ts";
 import { readOwnText } from "../system/own_file.ts";
 import { describe } from "../system/lock_holder.ts";

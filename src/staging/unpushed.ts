@@ -1,5 +1,5 @@
 // Files that only scratch has, or has otherwise than at the last transfer: how many, and what `status` tells of them.
-import { formatFiles, formatSize, listSome } from "../format.ts";
+import { formatFiles, formatSize, listSome } from "../text/format.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";

@@ -3,7 +3,7 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import type { VariableFilter as Lists } from "../../src/config/resolve.ts";
 import type { RuleSource } from "../../src/config/rsync_extra_args.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import type { FilterRule } from "../../src/filter/selection.ts";
 import { filterOf, hasSameFilter } from "../../src/staging/filter.ts";
 

@@ -1,20 +1,20 @@
 // Reads the configuration and selects variables: the first step that sync, push and status have in common.
-import type { Context } from "./command.ts";
-import { type Config, fieldName, listUnknownFields } from "./config/config.ts";
-import { configPath, readConfig } from "./config/config_file.ts";
+import type { Context } from "../contract/command.ts";
+import { type Config, fieldName, listUnknownFields } from "../config/config.ts";
+import { configPath, readConfig } from "../config/config_file.ts";
 import {
   ensureScratch,
   type RedirectedVariable,
   resolveConfig,
   type ResolvedConfig,
   type ResolvedVariable,
-} from "./config/resolve.ts";
-import { describeIgnored } from "./config/rsync_extra_args.ts";
-import { printable } from "./format.ts";
-import { nearest } from "./nearest.ts";
-import { checkCacheRoot } from "./staging/cache_root.ts";
-import { checkCongruency } from "./staging/congruency.ts";
-import { findCopies, type Part } from "./staging/parts.ts";
+} from "../config/resolve.ts";
+import { describeIgnored } from "../config/rsync_extra_args.ts";
+import { printable } from "../text/format.ts";
+import { nearest } from "../text/nearest.ts";
+import { checkCacheRoot } from "../staging/cache_root.ts";
+import { checkCongruency } from "../staging/congruency.ts";
+import { findCopies, type Part } from "../staging/parts.ts";
 
 /** The configuration resolved on this machine. */
 export interface ManagedVariables {

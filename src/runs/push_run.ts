@@ -1,25 +1,25 @@
 // Pushes the selected variables concurrently and collects the results: the work of `push`, which `exec --push` also
 // does after a program has ended.
-import { type Tier, TIERS } from "./config/tier.ts";
+import { type Tier, TIERS } from "../config/tier.ts";
 import * as v from "valibot";
-import type { Context } from "./command.ts";
-import { type NodeDisk, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
-import { type CliError, Interrupted } from "./errors.ts";
+import type { Context } from "../contract/command.ts";
+import { type NodeDisk, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
+import { type CliError, Interrupted } from "../errors/errors.ts";
 import { FAILURE_SCHEMA, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
 import { filterRules, selectionWords } from "./filter_field.ts";
-import { formatCount, formatDuration, formatFiles, formatSize } from "./format.ts";
+import { formatCount, formatDuration, formatFiles, formatSize } from "../text/format.ts";
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
-import { mapInOrder } from "./pool.ts";
-import { type Part, refuseRulesForPart } from "./staging/parts.ts";
+import { mapInOrder } from "../system/pool.ts";
+import { type Part, refuseRulesForPart } from "../staging/parts.ts";
 import { PART_OF } from "./sync_items.ts";
-import { variablesAtOnce } from "./posix/handles.ts";
-import { isConflict } from "./staging/kept_warnings.ts";
-import { onNode } from "./staging/node_disk.ts";
-import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./staging/push.ts";
-import { planPushFromNode, pushFromNode } from "./staging/push_from_node.ts";
-import { type Engine, stagingSettings, type Variable } from "./staging/variable.ts";
-import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "./transfer/transfer.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
+import { isConflict } from "../staging/kept_warnings.ts";
+import { onNode } from "../staging/node_disk.ts";
+import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "../staging/push.ts";
+import { planPushFromNode, pushFromNode } from "../staging/push_from_node.ts";
+import { type Engine, stagingSettings, type Variable } from "../staging/variable.ts";
+import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
 
 /** Which variables to push, and how. */
 export interface PushRun {

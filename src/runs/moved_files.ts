@@ -1,7 +1,7 @@
 // Which files are copied or deleted, by name: a line each for people, all of them in a JSON answer.
 import * as v from "valibot";
-import type { Report } from "./events.ts";
-import { formatCount, printable } from "./format.ts";
+import type { Report } from "../contract/events.ts";
+import { formatCount, printable } from "../text/format.ts";
 
 /** The fields of an answer; except in a dry run they are given only with `--verbose`. */
 export const MOVED_FILES_FIELDS = {

@@ -1,6 +1,6 @@
 // Errors of the operating system: recognized in every error, with a hint that helps. Pure.
 // Deno 2.6.8 gives no number for most of them (EDQUOT, ESTALE, EIO): its text has one, `(os error 122)`.
-import { shellWord } from "./format.ts";
+import { shellWord } from "../text/format.ts";
 
 /** An error of the kernel: its message, its number (errno(3)) and the operation, such as `open '/x'`. */
 export interface SystemRefusal {

@@ -1,7 +1,7 @@
 // The failures of single variables or images, in the answers and on stderr of commands that process several.
 import * as v from "valibot";
-import type { Style } from "./command.ts";
-import type { CliError } from "./errors.ts";
+import type { Style } from "../contract/command.ts";
+import type { CliError } from "../errors/errors.ts";
 
 /** One variable or image that failed while others may have succeeded. */
 export const FAILURE_SCHEMA = v.object({

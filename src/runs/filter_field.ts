@@ -1,8 +1,8 @@
 // The rules that sync and push take on the command line, in its order, or as a list of rules in JSON.
 import * as v from "valibot";
-import { type Field, variants } from "./fields.ts";
-import type { FilterRule } from "./filter/selection.ts";
-import { shellWord } from "./format.ts";
+import { type Field, variants } from "../contract/fields.ts";
+import type { FilterRule } from "../filter/selection.ts";
+import { shellWord } from "../text/format.ts";
 
 /** A rule in JSON. A pattern with a sign of its own is refused: it would be unclear which of the two counts. */
 const RULE_SCHEMA = v.pipe(

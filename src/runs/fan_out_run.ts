@@ -1,13 +1,13 @@
 // Staging to the disks of all nodes of a job: the requests to the nodes, and the messages about their answers.
-import type { Context } from "./command.ts";
-import type { AbsolutePath } from "./config/paths.ts";
-import { CliError } from "./errors.ts";
+import type { Context } from "../contract/command.ts";
+import type { AbsolutePath } from "../config/paths.ts";
+import { CliError } from "../errors/errors.ts";
 import { failureOf } from "./failures.ts";
-import { formatFiles, formatSize } from "./format.ts";
-import { fanOut, type FanOutAnswer, verdict } from "./slurm/fan_out.ts";
-import type { Job } from "./slurm/job.ts";
-import { NO_OUTSIDE_LINKS } from "./staging/outside_links_schema.ts";
-import type { Engine } from "./staging/variable.ts";
+import { formatFiles, formatSize } from "../text/format.ts";
+import { fanOut, type FanOutAnswer, verdict } from "../slurm/fan_out.ts";
+import type { Job } from "../slurm/job.ts";
+import { NO_OUTSIDE_LINKS } from "../staging/outside_links_schema.ts";
+import type { Engine } from "../staging/variable.ts";
 import type { SyncItem } from "./sync_items.ts";
 
 /** The request to each node besides the names of the variables. */

@@ -1,29 +1,29 @@
 // Stages the selected variables concurrently and collects the results: the work of `sync`, which `exec` also
 // does before it starts a program.
 import * as v from "valibot";
-import type { Context } from "./command.ts";
-import type { Config } from "./config/config.ts";
-import type { AbsolutePath } from "./config/paths.ts";
-import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "./config/resolve.ts";
-import type { Tier } from "./config/tier.ts";
-import { Interrupted } from "./errors.ts";
+import type { Context } from "../contract/command.ts";
+import type { Config } from "../config/config.ts";
+import type { AbsolutePath } from "../config/paths.ts";
+import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
+import type { Tier } from "../config/tier.ts";
+import { Interrupted } from "../errors/errors.ts";
 import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
-import { mapAtOnce, mapInOrder } from "./pool.ts";
-import { variablesAtOnce } from "./posix/handles.ts";
-import { EARLIER_VALUES, rememberEarlierValues } from "./shell/earlier_values.ts";
-import { findJob } from "./slurm/job.ts";
-import { makeCacheRoot } from "./staging/cache_root.ts";
-import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "./staging/node_disk.ts";
-import { prepareRedirected, redirectedTarget } from "./staging/redirect.ts";
-import { type Part, partIn, refuseRulesForPart } from "./staging/parts.ts";
-import { tokenExport } from "./staging/secrets.ts";
-import { stageVariables } from "./staging/stage.ts";
-import type { StageRequest } from "./staging/stage_result.ts";
-import { type RunSettings, type StagingSettings, stagingSettings } from "./staging/variable.ts";
-import type { System } from "./system/system.ts";
+import { mapAtOnce, mapInOrder } from "../system/pool.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
+import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
+import { findJob } from "../slurm/job.ts";
+import { makeCacheRoot } from "../staging/cache_root.ts";
+import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../staging/node_disk.ts";
+import { prepareRedirected, redirectedTarget } from "../staging/redirect.ts";
+import { type Part, partIn, refuseRulesForPart } from "../staging/parts.ts";
+import { tokenExport } from "../staging/secrets.ts";
+import { stageVariables } from "../staging/stage.ts";
+import type { StageRequest } from "../staging/stage_result.ts";
+import { type RunSettings, type StagingSettings, stagingSettings } from "../staging/variable.ts";
+import type { System } from "../system/system.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
@@ -256,7 +256,7 @@ async function stageAll(copies: readonly Copy[], { request, settings, atOnce, co
 }
 
 async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
-  const { planVariable } = await import("./staging/plan.ts");
+  const { planVariable } = await import("../staging/plan.ts");
   return await mapInOrder(
     { items: copies, width: atOnce },
     async ({ variable }) => await planVariable({ variable, settings, ...demandsOf(request) }, context.system),
@@ -317,7 +317,7 @@ function runSettings({ engine, strict, filter, verbose, checksum }: SyncRun): Ru
 
 /** Finding unfinished migrations costs a lookup for each variable; the start of a job doesn't do it. */
 async function migrationWarnings(config: Config, { path }: ResolvedConfig): Promise<ManagedVariables["warnings"]> {
-  return await (await import("./migration/unfinished.ts")).unfinishedMigrations(config, path);
+  return await (await import("../migration/unfinished.ts")).unfinishedMigrations(config, path);
 }
 
 function demandsOf({ force, replace }: SyncRun): Pick<StageRequest, "mode" | "otherSource"> {

@@ -1,6 +1,6 @@
 // The totals of all variables of one run, in the answer and in a line for people.
 import * as v from "valibot";
-import { formatDuration, formatFiles, formatSize } from "./format.ts";
+import { formatDuration, formatFiles, formatSize } from "../text/format.ts";
 
 /** The sums over all variables. */
 export const SUMMARY_SCHEMA = v.pipe(

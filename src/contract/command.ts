@@ -3,7 +3,7 @@
 import type { GenericSchema } from "valibot";
 import type { Report } from "./events.ts";
 import type { Fields, RequestOf } from "./fields.ts";
-import type { System } from "./system/system.ts";
+import type { System } from "../system/system.ts";
 
 /** What --json prints, in the names scripts know. `ok: false` makes the exit code 1, unless `exit_code` is given. */
 export interface Answer {

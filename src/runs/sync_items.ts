@@ -1,19 +1,27 @@
 // What sync reports about a single variable: its part of the answer, and the lines for people.
 import * as v from "valibot";
-import type { Context } from "./command.ts";
-import { type Tier, TIERS } from "./config/tier.ts";
-import { CliError } from "./errors.ts";
+import type { Context } from "../contract/command.ts";
+import { type Tier, TIERS } from "../config/tier.ts";
+import { CliError } from "../errors/errors.ts";
 import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
-import { formatAge, formatCount, formatDuration, formatFiles, formatNames, formatSize, printable } from "./format.ts";
+import {
+  formatAge,
+  formatCount,
+  formatDuration,
+  formatFiles,
+  formatNames,
+  formatSize,
+  printable,
+} from "../text/format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
-import { isConflict } from "./staging/kept_warnings.ts";
-import { NO_SOURCE_YET } from "./staging/freshness.ts";
-import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "./staging/outside_links_schema.ts";
-import { completePart, type Part } from "./staging/parts.ts";
-import type { StagePlan } from "./staging/plan.ts";
-import type { StageResult } from "./staging/stage_result.ts";
-import type { Variable } from "./staging/variable.ts";
-import type { KeptPath, MissingPath } from "./transfer/request.ts";
+import { isConflict } from "../staging/kept_warnings.ts";
+import { NO_SOURCE_YET } from "../staging/freshness.ts";
+import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
+import { completePart, type Part } from "../staging/parts.ts";
+import type { StagePlan } from "../staging/plan.ts";
+import type { StageResult } from "../staging/stage_result.ts";
+import type { Variable } from "../staging/variable.ts";
+import type { KeptPath, MissingPath } from "../transfer/request.ts";
 
 /** The variable whose copy includes this one's, in answers. */
 export const PART_OF = v.optional(
