@@ -9,7 +9,7 @@ import { CliError } from "../errors/errors.ts";
 import { text, toggle } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { checkCongruency } from "../variables/congruency.ts";
 import { findApptainer } from "../tools/apptainer.ts";
 import { listVenvs } from "../venv/venv.ts";
 

@@ -8,7 +8,7 @@ import { formatCount, formatFiles, formatSize, listSome } from "../text/format.t
 import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
-import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
+import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
 import { renderTable } from "../text/table.ts";
 
 const FIELDS = {

@@ -7,9 +7,9 @@ import { formatCount, formatFiles, formatSize, printable } from "../text/format.
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { mapInOrder } from "../system/pool.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
-import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../staging/differences.ts";
+import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../conflicts/differences.ts";
 import { conflictWords } from "../staging/kept_warnings.ts";
-import { stagingSettings, type Variable } from "../staging/variable.ts";
+import { stagingSettings, type Variable } from "../variables/variable.ts";
 import { renderTable } from "../text/table.ts";
 import type { Entry } from "../transfer/entry.ts";
 

@@ -8,7 +8,7 @@ import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
 import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
-import { takeTaskShare } from "../staging/task_share.ts";
+import { takeTaskShare } from "../nodes/task_share.ts";
 import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 import type { Share } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";

@@ -6,7 +6,7 @@ import { failuresText } from "../runs/failures.ts";
 import { filterField } from "../runs/filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
 import { PUSHED_FIELDS, pushVariables } from "../runs/push_run.ts";
-import { ENGINES } from "../staging/variable.ts";
+import { ENGINES } from "../variables/variable.ts";
 
 const FIELDS = {
   vars: list("Push only this variable, even if it is disabled", {

@@ -9,9 +9,9 @@ import { type RequestOf, text, toggle } from "../contract/fields.ts";
 import { formatFiles, formatNames, formatSize, listSome, shellWord } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { planPush } from "../staging/push.ts";
-import { redirectedTarget } from "../staging/redirect.ts";
-import { stagingSettings } from "../staging/variable.ts";
+import { planPush } from "../pushing/push.ts";
+import { redirectedTarget } from "../nodes/redirect.ts";
+import { stagingSettings } from "../variables/variable.ts";
 
 const FIELDS = {
   name: text("The managed variable", { placement: "argument", placeholder: "VARIABLE", completion: "variable" }),

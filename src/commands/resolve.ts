@@ -6,9 +6,9 @@ import { NAMED_FILE_SCHEMA } from "../runs/failures.ts";
 import { choice, list, type RequestOf, text, toggle } from "../contract/fields.ts";
 import { formatFiles, formatSize, listSome, printable, shellWord } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
-import { type Conflict, findConflicts, needsPerson, settleConflicts, TAKEN } from "../staging/settle.ts";
+import { type Conflict, findConflicts, needsPerson, settleConflicts, TAKEN } from "../conflicts/settle.ts";
 import { conflictWords, howToReplace } from "../staging/kept_warnings.ts";
-import { type StagingSettings, stagingSettings, type Variable } from "../staging/variable.ts";
+import { type StagingSettings, stagingSettings, type Variable } from "../variables/variable.ts";
 import type { Entry } from "../transfer/entry.ts";
 
 const FIELDS = {

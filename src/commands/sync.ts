@@ -5,7 +5,7 @@ import { failuresText } from "../runs/failures.ts";
 import { filterField, selectionWords } from "../runs/filter_field.ts";
 import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
 import { TIERS } from "../config/tier.ts";
-import { ENGINES } from "../staging/variable.ts";
+import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
 import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";

@@ -6,8 +6,8 @@ import { failureOf } from "./failures.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
 import { fanOut, type FanOutAnswer, verdict } from "../slurm/fan_out.ts";
 import type { Job } from "../slurm/job.ts";
-import { NO_OUTSIDE_LINKS } from "../staging/outside_links_schema.ts";
-import type { Engine } from "../staging/variable.ts";
+import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
+import type { Engine } from "../variables/variable.ts";
 import type { SyncItem } from "./sync_items.ts";
 
 /** The request to each node besides the names of the variables. */

@@ -12,9 +12,9 @@ import {
 import { describeIgnored } from "../config/rsync_extra_args.ts";
 import { printable } from "../text/format.ts";
 import { nearest } from "../text/nearest.ts";
-import { checkCacheRoot } from "../staging/cache_root.ts";
-import { checkCongruency } from "../staging/congruency.ts";
-import { findCopies, type Part } from "../staging/parts.ts";
+import { checkCacheRoot } from "../variables/cache_root.ts";
+import { checkCongruency } from "../variables/congruency.ts";
+import { findCopies, type Part } from "../variables/parts.ts";
 
 /** The configuration resolved on this machine. */
 export interface ManagedVariables {

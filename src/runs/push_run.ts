@@ -11,14 +11,14 @@ import { formatCount, formatDuration, formatFiles, formatSize } from "../text/fo
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { mapInOrder } from "../system/pool.ts";
-import { type Part, refuseRulesForPart } from "../staging/parts.ts";
+import { type Part, refuseRulesForPart } from "../variables/parts.ts";
 import { PART_OF } from "./sync_items.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { onNode } from "../staging/node_disk.ts";
-import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "../staging/push.ts";
-import { planPushFromNode, pushFromNode } from "../staging/push_from_node.ts";
-import { type Engine, stagingSettings, type Variable } from "../staging/variable.ts";
+import { onNode } from "../nodes/node_disk.ts";
+import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "../pushing/push.ts";
+import { planPushFromNode, pushFromNode } from "../pushing/push_from_node.ts";
+import { type Engine, stagingSettings, type Variable } from "../variables/variable.ts";
 import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
 
 /** Which variables to push, and how. */

@@ -15,12 +15,12 @@ import {
 } from "../text/format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { NO_SOURCE_YET } from "../staging/freshness.ts";
-import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
-import { completePart, type Part } from "../staging/parts.ts";
+import { NO_SOURCE_YET } from "../records/freshness.ts";
+import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
+import { completePart, type Part } from "../variables/parts.ts";
 import type { StagePlan } from "../staging/plan.ts";
 import type { StageResult } from "../staging/stage_result.ts";
-import type { Variable } from "../staging/variable.ts";
+import type { Variable } from "../variables/variable.ts";
 import type { KeptPath, MissingPath } from "../transfer/request.ts";
 
 /** The variable whose copy includes this one's, in answers. */

@@ -3,7 +3,7 @@
 import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { Variable } from "./variable.ts";
+import type { Variable } from "../variables/variable.ts";
 
 /** Splits kept files into warnings about those that a person has to settle, and the rest. */
 export function splitDamaged(

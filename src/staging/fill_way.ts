@@ -4,10 +4,10 @@ import { formatFiles, printable } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
-import { layoutOf } from "./layout.ts";
-import type { VariableFilter } from "./filter.ts";
-import type { VariableFacts } from "./observe.ts";
-import { isSameSource, readRecordedSource } from "./recorded_source.ts";
+import { layoutOf } from "../variables/layout.ts";
+import type { VariableFilter } from "../records/filter.ts";
+import type { VariableFacts } from "../records/observe.ts";
+import { isSameSource, readRecordedSource } from "../records/recorded_source.ts";
 import type { StageRequest } from "./stage_result.ts";
 
 /** A staging request with the observed facts. */

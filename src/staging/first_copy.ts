@@ -15,7 +15,7 @@ import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 
 /** A tree in which a first copy was started. */
 interface Unfinished {

@@ -3,9 +3,9 @@
 import { formatFiles, listSome, printable, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
-import type { KeptFiles } from "./kept.ts";
+import type { KeptFiles } from "../records/kept.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { Variable } from "./variable.ts";
+import type { Variable } from "../variables/variable.ts";
 
 type Reason = KeptPath["reason"];
 

@@ -5,7 +5,7 @@ import { hintFor } from "../errors/os_error.ts";
 import { errnoNamedIn } from "../posix/errno.ts";
 import type { MissingPath, TransferOutcome } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The share of the files, and of the bytes, that a usable copy may lack at most. */
 export const TOLERATED_SHARE = 0.05;

@@ -3,7 +3,7 @@
 import { formatFiles, formatSize } from "../text/format.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 const DAY_SECONDS = 24 * 3600;
 

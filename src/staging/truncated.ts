@@ -13,7 +13,7 @@ import type { Entry } from "../transfer/entry.ts";
 import { linkMapOf } from "../transfer/link_maps.ts";
 import { type Manifest, ManifestBuilder } from "../transfer/manifest.ts";
 import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
-import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
+import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
 
 /** A variable whose source and target are compared. */
 export interface ComparedVariable {

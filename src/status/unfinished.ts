@@ -10,9 +10,9 @@ import { readManifest } from "../transfer/manifest.ts";
 import { lastReceiver } from "../transfer/notes.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { Selection } from "../filter/selection.ts";
-import { unfinishedCopies } from "./first_copy.ts";
-import type { VariableLayout } from "./layout.ts";
-import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
+import { unfinishedCopies } from "../staging/first_copy.ts";
+import type { VariableLayout } from "../variables/layout.ts";
+import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
 
 /** The states of {@linkcode Unfinished}. */
 export const UNFINISHED_STATES = [

@@ -3,7 +3,7 @@ import { messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { type ProgressWatch, watchProgress } from "./herd.ts";
+import { type ProgressWatch, watchProgress } from "./progress.ts";
 import { checkOwnNames } from "./cache_root.ts";
 import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";

@@ -3,7 +3,7 @@ import type { System } from "../system/system.ts";
 import { writeManifest } from "../transfer/manifest.ts";
 import { removeNotes } from "../transfer/notes.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 import { writeRecordedSource } from "./recorded_source.ts";
 
 /** A record older than this is written again even if it is unchanged. */

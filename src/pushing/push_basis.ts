@@ -5,10 +5,10 @@ import { formatFiles, shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
-import { layoutOf } from "./layout.ts";
-import type { VariableFacts } from "./observe.ts";
-import { isSameSource, readRecordedSource } from "./recorded_source.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { layoutOf } from "../variables/layout.ts";
+import type { VariableFacts } from "../records/observe.ts";
+import { isSameSource, readRecordedSource } from "../records/recorded_source.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The record of the last transfer between target and source, if it is known. */
 export type PushBasis =

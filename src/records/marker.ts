@@ -1,8 +1,27 @@
 // The marker: the record of the last complete transfer of a variable. Without a marker no target is fresh.
 import * as v from "valibot";
-import { OUTSIDE_LINKS_SCHEMA } from "./outside_links_schema.ts";
 import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+
+/** Links that lead out of a source: how many, and the first few with what they lead to. */
+export const OUTSIDE_LINKS_SCHEMA = v.object({
+  count: v.number(),
+  named: v.array(v.object({
+    path: v.pipe(v.string(), v.description("Relative to the source")),
+    target: v.string(),
+    behind: v.pipe(v.string(), v.description("What lies there, for people")),
+    storage: v.pipe(
+      v.picklist(["slow", "scratch", "node", "nowhere", "unknown"]),
+      v.description("Where it lies; `nowhere` for a link that leads to nothing"),
+    ),
+  })),
+});
+
+/** See {@linkcode OUTSIDE_LINKS_SCHEMA}. */
+export type NamedOutsideLinks = v.InferOutput<typeof OUTSIDE_LINKS_SCHEMA>;
+
+/** No links. */
+export const NO_OUTSIDE_LINKS: NamedOutsideLinks = { count: 0, named: [] };
 
 /** Files that were kept: how many, and the first few by name. */
 export const MARKED_KEPT_SCHEMA = v.object({

@@ -1,7 +1,7 @@
 // The clock of the file systems: file times come from their servers and may differ from the clock of this node.
 import type { System } from "../system/system.ts";
-import { layoutOf } from "./layout.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { layoutOf } from "../variables/layout.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /**
  * When the work on a variable began, in seconds since 1970. At that moment scratch gave the variable lock its time, so that is

@@ -14,17 +14,17 @@ import { type Entry, type EntryState, isDamaged } from "../transfer/entry.ts";
 import { type Manifest, ManifestBuilder, writeManifest } from "../transfer/manifest.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { lookAtBothSides } from "./differences.ts";
-import { markedKept, readKept, unsettled } from "./kept.ts";
-import { isConflict } from "./kept_warnings.ts";
-import { layoutOf, type VariableLayout } from "./layout.ts";
-import { makeStale } from "./marker.ts";
-import { observeVariable } from "./observe.ts";
-import { planPush, pushVariable } from "./push.ts";
-import { findPushBasis } from "./push_basis.ts";
-import { stageVariables } from "./stage.ts";
-import type { StageWarning } from "./stage_result.ts";
-import { inTurn, type Turn } from "./turn.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { markedKept, readKept, unsettled } from "../records/kept.ts";
+import { isConflict } from "../staging/kept_warnings.ts";
+import { layoutOf, type VariableLayout } from "../variables/layout.ts";
+import { makeStale } from "../records/marker.ts";
+import { observeVariable } from "../records/observe.ts";
+import { planPush, pushVariable } from "../pushing/push.ts";
+import { findPushBasis } from "../pushing/push_basis.ts";
+import { stageVariables } from "../staging/stage.ts";
+import type { StageWarning } from "../staging/stage_result.ts";
+import { inTurn, type Turn } from "../variables/turn.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The sides whose state can be taken to settle a conflict. */
 export const TAKEN = ["scratch", "source"] as const;

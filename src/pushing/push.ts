@@ -17,22 +17,21 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
-import { startedSeconds } from "./clock.ts";
-import { publishProgress } from "./herd.ts";
-import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
-import { type KeptFiles, markedKept, othersAfter, readKept, recordKept, withKnownReasons } from "./kept.ts";
-import { isConflict, keptWarnings } from "./kept_warnings.ts";
-import { layoutOf } from "./layout.ts";
-import { makeStale, type Marker, removeMarker } from "./marker.ts";
-import { observeVariable, type SourceDirectory, type VariableFacts } from "./observe.ts";
-import { progressOf } from "./phase.ts";
+import { startedSeconds } from "../records/clock.ts";
+import { progressOf, publishProgress } from "../variables/progress.ts";
+import { filterOf, hasSameFilter, type VariableFilter } from "../records/filter.ts";
+import { type KeptFiles, markedKept, othersAfter, readKept, recordKept, withKnownReasons } from "../records/kept.ts";
+import { isConflict, keptWarnings } from "../staging/kept_warnings.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { makeStale, type Marker, removeMarker } from "../records/marker.ts";
+import { observeVariable, type SourceDirectory, type VariableFacts } from "../records/observe.ts";
 import { findPushBasis, type PushBasis } from "./push_basis.ts";
-import { recordTransfer } from "./record.ts";
+import { recordTransfer } from "../records/record.ts";
 import { renewMarker } from "./renewal.ts";
-import type { StageWarning } from "./stage_result.ts";
-import { withoutTruncated } from "./truncated.ts";
-import { inTurn, type Turn } from "./turn.ts";
-import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
+import type { StageWarning } from "../staging/stage_result.ts";
+import { withoutTruncated } from "../staging/truncated.ts";
+import { inTurn, type Turn } from "../variables/turn.ts";
+import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
 
 /** What to push and how. */
 export interface PushRequest {

@@ -9,10 +9,10 @@ import { lookAtPaths } from "../transfer/listing.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
 import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
 import { splitLast } from "../posix/file_names.ts";
-import { layoutOf } from "./layout.ts";
-import { planVariable } from "./plan.ts";
-import { planPush } from "./push.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { planVariable } from "../staging/plan.ts";
+import { planPush } from "../pushing/push.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The sides that changed since the last transfer. */
 export const SIDES = ["scratch", "source", "both"] as const;

@@ -1,7 +1,7 @@
 // What a waiting job sees of the one that works.
 import assert from "node:assert/strict";
 import type { Progress } from "../../src/contract/events.ts";
-import { watchProgress } from "../../src/staging/herd.ts";
+import { watchProgress } from "../../src/variables/progress.ts";
 
 Deno.test("another job's progress is told as that job's, and counts as a move only when it changes", async () => {
   const path = await Deno.makeTempFile();

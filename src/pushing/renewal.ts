@@ -4,11 +4,11 @@ import { isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
 import type { EntryState } from "../transfer/entry.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
-import { markedKept } from "./kept.ts";
-import { layoutOf } from "./layout.ts";
-import { type Marker, writeMarker } from "./marker.ts";
-import { namesLacking, observeVariable, type SourceDirectory } from "./observe.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { markedKept } from "../records/kept.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { type Marker, writeMarker } from "../records/marker.ts";
+import { namesLacking, observeVariable, type SourceDirectory } from "../records/observe.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** A finished push, and what was known before it began. */
 export interface FinishedPush {

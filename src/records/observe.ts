@@ -3,9 +3,9 @@ import { messageOf } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
 import { type AbsentSourceRequest, lookAbove } from "./absent_source.ts";
-import { layoutOf } from "./layout.ts";
+import { layoutOf } from "../variables/layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** An existing source, as far as freshness looks at it: the directory and its direct children. */
 export interface SourceDirectory {

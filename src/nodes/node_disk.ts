@@ -5,11 +5,11 @@ import { joinPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { refuseUntrusted } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
-import { refusePlanted } from "./cache_root.ts";
-import { layoutOf } from "./layout.ts";
-import { readMarker } from "./marker.ts";
+import { refusePlanted } from "../variables/cache_root.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { readMarker } from "../records/marker.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The variable with scratch as its source and the node as its target. */
 export function onNode(variable: Variable, node: NodeDisk): Variable {

@@ -2,7 +2,7 @@
 import { type AbsolutePath, realLocation } from "../config/paths.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 import { type Marker, type MarkerAbsence, readMarker, writeMarker } from "./marker.ts";
 
 /** The source that target and manifest come from; undefined where it is unknown. */

@@ -7,11 +7,11 @@ import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
-import { savedFromNode } from "./layout.ts";
-import { checkNode, nodeSettings, onNode } from "./node_disk.ts";
-import { preparePrivateDirectory } from "./private_directory.ts";
+import { savedFromNode } from "../variables/layout.ts";
+import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
+import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
-import { inTurn, type Turn } from "./turn.ts";
+import { inTurn, type Turn } from "../variables/turn.ts";
 
 /** Plans the push, without a lock and without a change. */
 export async function planPushFromNode(

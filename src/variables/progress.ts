@@ -1,9 +1,11 @@
-// If many jobs start at once, one of them transfers; it shows the others its progress in a small file beside the lock.
+// The progress of the work on a variable: its phase as a word for people, and a small file beside the lock for waiting jobs. If many
+// jobs start at once, one of them transfers, and the others show its progress.
 import type { Progress, Report } from "../contract/events.ts";
 import { formatCount, formatFiles } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { HolderProgress } from "../system/file_lock.ts";
+import type { TransferProgress } from "../transfer/transfer.ts";
 
 /** How often the working job writes the file, and the waiting jobs read it: one read on scratch for each waiting job. */
 const INTERVAL_MILLISECONDS = 2000;
@@ -88,4 +90,16 @@ function isProgress(value: unknown): value is Progress {
   const { phase, filesDone, bytesDone, elapsedSeconds } = value as Partial<Progress>;
   return typeof phase === "string" &&
     [filesDone, bytesDone, elapsedSeconds].every((number) => typeof number === "number");
+}
+
+/** The kind of transfer: the first copy of a target, an update of one, or a push to the source. */
+export type Work = "first copy" | "update" | "push";
+
+/** The same progress with the phase as a word for people. */
+export function progressOf(progress: TransferProgress, work: Work): Progress {
+  const copying = work === "push" ? "pushing" : "copying";
+  // A first copy compares with nothing.
+  const comparing = work === "first copy" ? copying : "comparing";
+  const phase = { comparing, transferring: copying, finishing: "finishing" }[progress.phase];
+  return { ...progress, phase };
 }

@@ -6,7 +6,7 @@ import { type FilterRule, makeSelection, type Selection } from "../filter/select
 import { parseRuleFile, withoutCleared } from "../filter/rule_text.ts";
 import { decodeName } from "../posix/file_names.ts";
 import type { Marker } from "./marker.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The filter of one variable. */
 export interface VariableFilter {

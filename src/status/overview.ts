@@ -11,18 +11,17 @@ import { measureTree } from "../transfer/measure.ts";
 import { readRoom } from "../transfer/room.ts";
 import { findDifferentContents } from "../transfer/different_contents.ts";
 import { type ChangedFile, compareWithRecord, type RecordComparison } from "../transfer/against_record.ts";
-import { filterOf, hasSameFilter, type VariableFilter } from "./filter.ts";
-import type { Freshness } from "./freshness.ts";
-import { type KeptFiles, readKept } from "./kept.ts";
-import { unfinishedCopies } from "./first_copy.ts";
-import { layoutOf } from "./layout.ts";
-import { CHANGED_FINGERPRINT, type Marker } from "./marker.ts";
-import { observeVariable, type VariableFacts } from "./observe.ts";
-import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
-import { findSecrets, type Secret } from "./secrets.ts";
-import { freshnessOf } from "./stage.ts";
+import { filterOf, hasSameFilter, type VariableFilter } from "../records/filter.ts";
+import type { Freshness } from "../records/freshness.ts";
+import { type KeptFiles, readKept } from "../records/kept.ts";
+import { unfinishedCopies } from "../staging/first_copy.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { CHANGED_FINGERPRINT, type Marker, type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "../records/marker.ts";
+import { observeVariable, type VariableFacts } from "../records/observe.ts";
+import { findSecrets, type Secret } from "../staging/secrets.ts";
+import { freshnessOf } from "../staging/stage.ts";
 import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
-import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
+import { linksOf, type StagingSettings, type Variable } from "../variables/variable.ts";
 
 /**
  * The size of all files that take part: recorded at the last transfer, or measured now. `unknown`: measuring took too long, or

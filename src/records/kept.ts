@@ -11,9 +11,9 @@ import { run, type Work } from "../posix/work.ts";
 import { sameTime } from "../transfer/entry.ts";
 import { readOwnText } from "../system/own_file.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 import { MARKED_KEPT_SCHEMA, type Marker, type MarkerAbsence } from "./marker.ts";
-import type { Variable } from "./variable.ts";
+import type { Variable } from "../variables/variable.ts";
 
 /** The kept files as a marker or the file beside it records them: their number and the first of them. */
 export type MarkedKept = NonNullable<Marker["kept"]>;
