@@ -1,9 +1,9 @@
 // Carries files that no package brought from an environment to the one that is made again from its package list.
 import type { AbsolutePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
-import { printable, shellWord } from "../format.ts";
+import { printable, shellWord } from "../text/format.ts";
 import type { FileStatus } from "../posix/status.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";

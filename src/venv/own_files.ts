@@ -1,6 +1,6 @@
 // Which files of an environment are its user's: those that no installer lists, and installed ones that were edited since. An
 // environment that is made again from its package list lacks them, so they are never deleted without being named.
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { joinName } from "../posix/file_names.ts";
 import { listDirectory } from "../posix/list.ts";

@@ -1,7 +1,7 @@
 // What people and scripts read about the files in an environment that no package brought.
 import * as v from "valibot";
-import { CliError } from "../errors.ts";
-import { formatCount, formatFiles, printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatCount, formatFiles, printable } from "../text/format.ts";
 import { parentsOf } from "../filter/selection.ts";
 import { type OwnFiles, ownPaths } from "./own_files.ts";
 

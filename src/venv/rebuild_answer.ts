@@ -1,7 +1,7 @@
 // The answer about a reinstalled environment: one shape for `venv migrate` and each environment of `migrate-store`.
 import * as v from "valibot";
-import { withoutCredentials } from "../format.ts";
-import type { CliError } from "../errors.ts";
+import { withoutCredentials } from "../text/format.ts";
+import type { CliError } from "../errors/errors.ts";
 import { deletingCommand } from "./carry.ts";
 import { hasOwnFiles, ownPaths } from "./own_files.ts";
 import { countOwnFiles, nameOwnFiles } from "./own_files_text.ts";
