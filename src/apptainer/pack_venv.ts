@@ -30,7 +30,13 @@ export async function packVenv(request: PackVenvRequest, report: Report, system:
       progress: { phase: "packing", filesDone: files, filesTotal: Math.max(files, filesTotal), bytesDone: 0 },
     });
   const packed = await packTree({ root: await Deno.realPath(venv.path), archive, report: tell }, system);
-  const { changes } = await planRelocation(venv.path, containerPath);
+  const { changes: planned } = await planRelocation(venv.path, containerPath);
+  // A rewritten module gets another time, so that Python doesn't run what was compiled from the former one.
+  const changes = planned.filter(({ kind }) => kind !== "removal").map((change) =>
+    change.kind === "file" && change.path.endsWith(".py")
+      ? { ...change, mtimeSeconds: change.mtimeSeconds + 1 }
+      : change
+  );
   if (changes.length > 0) {
     const overlay = `${archive}.changes`;
     await writeChanges(changes, overlay);

@@ -139,7 +139,7 @@ export async function planRewrites(
   transfer: TransferPlan,
 ): Promise<Rewrite[]> {
   const links = planLinkRewrites(transfer, [move.from, real.from], move.to);
-  return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move)] : links;
+  return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move, real)] : links;
 }
 
 /**

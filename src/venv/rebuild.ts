@@ -257,7 +257,7 @@ export function compareLists(wanted: readonly string[], found: readonly string[]
 
 async function giveName(made: string, target: string, replaced: string, source: string): Promise<void> {
   // Its files get the paths for its final name before it has that name; those that were carried name the source.
-  const failed = await applyRelocation(await planRelocation(made, target, [source]));
+  const failed = await applyRelocation(await planRelocation(made, target, { formerPaths: [source] }));
   if (failed.length > 0) {
     throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
       lines: failed.map(({ path, error }) => `${path}: ${error}`),
