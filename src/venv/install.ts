@@ -23,7 +23,7 @@ export interface InstallRequest {
 
 /** What exists at the environment's path. */
 export type Place =
-  | { readonly kind: "nothing" }
+  | { readonly kind: "nothing"; readonly systemSitePackages?: boolean }
   /** Left by a `uv venv` that was killed: it contains only files that uv makes itself. */
   | { readonly kind: "remains" }
   | { readonly kind: "venv"; readonly venv: Venv }
@@ -89,9 +89,10 @@ export function planInstall(
   const backed = wheelIndex !== undefined && torchBackends.has(wheelIndex.accelerator);
   const given = [...new Set(request.extraIndexUrls)];
   const listed = wheelIndex === undefined || given.includes(wheelIndex.url) ? given : [...given, wheelIndex.url];
-  const create = place.kind === "venv"
-    ? []
-    : [uvVenvArgs({ path, python: request.python, onto: place.kind === "remains" ? "remains" : "nothing" })];
+  const create = place.kind === "venv" ? [] : [uvVenvArgs({
+    ...{ path, python: request.python, onto: place.kind === "remains" ? "remains" : "nothing" },
+    systemSitePackages: place.kind === "nothing" && place.systemSitePackages === true,
+  })];
   const nothing = request.packages.length === 0 && request.requirementFiles.length === 0;
   const install = nothing ? [] : [uvInstallArgs({
     ...request,

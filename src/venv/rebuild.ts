@@ -18,6 +18,7 @@ import { deviceOf } from "./device.ts";
 import { planInstall } from "./install.ts";
 import { findOwnFiles, hasOwnFiles, type OwnFiles } from "./own_files.ts";
 import { ownFilesError } from "./own_files_text.ts";
+import { readPackages } from "./packages.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
 
@@ -93,9 +94,9 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   if (replaced !== undefined && request.mode === "run") refuseReplacing(request, replaced);
   await checkFileSystems(request, system);
   const env = request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir };
-  const requirements = await freezePackages(uv.program, sourcePath, env, system);
+  const requirements = await ownRequirements(source, await freezePackages(uv.program, sourcePath, env, system));
   const pythons = request.python === undefined
-    ? [...new Set([source.pythonVersion, source.pythonSeries])]
+    ? [...await basePythons(source), source.pythonVersion, source.pythonSeries]
     : [request.python];
   const plan = planInstall(
     {
@@ -108,7 +109,7 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
       upgrade: false,
       uvCacheDir: request.uvCacheDir,
     },
-    { kind: "nothing" },
+    { kind: "nothing", systemSitePackages: source.systemSitePackages },
     requirements,
     uv.torchBackends,
   );
@@ -116,6 +117,26 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   const own = await findOwnFiles(sourcePath, system);
   const carriage = planCarriage(own, request.python === undefined ? "same" : "another");
   return { source, target, requirements, pythons, commands: plan.commands, env, editable, own, carriage, replaced };
+}
+
+/** The requirements of packages that are in the environment itself: uv also lists those of a base Python that it can see. */
+async function ownRequirements(venv: Venv, requirements: readonly string[]): Promise<readonly string[]> {
+  if (!venv.systemSitePackages) return requirements;
+  const normalized = (name: string) => name.toLowerCase().replace(/[-_.]+/g, "-");
+  const own = new Set((await readPackages(venv)).map(({ name }) => normalized(name)));
+  return requirements.filter((line) => {
+    const name = /^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:==|@|$)/.exec(line)?.[1];
+    return name === undefined || own.has(normalized(name));
+  });
+}
+
+/** The Python that the source was made from, if it still exists: uv needs no network for it. A version may mean a download. */
+async function basePythons({ home, pythonSeries }: Venv): Promise<string[]> {
+  for (const name of [`python${pythonSeries}`, "python3"]) {
+    const path = `${home}/${name}`;
+    if (path.startsWith("/") && await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return [path];
+  }
+  return [];
 }
 
 function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest, own: OwnFiles): void {
@@ -199,7 +220,10 @@ export async function rebuild(
       await runUv(uv.program, args.map((word) => word === target ? made : word), env, audience.listener, held);
     }
     const parity = request.verify
-      ? compareLists(plan.requirements, await freezePackages(uv.program, made, env, held))
+      ? compareLists(
+        plan.requirements,
+        await ownRequirements({ ...plan.source, path: made }, await freezePackages(uv.program, made, env, held)),
+      )
       : { status: "skipped" as const, missing: [], extra: [] };
     if (parity.status === "mismatch") return { python, parity, safe: new Map() };
     const roots = { source: plan.source.path, made, target };
@@ -233,7 +257,10 @@ async function makeVenv(
     try {
       await runUv(
         uv.program,
-        uvVenvArgs({ path, python, onto: "nothing", prompt: splitAbsolute(plan.target)[1] }),
+        uvVenvArgs({
+          ...{ path, python, onto: "nothing", prompt: splitAbsolute(plan.target)[1] },
+          systemSitePackages: plan.source.systemSitePackages,
+        }),
         env,
         listener,
         system,

@@ -29,6 +29,20 @@ testWithUv("a dry run of migrate prints commands and no part of the environment"
   assert.deepEqual(await namesIn(place.world.path("home/work")), []);
 });
 
+testWithUv(
+  "migrate takes the Python that the source was made from, and keeps its view of the system's packages",
+  async () => {
+    await using place = await makePlace(["a"]);
+    const { world } = place;
+    const cfg = world.path("home/venvs/a/pyvenv.cfg");
+    await Deno.writeTextFile(cfg, (await Deno.readTextFile(cfg)).replace("packages = false", "packages = true"));
+    const document = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    assert.match(document.python_version_candidates[0], /^\/usr\/bin\/python3/);
+    assert.equal(document.python_version_used, document.python_version_candidates[0]);
+    assert.match(await Deno.readTextFile(world.path("home/work/a/pyvenv.cfg")), /include-system-site-packages = true/);
+  },
+);
+
 testWithUv("source and target inside one another are refused, and so is a target that is no environment", async () => {
   await using place = await makePlace();
   const { world } = place;
