@@ -7,6 +7,7 @@ import { shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { planTransfer, type TransferPlan, type TransferRequest } from "../transfer/transfer.ts";
 import { checkDestination, isOurs, type Move, observeSource, type SourceFacts } from "./destination.ts";
+import { refuseDependents } from "./dependents.ts";
 import { type Journal, journalPath, readJournal } from "./journal.ts";
 import { planEnvironmentRewrites, planLinkRewrites, type Rewrite } from "./rewrites.ts";
 import {
@@ -207,6 +208,9 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
   const { place, move, oldDirectory } = common;
   const others = otherDirectories(place, settings);
   if (oldDirectory === "delete") await refuseLoss(move, source, others);
+  if (oldDirectory === "delete" && place.kind === "variable") {
+    await refuseDependents(move, source, settings, resumeCommand({ ...move, oldDirectory: "keep" }));
+  }
   const warnings: string[] = [];
   for (const { what, path } of others) {
     if (isWithin(move.to, path)) warnings.push(`"${move.to}" lies inside ${what} "${path}"`);

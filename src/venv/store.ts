@@ -1,15 +1,17 @@
 // Moves all environments and uv's cache to other directories: checks them, copies the cache, and removes what was moved.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { type AbsolutePath, joinPath, reallyOverlap } from "../config/paths.ts";
+import { type AbsolutePath, joinPath, realLocation, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { closestString } from "../text/closest_string.ts";
+import { listSome } from "../text/format.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { transferTree } from "../transfer/transfer.ts";
 import { deletingCommand, removeRebuilt } from "./carry.ts";
 import type { Rebuilt } from "./rebuild.ts";
+import { findDependents } from "./outside.ts";
 import { findRemovable, removeVenv } from "./remove.ts";
 import { listVenvs } from "./venv.ts";
 
@@ -140,6 +142,21 @@ export async function removeOld(
   await sweepDirectory(places.oldBase);
   const { oldCache } = places;
   if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
-  if (oldCache !== undefined && cache.status === "copied") await attempt(oldCache, () => removeTree(oldCache));
+  if (oldCache !== undefined && cache.status === "copied") {
+    await attempt(oldCache, async () => {
+      await refuseLinkedCache(places.oldBase, oldCache);
+      await removeTree(oldCache);
+    });
+  }
   return outcome;
+}
+
+async function refuseLinkedCache(base: AbsolutePath, cache: AbsolutePath): Promise<void> {
+  const dependents = await findDependents(base, [cache, await realLocation(cache)]);
+  if (dependents.length === 0) return;
+  const names = listSome(dependents.map(({ venv }) => venv.name));
+  throw new CliError(
+    "refused",
+    `Cannot remove uv's cache "${cache}": files of environments are links into it: ${names}`,
+  );
 }
