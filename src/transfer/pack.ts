@@ -83,10 +83,9 @@ class Packing {
       {
         onPlan: async (plan) => {
           const at = (name: string) => `./${joinName(plan.directory, name)}`;
-          const { leaveOut = new Set() } = this.request;
-          const makes = plan.makes.filter(({ name }) => !leaveOut.has(joinName(plan.directory, name)));
-          this.#names.push(...makes.map(({ name }) => at(name)));
+          this.#names.push(...plan.makes.map(({ name }) => at(name)));
           for (const entry of plan.transfers) {
+            if (this.request.leaveOut?.has(joinName(plan.directory, entry.name))) continue;
             this.#files++;
             this.#sizeBytes += entry.sizeBytes;
             this.#names.push(at(entry.name));
