@@ -196,7 +196,10 @@ async function run(
         onSelection: (selection) => survey.selection = selection,
         onOutsideLink: (link) => survey.outsideLinks.add(link),
         onMount: (directory) => manifest.addMount(directory),
-        onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
+        onUnreadable: (directory, side, why) => {
+          const { path, cause, reason } = survey.addUnreadable(directory, side, why);
+          if (side === "from") execution.noteUnreadable(path, cause, reason);
+        },
       },
       runner,
       traits,
@@ -231,6 +234,7 @@ async function run(
     missing,
     outsideLinks: survey.outsideLinks.found(),
     vanishedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished"),
+    movedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished" || cause === "newer"),
     lastWords: tally.lastWords.slice(-20),
     manifest: record,
     recordChanged: record !== request.baseline,
