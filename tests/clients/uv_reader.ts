@@ -77,6 +77,10 @@ export async function fillUvCache({ cache, index, packages, target }: Installati
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   const names = await Array.fromAsync(Deno.readDir(filled));
   const buckets = names.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  // uv, also as a reader, makes these where they are missing.
+  for (const name of ["CACHEDIR.TAG", ".gitignore"]) {
+    if (sizeOf(`${cache}/${name}`) === undefined) await Deno.rename(`${filled}/${name}`, `${cache}/${name}`);
+  }
   const rank = (name: string) => ["archive", "wheels", "simple"].findIndex((start) => name.startsWith(start));
   for (const name of buckets.toSorted((one, other) => rank(one) - rank(other))) {
     if (name.startsWith("archive")) await moveNames(`${filled}/${name}`, `${cache}/${name}`);
