@@ -11,7 +11,7 @@ import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
-import { mapAtOnce, mapInOrder } from "../system/pool.ts";
+import { mapInOrder, pooledMap } from "../system/pool.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
 import { findJob } from "../slurm/job.ts";
@@ -274,7 +274,7 @@ const MOST_COMPARISONS = 3;
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
-  return await mapAtOnce(variables, variablesAtOnce(run.atOnce), async (variable) => {
+  return await pooledMap(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {
       const before = await syncedAt(variable, settings, system);

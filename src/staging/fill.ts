@@ -24,7 +24,7 @@ import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
 import type { StageResult } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "../variables/variable.ts";
-import type { Turn } from "../variables/turn.ts";
+import type { VariableLock } from "../variables/variable_lock.ts";
 
 /** How many file names a marker holds, to check later whether a purge removed them. */
 const SAMPLE_FILES = 16;
@@ -36,8 +36,12 @@ export interface FillTargetRequest extends FillRequest {
 }
 
 /** Transfers and records. The caller holds the variable lock and has checked that source and target can be used. */
-export async function fillTarget(request: FillTargetRequest, turn: Turn, report: Report): Promise<StageResult> {
-  const { system } = turn;
+export async function fillTarget(
+  request: FillTargetRequest,
+  variableLock: VariableLock,
+  report: Report,
+): Promise<StageResult> {
+  const { system } = variableLock;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -51,7 +55,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const transferred = await transferToTarget(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
-  await turn.confirm();
+  await variableLock.confirm();
   const error = leftOutError(variable, settings, outcome);
   if (error !== undefined) {
     // A target in place has new files that a push must know. A private copy needs no record: the next sync continues it.
@@ -92,7 +96,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const secrets = await findSecrets(variable, request.filter.selection);
   warnings.push(...await secretWarnings(variable, secrets));
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
-  await turn.confirm();
+  await variableLock.confirm();
   await recordCompletion(request, layout, { ...outcome, kept, outside, secrets }, system);
   return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
@@ -138,7 +142,7 @@ async function transferToTarget(
       ...{ baseline: fill.baseline, startedSeconds: started },
       walkStartSeconds: await walkStartSeconds(variable, settings, system),
       ...(selection === undefined ? {} : { selection }),
-      ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
+      ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);
   try {

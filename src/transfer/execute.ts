@@ -13,14 +13,14 @@ import type { Entry } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import { meaningOf } from "./intent.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { Ledger, type Tally } from "./ledger.ts";
+import { ResultRecorder, type TransferResults } from "./result_recorder.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
 import type { Mover } from "./movers.ts";
-import { IntentLog, openedIn, readNotes, receiverOf } from "./notes.ts";
+import { IntentLog, openedIn, readIntentLog, receiverOf } from "./intent_log.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
@@ -33,7 +33,7 @@ import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./
 export interface ExecutionRequest {
   readonly roots: Pick<
     TransferRequest,
-    "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection" | "startedSeconds" | "walkStartSeconds"
+    "from" | "to" | "intent" | "intentLog" | "baseline" | "names" | "selection" | "startedSeconds" | "walkStartSeconds"
   >;
   readonly settings: CopySettings;
   readonly mover: Mover;
@@ -51,7 +51,7 @@ export interface ExecutionRequest {
 
 /** Takes the plans of directories and executes them. */
 export class Execution {
-  readonly #ledger: Ledger;
+  readonly #recorder: ResultRecorder;
   readonly #pool: Pool;
   readonly #stop = new AbortController();
   readonly #links: LinkGroups;
@@ -74,7 +74,7 @@ export class Execution {
 
   constructor(readonly request: ExecutionRequest) {
     const { roots, settings, mover, runner, manifest, system } = request;
-    this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
+    this.#recorder = new ResultRecorder(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
       traits: settings.traits,
@@ -88,26 +88,26 @@ export class Execution {
         adopted: request.adopted,
         selection: roots.selection,
         runner,
-        ledger: this.#ledger,
+        recorder: this.#recorder,
       },
       times: this.#times,
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
-    this.#log = new IntentLog(roots.notes, receiverOf(settings.policy), runner.calls);
+    this.#log = new IntentLog(roots.intentLog, receiverOf(settings.policy), runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       await this.#log.addOpened(directory, self);
     }, this.#publishing?.directories);
     const { publish } = meaningOf(roots.intent);
     this.#removals = new Removals({
-      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger, publish },
+      ...{ root: roots.to, temporary, prepare: request.prepare, runner, recorder: this.#recorder, publish },
     });
     this.#goneDatabases = new DatabaseRemovals({
-      ...{ from: roots.from, to: roots.to, runner, ledger: this.#ledger },
+      ...{ from: roots.from, to: roots.to, runner, recorder: this.#recorder },
       check: publish === "unpublished" ? "none" : "look again",
     });
     this.#databases = new DatabaseMoves({
-      ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
+      ...{ settings, runner, recorder: this.#recorder, publishing: this.#publishing },
       startedSeconds: roots.startedSeconds ?? system.now() / 1000,
       announce: (items) => this.#log.add(items),
     });
@@ -119,7 +119,7 @@ export class Execution {
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         onWhole: async (item, copied) => {
-          if (copied === "earlier") this.#ledger.resume(item);
+          if (copied === "earlier") this.#recorder.resume(item);
           await this.#publishLarge(item);
         },
         onFailure: (error) => this.#stop.abort(error),
@@ -128,13 +128,13 @@ export class Execution {
   }
 
   /** The results so far. */
-  get tally(): Tally {
-    return this.#ledger.tally;
+  get results(): TransferResults {
+    return this.#recorder.results;
   }
 
   #count(files: number, sizeBytes: number): void {
-    this.tally.filesDone += files;
-    this.tally.bytesDone += sizeBytes;
+    this.results.filesDone += files;
+    this.results.bytesDone += sizeBytes;
     this.request.onDone(files, sizeBytes);
   }
 
@@ -202,8 +202,8 @@ export class Execution {
   #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
     const path = pathOf(item);
     this.#lost.add(path);
-    this.#ledger.miss(item, reason, "failed");
-    this.#ledger.amend(item, undefined);
+    this.#recorder.miss(item, reason, "failed");
+    this.#recorder.amend(item, undefined);
   }
 
   #isLost(directory: string): boolean {
@@ -228,7 +228,7 @@ export class Execution {
   /** Waits for all batches, then does links, removals and directories. Removes nothing where a file failed. */
   async finish(mayRemove: boolean): Promise<void> {
     await this.#flush();
-    this.tally.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
+    this.results.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
     // All names of a file go into one job: only that job knows that they are one file.
     for (const group of this.#links.toTransfer()) await this.#queueGroup(group);
     await this.#flush();
@@ -238,7 +238,7 @@ export class Execution {
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
     await this.#databases.moveInto("live directories");
-    const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
+    const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
     for (const removals of [this.#goneDatabases, this.#removals]) {
       if (isWhole) await removals.execute();
       else removals.postpone();
@@ -248,23 +248,23 @@ export class Execution {
     await this.#adoptOpened();
     this.#noteFailed(await this.#directories.finish());
     await this.#log.close();
-    this.#ledger.close();
+    this.#recorder.close();
   }
 
   /** Reports directories whose modes or times could not be set. */
   #noteFailed(failed: ReadonlyMap<string, UnfinishedDirectory>): void {
     for (const [path, { reason, self }] of failed) {
       // All files in it have arrived.
-      this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
-      this.#ledger.unfinished(path, self);
+      this.results.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
+      this.#recorder.unfinished(path, self);
     }
   }
 
   /** Takes over directories of the source that a killed push made writable. */
   async #adoptOpened(): Promise<void> {
-    const { notes, intent } = this.request.roots;
-    if (notes === undefined || intent !== "push") return;
-    await this.#directories.adopt(openedIn(await readNotes(notes), receiverOf(this.request.settings.policy)));
+    const { intentLog, intent } = this.request.roots;
+    if (intentLog === undefined || intent !== "push") return;
+    await this.#directories.adopt(openedIn(await readIntentLog(intentLog), receiverOf(this.request.settings.policy)));
   }
 
   /** A hard link is added in a directory that was skipped as unchanged: open it now, restore mode and time at the end. */
@@ -333,13 +333,13 @@ export class Execution {
 
   /** Records the results of items that were copied. */
   async #note(outcome: MoveOutcome): Promise<void> {
-    this.#ledger.note(outcome);
+    this.#recorder.note(outcome);
     this.#databases.addFound(outcome.databases);
     if (this.#publishing !== undefined) return await this.#publishing.take(outcome);
-    this.#ledger.collect(outcome.moved);
+    this.#recorder.collect(outcome.moved);
     for (const item of outcome.moved) {
       if (refersToLater(item, this.#times, this.request.settings.policy)) {
-        this.#ledger.miss(item, NEWER_REASON, "newer");
+        this.#recorder.miss(item, NEWER_REASON, "newer");
       }
     }
   }
@@ -347,9 +347,9 @@ export class Execution {
   /** Publishes a large file in a live directory as soon as it is complete: until then the old file takes up space, too. */
   async #publishLarge(item: Item): Promise<void> {
     await this.#log.add([item]);
-    if (this.#publishing === undefined) this.#ledger.collect([item]);
+    if (this.#publishing === undefined) this.#recorder.collect([item]);
     else if (!this.#publishing.directories.count(item)) await this.#publishing.publishFiles([item]);
-    else this.#ledger.collect([item]);
+    else this.#recorder.collect([item]);
   }
 
   async #finishLarge(): Promise<void> {
@@ -369,7 +369,7 @@ export class Execution {
     const request = { root: this.request.roots.to, items, failures: "name" } as const;
     const failed = await this.request.runner.run("modes", request, { names: items.length });
     for (const [index, reason] of Object.entries(failed)) {
-      this.#ledger.failMode({ directory, entry: entries[Number(index)]! }, reason);
+      this.#recorder.failMode({ directory, entry: entries[Number(index)]! }, reason);
     }
   }
 
@@ -387,9 +387,9 @@ export class Execution {
       }
       const path = pathOf(item);
       const reason = "a directory has its name until all other files have arrived";
-      if (removals === "done") this.tally.kept.push({ path, reason: "in the way" });
-      else this.#ledger.miss(item, reason, "failed");
-      this.#ledger.amend(item, obstacle);
+      if (removals === "done") this.results.kept.push({ path, reason: "in the way" });
+      else this.#recorder.miss(item, reason, "failed");
+      this.#recorder.amend(item, obstacle);
     }
     await this.#flush();
     await this.#pool.settle();

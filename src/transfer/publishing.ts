@@ -15,7 +15,7 @@ import { labelOf, stateText } from "./entry_text.ts";
 import { HeldFiles } from "./held_files.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
 import { type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
 import { NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
@@ -36,7 +36,7 @@ export interface PublishingRequest {
   readonly adopted: Set<string>;
   readonly selection: Selection | undefined;
   readonly runner: JobRunner;
-  readonly ledger: Ledger;
+  readonly recorder: ResultRecorder;
   readonly times: WalkTimes;
   /** Makes the parent of a directory that is made by need writable. */
   readonly openParent: (directory: string) => Promise<void>;
@@ -97,9 +97,9 @@ export class Publishing {
 
   /** A new directory is published whole, even if the next transfer has to look at its references again. */
   #noteArrived(item: Item): void {
-    const { ledger, times, settings: { policy } } = this.request;
-    ledger.collect([item]);
-    if (refersToLater(item, times, policy)) ledger.miss(item, NEWER_REASON, "newer");
+    const { recorder, times, settings: { policy } } = this.request;
+    recorder.collect([item]);
+    if (refersToLater(item, times, policy)) recorder.miss(item, NEWER_REASON, "newer");
   }
 
   /** Publishes everything that was copied. Directories already have their modes and times. */
@@ -123,18 +123,18 @@ export class Publishing {
   /** Publishes files that are complete under their private names. */
   async publishFiles(items: readonly Item[]): Promise<void> {
     if (items.length === 0) return;
-    const { settings: { temporary, to, policy }, runner, ledger } = this.request;
+    const { settings: { temporary, to, policy }, runner, recorder } = this.request;
     const results = await runner.run("publish", { temporary, to, policy, items: items.map(copyItemOf) }, {
       names: items.length,
     });
     for (const [index, item] of items.entries()) {
       const result = results[index];
       if (result === undefined) {
-        ledger.collect([item]);
+        recorder.collect([item]);
         continue;
       }
       this.request.onLost(1, item.entry.sizeBytes);
-      if (result.kind === "overtaken") ledger.keep(item, "changed there");
+      if (result.kind === "overtaken") recorder.keep(item, "changed there");
       else this.#lose(item, result.reason);
     }
   }
@@ -151,7 +151,7 @@ export class Publishing {
 
   #lose(item: Item, reason: string): void {
     this.#noteFailed(pathOf(item));
-    this.request.ledger.lose({ item, reason, cause: "failed", receiver: "as it was" });
+    this.request.recorder.lose({ item, reason, cause: "failed", receiver: "as it was" });
   }
 
   /** A new directory from which a file is missing is not published: a program would take it for complete. */
@@ -159,20 +159,20 @@ export class Publishing {
     const { path, failure, files, sizeBytes } = directory;
     if (failure === undefined) return false;
     this.request.onLost(files, sizeBytes);
-    this.request.ledger.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
+    this.request.recorder.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
     this.#noteFailed(path);
     return true;
   }
 
   /** A reference that is newer than the walk, or points at a file that did not arrive, keeps its old state. */
   #isKeptBack(item: Item): boolean {
-    const { times, settings: { policy }, ledger, onLost } = this.request;
+    const { times, settings: { policy }, recorder, onLost } = this.request;
     const why = refersToLater(item, times, policy)
       ? { reason: NEWER_REASON, cause: "newer" } as const
       : this.#lackOf(item);
     if (why === undefined) return false;
     onLost(1, item.entry.sizeBytes);
-    ledger.lose({ item, ...why, receiver: "as it was" });
+    recorder.lose({ item, ...why, receiver: "as it was" });
     return true;
   }
 
@@ -192,7 +192,7 @@ export class Publishing {
   }
 
   async #publishDirectories(directories: readonly NewDirectory[]): Promise<void> {
-    const { settings: { temporary, to }, runner, ledger, openParent } = this.request;
+    const { settings: { temporary, to }, runner, recorder, openParent } = this.request;
     for (const { path, making } of directories) if (making === "by need") await openParent(path);
     const items = directories.map(({ written, path, replaces }) =>
       [
@@ -206,10 +206,12 @@ export class Publishing {
     for (const [index, directory] of directories.entries()) {
       const { path, files, sizeBytes } = directory;
       const result = results[index];
-      if (result?.kind === "merged") { for (const other of result.overtaken) ledger.keepPath(other, "changed there"); }
+      if (result?.kind === "merged") {
+        for (const other of result.overtaken) recorder.keepPath(other, "changed there");
+      }
       if (result?.kind !== "failed") continue;
       this.request.onLost(files, sizeBytes);
-      ledger.withdraw(directory, result.reason);
+      recorder.withdraw(directory, result.reason);
       this.#noteFailed(path);
     }
   }
