@@ -3,11 +3,11 @@
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { saysDiskIsFull } from "../os_error.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { saysDiskIsFull } from "../errors/os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
-import type { Listener } from "../tools/aloud.ts";
+import type { Listener } from "../tools/streaming.ts";
 import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -16,7 +16,7 @@ import { sweepDirectory } from "../system/sweep.ts";
 import { ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../contract/version.ts";
 import { promisedPython } from "./base_image.ts";
 import { hashFile } from "./checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
@@ -159,7 +159,7 @@ export async function buildImage(
   await makeWorkspace(steps.workspace);
   try {
     const held = underLocks(system, lock);
-    const importWarnings = await carryOut(plan, steps, apptainer, audience, held);
+    const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, setting, lock, held);
     return { plan, steps, importWarnings };
   } finally {
@@ -211,7 +211,7 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
     .map(({ name }) => `${directory}/${name}`);
 }
 
-async function carryOut(
+async function executePlan(
   plan: BuildPlan,
   steps: BuildSteps,
   apptainer: Apptainer,

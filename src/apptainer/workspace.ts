@@ -2,8 +2,8 @@
 import { statfs } from "node:fs/promises";
 import { type AbsolutePath, joinPath, toAbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { CliError, messageOf } from "../errors.ts";
-import { formatSize, printable } from "../format.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { formatSize, printable } from "../text/format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryName } from "../system/temporary_name.ts";

@@ -1,15 +1,15 @@
 // `euler-files apptainer build`: builds a container image from an environment.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand, type Styles } from "../command.ts";
+import { type Answer, type Context, defineCommand, type Styles } from "../contract/command.ts";
 import { buildImage, type BuildPlan, type BuildSteps, planBuild, planSteps } from "../apptainer/build.ts";
 import { imageState } from "../apptainer/inputs.ts";
 import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { text, toggle } from "../fields.ts";
-import { formatSize } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { flag, text } from "../contract/fields.ts";
+import { formatSize } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { checkCongruency } from "../variables/congruency.ts";
 import { findApptainer } from "../tools/apptainer.ts";
 import { listVenvs } from "../venv/venv.ts";
 
@@ -19,8 +19,8 @@ const fields = {
     placeholder: "VENV_NAME",
     completion: "environment",
   }),
-  force: toggle("Build even if nothing changed"),
-  dryRun: toggle("Show the definition and the commands without building"),
+  force: flag("Build even if nothing changed"),
+  dryRun: flag("Show the definition and the commands without building"),
 };
 
 const answer = v.object({

@@ -1,14 +1,14 @@
 // `euler-files apptainer prune`: removes an image, its environment, or both.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { planPrune, prune, type PruneMode, type PrunePlan, type PruneTarget } from "../apptainer/prune.ts";
 import { type ImageSetting, loadSetting } from "../apptainer/setting.ts";
-import { CliError } from "../errors.ts";
-import { choice, type RequestOf, text, toggle } from "../fields.ts";
-import { formatSize } from "../format.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { choice, flag, type RequestOf, text } from "../contract/fields.ts";
+import { formatSize } from "../text/format.ts";
+import { closestString } from "../text/closest_string.ts";
 import { sweepDirectory } from "../system/sweep.ts";
-import { renderTable } from "../table.ts";
+import { renderTable } from "../text/table.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const MODES = ["both", "venv", "sif"] as const;
@@ -21,8 +21,8 @@ const fields = {
     aliases: ["venv_name"],
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
-  dryRun: toggle("Show what would be removed"),
-  yes: toggle("Don't ask", { short: "-y" }),
+  dryRun: flag("Show what would be removed"),
+  yes: flag("Don't ask", { short: "-y" }),
 };
 
 const target = v.object({
@@ -149,7 +149,7 @@ async function refuseUnknown(setting: ImageSetting, name: string, plan: PrunePla
   const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
   const known = [...new Set([...Object.keys(setting.section.images), ...venvs])];
   if (known.includes(name) || known.includes(plan.places.venvName)) return;
-  const near = nearest(name, known);
+  const near = closestString(name, known);
   throw new CliError("usage", `Cannot find an image or environment "${name}"`, {
     hint: near !== undefined ? `did you mean "${near}"?` : `there are ${known.join(", ") || "none"}`,
   });

@@ -1,11 +1,11 @@
 // `migrate`: moves a cache or one of the configured directories to another place, and the configuration with it.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { type RequestOf, text, toggle } from "../fields.ts";
-import { formatFiles, formatSize, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { flag, type RequestOf, text } from "../contract/fields.ts";
+import { formatFiles, formatSize, shellWord } from "../text/format.ts";
 import { journalPath, readJournal } from "../migration/journal.ts";
 import { isLockFile } from "../migration/locks.ts";
 import { migrate as runMigration } from "../migration/migrate.ts";
@@ -21,9 +21,9 @@ const FIELDS = {
     completion: "variable",
   }),
   to: text("Where to", { placeholder: "PATH", completion: "directory", aliases: ["to_path", "new_path"] }),
-  dryRun: toggle("Check everything and show what would be done"),
-  noDelete: toggle("Keep the old directory", { aliases: ["keep_old"] }),
-  yes: toggle("Don't ask", { short: "-y" }),
+  dryRun: flag("Check everything and show what would be done"),
+  noDelete: flag("Keep the old directory", { aliases: ["keep_old"] }),
+  yes: flag("Don't ask", { short: "-y" }),
 };
 
 type MigrateRequest = RequestOf<typeof FIELDS>;

@@ -1,26 +1,26 @@
 // `status`: a table of the variables, with the states that a sync would find.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
-import { list, type RequestOf, toggle } from "../fields.ts";
-import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
-import { NO_SOURCE_YET } from "../staging/freshness.ts";
-import { redirectedTarget } from "../staging/redirect.ts";
+import { flag, list, type RequestOf } from "../contract/fields.ts";
+import { formatAge, formatFiles, formatSize, listSome } from "../text/format.ts";
+import { pooledMap } from "../system/pool.ts";
+import { NO_SOURCE_YET } from "../records/freshness.ts";
+import { redirectedTarget } from "../nodes/redirect.ts";
 import { secretWarnings } from "../staging/secrets.ts";
-import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
+import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
 import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
-import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
-import { PART_OF } from "../sync_items.ts";
-import type { Part } from "../staging/parts.ts";
-import { openManagedVariables } from "../managed_variables.ts";
-import { shortenMessage } from "../shorten.ts";
-import { renderTable } from "../table.ts";
-import { UNFINISHED_STATES } from "../staging/unfinished.ts";
+import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
+import { PART_OF } from "../runs/sync_items.ts";
+import type { Part } from "../variables/parts.ts";
+import { openManagedVariables } from "../runs/managed_variables.ts";
+import { shortenMessage } from "../text/shorten.ts";
+import { renderTable } from "../text/table.ts";
+import { UNFINISHED_STATES } from "../status/unfinished.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
-import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
+import { type Overview, overviewVariable, type Size } from "../status/overview.ts";
 import { purgeDay, unpushedWarnings } from "../staging/unpushed.ts";
 
 const FIELDS = {
@@ -31,9 +31,9 @@ const FIELDS = {
     completion: "variable",
     aliases: ["only_vars"],
   }),
-  measure: toggle("Measure all sizes now instead of showing the recorded ones"),
-  checksum: toggle("Compare what is in the files of source and scratch, however long that takes"),
-  check: toggle("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
+  measure: flag("Measure all sizes now instead of showing the recorded ones"),
+  checksum: flag("Compare what is in the files of source and scratch, however long that takes"),
+  check: flag("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
 };
 
 type StatusRequest = RequestOf<typeof FIELDS>;
@@ -157,7 +157,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   // The whole of a selected part is examined although it is not selected itself.
   const wholes = variables.filter(({ name }) => parts.some(({ whole }) => whole.name === name));
   const copied = [...new Set([...resolved.variables.filter(({ name }) => !partOf.has(name)), ...wholes])];
-  const overviews = await mapAtOnce(copied, 16, async (variable) => {
+  const overviews = await pooledMap(copied, 16, async (variable) => {
     const overview = await overviewVariable({
       ...{ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS },
       contents: request.checksum ? "compare" : "by time",
@@ -337,7 +337,7 @@ function renderVariables({ variables, disabled }: StatusAnswer, style: Style): s
   if (uncoloured.split("\n").every((line) => line.length <= style.columns)) {
     return renderTable(
       HEAD.map(style.bold),
-      rows.map(({ cells, paint, paintStatus }) => cells.map((cell, place) => (place < 4 ? paint : paintStatus)(cell))),
+      rows.map(({ cells, paint, paintStatus }) => cells.map((cell, index) => (index < 4 ? paint : paintStatus)(cell))),
     );
   }
   return rows.map(({ cells: [name, source, scratch, synced, status], paint, paintStatus }) =>

@@ -2,9 +2,9 @@
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, joinPath, resolvePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
+import { closestString } from "../text/closest_string.ts";
 
 /** The directories of the configuration that can be migrated besides the variables' sources. */
 export const DIRECTORY_FIELDS = ["venv_base", "sif_store", "scratch_sif_dir", "scratch_base", "cache_root"] as const;
@@ -93,7 +93,7 @@ export function findPlace(what: string, settings: Settings): Place {
 
 function unknownPlace(what: string, config: Config): CliError {
   const known = [...Object.keys(config.vars), ...DIRECTORY_FIELDS];
-  const near = nearest(what, known);
+  const near = closestString(what, known);
   return new CliError("usage", `Cannot migrate "${printable(what)}": there is no variable or directory of that name`, {
     hint: near === undefined ? `what can be migrated: ${known.join(", ")}` : `did you mean ${near}?`,
   });

@@ -1,7 +1,7 @@
 // The output of --json, as a JSON Schema: a command's answer, or the document for a failure.
 import * as v from "valibot";
-import type { AnyCommand } from "../command.ts";
-import { ERROR_KINDS } from "../errors.ts";
+import type { AnyCommand } from "../contract/command.ts";
+import { ERROR_KINDS } from "../errors/errors.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "./json_schema.ts";
 
 const KINDS = [...Object.keys(ERROR_KINDS), "interrupted"];
@@ -15,7 +15,7 @@ export const FAILURE = v.object({
     type: v.pipe(v.string(), v.description("The kind in the words of older versions")),
     message: v.pipe(v.string(), v.description("What happened, and to what")),
     hint: v.optional(v.pipe(v.string(), v.description("What to do about it"))),
-    lines: v.optional(v.pipe(v.array(v.string()), v.description("More to read, such as a program's last words"))),
+    lines: v.optional(v.pipe(v.array(v.string()), v.description("More to read, such as a program's last lines"))),
   }),
 });
 

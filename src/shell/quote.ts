@@ -1,5 +1,5 @@
 // Quotes one value as one word of a shell. Pure.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import type { Syntax } from "./shell.ts";
 
 // The value is put between single quotes, except for characters that some shell treats specially even there; these are put
@@ -22,9 +22,9 @@ export function quoteForShell(value: string, syntax: Syntax): string {
   }
   if (value === "") return "''";
   return value.split(OUTSIDE_QUOTES[syntax])
-    .map((part, place) => {
+    .map((part, index) => {
       if (part === "") return "";
-      return place % 2 === 0 ? `'${part}'` : Array.from(part, (character) => escape(character, syntax)).join("");
+      return index % 2 === 0 ? `'${part}'` : Array.from(part, (character) => escape(character, syntax)).join("");
     })
     .join("");
 }

@@ -2,19 +2,19 @@
 // Files that exist only there are removed only if a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
-import { messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
-import { filterOf } from "./filter.ts";
+import { filterOf } from "../records/filter.ts";
 import { removeUnfinishedCopies } from "./first_copy.ts";
-import { layoutOf } from "./layout.ts";
-import { readMarker } from "./marker.ts";
-import { readRecordedSource } from "./recorded_source.ts";
-import { inTurn } from "./turn.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { readMarker } from "../records/marker.ts";
+import { readRecordedSource } from "../records/recorded_source.ts";
+import { withVariableLock } from "../variables/variable_lock.ts";
 import { countUnpushed } from "./unpushed.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The kinds of directories that `clean` can remove. */
 export const CLEANABLE_KINDS = ["copy", "kept-aside"] as const;
@@ -120,12 +120,12 @@ export async function removeCleanable(
   if (kind === "kept-aside") return await removed(path);
   // The lock depends only on the name.
   const variable: Variable = { name, source: path as AbsolutePath, target: path as AbsolutePath };
-  return await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
+  return await withVariableLock({ variable, settings, inUse: "it is in use" }, system, report, async (variableLock) => {
     // Remove the marker first: if this process is killed, the next sync compares the rest instead of calling it fresh.
     const layout = layoutOf(settings.cacheRoot, name);
     const { marker, lock, target, ...beside } = layout;
     await removeFile(marker);
-    await turn.confirm();
+    await variableLock.confirm();
     const problem = await removed(target);
     if (problem !== undefined) return problem;
     await removeUnfinishedCopies(layout);

@@ -2,30 +2,28 @@
 // later ones change the target in place. The marker is removed before the first change and written after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { nameTypeOf, takesPart } from "../filter/selection.ts";
-import type { Report } from "../events.ts";
+import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
-import { startedSeconds } from "./clock.ts";
-import { publishProgress } from "./herd.ts";
-import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
+import { startedSeconds } from "../records/clock.ts";
+import { progressOf, publishProgress } from "../variables/progress.ts";
+import { keptAfter, type KeptFiles, markedKept, recordKept } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
-import { layoutOf, type VariableLayout } from "./layout.ts";
+import { layoutOf, type VariableLayout } from "../variables/layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
-import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
-import { markedListing, namesLacking, observeVariable } from "./observe.ts";
+import { markedRacy, type NamedOutsideLinks, removeMarker, writeMarker } from "../records/marker.ts";
+import { markedListing, namesLacking, observeVariable } from "../records/observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
-import type { NamedOutsideLinks } from "./outside_links_schema.ts";
-import { progressOf } from "./phase.ts";
 import { purgeWarnings } from "./purge_age.ts";
-import { recordTransfer } from "./record.ts";
+import { recordTransfer } from "../records/record.ts";
 import { retireTarget } from "./retire.ts";
 import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
 import type { StageResult } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
-import { markedLinks, transferLimits } from "./variable.ts";
-import type { Turn } from "./turn.ts";
+import { markedLinks, transferLimits } from "../variables/variable.ts";
+import type { VariableLock } from "../variables/variable_lock.ts";
 
 /** How many file names a marker holds, to check later whether a purge removed them. */
 const SAMPLE_FILES = 16;
@@ -37,8 +35,12 @@ export interface FillTargetRequest extends FillRequest {
 }
 
 /** Transfers and records. The caller holds the variable lock and has checked that source and target can be used. */
-export async function fillTarget(request: FillTargetRequest, turn: Turn, report: Report): Promise<StageResult> {
-  const { system } = turn;
+export async function fillTarget(
+  request: FillTargetRequest,
+  variableLock: VariableLock,
+  report: Report,
+): Promise<StageResult> {
+  const { system } = variableLock;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -52,7 +54,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
-  await turn.confirm();
+  await variableLock.confirm();
   const error = leftOutError(variable, settings, outcome);
   if (error !== undefined) {
     // A target in place has new files that a push must know. A private copy needs no record: the next sync continues it.
@@ -93,7 +95,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   const secrets = await findSecrets(variable, request.filter.selection);
   warnings.push(...await secretWarnings(variable, secrets));
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
-  await turn.confirm();
+  await variableLock.confirm();
   await recordCompletion(request, layout, { ...outcome, kept, outside, secrets }, system);
   return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
@@ -138,7 +140,7 @@ async function transferTwiceIfVanished(
       ...transferLimits(variable, settings),
       ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
-      ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
+      ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);
   try {

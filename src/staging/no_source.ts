@@ -1,27 +1,27 @@
 // Stages a variable whose source does not exist yet, such as TORCH_HOME before its first use: it gets an empty target, and a
 // push makes the source from the files that a job writes there. Refuses a source that held files before: it looks unmounted.
-import { CliError } from "../errors.ts";
-import { formatFiles, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, shellWord } from "../text/format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
 import { type FillRequest, isOtherSource } from "./fill_way.ts";
-import { ABSENT_FINGERPRINT } from "./freshness.ts";
-import { layoutOf, type VariableLayout } from "./layout.ts";
-import { writeMarker } from "./marker.ts";
-import { observeVariable } from "./observe.ts";
-import { recordTransfer } from "./record.ts";
-import { readRecordedSource } from "./recorded_source.ts";
+import { ABSENT_FINGERPRINT } from "../records/freshness.ts";
+import { layoutOf, type VariableLayout } from "../variables/layout.ts";
+import { writeMarker } from "../records/marker.ts";
+import { observeVariable } from "../records/observe.ts";
+import { recordTransfer } from "../records/record.ts";
+import { readRecordedSource } from "../records/recorded_source.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
-import type { Turn } from "./turn.ts";
-import { markedLinks, type Variable } from "./variable.ts";
+import type { VariableLock } from "../variables/variable_lock.ts";
+import { markedLinks, type Variable } from "../variables/variable.ts";
 
 /** Makes the empty target and records that both sides are empty. The caller holds the variable lock and has found no source. */
-export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {
-  const { system } = turn;
+export async function stageWithoutSource(request: FillRequest, variableLock: VariableLock): Promise<StageResult> {
+  const { system } = variableLock;
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const { otherSource } = await checkWithoutSource(request, turn.system);
+  const { otherSource } = await checkWithoutSource(request, variableLock.system);
   const warnings: StageWarning[] = [];
   if (otherSource !== undefined && facts.target.state === "directory") {
     warnings.push(...await retireTarget({ layout, formerSource: otherSource }, system));
@@ -30,8 +30,8 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
   const recorded = otherSource !== undefined ? undefined : await readManifest(layout.manifest);
   const outcome = { manifest: recorded ?? EMPTY_MANIFEST, recordChanged: recorded === undefined };
   await recordTransfer(layout, variable.source, outcome, system);
-  await turn.confirm();
-  await mark(request, layout, turn);
+  await variableLock.confirm();
+  await mark(request, layout, variableLock);
   return { status: "no-source-yet", warnings };
 }
 
@@ -41,7 +41,7 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
  */
 export async function checkWithoutSource(
   request: FillRequest,
-  system: Turn["system"],
+  system: VariableLock["system"],
 ): Promise<{ readonly otherSource?: string }> {
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -69,7 +69,7 @@ export function missingSource({ name, source }: Variable, why: string): CliError
 async function mark(
   { variable, settings, filter: { selection } }: FillRequest,
   layout: VariableLayout,
-  { system }: Turn,
+  { system }: VariableLock,
 ): Promise<void> {
   const { source, target } = await observeVariable(variable, settings, system);
   if (source.state !== "missing" || target.state !== "directory") return;

@@ -1,25 +1,25 @@
 // What staging one variable would do: a dry run uses the same checks and the same planner as a real run.
-import { type CliError, knownError } from "../errors.ts";
+import { type CliError, knownError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry } from "../transfer/entry.ts";
-import { formatCount, listSome } from "../format.ts";
+import { formatCount, listSome } from "../text/format.ts";
 import { joinName } from "../posix/file_names.ts";
-import { keptAfter } from "./kept.ts";
+import { keptAfter } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import type { UnreadablePath } from "../transfer/request.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { unfinishedCopies } from "./first_copy.ts";
-import { layoutOf } from "./layout.ts";
+import { layoutOf } from "../variables/layout.ts";
 import { leftOutError } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
-import type { NamedOutsideLinks } from "./outside_links_schema.ts";
-import { withRoomAdvice } from "./room_advice.ts";
+import type { NamedOutsideLinks } from "../records/marker.ts";
+import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
 import { look, refusal } from "./stage.ts";
 import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
-import { transferLimits } from "./variable.ts";
+import { transferLimits } from "../variables/variable.ts";
 
 /** What a sync would do with a variable. */
 export type StagePlan =
@@ -80,10 +80,10 @@ export async function planVariable(request: StageRequest, system: System): Promi
       ...transferLimits(variable, settings),
       baseline,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
-      ...(way === "in-place" ? { notes: layout.notes } : {}),
+      ...(way === "in-place" ? { intentLog: layout.intentLog } : {}),
     }, system);
     const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
-    const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, lastWords: [] };
+    const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, stderrTail: [] };
     const error = leftOutError(variable, settings, leftOut);
     if (error !== undefined) return { status: "failed", error };
     const kept = way === "in-place"
@@ -110,6 +110,6 @@ export async function planVariable(request: StageRequest, system: System): Promi
     system.signal.throwIfAborted();
     const known = knownError(`Cannot compare "${variable.name}"`, error);
     if (known === undefined) throw error;
-    return { status: "failed", error: withRoomAdvice(known, variable, settings) };
+    return { status: "failed", error: withSpaceAdvice(known, variable, settings) };
   }
 }

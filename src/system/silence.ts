@@ -1,7 +1,7 @@
 // Ends a run whose calls to a file system do not return. The deadline cannot be a setting of the configuration, because that
 // may be on the file system that does not answer.
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 import { LOOKS, SilenceWatch } from "./silent_calls.ts";
 
 /** The variable that sets the deadline, in seconds; 0 turns it off. */

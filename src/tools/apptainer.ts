@@ -1,9 +1,9 @@
 // Apptainer, or Singularity, its former name: how it is called to build and to run. https://apptainer.org/docs/user/latest/
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
-import { type AloudOutcome, type Listener, runAloud } from "./aloud.ts";
+import { type Listener, runStreaming, type StreamingOutcome } from "./streaming.ts";
 
 /** The container program of this machine. */
 export interface Apptainer {
@@ -40,11 +40,11 @@ export async function runBuild(
   temporary: string,
   listener: Listener,
   system: System,
-): Promise<AloudOutcome> {
+): Promise<StreamingOutcome> {
   const names = ["APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"];
   const chosen = names.some((name) => system.env[name]);
   const variable = apptainer.name === "apptainer" ? names[0]! : names[1]!;
-  return await runAloud(
+  return await runStreaming(
     { program: apptainer.program, args, env: chosen ? {} : { [variable]: temporary } },
     listener,
     system,

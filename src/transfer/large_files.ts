@@ -1,7 +1,7 @@
 // Copies large files in parts, several parts at a time: one stream does not fill a parallel file system, and a huge file at the
 // end would delay the whole transfer. The largest goes first; after a kill the next transfer copies only the missing parts.
 import { createHash } from "node:crypto";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";
@@ -21,7 +21,7 @@ import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
-import { keptOf, noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./free_space.ts";
 
 /** Files from this size on are copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
@@ -69,7 +69,7 @@ export class LargeFiles {
     missing: [] as MoveOutcome["missing"][number][],
     leftOut: [],
     databases: [],
-    lastWords: [],
+    stderrTail: [],
   };
   readonly #again: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();

@@ -1,8 +1,8 @@
 // Finds names that differ at the source and are equal on the receiving file system (case folding) before anything is written:
 // otherwise one file of each such group would replace the others.
 import { basename, dirname } from "node:path/posix";
-import { CliError } from "../errors.ts";
-import { formatCount, printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatCount, printable } from "../text/format.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";
@@ -46,13 +46,13 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
  * case. Where the directory, or the nearest existing one above it, has no such name, names are taken for exact.
  */
 export async function looksFolded(directory: string): Promise<boolean> {
-  const nearest = await nearestExisting(directory);
+  const closestString = await nearestExisting(directory);
   // If the directory cannot be read, the comparison reports it.
-  const names = await Array.fromAsync(Deno.readDir(nearest), ({ name }) => name).catch(() => []);
+  const names = await Array.fromAsync(Deno.readDir(closestString), ({ name }) => name).catch(() => []);
   const lettered = names.find((name) => otherLetters(name) !== name);
-  if (lettered !== undefined) return await isOneFile(nearest, lettered);
-  const [above, name] = [dirname(nearest), basename(nearest)];
-  const [self, parent] = await Promise.all([Deno.stat(nearest), Deno.stat(above)]);
+  if (lettered !== undefined) return await isOneFile(closestString, lettered);
+  const [above, name] = [dirname(closestString), basename(closestString)];
+  const [self, parent] = await Promise.all([Deno.stat(closestString), Deno.stat(above)]);
   return self.dev === parent.dev && otherLetters(name) !== name && await isOneFile(above, name);
 }
 

@@ -1,11 +1,11 @@
 // Packs a tree into one tar file, reading many files at a time: a single tar reads one file after the other, slow on a network.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { rulesFor } from "./intent.ts";
 import { joinName } from "../posix/file_names.ts";
 import { findGnuTar, packListed } from "../tools/tar.ts";
 import { EMPTY_MANIFEST } from "./manifest.ts";
-import { Pool } from "../pool.ts";
+import { Pool } from "../system/pool.ts";
 import { walkTrees } from "./walk.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import { ListFiles } from "./list_files.ts";
@@ -114,13 +114,13 @@ class Packing {
       const listFile = await this.context.lists.write([...names, "."]);
       const program = findGnuTar(this.#system);
       if (program === undefined) throw new CliError("missing-tool", "Cannot pack: GNU tar was not found on the PATH");
-      const { code, lastWords } = await packListed(
+      const { code, stderrTail } = await packListed(
         { program, from: this.request.root, listFile, archive: part },
         this.#system,
       );
       if (code !== 0) {
         throw new CliError("transfer", `Cannot pack "${this.request.root}": not everything could be read`, {
-          lines: lastWords,
+          lines: stderrTail,
         });
       }
       this.request.report?.({ files: this.#files });

@@ -1,7 +1,7 @@
 // A quoted value must come out of each real shell byte for byte.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { renderExports } from "../../src/shell/exports.ts";
 import { quoteForShell } from "../../src/shell/quote.ts";
 import type { Shell } from "../../src/shell/shell.ts";
@@ -55,7 +55,7 @@ const EVALUATIONS: readonly { readonly printedFor: Shell; readonly evaluation: E
 
 /** Exports all values in one shell, and compares what a program would then find in its environment. */
 async function assertArrive(values: readonly string[], printedFor: Shell, evaluation: Evaluation): Promise<void> {
-  const exports = values.map((value, place) => ({ name: `VALUE_${place}`, value }));
+  const exports = values.map((value, index) => ({ name: `VALUE_${index}`, value }));
   const text = renderExports({ exports, shell: printedFor, outcome: "succeeded" });
   const environment = await environmentAfter(evaluation, text);
   assert.deepEqual(exports.map(({ name }) => environment[name]), [...values]);

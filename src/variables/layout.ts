@@ -1,0 +1,47 @@
+// The paths of a variable's files in the cache root. Marker and lock keep the names that older versions gave them.
+import type { System } from "../system/system.ts";
+
+/** The paths beside a variable's target. */
+export interface VariableLayout {
+  /** The staged copy; the value of the export. */
+  readonly target: string;
+  readonly marker: string;
+  readonly manifest: string;
+  /** The source that the manifest belongs to; read if there is no marker. */
+  readonly source: string;
+  /** The intent log of an in-place transfer; removed once the manifest has its files. */
+  readonly intentLog: string;
+  readonly lock: string;
+  /** An unfinished first copy that a sync has left; during a sync the name of its process is appended (first_copy.ts). */
+  readonly partial: string;
+  /** The files that a transfer kept on scratch; read if there is no marker to name them. */
+  readonly kept: string;
+  /** The progress file of the working job, for the jobs that wait. */
+  readonly progress: string;
+}
+
+/** The layout of one variable. The config has checked that the name is a single path component. */
+export function layoutOf(cacheRoot: string, name: string): VariableLayout {
+  return {
+    target: `${cacheRoot}/${name}`,
+    marker: `${cacheRoot}/.${name}.synced`,
+    manifest: `${cacheRoot}/.${name}.manifest`,
+    source: `${cacheRoot}/.${name}.source`,
+    intentLog: `${cacheRoot}/.${name}.notes`,
+    lock: `${cacheRoot}/.${name}.lock`,
+    partial: `${cacheRoot}/.${name}.partial`,
+    kept: `${cacheRoot}/.${name}.kept`,
+    progress: `${cacheRoot}/.${name}.progress`,
+  };
+}
+
+/** Where files are saved that changed both on a node and on scratch: `.NAME.from/JOB.NODE`. */
+export function savedFromNode(
+  cacheRoot: string,
+  name: string,
+  { env, hostName, processId }: Pick<System, "env" | "hostName" | "processId">,
+): { readonly directory: string; readonly path: string } {
+  const directory = `${cacheRoot}/.${name}.from`;
+  const from = `${env.SLURM_JOB_ID || processId}.${env.SLURMD_NODENAME || hostName}`;
+  return { directory, path: `${directory}/${from.replaceAll(/[^A-Za-z0-9._-]/g, "_")}` };
+}

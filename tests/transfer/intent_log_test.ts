@@ -1,0 +1,181 @@
+// An in-place transfer that was killed before it was recorded: the next one knows what it had brought from what people changed.
+import assert from "node:assert/strict";
+import { plainCalls } from "../../src/posix/calls.ts";
+import { type TransferRequest } from "../../src/transfer/request.ts";
+import { IntentLog, openedIn, readIntentLog } from "../../src/transfer/intent_log.ts";
+import { transferTree } from "../../src/transfer/transfer.ts";
+import { testUnless } from "../support/needs.ts";
+import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
+
+/** Home and scratch with the same files, the record of that, and a request in either direction. */
+async function staged(root: string) {
+  const [home, scratch] = [`${root}/home`, `${root}/scratch`];
+  await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
+  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+  const common = { intent: "stage-update", baseline: manifest, intentLog: `${root}/notes` } as const;
+  const stageOut: Partial<TransferRequest> = { ...common, intent: "push" };
+  return {
+    stageIn: (engine: TransferRequest["engine"]) => requestFor(home, scratch, { ...common, engine }),
+    stageOut: (engine: TransferRequest["engine"]) => requestFor(scratch, home, { ...stageOut, engine }),
+  };
+}
+
+for (const engine of ["native", "rsync"] as const) {
+  testTrees(`${engine}: what a killed stage-in had brought is replaced by what home has now`, async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn } = await staged(place.path);
+    await shell(`for f in *; do [ -L "$f" ] || echo first >"$f"; done; ln -sf two link`, `${place.path}/home`);
+    await transferTree(stageIn(engine), testSystem());
+    // Killed here: the record is still the old one.
+    await shell(`for f in *; do [ -L "$f" ] || echo second >"$f"; done; ln -sf one link`, `${place.path}/home`);
+    await shell("echo work >two", `${place.path}/scratch`);
+    const { kept } = await transferTree(stageIn(engine), testSystem());
+    assert.deepEqual(kept, [{ path: "two", reason: "changed on both sides" }]);
+    assert.equal(
+      await shell("cat one two $'odd\\xff' link", `${place.path}/scratch`),
+      "second\nwork\nsecond\nsecond\n",
+    );
+  });
+
+  testTrees(`${engine}: what a killed stage-out had brought is no change at home`, async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn, stageOut } = await staged(place.path);
+    await shell("echo first >one; echo first >two", `${place.path}/scratch`);
+    await transferTree(stageOut(engine), testSystem());
+    await shell("echo second >one", `${place.path}/scratch`);
+    const { kept } = await transferTree(stageIn(engine), testSystem());
+    assert.deepEqual(kept, [{ path: "one", reason: "changed there" }], "work that was not pushed stays");
+    const pushed = await transferTree(stageOut(engine), testSystem());
+    assert.deepEqual(pushed.kept, []);
+    assert.equal(await shell("cat one two", `${place.path}/home`), "second\nfirst\n");
+  });
+}
+
+testTrees("a line that a full disk cut off costs no later one", async () => {
+  await using place = await temporaryDirectory();
+  const { stageIn } = await staged(place.path);
+  await Deno.writeTextFile(`${place.path}/notes`, '["scratch","one",{"type":"fi');
+  await shell("echo first >one; echo first >two", `${place.path}/home`);
+  await transferTree(stageIn("native"), testSystem());
+  // Killed here: the record is still the old one.
+  await shell("echo second >one; echo second >two", `${place.path}/home`);
+  const { kept } = await transferTree(stageIn("native"), testSystem());
+  assert.deepEqual(kept, []);
+  assert.equal(await shell("cat one two", `${place.path}/scratch`), "second\nsecond\n");
+});
+
+for (
+  const [what, plant, fault] of [
+    ["link", "ln -s ../victim notes", "it is a symbolic link"],
+    ["dangling link", "ln -s made notes", "it is a symbolic link"],
+    ["FIFO", "mkfifo notes", "it is not a file"],
+    [
+      "FIFO that is read",
+      "mkfifo notes; cat <>notes >/dev/null 2>&1 & echo $! >../reader",
+      "it is not a file",
+    ],
+    ["hard link", "ln ../victim notes", "it has another name besides"],
+    ["directory", "mkdir notes", "it is not a file"],
+  ] as const
+) {
+  testTrees(`names go into no ${what} in place of the intent log`, async () => {
+    await using place = await temporaryDirectory();
+    await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, place.path);
+    const log = new IntentLog(`${place.path}/root/notes`, "scratch", plainCalls());
+    const self = { type: "directory", mode: 0o700, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
+    await assert.rejects(log.addOpened("d", { ...self, type: "directory" }), new RegExp(`Cannot use ".*": ${fault}`));
+    await log.close();
+    const left = await shell("cat victim; ls; [ ! -e reader ] || kill $(cat reader)", place.path);
+    assert.match(left, /^precious\n(reader\n)?root\nvictim\n$/);
+    assert.equal(await shell("ls root", place.path), "notes\n");
+  });
+}
+
+testUnless(Deno.uid() === 0 ? undefined : "not root", "the intent log of another user is not written", async () => {
+  await using place = await temporaryDirectory();
+  await shell("echo foreign >notes; chown 65534 notes; chmod 666 notes", place.path);
+  const log = new IntentLog(`${place.path}/notes`, "scratch", plainCalls());
+  await assert.rejects(log.add([]), /it belongs to another user/);
+  assert.equal(await shell("cat notes", place.path), "foreign\n");
+});
+
+testTrees("a directory's mode is known although the line before it was cut off", async () => {
+  await using place = await temporaryDirectory();
+  const path = `${place.path}/notes`;
+  await Deno.writeTextFile(path, '["home","one",{"type":"fi');
+  const self = { type: "directory", mode: 0o500, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
+  const log = new IntentLog(path, "home", plainCalls());
+  await log.addOpened("d", { ...self, type: "directory" });
+  await log.close();
+  assert.deepEqual([...openedIn(await readIntentLog(path), "home")], [["d", 0o500]]);
+});
+
+testTrees(
+  "a half-written file of rsync stands beside the target in use: killed there, no push takes it for a new file",
+  async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn } = await staged(place.path);
+    await shell("head -c 4M /dev/urandom >large", `${place.path}/home`);
+    const request = { ...stageIn("rsync"), extraArgs: ["--bwlimit=2000"] };
+    const running = transferTree(request, testSystem());
+    const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
+    for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.match(await shell(half, place.path), /^\.\/scratch\.incoming\./);
+    assert.equal((await running).status, "complete");
+  },
+);
+
+testTrees(
+  "a half-written file of rsync at home stands where no sync takes it for a file, and the next push clears it away",
+  async () => {
+    await using place = await temporaryDirectory();
+    const { stageIn, stageOut } = await staged(place.path);
+    await shell(
+      "head -c 4M /dev/urandom >large; mkdir sub; head -c 4M /dev/urandom >sub/large",
+      `${place.path}/scratch`,
+    );
+    const killing = new AbortController();
+    const request = { ...stageOut("rsync"), extraArgs: ["--bwlimit=2000"] };
+    const running = transferTree(request, testSystem(killing.signal));
+    const half = `find . -name '*large.*' -size +0 -printf '%h\\n'`;
+    for (let turn = 0; turn < 200 && await shell(half, place.path) === ""; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.match(await shell(half, place.path), /^\.\/home\/\.euler-files-partial/);
+    // What a kill -9 leaves: a copy of it, since the signal below lets us tidy up.
+    await shell("cp -a .euler-files-partial ../left", `${place.path}/home`);
+    killing.abort(new Error("stopped"));
+    await assert.rejects(running, /stopped/);
+    // No process has such a number (proc(5), pid_max).
+    await shell(
+      `rm -rf .euler-files-partial large sub; mv ../left .euler-files-partial; cd .euler-files-partial
+       name=$(ls -d .euler-files-push.*); mv $name $(sed -E 's/\\.[0-9]+(-[0-9]+\\.[0-9a-f]{8})$/.4194305\\1/' <<<$name)`,
+      `${place.path}/home`,
+    );
+    await shell("rm -rf large sub", `${place.path}/scratch`);
+
+    await transferTree(stageIn("native"), testSystem());
+    assert.doesNotMatch(await shell("ls -A", `${place.path}/scratch`), /partial|large/);
+    await shell("echo new >new", `${place.path}/scratch`);
+    await transferTree(stageOut("rsync"), testSystem());
+    assert.doesNotMatch(await shell("ls -A", `${place.path}/home`), /partial/);
+    assert.equal(await shell("cat new", `${place.path}/home`), "new\n");
+  },
+);
+
+Deno.test("lines that are no entries are skipped, whatever they hold", async () => {
+  await using place = await temporaryDirectory();
+  const path = `${place.path}/notes`;
+  const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };
+  const odd = [null, 1, "scratch", {}, [], [null], ["scratch", "a"], ["scratch", "a", null], ["other", "a", state]];
+  const wrong = [...odd, ["home", 1, state], ["home", "a", { ...state, mode: "0" }], ["home", "a", {
+    ...state,
+    type: "x",
+  }]];
+  const lines = [...wrong, ["home", "a", state]].map((note) => JSON.stringify(note));
+  await Deno.writeTextFile(path, `${lines.join("\n")}\n["home","a",{"type":"fi`, { mode: 0o600 });
+  const notes = await readIntentLog(path);
+  assert.deepEqual([...notes], [["a", [{ receiver: "home", state }]]]);
+});
