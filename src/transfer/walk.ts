@@ -131,6 +131,8 @@ class Walk {
     this.receiver.onSelection?.(this.request.selection);
     const { to } = this.request;
     const isThere = to !== undefined && await isDirectory(to, this.runner);
+    // The record tells before anything was read how many names there are.
+    this.runner.expect(this.request.baseline?.files ?? 0, "list");
     await this.#visit([{ directory: "", from: "unseen", to: isThere ? "unseen" : undefined }]);
     await this.#drain();
   }
@@ -191,7 +193,6 @@ class Walk {
     const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
-    this.runner.expect(block.files, "list");
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });

@@ -63,7 +63,9 @@ export async function carryOwnFiles(
   }
   const missing: string[] = [];
   for (const path of paths) {
-    if (!await Deno.lstat(`${made}/${path}`).then(() => true, () => false)) missing.push(path);
+    const there = await Deno.lstat(`${made}/${path}`).catch(() => undefined);
+    if (there === undefined) missing.push(path);
+    else if (isCarried(there, own.statuses.get(path)!)) safe.set(path, own.statuses.get(path)!);
   }
   if (missing.length === 0) return safe;
   const none = makeSelection({
@@ -90,6 +92,13 @@ export async function carryOwnFiles(
   }
   for (const path of missing) safe.set(path, own.statuses.get(path)!);
   return safe;
+}
+
+/** Whether an earlier run has carried a file: it keeps its time, also where it was rewritten to name its new path. */
+function isCarried({ isSymlink, mtime }: Deno.FileInfo, status: FileStatus): boolean {
+  if (isSymlink || status.kind === "l") return isSymlink && status.kind === "l";
+  const milliseconds = status.mtimeSeconds * 1000 + Math.trunc(status.mtimeNanoseconds / 1_000_000);
+  return mtime?.getTime() === milliseconds;
 }
 
 async function isSame(one: string, other: string, { signal }: System): Promise<boolean> {

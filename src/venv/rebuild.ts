@@ -11,14 +11,14 @@ import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import type { Listener } from "../tools/streaming.ts";
 import type { FileStatus } from "../posix/status.ts";
-import { freezePackages, runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
+import { runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
 import { lockVenv } from "./base.ts";
 import { type Carriage, carryOwnFiles, planCarriage } from "./carry.ts";
 import { deviceOf } from "./device.ts";
 import { planInstall } from "./install.ts";
 import { findOwnFiles, hasOwnFiles, type OwnFiles } from "./own_files.ts";
 import { ownFilesError } from "./own_files_text.ts";
-import { readPackages } from "./packages.ts";
+import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
 
@@ -58,6 +58,8 @@ export interface RebuildPlan {
   readonly carriage: Carriage;
   /** Such files of the environment that is replaced. */
   readonly replaced: OwnFiles | undefined;
+  /** `made already`: the target is an environment with the same packages, for example that of a run which was killed later. */
+  readonly targetState: TargetState;
 }
 
 /** What a rebuild has made. */
@@ -67,6 +69,8 @@ export interface Rebuilt {
   /** The files of the source that no package brought and that the target has, too, with their status at the source. */
   readonly safe: ReadonlyMap<string, FileStatus>;
 }
+
+type TargetState = "free" | "to be replaced" | "made already";
 
 /** How the two package lists compare. */
 export interface Parity {
@@ -90,11 +94,11 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
       `Cannot make "${target}" from "${sourcePath}": they are the same place, or one is inside the other`,
     );
   }
-  const replaced = await checkTarget(request) === "replace" ? await findOwnFiles(target, system) : undefined;
-  if (replaced !== undefined && request.mode === "run") refuseReplacing(request, replaced);
   await checkFileSystems(request, system);
   const env = request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir };
-  const requirements = await ownRequirements(source, await freezePackages(uv.program, sourcePath, env, system));
+  const { targetState, requirements } = await lookAtTarget(request, source, { uv, env }, system);
+  const replaced = targetState === "to be replaced" ? await findOwnFiles(target, system) : undefined;
+  if (replaced !== undefined && request.mode === "run") refuseReplacing(request, replaced);
   const pythons = request.python === undefined
     ? [...await basePythons(source), source.pythonVersion, source.pythonSeries]
     : [request.python];
@@ -116,27 +120,8 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   const editable = requirements.filter((line) => line.startsWith("-e ") || line.startsWith("--editable"));
   const own = await findOwnFiles(sourcePath, system);
   const carriage = planCarriage(own, request.python === undefined ? "same" : "another");
-  return { source, target, requirements, pythons, commands: plan.commands, env, editable, own, carriage, replaced };
-}
-
-/** The requirements of packages that are in the environment itself: uv also lists those of a base Python that it can see. */
-async function ownRequirements(venv: Venv, requirements: readonly string[]): Promise<readonly string[]> {
-  if (!venv.systemSitePackages) return requirements;
-  const normalized = (name: string) => name.toLowerCase().replace(/[-_.]+/g, "-");
-  const own = new Set((await readPackages(venv)).map(({ name }) => normalized(name)));
-  return requirements.filter((line) => {
-    const name = /^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:==|@|$)/.exec(line)?.[1];
-    return name === undefined || own.has(normalized(name));
-  });
-}
-
-/** The Python that the source was made from, if it still exists: uv needs no network for it. A version may mean a download. */
-async function basePythons({ home, pythonSeries }: Venv): Promise<string[]> {
-  for (const name of [`python${pythonSeries}`, "python3"]) {
-    const path = `${home}/${name}`;
-    if (path.startsWith("/") && await Deno.stat(path).then(({ isFile }) => isFile, () => false)) return [path];
-  }
-  return [];
+  const commands = plan.commands;
+  return { source, target, requirements, pythons, commands, env, editable, own, carriage, replaced, targetState };
 }
 
 function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest, own: OwnFiles): void {
@@ -144,18 +129,39 @@ function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest,
   throw ownFilesError(`Cannot replace "${target}"`, own, replacingCommand);
 }
 
-async function checkTarget({ target, existing }: RebuildRequest): Promise<"make" | "replace"> {
+/** What is at the target, and the packages of the source. Throws a CliError `refused` for what must not be replaced. */
+async function lookAtTarget(
+  request: RebuildRequest,
+  source: Venv,
+  { uv, env }: { readonly uv: Uv; readonly env: Readonly<Record<string, string>> },
+  system: System,
+): Promise<{ readonly targetState: TargetState; readonly requirements: readonly string[] }> {
+  const { target } = request;
+  const there = await environmentAt(target);
+  const requirements = await freezeOwnPackages(source, { uv, env }, system);
+  if (there === undefined) return { targetState: "free", requirements };
+  if (request.existing === "overwrite") return { targetState: "to be replaced", requirements };
+  const isSame = there.pythonSeries === source.pythonSeries &&
+    compareLists(requirements, await freezeOwnPackages(there, { uv, env }, system)).status === "matched";
+  if (!isSame) throw existsAlready(target);
+  return { targetState: "made already", requirements };
+}
+
+/** The environment at a target; undefined if its name is free. Throws a CliError `refused` for anything else there. */
+async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   const info = await Deno.lstat(target).catch(() => undefined);
-  if (info === undefined) return "make";
-  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return "make";
-  if (info.isDirectory && await readVenv(target) !== undefined) {
-    if (existing === "overwrite") return "replace";
-    throw new CliError("refused", `Cannot make "${target}": there is an environment already`, {
-      hint: "choose another target, or replace it with --overwrite-target",
-    });
-  }
+  if (info === undefined) return undefined;
+  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
+  const venv = info.isDirectory ? await readVenv(target) : undefined;
+  if (venv !== undefined) return venv;
   throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
     hint: "choose another target; what is there is never replaced",
+  });
+}
+
+function existsAlready(target: AbsolutePath): CliError {
+  return new CliError("refused", `Cannot make "${target}": there is an environment with other packages already`, {
+    hint: "choose another target, or replace it with --overwrite-target",
   });
 }
 
@@ -208,8 +214,14 @@ export async function rebuild(
   const held = underLocks(system, lock);
   await removeIfThere(madeBefore);
   await putRight(target, replaced);
-  // The repair, or another run in the meantime, may have put an environment at the target.
-  if (await checkTarget(request) === "replace") refuseReplacing(request, await findOwnFiles(target, system));
+  // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
+  const there = await environmentAt(target);
+  if (plan.targetState === "made already" && there !== undefined) {
+    const safe = await carryInto(target, plan, audience.report, held);
+    return { python: there.pythonVersion, parity: { status: "matched", missing: [], extra: [] }, safe };
+  }
+  if (there !== undefined && request.existing === "refuse") throw existsAlready(target);
+  if (there !== undefined) refuseReplacing(request, await findOwnFiles(target, system));
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
     const content = plan.requirements.join("\n") + "\n";
@@ -222,7 +234,7 @@ export async function rebuild(
     const parity = request.verify
       ? compareLists(
         plan.requirements,
-        await ownRequirements({ ...plan.source, path: made }, await freezePackages(uv.program, made, env, held)),
+        await freezeOwnPackages({ ...plan.source, path: made }, { uv, env }, held),
       )
       : { status: "skipped" as const, missing: [], extra: [] };
     if (parity.status === "mismatch") return { python, parity, safe: new Map() };
@@ -235,6 +247,18 @@ export async function rebuild(
     await Deno.remove(requirements).catch(() => {});
     await removeIfThere(made);
   }
+}
+
+/** Carries the files that no package brought into a target that an earlier run has made. */
+async function carryInto(
+  target: AbsolutePath,
+  { source, carriage, own }: RebuildPlan,
+  report: Report,
+  system: System,
+): Promise<ReadonlyMap<string, FileStatus>> {
+  const safe = await carryOwnFiles(carriage, own, { source: source.path, made: target, target }, report, system);
+  await fixPaths(target, target, source.path);
+  return safe;
 }
 
 /** Restores the target: a run that was killed between its two renames left it without its name. */
@@ -283,13 +307,8 @@ export function compareLists(wanted: readonly string[], found: readonly string[]
 }
 
 async function giveName(made: string, target: string, replaced: string, source: string): Promise<void> {
-  // Its files get the paths for its final name before it has that name; those that were carried name the source.
-  const failed = await applyRelocation(await planRelocation(made, target, { formerPaths: [source] }));
-  if (failed.length > 0) {
-    throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
-      lines: failed.map(({ path, error }) => `${path}: ${error}`),
-    });
-  }
+  // Its files get the paths for its final name before it has that name.
+  await fixPaths(made, target, source);
   const occupied = await isThere(target);
   try {
     if (occupied) await Deno.rename(target, replaced);
@@ -299,6 +318,15 @@ async function giveName(made: string, target: string, replaced: string, source: 
     throw new CliError("file-system", `Cannot give "${target}" its name: ${messageOf(error)}`, { cause: error });
   }
   if (occupied) await removeTree(replaced);
+}
+
+/** Files that were carried name the source. */
+async function fixPaths(path: string, target: string, source: string): Promise<void> {
+  const failed = await applyRelocation(await planRelocation(path, target, { formerPaths: [source] }));
+  if (failed.length === 0) return;
+  throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
+    lines: failed.map(({ path, error }) => `${path}: ${error}`),
+  });
 }
 
 async function isThere(path: string): Promise<boolean> {

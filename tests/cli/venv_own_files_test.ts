@@ -110,6 +110,18 @@ testWithUv(
   },
 );
 
+testWithUv("what was made since an earlier run is carried to the target that run has made", async () => {
+  await using place = await makePlace(["a"]);
+  const { world } = place;
+  await addOwnFiles(place, "only add");
+  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+  await world.writeTree("home/venvs/a", { "results/late.csv": "5" });
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  assert.deepEqual([run.code, run.json().deleted_source], [0, true], run.stdout);
+  assert.equal(await text(place, "work/a/results/late.csv"), "5");
+  assert.equal((await world.exec(world.path("home/work/a/bin/launch"), [])).stdout, "launched\n");
+});
+
 testWithUv("migrate does not replace an environment with files of its user", async () => {
   await using place = await makePlace(["a", "b"]);
   await place.world.writeTree("home/venvs/b", { "thesis/chapter.tex": "years" });
