@@ -99,7 +99,9 @@ export function commandParser(name: string, fields: Fields): Parser {
       argumentText(label, description),
     ];
   });
-  return parser.usage(["[OPTIONS]", ...texts].join(" "));
+  const required = Object.entries(fields).filter(([, description]) => description.required === true)
+    .map(([field, description]) => `${optionName(field, description)} <${description.placeholder ?? "VALUE"}>`);
+  return parser.usage([...required, "[OPTIONS]", ...texts].join(" "));
 }
 
 function argumentHelp(field: string, description: Field<unknown>): string {
@@ -139,7 +141,8 @@ function addVariants(parser: Parser, { variants = [], placeholder = "VALUE" }: F
 function helpText(description: Field<unknown>): string {
   const choices = description.choices === undefined ? "" : ` (${description.choices.join(", ")})`;
   const repeatable = description.shape === "list" && description.placement === "option" ? " (repeatable)" : "";
-  return description.help + choices + repeatable;
+  const required = description.required === true ? " (required)" : "";
+  return description.help + choices + repeatable + required;
 }
 
 /** Refuses `--to --yes`, where the value was forgotten: commander would take `--yes` for it. `--to=--yes` is accepted. */

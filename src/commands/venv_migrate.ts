@@ -11,6 +11,7 @@ import { sweepDirectory } from "../system/sweep.ts";
 import { findUv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { removeRebuilt } from "../venv/carry.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type RebuildRequest, type Rebuilt } from "../venv/rebuild.ts";
 import { describeRebuild, REBUILD_ENTRIES } from "../venv/rebuild_answer.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -112,12 +113,15 @@ export default defineCommand({
       listener: { terminal: context.sharesTerminal, hear },
       report,
     }, system);
+    const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
     const matched = outcome?.parity.status === "matched";
     const refusal = matched && request.deleteSource ? await removeSource(rebuilding, outcome.safe, system) : undefined;
     const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
     const deletedSource = matched && request.deleteSource && refusal === undefined;
     const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource, refusal });
     for (const text of document.warnings) report({ type: "warning", text });
+    for (const warning of kernels) report({ type: "warning", ...warning });
+    document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
     const ok = document.status !== "verification-failed" && refusal === undefined;
     return { ok, command: "venv-migrate", ...document };
   },

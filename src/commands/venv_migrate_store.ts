@@ -6,15 +6,18 @@ import type { ConfigFile } from "../config/config_file.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
+import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import {
   type CacheCopy,
   checkPlaces,
   copyCache,
+  findUnlisted,
   removeOld,
   type SafeFiles,
   selectVenvs,
@@ -25,9 +28,9 @@ const DIRECTORY = { placeholder: "DIR" };
 
 const fields = {
   oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", DIRECTORY),
-  newVenvBase: text("Where they shall be", DIRECTORY),
+  newVenvBase: text("Where they shall be", { ...DIRECTORY, required: true }),
   oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", DIRECTORY),
-  newUvCacheDir: text("Where it shall be", DIRECTORY),
+  newUvCacheDir: text("Where it shall be", { ...DIRECTORY, required: true }),
   envs: list("Move only this environment", { flag: "--env", placeholder: "NAME", completion: "environment" }),
   excludeEnvs: list("Leave this environment where it is", {
     flag: "--exclude-env",
@@ -122,6 +125,10 @@ export default defineCommand({
     const stayed = left.length === 0
       ? []
       : [`${left.join(", ")} stayed in ${places.oldBase}, so venv_base stays as it is`];
+    const unlisted = await findUnlisted(places.oldBase);
+    if (unlisted.length > 0) {
+      stayed.push(`not moved, because \`euler-files venv list\` doesn't show them: ${listSome(unlisted)}`);
+    }
     for (const text of stayed) report({ type: "warning", text });
     if (good && config !== undefined && updates.length > 0) await saveUpdates(config, places, updates, context);
     const deadline = config?.config.lock_timeout_seconds ?? 300;
@@ -296,6 +303,9 @@ async function moveOne(
   const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
   const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
   for (const text of document.warnings) report({ type: "warning", subject: name, text });
+  const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
+  for (const warning of kernels) report({ type: "warning", subject: name, ...warning });
+  document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
   return [document, outcome];
 }
 

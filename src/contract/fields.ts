@@ -25,6 +25,8 @@ export interface Field<Value> {
   readonly variants?: readonly OptionVariant[];
   /** Written before an argument that is the command line of another program: options after it are that program's. */
   readonly separator?: "--";
+  /** The command can't do without it; on a terminal it asks. */
+  readonly required?: true;
   /** Its first word ends our options, so that the words of another program need no `--` before them. */
   readonly takesRest?: true;
   /** The placeholder of one item if plain arguments add to the list of an option: `sync HF_HOME` is `sync --var HF_HOME`. */
@@ -57,7 +59,16 @@ export type RequestOf<F extends Fields> = {
 type Details = Partial<
   Pick<
     Field<unknown>,
-    "placement" | "placeholder" | "flag" | "short" | "aliases" | "separator" | "takesRest" | "argument" | "completion"
+    | "placement"
+    | "placeholder"
+    | "flag"
+    | "short"
+    | "aliases"
+    | "separator"
+    | "takesRest"
+    | "required"
+    | "argument"
+    | "completion"
   >
 >;
 

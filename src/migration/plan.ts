@@ -7,6 +7,8 @@ import { shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { planTransfer, type TransferPlan, type TransferRequest } from "../transfer/transfer.ts";
 import { checkDestination, isOurs, type Move, observeSource, type SourceFacts } from "./destination.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
+import { listVenvs } from "../venv/venv.ts";
 import { refuseDependents } from "./dependents.ts";
 import { type Journal, journalPath, readJournal } from "./journal.ts";
 import { planEnvironmentRewrites, planLinkRewrites, type Rewrite } from "./rewrites.ts";
@@ -228,6 +230,12 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
   }
   if (source.isLink && oldDirectory === "delete") {
     warnings.push(`"${move.from}" is a link to "${source.realPath}"; neither is deleted`);
+  }
+  if (place.kind === "venv_base") {
+    for (const { name, path } of await listVenvs(move.from)) {
+      const kernels = await kernelspecWarnings([path], `${move.to}/${name}`, settings.env);
+      warnings.push(...kernels.map(({ text, hint }) => `${text}; afterwards run \`${hint}\``));
+    }
   }
   return warnings;
 }

@@ -33,6 +33,8 @@ export interface Relocation {
   /** Where its files are now, absolute. */
   readonly root: string;
   readonly changes: readonly Change[];
+  /** The paths that the environment had. */
+  readonly former: readonly string[];
 }
 
 /** Prefixes that are not environments: a launcher of `/usr/bin/python3` was never moved. */
@@ -98,7 +100,7 @@ export async function planRelocation(
     );
     ownChanges.push(...relocation.changes.map((change) => ({ ...change, path: `${inner}/${change.path}` })));
   }
-  return { root, changes: ownChanges };
+  return { root, changes: ownChanges, former };
 }
 
 /** The directories that no link leads out of the environment; `bin` or a kernel's directory may be such a link. */
@@ -113,7 +115,9 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
 }
 
 /** Applies a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */
-export async function applyRelocation(relocation: Relocation): Promise<{ path: string; error: string }[]> {
+export async function applyRelocation(
+  relocation: Pick<Relocation, "root" | "changes">,
+): Promise<{ path: string; error: string }[]> {
   const failed: { path: string; error: string }[] = [];
   const paths = relocation.changes.map(({ path }) => splitAbsolute(`${relocation.root}/${path}`)[0]);
   for (const directory of new Set([relocation.root, `${relocation.root}/bin`, ...paths])) {

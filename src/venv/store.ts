@@ -9,6 +9,8 @@ import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { transferTree } from "../transfer/transfer.ts";
+import { parseTemporaryName } from "../system/temporary_name.ts";
+import { kindsOf } from "./data_files.ts";
 import { deletingCommand, removeRebuilt } from "./carry.ts";
 import type { Rebuilt } from "./rebuild.ts";
 import { findDependents } from "./outside.ts";
@@ -66,6 +68,26 @@ export async function selectVenvs(
   }
   const isMoved = (name: string) => (only.length === 0 || only.includes(name)) && !except.includes(name);
   return { moved: known.filter(isMoved), left: known.filter((name) => !isMoved(name)) };
+}
+
+/**
+ * Environments in `base` or one directory below it that are not listed: with a dot before their name, damaged, or deeper. They are
+ * recognized by their `pyvenv.cfg`.
+ */
+export async function findUnlisted(base: AbsolutePath): Promise<string[]> {
+  const listed = (await listVenvs(base)).map(({ name }) => name);
+  const directories = async (path: string) =>
+    [...await kindsOf(path)].filter(([name, kind]) => kind === "d" && parseTemporaryName(name) === undefined)
+      .map(([name]) => name);
+  const found: string[] = [];
+  for (const name of await directories(base)) {
+    if (listed.includes(name)) continue;
+    const inner = (await directories(`${base}/${name}`)).map((below) => `${name}/${below}`);
+    for (const path of [name, ...inner]) {
+      if (await Deno.lstat(`${base}/${path}/pyvenv.cfg`).then(() => true, () => false)) found.push(path);
+    }
+  }
+  return found.sort();
 }
 
 /** Copies uv's cache. Throws a CliError `transfer` if any file is missing in the copy. */

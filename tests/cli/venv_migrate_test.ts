@@ -30,6 +30,24 @@ testWithUv("a dry run of migrate prints commands and no part of the environment"
 });
 
 testWithUv(
+  "a Jupyter kernel that names a moved environment is named, with the command that makes it right",
+  async () => {
+    await using place = await makePlace(["a"]);
+    const { world } = place;
+    const python = world.path("home/venvs/a/bin/python");
+    await world.writeTree("home/.local/share/jupyter/kernels/ml", {
+      "kernel.json": JSON.stringify({ argv: [python, "-m", "ipykernel_launcher"], display_name: "My ML" }),
+    });
+    const again = (to: string) => `home/${to}/bin/python -m ipykernel install --user --name ml --display-name 'My ML'`;
+    const migrated = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    assert.ok(migrated.warnings.join("\n").includes(again("work/a")), migrated.warnings.join("\n"));
+    await Deno.rename(world.path("home/venvs/a"), world.path("home/venvs/moved"));
+    const fixed = (await place.run("apptainer", "fixup", "--json")).json();
+    assert.ok(fixed.results[0].warnings.join("\n").includes(again("venvs/moved")), JSON.stringify(fixed));
+  },
+);
+
+testWithUv(
   "migrate takes the Python that the source was made from, and keeps its view of the system's packages",
   async () => {
     await using place = await makePlace(["a"]);
@@ -93,7 +111,7 @@ testWithUv("migrate-store moves all, copies the cache, saves the places and remo
   const { world } = place;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
   await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
-  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too" });
+  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too", "project/.venv/pyvenv.cfg": "" });
   const run = await place.run(
     ...[
       "venv",
@@ -115,7 +133,8 @@ testWithUv("migrate-store moves all, copies the cache, saves the places and remo
   ]);
   assert.equal(config.migrations.length, 2);
   const left = (await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock"));
-  assert.deepEqual(left, ["data", "notes.txt"]);
+  assert.deepEqual(left, ["data", "notes.txt", "project"]);
+  assert.match(document.warnings.join(), /not moved.*: project\/\.venv/);
   assert.deepEqual(await namesIn(world.path("home/uv")), []);
 });
 
