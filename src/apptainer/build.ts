@@ -5,9 +5,9 @@ import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { saysDiskIsFull } from "../errors/os_error.ts";
-import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
+import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/streaming.ts";
+import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -17,13 +17,13 @@ import { ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../contract/version.ts";
-import { promisedPython } from "./base_image.ts";
+import { checkBase, checkBasePython } from "./base_check.ts";
+import { buildFailure } from "./build_failure.ts";
 import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
 import { type ImageInputs, imageState, readImage } from "./inputs.ts";
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { packVenv } from "./pack_venv.ts";
-import { pythonSearch } from "./python_search.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
 import {
   chooseWorkspace,
@@ -157,11 +157,13 @@ export async function buildImage(
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
-  await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
   await makeWorkspace(steps.workspace);
   try {
     const held = underLocks(system, lock);
+    const temporary = `${steps.workspace}/apptainer`;
+    await Deno.mkdir(temporary, { mode: 0o700 });
+    await checkBasePython(plan.inputs, apptainer, temporary, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, setting, lock, held);
     return { plan, steps, importWarnings };
@@ -171,39 +173,6 @@ export async function buildImage(
       audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
     );
   }
-}
-
-/** Refuses an unsuitable base before anything is packed: its tag says another Python, or its file does not exist. */
-async function checkBase({ base, venv }: ImageInputs): Promise<void> {
-  const promised = promisedPython(base);
-  if (promised !== undefined && promised !== venv.pythonSeries) throw wrongPython(base.written, promised, venv);
-  if (base.localPath === undefined || await Deno.stat(base.localPath).then(() => true, () => false)) return;
-  throw new CliError("not-found", `Cannot find the base image "${base.localPath}"`, {
-    hint: "euler-files config set apptainer.base_image IMAGE, with a Docker reference or the path of a .sif file",
-  });
-}
-
-function wrongPython(base: string, found: string, venv: ImageInputs["venv"]): CliError {
-  return new CliError(
-    "config",
-    `Cannot build upon "${base}": it has ${found}, and "${venv.name}" was made with ${venv.pythonSeries}`,
-    {
-      hint: `choose a base with Python ${venv.pythonSeries} (python:{version}-slim fits any), ` +
-        "or make the environment again with the base's Python: `euler-files venv install --python VERSION`",
-    },
-  );
-}
-
-/** Looks into a base that is on this machine; one from a registry is looked at by the first lines of %post. */
-async function checkBasePython({ base, venv }: ImageInputs, apptainer: Apptainer, system: System): Promise<void> {
-  if (base.agent !== "localimage") return;
-  const script = `${pythonSearch(venv.pythonSeries)}\necho "found=$python"`;
-  const answer = await runShellIn(apptainer, base.from, script, system);
-  if ("failure" in answer) {
-    throw new CliError("tool", `Cannot start the base image "${base.from}"`, { lines: answer.failure });
-  }
-  if (/^found=\//m.test(answer.stdout)) return;
-  throw wrongPython(base.written, `no Python ${venv.pythonSeries}`, venv);
 }
 
 /** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
@@ -229,7 +198,6 @@ async function executePlan(
   await packVenv({ venv, containerPath, archive, copied, filesTotal: files, subject: places.name }, report, system);
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
-  await Deno.mkdir(temporary, { mode: 0o700 });
   report({ type: "note", subject: places.name, text: `building with ${apptainer.name}` });
   const importWarnings: string[] = [];
   // On a terminal of its own Apptainer's output, with what %test says, would not reach us; it draws only pulls there.
@@ -238,28 +206,13 @@ async function executePlan(
     listener.hear(text);
   };
   const outcome = await runBuild(apptainer, steps.args, temporary, { terminal: false, hear }, system);
-  if (outcome.code !== 0) throw buildFailure(apptainer, outcome.code, outcome.lastLines);
+  if (outcome.code !== 0) {
+    throw buildFailure(`${apptainer.name} build failed with exit code ${outcome.code}`, outcome.lastLines);
+  }
   if (!await isImageFile(places.building)) {
     throw new CliError("tool", `${apptainer.name} build ended well but made no image`, { lines: outcome.lastLines });
   }
   return importWarnings;
-}
-
-/** The error for a failed build, with a hint for the failures that are known from clusters. */
-function buildFailure(apptainer: Apptainer, code: number, lines: readonly string[]): CliError {
-  const said = lines.join("\n");
-  const full = saysDiskIsFull(said);
-  const hint = full
-    ? "make room, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
-    : /subuid|subgid|uid mapping|newuidmap|fakeroot.*(not|fail)/i.test(said)
-    ? "this node may not allow --fakeroot: try another node, or change apptainer.build_args"
-    : /dial tcp|no such host|i\/o timeout|connection refused|network is unreachable/i.test(said)
-    ? "without internet, set apptainer.base_image to a .sif file: `apptainer pull` makes one on a machine that has it"
-    : undefined;
-  return new CliError(full ? "no-space" : "tool", `${apptainer.name} build failed with exit code ${code}`, {
-    lines,
-    ...(hint === undefined ? {} : { hint }),
-  });
 }
 
 /** Gives the image its name, writes its definition beside it, and records the build in the configuration. */
@@ -272,14 +225,20 @@ async function publish(
 ): Promise<void> {
   const { places, inputs, record } = plan;
   const sha256 = await hashFile(places.building, system.signal);
-  await Deno.chmod(places.building, 0o700);
+  const mode = await modeFor(setting.sifStore);
+  await Deno.chmod(places.building, mode);
   const info = await Deno.stat(places.building);
   await syncPath(places.building);
   await lock.confirm();
   await Deno.rename(places.building, places.sif);
   // Some file systems refuse fsync on a directory; the rename is still in order.
   await syncPath(setting.sifStore).catch(() => {});
-  await writeFileAtomically({ path: places.definition, content: steps.definition, mode: 0o600, durability: "fast" });
+  await writeFileAtomically({
+    path: places.definition,
+    content: steps.definition,
+    mode: mode & 0o666,
+    durability: "fast",
+  });
   const entry = {
     ...record,
     venv_name: places.venvName,
@@ -293,6 +252,12 @@ async function publish(
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
   await editConfig(setting.configPath, [{ path: ["apptainer", "images", places.name], value: entry }], system);
+}
+
+/** A store that others may read is for sharing: its images get the modes that the umask leaves. */
+async function modeFor(store: string): Promise<number> {
+  const isPrivate = (((await Deno.stat(store)).mode ?? 0) & 0o055) === 0;
+  return isPrivate ? 0o700 : 0o777 & ~readUmask();
 }
 
 async function removeIfThere(path: string): Promise<void> {
