@@ -21,9 +21,10 @@ import { checkBase, checkBasePython } from "./base_check.ts";
 import { buildFailure } from "./build_failure.ts";
 import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
-import { type ImageInputs, imageState, readImage } from "./inputs.ts";
+import { type ImageInputs, type ImageState, imageState, readImage } from "./inputs.ts";
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
-import { packVenv } from "./pack_venv.ts";
+import { packLocked } from "./pack_locked.ts";
+import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
 import {
   chooseWorkspace,
@@ -80,16 +81,29 @@ export async function planBuild(
 ): Promise<BuildPlan> {
   const { places, record, inputs } = await readImage(setting, name, system);
   await checkBase(inputs);
-  const state = await imageState(places, record, inputs);
+  const state = await buildState(await imageState(places, record, inputs), record, inputs, mode, system);
   const reasons = {
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
+    "edited": "files in it changed that no package brought, or that were edited since",
     "unknown": "nobody recorded what the image there was built from",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
   const reason = state === "up to date" && mode === "force" ? "it was asked for" : reasons[state];
   return { action, reason, places, inputs, record };
+}
+
+/** A file that was added or edited by hand changes no package: it is looked for before a build is skipped. */
+async function buildState(
+  state: ImageState,
+  record: ImageRecord | undefined,
+  { venv }: ImageInputs,
+  mode: "if-needed" | "force",
+  system: System,
+): Promise<ImageState | "edited"> {
+  if (state !== "up to date" || mode === "force" || record?.own_files_hash === undefined) return state;
+  return hashOwnFiles(await findOwnFiles(venv.path, system)) === record.own_files_hash ? state : "edited";
 }
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
@@ -164,8 +178,9 @@ export async function buildImage(
     const temporary = `${steps.workspace}/apptainer`;
     await Deno.mkdir(temporary, { mode: 0o700 });
     await checkBasePython(plan.inputs, apptainer, temporary, held);
+    const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
-    await publish(plan, steps, setting, lock, held);
+    await publish(plan, steps, { setting, lock, ownFilesHash }, held);
     return { plan, steps, importWarnings };
   } finally {
     await removeIfThere(plan.places.building);
@@ -183,6 +198,21 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
     .map(({ name }) => `${directory}/${name}`);
 }
 
+/** Packs the environment, and returns the hash of its files that no package brought. */
+async function packInto(
+  { places, inputs }: BuildPlan,
+  { leftBehind, archive, files }: BuildSteps,
+  setting: ImageSetting,
+  report: Report,
+  system: System,
+): Promise<string> {
+  for (const warning of leftBehind.warnings) report({ type: "warning", subject: places.name, ...warning });
+  const { venv, containerPath } = inputs;
+  const { copied } = leftBehind;
+  const packing = { venv, containerPath, archive, copied, filesTotal: files, subject: places.name };
+  return await packLocked({ setting, places, inputs, packing }, report, system);
+}
+
 async function executePlan(
   plan: BuildPlan,
   steps: BuildSteps,
@@ -190,12 +220,7 @@ async function executePlan(
   { listener, report }: BuildAudience,
   system: System,
 ): Promise<string[]> {
-  const { places, inputs } = plan;
-  for (const warning of steps.leftBehind.warnings) report({ type: "warning", subject: places.name, ...warning });
-  const { venv, containerPath } = inputs;
-  const { archive, files } = steps;
-  const { copied } = steps.leftBehind;
-  await packVenv({ venv, containerPath, archive, copied, filesTotal: files, subject: places.name }, report, system);
+  const { places } = plan;
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
   report({ type: "note", subject: places.name, text: `building with ${apptainer.name}` });
@@ -219,8 +244,11 @@ async function executePlan(
 async function publish(
   plan: BuildPlan,
   steps: BuildSteps,
-  setting: ImageSetting,
-  lock: Lock,
+  { setting, lock, ownFilesHash }: {
+    readonly setting: ImageSetting;
+    readonly lock: Lock;
+    readonly ownFilesHash: string;
+  },
   system: System,
 ): Promise<void> {
   const { places, inputs, record } = plan;
@@ -247,6 +275,7 @@ async function publish(
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputs.hash,
+    own_files_hash: ownFilesHash,
     sif_sha256: sha256,
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,

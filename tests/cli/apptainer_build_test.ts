@@ -296,3 +296,18 @@ Deno.test("after the store has moved, an image on scratch is not copied again", 
   const [result] = (await world.run(["apptainer", "sync", "--json"])).json().results;
   assert.equal(result.status, "skipped");
 });
+
+Deno.test("a file that was added or edited by hand is a reason to build, compiled code is none", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const status = async () => {
+    const { status, reason } = (await world.run([...BUILD, "--json"])).json();
+    return `${status}: ${reason}`;
+  };
+  assert.match(await status(), /^built/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/__pycache__/tool.cpython-311.pyc": "code" });
+  assert.match(await status(), /^skipped/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/mine.py": "x = 1\n" });
+  assert.match(await status(), /^built: files in it changed/);
+  assert.match(await status(), /^skipped/);
+});
