@@ -48,8 +48,8 @@ export const resolve = defineCommand({
     "does. `--take scratch` pushes these files alone, `--take source` is a sync of the variable.",
   examples: [
     { command: "euler-files resolve HF_HOME", does: "Show what is in conflict, and ask" },
-    { command: "euler-files resolve HF_HOME --take scratch", does: "Bring all of it home" },
-    { command: "euler-files resolve HF_HOME hub/refs/main --take source", does: "One file, as it is at home" },
+    { command: "euler-files resolve HF_HOME --take scratch", does: "Push all of it" },
+    { command: "euler-files resolve HF_HOME hub/refs/main --take source", does: "One file, as it is at the source" },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,

@@ -297,7 +297,7 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
   if (plan.transfers.length === 0) return [];
   return [{
     text:
-      "the record of the last transfer is gone, so nothing tells what was removed or put back at home on purpose: " +
+      "the record of the last transfer is gone, so nothing tells what was removed or put back at the source on purpose: " +
       `${formatFiles(plan.transfers.length)} ${came} home (${listSome(plan.transfers)})`,
     hint: "look whether all of them belong there",
   }];

@@ -79,7 +79,7 @@ export async function fillTarget(
   ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
-      text: "the record of the last transfer was gone, so what was removed at home meanwhile stays on scratch",
+      text: "the record of the last transfer was gone, so what was removed at the source meanwhile stays on scratch",
       hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
     });
   }

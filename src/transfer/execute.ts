@@ -162,7 +162,10 @@ export class Execution {
     if (plan.makes.length > 0) {
       await this.request.prepare();
       const failed = await this.#directories.makeAll(directory, plan.makes);
-      for (const [entry, reason] of failed) this.#lose({ directory, entry }, reason);
+      for (const [entry, reason] of failed) {
+        const replaced = plan.clears.find(({ name }) => name === entry.name);
+        this.#lose({ directory, entry }, reason, this.#publishing === undefined ? undefined : replaced);
+      }
     }
     await this.#setModes(directory, plan.modes);
     const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
@@ -198,12 +201,12 @@ export class Execution {
     for (const top of added) if (top !== undefined) await this.#publishing!.adopt(top);
   }
 
-  /** A directory that cannot be made fails with its content; other directories go on. */
-  #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
+  /** A directory that cannot be made fails with its content; other directories go on. What it should replace is still there. */
+  #lose(item: Pick<Item, "directory" | "entry">, reason: string, replaced: Entry | undefined): void {
     const path = pathOf(item);
     this.#lost.add(path);
     this.#recorder.miss(item, reason, "failed");
-    this.#recorder.amend(item, undefined);
+    this.#recorder.amend(item, replaced);
   }
 
   #isLost(directory: string): boolean {
