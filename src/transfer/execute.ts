@@ -4,7 +4,7 @@
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
-import { BATCH, batchesAtOnce } from "./batch_size.ts";
+import { Batch, batchesAtOnce } from "./batches.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
 import { DatabaseRemovals } from "./database_removals.ts";
@@ -69,8 +69,7 @@ export class Execution {
   /** Directories that could not be made. */
   readonly #lost = new Set<string>();
   readonly #times: WalkTimes;
-  #batch: Item[] = [];
-  #batchBytes = 0;
+  readonly #batch: Batch;
 
   constructor(readonly request: ExecutionRequest) {
     const { roots, settings, mover, runner, manifest, system } = request;
@@ -80,6 +79,7 @@ export class Execution {
       traits: settings.traits,
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
+    this.#batch = new Batch(mover.kind);
     const { temporary } = settings;
     this.#times = { startSeconds: roots.walkStartSeconds, now: system.now };
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
@@ -300,7 +300,7 @@ export class Execution {
       return;
     }
     this.#add(item);
-    if (this.#isFull()) await this.#flush();
+    if (this.#batch.isFull) await this.#flush();
   }
 
   /** Queues all names of a file for the same mover, or they would arrive as several files. */
@@ -308,24 +308,16 @@ export class Execution {
     await this.request.prepare();
     await this.#openPassedOver(items);
     for (const item of items) this.#add(this.#publishing?.withName(item) ?? item);
-    if (this.#isFull()) await this.#flush();
+    if (this.#batch.isFull) await this.#flush();
   }
 
   #add(item: Item): void {
-    this.#batch.push(item);
-    this.#batchBytes += item.entry.sizeBytes;
+    this.#batch.add(item);
     this.request.runner.expect(1, "copy");
   }
 
-  #isFull(): boolean {
-    const limit = BATCH[this.request.mover.kind];
-    return this.#batch.length >= limit.files || this.#batchBytes >= limit.sizeBytes;
-  }
-
   async #flush(): Promise<void> {
-    const items = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
+    const items = this.#batch.take();
     if (items.length > 0) await this.#pool.start(() => this.#move(items));
   }
 

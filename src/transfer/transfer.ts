@@ -4,7 +4,7 @@ import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
-import { batchBytesAtOnce } from "./batch_size.ts";
+import { batchBytesAtOnce } from "./batches.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
