@@ -162,3 +162,18 @@ Deno.test("a push of what was never staged leaves nothing that is called interru
   assert.equal((await world.run(["push"])).code, 0);
   assert.equal((await statusOf(world)).unfinished, undefined);
 });
+
+Deno.test("what changes or goes at the source while a push runs is told as that", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(TARGET, { f1: "of scratch", f2: "of scratch" });
+  const meanwhile = `cd ${world.path(SOURCE)} && echo "of source" >f1 && rm f2`;
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *files-from*) (${meanwhile});; esac\nPATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"\n`,
+  );
+  const { stderr } = await world.run(["push", "--engine", "rsync"]);
+  assert.match(stderr, /1 file in conflict: f1 \(changed on both sides\)/);
+  assert.match(stderr, /1 file was removed at the source; the next sync removes it from scratch, too: f2/);
+  assert.doesNotMatch(stderr, /changed on scratch and not pushed/);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/f1`)), "of source\n");
+});
