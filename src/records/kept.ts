@@ -115,7 +115,7 @@ export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): 
 
 /**
  * What a push kept, as it is told on scratch: a file that changed at the source while the push ran is in conflict, and one that was
- * deleted there goes with the next sync.
+ * deleted there is pushed next time, as each changed file is.
  */
 export async function keptByPush(
   { source }: Pick<Variable, "source">,
@@ -130,7 +130,7 @@ export async function keptByPush(
         (status) => status === undefined,
         () => false,
       );
-      return { path: one.path, reason: isGone ? "deleted there" : "changed on both sides" };
+      return { path: one.path, reason: isGone ? "gone at the source, changed there" : "changed on both sides" };
     }));
   } finally {
     tree.close();
