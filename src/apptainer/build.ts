@@ -23,6 +23,7 @@ import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
 import { type ImageInputs, type ImageState, imageState, readImage } from "./inputs.ts";
 import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
+import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
@@ -94,6 +95,10 @@ export async function planBuild(
   return { action, reason, places, inputs, record };
 }
 
+function layoutIn(workspace: string): string {
+  return `${workspace}/layout`;
+}
+
 /** A file that was added or edited by hand changes no package: it is looked for before a build is skipped. */
 async function buildState(
   state: ImageState,
@@ -121,7 +126,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
     leftBehind: await findLeftBehind(inputs, system),
     definitionFile,
     definition: renderDefinition({
-      base: inputs.base,
+      base: isTaggedLayout(inputs.base) ? { ...inputs.base, from: layoutIn(workspace) } : inputs.base,
       venvName: inputs.venv.name,
       pythonVersion: inputs.venv.pythonVersion,
       containerPath: inputs.containerPath,
@@ -177,6 +182,8 @@ export async function buildImage(
     const held = underLocks(system, lock);
     const temporary = `${steps.workspace}/apptainer`;
     await Deno.mkdir(temporary, { mode: 0o700 });
+    const { base } = plan.inputs;
+    if (isTaggedLayout(base)) await writeTaggedLayout(base, layoutIn(steps.workspace));
     await checkBasePython(plan.inputs, apptainer, temporary, held);
     const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
