@@ -26,7 +26,7 @@ import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
-import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
+import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting, withoutPack } from "./setting.ts";
 import {
   chooseWorkspace,
   makeWorkspace,
@@ -80,7 +80,7 @@ export async function planBuild(
   mode: "if-needed" | "force",
   system: System,
 ): Promise<BuildPlan> {
-  const { places, record, inputs } = await readImage(setting, name, system);
+  const { places, record, inputs } = await readImage(withoutPack(setting, name), name, system);
   await checkBase(inputs);
   const state = await buildState(await imageState(places, record, inputs), record, inputs, mode, system);
   const reasons = {

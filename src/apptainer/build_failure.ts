@@ -12,7 +12,8 @@ export function buildFailure(message: string, lines: readonly string[]): CliErro
     ? "the fakeroot program of this node does not fit the base image: " +
       `euler-files config set apptainer.build_args '["--fakeroot", "--ignore-fakeroot-command"]'`
     : /subuid|subgid|uid mapping|newuidmap|fakeroot.*(not|fail)/i.test(said)
-    ? "this node may not allow --fakeroot: try another node, or change apptainer.build_args"
+    ? "this node may not allow --fakeroot: try another node, change apptainer.build_args, " +
+      "or make a pack, which needs no build: `euler-files venv pack NAME`"
     : /dial tcp|no such host|i\/o timeout|connection refused|network is unreachable/i.test(said)
     ? "without internet, set apptainer.base_image to a .sif file: `apptainer pull` makes one on a machine that has it"
     : undefined;

@@ -63,11 +63,12 @@ export async function stagedVariables(
   return { ...staged, ...await tokenExport(Object.keys(staged), { config, resolved, parts }, system.env) };
 }
 
-/** The command line and environment that start the container. Pure. */
+/** The command line and environment that start the container; `more` are variables that are not staged. Pure. */
 export function planContainer(
   apptainer: Apptainer,
   request: ContainerRequest,
   variables: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string>> = {},
 ): ContainerCommand {
   // Apptainer reads a colon or a comma in --bind as its own.
   const isBound = (path: string) => request.binds.some((bound) => path === bound || path.startsWith(`${bound}/`));
@@ -75,7 +76,7 @@ export function planContainer(
   return {
     program: apptainer.program,
     args: containerArgs({ ...request, binds: [...targets, ...request.binds] }),
-    env: containerEnvironment(apptainer, variables),
+    env: containerEnvironment(apptainer, { ...variables, ...more }),
     variables,
     gpu: request.gpu,
   };

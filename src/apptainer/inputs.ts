@@ -62,7 +62,14 @@ export async function readInputs(setting: ImageSetting, places: ImagePlaces, sys
     await identityOf(base),
     setting.section.build_args,
   ])).digest("hex");
-  return { venv, packages, base, containerPath, hash };
+  const isPack = recordOf(setting.section, places.name)?.kind === "pack";
+  return { venv, packages, base, containerPath, hash: isPack ? packHash(venv, packages) : hash };
+}
+
+/** Stands for what a pack holds: the packages, at the environment's own path. Pure. */
+export function packHash(venv: Venv, packages: readonly InstalledPackage[]): string {
+  const parts = ["pack", venv.path, hashPackages(venv.pythonVersion, packages)];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
 async function venvMissing(setting: ImageSetting, name: string): Promise<CliError> {

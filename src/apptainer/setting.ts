@@ -65,7 +65,7 @@ export function scratchSifDir(setting: ImageSetting, env: Readonly<Record<string
 export function placesOf(setting: Pick<ImageSetting, "section" | "sifStore">, name: string): ImagePlaces {
   const record = recordOf(setting.section, name);
   const file = record?.sif_filename ?? `${checkImageName(name)}.sif`;
-  const stem = file.replace(/\.sif$/, "");
+  const stem = file.replace(/\.(sif|sqsh)$/, "");
   return {
     name,
     venvName: record?.venv_name ?? name,
@@ -74,6 +74,18 @@ export function placesOf(setting: Pick<ImageSetting, "section" | "sifStore">, na
     building: joinPath(setting.sifStore, `.${stem}.building.sif`),
     lock: joinPath(setting.sifStore, `.${stem}.lock`),
   };
+}
+
+/** Where the pack of an environment is kept. */
+export function packFile({ sifStore }: Pick<ImageSetting, "sifStore">, name: string): AbsolutePath {
+  return joinPath(sifStore, `${name}.sqsh`);
+}
+
+/** The setting without the record of a pack: a build of that name makes an image in its place. */
+export function withoutPack(setting: ImageSetting, name: string): ImageSetting {
+  if (recordOf(setting.section, name)?.kind !== "pack") return setting;
+  const { [name]: _pack, ...images } = setting.section.images;
+  return { ...setting, section: { ...setting.section, images } };
 }
 
 /** The record of an image, if there is one. */

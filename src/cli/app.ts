@@ -28,6 +28,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "venv install": { load: async () => (await import("../commands/venv_install.ts")).default },
   "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },
   "venv remove": { load: async () => (await import("../commands/venv_remove.ts")).default },
+  "venv pack": { load: async () => (await import("../commands/venv_pack.ts")).default },
   "config path": { load: async () => (await import("../commands/config_path.ts")).configPathCommand },
   "config show": { load: async () => (await import("../commands/config_show.ts")).configShow },
   "config get": { load: async () => (await import("../commands/config_get.ts")).configGet },

@@ -37,17 +37,22 @@ function takesRest(fields: Fields): boolean {
   return Object.values(fields).some(({ takesRest }) => takesRest === true);
 }
 
-/** Puts `--` before the first word of another program: what follows is that program's, whatever it looks like. */
+/**
+ * Puts `--` before the first word of another program: what follows is that program's, whatever it looks like. Where all other
+ * arguments are given, an option that is not ours begins it.
+ */
 function endOptions(parser: Parser, fields: Fields, words: readonly string[]): readonly string[] {
-  const names = Object.entries(fields).filter(([name, field]) => argumentLabel(name, field) !== undefined);
+  const others = Object.entries(fields)
+    .filter(([name, field]) => argumentLabel(name, field) !== undefined && field.takesRest === undefined).length;
   let found = 0;
   for (let index = 0; index < words.length && words[index] !== "--"; index++) {
     const word = words[index]!;
-    const option = parser.options.find(({ long, short }) => word === long || word === short);
-    if (option?.required) index++;
-    else if (!/^-./.test(word) && ++found === names.length) {
-      return [...words.slice(0, index), "--", ...words.slice(index)];
-    }
+    const name = /^--[^=]+/.exec(word)?.[0] ?? word;
+    const option = parser.options.find(({ long, short }) => name === long || name === short);
+    if (option !== undefined || ["-h", "--help"].includes(word)) {
+      if (option?.required && word === name) index++;
+    } else if (!/^-./.test(word) && found < others) found++;
+    else if (found === others) return [...words.slice(0, index), "--", ...words.slice(index)];
   }
   return words;
 }

@@ -2,9 +2,10 @@
 import * as v from "valibot";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
 import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
+import { mountPack, withPack } from "../apptainer/run_pack.ts";
 import { imageState, readImage } from "../apptainer/inputs.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
-import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
+import { type ImageSetting, loadSetting, placesOf, recordOf, selectImages } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, list, text, words } from "../contract/fields.ts";
@@ -110,14 +111,23 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
       );
       await tellIfOlder(setting, name, context);
       const { image, synced } = await bringImage(setting, name, request.dryRun ? "dry-run" : "if-needed", context);
+      const asked = {
+        ...{ verb, image, args: request.args, gpu: request.nv ? "nvidia" : request.rocm ? "amd" : await findGpu() },
+        binds: [...await scratchBinds(setting, system), ...request.binds],
+        options: [...setting.section.run_args, ...(request.cleanenv ? ["--cleanenv"] : []), ...request.runArgs],
+      } as const;
+      const record = recordOf(setting.section, name);
+      await using mount = record?.kind === "pack"
+        ? await mountPack(image, request.dryRun ? undefined : apptainer, setting, context.report, system)
+        : undefined;
+      const started = record?.kind === "pack" && mount !== undefined
+        ? await withPack(asked, record, setting, mount, system)
+        : { request: asked, variables: {} };
       const command = planContainer(
         apptainer ?? { program: "apptainer", name: "apptainer" },
-        {
-          ...{ verb, image, args: request.args, gpu: request.nv ? "nvidia" : request.rocm ? "amd" : await findGpu() },
-          binds: [...await scratchBinds(setting, system), ...request.binds],
-          options: [...setting.section.run_args, ...(request.cleanenv ? ["--cleanenv"] : []), ...request.runArgs],
-        },
+        started.request,
         await stagedVariables(setting.config, setting.configPath, system).catch(noScratch),
+        started.variables,
       );
       const exitCode = request.dryRun
         ? undefined
@@ -129,7 +139,7 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
         image,
         synced,
         gpu: command.gpu,
-        exports: { ...command.variables },
+        exports: { ...command.variables, ...started.variables },
         container_command: [command.program, ...command.args],
         ...(exitCode === undefined ? {} : { exit_code: exitCode }),
         dry_run: request.dryRun,
@@ -187,7 +197,9 @@ async function tellIfOlder(setting: ImageSetting, name: string, { system, report
     type: "warning",
     subject: name,
     text: `the environment or its settings changed since the image was built`,
-    hint: `euler-files apptainer build ${shellWord(image.places.venvName)}`,
+    hint: `euler-files ${image.record?.kind === "pack" ? "venv pack" : "apptainer build"} ${
+      shellWord(image.places.venvName)
+    }`,
   });
 }
 

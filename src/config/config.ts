@@ -125,6 +125,7 @@ export const VARIABLE_SCHEMA = notList(v.pipe(
 
 /** One built image. */
 export const IMAGE_SCHEMA = notList(v.looseObject({
+  kind: v.optional(v.pipe(text, v.description('"pack": a squashfs made by `venv pack`; else an image'))),
   venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),

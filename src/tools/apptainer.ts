@@ -114,6 +114,28 @@ export async function runShellIn(
   return { failure: outcome.stderr.trimEnd().split("\n").slice(-20) };
 }
 
+/** Where Apptainer and Singularity keep programs of their own, relative to the directory of the program's `bin`. */
+const OWN_PROGRAMS = ["libexec/apptainer/bin", "libexec/singularity/bin", "lib/x86_64-linux-gnu/apptainer/bin"];
+
+/**
+ * Whether Apptainer can bind an image that isn't the container's (`--bind X:PATH:image-src=/`): with squashfuse, or with its
+ * set-user-ID starter, which may mount.
+ */
+export async function canBindImages({ program }: Apptainer, env: Readonly<Record<string, string>>): Promise<boolean> {
+  const prefix = (await Deno.realPath(program)).replace(/\/bin\/[^/]*$/, "");
+  const own = OWN_PROGRAMS.map((directory) => `${prefix}/${directory}`);
+  for (const directory of own) {
+    const starter = await Deno.stat(`${directory}/starter-suid`).catch(() => undefined);
+    if (starter?.isFile && starter.uid === 0 && ((starter.mode ?? 0) & 0o4000) !== 0) return true;
+  }
+  const PATH = [env.PATH ?? "/usr/bin", ...own].join(":");
+  const hasDriver = ["squashfuse_ll", "squashfuse"].some((name) => findProgram(name, { PATH }) !== undefined);
+  return hasDriver && await Deno.open("/dev/fuse", { read: true, write: true }).then((file) => {
+    file.close();
+    return true;
+  }, () => false);
+}
+
 /** Whether a file is an image: the format's magic follows a launch line of 32 bytes (SIF specification). */
 export async function isImageFile(path: string): Promise<boolean> {
   try {

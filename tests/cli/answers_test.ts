@@ -32,6 +32,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "venv install": ["new", "idna", "--venv-base", "venvs", "--dry-run"],
   "venv list": ["--venv-base", "venvs"],
   "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],
+  "venv pack": ["packed", "--dry-run"],
   "shell-init": [],
   "venv migrate": ["venvs/old", "elsewhere/old", "--dry-run"],
   "venv migrate-store": ["--new-venv-base", "elsewhere", "--new-uv-cache-dir", "cache", "--dry-run"],
@@ -52,6 +53,7 @@ async function makeFullWorld(): Promise<World> {
   await world.writeTree("home", { "init.json": JSON.stringify({ parallel_jobs: 3 }) });
   await world.fakeProgram("uv", "#!/bin/sh\nexit 0\n");
   await world.writeTree("home/venvs/old", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
+  await world.writeTree("home/venvs/packed", { "pyvenv.cfg": "version = 3.11.2\n", "bin/activate": "" });
   await world.writeTree("home", { "sif/old.sif": "image", "apptainer.json": JSON.stringify({ build_args: [] }) });
   const images = { old: { venv_name: "old", python_version: "3.11.2", sif_filename: "old.sif" } };
   await world.writeConfig({

@@ -1,0 +1,83 @@
+// Running a program with a pack: the base image, with the pack bound over the path of the environment.
+import { CliError } from "../errors/errors.ts";
+import type { System } from "../system/system.ts";
+import { venvPath } from "../venv/base.ts";
+import { seriesOf } from "../venv/venv.ts";
+import { parseBaseImage } from "./base_image.ts";
+import type { ImageRecord, ImageSetting } from "./setting.ts";
+import type { Report } from "../contract/events.ts";
+import { type Apptainer, canBindImages, type ContainerRequest } from "../tools/apptainer.ts";
+import { unsquash } from "../tools/mksquashfs.ts";
+import { chooseWorkspace, makeWorkspace, removeWorkspace, sweepWorkspaces, workspaceCandidates } from "./workspace.ts";
+
+/** How the container gets a pack; disposing of it removes what was unpacked. */
+export interface PackMount extends AsyncDisposable {
+  /** The value of Apptainer's --bind for the environment's path. */
+  bindOf(path: string): string;
+}
+
+/** The pack itself where Apptainer can mount it, else a directory on this node to which it is unpacked. */
+export async function mountPack(
+  file: string,
+  apptainer: Apptainer | undefined,
+  setting: ImageSetting,
+  report: Report,
+  system: System,
+): Promise<PackMount> {
+  if (apptainer === undefined || await canBindImages(apptainer, system.env)) {
+    return { bindOf: (path) => `${file}:${path}:image-src=/`, [Symbol.asyncDispose]: async () => {} };
+  }
+  const candidates = await workspaceCandidates(setting, system);
+  await sweepWorkspaces(candidates);
+  const { size } = await Deno.stat(file);
+  const workspace = await chooseWorkspace(candidates, PACKED_RATIO * size, system.userId);
+  await makeWorkspace(workspace);
+  try {
+    report({ type: "note", text: `without squashfuse a pack can't be mounted: unpacking it to ${workspace}` });
+    await unsquash(file, `${workspace}/venv`, system);
+  } catch (error) {
+    await removeWorkspace(workspace);
+    throw error;
+  }
+  return { bindOf: (path) => `${workspace}/venv:${path}`, [Symbol.asyncDispose]: () => removeWorkspace(workspace) };
+}
+
+/** Unpacked files take at most so many times the pack, by experience. */
+const PACKED_RATIO = 5;
+
+/** The request that runs with a pack what `request`, whose image is the pack, asks for; and further variables. */
+export async function withPack(
+  request: ContainerRequest,
+  record: ImageRecord,
+  setting: ImageSetting,
+  mount: PackMount,
+  { env }: System,
+): Promise<{ readonly request: ContainerRequest; readonly variables: Readonly<Record<string, string>> }> {
+  const path = venvPath(setting.venvBase, record.venv_name);
+  const base = parseBaseImage(setting.section.base_image, seriesOf(record.python_version), env);
+  const image = base.localPath === undefined ? `${base.agent}://${base.from}` : base.from;
+  if (base.localPath !== undefined && base.agent !== "localimage") {
+    throw new CliError("config", `Cannot run a pack in "${base.written}"`, {
+      hint: "set apptainer.base_image to a .sif file, a sandbox directory or a Docker reference",
+    });
+  }
+  const python = await findPythonPrefix(`${path}/bin/python`);
+  const runsPython = request.verb === "run";
+  return {
+    request: {
+      ...request,
+      image,
+      verb: runsPython ? "exec" : request.verb,
+      args: runsPython ? [`${path}/bin/python`, ...request.args] : request.args,
+      binds: [...request.binds, ...(python === undefined ? [] : [python]), mount.bindOf(path)],
+    },
+    variables: { VIRTUAL_ENV: path, PREPEND_PATH: `${path}/bin` },
+  };
+}
+
+/** The directory of a Python that no image brings, a module's or one of uv; undefined for the system's. */
+async function findPythonPrefix(python: string): Promise<string | undefined> {
+  const real = await Deno.realPath(python).catch(() => "");
+  const prefix = real.replace(/\/bin\/[^/]*$/, "");
+  return prefix === "" || prefix === real || ["/usr", "/usr/local"].includes(prefix) ? undefined : prefix;
+}

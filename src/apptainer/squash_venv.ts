@@ -1,0 +1,165 @@
+// `venv pack`: an environment as one squashfs file that is mounted at the environment's own path. No container is built, no path
+// rewritten and no right needed; Apptainer binds it over the path, squashfuse mounts it, unsquashfs unpacks it.
+import { editConfig } from "../config/config_edit.ts";
+import type { AbsolutePath } from "../config/paths.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { syncPath } from "../posix/durable.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
+import { hashFile } from "../system/checksum.ts";
+import { acquireLock, describe, underLocks } from "../system/file_lock.ts";
+import { sweepDirectory } from "../system/sweep.ts";
+import type { System } from "../system/system.ts";
+import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
+import { refuseSharedDirectory } from "../system/trusted_path.ts";
+import { compileModules } from "../tools/compile_modules.ts";
+import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.ts";
+import type { Listener } from "../tools/streaming.ts";
+import { lockVenv, venvPath } from "../venv/base.ts";
+import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
+import { readPackages } from "../venv/packages.ts";
+import { readVenv, type Venv } from "../venv/venv.ts";
+import { isRecorded, packHash } from "./inputs.ts";
+import { checkImageName, type ImageRecord, type ImageSetting, packFile, recordOf } from "./setting.ts";
+
+/** What will be done for one environment. */
+export interface SquashPlan {
+  readonly action: "pack" | "skip";
+  /** Why, for people. */
+  readonly reason: string;
+  readonly name: string;
+  readonly venv: Venv;
+  readonly file: AbsolutePath;
+  readonly record: ImageRecord | undefined;
+  /** Stands for the packages and the path. */
+  readonly inputsHash: string;
+  /** Stands for the files that no package brought, or that were changed since. */
+  readonly ownFilesHash: string;
+}
+
+/** The file in a pack that says what it was made of. */
+const NOTE = ".euler-files-pack.json";
+
+/** Decides whether an environment must be packed. Reads only. Throws CliErrors: `not-found`, `refused` if there is a built image. */
+export async function planSquash(
+  setting: ImageSetting,
+  name: string,
+  mode: "if-needed" | "force",
+  system: System,
+): Promise<SquashPlan> {
+  const path = venvPath(setting.venvBase, checkImageName(name));
+  const venv = await readVenv(path);
+  if (venv === undefined) {
+    throw new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
+      hint: "`euler-files venv list` shows those that are there",
+    });
+  }
+  if (/[:,]/.test(path)) {
+    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind can't name a path with a colon or a comma`);
+  }
+  const record = recordOf(setting.section, name);
+  if (record !== undefined && record.kind !== "pack") {
+    throw new CliError("refused", `Cannot pack "${name}": there is a built image of that name`, {
+      hint: `euler-files apptainer prune ${name} --mode sif`,
+    });
+  }
+  const file = packFile(setting, name);
+  const inputsHash = packHash(venv, await readPackages(venv));
+  const ownFilesHash = hashOwnFiles(await findOwnFiles(path, system));
+  const info = await Deno.stat(file).catch(() => undefined);
+  const [action, reason] = info === undefined
+    ? ["pack", "there is no pack yet"] as const
+    : record === undefined || !isRecorded(info, record) || record.inputs_hash !== inputsHash ||
+        record.own_files_hash !== ownFilesHash
+    ? ["pack", "its packages or files changed"] as const
+    : mode === "force"
+    ? ["pack", "it was asked for"] as const
+    : ["skip", "nothing changed since it was packed"] as const;
+  return { action, reason, name, venv, file, record, inputsHash, ownFilesHash };
+}
+
+/**
+ * Packs the environment if the plan, made again under the locks, still says so. Throws CliErrors: `missing-tool`, `locked`,
+ * `tool`, `no-space`; a pack that exists stays until the new one is whole.
+ */
+export async function squashVenv(
+  request: { readonly setting: ImageSetting; readonly name: string; readonly mode: "if-needed" | "force" },
+  tool: Mksquashfs | undefined,
+  audience: { readonly listener: Listener; readonly report: Report },
+  system: System,
+): Promise<SquashPlan> {
+  const { setting, name, mode } = request;
+  const first = await planSquash(setting, name, mode, system);
+  if (first.action === "skip") return first;
+  if (tool === undefined) throw mksquashfsMissing();
+  await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
+  await refuseSharedDirectory(setting.sifStore, system.userId);
+  const deadlineSeconds = setting.config.lock_timeout_seconds;
+  const wait = (text: string) => audience.report({ type: "note", subject: name, text });
+  await using lock = await acquireLock({
+    path: `${setting.sifStore}/.${name}.lock`,
+    deadlineSeconds,
+    deadlineSetting: "lock_timeout_seconds",
+    onWait: (holder) => wait(`waiting: it is being packed ${describe(holder, system)}`),
+  }, system);
+  await sweepDirectory(setting.sifStore);
+  await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);
+  const held = underLocks(underLocks(system, lock), venvLock);
+  const { path } = first.venv;
+  // In a mounted pack Python can't write compiled code, and would compile at each start.
+  if (await compileModules(`${path}/bin/python`, `${path}/lib`, held) === "some") {
+    // Packages bring templates and modules for other Pythons, which don't compile.
+    wait("some modules could not be compiled");
+  }
+  const plan = await planSquash(setting, name, mode, held);
+  if (plan.action === "skip") return plan;
+  const building = ownedName(`${setting.sifStore}/.${name}.building.sqsh`);
+  const note = temporaryBeside(plan.file, "write");
+  try {
+    await Deno.writeTextFile(
+      note,
+      `${JSON.stringify({ venv: plan.venv.path, inputs: plan.inputsHash, files: plan.ownFilesHash })}\n`,
+    );
+    const directory = await Deno.realPath(plan.venv.path);
+    await squash({ directory, file: building, added: { name: NOTE, from: note } }, tool, audience.listener, held);
+    const after = await planSquash(setting, name, "force", held);
+    if (after.inputsHash !== plan.inputsHash || after.ownFilesHash !== plan.ownFilesHash) {
+      throw new CliError("transfer", `Cannot pack "${name}": "${plan.venv.path}" changed while it was packed`, {
+        hint: "end what writes to the environment, then pack again",
+      });
+    }
+    await lock.confirm();
+    await publish(plan, building, setting, held);
+    return plan;
+  } finally {
+    for (const path of [note, building]) await Deno.remove(path).catch(() => {});
+  }
+}
+
+async function publish(
+  { name, venv, file, record, inputsHash, ownFilesHash }: SquashPlan,
+  building: string,
+  setting: ImageSetting,
+  system: System,
+): Promise<void> {
+  const sha256 = await hashFile(building, system.signal);
+  const info = await Deno.stat(building);
+  await syncPath(building);
+  await Deno.rename(building, file);
+  await syncPath(setting.sifStore).catch(() => {});
+  const entry = {
+    ...record,
+    kind: "pack",
+    venv_name: name,
+    python_version: venv.pythonVersion,
+    sif_filename: splitAbsolute(file)[1],
+    built_at: system.now() / 1000,
+    enabled: record?.enabled ?? true,
+    inputs_hash: inputsHash,
+    own_files_hash: ownFilesHash,
+    sif_sha256: sha256,
+    sif_size_bytes: info.size,
+    sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
+  };
+  await editConfig(setting.configPath, [{ path: ["apptainer", "images", name], value: entry }], system);
+}
