@@ -1,5 +1,6 @@
 // The journal of a migration that is under way: after a crash it says how far the migration got and which files are its own.
 // It is beside the configuration, because it belongs to the field that is about to change.
+import { type AbsolutePath, joinPath, overlap } from "../config/paths.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { CliError } from "../errors/errors.ts";
@@ -61,12 +62,23 @@ export async function readJournal(path: string): Promise<Journal | undefined> {
   const text = await readOwnText(path);
   if (text === undefined) return undefined;
   try {
-    return v.parse(JOURNAL_SCHEMA, JSON.parse(text));
+    const journal = v.parse(JOURNAL_SCHEMA, JSON.parse(text));
+    refuseOneDirectory(journal);
+    return journal;
   } catch (error) {
     throw new CliError("config", `Cannot read the record of an unfinished migration "${path}"`, {
       hint: "look at both directories; if the old one is whole, remove that file and start again",
       cause: error,
     });
+  }
+}
+
+/** The old directory is deleted at the end: it must not be the new one, around it or in it. */
+function refuseOneDirectory({ from, to, aside }: Journal): void {
+  const root = "/" as AbsolutePath;
+  const kept = joinPath(root, to);
+  if ([from, aside].some((path) => overlap(joinPath(root, path), kept))) {
+    throw new RangeError("its directories are inside each other");
   }
 }
 
