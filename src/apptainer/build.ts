@@ -18,9 +18,10 @@ import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../contract/version.ts";
 import { promisedPython } from "./base_image.ts";
-import { hashFile } from "./checksum.ts";
+import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
 import { type ImageInputs, imageState, readImage } from "./inputs.ts";
+import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { packVenv } from "./pack_venv.ts";
 import { pythonSearch } from "./python_search.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
@@ -49,6 +50,7 @@ export interface BuildSteps {
   readonly archive: string;
   /** How many files the environment has. */
   readonly files: number;
+  readonly leftBehind: LeftBehind;
   readonly definitionFile: string;
   readonly definition: string;
   /** The arguments of apptainer. */
@@ -102,6 +104,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
     workspace,
     archive,
     files,
+    leftBehind: await findLeftBehind(inputs, system),
     definitionFile,
     definition: renderDefinition({
       base: inputs.base,
@@ -219,17 +222,11 @@ async function executePlan(
   system: System,
 ): Promise<string[]> {
   const { places, inputs } = plan;
-  for (const one of inputs.packages.filter((one) => one.editable)) {
-    report({
-      type: "warning",
-      subject: places.name,
-      text: `${one.name} is installed as a link to ${one.directUrl}, which will not be in the image`,
-      hint: "install it without --editable, or bind its directory when you run the image",
-    });
-  }
+  for (const warning of steps.leftBehind.warnings) report({ type: "warning", subject: places.name, ...warning });
   const { venv, containerPath } = inputs;
   const { archive, files } = steps;
-  await packVenv({ venv, containerPath, archive, filesTotal: files, subject: places.name }, report, system);
+  const { copied } = steps.leftBehind;
+  await packVenv({ venv, containerPath, archive, copied, filesTotal: files, subject: places.name }, report, system);
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
   await Deno.mkdir(temporary, { mode: 0o700 });

@@ -47,8 +47,24 @@ export interface System {
   handOverSignals(taker: SignalTaker): Disposable;
 }
 
-/** Signals that batch systems and users send to a program in the foreground. They end a process that does not handle them. */
-export const FORWARDED_SIGNALS = ["SIGUSR1", "SIGUSR2", "SIGQUIT"] as const;
+/**
+ * Signals that batch systems, terminals and users send to a program in the foreground, besides those that end this one. Most of
+ * them end a process that does not handle them. SIGTSTP is not among them: both processes have to stop.
+ */
+export const FORWARDED_SIGNALS = [
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGQUIT",
+  "SIGALRM",
+  "SIGXCPU",
+  "SIGPWR",
+  "SIGIO",
+  "SIGURG",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGWINCH",
+  "SIGCONT",
+] as const;
 
 /** A signal that we pass to a program in the foreground. */
 export type ForwardedSignal = EndingSignal | typeof FORWARDED_SIGNALS[number];

@@ -59,15 +59,19 @@ export interface ContainerRequest {
   readonly gpu: "nvidia" | "amd" | "none";
   /** Directories of the host that the container gets under the same path. */
   readonly binds: readonly string[];
+  /** Other options of apptainer. */
+  readonly options: readonly string[];
   readonly args: readonly string[];
 }
 
 /** The arguments of `run`, `exec` and `shell`. */
 export function containerArgs(request: ContainerRequest): string[] {
+  const gpu = request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : [];
   return [
     request.verb,
-    ...(request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : []),
+    ...gpu.filter((option) => !request.options.includes(option)),
     ...request.binds.flatMap((path) => ["--bind", path]),
+    ...request.options,
     request.image,
     ...request.args,
   ];

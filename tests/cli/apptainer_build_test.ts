@@ -51,6 +51,31 @@ Deno.test("the archive holds the environment as it is in the container, and the 
   assert.equal(await Deno.readTextFile(`${venv}/bin/tool`), `#!${venv}/bin/python\nprint(1)\n`);
 });
 
+Deno.test("what the environment uses outside of itself is named, in JSON as well, and linked files are packed", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const site = "lib/python3.11/site-packages";
+  await world.writeTree("home", { "uv/beta.py": "beta = 1\n", "data/x": "" });
+  await world.writeTree("home/venvs/env", {
+    "pyvenv.cfg": "home = /usr/bin\nversion_info = 3.11.2\ninclude-system-site-packages = true\n",
+    [`${site}/mine.pth`]: `${world.path("home/src")}\n`,
+    [`${site}/beta.py`]: { link: world.path("home/uv/beta.py") },
+    "data": { link: world.path("home/data") },
+  });
+  for (const args of [["--dry-run"], []]) {
+    const run = await world.run([...BUILD, ...args, "--json"]);
+    assert.equal(run.code, 0, run.stdout);
+    const warnings = run.json().warnings.join("\n");
+    for (const word of ["include-system-site-packages", "mine.pth", "data → "]) {
+      assert.ok(warnings.includes(word), warnings);
+    }
+  }
+  const script = 'mkdir "$2" && tail -c +43 "$1" | tar -xf - -C "$2" && cat "$2/$3"';
+  const args = ["-c", script, "sh", `${images.store}/env.sif`, world.path("tmp/x"), `${site}/beta.py`];
+  await Deno.remove(world.path("home/uv/beta.py"));
+  assert.equal((await world.exec("sh", args)).stdout, "beta = 1\n");
+});
+
 Deno.test("an image is built again when a package changed, and only then", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
