@@ -8,7 +8,7 @@ import { COMMANDS } from "./app.ts";
 import { configureCommands } from "./configured_commands.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { Output } from "./output.ts";
-import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
+import { buildRequest, fieldsFromJson } from "./request.ts";
 import { stylesFor } from "./style.ts";
 import { findTarget, optionWords, type Target } from "./target.ts";
 
@@ -92,7 +92,7 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   }
   const fromJson = options.inputJson === undefined
     ? {}
-    : fieldsFromJson(command, await readInputJson(options.inputJson, system));
+    : fieldsFromJson(command, await (await import("./input_json.ts")).readInputJson(options.inputJson, system));
   if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { createConfig } from "../config/config_create.ts";
-import { asObject } from "../config/config_edit.ts";
+import { asObject } from "../text/json_value.ts";
 import { configPath, parseJson, readConfigText } from "../config/config_file.ts";
 import { CONFIG_PATCH_SCHEMA, type ConfigPatch } from "../config/config_patch.ts";
 import { type AbsolutePath, resolvePath, toAbsolutePath } from "../config/paths.ts";
@@ -136,21 +136,21 @@ async function patchOf(
     : resolvePath(scratch, env, cwd, { label: "--scratch", kind: "usage" });
   const base = written ?? config.scratch_base ?? existing?.scratch_base;
   const scratchBase = typeof base === "string" ? knownPath(base, env) : undefined;
-  const vars: Record<string, unknown> = { ...asObject(config.vars) };
+  const vars = new Map(Object.entries(asObject(config.vars) ?? {}));
   for (const word of add) {
     const [, name = "", directory] = /^([^=]*)(?:=(.*))?$/s.exec(word)!;
-    const isKnown = Object.hasOwn(asObject(existing?.vars) ?? {}, name) || Object.hasOwn(vars, name);
+    const isKnown = Object.hasOwn(asObject(existing?.vars) ?? {}, name) || vars.has(name);
     const entry = isKnown && directory === undefined
       ? { enabled: true }
       : await proposeVariable({ name, directory, mode: undefined, tier: undefined, scratchBase }, env, cwd);
     // A directory for a redirected variable makes it a staged one again.
     const staged = isKnown && directory !== undefined ? { mode: null } : {};
-    vars[name] = { ...asObject(vars[name]), ...staged, ...entry };
+    vars.set(name, { ...asObject(vars.get(name)), ...staged, ...entry });
   }
   return {
     ...config,
     ...(written === undefined ? {} : { scratch_base: written }),
-    ...(add.length === 0 ? {} : { vars }),
+    ...(add.length === 0 ? {} : { vars: Object.fromEntries(vars) }),
   };
 }
 

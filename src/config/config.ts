@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import { CliError } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
+import { jsonObject } from "./json_object.ts";
 import { isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
@@ -21,20 +22,6 @@ const seconds = v.number("must be a number of seconds");
 
 /** Each variable is compared with each other, which is slow for many; real configurations have far fewer. */
 const MOST_VARIABLES = 1000;
-
-/** Valibot accepts a list as an object without fields; in a configuration that is a mistake. */
-export function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(
-  schema: Schema,
-): Schema {
-  return {
-    ...schema,
-    "~run"(dataset, config) {
-      if (!Array.isArray(dataset.value)) return schema["~run"](dataset, config);
-      v._addIssue(this, "type", dataset, config);
-      return dataset as unknown as v.OutputDataset<never, v.BaseIssue<unknown>>;
-    },
-  };
-}
 
 /** The name of a managed variable. */
 export const VARIABLE_NAME_SCHEMA = v.pipe(
@@ -118,13 +105,13 @@ const VARIABLE_FIELDS = v.looseObject({
 }, 'must be an object with a "source"');
 
 /** One managed variable. */
-export const VARIABLE_SCHEMA = notList(v.pipe(
+export const VARIABLE_SCHEMA = jsonObject(v.pipe(
   VARIABLE_FIELDS,
   v.forward(v.check(({ source, mode }) => source !== undefined || mode === "redirect", "is missing"), ["source"]),
 ));
 
 /** One built image. */
-export const IMAGE_SCHEMA = notList(v.looseObject({
+export const IMAGE_SCHEMA = jsonObject(v.looseObject({
   venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
@@ -139,7 +126,7 @@ export const IMAGE_SCHEMA = notList(v.looseObject({
 }, "must be an object that describes an image"));
 
 /** The `apptainer` section. */
-export const APPTAINER_SCHEMA = notList(v.looseObject({
+export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
   venv_base: v.optional(v.pipe(text, v.description("Directory of the Python environments")), ""),
   sif_store: v.optional(v.pipe(text, v.description("Persistent directory of the built images")), ""),
   scratch_sif_dir: v.optional(v.pipe(text, v.description("Directory on scratch the images are staged to")), ""),
@@ -166,11 +153,11 @@ export const APPTAINER_SCHEMA = notList(v.looseObject({
     v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
     ["--fakeroot"],
   ),
-  images: v.optional(notList(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
+  images: v.optional(jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
 }, "must be an object"));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = notList(v.looseObject({
+export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),
@@ -179,7 +166,7 @@ export const MIGRATION_SCHEMA = notList(v.looseObject({
 }, "must be an object"));
 
 /** The whole file. */
-export const CONFIG_SCHEMA = notList(v.looseObject({
+export const CONFIG_SCHEMA = jsonObject(v.looseObject({
   version: v.pipe(v.literal(CONFIG_VERSION, `must be the number ${CONFIG_VERSION}`), v.description("Format version")),
   scratch_base: v.pipe(
     path,
@@ -195,7 +182,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
   vars: v.optional(
     v.pipe(
-      notList(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
+      jsonObject(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
       v.check((vars) => Object.keys(vars).length <= MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
       v.description("Managed environment variables"),
     ),

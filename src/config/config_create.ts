@@ -1,9 +1,10 @@
 // Saving a whole configuration, or changes to one, so that the rest of the file is kept.
 import { CliError } from "../errors/errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { asObject, isSame } from "../text/json_value.ts";
 import type { System } from "../system/system.ts";
 import { type Config, CONFIG_VERSION } from "./config.ts";
-import { asObject, checkResult, type ConfigEdit, editText, isSame, lockConfig, type Review } from "./config_edit.ts";
+import { checkResult, type ConfigEdit, editText, lockConfig, type Review } from "./config_edit.ts";
 import { parseJson, readConfigText } from "./config_file.ts";
 import type { ConfigPatch } from "./config_patch.ts";
 import type { AbsolutePath } from "./paths.ts";

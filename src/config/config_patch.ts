@@ -5,19 +5,19 @@ import {
   COMPONENT_NAME_SCHEMA,
   CONFIG_SCHEMA,
   IMAGE_SCHEMA,
-  notList,
   VARIABLE_NAME_SCHEMA,
   VARIABLE_SCHEMA,
 } from "./config.ts";
+import { jsonObject } from "./json_object.ts";
 
 const VARIABLES_PATCH = v.pipe(
-  notList(v.record(VARIABLE_NAME_SCHEMA, v.nullable(patchOf(VARIABLE_SCHEMA)), "must be an object of variables")),
+  jsonObject(v.record(VARIABLE_NAME_SCHEMA, v.nullable(patchOf(VARIABLE_SCHEMA)), "must be an object of variables")),
   v.description("Managed environment variables to add or change; null takes one out"),
 );
 
 /** The same for the `apptainer` section alone. */
 export const APPTAINER_PATCH_SCHEMA: v.GenericSchema<unknown, ConfigPatch> = patchOf(APPTAINER_SCHEMA, {
-  images: notList(v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_SCHEMA)), "must be an object of images")),
+  images: jsonObject(v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_SCHEMA)), "must be an object of images")),
 }) as v.GenericSchema<unknown, ConfigPatch>;
 
 /** Checks a patch. Without defaults: what isn't given must stay as it is. */
@@ -38,5 +38,5 @@ function patchOf(
     const given = own[name] ?? ("wrapped" in field ? field.wrapped as v.GenericSchema : field as v.GenericSchema);
     return [name, v.optional(v.nullable(given))] as const;
   });
-  return notList(v.looseObject(Object.fromEntries(fields), schema.message ?? "must be an object"));
+  return jsonObject(v.looseObject(Object.fromEntries(fields), schema.message ?? "must be an object"));
 }
