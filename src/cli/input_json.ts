@@ -41,6 +41,7 @@ function parseRequest(text: string, name: string): unknown {
       `Cannot read the request from ${name} (line ${line}, column ${column}): ${message}`,
       {
         hint: "it must be one JSON object; `euler-files schema --kind input` describes it",
+        location: { line, column },
       },
     );
   }
@@ -51,7 +52,7 @@ function parseRequest(text: string, name: string): unknown {
   throw new CliError(
     "usage",
     `Cannot use the request from ${name} (line ${line}, column ${column}): ${printable(field)} is given twice`,
-    { hint: "keep one of the two" },
+    { hint: "keep one of the two", location: { field: printable(field), line, column } },
   );
 }
 

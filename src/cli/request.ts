@@ -59,6 +59,7 @@ function checkedValue(command: AnyCommand, field: string, shownAs: string, value
   const what = shown === undefined ? wordsOf(issue) : `${JSON.stringify(shown.value)} is no pattern`;
   throw new CliError("usage", `Invalid value for "${shown?.flag ?? `${shownAs}${placeOf(issue)}`}": ${what}`, {
     hint: `see \`euler-files ${command.name} --help\``,
+    location: { field: `${jsonName(field)}${placeOf(issue)}` },
   });
 }
 
@@ -107,6 +108,7 @@ function unknownField(command: AnyCommand, name: string, known: readonly string[
   const fields = known.length === 0 ? "it has none" : `its fields are ${known.join(", ")}`;
   return new CliError("usage", `Unknown field "${name}" in the request for \`euler-files ${command.name}\``, {
     hint: near === undefined ? fields : `did you mean "${near}"?`,
+    location: { field: name },
   });
 }
 
@@ -114,6 +116,6 @@ function contradiction(command: AnyCommand, name: string, other: string): CliErr
   return new CliError(
     "usage",
     `Cannot use the request for \`euler-files ${command.name}\`: "${other}" is an older name of "${name}", and they differ`,
-    { hint: `leave out "${other}"` },
+    { hint: `leave out "${other}"`, location: { field: other } },
   );
 }

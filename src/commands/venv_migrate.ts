@@ -10,6 +10,8 @@ import { sweepDirectory } from "../system/sweep.ts";
 import { findUv, uvMissing } from "../tools/uv.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { planRebuild, rebuild } from "../venv/rebuild.ts";
+import { FAILURE_SCHEMA } from "../runs/failures.ts";
+import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES } from "../venv/rebuild_answer.ts";
 import { removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -32,7 +34,12 @@ const fields = {
   dryRun: flag("Show what would be done"),
 };
 
-const answer = v.object({ ok: v.boolean(), command: v.literal("venv-migrate"), ...REBUILD_ENTRIES });
+const answer = v.object({
+  ok: v.boolean(),
+  command: v.literal("venv-migrate"),
+  ...REBUILD_ENTRIES,
+  failures: v.array(FAILURE_SCHEMA),
+});
 
 type MigrateAnswer = Answer & v.InferOutput<typeof answer>;
 
@@ -105,7 +112,8 @@ export default defineCommand({
     const deletedSource = matched && request.deleteSource;
     const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource });
     for (const text of document.warnings) report({ type: "warning", text });
-    return { ok: document.status !== "verification-failed", command: "venv-migrate", ...document };
+    const failures = differenceFailures(splitAbsolute(rebuilding.source)[1], document);
+    return { ok: failures.length === 0, command: "venv-migrate", ...document, failures };
   },
   render(answer, { stderr: style }) {
     if (answer.status === "dry-run") {

@@ -10,6 +10,8 @@ import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { planRebuild, rebuild } from "../venv/rebuild.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
+import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import { type CacheCopy, checkPlaces, copyCache, removeOld, selectVenvs, type StorePlaces } from "../venv/store.ts";
 
@@ -58,6 +60,7 @@ const answer = v.object({
   deleted_old: v.boolean(),
   deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
   errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
   warnings: v.array(v.string()),
 });
 
@@ -104,7 +107,7 @@ export default defineCommand({
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
       : await copyCache(places, report, system);
-    const { environments, errors } = await moveAll(moved, places, request, uv, context);
+    const { environments, failures, errors } = await moveAll(moved, places, request, uv, context);
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
       ? updatesOf(config, places, left)
@@ -117,8 +120,8 @@ export default defineCommand({
     const deadline = config?.config.lock_timeout_seconds ?? 300;
     const old = good && request.deleteOld
       ? await removeOld(places, moved, cache, deadline, system)
-      : { removed: [], errors: [] };
-    const allErrors = [...errors, ...old.errors];
+      : { removed: [], failed: [] };
+    const allErrors = [...errors, ...old.failed.map(({ error }) => error.message)];
     return {
       ok: allErrors.length === 0,
       command: "venv-migrate-store",
@@ -142,9 +145,10 @@ export default defineCommand({
       environments,
       config_updates: updates,
       shell_exports: { UV_CACHE_DIR: places.newCache, VENV_DIR: places.newBase },
-      deleted_old: old.removed.length > 0 && old.errors.length === 0,
+      deleted_old: old.removed.length > 0 && old.failed.length === 0,
       deleted: old.removed,
       errors: allErrors,
+      failures: [...failures, ...old.failed.map(({ path, error }) => failureOf(path, error))],
       warnings: [...cache.warnings, ...stayed, ...environments.flatMap((one) => one.warnings)],
     };
   },
@@ -188,23 +192,26 @@ async function moveAll(
   request: Request,
   uv: Uv,
   context: Context,
-): Promise<{ environments: ({ name: string } & RebuildAnswer)[]; errors: string[] }> {
+): Promise<{ environments: ({ name: string } & RebuildAnswer)[]; errors: string[]; failures: Failure[] }> {
   const environments: ({ name: string } & RebuildAnswer)[] = [];
   const errors: string[] = [];
+  const failures: Failure[] = [];
   for (const name of names) {
     context.system.signal.throwIfAborted();
     try {
       const document = await moveOne(name, places, request, uv, context);
       environments.push({ name, ...document });
       errors.push(...document.errors.map((error) => `${name}: ${error}`));
+      failures.push(...differenceFailures(name, document));
     } catch (error) {
       const known = knownError(`Cannot move "${name}"`, error);
       if (known === undefined) throw error;
+      failures.push(failureOf(name, known));
       errors.push(...[known.message, ...known.lines].map((line) => `${name}: ${line}`));
     }
     if (errors.length > 0 && !request.continueOnError) break;
   }
-  return { environments, errors };
+  return { environments, errors, failures };
 }
 
 async function moveOne(

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { CliError } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
 import { jsonObject } from "./json_object.ts";
-import { isPathComponent, VARIABLE_NAME } from "./names.ts";
+import { COMPONENT_CHARACTERS, isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
@@ -33,8 +33,15 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
   ),
 );
 
+const NO_PLAIN_NAME = "must be a plain name, not a path";
+
 /** The name of an environment, an image or its file. */
-export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
+export const COMPONENT_NAME_SCHEMA = v.pipe(
+  text,
+  v.regex(COMPONENT_CHARACTERS, NO_PLAIN_NAME),
+  // The schema of a pattern can't say the rest; a name that the pattern refuses has its fault already.
+  v.check((name) => !COMPONENT_CHARACTERS.test(name) || isPathComponent(name), NO_PLAIN_NAME),
+);
 
 const VARIABLE_FIELDS = v.looseObject({
   source: v.optional(v.pipe(
@@ -133,10 +140,7 @@ export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
   base_image: v.optional(
     v.pipe(
       path,
-      v.check(
-        (image) => !/[{}]/.test(image.replaceAll("{version}", "")),
-        "may hold {version} but no other { or }",
-      ),
+      v.regex(/^(?:[^{}]|\{version\})*$/, "may hold {version} but no other { or }"),
       v.description("Container image to build upon; {version} becomes the Python version, 3.11 say"),
     ),
     "python:{version}-slim",
@@ -183,7 +187,7 @@ export const CONFIG_SCHEMA = jsonObject(v.looseObject({
   vars: v.optional(
     v.pipe(
       jsonObject(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
-      v.check((vars) => Object.keys(vars).length <= MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
+      v.maxEntries(MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
       v.description("Managed environment variables"),
     ),
     {},
@@ -236,7 +240,7 @@ export const CONFIG_SCHEMA = jsonObject(v.looseObject({
   purge_by_mtime_days: v.optional(
     v.pipe(
       v.number("must be a number above 0"),
-      v.check((days) => days > 0, "must be a number above 0"),
+      v.gtValue(0, "must be a number above 0"),
       v.description(
         "For a site whose scratch removes files by modification time: after how many days. Copies keep the times of their " +
           "source, so sync then says what the next purge takes",
@@ -288,7 +292,7 @@ function toFault(issue: v.BaseIssue<unknown>): SchemaFault {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   // Valibot reports a missing field on the object around it, with a message that doesn't fit the field.
   if (issue.path?.at(-1)?.origin === "key" && issue.input === undefined) return { path, what: "is missing" };
-  if (!issue.message.startsWith("must be") || issue.kind === "validation" && issue.type === "check") {
+  if (!issue.message.startsWith("must be") || ["check", "regex", "max_entries"].includes(issue.type)) {
     return { path, what: issue.message };
   }
   return { path, what: `${issue.message}, not ${showValue(issue.input)}` };

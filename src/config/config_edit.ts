@@ -79,10 +79,10 @@ const MOST_FAULTS = 50;
 export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
   const checked = checkConfig(await parseJson(text, path));
   if ("config" in checked) return checked.config;
-  const [first, ...others] = checked.faults.slice(0, MOST_FAULTS).map(({ path: field, what }) =>
-    printable(`${fieldName(field)} ${what}`)
-  );
+  const faults = checked.faults.slice(0, MOST_FAULTS);
+  const [first, ...others] = faults.map(({ path: field, what }) => printable(`${fieldName(field)} ${what}`));
   throw new CliError("config", `Cannot save "${path}": ${first}`, {
+    location: { field: printable(fieldName(faults[0]!.path)) },
     hint: "`euler-files schema --kind config` describes every field",
     lines: others,
   });

@@ -108,11 +108,12 @@ async function stageInTurn(
   });
 }
 
-async function skipped(
+/** The result for a fresh target, with what the last transfer recorded of it. */
+export async function skipped(
   { variable, settings, filter }: Pick<StageRequest, "variable" | "settings"> & { readonly filter: VariableFilter },
   { marker, target }: VariableFacts,
   system: System,
-): Promise<StageResult> {
+): Promise<StageResult & { status: "skipped" }> {
   const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
   const fresh = {
     status: "skipped",

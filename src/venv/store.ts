@@ -104,15 +104,16 @@ export async function removeOld(
   cache: CacheCopy,
   deadlineSeconds: number,
   system: System,
-): Promise<{ removed: string[]; errors: string[] }> {
+): Promise<{ removed: string[]; failed: { readonly path: string; readonly error: CliError }[] }> {
   const removed: string[] = [];
-  const errors: string[] = [];
+  const failed: { readonly path: string; readonly error: CliError }[] = [];
   const attempt = async (path: string, work: () => Promise<void>) => {
     try {
       await work();
       removed.push(path);
     } catch (error) {
-      errors.push(messageOf(error));
+      const known = error instanceof CliError ? error : new CliError("file-system", messageOf(error), { cause: error });
+      failed.push({ path, error: known });
     }
   };
   for (const name of names) {
@@ -129,5 +130,5 @@ export async function removeOld(
   const { oldCache } = places;
   if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
   if (oldCache !== undefined && cache.status === "copied") await attempt(oldCache, () => removeTree(oldCache));
-  return { removed, errors };
+  return { removed, failed };
 }
