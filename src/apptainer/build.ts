@@ -18,9 +18,10 @@ import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../contract/version.ts";
 import { promisedPython } from "./base_image.ts";
-import { hashFile } from "./checksum.ts";
+import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
 import { type ImageInputs, imageState, readImage } from "./inputs.ts";
+import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { packVenv } from "./pack_venv.ts";
 import { pythonSearch } from "./python_search.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
@@ -29,8 +30,8 @@ import {
   makeWorkspace,
   neededBytes,
   removeWorkspace,
+  sweepWorkspaces,
   workspaceCandidates,
-  workspacePath,
 } from "./workspace.ts";
 
 /** What will be done for one image. */
@@ -49,6 +50,7 @@ export interface BuildSteps {
   readonly archive: string;
   /** How many files the environment has. */
   readonly files: number;
+  readonly leftBehind: LeftBehind;
   readonly definitionFile: string;
   readonly definition: string;
   /** The arguments of apptainer. */
@@ -95,13 +97,14 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
   const { places, inputs } = plan;
   const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
   const candidates = await workspaceCandidates(setting, system);
-  const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), places, system.userId);
+  const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), system.userId);
   const archive = `${workspace}/venv.tar`;
   const definitionFile = `${workspace}/image.def`;
   return {
     workspace,
     archive,
     files,
+    leftBehind: await findLeftBehind(inputs, system),
     definitionFile,
     definition: renderDefinition({
       base: inputs.base,
@@ -129,10 +132,9 @@ export async function buildImage(
 ): Promise<BuildOutcome> {
   let setting = await loadSetting(request.configOption, system);
   let plan = await planBuild(setting, request.name, request.mode, system);
-  if (plan.action === "skip" && !await hasRemains(plan, setting, system)) {
-    return { plan, steps: undefined, importWarnings: [] };
-  }
-  if (plan.action !== "skip" && apptainer === undefined) throw apptainerMissing();
+  await sweepWorkspaces(await workspaceCandidates(setting, system));
+  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
+  if (apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await using lock = await acquireLock({
@@ -151,14 +153,13 @@ export async function buildImage(
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
-  await removeRemains(plan, setting, audience.report, system);
+  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
-  if (apptainer === undefined) throw apptainerMissing();
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
   await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
-  await makeWorkspace(steps.workspace, system.userId);
+  await makeWorkspace(steps.workspace);
   try {
     const held = underLocks(system, lock);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
@@ -166,12 +167,9 @@ export async function buildImage(
     return { plan, steps, importWarnings };
   } finally {
     await removeIfThere(plan.places.building);
-    // If the lock was lost, the process that took it over uses this name, too, and has removed our file already.
-    if (!lock.lost.aborted) {
-      await removeWorkspace(steps.workspace, system.userId).catch((error) =>
-        audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
-      );
-    }
+    await removeWorkspace(steps.workspace).catch((error) =>
+      audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
+    );
   }
 }
 
@@ -216,25 +214,6 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
     .map(({ name }) => `${directory}/${name}`);
 }
 
-/** Whether a build that was killed after the rename of its image left its directory, which holds a copy of the environment. */
-async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System): Promise<boolean> {
-  const paths = (await workspaceCandidates(setting, system)).map((one) =>
-    workspacePath(one, plan.places, system.userId)
-  );
-  const found = await Promise.all(paths.map((path) => Deno.lstat(path).then(() => true, () => false)));
-  return found.includes(true);
-}
-
-/** Removes what a killed build left: the unfinished image, and its directory in any of the places it may have chosen. */
-async function removeRemains(plan: BuildPlan, setting: ImageSetting, report: Report, system: System): Promise<void> {
-  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
-  for (const candidate of await workspaceCandidates(setting, system)) {
-    await removeWorkspace(workspacePath(candidate, plan.places, system.userId), system.userId).catch((error) =>
-      report({ type: "warning", subject: plan.places.name, text: messageOf(error) })
-    );
-  }
-}
-
 async function executePlan(
   plan: BuildPlan,
   steps: BuildSteps,
@@ -243,17 +222,11 @@ async function executePlan(
   system: System,
 ): Promise<string[]> {
   const { places, inputs } = plan;
-  for (const one of inputs.packages.filter((one) => one.editable)) {
-    report({
-      type: "warning",
-      subject: places.name,
-      text: `${one.name} is installed as a link to ${one.directUrl}, which will not be in the image`,
-      hint: "install it without --editable, or bind its directory when you run the image",
-    });
-  }
+  for (const warning of steps.leftBehind.warnings) report({ type: "warning", subject: places.name, ...warning });
   const { venv, containerPath } = inputs;
   const { archive, files } = steps;
-  await packVenv({ venv, containerPath, archive, filesTotal: files, subject: places.name }, report, system);
+  const { copied } = steps.leftBehind;
+  await packVenv({ venv, containerPath, archive, copied, filesTotal: files, subject: places.name }, report, system);
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
   await Deno.mkdir(temporary, { mode: 0o700 });

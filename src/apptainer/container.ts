@@ -73,7 +73,8 @@ export function planContainer(
   variables: Readonly<Record<string, string>>,
 ): ContainerCommand {
   // Apptainer reads a colon or a comma in --bind as its own.
-  const targets = [...new Set(Object.values(variables))].filter((path) => !/[:,]/.test(path));
+  const isBound = (path: string) => request.binds.some((bound) => path === bound || path.startsWith(`${bound}/`));
+  const targets = [...new Set(Object.values(variables))].filter((path) => !/[:,]/.test(path) && !isBound(path));
   return {
     program: apptainer.program,
     args: containerArgs({ ...request, binds: [...targets, ...request.binds] }),

@@ -7,6 +7,7 @@ import { asObject } from "../text/json_value.ts";
 import { listDuplicateKeys, parseJsonc, positionOf, valueOf } from "../text/jsonc.ts";
 import type { System } from "../system/system.ts";
 import { readTextStart } from "../system/text_start.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import { nameOfType } from "./request.ts";
 
 /** Reads the JSON that --input-json names. Errors: `not-found`, `bad-json` with line and column, `usage` if it is no object. */
@@ -58,6 +59,7 @@ function parseRequest(text: string, name: string): unknown {
 
 /** Reads a file, a device or a pipe, and stops as soon as it is too large. */
 async function readTextFile(path: string): Promise<string> {
+  await waitForServer(path);
   const file = await Deno.open(path);
   try {
     return await readTextStart(file.readable, MOST_TEXT_BYTES);

@@ -84,7 +84,10 @@ export default defineCommand({
       const plan = await planBuild(setting, request.venvName, mode, system);
       const steps = plan.action === "build" ? await planSteps(plan, setting, system) : undefined;
       const status = plan.action === "build" ? "dry-run" : "skipped";
-      return { ...describePlan(plan, steps, program), status, warnings, force: request.force, dry_run: true };
+      const leftBehind = steps?.leftBehind.warnings ?? [];
+      for (const warning of leftBehind) context.report({ type: "warning", subject: request.venvName, ...warning });
+      const all = [...warnings, ...leftBehind.map(({ text }) => text)];
+      return { ...describePlan(plan, steps, program), status, warnings: all, force: request.force, dry_run: true };
     }
     const hear = (text: string) => context.report({ type: "output", text });
     const outcome = await buildImage(
@@ -99,7 +102,11 @@ export default defineCommand({
       ...describePlan(outcome.plan, outcome.steps, program),
       status: outcome.steps === undefined ? "skipped" : "built",
       ...(size === undefined ? {} : { size_bytes: size }),
-      warnings: [...warnings, ...outcome.importWarnings],
+      warnings: [
+        ...warnings,
+        ...(outcome.steps?.leftBehind.warnings ?? []).map(({ text }) => text),
+        ...outcome.importWarnings,
+      ],
       force: request.force,
       dry_run: false,
     };

@@ -6,12 +6,13 @@ import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import { summarize } from "../runs/summary.ts";
 import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
-import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
+import { choice, flag, list, type RequestOf, words } from "../contract/fields.ts";
 import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
 import { takeTaskShare } from "../nodes/task_share.ts";
 import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
+import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import type { Share } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
 
@@ -29,10 +30,9 @@ const FIELDS = {
     },
   ),
   push: flag("Push what changed when the command has ended, also after SIGTERM, a time limit or scancel"),
-  program: list("The command to run; put -- before it", {
+  program: words("The command to run; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",
-    separator: "--",
   }),
 };
 
@@ -90,6 +90,10 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   }
   const { system } = context;
   const program = await findCommand(name, system);
+  using _early = ignoreEarlySignals(
+    system,
+    (signal) => context.report({ type: "warning", text: earlySignalText(signal) }),
+  );
   // Taken before the work begins: a task that ends early must see that other tasks are still staging.
   using share = request.push ? await takeTaskShare(system) : undefined;
   const run = {

@@ -1,6 +1,8 @@
 // `euler-files venv install`: makes a Python environment with uv, or uses an existing one, and installs packages.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
+import type { ConfigFile } from "../config/config_file.ts";
+import { resolveConfig } from "../config/resolve.ts";
 import { expandPath, resolvePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { withoutCredentials } from "../text/format.ts";
@@ -8,6 +10,7 @@ import { flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { install, type InstallPlan, observePlace, planInstall, requirementsIn } from "../venv/install.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -106,6 +109,7 @@ export default defineCommand({
           python: expandPython(request.python, context),
           requirementFiles: files,
           uvCacheDir,
+          scratch: scratchOf(config, context),
         },
         await observePlace(path),
         requirements,
@@ -173,13 +177,26 @@ function expandPython(python: string | undefined, { system }: Context): string |
   return python === undefined ? undefined : expandPath(python, system.env, { label: "--python", kind: "usage" });
 }
 
+function scratchOf(config: ConfigFile | undefined, { system }: Context): string[] {
+  try {
+    if (config === undefined) return [];
+    const { scratchBase, cacheRoot } = resolveConfig({ ...config.config, vars: {} }, config.path, system.env);
+    return [scratchBase, cacheRoot];
+  } catch {
+    // Where scratch is not set, nothing is there.
+    return [];
+  }
+}
+
 async function readRequirements(files: readonly string[]): Promise<string[]> {
-  const texts = await Promise.all(files.map((file) =>
-    Deno.readTextFile(file).catch((error) => {
-      const kind = error instanceof Deno.errors.NotFound ? "not-found" : "file-system";
-      throw new CliError(kind, `Cannot read the requirements "${file}": ${messageOf(error)}`, { cause: error });
-    })
-  ));
+  const texts = await Promise.all(
+    files.map((file) =>
+      waitForServer(file).then(() => Deno.readTextFile(file)).catch((error) => {
+        const kind = error instanceof Deno.errors.NotFound ? "not-found" : "file-system";
+        throw new CliError(kind, `Cannot read the requirements "${file}": ${messageOf(error)}`, { cause: error });
+      })
+    ),
+  );
   return texts.flatMap(requirementsIn);
 }
 

@@ -3,25 +3,36 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
 import type { ConfigFile } from "../config/config_file.ts";
-import { joinPath, resolvePath } from "../config/paths.ts";
+import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
+import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
-import { planRebuild, rebuild } from "../venv/rebuild.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
+import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
 import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
-import { type CacheCopy, checkPlaces, copyCache, removeOld, selectVenvs, type StorePlaces } from "../venv/store.ts";
+import {
+  type CacheCopy,
+  checkPlaces,
+  copyCache,
+  findUnlisted,
+  removeOld,
+  type SafeFiles,
+  selectVenvs,
+  type StorePlaces,
+} from "../venv/store.ts";
 
 const DIRECTORY = { placeholder: "DIR" };
 
 const fields = {
   oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", DIRECTORY),
-  newVenvBase: text("Where they shall be", DIRECTORY),
+  newVenvBase: text("Where they shall be", { ...DIRECTORY, required: true }),
   oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", DIRECTORY),
-  newUvCacheDir: text("Where it shall be", DIRECTORY),
+  newUvCacheDir: text("Where it shall be", { ...DIRECTORY, required: true }),
   envs: list("Move only this environment", { flag: "--env", placeholder: "NAME", completion: "environment" }),
   excludeEnvs: list("Leave this environment where it is", {
     flag: "--exclude-env",
@@ -34,6 +45,7 @@ const fields = {
   continueOnError: flag("Go on with the other environments if one fails"),
   overwriteTargets: flag("Replace environments that are at the new place already"),
   deleteOld: flag("Remove what was moved from the old places, and nothing else"),
+  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new place"),
   updateConfig: flagOff("Save the new places in the configuration"),
   allowCopy: flag("Let uv copy files from a cache on another file system"),
   skipCacheCopy: flag("Start with an empty cache at the new place"),
@@ -61,6 +73,7 @@ const answer = v.object({
   deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
+  hints: v.pipe(v.array(v.string()), v.description("The commands that delete what was kept")),
   warnings: v.array(v.string()),
 });
 
@@ -107,21 +120,25 @@ export default defineCommand({
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
       : await copyCache(places, report, system);
-    const { environments, failures, errors } = await moveAll(moved, places, request, uv, context);
+    const { environments, errors, failures, safe } = await moveAll(moved, places, request, uv, context);
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
-      ? updatesOf(config, places, left)
+      ? updatesOf(config, places, left, context)
       : [];
     const stayed = left.length === 0
       ? []
       : [`${left.join(", ")} stayed in ${places.oldBase}, so venv_base stays as it is`];
+    const unlisted = await findUnlisted(places.oldBase);
+    if (unlisted.length > 0) {
+      stayed.push(`not moved, because \`euler-files venv list\` doesn't show them: ${listSome(unlisted)}`);
+    }
     for (const text of stayed) report({ type: "warning", text });
     if (good && config !== undefined && updates.length > 0) await saveUpdates(config, places, updates, context);
     const deadline = config?.config.lock_timeout_seconds ?? 300;
     const old = good && request.deleteOld
-      ? await removeOld(places, moved, cache, deadline, system)
-      : { removed: [], failed: [] };
-    const allErrors = [...errors, ...old.failed.map(({ error }) => error.message)];
+      ? await removeOld(places, safe, cache, { ownFiles: ownFilesOf(request), deadline }, system)
+      : { removed: [], errors: [], failed: [], hints: [] };
+    const allErrors = [...errors, ...old.errors];
     return {
       ok: allErrors.length === 0,
       command: "venv-migrate-store",
@@ -145,10 +162,11 @@ export default defineCommand({
       environments,
       config_updates: updates,
       shell_exports: { UV_CACHE_DIR: places.newCache, VENV_DIR: places.newBase },
-      deleted_old: old.removed.length > 0 && old.failed.length === 0,
+      deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
       failures: [...failures, ...old.failed.map(({ path, error }) => failureOf(path, error))],
+      hints: old.hints,
       warnings: [...cache.warnings, ...stayed, ...environments.flatMap((one) => one.warnings)],
     };
   },
@@ -157,6 +175,11 @@ export default defineCommand({
       `${one.name}: ${one.status === "dry-run" ? "would be made" : one.status.replace("-", " ")} at ${one.target}\n`
     );
     const errors = answer.errors.map((error) => `${style.bold(style.red("error:"))} ${error}\n`);
+    errors.push(
+      ...answer.hints.map((hint) =>
+        `${style.bold(style.cyan("hint:"))} move away what you need; \`${hint}\` deletes it with these files\n`
+      ),
+    );
     const removed = answer.deleted.map((path) => `removed ${path}\n`);
     const exports = Object.entries(answer.shell_exports).map(([name, value]) =>
       `  export ${commandLine([`${name}=${value}`])}\n`
@@ -174,16 +197,42 @@ function resolvePlaces(request: Request, config: ConfigFile | undefined, { syste
       hint: "euler-files venv migrate-store --new-venv-base DIR --new-uv-cache-dir DIR",
     });
   };
+  const [newBase, newCache] = [
+    needed(request.newVenvBase, "--new-venv-base"),
+    needed(request.newUvCacheDir, "--new-uv-cache-dir"),
+  ];
   const configured = resolveUvCache(request.oldUvCacheDir, config, system);
   const fromEnvironment = env.UV_CACHE_DIR
     ? resolvePath(env.UV_CACHE_DIR, env, cwd, { label: "UV_CACHE_DIR", kind: "config" })
     : undefined;
+  // A run that was killed after it had saved the new places is continued: its record knows the old ones.
+  const [switchedBase, switchedCache] = [
+    switchedFrom("venv_base", newBase, config, env),
+    switchedFrom("uv_cache_dir", newCache, config, env),
+  ];
+  const oldBase = resolveVenvBase({ option: request.oldVenvBase, config }, system);
+  const oldCache = configured ?? fromEnvironment;
+  const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
+    (oldCache === newCache || oldCache === switchedCache);
   return {
-    oldBase: resolveVenvBase({ option: request.oldVenvBase, config }, system),
-    newBase: needed(request.newVenvBase, "--new-venv-base"),
-    oldCache: configured ?? fromEnvironment,
-    newCache: needed(request.newUvCacheDir, "--new-uv-cache-dir"),
+    oldBase: oldBase === newBase ? switchedBase ?? oldBase : oldBase,
+    newBase,
+    oldCache: isSwitched ? switchedCache : oldCache,
+    newCache,
+    cacheState: isSwitched ? "switched" : "to copy",
   };
+}
+
+/** Where a field led before it was changed to this path, as the record of migrations says. */
+function switchedFrom(
+  field: string,
+  path: AbsolutePath,
+  config: ConfigFile | undefined,
+  env: Readonly<Record<string, string>>,
+): AbsolutePath | undefined {
+  const record = config?.config.migrations?.findLast((one) => one.field_name === field && one.new_path === path);
+  if (record === undefined || record.old_path === "") return undefined;
+  return toAbsolutePath(record.old_path, env, { label: "migrations", kind: "config" });
 }
 
 async function moveAll(
@@ -192,14 +241,18 @@ async function moveAll(
   request: Request,
   uv: Uv,
   context: Context,
-): Promise<{ environments: ({ name: string } & RebuildAnswer)[]; errors: string[]; failures: Failure[] }> {
+): Promise<
+  { environments: ({ name: string } & RebuildAnswer)[]; errors: string[]; failures: Failure[]; safe: SafeFiles }
+> {
+  const safe = new Map<string, Rebuilt["safe"]>();
   const environments: ({ name: string } & RebuildAnswer)[] = [];
   const errors: string[] = [];
   const failures: Failure[] = [];
   for (const name of names) {
     context.system.signal.throwIfAborted();
     try {
-      const document = await moveOne(name, places, request, uv, context);
+      const [document, rebuilt] = await moveOne(name, places, request, uv, context);
+      if (rebuilt !== undefined) safe.set(name, rebuilt.safe);
       environments.push({ name, ...document });
       errors.push(...document.errors.map((error) => `${name}: ${error}`));
       failures.push(...differenceFailures(name, document));
@@ -211,7 +264,11 @@ async function moveAll(
     }
     if (errors.length > 0 && !request.continueOnError) break;
   }
-  return { environments, errors, failures };
+  return { environments, errors, failures, safe };
+}
+
+function ownFilesOf(request: Request): "keep" | "delete" {
+  return request.deleteOwnFiles ? "delete" : "keep";
 }
 
 async function moveOne(
@@ -220,7 +277,7 @@ async function moveOne(
   request: Request,
   uv: Uv,
   context: Context,
-): Promise<RebuildAnswer> {
+): Promise<[RebuildAnswer, Rebuilt | undefined]> {
   const { system, report } = context;
   const rebuilding = {
     source: joinPath(places.oldBase, name),
@@ -232,6 +289,20 @@ async function moveOne(
     verify: request.verify,
     existing: request.overwriteTargets ? "overwrite" : "refuse",
     acrossFileSystems: request.allowCopy ? "copy" : "refuse",
+    ownFiles: ownFilesOf(request),
+    replacingCommand: commandLine([
+      ...[
+        "euler-files",
+        "venv",
+        "migrate-store",
+        "--new-venv-base",
+        places.newBase,
+        "--new-uv-cache-dir",
+        places.newCache,
+      ],
+      ...["--env", name, "--overwrite-targets", "--delete-own-files"],
+    ]),
+    mode: request.dryRun ? "dry-run" : "run",
     lockTimeoutSeconds: 300,
   } as const;
   const plan = await planRebuild(rebuilding, uv, system);
@@ -239,18 +310,28 @@ async function moveOne(
   const audience = { listener: { terminal: context.sharesTerminal, hear }, report };
   const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, audience, system);
   const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
-  return describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+  const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+  for (const text of document.warnings) report({ type: "warning", subject: name, text });
+  const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
+  for (const warning of kernels) report({ type: "warning", subject: name, ...warning });
+  document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
+  return [document, outcome];
 }
 
 /** The base changes only if no environment is left in the old one: `venv list` would no longer show it. */
 function updatesOf(
-  { config }: ConfigFile,
+  config: ConfigFile,
   places: StorePlaces,
   left: readonly string[],
+  { system }: Context,
 ): { field: string; value: string }[] {
+  const isSaved = {
+    cache: resolveUvCache(undefined, config, system) === places.newCache,
+    base: resolveVenvBase({ option: undefined, config }, system) === places.newBase,
+  };
   return [
-    { field: "uv_cache_dir", value: places.newCache },
-    ...(config.apptainer === undefined || left.length > 0
+    ...(isSaved.cache ? [] : [{ field: "uv_cache_dir", value: places.newCache }]),
+    ...(config.config.apptainer === undefined || left.length > 0 || isSaved.base
       ? []
       : [{ field: "apptainer.venv_base", value: places.newBase }]),
   ];

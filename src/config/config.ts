@@ -157,6 +157,10 @@ export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
     v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
     ["--fakeroot"],
   ),
+  run_args: v.optional(
+    v.pipe(v.array(text, "must be a list of texts"), v.description("Further options of `apptainer run|exec|shell`")),
+    [],
+  ),
   images: v.optional(jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
 }, "must be an object"));
 

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { Report } from "../contract/events.ts";
 import { formatCount, printable } from "../text/format.ts";
-import { BYTES_OF_NAMES, pathList } from "./named_files.ts";
+import { BYTES_OF_NAMES, pathList } from "../contract/named_files.ts";
 
 /** The fields of an answer; except in a dry run they are given only with `--verbose`. */
 export const MOVED_FILES_FIELDS = {

@@ -5,7 +5,8 @@ import { type Tier, TIERS } from "../config/tier.ts";
 import { CliError } from "../errors/errors.ts";
 import { bytesOf, countOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Failure, failureOf, RESULT_ERROR } from "./failures.ts";
-import { NAMED_FILE_SCHEMA, namedFiles, OUTSIDE_LINKS_ANSWER, outsideLinks } from "./named_files.ts";
+import { NAMED_FILE_SCHEMA, namedFiles } from "../contract/named_files.ts";
+import { OUTSIDE_LINKS_ANSWER, outsideLinks } from "../records/outside_links_answer.ts";
 import {
   formatAge,
   formatCount,
@@ -19,16 +20,11 @@ import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
-import { completePart, type Part } from "../variables/parts.ts";
+import { completePart, type Part, PART_OF } from "../variables/parts.ts";
 import type { StagePlan } from "../staging/plan.ts";
 import type { StageResult } from "../staging/stage_result.ts";
 import type { Variable } from "../variables/variable.ts";
 import type { KeptPath } from "../transfer/request.ts";
-
-/** The variable whose copy includes this one's, in answers. */
-export const PART_OF = v.optional(
-  v.pipe(v.string(), v.description("The variable whose source holds this one's: they share one copy")),
-);
 
 /** How much was copied. */
 export const TRANSFERRED_FIELDS = {

@@ -12,7 +12,6 @@ import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapInOrder, pooledMap } from "../system/pool.ts";
-import { variablesAtOnce } from "../posix/handles.ts";
 import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
 import { findJob } from "../slurm/job.ts";
 import { makeCacheRoot } from "../variables/cache_root.ts";
@@ -274,6 +273,7 @@ const MOST_COMPARISONS = 3;
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
+  const { variablesAtOnce } = await import("../posix/handles.ts");
   return await pooledMap(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {

@@ -17,7 +17,7 @@ import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "../records/marker.ts";
 import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
-import { look, refusal, skipped } from "./stage.ts";
+import { look, refusal, skipped } from "./look.ts";
 import { skipsFresh, type StageRequest, type StageResult, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "../variables/variable.ts";
 

@@ -2,6 +2,7 @@
 import { CliError } from "../errors/errors.ts";
 import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import { type Listener, runStreaming, type StreamingOutcome } from "./streaming.ts";
 
 /** The container program of this machine. */
@@ -58,15 +59,19 @@ export interface ContainerRequest {
   readonly gpu: "nvidia" | "amd" | "none";
   /** Directories of the host that the container gets under the same path. */
   readonly binds: readonly string[];
+  /** Other options of apptainer. */
+  readonly options: readonly string[];
   readonly args: readonly string[];
 }
 
 /** The arguments of `run`, `exec` and `shell`. */
 export function containerArgs(request: ContainerRequest): string[] {
+  const gpu = request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : [];
   return [
     request.verb,
-    ...(request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : []),
+    ...gpu.filter((option) => !request.options.includes(option)),
     ...request.binds.flatMap((path) => ["--bind", path]),
+    ...request.options,
     request.image,
     ...request.args,
   ];
@@ -111,6 +116,7 @@ export async function runShellIn(
 /** Whether a file is an image: the format's magic follows a launch line of 32 bytes (SIF specification). */
 export async function isImageFile(path: string): Promise<boolean> {
   try {
+    await waitForServer(path);
     using file = await Deno.open(path);
     const head = new Uint8Array(42);
     let read = 0;

@@ -4,7 +4,7 @@ import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
-import { batchBytesAtOnce } from "./batch_size.ts";
+import { batchBytesAtOnce } from "./batches.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -200,7 +200,10 @@ async function run(
         onSelection: (selection) => counters.selection = selection,
         onOutsideLink: (link) => counters.outsideLinks.add(link),
         onMount: (directory) => manifest.addMount(directory),
-        onUnreadable: (directory, side, why) => counters.addUnreadable(directory, side, why),
+        onUnreadable: (directory, side, why) => {
+          const { path, cause, reason } = counters.addUnreadable(directory, side, why);
+          if (side === "from") execution.noteUnreadable(path, cause, reason);
+        },
       },
       runner,
       traits,
@@ -235,6 +238,7 @@ async function run(
     missing,
     outsideLinks: counters.outsideLinks.found(),
     vanishedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished"),
+    movedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished" || cause === "newer"),
     stderrTail: results.stderrTail.slice(-20),
     manifest: record,
     recordChanged: record !== request.baseline,

@@ -41,7 +41,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "apptainer sync": [],
   "apptainer list": [],
   "apptainer run": ["old", "--dry-run"],
-  "apptainer exec": ["old", "pip", "--dry-run"],
+  "apptainer exec": ["--dry-run", "old", "pip"],
   "apptainer shell": ["old", "--dry-run"],
   "apptainer prune": ["old", "--dry-run"],
   "apptainer fixup": ["--dry-run"],
@@ -67,7 +67,7 @@ Deno.test("a real answer of every command fits its schema", async () => {
   for (const { name } of (await loadCatalogue()).commands) {
     const args = CALLS[name];
     assert.ok(args !== undefined, `add a call of \`${name}\` that succeeds to CALLS in tests/cli/answers_test.ts`);
-    const { code, stdout, stderr } = await world.run([...name.split(" "), ...args, "--json"], {
+    const { code, stdout, stderr } = await world.run([...name.split(" "), "--json", ...args], {
       env: { EDITOR: "true" },
     });
     assert.equal(code, 0, `${name}: ${stdout}${stderr}`);

@@ -51,6 +51,31 @@ Deno.test("the archive holds the environment as it is in the container, and the 
   assert.equal(await Deno.readTextFile(`${venv}/bin/tool`), `#!${venv}/bin/python\nprint(1)\n`);
 });
 
+Deno.test("what the environment uses outside of itself is named, in JSON as well, and linked files are packed", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const site = "lib/python3.11/site-packages";
+  await world.writeTree("home", { "uv/beta.py": "beta = 1\n", "data/x": "" });
+  await world.writeTree("home/venvs/env", {
+    "pyvenv.cfg": "home = /usr/bin\nversion_info = 3.11.2\ninclude-system-site-packages = true\n",
+    [`${site}/mine.pth`]: `${world.path("home/src")}\n`,
+    [`${site}/beta.py`]: { link: world.path("home/uv/beta.py") },
+    "data": { link: world.path("home/data") },
+  });
+  for (const args of [["--dry-run"], []]) {
+    const run = await world.run([...BUILD, ...args, "--json"]);
+    assert.equal(run.code, 0, run.stdout);
+    const warnings = run.json().warnings.join("\n");
+    for (const word of ["include-system-site-packages", "mine.pth", "data → "]) {
+      assert.ok(warnings.includes(word), warnings);
+    }
+  }
+  const script = 'mkdir "$2" && tail -c +43 "$1" | tar -xf - -C "$2" && cat "$2/$3"';
+  const args = ["-c", script, "sh", `${images.store}/env.sif`, world.path("tmp/x"), `${site}/beta.py`];
+  await Deno.remove(world.path("home/uv/beta.py"));
+  assert.equal((await world.exec("sh", args)).stdout, "beta = 1\n");
+});
+
 Deno.test("an image is built again when a package changed, and only then", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
@@ -174,7 +199,7 @@ Deno.test("a dry run prints definition and commands and writes nothing", async (
   assert.deepEqual(await images.calls(), []);
   const json = (await world.run([...BUILD, "--dry-run", "--json"])).json();
   assert.deepEqual([json.status, json.build_command.slice(1, 3)], ["dry-run", ["build", "--fakeroot"]]);
-  assert.match(json.tar_path, /\/tmp\/\.euler-files-build-.*\/venv\.tar$/);
+  assert.match(json.tar_path, /\/tmp\/\.euler-files-build\..*\/venv\.tar$/);
 });
 
 Deno.test("names that are no names, and environments that aren't there, are refused", async () => {
@@ -220,4 +245,24 @@ Deno.test("an environment inside another and one of 10,000 files are packed whol
   const names = await archiveNames(images.store);
   assert.equal(names.match(/many\/m\d+\.py/g)?.length, 10_000);
   assert.match(names, /^\.\/inner\/bin\/tool$/m);
+});
+
+Deno.test("two builds of one image that both believe to hold the lock do not share a directory", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await images.turn("slow", "");
+  await using first = world.start(BUILD);
+  await first.seen("Creating SIF file");
+  // As where flock is granted twice: the second finds no holder.
+  for (const name of [".env.lock", ".env.lock.lease"]) await Deno.remove(`${images.store}/${name}`).catch(() => {});
+  await images.turn("slow", undefined);
+  const second = await world.run([...BUILD, "--json"]);
+  assert.deepEqual([second.code, second.json().status], [0, "built"], second.stderr);
+  const definitions = (await images.calls()).filter((call) => call.startsWith("build"))
+    .map((call) => call.split(" ").at(-1)!);
+  assert.equal(new Set(definitions).size, 2, definitions.join("\n"));
+  first.kill("SIGTERM");
+  await first.ended;
+  assert.match(await archiveNames(images.store), /^\.\/bin\/tool$/m);
+  await assertClean(images);
 });

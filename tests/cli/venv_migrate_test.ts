@@ -1,39 +1,8 @@
 // `venv migrate` and `migrate-store` with the real uv: what is made, what is compared, and what is never lost.
 import assert from "node:assert/strict";
 import { namesIn, venvTree } from "../support/image_world.ts";
-import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv } from "../support/uv.ts";
-import { makeWorld, type RunResult, type World } from "../support/world.ts";
-
-interface Place extends AsyncDisposable {
-  readonly world: World;
-  run(...args: string[]): Promise<RunResult>;
-}
-
-/** A world with the environments a and b, each with one package from an index on loopback. */
-async function makePlace(): Promise<Place> {
-  const index = servePackages([{ name: "alpha", version: "1.0" }]);
-  const world = await makeWorld();
-  const env = {
-    ...await giveUv(world),
-    VENV_DIR: world.path("home/venvs"),
-    UV_DEFAULT_INDEX: index.url,
-    HF_TOKEN: "secret",
-  };
-  const run = (...args: string[]) => world.run(args, { env });
-  for (const name of ["a", "b"]) {
-    const made = await run("venv", "install", name, "alpha");
-    assert.equal(made.code, 0, made.stderr);
-  }
-  return {
-    world,
-    run,
-    async [Symbol.asyncDispose]() {
-      await world[Symbol.asyncDispose]();
-      await index[Symbol.asyncDispose]();
-    },
-  };
-}
+import { testWithUv } from "../support/uv.ts";
+import { makePlace } from "../support/venv_world.ts";
 
 testWithUv("migrate makes the same environment at another place, and its programs say so", async () => {
   await using place = await makePlace();
@@ -59,6 +28,38 @@ testWithUv("a dry run of migrate prints commands and no part of the environment"
   assert.ok(!run.stdout.includes("secret"));
   assert.deepEqual(await namesIn(place.world.path("home/work")), []);
 });
+
+testWithUv(
+  "a Jupyter kernel that names a moved environment is named, with the command that makes it right",
+  async () => {
+    await using place = await makePlace(["a"]);
+    const { world } = place;
+    const python = world.path("home/venvs/a/bin/python");
+    await world.writeTree("home/.local/share/jupyter/kernels/ml", {
+      "kernel.json": JSON.stringify({ argv: [python, "-m", "ipykernel_launcher"], display_name: "My ML" }),
+    });
+    const again = (to: string) => `home/${to}/bin/python -m ipykernel install --user --name ml --display-name 'My ML'`;
+    const migrated = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    assert.ok(migrated.warnings.join("\n").includes(again("work/a")), migrated.warnings.join("\n"));
+    await Deno.rename(world.path("home/venvs/a"), world.path("home/venvs/moved"));
+    const fixed = (await place.run("apptainer", "fixup", "--json")).json();
+    assert.ok(fixed.results[0].warnings.join("\n").includes(again("venvs/moved")), JSON.stringify(fixed));
+  },
+);
+
+testWithUv(
+  "migrate takes the Python that the source was made from, and keeps its view of the system's packages",
+  async () => {
+    await using place = await makePlace(["a"]);
+    const { world } = place;
+    const cfg = world.path("home/venvs/a/pyvenv.cfg");
+    await Deno.writeTextFile(cfg, (await Deno.readTextFile(cfg)).replace("packages = false", "packages = true"));
+    const document = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    assert.match(document.python_version_candidates[0], /^\/usr\/bin\/python3/);
+    assert.equal(document.python_version_used, document.python_version_candidates[0]);
+    assert.match(await Deno.readTextFile(world.path("home/work/a/pyvenv.cfg")), /include-system-site-packages = true/);
+  },
+);
 
 testWithUv("source and target inside one another are refused, and so is a target that is no environment", async () => {
   await using place = await makePlace();
@@ -110,7 +111,7 @@ testWithUv("migrate-store moves all, copies the cache, saves the places and remo
   const { world } = place;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
   await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
-  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too" });
+  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too", "project/.venv/pyvenv.cfg": "" });
   const run = await place.run(
     ...[
       "venv",
@@ -132,7 +133,8 @@ testWithUv("migrate-store moves all, copies the cache, saves the places and remo
   ]);
   assert.equal(config.migrations.length, 2);
   const left = (await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock"));
-  assert.deepEqual(left, ["data", "notes.txt"]);
+  assert.deepEqual(left, ["data", "notes.txt", "project"]);
+  assert.match(document.warnings.join(), /not moved.*: project\/\.venv/);
   assert.deepEqual(await namesIn(world.path("home/uv")), []);
 });
 
@@ -171,4 +173,53 @@ exec "$(dirname "$0")/../bin/uv" "$@"
   assert.ok(document.errors.includes("a: no wheel for alpha"), document.errors.join("\n"));
   assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["a", "b"]);
   assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
+});
+
+const TO_WORK = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv", "--delete-old", "--json"];
+
+/** What a run leaves that is killed before it saves the new places, and one that is killed before it removes the old ones. */
+const KILLED: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "before it saves the new places": [["venv", "migrate", "venvs/a", "work/venvs/a"]],
+  "before it removes the old ones": [["venv", "migrate-store", ...TO_WORK.filter((word) => word !== "--delete-old")]],
+};
+
+for (const [moment, commands] of Object.entries(KILLED)) {
+  testWithUv(`migrate-store again after a run that was killed ${moment} ends right`, async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
+    await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+    for (const command of commands) assert.equal((await place.run(...command)).code, 0);
+    const run = await place.run("venv", "migrate-store", ...TO_WORK);
+    const document = run.json();
+    assert.deepEqual([run.code, document.status, document.deleted_old], [0, "migrated", true], run.stdout + run.stderr);
+    for (const name of ["a", "b"]) {
+      const program = world.path(`home/work/venvs/${name}/bin/alpha`);
+      assert.equal((await world.exec(program, [])).stdout, "alpha 1.0\n");
+    }
+    const { config } = (await place.run("config", "show", "--json")).json();
+    assert.deepEqual(config.migrations.map((one: { field_name: string }) => one.field_name).toSorted(), [
+      "uv_cache_dir",
+      "venv_base",
+    ]);
+    assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), []);
+    assert.deepEqual(await namesIn(world.path("home/uv")), []);
+    assert.equal((await place.run("venv", "migrate-store", ...TO_WORK)).code, 0);
+  });
+}
+
+testWithUv("an environment with other packages at the target is refused, one with the same is taken", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+  const again = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  assert.deepEqual([again.code, again.json().deleted_source], [0, true], again.stdout);
+  assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+  const uninstalled = await world.exec(world.path("bin/uv"), [
+    ...["pip", "uninstall", "--python", world.path("home/work/a"), "alpha"],
+  ]);
+  assert.equal(uninstalled.code, 0, uninstalled.stderr);
+  const refused = await place.run("venv", "migrate", "venvs/b", "work/a", "--delete-source");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /an environment with other packages already/);
 });

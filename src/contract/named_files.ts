@@ -1,6 +1,5 @@
 // Files by name in answers. A name that isn't UTF-8 has U+FFFD for the bytes that can't be text, and the bytes beside it.
 import * as v from "valibot";
-import { type NamedOutsideLinks, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
 import { encodeName, isUtf8Name } from "../posix/file_names.ts";
 
 /** The bytes of a name that isn't UTF-8. */
@@ -39,20 +38,6 @@ export function namedFiles(
   files: readonly { readonly path: string; readonly reason: string }[],
 ): (PathFields & { reason: string })[] {
   return files.map(({ path, reason }) => ({ ...pathFields(path), reason }));
-}
-
-/** Links that lead out of a source, in an answer. */
-export const OUTSIDE_LINKS_ANSWER = v.pipe(
-  v.object({
-    ...OUTSIDE_LINKS_SCHEMA.entries,
-    named: v.array(v.object({ ...OUTSIDE_LINKS_SCHEMA.entries.named.item.entries, path_bytes: NAME_BYTES })),
-  }),
-  v.title("OutsideLinks"),
-);
-
-/** The links as an answer has them. */
-export function outsideLinks({ count, named }: NamedOutsideLinks): v.InferOutput<typeof OUTSIDE_LINKS_ANSWER> {
-  return { count, named: named.map((link) => ({ ...link, ...pathFields(link.path) })) };
 }
 
 /** A list of paths as an answer has it: `bytes` has null for each name that is UTF-8, and is missing if all are. */
