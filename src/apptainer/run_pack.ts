@@ -25,7 +25,7 @@ export async function mountPack(
   system: System,
 ): Promise<PackMount> {
   if (apptainer === undefined || await canBindImages(apptainer, system.env)) {
-    return { bindOf: (path) => `${file}:${path}:image-src=/`, [Symbol.asyncDispose]: async () => {} };
+    return { bindOf: (path) => `${file}:${path}:image-src=/,ro`, [Symbol.asyncDispose]: async () => {} };
   }
   const candidates = await workspaceCandidates(setting, system);
   await sweepWorkspaces(candidates);

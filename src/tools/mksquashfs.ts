@@ -11,7 +11,7 @@ export interface Mksquashfs {
   readonly program: string;
   /** zstd is read several times faster than gzip; squashfs-tools have it since 4.4. */
   readonly compression: "zstd" | "gzip";
-  /** Whether it can add a file with a fixed time (since 4.5), so that the same content gives the same bytes. */
+  /** Whether it can add a file with a fixed time (since 4.5, as -quiet), so that the same content gives the same bytes. */
   readonly addedFiles: "fixed time" | "current time";
 }
 
@@ -54,6 +54,7 @@ export function squashArgs({ directory, file, added }: SquashRequest, tool: Mksq
   const time = tool.addedFiles === "fixed time" ? ["F", "0"] : ["f"];
   return [
     ...[directory, file, "-noappend", "-no-progress", "-no-xattrs", "-mkfs-time", "0", "-comp", tool.compression],
+    ...(tool.addedFiles === "fixed time" ? ["-quiet"] : []),
     ...(tool.compression === "zstd" ? ["-Xcompression-level", String(ZSTD_LEVEL)] : []),
     ...["-p", [added.name, ...time, "444", "0", "0", "cat", shellWord(added.from)].join(" ")],
   ];

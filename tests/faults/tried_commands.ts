@@ -53,7 +53,7 @@ for e in one two; do v=home/venvs/$e; mkdir -p $v/bin $v/lib/python3.11/site-pac
   printf '#!%s/bin/python\\nprint(1)\\n' "ROOT/home/venvs/$e" >$v/bin/tool; chmod 755 $v/bin/tool
   printf "VIRTUAL_ENV='%s'\\nexport VIRTUAL_ENV\\n" "ROOT/home/venvs/$e" >$v/bin/activate
   ln -s /usr/bin/python3 $v/bin/python; echo 'x = 1' >$v/lib/python3.11/site-packages/tool.py
-  printf '../../../bin/tool,sha256=x,1\\ntool.py,sha256=y,2\\n' >$v/lib/python3.11/site-packages/tool-1.0.dist-info/RECORD
+  printf '../../../bin/tool,,\\ntool.py,,\\n' >$v/lib/python3.11/site-packages/tool-1.0.dist-info/RECORD
   find $v -exec touch -h -d '2024-01-01' {} +
 done
 ef config set apptainer '{"venv_base":"~/venvs","sif_store":"~/sif","scratch_sif_dir":"$SCRATCH/sif","base_image":"python:{version}-slim"}' >/dev/null
