@@ -1,7 +1,9 @@
 // `exec`: stages the variables, runs a program with them set, and pushes when it ends. It needs no eval in a shell.
 import * as v from "valibot";
+import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import { summarize } from "../runs/summary.ts";
 import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
 import { choice, flag, list, type RequestOf, words } from "../contract/fields.ts";
@@ -43,10 +45,10 @@ const ANSWER_SCHEMA = v.object({
   program: v.pipe(v.array(v.string()), v.description("The command and its arguments")),
   ...SYNCED_FIELDS,
   program_exit_code: v.optional(
-    v.pipe(v.number(), v.description("What the command ended with; missing where it was not started")),
+    v.pipe(COUNT, v.description("What the command ended with; missing where it was not started")),
   ),
   exit_code: v.optional(
-    v.pipe(v.number(), v.description("What this command ends with: that of the program, or 1 if only the push failed")),
+    v.pipe(COUNT, v.description("What this command ends with: that of the program, or 1 if only the push failed")),
   ),
   push: v.pipe(
     v.picklist(["not-asked", "not-needed", "pushed", "left-to-last-task", "failed"]),
@@ -92,8 +94,6 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     system,
     (signal) => context.report({ type: "warning", text: earlySignalText(signal) }),
   );
-  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
-  using share = request.push ? await takeTaskShare(system) : undefined;
   const run = {
     vars: request.vars,
     dryRun: false,
@@ -103,6 +103,8 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     engine: undefined,
     verbose: false,
   } as const;
+  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
+  using share = request.push ? await takeTaskShare(system) : undefined;
   const synced = await syncVariables({
     ...run,
     to: request.to,
@@ -168,7 +170,10 @@ async function pushAtEnd(
     const known = knownError("Cannot push", error);
     if (known === undefined) throw error;
     const failures = [failureOf("push", known)];
-    return { push: "failed", pushed: { results: [], errors: [known.message], failures, warnings: [] } };
+    return {
+      push: "failed",
+      pushed: { results: [], summary: summarize([], 1, 0), errors: [known.message], failures, warnings: [] },
+    };
   }
 }
 
