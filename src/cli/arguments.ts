@@ -2,7 +2,7 @@
 import { Command as Parser, CommanderError } from "commander";
 import { CliError } from "../errors/errors.ts";
 import { argumentLabel, type Field, type Fields, isNegated, optionName } from "../contract/fields.ts";
-import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS } from "../contract/global_options.ts";
+import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS, PROGRESS_FORMS } from "../contract/global_options.ts";
 
 /** What was on the command line: only the fields that were given, unchecked. */
 export interface ParsedArguments {
@@ -25,6 +25,18 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
     throw usageError(name, error, parser, fields);
   }
   const options = { ...NO_OPTIONS, ...givenOptions(parser, GLOBAL_OPTIONS) };
+  const { progress } = options;
+  if (progress !== undefined && !PROGRESS_FORMS.includes(progress)) {
+    const choices = PROGRESS_FORMS.join(", ");
+    throw new CliError(
+      "usage",
+      `Invalid value for "--progress": expected one of ${choices}, got "${String(progress)}"`,
+      {
+        hint: "write --progress json",
+        location: { field: "progress" },
+      },
+    );
+  }
   const given = givenOptions(parser, fields);
   for (const [name, value] of Object.entries(givenArguments(parser, fields))) {
     const before = given[name];

@@ -15,7 +15,7 @@ async function schema(...argv: string[]): Promise<Json> {
 Deno.test("schema describes all of it, with and without --json", async () => {
   const all = await schema();
   assert.deepEqual(Object.keys(all).sort(), [
-    ..."cli command config document input_json kind ok output_json program_version schema_version".split(" "),
+    ..."cli command config document input_json kind ok output_json program_version progress schema_version".split(" "),
   ]);
   assert.deepEqual([all.command, all.kind], ["schema", "all"]);
   assert.deepEqual(await schema("--json"), all);
