@@ -14,10 +14,9 @@ import { stylesFor } from "./style.ts";
 import { findTarget, optionWords, type Target } from "./target.ts";
 
 /** Runs one command line and returns the exit code. Throws only `OutputLost`. */
-export async function run(given: readonly string[], system: System): Promise<number> {
-  const argv = withPlainJsonOption(given);
+export async function run(argv: readonly string[], system: System): Promise<number> {
   const words = optionWords(argv);
-  const audience = words.some((word) => word === "--json" || word.startsWith("--json="))
+  const audience = words.some((word) => /^--json(=|$)/.test(word) && word !== "--json=false")
     ? "json"
     : isSet(words, "--quiet")
     ? "quiet"
@@ -49,15 +48,6 @@ export async function run(given: readonly string[], system: System): Promise<num
 async function openEventLines(system: System, configure: ConfigureCommands): Promise<EventLines> {
   const { EventLines } = await import("./event_lines.ts");
   return new EventLines(system, (document) => configureHints(document, configure));
-}
-
-/** Wrappers write `--json=true` for a switch, too. Other values are errors, as for every switch. */
-function withPlainJsonOption(argv: readonly string[]): readonly string[] {
-  const { length } = optionWords(argv);
-  return argv.flatMap((word, index) => {
-    if (index >= length || !/^--json=(true|false)$/.test(word)) return [word];
-    return word === "--json=true" ? ["--json"] : [];
-  });
 }
 
 /** After an error that no code waits for, the work has this long to clean up, because it may never end by itself. */

@@ -8,7 +8,11 @@ import { type RequestOf, text } from "../contract/fields.ts";
 import { closestString } from "../text/closest_string.ts";
 
 const FIELDS = {
-  field: text("The field: vars.HF_HOME.source, migrations[0]", { placement: "argument", placeholder: "FIELD" }),
+  field: text("The field: vars.HF_HOME.source, migrations[0]", {
+    placement: "argument",
+    placeholder: "FIELD",
+    required: true,
+  }),
 };
 
 /** Answers with the field's value, or with its default. */

@@ -14,13 +14,18 @@ const VALUE: Field<unknown> = {
   shape: "text",
   placement: "argument",
   placeholder: "VALUE",
+  required: true,
   help: "The value: JSON if it is valid JSON, else a text; null takes the field out",
   default: undefined,
   fromWord: parseValue,
 };
 
 const FIELDS = {
-  field: text("The field: parallel_jobs, vars.HF_HOME.source", { placement: "argument", placeholder: "FIELD" }),
+  field: text("The field: parallel_jobs, vars.HF_HOME.source", {
+    placement: "argument",
+    placeholder: "FIELD",
+    required: true,
+  }),
   value: VALUE,
 };
 

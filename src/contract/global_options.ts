@@ -10,7 +10,10 @@ export const GLOBAL_OPTIONS = {
   inputJson: text("Read the request from a JSON file, or from standard input with -", { placeholder: "FILE" }),
   progress: choice(PROGRESS_FORMS, "Report on stderr as text, or as one JSON object a line", { placeholder: "FORM" }),
   quiet: flag("Print no progress and no notes", { short: "-q" }),
-  config: text("Use this configuration file instead of ~/.euler-files.json", { placeholder: "FILE" }),
+  config: text("Use this configuration file instead of ~/.euler-files.json", {
+    placeholder: "FILE",
+    variable: "EULER_FILES_CONFIG",
+  }),
 };
 
 /** What was given for {@linkcode GLOBAL_OPTIONS}. */
