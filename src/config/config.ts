@@ -125,6 +125,12 @@ export const IMAGE_SCHEMA = jsonObject(v.looseObject({
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
   enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
   inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
+  own_files_hash: v.optional(
+    v.pipe(
+      text,
+      v.description("Stands for the environment's files that no package brought, or that were changed since"),
+    ),
+  ),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
   sif_modified_at: v.optional(
