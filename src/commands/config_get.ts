@@ -1,7 +1,7 @@
 // `config get`: one field of the configuration.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../contract/command.ts";
-import { listFieldNames, parseFieldName } from "../config/config.ts";
+import { listFieldNames, parseFieldName } from "../config/field_names.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors/errors.ts";
 import { type RequestOf, text } from "../contract/fields.ts";
