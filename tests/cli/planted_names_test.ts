@@ -1,5 +1,7 @@
-// What another user planted under our names on scratch, or could: refused before anything is read, followed or written. The
-// other user's part is done by root, who gives what it makes away; so these tests need root and are skipped elsewhere.
+// Files that another user made, or could make, under names that euler-files uses on scratch: they are refused before
+// anything is
+// read, followed or written. Root plays the other user and gives the files away with chown, so these tests are skipped
+// without root.
 import assert from "node:assert/strict";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
 import { readTree } from "../support/tree.ts";
@@ -15,7 +17,7 @@ async function victimWorld(): Promise<World> {
   return world;
 }
 
-/** Gives what the attacker made to the attacker, links not followed. */
+/** Gives the attacker's files to the attacker, without following links. */
 async function own(path: string, uid = ATTACKER.uid): Promise<void> {
   await Deno.lstat(path);
   const { success } = await new Deno.Command("chown", { args: ["-h", `${uid}:${VICTIM.gid}`, "--", path] }).output();

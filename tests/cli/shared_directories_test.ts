@@ -1,5 +1,6 @@
-// Directories of the user's choice that others can write: images, environments, temporary files, and the configuration. What the
-// other user does, root does and gives away; these tests need root and are skipped elsewhere.
+// Directories that the user chose and others can write to: images, environments, temporary files, and the
+// configuration. Root
+// plays the other user and gives the files away with chown, so these tests are skipped without root.
 import assert from "node:assert/strict";
 import { type ImageWorld, makeImageWorld } from "../support/image_world.ts";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
@@ -139,7 +140,7 @@ asRoot("a configuration of another user or that others can write is refused", as
   }
   await Deno.chmod(path, 0o644);
   assert.equal((await world.run(["sync"])).code, 0);
-  // A site's own.
+  // As a file of the site would be.
   await Deno.chown(path, 0, 0);
   assert.equal((await world.run(["sync"])).code, 0);
   await giveToAttacker(path);
