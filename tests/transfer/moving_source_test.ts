@@ -1,5 +1,6 @@
-// A program goes on writing at the sending side while a transfer runs: before one of its calls a new revision is added as a careful
-// client does it, contents first, and in half of the runs the old ones are removed. The copy keeps a revision that is complete.
+// A program writes at the sending side while a transfer runs: before one of its calls a new revision is added as a
+// careful client
+// does it, contents first, and in half of the runs the old revision is removed. The copy must have a complete revision.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { makeScene } from "./intents.ts";
@@ -13,10 +14,10 @@ const HUB = {
     echo r2 >m/refs/main; find . | xargs touch -h -d 2024-01-02`,
 };
 
-/** After everything that was written before a transfer, and before what is written while it runs. */
+/** Later than everything that was written before the transfer, and earlier than what is written while it runs. */
 const START_SECONDS = Date.parse("2024-06-01") / 1000;
 
-/** Each of these calls in turn, counted from the first one. */
+/** Every so many calls the revision is added, counted from the first call. */
 const STEP = 24;
 
 for (const intent of ["stage-update", "push", "stage-new"] as const) {
@@ -35,12 +36,12 @@ for (const intent of ["stage-update", "push", "stage-new"] as const) {
       const request = { ...scene.request, walkStartSeconds: START_SECONDS };
       const { movedOnly, status, missing } = await transferTree(request, system);
       const lack = lackOf(`${scene.to}/m`);
-      // A first copy keeps nothing back, since nobody reads it; it is not complete.
+      // A first copy keeps nothing back, because no program reads it yet; it is not complete.
       const isTold = intent === "stage-new" && movedOnly;
       if (lack !== undefined && !isTold) found.push(`call ${turn * STEP + 1}: ${status}, ${lack}`);
       if (status !== "complete" && !movedOnly) found.push(`call ${turn * STEP + 1}: ${JSON.stringify(missing)}`);
       if (status === "complete") continue;
-      // What fill.ts and push.ts do then.
+      // What stage and push do then.
       const again = await transferTree({ ...request, walkStartSeconds: Date.now() / 1000 }, system);
       if (again.status !== "complete") found.push(`again: ${JSON.stringify(again.missing)}`);
       const left = lackOf(`${scene.to}/m`) ?? await Deno.readTextFile(`${scene.to}/m/refs/main`);
