@@ -92,8 +92,6 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     system,
     (signal) => context.report({ type: "warning", text: earlySignalText(signal) }),
   );
-  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
-  using share = request.push ? await takeTaskShare(system) : undefined;
   const run = {
     vars: request.vars,
     dryRun: false,
@@ -103,6 +101,8 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     engine: undefined,
     verbose: false,
   } as const;
+  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
+  using share = request.push ? await takeTaskShare(system) : undefined;
   const synced = await syncVariables({
     ...run,
     to: request.to,
