@@ -49,7 +49,7 @@ for (const name of [...FILES, "partial"]) {
   });
 }
 
-asRoot("a FIFO under one of our names is refused at once", async () => {
+asRoot("a FIFO under a name that euler-files uses is refused at once", async () => {
   for (const name of FILES) {
     await using world = await victimWorld();
     await world.run(["sync"]);
@@ -77,7 +77,7 @@ asRoot("what another user made on the disk of the node is refused at once, in a 
   }
 });
 
-asRoot("a marker that has a second name is not believed", async () => {
+asRoot("a marker that has a second name is not used", async () => {
   await using world = await victimWorld();
   await world.run(["sync"]);
   assert.equal((await world.run(["status", "--json"])).json().variables[0].status, "fresh");
@@ -85,7 +85,7 @@ asRoot("a marker that has a second name is not believed", async () => {
   assert.equal((await world.run(["status", "--json"])).json().variables[0].status, "stale");
 });
 
-asRoot("a file or directory of another user under one of our names is not believed", async () => {
+asRoot("a file or directory of another user under a name that euler-files uses is not used", async () => {
   for (const name of FILES.filter((name) => name !== "synced")) {
     await using world = await victimWorld();
     await world.run(["sync"]);
@@ -101,7 +101,7 @@ asRoot("a file or directory of another user under one of our names is not believ
   await assertRefused(world, ["sync"], /belongs to another user/);
 });
 
-asRoot("a hard link to a file of the victim under one of our names is not written to", async () => {
+asRoot("a hard link to the victim's file under a name that euler-files uses is not written to", async () => {
   await using world = await victimWorld();
   await world.run(["sync"]);
   await Deno.remove(world.path(`${ROOT}/.HF_HOME.lock`));
@@ -110,7 +110,7 @@ asRoot("a hard link to a file of the victim under one of our names is not writte
 });
 
 asRoot(
-  "a cache root others may write, and a way to it they may change, are refused with the steps that help",
+  "a cache root that others may write to, or whose parents they may change, is refused with the steps that correct it",
   async () => {
     for (const path of [ROOT, "scratch/.cache", "scratch"]) {
       await using world = await victimWorld();
@@ -125,7 +125,7 @@ asRoot(
   },
 );
 
-asRoot("a directory or link of another user on the way is refused", async () => {
+asRoot("a directory or link of another user on the path is refused", async () => {
   await using world = await victimWorld();
   await Deno.mkdir(world.path("scratch/.cache"));
   await Deno.chmod(world.path("scratch/.cache"), 0o777);
@@ -137,7 +137,7 @@ asRoot("a directory or link of another user on the way is refused", async () => 
   await assertRefused(world, ["sync"], /symbolic link of another user/);
 });
 
-asRoot("a scratch that all share is fine with the sticky bit, and so is a link of one's own", async () => {
+asRoot("a scratch that all users share is accepted with the sticky bit, and so is the user's own link", async () => {
   await using world = await victimWorld();
   await Deno.chown(world.path("scratch"), 0, 0);
   await Deno.chmod(world.path("scratch"), 0o1777);
