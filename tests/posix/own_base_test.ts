@@ -1,5 +1,6 @@
-// Roots below the cache root are opened component by component: what another user exchanged after the path was checked is not
-// entered. Only root can make files of several users.
+// Directories below the cache root are opened component by component: a directory that another user exchanged after the
+// check of
+// its path is not entered. Only root can make files of several users.
 import { equal, ok } from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { EPERM } from "../../src/posix/errno.ts";
