@@ -1,4 +1,4 @@
-// What programs say of quotas, as they print it.
+// How the output of quota programs is read.
 import { deepEqual, equal } from "node:assert/strict";
 import { mountOf } from "../../src/system/mounts.ts";
 import { askQuota, parseLfsQuota, parseLquota, parseQuota } from "../../src/tools/quota.ts";
@@ -101,7 +101,7 @@ async function withPrograms(scripts: Record<string, string>, work: (path: string
   }
 }
 
-Deno.test("each file system is asked by its own program, and lquota where that says nothing", async () => {
+Deno.test("each file system is asked by its own program, and by lquota if that has no answer", async () => {
   const device = mountOf(await Deno.readTextFile("/proc/self/mounts"), "/proc")!.device;
   const quota = `echo "${device} 1 2 3 0 4 5 6 0"; exit 1`;
   const lfs = `echo "/proc 10 20 30 - 40 50 60 -" | grep -F "\${5}"`;
@@ -132,7 +132,7 @@ Deno.test("each file system is asked by its own program, and lquota where that s
   equal(await ask(EXT4, { quota, lfs }), undefined);
 });
 
-// The program is told to end, but its end isn't waited for: one that hangs in the kernel may never come to it.
+// The program gets a signal, but its end is not waited for: a program that hangs in the kernel may never end.
 Deno.test({
   name: "a program that hangs leaves the quota unknown",
   sanitizeOps: false,
