@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
 
 /**
- * From the process down to what every room may use; a room (a file or directory of src/) imports only from lines below
- * its own.
+ * The layers, from the process down to what every room may use. A room (a file or directory of src/) imports only from
+ * lines below its own.
  */
 const LAYERS: readonly (readonly string[])[] = [
   ["main.ts"],

@@ -1,6 +1,5 @@
 // A real answer of every command fits the schema that the command publishes. `world.run` checks this in every test that
-// asks for
-// JSON; this file makes sure that no command is left out.
+// asks for JSON; this file makes sure that no command is left out.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { holdAgainstSchema } from "../support/answer_schema.ts";

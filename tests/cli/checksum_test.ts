@@ -1,6 +1,5 @@
 // Files whose content differs although size and time are the same: found with --checksum, and for files that were being
-// written
-// when they were staged.
+// written when they were staged.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 

@@ -1,6 +1,5 @@
 // Differences that remain after a push: which files are in conflict and how to resolve them, which ones the next sync
-// removes,
-// and what status says of a variable that was pushed.
+// removes, and what status says of a variable that was pushed.
 import assert from "node:assert/strict";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";

@@ -1,6 +1,5 @@
 // Files on scratch that an interrupted copy may have truncated while no record says so: if they may be incomplete, they
-// are not
-// pushed.
+// are not pushed.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 

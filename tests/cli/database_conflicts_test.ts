@@ -1,6 +1,5 @@
 // SQLite databases that changed on both sides, one of them with the log of a killed program. All files of a database
-// are in
-// conflict together, so whichever side is taken, the database is whole.
+// are in conflict together, so resolving keeps a database whole, whichever side the user takes.
 import assert from "node:assert/strict";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
 import { testNeeding } from "../support/needs.ts";

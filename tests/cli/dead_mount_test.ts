@@ -1,6 +1,5 @@
 // A file system whose server does not answer, as with NFS when the server is gone: a signal still ends the program, the
-// program
-// ends by itself after a deadline, and a shell that evaluates its output stops.
+// program ends by itself after a deadline, and a shell that evaluates its output stops.
 import assert from "node:assert/strict";
 import { testExecutable, testNeeding } from "../support/needs.ts";
 import { waitUntil } from "../support/wait.ts";

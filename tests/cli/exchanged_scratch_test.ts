@@ -1,7 +1,6 @@
-// A scratch inside a directory that a group may write to, as projects have. A member exchanges the victim's directory
-// for
-// another one while a sync runs (renameat2(2), RENAME_EXCHANGE), again and again. Links in the other one are never
-// followed.
+// A scratch inside a directory that a group may write to, as projects have. A member of the group exchanges the user's
+// directory for their own again and again while a sync runs (renameat2(2), RENAME_EXCHANGE). Links in that directory
+// are never followed.
 import assert from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { AT_FDCWD } from "../../src/posix/libc.ts";

@@ -1,6 +1,5 @@
 // Files on scratch that are kept although the source has other ones: each sync and status report them, and push pushes
-// those
-// that it may.
+// those that it may.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 

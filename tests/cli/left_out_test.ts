@@ -1,6 +1,5 @@
 // Which files may be missing in a target that is called usable: those that the source itself refuses or lost, and only
-// few of
-// them. Any other missing file is a failure with its reason, and the variable is not exported.
+// few of them. Any other missing file is a failure with its reason, and the variable is not exported.
 import assert from "node:assert/strict";
 import { EFBIG, EIO } from "../../src/posix/errno.ts";
 import { faultyCalls, type Hook } from "../support/faulty_calls.ts";

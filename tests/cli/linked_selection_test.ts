@@ -1,6 +1,5 @@
 // If a selected link leads to a file elsewhere in the source, that file is selected, too: for staging, plans, counts,
-// pushes and
-// freshness.
+// pushes and freshness.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";

@@ -30,7 +30,7 @@ async function assertEndsRight(world: World): Promise<void> {
   await assertMoved(world, world.path("new"));
 }
 
-Deno.test("killed while it copies, it goes on", async () => {
+Deno.test("a migration that was killed while it copied is continued by the same command", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/here")}"; exec sleep 60` });
   await using job = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
@@ -41,7 +41,7 @@ Deno.test("killed while it copies, it goes on", async () => {
   await assertEndsRight(world);
 });
 
-Deno.test("killed between switch and deletion, it goes on", async () => {
+Deno.test("a migration that was killed between switch and deletion is continued by the same command", async () => {
   await using world = await makeCacheWorld();
   const { code } = await migrateHooked(world, world.path("new"), () => ({ end: "before" }));
   assert.notEqual(code, 0);

@@ -1,6 +1,5 @@
 // Files that are useful only to the programs that run beside them: locks, unfinished downloads, temporary files. They
-// are neither
-// staged nor pushed, for any variable, and files that an older version moved are left alone.
+// are neither staged nor pushed, for any variable, and files that an older version moved are left alone.
 import assert from "node:assert/strict";
 import { ENGINES } from "../../src/variables/variable.ts";
 import { makeWorld, type World } from "../support/world.ts";

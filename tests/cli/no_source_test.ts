@@ -1,6 +1,5 @@
 // A source that does not exist yet, as TORCH_HOME before its first use: a job goes on, and push makes the source. If
-// the source
-// held files before, or its parent is missing too, it looks unmounted and is refused.
+// the source held files before, or its parent is missing too, it looks unmounted and is refused.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";

@@ -1,6 +1,5 @@
 // Scripts for the older Python tool still work: its options, the fields and names that it read from JSON, the keys of
-// its answers.
-// The list in this file is what those scripts may rely on.
+// its answers. The list in this file is what those scripts may rely on.
 import assert from "node:assert/strict";
 import { COMMANDS } from "../../src/cli/app.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";

@@ -1,7 +1,6 @@
 // Files that another user made, or could make, under names that euler-files uses on scratch: they are refused before
-// anything is
-// read, followed or written. Root plays the other user and gives the files away with chown, so these tests are skipped
-// without root.
+// anything is read, followed or written. Root plays the other user and gives the files away with chown, so these tests
+// are skipped without root.
 import assert from "node:assert/strict";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
 import { readTree } from "../support/tree.ts";

@@ -66,7 +66,7 @@ Deno.test("sync and its dry run refuse what exceeds the number of files of the q
   }
 });
 
-Deno.test("migrate refuses what exceeds the quota of the new place, without advice about variables", async () => {
+Deno.test("migrate refuses what exceeds the quota of the new directory, without advice about variables", async () => {
   await using world = await syncedWorld();
   await world.writeTree(SOURCE, { "big": new Uint8Array(3_000_000) });
   await limit(world, "home", "9.999 GB", "10.00 GB");

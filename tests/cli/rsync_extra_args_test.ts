@@ -1,6 +1,5 @@
 // `rsync_extra_args` of older configurations: arguments that would change what is copied without euler-files knowing
-// never reach
-// rsync.
+// never reach rsync.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";

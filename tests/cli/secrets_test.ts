@@ -1,6 +1,5 @@
 // Tokens, passwords and private keys stay at the source: they are neither staged nor pushed nor counted, and a target
-// that has some
-// is reported.
+// that has some is reported.
 import assert from "node:assert/strict";
 import { ENGINES } from "../../src/variables/variable.ts";
 import { findClientPython } from "../../scripts/prepare_clients.ts";

@@ -1,6 +1,6 @@
 // Directories that the user chose and others can write to: images, environments, temporary files, and the
-// configuration. Root
-// plays the other user and gives the files away with chown, so these tests are skipped without root.
+// configuration. Root plays the other user and gives the files away with chown, so these tests are skipped without
+// root.
 import assert from "node:assert/strict";
 import { type ImageWorld, makeImageWorld } from "../support/image_world.ts";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";

@@ -325,7 +325,7 @@ Deno.test("a TMPDIR that does not exist stops nothing", async () => {
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
-Deno.test("a directory at the name of the lock file is reported, with a command to look at it", async () => {
+Deno.test("a directory at the name of the lock file is reported, with a command that lists it", async () => {
   await using world = await worldWithCache(3);
   const cache = world.path("scratch/.cache/euler-files");
   await Deno.mkdir(`${cache}/.HF_HOME.lock`, { recursive: true });

@@ -34,10 +34,8 @@ async function countOperations(world: World): Promise<number[]> {
   const counts = new Array<number>(VARIABLES).fill(0);
   for (const line of (await Deno.readTextFile(trace)).split("\n")) {
     // These don't ask a server: Deno's readlink(2) on each part of a path that it opens, which the kernel answers from
-    // the lookup
-    // itself, and the attributes of a file that was just opened. A directory that is opened is listed, so it counts
-    // twice, and its
-    // getdents64(2) calls are not counted again (the last one only learns that there is no more).
+    // the lookup itself, and the attributes of a file that was just opened. A directory that is opened is listed, so it
+    // counts twice, and its getdents64(2) calls are not counted again (the last one only learns that there is no more).
     if (/\breadlink(at)?\(|>, "", |getdents64/.test(line)) continue;
     const weight = line.includes("O_DIRECTORY") ? 2 : 1;
     const place = /\/home\/s(\d)\b|\/\.?V(\d)_HOME\b/.exec(line);

@@ -1,6 +1,5 @@
 // Files that a user made or changed in an environment are named before it is removed, copied to a rebuilt one, and
-// never deleted
-// without permission.
+// never deleted without permission.
 import assert from "node:assert/strict";
 import { testWithUv } from "../support/uv.ts";
 import { makePlace, type Place } from "../support/venv_world.ts";

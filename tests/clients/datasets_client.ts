@@ -82,12 +82,9 @@ export function serveRevision(hub: Hub, number: number, rows: number): void {
 
 /**
  * Downloads and prepares the content of the hub in another directory, then moves it into the cache by renames, contents
- * first. The
- * clients themselves are less careful, and a reader beside them meets faults that no transfer caused: huggingface_hub
- * writes the list
- * of files and the reference of a revision before its files (_snapshot_download.py), and datasets, offline, reads
- * `*.incomplete`, too
- * (packaged_modules/cache/cache.py, _find_hash_in_cache).
+ * first. The clients themselves are less careful, and a reader beside them meets faults that no transfer caused:
+ * huggingface_hub writes the list of files and the reference of a revision before its files (_snapshot_download.py),
+ * and datasets, offline, reads `*.incomplete`, too (packaged_modules/cache/cache.py, _find_hash_in_cache).
  */
 export async function fillFromHub(hub: Hub, home: string, preparing: string): Promise<void> {
   await runPython(["-c", WRITER], { HF_ENDPOINT: hub.url, HF_HOME: preparing });

@@ -10,8 +10,7 @@ const MODULE = "example.com/alpha";
 
 /**
  * Adds a version of a module to a proxy, which is a directory, and to a cache: go downloads it into an empty cache,
- * whose files
- * are then moved, the list of versions last. go itself writes that list before the archive.
+ * whose files are then moved, the list of versions last. go itself writes that list before the archive.
  */
 export async function fillGoCache(proxy: string, cache: string, number: number): Promise<void> {
   const [directory, version] = [`${proxy}/${MODULE}/@v`, `v1.${number}.0`];

@@ -16,8 +16,8 @@ export interface HubLook {
   readonly revision: number | undefined;
 }
 
-// `ask ORDERS ANSWERS`: reads the cache for each line written to the first fifo, and answers in the second one.
-// `loop CACHE STOP`: reads until the file STOP exists, then prints the counts.
+// `ask ORDERS ANSWERS`: reads the cache for each line written to the first fifo, and answers in the second one. `loop
+// CACHE STOP`: reads until the file STOP exists, then prints the counts.
 const PROGRAM = `
 import json, os, sys, time
 from huggingface_hub import snapshot_download

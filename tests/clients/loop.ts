@@ -1,6 +1,5 @@
 // Real clients read source and scratch in loops while new revisions appear on both sides, also in the middle of a sync
-// or push,
-// and old files are purged. In every other round the bandwidth is limited, so that copying takes long.
+// or push, and old files are purged. In every other round the bandwidth is limited, so that copying takes long.
 import { serveHub } from "../support/hub.ts";
 import { servePackages } from "../support/package_index.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -158,8 +157,7 @@ class Driver {
 
   /**
    * Removes files of an earlier revision on scratch, one by one, as a site does. None of a dataset: that would make its
-   * directory
-   * the newest one, and no transfer can correct that.
+   * directory the newest one, and no transfer can correct that.
    */
   async purge(): Promise<void> {
     const old = this.#number - 1;

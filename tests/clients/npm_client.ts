@@ -54,10 +54,8 @@ export function serveRegistry(): Registry {
 
 /**
  * Adds the newest version to a cache: npm fills an empty one, whose files are moved by renames, the index last. npm
- * itself requests
- * a short and a full description of a package, and adds each to the index when it arrives: between the two, a reader
- * resolves
- * `latest` from one and looks for that version in the other.
+ * itself requests a short and a full description of a package, and adds each to the index when it arrives: between the
+ * two, a reader resolves `latest` from one and looks for that version in the other.
  */
 export async function fillNpmCache(cache: string, registry: string, directory: string): Promise<void> {
   const filled = `${directory}-cache`;
@@ -71,8 +69,7 @@ export async function fillNpmCache(cache: string, registry: string, directory: s
 
 /**
  * Installs offline, and says what is wrong. npm adds lines to the index of the cache that it reads, which would be a
- * change on both
- * sides for each transfer: so it reads a copy, whose index is copied first, as npm reads it first.
+ * change on both sides for each transfer: so it reads a copy, whose index is copied first, as npm reads it first.
  */
 export async function findFaultsOfNpm(
   cache: string,

@@ -54,8 +54,7 @@ export function findFaultsOfInstall(
 
 /**
  * Adds packages to a cache: uv fills an empty one, whose files are moved, the answers of the index last. uv itself
- * writes those
- * before it has a package.
+ * writes those before it has a package.
  */
 export async function fillUvCache({ cache, index, packages, target }: Installation): Promise<void> {
   const filled = `${target}-cache`;

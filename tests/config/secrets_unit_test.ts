@@ -1,4 +1,4 @@
-// Where secrets are in a variable's directory, as its name, its path and the other variables tell.
+// Where secrets are in a variable's directory: this depends on its name, its path and the other variables.
 import { deepEqual, ok } from "node:assert/strict";
 import { secretPatterns } from "../../src/config/secrets.ts";
 import { compilePattern } from "../../src/filter/pattern.ts";

@@ -1,6 +1,5 @@
 // The executable for aarch64 stages and pushes, and the numbers that it passes to the kernel are right. `deno task
-// test:aarch64`
-// compiles it and gets the emulator; without them these tests are skipped.
+// test:aarch64` compiles it and gets the emulator; without them these tests are skipped.
 import { deepEqual, equal, match } from "node:assert/strict";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { testUnless } from "../support/needs.ts";

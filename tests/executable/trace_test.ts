@@ -13,8 +13,7 @@ async function trace(world: World, argv: readonly string[]): Promise<readonly st
 
 /**
  * Calls that name something below $TMPDIR, or a path at which a compiled program's files seem to be, which are never on
- * disk.
- * A directory that this run itself made there, private (0700) and with an unpredictable name, does not count.
+ * disk. A directory that this run itself made there, private (0700) and with an unpredictable name, does not count.
  */
 function inTemporaryDirectories(world: World, calls: readonly string[]): readonly string[] {
   const made = calls.flatMap((call) => /mkdir\("([^"]+[-.][0-9a-f]{8,16})", 0700\) += 0$/.exec(call)?.[1] ?? []);

@@ -1,6 +1,5 @@
 // Whole commands in this process with a fault at every N-th call: what a shell evaluates then ends with a statement
-// that fails, and
-// stderr says why.
+// that fails, and stderr says why.
 import assert from "node:assert/strict";
 import { EACCES, EIO, ENOSPC, nameOfErrno } from "../../src/posix/errno.ts";
 import { faultyCalls, type Hook } from "../support/faulty_calls.ts";

@@ -1,6 +1,5 @@
 // Runs a command as a process again and again, each time with a kill or an error at another of its system calls, then
-// `status`
-// and the same command once more, and collects what was wrong.
+// `status` and the same command once more, and collects what was wrong.
 import { programUnderTest } from "../support/program.ts";
 import { UV } from "../support/uv.ts";
 import type { Judge, Seen, Snapshot } from "./judge.ts";

@@ -1,6 +1,5 @@
 // Real processes that are killed, or get an error, at one of their system calls: a fixed sample. `scripts/deno task
-// faults` tries
-// all calls.
+// faults` tries all calls.
 import assert from "node:assert/strict";
 import { testUnless } from "../support/needs.ts";
 import { tryAllCommands } from "./all_commands.ts";

@@ -1,6 +1,5 @@
 // Makes, copies and describes directory trees in a Python process that runs as long as the tests. It is independent of
-// the code
-// under test, handles names as bytes and asks the kernel itself.
+// the code under test, handles names as bytes and asks the kernel itself.
 
 /** One name as the judge sees it. */
 export interface Seen {

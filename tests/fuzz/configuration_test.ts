@@ -1,6 +1,5 @@
 // Configurations that are damaged, of wrong types or unusual: each command says what is wrong or works, and writes
-// nothing outside
-// of the directories that the configuration names.
+// nothing outside of the directories that the configuration names.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";

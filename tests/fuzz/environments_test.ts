@@ -1,6 +1,5 @@
 // Python environments whose files are damaged: commands that read or rewrite them change nothing outside, and in the
-// files of an
-// environment no bytes but the path that they name.
+// files of an environment no bytes but the path that they name.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";

@@ -1,6 +1,5 @@
 // The journal of an unfinished migration, damaged in all ways: the command continues or says what to check, and each
-// file of the
-// old directory still exists, in the directory that the configuration names if the command succeeds.
+// file of the old directory still exists, in the directory that the configuration names if the command succeeds.
 import assert from "node:assert/strict";
 import { openJournal } from "../../src/transfer/journal.ts";
 import { damage } from "../support/damage.ts";

@@ -1,6 +1,5 @@
 // Random requests by --input-json for every command: they are refused with a message, or executed, and no content of
-// the home
-// directory is lost.
+// the home directory is lost.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { jsonNames } from "../../src/contract/fields.ts";

@@ -1,6 +1,5 @@
 // Error numbers (errno) of waiting calls: they are lost on a thread of the runtime, and a call that completes a write
-// must not be
-// repeated to get the number.
+// must not be repeated to get the number.
 import assert from "node:assert/strict";
 import "../support/libc.ts";
 import { type Calls, plainCalls, waitingCalls } from "../../src/posix/calls.ts";

@@ -1,6 +1,5 @@
 // Reads the attributes of each path in its arguments, then forbids itself statx(2) by a seccomp filter, as old
-// containers do, and
-// reads them again. Prints both in JSON.
+// containers do, and reads them again. Prints both in JSON.
 import { plainCalls, waitingCalls } from "../../src/posix/calls.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../../src/posix/libc.ts";
 import { readStatus, STATUS_BYTES } from "../../src/posix/status.ts";

@@ -1,6 +1,6 @@
 // What both sides must have in the end: each edit is a file of its own, or a new version of a file that only one side
-// changes, so
-// the order of syncs and pushes does not matter. Each file says which version it is, from its first byte to its last.
+// changes, so the order of syncs and pushes does not matter. Each file says which version it is, from its first byte to
+// its last.
 import { dirname } from "node:path";
 
 /** The sides on which files are edited. */

@@ -1,8 +1,6 @@
 // How the processes of a soak see locks: with flock, without it, or granted to every process. strace answers in place
-// of the kernel,
-// so that the program under test is the one that users run. A second node is simulated by another host name: whether
-// its processes
-// live cannot be checked.
+// of the kernel, so that the program under test is the one that users run. A second node is simulated by another host
+// name: whether its processes live cannot be checked.
 import { isRunning, waitUntil } from "../support/wait.ts";
 import type { RunResult, World } from "../support/world.ts";
 

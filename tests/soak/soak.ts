@@ -1,7 +1,6 @@
 // Many processes of one user at once, some of them killed: syncs, pushes and status, while files are edited on both
-// sides. In the end
-// the files must be as if the processes had run one after the other: nothing lost or torn, what is fresh complete,
-// nothing left over.
+// sides. In the end the files must be as if the processes had run one after the other: nothing lost or torn, what is
+// fresh complete, nothing left over.
 import { makeWorld, type World } from "../support/world.ts";
 import { differences, Edits, faultOf, readFiles } from "./ledger.ts";
 import { type LockMode, type NodeProcess, startOnNode } from "./nodes.ts";

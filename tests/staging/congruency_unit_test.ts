@@ -16,7 +16,7 @@ function realPathIn(places: Readonly<Record<string, string>>): (path: string) =>
 
 const NOTHING_EXISTS = realPathIn({});
 
-Deno.test("a variable set to another directory is named with both paths and a way to solve it", () => {
+Deno.test("a variable set to another directory is named with both paths and a command that helps", () => {
   const [warning, ...rest] = checkCongruency([HF_HOME], { HF_HOME: "/old/hf" }, NOTHING_EXISTS);
   assert.equal(warning?.text, "HF_HOME is set to /old/hf but config source is /home/ada/.cache/huggingface");
   assert.match(warning?.hint ?? "", /HF_HOME/);

@@ -1,6 +1,5 @@
 // The files that remember a transfer, damaged in all ways: nothing false is believed, nothing is lost, and the next
-// sync makes
-// the target complete.
+// sync makes the target complete.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";

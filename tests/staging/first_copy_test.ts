@@ -1,6 +1,5 @@
 // Who writes a first copy: each sync writes into a tree of its own and takes over what dead ones left, but nothing
-// writes into the
-// tree of a living one.
+// writes into the tree of a living one.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { hostname } from "node:os";
 import { type FirstCopy, takeFirstCopy, unfinishedCopies } from "../../src/staging/first_copy.ts";
@@ -53,7 +52,7 @@ Deno.test("if two processes take over a tree at the same moment, only one gets i
   });
 });
 
-Deno.test("from the tree of a process that may be alive only the files are taken, so that it can write nothing into ours", async () => {
+Deno.test("if the process of a tree may be alive, only the tree's files are taken, so that it can write nothing into the new tree", async () => {
   const name = `.V.partial.${OTHER_NODE}`;
   await withLayout({ [`${name}/d/whole`]: "1", [`${name}/.euler-files-partial/journal`]: "w" }, async (layout) => {
     const calls = plainCalls();

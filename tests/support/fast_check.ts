@@ -1,6 +1,5 @@
 // fast-check with a fixed seed: a commit is tested with the same cases every time, so a failure was caused by a change.
-// To find
-// more faults, try other cases by hand: EULER_FILES_TEST_SEED=7, together with more runs.
+// To find more faults, try other cases by hand: EULER_FILES_TEST_SEED=7, together with more runs.
 import fc from "fast-check";
 
 fc.configureGlobal({ seed: Number(Deno.env.get("EULER_FILES_TEST_SEED") ?? 20) });

@@ -48,8 +48,7 @@ export class ProcessEnded extends Error {
 export interface FaultyCallsOptions {
   /**
    * `waiting`: lookups that a job runner uses to measure the latency take 0.3 ms, so that it chooses the waiting form.
-   * Otherwise
-   * libc answers at its own speed.
+   * Otherwise libc answers at its own speed.
    */
   readonly form?: "as measured" | "waiting";
   /**

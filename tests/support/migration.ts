@@ -15,9 +15,8 @@ export const CACHE = {
 } as const;
 
 /**
- * A world with {@linkcode CACHE} in `home/hf` and a configuration that has HF_HOME there, with a comment to keep. It
- * uses rsync,
- * so that a test can replace that.
+ * A world with {@linkcode CACHE} in `home/hf` and a configuration that has HF_HOME there, with a comment that must
+ * stay. The engine is rsync, so that a test can put a script in its place.
  */
 export async function makeCacheWorld(options: { readonly runAs?: RunAs } = {}): Promise<World> {
   const world = await makeWorld(options);
@@ -104,8 +103,7 @@ PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"
 
 /**
  * Runs a migration of HF_HOME with `--yes --json` in this process and does something at the first system call that
- * concerns the
- * old directory after the switch.
+ * concerns the old directory after the switch.
  */
 export async function migrateHooked(world: World, to: string, onOldDirectory: () => Fault | undefined): Promise<Ended> {
   let isDone = false;

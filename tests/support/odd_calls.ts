@@ -1,6 +1,5 @@
 // System calls of a file system that changes what is written below one directory: coarse times, names without case, no
-// modes,
-// no links, no large files. A stand-in for FAT and NTFS on machines that cannot mount them.
+// modes, no links, no large files. A stand-in for FAT and NTFS on machines that cannot mount them.
 import { basename } from "node:path";
 import { type Answer, type Bytes, type Calls } from "../../src/posix/calls.ts";
 import { EFBIG, EINVAL, EPERM } from "../../src/posix/errno.ts";

@@ -1,8 +1,7 @@
 // A real Slurm on this machine, for one test: a controller, a few nodes and an authentication daemon. Each node is a
-// slurmd in a
-// mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a directory on it
-// that the
-// prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and munge.
+// slurmd in a mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a
+// directory on it that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and
+// munge.
 import { waitUntil } from "./wait.ts";
 import type { World } from "./world.ts";
 

@@ -26,8 +26,7 @@ export async function exists(path: string): Promise<boolean> {
 
 /**
  * Whether a process runs. A zombie does not: /proc keeps its entry until its parent waits for it, and in a container
- * the
- * process that inherits orphans often does not wait for them.
+ * the process that inherits orphans often does not wait for them.
  */
 export async function isRunning(pid: string | number): Promise<boolean> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");

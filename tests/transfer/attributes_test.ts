@@ -1,6 +1,5 @@
 // What belongs to a file besides content and mode: extended attributes, access control lists, and the group that files
-// inherit from
-// their directory on scratch.
+// inherit from their directory on scratch.
 import assert from "node:assert/strict";
 import { E2BIG, EDQUOT, ENOSPC, ERANGE } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

@@ -1,6 +1,5 @@
 // SQLite databases that other programs change, open or delete on the receiving side while a transfer copies them: the
-// changes of
-// those programs stay, and the database is named.
+// changes of those programs stay, and the database is named.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";

@@ -1,6 +1,5 @@
 // SQLite databases that are staged and pushed while programs use them, or after those were killed: all files of a
-// database arrive
-// or none, no row is lost, and a database that cannot be moved is named.
+// database arrive or none, no row is lost, and a database that cannot be moved is named.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";

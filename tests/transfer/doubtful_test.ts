@@ -1,6 +1,5 @@
 // Files that look complete and are not: written with an error, changed while they were read, or reported as empty by
-// the file
-// system.
+// the file system.
 import assert from "node:assert/strict";
 import { EINVAL, EIO, ENXIO, EPERM } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

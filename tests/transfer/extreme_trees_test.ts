@@ -1,6 +1,5 @@
 // Trees at the limits: more entries than fit in memory as one listing, deeper than PATH_MAX, so many files that Workers
-// copy them,
-// and directories that cannot be read.
+// copy them, and directories that cannot be read.
 import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { EIO } from "../../src/posix/errno.ts";
@@ -12,7 +11,7 @@ import { listDirectories } from "../../src/transfer/listing.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-/** Makes `root/0…/99…` with so many empty files in each. */
+/** Makes `root/0…/99…` with the given number of empty files in each. */
 async function makeManyFiles(root: string, directories: number, filesEach: number): Promise<void> {
   const program = `
 import os

@@ -1,6 +1,6 @@
 // For generated links, a transfer that follows links leaves what `rsync -aHL` or `rsync -aH --copy-unsafe-links` would
-// leave.
-// More runs by hand: EULER_FILES_TEST_RUNS=300 scripts/deno test -A tests/transfer/followed_links_property_test.ts
+// leave. More runs by hand: EULER_FILES_TEST_RUNS=300 scripts/deno test -A
+// tests/transfer/followed_links_property_test.ts
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";

@@ -1,6 +1,6 @@
 // Trees of files and links that fast-check makes: a source and directories outside of it. Links lead only to
-// directories later
-// in a list, so no directory contains a link to itself: real rsync would follow such a link until it fails.
+// directories later in a list, so no directory contains a link to itself: real rsync would follow such a link until it
+// fails.
 import fc from "../support/fast_check.ts";
 import { shell } from "./trees.ts";
 
@@ -59,8 +59,7 @@ export async function makeDirectories(root: string): Promise<void> {
 
 /**
  * Makes or removes names. If rsync's own rule (`judged`) decides what is outside, links behind followed ones must be
- * those about
- * which both rules agree, and no link leads into the source by an absolute path.
+ * those about which both rules agree, and no link leads into the source by an absolute path.
  */
 export async function makeNames(
   root: string,

@@ -70,8 +70,8 @@ export const changes: fc.Arbitrary<readonly MadeEntry[]> = fc.array(
   { maxLength: 20 },
 );
 
-// The content follows from size and time, so entries that look equal are equal, as every quick comparison assumes.
-// Only root can read files and enter directories without permission; for other users the bits are added.
+// The content follows from size and time, so entries that look equal are equal, as every quick comparison assumes. Only
+// root can read files and enter directories without permission; for other users the bits are added.
 const MAKER = `
 import json, os, shutil, sys
 root, keep_types, entries = os.fsencode(sys.argv[1]), sys.argv[2] == "keep", json.load(sys.stdin)

@@ -1,6 +1,5 @@
 // A file has vanished only if the sending side no longer has its name. Any other error that looks like a missing name
-// is a failure
-// of that file, and is reported as a failure.
+// is a failure of that file, and is reported as a failure.
 import assert from "node:assert/strict";
 import { removePath } from "../../src/posix/remove.ts";
 import { run } from "../../src/posix/work.ts";

@@ -1,6 +1,5 @@
 // After an in-place transfer that was killed before it was recorded, the intent log tells the next one which files the
-// transfer
-// had written and which ones the user changed.
+// transfer had written and which ones the user changed.
 import assert from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { type TransferRequest } from "../../src/transfer/request.ts";

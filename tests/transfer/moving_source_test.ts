@@ -1,6 +1,6 @@
 // A program writes at the sending side while a transfer runs: before one of its calls a new revision is added as a
-// careful client
-// does it, contents first, and in half of the runs the old revision is removed. The copy must have a complete revision.
+// careful client does it, contents first, and in half of the runs the old revision is removed. The copy must have a
+// complete revision.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { makeScene } from "./intents.ts";
@@ -17,7 +17,10 @@ const HUB = {
 /** Later than everything that was written before the transfer, and earlier than what is written while it runs. */
 const START_SECONDS = Date.parse("2024-06-01") / 1000;
 
-/** Every so many calls the revision is added, counted from the first call. */
+/**
+ * In the runs one after the other the revision is added before call 1, 25, 49 and so on, until a run ends before that
+ * call.
+ */
 const STEP = 24;
 
 for (const intent of ["stage-update", "push", "stage-new"] as const) {

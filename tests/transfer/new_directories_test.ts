@@ -1,6 +1,5 @@
 // New directories are built under a temporary name and appear complete: what happens if that fails, if another program
-// is faster,
-// and if the transfer is killed.
+// is faster, and if the transfer is killed.
 import assert from "node:assert/strict";
 import { EINVAL, EIO } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -61,7 +60,7 @@ testTrees("a push copies the rest of a new directory in which a file fails", asy
 for (const intent of ["stage-update", "push"] as const) {
   for (const knows of ["flags of renameat2(2)", "no flags"]) {
     testTrees(
-      `${intent}, ${knows}: if another program makes the directory first, its files stay and ours are added`,
+      `${intent}, ${knows}: if another program makes the directory first, its files stay and the new ones are added`,
       async () => {
         await using scene = await makeScene(intent, SCRIPTS);
         let isMade = false;

@@ -1,6 +1,6 @@
 // File systems that change what is written: coarse times, names without case, no modes, names and sizes that are
-// refused. Both
-// sides are compared at the coarser one, and a file that cannot exist there is named and affects no other.
+// refused. Both sides are compared at the coarser one, and a file that cannot exist there is named and affects no
+// other.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { sameTime } from "../../src/transfer/entry.ts";

@@ -1,6 +1,5 @@
 // After every single call of a transfer that changes the receiving side, programs read it: they see the state before or
-// after the
-// transfer, and never less.
+// after the transfer, and never less.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { CallName } from "../support/faulty_calls.ts";

@@ -1,6 +1,5 @@
 // Writes through mmap may leave a file's time as it was. So files that were modified shortly before they were copied
-// are compared
-// again, and all files are if contents are to be compared.
+// are compared again, and all files are if contents are to be compared.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";

@@ -1,6 +1,5 @@
 // Read errors while a file is copied: after a single one the copy is still right; if it persists the file fails with
-// the reason.
-// In neither case is content invented, unlike with GNU tar, which continues with zeros after a read error.
+// the reason. In neither case is content invented, unlike with GNU tar, which continues with zeros after a read error.
 import assert from "node:assert/strict";
 import { EIO, EXDEV, sentenceOfErrno } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

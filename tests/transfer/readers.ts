@@ -1,6 +1,5 @@
 // Programs that read a cache while it is written, as the clients do: a hub repository, an installed package, a dataset,
-// a folder of
-// downloads. Each checks for everything that the cache promises and says what it lacks.
+// a folder of downloads. Each checks for everything that the cache promises and says what it lacks.
 
 /** The content of a cache before and after: shell scripts that run in its root. */
 export const CACHE = {

@@ -1,6 +1,5 @@
 // A directory that is to be removed is renamed first and removed under that name. What another program writes into it
-// at the last
-// moment is put back, also after a crash.
+// at the last moment is put back, also after a crash.
 import assert from "node:assert/strict";
 import { makeSelection } from "../../src/filter/selection.ts";
 import { EBUSY } from "../../src/posix/errno.ts";
@@ -85,7 +84,7 @@ testTrees(
   },
 );
 
-testTrees("a directory with files that a filter excludes is emptied in its place", async () => {
+testTrees("a directory with files that a filter excludes is emptied and keeps its name", async () => {
   await using scene = await makeScene("stage-update", SCRIPTS);
   await shell("echo held >d/gone/in/own.lock", scene.to);
   const outcome = await transferTree({ ...scene.request, selection: WITHOUT_LOCKS }, testSystem());

@@ -1,6 +1,5 @@
 // What a killed transfer has copied is not copied again, but the time of that copy is unknown: a file that changed
-// since without
-// a new time is found by the transfer after that.
+// since without a new time is found by the transfer after that.
 import assert from "node:assert/strict";
 import { EIO } from "../../src/posix/errno.ts";
 import { O_CREAT } from "../../src/posix/libc.ts";

@@ -1,6 +1,5 @@
 // A job rewrites a file on scratch while it is pushed, as trainings do with their checkpoints: the source keeps its old
-// file or
-// gets a complete one, and the outcome says which.
+// file or gets a complete one, and the outcome says which.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { contentOf, makeScene } from "./intents.ts";

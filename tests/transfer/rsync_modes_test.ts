@@ -1,6 +1,5 @@
 // An rsync that cannot set a file's permissions, because the server answers EIO to fchmod(2), reports that, leaves the
-// file with
-// its own mode, and goes on. Such a file counts as failed.
+// file with its own mode, and goes on. Such a file counts as failed.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";

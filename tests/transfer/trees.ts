@@ -46,8 +46,7 @@ export function testSystem(signal: AbortSignal = new AbortController().signal): 
 
 /**
  * A system whose PATH begins with these shell scripts: programs that do their work and something else meanwhile. In
- * them
- * `$REAL` is the program that they replace.
+ * them `$REAL` is the program that they replace.
  */
 export async function systemWith(directory: string, scripts: Readonly<Record<string, string>>): Promise<System> {
   const system = testSystem();

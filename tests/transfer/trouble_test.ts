@@ -1,6 +1,5 @@
 // Files that cannot be read, change or vanish while they are copied, and a full disk: what arrived is right, and the
-// outcome
-// names the rest.
+// outcome names the rest.
 import assert from "node:assert/strict";
 import { bundle } from "../../scripts/bundle.ts";
 import { CliError } from "../../src/errors/errors.ts";

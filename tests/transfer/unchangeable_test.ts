@@ -1,6 +1,5 @@
 // Single names at the receiving side that cannot be removed or changed: everything else is transferred, the outcome
-// names them, and
-// the next transfer tries again.
+// names them, and the next transfer tries again.
 import assert from "node:assert/strict";
 import { EACCES, EBUSY, EIO, EPERM } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

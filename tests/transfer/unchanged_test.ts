@@ -1,5 +1,5 @@
-// Directories that are as they were recorded are skipped after a look at their names, but only if nothing can be missed
-// by that.
+// Directories that are as they were recorded are skipped after a comparison of their names, if nothing can be missed by
+// that.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { type EntryState, sameContent } from "../../src/transfer/entry.ts";

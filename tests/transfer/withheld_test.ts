@@ -1,6 +1,5 @@
 // If a file could not be copied, the files that refer to it stay as they were: a program that reads the copy keeps what
-// worked. A
-// push copies all it can.
+// worked. A push copies all it can.
 import assert from "node:assert/strict";
 import { EFBIG, EIO } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

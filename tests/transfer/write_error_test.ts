@@ -1,6 +1,5 @@
 // Write errors, which a server may report as late as at fsync(2) or close(2): the file is not published, and if the
-// disk or a quota
-// is full, the transfer ends with a message about that.
+// disk or a quota is full, the transfer ends with a message about that.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { EDQUOT, EIO, ENOSPC } from "../../src/posix/errno.ts";
