@@ -1,5 +1,6 @@
 // `euler-files venv remove`: removes one Python environment. Its images stay; `apptainer prune` is for those.
 import * as v from "valibot";
+import { bytesOf, countOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
 import { flag, type RequestOf, text } from "../contract/fields.ts";
@@ -37,8 +38,8 @@ const answer = v.object({
   kind: v.pipe(v.picklist(["directory", "link"]), v.description("Of a link, only the link itself is removed")),
   inner: v.pipe(v.array(v.string()), v.description("Environments inside this one, which go with it")),
   ...OWN_FILES_ENTRIES,
-  files: v.number(),
-  size_bytes: v.number(),
+  files: countOf("Files in it"),
+  size_bytes: bytesOf("What is in it"),
   dry_run: v.boolean(),
   status: v.picklist(["removed", "dry-run"]),
 });

@@ -38,6 +38,8 @@ export interface Field<Value> {
   /** Other names of the field in --input-json, from older versions. */
   readonly aliases?: readonly string[];
   readonly choices?: readonly string[];
+  /** Reads the word of the command line; a value from JSON is used as it is. */
+  readonly fromWord?: (word: string) => unknown;
 }
 
 /** One of several options of a list: `--exclude X` adds `prefix` and X. */

@@ -98,7 +98,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
-  const results = items.flatMap(({ result }) => result ?? []);
+  const results = items.map(({ result }) => result);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   const summary = summarize(results, failures.length, seconds);
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
@@ -220,7 +220,7 @@ async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { u
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
 function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
   const item = onScratch.find(({ variable }) => variable.name === name);
-  return item !== undefined && (item.usable || item.result?.status === "skipped");
+  return item !== undefined && (item.usable || item.result.status === "skipped");
 }
 
 interface Run {

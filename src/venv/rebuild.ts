@@ -141,7 +141,8 @@ async function lookAtTarget(
   const requirements = await freezeOwnPackages(source, { uv, env }, system);
   if (there === undefined) return { targetState: "free", requirements };
   if (request.existing === "overwrite") return { targetState: "to be replaced", requirements };
-  const isSame = there.pythonSeries === source.pythonSeries &&
+  // Asking an environment for its packages runs its Python: never that of another user.
+  const isSame = await isOurs(target, system) && there.pythonSeries === source.pythonSeries &&
     compareLists(requirements, await freezeOwnPackages(there, { uv, env }, system)).status === "matched";
   if (!isSame) throw existsAlready(target);
   return { targetState: "made already", requirements };
@@ -157,6 +158,11 @@ async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
     hint: "choose another target; what is there is never replaced",
   });
+}
+
+async function isOurs(path: string, { userId }: Pick<System, "userId">): Promise<boolean> {
+  const { uid } = await Deno.lstat(path);
+  return uid === null || uid === userId;
 }
 
 function existsAlready(target: AbsolutePath): CliError {

@@ -1,6 +1,7 @@
 // A real answer of every command fits the schema that the command publishes. `world.run` checks this in every test that
 // asks for JSON; this file makes sure that no command is left out.
 import assert from "node:assert/strict";
+import { stampOf } from "../../src/contract/document.ts";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { holdAgainstSchema } from "../support/answer_schema.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -82,7 +83,7 @@ Deno.test("the JSON of a failure fits the schema of every command", async () => 
 });
 
 Deno.test("an answer that doesn't fit its schema is found", async () => {
-  const good = { ok: true, command: "schema", kind: "cli", cli: {} };
+  const good = { ...stampOf("answer"), ok: true, command: "schema", kind: "cli", cli: {} };
   await holdAgainstSchema({ code: 0, stdout: JSON.stringify(good) });
   const wrong = [{ ...good, kind: "bogus" }, { ...good, undescribed: 1 }, { ...good, ok: "yes" }, { ok: true }];
   for (const answer of wrong) {

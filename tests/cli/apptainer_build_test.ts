@@ -267,3 +267,48 @@ Deno.test("two builds of one image that both believe to hold the lock do not sha
   assert.match(await archiveNames(images.store), /^\.\/bin\/tool$/m);
   await assertClean(images);
 });
+
+Deno.test("a fakeroot that does not fit the base image gets the hint that helps", async () => {
+  await using images = await makeImageWorld();
+  await images.turn("fail", "/.singularity.d/libs/faked: /lib/libc.so.6: version `GLIBC_2.34' not found\n");
+  const run = await images.world.run(BUILD);
+  assert.match(run.stderr, /hint: .*--ignore-fakeroot-command/);
+});
+
+Deno.test("an image in a store that a group may read is readable to it, in another only to its owner", async () => {
+  for (const [store, image] of [[0o2750, 0o755], [0o700, 0o700]] as const) {
+    await using images = await makeImageWorld();
+    await Deno.mkdir(images.store);
+    await Deno.chmod(images.store, store);
+    const build = ["-c", "umask 022; exec euler-files apptainer build env"];
+    assert.equal((await images.world.exec("sh", build)).code, 0);
+    assert.equal((await Deno.stat(`${images.store}/env.sif`)).mode! & 0o777, image);
+    assert.equal((await Deno.stat(`${images.store}/env.def`)).mode! & 0o777, image & 0o666);
+  }
+});
+
+Deno.test("after the store has moved, an image on scratch is not copied again", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.run(BUILD);
+  await world.run(["apptainer", "sync"]);
+  const moved = await world.run(["migrate", "sif_store", "--to", "moved", "--yes"]);
+  assert.equal(moved.code, 0, moved.stderr);
+  const [result] = (await world.run(["apptainer", "sync", "--json"])).json().results;
+  assert.equal(result.status, "skipped");
+});
+
+Deno.test("a file that was added or edited by hand is a reason to build, compiled code is none", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const status = async () => {
+    const { status, reason } = (await world.run([...BUILD, "--json"])).json();
+    return `${status}: ${reason}`;
+  };
+  assert.match(await status(), /^built/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/__pycache__/tool.cpython-311.pyc": "code" });
+  assert.match(await status(), /^skipped/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/mine.py": "x = 1\n" });
+  assert.match(await status(), /^built: files in it changed/);
+  assert.match(await status(), /^skipped/);
+});

@@ -76,11 +76,14 @@ Deno.test("a field that is not given has its default", () => {
   });
 });
 
-Deno.test("older names of a field are accepted, and the newer name has precedence", () => {
+Deno.test("older names of a field are accepted, and two names with different values are an error", () => {
   assert.equal(requestFrom(MOVE, { new_path: "c" }).to, "c");
-  assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "b" }).to, "b");
-  assert.equal(requestFrom(MOVE, { to_path: "b", to: "a", new_path: "c" }).to, "a");
-  assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: false }).noDelete, false);
+  assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "c" }).to, "c");
+  assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: true }).noDelete, true);
+  assert.equal(
+    errorFrom(MOVE, { new_path: "c", to: "a" }),
+    'Cannot use the request for `euler-files move`: "new_path" is an older name of "to", and they differ',
+  );
 });
 
 Deno.test("a misspelt field or a wrong value is named, and nothing is guessed", () => {
@@ -124,8 +127,8 @@ Deno.test("flags have precedence over --input-json, and an error about a flag na
 
 Deno.test("an error about an unreadable request says why and where", async () => {
   const cases: [string, number, RegExp][] = [
-    ["", 2, /Cannot read the request from standard input: .*JSON/],
-    ["{\n  bad", 2, /Cannot read the request from standard input: .*line 2 column 3/],
+    ["", 2, /Cannot read the request from standard input \(line 1, column 1\): it is empty/],
+    ["{\n  bad", 2, /Cannot read the request from standard input \(line 2, column 3\): invalid symbol here/],
     ["[]", 2, /Cannot use the request from standard input: expected an object, got a list/],
     ["null", 2, /Cannot use the request from standard input: expected an object, got null/],
   ];

@@ -15,7 +15,7 @@ const MIGRATE = ["migrate", "HF_HOME", "--to", "~/new", "--yes"];
 const PHASES = {
   copying: "mkdir -m 700 home/new; cp -p home/hf/a home/new",
   switched: "cp -rp home/hf home/new",
-  deleting: "cp -rp home/hf home/new; mv home/hf home/.hf.migrated-1; rm home/.hf.migrated-1/a",
+  deleting: "cp -rp home/hf home/new; mv home/hf home/hf.migrated-1; rm home/hf.migrated-1/a",
 } as const;
 
 /** Another value of a field, for journals that can be read but are wrong. */
@@ -67,7 +67,7 @@ Deno.test("law: no journal of a migration makes it lose a file, or touch a file 
         await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config), { mode: 0o600 });
         const journal: Record<string, unknown> = {
           ...{ what: "HF_HOME", field: "source", old_path: `${root}/home/hf`, new_path: `${root}/home/new` },
-          ...{ from: `${root}/home/hf`, to: `${root}/home/new`, aside: `${root}/home/.hf.migrated-1`, started_at: 1 },
+          ...{ from: `${root}/home/hf`, to: `${root}/home/new`, aside: `${root}/home/hf.migrated-1`, started_at: 1 },
           ...{ to_inode: (await Deno.stat(`${root}/home/new`)).ino, old_directory: "delete", rewritten: [], phase },
         };
         const [field, value] = wrong ?? [];
@@ -82,7 +82,7 @@ Deno.test("law: no journal of a migration makes it lose a file, or touch a file 
         const after = await sandbox.describe();
         const contents = new Set(Object.values(after).map(({ content }) => content));
         for (const [path, { kind, content }] of Object.entries(before)) {
-          if (kind === "file" && /^home\/(hf|new|other|\.hf)/.test(path)) assert.ok(contents.has(content), path);
+          if (kind === "file" && /^home\/(hf|new|other)/.test(path)) assert.ok(contents.has(content), path);
         }
         assert.equal(after["home/other/c"]?.content, before["home/other/c"]!.content);
         if (code === 0) {
