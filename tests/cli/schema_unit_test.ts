@@ -1,4 +1,4 @@
-// `euler-files schema`: the documents scripts and editors read.
+// `euler-files schema` prints the documents that scripts and editors read.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { runInProcess } from "../support/in_process.ts";
@@ -12,7 +12,7 @@ async function schema(...argv: string[]): Promise<Json> {
   return JSON.parse(stdout);
 }
 
-Deno.test("schema describes all of it, with and without --json", async () => {
+Deno.test("schema describes everything, with and without --json", async () => {
   const all = await schema();
   assert.deepEqual(Object.keys(all).sort(), [
     ..."cli command config document input_json kind ok output_json program_version progress schema_version".split(" "),
@@ -45,7 +45,7 @@ Deno.test("schema --kind narrows what is described, --command to whom it applies
   assert.deepEqual(Object.keys((input.input_json as Json).properties as Json), ["bare", "command", "kind"]);
 });
 
-Deno.test("schema --kind config is the bare schema an editor takes, and part of the answer with --json", async () => {
+Deno.test("schema --kind config is the bare schema that an editor reads, and part of the answer with --json", async () => {
   const bare = await schema("--kind", "config");
   assert.deepEqual((await schema("--kind", "config", "--json")).config, bare);
   const isValid = validator(bare);
@@ -58,7 +58,7 @@ Deno.test("schema --kind config is the bare schema an editor takes, and part of 
   assert.equal(code, 2);
 });
 
-Deno.test("schema --command says which command is unknown and which it could be", async () => {
+Deno.test("schema --command says which command is unknown and suggests the closest one", async () => {
   const { code, stdout, stderr } = await runInProcess(["schema", "--command", "shcema"]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean "schema"?\n');
