@@ -1,4 +1,4 @@
-// The removal of a directory that is run with a fault at each call.
+// The removal of a directory, run with a fault at each call.
 import { removeInPlace, removeTree } from "../../src/system/remove_tree.ts";
 import type { System } from "../../src/system/system.ts";
 import { shell } from "../transfer/trees.ts";

@@ -17,7 +17,7 @@ Deno.test("a PyTorch requirement with a suffix names the index of that hardware"
   }
 });
 
-Deno.test("other packages, other suffixes and URLs name none", () => {
+Deno.test("other packages, other suffixes and URLs name no index", () => {
   for (
     const requirement of [
       "torch",
