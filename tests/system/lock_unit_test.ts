@@ -168,7 +168,7 @@ Deno.test("a lease of another node is respected as long as its holder may be ali
     const system = testSystem({}, stop.signal);
     const waiting = acquireLock({ path, deadlineSeconds: 0, onWait: () => told.resolve() }, system);
     await told.promise;
-    // A sign of life: now it is known that the holder lives, and the deadline counts.
+    // The holder's time changes: now it is known that the holder lives, and the deadline counts.
     const now = new Date();
     await Deno.utime(`${path}.lease`, now, now);
     await assert.rejects(waiting, isLocked);
