@@ -203,7 +203,7 @@ Deno.test("usage errors are JSON if JSON was asked for", async () => {
       kind: "usage",
       lines: [],
       type: "ValueError",
-      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, got "bogus"',
+      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, progress, got "bogus"',
       hint: "see `euler-files schema --help`",
     },
   });

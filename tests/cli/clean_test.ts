@@ -1,5 +1,6 @@
 // `clean` removes targets from scratch, but files that exist only there only with --force.
 import assert from "node:assert/strict";
+import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const ROOT = "scratch/.cache/euler-files";
@@ -122,4 +123,40 @@ Deno.test("directories of redirected variables are removed by name, or when the 
   await Deno.symlink(world.path("home/other"), world.path(`${ROOT}/.redirected`));
   assert.deepEqual(await statesOf(), []);
   assert.equal(await Deno.readTextFile(world.path("home/other/PIP_CACHE_DIR/mine")), "1");
+});
+
+Deno.test("a file that a job writes while clean waits for the lock keeps the copy", async () => {
+  await using world = await stagedWorld();
+  const path = world.path(`${ROOT}/.A_HOME.lock`);
+  using file = await Deno.open(path, { write: true, create: true });
+  await file.lock(true);
+  const running = world.run(["clean", "A_HOME", "--yes", "--json"]);
+  const { ino } = await file.stat();
+  await waitUntil("clean waits for the lock", async () => {
+    const locks = await Deno.readTextFile("/proc/locks");
+    return locks.split("\n").some((line) => line.includes("-> FLOCK") && line.includes(`:${ino} `));
+  });
+  await Deno.writeTextFile(world.path(`${ROOT}/A_HOME/made`), "m");
+  await file.unlock();
+  const run = await running;
+  assert.equal(run.code, 1, run.stdout + run.stderr);
+  assert.equal(run.json().results[0].status, "failed");
+  assert.match(run.json().failures[0].message, /files were written there meanwhile/);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
+});
+
+Deno.test("a first copy that was never completed goes by name, or when its variable is gone", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/.C_HOME.partial.node.1-2.abc`, { "x": "12345" });
+  await world.writeTree(`${ROOT}/.D_HOME.partial`, { "y": "1" });
+  await world.writeConfig({
+    vars: { A_HOME: { source: world.path("home/a") }, D_HOME: { source: world.path("home/b") } },
+  });
+  const rows = async (...args: string[]) =>
+    (await world.run(["clean", "--yes", "--json", ...args])).json().results
+      .filter(({ kind }: { kind: string }) => kind === "unfinished")
+      .map(({ name, files, status }: Record<string, unknown>) => [name, files, status]);
+  assert.deepEqual(await rows(), [["C_HOME", 1, "removed"]]);
+  assert.deepEqual(await rows("D_HOME"), [["D_HOME", 1, "removed"]]);
+  assert.deepEqual((await namesIn(world)).filter((name) => name.includes("partial")), []);
 });

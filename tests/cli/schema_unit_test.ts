@@ -15,7 +15,7 @@ async function schema(...argv: string[]): Promise<Json> {
 Deno.test("schema describes everything, with and without --json", async () => {
   const all = await schema();
   assert.deepEqual(Object.keys(all).sort(), [
-    ..."cli command config document input_json kind ok output_json program_version schema_version".split(" "),
+    ..."cli command config document input_json kind ok output_json program_version progress schema_version".split(" "),
   ]);
   assert.deepEqual([all.command, all.kind], ["schema", "all"]);
   assert.deepEqual(await schema("--json"), all);
@@ -67,7 +67,7 @@ Deno.test("schema --command says which command is unknown and suggests the close
 Deno.test("the command tree has the keys that scripts know from older versions", async () => {
   const { cli } = await schema("--kind", "cli") as { cli: Json };
   const group = ["chain", "commands", "deprecated", "epilog", "help", "hidden", "name", "params", "short_help"];
-  assert.deepEqual(Object.keys(cli), group);
+  assert.deepEqual(Object.keys(cli), [...group.slice(0, 3), "environment", ...group.slice(3)]);
   const command = (cli.commands as Record<string, Json>).schema!;
   assert.deepEqual(Object.keys(command), group.filter((key) => key !== "chain" && key !== "commands"));
   const kind = (command.params as Json[]).find(({ name }) => name === "kind")!;
@@ -109,4 +109,26 @@ Deno.test("one field tells answers from errors, and each shape has one name", as
   for (const name of ["SyncAnswer", "Failure", "Problem", "ProblemKind", "Summary", "SyncResult"]) {
     assert.ok(known.has(name), name);
   }
+});
+
+Deno.test("the command tree knows variables, required arguments and what groups accept", async () => {
+  interface Node {
+    readonly params: readonly { readonly name: string; readonly envvar: string | null; readonly required: boolean }[];
+    readonly commands: Record<string, Node>;
+    readonly environment: readonly { readonly name: string }[];
+  }
+  const { cli } = await schema("--kind", "cli") as unknown as { cli: Node };
+  const parameter = ({ params }: Node, name: string) => params.find((one) => one.name === name)!;
+  const { venv, config, sync } = cli.commands as Record<string, Node>;
+  for (const node of [cli, venv!, config!]) {
+    for (const name of ["json", "config", "quiet", "help"]) assert.ok(parameter(node, name), name);
+  }
+  assert.equal(parameter(sync!, "config").envvar, "EULER_FILES_CONFIG");
+  assert.equal(parameter(venv!.commands.list!, "venv_base").envvar, "VENV_DIR");
+  assert.deepEqual(
+    ["field", "value"].map((name) => parameter(config!.commands.set!, name).required),
+    [true, true],
+  );
+  assert.equal(parameter(sync!, "vars").required, false);
+  assert.ok(cli.environment.some(({ name }) => name === "NO_COLOR"));
 });

@@ -65,3 +65,26 @@ Deno.test("damaged records make no incomplete target fresh, and lose nothing", a
     { numRuns: runsOr(25) },
   );
 });
+
+Deno.test("records that grew beyond all measure are as if they were missing, and are not read into the memory", async () => {
+  await using place = await temporaryDirectory("in memory");
+  const root = place.path;
+  const env = { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" };
+  const ef = (...argv: string[]) => runInProcess(argv, { cwd: root, env, userId: Deno.uid()! });
+  await shell("mkdir -p home/hf scratch tmp; echo a >home/hf/a", root);
+  const config = { version: 1, scratch_base: "$SCRATCH", vars: { HF_HOME: { source: "~/hf" } } };
+  await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config));
+  for (const name of RECORDS) {
+    assert.equal((await ef("sync")).code, 0);
+    // Without blocks on the disk, so that only reading it would take memory.
+    await shell(
+      `touch ${name}; chmod 600 ${name}; truncate -s 40G ${name}`,
+      `${root}/scratch/.cache/euler-files`,
+    );
+    for (const argv of [["status"], ["sync"], ["push"], ["sync", "--force"]]) {
+      const { code, stderr } = await ef(...argv);
+      assert.equal(code, 0, `${name}: ${argv.join(" ")}: ${stderr}`);
+    }
+    assert.equal(await Deno.readTextFile(`${root}/scratch/.cache/euler-files/HF_HOME/a`), "a\n");
+  }
+});

@@ -152,3 +152,9 @@ Deno.test("a source that never existed is fresh with its marker, until it appear
   const unmounted = { ...NEW, source: { state: "missing", parent: "missing" } } as const;
   assert.equal(decideFreshness(unmounted, RULE).verdict, "source-missing");
 });
+
+Deno.test("skip_if_fresh_seconds 0 makes nothing fresh, also if another node's clock is ahead", () => {
+  for (const nowSeconds of [1000, 999, 970]) {
+    assert.equal(decideFreshness(FRESH, { ...RULE, nowSeconds, maxAgeSeconds: 0 }).verdict, "stale");
+  }
+});

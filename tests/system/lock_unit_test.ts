@@ -190,3 +190,13 @@ Deno.test("if a full disk has no space for a lease, the flock alone is the lock"
     }
   });
 });
+
+Deno.test("where flock is not supported, the lock file still tells when the lock was taken", async () => {
+  await withPath(async (path) => {
+    const system = { ...testSystem(), lockFile: () => Promise.reject(new Error("No locks available (os error 37)")) };
+    await Deno.writeTextFile(path, "");
+    await Deno.utime(path, 1000, 1000);
+    await using _lock = await acquireLock({ path, deadlineSeconds: 60 }, system);
+    assert.ok((await Deno.stat(path)).mtime!.getTime() > 1_000_000);
+  });
+});

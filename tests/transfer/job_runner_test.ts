@@ -64,3 +64,15 @@ Deno.test("the jobs of a Worker that ended get an error, at once or later", asyn
     await assert.rejects(runner.run("list", request, { names: 100 }), /A worker ended/);
   }
 });
+
+testTrees("files of a directory that vanished are of no kind, and do not end the transfer", async () => {
+  await using place = await temporaryDirectory();
+  await shell("mkdir d; head -c 512 /dev/zero >d/f", place.path);
+  await using runner = new JobRunner("plain", testSystem());
+  const { path: root } = place;
+  assert.deepEqual(await runner.run("sniff", { root, paths: ["gone/f", "d/f", "d/none"] }), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { makeScene } from "./intents.ts";
-import { systemCalling, testTrees } from "./trees.ts";
+import { systemCalling, testSystem, testTrees } from "./trees.ts";
 
 const HUB = {
   old: `mkdir -p m/blobs m/snapshots/r1 m/refs m/trees; echo 1 >m/blobs/b1; ln -s ../../blobs/b1 m/snapshots/r1/model
@@ -99,3 +99,17 @@ function lackOf(m: string): string | undefined {
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+testTrees("stage-update: what is removed at the source while it runs goes with the next transfer", async () => {
+  await using scene = await makeScene("stage-update", {
+    old: `${HUB.old}; echo other >other`,
+    changes: "rm -r m other",
+  });
+  const request = { ...scene.request, walkStartSeconds: START_SECONDS };
+  const first = await transferTree(request, testSystem());
+  assert.deepEqual(first.missing.map(({ path, cause }) => `${path}: ${cause}`), ["m: newer", "other: newer"]);
+  assert.deepEqual([first.movedOnly, first.deleted, lackOf(`${scene.to}/m`)], [true, [], undefined]);
+  const next = { baseline: first.manifest, walkStartSeconds: Date.now() / 1000 };
+  const { status } = await transferTree({ ...request, ...next }, testSystem());
+  assert.deepEqual([status, await Array.fromAsync(Deno.readDir(scene.to))], ["complete", []]);
+});
