@@ -111,7 +111,7 @@ Deno.test("one field tells answers from errors, and each shape has one name", as
   }
 });
 
-Deno.test("the command tree knows variables, required arguments and what groups accept", async () => {
+Deno.test("the command tree describes variables, required arguments and what groups accept", async () => {
   interface Node {
     readonly params: readonly { readonly name: string; readonly envvar: string | null; readonly required: boolean }[];
     readonly commands: Record<string, Node>;

@@ -191,7 +191,7 @@ Deno.test("if a full disk has no space for a lease, the flock alone is the lock"
   });
 });
 
-Deno.test("where flock is not supported, the lock file still tells when the lock was taken", async () => {
+Deno.test("if flock is not supported, the lock file still tells when the lock was taken", async () => {
   await withPath(async (path) => {
     const system = { ...testSystem(), lockFile: () => Promise.reject(new Error("No locks available (os error 37)")) };
     await Deno.writeTextFile(path, "");
