@@ -8,6 +8,7 @@ import { formatCount, formatFiles, formatSize, listSome } from "../text/format.t
 import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
 import { renderTable } from "../text/table.ts";
 
@@ -77,11 +78,13 @@ export const clean = defineCommand({
 });
 
 async function look(
-  { vars }: CleanRequest,
+  { vars, dryRun }: CleanRequest,
   context: Context,
 ): Promise<{ readonly found: readonly Cleanable[]; readonly settings: StagingSettings }> {
   const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "stage-out");
+  // What a killed removal left under its temporary name.
+  if (!dryRun) await sweepDirectory(settings.cacheRoot, ["removing"]);
   const configured = [...resolved.variables, ...resolved.others];
   const found = await findCleanable({
     ...{ settings, configured, names: vars },
