@@ -9,6 +9,7 @@ import { formatCount, formatFiles, formatSize, listSome } from "../text/format.t
 import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
+import { sweepDirectory } from "../system/sweep.ts";
 import { stagingSettings } from "../variables/variable.ts";
 import { renderTable } from "../text/table.ts";
 
@@ -81,11 +82,13 @@ export const clean = defineCommand({
 });
 
 async function look(
-  { vars }: CleanRequest,
+  { vars, dryRun }: CleanRequest,
   context: Context,
 ): Promise<{ readonly found: readonly Cleanable[]; readonly request: Parameters<typeof findCleanable>[0] }> {
   const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "stage-out");
+  // What a killed removal left under its temporary name.
+  if (!dryRun) await sweepDirectory(settings.cacheRoot, ["removing"]);
   const configured = [...resolved.variables, ...resolved.others];
   const request = { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
   const found = await findCleanable(request, context.system);

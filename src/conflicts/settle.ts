@@ -17,7 +17,7 @@ import { lookAtBothSides } from "./differences.ts";
 import { markedKept, readKept, unsettled } from "../records/kept.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
-import { makeStale } from "../records/marker.ts";
+import { makeStale, readMarker } from "../records/marker.ts";
 import { observeVariable } from "../records/observe.ts";
 import { planPush, pushVariable } from "../pushing/push.ts";
 import { findPushBasis } from "../pushing/push_basis.ts";
@@ -68,7 +68,14 @@ export async function findConflicts(
   const plan = await planPush({ variable, settings: toSource, emptySource: "refuse" }, system);
   if (plan.status === "failed") throw plan.error;
   if (plan.status === "scratch-missing") return [];
-  const conflicts = plan.plan.kept.filter(isConflict).toSorted((one, other) => one.path < other.path ? -1 : 1);
+  const planned = plan.plan.kept.filter(isConflict);
+  // A run that was killed after it had recorded the choice leaves files that a push would take now. They are still told as
+  // conflicts, and this command still settles them.
+  const layout = layoutOf(toSource.cacheRoot, variable.name);
+  const told = await readKept(variable, layout, await readMarker(layout.marker, system.userId));
+  const names = new Set(planned.map(({ path }) => path));
+  const chosen = told.paths.filter((one) => isConflict(one) && !names.has(one.path));
+  const conflicts = [...planned, ...chosen].toSorted((one, other) => one.path < other.path ? -1 : 1);
   const { onScratch, atSource } = await lookAtBothSides(variable, conflicts.map(({ path }) => path), system);
   return conflicts.map((kept) => ({ ...kept, onScratch: onScratch.get(kept.path), atSource: atSource.get(kept.path) }));
 }

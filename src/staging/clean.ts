@@ -2,10 +2,10 @@
 // Files that exist only there are removed only if a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
-import { messageOf } from "../errors/errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { redirectedRoot, redirectedTarget } from "../nodes/redirect.ts";
-import { removeTree } from "../system/remove_tree.ts";
+import { removeAside, removeTree, setAside } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { filterOf } from "../records/filter.ts";
@@ -179,10 +179,17 @@ export async function removeCleanable(
     const { marker, lock, target, ...beside } = layout;
     await removeFile(marker);
     await variableLock.confirm();
-    const problem = await removed(target);
-    if (problem !== undefined) return problem;
-    await removeUnfinishedCopies(layout);
-    for (const file of Object.values(beside)) await removeFile(file);
+    try {
+      // The records go while the files are still being removed: if this process is killed then, the next command finds only
+      // a temporary name, and removes that.
+      const aside = await setAside(target);
+      await removeUnfinishedCopies(layout);
+      for (const file of Object.values(beside)) await removeFile(file);
+      await removeAside(target, aside);
+    } catch (error) {
+      if (error instanceof CliError) return error.message;
+      throw error;
+    }
     if (!cleanable.isConfigured) await removeFile(lock);
     return undefined;
   });

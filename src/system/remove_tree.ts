@@ -14,12 +14,22 @@ const WIDTH = 32;
  * Its parent must be writable. If something can't be removed, the error (a CliError `file-system`) gives the temporary name.
  */
 export async function removeTree(path: string, calls: Calls = waitingCalls()): Promise<void> {
+  await removeAside(path, await setAside(path), calls);
+}
+
+/** Renames a path to a temporary name beside it, and returns that name. Throws a CliError `file-system`. */
+export async function setAside(path: string): Promise<string> {
   const aside = temporaryBeside(path, "removing");
   try {
     await Deno.rename(path, aside);
+    return aside;
   } catch (error) {
     throw new CliError("file-system", `Cannot remove "${path}": ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** Removes what {@linkcode setAside} has renamed. Throws a CliError `file-system` with the temporary name. */
+export async function removeAside(path: string, aside: string, calls: Calls = waitingCalls()): Promise<void> {
   await removeInPlace(aside, undefined, calls).catch((error) => {
     throw new CliError("file-system", `Cannot remove all of "${path}": ${messageOf(error)}`, {
       hint: `what is left is in "${aside}"`,

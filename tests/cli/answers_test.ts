@@ -84,7 +84,7 @@ Deno.test("the JSON of a failure fits the schema of every command", async () => 
   }
 });
 
-Deno.test("an answer that doesn't fit its schema is found", async () => {
+Deno.test("an answer that does not fit its schema is found", async () => {
   const good = { ...stampOf("answer"), ok: true, command: "schema", kind: "cli", cli: {} };
   await holdAgainstSchema({ code: 0, stdout: JSON.stringify(good) });
   const wrong = [{ ...good, kind: "bogus" }, { ...good, undescribed: 1 }, { ...good, ok: "yes" }, { ok: true }];

@@ -268,14 +268,14 @@ Deno.test("two builds of one image that both believe to hold the lock do not sha
   await assertClean(images);
 });
 
-Deno.test("a fakeroot that does not fit the base image gets the hint that helps", async () => {
+Deno.test("if a fakeroot does not fit the base image, the error has the hint that helps", async () => {
   await using images = await makeImageWorld();
   await images.turn("fail", "/.singularity.d/libs/faked: /lib/libc.so.6: version `GLIBC_2.34' not found\n");
   const run = await images.world.run(BUILD);
   assert.match(run.stderr, /hint: .*--ignore-fakeroot-command/);
 });
 
-Deno.test("an image in a store that a group may read is readable to it, in another only to its owner", async () => {
+Deno.test("a new image can be read by the group if its store can be, else only by its owner", async () => {
   for (const [store, image] of [[0o2750, 0o755], [0o700, 0o700]] as const) {
     await using images = await makeImageWorld();
     await Deno.mkdir(images.store);
@@ -298,7 +298,7 @@ Deno.test("after the store has moved, an image on scratch is not copied again", 
   assert.equal(result.status, "skipped");
 });
 
-Deno.test("a file that was added or edited by hand is a reason to build, compiled code is none", async () => {
+Deno.test("a file that a user added or edited is a reason to build, compiled code is not", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   const status = async () => {

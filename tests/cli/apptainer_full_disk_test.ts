@@ -18,7 +18,7 @@ async function mountSmall(path: string, size: string): Promise<AsyncDisposable> 
   };
 }
 
-testUnless(NOT_ROOT, "an image that doesn't fit on scratch is refused with the figures", async () => {
+testUnless(NOT_ROOT, "an image that does not fit on scratch is refused with the figures", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/weights.bin": "x".repeat(3_000_000) });

@@ -125,7 +125,7 @@ Deno.test("directories of redirected variables are removed by name, or when the 
   assert.equal(await Deno.readTextFile(world.path("home/other/PIP_CACHE_DIR/mine")), "1");
 });
 
-Deno.test("a file that a job writes while clean waits for the lock keeps the copy", async () => {
+Deno.test("a target to which a job wrote while clean waited for the lock is kept", async () => {
   await using world = await stagedWorld();
   const path = world.path(`${ROOT}/.A_HOME.lock`);
   using file = await Deno.open(path, { write: true, create: true });
@@ -145,7 +145,7 @@ Deno.test("a file that a job writes while clean waits for the lock keeps the cop
   assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
 });
 
-Deno.test("a first copy that was never completed goes by name, or when its variable is gone", async () => {
+Deno.test("a first copy that was never completed is removed by name, or when its variable is gone", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/.C_HOME.partial.node.1-2.abc`, { "x": "12345" });
   await world.writeTree(`${ROOT}/.D_HOME.partial`, { "y": "1" });

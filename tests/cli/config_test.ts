@@ -1,4 +1,4 @@
-// `config path|show|get|set|edit|validate` as people and scripts use them.
+// `config path|show|get|set|edit|validate` as users and scripts call them.
 import assert from "node:assert/strict";
 import { testUnless } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";

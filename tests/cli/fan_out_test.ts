@@ -28,7 +28,7 @@ srun sh -c 'cat "$HF_HUB_CACHE/a"; echo "$SLURMD_NODENAME $HF_HOME"; test -d "$T
 
 testNeeding(
   SLURM_PROGRAMS,
-  "Slurm: sync --to node stages to all nodes of the job, also if the job's tasks use all processors",
+  "Slurm: sync --to node stages to all nodes of the job, also while a step of it uses all its resources",
   async () => {
     await using world = await worldWithSource();
     await using cluster = await startCluster(world, 3);
@@ -64,7 +64,7 @@ testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, 
 
 testNeeding(
   SLURM_PROGRAMS,
-  "Slurm: a directory with a node's name in it is not exported for all nodes; it works in salloc",
+  "Slurm: in salloc it works, too; a target whose path differs between the nodes is not exported",
   async () => {
     await using world = await worldWithSource();
     await using cluster = await startCluster(world, 2);

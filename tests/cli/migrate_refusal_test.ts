@@ -64,7 +64,7 @@ Deno.test("a destination that is a file, or among the targets on scratch, or rea
   await assertRefused(world, world.path("home/locked/hf"), 1, /Cannot write to ".*locked": permission denied/);
 });
 
-Deno.test("an unreadable file stops it before anything is written", async () => {
+Deno.test("an unreadable file stops migrate before anything is written", async () => {
   await using world = await makeCacheWorld({ runAs: "unprivileged" });
   await Deno.chmod(world.path("home/hf/models/weights.bin"), 0o000);
   const run = await migrateTo(world, world.path("home/new"));
@@ -75,7 +75,7 @@ Deno.test("an unreadable file stops it before anything is written", async () => 
   assert.equal((await migrateTo(world, world.path("home/new"))).code, 0);
 });
 
-Deno.test("an unreadable directory stops it before anything is written", async () => {
+Deno.test("an unreadable directory stops migrate before anything is written", async () => {
   await using world = await makeCacheWorld({ runAs: "unprivileged" });
   await Deno.chmod(world.path("home/hf/models"), 0o000);
   const run = await migrateTo(world, world.path("home/new"));
@@ -279,7 +279,7 @@ Deno.test("without a terminal no question is asked: the error names the missing 
   await assertUntouched(world);
 });
 
-Deno.test("a destination on scratch is warned of", async () => {
+Deno.test("migrate warns of a destination on scratch", async () => {
   await using world = await makeCacheWorld();
   const run = await migrateTo(world, world.path("scratch/mine"), "--dry-run");
   assert.match(run.json().warnings.join(), /lies on scratch .* purged/);

@@ -125,7 +125,7 @@ Deno.test("migrate accepts an existing empty directory, a relative path and a di
   assert.equal((await readConfig(world)).vars.HF_HOME.source, world.path("home/there"));
 });
 
-Deno.test("migrate stores a path with a variable as it was written", async () => {
+Deno.test("migrate saves a path with a variable in it as it was written", async () => {
   await using world = await makeCacheWorld();
   const env = { WORK: world.path("work") };
   const run = await world.run(["migrate", "HF_HOME", "--to", "$WORK/hf", "--yes"], { env });

@@ -124,7 +124,7 @@ Deno.test("push of a directory that was never staged writes no marker", async ()
   assert.deepEqual(await readTree(world.path(TARGET)), { "home": "h", "scratch": "s" });
 });
 
-Deno.test("push refuses a source that has vanished with its files", async () => {
+Deno.test("push refuses if the source has vanished with its files", async () => {
   await using world = await syncedWorld();
   await Deno.rename(world.path(SOURCE), world.path("home/moved"));
   await world.writeTree(TARGET, { "new": "n" });

@@ -34,7 +34,7 @@ Deno.test("schema has an input and an output schema for every command, each vali
   }
 });
 
-Deno.test("schema --kind narrows what is described, --command to whom it applies", async () => {
+Deno.test("schema --kind limits what is described, --command which commands are", async () => {
   const cli = await schema("--kind", "cli", "--command", "schema");
   assert.deepEqual(Object.keys(cli).sort(), [
     ..."cli command document kind ok program_version schema_version target_command".split(" "),
@@ -80,7 +80,7 @@ Deno.test("the command tree has the keys that scripts know from older versions",
   assert.equal((kind.type as Json).param_type, "Choice");
 });
 
-Deno.test("schema --bare is one schema and nothing else, or refused", async () => {
+Deno.test("schema --bare prints one schema and nothing else, or is refused", async () => {
   const bare = await schema("--kind", "output", "--command", "sync", "--bare");
   assert.deepEqual((await schema("--kind", "output", "--command", "sync")).output_json, bare);
   assert.equal((await schema("--kind", "cli", "--bare")).name, "euler-files");
@@ -89,7 +89,7 @@ Deno.test("schema --bare is one schema and nothing else, or refused", async () =
   }
 });
 
-Deno.test("answers and errors are told apart by one field, and each shape has one name", async () => {
+Deno.test("one field tells answers from errors, and each shape has one name", async () => {
   const { output_json } = await schema("--kind", "output") as { output_json: Record<string, Json> };
   const known = new Map<string, string>();
   for (const [command, { anyOf, $defs }] of Object.entries(output_json)) {
@@ -111,7 +111,7 @@ Deno.test("answers and errors are told apart by one field, and each shape has on
   }
 });
 
-Deno.test("the command tree knows variables, required arguments and what groups accept", async () => {
+Deno.test("the command tree describes variables, required arguments and what groups accept", async () => {
   interface Node {
     readonly params: readonly { readonly name: string; readonly envvar: string | null; readonly required: boolean }[];
     readonly commands: Record<string, Node>;

@@ -1,4 +1,4 @@
-// In whatever way the program ends, the shell that evaluates its output notices it, and stderr says what happened.
+// However the program ends, the shell that evaluates its output notices it, and stderr says what happened.
 import assert from "node:assert/strict";
 import { bundle, PERMISSIONS, PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -50,7 +50,7 @@ const WAYS = [
 ] as const;
 
 for (const { shell, flags, sync } of WAYS) {
-  testNeeding([shell], `${shell}: a job stops at ${sync}, in whatever way that fails`, async () => {
+  testNeeding([shell], `${shell}: a job stops at ${sync}, however that fails`, async () => {
     await using world = await makeFailingWorld();
     await Deno.writeTextFile(world.path("job"), `${sync}\necho went on\n`);
     for (const failure of ["rejection at the end", "timer", ...DEADLY]) {

@@ -114,7 +114,7 @@ async function runPython(args: readonly string[], env: Readonly<Record<string, s
   return new TextDecoder().decode(stdout);
 }
 
-/** A tokenizer of words, with a word whose number is that of the revision. */
+/** A tokenizer of words; one of the words has the number of the revision. */
 function tokenizerOf(number: number): unknown {
   return {
     version: "1.0",

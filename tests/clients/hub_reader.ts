@@ -120,7 +120,7 @@ export interface LoopCounts {
   readonly looks: number;
   /** How often something was wrong, by what it was. */
   readonly lacks: Readonly<Record<string, number>>;
-  /** How many revisions it met. */
+  /** How many different revisions the reader met. */
   readonly revisions: number;
 }
 

@@ -230,7 +230,7 @@ Deno.test("a syntax error is reported with its position and in words", () => {
   for (const text of ["[]", '"x"', "3", "null"]) match(faultsOf(text).join(), /the file must be a JSON object, not /);
 });
 
-Deno.test("names of environments, images and files are one component of a path", () => {
+Deno.test("the name of an environment, image or file must be a single component of a path", () => {
   const good = ["a", "my-env", ".venv", "py 3.11", "ü", "a..b", "x".repeat(200)];
   const bad = ["", ".", "..", "a/b", "/a", "-rf", "a\nb", "a\0", "\x1b[2J", "x".repeat(201), "ü".repeat(101)];
   deepEqual(good.filter((name) => !isPathComponent(name)), []);

@@ -32,7 +32,7 @@ Deno.test("a comment at the end stays beside its field", () => {
   equal(editJson('{\n  "a": 1, // one\n}', ["b"], 2), '{\n  "a": 1, // one\n  "b": 2,\n}');
 });
 
-Deno.test("-1 appends to a list, and makes the list", () => {
+Deno.test("-1 as an index appends to a list, and makes the list if there is none", () => {
   equal(editJson('{"a": [1]}', ["a", -1], 2), '{"a": [1, 2]}');
   deepEqual(parse(editJson("{}", ["a", -1], { b: 1 })), { a: [{ b: 1 }] });
 });

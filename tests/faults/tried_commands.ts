@@ -48,6 +48,10 @@ cd scratch/.cache/euler-files/HF_HOME; head -c 9100 /dev/zero | tr '\\0' P >mode
 mkdir -p dl/m1; head -c 6000 /dev/zero | tr '\\0' W >dl/m1/w.bin; ln -s w.bin dl/m1/l; echo top >top
 rm models/b.bin; echo 'b on scratch' >models/b.bin; mkdir -p ../TORCH_HOME/n/e; echo w >../TORCH_HOME/n/e/w
 `;
+const CONFLICT = `${SYNCED}
+echo 'at home' >home/hf/models/sub/c.txt; echo 'on scratch' >scratch/.cache/euler-files/HF_HOME/models/sub/c.txt
+ef push >/dev/null || true; ef sync >/dev/null || true
+`;
 const ENVIRONMENTS = `${CACHES}
 for e in one two; do v=home/venvs/$e; mkdir -p $v/bin $v/lib/python3.11/site-packages/tool-1.0.dist-info
   printf 'home = /usr/bin\\nversion = 3.11.2\\n' >$v/pyvenv.cfg
@@ -169,6 +173,23 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
       argv: ["init", "--input-json", "-"],
       stdin: json({ vars: { UV_CACHE_DIR: { source: "~/uv" } }, parallel_jobs: 3 }),
       stdout: "text",
+    },
+    "add": { setUp: `${CACHES}\nmkdir home/models`, argv: ["add", "MODELS", "~/models"], stdout: "text" },
+    "remove": { setUp: SYNCED, argv: ["remove", "TORCH_HOME"], stdout: "text" },
+    "clean": { setUp: `${SYNCED}\nef remove TORCH_HOME`, argv: ["clean", "TORCH_HOME", "--yes"], stdout: "text" },
+    "resolve --take scratch": {
+      setUp: CONFLICT,
+      argv: ["resolve", "HF_HOME", "--take", "scratch"],
+      varies: /replaced-/,
+      stdout: "text",
+      after: [["sync"], ["push"]],
+    },
+    "resolve --take source": {
+      setUp: CONFLICT,
+      argv: ["resolve", "HF_HOME", "--take", "source"],
+      varies: /replaced-/,
+      stdout: "text",
+      after: [["sync"], ["push"]],
     },
     "venv remove": { setUp: ENVIRONMENTS, argv: ["venv", "remove", "one", "--yes"], stdout: "text" },
     ...(uv === undefined ? {} : {

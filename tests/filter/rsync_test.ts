@@ -20,7 +20,7 @@ async function makeTree(root: string): Promise<string[]> {
     await Deno.mkdir(`${root}/${directory}`, { recursive: true });
     for (const [index, name] of NAMES.entries()) {
       const path = directory === "" ? name : `${directory}/${name}`;
-      // Both kinds in each directory, and another half of the names at each depth.
+      // Files and directories in each directory; at each depth other names are the directories.
       if (depth < 3 && (index + depth) % 2 === 0) {
         paths.push(`${path}/`);
         await fill(path, depth + 1);

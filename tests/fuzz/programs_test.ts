@@ -79,7 +79,7 @@ const WORKS = [
   '$REAL "$@"; for f in ${@: -1}d/*; do echo other >$f; done',
 ];
 
-testTrees("law: whatever rsync prints, a transfer that counts as complete is complete", async () => {
+testTrees("law: with any output of rsync, a transfer that counts as complete is complete", async () => {
   await fc.assert(
     fc.asyncProperty(
       ...[lines, lines, fc.constantFrom(0, 0, 1, 11, 12, 23, 24, 30, 137), fc.constantFrom(...WORKS)] as const,
@@ -109,7 +109,7 @@ const UV_COMMANDS = [
   ["venv", "migrate-store", "--new-venv-base", "~/v2", "--new-uv-cache-dir", "~/uv2", "--delete-old", "--json"],
 ] as const;
 
-Deno.test("law: whatever uv prints, an environment is neither lost nor replaced by a partial one", async () => {
+Deno.test("law: with any output of uv, an environment is neither lost nor replaced by a partial one", async () => {
   await using sandbox = await Sandbox.make();
   const { root } = sandbox;
   const venv = `${root}/home/venvs/env`;

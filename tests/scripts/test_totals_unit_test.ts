@@ -12,7 +12,7 @@ const OUTPUT = [
   "FAILED | 12 passed (1 step) | 3 failed | 1 ignored (0 steps) (12ms)",
 ].join("\n");
 
-Deno.test("the totals are those of Deno's summary, with the names of what was skipped", () => {
+Deno.test("the totals are those of Deno's summary, with the names of the skipped tests", () => {
   const totals = readTotals(OUTPUT);
   deepEqual(totals, { passed: 12, failed: 3, skipped: ["exports in fish (fish not installed)"] });
   equal(totals && totalsLine(totals), "12 passed, 3 failed, 1 skipped");

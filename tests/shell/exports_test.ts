@@ -103,13 +103,17 @@ for (const { printedFor, evaluation } of EVALUATIONS) {
 
 for (const shell of ["bash", "zsh", "dash"] as const) {
   for (const options of shell === "dash" ? ["-e", "-eu"] : ["-e", "-eu", "-euo pipefail"]) {
-    testNeeding([shell], `${shell} with set ${options} goes on after success, and stops after a failure`, async () => {
-      const evaluation = { shell, typed: "", script: `set ${options}\neval "$(cat "$TEXT_FILE")"` };
-      const done = await evaluate(evaluation, renderExports({ ...DONE, shell: "bash" }), "echo went on");
-      assert.deepEqual([done.code, done.stdout], [0, "went on\n"]);
-      const failed = await evaluate(evaluation, renderExports({ ...FAILED, shell: "bash" }), "echo went on");
-      assert.deepEqual([failed.code, failed.stdout], [1, ""]);
-    });
+    testNeeding(
+      [shell],
+      `a script in ${shell} with set ${options} goes on after success, and stops after a failure`,
+      async () => {
+        const evaluation = { shell, typed: "", script: `set ${options}\neval "$(cat "$TEXT_FILE")"` };
+        const done = await evaluate(evaluation, renderExports({ ...DONE, shell: "bash" }), "echo went on");
+        assert.deepEqual([done.code, done.stdout], [0, "went on\n"]);
+        const failed = await evaluate(evaluation, renderExports({ ...FAILED, shell: "bash" }), "echo went on");
+        assert.deepEqual([failed.code, failed.stdout], [1, ""]);
+      },
+    );
   }
 }
 

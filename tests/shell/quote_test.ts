@@ -63,11 +63,11 @@ async function assertArrive(values: readonly string[], printedFor: Shell, evalua
 
 for (const { printedFor, evaluation } of EVALUATIONS) {
   const { shell, typed } = evaluation;
-  testNeeding([shell], `${shell}, ${typed}: awkward values printed for ${printedFor} arrive whole`, async () => {
+  testNeeding([shell], `${shell}, ${typed}: awkward values printed for ${printedFor} arrive unchanged`, async () => {
     await assertArrive(AWKWARD_VALUES, printedFor, evaluation);
   });
 
-  testNeeding([shell], `${shell}, ${typed}: any values printed for ${printedFor} arrive whole`, async () => {
+  testNeeding([shell], `${shell}, ${typed}: any values printed for ${printedFor} arrive unchanged`, async () => {
     const awkward = fc.constantFrom(..."'\"\\!$`^~*?[]{}()<>|&;#%= \t\n\r-aZ0é日🤗");
     const value = fc.string({ unit: fc.oneof(awkward, fc.integer({ min: 1, max: 0x24f }).map(String.fromCharCode)) });
     await fc.assert(
@@ -93,10 +93,14 @@ testNeeding(["tcsh"], "tcsh with backslash_quote reads the same values", async (
   await assertArrive(AWKWARD_VALUES, "tcsh", evaluation);
 });
 
-testNeeding(["fish"], "fish, eval (…): values printed for bash arrive whole, if they hold no line break", async () => {
-  const evaluation = { shell: "fish", typed: "", script: "eval (cat $TEXT_FILE)" } as const;
-  await assertArrive(AWKWARD_VALUES.filter((value) => !value.includes("\n")), "bash", evaluation);
-});
+testNeeding(
+  ["fish"],
+  "fish, eval (…): values printed for bash arrive unchanged, if they have no line break",
+  async () => {
+    const evaluation = { shell: "fish", typed: "", script: "eval (cat $TEXT_FILE)" } as const;
+    await assertArrive(AWKWARD_VALUES.filter((value) => !value.includes("\n")), "bash", evaluation);
+  },
+);
 
 Deno.test("a quoted value for fish or tcsh has no line break, which their evals would turn into a blank", () => {
   fc.assert(fc.property(fc.string({ unit: fc.constantFrom("\n", "\r", "'", "\\", "a") }), (value) => {

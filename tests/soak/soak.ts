@@ -107,7 +107,7 @@ class Soak {
     const name = args.join(" ");
     this.started[name] = (this.started[name] ?? 0) + 1;
     const isKilled = random() < KILLED_SHARE;
-    // What a killed process of another node left is believed for a while, longest without flock.
+    // Processes of another node are not killed: a lock that they leave is respected for a while, longest without flock.
     const node = !isKilled && random() < OTHER_NODE_SHARE ? "other" : "this";
     const process = startOnNode(this.world, args, { mode: this.request.mode, node, timeoutSeconds: 600 });
     const later = random() * this.request.killMilliseconds;

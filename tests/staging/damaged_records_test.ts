@@ -66,7 +66,7 @@ Deno.test("damaged records make no incomplete target fresh, and lose nothing", a
   );
 });
 
-Deno.test("records that grew beyond all measure are as if they were missing, and are not read into the memory", async () => {
+Deno.test("records that are far too large count as missing, and are not read into memory", async () => {
   await using place = await temporaryDirectory("in memory");
   const root = place.path;
   const env = { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" };
@@ -76,7 +76,7 @@ Deno.test("records that grew beyond all measure are as if they were missing, and
   await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config));
   for (const name of RECORDS) {
     assert.equal((await ef("sync")).code, 0);
-    // Without blocks on the disk, so that only reading it would take memory.
+    // A sparse file takes no space on the disk; only reading it would take memory.
     await shell(
       `touch ${name}; chmod 600 ${name}; truncate -s 40G ${name}`,
       `${root}/scratch/.cache/euler-files`,

@@ -32,7 +32,7 @@ async function contentOf(copy: FirstCopy): Promise<Record<string, string>> {
 for (
   const [what, name] of Object.entries({ "a sync that ended": ".V.partial", "a killed one": `.V.partial.${ENDED}` })
 ) {
-  Deno.test(`the tree of ${what} is taken over whole`, async () => {
+  Deno.test(`the tree of ${what} is taken over as a whole`, async () => {
     await withLayout({ [`${name}/d/file`]: "1", [`${name}/.euler-files-partial/journal`]: "w" }, async (layout) => {
       const before = await Deno.stat(`${beside(layout, name)}/d`);
       await using copy = await takeFirstCopy(layout, {});

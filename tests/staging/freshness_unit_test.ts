@@ -153,7 +153,7 @@ Deno.test("a source that never existed is fresh with its marker, until it appear
   assert.equal(decideFreshness(unmounted, RULE).verdict, "source-missing");
 });
 
-Deno.test("skip_if_fresh_seconds 0 makes nothing fresh, also if another node's clock is ahead", () => {
+Deno.test("with skip_if_fresh_seconds 0 nothing is fresh, even if another node's clock is ahead", () => {
   for (const nowSeconds of [1000, 999, 970]) {
     assert.equal(decideFreshness(FRESH, { ...RULE, nowSeconds, maxAgeSeconds: 0 }).verdict, "stale");
   }

@@ -123,7 +123,7 @@ export function faultyCalls(hook: Hook, options: FaultyCallsOptions = {}): Fault
     for (const name of Object.keys(SIGNATURES) as CallName[]) {
       const make = calls[name] as (...args: unknown[]) => Answer | void;
       wrapped[name] = (...args: unknown[]) => {
-        // close(2) changes no file, and a test that makes thousands of runs must not run out of file descriptors.
+        // An ended process may still close its handles: that changes no file, and saves file descriptors over many runs.
         if (state.hasEnded && name === "closeHandle") {
           if (open.delete(args[0] as number)) plain.closeHandle(args[0] as number);
           return;

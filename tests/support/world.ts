@@ -1,4 +1,4 @@
-// A temporary world for a test: a home, a scratch and the program on the PATH, all gone at the end.
+// A temporary world for a test: a home directory, a scratch and the program on the PATH, all removed at the end.
 //
 //   await using world = await makeWorld();
 //   await world.writeTree("home/.cache/hf", { "models/a.bin": "weights", "models/b": { link: "a.bin" } });
@@ -7,7 +7,7 @@
 //   const shell = await world.shell("fish", "euler-files sync | source; echo $HF_HOME");
 //   const job = world.start(["sync"]); await job.seen("HF_HOME"); job.kill("SIGTERM"); (await job.ended).code
 //
-// Nothing of the environment the tests run in reaches the program, except what `env` gives it.
+// The program gets nothing of the environment that the tests run in, except what `env` passes to it.
 import { holdAgainstSchema } from "./answer_schema.ts";
 import { copyProgram, linkProgram, type Program, programUnderTest } from "./program.ts";
 import { startProcess, type TestProcess } from "./process.ts";
@@ -89,7 +89,7 @@ export class World implements AsyncDisposable {
     };
   }
 
-  /** An absolute path from one in the world: `home/.cache`, `scratch/x`. */
+  /** The absolute path of one relative to the world: `home/.cache`, `scratch/x`. */
   path(relative: string): string {
     return `${this.root}/${relative}`;
   }

@@ -30,7 +30,7 @@ Deno.test("a world is removed at the end, with the unreadable files in it", asyn
   await rejects(Deno.stat(root), Deno.errors.NotFound);
 });
 
-Deno.test("a program in a world can be watched, signalled and fed", async () => {
+Deno.test("a test can watch a program in a world, send it signals and write to its stdin", async () => {
   await using world = await makeWorld();
   const sleeper = world.startProgram("sh", ["-c", "echo begun >&2; exec sleep 60"]);
   await sleeper.seen("begun");

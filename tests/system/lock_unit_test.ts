@@ -168,7 +168,7 @@ Deno.test("a lease of another node is respected as long as its holder may be ali
     const system = testSystem({}, stop.signal);
     const waiting = acquireLock({ path, deadlineSeconds: 0, onWait: () => told.resolve() }, system);
     await told.promise;
-    // A sign of life: now it is known that the holder lives, and the deadline counts.
+    // The holder's time changes: now it is known that the holder lives, and the deadline counts.
     const now = new Date();
     await Deno.utime(`${path}.lease`, now, now);
     await assert.rejects(waiting, isLocked);
@@ -191,7 +191,7 @@ Deno.test("if a full disk has no space for a lease, the flock alone is the lock"
   });
 });
 
-Deno.test("where flock is not supported, the lock file still tells when the lock was taken", async () => {
+Deno.test("if flock is not supported, the lock file still tells when the lock was taken", async () => {
   await withPath(async (path) => {
     const system = { ...testSystem(), lockFile: () => Promise.reject(new Error("No locks available (os error 37)")) };
     await Deno.writeTextFile(path, "");

@@ -1,4 +1,4 @@
-// When euler-files is told to stop, at any moment, the program that it runs ends, too.
+// If euler-files gets a signal to stop, at any moment, the program that it runs ends, too.
 import assert from "node:assert/strict";
 import { findProgram, spawn } from "../../src/system/spawn.ts";
 

@@ -79,7 +79,7 @@ Deno.test("lquota: the innermost location around a path counts, in decimal units
   for (const [text, path, expected] of table) deepEqual(parseLquota(text, path), expected, path);
 });
 
-Deno.test("the mount of a path is the innermost one, and of several on one directory the last", () => {
+Deno.test("a path belongs to its innermost mount, and if a directory has several mounts, to the last", () => {
   const mounts =
     "root / ext4 rw 0 0\nserver:/a\\040b /home/a\\040b nfs rw 0 0\nold /home nfs rw 0 0\nnew /home nfs rw 0 0\n";
   equal(mountOf(mounts, "/home/a b/c")?.device, "server:/a b");

@@ -87,7 +87,7 @@ for (const intent of ["stage-update", "push"] as const) {
 }
 
 for (const size of ["20000", "150M"]) {
-  testTrees(`a file of ${size} is read although the file system reports no allocated blocks`, async () => {
+  testTrees(`a file of ${size} is read although the file system reports that no content is stored`, async () => {
     await using place = await homeWith(`head -c ${size} /dev/urandom >d/f; truncate -s 300000 d/hole; echo x >>d/hole`);
     const { home, scratch } = place;
     const { system } = systemCalling(({ name, args }) => {

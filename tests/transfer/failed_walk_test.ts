@@ -7,7 +7,7 @@ import { requestFor, shell, systemCalling, temporaryDirectory, testTrees } from 
 
 for (const form of ["as measured", "waiting"] as const) {
   testTrees(
-    `a directory that cannot be made is reported, whatever happens at the same time, calls ${form}`,
+    `a directory that cannot be made is reported, also if other directories are made at the same time, calls ${form}`,
     async () => {
       await using place = await temporaryDirectory();
       const [from, to] = [`${place.path}/from`, `${place.path}/to`];

@@ -58,8 +58,8 @@ export async function makeDirectories(root: string): Promise<void> {
 }
 
 /**
- * Makes or removes names. If rsync's own rule (`judged`) decides what is outside, links behind followed ones must be
- * those about which both rules agree, and no link leads into the source by an absolute path.
+ * Makes or removes names. With `by text`, rsync's rule for what is outside, links behind followed ones are only those
+ * about which rsync and euler-files agree, and no link leads into the source by an absolute path.
  */
 export async function makeNames(
   root: string,

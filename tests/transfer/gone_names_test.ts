@@ -34,7 +34,7 @@ for (const size of ["1M", "34M"]) {
 }
 
 for (const form of ["as measured", "waiting"] as const) {
-  testTrees(`${form}: a stale handle of a file that exists is a failure, not a vanished file`, async () => {
+  testTrees(`${form}: ESTALE for a file that exists is a failure, not a vanished file`, async () => {
     await using scene = await makeScene("push", { old: "echo old >f", changes: "echo changed >f" });
     const { system } = systemCalling(
       (call) => call.name === "openat" && call.path === `${scene.from}/f` ? { errno: ESTALE } : undefined,

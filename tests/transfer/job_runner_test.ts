@@ -65,7 +65,7 @@ Deno.test("the jobs of a Worker that ended get an error, at once or later", asyn
   }
 });
 
-testTrees("files of a directory that vanished are of no kind, and do not end the transfer", async () => {
+testTrees("files of a directory that vanished have no type, and do not end the transfer", async () => {
   await using place = await temporaryDirectory();
   await shell("mkdir d; head -c 512 /dev/zero >d/f", place.path);
   await using runner = new JobRunner("plain", testSystem());

@@ -10,8 +10,7 @@ import { differences, makeNastyTree, requestFor, shell, temporaryDirectory, test
 const KILLS = Number(Deno.env.get("EULER_FILES_TEST_KILLS") ?? 100);
 /**
  * A kill between symlink(2) and utimensat(2) leaves a link with the time of its creation. The next run takes it for the
- * same
- * link, because it leads to the same target.
+ * same link, because it leads to the same target.
  */
 const IGNORED = ["--omit-link-times"];
 const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;

@@ -100,16 +100,19 @@ function lackOf(m: string): string | undefined {
   }
 }
 
-testTrees("stage-update: what is removed at the source while it runs goes with the next transfer", async () => {
-  await using scene = await makeScene("stage-update", {
-    old: `${HUB.old}; echo other >other`,
-    changes: "rm -r m other",
-  });
-  const request = { ...scene.request, walkStartSeconds: START_SECONDS };
-  const first = await transferTree(request, testSystem());
-  assert.deepEqual(first.missing.map(({ path, cause }) => `${path}: ${cause}`), ["m: newer", "other: newer"]);
-  assert.deepEqual([first.movedOnly, first.deleted, lackOf(`${scene.to}/m`)], [true, [], undefined]);
-  const next = { baseline: first.manifest, walkStartSeconds: Date.now() / 1000 };
-  const { status } = await transferTree({ ...request, ...next }, testSystem());
-  assert.deepEqual([status, await Array.fromAsync(Deno.readDir(scene.to))], ["complete", []]);
-});
+testTrees(
+  "stage-update: what is removed at the source during a transfer is removed from scratch by the next one",
+  async () => {
+    await using scene = await makeScene("stage-update", {
+      old: `${HUB.old}; echo other >other`,
+      changes: "rm -r m other",
+    });
+    const request = { ...scene.request, walkStartSeconds: START_SECONDS };
+    const first = await transferTree(request, testSystem());
+    assert.deepEqual(first.missing.map(({ path, cause }) => `${path}: ${cause}`), ["m: newer", "other: newer"]);
+    assert.deepEqual([first.movedOnly, first.deleted, lackOf(`${scene.to}/m`)], [true, [], undefined]);
+    const next = { baseline: first.manifest, walkStartSeconds: Date.now() / 1000 };
+    const { status } = await transferTree({ ...request, ...next }, testSystem());
+    assert.deepEqual([status, await Array.fromAsync(Deno.readDir(scene.to))], ["complete", []]);
+  },
+);

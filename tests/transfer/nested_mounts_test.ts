@@ -60,7 +60,7 @@ for (
 
 testNeeding(
   ["mount"],
-  "a comparison of everything takes a directory that was a mount as it is now",
+  "a full comparison treats a directory that was a mount as it is now",
   () =>
     withMount(async (home, scratch) => {
       const first = await transferTree(requestFor(home, scratch), testSystem());

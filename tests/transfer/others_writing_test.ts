@@ -1,4 +1,4 @@
-// Another program writes on the receiving side as well: before the transfer, under another name of the same file, or
+// Another program writes on the receiving side as well: before the transfer, to another name of the same file, or
 // during it.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";

@@ -1,4 +1,4 @@
-// A packed tree unpacks into an equal one.
+// A packed tree is equal to the original after it is unpacked.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { packTree } from "../../src/transfer/pack.ts";

@@ -41,7 +41,7 @@ Deno.test("a new link comes before a replaced one, and a large file counts as co
   equal(phaseOf(...entry("data.json", { sizeBytes: 2 ** 30 }), undefined), "contents");
 });
 
-Deno.test("a file that refers to others belongs to its directory, a git reference to the whole repository", () => {
+Deno.test("a file that refers to others belongs to its directory, a reference in refs/ to the whole repository", () => {
   equal(unitOf("hub/models--m/refs", "main"), "hub/models--m");
   equal(unitOf("site-packages/foo-1.0.dist-info", "RECORD"), "site-packages");
   equal(unitOf("datasets/d/hash", "dataset_info.json"), "datasets/d/hash");

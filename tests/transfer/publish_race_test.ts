@@ -46,7 +46,7 @@ for (const intent of ["stage-update", "push"] as const) {
       assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
     });
 
-    testTrees(`${intent}, ${knows}: names that are free are given`, async () => {
+    testTrees(`${intent}, ${knows}: new files get their names if these are free`, async () => {
       await using scene = await makeScene(intent, SCRIPTS);
       const { system } = systemCalling(refuse);
       const outcome = await transferTree(scene.request, system);

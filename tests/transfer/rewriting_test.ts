@@ -48,7 +48,7 @@ for (const [kind, size] of Object.entries(SIZES)) {
   });
 }
 
-/** Pushes `ckpt`, which is rewritten when it is first read. */
+/** Pushes `ckpt`, which is rewritten during its first reads. */
 async function pushWhileRewriting(
   size: number,
   { times, form, grows = false }: {

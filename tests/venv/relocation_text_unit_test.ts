@@ -14,7 +14,7 @@ Deno.test("a launcher starts the Python of its new directory and is otherwise th
   assert.equal(rewriteLauncher("#!/old/a/bin/python -E -s\nx", "/new"), "#!/new/bin/python -E -s\nx");
 });
 
-Deno.test("Windows line ends stay as they are", () => {
+Deno.test("Windows line endings stay as they are", () => {
   assert.equal(rewriteLauncher("#!/old/a/bin/python\r\nx\r\n", "/new"), "#!/new/bin/python\r\nx\r\n");
 });
 
@@ -68,7 +68,7 @@ Deno.test("only whole paths are replaced", () => {
   assert.equal(replacePaths("file:///v/a/src", replacement, "data"), "file:///w/b/src");
 });
 
-Deno.test("a new path that begins or ends with the old one is written once", () => {
+Deno.test("if a new path begins or ends with the old one, it is written only once", () => {
   assert.equal(replacePaths("/v/bin /v/sub/bin", { from: ["/v"], to: "/v/sub" }, "data"), "/v/sub/bin /v/sub/bin");
   assert.equal(replacePaths("/v/sub/bin /v/bin", { from: ["/v/sub"], to: "/v" }, "data"), "/v/bin /v/bin");
 });

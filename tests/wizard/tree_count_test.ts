@@ -1,4 +1,4 @@
-// Counting files while the user answers: the count is right in the end, and stops when it is told to.
+// Files are counted while the user answers: the count is right in the end, and a stopped count ends.
 import { deepEqual, equal } from "node:assert/strict";
 import { countTree, describeCount } from "../../src/wizard/tree_count.ts";
 import { testSystem } from "../support/test_system.ts";
