@@ -40,10 +40,13 @@ export function refusal(path: string, fault: string): CliError {
   });
 }
 
-/** Reads a file of ours; undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
+/** The largest record, of some ten million files, is smaller. A longer file is damaged, and would fill the memory. */
+export const MOST_OWN_BYTES: number = 2 ** 30;
+
+/** Reads a file of ours; undefined if it does not exist or is too long. Errors are those of {@linkcode lookAtOwn}. */
 export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const seen = await lookAtOwn(path, "file");
-  if (seen === undefined) return undefined;
+  if (seen === undefined || seen.size > MOST_OWN_BYTES) return undefined;
   try {
     using file = await Deno.open(path, { read: true });
     const opened = await file.stat();
@@ -70,7 +73,7 @@ async function readAll(file: Deno.FsFile, sizeBytes: number): Promise<Uint8Array
   return bytes.subarray(0, length);
 }
 
-/** The text of a file of ours, or undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
+/** The text of a file of ours, or undefined if it does not exist or is too long. Errors are those of {@linkcode lookAtOwn}. */
 export async function readOwnText(path: string): Promise<string | undefined> {
   const bytes = await readOwnFile(path);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);

@@ -1,8 +1,8 @@
-// `exports` of a variable: set wherever the variable is, and never a reserved or a managed name.
+// `exports` of a variable: they are set and unset with the variable, and a reserved or managed name is refused.
 import assert from "node:assert/strict";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("extra exports come and go with their variable", async () => {
+Deno.test("extra exports are set and unset with their variable", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { model: "x" });
   const exports = { HF_HUB_OFFLINE: "1", GREETING: "it's $HOME" };
@@ -17,7 +17,7 @@ Deno.test("extra exports come and go with their variable", async () => {
   assert.equal((await world.run(["exec", "--", "sh", "-c", "echo $HF_HUB_OFFLINE"])).stdout, "1\n");
 });
 
-Deno.test("reserved, managed and contradicting exports are refused with their place", async () => {
+Deno.test("reserved, managed and contradicting exports are refused with the field that is wrong", async () => {
   await using world = await makeWorld();
   const cases: [Record<string, Record<string, string>>, string][] = [
     [{ A_HOME: { PATH: "/x" } }, "vars.A_HOME.exports.PATH must not be managed: it decides which programs are found"],

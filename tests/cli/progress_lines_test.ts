@@ -34,7 +34,7 @@ Deno.test("progress, results and warnings are JSON lines, with and without --jso
   }
 });
 
-Deno.test("an error is a line, and a wrong form is one of text", async () => {
+Deno.test("an error is a JSON line, and an unknown form of progress is refused", async () => {
   await using world = await makeWorld();
   const { code, stderr } = await world.run(["status", "--progress=json"]);
   const [line] = await linesOf(stderr);
@@ -43,7 +43,7 @@ Deno.test("an error is a line, and a wrong form is one of text", async () => {
   assert.deepEqual([wrong.code, wrong.json().error.field], [2, "progress"]);
 });
 
-Deno.test("--quiet leaves warnings and errors", async () => {
+Deno.test("--quiet keeps warnings and errors", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { "a": "12345" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });

@@ -1,4 +1,4 @@
-// `euler-files schema`: the documents scripts and editors read.
+// `euler-files schema` prints the documents that scripts and editors read.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { runInProcess } from "../support/in_process.ts";
@@ -12,7 +12,7 @@ async function schema(...argv: string[]): Promise<Json> {
   return JSON.parse(stdout);
 }
 
-Deno.test("schema describes all of it, with and without --json", async () => {
+Deno.test("schema describes everything, with and without --json", async () => {
   const all = await schema();
   assert.deepEqual(Object.keys(all).sort(), [
     ..."cli command config document input_json kind ok output_json program_version progress schema_version".split(" "),
@@ -34,7 +34,7 @@ Deno.test("schema has an input and an output schema for every command, each vali
   }
 });
 
-Deno.test("schema --kind narrows what is described, --command to whom it applies", async () => {
+Deno.test("schema --kind limits what is described, --command which commands are", async () => {
   const cli = await schema("--kind", "cli", "--command", "schema");
   assert.deepEqual(Object.keys(cli).sort(), [
     ..."cli command document kind ok program_version schema_version target_command".split(" "),
@@ -45,7 +45,7 @@ Deno.test("schema --kind narrows what is described, --command to whom it applies
   assert.deepEqual(Object.keys((input.input_json as Json).properties as Json), ["bare", "command", "kind"]);
 });
 
-Deno.test("schema --kind config is the bare schema an editor takes, and part of the answer with --json", async () => {
+Deno.test("schema --kind config is the bare schema that an editor reads, and part of the answer with --json", async () => {
   const bare = await schema("--kind", "config");
   assert.deepEqual((await schema("--kind", "config", "--json")).config, bare);
   const isValid = validator(bare);
@@ -58,7 +58,7 @@ Deno.test("schema --kind config is the bare schema an editor takes, and part of 
   assert.equal(code, 2);
 });
 
-Deno.test("schema --command says which command is unknown and which it could be", async () => {
+Deno.test("schema --command says which command is unknown and suggests the closest one", async () => {
   const { code, stdout, stderr } = await runInProcess(["schema", "--command", "shcema"]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean "schema"?\n');
@@ -80,7 +80,7 @@ Deno.test("the command tree has the keys that scripts know from older versions",
   assert.equal((kind.type as Json).param_type, "Choice");
 });
 
-Deno.test("schema --bare is one schema and nothing else, or refused", async () => {
+Deno.test("schema --bare prints one schema and nothing else, or is refused", async () => {
   const bare = await schema("--kind", "output", "--command", "sync", "--bare");
   assert.deepEqual((await schema("--kind", "output", "--command", "sync")).output_json, bare);
   assert.equal((await schema("--kind", "cli", "--bare")).name, "euler-files");
@@ -89,7 +89,7 @@ Deno.test("schema --bare is one schema and nothing else, or refused", async () =
   }
 });
 
-Deno.test("answers and errors are told apart by one field, and each shape has one name", async () => {
+Deno.test("one field tells answers from errors, and each shape has one name", async () => {
   const { output_json } = await schema("--kind", "output") as { output_json: Record<string, Json> };
   const known = new Map<string, string>();
   for (const [command, { anyOf, $defs }] of Object.entries(output_json)) {
@@ -111,7 +111,7 @@ Deno.test("answers and errors are told apart by one field, and each shape has on
   }
 });
 
-Deno.test("the command tree knows variables, required arguments and what groups accept", async () => {
+Deno.test("the command tree describes variables, required arguments and what groups accept", async () => {
   interface Node {
     readonly params: readonly { readonly name: string; readonly envvar: string | null; readonly required: boolean }[];
     readonly commands: Record<string, Node>;
