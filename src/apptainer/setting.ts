@@ -38,7 +38,7 @@ export async function loadSetting(
 ): Promise<ImageSetting> {
   const { env } = system;
   const path = configPath({ config: option }, env, system.cwd);
-  const { config } = await readConfig(path);
+  const { config } = await readConfig(path, system.env);
   const section = config.apptainer;
   if (section === undefined) {
     throw new CliError("not-found", `Cannot find the section "apptainer" in "${path}"`, {

@@ -75,7 +75,7 @@ async function runAdd(request: AddRequest, context: Context): Promise<AddAnswer>
   }
   const { env, cwd } = context.system;
   const path = configPath({ config: context.configOption }, env, cwd);
-  const { config } = await readConfig(path).catch((error) => {
+  const { config } = await readConfig(path, env).catch((error) => {
     if (!(error instanceof CliError) || error.kind !== "not-found") throw error;
     throw new CliError("not-found", error.message, {
       hint: `make one: \`euler-files init --scratch ${env.SCRATCH ? "'$SCRATCH'" : "DIRECTORY"} ${shellWord(name)}\``,

@@ -80,7 +80,7 @@ export default defineCommand({
     }
     if (typeof given.base_image === "string") parseBaseImage(given.base_image, "3.11", system.env);
     const path = configPath({ config: context.configOption }, system.env, system.cwd);
-    const before = (await readConfig(path)).config;
+    const before = (await readConfig(path, system.env)).config;
     const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
     const apptainer = before.apptainer === undefined
       ? { ...DEFAULTS, scratch_sif_dir: defaultScratchDir(before), images: {}, ...set }
@@ -123,7 +123,7 @@ async function askForSection(context: Context): Promise<ConfigPatch> {
     system.env,
     system.cwd,
   );
-  const { config } = await readConfig(path);
+  const { config } = await readConfig(path, system.env);
   const before = config.apptainer;
   const current = { ...DEFAULTS, scratch_sif_dir: defaultScratchDir(config), ...(before ?? {}) };
   const fromVariable = before === undefined && system.env.VENV_DIR

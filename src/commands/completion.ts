@@ -81,7 +81,7 @@ async function namesOf(kind: (typeof NAMES)[number], context: Context): Promise<
 /** The configuration, or undefined if it can't be read: an error message would disturb the line that is being completed. */
 async function configOrNothing({ configOption, system: { env, cwd } }: Context): Promise<Config | undefined> {
   try {
-    return (await readConfig(configPath({ config: configOption }, env, cwd))).config;
+    return (await readConfig(configPath({ config: configOption }, env, cwd), env)).config;
   } catch (error) {
     if (error instanceof CliError) return undefined;
     throw error;

@@ -2,8 +2,9 @@
 import * as v from "valibot";
 import { type Context, defineCommand } from "../contract/command.ts";
 import { replaceConfig } from "../config/config_edit.ts";
+import type { SiteLayers } from "../config/site.ts";
 import { listConfigFaults } from "../config/config_faults.ts";
-import { configPath, readConfigText } from "../config/config_file.ts";
+import { configPath, readConfigText, readSiteLayers } from "../config/config_file.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import { shellWord } from "../text/format.ts";
@@ -60,7 +61,7 @@ async function runEdit(_request: unknown, { system, configOption, report }: Cont
     throw error;
   });
   const after = await readConfigText(draft) ?? before;
-  refuseFaults(after, draft, path);
+  refuseFaults(after, draft, path, await readSiteLayers(system.env));
   const isChanged = after !== before;
   if (isChanged) await replaceConfig(path, { before, after }, system);
   await Deno.remove(draft).catch(() => {});
@@ -82,8 +83,8 @@ async function otherDrafts(path: AbsolutePath, draft: AbsolutePath): Promise<str
     .map((one) => `${directory}/${one}`).filter((one) => one !== draft).sort();
 }
 
-function refuseFaults(text: string, draft: string, path: string): void {
-  const errors = listConfigFaults(text).filter(({ severity }) => severity === "error");
+function refuseFaults(text: string, draft: string, path: string, layers: SiteLayers): void {
+  const errors = listConfigFaults(text, layers).filter(({ severity }) => severity === "error");
   if (errors.length === 0) return;
   throw new CliError("config", `Cannot save "${path}": the edited copy "${draft}" is not valid`, {
     lines: errors.map(({ line, column, message }) => `${line}:${column}: ${message}`),

@@ -41,7 +41,7 @@ async function runGet({ field }: RequestOf<typeof FIELDS>, { system, configOptio
   if (field === undefined) {
     throw new CliError("usage", "Missing argument FIELD", { hint: "`euler-files config show` prints all of them" });
   }
-  const { path, config } = await readConfig(configPath({ config: configOption }, system.env, system.cwd));
+  const { path, config } = await readConfig(configPath({ config: configOption }, system.env, system.cwd), system.env);
   let value: unknown = config;
   for (const part of parseFieldName(field)) {
     const inside = typeof value === "object" && value !== null && Object.hasOwn(value, part);

@@ -3,7 +3,8 @@ import * as v from "valibot";
 import { countOf } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { type Fault, listConfigFaults, locateField } from "../config/config_faults.ts";
-import { configPath, parseConfig, readConfigText } from "../config/config_file.ts";
+import { configPath, parseConfig, readConfigText, readSiteLayers } from "../config/config_file.ts";
+import type { SiteLayers } from "../config/site.ts";
 import { fieldName } from "../config/field_names.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { type AbsolutePath, resolvePath } from "../config/paths.ts";
@@ -68,8 +69,9 @@ async function runValidate({ file }: RequestOf<typeof FIELDS>, context: Context)
       hint: "make one with `euler-files init`",
     });
   }
-  const faults: ValidateAnswer["faults"] = listConfigFaults(content);
-  if (!hasError(faults)) faults.push(...await faultsHere(content, path, env));
+  const layers = await readSiteLayers(env);
+  const faults: ValidateAnswer["faults"] = listConfigFaults(content, layers);
+  if (!hasError(faults)) faults.push(...await faultsHere(content, path, layers, env));
   const ok = !hasError(faults);
   return { ok, command: "config-validate", config_path: path, faults, exit_code: ok ? 0 : 2 };
 }
@@ -81,9 +83,10 @@ function hasError(faults: readonly { readonly severity: Fault["severity"] }[]): 
 async function faultsHere(
   content: string,
   path: AbsolutePath,
+  layers: SiteLayers,
   env: Readonly<Record<string, string>>,
 ): Promise<ValidateAnswer["faults"]> {
-  const problems = listProblemsHere(await parseConfig(content, path), path, env);
+  const problems = listProblemsHere(await parseConfig(content, path, layers), path, env);
   return problems.map(({ field, message, hint, ...rest }) => ({
     ...rest,
     message: shortenMessage(message),

@@ -72,7 +72,7 @@ async function lookAtConfig(path: ReturnType<typeof configPath>, env: Readonly<R
   };
   let config: Config;
   try {
-    ({ config } = await readConfig(path));
+    ({ config } = await readConfig(path, env));
   } catch (error) {
     return { findings: [failed(error)] };
   }

@@ -105,7 +105,7 @@ export const migrate = defineCommand({
 async function readSettings(context: Context): Promise<Settings> {
   const { env, cwd } = context.system;
   const path = configPath({ config: context.configOption }, env, cwd);
-  const { config } = await readConfig(path);
+  const { config } = await readConfig(path, env);
   return { config, path, env, cwd };
 }
 

@@ -62,7 +62,7 @@ async function runRemove({ name, force }: RemoveRequest, context: Context): Prom
   }
   const { env, cwd } = context.system;
   const path = configPath({ config: context.configOption }, env, cwd);
-  const { config } = await readConfig(path);
+  const { config } = await readConfig(path, env);
   // If scratch is not known here, the variable can still be removed; but its name must be in the configuration.
   const resolved = force ? resolvedOrNothing(() => resolveConfig(config, path, env, [name])) : undefined;
   if (force && !Object.hasOwn(config.vars, name)) resolveConfig(config, path, env, [name]);

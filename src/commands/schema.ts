@@ -120,7 +120,9 @@ export function configSchema(): JsonSchema {
   const part = schemaPart(CONFIG_SCHEMA);
   // An editor would mark the line with `$schema`, which names this schema, unless the schema allows it.
   const properties = { $schema: { type: "string" }, ...part.properties as JsonSchema };
-  return wholeSchema({ ...part, properties }, "Configuration of euler-files");
+  // A site may say where scratch is, so the file need not.
+  const required = (part.required as string[]).filter((name) => name !== "scratch_base");
+  return wholeSchema({ ...part, properties, required }, "Configuration of euler-files");
 }
 
 function progressSchema(): JsonSchema {

@@ -6,9 +6,10 @@ import type { System } from "../system/system.ts";
 import { type Config, CONFIG_VERSION } from "./config.ts";
 import { fieldName } from "./field_names.ts";
 import { checkResult, type ConfigEdit, editText, lockConfig, type Review } from "./config_edit.ts";
-import { parseJson, readConfigText } from "./config_file.ts";
+import { parseJson, readConfigText, readSiteLayers } from "./config_file.ts";
 import type { ConfigPatch } from "./config_patch.ts";
 import type { AbsolutePath } from "./paths.ts";
+import { type SiteLayers, withLayers } from "./site.ts";
 
 /** What {@linkcode createConfig} did. */
 export interface CreatedConfig {
@@ -32,12 +33,12 @@ export async function createConfig(
   review: Review = () => {},
 ): Promise<CreatedConfig> {
   await using lock = await lockConfig(path, system);
-  const text = await readConfigText(path);
+  const [text, layers] = await Promise.all([readConfigText(path), readSiteLayers(system.env)]);
   const existing = text === undefined ? undefined : await parseJson(text, path);
   if (text === undefined || asObject(existing)?.version !== CONFIG_VERSION) {
-    requireScratch(patch, path);
+    requireScratch(patch, path, layers);
     const fresh = `${JSON.stringify(newConfig(patch), null, 2)}\n`;
-    const config = await checkResult(fresh, path);
+    const config = await checkResult(fresh, path, layers);
     review(config, undefined);
     await lock.confirm();
     const asidePath = text === undefined ? undefined : await putAside(path, text, system);
@@ -47,8 +48,8 @@ export async function createConfig(
   }
   const edits = mergeEdits(existing, patch, []);
   const edited = await editText(text, edits, path);
-  const config = await checkResult(edited, path);
-  review(config, existing);
+  const config = await checkResult(edited, path, layers);
+  review(config, withLayers(existing, layers));
   await lock.confirm();
   if (edited !== text) await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
   const fieldsOf = (wanted: readonly ConfigEdit[]) => wanted.map(({ path }) => fieldName(path));
@@ -60,8 +61,8 @@ export async function createConfig(
 }
 
 /** A first configuration has to say where scratch is; `config set` can't add it to a file that doesn't exist. */
-function requireScratch(patch: ConfigPatch, path: AbsolutePath): void {
-  if (patch.scratch_base) return;
+function requireScratch(patch: ConfigPatch, path: AbsolutePath, layers: SiteLayers): void {
+  if (patch.scratch_base || layers.some(({ values }) => values.scratch_base !== undefined)) return;
   throw new CliError("config", `Cannot make "${path}": scratch_base is missing`, {
     hint: `add "scratch_base": "$SCRATCH" to the JSON, or give --scratch '$SCRATCH'`,
   });
@@ -72,8 +73,7 @@ function newConfig(patch: Readonly<Record<string, unknown>>): Record<string, unk
   const { version: _version, ...given } = withoutNulls(patch) as Record<string, unknown>;
   const file = {
     version: patch.version ?? CONFIG_VERSION,
-    scratch_base: "",
-    cache_root: ".cache/euler-files",
+    ...(given.scratch_base === undefined ? {} : { scratch_base: "", cache_root: ".cache/euler-files" }),
     vars: {},
     rsync_extra_args: [],
     parallel_jobs: 4,

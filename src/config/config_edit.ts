@@ -8,9 +8,10 @@ import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { checkConfig, type Config } from "./config.ts";
 import { fieldName } from "./field_names.ts";
-import { parseConfig, parseJson, readConfigText } from "./config_file.ts";
+import { parseConfig, parseJson, readConfigText, readSiteLayers } from "./config_file.ts";
 import { editJson, type JsonPath, NoSuchPlace } from "./json_edit.ts";
 import type { AbsolutePath } from "./paths.ts";
+import { type SiteLayers, withLayers } from "./site.ts";
 
 /** One change. */
 export interface ConfigEdit {
@@ -44,10 +45,11 @@ export async function editConfig(
       hint: "make one with `euler-files init`",
     });
   }
-  const wanted = typeof edits === "function" ? edits(await parseConfig(text, path)) : edits;
+  const layers = await readSiteLayers(system.env);
+  const wanted = typeof edits === "function" ? edits(await parseConfig(text, path, layers)) : edits;
   const edited = await editText(text, wanted, path);
-  const config = await checkResult(edited, path);
-  review(config, await parseJson(text, path));
+  const config = await checkResult(edited, path, layers);
+  review(config, withLayers(await parseJson(text, path), layers));
   if (edited !== text) {
     // Another process that took over the lock may have edited the file since it was read.
     await lock.confirm();
@@ -77,8 +79,8 @@ export async function replaceConfig(
 const MOST_FAULTS = 50;
 
 /** Checks a text before it is saved and returns its configuration. Throws a CliError that names the faulty field. */
-export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
-  const checked = checkConfig(await parseJson(text, path));
+export async function checkResult(text: string, path: AbsolutePath, layers: SiteLayers): Promise<Config> {
+  const checked = checkConfig(withLayers(await parseJson(text, path), layers));
   if ("config" in checked) return checked.config;
   const faults = checked.faults.slice(0, MOST_FAULTS);
   const [first, ...others] = faults.map(({ path: field, what }) => printable(`${fieldName(field)} ${what}`));

@@ -5,6 +5,7 @@ import { closestString } from "../text/closest_string.ts";
 import { shortenTo } from "../text/shorten.ts";
 import { checkConfig, listUnknownFields } from "./config.ts";
 import { fieldName } from "./field_names.ts";
+import { type SiteLayers, withLayers } from "./site.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 import { faultOfJsonText } from "./text_limits.ts";
 
@@ -37,13 +38,13 @@ export function parseConfigText(text: string): { value: unknown } | { faults: Fa
 }
 
 /** Every fault of the text, in the order of lines; with syntax errors nothing else is listed. */
-export function listConfigFaults(text: string): Fault[] {
+export function listConfigFaults(text: string, layers: SiteLayers = []): Fault[] {
   const parsed = parse(text);
   if ("faults" in parsed) return parsed.faults;
   const { root } = parsed;
   const value = valueOf(root);
   const faults = listDuplicates(text, root);
-  const checked = checkConfig(value);
+  const checked = checkConfig(withLayers(value, layers));
   if ("faults" in checked) {
     for (const { path, what } of checked.faults.slice(0, MOST_FAULTS)) {
       const field = fieldName(path);

@@ -6,6 +6,7 @@ import { readTextStart } from "../system/text_start.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
 import { checkConfig, type Config } from "./config.ts";
 import type { Fault } from "./config_faults.ts";
+import { checkSite, type SiteLayers, sitePath, siteProfile, withLayers } from "./site.ts";
 import { type AbsolutePath, resolvePath } from "./paths.ts";
 import { faultOfJsonText, faultOfSize, MOST_TEXT_BYTES } from "./text_limits.ts";
 
@@ -25,25 +26,58 @@ export function configPath(
   return resolvePath("~/.euler-files.json", env, cwd, { label: "the configuration", kind: "config" });
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 /** A configuration after reading and checking. */
 export interface ConfigFile {
   readonly path: AbsolutePath;
   readonly text: string;
+  /** What the site adds. */
+  readonly layers: SiteLayers;
+  /** With what the site adds. */
   readonly config: Config;
+}
+
+/**
+ * What the site says below the user's configuration: one lookup, of its file. Throws a CliError for a file that is faulty, not
+ * trusted, or named by EULER_FILES_SITE_CONFIG and missing.
+ */
+export async function readSiteLayers(env: Environment): Promise<SiteLayers> {
+  const profile = siteProfile(env);
+  const below = profile === undefined ? [] : [profile];
+  const site = sitePath(env, env.PWD ?? "/");
+  // Most sites have no file: every start pays for this one lookup.
+  if (site === undefined || (!site.named && !await exists(site.path))) return below;
+  const text = await readConfigText(site.path).catch((error) => {
+    if (!(error instanceof CliError) || error.kind !== "refused") throw error;
+    throw new CliError("refused", error.message, {
+      hint: "a site's file must be root's or yours: name a copy of your own by EULER_FILES_SITE_CONFIG",
+      cause: error,
+    });
+  });
+  if (text !== undefined) return [checkSite(await parseJson(text, site.path), site.path), ...below];
+  if (!site.named) return below;
+  throw new CliError("not-found", `Cannot find the site's configuration "${site.path}"`, {
+    hint: "EULER_FILES_SITE_CONFIG names it: unset the variable, or correct it",
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /**
  * Reads and checks the configuration. Throws CliErrors: `not-found`, `bad-json` with line and column, `config` for the first
  * fault of a field.
  */
-export async function readConfig(path: AbsolutePath): Promise<ConfigFile> {
-  const text = await readConfigText(path);
+export async function readConfig(path: AbsolutePath, env: Environment = {}): Promise<ConfigFile> {
+  const [text, layers] = await Promise.all([readConfigText(path), readSiteLayers(env)]);
   if (text === undefined) {
     throw new CliError("not-found", `Cannot find the configuration "${path}"`, {
       hint: "make one with `euler-files init`",
     });
   }
-  return { path, text, config: await parseConfig(text, path) };
+  return { path, text, layers, config: await parseConfig(text, path, layers) };
 }
 
 /** The configuration's text, or undefined if the file doesn't exist. Throws a CliError if it can't be read. */
@@ -100,12 +134,12 @@ function outsized(path: string, fault: string): CliError {
 }
 
 /** Checks a configuration's text; `path` is for the errors, which are those of {@linkcode readConfig}. */
-export async function parseConfig(text: string, path: AbsolutePath): Promise<Config> {
+export async function parseConfig(text: string, path: AbsolutePath, layers: SiteLayers = []): Promise<Config> {
   const value = await parseJson(text, path);
-  const checked = checkConfig(value);
+  const checked = checkConfig(withLayers(value, layers));
   if ("config" in checked) return checked.config;
   const { listConfigFaults } = await import("./config_faults.ts");
-  throw errorFor(listConfigFaults(text).filter(({ severity }) => severity === "error"), path);
+  throw errorFor(listConfigFaults(text, layers).filter(({ severity }) => severity === "error"), path);
 }
 
 /** The text as a value, comments allowed and nothing checked. Throws CliErrors: `bad-json`, `config` beyond the limits. */

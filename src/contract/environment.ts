@@ -9,6 +9,7 @@ export interface EnvironmentVariable {
 /** Those that change what the program does. Variables in paths of the configuration (`$SCRATCH`) come besides. */
 export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   { name: "EULER_FILES_CONFIG", help: "The configuration, if --config is not given" },
+  { name: "EULER_FILES_SITE_CONFIG", help: "The site's configuration instead of /etc/euler-files.json; empty: none" },
   { name: "EULER_FILES_SHELL", help: "The shell whose syntax is printed, if --shell is not given: a name or a path" },
   { name: "VENV_DIR", help: "Directory of the environments, if neither an option nor the configuration names one" },
   { name: "UV_CACHE_DIR", help: "uv's cache, if neither an option nor the configuration names one" },

@@ -42,7 +42,7 @@ export interface ManagedVariables {
 export async function openManagedVariables(names: readonly string[], context: Context): Promise<ManagedVariables> {
   const { env, cwd } = context.system;
   const path = configPath({ config: context.configOption }, env, cwd);
-  const { config } = await readConfig(path);
+  const { config } = await readConfig(path, env);
   const resolved = resolveConfig(config, path, env, names);
   const isAsked = ({ enabled }: { readonly enabled: boolean }) => names.length > 0 || enabled;
   const asked = resolved.variables.filter(isAsked);

@@ -22,7 +22,7 @@ export async function readConfigIfThere(
   system: Pick<System, "env" | "cwd">,
 ): Promise<ConfigFile | undefined> {
   try {
-    return await readConfig(configPath({ config: option }, system.env, system.cwd));
+    return await readConfig(configPath({ config: option }, system.env, system.cwd), system.env);
   } catch (error) {
     // A file given with --config must exist.
     if (error instanceof CliError && error.kind === "not-found" && option === undefined) return undefined;

@@ -2,7 +2,7 @@
 import type { Context } from "../contract/command.ts";
 import { CONFIG_VERSION } from "../config/config.ts";
 import { asObject } from "../text/json_value.ts";
-import { configPath, parseConfig, parseJson, readConfigText } from "../config/config_file.ts";
+import { configPath, parseConfig, parseJson, readConfigText, readSiteLayers } from "../config/config_file.ts";
 import type { ConfigPatch } from "../config/config_patch.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
@@ -27,7 +27,7 @@ export async function askForConfig(context: Context): Promise<ConfigPatch> {
   const path = configPath({ config: context.configOption }, system.env, system.cwd);
   const text = await readConfigText(path);
   const isOurs = text !== undefined && asObject(await parseJson(text, path))?.version === CONFIG_VERSION;
-  const existing = isOurs ? await parseConfig(text, path) : undefined;
+  const existing = isOurs ? await parseConfig(text, path, await readSiteLayers(system.env)) : undefined;
   if (existing !== undefined) prompt.note(`${path}\nWhat isn't asked for stays as it is.`, "Starting from");
   else if (text !== undefined) {
     prompt.note(`${path}\nIt has another format version and will be put aside.`, "Replacing");
