@@ -8,6 +8,7 @@ import { readMarker } from "../records/marker.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { findCopies } from "../variables/parts.ts";
+import { extraExports } from "../config/extra_exports.ts";
 import { tokenExport } from "../staging/secrets.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
@@ -39,7 +40,7 @@ export async function stagedVariables(
   system: System,
 ): Promise<Record<string, string>> {
   const resolved = resolveConfig(config, configPath, system.env);
-  const staged: Record<string, string> = {};
+  const staged = new Map<string, string>();
   await checkCacheRoot(resolved, system.userId);
   const enabled = resolved.variables.filter((variable) => variable.enabled);
   const { copied, parts } = await findCopies(enabled, enabled, resolved);
@@ -47,20 +48,24 @@ export async function stagedVariables(
     const marker = await readMarker(layoutOf(resolved.cacheRoot, variable.name).marker, system.userId);
     const target = await Deno.stat(variable.target).catch(() => undefined);
     if (typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode) {
-      staged[variable.name] = variable.target;
+      staged.set(variable.name, variable.target);
     }
   }
   for (const { name, enabled, tier } of resolved.redirected) {
     const target = redirectedTarget(resolved.cacheRoot, name);
     const info = await Deno.lstat(target).catch(() => undefined);
-    if (enabled && tier === "scratch" && info?.isDirectory && info.uid === system.userId) staged[name] = target;
+    if (enabled && tier === "scratch" && info?.isDirectory && info.uid === system.userId) staged.set(name, target);
   }
   for (const { variable, whole } of parts) {
-    const isStaged = Object.hasOwn(staged, whole.name) &&
+    const isStaged = staged.has(whole.name) &&
       await Deno.stat(variable.target).then(({ isDirectory }) => isDirectory, () => false);
-    if (isStaged) staged[variable.name] = variable.target;
+    if (isStaged) staged.set(variable.name, variable.target);
   }
-  return { ...staged, ...await tokenExport(Object.keys(staged), { config, resolved, parts }, system.env) };
+  return {
+    ...Object.fromEntries(staged),
+    ...await tokenExport([...staged.keys()], { config, resolved, parts }, system.env),
+    ...extraExports(config.vars, [...staged.keys()]),
+  };
 }
 
 /** The command line and environment that start the container. Pure. */

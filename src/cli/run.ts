@@ -5,23 +5,34 @@ import { NO_OPTIONS } from "../contract/global_options.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../contract/version.ts";
 import { COMMANDS } from "./app.ts";
-import { configureCommands } from "./configured_commands.ts";
+import { type ConfigureCommands, configureCommands, configureHints } from "./configured_commands.ts";
 import type { ParsedArguments } from "./arguments.ts";
+import type { EventLines } from "./event_lines.ts";
 import { Output } from "./output.ts";
-import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
+import { buildRequest, fieldsFromJson } from "./request.ts";
 import { stylesFor } from "./style.ts";
 import { findTarget, optionWords, type Target } from "./target.ts";
 
 /** Runs one command line and returns the exit code. Throws only `OutputLost`. */
 export async function run(argv: readonly string[], system: System): Promise<number> {
   const words = optionWords(argv);
-  const audience = words.includes("--json") ? "json" : isSet(words, "--quiet") ? "quiet" : "person";
+  const audience = words.some((word) => /^--json(=|$)/.test(word) && word !== "--json=false")
+    ? "json"
+    : isSet(words, "--quiet")
+    ? "quiet"
+    : "person";
+  const configure = configureCommands(words);
+  const { stdout, stderr, env } = system;
+  const hasLines = words.some((word, index) =>
+    word === "--progress=json" || (word === "json" && words[index - 1] === "--progress")
+  );
   const output = new Output({
     system,
     audience,
-    styles: stylesFor(system),
+    styles: stylesFor({ stdout, stderr, env: hasLines ? { ...env, NO_COLOR: "1" } : env }),
     details: isSet(words, "--verbose"),
-    configure: configureCommands(words),
+    configure,
+    ...(hasLines ? { lines: await openEventLines(system, configure) } : {}),
   });
   // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
   const stage: Stage = { words: undefined, command: undefined, evaluated: !system.stdout.isTerminal };
@@ -32,6 +43,11 @@ export async function run(argv: readonly string[], system: System): Promise<numb
     const sentence = `Cannot complete \`euler-files${stage.words === undefined ? "" : ` ${stage.words}`}\``;
     return output.failure(knownError(sentence, error) ?? error, stage);
   }
+}
+
+async function openEventLines(system: System, configure: ConfigureCommands): Promise<EventLines> {
+  const { EventLines } = await import("./event_lines.ts");
+  return new EventLines(system, (document) => configureHints(document, configure));
 }
 
 /** After an error that no code waits for, the work has this long to clean up, because it may never end by itself. */
@@ -68,10 +84,12 @@ interface Stage {
 
 async function runTarget(target: Target, stage: Stage, output: Output, system: System): Promise<number> {
   if (target.kind === "version") {
-    system.stdout.write(`euler-files ${VERSION}\n`);
+    if (output.printsJson) output.document({ ok: true, command: "version" });
+    else system.stdout.write(`euler-files ${VERSION}\n`);
     return 0;
   }
   if (target.kind === "help") {
+    if (output.printsJson) return await describe(target, output, system);
     const stream = target.asked ? system.stdout : system.stderr;
     const help = await (await import("./help.ts")).programHelp(
       target.group,
@@ -86,13 +104,16 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   stage.evaluated = command.stdoutUse === "evaluated";
   const { given, options, helpAsked } = await parse(command, target.rest);
   if (helpAsked) {
+    if (output.printsJson) {
+      return await describe({ group: target.name.replaceAll(" ", "."), asked: true }, output, system);
+    }
     const { commandHelp } = await import("./help.ts");
     system.stdout.write(commandHelp(command, system.stdout.isTerminal ? system.stdout.columns : 100));
     return 0;
   }
   const fromJson = options.inputJson === undefined
     ? {}
-    : fieldsFromJson(command, await readInputJson(options.inputJson, system));
+    : fieldsFromJson(command, await (await import("./input_json.ts")).readInputJson(options.inputJson, system));
   if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
@@ -105,6 +126,27 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   return answer.exit_code ?? (answer.ok ? 0 : 1);
 }
 
+/** The help as JSON: what `schema --kind cli` answers. `group` may be a command, too. */
+async function describe(
+  { group, asked }: { readonly group: string | undefined; readonly asked: boolean },
+  output: Output,
+  system: System,
+): Promise<number> {
+  if (!asked) {
+    throw new CliError("usage", `Missing the command after \`euler-files${group === undefined ? "" : ` ${group}`}\``, {
+      hint: `\`euler-files${group === undefined ? "" : ` ${group}`} --help --json\` describes the commands`,
+    });
+  }
+  const schema = await COMMANDS["schema"]!.load();
+  const request = { kind: "cli", command: group, bare: false };
+  output.answer(
+    schema,
+    await schema.run(request, await contextFor({ ...NO_OPTIONS, asks: false }, output, system)),
+    request,
+  );
+  return 0;
+}
+
 /** Skips the parser without arguments: it takes a quarter of the start of a job's `sync`. */
 async function parse(command: AnyCommand, words: readonly string[]): Promise<ParsedArguments> {
   if (words.length === 0) return { given: {}, options: NO_OPTIONS, helpAsked: false };
@@ -115,13 +157,15 @@ async function contextFor(
   options: {
     readonly json: boolean;
     readonly quiet: boolean;
+    readonly progress: "text" | "json" | undefined;
     readonly config: string | undefined;
     readonly asks: boolean;
   },
   output: Output,
   system: System,
 ): Promise<Context> {
-  const mayAsk = options.asks && !options.json && system.stdin.isTerminal && system.stderr.isTerminal;
+  const isForPrograms = options.json || options.progress === "json";
+  const mayAsk = options.asks && !isForPrograms && system.stdin.isTerminal && system.stderr.isTerminal;
   const terminal = mayAsk ? await import("./prompt.ts") : undefined;
   const interactive = terminal !== undefined && terminal.canAsk(system);
   return {
@@ -131,7 +175,7 @@ async function contextFor(
     interactive,
     prompt: interactive ? terminal!.terminalPrompt(system) : REFUSING_PROMPT,
     wantsDocument: options.json,
-    sharesTerminal: !options.json && !options.quiet && system.stderr.isTerminal,
+    sharesTerminal: !isForPrograms && !options.quiet && system.stderr.isTerminal,
   };
 }
 

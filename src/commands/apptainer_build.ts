@@ -1,5 +1,6 @@
 // `euler-files apptainer build`: builds a container image from an environment.
 import * as v from "valibot";
+import { bytesOf } from "../contract/answer_fields.ts";
 import { type Answer, type Context, defineCommand, type Styles } from "../contract/command.ts";
 import { buildImage, type BuildPlan, type BuildSteps, planBuild, planSteps } from "../apptainer/build.ts";
 import { imageState } from "../apptainer/inputs.ts";
@@ -38,7 +39,7 @@ const answer = v.object({
   build_command: v.optional(v.pipe(v.array(v.string()), v.description("The command that builds, as arguments"))),
   definition: v.optional(v.string()),
   inputs_hash: v.pipe(v.string(), v.description("Stands for all that goes into the image")),
-  size_bytes: v.optional(v.number()),
+  size_bytes: v.optional(bytesOf("The image")),
   warnings: v.array(v.string()),
   force: v.boolean(),
   dry_run: v.boolean(),

@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { CliError, knownError } from "../errors/errors.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
+import { countOf } from "../contract/answer_fields.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { flag, text } from "../contract/fields.ts";
 import { formatFiles } from "../text/format.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase, venvPath } from "../venv/base.ts";
@@ -22,7 +23,8 @@ const fields = {
 const result = v.object({
   name: v.string(),
   status: v.picklist(["fixed", "already-correct", "failed"]),
-  fixed_files: v.number(),
+  error: RESULT_ERROR,
+  fixed_files: countOf("Files that were changed; in a dry run those that would be"),
   files: v.pipe(v.array(v.string()), v.description("The files, relative to the environment")),
   warnings: v.pipe(v.array(v.string()), v.description("Jupyter kernels that still start the Python of the old place")),
 });
@@ -71,8 +73,9 @@ export default defineCommand({
       } catch (error) {
         const known = knownError(`Cannot fix "${venv.name}"`, error);
         if (known === undefined) throw error;
-        failures.push(failureOf(venv.name, known));
-        results.push({ name: venv.name, status: "failed", fixed_files: 0, files: [], warnings: [] });
+        const failure = failureOf(venv.name, known);
+        failures.push(failure);
+        results.push({ name: venv.name, status: "failed", error: failure, fixed_files: 0, files: [], warnings: [] });
       }
     }
     const ok = failures.length === 0;

@@ -3,6 +3,8 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { planPrune, prune, type PruneMode, type PrunePlan, type PruneTarget } from "../apptainer/prune.ts";
 import { type ImageSetting, loadSetting } from "../apptainer/setting.ts";
+import { allocatedBytesOf, bytesOf } from "../contract/answer_fields.ts";
+import { FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
 import { CliError } from "../errors/errors.ts";
 import { choice, flag, type RequestOf, text } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
@@ -39,7 +41,7 @@ const target = v.object({
   kind: v.picklist(["venv", "sif", "def", "scratch sif"]),
   path: v.string(),
   size: v.pipe(v.string(), v.description("For people")),
-  size_bytes: v.number(),
+  size_bytes: bytesOf("What it holds"),
 });
 
 const answer = v.object({
@@ -51,7 +53,8 @@ const answer = v.object({
   targets: v.array(target),
   deleted: v.array(target),
   errors: v.array(v.string()),
-  freed_bytes: v.number(),
+  failures: v.array(FAILURE_SCHEMA),
+  freed_bytes: allocatedBytesOf("What was removed, in a dry run what would be"),
   ...OWN_FILES_ENTRIES,
   dry_run: v.boolean(),
   yes: v.boolean(),
@@ -93,6 +96,7 @@ export default defineCommand({
         targets,
         deleted: [],
         errors: [],
+        failures: [],
         freed_bytes: 0,
         dry_run: request.dryRun,
       };
@@ -104,6 +108,7 @@ export default defineCommand({
         targets,
         deleted: [],
         errors: [],
+        failures: [],
         freed_bytes: freed(plan.targets),
         dry_run: true,
       };
@@ -122,6 +127,9 @@ export default defineCommand({
       targets,
       deleted: outcome.deleted.map(describeTarget),
       errors: outcome.failed.map(({ message }) => message),
+      failures: outcome.failed.map(({ target, message }) =>
+        failureOf(target.path, new CliError("file-system", message))
+      ),
       freed_bytes: freed(outcome.deleted),
       dry_run: false,
     };

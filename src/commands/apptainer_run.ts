@@ -1,5 +1,6 @@
 // `euler-files apptainer run|exec|shell`: starts something in an image on scratch, with the caches that are staged there.
 import * as v from "valibot";
+import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
 import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
 import { imageState, readImage } from "../apptainer/inputs.ts";
@@ -50,7 +51,7 @@ function answerOf<const V extends Verb>(verb: V) {
       v.description("The managed variables as the container sees them"),
     ),
     container_command: v.array(v.string()),
-    exit_code: v.optional(v.pipe(v.number(), v.description("What the program ended with; so does this command"))),
+    exit_code: v.optional(v.pipe(COUNT, v.description("What the program ended with; so does this command"))),
     dry_run: v.boolean(),
   });
 }

@@ -1,7 +1,7 @@
 // `config set`: changes one field of the configuration and leaves the rest of the file as it is.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../contract/command.ts";
-import { parseFieldName } from "../config/config.ts";
+import { parseFieldName } from "../config/field_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { configPath } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
@@ -14,12 +14,18 @@ const VALUE: Field<unknown> = {
   shape: "text",
   placement: "argument",
   placeholder: "VALUE",
-  help: "The value: JSON where it is JSON, else a text; null takes the field out",
+  required: true,
+  help: "The value: JSON if it is valid JSON, else a text; null takes the field out",
   default: undefined,
+  fromWord: parseValue,
 };
 
 const FIELDS = {
-  field: text("The field: parallel_jobs, vars.HF_HOME.source", { placement: "argument", placeholder: "FIELD" }),
+  field: text("The field: parallel_jobs, vars.HF_HOME.source", {
+    placement: "argument",
+    placeholder: "FIELD",
+    required: true,
+  }),
   value: VALUE,
 };
 
@@ -51,14 +57,13 @@ export const configSet = defineCommand({
   }),
 });
 
-async function runSet({ field, value: given }: RequestOf<typeof FIELDS>, { system, configOption, report }: Context) {
-  if (field === undefined || given === undefined) {
+async function runSet({ field, value }: RequestOf<typeof FIELDS>, { system, configOption, report }: Context) {
+  if (field === undefined || value === undefined) {
     throw new CliError("usage", `Missing argument ${field === undefined ? "FIELD" : "VALUE"}`, {
       hint: "euler-files config set FIELD VALUE",
     });
   }
   const path = configPath({ config: configOption }, system.env, system.cwd);
-  const value = typeof given === "string" ? parseValue(given) : given;
   const edits = [{ path: parseFieldName(field), value: value === null ? undefined : value }];
   const warnings: string[] = [];
   await editConfig(path, edits, system, (config, before) => {

@@ -1,7 +1,9 @@
 // `exec`: stages the variables, runs a program with them set, and pushes when it ends. It needs no eval in a shell.
 import * as v from "valibot";
+import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import { summarize } from "../runs/summary.ts";
 import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
 import { choice, flag, list, type RequestOf, words } from "../contract/fields.ts";
@@ -31,6 +33,7 @@ const FIELDS = {
   program: words("The command to run; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",
+    required: true,
   }),
 };
 
@@ -43,10 +46,10 @@ const ANSWER_SCHEMA = v.object({
   program: v.pipe(v.array(v.string()), v.description("The command and its arguments")),
   ...SYNCED_FIELDS,
   program_exit_code: v.optional(
-    v.pipe(v.number(), v.description("What the command ended with; missing where it was not started")),
+    v.pipe(COUNT, v.description("What the command ended with; missing where it was not started")),
   ),
   exit_code: v.optional(
-    v.pipe(v.number(), v.description("What this command ends with: that of the program, or 1 if only the push failed")),
+    v.pipe(COUNT, v.description("What this command ends with: that of the program, or 1 if only the push failed")),
   ),
   push: v.pipe(
     v.picklist(["not-asked", "not-needed", "pushed", "left-to-last-task", "failed"]),
@@ -168,7 +171,10 @@ async function pushAtEnd(
     const known = knownError("Cannot push", error);
     if (known === undefined) throw error;
     const failures = [failureOf("push", known)];
-    return { push: "failed", pushed: { results: [], errors: [known.message], failures, warnings: [] } };
+    return {
+      push: "failed",
+      pushed: { results: [], summary: summarize([], 1, 0), errors: [known.message], failures, warnings: [] },
+    };
   }
 }
 

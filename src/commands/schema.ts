@@ -1,21 +1,25 @@
 // `euler-files schema`: the command line, the JSON it takes and the JSON it prints, as documents for programs.
 import * as v from "valibot";
 import { type Answer, type AnyCommand, type Catalogue, type Command, defineCommand } from "../contract/command.ts";
+import { stampOf } from "../contract/document.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { CliError } from "../errors/errors.ts";
-import { choice, text } from "../contract/fields.ts";
+import { choice, flag, text } from "../contract/fields.ts";
 import { jsonText } from "../text/json_text.ts";
 import { closestString } from "../text/closest_string.ts";
 import { cliTree, commandNode, groupNode } from "../schema/cli_tree.ts";
+import { EVENT_LINE_SCHEMA } from "../contract/event_lines.ts";
+import { withDefinitions } from "../schema/definitions.ts";
 import { inputSchema } from "../schema/input_schema.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "../schema/json_schema.ts";
 import { outputSchema } from "../schema/output_schema.ts";
 
-const KINDS = ["all", "cli", "input", "output", "config"] as const;
+const KINDS = ["all", "cli", "input", "output", "config", "progress"] as const;
 
 const fields = {
   kind: choice(KINDS, "What to describe; all of it if not given", { placeholder: "KIND" }),
   command: text("Only this command or group, dotted: apptainer.build", { placeholder: "PATH" }),
+  bare: flag("Print the schema of one kind alone, without the answer around it"),
 };
 
 const document = v.record(v.string(), v.unknown());
@@ -31,6 +35,7 @@ const answer = v.object({
   ),
   output_json: v.optional(v.pipe(document, v.description("JSON Schema of what --json prints, in the same way"))),
   config: v.optional(v.pipe(document, v.description("JSON Schema of the configuration file"))),
+  progress: v.optional(v.pipe(document, v.description("JSON Schema of a line that --progress json writes to stderr"))),
 });
 
 /** The fields of the answer, under the names of older versions. */
@@ -48,6 +53,10 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
       { command: "euler-files schema --kind input --command sync", does: "What `sync --input-json` takes" },
       { command: "euler-files schema --kind cli", does: "Every command with its options" },
       {
+        command: "euler-files schema --kind output --command sync --bare",
+        does: "One JSON Schema, for a generator of types",
+      },
+      {
         command: "euler-files schema --kind config > schema.json",
         does: "For an editor that completes the configuration",
       },
@@ -55,12 +64,13 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
     fields,
     answer,
     stdoutUse: "data",
-    run: async (request) => {
+    run: async (request, { wantsDocument }) => {
+      if (request.bare) refuseBare(request.kind, wantsDocument);
       const catalogue = await loadCatalogue();
       const kind = request.kind ?? "all";
       const scope = findScope(request.command, catalogue);
-      if (kind === "config" && scope.kind !== "all") {
-        throw new CliError("usage", "Cannot use --command with --kind config: the configuration belongs to no command");
+      if ((kind === "config" || kind === "progress") && scope.kind !== "all") {
+        throw new CliError("usage", `Cannot use --command with --kind ${kind}, which is the same for all commands`);
       }
       const wants = (part: typeof KINDS[number]) => kind === "all" || kind === part;
       return {
@@ -72,10 +82,30 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
         ...(wants("input") ? { input_json: describeEach(scope, inputSchema) } : {}),
         ...(wants("output") ? { output_json: describeEach(scope, outputSchema) } : {}),
         ...(wants("config") && scope.kind === "all" ? { config: configSchema() } : {}),
+        ...(wants("progress") && scope.kind === "all" ? { progress: progressSchema() } : {}),
       };
     },
-    render: (answer) => ({ stdout: jsonText(answer.kind === "config" ? answer.config : answer) }),
+    render: (answer, _styles, { bare }) => ({
+      stdout: jsonText(bare || answer.kind === "config" ? schemaIn(answer) : { ...stampOf("answer"), ...answer }),
+    }),
   });
+}
+
+function refuseBare(kind: typeof KINDS[number] | undefined, wantsDocument: boolean): void {
+  if (wantsDocument) {
+    throw new CliError("usage", "Cannot use --bare with --json, which prints the answer around the schema", {
+      hint: "leave out --json: the schema itself is JSON, too",
+    });
+  }
+  if (kind !== undefined && kind !== "all") return;
+  throw new CliError("usage", "Cannot use --bare without --kind: there are several schemas", {
+    hint: "euler-files schema --kind output --command sync --bare",
+  });
+}
+
+/** The one schema of an answer, or one for each command. */
+function schemaIn({ cli, input_json, output_json, config, progress }: SchemaAnswer): unknown {
+  return cli ?? input_json ?? output_json ?? config ?? progress;
 }
 
 /** The subject of a schema: everything, a group, or one command. */
@@ -91,6 +121,14 @@ export function configSchema(): JsonSchema {
   // An editor would mark the line with `$schema`, which names this schema, unless the schema allows it.
   const properties = { $schema: { type: "string" }, ...part.properties as JsonSchema };
   return wholeSchema({ ...part, properties }, "Configuration of euler-files");
+}
+
+function progressSchema(): JsonSchema {
+  return wholeSchema(
+    withDefinitions(schemaPart(EVENT_LINE_SCHEMA)),
+    "EventLine",
+    "A line of stderr with --progress json",
+  );
 }
 
 function findScope(path: string | undefined, { commands, groups }: Catalogue): Scope {

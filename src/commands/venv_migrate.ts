@@ -13,14 +13,22 @@ import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base
 import { removeRebuilt } from "../venv/carry.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type RebuildRequest, type Rebuilt } from "../venv/rebuild.ts";
+import { FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
+import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES } from "../venv/rebuild_answer.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE", completion: "directory" }),
+  source: text("The environment, a path", {
+    placement: "argument",
+    placeholder: "SOURCE",
+    required: true,
+    completion: "directory",
+  }),
   target: text("Where to make it again, a path", {
     placement: "argument",
     placeholder: "TARGET",
+    required: true,
     completion: "directory",
   }),
   python: text("Python version or interpreter; that of the source if not given", { placeholder: "PYTHON" }),
@@ -35,7 +43,12 @@ const fields = {
   dryRun: flag("Show what would be done"),
 };
 
-const answer = v.object({ ok: v.boolean(), command: v.literal("venv-migrate"), ...REBUILD_ENTRIES });
+const answer = v.object({
+  ok: v.boolean(),
+  command: v.literal("venv-migrate"),
+  ...REBUILD_ENTRIES,
+  failures: v.array(FAILURE_SCHEMA),
+});
 
 type MigrateAnswer = Answer & v.InferOutput<typeof answer>;
 
@@ -122,8 +135,11 @@ export default defineCommand({
     for (const text of document.warnings) report({ type: "warning", text });
     for (const warning of kernels) report({ type: "warning", ...warning });
     document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
-    const ok = document.status !== "verification-failed" && refusal === undefined;
-    return { ok, command: "venv-migrate", ...document };
+    const failures = [
+      ...differenceFailures(splitAbsolute(rebuilding.source)[1], document),
+      ...(refusal === undefined ? [] : [failureOf(rebuilding.source, refusal)]),
+    ];
+    return { ok: failures.length === 0, command: "venv-migrate", ...document, failures };
   },
   render(answer, { stderr: style }) {
     if (answer.status === "dry-run") {

@@ -12,6 +12,8 @@ import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
 import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
+import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import {
   type CacheCopy,
@@ -27,9 +29,15 @@ import {
 const DIRECTORY = { placeholder: "DIR" };
 
 const fields = {
-  oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", DIRECTORY),
+  oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", {
+    ...DIRECTORY,
+    variable: "VENV_DIR",
+  }),
   newVenvBase: text("Where they shall be", { ...DIRECTORY, required: true }),
-  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", DIRECTORY),
+  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", {
+    ...DIRECTORY,
+    variable: "UV_CACHE_DIR",
+  }),
   newUvCacheDir: text("Where it shall be", { ...DIRECTORY, required: true }),
   envs: list("Move only this environment", { flag: "--env", placeholder: "NAME", completion: "environment" }),
   excludeEnvs: list("Leave this environment where it is", {
@@ -70,6 +78,7 @@ const answer = v.object({
   deleted_old: v.boolean(),
   deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
   errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
   hints: v.pipe(v.array(v.string()), v.description("The commands that delete what was kept")),
   warnings: v.array(v.string()),
 });
@@ -117,7 +126,7 @@ export default defineCommand({
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
       : await copyCache(places, report, system);
-    const { environments, errors, safe } = await moveAll(moved, places, request, uv, context);
+    const { environments, errors, failures, safe } = await moveAll(moved, places, request, uv, context);
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
       ? updatesOf(config, places, left, context)
@@ -134,7 +143,7 @@ export default defineCommand({
     const deadline = config?.config.lock_timeout_seconds ?? 300;
     const old = good && request.deleteOld
       ? await removeOld(places, safe, cache, { ownFiles: ownFilesOf(request), deadline }, system)
-      : { removed: [], errors: [], hints: [] };
+      : { removed: [], errors: [], failed: [], hints: [] };
     const allErrors = [...errors, ...old.errors];
     return {
       ok: allErrors.length === 0,
@@ -162,6 +171,7 @@ export default defineCommand({
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
+      failures: [...failures, ...old.failed.map(({ path, error }) => failureOf(path, error))],
       hints: old.hints,
       warnings: [...cache.warnings, ...stayed, ...environments.flatMap((one) => one.warnings)],
     };
@@ -237,10 +247,13 @@ async function moveAll(
   request: Request,
   uv: Uv,
   context: Context,
-): Promise<{ environments: ({ name: string } & RebuildAnswer)[]; errors: string[]; safe: SafeFiles }> {
+): Promise<
+  { environments: ({ name: string } & RebuildAnswer)[]; errors: string[]; failures: Failure[]; safe: SafeFiles }
+> {
   const safe = new Map<string, Rebuilt["safe"]>();
   const environments: ({ name: string } & RebuildAnswer)[] = [];
   const errors: string[] = [];
+  const failures: Failure[] = [];
   for (const name of names) {
     context.system.signal.throwIfAborted();
     try {
@@ -248,14 +261,16 @@ async function moveAll(
       if (rebuilt !== undefined) safe.set(name, rebuilt.safe);
       environments.push({ name, ...document });
       errors.push(...document.errors.map((error) => `${name}: ${error}`));
+      failures.push(...differenceFailures(name, document));
     } catch (error) {
       const known = knownError(`Cannot move "${name}"`, error);
       if (known === undefined) throw error;
+      failures.push(failureOf(name, known));
       errors.push(...[known.message, ...known.lines].map((line) => `${name}: ${line}`));
     }
     if (errors.length > 0 && !request.continueOnError) break;
   }
-  return { environments, errors, safe };
+  return { environments, errors, failures, safe };
 }
 
 function ownFilesOf(request: Request): "keep" | "delete" {

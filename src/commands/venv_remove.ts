@@ -1,5 +1,6 @@
 // `euler-files venv remove`: removes one Python environment. Its images stay; `apptainer prune` is for those.
 import * as v from "valibot";
+import { bytesOf, countOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
 import { flag, type RequestOf, text } from "../contract/fields.ts";
@@ -22,8 +23,16 @@ import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
-  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
+  name: text("The environment", {
+    placement: "argument",
+    placeholder: "NAME",
+    required: true,
+    completion: "environment",
+  }),
+  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", {
+    placeholder: "DIR",
+    variable: "VENV_DIR",
+  }),
   dryRun: flag("Show what would be removed"),
   yes: flag("Don't ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove it with files that no package brought, or that were changed since"),
@@ -37,8 +46,8 @@ const answer = v.object({
   kind: v.pipe(v.picklist(["directory", "link"]), v.description("Of a link, only the link itself is removed")),
   inner: v.pipe(v.array(v.string()), v.description("Environments inside this one, which go with it")),
   ...OWN_FILES_ENTRIES,
-  files: v.number(),
-  size_bytes: v.number(),
+  files: countOf("Files in it"),
+  size_bytes: bytesOf("What is in it"),
   dry_run: v.boolean(),
   status: v.picklist(["removed", "dry-run"]),
 });

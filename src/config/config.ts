@@ -1,12 +1,12 @@
 // What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
-import { CliError } from "../errors/errors.ts";
-import { printable } from "../text/format.ts";
-import { isPathComponent, VARIABLE_NAME } from "./names.ts";
+import { jsonObject } from "./json_object.ts";
+import { COMPONENT_CHARACTERS, isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
+import { contradictingExports } from "./extra_exports.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 import { secretPatterns } from "./secrets.ts";
 import { TIERS } from "./tier.ts";
@@ -22,20 +22,6 @@ const seconds = v.number("must be a number of seconds");
 /** Each variable is compared with each other, which is slow for many; real configurations have far fewer. */
 const MOST_VARIABLES = 1000;
 
-/** Valibot accepts a list as an object without fields; in a configuration that is a mistake. */
-export function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(
-  schema: Schema,
-): Schema {
-  return {
-    ...schema,
-    "~run"(dataset, config) {
-      if (!Array.isArray(dataset.value)) return schema["~run"](dataset, config);
-      v._addIssue(this, "type", dataset, config);
-      return dataset as unknown as v.OutputDataset<never, v.BaseIssue<unknown>>;
-    },
-  };
-}
-
 /** The name of a managed variable. */
 export const VARIABLE_NAME_SCHEMA = v.pipe(
   v.string(),
@@ -46,8 +32,20 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
   ),
 );
 
+const NO_PLAIN_NAME = "must be a plain name, not a path";
+
 /** The name of an environment, an image or its file. */
-export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
+export const COMPONENT_NAME_SCHEMA = v.pipe(
+  text,
+  v.regex(COMPONENT_CHARACTERS, NO_PLAIN_NAME),
+  // The schema of a pattern can't say the rest; a name that the pattern refuses has its fault already.
+  v.check((name) => !COMPONENT_CHARACTERS.test(name) || isPathComponent(name), NO_PLAIN_NAME),
+);
+
+const EXPORTED_TEXT = v.pipe(
+  v.string("must be text"),
+  v.check((value) => value.isWellFormed() && !/[\0\n]/.test(value), "must be one line of text"),
+);
 
 const VARIABLE_FIELDS = v.looseObject({
   source: v.optional(v.pipe(
@@ -106,6 +104,14 @@ const VARIABLE_FIELDS = v.looseObject({
       ),
     ),
   ),
+  exports: v.optional(
+    v.pipe(
+      jsonObject(v.record(VARIABLE_NAME_SCHEMA, EXPORTED_TEXT, "must be an object of variables and texts")),
+      v.description(
+        'More variables that are set wherever this one is, such as {"HF_HUB_OFFLINE": "1"}; the text is taken as it is',
+      ),
+    ),
+  ),
   links: v.optional(
     v.pipe(
       v.picklist(["keep", "follow-outside", "follow"], "must be keep, follow-outside or follow"),
@@ -118,19 +124,25 @@ const VARIABLE_FIELDS = v.looseObject({
 }, 'must be an object with a "source"');
 
 /** One managed variable. */
-export const VARIABLE_SCHEMA = notList(v.pipe(
+export const VARIABLE_SCHEMA = jsonObject(v.pipe(
   VARIABLE_FIELDS,
   v.forward(v.check(({ source, mode }) => source !== undefined || mode === "redirect", "is missing"), ["source"]),
 ));
 
 /** One built image. */
-export const IMAGE_SCHEMA = notList(v.looseObject({
+export const IMAGE_SCHEMA = jsonObject(v.looseObject({
   venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
   enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
   inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
+  own_files_hash: v.optional(
+    v.pipe(
+      text,
+      v.description("Stands for the environment's files that no package brought, or that were changed since"),
+    ),
+  ),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
   sif_modified_at: v.optional(
@@ -139,17 +151,14 @@ export const IMAGE_SCHEMA = notList(v.looseObject({
 }, "must be an object that describes an image"));
 
 /** The `apptainer` section. */
-export const APPTAINER_SCHEMA = notList(v.looseObject({
+export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
   venv_base: v.optional(v.pipe(text, v.description("Directory of the Python environments")), ""),
   sif_store: v.optional(v.pipe(text, v.description("Persistent directory of the built images")), ""),
   scratch_sif_dir: v.optional(v.pipe(text, v.description("Directory on scratch the images are staged to")), ""),
   base_image: v.optional(
     v.pipe(
       path,
-      v.check(
-        (image) => !/[{}]/.test(image.replaceAll("{version}", "")),
-        "may hold {version} but no other { or }",
-      ),
+      v.regex(/^(?:[^{}]|\{version\})*$/, "may hold {version} but no other { or }"),
       v.description("Container image to build upon; {version} becomes the Python version, 3.11 say"),
     ),
     "python:{version}-slim",
@@ -170,11 +179,11 @@ export const APPTAINER_SCHEMA = notList(v.looseObject({
     v.pipe(v.array(text, "must be a list of texts"), v.description("Further options of `apptainer run|exec|shell`")),
     [],
   ),
-  images: v.optional(notList(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
+  images: v.optional(jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
 }, "must be an object"));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = notList(v.looseObject({
+export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),
@@ -182,8 +191,7 @@ export const MIGRATION_SCHEMA = notList(v.looseObject({
   var_name: v.optional(v.pipe(text, v.description("The variable, where field_name is source")), ""),
 }, "must be an object"));
 
-/** The whole file. */
-export const CONFIG_SCHEMA = notList(v.looseObject({
+const CONFIG_FIELDS = jsonObject(v.looseObject({
   version: v.pipe(v.literal(CONFIG_VERSION, `must be the number ${CONFIG_VERSION}`), v.description("Format version")),
   scratch_base: v.pipe(
     path,
@@ -199,8 +207,8 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
   vars: v.optional(
     v.pipe(
-      notList(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
-      v.check((vars) => Object.keys(vars).length <= MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
+      jsonObject(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
+      v.maxEntries(MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
       v.description("Managed environment variables"),
     ),
     {},
@@ -253,7 +261,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   purge_by_mtime_days: v.optional(
     v.pipe(
       v.number("must be a number above 0"),
-      v.check((days) => days > 0, "must be a number above 0"),
+      v.gtValue(0, "must be a number above 0"),
       v.description(
         "For a site whose scratch removes files by modification time: after how many days. Copies keep the times of their " +
           "source, so sync then says what the next purge takes",
@@ -265,6 +273,27 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
     v.pipe(v.array(MIGRATION_SCHEMA, "must be a list"), v.description("History, written by `euler-files migrate`")),
   ),
 }, "must be a JSON object"));
+
+/** The whole file, with what concerns several variables. */
+export const CONFIG_SCHEMA = v.pipe(
+  CONFIG_FIELDS,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const { path, message } of contradictingExports(dataset.value.vars)) {
+      addIssue({ message, path: itemsOf(dataset.value, path) });
+    }
+  }),
+);
+
+/** A field as valibot names it in an issue. */
+function itemsOf(value: Record<string, unknown>, path: readonly string[]): [v.ObjectPathItem, ...v.ObjectPathItem[]] {
+  let inner = value;
+  return path.map((key) => {
+    const item = { type: "object", origin: "value", input: inner, key, value: inner[key] } as const;
+    inner = inner[key] as Record<string, unknown>;
+    return item;
+  }) as [v.ObjectPathItem, ...v.ObjectPathItem[]];
+}
 
 /** A checked configuration: the file's own names, defaults filled in, `$VARS` unexpanded, unknown fields kept. */
 export type Config = v.InferOutput<typeof CONFIG_SCHEMA>;
@@ -305,7 +334,7 @@ function toFault(issue: v.BaseIssue<unknown>): SchemaFault {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   // Valibot reports a missing field on the object around it, with a message that doesn't fit the field.
   if (issue.path?.at(-1)?.origin === "key" && issue.input === undefined) return { path, what: "is missing" };
-  if (!issue.message.startsWith("must be") || issue.kind === "validation" && issue.type === "check") {
+  if (!issue.message.startsWith("must be") || ["check", "raw_check", "regex", "max_entries"].includes(issue.type)) {
     return { path, what: issue.message };
   }
   return { path, what: `${issue.message}, not ${showValue(issue.input)}` };
@@ -316,44 +345,6 @@ function showValue(value: unknown): string {
   if (typeof value === "object" && value !== null) return "an object";
   const shown = JSON.stringify(value) ?? String(value);
   return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
-}
-
-/** A field in the notation of messages: `vars.HF_HOME.source`, `migrations[0].old_path`; the whole file is `the file`. */
-export function fieldName(path: readonly (string | number)[]): string {
-  if (path.length === 0) return "the file";
-  return path.map((part, index) => {
-    if (typeof part === "number") return `[${part}]`;
-    const plain = /^[A-Za-z0-9_$-]+$/.test(part);
-    return plain ? (index === 0 ? part : `.${part}`) : `[${JSON.stringify(part)}]`;
-  }).join("");
-}
-
-/** A field's path from its notation in messages, the reverse of {@linkcode fieldName}. Throws a CliError `usage`. */
-export function parseFieldName(name: string): (string | number)[] {
-  const parts: (string | number)[] = [];
-  const step = /(?:^|\.)([^.[\]"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/y;
-  while (step.lastIndex < name.length) {
-    const match = step.exec(name);
-    if (match === null) {
-      throw new CliError("usage", `Cannot read the field "${printable(name)}"`, {
-        hint: 'write it as vars.HF_HOME.source, migrations[0] or apptainer.images["py3.11"].enabled',
-      });
-    }
-    const [, plain, index, quoted] = match;
-    parts.push(plain ?? (index === undefined ? JSON.parse(quoted!) as string : Number(index)));
-  }
-  if (parts.length === 0) throw new CliError("usage", "Cannot use an empty field name");
-  return parts;
-}
-
-/** The names of all fields in a value, including objects and lists. */
-export function listFieldNames(value: unknown, path: readonly (string | number)[] = []): string[] {
-  const names = path.length === 0 ? [] : [fieldName(path)];
-  if (typeof value !== "object" || value === null) return names;
-  const parts = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
-  return names.concat(
-    parts.flatMap((part) => listFieldNames((value as Record<string | number, unknown>)[part], [...path, part])),
-  );
 }
 
 const KNOWN_FIELDS = {

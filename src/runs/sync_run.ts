@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
+import { extraExports } from "../config/extra_exports.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import type { Tier } from "../config/tier.ts";
@@ -98,13 +99,14 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
-  const results = items.flatMap(({ result }) => result ?? []);
+  const results = items.map(({ result }) => result);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   const summary = summarize(results, failures.length, seconds);
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
     context.report({ type: "note", text: describeSummary(summary) });
   }
-  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath };
+  const extra = extraExports(config.vars, exported.map(({ name }) => name));
+  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath, ...extra };
   const unset = items.filter(({ failure, variable }) =>
     !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
   ).map(({ variable }) => variable.name);
@@ -220,7 +222,7 @@ async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { u
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
 function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
   const item = onScratch.find(({ variable }) => variable.name === name);
-  return item !== undefined && (item.usable || item.result?.status === "skipped");
+  return item !== undefined && (item.usable || item.result.status === "skipped");
 }
 
 interface Run {

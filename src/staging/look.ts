@@ -28,7 +28,7 @@ export async function skipped(
   { variable, settings, filter }: Pick<StageRequest, "variable" | "settings"> & { readonly filter: VariableFilter },
   { marker, target }: VariableFacts,
   system: System,
-): Promise<StageResult> {
+): Promise<StageResult & { status: "skipped" }> {
   const syncedAt = typeof marker === "string" ? 0 : marker.synced_at;
   const fresh = {
     status: "skipped",

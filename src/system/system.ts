@@ -84,7 +84,8 @@ export interface ProcessSystem extends System {
 /** The system of this process. A signal aborts `signal`; a second one ends the process immediately. */
 export function realSystem(): ProcessSystem {
   keepOwnFilesUsable();
-  const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
+  // Without a prototype: a variable named `constructor` that isn't set must be undefined.
+  const env = withHome(Object.assign(Object.create(null), Deno.env.toObject(), oddVariables()));
   const system = {
     env,
     cwd: currentDirectory(env),
@@ -133,7 +134,7 @@ function withHome(env: Record<string, string>): Record<string, string> {
   if (env.HOME) return env;
   // getent asks the directory service of a cluster, too, for users who are not in /etc/passwd.
   const home = runSystemProgram("getent", ["passwd", String(Deno.uid())])?.split(":")[5];
-  return home?.startsWith("/") ? { ...env, HOME: home } : env;
+  return home?.startsWith("/") ? Object.assign(env, { HOME: home }) : env;
 }
 
 /** A umask may remove the owner's rights from new files, and our next step would fail. */

@@ -1,6 +1,7 @@
 // `venv install`: plans the commands of uv for a request, and runs them.
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
+import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
@@ -36,6 +37,8 @@ export interface InstallPlan {
   readonly venvPath: string;
   /** Whether the environment is new. */
   readonly created: boolean;
+  /** What becomes of it if a command fails. */
+  readonly onFailure: "remove" | "keep";
   /** Arguments of uv for each command. */
   readonly commands: readonly (readonly string[])[];
   /** Directories on scratch, if they are known. */
@@ -108,6 +111,7 @@ export function planInstall(
     venvPath: path,
     scratch: request.scratch ?? [],
     created: place.kind !== "venv",
+    onFailure: place.kind === "nothing" ? "remove" : "keep",
     commands: [...create, ...install],
     env: request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir },
     wheelIndex,
@@ -137,9 +141,19 @@ export async function install(
   system: System,
 ): Promise<void> {
   const linkMode = await linkModeFor(plan, audience.report, system);
-  for (const args of plan.commands) {
-    await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+  try {
+    for (const args of plan.commands) {
+      await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+    }
+  } catch (error) {
+    // An environment without its packages would be taken for one that was installed.
+    if (plan.onFailure === "remove" && await exists(plan.venvPath)) await removeTree(plan.venvPath);
+    throw error;
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /** uv links files from its cache; across file systems it can't, and warns in every run. We warn once, with the remedy. */

@@ -1,5 +1,6 @@
 // Which files of an environment are its user's: those that no installer lists, and installed ones that were edited since. An
 // environment that is made again from its package list lacks them, so they are never deleted without being named.
+import { createHash } from "node:crypto";
 import { messageOf } from "../errors/errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { joinName } from "../posix/file_names.ts";
@@ -200,4 +201,14 @@ export function ownFilesBeyond(own: OwnFiles, safe: ReadonlyMap<string, FileStat
 /** Whether an environment is more than what installers made. */
 export function hasOwnFiles({ added, changed, unreadable }: OwnFiles): boolean {
   return added.length + changed.length + unreadable.length > 0;
+}
+
+/** Changes whenever one of these files is added, removed or modified. Pure. */
+export function hashOwnFiles(own: OwnFiles): string {
+  const hash = createHash("sha256");
+  for (const path of ownPaths(own)) {
+    const { sizeBytes = 0, mtimeSeconds = 0, mtimeNanoseconds = 0 } = own.statuses.get(path) ?? {};
+    hash.update(JSON.stringify([path, sizeBytes, mtimeSeconds, mtimeNanoseconds]));
+  }
+  return hash.digest("hex");
 }

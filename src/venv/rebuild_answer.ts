@@ -1,5 +1,6 @@
 // The answer about a reinstalled environment: one shape for `venv migrate` and each environment of `migrate-store`.
 import * as v from "valibot";
+import { countOf } from "../contract/answer_fields.ts";
 import { withoutCredentials } from "../text/format.ts";
 import type { CliError } from "../errors/errors.ts";
 import { deletingCommand } from "./carry.ts";
@@ -15,7 +16,7 @@ export const REBUILD_ENTRIES = {
   python_version_detected: v.string(),
   python_version_candidates: v.pipe(v.array(v.string()), v.description("Tried one after the other")),
   python_version_used: v.nullable(v.string()),
-  requirements_count: v.number(),
+  requirements_count: countOf("Packages that are installed"),
   commands: v.pipe(v.array(v.string()), v.description("The uv commands, quoted for a shell")),
   index_url: v.nullable(v.string()),
   extra_index_urls: v.array(v.string()),

@@ -129,6 +129,7 @@ export type SafeFiles = ReadonlyMap<string, Rebuilt["safe"]>;
 interface OldRemoval {
   readonly removed: string[];
   readonly errors: string[];
+  readonly failed: { readonly path: string; readonly error: CliError }[];
   readonly hints: string[];
 }
 
@@ -143,12 +144,14 @@ export async function removeOld(
   { ownFiles, deadline }: { readonly ownFiles: "keep" | "delete"; readonly deadline: number },
   system: System,
 ): Promise<OldRemoval> {
-  const outcome: OldRemoval = { removed: [], errors: [], hints: [] };
+  const outcome: OldRemoval = { removed: [], errors: [], failed: [], hints: [] };
   const attempt = async (path: string, work: () => Promise<void>) => {
     try {
       await work();
       outcome.removed.push(path);
     } catch (error) {
+      const known = error instanceof CliError ? error : new CliError("file-system", messageOf(error), { cause: error });
+      outcome.failed.push({ path, error: known });
       outcome.errors.push(messageOf(error));
       if (!(error instanceof CliError) || error.kind !== "refused") return;
       outcome.errors.push(...error.lines);

@@ -1,9 +1,10 @@
-// argv as people and scripts write it: which command is meant, and what was given to it.
+// How argv is read: which command is meant, and which options and arguments were given to it.
 import assert from "node:assert/strict";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { CliError } from "../../src/errors/errors.ts";
 import * as v from "valibot";
 import { choice, flag, flagOff, list, text, variants } from "../../src/contract/fields.ts";
+import { SCHEMA_VERSION, VERSION } from "../../src/contract/version.ts";
 import { runInProcess } from "../support/in_process.ts";
 
 const FIELDS = {
@@ -38,7 +39,7 @@ function messageFor(...words: string[]): string {
   throw new Error("expected an error");
 }
 
-Deno.test("only what was given is there", () => {
+Deno.test("the result holds only what was given", () => {
   assert.deepEqual(given(), {});
   assert.deepEqual(given("a", "b", "c"), { what: "a", words: ["b", "c"] });
   assert.deepEqual(given("--name", "x", "--name=y"), { names: ["x", "y"] });
@@ -54,7 +55,7 @@ Deno.test("options that add to one list keep the order of the command line", () 
   assert.match(messageFor("--more"), /Option "--more" needs a value/);
 });
 
-Deno.test("plain arguments add to the list of an option", () => {
+Deno.test("plain arguments are added to the list of an option", () => {
   const fields = { vars: list("Only this", { flag: "--var", placeholder: "NAME", argument: "VARIABLE" }) };
   const varsOf = (...words: string[]) => parseArguments("sync", fields, words).given;
   assert.deepEqual(varsOf(), {});
@@ -62,7 +63,7 @@ Deno.test("plain arguments add to the list of an option", () => {
   assert.deepEqual(varsOf("A", "--var", "B", "C"), { vars: ["B", "A", "C"] });
 });
 
-Deno.test("an option that switches off says so, and one that is on can be switched off", () => {
+Deno.test("a --no- option sets its own field, or switches off an option that is on by default", () => {
   assert.deepEqual(given("--no-delete"), { noDelete: true });
   assert.deepEqual(given("--no-verify"), { verify: false });
   assert.deepEqual(given("--no-verify", "--verify"), { verify: true });
@@ -76,7 +77,7 @@ Deno.test("values may start with a dash, be empty or hold an equals sign", () =>
   assert.deepEqual(given("--", "-a", "--yes"), { what: "-a", words: ["--yes"] });
 });
 
-Deno.test("an option where a value should be is taken for a forgotten value", () => {
+Deno.test("an option where a value is expected is reported as a forgotten value", () => {
   assert.equal(
     messageFor("x", "--to", "--yes"),
     'Option "--to" needs a value, but "--yes" follows | write --to <PATH>, or --to=--yes if that is the value',
@@ -88,24 +89,24 @@ Deno.test("an option where a value should be is taken for a forgotten value", ()
   assert.equal(messageFor("--to"), 'Option "--to" needs a value | write --to <PATH>');
 });
 
-Deno.test("a mistyped option is answered with the nearest one", () => {
+Deno.test("for a mistyped option the error suggests the closest one", () => {
   assert.equal(messageFor("--dry-rnu"), 'Unknown option "--dry-rnu" | did you mean `--dry-run`?');
   assert.equal(messageFor("--xyzzy"), 'Unknown option "--xyzzy" | see `euler-files move --help`');
 });
 
-Deno.test("an argument too many is named", async () => {
+Deno.test("a surplus argument is named in the error", async () => {
   const { code, stderr } = await runInProcess(["schema", "sync"]);
   assert.equal(code, 2);
   assert.match(stderr, /^error: Unexpected argument "sync" for `euler-files schema`\nhint: /);
 });
 
-Deno.test("a mistyped command is answered with the nearest one, and a captured stdout gets a failing statement", async () => {
+Deno.test("for a mistyped command the error suggests the closest one, and a captured stdout gets a failing statement", async () => {
   const { code, stdout, stderr } = await runInProcess(["shcema"]);
   assert.deepEqual([code, stdout], [2, "false;\n"]);
   assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean `euler-files schema`?\n');
 });
 
-Deno.test("names that every JavaScript object knows are no commands, groups or fields", async () => {
+Deno.test("names that every JavaScript object has are no commands, groups or fields", async () => {
   for (const name of ["toString", "constructor", "__proto__", "hasOwnProperty"]) {
     const { code, stderr } = await runInProcess([name]);
     assert.equal(code, 2);
@@ -116,13 +117,13 @@ Deno.test("names that every JavaScript object knows are no commands, groups or f
   }
 });
 
-Deno.test("options of every command may stand before it", async () => {
+Deno.test("options that every command has may precede the command", async () => {
   const { code, stdout } = await runInProcess(["--json", "--config", "schema", "schema", "--kind", "cli"]);
   assert.equal(code, 0);
   assert.equal(JSON.parse(stdout).kind, "cli");
 });
 
-Deno.test("the version is told for -V and --version, with options of every command before it", async () => {
+Deno.test("-V and --version print the version, with options of every command before them", async () => {
   for (const argv of [["-V"], ["--version"], ["--quiet", "-V"]]) {
     const { code, stdout } = await runInProcess(argv);
     assert.equal(code, 0);
@@ -130,13 +131,41 @@ Deno.test("the version is told for -V and --version, with options of every comma
   }
 });
 
-Deno.test("a value for an option that takes none is named as that", () => {
+Deno.test("version and help are JSON if JSON was asked for, and so is a call without a command", async () => {
+  const answerOf = async (...argv: string[]) => {
+    const { code, stdout, stderr } = await runInProcess(argv);
+    assert.equal(stderr, "");
+    return { code, ...JSON.parse(stdout) };
+  };
+  for (const flag of ["--json", "--json=true"]) {
+    const version = await answerOf("--version", flag);
+    assert.deepEqual(version, {
+      ...{ code: 0, ok: true, command: "version" },
+      ...{ document: "answer", schema_version: SCHEMA_VERSION, program_version: VERSION },
+    });
+    assert.equal((await answerOf("--help", flag)).cli.name, "euler-files");
+    assert.deepEqual(Object.keys((await answerOf("venv", "--help", flag)).cli.commands).slice(0, 2), [
+      "install",
+      "list",
+    ]);
+    assert.equal((await answerOf("apptainer", "build", "--help", flag)).cli.name, "build");
+    assert.deepEqual((await answerOf("help", "sync", flag)).target_command, "sync");
+    for (const words of [[], ["venv"]]) {
+      const { code, ok, error } = await answerOf(...words, flag);
+      assert.deepEqual([code, ok, error.kind], [2, false, "usage"]);
+    }
+  }
+  assert.deepEqual((await answerOf("schema", "--json=maybe")).error.kind, "usage");
+  assert.match((await runInProcess(["--version", "--json=false"])).stdout, /^euler-files \d/);
+});
+
+Deno.test("a value for an option that takes none is named in the error", () => {
   assert.match(messageFor("--dry-run=yes"), /^Option "--dry-run" takes no value \| write --dry-run$/);
   assert.match(messageFor("--no-delete=1"), /^Option "--no-delete" takes no value/);
   assert.match(messageFor("--nothing=1"), /unknown option/i);
 });
 
-Deno.test("the help fits into 60 columns without a broken word", async () => {
+Deno.test("the help fits into 60 columns without breaking a word", async () => {
   const { commandHelp, programHelp } = await import("../../src/cli/help.ts");
   for (const line of (await programHelp(undefined, 60)).split("\n")) assert.ok(line.length <= 60, line);
   const { loadCatalogue } = await import("../../src/cli/app.ts");
@@ -146,7 +175,7 @@ Deno.test("the help fits into 60 columns without a broken word", async () => {
   }
 });
 
-Deno.test("help is asked for in four ways", async () => {
+Deno.test("four ways of asking for help print the same", async () => {
   const expected = (await runInProcess(["schema", "--help"])).stdout;
   assert.match(expected, /Usage: euler-files schema/);
   for (const argv of [["schema", "-h"], ["--help", "schema"], ["help", "schema"]]) {
@@ -154,22 +183,27 @@ Deno.test("help is asked for in four ways", async () => {
   }
 });
 
-Deno.test("without a command the help goes to stderr with exit code 2, and nothing to stdout", async () => {
+Deno.test("without a command the help goes to stderr with exit code 2, and nothing goes to stdout", async () => {
   const { code, stdout, stderr } = await runInProcess([]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /Usage: euler-files COMMAND/);
 });
 
-Deno.test("usage errors are JSON where JSON was asked for", async () => {
+Deno.test("usage errors are JSON if JSON was asked for", async () => {
   const { code, stdout, stderr } = await runInProcess(["schema", "--json", "--kind", "bogus"]);
   assert.deepEqual([code, stderr], [2, ""]);
   assert.deepEqual(JSON.parse(stdout), {
     ok: false,
+    document: "error",
+    schema_version: SCHEMA_VERSION,
+    program_version: VERSION,
     command: "schema",
     error: {
+      field: "kind",
       kind: "usage",
+      lines: [],
       type: "ValueError",
-      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, got "bogus"',
+      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, progress, got "bogus"',
       hint: "see `euler-files schema --help`",
     },
   });

@@ -64,7 +64,7 @@ function errorFrom(command: AnyCommand, payload: Record<string, unknown>): strin
   throw new Error("expected an error");
 }
 
-Deno.test("what isn't given has its field's absent value", () => {
+Deno.test("a field that is not given has its default", () => {
   assert.deepEqual(requestFrom(MOVE, {}), {
     what: undefined,
     words: [],
@@ -76,14 +76,17 @@ Deno.test("what isn't given has its field's absent value", () => {
   });
 });
 
-Deno.test("older names of a field count, and the newer one wins", () => {
+Deno.test("older names of a field are accepted, and two names with different values are an error", () => {
   assert.equal(requestFrom(MOVE, { new_path: "c" }).to, "c");
-  assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "b" }).to, "b");
-  assert.equal(requestFrom(MOVE, { to_path: "b", to: "a", new_path: "c" }).to, "a");
-  assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: false }).noDelete, false);
+  assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "c" }).to, "c");
+  assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: true }).noDelete, true);
+  assert.equal(
+    errorFrom(MOVE, { new_path: "c", to: "a" }),
+    'Cannot use the request for `euler-files move`: "new_path" is an older name of "to", and they differ',
+  );
 });
 
-Deno.test("a mistyped or mistaken field is named, and nothing is guessed", () => {
+Deno.test("a misspelt field or a wrong value is named, and nothing is guessed", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ name: ["B"] }, 'Unknown field "name" in the request for `euler-files move`'],
     [{ no_delete: "no" }, 'Invalid value for "no_delete": expected true or false, got "no"'],
@@ -100,7 +103,7 @@ Deno.test("a mistyped or mistaken field is named, and nothing is guessed", () =>
   for (const [payload, message] of cases) assert.equal(errorFrom(MOVE, payload), message);
 });
 
-Deno.test("a bare object is the one field it may stand for, and checked as that", () => {
+Deno.test("a bare object is taken for the one field that it can be, and is checked as that field", () => {
   assert.deepEqual(requestFrom(SAVE, { version: 1, x: 2 }), { config: { version: 1, x: 2 }, force: false });
   assert.deepEqual(requestFrom(SAVE, { config: { version: 1 }, force: true }), { config: { version: 1 }, force: true });
   assert.equal(errorFrom(SAVE, { version: "1" }), 'Invalid value for "config.version": expected a number, got "1"');
@@ -110,7 +113,7 @@ Deno.test("a bare object is the one field it may stand for, and checked as that"
   );
 });
 
-Deno.test("flags win over --input-json, and what was wrong with them is said in their words", () => {
+Deno.test("flags have precedence over --input-json, and an error about a flag names the flag", () => {
   const fromJson = fieldsFromJson(MOVE, { to: "json", names: ["json"], verify: false });
   const request = buildRequest(MOVE, fromJson, { to: "flag", names: ["flag"] });
   assert.deepEqual([request.to, request.names, request.verify], ["flag", ["flag"], false]);
@@ -122,10 +125,10 @@ Deno.test("flags win over --input-json, and what was wrong with them is said in 
   }
 });
 
-Deno.test("a request that can't be read says why and where", async () => {
+Deno.test("an error about an unreadable request says why and where", async () => {
   const cases: [string, number, RegExp][] = [
-    ["", 2, /Cannot read the request from standard input: .*JSON/],
-    ["{\n  bad", 2, /Cannot read the request from standard input: .*line 2 column 3/],
+    ["", 2, /Cannot read the request from standard input \(line 1, column 1\): it is empty/],
+    ["{\n  bad", 2, /Cannot read the request from standard input \(line 2, column 3\): invalid symbol here/],
     ["[]", 2, /Cannot use the request from standard input: expected an object, got a list/],
     ["null", 2, /Cannot use the request from standard input: expected an object, got null/],
   ];
@@ -139,7 +142,7 @@ Deno.test("a request that can't be read says why and where", async () => {
   assert.equal(JSON.parse(missing.stdout).error.type, "FileNotFoundError");
 });
 
-/** Values of the fields that the command line can give, by JSON name. */
+/** Values of the fields that the command line can give, by their names in JSON. */
 function valuesOfFields(command: AnyCommand): fc.Arbitrary<Record<string, unknown>> {
   const fields = Object.entries(command.fields as Fields).filter(([, { placement }]) => placement !== "json-only");
   return fc.record(
@@ -148,7 +151,7 @@ function valuesOfFields(command: AnyCommand): fc.Arbitrary<Record<string, unknow
   );
 }
 
-/** The command line for the same values, or undefined where it has none: an argument is missing before another. */
+/** The command line for the same values, or undefined if there is none: an argument is missing before another one. */
 function commandLineFor(command: AnyCommand, payload: Record<string, unknown>): string[] | undefined {
   const options: string[] = [];
   const args: (string | undefined)[] = [];
@@ -190,7 +193,7 @@ Deno.test("flags and --input-json lead to the same request", async () => {
   }
 });
 
-Deno.test("every input schema is one, and what it describes is taken", async () => {
+Deno.test("every input schema is valid JSON Schema, and the command accepts what the schema describes", async () => {
   const { commands } = await loadCatalogue();
   for (const command of [MOVE, SAVE, ...commands]) {
     const isValid = validator(inputSchema(command));
@@ -204,7 +207,7 @@ Deno.test("every input schema is one, and what it describes is taken", async () 
   }
 });
 
-Deno.test("whatever a command takes, its input schema describes", async () => {
+Deno.test("the input schema of a command describes everything that the command accepts", async () => {
   const { commands } = await loadCatalogue();
   for (const command of [MOVE, ...commands]) {
     const isValid = validator(inputSchema(command));

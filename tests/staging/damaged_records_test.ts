@@ -1,5 +1,5 @@
-// The files that remember a transfer, damaged in all ways: nothing is believed that is not so, nothing is lost, and the next sync
-// makes the copy complete.
+// The files that remember a transfer, damaged in all ways: nothing false is believed, nothing is lost, and the next
+// sync makes the target complete.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";
@@ -17,7 +17,7 @@ const CHANGES = [
   "rm scratch/.cache/euler-files/HF_HOME/d/b",
 ];
 
-Deno.test("damaged records make no copy fresh that is not, and lose nothing", async () => {
+Deno.test("damaged records make no incomplete target fresh, and lose nothing", async () => {
   await using place = await temporaryDirectory("in memory");
   const root = place.path;
   const cacheRoot = `${root}/scratch/.cache/euler-files`;
@@ -47,7 +47,7 @@ Deno.test("damaged records make no copy fresh that is not, and lose nothing", as
       assert.equal(status.code, 0, status.stdout);
       const [variable] = JSON.parse(status.stdout).variables;
       if (variable.status === "fresh") assert.deepEqual(await readTree(`${cacheRoot}/HF_HOME`), before);
-      // Some damage is refused with what to do about it; then nothing is exported.
+      // Some damage is refused with a message that says what to do; then nothing is exported.
       const synced = await ef("sync");
       if (synced.code !== 0) {
         assert.match(synced.stderr, /^(✗|error:)/m);
@@ -66,7 +66,7 @@ Deno.test("damaged records make no copy fresh that is not, and lose nothing", as
   );
 });
 
-Deno.test("records that grew beyond all measure are as if they were missing, and are not read into the memory", async () => {
+Deno.test("records that are far too large count as missing, and are not read into memory", async () => {
   await using place = await temporaryDirectory("in memory");
   const root = place.path;
   const env = { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" };
@@ -76,7 +76,7 @@ Deno.test("records that grew beyond all measure are as if they were missing, and
   await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config));
   for (const name of RECORDS) {
     assert.equal((await ef("sync")).code, 0);
-    // Without blocks on the disk, so that only reading it would take memory.
+    // A sparse file takes no space on the disk; only reading it would take memory.
     await shell(
       `touch ${name}; chmod 600 ${name}; truncate -s 40G ${name}`,
       `${root}/scratch/.cache/euler-files`,
