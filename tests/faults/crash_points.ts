@@ -259,8 +259,12 @@ class CrashSubject {
 
   /** The differences if a world is neither as after one run without a fault nor as after two. */
   #differences(found: Snapshot, what: string): string[] {
+    const { leaves } = this.command;
     const [once, twice] = [this.#once, this.#twice].map((expected) =>
       differencesOf(expected, found, (path) => this.#varies(path))
+        .filter((line) =>
+          leaves === undefined || !leaves.test(line.split(" ").find((word) => word.includes("/")) ?? "")
+        )
     );
     const fewer = once!.length <= twice!.length ? once! : twice!;
     return fewer.slice(0, 6).map((line) => `${what} ${line}`);

@@ -14,6 +14,8 @@ export interface TriedCommand {
   readonly after?: readonly (readonly string[])[];
   /** Files whose content differs in each run, and files of other programs. */
   readonly varies?: RegExp;
+  /** What a killed run may leave until the next sync, push or clean: files that were kept aside, and their list. */
+  readonly leaves?: RegExp;
   /** Where files grow that no program reads until the command has ended. */
   readonly grows?: RegExp;
 }
@@ -180,14 +182,14 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
     "resolve --take scratch": {
       setUp: CONFLICT,
       argv: ["resolve", "HF_HOME", "--take", "scratch"],
-      varies: /replaced-/,
+      leaves: /\.replaced-|\/\.HF_HOME\.(kept|notes)$/,
       stdout: "text",
       after: [["sync"], ["push"]],
     },
     "resolve --take source": {
       setUp: CONFLICT,
       argv: ["resolve", "HF_HOME", "--take", "source"],
-      varies: /replaced-/,
+      leaves: /\.replaced-|\/\.HF_HOME\.(kept|notes)$/,
       stdout: "text",
       after: [["sync"], ["push"]],
     },

@@ -1,5 +1,5 @@
 // The job that finds out what a file system keeps of times, names and modes, with a file in a directory of its own.
-import { ENOSYS, EOPNOTSUPP, EPERM, SystemCallError } from "../../posix/errno.ts";
+import { EACCES, EINVAL, ENOSYS, EOPNOTSUPP, EPERM, SystemCallError } from "../../posix/errno.ts";
 import {
   AT_REMOVEDIR,
   AT_SYMLINK_NOFOLLOW,
@@ -82,6 +82,11 @@ function* measureFile({ calls }: Tree, directory: number): Work<FileSystemTraits
     timeStep: timed === 0 ? stepOf({ mtimeSeconds, mtimeNanoseconds }) : 1,
     names: isFolded ? "folded" : "exact",
     hardLinks: linked === -EPERM || linked === -EOPNOTSUPP || linked === -ENOSYS ? "copied" : "kept",
-    modes: changed === 0 && (mode & 0o777) === PROBE_MODE ? "kept" : "ignored",
+    modes: changed < 0 ? modesAfter(-changed) : (mode & 0o777) === PROBE_MODE ? "kept" : "ignored",
   };
+}
+
+/** After an error that says nothing of permissions, such as EIO, they count as kept: each file then shows whether they are. */
+function modesAfter(errno: number): FileSystemTraits["modes"] {
+  return [EPERM, EACCES, EINVAL, ENOSYS, EOPNOTSUPP].includes(errno) ? "ignored" : "kept";
 }
