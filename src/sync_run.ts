@@ -194,6 +194,13 @@ async function syncItems(
       ];
       // Loaded only for several nodes, so that the start of other jobs is not slower.
       const { stageOnNodes } = await import("./fan_out_run.ts");
+      const { preparePack } = await import("./staging/pack.ts");
+      const when = request.force ? "always" : "needed";
+      await mapAtOnce(
+        staged,
+        variablesAtOnce(resolved.parallelJobs),
+        (variable) => preparePack({ variable, settings, when }, system, context.report),
+      );
       items.push(...await stageOnNodes(asked, job, request, context));
       items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
       const others = redirected.filter((variable) => !isForNode(variable));

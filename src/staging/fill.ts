@@ -4,6 +4,7 @@ import { refuseRealOverlap } from "../config/resolve.ts";
 import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../events.ts";
 import type { System } from "../system/system.ts";
+import type { PackedTree } from "../transfer/packed_tree.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
@@ -17,12 +18,13 @@ import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
 import { markedListing, namesLacking, observeVariable } from "./observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "./outside_links_schema.ts";
+import { openPack } from "./pack.ts";
 import { progressOf } from "./phase.ts";
 import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "./record.ts";
 import { retireTarget } from "./retire.ts";
 import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
-import type { StageResult } from "./stage_result.ts";
+import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "./variable.ts";
 import type { Turn } from "./turn.ts";
@@ -48,7 +50,8 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   await removeMarker(layout.marker);
   if (way === "in-place") await removeUnfinishedCopies(layout);
   await using firstCopy = way === "in-place" ? undefined : await takeFirstCopy(layout, system);
-  const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
+  using packed = await openPack(variable, settings, request.filter, facts.source, system);
+  const filling = { layout, ...fillWay, packed, to: firstCopy?.path ?? layout.target };
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
@@ -73,6 +76,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
     ...purgeWarnings(variable, settings, outcome.manifest, system.now() / 1000),
     ...keptWarnings(variable, kept),
     ...outsideLinkWarnings(variable, settings, outside),
+    ...damageWarnings(packed),
   ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
@@ -102,6 +106,13 @@ interface Filling extends FillWay {
   readonly layout: VariableLayout;
   /** The directory to write to. */
   readonly to: string;
+  /** The source, packed. */
+  readonly packed: PackedTree | undefined;
+}
+
+function damageWarnings(packed: PackedTree | undefined): StageWarning[] {
+  if (packed?.damage === undefined) return [];
+  return [{ text: `the pack on scratch cannot be used (${packed.damage}), so files were copied one by one` }];
 }
 
 /** Without a record, a truncated file looks like one that was changed on scratch: tell them apart. */
@@ -138,6 +149,7 @@ async function transferTwiceIfVanished(
       ...transferLimits(variable, settings),
       ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
+      ...(fill.packed === undefined ? {} : { packed: fill.packed }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);

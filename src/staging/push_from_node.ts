@@ -9,6 +9,7 @@ import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "./layout.ts";
 import { checkNode, nodeSettings, onNode } from "./node_disk.ts";
+import { removePack } from "./pack.ts";
 import { preparePrivateDirectory } from "./private_directory.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
 import { inTurn, type Turn } from "./turn.ts";
@@ -57,6 +58,8 @@ async function pushInTurn(
   const pushed = await pushVariable(from, turn.system, report);
   await turn.confirm();
   if (pushed.status !== "pushed") return pushed;
+  // A pack of the copy on scratch lacks what was pushed.
+  if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
   // A file that was only deleted on scratch did not change on this node, so it is not saved.
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
   if (lost.length === 0) return pushed;

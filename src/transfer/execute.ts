@@ -3,6 +3,7 @@
 // can fail any more, removes deleted names and sets the modes and times of directories.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Pool } from "../pool.ts";
+import type { Calls } from "../posix/calls.ts";
 import type { System } from "../system/system.ts";
 import { BATCH, batchesAtOnce } from "./batch_size.ts";
 import type { DirectoryPlan } from "./decide.ts";
@@ -45,6 +46,8 @@ export interface ExecutionRequest {
   /** Directories that a killed transfer was building in the temporary directory. */
   readonly adopted: Set<string>;
   readonly runner: JobRunner;
+  /** The form of calls that suits large files, if it is another one than the runner's. */
+  readonly largeForm?: Calls["form"];
   readonly manifest: ManifestBuilder;
   readonly system: System;
   readonly onDone: (files: number, sizeBytes: number) => void;
@@ -113,7 +116,13 @@ export class Execution {
     runner.onDone = onDone;
     if (mover.kind === "native") {
       this.#large = new LargeFiles({
-        ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
+        ...{
+          settings,
+          form: request.largeForm ?? runner.form,
+          onDone,
+          limit: runner.here.limit,
+          links: runner.here.links[settings.from],
+        },
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         onWhole: async (item, copied) => {

@@ -9,10 +9,11 @@ import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { selectLinked } from "./linked_selection.ts";
+import { selectLinked, selectLinkedPacked } from "./linked_selection.ts";
 import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
+import { PackMover } from "./pack_mover.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
@@ -130,7 +131,15 @@ async function run(
   const to = await prepareRoots(request);
   const roots = [request.from, to];
   const links = await linkMapsOf(request, to);
-  await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
+  const { packed } = request;
+  // From a packed tree few files are copied directly: the calls suit the receiving side, which is the disk of a node.
+  await using runner = await prepareJobRunner(
+    { roots: packed === undefined ? roots : [to], links, bandwidthLimitBytesPerSecond },
+    system,
+  );
+  await using reader = packed === undefined
+    ? undefined
+    : await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
   const engine = engineFor(request, system);
   await using room = roomFor === "to check"
     ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
@@ -156,6 +165,7 @@ async function run(
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
     owners: system.userId === 0 ? "same" : "own",
+    ...(packed?.head.directoryAttributes === "none" ? { directoryAttributes: "none" as const } : {}),
     traits: request.intent === "push" ? USUAL_TRAITS : traits,
   };
   // The receiving side of a push is measured when something is first written: before, a push changes nothing there.
@@ -174,12 +184,14 @@ async function run(
   await using lists = new ListFiles(system);
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
-    mover: moverFor(engine, request, settings, { lists, runner, system }),
+    mover: moverFor(engine, request, settings, { lists, runner, reader, system }),
+    ...(reader === undefined ? {} : { largeForm: reader.form }),
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
     onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
   });
+  if (reader !== undefined) reader.onDone = (files, sizeBytes) => runner.onDone(files, sizeBytes);
   try {
     await feed(
       {
@@ -260,15 +272,13 @@ async function walkRequest(
   const contentsSinceSeconds = request.contents === "compare" ? -Infinity : request.contentsSinceSeconds;
   const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
   const selection = request.selection === undefined ? {} : {
-    selection: await selectLinked(
-      { root: request.from, shown: request.linkRoots?.source },
-      request.selection,
-      runner,
-    ),
+    selection: request.packed === undefined
+      ? await selectLinked({ root: request.from, shown: request.linkRoots?.source }, request.selection, runner)
+      : await selectLinkedPacked(request.packed, request.linkRoots?.source, request.selection),
   };
-  const { from, to, baseline, depth, links = "keep" } = request;
+  const { from, to, baseline, depth, links = "keep", packed } = request;
   const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
+  return { from, to, packed, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
 }
 
 /** Measures the receiving file system: beside a target that others use, else in the root itself. */
@@ -316,8 +326,16 @@ function moverFor(
   engine: "rsync" | "native",
   request: TransferRequest,
   settings: CopySettings,
-  { lists, runner, system }: { readonly lists: ListFiles; readonly runner: JobRunner; readonly system: System },
+  { lists, runner, reader, system }: {
+    readonly lists: ListFiles;
+    readonly runner: JobRunner;
+    readonly reader: JobRunner | undefined;
+    readonly system: System;
+  },
 ): Mover {
+  if (engine === "native" && reader !== undefined) {
+    return new PackMover({ packed: request.packed!, settings, runner, direct: new NativeMover(settings, reader) });
+  }
   if (engine === "native") return new NativeMover(settings, runner);
   const program = findRsync(system)!;
   let rsync: ReturnType<typeof probeRsync> | undefined;

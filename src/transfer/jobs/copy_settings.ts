@@ -20,6 +20,8 @@ export interface CopySettings {
   readonly owners: "same" | "own";
   /** Permission bits that this process leaves out of what it makes. */
   readonly umask: number;
+  /** `none`: no directory of the source has extended attributes, so none is asked. */
+  readonly directoryAttributes?: "none";
   /** What the receiving file system keeps of times and modes. */
   readonly traits: FileSystemTraits;
 }
