@@ -1,6 +1,6 @@
 // Starts the process: passes its arguments and streams to src/ and sets the exit code. Everything else is in src/.
 import { run } from "./src/cli/run.ts";
-import { messageOf } from "./src/errors.ts";
+import { messageOf } from "./src/errors/errors.ts";
 import { realSystem } from "./src/system/system.ts";
 
 const system = realSystem();

@@ -1,7 +1,7 @@
 // Documents made from the table of commands: a page for the web and a manual page. `scripts/deno task golden` writes them.
 import { loadCatalogue } from "../src/cli/app.ts";
 import { commandHelp, programHelp } from "../src/cli/help.ts";
-import { VERSION } from "../src/version.ts";
+import { VERSION } from "../src/contract/version.ts";
 
 /** The width of the help: for the web page, and for the manual page on a terminal. */
 const COLUMNS = { page: 100, manual: 76 };

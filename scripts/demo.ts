@@ -1,7 +1,7 @@
 // The main job on real files, in a throw-away home and scratch: `deno task demo`. It shows each command and what it printed.
 import { describePreparation, prepare, tell } from "./prepare.ts";
 import { sourceProgram } from "./source_program.ts";
-import { formatDuration, formatFiles, formatSize } from "../src/format.ts";
+import { formatDuration, formatFiles, formatSize } from "../src/text/format.ts";
 import { writeHubCache, writeModel } from "./demo_cache.ts";
 
 const COLOUR = Deno.stdout.isTerminal() && !Deno.env.get("NO_COLOR");

@@ -1,19 +1,19 @@
 // Golden files: the current help texts, schemas and texts for shells, so that a change to them is visible in review.
 // `scripts/deno task golden` writes them; tests/golden_unit_test.ts compares.
-import type { AnyCommand } from "../src/command.ts";
+import type { AnyCommand } from "../src/contract/command.ts";
 import { loadCatalogue } from "../src/cli/app.ts";
 import { PROJECT_DIRECTORY } from "./bundle.ts";
 import { commandsPage, manualPage } from "./command_documents.ts";
 import { commandHelp, programHelp } from "../src/cli/help.ts";
 import { configSchema } from "../src/commands/schema.ts";
-import { jsonText } from "../src/json_text.ts";
+import { jsonText } from "../src/text/json_text.ts";
 import { commandNode } from "../src/schema/cli_tree.ts";
 import { inputSchema } from "../src/schema/input_schema.ts";
 import { outputSchema } from "../src/schema/output_schema.ts";
 import { renderExports } from "../src/shell/exports.ts";
 import { shellInit } from "../src/shell/init.ts";
 import { SHELLS } from "../src/shell/shell.ts";
-import { VERSION } from "../src/version.ts";
+import { VERSION } from "../src/contract/version.ts";
 
 /** Where the golden files are. */
 export const GOLDEN_DIRECTORY = new URL("../tests/golden/", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 // What the operating system refuses is recognized in every error, and has a hint; a mistake of ours is not taken for it.
 import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
-import { CliError, isFullDiskRefusal, knownError, messageOf, systemRefusalOf } from "../src/errors.ts";
+import { CliError, isFullDiskRefusal, knownError, messageOf, systemRefusalOf } from "../src/errors/errors.ts";
 
 Deno.test("errors of Deno, node and our own calls, and causes of others, have their number", async () => {
   const thrown = async (work: () => Promise<unknown>) => await work().then(() => assert.fail(), (error) => error);

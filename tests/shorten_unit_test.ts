@@ -1,6 +1,6 @@
 // Texts that have to fit into columns or into a message.
 import assert from "node:assert/strict";
-import { padTo, shortenMessage, shortenTo, textWidth, wrapText } from "../src/shorten.ts";
+import { padTo, shortenMessage, shortenTo, textWidth, wrapText } from "../src/text/shorten.ts";
 
 Deno.test("wide and combining characters take the columns they take on a terminal", () => {
   assert.deepEqual(["abc", "日本", "é", "🚀", ""].map(textWidth), [3, 4, 1, 2, 0]);

@@ -1,6 +1,6 @@
 // What an image is built upon: the configured `base_image` as the first lines of a definition. Pure, except for checking files.
 import { expandPath, resolvePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 
 /** Where the base comes from. */
 export interface BaseImage {

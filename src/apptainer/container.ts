@@ -3,11 +3,11 @@ import type { Config } from "../config/config.ts";
 import { type AbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { System } from "../system/system.ts";
-import { checkCacheRoot } from "../staging/cache_root.ts";
-import { readMarker } from "../staging/marker.ts";
-import { layoutOf } from "../staging/layout.ts";
-import { redirectedTarget } from "../staging/redirect.ts";
-import { findCopies } from "../staging/parts.ts";
+import { checkCacheRoot } from "../variables/cache_root.ts";
+import { readMarker } from "../records/marker.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { redirectedTarget } from "../nodes/redirect.ts";
+import { findCopies } from "../variables/parts.ts";
 import { tokenExport } from "../staging/secrets.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 

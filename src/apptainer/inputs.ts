@@ -1,7 +1,7 @@
 // What goes into an image, and whether the existing image was made of exactly that.
 import { createHash } from "node:crypto";
-import { CliError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { nearest } from "../text/nearest.ts";
 import type { System } from "../system/system.ts";
 import { hashPackages, type InstalledPackage, readPackages } from "../venv/packages.ts";
 import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";

@@ -1,6 +1,6 @@
 // Packs an environment into an archive whose files already name its path in the container. The environment isn't changed.
-import type { Report } from "../events.ts";
-import { formatFiles, formatSize } from "../format.ts";
+import type { Report } from "../contract/events.ts";
+import { formatFiles, formatSize } from "../text/format.ts";
 import { appendToArchive } from "../tools/tar.ts";
 import type { System } from "../system/system.ts";
 import { packTree } from "../transfer/pack.ts";

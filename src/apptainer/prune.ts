@@ -2,7 +2,7 @@
 import { splitAbsolute } from "../posix/file_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { type AbsolutePath, isWithin } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { refuseOpenDirectory } from "../system/trusted_path.ts";

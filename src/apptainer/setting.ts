@@ -3,8 +3,8 @@ import type { ApptainerConfig, Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { type AbsolutePath, joinPath, resolvePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { nearest } from "../text/nearest.ts";
 import type { System } from "../system/system.ts";
 import { resolveVenvBase } from "../venv/base.ts";
 

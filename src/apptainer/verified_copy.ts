@@ -1,6 +1,6 @@
 // Copies one large file to another directory and checks its checksum: complete or absent. An interrupted copy is continued.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { CliError, isFullDiskRefusal, messageOf, systemRefusalOf } from "../errors.ts";
+import { CliError, isFullDiskRefusal, messageOf, systemRefusalOf } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { Writer } from "../transfer/adopted.ts";

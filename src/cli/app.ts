@@ -1,5 +1,5 @@
 // The table of commands: the program's table of contents. Each is loaded only when it is asked for.
-import type { AnyCommand, Catalogue } from "../command.ts";
+import type { AnyCommand, Catalogue } from "../contract/command.ts";
 import type { CompletionSource } from "../completion/shells.ts";
 
 /** A command's one line in the list of commands, and how to load it. */

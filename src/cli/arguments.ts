@@ -1,8 +1,8 @@
 // The words after a command's name → the options every command has, and its own fields as far as they were given.
 import { Command as Parser, CommanderError } from "commander";
-import { CliError } from "../errors.ts";
-import { argumentLabel, type Field, type Fields, isNegated, optionName } from "../fields.ts";
-import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS } from "../global_options.ts";
+import { CliError } from "../errors/errors.ts";
+import { argumentLabel, type Field, type Fields, isNegated, optionName } from "../contract/fields.ts";
+import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS } from "../contract/global_options.ts";
 
 /** What was on the command line: only the fields that were given, unchecked. */
 export interface ParsedArguments {

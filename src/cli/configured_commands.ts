@@ -1,5 +1,5 @@
 // Adds the `--config` of this run to the commands that a message suggests.
-import { shellWord } from "../format.ts";
+import { shellWord } from "../text/format.ts";
 import { COMMANDS } from "./app.ts";
 
 /** Adds `--config` to each command of this program in a text; leaves the text unchanged if the option was not given. */

@@ -1,9 +1,9 @@
 // The text of --help: the purpose, then examples, then every option.
-import type { AnyCommand } from "../command.ts";
-import { VERSION } from "../version.ts";
+import type { AnyCommand } from "../contract/command.ts";
+import { VERSION } from "../contract/version.ts";
 import { GROUPS, loadCatalogue } from "./app.ts";
 import { commandParser } from "./arguments.ts";
-import { wrapText } from "../shorten.ts";
+import { wrapText } from "../text/shorten.ts";
 import { evaluation } from "../shell/shell.ts";
 
 /** With fewer columns the texts beside the options would have about one word a line. */

@@ -1,11 +1,11 @@
 // Writes stdout and stderr: events while a command works, then its answer or its error.
-import type { Answer, AnyCommand, Rendered, Style, Styles } from "../command.ts";
-import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors.ts";
-import type { DoneOutcome, Event } from "../events.ts";
-import { withoutCredentials } from "../format.ts";
-import { jsonText } from "../json_text.ts";
+import type { Answer, AnyCommand, Rendered, Style, Styles } from "../contract/command.ts";
+import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors/errors.ts";
+import type { DoneOutcome, Event } from "../contract/events.ts";
+import { withoutCredentials } from "../text/format.ts";
+import { jsonText } from "../text/json_text.ts";
 import { FAILING_STATEMENT, FRAME_END, FRAME_START } from "../shell/evaluated.ts";
-import { padTo, shortenMessage, textWidth, wrapText } from "../shorten.ts";
+import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";

@@ -1,8 +1,8 @@
 // Progress on stderr: on a terminal one line for each running task, in a log a plain line from time to time.
-import type { Style } from "../command.ts";
-import type { Progress } from "../events.ts";
+import type { Style } from "../contract/command.ts";
+import type { Progress } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
-import { padTo, shortenTo, textWidth } from "../shorten.ts";
+import { padTo, shortenTo, textWidth } from "../text/shorten.ts";
 import { describeProgress, follow, type Track } from "./progress_line.ts";
 
 /** Draws progress until it is closed. */

@@ -1,6 +1,6 @@
 // One task's progress as a line of text of a given width: what is done, the rate, the time left. Pure.
-import { FILE_COST_BYTES, type Progress, shareDone } from "../events.ts";
-import { formatCount, formatDuration, formatFiles, formatSize } from "../format.ts";
+import { FILE_COST_BYTES, type Progress, shareDone } from "../contract/events.ts";
+import { formatCount, formatDuration, formatFiles, formatSize } from "../text/format.ts";
 
 /** A task's progress, and what its rate is measured from. Times are milliseconds of one clock. */
 export interface Track {

@@ -1,8 +1,8 @@
 // Questions on the terminal. The only user of the prompt library, which is loaded with the first question.
 import process from "node:process";
-import type { Prompt } from "../command.ts";
+import type { Prompt } from "../contract/command.ts";
 import { neutralText } from "./control_characters.ts";
-import { Interrupted } from "../errors.ts";
+import { Interrupted } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 
 /** Whether questions can be asked: an answer is typed on stdin, questions are drawn on stderr. */

@@ -1,10 +1,10 @@
 // Turns the command line and --input-json into the request, or into an error that names the field.
 import * as v from "valibot";
-import type { AnyCommand } from "../command.ts";
+import type { AnyCommand } from "../contract/command.ts";
 import { faultOfJsonText, MOST_TEXT_BYTES } from "../config/text_limits.ts";
-import { CliError, messageOf } from "../errors.ts";
-import { type Fields, jsonName, jsonNames, optionName } from "../fields.ts";
-import { nearest } from "../nearest.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { type Fields, jsonName, jsonNames, optionName } from "../contract/fields.ts";
+import { nearest } from "../text/nearest.ts";
 import type { System } from "../system/system.ts";
 import { readTextStart } from "../system/text_start.ts";
 

@@ -1,9 +1,9 @@
 // One command from start to end: find it, read its request, run it, print the answer, return the exit code. Catches all errors.
-import type { AnyCommand, Context, Prompt } from "../command.ts";
-import { CliError, knownError, OutputLost } from "../errors.ts";
-import { NO_OPTIONS } from "../global_options.ts";
+import type { AnyCommand, Context, Prompt } from "../contract/command.ts";
+import { CliError, knownError, OutputLost } from "../errors/errors.ts";
+import { NO_OPTIONS } from "../contract/global_options.ts";
 import type { System } from "../system/system.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../contract/version.ts";
 import { COMMANDS } from "./app.ts";
 import { configureCommands } from "./configured_commands.ts";
 import type { ParsedArguments } from "./arguments.ts";

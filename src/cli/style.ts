@@ -1,5 +1,5 @@
 // Colour and width, decided for each stream separately: under eval stdout is a pipe while stderr is the terminal.
-import type { Style, Styles } from "../command.ts";
+import type { Style, Styles } from "../contract/command.ts";
 import type { OutputStream, System } from "../system/system.ts";
 
 const CODES = {

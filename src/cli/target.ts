@@ -1,8 +1,8 @@
 // argv → which command is meant. Loads no library, because a command without arguments needs no parser.
-import { CliError } from "../errors.ts";
-import { type Fields, optionName } from "../fields.ts";
-import { GLOBAL_OPTIONS } from "../global_options.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { type Fields, optionName } from "../contract/fields.ts";
+import { GLOBAL_OPTIONS } from "../contract/global_options.ts";
+import { nearest } from "../text/nearest.ts";
 import { ALIASES, COMMANDS, GROUPS } from "./app.ts";
 
 /** Which command the words name, and the remaining words. */

@@ -1,15 +1,15 @@
 // `add`: adds one variable to the configuration, without a question and without JSON.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { asObject, editConfig } from "../config/config_edit.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
 import { type ProposedVariable, proposeVariable } from "../config/proposed_variable.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { TIERS } from "../config/tier.ts";
-import { CliError } from "../errors.ts";
-import { choice, type RequestOf, text } from "../fields.ts";
-import { printable, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { choice, type RequestOf, text } from "../contract/fields.ts";
+import { printable, shellWord } from "../text/format.ts";
 import { evaluation } from "../shell/shell.ts";
 
 const FIELDS = {

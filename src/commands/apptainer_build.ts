@@ -1,15 +1,15 @@
 // `euler-files apptainer build`: builds a container image from an environment.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand, type Styles } from "../command.ts";
+import { type Answer, type Context, defineCommand, type Styles } from "../contract/command.ts";
 import { buildImage, type BuildPlan, type BuildSteps, planBuild, planSteps } from "../apptainer/build.ts";
 import { imageState } from "../apptainer/inputs.ts";
 import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { text, toggle } from "../fields.ts";
-import { formatSize } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { text, toggle } from "../contract/fields.ts";
+import { formatSize } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { checkCongruency } from "../variables/congruency.ts";
 import { findApptainer } from "../tools/apptainer.ts";
 import { listVenvs } from "../venv/venv.ts";
 

@@ -1,10 +1,10 @@
 // `euler-files apptainer fixup`: makes moved environments work at their current path.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../command.ts";
-import { CliError, knownError } from "../errors.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
-import { text, toggle } from "../fields.ts";
-import { formatFiles } from "../format.ts";
+import { type Answer, defineCommand } from "../contract/command.ts";
+import { CliError, knownError } from "../errors/errors.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
+import { text, toggle } from "../contract/fields.ts";
+import { formatFiles } from "../text/format.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { applyRelocation, planRelocation } from "../venv/relocate.ts";
 import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";

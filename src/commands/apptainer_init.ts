@@ -1,15 +1,15 @@
 // `euler-files apptainer init`: saves the `apptainer` section. The questions only fill in what --input-json could have given.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { parseBaseImage } from "../apptainer/base_image.ts";
 import { APPTAINER_SCHEMA } from "../config/config.ts";
 import { createConfig } from "../config/config_create.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { APPTAINER_PATCH_SCHEMA, type ConfigPatch } from "../config/config_patch.ts";
 import { expandPath } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
-import { object } from "../fields.ts";
-import { renderTable } from "../table.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { object } from "../contract/fields.ts";
+import { renderTable } from "../text/table.ts";
 import { DEFAULT_VENV_BASE } from "../venv/base.ts";
 import { listVenvs } from "../venv/venv.ts";
 

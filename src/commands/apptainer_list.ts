@@ -1,13 +1,13 @@
 // `euler-files apptainer list`: the images, whether they match their environments, and whether they are on scratch.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../command.ts";
+import { type Answer, defineCommand } from "../contract/command.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
 import { imageState, readInputs } from "../apptainer/inputs.ts";
 import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
-import { CliError } from "../errors.ts";
-import { formatAge, formatSize } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatAge, formatSize } from "../text/format.ts";
 import type { System } from "../system/system.ts";
-import { renderTable } from "../table.ts";
+import { renderTable } from "../text/table.ts";
 
 const STATES = ["up to date", "outdated", "missing", "unknown", "no environment"] as const;
 const ON_SCRATCH = ["fresh", "stale", "missing", "source-missing", "unknown"] as const;

@@ -1,14 +1,14 @@
 // `euler-files apptainer prune`: removes an image, its environment, or both.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { planPrune, prune, type PruneMode, type PrunePlan, type PruneTarget } from "../apptainer/prune.ts";
 import { type ImageSetting, loadSetting } from "../apptainer/setting.ts";
-import { CliError } from "../errors.ts";
-import { choice, type RequestOf, text, toggle } from "../fields.ts";
-import { formatSize } from "../format.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { choice, type RequestOf, text, toggle } from "../contract/fields.ts";
+import { formatSize } from "../text/format.ts";
+import { nearest } from "../text/nearest.ts";
 import { sweepDirectory } from "../system/sweep.ts";
-import { renderTable } from "../table.ts";
+import { renderTable } from "../text/table.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const MODES = ["both", "venv", "sif"] as const;

@@ -1,11 +1,11 @@
 // `euler-files apptainer run|exec|shell`: starts something in an image on scratch, with the caches that are staged there.
 import * as v from "valibot";
-import { type Answer, type Command, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
 import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
 import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
-import { CliError, knownError } from "../errors.ts";
-import { list, text, toggle } from "../fields.ts";
+import { CliError, knownError } from "../errors/errors.ts";
+import { list, text, toggle } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
 

@@ -1,13 +1,13 @@
 // `euler-files apptainer sync`: images from the store to scratch.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../command.ts";
+import { type Answer, defineCommand } from "../contract/command.ts";
 import { type ImageResult, syncImage } from "../apptainer/image_sync.ts";
 import { loadSetting, selectImages } from "../apptainer/setting.ts";
-import { knownError } from "../errors.ts";
-import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
-import { list, toggle } from "../fields.ts";
-import { formatDuration, formatSize } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
+import { knownError } from "../errors/errors.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
+import { list, toggle } from "../contract/fields.ts";
+import { formatDuration, formatSize } from "../text/format.ts";
+import { mapAtOnce } from "../system/pool.ts";
 
 const fields = {
   images: list("Sync only this image, even if it is disabled", {

@@ -1,15 +1,15 @@
 // `clean`: removes copies from scratch, and files that earlier commands kept aside there.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { CliError } from "../errors.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../failures.ts";
-import { list, type RequestOf, toggle } from "../fields.ts";
-import { formatCount, formatFiles, formatSize, listSome } from "../format.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
+import { CliError } from "../errors/errors.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
+import { list, type RequestOf, toggle } from "../contract/fields.ts";
+import { formatCount, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
-import { openManagedVariables } from "../managed_variables.ts";
+import { openManagedVariables } from "../runs/managed_variables.ts";
 import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
-import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
-import { renderTable } from "../table.ts";
+import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
+import { renderTable } from "../text/table.ts";
 
 const FIELDS = {
   vars: list("Remove the copies of these variables, configured or not", {

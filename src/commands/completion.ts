@@ -1,14 +1,14 @@
 // `completion`: the text with which a shell completes our command lines. It is static; only the names of variables and the like
 // are read when a person presses Tab, and from the configuration alone: a Tab must not wait for scratch.
 import * as v from "valibot";
-import { type Command, type Context, defineCommand } from "../command.ts";
+import { type Command, type Context, defineCommand } from "../contract/command.ts";
 import { type CompletionSource, completionText } from "../completion/shells.ts";
 import type { Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { PRESETS } from "../config/presets.ts";
-import { CliError } from "../errors.ts";
-import { choice, type RequestOf } from "../fields.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { choice, type RequestOf } from "../contract/fields.ts";
+import { printable } from "../text/format.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
 
 const NAMES = ["variable", "environment", "image", "preset"] as const;

@@ -1,12 +1,12 @@
 // `config edit`: opens the configuration in the person's editor and saves the result only if it is valid.
 import * as v from "valibot";
-import { type Context, defineCommand } from "../command.ts";
+import { type Context, defineCommand } from "../contract/command.ts";
 import { replaceConfig } from "../config/config_edit.ts";
 import { listConfigFaults } from "../config/config_faults.ts";
 import { configPath, readConfigText } from "../config/config_file.ts";
 import type { AbsolutePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
-import { shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { openInEditor } from "../tools/editor.ts";
 

@@ -1,11 +1,11 @@
 // `config get`: one field of the configuration.
 import * as v from "valibot";
-import { type Context, defineCommand } from "../command.ts";
+import { type Context, defineCommand } from "../contract/command.ts";
 import { listFieldNames, parseFieldName } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
-import { CliError } from "../errors.ts";
-import { type RequestOf, text } from "../fields.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { type RequestOf, text } from "../contract/fields.ts";
+import { nearest } from "../text/nearest.ts";
 
 const FIELDS = {
   field: text("The field: vars.HF_HOME.source, migrations[0]", { placement: "argument", placeholder: "FIELD" }),

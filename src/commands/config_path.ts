@@ -1,6 +1,6 @@
 // `config path`: which configuration file is used.
 import * as v from "valibot";
-import { defineCommand } from "../command.ts";
+import { defineCommand } from "../contract/command.ts";
 import { configPath, readConfigText } from "../config/config_file.ts";
 
 /** Answers with the path, whether the file exists or not. */

@@ -1,13 +1,13 @@
 // `config set`: changes one field of the configuration and leaves the rest of the file as it is.
 import * as v from "valibot";
-import { type Context, defineCommand } from "../command.ts";
+import { type Context, defineCommand } from "../contract/command.ts";
 import { parseFieldName } from "../config/config.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { configPath } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
-import { CliError } from "../errors.ts";
-import { shellWord } from "../format.ts";
-import { type Field, type RequestOf, text } from "../fields.ts";
+import { CliError } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
+import { type Field, type RequestOf, text } from "../contract/fields.ts";
 
 const VALUE: Field<unknown> = {
   schema: v.unknown(),

@@ -1,6 +1,6 @@
 // `config show`: the whole configuration with its defaults.
 import * as v from "valibot";
-import { defineCommand } from "../command.ts";
+import { defineCommand } from "../contract/command.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 

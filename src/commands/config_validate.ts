@@ -1,15 +1,15 @@
 // `config validate`: everything that is wrong with a configuration, each fault with its line and column.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { type Fault, listConfigFaults, locateField } from "../config/config_faults.ts";
 import { configPath, parseConfig, readConfigText } from "../config/config_file.ts";
 import { fieldName } from "../config/config.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { type AbsolutePath, resolvePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
-import { type RequestOf, text } from "../fields.ts";
-import { formatCount } from "../format.ts";
-import { shortenMessage } from "../shorten.ts";
+import { CliError } from "../errors/errors.ts";
+import { type RequestOf, text } from "../contract/fields.ts";
+import { formatCount } from "../text/format.ts";
+import { shortenMessage } from "../text/shorten.ts";
 
 const FIELDS = {
   file: text("The file to check, if not the configuration in use", { placement: "argument", placeholder: "FILE" }),

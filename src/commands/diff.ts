@@ -1,16 +1,16 @@
 // `diff`: which files differ between scratch and the source, and on which side they changed.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../failures.ts";
-import { list, type RequestOf, toggle } from "../fields.ts";
-import { formatCount, formatFiles, formatSize, printable } from "../format.ts";
-import { openManagedVariables } from "../managed_variables.ts";
-import { mapInOrder } from "../pool.ts";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../runs/failures.ts";
+import { list, type RequestOf, toggle } from "../contract/fields.ts";
+import { formatCount, formatFiles, formatSize, printable } from "../text/format.ts";
+import { openManagedVariables } from "../runs/managed_variables.ts";
+import { mapInOrder } from "../system/pool.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
-import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../staging/differences.ts";
+import { CHANGES, type Difference, type Differences, findDifferences, SIDES } from "../conflicts/differences.ts";
 import { conflictWords } from "../staging/kept_warnings.ts";
-import { stagingSettings, type Variable } from "../staging/variable.ts";
-import { renderTable } from "../table.ts";
+import { stagingSettings, type Variable } from "../variables/variable.ts";
+import { renderTable } from "../text/table.ts";
 import type { Entry } from "../transfer/entry.ts";
 
 const FIELDS = {

@@ -1,6 +1,6 @@
 // `doctor`: checks everything that staging depends on, and says how to repair what is wrong. Leaves no changes behind.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { listProblemsHere } from "../config/config_review.ts";
@@ -10,9 +10,9 @@ import { LEFTOVERS_LOOK } from "../doctor/leftovers.ts";
 import { PROGRAM_LOOKS } from "../doctor/programs.ts";
 import { SCRATCH_LOOKS } from "../doctor/scratch.ts";
 import { SHELL_LOOKS } from "../doctor/shell_setup.ts";
-import { CliError } from "../errors.ts";
-import { formatCount } from "../format.ts";
-import { padTo, shortenMessage, wrapText } from "../shorten.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatCount } from "../text/format.ts";
+import { padTo, shortenMessage, wrapText } from "../text/shorten.ts";
 
 const ANSWER_SCHEMA = v.object({
   ok: v.pipe(v.boolean(), v.description("false where any finding is an error")),

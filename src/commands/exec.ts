@@ -1,15 +1,15 @@
 // `exec`: stages the variables, runs a program with them set, and pushes when it ends. It needs no eval in a shell.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { CliError, Interrupted, knownError } from "../errors.ts";
-import { failureOf, failuresText } from "../failures.ts";
+import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
+import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
-import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { listSome } from "../format.ts";
-import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../push_run.ts";
+import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
+import { listSome } from "../text/format.ts";
+import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
-import { takeTaskShare } from "../staging/task_share.ts";
-import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../sync_run.ts";
+import { takeTaskShare } from "../nodes/task_share.ts";
+import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 import type { Share } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
 

@@ -1,6 +1,6 @@
 // `init`: saves a configuration. The questions only fill in what --input-json could have given.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { createConfig } from "../config/config_create.ts";
 import { asObject } from "../config/config_edit.ts";
@@ -9,9 +9,9 @@ import { CONFIG_PATCH_SCHEMA, type ConfigPatch } from "../config/config_patch.ts
 import { type AbsolutePath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { proposeVariable } from "../config/proposed_variable.ts";
 import { reviewConfig } from "../config/config_review.ts";
-import { CliError } from "../errors.ts";
-import { list, object, type RequestOf, text } from "../fields.ts";
-import { formatCount } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { list, object, type RequestOf, text } from "../contract/fields.ts";
+import { formatCount } from "../text/format.ts";
 import { evaluation } from "../shell/shell.ts";
 
 const FIELDS = {

@@ -1,9 +1,9 @@
 // `job-script`: prints a commented Slurm script to start from.
 import * as v from "valibot";
 import { TIERS } from "../config/tier.ts";
-import { defineCommand } from "../command.ts";
-import { choice, type Field, list, toggle } from "../fields.ts";
-import { shellWord } from "../format.ts";
+import { defineCommand } from "../contract/command.ts";
+import { choice, type Field, list, toggle } from "../contract/fields.ts";
+import { shellWord } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { jobScript } from "../slurm/job_script.ts";
 

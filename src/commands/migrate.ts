@@ -1,11 +1,11 @@
 // `migrate`: moves a cache or one of the configured directories to another place, and the configuration with it.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { type RequestOf, text, toggle } from "../fields.ts";
-import { formatFiles, formatSize, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { type RequestOf, text, toggle } from "../contract/fields.ts";
+import { formatFiles, formatSize, shellWord } from "../text/format.ts";
 import { journalPath, readJournal } from "../migration/journal.ts";
 import { isLockFile } from "../migration/locks.ts";
 import { migrate as runMigration } from "../migration/migrate.ts";

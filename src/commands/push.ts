@@ -1,12 +1,12 @@
 // `push`: copies what changed on scratch back to persistent storage.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { TIERS } from "../config/tier.ts";
-import { failuresText } from "../failures.ts";
-import { filterField } from "../filter_field.ts";
-import { choice, list, type RequestOf, toggle } from "../fields.ts";
-import { PUSHED_FIELDS, pushVariables } from "../push_run.ts";
-import { ENGINES } from "../staging/variable.ts";
+import { failuresText } from "../runs/failures.ts";
+import { filterField } from "../runs/filter_field.ts";
+import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
+import { PUSHED_FIELDS, pushVariables } from "../runs/push_run.ts";
+import { ENGINES } from "../variables/variable.ts";
 
 const FIELDS = {
   vars: list("Push only this variable, even if it is disabled", {

@@ -1,17 +1,17 @@
 // `remove`: removes a variable from the configuration, and says which of its files stay where.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered } from "../command.ts";
+import { type Context, defineCommand, type Rendered } from "../contract/command.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { type RequestOf, text, toggle } from "../fields.ts";
-import { formatFiles, formatNames, formatSize, listSome, shellWord } from "../format.ts";
-import { openManagedVariables } from "../managed_variables.ts";
+import { CliError } from "../errors/errors.ts";
+import { type RequestOf, text, toggle } from "../contract/fields.ts";
+import { formatFiles, formatNames, formatSize, listSome, shellWord } from "../text/format.ts";
+import { openManagedVariables } from "../runs/managed_variables.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { planPush } from "../staging/push.ts";
-import { redirectedTarget } from "../staging/redirect.ts";
-import { stagingSettings } from "../staging/variable.ts";
+import { planPush } from "../pushing/push.ts";
+import { redirectedTarget } from "../nodes/redirect.ts";
+import { stagingSettings } from "../variables/variable.ts";
 
 const FIELDS = {
   name: text("The managed variable", { placement: "argument", placeholder: "VARIABLE", completion: "variable" }),

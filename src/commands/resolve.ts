@@ -1,14 +1,14 @@
 // `resolve`: resolves conflicts (files that changed on both sides) for the side that a person names.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Styles } from "../command.ts";
-import { CliError } from "../errors.ts";
-import { NAMED_FILE_SCHEMA } from "../failures.ts";
-import { choice, list, type RequestOf, text, toggle } from "../fields.ts";
-import { formatFiles, formatSize, listSome, printable, shellWord } from "../format.ts";
-import { openManagedVariables } from "../managed_variables.ts";
-import { type Conflict, findConflicts, needsPerson, settleConflicts, TAKEN } from "../staging/settle.ts";
+import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
+import { CliError } from "../errors/errors.ts";
+import { NAMED_FILE_SCHEMA } from "../runs/failures.ts";
+import { choice, list, type RequestOf, text, toggle } from "../contract/fields.ts";
+import { formatFiles, formatSize, listSome, printable, shellWord } from "../text/format.ts";
+import { openManagedVariables } from "../runs/managed_variables.ts";
+import { type Conflict, findConflicts, needsPerson, settleConflicts, TAKEN } from "../conflicts/settle.ts";
 import { conflictWords, howToReplace } from "../staging/kept_warnings.ts";
-import { type StagingSettings, stagingSettings, type Variable } from "../staging/variable.ts";
+import { type StagingSettings, stagingSettings, type Variable } from "../variables/variable.ts";
 import type { Entry } from "../transfer/entry.ts";
 
 const FIELDS = {

@@ -1,11 +1,11 @@
 // `euler-files schema`: the command line, the JSON it takes and the JSON it prints, as documents for programs.
 import * as v from "valibot";
-import { type Answer, type AnyCommand, type Catalogue, type Command, defineCommand } from "../command.ts";
+import { type Answer, type AnyCommand, type Catalogue, type Command, defineCommand } from "../contract/command.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
-import { CliError } from "../errors.ts";
-import { choice, text } from "../fields.ts";
-import { jsonText } from "../json_text.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { choice, text } from "../contract/fields.ts";
+import { jsonText } from "../text/json_text.ts";
+import { nearest } from "../text/nearest.ts";
 import { cliTree, commandNode, groupNode } from "../schema/cli_tree.ts";
 import { inputSchema } from "../schema/input_schema.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "../schema/json_schema.ts";

@@ -1,8 +1,8 @@
 // `shell-init`: defines the function `ef` in the shell that evaluates what this prints. Reads no configuration and no scratch.
 import * as v from "valibot";
-import { type Command, defineCommand } from "../command.ts";
+import { type Command, defineCommand } from "../contract/command.ts";
 import type { CompletionSource } from "../completion/shells.ts";
-import { choice } from "../fields.ts";
+import { choice } from "../contract/fields.ts";
 import { shellInit } from "../shell/init.ts";
 import { chooseShell, SHELLS } from "../shell/shell.ts";
 

@@ -1,26 +1,26 @@
 // `status`: a table of the variables, with the states that a sync would find.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
-import { list, type RequestOf, toggle } from "../fields.ts";
-import { formatAge, formatFiles, formatSize, listSome } from "../format.ts";
-import { mapAtOnce } from "../pool.ts";
-import { NO_SOURCE_YET } from "../staging/freshness.ts";
-import { redirectedTarget } from "../staging/redirect.ts";
+import { list, type RequestOf, toggle } from "../contract/fields.ts";
+import { formatAge, formatFiles, formatSize, listSome } from "../text/format.ts";
+import { mapAtOnce } from "../system/pool.ts";
+import { NO_SOURCE_YET } from "../records/freshness.ts";
+import { redirectedTarget } from "../nodes/redirect.ts";
 import { secretWarnings } from "../staging/secrets.ts";
-import { type StagingSettings, stagingSettings } from "../staging/variable.ts";
+import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
 import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
-import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../staging/outside_links_schema.ts";
-import { PART_OF } from "../sync_items.ts";
-import type { Part } from "../staging/parts.ts";
-import { openManagedVariables } from "../managed_variables.ts";
-import { shortenMessage } from "../shorten.ts";
-import { renderTable } from "../table.ts";
-import { UNFINISHED_STATES } from "../staging/unfinished.ts";
+import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
+import { PART_OF } from "../runs/sync_items.ts";
+import type { Part } from "../variables/parts.ts";
+import { openManagedVariables } from "../runs/managed_variables.ts";
+import { shortenMessage } from "../text/shorten.ts";
+import { renderTable } from "../text/table.ts";
+import { UNFINISHED_STATES } from "../status/unfinished.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
-import { type Overview, overviewVariable, type Size } from "../staging/overview.ts";
+import { type Overview, overviewVariable, type Size } from "../status/overview.ts";
 import { purgeDay, unpushedWarnings } from "../staging/unpushed.ts";
 
 const FIELDS = {

@@ -1,14 +1,14 @@
 // `sync`: stages the variables and tells the shell where their copies are.
 import * as v from "valibot";
-import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../command.ts";
-import { failuresText } from "../failures.ts";
-import { filterField, selectionWords } from "../filter_field.ts";
-import { choice, list, type RequestOf, toggle } from "../fields.ts";
+import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
+import { failuresText } from "../runs/failures.ts";
+import { filterField, selectionWords } from "../runs/filter_field.ts";
+import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
 import { TIERS } from "../config/tier.ts";
-import { ENGINES } from "../staging/variable.ts";
+import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
-import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../sync_run.ts";
+import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 
 const FIELDS = {
   vars: list("Sync only this variable, even if it is disabled", {

@@ -1,9 +1,9 @@
 // `unload`: sets the variables back to the values they had before a sync. Reads neither the configuration nor scratch.
 import * as v from "valibot";
-import { defineCommand, type Rendered, type Styles } from "../command.ts";
-import { CliError } from "../errors.ts";
-import { choice, list } from "../fields.ts";
-import { listSome, printable } from "../format.ts";
+import { defineCommand, type Rendered, type Styles } from "../contract/command.ts";
+import { CliError } from "../errors/errors.ts";
+import { choice, list } from "../contract/fields.ts";
+import { listSome, printable } from "../text/format.ts";
 import { EARLIER_VALUES, unloadEarlierValues } from "../shell/earlier_values.ts";
 import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";

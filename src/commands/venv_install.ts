@@ -1,10 +1,10 @@
 // `euler-files venv install`: makes a Python environment with uv, or uses an existing one, and installs packages.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { expandPath, resolvePath } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
-import { withoutCredentials } from "../format.ts";
-import { list, type RequestOf, text, toggle } from "../fields.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { withoutCredentials } from "../text/format.ts";
+import { list, type RequestOf, text, toggle } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";

@@ -1,9 +1,9 @@
 // `euler-files venv list`: the Python environments below the venv base, with their packages and the images that use them.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../command.ts";
-import { text } from "../fields.ts";
-import { formatAge, formatCount, formatSize } from "../format.ts";
-import { renderTable } from "../table.ts";
+import { type Answer, defineCommand } from "../contract/command.ts";
+import { text } from "../contract/fields.ts";
+import { formatAge, formatCount, formatSize } from "../text/format.ts";
+import { renderTable } from "../text/table.ts";
 import { readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { readPackages } from "../venv/packages.ts";

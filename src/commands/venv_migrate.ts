@@ -1,9 +1,9 @@
 // `euler-files venv migrate`: reinstalls one environment at another path, from its frozen package list.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { resolvePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
-import { list, text, toggle, toggleOff } from "../fields.ts";
+import { CliError } from "../errors/errors.ts";
+import { list, text, toggle, toggleOff } from "../contract/fields.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { commandLine } from "../shell/quote.ts";
 import { sweepDirectory } from "../system/sweep.ts";

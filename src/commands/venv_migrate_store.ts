@@ -1,11 +1,11 @@
 // `euler-files venv migrate-store`: moves all environments, and uv's cache, to other directories.
 import * as v from "valibot";
-import { type Answer, type Context, defineCommand } from "../command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
 import type { ConfigFile } from "../config/config_file.ts";
 import { joinPath, resolvePath } from "../config/paths.ts";
-import { CliError, knownError } from "../errors.ts";
-import { list, type RequestOf, text, toggle, toggleOff } from "../fields.ts";
+import { CliError, knownError } from "../errors/errors.ts";
+import { list, type RequestOf, text, toggle, toggleOff } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";

@@ -1,10 +1,10 @@
 // `euler-files venv remove`: removes one Python environment. Its images stay; `apptainer prune` is for those.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../command.ts";
-import { CliError } from "../errors.ts";
-import { text, toggle } from "../fields.ts";
-import { formatFiles, formatSize } from "../format.ts";
-import { nearest } from "../nearest.ts";
+import { type Answer, defineCommand } from "../contract/command.ts";
+import { CliError } from "../errors/errors.ts";
+import { text, toggle } from "../contract/fields.ts";
+import { formatFiles, formatSize } from "../text/format.ts";
+import { nearest } from "../text/nearest.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";

@@ -1,5 +1,5 @@
 // The completion of each shell over all commands.
-import type { Catalogue } from "../command.ts";
+import type { Catalogue } from "../contract/command.ts";
 import type { Shell } from "../shell/shell.ts";
 import { bashCompletion } from "./bash.ts";
 import { fishCompletion } from "./fish.ts";

@@ -1,7 +1,7 @@
 // The possible words of a command line, as the completions of all shells need them: made of the command table alone. Pure.
-import type { Catalogue, Command } from "../command.ts";
-import { argumentLabel, type Completion, type Field, type Fields, optionName } from "../fields.ts";
-import { GLOBAL_OPTIONS } from "../global_options.ts";
+import type { Catalogue, Command } from "../contract/command.ts";
+import { argumentLabel, type Completion, type Field, type Fields, optionName } from "../contract/fields.ts";
+import { GLOBAL_OPTIONS } from "../contract/global_options.ts";
 
 /**
  * How a value is completed: with fixed words, with names that are looked up on demand, not at all, or as the command line of

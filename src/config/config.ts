@@ -1,8 +1,8 @@
 // What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 import { isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";

@@ -1,5 +1,5 @@
 // Saving a whole configuration, or changes to one, so that the rest of the file is kept.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import type { System } from "../system/system.ts";
 import { type Config, CONFIG_VERSION } from "./config.ts";

@@ -1,6 +1,6 @@
 // Changing the configuration: read, edit and write under a lock; the rest of the text stays as the person wrote it.
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";

@@ -1,8 +1,8 @@
 // Everything that is wrong with a configuration's text, each fault with its line. Loaded only for a faulty text or on request.
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
-import { printable } from "../format.ts";
-import { nearest } from "../nearest.ts";
-import { shortenTo } from "../shorten.ts";
+import { printable } from "../text/format.ts";
+import { nearest } from "../text/nearest.ts";
+import { shortenTo } from "../text/shorten.ts";
 import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 import { faultOfJsonText } from "./text_limits.ts";

@@ -1,6 +1,6 @@
 // The path of the configuration, and reading it. Every job does this from a network file system, so it costs one read.
-import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
-import { formatCount, shellWord } from "../format.ts";
+import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
+import { formatCount, shellWord } from "../text/format.ts";
 import { isPrivateGroup } from "../system/private_group.ts";
 import { readTextStart } from "../system/text_start.ts";
 import { checkConfig, type Config } from "./config.ts";

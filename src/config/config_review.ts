@@ -1,6 +1,6 @@
 // Whether a configuration that is about to be saved would work here: checks beyond the schema. Touches no file.
-import { CliError } from "../errors.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { nearest } from "../text/nearest.ts";
 import { checkConfig, type Config, fieldName, listUnknownFields } from "./config.ts";
 import { type AbsolutePath, isWithin, UnsetVariable } from "./paths.ts";
 import { listNestedSources, resolveConfig, type ResolvedVariable } from "./resolve.ts";

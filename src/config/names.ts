@@ -1,6 +1,6 @@
 // Which names are allowed for a variable, a directory or a file of ours. Pure.
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 
 /** The names of environment variables that every shell accepts. */
 export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;

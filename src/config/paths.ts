@@ -1,6 +1,6 @@
 // Turns paths as people write them (`$SCRATCH/x`, `~/y`) into absolute ones, and compares paths.
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 
 declare const absolute: unique symbol;
 

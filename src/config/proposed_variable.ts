@@ -1,6 +1,6 @@
 // The configuration entry of a variable that is added by its name: its source directory, or that it is redirected.
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 import { type AbsolutePath, isWithin, realLocation, resolvePath, toAbsolutePath } from "./paths.ts";
 import { defaultSource, type Preset, PRESETS } from "./presets.ts";
 import type { Tier } from "./tier.ts";

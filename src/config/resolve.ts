@@ -1,7 +1,7 @@
 // The configuration resolved on this machine: variables expanded, paths absolute and checked against one another.
-import { CliError, messageOf } from "../errors.ts";
-import { listSome, printable, shellWord } from "../format.ts";
-import { nearest } from "../nearest.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { listSome, printable, shellWord } from "../text/format.ts";
+import { nearest } from "../text/nearest.ts";
 import type { ApptainerConfig, Config } from "./config.ts";
 import {
   type AbsolutePath,

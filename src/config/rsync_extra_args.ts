@@ -2,7 +2,7 @@
 // that they hold, the arguments for rsync, and the ignored ones. Pure: files of patterns are named but not read.
 import { parseFilterRule, parseOldRule, type RuleOrClear } from "../filter/rule_text.ts";
 import type { FilterRule } from "../filter/selection.ts";
-import { nearest } from "../nearest.ts";
+import { nearest } from "../text/nearest.ts";
 import { IGNORED_BECAUSE, type IgnoredReason, KNOWN_OPTIONS, type OptionUse, type OwnOption } from "./rsync_options.ts";
 
 /** A rule, or a file with one pattern per line that is read when a variable is transferred. */

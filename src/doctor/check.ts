@@ -1,7 +1,7 @@
 // The result of one check of `doctor`, and its time limit: a server that hangs must not make doctor hang.
 import type { Config } from "../config/config.ts";
 import type { ResolvedConfig } from "../config/resolve.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 
 /** `warning`: it works, but not as well as it could, or not in all cases; `error`: nothing can be staged. */

@@ -1,7 +1,7 @@
 // Looks for files that are no longer needed: copies of variables that are not managed, and migrations that did not end.
 import { VARIABLE_NAME } from "../config/names.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
-import { layoutOf } from "../staging/layout.ts";
+import { layoutOf } from "../variables/layout.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
 
 /** The check. */

@@ -1,6 +1,6 @@
 // Checks the programs that some commands start, and what images need of the machine.
-import { CliError, messageOf } from "../errors.ts";
-import { shellWord } from "../format.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
 import { findJob } from "../slurm/job.ts";
 import { apptainerMissing } from "../tools/apptainer.ts";
 import { canMakeUserNamespace, probeProgram } from "../tools/probe.ts";

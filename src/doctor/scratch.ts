@@ -1,9 +1,9 @@
 // Checks scratch: whether it can be entered and written, its free space, and whether its locks work.
 import { statfs } from "node:fs/promises";
 import { ensureScratch } from "../config/resolve.ts";
-import { CliError, systemRefusalOf } from "../errors.ts";
-import { formatCount, formatSize } from "../format.ts";
-import { checkCacheRoot } from "../staging/cache_root.ts";
+import { CliError, systemRefusalOf } from "../errors/errors.ts";
+import { formatCount, formatSize } from "../text/format.ts";
+import { checkCacheRoot } from "../variables/cache_root.ts";
 import { findMount } from "../system/mounts.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryName } from "../system/temporary_name.ts";

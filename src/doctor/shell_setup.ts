@@ -1,7 +1,7 @@
 // Checks whether the shell and its start-up files change the managed variables.
-import { printable } from "../format.ts";
+import { printable } from "../text/format.ts";
 import { readStartUpFiles, type StartUpFile } from "../migration/rc_files.ts";
-import { checkCongruency } from "../staging/congruency.ts";
+import { checkCongruency } from "../variables/congruency.ts";
 import type { Finding, Look, Surroundings } from "./check.ts";
 
 /** The checks, in the order of the answer. */

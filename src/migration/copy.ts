@@ -2,9 +2,9 @@
 // Until that is done the configuration names the old directory, and even after an error nothing but the copy has changed.
 import { splitLast } from "../posix/file_names.ts";
 import { dirname } from "node:path/posix";
-import { CliError, Interrupted, knownError, messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { listSome, printable } from "../format.ts";
+import { CliError, Interrupted, knownError, messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { listSome, printable } from "../text/format.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { syncFileSystem } from "../posix/durable.ts";
 import { Tree } from "../posix/tree.ts";

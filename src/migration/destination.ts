@@ -2,8 +2,8 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 import type { Journal } from "./journal.ts";
 
 /** Two directories, and the name people use for what moves. */

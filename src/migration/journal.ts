@@ -2,7 +2,7 @@
 // It is beside the configuration, because it belongs to the field that is about to change.
 import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 

@@ -1,6 +1,6 @@
 // Keeps every other command from using what moves, under the names of the locks those commands take.
-import type { Report } from "../events.ts";
-import { layoutOf } from "../staging/layout.ts";
+import type { Report } from "../contract/events.ts";
+import { layoutOf } from "../variables/layout.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { sweepDirectory } from "../system/sweep.ts";

@@ -1,12 +1,12 @@
 // A migration from beginning to end: lock, plan, copy, switch, retire. If it is killed, the same command continues it.
 import { editConfig } from "../config/config_edit.ts";
 import { ensureScratch, resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { formatDuration, formatFiles, formatSize } from "../format.ts";
-import { checkCacheRoot, makeCacheRoot } from "../staging/cache_root.ts";
-import { layoutOf } from "../staging/layout.ts";
-import { followMovedSource } from "../staging/recorded_source.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { formatDuration, formatFiles, formatSize } from "../text/format.ts";
+import { checkCacheRoot, makeCacheRoot } from "../variables/cache_root.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { followMovedSource } from "../records/recorded_source.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";

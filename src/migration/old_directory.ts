@@ -1,6 +1,6 @@
 // The last part of a migration: the old directory is renamed, compared once more, and deleted only if nothing in it is new.
-import { knownError, messageOf } from "../errors.ts";
-import { listSome, shellWord } from "../format.ts";
+import { knownError, messageOf } from "../errors/errors.ts";
+import { listSome, shellWord } from "../text/format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { compareTrees } from "../transfer/compare.ts";

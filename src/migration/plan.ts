@@ -2,8 +2,8 @@
 import { dirname } from "node:path/posix";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { planTransfer, type TransferPlan, type TransferRequest } from "../transfer/transfer.ts";
 import { checkDestination, isOurs, type Move, observeSource, type SourceFacts } from "./destination.ts";

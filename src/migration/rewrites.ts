@@ -1,7 +1,7 @@
 // Files that name their own directory and must name the new one after a move: the scripts of Python environments, and links
 // with an absolute path into the directory (older uv caches are full of them).
 import { joinPath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { TransferPlan } from "../transfer/transfer.ts";
 import { applyRelocation, type Change, planRelocation } from "../venv/relocate.ts";

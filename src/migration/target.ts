@@ -2,9 +2,9 @@
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, joinPath, resolvePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
-import { printable } from "../format.ts";
-import { nearest } from "../nearest.ts";
+import { CliError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
+import { nearest } from "../text/nearest.ts";
 
 /** The directories of the configuration that can be migrated besides the variables' sources. */
 export const DIRECTORY_FIELDS = ["venv_base", "sif_store", "scratch_sif_dir", "scratch_base", "cache_root"] as const;

@@ -1,7 +1,7 @@
 // The functions of libc that the program calls, bound once for each isolate when the first of them is needed. All of them are
 // exported by glibc 2.28 (RHEL 8). It lacks getdents64, mknodat and fstatat: the first two are called through syscall(2), and
 // statx(2) replaces the third.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 
 const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },

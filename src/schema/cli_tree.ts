@@ -1,8 +1,8 @@
 // The command line as a tree of groups, commands and parameters. Its keys are those that scripts know from the older
 // Python versions (Click's `to_info_dict`), with null for properties that this program does not have.
-import type { AnyCommand, Catalogue } from "../command.ts";
-import { argumentLabel, type Field, type Fields, isNegated, jsonName, optionName } from "../fields.ts";
-import { GLOBAL_OPTIONS } from "../global_options.ts";
+import type { AnyCommand, Catalogue } from "../contract/command.ts";
+import { argumentLabel, type Field, type Fields, isNegated, jsonName, optionName } from "../contract/fields.ts";
+import { GLOBAL_OPTIONS } from "../contract/global_options.ts";
 
 /** One option or argument. */
 export type Parameter = Record<string, unknown>;

@@ -1,6 +1,6 @@
 // The input of a command through --input-json, as a JSON Schema.
-import type { AnyCommand } from "../command.ts";
-import { type Field, type Fields, jsonName } from "../fields.ts";
+import type { AnyCommand } from "../contract/command.ts";
+import { type Field, type Fields, jsonName } from "../contract/fields.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "./json_schema.ts";
 
 /** The schema of a command's --input-json. Older names of a field are properties marked deprecated. */

@@ -1,7 +1,7 @@
 // The output of --json, as a JSON Schema: a command's answer, or the document for a failure.
 import * as v from "valibot";
-import type { AnyCommand } from "../command.ts";
-import { ERROR_KINDS } from "../errors.ts";
+import type { AnyCommand } from "../contract/command.ts";
+import { ERROR_KINDS } from "../errors/errors.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "./json_schema.ts";
 
 const KINDS = [...Object.keys(ERROR_KINDS), "interrupted"];

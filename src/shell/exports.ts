@@ -1,5 +1,5 @@
 // Changes to the environment as statements for a shell to evaluate: what `sync` writes to stdout. Pure.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { FAILING_STATEMENT } from "./evaluated.ts";
 import { quoteForShell } from "./quote.ts";
 import { type Shell, type Syntax, SYNTAX_OF } from "./shell.ts";

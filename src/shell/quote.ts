@@ -1,5 +1,5 @@
 // Quotes one value as one word of a shell. Pure.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import type { Syntax } from "./shell.ts";
 
 // The value is put between single quotes, except for characters that some shell treats specially even there; these are put

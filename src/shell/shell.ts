@@ -1,5 +1,5 @@
 // The supported shells, and which of them to print for. Pure.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 
 /** The shells with their own syntax or start-up text; the text for bash also works in dash and other POSIX shells. */
 export const SHELLS = ["bash", "zsh", "fish", "tcsh"] as const;

@@ -1,7 +1,7 @@
 // Staging to the disks of all nodes of a job: one step runs this program on each node, and each answers with what it staged. A
 // variable is exported only if all nodes have all of it, at the same path.
 import * as v from "valibot";
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { runOnNodes } from "../tools/srun.ts";
 import type { Job } from "./job.ts";

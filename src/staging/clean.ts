@@ -2,19 +2,19 @@
 // Files that exist only there are removed only if a person says so.
 import type { AbsolutePath } from "../config/paths.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
-import { messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
-import { filterOf } from "./filter.ts";
+import { filterOf } from "../records/filter.ts";
 import { removeUnfinishedCopies } from "./first_copy.ts";
-import { layoutOf } from "./layout.ts";
-import { readMarker } from "./marker.ts";
-import { readRecordedSource } from "./recorded_source.ts";
-import { inTurn } from "./turn.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { readMarker } from "../records/marker.ts";
+import { readRecordedSource } from "../records/recorded_source.ts";
+import { inTurn } from "../variables/turn.ts";
 import { countUnpushed } from "./unpushed.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The kinds of directories that `clean` can remove. */
 export const CLEANABLE_KINDS = ["copy", "kept-aside"] as const;

@@ -1,9 +1,9 @@
 // Warnings about files on scratch that neither a sync nor a push settles: files that a crash may have damaged, since only a
 // person can tell, and files that a push would write through a link.
-import { formatFiles, listSome, shellWord } from "../format.ts";
+import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { Variable } from "./variable.ts";
+import type { Variable } from "../variables/variable.ts";
 
 /** Splits kept files into warnings about those that a person has to settle, and the rest. */
 export function splitDamaged(

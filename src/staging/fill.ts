@@ -2,32 +2,30 @@
 // later ones change the target in place. The marker is removed before the first change and written after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { nameTypeOf, takesPart } from "../filter/selection.ts";
-import type { Report } from "../events.ts";
+import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import type { PackedTree } from "../transfer/packed_tree.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
-import { startedSeconds } from "./clock.ts";
-import { publishProgress } from "./herd.ts";
-import { keptAfter, type KeptFiles, markedKept, recordKept } from "./kept.ts";
+import { startedSeconds } from "../records/clock.ts";
+import { progressOf, publishProgress } from "../variables/progress.ts";
+import { keptAfter, type KeptFiles, markedKept, recordKept } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
-import { layoutOf, type VariableLayout } from "./layout.ts";
+import { layoutOf, type VariableLayout } from "../variables/layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
-import { markedRacy, removeMarker, writeMarker } from "./marker.ts";
-import { markedListing, namesLacking, observeVariable } from "./observe.ts";
+import { markedRacy, type NamedOutsideLinks, removeMarker, writeMarker } from "../records/marker.ts";
+import { markedListing, namesLacking, observeVariable } from "../records/observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
-import type { NamedOutsideLinks } from "./outside_links_schema.ts";
-import { openPack } from "./pack.ts";
-import { progressOf } from "./phase.ts";
+import { openPack } from "../nodes/pack.ts";
 import { purgeWarnings } from "./purge_age.ts";
-import { recordTransfer } from "./record.ts";
+import { recordTransfer } from "../records/record.ts";
 import { retireTarget } from "./retire.ts";
 import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
-import { markedLinks, transferLimits } from "./variable.ts";
-import type { Turn } from "./turn.ts";
+import { markedLinks, transferLimits } from "../variables/variable.ts";
+import type { Turn } from "../variables/turn.ts";
 
 /** How many file names a marker holds, to check later whether a purge removed them. */
 const SAMPLE_FILES = 16;

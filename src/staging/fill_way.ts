@@ -1,13 +1,13 @@
 // Decides how a target is brought up to date with its source, or refuses it, before a real or a dry run starts.
-import { CliError } from "../errors.ts";
-import { formatFiles, printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, printable } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { type Manifest, readManifest } from "../transfer/manifest.ts";
-import { layoutOf } from "./layout.ts";
-import type { VariableFilter } from "./filter.ts";
-import type { VariableFacts } from "./observe.ts";
-import { isSameSource, readRecordedSource } from "./recorded_source.ts";
+import { layoutOf } from "../variables/layout.ts";
+import type { VariableFilter } from "../records/filter.ts";
+import type { VariableFacts } from "../records/observe.ts";
+import { isSameSource, readRecordedSource } from "../records/recorded_source.ts";
 import type { StageRequest } from "./stage_result.ts";
 
 /** A staging request with the observed facts. */

@@ -5,7 +5,7 @@
 // sync continues this tree. It takes over such a tree, or a tree whose process has ended, by renaming it to a name of its own,
 // which only one process can do. A process that may still live could go on writing through its open directory handles, so only
 // the files of its tree are moved. Complete files are recognized by size and time, since a file gets its time last.
-import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
+import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { EEXIST, ENOTEMPTY } from "../posix/errno.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
@@ -15,7 +15,7 @@ import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
 import { UNFINISHED } from "../transfer/own_names.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 
 /** A tree in which a first copy was started. */
 interface Unfinished {

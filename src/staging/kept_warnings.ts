@@ -1,11 +1,11 @@
 // Warnings about files on scratch that a transfer kept: which of them a push transfers, which are in conflict and how to settle
 // that, and which the next sync removes.
-import { formatFiles, listSome, printable, shellWord } from "../format.ts";
+import { formatFiles, listSome, printable, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/transfer.ts";
 import { splitDamaged } from "./damaged.ts";
-import type { KeptFiles } from "./kept.ts";
+import type { KeptFiles } from "../records/kept.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { Variable } from "./variable.ts";
+import type { Variable } from "../variables/variable.ts";
 
 type Reason = KeptPath["reason"];
 

@@ -1,11 +1,11 @@
 // Which files a copy lacks after a transfer, and whether the copy can be used without them. Pure.
-import { CliError } from "../errors.ts";
-import { formatCount, formatFiles, formatNames, formatSize, listSome, printable } from "../format.ts";
-import { hintFor } from "../os_error.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatCount, formatFiles, formatNames, formatSize, listSome, printable } from "../text/format.ts";
+import { hintFor } from "../errors/os_error.ts";
 import { errnoNamedIn } from "../posix/errno.ts";
 import type { MissingPath, TransferOutcome } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The share of the files, and of the bytes, that a usable copy may lack at most. */
 export const TOLERATED_SHARE = 0.05;

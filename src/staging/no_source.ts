@@ -1,20 +1,20 @@
 // Stages a variable whose source does not exist yet, such as TORCH_HOME before its first use: it gets an empty target, and a
 // push makes the source from the files that a job writes there. Refuses a source that held files before: it looks unmounted.
-import { CliError } from "../errors.ts";
-import { formatFiles, shellWord } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, shellWord } from "../text/format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
 import { type FillRequest, isOtherSource } from "./fill_way.ts";
-import { ABSENT_FINGERPRINT } from "./freshness.ts";
-import { layoutOf, type VariableLayout } from "./layout.ts";
-import { writeMarker } from "./marker.ts";
-import { observeVariable } from "./observe.ts";
-import { recordTransfer } from "./record.ts";
-import { readRecordedSource } from "./recorded_source.ts";
+import { ABSENT_FINGERPRINT } from "../records/freshness.ts";
+import { layoutOf, type VariableLayout } from "../variables/layout.ts";
+import { writeMarker } from "../records/marker.ts";
+import { observeVariable } from "../records/observe.ts";
+import { recordTransfer } from "../records/record.ts";
+import { readRecordedSource } from "../records/recorded_source.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
-import type { Turn } from "./turn.ts";
-import { markedLinks, type Variable } from "./variable.ts";
+import type { Turn } from "../variables/turn.ts";
+import { markedLinks, type Variable } from "../variables/variable.ts";
 
 /** Makes the empty target and records that both sides are empty. The caller holds the variable lock and has found no source. */
 export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {

@@ -1,13 +1,13 @@
 // Links of a variable that lead out of its source, and what they lead to: programs on scratch read that from its original
 // storage, which may be the slow one that staging is meant to avoid.
 import { isWithin } from "../config/paths.ts";
-import { formatCount, formatSize, printable } from "../format.ts";
+import { formatCount, formatSize, printable } from "../text/format.ts";
 import { isUtf8Name } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
 import type { OutsideLink, OutsideLinks } from "../transfer/outside_links.ts";
-import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "./outside_links_schema.ts";
+import { type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import type { StageWarning } from "./stage_result.ts";
-import { linksOf, type StagingSettings, type Variable } from "./variable.ts";
+import { linksOf, type StagingSettings, type Variable } from "../variables/variable.ts";
 
 type NamedLink = NamedOutsideLinks["named"][number];
 

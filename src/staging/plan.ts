@@ -1,25 +1,25 @@
 // What staging one variable would do: a dry run uses the same checks and the same planner as a real run.
-import { type CliError, knownError } from "../errors.ts";
+import { type CliError, knownError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import type { Entry } from "../transfer/entry.ts";
-import { formatCount, listSome } from "../format.ts";
+import { formatCount, listSome } from "../text/format.ts";
 import { joinName } from "../posix/file_names.ts";
-import { keptAfter } from "./kept.ts";
+import { keptAfter } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import type { UnreadablePath } from "../transfer/request.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
 import { findFillWay } from "./fill_way.ts";
 import { unfinishedCopies } from "./first_copy.ts";
-import { layoutOf } from "./layout.ts";
+import { layoutOf } from "../variables/layout.ts";
 import { leftOutError } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
-import type { NamedOutsideLinks } from "./outside_links_schema.ts";
+import type { NamedOutsideLinks } from "../records/marker.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
 import { look, refusal } from "./stage.ts";
 import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
-import { transferLimits } from "./variable.ts";
+import { transferLimits } from "../variables/variable.ts";
 
 /** What a sync would do with a variable. */
 export type StagePlan =

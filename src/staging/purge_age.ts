@@ -1,9 +1,9 @@
 // Warns of files that a purge by modification time removes from a copy: copies keep the times of their source, so a model from
 // last year counts as old on scratch from the first minute.
-import { formatFiles, formatSize } from "../format.ts";
+import { formatFiles, formatSize } from "../text/format.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 const DAY_SECONDS = 24 * 3600;
 

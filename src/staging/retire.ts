@@ -1,10 +1,10 @@
 // Removes a target that was staged from another source, unless it holds changes that were never pushed.
-import { messageOf } from "../errors.ts";
-import { formatFiles, shellWord } from "../format.ts";
+import { messageOf } from "../errors/errors.ts";
+import { formatFiles, shellWord } from "../text/format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 import type { StageWarning } from "./stage_result.ts";
 import { countUnpushed } from "./unpushed.ts";
 

@@ -1,7 +1,7 @@
 // Adds to a hint about missing space: leave files out, or stage fewer variables.
-import { CliError } from "../errors.ts";
-import { layoutOf } from "./layout.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import { CliError } from "../errors/errors.ts";
+import { layoutOf } from "../variables/layout.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The same error; one of the kind `no-space` gets the target's path and a hint how to stage less. */
 export function withRoomAdvice(

@@ -3,12 +3,12 @@
 import { HF_TOKEN_BELOW, HF_TOKEN_PATH } from "../config/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
-import { listSome, shellWord } from "../format.ts";
+import { listSome, shellWord } from "../text/format.ts";
 import { compilePattern } from "../filter/pattern.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
-import type { Part } from "./parts.ts";
+import type { Part } from "../variables/parts.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { Variable } from "./variable.ts";
+import type { Variable } from "../variables/variable.ts";
 
 /** A secret in a copy; its path is relative to the copy. */
 export interface Secret {

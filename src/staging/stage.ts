@@ -1,19 +1,19 @@
 // Stages variables: fresh? → take the lock → still not fresh? → transfer → write the marker.
-import { CliError, Interrupted, knownError } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { shellWord } from "../format.ts";
-import { mapInOrder } from "../pool.ts";
+import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { shellWord } from "../text/format.ts";
+import { mapInOrder } from "../system/pool.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
-import { filterOf, type VariableFilter } from "./filter.ts";
-import { decideFreshness, type Freshness } from "./freshness.ts";
-import { layoutOf } from "./layout.ts";
-import { observeVariable, type VariableFacts } from "./observe.ts";
+import { filterOf, type VariableFilter } from "../records/filter.ts";
+import { decideFreshness, type Freshness } from "../records/freshness.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { observeVariable, type VariableFacts } from "../records/observe.ts";
 import { withRoomAdvice } from "./room_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
 import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
-import { inTurn } from "./turn.ts";
-import { linksOf, type Variable } from "./variable.ts";
+import { inTurn } from "../variables/turn.ts";
+import { linksOf, type Variable } from "../variables/variable.ts";
 
 /** Which variables to stage, and how. */
 export interface StageAllRequest extends Omit<StageRequest, "variable"> {
@@ -125,7 +125,10 @@ async function skipped(
     ? []
     : await secretWarnings(variable, await findSecrets(variable, filter.selection, names));
   if (marker.kept === undefined) return { ...fresh, kept: [], warnings: secrets };
-  const [{ readKept }, { keptWarnings }] = await Promise.all([import("./kept.ts"), import("./kept_warnings.ts")]);
+  const [{ readKept }, { keptWarnings }] = await Promise.all([
+    import("../records/kept.ts"),
+    import("./kept_warnings.ts"),
+  ]);
   const kept = await readKept(variable, layoutOf(settings.cacheRoot, variable.name), marker);
   return { ...fresh, kept: kept.paths, warnings: [...keptWarnings(variable, kept), ...secrets] };
 }

@@ -1,8 +1,8 @@
 // The request to stage a variable, and its result.
-import type { CliError } from "../errors.ts";
+import type { CliError } from "../errors/errors.ts";
 import type { KeptPath, MissingPath, TransferOutcome } from "../transfer/transfer.ts";
-import type { NamedOutsideLinks } from "./outside_links_schema.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { NamedOutsideLinks } from "../records/marker.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** What to stage and how. */
 export interface StageRequest {

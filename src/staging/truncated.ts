@@ -1,7 +1,7 @@
 // Files on scratch that hold only the beginning of the source's file, while no record tells how they came to be: an interrupted
 // `cp` leaves such a file, with a newer time. They are neither replaced nor pushed, because only a person can decide which side
 // is right. Files that cannot be compared are treated the same.
-import { mapAtOnce } from "../pool.ts";
+import { mapAtOnce } from "../system/pool.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Tree } from "../posix/tree.ts";
@@ -13,7 +13,7 @@ import type { Entry } from "../transfer/entry.ts";
 import { linkMapOf } from "../transfer/link_maps.ts";
 import { type Manifest, ManifestBuilder } from "../transfer/manifest.ts";
 import type { KeptPath, TransferPlan } from "../transfer/transfer.ts";
-import { type StagingSettings, transferLimits, type Variable } from "./variable.ts";
+import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
 
 /** A variable whose source and target are compared. */
 export interface ComparedVariable {

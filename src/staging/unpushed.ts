@@ -1,14 +1,14 @@
 // Files that only scratch has, or has otherwise than at the last transfer: how many, and what `status` tells of them.
-import { formatFiles, formatSize, listSome } from "../format.ts";
+import { formatFiles, formatSize, listSome } from "../text/format.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { planTransfer } from "../transfer/transfer.ts";
-import type { KeptFiles } from "./kept.ts";
-import type { VariableLayout } from "./layout.ts";
+import type { KeptFiles } from "../records/kept.ts";
+import type { VariableLayout } from "../variables/layout.ts";
 import type { ChangedFile } from "../transfer/against_record.ts";
 import type { StageWarning } from "./stage_result.ts";
-import type { StagingSettings, Variable } from "./variable.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 const DAY_MILLISECONDS = 24 * 3600 * 1000;
 

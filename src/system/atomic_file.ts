@@ -1,6 +1,6 @@
 // Writes small files that others may read at that moment (config, markers): a reader sees the old or the new text.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { temporaryBeside } from "./temporary_name.ts";
 
 /** How to write. */

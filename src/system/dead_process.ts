@@ -1,5 +1,5 @@
 // Finds out whether a process that left files behind still runs; possible only for processes of this host and PID namespace.
-import { systemRefusalOf } from "../errors.ts";
+import { systemRefusalOf } from "../errors/errors.ts";
 
 /** A process as it identifies itself in lock files and temporary names. */
 export interface ProcessName {

@@ -1,6 +1,6 @@
 // A lock with one holder at a time for a path: flock(2) with a deadline, together with a lease, or the lease alone if the file
 // system has no flock. Do not rely on it alone: a holder that pauses for too long is taken for dead, but may go on.
-import { CliError, messageOf, systemRefusalOf } from "../errors.ts";
+import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
 import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
 import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";

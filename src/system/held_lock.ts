@@ -1,5 +1,5 @@
 // A held lock, which is checked during the work, since on some file systems another process can take it over.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { type Lock, nameHolder, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 

@@ -1,7 +1,7 @@
 // A lock for every file system: a file that only one process can create (open(2), O_EXCL), kept alive by a heartbeat. flock(2)
 // may be missing, or be granted on two nodes at once (Lustre with localflock, some NFS and GPFS): a process that has the flock
 // takes the lease as well, so that a second holder of the flock finds the first.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { isDeadHere } from "./dead_process.ts";
 import { lookAtOwn, readOwnText } from "./own_file.ts";
 import { HEARTBEAT_SECONDS, holdLock } from "./held_lock.ts";

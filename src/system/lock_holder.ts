@@ -1,7 +1,7 @@
 // The holder of a lock, as it describes itself in the lock file for the waiters; and the types of lock requests and held locks.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { pidNamespace, type ProcessName } from "./dead_process.ts";
-import { formatAge, printable } from "../format.ts";
+import { formatAge, printable } from "../text/format.ts";
 import { readOwnText } from "./own_file.ts";
 import type { System } from "./system.ts";
 

@@ -1,7 +1,7 @@
 // Small files of ours in directories that other users can or could write to: a link, a FIFO or another user's file under one of
 // our names is refused before it is opened, so that it is not followed, waited for, trusted or overwritten.
-import { CliError, messageOf } from "../errors.ts";
-import { shellWord } from "../format.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
 
 /** The expected kind of a file with one of our names. */
 export type OwnKind = "file" | "directory";

@@ -1,6 +1,6 @@
 // Removes a whole directory: many names at once, since each removal waits for a server. Links are never followed.
-import { CliError, messageOf } from "../errors.ts";
-import { Pool } from "../pool.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { Pool } from "./pool.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { removePath } from "../posix/remove.ts";
 import { run } from "../posix/work.ts";

@@ -1,6 +1,6 @@
 // The interface to the machine, as a value that commands are given: environment, clock, streams and the signal to stop. It does
 // not cover files: HOME and SCRATCH come from `env`, so tests use a temporary directory.
-import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors.ts";
+import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from "../errors/errors.ts";
 import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";

@@ -1,8 +1,8 @@
 // Whether other users could exchange a directory of ours or a component of its path. A directory that only we and root can
 // write, and whose parents are all like that, stays the same between a check and its use, so later operations by path below it
 // cannot be redirected (the rule of sshd's StrictModes, applied to each component and to each link on the way).
-import { CliError, messageOf } from "../errors.ts";
-import { shellWord } from "../format.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import { shellWord } from "../text/format.ts";
 import { isPrivateGroup } from "./private_group.ts";
 
 /** The path to check. */

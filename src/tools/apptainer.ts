@@ -1,5 +1,5 @@
 // Apptainer, or Singularity, its former name: how it is called to build and to run. https://apptainer.org/docs/user/latest/
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 import { type AloudOutcome, type Listener, runAloud } from "./aloud.ts";

@@ -1,5 +1,5 @@
 // The person's text editor.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { findProgram, runInForeground } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 

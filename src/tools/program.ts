@@ -1,6 +1,6 @@
 // Runs a program of the user in the foreground: finds it as a shell does, and starts it.
-import { CliError, knownError } from "../errors.ts";
-import { printable } from "../format.ts";
+import { CliError, knownError } from "../errors/errors.ts";
+import { printable } from "../text/format.ts";
 import { findProgram, runInForeground } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 

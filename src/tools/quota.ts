@@ -1,5 +1,5 @@
 // The free space in a user's quota: from lfs(1) for Lustre, quota(1) for NFS, and lquota, on ETH's clusters, for both.
-import { shellWord } from "../format.ts";
+import { shellWord } from "../text/format.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import { contains, findMount } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";

@@ -1,5 +1,5 @@
 // rsync(1): its arguments, its exit codes in words, its progress and its last lines.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 

@@ -1,6 +1,6 @@
 // srun(1): runs a program once on each node of this process's job, beside the job's other steps. The options were tested
 // with Slurm 22.05 in jobs that hold all their CPUs, memory and GPUs.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 

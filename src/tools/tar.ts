@@ -1,5 +1,5 @@
 // tar(1): packs listed names into an archive, and appends files to one.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 

@@ -1,7 +1,7 @@
 // uv(1): its arguments, and the errors if it fails. Its options: https://docs.astral.sh/uv/reference/cli/
-import { CliError } from "../errors.ts";
-import { withoutCredentials } from "../format.ts";
-import { saysDiskIsFull } from "../os_error.ts";
+import { CliError } from "../errors/errors.ts";
+import { withoutCredentials } from "../text/format.ts";
+import { saysDiskIsFull } from "../errors/os_error.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
 import { type Listener, runAloud } from "./aloud.ts";

@@ -2,7 +2,7 @@
 // is not read: it may be slow, and its present state does not matter here.
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
-import { forEachAtOnce } from "../pool.ts";
+import { forEachAtOnce } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
 import { type Entry, isDamaged, sameContent } from "./entry.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";

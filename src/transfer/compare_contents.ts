@@ -1,6 +1,6 @@
 // Compares contents of files that have the same size and time on both sides. Large files are compared in parts, several at a
 // time, so that disks and processors are busy, and many small files share a job.
-import { forEachAtOnce } from "../pool.ts";
+import { forEachAtOnce } from "../system/pool.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { ComparedPart } from "./jobs/compare.ts";
 

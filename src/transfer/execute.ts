@@ -2,8 +2,8 @@
 // copied, publishes them phase by phase (publishing.ts) where other programs use the receiving side. At the end, when nothing
 // can fail any more, removes deleted names and sets the modes and times of directories.
 import { joinName, splitLast } from "../posix/file_names.ts";
-import { Pool } from "../pool.ts";
 import type { Calls } from "../posix/calls.ts";
+import { Pool } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
 import { BATCH, batchesAtOnce } from "./batch_size.ts";
 import type { DirectoryPlan } from "./decide.ts";

@@ -1,7 +1,7 @@
 // Copies large files in parts, several parts at a time: one stream does not fill a parallel file system, and a huge file at the
 // end would delay the whole transfer. The largest goes first; after a kill the next transfer copies only the missing parts.
 import { createHash } from "node:crypto";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import { readBootId } from "../posix/boot_id.ts";
 import { type Calls, waitingCalls } from "../posix/calls.ts";
 import { AttributeSupport, copyAttributes, listAttributes } from "../posix/content.ts";

@@ -1,6 +1,6 @@
 // Lists of names for programs that read them from a file. The files are in a private directory in $TMPDIR, or in /tmp if a
 // job's TMPDIR does not exist or is full.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { encodeNameList } from "../posix/file_names.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";

@@ -1,6 +1,6 @@
 // Measures a tree: its files and directories, their sizes and what they take on the disk. Everything that shows the size of a
 // directory uses this walk. It runs in the main isolate, with many directories at once where calls wait for a server.
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { isUtf8Name, joinName } from "../posix/file_names.ts";
 import { listDirectory } from "../posix/list.ts";

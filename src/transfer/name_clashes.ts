@@ -1,8 +1,8 @@
 // Finds names that differ at the source and are equal on the receiving file system (case folding) before anything is written:
 // otherwise one file of each such group would replace the others.
 import { basename, dirname } from "node:path/posix";
-import { CliError } from "../errors.ts";
-import { formatCount, printable } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatCount, printable } from "../text/format.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";

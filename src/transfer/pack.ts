@@ -1,11 +1,11 @@
 // Packs a tree into one tar file, reading many files at a time: a single tar reads one file after the other, slow on a network.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { rulesFor } from "./intent.ts";
 import { joinName } from "../posix/file_names.ts";
 import { findGnuTar, packListed } from "../tools/tar.ts";
 import { EMPTY_MANIFEST } from "./manifest.ts";
-import { Pool } from "../pool.ts";
+import { Pool } from "../system/pool.ts";
 import { walkTrees } from "./walk.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import { ListFiles } from "./list_files.ts";

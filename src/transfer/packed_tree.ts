@@ -9,7 +9,7 @@
 // only when everything was written.
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import { openOwnForReading } from "../system/own_file.ts";
 import { entriesIn } from "./entry_text.ts";
 import type { Entry } from "./entry.ts";

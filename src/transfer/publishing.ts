@@ -7,7 +7,7 @@
 // not published. A push transfers all it can, since what stays only on scratch will be purged.
 import { removeOutdated } from "./adopted.ts";
 import type { Selection } from "../filter/selection.ts";
-import { Pool } from "../pool.ts";
+import { Pool } from "../system/pool.ts";
 import { isLimitErrno } from "../posix/errno.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";

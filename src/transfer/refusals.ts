@@ -1,5 +1,5 @@
 // Explains why a name cannot be made on the receiving file system: `Invalid argument` alone does not say whose rule it is.
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import { EILSEQ, EINVAL, EOPNOTSUPP, EPERM, SystemCallError } from "../posix/errno.ts";
 
 /** System calls that give a name to a file. */

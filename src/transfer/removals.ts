@@ -3,7 +3,7 @@
 // Where other programs read, names are removed in the reverse order of the phases: first files that point at others, then
 // links, then contents. A directory that is removed with its content is moved into the temporary directory by one rename and
 // deleted there, so that no reader finds a part of it; if another program changed something in it, it is moved back.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { depthOf } from "./directories.ts";
 import { labelOf, stateText } from "./entry_text.ts";

@@ -1,8 +1,8 @@
 // Checks whether there is enough free space for what is to be written, and says so where there is not.
 import { statfsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { CliError } from "../errors.ts";
-import { formatCount, formatFiles, formatSize } from "../format.ts";
+import { CliError } from "../errors/errors.ts";
+import { formatCount, formatFiles, formatSize } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { askQuota, type Quota } from "../tools/quota.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";

@@ -1,6 +1,6 @@
 // Transfers what differs from one directory tree to another. Staging, pushing, migrating and packing all use this module.
 // It knows nothing of variables, markers or configuration.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";

@@ -1,6 +1,6 @@
 // The temporary directory for files that are being written, so that neither readers nor later transfers take them for complete.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import {

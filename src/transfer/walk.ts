@@ -1,6 +1,6 @@
 // Walks both sides of a transfer directory by directory, and decides for each. Lists many directories at once, each in the
 // order in which the server returns its names.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { decideDirectory, type DecisionRules, type DirectoryPlan, sendingSide } from "./decide.ts";

@@ -3,7 +3,7 @@ import { selectionOf } from "../filter/selection.ts";
 import { plainCalls, waitingCalls } from "../posix/calls.ts";
 import { setOwnBase } from "../posix/own_base.ts";
 import { SystemCallError } from "../posix/errno.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import type { JobError, JobMessage, WorkerMessage, WorkerStart } from "./job_runner.ts";
 import { JobContext, JobStopped } from "./jobs/job.ts";
 import { runJob } from "./jobs/jobs.ts";

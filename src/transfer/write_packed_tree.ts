@@ -1,6 +1,6 @@
 // Writes a packed tree (packed_tree.ts): lists all directories, then reads the small files, many at a time.
 import type { Selection } from "../filter/selection.ts";
-import { Pool } from "../pool.ts";
+import { Pool } from "../system/pool.ts";
 import { joinName } from "../posix/file_names.ts";
 import type { System } from "../system/system.ts";
 import { type Entry, isSparse } from "./entry.ts";

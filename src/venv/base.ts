@@ -4,7 +4,7 @@ import { type ConfigFile, configPath, readConfig } from "../config/config_file.t
 import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer } from "../config/resolve.ts";
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { acquireLock, describe, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";

@@ -1,6 +1,6 @@
 // `venv install`: plans the commands of uv for a request, and runs them.
-import { CliError } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/aloud.ts";
 import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";

@@ -2,8 +2,8 @@
 // it its name. An environment at the target stays until the new one is known to be right.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { underLocks } from "../system/file_lock.ts";

@@ -1,6 +1,6 @@
 // The answer about a reinstalled environment: one shape for `venv migrate` and each environment of `migrate-store`.
 import * as v from "valibot";
-import { withoutCredentials } from "../format.ts";
+import { withoutCredentials } from "../text/format.ts";
 import { type Parity, type RebuildPlan, type RebuildRequest } from "./rebuild.ts";
 
 /** One environment's part of an answer. */

@@ -1,5 +1,5 @@
 // For an environment that is, or will be, at another path than its files say: finds those files and rewrites them.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { kindsIn, readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";

@@ -1,6 +1,6 @@
 // Removes an environment: only a real one, only below its base, without following links.
 import { type AbsolutePath, joinPath } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { venvPath } from "./base.ts";
 

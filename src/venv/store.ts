@@ -1,9 +1,9 @@
 // Moves all environments and uv's cache to other directories: checks them, copies the cache, and removes what was moved.
 import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, joinPath, reallyOverlap } from "../config/paths.ts";
-import { CliError, messageOf } from "../errors.ts";
-import type { Report } from "../events.ts";
-import { nearest } from "../nearest.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { nearest } from "../text/nearest.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";

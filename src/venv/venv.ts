@@ -1,5 +1,5 @@
 // Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
-import { CliError, messageOf } from "../errors.ts";
+import { CliError, messageOf } from "../errors/errors.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */

@@ -1,5 +1,5 @@
 // Wheels built for one accelerator (`torch==2.4.0+cu121`) are on an index of their own; this finds it. Pure.
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 
 /** The base URL of the PyTorch project's indexes, one for each accelerator. */
 const PYTORCH_INDEX = "https://download.pytorch.org/whl";

@@ -1,8 +1,8 @@
 // What the questions of `init` share.
-import type { Context } from "../command.ts";
+import type { Context } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
 import type { AbsolutePath } from "../config/paths.ts";
-import { CliError } from "../errors.ts";
+import { CliError } from "../errors/errors.ts";
 
 /** The context of the questions: the command's context and the file. */
 export interface Conversation {

@@ -1,13 +1,13 @@
 // The questions of `init`. They fill in the same request that --input-json gives; nothing is saved here.
-import type { Context } from "../command.ts";
+import type { Context } from "../contract/command.ts";
 import { CONFIG_VERSION } from "../config/config.ts";
 import { asObject } from "../config/config_edit.ts";
 import { configPath, parseConfig, parseJson, readConfigText } from "../config/config_file.ts";
 import type { ConfigPatch } from "../config/config_patch.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
-import { CliError, Interrupted } from "../errors.ts";
-import { formatCount } from "../format.ts";
+import { CliError, Interrupted } from "../errors/errors.ts";
+import { formatCount } from "../text/format.ts";
 import type { Candidate } from "./candidates.ts";
 import type { Conversation } from "./conversation.ts";
 import { configOf, type Draft, enabledNames, patchOf, SETTINGS, sourceText, startDraft } from "./draft.ts";

@@ -1,6 +1,6 @@
 // The sizes of directories, counted while a person answers questions: a help for choosing, not exact. Counting stops when
 // it has taken long enough, and the text says so.
-import { formatFiles, formatSize } from "../format.ts";
+import { formatFiles, formatSize } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { startMeasure } from "../transfer/measure.ts";
 

@@ -5,7 +5,7 @@ import { reasonAgainstVariable } from "../config/reserved_variables.ts";
 import { isWithin, realLocation } from "../config/paths.ts";
 import { PRESETS } from "../config/presets.ts";
 import { resolveConfig } from "../config/resolve.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../errors/errors.ts";
 import { type Candidate, listCandidates } from "./candidates.ts";
 import { type Conversation, faultOf, OTHER } from "./conversation.ts";
 import { configOf, type Draft, enabledNames, sourceText, withEnabled, withRedirected, withVariable } from "./draft.ts";

@@ -1,9 +1,9 @@
 // argv as people and scripts write it: which command is meant, and what was given to it.
 import assert from "node:assert/strict";
 import { parseArguments } from "../../src/cli/arguments.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import * as v from "valibot";
-import { choice, list, text, toggle, toggleOff, variants } from "../../src/fields.ts";
+import { choice, list, text, toggle, toggleOff, variants } from "../../src/contract/fields.ts";
 import { runInProcess } from "../support/in_process.ts";
 
 const FIELDS = {

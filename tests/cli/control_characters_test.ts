@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { neutralLines, neutralText } from "../../src/cli/control_characters.ts";
-import { jsonText } from "../../src/json_text.ts";
+import { jsonText } from "../../src/text/json_text.ts";
 import { makeWorld } from "../support/world.ts";
 
 // deno-lint-ignore no-control-regex -- what must not reach a terminal

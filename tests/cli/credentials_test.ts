@@ -1,6 +1,6 @@
 // Passwords and tokens in the addresses of package indexes: in no message, answer, dry run or list of processes.
 import assert from "node:assert/strict";
-import { withoutCredentials } from "../../src/format.ts";
+import { withoutCredentials } from "../../src/text/format.ts";
 import { servePackages } from "../support/package_index.ts";
 import { giveUv, testWithUv } from "../support/uv.ts";
 import { makeWorld } from "../support/world.ts";

@@ -1,7 +1,7 @@
 // `euler-files migrate` where all goes well: what it moves, what it keeps, what it says.
 import assert from "node:assert/strict";
 import { migrate } from "../../src/commands/migrate.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import {
   assertMoved,
   assertUntouched,

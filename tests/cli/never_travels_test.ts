@@ -1,7 +1,7 @@
 // What is of use only to the programs that run where it lies: locks, unfinished downloads, temporary files. It is neither staged
 // nor pushed, whatever the variable is called, and what an older version moved is left where it is.
 import assert from "node:assert/strict";
-import { ENGINES } from "../../src/staging/variable.ts";
+import { ENGINES } from "../../src/variables/variable.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/cache";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { COMMANDS } from "../../src/cli/app.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { fieldsFromJson } from "../../src/cli/request.ts";
-import { jsonName } from "../../src/fields.ts";
+import { jsonName } from "../../src/contract/fields.ts";
 import { outputSchema } from "../../src/schema/output_schema.ts";
 
 interface OldCommand {

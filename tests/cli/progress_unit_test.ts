@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { createProgressDisplay } from "../../src/cli/progress.ts";
 import { describeProgress, follow, type Track } from "../../src/cli/progress_line.ts";
-import { textWidth } from "../../src/shorten.ts";
+import { textWidth } from "../../src/text/shorten.ts";
 import { stylesFor } from "../../src/cli/style.ts";
-import type { Progress } from "../../src/events.ts";
+import type { Progress } from "../../src/contract/events.ts";
 import { testSystem } from "../support/test_system.ts";
 
 const MB = 1024 ** 2;

@@ -5,8 +5,8 @@ import * as v from "valibot";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { buildRequest, fieldsFromJson } from "../../src/cli/request.ts";
-import { type AnyCommand, defineCommand } from "../../src/command.ts";
-import { CliError } from "../../src/errors.ts";
+import { type AnyCommand, defineCommand } from "../../src/contract/command.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import {
   choice,
   type Field,
@@ -19,7 +19,7 @@ import {
   text,
   toggle,
   toggleOff,
-} from "../../src/fields.ts";
+} from "../../src/contract/fields.ts";
 import { inputSchema } from "../../src/schema/input_schema.ts";
 import { schemaPart } from "../../src/schema/json_schema.ts";
 import { runInProcess } from "../support/in_process.ts";

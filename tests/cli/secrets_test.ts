@@ -1,6 +1,6 @@
 // Tokens, passwords and private keys stay at the source: neither staged nor pushed nor counted, and named where a copy has some.
 import assert from "node:assert/strict";
-import { ENGINES } from "../../src/staging/variable.ts";
+import { ENGINES } from "../../src/variables/variable.ts";
 import { findClientPython } from "../../scripts/prepare_clients.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { HUB_REASON } from "../clients/hub_reader.ts";

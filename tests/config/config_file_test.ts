@@ -5,7 +5,7 @@ import { createConfig } from "../../src/config/config_create.ts";
 import { editConfig } from "../../src/config/config_edit.ts";
 import { configPath, readConfig } from "../../src/config/config_file.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { testSystem } from "../support/test_system.ts";
 import { makeWorld, type World } from "../support/world.ts";
 

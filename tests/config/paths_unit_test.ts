@@ -1,7 +1,7 @@
 // Paths from a configuration: what is expanded, what is refused, and how two of them stand to each other.
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import {
   type AbsolutePath,
   expandPath,

@@ -12,7 +12,7 @@ import {
   resolveConfig,
   type ResolvedConfig,
 } from "../../src/config/resolve.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { makeWorld } from "../support/world.ts";
 
 const PATH = "/home/u/.euler-files.json" as AbsolutePath;

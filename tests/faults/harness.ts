@@ -1,5 +1,5 @@
 // Runs work again and again, each time with a fault at another of its calls, and gathers what was wrong afterwards.
-import { CliError, systemError } from "../../src/errors.ts";
+import { CliError, systemError } from "../../src/errors/errors.ts";
 import { EACCES, EIO, ENOSPC, nameOfErrno } from "../../src/posix/errno.ts";
 import type { System } from "../../src/system/system.ts";
 import type { TransferOutcome } from "../../src/transfer/request.ts";

@@ -1,6 +1,6 @@
 // What `sync` writes to stdout: statements that shells evaluate, and that tell them of a failure.
 import assert from "node:assert/strict";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { renderExports } from "../../src/shell/exports.ts";
 import { type Shell, SHELLS } from "../../src/shell/shell.ts";
 import { testNeeding } from "../support/needs.ts";

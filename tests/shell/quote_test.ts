@@ -1,7 +1,7 @@
 // A quoted value must come out of each real shell byte for byte.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { renderExports } from "../../src/shell/exports.ts";
 import { quoteForShell } from "../../src/shell/quote.ts";
 import type { Shell } from "../../src/shell/shell.ts";

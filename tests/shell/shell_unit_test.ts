@@ -1,6 +1,6 @@
 // Which shell is printed for.
 import assert from "node:assert/strict";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { chooseShell } from "../../src/shell/shell.ts";
 
 Deno.test("--shell wins over the environment, and bash is printed for without either", () => {

@@ -1,7 +1,7 @@
 // Which time counts as the start of a transfer where the clocks of a node and of scratch differ.
 import assert from "node:assert/strict";
-import { startedSeconds } from "../../src/staging/clock.ts";
-import { layoutOf } from "../../src/staging/layout.ts";
+import { startedSeconds } from "../../src/records/clock.ts";
+import { layoutOf } from "../../src/variables/layout.ts";
 import { markedIfRacy, RACY_SECONDS } from "../../src/transfer/racy.ts";
 
 Deno.test("a node whose clock is ahead of scratch's marks what was just written all the same", async () => {

@@ -1,7 +1,7 @@
 // The warning about variables that point elsewhere, and its silence where all is well.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
-import { checkCongruency } from "../../src/staging/congruency.ts";
+import { checkCongruency } from "../../src/variables/congruency.ts";
 
 const HF_HOME = { name: "HF_HOME", source: "/home/ada/.cache/huggingface", target: "/scratch/ada/HF_HOME" };
 

@@ -3,9 +3,9 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import type { VariableFilter as Lists } from "../../src/config/resolve.ts";
 import type { RuleSource } from "../../src/config/rsync_extra_args.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import type { FilterRule } from "../../src/filter/selection.ts";
-import { filterOf, hasSameFilter } from "../../src/staging/filter.ts";
+import { filterOf, hasSameFilter } from "../../src/records/filter.ts";
 
 const minus = (pattern: string): FilterRule => ({ action: "exclude", pattern });
 const plus = (pattern: string): FilterRule => ({ action: "include", pattern });

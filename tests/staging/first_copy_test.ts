@@ -2,7 +2,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { hostname } from "node:os";
 import { type FirstCopy, takeFirstCopy, unfinishedCopies } from "../../src/staging/first_copy.ts";
-import { layoutOf, type VariableLayout } from "../../src/staging/layout.ts";
+import { layoutOf, type VariableLayout } from "../../src/variables/layout.ts";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDWR } from "../../src/posix/libc.ts";
 import { pidNamespace } from "../../src/system/dead_process.ts";

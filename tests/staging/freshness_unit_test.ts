@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { makeSelection } from "../../src/filter/selection.ts";
-import type { VariableFilter } from "../../src/staging/filter.ts";
-import { ABSENT_FINGERPRINT, decideFreshness } from "../../src/staging/freshness.ts";
-import type { Marker } from "../../src/staging/marker.ts";
-import type { VariableFacts } from "../../src/staging/observe.ts";
+import type { VariableFilter } from "../../src/records/filter.ts";
+import { ABSENT_FINGERPRINT, decideFreshness } from "../../src/records/freshness.ts";
+import type { Marker } from "../../src/records/marker.ts";
+import type { VariableFacts } from "../../src/records/observe.ts";
 
 const MARKER: Marker = {
   synced_at: 1000,

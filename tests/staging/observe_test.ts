@@ -1,7 +1,7 @@
 // What is seen of a source while somebody works in it.
 import assert from "node:assert/strict";
-import type { Marker } from "../../src/staging/marker.ts";
-import { markedListing, observeSource } from "../../src/staging/observe.ts";
+import type { Marker } from "../../src/records/marker.ts";
+import { markedListing, observeSource } from "../../src/records/observe.ts";
 
 Deno.test("a source in which temporary names come and go is there, however they are met", async () => {
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });

@@ -1,6 +1,6 @@
 // The program with a `sync` that fails as EULER_FILES_TEST_FAILURE says: an entry of its own for tests of the process's end.
 import { type CommandEntry, COMMANDS } from "../../src/cli/app.ts";
-import type { AnyCommand } from "../../src/command.ts";
+import type { AnyCommand } from "../../src/contract/command.ts";
 
 type Work = (work: () => Promise<unknown>) => Promise<unknown>;
 

@@ -1,7 +1,7 @@
 // Locks: one holder at a time, waiting as long as the holder moves on, and a holder that notices when it is one no more.
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { acquireLock, type HolderProgress, type Lock, type LockRequest } from "../../src/system/file_lock.ts";
 import { acquireLease } from "../../src/system/lease.ts";
 import type { System } from "../../src/system/system.ts";

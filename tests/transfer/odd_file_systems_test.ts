@@ -1,7 +1,7 @@
 // File systems that change what they get: times in steps, names without case, no modes, names and sizes that are refused. A copy
 // there is compared at the coarser side, and what can't be there is named and costs nothing else.
 import assert from "node:assert/strict";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { sameTime } from "../../src/transfer/entry.ts";
 import type { TransferOutcome } from "../../src/transfer/request.ts";
 import { foldedName, PROBE_TIME, stepOf } from "../../src/transfer/traits.ts";

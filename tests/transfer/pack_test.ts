@@ -1,6 +1,6 @@
 // A packed tree unpacks into an equal one.
 import assert from "node:assert/strict";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { packTree } from "../../src/transfer/pack.ts";
 import { differences, makeNastyTree, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 

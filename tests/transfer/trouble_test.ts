@@ -2,7 +2,7 @@
 // outcome names the rest.
 import assert from "node:assert/strict";
 import { bundle } from "../../scripts/bundle.ts";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding, testUnless } from "../support/needs.ts";
 import { differences, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";

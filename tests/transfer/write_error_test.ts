@@ -1,7 +1,7 @@
 // Write errors, which a server may report as late as at fsync(2) or close(2): the file is not published, and where the disk or
 // a quota is full, all ends with a sentence about that.
 import assert from "node:assert/strict";
-import { CliError } from "../../src/errors.ts";
+import { CliError } from "../../src/errors/errors.ts";
 import { EDQUOT, EIO, ENOSPC } from "../../src/posix/errno.ts";
 import { O_CREAT } from "../../src/posix/libc.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";

@@ -1,7 +1,7 @@
 // The job that copies files, links and special files to private names: below the temporary directory, or in a private tree.
 // Each is read to its end without an error, and its source is checked again afterwards: it has arrived only if the source is
 // still the same. publish.ts gives files their names in directories that others use.
-import { CliError } from "../../errors.ts";
+import { CliError } from "../../errors/errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { ENOENT, isFullDiskErrno, isPermissionErrno, succeeded, SystemCallError } from "../../posix/errno.ts";
 import { splitLast } from "../../posix/file_names.ts";

@@ -4,11 +4,11 @@
 // one that is always being written is left alone. A live receiving side is checked in the same way before the copy and directly
 // before the files are published, so that a change by another program is kept. Replaced files are kept until their locks show
 // that no program opened them in the last moment (replaced_database.ts).
-import { CliError, messageOf } from "../../errors.ts";
+import { CliError, messageOf } from "../../errors/errors.ts";
 import { isFullDiskErrno, isPermissionErrno, SystemCallError } from "../../posix/errno.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import { run, type Work } from "../../posix/work.ts";
-import { Pool } from "../../pool.ts";
+import { Pool } from "../../system/pool.ts";
 import { namesOfDatabase } from "../database_files.ts";
 import {
   type DatabaseState,

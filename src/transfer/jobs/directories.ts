@@ -1,5 +1,5 @@
 // The jobs on directories: make them, set their modes and times at the end, and change modes of files.
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/errors.ts";
 import type { Calls } from "../../posix/calls.ts";
 import { type AttributeSupport, copyAttributes, listAttributes } from "../../posix/content.ts";
 import {

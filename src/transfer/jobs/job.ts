@@ -3,7 +3,7 @@ import type { Calls } from "../../posix/calls.ts";
 import { AttributeSupport } from "../../posix/content.ts";
 import { type LinkMap, Tree } from "../../posix/tree.ts";
 import { run, runPlain, type Work } from "../../posix/work.ts";
-import { Pool } from "../../pool.ts";
+import { Pool } from "../../system/pool.ts";
 import type { Selection } from "../../filter/selection.ts";
 import type { BandwidthLimit } from "../bandwidth.ts";
 

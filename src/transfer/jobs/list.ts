@@ -14,7 +14,7 @@ import {
 } from "../../posix/list.ts";
 import { cString, isNoDirectory, type Tree } from "../../posix/tree.ts";
 import { type FileKind, type FileStatus, readStatusAt } from "../../posix/status.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/errors.ts";
 import type { Work } from "../../posix/work.ts";
 import type { Bytes } from "../../posix/calls.ts";
 import { BEHIND_LINK, FOLLOWED, labelOf } from "../entry_text.ts";

@@ -1,5 +1,5 @@
 // The jobs that remove single names, each only if it is unchanged since it was seen, and whole trees.
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/errors.ts";
 import { EEXIST, ENOENT, ENOTDIR, ENOTEMPTY, SystemCallError } from "../../posix/errno.ts";
 import { AT_REMOVEDIR } from "../../posix/libc.ts";
 import { isMissing } from "../../posix/list.ts";

@@ -1,7 +1,7 @@
 // The job that removes SQLite databases that the sending side has deleted, or logs of those that it still has. A commit into a
 // log leaves the main file unchanged, so removing each unchanged file could remove the main file and leave its log. Where other
 // programs may use a database, all its files and locks are therefore checked directly before the first is removed.
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors/errors.ts";
 import { SystemCallError } from "../../posix/errno.ts";
 import type { Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";

@@ -1,5 +1,5 @@
 // Writes one file, link or special file under a private name, with its mode, times, owner and attributes.
-import { CliError } from "../../errors.ts";
+import { CliError } from "../../errors/errors.ts";
 import type { Answer, Bytes, Calls } from "../../posix/calls.ts";
 import {
   type AttributeSupport,

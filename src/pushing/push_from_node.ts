@@ -1,0 +1,117 @@
+// Pushes changes on the disk of the node to the variable's copy on scratch. The node's disk is erased after the job, so files
+// that changed on scratch as well are saved beside the copy on scratch, under the name of this node.
+import type { NodeDisk } from "../config/resolve.ts";
+import { CliError } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { formatFiles, listSome, shellWord } from "../text/format.ts";
+import { makeSelection, withPaths } from "../filter/selection.ts";
+import type { System } from "../system/system.ts";
+import { type KeptPath, transferTree } from "../transfer/transfer.ts";
+import { savedFromNode } from "../variables/layout.ts";
+import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
+import { preparePrivateDirectory } from "../nodes/private_directory.ts";
+import { removePack } from "../nodes/pack.ts";
+import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
+import { inTurn, type Turn } from "../variables/turn.ts";
+
+/** Plans the push, without a lock and without a change. */
+export async function planPushFromNode(
+  request: PushRequest,
+  node: NodeDisk,
+  system: System,
+): Promise<PushPlan> {
+  const { variable, settings } = request;
+  await checkNode(node, system.userId);
+  if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
+  return await planPush(
+    { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
+    system,
+  );
+}
+
+/** Pushes one variable to its copy on scratch. A failure is a result; only a signal throws. */
+export async function pushFromNode(
+  request: PushRequest,
+  node: NodeDisk,
+  system: System,
+  report: Report,
+): Promise<PushResult> {
+  const { variable, settings } = request;
+  const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
+  await checkNode(node, system.userId);
+  if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
+  // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
+  return await inTurn(
+    { ...request, inUse: "it is in use" },
+    system,
+    report,
+    async (turn) => await pushInTurn(request, from, turn, report),
+  );
+}
+
+async function pushInTurn(
+  request: PushRequest,
+  from: PushRequest,
+  turn: Turn,
+  report: Report,
+): Promise<PushResult> {
+  const pushed = await pushVariable(from, turn.system, report);
+  await turn.confirm();
+  if (pushed.status !== "pushed") return pushed;
+  // A pack of the copy on scratch lacks what was pushed.
+  if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
+  // A file that was only deleted on scratch did not change on this node, so it is not saved.
+  const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
+  if (lost.length === 0) return pushed;
+  const saved = await save(request, from.variable.target, lost, turn.system);
+  return {
+    ...pushed,
+    warnings: [],
+    incomplete: pushed.incomplete ?? conflictError(request, lost, saved),
+  };
+}
+
+async function isStaged(target: string): Promise<boolean> {
+  return await Deno.lstat(target).then(({ isDirectory }) => isDirectory, () => false);
+}
+
+async function save(
+  { variable, settings }: PushRequest,
+  target: string,
+  kept: readonly KeptPath[],
+  system: System,
+): Promise<string> {
+  const { directory, path } = savedFromNode(settings.cacheRoot, variable.name, system);
+  await preparePrivateDirectory(directory, system.userId);
+  const nothing = makeSelection({ rules: [], others: "excluded", deleteExcluded: false })!;
+  const outcome = await transferTree({
+    from: target,
+    to: path,
+    intent: "stage-new",
+    depth: "look-at-all",
+    engine: "native",
+    extraArgs: [],
+    baseline: undefined,
+    selection: withPaths(nothing, kept.map(({ path }) => path)),
+  }, system);
+  if (outcome.status === "complete") return path;
+  throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${path}"`, {
+    lines: outcome.missing.map(({ path, reason }) => `${path}: ${reason}`),
+    hint: `copy it yourself while the job runs: it is in ${shellWord(target)}`,
+  });
+}
+
+function conflictError({ variable }: PushRequest, kept: readonly KeptPath[], saved: string): CliError {
+  const files = `${formatFiles(kept.length)} changed on this node and on scratch as well`;
+  return new CliError(
+    "refused",
+    `Cannot push all of "${variable.name}" from this node: ${files}: ${listSome(kept.map(({ path }) => path))}`,
+    {
+      hint:
+        `compare ${shellWord(saved)}, where those of this node are, with ${
+          shellWord(variable.target)
+        }; copy what is right there ` +
+        `and run \`euler-files push --var ${variable.name}\``,
+    },
+  );
+}

@@ -1,0 +1,94 @@
+// Writes the marker after a push: source and target are the same again, unless another program changed the source.
+import type { System } from "../system/system.ts";
+import { isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
+import type { EntryState } from "../transfer/entry.ts";
+import type { Manifest } from "../transfer/manifest.ts";
+import type { TransferOutcome } from "../transfer/transfer.ts";
+import { markedKept } from "../records/kept.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { type Marker, writeMarker } from "../records/marker.ts";
+import { namesLacking, observeVariable, type SourceDirectory } from "../records/observe.ts";
+import type { StagingSettings, Variable } from "../variables/variable.ts";
+
+/** A finished push, and what was known before it began. */
+export interface FinishedPush {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+  /** The marker from before the push. */
+  readonly marker: Marker;
+  /** The source as observed before the push. */
+  readonly source: SourceDirectory;
+  readonly baseline: Manifest | undefined;
+  readonly outcome: TransferOutcome;
+}
+
+/**
+ * Writes the marker if every direct child of the source is unchanged since before the push or was written by the push. Else the
+ * marker stays stale, and the next sync compares. It keeps its age: a push does not see changes deep in the source.
+ */
+export async function renewMarker(push: FinishedPush, system: System): Promise<void> {
+  const { variable, settings, marker, outcome } = push;
+  const { source, target } = await observeVariable(variable, settings, system);
+  if (source.state !== "directory" || target.state !== "directory") return;
+  const leftOut = new Set(marker.left_out);
+  if (namesLacking(source, target).some((name) => !leftOut.has(name))) return;
+  if (!await isOurWork(push, source, system)) return;
+  // The marker's list of names dates from before the push, which may have added some: leave it out.
+  const { kept: _before, source_listing: _names, racy, ...unchanged } = marker;
+  await writeMarker(layoutOf(settings.cacheRoot, variable.name).marker, {
+    ...unchanged,
+    ...markedKept({ paths: outcome.kept, others: 0 }),
+    source_mtime: source.newestMtimeSeconds,
+    source_fingerprint: source.fingerprint,
+    target_mtime: target.mtimeMilliseconds,
+    sample: outcome.manifest.sample.slice(0, marker.sample.length),
+    files: outcome.filesTotal,
+    bytes: outcome.bytesTotal,
+    ...(racy === undefined || outcome.manifest.countRacy() === 0 ? {} : { racy }),
+  });
+}
+
+async function isOurWork(push: FinishedPush, now: SourceDirectory, system: System): Promise<boolean> {
+  const before = push.source.children;
+  if (push.source.names.some((name) => !now.children.has(name))) return false;
+  const recorded = push.outcome.manifest.entriesOf("");
+  if (now.mtimeMilliseconds !== push.source.mtimeMilliseconds) {
+    const listing = await listNames(push.variable.source, system);
+    if ("unreadable" in listing) return false;
+    if (listing.some(({ name }) => recorded?.has(name) !== true && !before.has(name))) return false;
+  }
+  const changed = now.names.filter((name) => before.get(name) !== now.children.get(name));
+  const checks = await Promise.all(changed.map(async (name) => {
+    const state = recorded?.get(name);
+    if (state === undefined) return false;
+    if (state.type === "directory") return await isDirectoryOfOurs(push, name, system);
+    return await isAsRecorded(`${push.variable.source}/${name}`, state);
+  }));
+  return checks.every((isOurs) => isOurs);
+}
+
+/** True if the push wrote into this directory and everything in it is as recorded; false if another program added something. */
+async function isDirectoryOfOurs(
+  { variable, baseline, outcome }: FinishedPush,
+  name: string,
+  system: System,
+): Promise<boolean> {
+  if (sameBytes(baseline?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
+  return await isAsRecordedIn(variable.source, name, outcome.manifest, system);
+}
+
+function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+}
+
+/** False also if the file does not exist or cannot be read: then the next sync compares. */
+async function isAsRecorded(path: string, state: EntryState): Promise<boolean> {
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info === undefined) return false;
+  if (state.type === "link") {
+    return info.isSymlink && await Deno.readLink(path).catch(() => undefined) === state.linkTarget;
+  }
+  const mtime = state.mtimeSeconds * 1000 + Math.floor(state.mtimeNanoseconds / 1_000_000);
+  return state.type === "file" && info.isFile && info.size === state.sizeBytes && info.mtime?.getTime() === mtime;
+}

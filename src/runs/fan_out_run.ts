@@ -1,0 +1,87 @@
+// Staging to the disks of all nodes of a job: the requests to the nodes, and the messages about their answers.
+import type { Context } from "../contract/command.ts";
+import type { AbsolutePath } from "../config/paths.ts";
+import { CliError } from "../errors/errors.ts";
+import { failureOf } from "./failures.ts";
+import { formatFiles, formatSize } from "../text/format.ts";
+import { fanOut, type FanOutAnswer, verdict } from "../slurm/fan_out.ts";
+import type { Job } from "../slurm/job.ts";
+import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
+import type { Engine } from "../variables/variable.ts";
+import type { SyncItem } from "./sync_items.ts";
+
+/** The request to each node besides the names of the variables. */
+export interface FanOutRequest {
+  readonly force: boolean;
+  readonly checksum: boolean;
+  /** Whether a copy of another source may be replaced. */
+  readonly replace: boolean;
+  /** Whether a missing file fails a variable, for any reason. The configuration may ask for it as well. */
+  readonly strict: boolean;
+  readonly filter: readonly string[];
+  readonly engine: Engine | undefined;
+}
+
+/** A variable on the disk of this node; a redirected one has no source. */
+export type FanOutVariable = SyncItem["variable"] & { readonly source?: string };
+
+/** Stages to the disks of all nodes of the job, and reports each variable once. */
+export async function stageOnNodes(
+  variables: readonly FanOutVariable[],
+  job: Job,
+  request: FanOutRequest,
+  context: Context,
+): Promise<SyncItem[]> {
+  if (variables.length === 0) return [];
+  const { force, checksum, replace, strict, filter, engine } = request;
+  const vars = variables.map(({ name }) => name);
+  const asked = { vars, to: "node", leg: "scratch-to-node", force, checksum, replace, strict, filter };
+  const answer = await fanOut({
+    job,
+    request: { ...asked, ...(engine === undefined ? {} : { engine }) },
+    options: context.configOption === undefined ? [] : ["--config", context.configOption],
+  }, context.system);
+  return variables.map((variable) => {
+    const item = fanOutItem(variable, answer);
+    tellFanOut(item, context);
+    return item;
+  });
+}
+
+/** The answer's part about a variable that was staged to the disks of all nodes of a job. */
+function fanOutItem(
+  { name, source, target }: FanOutVariable,
+  answer: FanOutAnswer,
+): SyncItem {
+  const found = verdict(name, answer);
+  if (found instanceof CliError) {
+    return { variable: { name, target }, tier: "node", usable: false, failure: failureOf(name, found) };
+  }
+  const results = answer.answers.flatMap(({ results }) => results.filter((result) => result.name === name));
+  const sum = (count: (result: typeof results[number]) => number) =>
+    results.reduce((total, result) => total + count(result), 0);
+  const result: NonNullable<SyncItem["result"]> = {
+    ...{ name, ...(source === undefined ? {} : { source }), target: found, tier: "node" },
+    status: source === undefined ? "redirected" : "synced",
+    nodes: answer.answers.length,
+    files_transferred: sum(({ files_transferred }) => files_transferred),
+    bytes_transferred: sum(({ bytes_transferred }) => bytes_transferred),
+    ...{ missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] },
+  };
+  return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
+}
+
+/** Reports the variable on stderr. */
+function tellFanOut({ variable: { name }, result }: SyncItem, context: Context): void {
+  if (result === undefined) {
+    return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });
+  }
+  const { nodes, files_transferred = 0, bytes_transferred = 0, status } = result;
+  const what = status === "redirected"
+    ? `redirected to ${result.target}`
+    : files_transferred === 0
+    ? "up to date"
+    : `${formatFiles(files_transferred)}, ${formatSize(bytes_transferred)}`;
+  const outcome = files_transferred === 0 ? "idle" : "good";
+  context.report({ type: "done", subject: name, outcome, text: `on ${nodes} nodes: ${what}` });
+}

@@ -1,0 +1,50 @@
+// Which files are copied or deleted, by name: a line each for people, all of them in a JSON answer.
+import * as v from "valibot";
+import type { Report } from "../contract/events.ts";
+import { formatCount, printable } from "../text/format.ts";
+
+/** The fields of an answer; except in a dry run they are given only with `--verbose`. */
+export const MOVED_FILES_FIELDS = {
+  transferred: v.optional(
+    v.pipe(v.array(v.string()), v.description("Paths that are copied, where names were asked for")),
+  ),
+  deleted: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are removed, where names were asked for"))),
+};
+
+/** Paths relative to the root of a variable. */
+export interface MovedFiles {
+  /** Undefined if it is not known. */
+  readonly transferred?: readonly string[] | undefined;
+  readonly deleted?: readonly string[] | undefined;
+}
+
+/** How many files are named if the person did not ask for all. */
+const NAMED_FILES = 10;
+
+/** Names the files, `+` for copied and `-` for removed: all of them, or ten and the number of the others. */
+export function tellMoved(
+  { transferred = [], deleted = [] }: MovedFiles,
+  names: "all" | "some",
+  subject: string,
+  report: Report,
+): void {
+  const lines = [...named("+", transferred), ...named("-", deleted)];
+  const shown = names === "all" ? lines.length : NAMED_FILES;
+  for (let index = 0; index < Math.min(shown, lines.length); index++) {
+    report({ type: "note", subject, text: lines[index]! });
+  }
+  const more = lines.length - shown;
+  if (more > 0) report({ type: "note", subject, text: `and ${formatCount(more)} more, all of them with --verbose` });
+}
+
+function named(mark: string, paths: readonly string[]): string[] {
+  return paths.toSorted().map((path) => `${mark} ${printable(path)}`);
+}
+
+/** The fields for an answer, empty where no names were asked for. */
+export function movedFields({ transferred, deleted }: MovedFiles): { transferred?: string[]; deleted?: string[] } {
+  return {
+    ...(transferred === undefined ? {} : { transferred: transferred.toSorted() }),
+    ...(deleted === undefined ? {} : { deleted: deleted.toSorted() }),
+  };
+}

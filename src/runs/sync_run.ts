@@ -1,0 +1,345 @@
+// Stages the selected variables concurrently and collects the results: the work of `sync`, which `exec` also
+// does before it starts a program.
+import * as v from "valibot";
+import type { Context } from "../contract/command.ts";
+import type { Config } from "../config/config.ts";
+import type { AbsolutePath } from "../config/paths.ts";
+import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
+import type { Tier } from "../config/tier.ts";
+import { Interrupted } from "../errors/errors.ts";
+import type { FanOutRequest } from "./fan_out_run.ts";
+import { FAILURE_SCHEMA } from "./failures.ts";
+import { filterRules } from "./filter_field.ts";
+import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
+import { mapAtOnce, mapInOrder } from "../system/pool.ts";
+import { variablesAtOnce } from "../posix/handles.ts";
+import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
+import { findJob } from "../slurm/job.ts";
+import { makeCacheRoot } from "../variables/cache_root.ts";
+import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes/node_disk.ts";
+import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
+import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
+import { tokenExport } from "../staging/secrets.ts";
+import { stageVariables } from "../staging/stage.ts";
+import type { StageRequest } from "../staging/stage_result.ts";
+import { type RunSettings, type StagingSettings, stagingSettings } from "../variables/variable.ts";
+import type { System } from "../system/system.ts";
+import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
+import {
+  type Copy,
+  type Extent,
+  partItem,
+  plannedItem,
+  redirectedItem,
+  stagedItem,
+  SYNC_RESULT_SCHEMA,
+  type SyncItem,
+  tellPart,
+  tellPlanned,
+  tellStaged,
+} from "./sync_items.ts";
+
+/** Which variables to stage, and how. */
+export interface SyncRun extends FanOutRequest {
+  /** Empty: all that are enabled. */
+  readonly vars: readonly string[];
+  readonly dryRun: boolean;
+  readonly verbose: boolean;
+  /** The tier to stage to; undefined: the tier of each variable. */
+  readonly to: Tier | undefined;
+  /** The disks to stage to: that of this node, or those of all nodes of the job that this process acts for. */
+  readonly nodes: "own" | "of the job";
+  /** `scratch-to-node`: the copies on scratch are used as they are. */
+  readonly leg: "scratch-to-node" | undefined;
+  /** How to continue after a signal, for people. */
+  readonly goOn: string;
+}
+
+/** The results of the variables, as fields of an answer. */
+export const SYNCED_FIELDS = {
+  scratch_base: v.string(),
+  exports: v.record(v.string(), v.string()),
+  /** Variables of the environment that point at a target that isn't ready. */
+  unset: v.array(v.string()),
+  before: v.optional(
+    v.pipe(
+      v.string(),
+      v.description(`The value of ${EARLIER_VALUES}, by which \`unload\` gives back what the variables were before`),
+    ),
+  ),
+  results: v.array(SYNC_RESULT_SCHEMA),
+  summary: SUMMARY_SCHEMA,
+  errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
+  warnings: v.array(v.string()),
+};
+
+const SYNCED_SCHEMA = v.object(SYNCED_FIELDS);
+
+/** See {@linkcode SYNCED_FIELDS}. */
+export type Synced = v.InferOutput<typeof SYNCED_SCHEMA>;
+
+/** Stages or plans the selected variables, and reports each. Throws the errors of `openManagedVariables`. */
+export async function syncVariables(request: SyncRun, context: Context): Promise<Synced> {
+  const { system } = context;
+  const managed = await openManagedVariables(request.vars, context);
+  const { config, resolved, variables, parts, redirected } = managed;
+  const warnings = [...managed.warnings, ...(request.dryRun ? await migrationWarnings(config, resolved) : [])];
+  refuseRulesForPart(parts, request.vars, request.filter);
+  if (variables.length + redirected.length === 0) {
+    context.report({ type: "note", text: "no variable is enabled, so there is nothing to sync" });
+  }
+  for (const warning of warnings) context.report({ type: "warning", ...warning });
+  const all = [...variables, ...parts.map(({ variable }) => variable), ...redirected];
+  context.report({ type: "subjects", names: all.map(({ name }) => name) });
+  const started = performance.now();
+  const items = inOrder(await syncItems(request, managed, context), config, ({ variable }) => variable.name);
+  context.report({ type: "told" });
+  // Of two items for a variable the one on the node comes last, so its target is exported.
+  const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
+  const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
+  const failures = items.flatMap(({ failure }) => failure ?? []);
+  const results = items.flatMap(({ result }) => result ?? []);
+  const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
+  const summary = summarize(results, failures.length, seconds);
+  if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
+    context.report({ type: "note", text: describeSummary(summary) });
+  }
+  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath };
+  const unset = items.filter(({ failure, variable }) =>
+    !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
+  ).map(({ variable }) => variable.name);
+  const changes = environmentChanges({ exports, unset });
+  return {
+    scratch_base: resolved.scratchBase,
+    exports,
+    unset,
+    ...(Object.keys(changes).length === 0 ? {} : { before: rememberEarlierValues(changes, system.env) }),
+    results,
+    summary,
+    errors: failures.map(({ name, message }) => `${name}: ${message}`),
+    failures,
+    warnings: warnings.map(({ text }) => text),
+  };
+}
+
+/** The changes of the environment that an answer means; `null` removes a variable. */
+export function environmentChanges(
+  { exports, unset, before }: Pick<Synced, "exports" | "unset" | "before">,
+): Record<string, string | null> {
+  const earlier = before === undefined ? {} : { [EARLIER_VALUES]: before };
+  return { ...exports, ...Object.fromEntries(unset.map((name) => [name, null])), ...earlier };
+}
+
+/** Whether a variable was asked for: the whole that a selected part needs is staged, but not exported. */
+function isAsked({ variable }: SyncItem, { vars }: SyncRun): boolean {
+  return vars.length === 0 || vars.includes(variable.name);
+}
+
+/** The items of variables that are parts of others, each next to those of its whole. */
+async function partItems(
+  parts: readonly Part[],
+  wholes: readonly SyncItem[],
+  { dryRun }: SyncRun,
+  context: Context,
+): Promise<SyncItem[]> {
+  const items = parts.flatMap((part) =>
+    wholes.filter(({ variable }) => variable.name === part.whole.name).map(async (whole) => {
+      const item = await partItem(partIn(part, whole.variable.target), whole, dryRun ? "planned" : "staged");
+      tellPart(item, part, context);
+      return item;
+    })
+  );
+  return await Promise.all(items);
+}
+
+/** The items of all copies: those on scratch, then those on the node that were made of them, then the redirected variables. */
+async function syncItems(
+  request: SyncRun,
+  { config, resolved, variables, parts, redirected }: ManagedVariables,
+  context: Context,
+): Promise<SyncItem[]> {
+  const { system } = context;
+  const isForNode = ({ tier }: { readonly tier: Tier }) => (request.to ?? tier) === "node";
+  const node = [...variables, ...redirected].some(isForNode)
+    ? resolveNode(config, resolved, system.env, system.userId)
+    : undefined;
+  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
+  for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
+  const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
+  if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
+  else if (node !== undefined) await checkNode(node, system.userId);
+  const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
+  const onScratch = request.leg === undefined
+    ? await runCopies(
+      inOrder(variables, config, ({ name }) => name).map((variable) => ({ variable, tier: "scratch" })),
+      run,
+    )
+    : [];
+  const items = [...onScratch];
+  if (node !== undefined) {
+    const staged = variables.filter((variable) =>
+      isForNode(variable) && (request.leg !== undefined || isReady(variable, onScratch))
+    );
+    // Variables for the node must be exported with their copy on the node, so their copy on scratch is not usable.
+    const names = variables.filter(isForNode).map(({ name }) => name);
+    for (const [index, item] of items.entries()) {
+      if (names.includes(item.variable.name)) items[index] = { ...item, usable: false };
+    }
+    if (job !== undefined) {
+      const ofStaged = parts.filter(({ whole }) => staged.some(({ name }) => name === whole.name));
+      const asked = [
+        ...[...staged, ...ofStaged.map(({ variable }) => variable)].map((variable) => onNode(variable, node)),
+        ...redirected.filter(isForNode).map(({ name }) => ({ name, target: redirectedTarget(node.root, name) })),
+      ];
+      // Loaded only for several nodes, so that the start of other jobs is not slower.
+      const { stageOnNodes } = await import("./fan_out_run.ts");
+      const { preparePack } = await import("../nodes/pack.ts");
+      const when = request.force ? "always" : "needed";
+      await mapAtOnce(
+        staged,
+        variablesAtOnce(resolved.parallelJobs),
+        (variable) => preparePack({ variable, settings, when }, system, context.report),
+      );
+      items.push(...await stageOnNodes(asked, job, request, context));
+      items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
+      const others = redirected.filter((variable) => !isForNode(variable));
+      const root = resolved.cacheRoot;
+      for (const { name } of others) items.push(await redirect({ name, root, tier: "scratch" }, run));
+      return items;
+    }
+    items.push(...await stageOnNode(staged, node, run));
+    tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
+  }
+  items.push(...await partItems(parts, items, request, context));
+  for (const variable of redirected) {
+    const tier = isForNode(variable) ? "node" : "scratch";
+    const root = tier === "node" ? node!.root : resolved.cacheRoot;
+    items.push(await redirect({ name: variable.name, root, tier }, run));
+  }
+  return items;
+}
+
+async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
+  await makeCacheRoot(resolved, userId);
+  if (node !== undefined) await prepareNode(node, userId);
+}
+
+/** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
+function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
+  const item = onScratch.find(({ variable }) => variable.name === name);
+  return item !== undefined && (item.usable || item.result?.status === "skipped");
+}
+
+interface Run {
+  readonly request: SyncRun;
+  readonly settings: StagingSettings;
+  readonly atOnce: number;
+  readonly context: Context;
+}
+
+async function runCopies(copies: readonly Copy[], run: Run): Promise<SyncItem[]> {
+  return run.request.dryRun ? await planAll(copies, run) : await stageAll(copies, run);
+}
+
+async function stageAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
+  return await stageVariables(
+    { variables: copies.map(({ variable }) => variable), settings, atOnce, ...demandsOf(request) },
+    (variable, result) => {
+      const copy = copies.find((one) => one.variable === variable)!;
+      const item = stagedItem(copy, result, extentOf(request));
+      tellStaged(item, result, extentOf(request), context);
+      return item;
+    },
+    context.system,
+    context.report,
+  ).catch((error) => {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted(error.signal, {
+      state: "what was copied is kept",
+      hint: request.goOn,
+    });
+  });
+}
+
+async function planAll(copies: readonly Copy[], { request, settings, atOnce, context }: Run): Promise<SyncItem[]> {
+  const { planVariable } = await import("../staging/plan.ts");
+  return await mapInOrder(
+    { items: copies, width: atOnce },
+    async ({ variable }) => await planVariable({ variable, settings, ...demandsOf(request) }, context.system),
+    (copy, plan) => {
+      const item = plannedItem(copy, plan);
+      tellPlanned(item, plan, extentOf(request), context);
+      return item;
+    },
+  );
+}
+
+/** How often a copy on the node is compared again because another job has changed its source in the meantime. */
+const MOST_COMPARISONS = 3;
+
+async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
+  const { settings, context: { system } } = run;
+  const ofNode = nodeSettings(settings, node);
+  return await mapAtOnce(variables, variablesAtOnce(run.atOnce), async (variable) => {
+    const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
+    for (let tries = 1;; tries++) {
+      const before = await syncedAt(variable, settings, system);
+      const own = await syncedAt(variable, ofNode, system);
+      const isOlder = before === undefined || own === undefined || own < before;
+      const [item] = await runCopies(copies, { ...run, settings: isOlder ? { ...ofNode, maxAgeSeconds: 0 } : ofNode });
+      const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
+      if (isSettled || before === await syncedAt(variable, settings, system)) return item!;
+    }
+  });
+}
+
+/** Reports variables for which no copy on the node can be planned, because that needs a copy on scratch. */
+function tellNotPlanned(variables: readonly ResolvedVariable[], node: NodeDisk, { request, context }: Run): void {
+  if (!request.dryRun) return;
+  for (const variable of variables) {
+    context.report({ type: "note", subject: variable.name, text: `then to ${onNode(variable, node).target}` });
+  }
+}
+
+async function redirect(
+  { name, root, tier }: { readonly name: string; readonly root: AbsolutePath; readonly tier: Tier },
+  { request, context }: Run,
+): Promise<SyncItem> {
+  const target = redirectedTarget(root, name);
+  if (!request.dryRun) await prepareRedirected(root, name, context.system.userId);
+  context.report({
+    ...{ type: "done", subject: name, outcome: "idle", text: `redirected to ${target}` },
+    ...(request.dryRun ? {} : { inOne: "redirected" }),
+  });
+  return redirectedItem({ name, target }, tier, request.dryRun ? "planned" : "made");
+}
+
+function runSettings({ engine, strict, filter, verbose, checksum }: SyncRun): RunSettings {
+  return {
+    ...{ engine, strict, filter: filterRules(filter), names: verbose ? "collect" : "count" },
+    contents: checksum ? "compare" : "by time",
+  };
+}
+
+/** Finding unfinished migrations costs a lookup for each variable; the start of a job doesn't do it. */
+async function migrationWarnings(config: Config, { path }: ResolvedConfig): Promise<ManagedVariables["warnings"]> {
+  return await (await import("../migration/unfinished.ts")).unfinishedMigrations(config, path);
+}
+
+function demandsOf({ force, replace }: SyncRun): Pick<StageRequest, "mode" | "otherSource"> {
+  return {
+    mode: force ? "ignore-freshness" : "when-needed",
+    otherSource: replace ? "replace" : "refuse",
+  };
+}
+
+function extentOf({ verbose }: SyncRun): Extent {
+  return verbose ? "details" : "in short";
+}
+
+/** Sorts items in the order of the configuration; items of one variable keep their order. */
+function inOrder<Item>(items: readonly Item[], { vars }: Config, nameOf: (item: Item) => string): Item[] {
+  const order = Object.keys(vars);
+  return items.toSorted((a, b) => order.indexOf(nameOf(a)) - order.indexOf(nameOf(b)));
+}

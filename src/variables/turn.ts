@@ -1,0 +1,87 @@
+// The variable lock: one job works on a variable, the others wait and show its progress. A job notices when it loses the lock.
+import { messageOf } from "../errors/errors.ts";
+import type { Report } from "../contract/events.ts";
+import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import { type ProgressWatch, watchProgress } from "./progress.ts";
+import { checkOwnNames } from "./cache_root.ts";
+import { layoutOf } from "./layout.ts";
+import type { StagingSettings, Variable } from "./variable.ts";
+
+/** A held variable lock: the right to change the variable's files. */
+export interface Turn extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
+  /** The system for the work: its signal stops the work as soon as another job has taken the lock over. */
+  readonly system: System;
+  /** `after a loss`: the lock was lost in an earlier turn, so files of this process may be left over from that turn. */
+  readonly comes: "first" | "after a loss";
+}
+
+/** The variable to lock, and the text for messages while waiting: `inUse` says what the holder does, `it is being staged`. */
+export interface TurnRequest {
+  readonly variable: Variable;
+  readonly settings: StagingSettings;
+  readonly inUse: string;
+}
+
+/** How often the work is started at most. A lock is only lost if its holder makes no progress for many seconds. */
+const MOST_TURNS = 3;
+
+/**
+ * Waits for the variable lock and does the work. If another job takes the lock over because it takes this one for dead, waits
+ * for that job and starts the work again with its files. Errors are those of {@linkcode waitForTurn} and of the work.
+ */
+export async function inTurn<Result>(
+  request: TurnRequest,
+  system: System,
+  report: Report,
+  work: (turn: Turn) => Promise<Result>,
+): Promise<Result> {
+  for (let turns = 1;; turns++) {
+    await using turn = await waitForTurn(request, turns === 1 ? "first" : "after a loss", system, report);
+    try {
+      return await work(turn);
+    } catch (error) {
+      // After a takeover, the work fails because the other job moved its files; the loss of the lock is the real reason.
+      const loss = await turn.confirm().then(() => undefined, (reason) => reason);
+      if (system.signal.aborted || loss === undefined || turns === MOST_TURNS) throw error;
+      report({ type: "note", subject: request.variable.name, text: `${messageOf(loss)}; waiting for that` });
+    }
+  }
+}
+
+/**
+ * Waits until no other job works on the variable. Throws a CliError `locked` if the other job has made no progress for
+ * `lock_timeout_seconds`.
+ */
+async function waitForTurn(
+  { variable: { name }, settings, inUse }: TurnRequest,
+  comes: Turn["comes"],
+  system: System,
+  report: Report,
+): Promise<Turn> {
+  const layout = layoutOf(settings.cacheRoot, name);
+  await checkOwnNames(settings.cacheRoot, name);
+  using watching = new DisposableStack();
+  let watch: ProgressWatch | undefined;
+  const lock = await acquireLock({
+    path: layout.lock,
+    deadlineSeconds: settings.lockTimeoutSeconds,
+    deadlineSetting: "lock_timeout_seconds",
+
+    onWait: (holder) => {
+      report({ type: "note", subject: name, text: `waiting, ${inUse} ${describe(holder, system)}` });
+      watch ??= watching.use(watchProgress(layout.progress, name, report));
+    },
+    progress: () => watch?.latest(),
+  }, system);
+  // Import this only when there is work: if everything is fresh, it is not needed.
+  const { sweepDirectory } = await import("../system/sweep.ts");
+  await sweepDirectory(settings.cacheRoot);
+  return {
+    system: underLocks(system, lock),
+    comes,
+    former: lock.former,
+    confirm: () => lock.confirm(),
+    [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
+  };
+}
