@@ -38,6 +38,19 @@ export interface FillTargetRequest extends FillRequest {
 
 /** Transfers and records. The caller holds the variable lock and has checked that source and target can be used. */
 export async function fillTarget(request: FillTargetRequest, turn: Turn, report: Report): Promise<StageResult> {
+  const { variable, settings, facts, filter } = request;
+  const packed = await openPack(variable, settings, filter, facts.source, turn.system);
+  try {
+    return await fill({ ...request, packed }, turn, report);
+  } finally {
+    packed?.[Symbol.dispose]();
+  }
+}
+
+/** A request with the pack of its source, if there is one. */
+type PackedRequest = FillTargetRequest & { readonly packed: PackedTree | undefined };
+
+async function fill(request: PackedRequest, turn: Turn, report: Report): Promise<StageResult> {
   const { system } = turn;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
@@ -48,8 +61,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
   await removeMarker(layout.marker);
   if (way === "in-place") await removeUnfinishedCopies(layout);
   await using firstCopy = way === "in-place" ? undefined : await takeFirstCopy(layout, system);
-  using packed = await openPack(variable, settings, request.filter, facts.source, system);
-  const filling = { layout, ...fillWay, packed, to: firstCopy?.path ?? layout.target };
+  const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
@@ -74,7 +86,7 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
     ...purgeWarnings(variable, settings, outcome.manifest, system.now() / 1000),
     ...keptWarnings(variable, kept),
     ...outsideLinkWarnings(variable, settings, outside),
-    ...damageWarnings(packed),
+    ...damageWarnings(request.packed),
   ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
@@ -104,8 +116,6 @@ interface Filling extends FillWay {
   readonly layout: VariableLayout;
   /** The directory to write to. */
   readonly to: string;
-  /** The source, packed. */
-  readonly packed: PackedTree | undefined;
 }
 
 function damageWarnings(packed: PackedTree | undefined): StageWarning[] {
@@ -125,12 +135,12 @@ async function withTruncated(
 }
 
 async function transferTwiceIfVanished(
-  request: FillRequest,
+  request: PackedRequest,
   fill: Filling,
   system: System,
   report: Report,
 ): Promise<TransferOutcome> {
-  const { variable, settings, filter: { selection } } = request;
+  const { variable, settings, packed, filter: { selection } } = request;
   const started = await startedSeconds(variable, settings, system);
   const progress = publishProgress(
     fill.layout.progress,
@@ -147,7 +157,7 @@ async function transferTwiceIfVanished(
       ...transferLimits(variable, settings),
       ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
-      ...(fill.packed === undefined ? {} : { packed: fill.packed }),
+      ...(packed === undefined ? {} : { packed }),
       ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);

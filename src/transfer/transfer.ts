@@ -137,14 +137,14 @@ async function run(
     { roots: packed === undefined ? roots : [to], links, bandwidthLimitBytesPerSecond },
     system,
   );
+  const engine = engineFor(request, system);
   await using reader = packed === undefined
     ? undefined
     : await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
-  const engine = engineFor(request, system);
+  const survey = new Survey(request);
   await using room = roomFor === "to check"
     ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
     : undefined;
-  const survey = new Survey(request);
   const rules = rulesFor(request.intent, request);
   const { startedSeconds } = request;
   const racy = startedSeconds === undefined ? undefined : {
@@ -333,8 +333,9 @@ function moverFor(
     readonly system: System;
   },
 ): Mover {
-  if (engine === "native" && reader !== undefined) {
-    return new PackMover({ packed: request.packed!, settings, runner, direct: new NativeMover(settings, reader) });
+  if (engine === "native" && request.packed !== undefined && reader !== undefined) {
+    const direct = new NativeMover(settings, reader);
+    return new PackMover({ packed: request.packed, settings, runner, direct });
   }
   if (engine === "native") return new NativeMover(settings, runner);
   const program = findRsync(system)!;

@@ -101,13 +101,17 @@ export async function writePackedTree(request: PackTreeRequest, system: System):
     },
     ...{ directoryAttributes, files: contents.size, sizeBytes: contentBytes + listing.length + HEAD_BYTES },
   });
-  using file = await Deno.open(to, { write: true });
-  await file.seek(contentBytes, Deno.SeekMode.Start);
-  for (const piece of [listing, head]) {
-    for (let written = 0; written < piece.length;) written += await file.write(piece.subarray(written));
+  const file = await Deno.open(to, { write: true });
+  try {
+    await file.seek(contentBytes, Deno.SeekMode.Start);
+    for (const piece of [listing, head]) {
+      for (let written = 0; written < piece.length;) written += await file.write(piece.subarray(written));
+    }
+    // A node that goes down must not leave a file that has its size and lacks its content.
+    await file.sync();
+  } finally {
+    file.close();
   }
-  // A node that goes down must not leave a file that has its size and lacks its content.
-  await file.sync();
   return { files: contents.size, sizeBytes: contentBytes + listing.length + HEAD_BYTES };
 }
 
