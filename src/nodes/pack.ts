@@ -1,12 +1,16 @@
 // The pack of a copy on scratch: one file beside it from which many nodes read its small files (transfer/packed_tree.ts). It is
 // made by the process that acts for all nodes of a job, and used as long as the copy is what it was when it was packed.
 import type { Report } from "../contract/events.ts";
-import { formatFiles, formatSize } from "../text/format.ts";
+import { formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
-import { openPackedTree, type PackedState, type PackedTree, readPackedHead } from "../transfer/packed_tree.ts";
+import { sameContent } from "../transfer/entry.ts";
+import { prepareJobRunner } from "../transfer/job_runner.ts";
+import { lookAtPaths } from "../transfer/listing.ts";
+import { openPackedTree, type PackedState, type PackedTree } from "../transfer/packed_tree.ts";
+import { readManifest } from "../transfer/manifest.ts";
 import { writePackedTree } from "../transfer/write_packed_tree.ts";
 import { checkOwnNames } from "../variables/cache_root.ts";
 import { filterOf, type VariableFilter } from "../records/filter.ts";
@@ -30,39 +34,43 @@ export interface PackRequest {
 
 /**
  * Makes the pack of a copy on scratch, unless it exists or would not pay. Only that makes nodes faster, so errors are reported
- * and not thrown; throws on a signal.
+ * and not thrown; throws on a signal. `lacks`: the copy has lost files since it was complete.
  */
-export async function preparePack(request: PackRequest, system: System, report: Report): Promise<void> {
+export async function preparePack(request: PackRequest, system: System, report: Report): Promise<"ready" | "lacks"> {
   const { variable, settings } = request;
-  if (!usesPack(variable, settings)) return;
+  if (!usesPack(variable, settings)) return "ready";
   try {
-    await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
-      await packInTurn(request, turn.system, report);
+    return await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
+      return await packInTurn(request, turn.system, report);
     });
   } catch (error) {
     system.signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
-    report({
-      type: "warning",
-      text: `${variable.name}: its small files are not packed (${reason}), so each node copies them one by one`,
-    });
+    const text = `the small files are not packed (${reason}), so each node copies them one by one`;
+    report({ type: "warning", subject: variable.name, text });
+    return "ready";
   }
 }
 
-async function packInTurn({ variable, settings, when }: PackRequest, system: System, report: Report): Promise<void> {
+async function packInTurn(
+  { variable, settings, when }: PackRequest,
+  system: System,
+  report: Report,
+): Promise<"ready" | "lacks"> {
   const { name, target } = variable;
-  const { pack } = layoutOf(settings.cacheRoot, name);
+  const { pack, manifest } = layoutOf(settings.cacheRoot, name);
   const { selection } = await filterOf(variable, settings);
   const copy = await observeSource({ name, source: target, env: system.env });
   const state = await stateOf(variable, settings, selection, copy, system);
-  if (state === undefined) return;
-  if (when === "needed" && isSame((await readPackedHead(pack))?.state, state)) return;
+  if (state === undefined) return "ready";
+  if (when === "needed" && await isUsable(pack, state, target, system)) return "ready";
   await sweepDirectory(settings.cacheRoot, ["pack"]);
   const temporary = temporaryBeside(pack, "pack");
   const startedAt = performance.now();
   try {
     const packed = await writePackedTree({
       ...{ root: target, to: temporary, selection, state, leastFiles: LEAST_FILES },
+      recorded: await readManifest(manifest),
       report: ({ files, filesTotal, bytes }) =>
         report({
           type: "progress",
@@ -73,15 +81,39 @@ async function packInTurn({ variable, settings, when }: PackRequest, system: Sys
           },
         }),
     }, system);
-    if (packed === undefined) return await Deno.remove(pack).catch(() => {});
+    if (packed.status !== "packed") {
+      await removePack(settings.cacheRoot, name);
+      if (packed.status === "too few files") return "ready";
+      report({ type: "note", subject: name, text: `gone from scratch: ${listSome(packed.paths)}` });
+      return "lacks";
+    }
     await Deno.rename(temporary, pack);
     report({
       type: "detail",
       subject: name,
       text: `packed for the nodes: ${formatFiles(packed.files)}, ${formatSize(packed.sizeBytes)}`,
     });
+    return "ready";
   } finally {
     await Deno.remove(temporary).catch(() => {});
+  }
+}
+
+/** Whether a pack is one of the present state, and the files that nodes copy from the tree itself were not purged since. */
+async function isUsable(pack: string, state: PackedState, target: string, system: System): Promise<boolean> {
+  const packed = await openPackedTree(pack, (head) => isSame(head.state, state));
+  if (packed === undefined) return false;
+  packed[Symbol.dispose]();
+  const unpacked = packed.unpacked();
+  const runner = await prepareJobRunner({ roots: [target] }, system);
+  try {
+    const there = await lookAtPaths(target, [...unpacked.keys()], runner);
+    return unpacked.entries().every(([path, entry]) => {
+      const now = there.get(path);
+      return now !== undefined && sameContent(now, entry);
+    });
+  } finally {
+    await runner[Symbol.asyncDispose]();
   }
 }
 
@@ -97,11 +129,12 @@ export async function openPack(
   const cacheRoot = splitAbsolute(variable.source)[0];
   const { pack } = layoutOf(cacheRoot, variable.name);
   const state = await stateOf(variable, { cacheRoot }, selection, source, system);
-  if (state === undefined || !isSame((await readPackedHead(pack))?.state, state)) return undefined;
-  const packed = await openPackedTree(pack);
-  if (packed === undefined || isSame(packed.head.state, state)) return packed;
-  packed[Symbol.dispose]();
-  return undefined;
+  return state === undefined ? undefined : await openPackedTree(pack, (head) => isSame(head.state, state));
+}
+
+/** Removes the pack of the copy on scratch that is the variable's source, so that the next job packs the copy as it is then. */
+export async function removePackOf({ source, name }: Variable): Promise<void> {
+  await removePack(splitAbsolute(source)[0], name);
 }
 
 /** Removes the pack of a copy that was changed. */

@@ -4,7 +4,7 @@ import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import { failureOf } from "./failures.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
-import { fanOut, type FanOutAnswer, verdict } from "../slurm/fan_out.ts";
+import { fanOut, type FanOutAnswer, nodeWarnings, verdict } from "../slurm/fan_out.ts";
 import type { Job } from "../slurm/job.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import type { Engine } from "../variables/variable.ts";
@@ -66,7 +66,7 @@ function fanOutItem(
     nodes: answer.answers.length,
     files_transferred: sum(({ files_transferred }) => files_transferred),
     bytes_transferred: sum(({ bytes_transferred }) => bytes_transferred),
-    ...{ missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] },
+    ...{ missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: nodeWarnings(name, answer) },
   };
   return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
 }
@@ -76,6 +76,7 @@ function tellFanOut({ variable: { name }, result }: SyncItem, context: Context):
   if (result === undefined) {
     return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });
   }
+  for (const text of result.warnings) context.report({ type: "warning", subject: name, text });
   const { nodes, files_transferred = 0, bytes_transferred = 0, status } = result;
   const what = status === "redirected"
     ? `redirected to ${result.target}`

@@ -194,14 +194,9 @@ async function syncItems(
       ];
       // Loaded only for several nodes, so that the start of other jobs is not slower.
       const { stageOnNodes } = await import("./fan_out_run.ts");
-      const { preparePack } = await import("../nodes/pack.ts");
-      const when = request.force ? "always" : "needed";
-      await mapAtOnce(
-        staged,
-        variablesAtOnce(resolved.parallelJobs),
-        (variable) => preparePack({ variable, settings, when }, system, context.report),
-      );
-      items.push(...await stageOnNodes(asked, job, request, context));
+      const lost = await packForNodes(staged, items, run);
+      const ready = asked.filter(({ name }) => !lost.includes(name));
+      items.push(...await stageOnNodes(ready, job, request, context));
       items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
       const others = redirected.filter((variable) => !isForNode(variable));
       const root = resolved.cacheRoot;
@@ -273,6 +268,29 @@ async function planAll(copies: readonly Copy[], { request, settings, atOnce, con
       return item;
     },
   );
+}
+
+/**
+ * Packs copies on scratch for the nodes. Where a purge has removed files from a copy that counts as fresh, the copy is compared
+ * with its source first, and its item replaced. Returns the names of variables whose copy cannot be used then.
+ */
+async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem[], run: Run): Promise<string[]> {
+  const { request, settings, atOnce, context } = run;
+  const { preparePack } = await import("../nodes/pack.ts");
+  const when = request.force ? "always" : "needed";
+  const pack = (variable: ResolvedVariable) =>
+    preparePack({ variable, settings, when }, context.system, context.report);
+  const packed = await mapAtOnce(staged, variablesAtOnce(atOnce), pack);
+  const purged = staged.filter((_, index) => packed[index] === "lacks");
+  if (purged.length === 0) return [];
+  const copies = purged.map((variable) => ({ variable, tier: "scratch" } as const));
+  const again = await runCopies(copies, { ...run, request: { ...request, force: true } });
+  for (const item of again) {
+    items[items.findIndex(({ variable }) => variable.name === item.variable.name)] = { ...item, usable: false };
+  }
+  const lost = again.filter(({ usable }) => !usable).map(({ variable }) => variable.name);
+  await mapAtOnce(purged.filter(({ name }) => !lost.includes(name)), variablesAtOnce(atOnce), pack);
+  return lost;
 }
 
 /** How often a copy on the node is compared again because another job has changed its source in the meantime. */

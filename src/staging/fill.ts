@@ -15,9 +15,10 @@ import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { markedRacy, type NamedOutsideLinks, removeMarker, writeMarker } from "../records/marker.ts";
-import { markedListing, namesLacking, observeVariable } from "../records/observe.ts";
+import { markedListing, namesLacking, observeTargetOf } from "../records/observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
-import { openPack } from "../nodes/pack.ts";
+import { openPack, removePackOf } from "../nodes/pack.ts";
+import { purgedError, withNodeHint } from "./purged_source.ts";
 import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "../records/record.ts";
 import { retireTarget } from "./retire.ts";
@@ -66,7 +67,12 @@ async function fill(request: PackedRequest, turn: Turn, report: Report): Promise
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
   await turn.confirm();
-  const error = leftOutError(variable, settings, outcome);
+  const isOnNode = variable.origin !== undefined;
+  if (request.packed?.damage !== undefined || (isOnNode && outcome.missing.length > 0)) await removePackOf(variable);
+  // A file that vanished from scratch was purged, and its source has it: a copy without it is not what the program expects.
+  const error = isOnNode
+    ? withNodeHint(variable, leftOutError(variable, { strict: true }, outcome)) ?? await purgedError(request, outcome)
+    : leftOutError(variable, settings, outcome);
   if (error !== undefined) {
     // A target in place has new files that a push must know. A private copy needs no record: the next sync continues it.
     if (way === "in-place" && outcome.status !== "failed") {
@@ -182,7 +188,7 @@ async function recordCompletion(
 ): Promise<void> {
   // Use the source as observed before the transfer: changes during the transfer must make the marker stale.
   const source = facts.source;
-  const { target } = await observeVariable(variable, settings, system);
+  const target = await observeTargetOf(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);

@@ -240,6 +240,8 @@ function errorOf({ message, isStop, system }: JobError): Error {
 /** What a runner is made for. */
 export interface RunnerRequest {
   readonly roots: readonly string[];
+  /** If it is known; otherwise the latency of the roots decides. */
+  readonly form?: Calls["form"];
   readonly links?: LinkMaps;
   /** With a limit all work is done in the main isolate, by calls that can be delayed. */
   readonly bandwidthLimitBytesPerSecond?: number | undefined;
@@ -247,7 +249,7 @@ export interface RunnerRequest {
 
 /** Makes a runner. Costs four lookups for each root; a server that does not answer delays nothing else. */
 export async function prepareJobRunner(
-  { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
+  { roots, form: known, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
   system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
   const isTight = handleBudget().state === "tight";
@@ -256,6 +258,7 @@ export async function prepareJobRunner(
     runner.here.limit = new BandwidthLimit(bandwidthLimitBytesPerSecond);
     return runner;
   }
+  if (known !== undefined) return new JobRunner(isTight ? "plain" : known, system, links);
   const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
   // Plain calls, made one after the other, need few open files.
   const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS && !isTight ? "waiting" : "plain";

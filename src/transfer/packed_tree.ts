@@ -13,7 +13,7 @@ import { messageOf } from "../errors/errors.ts";
 import { openOwnForReading } from "../system/own_file.ts";
 import { entriesIn } from "./entry_text.ts";
 import type { Entry } from "./entry.ts";
-import { splitLast } from "../posix/file_names.ts";
+import { joinName, splitLast } from "../posix/file_names.ts";
 import type { ListedText } from "./jobs/list.ts";
 import { ListedDirectory, type Listing, type Listings } from "./listing.ts";
 
@@ -67,17 +67,7 @@ export function hashOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Reads the head of a packed tree; undefined if there is none, or a damaged one or one of another version. */
-export async function readPackedHead(path: string): Promise<PackedHead | undefined> {
-  const file = await openOwnForReading(path);
-  if (file === undefined) return undefined;
-  try {
-    return await headOf(file);
-  } finally {
-    file.close();
-  }
-}
-
+/** The head of a packed tree; undefined if it is damaged or of another version. */
 async function headOf(file: Deno.FsFile): Promise<PackedHead | undefined> {
   const { size } = await file.stat();
   if (size < HEAD_BYTES) return undefined;
@@ -91,15 +81,20 @@ async function headOf(file: Deno.FsFile): Promise<PackedHead | undefined> {
   }
 }
 
-/** Opens a packed tree and reads its listings; undefined if there is none or it is damaged. */
-export async function openPackedTree(path: string): Promise<PackedTree | undefined> {
+/** Opens a packed tree and reads its listings; undefined if there is none, it is damaged or is not wanted. */
+export async function openPackedTree(
+  path: string,
+  isWanted: (head: PackedHead) => boolean = () => true,
+): Promise<PackedTree | undefined> {
   const file = await openOwnForReading(path);
   if (file === undefined) return undefined;
   try {
     const head = await headOf(file);
-    const bytes = head && await readAt(file, head.listingOffset, head.listingBytes);
-    if (bytes !== undefined && bytes.length === head!.listingBytes && hashOf(bytes) === head!.listingHash) {
-      return new PackedTree(file, head!, new Map(JSON.parse(new TextDecoder().decode(bytes))));
+    if (head !== undefined && isWanted(head)) {
+      const bytes = await readAt(file, head.listingOffset, head.listingBytes);
+      if (bytes.length === head.listingBytes && hashOf(bytes) === head.listingHash) {
+        return new PackedTree(file, head, new Map(JSON.parse(new TextDecoder().decode(bytes))));
+      }
     }
   } catch (error) {
     file.close();
@@ -156,6 +151,16 @@ export class PackedTree implements Disposable {
     let known = this.#contents.get(directory);
     if (known === undefined) this.#contents.set(directory, known = contentsIn(this.directories.get(directory)));
     return known.get(name);
+  }
+
+  /** The files that are copied from the tree itself, by their paths. */
+  unpacked(): ReadonlyMap<string, Entry> {
+    const found = [...this.directories].flatMap(([directory, text]) =>
+      new ListedDirectory(text).entries
+        .filter(({ type, name }) => type === "file" && this.contentOf(directory, name) === undefined)
+        .map((entry): [string, Entry] => [joinName(directory, entry.name), entry])
+    );
+    return new Map(found);
   }
 
   /** Reads a part of the contents; undefined, from the first failure on, if that is impossible. */

@@ -140,7 +140,8 @@ async function run(
   const engine = engineFor(request, system);
   await using reader = packed === undefined
     ? undefined
-    : await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
+    // A packed tree is on a shared file system, so its files are read by calls that wait, without a look at its latency.
+    : await prepareJobRunner({ roots: [], form: "waiting", links, bandwidthLimitBytesPerSecond }, system);
   const survey = new Survey(request);
   await using room = roomFor === "to check"
     ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)

@@ -19,6 +19,8 @@ import {
   type PackedDirectory,
   type PackedState,
 } from "./packed_tree.ts";
+import type { Manifest } from "./manifest.ts";
+import { lackingNames } from "./recorded_names.ts";
 import { checkRoom } from "./room.ts";
 
 /** Files from this size on are copied from the tree: for them its file system is asked a few times for many bytes. */
@@ -40,32 +42,38 @@ export interface PackTreeRequest {
   readonly to: string;
   readonly selection: Selection | undefined;
   readonly state: PackedState;
+  /** What the tree held when it was complete. */
+  readonly recorded: Manifest | undefined;
   /** A tree with fewer small files is not packed. */
   readonly leastFiles: number;
   readonly report: (packed: { readonly files: number; readonly filesTotal: number; readonly bytes: number }) => void;
 }
 
-/** What was packed. */
-export interface PackedOutcome {
-  readonly files: number;
-  /** The size of the packed file. */
-  readonly sizeBytes: number;
-}
+/** What was packed; `lacks`: nothing, because the tree lacks recorded names. */
+export type PackedOutcome =
+  | { readonly status: "packed"; readonly files: number; readonly sizeBytes: number }
+  | { readonly status: "too few files" }
+  | { readonly status: "lacks"; readonly paths: readonly string[] };
 
 /**
- * Packs a tree; undefined if it has too few small files. Throws a CliError `no-space` if there is too little free space, and
+ * Packs a tree, unless it has too few small files. Throws a CliError `no-space` if there is too little free space, and
  * SystemCallErrors; the caller removes the file then.
  */
-export async function writePackedTree(request: PackTreeRequest, system: System): Promise<PackedOutcome | undefined> {
+export async function writePackedTree(request: PackTreeRequest, system: System): Promise<PackedOutcome> {
   const { root, to } = request;
   const links = await linkMapOf(root, { linkRoots: { source: root, target: root } });
   await using runner = await prepareJobRunner({ roots: [root], links }, system);
   const selection = request.selection && await selectLinked({ root, shown: root }, request.selection, runner);
   runner.select(selection);
   const listings = await listAll(root, runner);
+  const { recorded } = request;
+  const paths = recorded === undefined
+    ? []
+    : lackingNames(recorded, (directory) => listings.get(directory)?.records, selection);
+  if (paths.length > 0) return { status: "lacks", paths };
   const parts = planParts(listings);
   const filesTotal = parts.reduce((sum, { items }) => sum + items.length, 0);
-  if (filesTotal < request.leastFiles) return undefined;
+  if (filesTotal < request.leastFiles) return { status: "too few files" };
   const contentBytes = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   await checkRoom(to, { files: 1, sizeBytes: contentBytes }, system);
   (await Deno.open(to, { write: true, createNew: true, mode: 0o600 })).close();
@@ -112,7 +120,7 @@ export async function writePackedTree(request: PackTreeRequest, system: System):
   } finally {
     file.close();
   }
-  return { files: contents.size, sizeBytes: contentBytes + listing.length + HEAD_BYTES };
+  return { status: "packed", files: contents.size, sizeBytes: contentBytes + listing.length + HEAD_BYTES };
 }
 
 /** Lists all directories that take part, level by level. A directory that cannot be read is left out, and so is its content. */

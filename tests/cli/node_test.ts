@@ -59,6 +59,32 @@ Deno.test("what changed on scratch deep in the tree comes to a node whose copy i
   assert.equal(await Deno.readTextFile(`${nodePath(world)}/hub/a`), "a2 is longer");
 });
 
+Deno.test("a file that a purge took from scratch is named, and the copy on the node is not fresh", async () => {
+  await using world = await worldWithSource();
+  await world.writeTree(SOURCE, { "hub/deep/a": "a", "hub/deep/b": "b" });
+  await world.run(["sync"]);
+  // The sample of files that freshness looks at may have it or not: the marker names none then.
+  const marker = JSON.parse(await Deno.readTextFile(world.path("scratch/.cache/euler-files/.HF_HOME.synced")));
+  await Deno.writeTextFile(
+    world.path("scratch/.cache/euler-files/.HF_HOME.synced"),
+    JSON.stringify({ ...marker, sample: [] }),
+  );
+  await Deno.remove(world.path(`${SCRATCH}/hub/deep/b`));
+  for (const _turn of ["first", "second"]) {
+    const run = await world.run(["sync", "--to", "node"]);
+    assert.equal(run.code, 1);
+    assert.match(
+      run.stderr,
+      /error: Cannot stage "HF_HOME" on this node: 1 file gone from scratch: hub\/deep\/b\nhint: /,
+    );
+    assert.doesNotMatch(run.stdout, /export/);
+  }
+  await world.run(["sync", "--force", "--to", "scratch", "--var", "HF_HOME"]);
+  const after = await world.run(["sync", "--to", "node"]);
+  assert.equal(after.code, 0, after.stderr);
+  assert.equal(await Deno.readTextFile(`${nodePath(world)}/hub/deep/b`), "b");
+});
+
 Deno.test("--dry-run says what would be copied to the node, and copies nothing", async () => {
   await using world = await worldWithSource();
   const run = await world.run(["sync", "--to", "node", "--dry-run"]);

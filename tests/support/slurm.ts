@@ -26,8 +26,22 @@ export interface Cluster extends AsyncDisposable {
   command(program: string, ...args: string[]): Promise<string>;
 }
 
+/** Things that a cluster has besides nodes and disks. */
+export interface ClusterOptions {
+  /**
+   * Each node sees scratch through a client of its own that delays each operation (a FUSE program with the options of slowfs).
+   * What is on scratch is in the directory `back` of the world; SIGUSR1 to the process in `slowfs.NODE.pid` writes what was
+   * asked since the last time to `stats.NODE`, both in the directory `slurm`.
+   */
+  readonly slowScratch?: { readonly program: string; readonly delay: string };
+}
+
 /** Starts a cluster whose jobs run in the environment of the world. */
-export async function startCluster(world: World, nodes: number): Promise<Cluster> {
+export async function startCluster(
+  world: World,
+  nodes: number,
+  { slowScratch }: ClusterOptions = {},
+): Promise<Cluster> {
   const base = world.path("slurm");
   const conf = `${base}/slurm.conf`;
   for (const name of ["state", "log", "disk", "out", "spool"]) await Deno.mkdir(`${base}/${name}`, { recursive: true });
@@ -62,7 +76,9 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
   await must("slurmctld", [], env);
   for (let node = 1; node <= nodes; node++) {
     await Deno.mkdir(`${base}/local/n${node}`, { recursive: true });
-    const script = `mount --bind ${base}/local/n${node} ${base}/disk && exec slurmd -N n${node}`;
+    const script = `mount --bind ${base}/local/n${node} ${base}/disk
+      ${slowScratch === undefined ? "" : slowMount(world, slowScratch, `n${node}`)}
+      exec slurmd -N n${node}`;
     await must("unshare", ["-m", "--propagation", "private", "sh", "-c", script], env);
   }
   const command = (program: string, ...args: string[]) => must(program, args, env);
@@ -100,6 +116,16 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
       }
     },
   };
+}
+
+function slowMount(world: World, { program, delay }: { program: string; delay: string }, node: string): string {
+  const base = world.path("slurm");
+  return `mkdir -p ${world.path("back")}
+    ${program} -slots 8 -meta ${delay} -data ${delay} -stats ${base}/stats.${node} ${
+    world.path("back")
+  } ${world.scratch} >/dev/null 2>&1 &
+    echo $! > ${base}/slowfs.${node}.pid
+    until mountpoint -q ${world.scratch}; do sleep 0.05; done`;
 }
 
 /** Ends a daemon that was started here. */

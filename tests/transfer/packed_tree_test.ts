@@ -28,8 +28,17 @@ async function placeWithTree(make: (from: string) => Promise<unknown>): Promise<
 }
 
 async function pack({ from, pack }: Place): Promise<number> {
-  const request = { root: from, to: pack, selection: undefined, state: {}, leastFiles: 1, report: () => {} };
-  return (await writePackedTree(request, testSystem()))!.files;
+  const request = {
+    root: from,
+    to: pack,
+    selection: undefined,
+    state: {},
+    recorded: undefined,
+    leastFiles: 1,
+    report: () => {},
+  };
+  const outcome = await writePackedTree(request, testSystem());
+  return outcome.status === "packed" ? outcome.files : 0;
 }
 
 async function unpack(
