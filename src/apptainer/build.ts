@@ -7,7 +7,7 @@ import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { saysDiskIsFull } from "../errors/os_error.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
-import type { Listener } from "../tools/aloud.ts";
+import type { Listener } from "../tools/streaming.ts";
 import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -161,7 +161,7 @@ export async function buildImage(
   await makeWorkspace(steps.workspace, system.userId);
   try {
     const held = underLocks(system, lock);
-    const importWarnings = await carryOut(plan, steps, apptainer, audience, held);
+    const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, setting, lock, held);
     return { plan, steps, importWarnings };
   } finally {
@@ -235,7 +235,7 @@ async function removeRemains(plan: BuildPlan, setting: ImageSetting, report: Rep
   }
 }
 
-async function carryOut(
+async function executePlan(
   plan: BuildPlan,
   steps: BuildSteps,
   apptainer: Apptainer,

@@ -12,7 +12,7 @@ import { acquireLock, describe, type Lock, underLocks } from "../system/file_loc
 import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
-import { checkRoom } from "../transfer/room.ts";
+import { checkFreeSpace } from "../transfer/free_space.ts";
 import { isRecorded } from "./inputs.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
 import { copyVerified, partialPath, unfinishedCopies } from "./verified_copy.ts";
@@ -187,7 +187,7 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
   }
   const [unfinished = partialPath(scratch.target)] = await unfinishedCopies(scratch.target);
   const partial = await Deno.stat(unfinished).catch(() => undefined);
-  await checkRoom(
+  await checkFreeSpace(
     scratch.directory,
     { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.blocks ?? 0) * 512) },
     system,

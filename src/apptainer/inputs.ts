@@ -1,7 +1,7 @@
 // What goes into an image, and whether the existing image was made of exactly that.
 import { createHash } from "node:crypto";
 import { CliError } from "../errors/errors.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
 import { hashPackages, type InstalledPackage, readPackages } from "../venv/packages.ts";
 import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
@@ -67,7 +67,7 @@ export async function readInputs(setting: ImageSetting, places: ImagePlaces, sys
 
 async function venvMissing(setting: ImageSetting, name: string): Promise<CliError> {
   const known = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
-  const near = nearest(name, known);
+  const near = closestString(name, known);
   return new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
     hint: near !== undefined
       ? `did you mean "${near}"?`

@@ -4,7 +4,7 @@ import { configPath, readConfig } from "../config/config_file.ts";
 import { type AbsolutePath, joinPath, resolvePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
 import { resolveVenvBase } from "../venv/base.ts";
 
@@ -99,7 +99,7 @@ export function selectImages(section: ApptainerConfig, names: readonly string[])
   const known = Object.keys(section.images);
   for (const name of names) {
     if (known.includes(name)) continue;
-    const near = nearest(name, known);
+    const near = closestString(name, known);
     throw new CliError("usage", `Cannot find the image "${name}"`, {
       hint: near !== undefined
         ? `did you mean "${near}"?`

@@ -35,7 +35,7 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
 function givenArguments(parser: Parser, fields: Fields): Record<string, unknown> {
   const names = Object.keys(fields).filter((name) => argumentLabel(name, fields[name]!) !== undefined);
   return Object.fromEntries(
-    names.map((name, place) => [name, parser.processedArgs[place]] as const)
+    names.map((name, index) => [name, parser.processedArgs[index]] as const)
       .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
   );
 }
@@ -100,7 +100,7 @@ function addOption(parser: Parser, field: string, description: Field<unknown>): 
   } else {
     parser.option(flags, helpText(description));
   }
-  if (description.shape === "switch" && description.absent === true) {
+  if (description.shape === "switch" && description.default === true) {
     parser.option(`--no-${long.slice(2)}`, `Switch off ${long}`);
   }
 }

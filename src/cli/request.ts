@@ -4,7 +4,7 @@ import type { AnyCommand } from "../contract/command.ts";
 import { faultOfJsonText, MOST_TEXT_BYTES } from "../config/text_limits.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { type Fields, jsonName, jsonNames, optionName } from "../contract/fields.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
 import { readTextStart } from "../system/text_start.ts";
 
@@ -81,7 +81,7 @@ export function buildRequest(
         : optionName(field, description);
       request[field] = checkedValue(command, field, shownAs, fromFlags[field]);
     } else {
-      request[field] = Object.hasOwn(fromJson, field) ? fromJson[field] : description.absent;
+      request[field] = Object.hasOwn(fromJson, field) ? fromJson[field] : description.default;
     }
   }
   return request;
@@ -139,7 +139,7 @@ function nameOfType(value: unknown): string {
 }
 
 function unknownField(command: AnyCommand, name: string, known: readonly string[]): CliError {
-  const near = nearest(name, known);
+  const near = closestString(name, known);
   const fields = known.length === 0 ? "it has none" : `its fields are ${known.join(", ")}`;
   return new CliError("usage", `Unknown field "${name}" in the request for \`euler-files ${command.name}\``, {
     hint: near === undefined ? fields : `did you mean "${near}"?`,

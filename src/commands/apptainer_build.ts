@@ -6,7 +6,7 @@ import { imageState } from "../apptainer/inputs.ts";
 import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { text, toggle } from "../contract/fields.ts";
+import { flag, text } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { checkCongruency } from "../variables/congruency.ts";
@@ -19,8 +19,8 @@ const fields = {
     placeholder: "VENV_NAME",
     completion: "environment",
   }),
-  force: toggle("Build even if nothing changed"),
-  dryRun: toggle("Show the definition and the commands without building"),
+  force: flag("Build even if nothing changed"),
+  dryRun: flag("Show the definition and the commands without building"),
 };
 
 const answer = v.object({

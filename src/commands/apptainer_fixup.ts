@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
-import { text, toggle } from "../contract/fields.ts";
+import { flag, text } from "../contract/fields.ts";
 import { formatFiles } from "../text/format.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { applyRelocation, planRelocation } from "../venv/relocate.ts";
@@ -15,7 +15,7 @@ const fields = {
     placeholder: "VENV_NAME",
     completion: "environment",
   }),
-  dryRun: toggle("Show what would be fixed"),
+  dryRun: flag("Show what would be fixed"),
 };
 
 const result = v.object({

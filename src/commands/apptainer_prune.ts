@@ -4,9 +4,9 @@ import { type Answer, type Context, defineCommand } from "../contract/command.ts
 import { planPrune, prune, type PruneMode, type PrunePlan, type PruneTarget } from "../apptainer/prune.ts";
 import { type ImageSetting, loadSetting } from "../apptainer/setting.ts";
 import { CliError } from "../errors/errors.ts";
-import { choice, type RequestOf, text, toggle } from "../contract/fields.ts";
+import { choice, flag, type RequestOf, text } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { renderTable } from "../text/table.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -21,8 +21,8 @@ const fields = {
     aliases: ["venv_name"],
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
-  dryRun: toggle("Show what would be removed"),
-  yes: toggle("Don't ask", { short: "-y" }),
+  dryRun: flag("Show what would be removed"),
+  yes: flag("Don't ask", { short: "-y" }),
 };
 
 const target = v.object({
@@ -149,7 +149,7 @@ async function refuseUnknown(setting: ImageSetting, name: string, plan: PrunePla
   const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
   const known = [...new Set([...Object.keys(setting.section.images), ...venvs])];
   if (known.includes(name) || known.includes(plan.places.venvName)) return;
-  const near = nearest(name, known);
+  const near = closestString(name, known);
   throw new CliError("usage", `Cannot find an image or environment "${name}"`, {
     hint: near !== undefined ? `did you mean "${near}"?` : `there are ${known.join(", ") || "none"}`,
   });

@@ -5,7 +5,7 @@ import { findGpu, planContainer, stagedVariables } from "../apptainer/container.
 import { syncImage } from "../apptainer/image_sync.ts";
 import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
 import { CliError, knownError } from "../errors/errors.ts";
-import { list, text, toggle } from "../contract/fields.ts";
+import { flag, list, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
 
@@ -21,7 +21,7 @@ const fields = {
     short: "-B",
     placeholder: "PATH",
   }),
-  dryRun: toggle("Show the command without starting it"),
+  dryRun: flag("Show the command without starting it"),
 };
 
 const VERBS = ["run", "exec", "shell"] as const;

@@ -5,9 +5,9 @@ import { type ImageResult, syncImage } from "../apptainer/image_sync.ts";
 import { loadSetting, selectImages } from "../apptainer/setting.ts";
 import { knownError } from "../errors/errors.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
-import { list, toggle } from "../contract/fields.ts";
+import { flag, list } from "../contract/fields.ts";
 import { formatDuration, formatSize } from "../text/format.ts";
-import { mapAtOnce } from "../system/pool.ts";
+import { pooledMap } from "../system/pool.ts";
 
 const fields = {
   images: list("Sync only this image, even if it is disabled", {
@@ -16,8 +16,8 @@ const fields = {
     completion: "image",
     aliases: ["only_images"],
   }),
-  force: toggle("Copy even what is fresh"),
-  dryRun: toggle("Show what would be copied"),
+  force: flag("Copy even what is fresh"),
+  dryRun: flag("Show what would be copied"),
 };
 
 const result = v.object({
@@ -58,7 +58,7 @@ export default defineCommand({
     const names = selectImages(setting.section, request.images);
     if (names.length === 0) report({ type: "note", text: "no image is enabled, so there is nothing to sync" });
     const mode = request.dryRun ? "dry-run" : request.force ? "force" : "if-needed";
-    const items = await mapAtOnce(names, setting.config.parallel_jobs, async (name) => {
+    const items = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
       const started = system.now();
       try {
         const synced = await syncImage(setting, { name, mode }, report, system);

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
-import { list, type RequestOf, toggle } from "../contract/fields.ts";
+import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
@@ -17,9 +17,9 @@ const FIELDS = {
     placeholder: "VARIABLE",
     completion: "variable",
   }),
-  force: toggle("Remove what was not pushed or was kept aside, too"),
-  dryRun: toggle("Show what would be removed, and its size"),
-  yes: toggle("Don't ask", { short: "-y" }),
+  force: flag("Remove what was not pushed or was kept aside, too"),
+  dryRun: flag("Show what would be removed, and its size"),
+  yes: flag("Don't ask", { short: "-y" }),
 };
 
 type CleanRequest = RequestOf<typeof FIELDS>;

@@ -5,7 +5,7 @@ import { listFieldNames, parseFieldName } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors/errors.ts";
 import { type RequestOf, text } from "../contract/fields.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 
 const FIELDS = {
   field: text("The field: vars.HF_HOME.source, migrations[0]", { placement: "argument", placeholder: "FIELD" }),
@@ -44,7 +44,7 @@ async function runGet({ field }: RequestOf<typeof FIELDS>, { system, configOptio
     value = inside ? (value as Record<string | number, unknown>)[part] : undefined;
   }
   if (value === undefined) {
-    const near = nearest(field, listFieldNames(config));
+    const near = closestString(field, listFieldNames(config));
     throw new CliError("not-found", `Cannot find the field "${field}" in "${path}"`, {
       hint: near === undefined ? "`euler-files config show` prints all of them" : `did you mean ${near}?`,
     });

@@ -15,7 +15,7 @@ const VALUE: Field<unknown> = {
   placement: "argument",
   placeholder: "VALUE",
   help: "The value: JSON where it is JSON, else a text; null takes the field out",
-  absent: undefined,
+  default: undefined,
 };
 
 const FIELDS = {

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../runs/failures.ts";
-import { list, type RequestOf, toggle } from "../contract/fields.ts";
+import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, printable } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { mapInOrder } from "../system/pool.ts";
@@ -18,8 +18,8 @@ const FIELDS = {
     placement: "argument",
     placeholder: "NAME",
   }),
-  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
-  verbose: toggle("Name all files, not the first 20", { short: "-v" }),
+  checksum: flag("Compare what is in the files, even where their size and time are the same"),
+  verbose: flag("Name all files, not the first 20", { short: "-v" }),
 };
 
 type DiffRequest = RequestOf<typeof FIELDS>;

@@ -4,7 +4,7 @@ import { type Answer, type Context, defineCommand, type Rendered, type Styles } 
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
-import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
+import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
 import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
@@ -26,7 +26,7 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
-  push: toggle("Push what changed when the command has ended, also after SIGTERM, a time limit or scancel"),
+  push: flag("Push what changed when the command has ended, also after SIGTERM, a time limit or scancel"),
   program: list("The command to run; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",

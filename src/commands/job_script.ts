@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { TIERS } from "../config/tier.ts";
 import { defineCommand } from "../contract/command.ts";
-import { choice, type Field, list, toggle } from "../contract/fields.ts";
+import { choice, type Field, flag, list } from "../contract/fields.ts";
 import { shellWord } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { jobScript } from "../slurm/job_script.ts";
@@ -17,7 +17,7 @@ const nodes: Field<number> = {
   shape: "text",
   placement: "option",
   help: "How many nodes the job has",
-  absent: 1,
+  default: 1,
   placeholder: "N",
 };
 
@@ -35,7 +35,7 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
-  push: toggle("Push what changed when the command has ended"),
+  push: flag("Push what changed when the command has ended"),
   program: list("The command of the job, python train.py without one; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",

@@ -4,7 +4,7 @@ import { type Context, defineCommand, type Rendered, type Styles } from "../cont
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { type RequestOf, text, toggle } from "../contract/fields.ts";
+import { flag, type RequestOf, text } from "../contract/fields.ts";
 import { formatFiles, formatSize, shellWord } from "../text/format.ts";
 import { journalPath, readJournal } from "../migration/journal.ts";
 import { isLockFile } from "../migration/locks.ts";
@@ -21,9 +21,9 @@ const FIELDS = {
     completion: "variable",
   }),
   to: text("Where to", { placeholder: "PATH", completion: "directory", aliases: ["to_path", "new_path"] }),
-  dryRun: toggle("Check everything and show what would be done"),
-  noDelete: toggle("Keep the old directory", { aliases: ["keep_old"] }),
-  yes: toggle("Don't ask", { short: "-y" }),
+  dryRun: flag("Check everything and show what would be done"),
+  noDelete: flag("Keep the old directory", { aliases: ["keep_old"] }),
+  yes: flag("Don't ask", { short: "-y" }),
 };
 
 type MigrateRequest = RequestOf<typeof FIELDS>;

@@ -4,7 +4,7 @@ import { type Context, defineCommand, type Rendered, type Styles } from "../cont
 import { TIERS } from "../config/tier.ts";
 import { failuresText } from "../runs/failures.ts";
 import { filterField } from "../runs/filter_field.ts";
-import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
+import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
 import { PUSHED_FIELDS, pushVariables } from "../runs/push_run.ts";
 import { ENGINES } from "../variables/variable.ts";
 
@@ -16,7 +16,7 @@ const FIELDS = {
     completion: "variable",
     aliases: ["only_vars"],
   }),
-  dryRun: toggle("Show what would be pushed and change nothing"),
+  dryRun: flag("Show what would be pushed and change nothing"),
   from: choice(
     TIERS,
     "Push from scratch, or from the disk of this node by way of scratch, whatever the configuration says",
@@ -24,11 +24,11 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
-  force: toggle("Push all that is on scratch into a source that held files and is empty or gone now"),
-  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
+  force: flag("Push all that is on scratch into a source that held files and is empty or gone now"),
+  checksum: flag("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
-  verbose: toggle("Name each file that is pushed", { short: "-v" }),
+  verbose: flag("Name each file that is pushed", { short: "-v" }),
 };
 
 type PushCommandRequest = RequestOf<typeof FIELDS>;

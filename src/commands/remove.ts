@@ -5,7 +5,7 @@ import { editConfig } from "../config/config_edit.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { type RequestOf, text, toggle } from "../contract/fields.ts";
+import { flag, type RequestOf, text } from "../contract/fields.ts";
 import { formatFiles, formatNames, formatSize, listSome, shellWord } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
@@ -15,7 +15,7 @@ import { stagingSettings } from "../variables/variable.ts";
 
 const FIELDS = {
   name: text("The managed variable", { placement: "argument", placeholder: "VARIABLE", completion: "variable" }),
-  force: toggle("Take it out even where files on scratch were not pushed, or where that cannot be looked at"),
+  force: flag("Take it out even where files on scratch were not pushed, or where that cannot be looked at"),
 };
 
 type RemoveRequest = RequestOf<typeof FIELDS>;

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
 import { NAMED_FILE_SCHEMA } from "../runs/failures.ts";
-import { choice, list, type RequestOf, text, toggle } from "../contract/fields.ts";
+import { choice, flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { formatFiles, formatSize, listSome, printable, shellWord } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { type Conflict, findConflicts, needsPerson, settleConflicts, TAKEN } from "../conflicts/settle.ts";
@@ -18,7 +18,7 @@ const FIELDS = {
     placeholder: "PATH",
   }),
   take: choice(TAKEN, "Whose file counts, that on scratch or that at the source", { placeholder: "SIDE" }),
-  dryRun: toggle("Show what is in conflict and change nothing"),
+  dryRun: flag("Show what is in conflict and change nothing"),
 };
 
 type ResolveRequest = RequestOf<typeof FIELDS>;

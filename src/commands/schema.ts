@@ -5,7 +5,7 @@ import { CONFIG_SCHEMA } from "../config/config.ts";
 import { CliError } from "../errors/errors.ts";
 import { choice, text } from "../contract/fields.ts";
 import { jsonText } from "../text/json_text.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { cliTree, commandNode, groupNode } from "../schema/cli_tree.ts";
 import { inputSchema } from "../schema/input_schema.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "../schema/json_schema.ts";
@@ -100,7 +100,7 @@ function findScope(path: string | undefined, { commands, groups }: Catalogue): S
   if (one !== undefined) return { kind: "command", path: dotted(one), commands: [one] };
   const group = commands.filter(({ name }) => name.startsWith(`${words} `));
   if (Object.hasOwn(groups, words) && group.length > 0) return { kind: "group", path: words, commands: group };
-  const near = nearest(words, [...commands.map(({ name }) => name), ...Object.keys(groups)]);
+  const near = closestString(words, [...commands.map(({ name }) => name), ...Object.keys(groups)]);
   throw new CliError("usage", `Unknown command "${path}"`, {
     hint: near === undefined ? "see `euler-files --help` for the list" : `did you mean "${near.replace(" ", ".")}"?`,
   });

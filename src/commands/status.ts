@@ -3,9 +3,9 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
-import { list, type RequestOf, toggle } from "../contract/fields.ts";
+import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../text/format.ts";
-import { mapAtOnce } from "../system/pool.ts";
+import { pooledMap } from "../system/pool.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { secretWarnings } from "../staging/secrets.ts";
@@ -31,9 +31,9 @@ const FIELDS = {
     completion: "variable",
     aliases: ["only_vars"],
   }),
-  measure: toggle("Measure all sizes now instead of showing the recorded ones"),
-  checksum: toggle("Compare what is in the files of source and scratch, however long that takes"),
-  check: toggle("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
+  measure: flag("Measure all sizes now instead of showing the recorded ones"),
+  checksum: flag("Compare what is in the files of source and scratch, however long that takes"),
+  check: flag("End with 1 unless each variable is fresh and nothing is left to push or to settle"),
 };
 
 type StatusRequest = RequestOf<typeof FIELDS>;
@@ -157,7 +157,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   // The whole of a selected part is examined although it is not selected itself.
   const wholes = variables.filter(({ name }) => parts.some(({ whole }) => whole.name === name));
   const copied = [...new Set([...resolved.variables.filter(({ name }) => !partOf.has(name)), ...wholes])];
-  const overviews = await mapAtOnce(copied, 16, async (variable) => {
+  const overviews = await pooledMap(copied, 16, async (variable) => {
     const overview = await overviewVariable({
       ...{ variable, settings, sizes, boundSeconds: SIZE_BOUND_SECONDS },
       contents: request.checksum ? "compare" : "by time",
@@ -337,7 +337,7 @@ function renderVariables({ variables, disabled }: StatusAnswer, style: Style): s
   if (uncoloured.split("\n").every((line) => line.length <= style.columns)) {
     return renderTable(
       HEAD.map(style.bold),
-      rows.map(({ cells, paint, paintStatus }) => cells.map((cell, place) => (place < 4 ? paint : paintStatus)(cell))),
+      rows.map(({ cells, paint, paintStatus }) => cells.map((cell, index) => (index < 4 ? paint : paintStatus)(cell))),
     );
   }
   return rows.map(({ cells: [name, source, scratch, synced, status], paint, paintStatus }) =>

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { failuresText } from "../runs/failures.ts";
 import { filterField, selectionWords } from "../runs/filter_field.ts";
-import { choice, list, type RequestOf, toggle } from "../contract/fields.ts";
+import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
 import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
@@ -18,10 +18,10 @@ const FIELDS = {
     completion: "variable",
     aliases: ["only_vars"],
   }),
-  dryRun: toggle("Show what would be synced, change nothing and export nothing"),
-  force: toggle("Compare names, sizes and times of all files even where the last sync is fresh"),
-  checksum: toggle("Compare what is in the files, even where their size and time are the same"),
-  replace: toggle("Replace a copy that was staged from another source; jobs that use it lose it"),
+  dryRun: flag("Show what would be synced, change nothing and export nothing"),
+  force: flag("Compare names, sizes and times of all files even where the last sync is fresh"),
+  checksum: flag("Compare what is in the files, even where their size and time are the same"),
+  replace: flag("Replace a copy that was staged from another source; jobs that use it lose it"),
   to: choice(
     TIERS,
     "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
@@ -30,9 +30,9 @@ const FIELDS = {
     },
   ),
   filter: filterField("sync"),
-  strict: toggle("Fail where any file is missing, also where the source itself forbids to read it"),
+  strict: flag("Fail where any file is missing, also where the source itself forbids to read it"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
-  verbose: toggle("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
+  verbose: flag("Show more of what happens on stderr, with the name of each file", { short: "-v" }),
   leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
     placement: "json-only",
   }),

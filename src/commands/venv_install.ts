@@ -4,7 +4,7 @@ import { type Answer, type Context, defineCommand } from "../contract/command.ts
 import { expandPath, resolvePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { withoutCredentials } from "../text/format.ts";
-import { list, type RequestOf, text, toggle } from "../contract/fields.ts";
+import { flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";
@@ -33,8 +33,8 @@ const fields = {
   uvCacheDir: text("uv's cache directory", { placeholder: "DIR" }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
   extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),
-  upgrade: toggle("Install the newest versions that fit, also of what is there"),
-  dryRun: toggle("Show the uv commands without running them"),
+  upgrade: flag("Install the newest versions that fit, also of what is there"),
+  dryRun: flag("Show the uv commands without running them"),
 };
 
 const answer = v.object({
@@ -124,7 +124,7 @@ export default defineCommand({
       );
       // Another process may have made it while this one waited for the lock.
       plan = await decide();
-      await carryOut(plan, uv, { ...context, system: underLocks(system, lock) });
+      await executePlan(plan, uv, { ...context, system: underLocks(system, lock) });
       await lock.confirm();
     }
     return {
@@ -183,7 +183,7 @@ async function readRequirements(files: readonly string[]): Promise<string[]> {
   return texts.flatMap(requirementsIn);
 }
 
-async function carryOut(plan: InstallPlan, uv: Uv, { system, report, sharesTerminal }: Context): Promise<void> {
+async function executePlan(plan: InstallPlan, uv: Uv, { system, report, sharesTerminal }: Context): Promise<void> {
   const hear = (text: string) => report({ type: "output", text });
   await install(plan, uv, { listener: { terminal: sharesTerminal, hear }, report }, system);
 }

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { resolvePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
-import { list, text, toggle, toggleOff } from "../contract/fields.ts";
+import { flag, flagOff, list, text } from "../contract/fields.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { commandLine } from "../shell/quote.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -25,11 +25,11 @@ const fields = {
   uvCacheDir: text("uv's cache directory", { placeholder: "DIR" }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
   extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),
-  verify: toggleOff("Compare the package lists afterwards"),
-  overwriteTarget: toggle("Replace an environment that is at the target"),
-  deleteSource: toggle("Remove the source when the lists are the same"),
-  allowCopy: toggle("Let uv copy files from a cache on another file system"),
-  dryRun: toggle("Show what would be done"),
+  verify: flagOff("Compare the package lists afterwards"),
+  overwriteTarget: flag("Replace an environment that is at the target"),
+  deleteSource: flag("Remove the source when the lists are the same"),
+  allowCopy: flag("Let uv copy files from a cache on another file system"),
+  dryRun: flag("Show what would be done"),
 };
 
 const answer = v.object({ ok: v.boolean(), command: v.literal("venv-migrate"), ...REBUILD_ENTRIES });

@@ -5,7 +5,7 @@ import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
 import type { ConfigFile } from "../config/config_file.ts";
 import { joinPath, resolvePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
-import { list, type RequestOf, text, toggle, toggleOff } from "../contract/fields.ts";
+import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
@@ -28,14 +28,14 @@ const fields = {
   }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
   extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),
-  verify: toggleOff("Compare the package lists afterwards"),
-  continueOnError: toggle("Go on with the other environments if one fails"),
-  overwriteTargets: toggle("Replace environments that are at the new place already"),
-  deleteOld: toggle("Remove what was moved from the old places, and nothing else"),
-  updateConfig: toggleOff("Save the new places in the configuration"),
-  allowCopy: toggle("Let uv copy files from a cache on another file system"),
-  skipCacheCopy: toggle("Start with an empty cache at the new place"),
-  dryRun: toggle("Show what would be done"),
+  verify: flagOff("Compare the package lists afterwards"),
+  continueOnError: flag("Go on with the other environments if one fails"),
+  overwriteTargets: flag("Replace environments that are at the new place already"),
+  deleteOld: flag("Remove what was moved from the old places, and nothing else"),
+  updateConfig: flagOff("Save the new places in the configuration"),
+  allowCopy: flag("Let uv copy files from a cache on another file system"),
+  skipCacheCopy: flag("Start with an empty cache at the new place"),
+  dryRun: flag("Show what would be done"),
 };
 
 const answer = v.object({

@@ -2,9 +2,9 @@
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
-import { text, toggle } from "../contract/fields.ts";
+import { flag, text } from "../contract/fields.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
@@ -14,8 +14,8 @@ import { listVenvs } from "../venv/venv.ts";
 const fields = {
   name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
   venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
-  dryRun: toggle("Show what would be removed"),
-  yes: toggle("Don't ask", { short: "-y" }),
+  dryRun: flag("Show what would be removed"),
+  yes: flag("Don't ask", { short: "-y" }),
 };
 
 const answer = v.object({
@@ -110,7 +110,7 @@ export default defineCommand({
 });
 
 function unknownVenv(name: string, base: string, known: readonly string[]): CliError {
-  const near = nearest(name, known);
+  const near = closestString(name, known);
   return new CliError("not-found", `Cannot find the environment "${name}" in "${base}"`, {
     hint: near === undefined ? "`euler-files venv list` shows those that are there" : `did you mean "${near}"?`,
   });

@@ -78,7 +78,7 @@ function optionsOf(fields: Fields): CompletedOption[] {
     const flags = field.short === undefined ? [flag] : [field.short, flag];
     if (field.shape !== "switch") return [{ flags, help: field.help, value: valuesOf(field) }];
     const off = { flags: [`--no-${flag.slice(2)}`], help: `Switch off ${flag}` };
-    return [{ flags, help: field.help }, ...(field.absent === true ? [off] : [])];
+    return [{ flags, help: field.help }, ...(field.default === true ? [off] : [])];
   });
 }
 

@@ -16,7 +16,7 @@ export const CONFIG_VERSION = 1;
 
 const text = v.string("must be text");
 const path = v.pipe(text, v.nonEmpty("must not be empty"));
-const toggle = v.boolean("must be true or false");
+const flag = v.boolean("must be true or false");
 const seconds = v.number("must be a number of seconds");
 
 /** Each variable is compared with each other, which is slow for many; real configurations have far fewer. */
@@ -69,7 +69,7 @@ const VARIABLE_FIELDS = v.looseObject({
       v.description("redirect: an empty directory instead of a copy; nothing is copied, pushed or needed"),
     ),
   ),
-  enabled: v.optional(v.pipe(toggle, v.description("false: only synced when named with --var")), true),
+  enabled: v.optional(v.pipe(flag, v.description("false: only synced when named with --var")), true),
   include: v.optional(
     v.pipe(
       PATTERNS,
@@ -129,7 +129,7 @@ export const IMAGE_SCHEMA = notList(v.looseObject({
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
-  enabled: v.optional(v.pipe(toggle, v.description("false: skipped by `apptainer sync`")), true),
+  enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
   inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
@@ -238,7 +238,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   ),
   strict: v.optional(
     v.pipe(
-      toggle,
+      flag,
       v.description(
         "true: a variable with any missing file is not exported. Otherwise it is without a few that the source forbids to " +
           "read, that vanish or that are always written: no more than 5 % of the files and of the bytes",

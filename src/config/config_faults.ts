@@ -1,7 +1,7 @@
 // Everything that is wrong with a configuration's text, each fault with its line. Loaded only for a faulty text or on request.
 import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { printable } from "../text/format.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { shortenTo } from "../text/shorten.ts";
 import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
@@ -51,7 +51,7 @@ export function listConfigFaults(text: string): Fault[] {
   }
   for (const { path, known } of listUnknownFields(value).slice(0, MOST_FAULTS)) {
     const field = fieldName(path);
-    const near = nearest(String(path.at(-1)), known);
+    const near = closestString(String(path.at(-1)), known);
     const hint = near === undefined ? undefined : `did you mean ${near}?`;
     faults.push(
       fault("warning", text, nodeNear(root, path), field, `${field} is not a known field; it is kept as it is`, hint),

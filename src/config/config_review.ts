@@ -1,6 +1,6 @@
 // Whether a configuration that is about to be saved would work here: checks beyond the schema. Touches no file.
 import { CliError } from "../errors/errors.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { checkConfig, type Config, fieldName, listUnknownFields } from "./config.ts";
 import { type AbsolutePath, isWithin, UnsetVariable } from "./paths.ts";
 import { listNestedSources, resolveConfig, type ResolvedVariable } from "./resolve.ts";
@@ -96,7 +96,7 @@ function listNesting(variables: readonly ResolvedVariable[]): ProblemHere[] {
 }
 
 function unknownField(path: readonly (string | number)[], known: readonly string[]): CliError {
-  const near = nearest(String(path.at(-1)), known);
+  const near = closestString(String(path.at(-1)), known);
   return new CliError("usage", `Unknown field "${fieldName(path)}" in the configuration`, {
     hint: near === undefined ? `the fields there are ${known.join(", ")}` : `did you mean "${near}"?`,
   });

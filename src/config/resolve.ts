@@ -1,7 +1,7 @@
 // The configuration resolved on this machine: variables expanded, paths absolute and checked against one another.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { listSome, printable, shellWord } from "../text/format.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import type { ApptainerConfig, Config } from "./config.ts";
 import {
   type AbsolutePath,
@@ -155,7 +155,7 @@ function selectNames(config: Config, selection: readonly string[]): string[] {
   const known = Object.keys(config.vars);
   for (const name of selection) {
     if (Object.hasOwn(config.vars, name)) continue;
-    const near = nearest(name, known);
+    const near = closestString(name, known);
     const all = known.length === 0 ? "no variable is configured" : `the configured ones are ${listSome(known, 20)}`;
     throw new CliError("usage", `Cannot find the variable "${printable(name)}"`, {
       hint: near === undefined ? all : `did you mean ${near}?`,

@@ -2,7 +2,7 @@
 // that they hold, the arguments for rsync, and the ignored ones. Pure: files of patterns are named but not read.
 import { parseFilterRule, parseOldRule, type RuleOrClear } from "../filter/rule_text.ts";
 import type { FilterRule } from "../filter/selection.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { IGNORED_BECAUSE, type IgnoredReason, KNOWN_OPTIONS, type OptionUse, type OwnOption } from "./rsync_options.ts";
 
 /** A rule, or a file with one pattern per line that is read when a variable is transferred. */
@@ -165,7 +165,7 @@ function optionsIn(argument: string): { name: string; written: string; value?: s
 }
 
 function refusalOf(name: string): string {
-  const near = name.startsWith("--") ? nearest(name, [...KNOWN_OPTIONS.keys()]) : undefined;
+  const near = name.startsWith("--") ? closestString(name, [...KNOWN_OPTIONS.keys()]) : undefined;
   const meant = near === undefined ? "" : `; did you mean ${near}?`;
   return `must not hold ${name}: it is not among the options that are known to be safe here${meant}`;
 }

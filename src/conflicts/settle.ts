@@ -23,7 +23,7 @@ import { planPush, pushVariable } from "../pushing/push.ts";
 import { findPushBasis } from "../pushing/push_basis.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageWarning } from "../staging/stage_result.ts";
-import { inTurn, type Turn } from "../variables/turn.ts";
+import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The sides whose state can be taken to settle a conflict. */
@@ -86,7 +86,7 @@ export function needsPerson({ onScratch, atSource }: Conflict): boolean {
 export async function settleConflicts(request: SettleRequest, system: System, report: Report): Promise<Settled> {
   const { variable, toSource, conflicts } = request;
   const inUse = { variable, settings: toSource, inUse: "it is in use" };
-  const keptIn = await inTurn(inUse, system, report, (turn) => letTakenWin(request, turn));
+  const keptIn = await withVariableLock(inUse, system, report, (variableLock) => letTakenWin(request, variableLock));
   const warnings = await bringTaken(request, system, report).catch((error) => {
     throw error instanceof CliError ? withCopies(error, keptIn) : error;
   });
@@ -127,9 +127,9 @@ function withCopies(error: CliError, keptIn: string): CliError {
 }
 
 /** Copies the files to be replaced aside and writes the losing side's state into the record. Returns the copies' directory. */
-async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> {
+async function letTakenWin(request: SettleRequest, variableLock: VariableLock): Promise<string> {
   const { variable, toSource: settings, conflicts, take } = request;
-  const { system } = turn;
+  const { system } = variableLock;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const facts = await observeVariable(variable, settings, system);
   const basis = await findPushBasis(variable, settings, facts, { emptySource: "refuse", system });
@@ -143,7 +143,7 @@ async function letTakenWin(request: SettleRequest, turn: Turn): Promise<string> 
     entry: take === "scratch" ? atSource : onScratch,
   }));
   const keptIn = await copyAside(request, layout, system);
-  await turn.confirm();
+  await variableLock.confirm();
   if (take === "scratch") await renewTimes(conflicts, variable, system.now());
   // Make the marker stale before the record changes: a sync compares nothing while the marker calls the target fresh.
   if (typeof facts.marker !== "string") {

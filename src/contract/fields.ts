@@ -16,7 +16,7 @@ export interface Field<Value> {
   readonly placement: Placement;
   readonly help: string;
   /** The value when nothing was given. */
-  readonly absent: Value;
+  readonly default: Value;
   /** The placeholder of the value in the help: `NAME`, `DIR`. */
   readonly placeholder?: string;
   /** The option's long name if it isn't the field's name in dashes; `--no-delete`, `--var`. */
@@ -60,13 +60,13 @@ type Details = Partial<
 >;
 
 /** On or off, off unless given: `--dry-run`. */
-export function toggle(help: string, details: Details = {}): Field<boolean> {
-  return { schema: v.boolean(), shape: "switch", placement: "option", help, absent: false, ...details };
+export function flag(help: string, details: Details = {}): Field<boolean> {
+  return { schema: v.boolean(), shape: "switch", placement: "option", help, default: false, ...details };
 }
 
 /** On unless switched off: the field `verify` has the options `--verify` and `--no-verify`. */
-export function toggleOff(help: string, details: Details = {}): Field<boolean> {
-  return { schema: v.boolean(), shape: "switch", placement: "option", help, absent: true, ...details };
+export function flagOff(help: string, details: Details = {}): Field<boolean> {
+  return { schema: v.boolean(), shape: "switch", placement: "option", help, default: true, ...details };
 }
 
 /** A text that may be absent. */
@@ -76,7 +76,7 @@ export function text(help: string, details: Details = {}): Field<string | undefi
     shape: "text",
     placement: "option",
     help,
-    absent: undefined,
+    default: undefined,
     ...details,
   };
 }
@@ -88,7 +88,7 @@ export function list(help: string, details: Details = {}): Field<readonly string
     shape: "list",
     placement: "option",
     help,
-    absent: [],
+    default: [],
     ...details,
   };
 }
@@ -114,7 +114,7 @@ export function choice<const Choice extends string>(
     shape: "text",
     placement: "option",
     help,
-    absent: undefined,
+    default: undefined,
     choices,
     ...details,
   };
@@ -124,7 +124,7 @@ export function choice<const Choice extends string>(
 export function object<Value>(schema: v.GenericSchema<unknown, Value>, help: string, details: Details = {}): Field<
   Value | undefined
 > {
-  return { schema: v.optional(schema), shape: "object", placement: "json-only", help, absent: undefined, ...details };
+  return { schema: v.optional(schema), shape: "object", placement: "json-only", help, default: undefined, ...details };
 }
 
 /** The name of a field in JSON: `dryRun` is `dry_run`. */

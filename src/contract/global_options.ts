@@ -1,11 +1,11 @@
 // The options that every command takes, described as its own fields are.
-import { type RequestOf, text, toggle } from "./fields.ts";
+import { flag, type RequestOf, text } from "./fields.ts";
 
 /** Options of every command; none of them is a field of --input-json. */
 export const GLOBAL_OPTIONS = {
-  json: toggle("Print the answer as one JSON document"),
+  json: flag("Print the answer as one JSON document"),
   inputJson: text("Read the request from a JSON file, or from standard input with -", { placeholder: "FILE" }),
-  quiet: toggle("Print no progress and no notes", { short: "-q" }),
+  quiet: flag("Print no progress and no notes", { short: "-q" }),
   config: text("Use this configuration file instead of ~/.euler-files.json", { placeholder: "FILE" }),
 };
 

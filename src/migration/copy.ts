@@ -16,7 +16,7 @@ import { compareTrees } from "../transfer/compare.ts";
 import { entryAt } from "../transfer/publish.ts";
 import { RACY_SECONDS } from "../transfer/racy.ts";
 import {
-  carryOut,
+  executePlan,
   planTransfer,
   type TransferOutcome,
   type TransferPlan,
@@ -112,7 +112,9 @@ async function copyUntilSame(
   let different: readonly string[] = [];
   const copied = { files: 0, bytes: 0 };
   for (let pass = 1; pass <= PASSES; pass++) {
-    const outcome = pass === 1 ? await carryOut(copy.transfer, request, system) : await transferTree(request, system);
+    const outcome = pass === 1
+      ? await executePlan(copy.transfer, request, system)
+      : await transferTree(request, system);
     refuseIncomplete(move, outcome);
     copied.files += outcome.filesTransferred;
     copied.bytes += outcome.bytesTransferred;
@@ -180,7 +182,7 @@ function refuseIncomplete(move: Move, outcome: TransferOutcome): void {
   if (outcome.status === "complete" || outcome.vanishedOnly) return;
   const missing = outcome.missing.slice(0, 10).map(({ path, reason }) => `${printable(path)}: ${reason}`);
   throw new CliError("transfer", `Cannot migrate ${move.what}: not everything could be copied to "${move.to}"`, {
-    lines: missing.length > 0 ? missing : outcome.lastWords,
+    lines: missing.length > 0 ? missing : outcome.stderrTail,
   });
 }
 

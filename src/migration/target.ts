@@ -4,7 +4,7 @@ import { type AbsolutePath, isWithin, joinPath, resolvePath } from "../config/pa
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 
 /** The directories of the configuration that can be migrated besides the variables' sources. */
 export const DIRECTORY_FIELDS = ["venv_base", "sif_store", "scratch_sif_dir", "scratch_base", "cache_root"] as const;
@@ -93,7 +93,7 @@ export function findPlace(what: string, settings: Settings): Place {
 
 function unknownPlace(what: string, config: Config): CliError {
   const known = [...Object.keys(config.vars), ...DIRECTORY_FIELDS];
-  const near = nearest(what, known);
+  const near = closestString(what, known);
   return new CliError("usage", `Cannot migrate "${printable(what)}": there is no variable or directory of that name`, {
     hint: near === undefined ? `what can be migrated: ${known.join(", ")}` : `did you mean ${near}?`,
   });

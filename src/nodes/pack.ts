@@ -17,7 +17,7 @@ import { filterOf, type VariableFilter } from "../records/filter.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { readMarker } from "../records/marker.ts";
 import { observeSource, type SourceFacts } from "../records/observe.ts";
-import { inTurn } from "../variables/turn.ts";
+import { withVariableLock } from "../variables/variable_lock.ts";
 import { linksOf, type StagingSettings, type Variable } from "../variables/variable.ts";
 
 /** A copy with fewer small files is not packed. */
@@ -40,9 +40,14 @@ export async function preparePack(request: PackRequest, system: System, report: 
   const { variable, settings } = request;
   if (!usesPack(variable, settings)) return "ready";
   try {
-    return await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
-      return await packInTurn(request, turn.system, report);
-    });
+    return await withVariableLock(
+      { variable, settings, inUse: "it is in use" },
+      system,
+      report,
+      async (variableLock) => {
+        return await packLocked(request, variableLock.system, report);
+      },
+    );
   } catch (error) {
     system.signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
@@ -52,7 +57,7 @@ export async function preparePack(request: PackRequest, system: System, report: 
   }
 }
 
-async function packInTurn(
+async function packLocked(
   { variable, settings, when }: PackRequest,
   system: System,
   report: Report,

@@ -2,6 +2,7 @@
 // the result of the call, or a negative error number, as the kernel itself returns it. The plain form answers immediately and
 // blocks the isolate; the waiting form answers with a promise and occupies a thread of the runtime.
 import { EIO, EMFILE, ENOSYS, EPERM } from "./errno.ts";
+import type { CachedLooks } from "./cached_looks.ts";
 import { closeIdleHandles } from "./handles.ts";
 import { addressOf, AT_FDCWD, F_OFD_GETLK, loadLibc, SYS_GETDENTS64, SYS_MKNODAT, SYS_NEWFSTATAT } from "./libc.ts";
 import { STAT_BYTES, statusFromStat } from "./plain_stat.ts";
@@ -15,6 +16,8 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 /** The calls. Names are bytes that end with a NUL; directories are open handles or AT_FDCWD. */
 export interface Calls {
   readonly form: "plain" | "waiting";
+  /** In a Worker, the waiting form has plain looks for names whose directory was just read. */
+  readonly cachedLooks?: CachedLooks;
   openat(directory: number, name: Bytes, flags: number, mode: number): Answer;
   /** Closes a file that was written: the answer may be the error of an earlier write. Never repeated. */
   close(file: number): Answer;

@@ -139,20 +139,26 @@ export function* listDirectory(
   mayFollow: (name: string) => boolean = () => true,
 ): Work<void> {
   const { calls } = tree;
-  const atOnce = calls.form === "plain" ? 1 : STATUSES_AT_ONCE;
-  const statuses = new Uint8Array(atOnce * STATUS_BYTES);
+  const looks = calls.cachedLooks?.begin();
+  const most = calls.form === "plain" ? 1 : STATUSES_AT_ONCE;
+  const statuses = new Uint8Array(most * STATUS_BYTES);
   const view = new DataView(statuses.buffer);
   const slots = Array.from(
-    { length: atOnce },
+    { length: most },
     (_, index) => statuses.subarray(index * STATUS_BYTES, (index + 1) * STATUS_BYTES),
   );
   const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
   yield* readNames(tree, directory, function* ({ names, bytes }, handle) {
-    for (let first = 0; first < names.length; first += atOnce) {
-      const last = Math.min(first + atOnce, names.length);
+    for (let first = 0, last = 0; first < names.length; first = last) {
       const answers: Answer[] = [];
-      for (let index = first; index < last; index++) {
-        answers.push(calls.statx(handle, bytes[index]!, flags, STATX_ASKED, slots[index - first]!));
+      if (looks?.areFast) {
+        last = first + 1;
+        answers.push(looks.statx(handle, bytes[first]!, flags, STATX_ASKED, slots[0]!));
+      } else {
+        last = Math.min(first + most, names.length);
+        for (let index = first; index < last; index++) {
+          answers.push(calls.statx(handle, bytes[index]!, flags, STATX_ASKED, slots[index - first]!));
+        }
       }
       for (let index = first; index < last; index++) {
         const answer = answers[index - first]!;

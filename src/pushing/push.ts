@@ -9,7 +9,7 @@ import type { System } from "../system/system.ts";
 import { takesPart } from "../filter/selection.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
-  carryOut,
+  executePlan,
   type MissingPath,
   planTransfer,
   type TransferOutcome,
@@ -30,7 +30,7 @@ import { recordTransfer } from "../records/record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "../staging/stage_result.ts";
 import { withoutTruncated } from "../staging/truncated.ts";
-import { inTurn, type Turn } from "../variables/turn.ts";
+import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
 
 /** What to push and how. */
@@ -73,11 +73,16 @@ export async function pushVariable(request: PushRequest, system: System, report:
   const { variable } = request;
   return await caught(variable, async () => {
     if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
-    return await inTurn({ ...request, inUse: "it is in use" }, system, report, async (turn): Promise<PushResult> => {
-      const facts = await observe(request, system);
-      if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
-      return await push(request, await filterOf(variable, request.settings), facts, turn, report);
-    });
+    return await withVariableLock(
+      { ...request, inUse: "it is in use" },
+      system,
+      report,
+      async (variableLock): Promise<PushResult> => {
+        const facts = await observe(request, system);
+        if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+        return await push(request, await filterOf(variable, request.settings), facts, variableLock, report);
+      },
+    );
   });
 }
 
@@ -156,7 +161,7 @@ function transferRequest(
     engine: settings.engine,
     ...transferLimits(variable, settings),
     baseline,
-    notes: layoutOf(settings.cacheRoot, variable.name).notes,
+    intentLog: layoutOf(settings.cacheRoot, variable.name).intentLog,
     ...(selection === undefined ? {} : { selection }),
   };
 }
@@ -182,11 +187,11 @@ async function push(
   request: PushRequest,
   filter: VariableFilter,
   facts: VariableFacts,
-  turn: Turn,
+  variableLock: VariableLock,
   report: Report,
 ): Promise<PushResult> {
   const { variable, settings } = request;
-  const { system } = turn;
+  const { system } = variableLock;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, { ...request, system });
@@ -213,7 +218,7 @@ async function push(
       },
     },
   };
-  const transferred = await (plan === undefined ? transferTree(reported, system) : carryOut(plan, reported, system))
+  const transferred = await (plan === undefined ? transferTree(reported, system) : executePlan(plan, reported, system))
     .finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
   // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
@@ -223,7 +228,7 @@ async function push(
     paths: [...outcome.kept, ...aside],
     others: selection === undefined ? 0 : othersAfter(outcome.kept, before),
   };
-  await turn.confirm();
+  await variableLock.confirm();
   // Keep the marker until here: a push only makes the two sides more alike, so the marker was still right.
   if (typeof facts.marker === "string") await removeMarker(layout.marker);
   else {await makeStale(layout.marker, facts.marker, {
@@ -240,14 +245,14 @@ async function push(
   if (current !== undefined && outcome.status === "complete" && isSettled) {
     await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
   }
-  const { missing, vanishedOnly, lastWords } = outcome;
+  const { missing, vanishedOnly, stderrTail } = outcome;
   return {
     status: "pushed",
     outcome: outcome.status === "failed" ? withoutTries(outcome) : outcome,
     // Files that vanished from scratch during the push are no error.
     incomplete: missing.length === 0 || vanishedOnly
       ? undefined
-      : missingError(variable, missing, outcome.status === "failed" ? lastWords : []),
+      : missingError(variable, missing, outcome.status === "failed" ? stderrTail : []),
     warnings: [
       ...(plan === undefined ? [] : doubts(plan, "came")),
       ...keptWarnings(variable, { paths: outcome.kept, others: 0 }),
@@ -302,14 +307,14 @@ function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {
 function missingError(
   { name }: Variable,
   missing: readonly MissingPath[],
-  lastWords: readonly string[] = [],
+  stderrTail: readonly string[] = [],
 ): CliError {
   const more = missing.length - NAMED_FILES;
   return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
     lines: [
       ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
       ...(more > 0 ? [`and ${more} more`] : []),
-      ...lastWords,
+      ...stderrTail,
     ],
     hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,
   });

@@ -12,7 +12,7 @@ import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
-import { inTurn, type Turn } from "../variables/turn.ts";
+import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 
 /** Plans the push, without a lock and without a change. */
 export async function planPushFromNode(
@@ -41,29 +41,29 @@ export async function pushFromNode(
   await checkNode(node, system.userId);
   if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
   // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
-  return await inTurn(
+  return await withVariableLock(
     { ...request, inUse: "it is in use" },
     system,
     report,
-    async (turn) => await pushInTurn(request, from, turn, report),
+    async (variableLock) => await pushLocked(request, from, variableLock, report),
   );
 }
 
-async function pushInTurn(
+async function pushLocked(
   request: PushRequest,
   from: PushRequest,
-  turn: Turn,
+  variableLock: VariableLock,
   report: Report,
 ): Promise<PushResult> {
-  const pushed = await pushVariable(from, turn.system, report);
-  await turn.confirm();
+  const pushed = await pushVariable(from, variableLock.system, report);
+  await variableLock.confirm();
   if (pushed.status !== "pushed") return pushed;
   // A pack of the copy on scratch lacks what was pushed.
   if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
   // A file that was only deleted on scratch did not change on this node, so it is not saved.
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
   if (lost.length === 0) return pushed;
-  const saved = await save(request, from.variable.target, lost, turn.system);
+  const saved = await save(request, from.variable.target, lost, variableLock.system);
   return {
     ...pushed,
     warnings: [],

@@ -102,12 +102,12 @@ export async function observeSource(
     const children = new Map<string, string>();
     let newest = mtimeMilliseconds;
     const infos = await Promise.all(names.map((name) => lstatIfThere(`${path}/${name}`)));
-    infos.forEach((info, place) => {
+    infos.forEach((info, index) => {
       // Deleted between readdir and lstat, for example another program's temporary file.
       if (info === undefined) return;
       const mtime = info.mtime?.getTime() ?? 0;
       newest = Math.max(newest, mtime);
-      children.set(names[place]!, `${info.ino}\0${mtime}\0${info.isFile ? info.size : ""}`);
+      children.set(names[index]!, `${info.ino}\0${mtime}\0${info.isFile ? info.size : ""}`);
     });
     const lines = [...children].map(([name, text]) => `${name}\0${text}`);
     return {
@@ -222,7 +222,7 @@ async function probeSample(target: string, sample: readonly string[]): Promise<r
   const found = await Promise.all(
     probed.map((path) => Deno.lstat(`${target}/${path}`).then(() => true, (e) => !(e instanceof Deno.errors.NotFound))),
   );
-  return probed.filter((_, place) => !found[place]);
+  return probed.filter((_, index) => !found[index]);
 }
 
 async function shortHash(text: string): Promise<string> {

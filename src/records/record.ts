@@ -1,7 +1,7 @@
 // Records a finished transfer beside the target: the manifest of what both sides have in common, and the source's path.
 import type { System } from "../system/system.ts";
 import { writeManifest } from "../transfer/manifest.ts";
-import { removeNotes } from "../transfer/notes.ts";
+import { removeIntentLog } from "../transfer/intent_log.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
 import type { VariableLayout } from "../variables/layout.ts";
 import { writeRecordedSource } from "./recorded_source.ts";
@@ -23,7 +23,7 @@ export async function recordTransfer(
     await writeManifest(layout.manifest, outcome.manifest);
   }
   await writeRecordedSource(layout, source);
-  await removeNotes(layout.notes);
+  await removeIntentLog(layout.intentLog);
 }
 
 /** Whether a file is older than the limit or does not exist. */

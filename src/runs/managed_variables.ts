@@ -11,7 +11,7 @@ import {
 } from "../config/resolve.ts";
 import { describeIgnored } from "../config/rsync_extra_args.ts";
 import { printable } from "../text/format.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { checkCacheRoot } from "../variables/cache_root.ts";
 import { checkCongruency } from "../variables/congruency.ts";
 import { findCopies, type Part } from "../variables/parts.ts";
@@ -59,7 +59,7 @@ export async function openManagedVariables(names: readonly string[], context: Co
 /** Fields that look misspelt. Others may be from another version: they are kept, and only `config validate` reports them. */
 function misspeltFields(config: Config): ManagedVariables["warnings"] {
   return listUnknownFields(config).flatMap(({ path, known }) => {
-    const near = nearest(String(path.at(-1)), known);
+    const near = closestString(String(path.at(-1)), known);
     if (near === undefined) return [];
     return [{
       text: `${printable(fieldName(path))} is not a known field of the configuration and changes nothing`,

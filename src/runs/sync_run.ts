@@ -11,7 +11,7 @@ import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
-import { mapAtOnce, mapInOrder } from "../system/pool.ts";
+import { mapInOrder, pooledMap } from "../system/pool.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
 import { findJob } from "../slurm/job.ts";
@@ -280,7 +280,7 @@ async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem
   const when = request.force ? "always" : "needed";
   const pack = (variable: ResolvedVariable) =>
     preparePack({ variable, settings, when }, context.system, context.report);
-  const packed = await mapAtOnce(staged, variablesAtOnce(atOnce), pack);
+  const packed = await pooledMap(staged, variablesAtOnce(atOnce), pack);
   const purged = staged.filter((_, index) => packed[index] === "lacks");
   if (purged.length === 0) return [];
   const copies = purged.map((variable) => ({ variable, tier: "scratch" } as const));
@@ -289,7 +289,7 @@ async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem
     items[items.findIndex(({ variable }) => variable.name === item.variable.name)] = { ...item, usable: false };
   }
   const lost = again.filter(({ usable }) => !usable).map(({ variable }) => variable.name);
-  await mapAtOnce(purged.filter(({ name }) => !lost.includes(name)), variablesAtOnce(atOnce), pack);
+  await pooledMap(purged.filter(({ name }) => !lost.includes(name)), variablesAtOnce(atOnce), pack);
   return lost;
 }
 
@@ -299,7 +299,7 @@ const MOST_COMPARISONS = 3;
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
-  return await mapAtOnce(variables, variablesAtOnce(run.atOnce), async (variable) => {
+  return await pooledMap(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {
       const before = await syncedAt(variable, settings, system);

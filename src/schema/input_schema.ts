@@ -25,5 +25,5 @@ function propertiesOf(fields: Fields): Record<string, JsonSchema> {
 }
 
 function wordsOn(field: Field<unknown>): JsonSchema {
-  return { description: field.help, ...(field.absent === undefined ? {} : { default: field.absent }) };
+  return { description: field.help, ...(field.default === undefined ? {} : { default: field.default }) };
 }

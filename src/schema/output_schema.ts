@@ -15,7 +15,7 @@ export const FAILURE = v.object({
     type: v.pipe(v.string(), v.description("The kind in the words of older versions")),
     message: v.pipe(v.string(), v.description("What happened, and to what")),
     hint: v.optional(v.pipe(v.string(), v.description("What to do about it"))),
-    lines: v.optional(v.pipe(v.array(v.string()), v.description("More to read, such as a program's last words"))),
+    lines: v.optional(v.pipe(v.array(v.string()), v.description("More to read, such as a program's last lines"))),
   }),
 });
 

@@ -22,9 +22,9 @@ export function quoteForShell(value: string, syntax: Syntax): string {
   }
   if (value === "") return "''";
   return value.split(OUTSIDE_QUOTES[syntax])
-    .map((part, place) => {
+    .map((part, index) => {
       if (part === "") return "";
-      return place % 2 === 0 ? `'${part}'` : Array.from(part, (character) => escape(character, syntax)).join("");
+      return index % 2 === 0 ? `'${part}'` : Array.from(part, (character) => escape(character, syntax)).join("");
     })
     .join("");
 }

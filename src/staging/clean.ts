@@ -12,7 +12,7 @@ import { removeUnfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { readMarker } from "../records/marker.ts";
 import { readRecordedSource } from "../records/recorded_source.ts";
-import { inTurn } from "../variables/turn.ts";
+import { withVariableLock } from "../variables/variable_lock.ts";
 import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
@@ -128,12 +128,12 @@ export async function removeCleanable(
   if (kind === "kept-aside") return await removed(path);
   // The lock depends only on the name.
   const variable: Variable = { name, source: path as AbsolutePath, target: path as AbsolutePath };
-  return await inTurn({ variable, settings, inUse: "it is in use" }, system, report, async (turn) => {
+  return await withVariableLock({ variable, settings, inUse: "it is in use" }, system, report, async (variableLock) => {
     // Remove the marker first: if this process is killed, the next sync compares the rest instead of calling it fresh.
     const layout = layoutOf(settings.cacheRoot, name);
     const { marker, lock, target, ...beside } = layout;
     await removeFile(marker);
-    await turn.confirm();
+    await variableLock.confirm();
     const problem = await removed(target);
     if (problem !== undefined) return problem;
     await removeUnfinishedCopies(layout);

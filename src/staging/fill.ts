@@ -26,7 +26,7 @@ import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "../variables/variable.ts";
-import type { Turn } from "../variables/turn.ts";
+import type { VariableLock } from "../variables/variable_lock.ts";
 
 /** How many file names a marker holds, to check later whether a purge removed them. */
 const SAMPLE_FILES = 16;
@@ -38,11 +38,15 @@ export interface FillTargetRequest extends FillRequest {
 }
 
 /** Transfers and records. The caller holds the variable lock and has checked that source and target can be used. */
-export async function fillTarget(request: FillTargetRequest, turn: Turn, report: Report): Promise<StageResult> {
+export async function fillTarget(
+  request: FillTargetRequest,
+  variableLock: VariableLock,
+  report: Report,
+): Promise<StageResult> {
   const { variable, settings, facts, filter } = request;
-  const packed = await openPack(variable, settings, filter, facts.source, turn.system);
+  const packed = await openPack(variable, settings, filter, facts.source, variableLock.system);
   try {
-    return await fill({ ...request, packed }, turn, report);
+    return await fill({ ...request, packed }, variableLock, report);
   } finally {
     packed?.[Symbol.dispose]();
   }
@@ -51,8 +55,8 @@ export async function fillTarget(request: FillTargetRequest, turn: Turn, report:
 /** A request with the pack of its source, if there is one. */
 type PackedRequest = FillTargetRequest & { readonly packed: PackedTree | undefined };
 
-async function fill(request: PackedRequest, turn: Turn, report: Report): Promise<StageResult> {
-  const { system } = turn;
+async function fill(request: PackedRequest, variableLock: VariableLock, report: Report): Promise<StageResult> {
+  const { system } = variableLock;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -66,7 +70,7 @@ async function fill(request: PackedRequest, turn: Turn, report: Report): Promise
   const transferred = await transferTwiceIfVanished(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
-  await turn.confirm();
+  await variableLock.confirm();
   const isOnNode = variable.origin !== undefined;
   if (request.packed?.damage !== undefined || (isOnNode && outcome.missing.length > 0)) await removePackOf(variable);
   // A file that vanished from scratch was purged, and its source has it: a copy without it is not what the program expects.
@@ -113,7 +117,7 @@ async function fill(request: PackedRequest, turn: Turn, report: Report): Promise
   const secrets = await findSecrets(variable, request.filter.selection);
   warnings.push(...await secretWarnings(variable, secrets));
   if (outcome.status === "partial") return { status: "synced", completeness: "partial", outcome, outside, warnings };
-  await turn.confirm();
+  await variableLock.confirm();
   await recordCompletion(request, layout, { ...outcome, kept, outside, secrets }, system);
   return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
@@ -164,7 +168,7 @@ async function transferTwiceIfVanished(
       ...{ baseline: fill.baseline, startedSeconds: started },
       ...(selection === undefined ? {} : { selection }),
       ...(packed === undefined ? {} : { packed }),
-      ...(fill.way === "in-place" ? { notes: fill.layout.notes } : {}),
+      ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);
   try {

@@ -13,7 +13,7 @@ export const TOLERATED_SHARE = 0.05;
 /** How many missing files are named with their reasons. */
 const NAMED_FILES = 10;
 
-type Outcome = Pick<TransferOutcome, "missing" | "filesTotal" | "bytesTotal" | "vanishedOnly" | "lastWords">;
+type Outcome = Pick<TransferOutcome, "missing" | "filesTotal" | "bytesTotal" | "vanishedOnly" | "stderrTail">;
 
 /**
  * The error for a copy that cannot be used. A copy can be used if it lacks only a few files, each because of its source:
@@ -25,7 +25,7 @@ export function leftOutError(
   { strict }: Pick<StagingSettings, "strict">,
   outcome: Outcome,
 ): CliError | undefined {
-  const { missing, lastWords } = outcome;
+  const { missing, stderrTail } = outcome;
   const failed = missing.filter(({ cause }) => cause === "failed");
   const isTolerated = failed.length === 0 && !isLarge(outcome) && !(strict && missing.length > 0);
   if (isTolerated) return undefined;
@@ -37,7 +37,7 @@ export function leftOutError(
     lines: [
       ...ordered.slice(0, NAMED_FILES).map(({ path, reason }) => `${printable(path || ".")}: ${printable(reason)}`),
       ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
-      ...lastWords.filter((line) => !known.has(line)),
+      ...stderrTail.filter((line) => !known.has(line)),
     ],
     hint: hintOf(name, ordered, outcome, strict),
   });

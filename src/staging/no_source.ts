@@ -13,15 +13,15 @@ import { recordTransfer } from "../records/record.ts";
 import { readRecordedSource } from "../records/recorded_source.ts";
 import { retireTarget } from "./retire.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
-import type { Turn } from "../variables/turn.ts";
+import type { VariableLock } from "../variables/variable_lock.ts";
 import { markedLinks, type Variable } from "../variables/variable.ts";
 
 /** Makes the empty target and records that both sides are empty. The caller holds the variable lock and has found no source. */
-export async function stageWithoutSource(request: FillRequest, turn: Turn): Promise<StageResult> {
-  const { system } = turn;
+export async function stageWithoutSource(request: FillRequest, variableLock: VariableLock): Promise<StageResult> {
+  const { system } = variableLock;
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const { otherSource } = await checkWithoutSource(request, turn.system);
+  const { otherSource } = await checkWithoutSource(request, variableLock.system);
   const warnings: StageWarning[] = [];
   if (otherSource !== undefined && facts.target.state === "directory") {
     warnings.push(...await retireTarget({ layout, formerSource: otherSource }, system));
@@ -30,8 +30,8 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
   const recorded = otherSource !== undefined ? undefined : await readManifest(layout.manifest);
   const outcome = { manifest: recorded ?? EMPTY_MANIFEST, recordChanged: recorded === undefined };
   await recordTransfer(layout, variable.source, outcome, system);
-  await turn.confirm();
-  await mark(request, layout, turn);
+  await variableLock.confirm();
+  await mark(request, layout, variableLock);
   return { status: "no-source-yet", warnings };
 }
 
@@ -41,7 +41,7 @@ export async function stageWithoutSource(request: FillRequest, turn: Turn): Prom
  */
 export async function checkWithoutSource(
   request: FillRequest,
-  system: Turn["system"],
+  system: VariableLock["system"],
 ): Promise<{ readonly otherSource?: string }> {
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -69,7 +69,7 @@ export function missingSource({ name, source }: Variable, why: string): CliError
 async function mark(
   { variable, settings, filter: { selection } }: FillRequest,
   layout: VariableLayout,
-  { system }: Turn,
+  { system }: VariableLock,
 ): Promise<void> {
   const { source, target } = await observeVariable(variable, settings, system);
   if (source.state !== "missing" || target.state !== "directory") return;

@@ -15,7 +15,7 @@ import { leftOutError } from "./left_out.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "../records/marker.ts";
-import { withRoomAdvice } from "./room_advice.ts";
+import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
 import { look, refusal } from "./stage.ts";
 import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
@@ -80,10 +80,10 @@ export async function planVariable(request: StageRequest, system: System): Promi
       ...transferLimits(variable, settings),
       baseline,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
-      ...(way === "in-place" ? { notes: layout.notes } : {}),
+      ...(way === "in-place" ? { intentLog: layout.intentLog } : {}),
     }, system);
     const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
-    const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, lastWords: [] };
+    const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, stderrTail: [] };
     const error = leftOutError(variable, settings, leftOut);
     if (error !== undefined) return { status: "failed", error };
     const kept = way === "in-place"
@@ -110,6 +110,6 @@ export async function planVariable(request: StageRequest, system: System): Promi
     system.signal.throwIfAborted();
     const known = knownError(`Cannot compare "${variable.name}"`, error);
     if (known === undefined) throw error;
-    return { status: "failed", error: withRoomAdvice(known, variable, settings) };
+    return { status: "failed", error: withSpaceAdvice(known, variable, settings) };
   }
 }

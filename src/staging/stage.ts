@@ -9,10 +9,10 @@ import { filterOf, type VariableFilter } from "../records/filter.ts";
 import { decideFreshness, type Freshness } from "../records/freshness.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { observeVariable, type VariableFacts } from "../records/observe.ts";
-import { withRoomAdvice } from "./room_advice.ts";
+import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
 import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
-import { inTurn } from "../variables/turn.ts";
+import { withVariableLock } from "../variables/variable_lock.ts";
 import { linksOf, type Variable } from "../variables/variable.ts";
 
 /** Which variables to stage, and how. */
@@ -61,7 +61,7 @@ async function asResult<Result extends StageResult | undefined>(
   } catch (error) {
     if (error instanceof Interrupted) throw error;
     const known = knownError(`Cannot stage "${variable.name}"`, error);
-    if (known !== undefined) return { status: "failed", error: withRoomAdvice(known, variable, settings) };
+    if (known !== undefined) return { status: "failed", error: withSpaceAdvice(known, variable, settings) };
     throw error;
   }
 }
@@ -79,14 +79,14 @@ async function stageInTurn(
   system: System,
   report: Report,
 ): Promise<StageResult> {
-  const turnRequest = { ...request, inUse: "it is being staged" };
-  return await inTurn(turnRequest, system, report, async (turn) => {
+  const lockRequest = { ...request, inUse: "it is being staged" };
+  return await withVariableLock(lockRequest, system, report, async (variableLock) => {
     const { variable, settings, startedSeconds } = request;
     // The previous holder of the lock may have staged this variable already.
     const { facts, freshness, filter } = await look(request, system);
     const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
     if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
-      if (turn.comes === "after a loss") {
+      if (variableLock.comes === "after a loss") {
         const { removeUnfinishedCopies } = await import("./first_copy.ts");
         await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
       }
@@ -94,17 +94,17 @@ async function stageInTurn(
     }
     const unusable = refusal(variable, freshness);
     if (unusable !== undefined) return unusable;
-    if (turn.former !== undefined && typeof facts.marker === "string") {
-      const text = `${nameHolder(turn.former.holder)} has not completed the copy; going on with it`;
+    if (variableLock.former !== undefined && typeof facts.marker === "string") {
+      const text = `${nameHolder(variableLock.former.holder)} has not completed the copy; going on with it`;
       report({ type: "note", subject: variable.name, text });
     }
     if (facts.source.state === "missing") {
       const { stageWithoutSource } = await import("./no_source.ts");
-      return await stageWithoutSource({ ...request, facts, filter }, turn);
+      return await stageWithoutSource({ ...request, facts, filter }, variableLock);
     }
     // Import this only when a transfer is needed: if everything is fresh, loading code is most of the run time.
     const { fillTarget } = await import("./fill.ts");
-    return await fillTarget({ ...request, facts, filter }, turn, report);
+    return await fillTarget({ ...request, facts, filter }, variableLock, report);
   });
 }
 

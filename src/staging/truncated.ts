@@ -1,7 +1,7 @@
 // Files on scratch that hold only the beginning of the source's file, while no record tells how they came to be: an interrupted
 // `cp` leaves such a file, with a newer time. They are neither replaced nor pushed, because only a person can decide which side
 // is right. Files that cannot be compared are treated the same.
-import { mapAtOnce } from "../system/pool.ts";
+import { pooledMap } from "../system/pool.ts";
 import { waitingCalls } from "../posix/calls.ts";
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { Tree } from "../posix/tree.ts";
@@ -36,7 +36,7 @@ async function findTruncated(
     [variable.source, variable.target].map(async (root) => new Tree(root, calls, (await linkMapOf(root, links))[root])),
   ) as [Tree, Tree];
   try {
-    const found = await mapAtOnce(paths, AT_ONCE, async (path): Promise<[string, KeptPath["reason"]][]> => {
+    const found = await pooledMap(paths, AT_ONCE, async (path): Promise<[string, KeptPath["reason"]][]> => {
       try {
         return await run(isCut({ copy, original }, path)) ? [[path, "truncated"]] : [];
       } catch {

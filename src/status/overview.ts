@@ -8,7 +8,7 @@ import type { LinkSettings } from "../transfer/link_maps.ts";
 import { selectLinkedRecorded } from "../transfer/linked_selection.ts";
 import { readManifest } from "../transfer/manifest.ts";
 import { measureTree } from "../transfer/measure.ts";
-import { readRoom } from "../transfer/room.ts";
+import { readFreeSpace } from "../transfer/free_space.ts";
 import { findDifferentContents } from "../transfer/different_contents.ts";
 import { type ChangedFile, compareWithRecord, type RecordComparison } from "../transfer/against_record.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "../records/filter.ts";
@@ -144,7 +144,9 @@ async function spaceLacking(
 ): Promise<string> {
   if (!("sizeBytes" in sizes.source)) return "";
   const missing = sizes.source.sizeBytes - ("sizeBytes" in sizes.target ? sizes.target.sizeBytes : 0);
-  const free = Math.min(...(await readRoom(cacheRoot, system)).map(({ of, left }) => of === "bytes" ? left : Infinity));
+  const free = Math.min(
+    ...(await readFreeSpace(cacheRoot, system)).map(({ of, left }) => of === "bytes" ? left : Infinity),
+  );
   if (missing <= free) return "";
   return `; ${formatSize(missing)} are missing, and scratch has space for ${formatSize(Math.max(0, free))}`;
 }

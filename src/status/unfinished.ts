@@ -7,7 +7,7 @@ import { readOwnText } from "../system/own_file.ts";
 import { describe } from "../system/lock_holder.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
-import { lastReceiver } from "../transfer/notes.ts";
+import { lastReceiver } from "../transfer/intent_log.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { Selection } from "../filter/selection.ts";
 import { unfinishedCopies } from "../staging/first_copy.ts";
@@ -51,7 +51,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
   const interrupted = { state: "interrupted", reason: "interrupted, the next sync goes on with it" } as const;
   if ((await unfinishedCopies(layout)).length > 0) return interrupted;
   if (!await isThere(layout.target)) return undefined;
-  if (await isThere(layout.notes)) return interrupted;
+  if (await isThere(layout.intentLog)) return interrupted;
   if (await readOwnText(layout.source) !== variable.source) return undefined;
   const missing = await countMissing(request, system);
   // Nothing was interrupted: a push writes no marker if there was none before.
@@ -66,7 +66,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
 
 /** Looks for a push that is running or was interrupted: it leaves an intent log for the source. */
 export async function findUnfinishedPush(layout: VariableLayout, system: System): Promise<Unfinished | undefined> {
-  if (await lastReceiver(layout.notes) !== "home") return undefined;
+  if (await lastReceiver(layout.intentLog) !== "home") return undefined;
   const working = await findWorking(layout, system);
   return working === undefined
     ? { state: "push-interrupted", reason: "a push was interrupted, the next push goes on with it" }

@@ -43,7 +43,7 @@ export class Pool {
 }
 
 /** Calls a function for each item, at most `width` at once. */
-export async function forEachAtOnce<T>(
+export async function pooledForEach<T>(
   items: readonly T[],
   width: number,
   task: (item: T) => Promise<void>,
@@ -54,20 +54,20 @@ export async function forEachAtOnce<T>(
 }
 
 /** Calls a function for each item, at most `width` at once, and returns the results in the order of the items. */
-export async function mapAtOnce<T, Result>(
+export async function pooledMap<T, Result>(
   items: readonly T[],
   width: number,
-  task: (item: T, place: number) => Promise<Result>,
+  task: (item: T, index: number) => Promise<Result>,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  await forEachAtOnce([...items.entries()], width, async ([place, item]) => {
-    results[place] = await task(item, place);
+  await pooledForEach([...items.entries()], width, async ([index, item]) => {
+    results[index] = await task(item, index);
   });
   return results;
 }
 
 /**
- * Maps as {@linkcode mapAtOnce} does, and reports the results in the order of the items: a result that is ready early waits for
+ * Maps as {@linkcode pooledMap} does, and reports the results in the order of the items: a result that is ready early waits for
  * those before it. After an error of one task, the finished results are reported before it is thrown.
  */
 export async function mapInOrder<T, Result, Told>(
@@ -84,7 +84,7 @@ export async function mapInOrder<T, Result, Told>(
   };
   let next = 0;
   try {
-    await forEachAtOnce([...items.entries()], width, async ([index, item]) => {
+    await pooledForEach([...items.entries()], width, async ([index, item]) => {
       results.set(index, await task(item, index));
       while (tellIf(next)) next++;
     });

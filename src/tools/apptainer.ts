@@ -2,7 +2,7 @@
 import { CliError } from "../errors/errors.ts";
 import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
-import { type AloudOutcome, type Listener, runAloud } from "./aloud.ts";
+import { type Listener, runStreaming, type StreamingOutcome } from "./streaming.ts";
 
 /** The container program of this machine. */
 export interface Apptainer {
@@ -39,11 +39,11 @@ export async function runBuild(
   temporary: string,
   listener: Listener,
   system: System,
-): Promise<AloudOutcome> {
+): Promise<StreamingOutcome> {
   const names = ["APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"];
   const chosen = names.some((name) => system.env[name]);
   const variable = apptainer.name === "apptainer" ? names[0]! : names[1]!;
-  return await runAloud(
+  return await runStreaming(
     { program: apptainer.program, args, env: chosen ? {} : { [variable]: temporary } },
     listener,
     system,

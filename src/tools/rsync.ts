@@ -108,7 +108,7 @@ const ENVIRONMENT = { LC_ALL: "C", HOME: null };
 export interface RsyncOutcome {
   readonly code: number;
   /** The last lines that rsync itself wrote about it. */
-  readonly lastWords: readonly string[];
+  readonly stderrTail: readonly string[];
 }
 
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -162,7 +162,7 @@ export async function runRsync(
     throw new CliError("missing-tool", `Cannot start "${rsync.program}"`, { cause: error });
   });
   progress.end();
-  return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-20) };
+  return { code: outcome.code, stderrTail: outcome.stderr.split("\n").filter((line) => line !== "").slice(-20) };
 }
 
 /** Parses rsync's output: `62914560 62922279` for a file that is done, `  31981568  39% …` for all bytes until now. */

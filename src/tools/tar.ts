@@ -21,13 +21,13 @@ export interface PackListRequest {
 export async function packListed(
   { program, from, listFile, archive }: PackListRequest,
   system: System,
-): Promise<{ readonly code: number; readonly lastWords: readonly string[] }> {
+): Promise<{ readonly code: number; readonly stderrTail: readonly string[] }> {
   const outcome = await spawn({
     program,
     args: [...CREATE.split(" "), `--directory=${from}`, `--file=${archive}`, `--files-from=${listFile}`],
     env: { LC_ALL: "C" },
   }, system);
-  return { code: outcome.code, lastWords: outcome.stderr.split("\n").filter((line) => line !== "").slice(-5) };
+  return { code: outcome.code, stderrTail: outcome.stderr.split("\n").filter((line) => line !== "").slice(-5) };
 }
 
 /** The first tar on the PATH, unless it has only some of GNU's options. */

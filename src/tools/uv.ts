@@ -4,7 +4,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { saysDiskIsFull } from "../errors/os_error.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
-import { type Listener, runAloud } from "./aloud.ts";
+import { type Listener, runStreaming } from "./streaming.ts";
 
 /** The uv of this machine. */
 export interface Uv {
@@ -127,7 +127,7 @@ export async function runUv(
   system: System,
 ): Promise<void> {
   const hidden = hideCredentials(args);
-  const outcome = await runAloud({ program, args: hidden.args, env: { ...env, ...hidden.env } }, listener, system);
+  const outcome = await runStreaming({ program, args: hidden.args, env: { ...env, ...hidden.env } }, listener, system);
   if (outcome.code === 0) return;
   throw new CliError(
     saysDiskIsFull(outcome.lastLines.join("\n")) ? "no-space" : "tool",

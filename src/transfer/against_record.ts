@@ -2,7 +2,7 @@
 // is not read: it may be slow, and its present state does not matter here.
 import { nameTypeOf, type Selection } from "../filter/selection.ts";
 import { joinName } from "../posix/file_names.ts";
-import { forEachAtOnce } from "../system/pool.ts";
+import { pooledForEach } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
 import { type Entry, isDamaged, sameContent } from "./entry.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -71,7 +71,7 @@ class Comparison {
       { length: Math.ceil(directories.length / BATCH_DIRECTORIES) },
       (_, at) => directories.slice(at * BATCH_DIRECTORIES, (at + 1) * BATCH_DIRECTORIES),
     );
-    await forEachAtOnce(batches, BATCHES_AT_ONCE, async (batch) => {
+    await pooledForEach(batches, BATCHES_AT_ONCE, async (batch) => {
       const { entries } = await listDirectories({ root: this.copy.root, facts: "full" }, batch, runner);
       for (const directory of batch) below.push(...this.#compare(directory, entries.get(directory)!));
     });

@@ -1,6 +1,6 @@
 // Compares contents of files that have the same size and time on both sides. Large files are compared in parts, several at a
 // time, so that disks and processors are busy, and many small files share a job.
-import { forEachAtOnce } from "../system/pool.ts";
+import { pooledForEach } from "../system/pool.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { ComparedPart } from "./jobs/compare.ts";
 
@@ -25,7 +25,7 @@ export async function findDifferent(
   runner: JobRunner,
 ): Promise<ReadonlySet<string>> {
   const different = new Set<string>();
-  await forEachAtOnce(jobsFor(files), JOBS_AT_ONCE[runner.form], async (parts) => {
+  await pooledForEach(jobsFor(files), JOBS_AT_ONCE[runner.form], async (parts) => {
     const left = parts.filter(([path]) => !different.has(path));
     if (left.length === 0) return;
     runner.expect(left.length, "copy");

@@ -7,9 +7,9 @@ import { GONE, type Item, type MissingItem, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import type { DatabaseResult } from "./jobs/copy_database.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ResultRecorder } from "./result_recorder.ts";
 import type { Publishing } from "./publishing.ts";
-import { keptOf, noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./free_space.ts";
 
 /** The reason given for a database that did not arrive because it was written all the time. */
 const WRITTEN = "a program writes to this database";
@@ -18,7 +18,7 @@ const WRITTEN = "a program writes to this database";
 export interface DatabaseMovesRequest {
   readonly settings: CopySettings;
   readonly runner: JobRunner;
-  readonly ledger: Ledger;
+  readonly recorder: ResultRecorder;
   /** Knows which directories are built privately; undefined where the whole tree is private. */
   readonly publishing: Publishing | undefined;
   /** When the transfer began, by the clock of the file systems, in seconds since 1970. */
@@ -56,7 +56,7 @@ export class DatabaseMoves {
    * which follow after all other files, since their rows name files. Throws a CliError `no-space` where the disk is full.
    */
   async moveInto(where: "private directories" | "live directories"): Promise<void> {
-    const { settings, runner, ledger, publishing, startedSeconds, announce } = this.request;
+    const { settings, runner, recorder, publishing, startedSeconds, announce } = this.request;
     const builtAt = (directory: string) => publishing?.directories.writtenAt(directory);
     const isPrivate = ({ directory }: Move) => settings.temporary === "directly" || builtAt(directory) !== undefined;
     const moves = this.#moves.filter((move) => isPrivate(move) === (where === "private directories"));
@@ -75,7 +75,7 @@ export class DatabaseMoves {
       { names: items.length },
     );
     if (full !== undefined) throw noSpaceError(settings.to, [full], keptOf(settings));
-    for (const [index, move] of moves.entries()) noteResult(move, results[index]!, { ledger, publishing });
+    for (const [index, move] of moves.entries()) noteResult(move, results[index]!, { recorder, publishing });
   }
 }
 
@@ -86,35 +86,35 @@ function itemsOf({ directory, plan: { transfers, there } }: Move): Item[] {
 function noteResult(
   move: Move,
   result: DatabaseResult,
-  { ledger, publishing }: Pick<DatabaseMovesRequest, "ledger" | "publishing">,
+  { recorder, publishing }: Pick<DatabaseMovesRequest, "recorder" | "publishing">,
 ): void {
   const { directory, plan: { name, removals } } = move;
   const items = itemsOf(move);
   if (result.kind === "arrived") {
     const present = new Map(entriesIn(result.entries).map((entry) => [entry.name, entry]));
-    for (const item of items) if (!present.has(item.entry.name)) ledger.amend(item, undefined);
-    for (const entry of present.values()) ledger.amend({ directory, entry }, entry);
-    for (const entry of removals) if (!present.has(entry.name)) ledger.removed({ directory, entry });
+    for (const item of items) if (!present.has(item.entry.name)) recorder.amend(item, undefined);
+    for (const entry of present.values()) recorder.amend({ directory, entry }, entry);
+    for (const entry of removals) if (!present.has(entry.name)) recorder.removed({ directory, entry });
     const copied = namesOfDatabase(name).filter((member) => result.copied.includes(member));
     const arrived = copied.map((member) => ({ directory, entry: present.get(member)!, replaces: undefined }));
     for (const item of arrived) publishing?.directories.count(item);
-    ledger.collect(arrived);
+    recorder.collect(arrived);
     return;
   }
-  for (const entry of removals) ledger.amend({ directory, entry }, ledger.recordedOf({ directory, entry }));
+  for (const entry of removals) recorder.amend({ directory, entry }, recorder.recordedOf({ directory, entry }));
   for (const item of items) {
     if (result.kind === "in use there" || result.kind === "changed there") {
-      ledger.keep(item, result.kind);
+      recorder.keep(item, result.kind);
       continue;
     }
     const missing = missingOf(item, result);
-    ledger.lose(missing);
+    recorder.lose(missing);
     publishing?.fail(pathOf(item), missing);
   }
   if (result.kind !== "failed" || result.receiver === "torn") return;
   // Record the known state of the receiving side, so that the next transfer does not take it for a change by another program.
-  for (const name of result.removed) ledger.amendName(directory, name, undefined);
-  for (const entry of entriesIn(result.arrived)) ledger.amend({ directory, entry }, entry);
+  for (const name of result.removed) recorder.amendName(directory, name, undefined);
+  for (const entry of entriesIn(result.arrived)) recorder.amend({ directory, entry }, entry);
 }
 
 function missingOf(

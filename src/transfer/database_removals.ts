@@ -4,7 +4,7 @@ import { fieldsOf } from "./entry_text.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { RemoveRequest } from "./jobs/remove.ts";
 import type { GoneResult } from "./jobs/remove_database.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ResultRecorder } from "./result_recorder.ts";
 
 /** What removing needs. */
 export interface DatabaseRemovalsRequest {
@@ -12,7 +12,7 @@ export interface DatabaseRemovalsRequest {
   readonly to: string;
   readonly check: RemoveRequest["check"];
   readonly runner: JobRunner;
-  readonly ledger: Ledger;
+  readonly recorder: ResultRecorder;
 }
 
 interface Gone {
@@ -33,9 +33,11 @@ export class DatabaseRemovals {
 
   /** Removes nothing and keeps the records, so that the next transfer tries again. */
   postpone(): void {
-    const { ledger } = this.request;
+    const { recorder } = this.request;
     for (const { directory, plan } of this.#gone) {
-      for (const entry of plan.removals) ledger.amend({ directory, entry }, ledger.recordedOf({ directory, entry }));
+      for (const entry of plan.removals) {
+        recorder.amend({ directory, entry }, recorder.recordedOf({ directory, entry }));
+      }
     }
   }
 
@@ -52,27 +54,27 @@ export class DatabaseRemovals {
   }
 
   #note({ directory, plan }: Gone, result: GoneResult): void {
-    const { ledger } = this.request;
+    const { recorder } = this.request;
     for (const entry of plan.removals) {
       const item = { directory, entry };
       switch (result.kind) {
         case "in use there":
-          ledger.keep(item, "in use there");
+          recorder.keep(item, "in use there");
           break;
         case "changed there":
-          ledger.keep(item, "gone at the source, changed there");
+          recorder.keep(item, "gone at the source, changed there");
           break;
         case "made again":
-          ledger.lose({
+          recorder.lose({
             item: { ...item, replaces: undefined },
             reason: "it was deleted at the source and made again meanwhile",
             ...{ cause: "changing", receiver: "as it was" },
           });
           break;
         case "removed":
-          if (result.names.includes(entry.name)) ledger.removed(item);
+          if (result.names.includes(entry.name)) recorder.removed(item);
           else if (result.failure !== undefined) {
-            ledger.fail(item, ledger.recordedOf(item) ?? entry, `cannot be removed: ${result.failure}`);
+            recorder.fail(item, recorder.recordedOf(item) ?? entry, `cannot be removed: ${result.failure}`);
           }
       }
     }

@@ -14,13 +14,13 @@ import type { Entry } from "./entry.ts";
 import { type Item, type MoveOutcome, pathOf } from "./item.ts";
 import { meaningOf } from "./intent.ts";
 import type { JobRunner } from "./job_runner.ts";
-import { Ledger, type Tally } from "./ledger.ts";
+import { ResultRecorder, type TransferResults } from "./result_recorder.ts";
 import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { Mover } from "./movers.ts";
-import { IntentLog, openedIn, readNotes, receiverOf } from "./notes.ts";
+import { IntentLog, openedIn, readIntentLog, receiverOf } from "./intent_log.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
@@ -35,7 +35,7 @@ const IMPOSSIBLE_MODE = 0o10000;
 export interface ExecutionRequest {
   readonly roots: Pick<
     TransferRequest,
-    "from" | "to" | "intent" | "notes" | "baseline" | "names" | "selection" | "startedSeconds"
+    "from" | "to" | "intent" | "intentLog" | "baseline" | "names" | "selection" | "startedSeconds"
   >;
   readonly settings: CopySettings;
   readonly mover: Mover;
@@ -55,7 +55,7 @@ export interface ExecutionRequest {
 
 /** Takes the plans of directories and executes them. */
 export class Execution {
-  readonly #ledger: Ledger;
+  readonly #recorder: ResultRecorder;
   readonly #pool: Pool;
   readonly #stop = new AbortController();
   readonly #links: LinkGroups;
@@ -77,7 +77,7 @@ export class Execution {
 
   constructor(readonly request: ExecutionRequest) {
     const { roots, settings, mover, runner, manifest, system } = request;
-    this.#ledger = new Ledger(manifest, roots.baseline, roots.names ?? "count");
+    this.#recorder = new ResultRecorder(manifest, roots.baseline, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
       traits: settings.traits,
@@ -90,25 +90,25 @@ export class Execution {
         adopted: request.adopted,
         selection: roots.selection,
         runner,
-        ledger: this.#ledger,
+        recorder: this.#recorder,
       },
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
-    this.#log = new IntentLog(roots.notes, receiverOf(settings.policy), runner.calls);
+    this.#log = new IntentLog(roots.intentLog, receiverOf(settings.policy), runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       await this.#log.addOpened(directory, self);
     }, this.#publishing?.directories);
     const { publish } = meaningOf(roots.intent);
     this.#removals = new Removals({
-      ...{ root: roots.to, temporary, prepare: request.prepare, runner, ledger: this.#ledger, publish },
+      ...{ root: roots.to, temporary, prepare: request.prepare, runner, recorder: this.#recorder, publish },
     });
     this.#goneDatabases = new DatabaseRemovals({
-      ...{ from: roots.from, to: roots.to, runner, ledger: this.#ledger },
+      ...{ from: roots.from, to: roots.to, runner, recorder: this.#recorder },
       check: publish === "unpublished" ? "none" : "look again",
     });
     this.#databases = new DatabaseMoves({
-      ...{ settings, runner, ledger: this.#ledger, publishing: this.#publishing },
+      ...{ settings, runner, recorder: this.#recorder, publishing: this.#publishing },
       startedSeconds: roots.startedSeconds ?? system.now() / 1000,
       announce: (items) => this.#log.add(items),
     });
@@ -126,7 +126,7 @@ export class Execution {
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         onWhole: async (item, copied) => {
-          if (copied === "earlier") this.#ledger.resume(item);
+          if (copied === "earlier") this.#recorder.resume(item);
           await this.#publishLarge(item);
         },
         onFailure: (error) => this.#stop.abort(error),
@@ -135,13 +135,13 @@ export class Execution {
   }
 
   /** The results so far. */
-  get tally(): Tally {
-    return this.#ledger.tally;
+  get results(): TransferResults {
+    return this.#recorder.results;
   }
 
   #count(files: number, sizeBytes: number): void {
-    this.tally.filesDone += files;
-    this.tally.bytesDone += sizeBytes;
+    this.results.filesDone += files;
+    this.results.bytesDone += sizeBytes;
     this.request.onDone(files, sizeBytes);
   }
 
@@ -208,8 +208,8 @@ export class Execution {
   #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
     const path = pathOf(item);
     this.#lost.add(path);
-    this.#ledger.miss(item, reason, "failed");
-    this.#ledger.amend(item, undefined);
+    this.#recorder.miss(item, reason, "failed");
+    this.#recorder.amend(item, undefined);
   }
 
   #isLost(directory: string): boolean {
@@ -229,7 +229,7 @@ export class Execution {
   /** Waits for all batches, then does links, removals and directories. Removes nothing where a file failed. */
   async finish(mayRemove: boolean): Promise<void> {
     await this.#flush();
-    this.tally.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
+    this.results.kept.push(...await this.#links.settle(this.#successors.map(({ entry }) => entry)));
     // All names of a file go into one job: only that job knows that they are one file.
     for (const group of this.#links.toTransfer()) await this.#queueGroup(group);
     await this.#flush();
@@ -239,7 +239,7 @@ export class Execution {
     this.#noteFailed(await this.#directories.finishBuilt());
     await this.#publishing?.publishAll();
     await this.#databases.moveInto("live directories");
-    const isWhole = mayRemove && this.tally.missing.every(({ cause }) => cause === "vanished");
+    const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
     for (const removals of [this.#goneDatabases, this.#removals]) {
       if (isWhole) await removals.execute();
       else removals.postpone();
@@ -249,23 +249,23 @@ export class Execution {
     await this.#adoptOpened();
     this.#noteFailed(await this.#directories.finish());
     await this.#log.close();
-    this.#ledger.close();
+    this.#recorder.close();
   }
 
   /** Reports directories whose modes or times could not be set. */
   #noteFailed(failed: ReadonlyMap<string, UnfinishedDirectory>): void {
     for (const [path, { reason, self }] of failed) {
       // All files in it have arrived.
-      this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
-      this.#ledger.unfinished(path, self);
+      this.results.missing.push({ path, reason, cause: "failed", type: "directory", files: 0, sizeBytes: 0 });
+      this.#recorder.unfinished(path, self);
     }
   }
 
   /** Takes over directories of the source that a killed push made writable. */
   async #adoptOpened(): Promise<void> {
-    const { notes, intent } = this.request.roots;
-    if (notes === undefined || intent !== "push") return;
-    await this.#directories.adopt(openedIn(await readNotes(notes), receiverOf(this.request.settings.policy)));
+    const { intentLog, intent } = this.request.roots;
+    if (intentLog === undefined || intent !== "push") return;
+    await this.#directories.adopt(openedIn(await readIntentLog(intentLog), receiverOf(this.request.settings.policy)));
   }
 
   /** A hard link is added in a directory that was skipped as unchanged: open it now, restore mode and time at the end. */
@@ -334,18 +334,18 @@ export class Execution {
 
   /** Records the results of items that were copied. */
   async #note(outcome: MoveOutcome): Promise<void> {
-    this.#ledger.note(outcome);
+    this.#recorder.note(outcome);
     this.#databases.addFound(outcome.databases);
-    if (this.#publishing === undefined) this.#ledger.collect(outcome.moved);
+    if (this.#publishing === undefined) this.#recorder.collect(outcome.moved);
     else await this.#publishing.take(outcome);
   }
 
   /** Publishes a large file in a live directory as soon as it is complete: until then the old file takes up space, too. */
   async #publishLarge(item: Item): Promise<void> {
     await this.#log.add([item]);
-    if (this.#publishing === undefined) this.#ledger.collect([item]);
+    if (this.#publishing === undefined) this.#recorder.collect([item]);
     else if (!this.#publishing.directories.count(item)) await this.#publishing.publishFiles([item]);
-    else this.#ledger.collect([item]);
+    else this.#recorder.collect([item]);
   }
 
   async #finishLarge(): Promise<void> {
@@ -369,7 +369,7 @@ export class Execution {
       const { type, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = entry;
       // No file has such a mode, so the next transfer compares this file again.
       const state = { type, mode: IMPOSSIBLE_MODE, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
-      this.#ledger.fail({ directory, entry }, state, `its permissions cannot be changed: ${reason}`);
+      this.#recorder.fail({ directory, entry }, state, `its permissions cannot be changed: ${reason}`);
     }
   }
 
@@ -387,9 +387,9 @@ export class Execution {
       }
       const path = pathOf(item);
       const reason = "a directory has its name until all other files have arrived";
-      if (removals === "done") this.tally.kept.push({ path, reason: "in the way" });
-      else this.#ledger.miss(item, reason, "failed");
-      this.#ledger.amend(item, obstacle);
+      if (removals === "done") this.results.kept.push({ path, reason: "in the way" });
+      else this.#recorder.miss(item, reason, "failed");
+      this.#recorder.amend(item, obstacle);
     }
     await this.#flush();
     await this.#pool.settle();

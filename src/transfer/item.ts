@@ -27,7 +27,7 @@ export interface MoveOutcome {
   readonly leftOut: readonly Item[];
   /** SQLite databases, which are not moved as single files. */
   readonly databases: readonly Item[];
-  readonly lastWords: readonly string[];
+  readonly stderrTail: readonly string[];
 }
 
 /** An item that did not arrive. */

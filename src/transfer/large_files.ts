@@ -21,7 +21,7 @@ import { hasVanished } from "./jobs/list.ts";
 import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
-import { keptOf, noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./free_space.ts";
 
 /** Files from this size on are copied in parts. */
 export const LARGE_BYTES = 32 * 1024 * 1024;
@@ -69,7 +69,7 @@ export class LargeFiles {
     missing: [] as MoveOutcome["missing"][number][],
     leftOut: [],
     databases: [],
-    lastWords: [],
+    stderrTail: [],
   };
   readonly #again: Item[] = [];
   readonly #lanes = new Set<Promise<void>>();

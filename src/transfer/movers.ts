@@ -14,7 +14,7 @@ import type { CopySettings } from "./jobs/copy_settings.ts";
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import type { CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
-import { isFullDisk, keptOf, noSpaceError } from "./room.ts";
+import { isFullDisk, keptOf, noSpaceError } from "./free_space.ts";
 
 /** Copies files. */
 export interface Mover {
@@ -46,7 +46,7 @@ export function sortResults(items: readonly Item[], results: readonly (CopyResul
     missing: [] as MissingItem[],
     leftOut: [] as Item[],
     databases: [] as Item[],
-    lastWords: [],
+    stderrTail: [],
   };
   for (const [index, item] of items.entries()) {
     const result = results[index];
@@ -149,13 +149,13 @@ export class RsyncMover implements Mover {
       else gone.push({ item, reason: CHANGING_REASON, cause: "changing", receiver: "as it was" });
     }
     const second = there.length === 0 ? EMPTY : await this.#try(there);
-    const lastWords = [...new Set([...first.outcome.lastWords, ...second.outcome.lastWords])];
+    const stderrTail = [...new Set([...first.outcome.stderrTail, ...second.outcome.stderrTail])];
     // Where rsync copied nothing and reported no error, the user's arguments made it leave the file out.
     const leavesOut = this.request.extraArgs.length > 0 && second.code === 0 && first.code === 0;
     const leftOut = leavesOut ? second.again.filter((item) => second.absent.has(item)) : [];
     const missing = second.again.filter((item) => !leftOut.includes(item)).map((item): MissingItem => ({
       ...{ item, receiver: "as it was" },
-      ...whyMissing(item, { ...second, outcome: { ...second.outcome, lastWords } }),
+      ...whyMissing(item, { ...second, outcome: { ...second.outcome, stderrTail } }),
     }));
     return {
       moved: [...first.outcome.moved, ...second.outcome.moved],
@@ -164,7 +164,7 @@ export class RsyncMover implements Mover {
       missing: [...first.outcome.missing, ...second.outcome.missing, ...gone, ...missing],
       leftOut: [...first.outcome.leftOut, ...leftOut],
       databases: [],
-      lastWords,
+      stderrTail,
     };
   }
 
@@ -176,7 +176,7 @@ export class RsyncMover implements Mover {
     if (!isDirect) await makeParents(to, items, settings, runner);
     let told = 0;
     const listFile = await lists.write(items.map((item) => `./${pathOf(item)}`));
-    const { code, lastWords } = await runRsync(
+    const { code, stderrTail } = await runRsync(
       {
         ...{ from: settings.from, to, listFile, keep: settings.keep, extraArgs },
         durability: settings.durability,
@@ -190,10 +190,10 @@ export class RsyncMover implements Mover {
       system,
     );
     await lists.remove(listFile);
-    if (lastWords.some(isFullDisk)) throw noSpaceError(settings.to, lastWords, keptOf(settings));
+    if (stderrTail.some(isFullDisk)) throw noSpaceError(settings.to, stderrTail, keptOf(settings));
     const attempt = isDirect
-      ? await this.#checkDirect(items, lastWords)
-      : await this.#checkCarried(items, carried, lastWords);
+      ? await this.#checkDirect(items, stderrTail)
+      : await this.#checkCarried(items, carried, stderrTail);
     // rsync reports what it tried; only what arrived counts.
     const { moved } = attempt.outcome;
     const sizeBytes = moved.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
@@ -204,7 +204,7 @@ export class RsyncMover implements Mover {
   async #checkCarried(
     items: readonly Item[],
     carried: string,
-    lastWords: readonly string[],
+    stderrTail: readonly string[],
   ): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
     const request = { settings, temporary: settings.temporary, carried, items: items.map(copyItemOf) };
@@ -214,7 +214,7 @@ export class RsyncMover implements Mover {
     const others = items.filter((_, index) => !isUncarried(results[index]));
     const known = results.filter((result) => !isUncarried(result)) as (CopyResult | undefined)[];
     return {
-      outcome: { ...sortResults(others, known), lastWords },
+      outcome: { ...sortResults(others, known), stderrTail },
       again: items.filter((_, index) => isUncarried(results[index])),
       absent: new Set(items.filter((_, index) => results[index]?.kind === "absent")),
       changed: new Set(items.filter((_, index) => results[index]?.kind === "changed")),
@@ -222,7 +222,7 @@ export class RsyncMover implements Mover {
   }
 
   /** In a private tree files are written at their own paths: those with the content that the source still has have arrived. */
-  async #checkDirect(items: readonly Item[], lastWords: readonly string[]): Promise<Omit<Attempt, "code">> {
+  async #checkDirect(items: readonly Item[], stderrTail: readonly string[]): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
     const paths = items.map(pathOf);
     const [there, here] = await Promise.all([
@@ -243,7 +243,7 @@ export class RsyncMover implements Mover {
     const left = new Set(again);
     const moved = items.filter((item) => !left.has(item));
     return {
-      outcome: { moved, changed: [], resumed: [], missing: [], leftOut: [], databases: [], lastWords },
+      outcome: { moved, changed: [], resumed: [], missing: [], leftOut: [], databases: [], stderrTail },
       again,
       absent,
       changed,
@@ -262,7 +262,7 @@ export function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
     missing: outcomes.flatMap(({ missing }) => missing),
     leftOut: outcomes.flatMap(({ leftOut }) => leftOut),
     databases: outcomes.flatMap(({ databases }) => databases),
-    lastWords: outcomes.flatMap(({ lastWords }) => lastWords),
+    stderrTail: outcomes.flatMap(({ stderrTail }) => stderrTail),
   };
 }
 
@@ -278,7 +278,7 @@ interface Attempt {
 }
 
 const EMPTY: Attempt = {
-  outcome: { moved: [], changed: [], resumed: [], missing: [], leftOut: [], databases: [], lastWords: [] },
+  outcome: { moved: [], changed: [], resumed: [], missing: [], leftOut: [], databases: [], stderrTail: [] },
   again: [],
   absent: new Set(),
   changed: new Set(),
@@ -310,17 +310,17 @@ async function makeParents(
 /** Why an item did not arrive: it changed, rsync reported an error for it, or rsync ended early. */
 function whyMissing(
   item: Item,
-  { absent, changed, code, outcome: { lastWords } }: Attempt,
+  { absent, changed, code, outcome: { stderrTail } }: Attempt,
 ): Pick<MissingItem, "reason" | "cause"> {
   // rsync reports such a file as failed verification, as existing or as vanished, or does not report it.
   if (changed.has(item)) return { reason: CHANGING_REASON, cause: "changing" };
   const { name } = item.entry;
-  const line = lastWords.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
+  const line = stderrTail.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
   if (line !== undefined) return { reason: line, cause: isRefusal(line) ? "refused" : "failed" };
   if (!absent.has(item)) return { reason: "rsync left another content or time than the source has", cause: "failed" };
   // Files that rsync did not reach failed because rsync ended. Its last line is only a summary, and the process that lost its
   // peer does not know the cause.
-  const words = lastWords.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));
+  const words = stderrTail.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));
   const isEnded = code > 128 || words === undefined;
   const reason = code === 0 ? "rsync did not copy it" : isEnded ? describeRsyncCode(code) : words;
   return { reason, cause: "failed" };

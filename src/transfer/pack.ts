@@ -114,13 +114,13 @@ class Packing {
       const listFile = await this.context.lists.write([...names, "."]);
       const program = findGnuTar(this.#system);
       if (program === undefined) throw new CliError("missing-tool", "Cannot pack: GNU tar was not found on the PATH");
-      const { code, lastWords } = await packListed(
+      const { code, stderrTail } = await packListed(
         { program, from: this.request.root, listFile, archive: part },
         this.#system,
       );
       if (code !== 0) {
         throw new CliError("transfer", `Cannot pack "${this.request.root}": not everything could be read`, {
-          lines: lastWords,
+          lines: stderrTail,
         });
       }
       this.request.report?.({ files: this.#files });

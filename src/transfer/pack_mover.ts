@@ -4,7 +4,7 @@ import { copyItemOf, type Item, type MoveOutcome } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { joinOutcomes, type Mover, type NativeMover, sortResults } from "./movers.ts";
 import { isIntact, type PackedContent, type PackedTree } from "./packed_tree.ts";
-import { keptOf, noSpaceError } from "./room.ts";
+import { keptOf, noSpaceError } from "./free_space.ts";
 
 /** Contents that are read at once, gaps between them included. */
 const READ_BYTES = 8 * 1024 * 1024;

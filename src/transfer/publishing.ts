@@ -15,7 +15,7 @@ import { labelOf, stateText } from "./entry_text.ts";
 import { HeldFiles } from "./held_files.ts";
 import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
 import { type Phase, phaseOf, PHASES, unitOf } from "./phases.ts";
 
@@ -35,7 +35,7 @@ export interface PublishingRequest {
   readonly adopted: Set<string>;
   readonly selection: Selection | undefined;
   readonly runner: JobRunner;
-  readonly ledger: Ledger;
+  readonly recorder: ResultRecorder;
   /** Makes the parent of a directory that is made by need writable. */
   readonly openParent: (directory: string) => Promise<void>;
   /** Gets files and bytes that were counted as done and then could not be published. */
@@ -73,7 +73,7 @@ export class Publishing {
   async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
     for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
     for (const item of moved) {
-      if (this.directories.count(item)) this.request.ledger.collect([item]);
+      if (this.directories.count(item)) this.request.recorder.collect([item]);
       else this.#held[phaseOf(item.directory, item.entry, item.replaces)].add(item);
     }
     const { contents } = this.#held;
@@ -113,18 +113,18 @@ export class Publishing {
   /** Publishes files that are complete under their private names. */
   async publishFiles(items: readonly Item[]): Promise<void> {
     if (items.length === 0) return;
-    const { settings: { temporary, to, policy }, runner, ledger } = this.request;
+    const { settings: { temporary, to, policy }, runner, recorder } = this.request;
     const results = await runner.run("publish", { temporary, to, policy, items: items.map(copyItemOf) }, {
       names: items.length,
     });
     for (const [index, item] of items.entries()) {
       const result = results[index];
       if (result === undefined) {
-        ledger.collect([item]);
+        recorder.collect([item]);
         continue;
       }
       this.request.onLost(1, item.entry.sizeBytes);
-      if (result.kind === "overtaken") ledger.keep(item, "changed there");
+      if (result.kind === "overtaken") recorder.keep(item, "changed there");
       else this.#lose(item, result.reason);
     }
   }
@@ -137,7 +137,7 @@ export class Publishing {
 
   #lose(item: Item, reason: string): void {
     this.#noteFailed(pathOf(item));
-    this.request.ledger.lose({ item, reason, cause: "failed", receiver: "as it was" });
+    this.request.recorder.lose({ item, reason, cause: "failed", receiver: "as it was" });
   }
 
   /** A new directory from which a file is missing is not published: a program would take it for complete. */
@@ -145,7 +145,7 @@ export class Publishing {
     const { path, failure, files, sizeBytes } = directory;
     if (failure === undefined) return false;
     this.request.onLost(files, sizeBytes);
-    this.request.ledger.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
+    this.request.recorder.withdraw(directory, `not all that belongs into it could be copied (${failure})`);
     this.#noteFailed(path);
     return true;
   }
@@ -158,7 +158,7 @@ export class Publishing {
       const lacks = unit === undefined ? undefined : this.#failed.get(unit);
       if (lacks === undefined || item.replaces === undefined) return true;
       this.request.onLost(1, item.entry.sizeBytes);
-      this.request.ledger.lose({
+      this.request.recorder.lose({
         ...{ item, reason: `it points at files of which "${lacks}" could not be copied` },
         ...{ cause: "failed", receiver: "as it was" },
       });
@@ -167,7 +167,7 @@ export class Publishing {
   }
 
   async #publishDirectories(directories: readonly NewDirectory[]): Promise<void> {
-    const { settings: { temporary, to }, runner, ledger, openParent } = this.request;
+    const { settings: { temporary, to }, runner, recorder, openParent } = this.request;
     for (const { path, making } of directories) if (making === "by need") await openParent(path);
     const items = directories.map(({ written, path, replaces }) =>
       [
@@ -181,10 +181,12 @@ export class Publishing {
     for (const [index, directory] of directories.entries()) {
       const { path, files, sizeBytes } = directory;
       const result = results[index];
-      if (result?.kind === "merged") { for (const other of result.overtaken) ledger.keepPath(other, "changed there"); }
+      if (result?.kind === "merged") {
+        for (const other of result.overtaken) recorder.keepPath(other, "changed there");
+      }
       if (result?.kind !== "failed") continue;
       this.request.onLost(files, sizeBytes);
-      ledger.withdraw(directory, result.reason);
+      recorder.withdraw(directory, result.reason);
       this.#noteFailed(path);
     }
   }

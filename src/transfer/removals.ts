@@ -11,7 +11,7 @@ import { type Item, pathOf } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories } from "./listing.ts";
 import type { RemoveResult } from "./jobs/remove.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ResultRecorder } from "./result_recorder.ts";
 import { noteMoves } from "./moved_out.ts";
 import { type Phase, phaseOf, PHASES, pointsElsewhere } from "./phases.ts";
 
@@ -32,7 +32,7 @@ export interface RemovalsRequest {
   readonly prepare: () => Promise<void>;
   readonly publish: "unpublished" | "in-place";
   readonly runner: JobRunner;
-  readonly ledger: Ledger;
+  readonly recorder: ResultRecorder;
 }
 
 /** A directory that is removed with its content. */
@@ -66,7 +66,7 @@ export class Removals {
 
   /** Removes nothing and keeps the records, so that the next transfer tries again. */
   postpone(): void {
-    for (const item of this.#items) this.request.ledger.amend(item, item.entry);
+    for (const item of this.#items) this.request.recorder.amend(item, item.entry);
   }
 
   /** Removes files and links, unless they changed since the walk, and directories that are empty then. */
@@ -205,20 +205,20 @@ export class Removals {
   }
 
   #note(item: Name, result: RemoveResult): void {
-    const { ledger } = this.request;
+    const { recorder } = this.request;
     switch (result) {
       case "removed":
-        return ledger.removed(item);
+        return recorder.removed(item);
       case "gone":
         return;
       case "changed":
-        return ledger.keep(item, "gone at the source, changed there");
+        return recorder.keep(item, "gone at the source, changed there");
       case "not empty":
         // Another program made something in it, or something in it is kept.
-        return ledger.amend(item, item.entry);
+        return recorder.amend(item, item.entry);
       default:
         // It stays, and so does its record: the next transfer tries again.
-        return ledger.fail(item, item.entry, `cannot be removed: ${result.failed}`);
+        return recorder.fail(item, item.entry, `cannot be removed: ${result.failed}`);
     }
   }
 }

@@ -55,7 +55,7 @@ export interface TransferRequest {
   /** The receiving root has a mode for its owner alone at every moment, whatever mode the source has. */
   readonly top?: "private";
   /** The path of the intent log of an in-place transfer, by which the next one recognizes what a killed one brought. */
-  readonly notes?: string;
+  readonly intentLog?: string;
   /**
    * `trust-record`: a directory that is as recorded at the sending side is skipped if the receiving side has all its names.
    * `look-at-all`: compares every name on both sides.
@@ -120,7 +120,7 @@ export interface TransferPlan {
   readonly outsideLinks: OutsideLinks;
   /** Which names take part, with what selected links lead to. */
   readonly selection: Selection | undefined;
-  /** The decisions, directory by directory, for {@linkcode carryOut}. */
+  /** The decisions, directory by directory, for {@linkcode executePlan}. */
   readonly directories: readonly DirectoryPlan[];
   readonly unchanged: readonly UnchangedDirectory[];
 }
@@ -143,7 +143,7 @@ export interface TransferOutcome {
   /** All files that did not arrive were deleted at the source meanwhile: nothing is wrong, but something changed. */
   readonly vanishedOnly: boolean;
   /** The last lines of the programs' stderr. */
-  readonly lastWords: readonly string[];
+  readonly stderrTail: readonly string[];
   /** What both sides have in common now. */
   readonly manifest: Manifest;
   /** Whether that record differs from the baseline. */

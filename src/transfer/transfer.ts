@@ -17,14 +17,14 @@ import { PackMover } from "./pack_mover.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
-import { readNotes } from "./notes.ts";
+import { readIntentLog } from "./intent_log.ts";
 import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
 import { UNFINISHED } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
-import { RoomWatch } from "./room_watch.ts";
-import { Survey, toTransfer } from "./survey.ts";
+import { FreeSpaceWatch } from "./free_space_watch.ts";
+import { toTransfer, TransferCounters } from "./counters.ts";
 import { coarserTraits, type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
-import { incomingName, prepareTemporaryDirectory } from "./unfinished.ts";
+import { incomingName, prepareTemporaryDirectory } from "./temporary_directory.ts";
 import { type UnchangedDirectory, type WalkReceiver, type WalkRequest, walkTrees } from "./walk.ts";
 
 export type {
@@ -43,9 +43,9 @@ export type {
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
   const links = await linkMapsOf(request, request.to);
   await using runner = await prepareJobRunner({ roots: [request.from, splitAbsolute(request.to)[0]], links }, system);
-  const survey = new Survey(request);
+  const counters = new TransferCounters(request);
   const engine = engineFor(request, system);
-  await using room = new RoomWatch(request, batchBytesAtOnce(engine, runner), system);
+  await using freeSpace = new FreeSpaceWatch(request, batchBytesAtOnce(engine, runner), system);
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   const walk = await walkRequest(request, runner);
@@ -57,41 +57,45 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
     walk,
     {
       onPlan: (plan, there) => {
-        survey.add(plan);
-        room.add(plan, there);
+        counters.add(plan);
+        freeSpace.add(plan, there);
         directories.push(plan);
       },
       onUnchanged: (directory) => {
-        survey.addUnchanged(directory);
+        counters.addUnchanged(directory);
         unchanged.push(directory);
       },
-      onSelection: (selection) => survey.selection = selection,
-      onOutsideLink: (link) => survey.outsideLinks.add(link),
-      onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
+      onSelection: (selection) => counters.selection = selection,
+      onOutsideLink: (link) => counters.outsideLinks.add(link),
+      onUnreadable: (directory, side, why) => counters.addUnreadable(directory, side, why),
     },
     runner,
   );
-  await room.check();
+  await freeSpace.check();
   const at = (plan: DirectoryPlan, entries: readonly { name: string }[]) =>
     entries.map((entry) => joinName(plan.directory, entry.name));
   return {
     engine,
-    ...survey.totals(),
+    ...counters.totals(),
     transfers: directories.flatMap((plan) => at(plan, toTransfer(plan))),
     deletions: directories.flatMap((plan) =>
       at(plan, [...plan.clears, ...plan.removals, ...plan.databases.flatMap(({ removals }) => removals)])
     ),
-    kept: survey.kept,
-    unreadable: survey.unreadable,
-    outsideLinks: survey.outsideLinks.found(),
-    selection: survey.selection,
+    kept: counters.kept,
+    unreadable: counters.unreadable,
+    outsideLinks: counters.outsideLinks.found(),
+    selection: counters.selection,
     directories,
     unchanged,
   };
 }
 
 /** Executes a plan exactly, checking each file again just before. Errors as in {@linkcode transferTree}. */
-export async function carryOut(plan: TransferPlan, request: TransferRequest, system: System): Promise<TransferOutcome> {
+export async function executePlan(
+  plan: TransferPlan,
+  request: TransferRequest,
+  system: System,
+): Promise<TransferOutcome> {
   const feed = async (receiver: WalkReceiver) => {
     receiver.onSelection?.(plan.selection);
     for (const directory of plan.unchanged) receiver.onUnchanged?.(directory);
@@ -115,11 +119,11 @@ export async function transferTree(request: TransferRequest, system: System): Pr
   return await run(request, feed, "to check", system);
 }
 
-/** `roomFor`: whether the plan was already compared with the free space. */
+/** `spaceFor`: whether the plan was already compared with the free space. */
 async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => Promise<void>,
-  roomFor: "to check" | "checked before",
+  spaceFor: "to check" | "checked before",
   surroundings: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
@@ -142,9 +146,9 @@ async function run(
     ? undefined
     // A packed tree is on a shared file system, so its files are read by calls that wait, without a look at its latency.
     : await prepareJobRunner({ roots: [], form: "waiting", links, bandwidthLimitBytesPerSecond }, system);
-  const survey = new Survey(request);
-  await using room = roomFor === "to check"
-    ? new RoomWatch(request, batchBytesAtOnce(engine, runner), system)
+  const counters = new TransferCounters(request);
+  await using freeSpace = spaceFor === "to check"
+    ? new FreeSpaceWatch(request, batchBytesAtOnce(engine, runner), system)
     : undefined;
   const rules = rulesFor(request.intent, request);
   const { startedSeconds } = request;
@@ -190,61 +194,61 @@ async function run(
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
-    onDone: (files, sizeBytes) => survey.done(files, sizeBytes),
+    onDone: (files, sizeBytes) => counters.done(files, sizeBytes),
   });
   if (reader !== undefined) reader.onDone = (files, sizeBytes) => runner.onDone(files, sizeBytes);
   try {
     await feed(
       {
         onPlan: async (plan, there) => {
-          survey.add(plan);
-          room?.add(plan, there);
-          await room?.checkSoFar();
+          counters.add(plan);
+          freeSpace?.add(plan, there);
+          await freeSpace?.checkSoFar();
           await execution.add(plan);
         },
         onUnchanged: (unchanged) => {
-          survey.addUnchanged(unchanged);
+          counters.addUnchanged(unchanged);
           execution.keep(unchanged);
         },
-        onSelection: (selection) => survey.selection = selection,
-        onOutsideLink: (link) => survey.outsideLinks.add(link),
+        onSelection: (selection) => counters.selection = selection,
+        onOutsideLink: (link) => counters.outsideLinks.add(link),
         onMount: (directory) => manifest.addMount(directory),
-        onUnreadable: (directory, side, why) => survey.addUnreadable(directory, side, why),
+        onUnreadable: (directory, side, why) => counters.addUnreadable(directory, side, why),
       },
       runner,
       traits,
     );
     // A push keeps the recorded mounts of the source.
     if (request.intent === "push") { for (const path of request.baseline?.mounts ?? []) manifest.addMount(path); }
-    await room?.check();
-    survey.walked();
-    await execution.finish(survey.unreadable.length === 0);
+    await freeSpace?.check();
+    counters.walked();
+    await execution.finish(counters.unreadable.length === 0);
   } catch (error) {
     await execution.abandon(error);
     system.signal.throwIfAborted();
     throw error;
   }
-  survey.keepRecords(manifest);
+  counters.keepRecords(manifest);
   // Times pass through both file systems in turn. A push does not know those of scratch unless they were measured.
   const isKnown = request.intent !== "push" || request.baseline?.traits !== undefined;
   const record = manifest.build(isKnown ? coarserTraits(settings.traits, traits) : undefined);
-  const { tally } = execution;
-  const missing = missingPaths([...survey.unreadable, ...tally.missing]);
+  const { results } = execution;
+  const missing = missingPaths([...counters.unreadable, ...results.missing]);
   return {
     // `partial` is usable; `failed` means that both sides have no file in common.
-    status: missing.length === 0 ? "complete" : record.files === 0 && tally.missing.length > 0 ? "failed" : "partial",
+    status: missing.length === 0 ? "complete" : record.files === 0 && results.missing.length > 0 ? "failed" : "partial",
     engine,
-    filesTransferred: tally.filesDone,
-    bytesTransferred: tally.bytesDone,
-    filesTotal: survey.totals().filesTotal,
-    bytesTotal: survey.totals().bytesTotal,
-    ...(tally.transferred === undefined ? {} : { transferred: tally.transferred }),
-    deleted: tally.deleted,
-    kept: [...survey.kept, ...tally.kept],
+    filesTransferred: results.filesDone,
+    bytesTransferred: results.bytesDone,
+    filesTotal: counters.totals().filesTotal,
+    bytesTotal: counters.totals().bytesTotal,
+    ...(results.transferred === undefined ? {} : { transferred: results.transferred }),
+    deleted: results.deleted,
+    kept: [...counters.kept, ...results.kept],
     missing,
-    outsideLinks: survey.outsideLinks.found(),
+    outsideLinks: counters.outsideLinks.found(),
     vanishedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished"),
-    lastWords: tally.lastWords.slice(-20),
+    stderrTail: results.stderrTail.slice(-20),
     manifest: record,
     recordChanged: record !== request.baseline,
     seconds: (performance.now() - started) / 1000,
@@ -271,7 +275,7 @@ async function walkRequest(
     ...(startedSeconds === undefined ? {} : { resumedSinceSeconds: startedSeconds - RESUMED_SECONDS }),
   };
   const contentsSinceSeconds = request.contents === "compare" ? -Infinity : request.contentsSinceSeconds;
-  const notes = request.notes === undefined ? {} : { notes: await readNotes(request.notes) };
+  const logged = request.intentLog === undefined ? {} : { logged: await readIntentLog(request.intentLog) };
   const selection = request.selection === undefined ? {} : {
     selection: request.packed === undefined
       ? await selectLinked({ root: request.from, shown: request.linkRoots?.source }, request.selection, runner)
@@ -279,7 +283,7 @@ async function walkRequest(
   };
   const { from, to, baseline, depth, links = "keep", packed } = request;
   const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, packed, baseline, depth, followsLinks, contentsSinceSeconds, ...notes, rules, ...selection };
+  return { from, to, packed, baseline, depth, followsLinks, contentsSinceSeconds, ...logged, rules, ...selection };
 }
 
 /** Measures the receiving file system: beside a target that others use, else in the root itself. */

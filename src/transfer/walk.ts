@@ -24,7 +24,7 @@ import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
 import { hasAllNames, hasSameEntries } from "./unchanged.ts";
 import { namesWithOtherContents, planDatabases } from "./walk_contents.ts";
-import { notedState, type Notes } from "./notes.ts";
+import { type LoggedNames, loggedState } from "./intent_log.ts";
 import { decodeName, joinName, splitLast } from "../posix/file_names.ts";
 
 /** Directories that one job lists: so few that all isolates are busy, so many that a message to a Worker pays. */
@@ -39,10 +39,9 @@ export interface WalkRequest {
   /** May not exist; undefined if there is no such side, so that everything is new. */
   readonly to: string | undefined;
   readonly baseline: Manifest | undefined;
-  /** Has the listings of the sending side. */
   readonly packed?: PackedTree | undefined;
   /** What killed transfers brought since the baseline. */
-  readonly notes?: Notes;
+  readonly logged?: LoggedNames;
   readonly rules: DecisionRules;
   /** `trust-record`: where the sending side is as recorded, only names are compared with the receiving side. */
   readonly depth?: "trust-record" | "look-at-all";
@@ -123,8 +122,8 @@ class Walk {
     readonly receiver: WalkReceiver,
     readonly runner: JobRunner,
   ) {
-    const { rules, notes, baseline } = request;
-    this.#mayPassOver = receiver.onUnchanged !== undefined && baseline !== undefined && (notes?.size ?? 0) === 0 &&
+    const { rules, logged, baseline } = request;
+    this.#mayPassOver = receiver.onUnchanged !== undefined && baseline !== undefined && (logged?.size ?? 0) === 0 &&
       rules.publish === "in-place" && rules.removals === "baseline" && rules.policy !== "mirror" &&
       request.contentsSinceSeconds === undefined;
     this.#firstLook = this.#mayPassOver && request.depth === "trust-record" ? "names" : "full";
@@ -134,6 +133,8 @@ class Walk {
     this.receiver.onSelection?.(this.request.selection);
     const { to } = this.request;
     const isThere = to !== undefined && await isDirectory(to, this.runner);
+    // The record tells before anything was read how many names there are.
+    this.runner.expect(this.request.baseline?.files ?? 0, "list");
     await this.#visit([{ directory: "", from: "unseen", to: isThere ? "unseen" : undefined }]);
     await this.#drain();
   }
@@ -194,7 +195,6 @@ class Walk {
     const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
       self?.text !== this.request.baseline?.root;
     if (isOtherRoot) return false;
-    this.runner.expect(block.files, "list");
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
     this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
@@ -365,11 +365,11 @@ class Walk {
     from: readonly Entry[],
     to: readonly Entry[],
   ): (name: string) => EntryState | undefined {
-    const { notes, rules } = this.request;
-    if (notes === undefined || notes.size === 0) return () => undefined;
+    const { logged, rules } = this.request;
+    if (logged === undefined || logged.size === 0) return () => undefined;
     const [froms, tos] = [from, to].map((entries) => new Map(entries.map((entry) => [entry.name, entry])));
     return (name) =>
-      notedState(notes, joinName(directory, name), {
+      loggedState(logged, joinName(directory, name), {
         from: froms!.get(name),
         to: tos!.get(name),
         policy: rules.policy,

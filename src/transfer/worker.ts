@@ -1,6 +1,7 @@
 // A Worker that runs jobs of a transfer. Its first message says how to make system calls; each later message is a job.
 import { selectionOf } from "../filter/selection.ts";
-import { plainCalls, waitingCalls } from "../posix/calls.ts";
+import { CachedLooks } from "../posix/cached_looks.ts";
+import { type Calls, plainCalls, waitingCalls } from "../posix/calls.ts";
 import { setOwnBase } from "../posix/own_base.ts";
 import { SystemCallError } from "../posix/errno.ts";
 import { messageOf } from "../errors/errors.ts";
@@ -23,7 +24,7 @@ scope.onmessage = ({ data }) => {
     setOwnBase(data.ownBase);
     const stop = new Int32Array(data.stop);
     context = new JobContext(
-      data.form === "plain" ? plainCalls() : waitingCalls(),
+      data.form === "plain" ? plainCalls() : waitingWithCachedLooks(),
       data.links,
       () => Atomics.load(stop, 0) !== 0,
       (files, sizeBytes) => scope.postMessage({ files, sizeBytes }),
@@ -35,6 +36,15 @@ scope.onmessage = ({ data }) => {
   if (context!.calls.form === "waiting") void answer(data);
   else last = last.then(() => answer(data));
 };
+
+function waitingWithCachedLooks(): Calls {
+  const plain = plainCalls();
+  const cachedLooks = new CachedLooks({
+    statx: (...request) => plain.statx(...request) as number,
+    now: () => performance.now(),
+  });
+  return { ...waitingCalls(plain), cachedLooks };
+}
 
 async function answer({ id, name, request }: JobMessage): Promise<void> {
   try {

@@ -21,7 +21,7 @@ import {
 } from "./packed_tree.ts";
 import type { Manifest } from "./manifest.ts";
 import { lackingNames } from "./recorded_names.ts";
-import { checkRoom } from "./room.ts";
+import { checkFreeSpace } from "./free_space.ts";
 
 /** Files from this size on are copied from the tree: for them its file system is asked a few times for many bytes. */
 export const PACKED_BYTES = 8 * 1024 * 1024;
@@ -75,7 +75,7 @@ export async function writePackedTree(request: PackTreeRequest, system: System):
   const filesTotal = parts.reduce((sum, { items }) => sum + items.length, 0);
   if (filesTotal < request.leastFiles) return { status: "too few files" };
   const contentBytes = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  await checkRoom(to, { files: 1, sizeBytes: contentBytes }, system);
+  await checkFreeSpace(to, { files: 1, sizeBytes: contentBytes }, system);
   (await Deno.open(to, { write: true, createNew: true, mode: 0o600 })).close();
   const directoryAttributes = await askAll(root, [...listings.keys()], runner);
   const contents = new Map<string, PackedContent>();

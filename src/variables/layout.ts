@@ -10,7 +10,7 @@ export interface VariableLayout {
   /** The source that the manifest belongs to; read if there is no marker. */
   readonly source: string;
   /** The intent log of an in-place transfer; removed once the manifest has its files. */
-  readonly notes: string;
+  readonly intentLog: string;
   readonly lock: string;
   /** An unfinished first copy that a sync has left; during a sync the name of its process is appended (first_copy.ts). */
   readonly partial: string;
@@ -29,7 +29,7 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     marker: `${cacheRoot}/.${name}.synced`,
     manifest: `${cacheRoot}/.${name}.manifest`,
     source: `${cacheRoot}/.${name}.source`,
-    notes: `${cacheRoot}/.${name}.notes`,
+    intentLog: `${cacheRoot}/.${name}.notes`,
     lock: `${cacheRoot}/.${name}.lock`,
     partial: `${cacheRoot}/.${name}.partial`,
     kept: `${cacheRoot}/.${name}.kept`,

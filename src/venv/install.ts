@@ -2,7 +2,7 @@
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
-import type { Listener } from "../tools/aloud.ts";
+import type { Listener } from "../tools/streaming.ts";
 import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
 import { deviceOf } from "./device.ts";
 import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";

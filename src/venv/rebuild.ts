@@ -9,7 +9,7 @@ import { removeTree } from "../system/remove_tree.ts";
 import { underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
-import type { Listener } from "../tools/aloud.ts";
+import type { Listener } from "../tools/streaming.ts";
 import { freezePackages, runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
 import { lockVenv } from "./base.ts";
 import { deviceOf } from "./device.ts";

@@ -3,7 +3,7 @@ import { splitAbsolute } from "../posix/file_names.ts";
 import { type AbsolutePath, joinPath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { nearest } from "../text/nearest.ts";
+import { closestString } from "../text/closest_string.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -54,7 +54,7 @@ export async function selectVenvs(
   const known = (await listVenvs(base)).map((venv) => venv.name);
   for (const name of [...only, ...except]) {
     if (known.includes(name)) continue;
-    const near = nearest(name, known);
+    const near = closestString(name, known);
     throw new CliError("usage", `Cannot find the environment "${name}" in "${base}"`, {
       hint: near === undefined ? `there are ${known.join(", ") || "none"}` : `did you mean "${near}"?`,
     });
@@ -83,7 +83,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
   if (outcome.status !== "complete" && !outcome.vanishedOnly) {
     const missing = outcome.missing.slice(0, 10).map(({ path, reason }) => `${path}: ${reason}`);
     throw new CliError("transfer", `Cannot copy all of uv's cache "${from}" to "${to}"`, {
-      lines: missing.length > 0 ? missing : outcome.lastWords,
+      lines: missing.length > 0 ? missing : outcome.stderrTail,
       hint: "leave the cache out with --skip-cache-copy: uv fills a new one by itself",
     });
   }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { CliError } from "../../src/errors/errors.ts";
 import * as v from "valibot";
-import { choice, list, text, toggle, toggleOff, variants } from "../../src/contract/fields.ts";
+import { choice, flag, flagOff, list, text, variants } from "../../src/contract/fields.ts";
 import { runInProcess } from "../support/in_process.ts";
 
 const FIELDS = {
@@ -12,10 +12,10 @@ const FIELDS = {
   names: list("Names", { flag: "--name" }),
   to: text("A place", { placeholder: "PATH" }),
   mode: choice(["both", "one"], "A mode"),
-  dryRun: toggle("Only show"),
-  noDelete: toggle("Keep"),
-  yes: toggle("Don't ask", { short: "-y" }),
-  verify: toggleOff("Look again"),
+  dryRun: flag("Only show"),
+  noDelete: flag("Keep"),
+  yes: flag("Don't ask", { short: "-y" }),
+  verify: flagOff("Look again"),
   rules: variants(
     [{ flag: "--less", prefix: "- ", help: "Fewer" }, { flag: "--more", prefix: "+ ", help: "More" }],
     v.string(),

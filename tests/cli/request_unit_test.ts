@@ -11,14 +11,14 @@ import {
   choice,
   type Field,
   type Fields,
+  flag,
+  flagOff,
   isNegated,
   jsonName,
   list,
   object,
   optionName,
   text,
-  toggle,
-  toggleOff,
 } from "../../src/contract/fields.ts";
 import { inputSchema } from "../../src/schema/input_schema.ts";
 import { schemaPart } from "../../src/schema/json_schema.ts";
@@ -35,8 +35,8 @@ const MOVE: AnyCommand = defineCommand({
     names: list("Names", { flag: "--name", aliases: ["only_names"] }),
     to: text("A place", { aliases: ["to_path", "new_path"] }),
     mode: choice(["both", "one"], "A mode"),
-    noDelete: toggle("Keep", { aliases: ["keep_old"] }),
-    verify: toggleOff("Look again"),
+    noDelete: flag("Keep", { aliases: ["keep_old"] }),
+    verify: flagOff("Look again"),
   },
   answer: v.object({ ok: v.boolean(), command: v.string() }),
   run: () => Promise.resolve({ ok: true, command: "move" }),
@@ -46,7 +46,7 @@ const MOVE: AnyCommand = defineCommand({
 const SAVE: AnyCommand = defineCommand({
   ...MOVE,
   name: "save",
-  fields: { config: object(v.looseObject({ version: v.number() }), "All of it"), force: toggle("Whatever is there") },
+  fields: { config: object(v.looseObject({ version: v.number() }), "All of it"), force: flag("Whatever is there") },
   bareInput: "config",
 });
 
@@ -172,7 +172,7 @@ function wordsFor(name: string, field: Field<unknown>, value: unknown): string[]
   if (field.shape === "list") return (value as string[]).map((item) => `${flag}=${item}`);
   if (field.shape !== "switch") return [`${flag}=${value}`];
   if (value === true) return [flag];
-  return field.absent === true && !isNegated(name, field) ? [`--no-${flag.slice(2)}`] : [];
+  return field.default === true && !isNegated(name, field) ? [`--no-${flag.slice(2)}`] : [];
 }
 
 Deno.test("flags and --input-json lead to the same request", async () => {

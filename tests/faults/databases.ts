@@ -62,7 +62,7 @@ export class DatabaseSubject implements Subject {
     const [from, to] = this.intent === "push" ? [scratch, home] : [home, scratch];
     const changes = this.intent === "push" ? CHANGES : `${CHANGES}; ${DELETIONS}`;
     await shell(`${sql}\n${changes}\n${age.replace("1 hour", "30 minutes")}`, from);
-    this.#request = requestFor(from, to, { intent: this.intent, baseline: manifest, notes: `${root}/notes` });
+    this.#request = requestFor(from, to, { intent: this.intent, baseline: manifest, intentLog: `${root}/notes` });
     await this.judge.copy(root, `${this.directory}/template`);
     this.#before = { from: await this.judge.describe(from), to: await this.judge.describe(to) };
   }
@@ -80,7 +80,7 @@ export class DatabaseSubject implements Subject {
     const isOutcome = typeof ended === "object" && "status" in ended;
     if (isOutcome && ended.status === "complete") faults.push(...await this.#checkUnits("new"));
     const baseline = isOutcome && ended.status !== "failed" ? (ended as TransferOutcome).manifest : undefined;
-    if (baseline !== undefined) await Deno.remove(this.#request.notes!).catch(() => {});
+    if (baseline !== undefined) await Deno.remove(this.#request.intentLog!).catch(() => {});
     const request = baseline === undefined ? this.#request : { ...this.#request, baseline };
     const again = await transferTree(request, { ...testSystem(), processId: NO_PROCESS });
     if (again.status !== "complete" || again.kept.length > 0) {

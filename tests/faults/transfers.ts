@@ -67,7 +67,7 @@ export class TransferSubject implements Subject {
     if (this.name === "mirror") {
       await shell(`mkdir -p scratch/d scratch/mine; cd scratch; ${OWN}`.replace("mkdir mine; ", ""), root);
     }
-    const updates = { intent: "stage-update", baseline: manifest, notes: `${root}/notes` } as const;
+    const updates = { intent: "stage-update", baseline: manifest, intentLog: `${root}/intentLog` } as const;
     this.#request = {
       "stage-new": requestFor(from, to),
       "stage-update": requestFor(from, to, updates),
@@ -121,7 +121,7 @@ export class TransferSubject implements Subject {
 
   /** The next run, as the staging layer makes it. */
   async #checkCleanRun(ended: Ended): Promise<string[]> {
-    const { to, notes } = this.#request;
+    const { to, intentLog } = this.#request;
     let request = this.#request;
     const isRecorded = typeof ended === "object" && "status" in ended && ended.status !== "failed";
     if (isRecorded && this.name !== "mirror") {
@@ -131,7 +131,7 @@ export class TransferSubject implements Subject {
         intent: request.intent === "stage-new" ? "stage-update" : request.intent,
         baseline: manifest,
       };
-      if (notes !== undefined) await Deno.remove(notes).catch(() => {});
+      if (intentLog !== undefined) await Deno.remove(intentLog).catch(() => {});
     }
     let outcome: TransferOutcome;
     try {

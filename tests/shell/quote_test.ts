@@ -55,7 +55,7 @@ const EVALUATIONS: readonly { readonly printedFor: Shell; readonly evaluation: E
 
 /** Exports all values in one shell, and compares what a program would then find in its environment. */
 async function assertArrive(values: readonly string[], printedFor: Shell, evaluation: Evaluation): Promise<void> {
-  const exports = values.map((value, place) => ({ name: `VALUE_${place}`, value }));
+  const exports = values.map((value, index) => ({ name: `VALUE_${index}`, value }));
   const text = renderExports({ exports, shell: printedFor, outcome: "succeeded" });
   const environment = await environmentAfter(evaluation, text);
   assert.deepEqual(exports.map(({ name }) => environment[name]), [...values]);

@@ -5,7 +5,7 @@ import { decodeName } from "../../src/posix/file_names.ts";
 import { AT_FDCWD } from "../../src/posix/libc.ts";
 
 /** The name of a call. */
-export type CallName = Exclude<keyof Calls, "form">;
+export type CallName = Exclude<keyof Calls, "form" | "cachedLooks">;
 
 /** A call that is about to be made. */
 export interface Call {

@@ -27,10 +27,10 @@ function testLinks(name: string, make: string, run: (scene: Scene) => Promise<vo
       const root = await Deno.realPath(directory.path);
       const [source, target] = [`${root}/source`, `${root}/target`];
       await shell(make, root);
-      const common: Partial<TransferRequest> = { engine, linkRoots: { source, target }, notes: `${root}/notes` };
+      const common: Partial<TransferRequest> = { engine, linkRoots: { source, target }, intentLog: `${root}/notes` };
       await run({
         ...{ root, source, target },
-        request: (changes = {}) => requestFor(source, target, { ...common, notes: undefined!, ...changes }),
+        request: (changes = {}) => requestFor(source, target, { ...common, intentLog: undefined!, ...changes }),
         update: (changes) => requestFor(source, target, { ...common, intent: "stage-update", ...changes }),
         push: (changes) => requestFor(target, source, { ...common, intent: "push", ...changes }),
       });

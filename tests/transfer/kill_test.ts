@@ -108,7 +108,7 @@ testTrees(
     await changeAll();
     const request = requestFor(scratch, home, {
       intent: "push",
-      notes: `${place.path}/notes`,
+      intentLog: `${place.path}/notes`,
     });
     for (let turn = 0; turn < KILLS; turn++) {
       const end = await runAndKill(request, 120 + Math.random() * 600);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { EIO } from "../../src/posix/errno.ts";
 import { O_CREAT } from "../../src/posix/libc.ts";
-import { removeNotes } from "../../src/transfer/notes.ts";
+import { removeIntentLog } from "../../src/transfer/intent_log.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";
 import { type TransferOutcome, transferTree } from "../../src/transfer/transfer.ts";
 import { ProcessEnded } from "../support/faulty_calls.ts";
@@ -23,7 +23,7 @@ function writeWithoutTrace(path: string, offset: number): Promise<string> {
 async function transferLater(scene: Scene, changes: Partial<TransferRequest> = {}): Promise<TransferOutcome> {
   const request = { ...scene.request, startedSeconds: Date.now() / 1000 + 120, ...changes };
   const outcome = await transferTree(request, testSystem());
-  await removeNotes(`${scene.root}/notes`);
+  await removeIntentLog(`${scene.root}/notes`);
   return outcome;
 }
 

@@ -13,7 +13,7 @@ import type { UnchangedDirectory } from "./walk.ts";
 export type Totals = Pick<TransferPlan, "filesToTransfer" | "bytesToTransfer" | "filesTotal" | "bytesTotal">;
 
 /** The figures of one transfer, with the paths that its plan or outcome names. */
-export class Survey {
+export class TransferCounters {
   readonly kept: KeptPath[] = [];
   readonly unreadable: UnreadablePath[] = [];
   readonly outsideLinks = new OutsideLinkList();

@@ -7,22 +7,22 @@ import { meaningOf } from "./intent.ts";
 import { LARGE_AT_ONCE } from "./large_copy.ts";
 import { LARGE_BYTES } from "./large_files.ts";
 import type { TransferRequest } from "./request.ts";
-import { readRoom, refuseWithoutRoom, type Room } from "./room.ts";
-import { toTransfer } from "./survey.ts";
+import { type FreeSpace, readFreeSpace, refuseWithoutSpace } from "./free_space.ts";
+import { toTransfer } from "./counters.ts";
 
 /** Below this size, start writing without waiting for the quota command, although the files may then count twice. */
 const LITTLE = { files: 64, sizeBytes: 16 * 1024 * 1024 };
 
 /** Compares the planned size with the free space; `await using` stops the quota command. */
-export class RoomWatch implements AsyncDisposable {
+export class FreeSpaceWatch implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #system: System;
   readonly #groups = new Set<string>();
   #planned = { files: 0, sizeBytes: 0 };
   /** Files that replace others: old and new file exist together for a while. */
   #twice = { smallBytes: 0, large: [] as number[] };
-  #asking: Promise<Room> | undefined;
-  #room: Room | undefined;
+  #asking: Promise<FreeSpace> | undefined;
+  #freeSpace: FreeSpace | undefined;
 
   /** `smallBytesAtOnce`: the largest size of small files under way. */
   constructor(
@@ -41,7 +41,7 @@ export class RoomWatch implements AsyncDisposable {
   add(plan: DirectoryPlan, there: readonly Entry[]): void {
     const entries = toTransfer(plan);
     if (entries.length + plan.makes.length === 0) return;
-    this.#asking ??= readRoom(this.request.to, this.#system).then((room) => this.#room = room);
+    this.#asking ??= readFreeSpace(this.request.to, this.#system).then((freeSpace) => this.#freeSpace = freeSpace);
     const before = new Map(there.map((entry) => [entry.name, entry]));
     this.#planned.files += plan.makes.filter(({ name }) => !before.has(name)).length;
     for (const entry of entries) {
@@ -80,7 +80,7 @@ export class RoomWatch implements AsyncDisposable {
   /** Throws a CliError `no-space` once the sum exceeds the free space. Waits for the query, unless the sum is small. */
   async checkSoFar(): Promise<void> {
     const { files, sizeBytes } = this.#needed();
-    if (this.#room === undefined && files <= LITTLE.files && sizeBytes <= LITTLE.sizeBytes) return;
+    if (this.#freeSpace === undefined && files <= LITTLE.files && sizeBytes <= LITTLE.sizeBytes) return;
     await this.#check("so far");
   }
 
@@ -92,7 +92,7 @@ export class RoomWatch implements AsyncDisposable {
   async #check(extent: "all" | "so far"): Promise<void> {
     // With filters the planned size is an upper bound: rely on ENOSPC.
     if (keepsFilesBack(this.request.extraArgs)) return;
-    refuseWithoutRoom(this.request.to, await this.#asking ?? [], this.#needed(), extent);
+    refuseWithoutSpace(this.request.to, await this.#asking ?? [], this.#needed(), extent);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,7 +11,7 @@ export interface Listener {
 }
 
 /** How a program ended. */
-export interface AloudOutcome {
+export interface StreamingOutcome {
   readonly code: number;
   /** The last lines of its output that we received; without those it drew on the terminal itself. */
   readonly lastLines: readonly string[];
@@ -21,11 +21,11 @@ export interface AloudOutcome {
 const LAST_LINES = 20;
 
 /** Runs a program and passes both of its streams to the listener. */
-export async function runAloud(
+export async function runStreaming(
   request: Pick<SpawnRequest, "program" | "args" | "env" | "cwd">,
   listener: Listener,
   system: System,
-): Promise<AloudOutcome> {
+): Promise<StreamingOutcome> {
   let heard = "";
   const streams = [lines(), lines()] as const;
   const take = (stream: LineCutter) => (text: string) => {

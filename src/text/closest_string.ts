@@ -5,7 +5,7 @@ import leven from "leven";
 const MOST_CHARACTERS = 200;
 
 /** The known word nearest to a mistyped one, or undefined where none is near. Case doesn't count. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+export function closestString(word: string, known: readonly string[]): string | undefined {
   if (word.length > MOST_CHARACTERS) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;

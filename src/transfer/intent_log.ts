@@ -8,7 +8,7 @@ import { type EntryState, sameContent } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { type Item, pathOf } from "./item.ts";
 
-/** The receiving side: a note counts only where that side has what the note announced. */
+/** The receiving side: an entry of the log counts only where that side has what the entry announced. */
 export type Receiver = "scratch" | "home";
 
 /** The side to which a transfer of that policy writes. */
@@ -16,13 +16,13 @@ export function receiverOf(policy: TransferPolicy): Receiver {
   return policy === "stage-out" ? "home" : "scratch";
 }
 
-interface Note {
+interface LoggedName {
   readonly receiver: Receiver;
   readonly state: EntryState;
 }
 
-/** Notes by path, as read from the file; later ones come last. */
-export type Notes = ReadonlyMap<string, readonly Note[]>;
+/** Entries of the log by path, as read from the file; later ones come last. */
+export type LoggedNames = ReadonlyMap<string, readonly LoggedName[]>;
 
 /**
  * The log of one transfer, opened with the first names and kept open; without a path nothing is logged. Throws a
@@ -35,12 +35,12 @@ export class IntentLog {
 
   /** Appends the names that will be written next, with one write(2) for a batch. */
   async add(items: readonly Item[]): Promise<void> {
-    await this.#append(() => items.map((item) => noteLine(this.receiver, pathOf(item), item.entry)));
+    await this.#append(() => items.map((item) => entryLine(this.receiver, pathOf(item), item.entry)));
   }
 
   /** Appends a directory of the receiving side that gets another mode for a while, with its present mode. */
   async addOpened(directory: string, self: EntryState): Promise<void> {
-    await this.#append(() => [noteLine(this.receiver, directory, self)]);
+    await this.#append(() => [entryLine(this.receiver, directory, self)]);
   }
 
   /** Begins with a line end: a process that was killed, or a full disk, may have left a line without its end. */
@@ -65,53 +65,53 @@ export class IntentLog {
 }
 
 /** The directories that were made writable for a while, each with the mode it had before the first time. */
-export function openedIn(notes: Notes, receiver: Receiver): ReadonlyMap<string, number> {
+export function openedIn(names: LoggedNames, receiver: Receiver): ReadonlyMap<string, number> {
   const opened = new Map<string, number>();
-  for (const [path, list] of notes) {
-    const first = list.find((note) => note.receiver === receiver && note.state.type === "directory");
+  for (const [path, list] of names) {
+    const first = list.find((entry) => entry.receiver === receiver && entry.state.type === "directory");
     if (first !== undefined) opened.set(path, first.state.mode);
   }
   return opened;
 }
 
-function noteLine(receiver: Receiver, path: string, state: EntryState): string {
+function entryLine(receiver: Receiver, path: string, state: EntryState): string {
   const { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = state;
   const fields = { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
   return JSON.stringify([receiver, path, fields]) + "\n";
 }
 
 /** Reads what earlier transfers announced and did not record. A truncated line is ignored: its write never began. */
-export async function readNotes(path: string): Promise<Notes> {
-  const notes = new Map<string, Note[]>();
+export async function readIntentLog(path: string): Promise<LoggedNames> {
+  const names = new Map<string, LoggedName[]>();
   const text = await readOwnText(path) ?? "";
   for (const line of text.split("\n")) {
-    const note = parseNote(line);
-    if (note === undefined) continue;
-    const [receiver, name, state] = note;
-    const earlier = notes.get(name);
-    if (earlier === undefined) notes.set(name, [{ receiver, state }]);
+    const entry = parseEntry(line);
+    if (entry === undefined) continue;
+    const [receiver, name, state] = entry;
+    const earlier = names.get(name);
+    if (earlier === undefined) names.set(name, [{ receiver, state }]);
     else earlier.push({ receiver, state });
   }
-  return notes;
+  return names;
 }
 
-/** The side to which the transfer that wrote the last note was writing; undefined without notes. */
+/** The side to which the transfer that wrote the last entry was writing; undefined without entries. */
 export async function lastReceiver(path: string): Promise<Receiver | undefined> {
-  const notes = await readOwnText(path).catch(() => undefined) ?? "";
+  const text = await readOwnText(path).catch(() => undefined) ?? "";
   // The last line may be incomplete.
-  for (const line of notes.split("\n").reverse()) {
-    const note = parseNote(line);
-    if (note !== undefined) return note[0];
+  for (const line of text.split("\n").reverse()) {
+    const entry = parseEntry(line);
+    if (entry !== undefined) return entry[0];
   }
   return undefined;
 }
 
-/** Invalid lines are skipped, as are truncated ones: a note counts only where the receiving side has what it announced. */
-function parseNote(line: string): [Receiver, string, EntryState] | undefined {
+/** Invalid lines are skipped, as are truncated ones: an entry counts only where the receiving side has what it announced. */
+function parseEntry(line: string): [Receiver, string, EntryState] | undefined {
   if (!line.startsWith("[")) return undefined;
   try {
-    const note: unknown = JSON.parse(line);
-    return isNote(note) ? note : undefined;
+    const entry: unknown = JSON.parse(line);
+    return isEntry(entry) ? entry : undefined;
   } catch {
     return undefined;
   }
@@ -119,9 +119,9 @@ function parseNote(line: string): [Receiver, string, EntryState] | undefined {
 
 const TYPES = ["file", "directory", "link", "special"];
 
-function isNote(note: unknown): note is [Receiver, string, EntryState] {
-  if (!Array.isArray(note)) return false;
-  const [receiver, path, state] = note;
+function isEntry(entry: unknown): entry is [Receiver, string, EntryState] {
+  if (!Array.isArray(entry)) return false;
+  const [receiver, path, state] = entry;
   if ((receiver !== "scratch" && receiver !== "home") || typeof path !== "string") return false;
   if (typeof state !== "object" || state === null) return false;
   const { type, linkTarget, ...numbers } = state;
@@ -131,8 +131,8 @@ function isNote(note: unknown): note is [Receiver, string, EntryState] {
 }
 
 /** What both sides last had in common, if an unrecorded transfer brought it and the receiving side still has exactly that. */
-export function notedState(
-  notes: Notes,
+export function loggedState(
+  names: LoggedNames,
   path: string,
   sides: {
     readonly from: EntryState | undefined;
@@ -140,14 +140,14 @@ export function notedState(
     readonly policy: TransferPolicy;
   },
 ): EntryState | undefined {
-  return notes.get(path)?.findLast(({ receiver, state }) => {
+  return names.get(path)?.findLast(({ receiver, state }) => {
     const there = receiver === receiverOf(sides.policy) ? sides.to : sides.from;
     return there !== undefined && sameContent(there, state);
   })?.state;
 }
 
 /** Removes the log, when the manifest records all of it. */
-export async function removeNotes(path: string): Promise<void> {
+export async function removeIntentLog(path: string): Promise<void> {
   await Deno.remove(path).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });

@@ -4,7 +4,7 @@ import { layoutOf } from "../variables/layout.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The same error; one of the kind `no-space` gets the target's path and a hint how to stage less. */
-export function withRoomAdvice(
+export function withSpaceAdvice(
   error: CliError,
   { name, target }: Pick<Variable, "name" | "target">,
   { variables, cacheRoot }: Pick<StagingSettings, "variables" | "cacheRoot">,

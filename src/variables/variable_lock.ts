@@ -9,15 +9,15 @@ import { layoutOf } from "./layout.ts";
 import type { StagingSettings, Variable } from "./variable.ts";
 
 /** A held variable lock: the right to change the variable's files. */
-export interface Turn extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
+export interface VariableLock extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
   /** The system for the work: its signal stops the work as soon as another job has taken the lock over. */
   readonly system: System;
-  /** `after a loss`: the lock was lost in an earlier turn, so files of this process may be left over from that turn. */
+  /** `after a loss`: the lock was lost before, so files of this process may be left over from the time of the earlier lock. */
   readonly comes: "first" | "after a loss";
 }
 
 /** The variable to lock, and the text for messages while waiting: `inUse` says what the holder does, `it is being staged`. */
-export interface TurnRequest {
+export interface VariableLockRequest {
   readonly variable: Variable;
   readonly settings: StagingSettings;
   readonly inUse: string;
@@ -28,21 +28,26 @@ const MOST_TURNS = 3;
 
 /**
  * Waits for the variable lock and does the work. If another job takes the lock over because it takes this one for dead, waits
- * for that job and starts the work again with its files. Errors are those of {@linkcode waitForTurn} and of the work.
+ * for that job and starts the work again with its files. Errors are those of {@linkcode acquireVariableLock} and of the work.
  */
-export async function inTurn<Result>(
-  request: TurnRequest,
+export async function withVariableLock<Result>(
+  request: VariableLockRequest,
   system: System,
   report: Report,
-  work: (turn: Turn) => Promise<Result>,
+  work: (variableLock: VariableLock) => Promise<Result>,
 ): Promise<Result> {
   for (let turns = 1;; turns++) {
-    await using turn = await waitForTurn(request, turns === 1 ? "first" : "after a loss", system, report);
+    await using variableLock = await acquireVariableLock(
+      request,
+      turns === 1 ? "first" : "after a loss",
+      system,
+      report,
+    );
     try {
-      return await work(turn);
+      return await work(variableLock);
     } catch (error) {
       // After a takeover, the work fails because the other job moved its files; the loss of the lock is the real reason.
-      const loss = await turn.confirm().then(() => undefined, (reason) => reason);
+      const loss = await variableLock.confirm().then(() => undefined, (reason) => reason);
       if (system.signal.aborted || loss === undefined || turns === MOST_TURNS) throw error;
       report({ type: "note", subject: request.variable.name, text: `${messageOf(loss)}; waiting for that` });
     }
@@ -53,12 +58,12 @@ export async function inTurn<Result>(
  * Waits until no other job works on the variable. Throws a CliError `locked` if the other job has made no progress for
  * `lock_timeout_seconds`.
  */
-async function waitForTurn(
-  { variable: { name }, settings, inUse }: TurnRequest,
-  comes: Turn["comes"],
+async function acquireVariableLock(
+  { variable: { name }, settings, inUse }: VariableLockRequest,
+  comes: VariableLock["comes"],
   system: System,
   report: Report,
-): Promise<Turn> {
+): Promise<VariableLock> {
   const layout = layoutOf(settings.cacheRoot, name);
   await checkOwnNames(settings.cacheRoot, name);
   using watching = new DisposableStack();

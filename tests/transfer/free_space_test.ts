@@ -5,8 +5,8 @@ import type { Entry } from "../../src/transfer/entry.ts";
 import { batchBytesAtOnce } from "../../src/transfer/batch_size.ts";
 import { rulesFor } from "../../src/transfer/intent.ts";
 import { JobRunner } from "../../src/transfer/job_runner.ts";
-import { RoomWatch } from "../../src/transfer/room_watch.ts";
-import { isFullDisk, noSpaceError } from "../../src/transfer/room.ts";
+import { FreeSpaceWatch } from "../../src/transfer/free_space_watch.ts";
+import { isFullDisk, noSpaceError } from "../../src/transfer/free_space.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
@@ -136,7 +136,7 @@ for (const [engine, missing] of [["native", 0], ["rsync", 1]] as const) {
       withSmallDisk("size=600m", "true", async (_, to) => {
         for (const form of ["plain", "waiting"] as const) {
           const runner = new JobRunner(form, testSystem());
-          await using room = new RoomWatch(
+          await using room = new FreeSpaceWatch(
             requestFor("/none", to, { intent: "stage-update" }),
             batchBytesAtOnce(engine, runner),
             testSystem(),

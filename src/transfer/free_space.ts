@@ -8,14 +8,14 @@ import { askQuota, type Quota } from "../tools/quota.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 
 /** What is to be written. */
-export interface RoomRequest {
+export interface SpaceRequest {
   /** Names that do not exist yet: each takes an inode. */
   readonly files: number;
   readonly sizeBytes: number;
 }
 
 /** Free space: the limits of the disk and of a quota for bytes and inodes; unknown ones are left out. */
-export type Room = readonly Limit[];
+export type FreeSpace = readonly Limit[];
 
 interface Limit {
   readonly of: "bytes" | "inodes";
@@ -25,7 +25,7 @@ interface Limit {
 }
 
 /** Reads the free space of a directory, or of the nearest existing one above it. Never throws: an unknown limit is left out. */
-export async function readRoom(path: string, system: System): Promise<Room> {
+export async function readFreeSpace(path: string, system: System): Promise<FreeSpace> {
   const directory = await nearestThere(path);
   const facts = await statfs(directory).catch(() => undefined);
   if (facts === undefined) return [];
@@ -55,9 +55,14 @@ async function nearestThere(path: string): Promise<string> {
  * Throws a CliError `no-space` with the figures if there is too little free space at a path. `so far`: the request may still
  * grow.
  */
-export function refuseWithoutRoom(path: string, room: Room, request: RoomRequest, extent: "all" | "so far"): void {
+export function refuseWithoutSpace(
+  path: string,
+  freeSpace: FreeSpace,
+  request: SpaceRequest,
+  extent: "all" | "so far",
+): void {
   const needs = { bytes: request.sizeBytes, inodes: request.files };
-  const limit = room.find(({ of, left }) => needs[of] > 0 && needs[of] > left);
+  const limit = freeSpace.find(({ of, left }) => needs[of] > 0 && needs[of] > left);
   if (limit === undefined) return;
   const { quota } = limit;
   const least = extent === "so far" ? "at least " : "";
@@ -68,7 +73,7 @@ export function refuseWithoutRoom(path: string, room: Room, request: RoomRequest
   });
 }
 
-function figures({ of, left, quota }: Limit, { files, sizeBytes }: RoomRequest): string {
+function figures({ of, left, quota }: Limit, { files, sizeBytes }: SpaceRequest): string {
   const more = Math.max(0, left);
   if (of === "bytes") {
     const wanted = `${formatSize(sizeBytes)} are to be written and`;
@@ -83,8 +88,8 @@ function figures({ of, left, quota }: Limit, { files, sizeBytes }: RoomRequest):
 }
 
 /** Throws a CliError `no-space` with the figures if there is too little free space at a path for a request. */
-export async function checkRoom(path: string, request: RoomRequest, system: System): Promise<void> {
-  refuseWithoutRoom(path, await readRoom(path, system), request, "all");
+export async function checkFreeSpace(path: string, request: SpaceRequest, system: System): Promise<void> {
+  refuseWithoutSpace(path, await readFreeSpace(path, system), request, "all");
 }
 
 /**
@@ -96,11 +101,11 @@ export function isFullDisk(words: string): boolean {
 }
 
 /** The error for a disk that was found full while writing. `kept`: the next run continues with what was copied. */
-export function noSpaceError(path: string, lastWords: readonly string[], copied: "kept" | "removed"): CliError {
-  const isQuota = lastWords.some((line) => /[Qq]uota/.test(line));
+export function noSpaceError(path: string, stderrTail: readonly string[], copied: "kept" | "removed"): CliError {
+  const isQuota = stderrTail.some((line) => /[Qq]uota/.test(line));
   const what = isQuota ? "the disk quota is used up" : `it is full${leftNow(path)}`;
   return new CliError("no-space", `Cannot write to "${path}": ${what}`, {
-    lines: lastWords.slice(-3),
+    lines: stderrTail.slice(-3),
     hint: `make room there and run the command again${copied === "kept" ? "; what was copied is kept" : ""}`,
   });
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { type TransferRequest } from "../../src/transfer/request.ts";
-import { IntentLog, openedIn, readNotes } from "../../src/transfer/notes.ts";
+import { IntentLog, openedIn, readIntentLog } from "../../src/transfer/intent_log.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testUnless } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
@@ -12,7 +12,7 @@ async function staged(root: string) {
   const [home, scratch] = [`${root}/home`, `${root}/scratch`];
   await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  const common = { intent: "stage-update", baseline: manifest, notes: `${root}/notes` } as const;
+  const common = { intent: "stage-update", baseline: manifest, intentLog: `${root}/notes` } as const;
   const stageOut: Partial<TransferRequest> = { ...common, intent: "push" };
   return {
     stageIn: (engine: TransferRequest["engine"]) => requestFor(home, scratch, { ...common, engine }),
@@ -107,7 +107,7 @@ testTrees("a directory's mode is known although the line before it was cut off",
   const log = new IntentLog(path, "home", plainCalls());
   await log.addOpened("d", { ...self, type: "directory" });
   await log.close();
-  assert.deepEqual([...openedIn(await readNotes(path), "home")], [["d", 0o500]]);
+  assert.deepEqual([...openedIn(await readIntentLog(path), "home")], [["d", 0o500]]);
 });
 
 testTrees(
@@ -165,7 +165,7 @@ testTrees(
   },
 );
 
-Deno.test("lines that are no notes are skipped, whatever they hold", async () => {
+Deno.test("lines that are no entries are skipped, whatever they hold", async () => {
   await using place = await temporaryDirectory();
   const path = `${place.path}/notes`;
   const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };
@@ -176,6 +176,6 @@ Deno.test("lines that are no notes are skipped, whatever they hold", async () =>
   }]];
   const lines = [...wrong, ["home", "a", state]].map((note) => JSON.stringify(note));
   await Deno.writeTextFile(path, `${lines.join("\n")}\n["home","a",{"type":"fi`, { mode: 0o600 });
-  const notes = await readNotes(path);
+  const notes = await readIntentLog(path);
   assert.deepEqual([...notes], [["a", [{ receiver: "home", state }]]]);
 });

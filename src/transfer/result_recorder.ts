@@ -8,7 +8,7 @@ import type { MissingCause } from "./missing.ts";
 import type { KeptPath, MissingPath } from "./request.ts";
 
 /** What was done. */
-export interface Tally {
+export interface TransferResults {
   filesDone: number;
   bytesDone: number;
   readonly deleted: string[];
@@ -16,7 +16,7 @@ export interface Tally {
   readonly transferred: string[] | undefined;
   readonly kept: KeptPath[];
   readonly missing: MissingPath[];
-  readonly lastWords: string[];
+  readonly stderrTail: string[];
 }
 
 type Name = Pick<Item, "directory" | "entry">;
@@ -28,9 +28,9 @@ export interface Withdrawn {
   readonly sizeBytes: number;
 }
 
-/** Keeps the tally and the changes. */
-export class Ledger {
-  readonly tally: Tally;
+/** Keeps the results and the changes. */
+export class ResultRecorder {
+  readonly results: TransferResults;
   readonly #changes = new Map<string, Map<string, EntryState | undefined>>();
 
   constructor(
@@ -39,7 +39,7 @@ export class Ledger {
     names: "collect" | "count",
   ) {
     const transferred = names === "collect" ? [] : undefined;
-    this.tally = { filesDone: 0, bytesDone: 0, deleted: [], transferred, kept: [], missing: [], lastWords: [] };
+    this.results = { filesDone: 0, bytesDone: 0, deleted: [], transferred, kept: [], missing: [], stderrTail: [] };
   }
 
   /** Takes the results of a batch. */
@@ -48,7 +48,7 @@ export class Ledger {
     for (const item of outcome.resumed) this.resume(item);
     for (const item of outcome.leftOut) this.amend(item, this.recordedOf(item));
     for (const missing of outcome.missing) this.lose(missing);
-    this.tally.lastWords.push(...outcome.lastWords);
+    this.results.stderrTail.push(...outcome.stderrTail);
   }
 
   /** Records an item that an earlier transfer copied. */
@@ -65,23 +65,23 @@ export class Ledger {
   /** Reports a name that did not arrive. */
   miss(item: Name, reason: string, cause: MissingCause): void {
     const type = item.entry.type === "directory" ? "directory" : "file";
-    this.tally.missing.push({ path: pathOf(item), reason, cause, type, files: 1, sizeBytes: item.entry.sizeBytes });
+    this.results.missing.push({ path: pathOf(item), reason, cause, type, files: 1, sizeBytes: item.entry.sizeBytes });
   }
 
   /** Lists names that were published, if the request wants a list. */
   collect(items: readonly Name[]): void {
-    this.tally.transferred?.push(...items.map(pathOf));
+    this.results.transferred?.push(...items.map(pathOf));
   }
 
   /** A new directory is not published with its content: keep what was recorded of it. */
   withdraw({ path, files, sizeBytes }: Withdrawn, reason: string): void {
-    this.tally.missing.push({ path, reason, cause: "failed", type: "directory", files, sizeBytes });
+    this.results.missing.push({ path, reason, cause: "failed", type: "directory", files, sizeBytes });
     this.manifest.restore(path);
     for (const directory of this.#changes.keys()) {
       if (directory === path || directory.startsWith(`${path}/`)) this.#changes.delete(directory);
     }
     this.#amendPath(path, this.#recordedAt(path));
-    const { transferred } = this.tally;
+    const { transferred } = this.results;
     if (transferred === undefined) return;
     const others = transferred.filter((other) => !other.startsWith(`${path}/`));
     transferred.splice(0, transferred.length, ...others);
@@ -89,20 +89,20 @@ export class Ledger {
 
   /** The same as {@linkcode keep} for a path. */
   keepPath(path: string, reason: KeptPath["reason"]): void {
-    this.tally.kept.push({ path, reason });
+    this.results.kept.push({ path, reason });
     this.#amendPath(path, this.#recordedAt(path));
   }
 
   /** Leaves the entry of the receiving side alone and keeps its record. */
   keep(item: Name, reason: KeptPath["reason"]): void {
-    this.tally.kept.push({ path: pathOf(item), reason });
+    this.results.kept.push({ path: pathOf(item), reason });
     this.amend(item, this.recordedOf(item));
   }
 
   /** Records that an entry was removed on the receiving side. */
   removed(item: Name): void {
     const path = pathOf(item);
-    this.tally.deleted.push(path);
+    this.results.deleted.push(path);
     if (item.entry.type !== "directory") return;
     this.manifest.drop(path);
     this.#changes.delete(path);
@@ -111,7 +111,7 @@ export class Ledger {
   /** Records that an entry could not get its intended state; it stays in the state given. */
   fail(item: Name, state: EntryState, reason: string): void {
     const type = item.entry.type === "directory" ? "directory" : "file";
-    this.tally.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
+    this.results.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
     this.amend(item, state);
   }
 

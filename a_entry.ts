@@ -1,0 +1,13 @@
+import { run } from "./src/cli/run.ts";
+import { realSystem } from "./src/system/system.ts";
+const s = Deno.env.get("STAGE");
+if (s === "0") Deno.exit(0);
+const system = realSystem();
+if (s === "1") Deno.exit(0);
+const { sync } = await import("./src/commands/sync.ts");
+if (s === "2") Deno.exit(sync ? 0 : 1);
+const { variablesAtOnce } = await import("./src/posix/handles.ts");
+await import("./src/records/kept.ts");
+await import("./src/staging/kept_warnings.ts");
+if (s === "3") Deno.exit(variablesAtOnce ? 0 : 1);
+run(Deno.args, system).then((exitCode) => system.end(exitCode));
