@@ -6,9 +6,10 @@ import type { Config } from "../config/config.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import type { Tier } from "../config/tier.ts";
-import { Interrupted } from "../errors/errors.ts";
+import { CliError, Interrupted } from "../errors/errors.ts";
 import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
+import { type Fallback, fallBack, withWarning } from "./node_fallback.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapInOrder, pooledMap } from "../system/pool.ts";
@@ -23,7 +24,6 @@ import { tokenExport } from "../staging/secrets.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageRequest } from "../staging/stage_result.ts";
 import { type RunSettings, type StagingSettings, stagingSettings } from "../variables/variable.ts";
-import type { System } from "../system/system.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
@@ -51,6 +51,8 @@ export interface SyncRun extends FanOutRequest {
   readonly nodes: "own" | "of the job";
   /** `scratch-to-node`: the copies on scratch are used as they are. */
   readonly leg: "scratch-to-node" | undefined;
+  /** What to do where a copy cannot be made on the disk of a node. */
+  readonly fallback: Fallback;
   /** How to continue after a signal, for people. */
   readonly goOn: string;
 }
@@ -156,9 +158,10 @@ async function partItems(
 /** The items of all copies: those on scratch, then those on the node that were made of them, then the redirected variables. */
 async function syncItems(
   request: SyncRun,
-  { config, resolved, variables, parts, redirected }: ManagedVariables,
+  managed: ManagedVariables,
   context: Context,
 ): Promise<SyncItem[]> {
+  const { config, resolved, variables, parts, redirected } = managed;
   const { system } = context;
   const isForNode = ({ tier }: { readonly tier: Tier }) => (request.to ?? tier) === "node";
   const node = [...variables, ...redirected].some(isForNode)
@@ -167,8 +170,18 @@ async function syncItems(
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
-  if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
-  else if (node !== undefined) await checkNode(node, system.userId);
+  if (!request.dryRun) {
+    await makeCacheRoot(resolved, system.userId);
+    if (node !== undefined && job === undefined) {
+      const error = await prepareNode(node, system.userId).then(() => undefined, (error) => error);
+      if (error !== undefined && !(error instanceof CliError && request.fallback === "scratch")) throw error;
+      if (error !== undefined) {
+        const text = `${error.message}: scratch is used instead`;
+        context.report({ type: "warning", text });
+        return withWarning(await syncItems({ ...request, to: "scratch" }, managed, context), text);
+      }
+    }
+  } else if (node !== undefined) await checkNode(node, system.userId);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(
@@ -197,13 +210,17 @@ async function syncItems(
       const lost = await packForNodes(staged, items, run);
       const ready = asked.filter(({ name }) => !lost.includes(name));
       items.push(...await stageOnNodes(ready, job, request, context));
-      items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
-      const others = redirected.filter((variable) => !isForNode(variable));
+      const fallen = request.fallback === "scratch" ? fallBack(items, context) : [];
+      const isFallen = ({ name }: { readonly name: string }) => fallen.includes(name);
+      const ofScratch = parts.filter((part) => !ofStaged.includes(part) || isFallen(part.variable));
+      items.push(...await partItems(ofScratch, items, request, context));
+      const others = redirected.filter((variable) => !isForNode(variable) || isFallen(variable));
       const root = resolved.cacheRoot;
       for (const { name } of others) items.push(await redirect({ name, root, tier: "scratch" }, run));
       return items;
     }
     items.push(...await stageOnNode(staged, node, run));
+    if (request.fallback === "scratch") fallBack(items, context);
     tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
   }
   items.push(...await partItems(parts, items, request, context));
@@ -213,11 +230,6 @@ async function syncItems(
     items.push(await redirect({ name: variable.name, root, tier }, run));
   }
   return items;
-}
-
-async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
-  await makeCacheRoot(resolved, userId);
-  if (node !== undefined) await prepareNode(node, userId);
 }
 
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */

@@ -46,10 +46,24 @@ testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, 
   await using world = await worldWithSource();
   await using cluster = await startCluster(world, 2);
   const spoil = `srun -N1 -n1 -w n2 sh -c 'ln -s / "$TMPDIR/euler-files-$(id -u)"'`;
-  const job = await cluster.submit(EVALUATE.replace("set -e", `set -e\n${spoil}`), ["-N2", "--ntasks-per-node=1"]);
+  const fallback = "euler-files sync --to node --fallback scratch >fallback";
+  const job = await cluster.submit(EVALUATE.replace("set -e", `${spoil}\n${fallback}\nset -e`), [
+    "-N2",
+    "--ntasks-per-node=1",
+  ]);
   const { state } = await cluster.ended(job);
   const output = await cluster.output(job);
   assert.equal(state, "FAILED", output);
+  assert.match(
+    output,
+    /warning: HF_HOME: Cannot stage "HF_HOME" on 1 of 2 nodes: the one on scratch is used\n {2}n2: Cannot use /,
+  );
+  const exported = await Deno.readTextFile(world.path("home/fallback"));
+  const scratch = `${world.scratch}/.cache/euler-files`;
+  for (const [name, path] of [["HF_HOME", "HF_HOME"], ["HF_HUB_CACHE", "HF_HOME/hub"]]) {
+    assert.ok(exported.includes(`export ${name}='${scratch}/${path}';`), exported);
+  }
+  assert.ok(exported.includes(`export TRITON_CACHE_DIR='${scratch}/.redirected/TRITON_CACHE_DIR';`), exported);
   assert.match(
     output,
     /error: Cannot stage "HF_HOME" on 1 of 2 nodes\n {2}n2: Cannot use "\S+": it is not a directory\nhint: /,

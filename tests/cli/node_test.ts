@@ -103,6 +103,10 @@ Deno.test("a node without a disk fails the variable's export and names node_base
   assert.match(run.stderr, /error: Cannot use the disk of this node "\/nonexistent\/disk".*\nhint: .*node_base/);
   assert.match(run.stdout, /false;\n$/);
   assert.doesNotMatch(run.stdout, /export/);
+  const fallback = await world.run(["sync", "--to", "node", "--fallback", "scratch", "--json"]);
+  assert.deepEqual(fallback.json().exports, { HF_HOME: world.path(SCRATCH) });
+  const [{ warnings }] = fallback.json().results;
+  assert.match(warnings[0], /^Cannot use the disk of this node .*: scratch is used instead$/);
   await world.writeConfig({ node_base: "$NO_SUCH", vars: { HF_HOME: { source: world.path(SOURCE) } } });
   const unset = await world.run(["sync", "--to", "node"]);
   assert.equal(unset.code, 2);
