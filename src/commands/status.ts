@@ -7,6 +7,8 @@ import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatAge, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
+import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
+import { readStagedNodes } from "../nodes/staged_nodes.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { secretWarnings } from "../staging/secrets.ts";
 import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
@@ -100,6 +102,18 @@ const ANSWER_SCHEMA = v.object({
     })),
     v.description("The enabled variables that name an empty directory of their own"),
   ),
+  staged_nodes: v.pipe(
+    v.array(v.object({
+      name: v.string(),
+      job: v.string(),
+      nodes: v.array(v.string()),
+      target: v.string(),
+      staged_at: v.pipe(v.number(), v.description("Seconds since 1970")),
+    })),
+    v.description(
+      "The nodes of this Slurm job whose disks have a copy, where `sync --to node` made it for all of them",
+    ),
+  ),
   total_scratch_usage: v.string(),
   total_scratch_bytes: v.number(),
   scratch_base: v.string(),
@@ -176,6 +190,9 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
       ...await secretWarnings(overview.variable, overview.secrets),
     ];
     for (const warning of about) warn(warning, overview.variable.name);
+    const { name, target } = overview.variable;
+    const saved = await unsettledFiles(resolved.cacheRoot, name, "left out", system);
+    for (const warning of savedWarnings(name, target, saved)) warn(warning, name);
   }
   const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>
     resolved.variables.filter(isMeant).map(({ name }) =>
@@ -188,6 +205,10 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     ok: !request.check || enabledRows.every(isSettled),
     variables: enabledRows,
     disabled: rowsOf(({ enabled }) => !enabled),
+    staged_nodes: (await Promise.all(copied.map(async ({ name }) => {
+      const staged = await readStagedNodes(resolved.cacheRoot, name, system.env.SLURM_JOB_ID);
+      return staged === undefined ? [] : [{ name, ...staged }];
+    }))).flat(),
     redirected: redirected.map(({ name, tier }) => {
       const root = tier === "scratch"
         ? resolved.cacheRoot
@@ -316,8 +337,11 @@ function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
+  const nodes = answer.staged_nodes.map(({ name, nodes, target }) =>
+    `${name}: on ${nodes.length} nodes of this job (${listSome(nodes)}): ${shortenMessage(target)}\n`
+  ).join("");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${total}` };
+  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${nodes}${total}` };
 }
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];

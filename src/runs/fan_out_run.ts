@@ -5,6 +5,7 @@ import { CliError } from "../errors/errors.ts";
 import { failureOf } from "./failures.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
 import { fanOut, type FanOutAnswer, nodeWarnings, verdict } from "../slurm/fan_out.ts";
+import { recordStagedNodes } from "../nodes/staged_nodes.ts";
 import type { Job } from "../slurm/job.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import type { Engine } from "../variables/variable.ts";
@@ -28,7 +29,7 @@ export type FanOutVariable = SyncItem["variable"] & { readonly source?: string }
 /** Stages to the disks of all nodes of the job, and reports each variable once. */
 export async function stageOnNodes(
   variables: readonly FanOutVariable[],
-  job: Job,
+  { job, cacheRoot }: { readonly job: Job; readonly cacheRoot: string },
   request: FanOutRequest,
   context: Context,
 ): Promise<SyncItem[]> {
@@ -41,11 +42,17 @@ export async function stageOnNodes(
     request: { ...asked, ...(engine === undefined ? {} : { engine }) },
     options: context.configOption === undefined ? [] : ["--config", context.configOption],
   }, context.system);
-  return variables.map((variable) => {
+  const items = variables.map((variable) => {
     const item = fanOutItem(variable, answer);
     tellFanOut(item, context);
     return item;
   });
+  const nodes = answer.answers.map(({ node }) => node);
+  for (const { variable: { name, target }, result } of items) {
+    if (result?.status !== "synced" || result.part_of !== undefined) continue;
+    await recordStagedNodes(cacheRoot, name, { job: job.id, nodes, target, staged_at: context.system.now() / 1000 });
+  }
+  return items;
 }
 
 /** The answer's part about a variable that was staged to the disks of all nodes of a job. */

@@ -18,9 +18,12 @@ import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.t
 import { findJob } from "../slurm/job.ts";
 import { makeCacheRoot } from "../variables/cache_root.ts";
 import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes/node_disk.ts";
+import { noteUse } from "../nodes/old_copies.ts";
 import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
 import { tokenExport } from "../staging/secrets.ts";
+import { removeOldCopies } from "../staging/remove_old_copies.ts";
+import { layoutOf } from "../variables/layout.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageRequest } from "../staging/stage_result.ts";
 import { type RunSettings, type StagingSettings, stagingSettings } from "../variables/variable.ts";
@@ -209,7 +212,7 @@ async function syncItems(
       const { stageOnNodes } = await import("./fan_out_run.ts");
       const lost = await packForNodes(staged, items, run);
       const ready = asked.filter(({ name }) => !lost.includes(name));
-      items.push(...await stageOnNodes(ready, job, request, context));
+      items.push(...await stageOnNodes(ready, { job, cacheRoot: resolved.cacheRoot }, request, context));
       const fallen = request.fallback === "scratch" ? fallBack(items, context) : [];
       const isFallen = ({ name }: { readonly name: string }) => fallen.includes(name);
       const ofScratch = parts.filter((part) => !ofStaged.includes(part) || isFallen(part.variable));
@@ -311,6 +314,9 @@ const MOST_COMPARISONS = 3;
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
+  if (!run.request.dryRun) {
+    await removeOldCopies(ofNode, variables.map(({ name }) => name), system, run.context.report);
+  }
   return await pooledMap(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {
@@ -319,7 +325,9 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
       const isOlder = before === undefined || own === undefined || own < before;
       const [item] = await runCopies(copies, { ...run, settings: isOlder ? { ...ofNode, maxAgeSeconds: 0 } : ofNode });
       const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
-      if (isSettled || before === await syncedAt(variable, settings, system)) return item!;
+      if (!isSettled && before !== await syncedAt(variable, settings, system)) continue;
+      if (item!.usable) await noteUse(layoutOf(node.root, variable.name).marker, system.now());
+      return item!;
     }
   });
 }

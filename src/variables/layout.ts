@@ -20,6 +20,8 @@ export interface VariableLayout {
   readonly progress: string;
   /** The copy packed into one file, for the nodes of a job (pack.ts). */
   readonly pack: string;
+  /** Which nodes of a job have a copy (staged_nodes.ts). */
+  readonly nodes: string;
 }
 
 /** The layout of one variable. The config has checked that the name is a single path component. */
@@ -35,6 +37,7 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     kept: `${cacheRoot}/.${name}.kept`,
     progress: `${cacheRoot}/.${name}.progress`,
     pack: `${cacheRoot}/.${name}.pack`,
+    nodes: `${cacheRoot}/.${name}.nodes`,
   };
 }
 

@@ -28,7 +28,7 @@ srun sh -c 'cat "$HF_HUB_CACHE/a"; echo "$SLURMD_NODENAME $HF_HOME"; test -d "$T
 testNeeding(SLURM_PROGRAMS, "Slurm: sync --to node stages to all nodes of a job that holds all it has", async () => {
   await using world = await worldWithSource();
   await using cluster = await startCluster(world, 3);
-  const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &");
+  const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &") + "euler-files status\n";
   const job = await cluster.submit(script, ["-N3", "--ntasks-per-node=1", "--exclusive", "--overcommit"]);
   await cluster.wrote(job, "on 3 nodes: 3 files, 24 B");
   await cluster.command("scancel", `${job}.0`);
@@ -40,6 +40,7 @@ testNeeding(SLURM_PROGRAMS, "Slurm: sync --to node stages to all nodes of a job 
   assert.equal(output.match(new RegExp(`^jit ${root}/.redirected/TRITON_CACHE_DIR$`, "gm"))?.length, 3, output);
   assert.equal(output.match(/HF_HOME +1 file, 8 B in/g)?.length, 1, "home is read once");
   assert.equal(state, "COMPLETED", output);
+  assert.match(output, /^HF_HOME: on 3 nodes of this job \(n1, n2, n3\): /m);
 });
 
 testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, and nothing is exported", async () => {

@@ -180,6 +180,38 @@ Deno.test("a file that two nodes changed: the first wins, the other is saved on 
   assert.deepEqual(await readTree(saved), { top: "from n2" });
   const home = await readTree(world.path(SOURCE));
   assert.deepEqual(home, { "hub/a": "a1", "only-n1": "n1", "only-n2": "n2", "top": "from n1" });
+  const { warnings } = (await world.run(["status", "--json"])).json();
+  assert.match(
+    warnings.find((text: string) => text.includes("not pushed")),
+    /^HF_HOME: 1 file of node n2, job 7, not pushed since scratch has other ones: top \(compare /,
+  );
+  // Once scratch has what was saved, the next push removes it.
+  await Deno.copyFile(`${saved}/top`, world.path(`${SCRATCH}/top`));
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "from n2");
+  assert.deepEqual(await readTree(world.path("scratch/.cache/euler-files/.HF_HOME.from")), {});
+  assert.deepEqual((await world.run(["status", "--json"])).json().warnings, []);
+});
+
+Deno.test("a copy on the node that no job has used for a month is removed, unless it has files of its own", async () => {
+  await using world = await makeWorld();
+  const names = ["HF_HOME", "OLD_CACHE", "OWN_CACHE"];
+  for (const name of names) await world.writeTree(`home/${name}`, { a: "a" });
+  const source = (name: string) => [name, { source: world.path(`home/${name}`) }] as const;
+  await world.writeConfig({ vars: Object.fromEntries(names.map(source)) });
+  await world.run(["sync", "--to", "node"]);
+  const root = world.path(`tmp/euler-files-${Deno.uid()}`);
+  await Deno.writeTextFile(`${root}/OWN_CACHE/own`, "own");
+  for (const name of names) await Deno.utime(`${root}/.${name}.synced`, 1, 1);
+  const run = await world.run(["sync", "--to", "node", "--var", "HF_HOME", "-v"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /OLD_CACHE.* not used for 30 days and is removed/);
+  assert.match(run.stderr, /OWN_CACHE.* files that were never pushed: it is kept/);
+  assert.deepEqual(Object.keys(await readTree(root)).filter((path) => !path.startsWith(".")).sort(), [
+    "HF_HOME/a",
+    "OWN_CACHE/a",
+    "OWN_CACHE/own",
+  ]);
 });
 
 Deno.test("a redirected variable names an empty private directory, of which nothing is copied or pushed", async () => {
