@@ -29,8 +29,8 @@ import {
   makeWorkspace,
   neededBytes,
   removeWorkspace,
+  sweepWorkspaces,
   workspaceCandidates,
-  workspacePath,
 } from "./workspace.ts";
 
 /** What will be done for one image. */
@@ -95,7 +95,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
   const { places, inputs } = plan;
   const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
   const candidates = await workspaceCandidates(setting, system);
-  const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), places, system.userId);
+  const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), system.userId);
   const archive = `${workspace}/venv.tar`;
   const definitionFile = `${workspace}/image.def`;
   return {
@@ -129,10 +129,9 @@ export async function buildImage(
 ): Promise<BuildOutcome> {
   let setting = await loadSetting(request.configOption, system);
   let plan = await planBuild(setting, request.name, request.mode, system);
-  if (plan.action === "skip" && !await hasRemains(plan, setting, system)) {
-    return { plan, steps: undefined, importWarnings: [] };
-  }
-  if (plan.action !== "skip" && apptainer === undefined) throw apptainerMissing();
+  await sweepWorkspaces(await workspaceCandidates(setting, system));
+  if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
+  if (apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await using lock = await acquireLock({
@@ -151,14 +150,13 @@ export async function buildImage(
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
-  await removeRemains(plan, setting, audience.report, system);
+  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
-  if (apptainer === undefined) throw apptainerMissing();
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
   await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
-  await makeWorkspace(steps.workspace, system.userId);
+  await makeWorkspace(steps.workspace);
   try {
     const held = underLocks(system, lock);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
@@ -166,12 +164,9 @@ export async function buildImage(
     return { plan, steps, importWarnings };
   } finally {
     await removeIfThere(plan.places.building);
-    // If the lock was lost, the process that took it over uses this name, too, and has removed our file already.
-    if (!lock.lost.aborted) {
-      await removeWorkspace(steps.workspace, system.userId).catch((error) =>
-        audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
-      );
-    }
+    await removeWorkspace(steps.workspace).catch((error) =>
+      audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
+    );
   }
 }
 
@@ -214,25 +209,6 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
   const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
   return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
     .map(({ name }) => `${directory}/${name}`);
-}
-
-/** Whether a build that was killed after the rename of its image left its directory, which holds a copy of the environment. */
-async function hasRemains(plan: BuildPlan, setting: ImageSetting, system: System): Promise<boolean> {
-  const paths = (await workspaceCandidates(setting, system)).map((one) =>
-    workspacePath(one, plan.places, system.userId)
-  );
-  const found = await Promise.all(paths.map((path) => Deno.lstat(path).then(() => true, () => false)));
-  return found.includes(true);
-}
-
-/** Removes what a killed build left: the unfinished image, and its directory in any of the places it may have chosen. */
-async function removeRemains(plan: BuildPlan, setting: ImageSetting, report: Report, system: System): Promise<void> {
-  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
-  for (const candidate of await workspaceCandidates(setting, system)) {
-    await removeWorkspace(workspacePath(candidate, plan.places, system.userId), system.userId).catch((error) =>
-      report({ type: "warning", subject: plan.places.name, text: messageOf(error) })
-    );
-  }
 }
 
 async function executePlan(

@@ -1,14 +1,18 @@
 // Chooses where a build works: a directory of its own on a file system with enough space, removed however the build ends.
-import { createHash } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { type AbsolutePath, joinPath, toAbsolutePath } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { formatSize, printable } from "../text/format.ts";
-import { lookAtOwn } from "../system/own_file.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
+import { sweepDirectory } from "../system/sweep.ts";
+import { temporaryName } from "../system/temporary_name.ts";
 import { isTrustedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
-import type { ImagePlaces, ImageSetting } from "./setting.ts";
+import type { ImageSetting } from "./setting.ts";
+
+/** What the names of these directories say. */
+const KIND = "build";
 
 /** The file system type of tmpfs in statfs(2): its files take memory. */
 const TMPFS = 0x01021994;
@@ -41,18 +45,18 @@ export async function workspaceCandidates(setting: ImageSetting, system: System)
 }
 
 /**
- * The build's directory in the first candidate that has enough space, that other users can't change and in which they have not
- * taken its name. Throws a CliError `no-space` that says what is wrong with each.
+ * A new name for the build's directory, in the first candidate that has enough space and that other users can't change. It has
+ * the name of this process: a build that was wrongly taken for dead does not write into another one's directory. Throws a
+ * CliError `no-space` that says what is wrong with each candidate.
  */
 export async function chooseWorkspace(
   candidates: readonly AbsolutePath[],
   bytes: number,
-  places: ImagePlaces,
   userId: number,
 ): Promise<AbsolutePath> {
   const seen: string[] = [];
   for (const directory of candidates) {
-    const path = workspacePath(directory, places, userId);
+    const path = joinPath(directory, temporaryName(KIND));
     // Quotes, $ and braces have a meaning in %files of a definition.
     if (!/^[\p{L}\p{N}_@%+=:,./ -]+$/u.test(path)) {
       seen.push(`a definition can't name "${printable(directory)}"`);
@@ -60,10 +64,6 @@ export async function chooseWorkspace(
     }
     if (!await isTrustedDirectory(directory, userId)) {
       seen.push(`other users can change ${directory}`);
-      continue;
-    }
-    if (await lookAtOwn(path, "directory").then(() => false, () => true)) {
-      seen.push(`${path} belongs to another user`);
       continue;
     }
     const facts = await statfs(directory).catch(() => undefined);
@@ -81,15 +81,8 @@ export async function chooseWorkspace(
   );
 }
 
-/** The build's own directory below a candidate: always the same for one image, so that the next run finds leftovers. */
-export function workspacePath(candidate: AbsolutePath, places: ImagePlaces, userId: number): AbsolutePath {
-  const hash = createHash("sha256").update(places.sif).digest("hex").slice(0, 12);
-  return joinPath(candidate, `.euler-files-build-${userId}-${hash}`);
-}
-
-/** Makes the directory, 0700. Throws a CliError `refused` if a file of another user has its name. */
-export async function makeWorkspace(path: AbsolutePath, userId: number): Promise<void> {
-  await removeWorkspace(path, userId);
+/** Makes the directory, 0700. Throws a CliError `file-system` if it can't be made or its name is taken. */
+export async function makeWorkspace(path: AbsolutePath): Promise<void> {
   try {
     await Deno.mkdir(path, { mode: 0o700 });
   } catch (error) {
@@ -100,17 +93,14 @@ export async function makeWorkspace(path: AbsolutePath, userId: number): Promise
   }
 }
 
-/** Removes what an earlier build left there, if it is ours. Throws a CliError if something could not be removed. */
-export async function removeWorkspace(path: AbsolutePath, userId: number): Promise<void> {
-  const info = await Deno.lstat(path).catch(() => undefined);
-  if (info === undefined) return;
-  // Every user can write to /tmp: a link or a directory with our name may be a trap.
-  if (!info.isDirectory || (info.uid !== null && info.uid !== userId)) {
-    throw new CliError("refused", `Cannot use "${path}": it belongs to another user`, {
-      hint: "set TMPDIR to a directory of your own",
-    });
-  }
-  await Deno.remove(path, { recursive: true }).catch((error) => {
+/** Removes the directory. Throws a CliError if something could not be removed. */
+export async function removeWorkspace(path: AbsolutePath): Promise<void> {
+  await removeInPlace(path).catch((error) => {
     throw new CliError("file-system", `Cannot remove "${path}": ${messageOf(error)}`, { cause: error });
   });
+}
+
+/** Removes what killed builds left where a build may work: each directory holds a copy of an environment. */
+export async function sweepWorkspaces(candidates: readonly AbsolutePath[]): Promise<void> {
+  for (const candidate of candidates) await sweepDirectory(candidate, [KIND]);
 }

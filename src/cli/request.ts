@@ -7,6 +7,7 @@ import { type Fields, jsonName, jsonNames, optionName } from "../contract/fields
 import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
 import { readTextStart } from "../system/text_start.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 
 /** Reads the JSON that --input-json names. Errors: `not-found`, `bad-json` with line and column, `usage` if it is no object. */
 export async function readInputJson(source: string, system: System): Promise<Record<string, unknown>> {
@@ -39,6 +40,7 @@ export async function readInputJson(source: string, system: System): Promise<Rec
 
 /** Reads a file, a device or a pipe, and stops as soon as it is too large. */
 async function readTextFile(path: string): Promise<string> {
+  await waitForServer(path);
   const file = await Deno.open(path);
   try {
     return await readTextStart(file.readable, MOST_TEXT_BYTES);

@@ -28,7 +28,10 @@ const RESULT_SCHEMA = v.object({
   name: v.string(),
   kind: v.pipe(
     v.picklist(CLEANABLE_KINDS),
-    v.description("`kept-aside`: what `resolve` or another source replaced, or a node could not push"),
+    v.description(
+      "`kept-aside`: what `resolve` or another source replaced, or a node could not push; `redirected`: the directory of a " +
+        "redirected variable",
+    ),
   ),
   path: v.string(),
   configured: v.boolean(),
@@ -60,7 +63,7 @@ export const clean = defineCommand({
   name: "clean",
   summary: "Remove copies from scratch that are not needed any more",
   description:
-    "Without a name: the copies of variables that are no longer configured, and what was kept aside. A copy " +
+    "Without a name: the directories of variables that are no longer configured, and what was kept aside. A copy " +
     "with files that were not pushed, and what was kept aside, stay unless --force is given; the sources are never touched.",
   examples: [
     { command: "euler-files clean --dry-run", does: "What could go, with sizes" },
@@ -77,10 +80,13 @@ async function look(
   { vars }: CleanRequest,
   context: Context,
 ): Promise<{ readonly found: readonly Cleanable[]; readonly settings: StagingSettings }> {
-  const { resolved } = await openManagedVariables([], context);
+  const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "stage-out");
   const configured = [...resolved.variables, ...resolved.others];
-  const found = await findCleanable({ settings, configured, names: vars }, context.system);
+  const found = await findCleanable({
+    ...{ settings, configured, names: vars },
+    redirected: redirected.map(({ name }) => name),
+  }, context.system);
   const unknown = vars.filter((name) =>
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
   );
@@ -142,15 +148,17 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
   };
 }
 
+const NOTES = { "copy": "", "kept-aside": " (kept aside)", "redirected": " (redirected)" } as const;
+
 const WORDS = { "removed": "removed", "dry-run": "would be removed", "kept": "stays" } as const;
 
 function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, styles: Styles): Rendered {
   if (results.length === 0) return { stderr: "Nothing to clean\n" };
   const rows = results.map(({ kind, path, files, size_bytes, unpushed_files, status }) => [
-    splitAbsolute(path)[1] + (kind === "kept-aside" ? " (kept aside)" : ""),
+    splitAbsolute(path)[1] + NOTES[kind],
     formatCount(files),
     formatSize(size_bytes),
-    kind === "kept-aside" ? "-" : unpushed_files === null ? "unknown" : formatCount(unpushed_files),
+    kind !== "copy" ? "-" : unpushed_files === null ? "unknown" : formatCount(unpushed_files),
     WORDS[status],
   ]);
   const kept = results.filter(({ status }) => status === "kept");

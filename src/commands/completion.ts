@@ -9,12 +9,15 @@ import { PRESETS } from "../config/presets.ts";
 import { CliError } from "../errors/errors.ts";
 import { choice, type RequestOf } from "../contract/fields.ts";
 import { printable } from "../text/format.ts";
-import { chooseShell, SHELLS } from "../shell/shell.ts";
+import { chooseShell, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
 
 const NAMES = ["variable", "environment", "image", "preset"] as const;
 
 const FIELDS = {
-  shell: choice(SHELLS, "The shell to print for; bash if not given", { placement: "argument", placeholder: "SHELL" }),
+  shell: choice(SHELL_NAMES, "The shell to print for; bash if not given", {
+    placement: "argument",
+    placeholder: "SHELL",
+  }),
   names: choice(NAMES, "Print the names of one kind that the configuration has, one a line", { placeholder: "KIND" }),
 };
 

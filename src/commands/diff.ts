@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../runs/failures.ts";
 import { flag, list, type RequestOf } from "../contract/fields.ts";
-import { formatCount, formatFiles, formatSize, printable } from "../text/format.ts";
+import { formatCount, formatFiles, formatSize, formatTime, printable } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { mapInOrder } from "../system/pool.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
@@ -181,15 +181,7 @@ function sizes({ side, scratch_bytes, source_bytes }: DiffFile): string {
 }
 
 function times({ side, scratch_modified, source_modified }: DiffFile): string {
-  const one = (seconds: number | null) => seconds === null ? "-" : minute(seconds);
+  const one = (seconds: number | null) => seconds === null ? "-" : formatTime(seconds);
   if (side === "both") return `${one(scratch_modified)} / ${one(source_modified)}`;
   return one(side === "scratch" ? scratch_modified : source_modified ?? scratch_modified);
-}
-
-/** `2026-11-26 03:10`, in the time zone of the person. */
-function minute(seconds: number): string {
-  const time = new Date(seconds * 1000);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
-  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }

@@ -48,8 +48,8 @@ type PushAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 /** Pushes the selected variables. */
 export const push = defineCommand({
   name: "push",
-  summary: "Bring what changed on scratch back to persistent storage",
-  description: "Nothing is ever deleted at home, and a file that is newer there is kept and named.",
+  summary: "Push what changed on scratch to the persistent source",
+  description: "Nothing is ever deleted at the source, and a file that is newer there is kept and named.",
   examples: [
     { command: "euler-files push", does: "After a job: bring back what it downloaded" },
     { command: "euler-files push --dry-run", does: "What would be brought back" },

@@ -48,8 +48,8 @@ export const resolve = defineCommand({
     "does. `--take scratch` pushes these files alone, `--take source` is a sync of the variable.",
   examples: [
     { command: "euler-files resolve HF_HOME", does: "Show what is in conflict, and ask" },
-    { command: "euler-files resolve HF_HOME --take scratch", does: "Bring all of it home" },
-    { command: "euler-files resolve HF_HOME hub/refs/main --take source", does: "One file, as it is at home" },
+    { command: "euler-files resolve HF_HOME --take scratch", does: "Push all of it" },
+    { command: "euler-files resolve HF_HOME hub/refs/main --take source", does: "One file, as it is at the source" },
   ],
   fields: FIELDS,
   answer: ANSWER_SCHEMA,
@@ -105,19 +105,32 @@ async function askWhose(request: ResolveRequest, context: Context): Promise<Reso
   if (conflicts.length === 0) return request;
   const { prompt } = context;
   prompt.note(conflicts.map(describe).join("\n"), `${formatFiles(conflicts.length)} in conflict in ${request.name}`);
+  const several = conflicts.length > 1;
   const answer = await prompt.select({
-    message: conflicts.length === 1
-      ? "Whose file counts?"
-      : "Whose files count? (name a PATH for each to choose one by one)",
+    message: several ? "Whose files count?" : "Whose file counts?",
     options: [
-      { value: "neither", label: "Leave them as they are" },
-      { value: "scratch", label: "That on scratch", hint: "it is brought home" },
-      { value: "source", label: "That at the source", hint: "it is brought to scratch" },
+      { value: "neither", label: several ? "Leave them as they are" : "Leave it as it is" },
+      ...(several ? [{ value: "each", label: "Choose the files to settle", hint: "then whose they are" }] : []),
+      ...SIDES,
     ],
   });
   if (answer === "neither") throw new CliError("declined", "Nothing was changed");
-  return { ...request, take: answer as "scratch" | "source" };
+  if (answer !== "each") return { ...request, take: answer as "scratch" | "source" };
+  const paths = await prompt.selectSeveral({
+    message: "Which files? The others stay as they are; run the command again for them",
+    options: conflicts.map(({ path }) => ({ value: path, label: printable(path) })),
+    chosen: [],
+    required: false,
+  });
+  if (paths.length === 0) throw new CliError("declined", "Nothing was changed");
+  const take = await prompt.select({ message: "Whose are to count?", options: SIDES });
+  return { ...request, paths, take: take as "scratch" | "source" };
 }
+
+const SIDES = [
+  { value: "scratch", label: "That on scratch", hint: "it is pushed to the source" },
+  { value: "source", label: "That at the source", hint: "it is staged to scratch" },
+];
 
 function describe(conflict: Conflict): string {
   const side = (entry: Entry | undefined) =>

@@ -4,10 +4,12 @@ import { type Command, defineCommand } from "../contract/command.ts";
 import type { CompletionSource } from "../completion/shells.ts";
 import { choice } from "../contract/fields.ts";
 import { shellInit } from "../shell/init.ts";
-import { chooseShell, SHELLS } from "../shell/shell.ts";
+import { chooseShell, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
 
 const fields = {
-  shell: choice(SHELLS, "The shell whose start-up file evaluates this; bash if not given", { placeholder: "SHELL" }),
+  shell: choice(SHELL_NAMES, "The shell whose start-up file evaluates this; bash if not given", {
+    placeholder: "SHELL",
+  }),
 };
 
 const answer = v.object({

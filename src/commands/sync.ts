@@ -8,7 +8,7 @@ import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
 import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
-import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
+import { chooseShell, evaluation, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
 import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 
 const FIELDS = {
@@ -40,7 +40,9 @@ const FIELDS = {
   leg: choice(["scratch-to-node"], "Take what is on scratch as it is; for the nodes of a job, which are asked for it", {
     placement: "json-only",
   }),
-  shell: choice(SHELLS, "Print exports for this shell; bash is right for every POSIX shell", { placeholder: "SHELL" }),
+  shell: choice(SHELL_NAMES, "Print exports for this shell; bash is right for every POSIX shell", {
+    placeholder: "SHELL",
+  }),
 };
 
 type SyncRequest = RequestOf<typeof FIELDS>;

@@ -6,7 +6,7 @@ import { choice, list } from "../contract/fields.ts";
 import { listSome, printable } from "../text/format.ts";
 import { EARLIER_VALUES, unloadEarlierValues } from "../shell/earlier_values.ts";
 import { renderExports } from "../shell/exports.ts";
-import { chooseShell, evaluation, SHELLS } from "../shell/shell.ts";
+import { chooseShell, evaluation, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
 
 const FIELDS = {
   vars: list("Give back only this variable's value", {
@@ -15,7 +15,7 @@ const FIELDS = {
     argument: "VARIABLE",
     completion: "variable",
   }),
-  shell: choice(SHELLS, "Print statements for this shell; bash is right for every POSIX shell", {
+  shell: choice(SHELL_NAMES, "Print statements for this shell; bash is right for every POSIX shell", {
     placeholder: "SHELL",
   }),
 };

@@ -8,6 +8,7 @@ import { flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
 import { install, type InstallPlan, observePlace, planInstall, requirementsIn } from "../venv/install.ts";
 import { listVenvs } from "../venv/venv.ts";
@@ -174,12 +175,14 @@ function expandPython(python: string | undefined, { system }: Context): string |
 }
 
 async function readRequirements(files: readonly string[]): Promise<string[]> {
-  const texts = await Promise.all(files.map((file) =>
-    Deno.readTextFile(file).catch((error) => {
-      const kind = error instanceof Deno.errors.NotFound ? "not-found" : "file-system";
-      throw new CliError(kind, `Cannot read the requirements "${file}": ${messageOf(error)}`, { cause: error });
-    })
-  ));
+  const texts = await Promise.all(
+    files.map((file) =>
+      waitForServer(file).then(() => Deno.readTextFile(file)).catch((error) => {
+        const kind = error instanceof Deno.errors.NotFound ? "not-found" : "file-system";
+        throw new CliError(kind, `Cannot read the requirements "${file}": ${messageOf(error)}`, { cause: error });
+      })
+    ),
+  );
   return texts.flatMap(requirementsIn);
 }
 

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { type ConfigEdit, editConfig } from "../config/config_edit.ts";
 import type { ConfigFile } from "../config/config_file.ts";
-import { joinPath, resolvePath } from "../config/paths.ts";
+import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
@@ -107,7 +107,7 @@ export default defineCommand({
     const { environments, errors } = await moveAll(moved, places, request, uv, context);
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
-      ? updatesOf(config, places, left)
+      ? updatesOf(config, places, left, context)
       : [];
     const stayed = left.length === 0
       ? []
@@ -170,16 +170,42 @@ function resolvePlaces(request: Request, config: ConfigFile | undefined, { syste
       hint: "euler-files venv migrate-store --new-venv-base DIR --new-uv-cache-dir DIR",
     });
   };
+  const [newBase, newCache] = [
+    needed(request.newVenvBase, "--new-venv-base"),
+    needed(request.newUvCacheDir, "--new-uv-cache-dir"),
+  ];
   const configured = resolveUvCache(request.oldUvCacheDir, config, system);
   const fromEnvironment = env.UV_CACHE_DIR
     ? resolvePath(env.UV_CACHE_DIR, env, cwd, { label: "UV_CACHE_DIR", kind: "config" })
     : undefined;
+  // A run that was killed after it had saved the new places is continued: its record knows the old ones.
+  const [switchedBase, switchedCache] = [
+    switchedFrom("venv_base", newBase, config, env),
+    switchedFrom("uv_cache_dir", newCache, config, env),
+  ];
+  const oldBase = resolveVenvBase({ option: request.oldVenvBase, config }, system);
+  const oldCache = configured ?? fromEnvironment;
+  const isSwitched = switchedCache !== undefined && resolveUvCache(undefined, config, system) === newCache &&
+    (oldCache === newCache || oldCache === switchedCache);
   return {
-    oldBase: resolveVenvBase({ option: request.oldVenvBase, config }, system),
-    newBase: needed(request.newVenvBase, "--new-venv-base"),
-    oldCache: configured ?? fromEnvironment,
-    newCache: needed(request.newUvCacheDir, "--new-uv-cache-dir"),
+    oldBase: oldBase === newBase ? switchedBase ?? oldBase : oldBase,
+    newBase,
+    oldCache: isSwitched ? switchedCache : oldCache,
+    newCache,
+    cacheState: isSwitched ? "switched" : "to copy",
   };
+}
+
+/** Where a field led before it was changed to this path, as the record of migrations says. */
+function switchedFrom(
+  field: string,
+  path: AbsolutePath,
+  config: ConfigFile | undefined,
+  env: Readonly<Record<string, string>>,
+): AbsolutePath | undefined {
+  const record = config?.config.migrations?.findLast((one) => one.field_name === field && one.new_path === path);
+  if (record === undefined || record.old_path === "") return undefined;
+  return toAbsolutePath(record.old_path, env, { label: "migrations", kind: "config" });
 }
 
 async function moveAll(
@@ -237,13 +263,18 @@ async function moveOne(
 
 /** The base changes only if no environment is left in the old one: `venv list` would no longer show it. */
 function updatesOf(
-  { config }: ConfigFile,
+  config: ConfigFile,
   places: StorePlaces,
   left: readonly string[],
+  { system }: Context,
 ): { field: string; value: string }[] {
+  const isSaved = {
+    cache: resolveUvCache(undefined, config, system) === places.newCache,
+    base: resolveVenvBase({ option: undefined, config }, system) === places.newBase,
+  };
   return [
-    { field: "uv_cache_dir", value: places.newCache },
-    ...(config.apptainer === undefined || left.length > 0
+    ...(isSaved.cache ? [] : [{ field: "uv_cache_dir", value: places.newCache }]),
+    ...(config.config.apptainer === undefined || left.length > 0 || isSaved.base
       ? []
       : [{ field: "apptainer.venv_base", value: places.newBase }]),
   ];

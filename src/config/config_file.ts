@@ -3,6 +3,7 @@ import { CliError, messageOf, systemRefusalOf } from "../errors/errors.ts";
 import { formatCount, shellWord } from "../text/format.ts";
 import { isPrivateGroup } from "../system/private_group.ts";
 import { readTextStart } from "../system/text_start.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import { checkConfig, type Config } from "./config.ts";
 import type { Fault } from "./config_faults.ts";
 import { type AbsolutePath, resolvePath } from "./paths.ts";
@@ -67,6 +68,7 @@ export async function readConfigText(path: AbsolutePath): Promise<string | undef
  * CliError `refused` for any other.
  */
 async function readTrustedText(path: AbsolutePath): Promise<string> {
+  await waitForServer(path);
   using file = await Deno.open(path);
   const { uid, mode, gid, isFile, size } = await file.stat();
   const isOurs = uid === null || uid === Deno.uid();

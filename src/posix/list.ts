@@ -149,7 +149,8 @@ export function* listDirectory(
   );
   const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
   yield* readNames(tree, directory, function* ({ names, bytes }, handle) {
-    for (let first = 0, last = 0; first < names.length; first = last) {
+    let last = 0;
+    for (let first = 0; first < names.length; first = last) {
       const answers: Answer[] = [];
       if (looks?.areFast) {
         last = first + 1;

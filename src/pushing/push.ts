@@ -17,7 +17,8 @@ import {
   type TransferRequest,
   transferTree,
 } from "../transfer/transfer.ts";
-import { startedSeconds } from "../records/clock.ts";
+import { transferTwice } from "../transfer/transfer_twice.ts";
+import { startedSeconds, walkStartSeconds } from "../records/clock.ts";
 import { progressOf, publishProgress } from "../variables/progress.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "../records/filter.ts";
 import { type KeptFiles, markedKept, othersAfter, readKept, recordKept, withKnownReasons } from "../records/kept.ts";
@@ -205,6 +206,7 @@ async function push(
   const started = await startedSeconds(variable, settings, system);
   const transfer = { ...transferRequest(request, filter, basis), startedSeconds: started };
   const before = await keptBefore(request, facts);
+  const planned = await walkStartSeconds(variable, settings, system);
   const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
   const reported: TransferRequest = {
     ...transfer,
@@ -218,8 +220,11 @@ async function push(
       },
     },
   };
-  const transferred = await (plan === undefined ? transferTree(reported, system) : executePlan(plan, reported, system))
-    .finally(() => progress.end());
+  const transferred = await transferTwice(async (turn) => {
+    const timed = { ...reported, walkStartSeconds: await walkStartSeconds(variable, settings, system) };
+    if (plan === undefined || turn === "second") return await transferTree(timed, system);
+    return await executePlan(plan, { ...timed, walkStartSeconds: planned }, system);
+  }, ({ movedOnly, vanishedOnly }) => movedOnly && !vanishedOnly).finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
   // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
   const { selection } = filter;
@@ -292,7 +297,7 @@ function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[]
   if (plan.transfers.length === 0) return [];
   return [{
     text:
-      "the record of the last transfer is gone, so nothing tells what was removed or put back at home on purpose: " +
+      "the record of the last transfer is gone, so nothing tells what was removed or put back at the source on purpose: " +
       `${formatFiles(plan.transfers.length)} ${came} home (${listSome(plan.transfers)})`,
     hint: "look whether all of them belong there",
   }];

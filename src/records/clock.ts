@@ -9,10 +9,29 @@ import type { StagingSettings, Variable } from "../variables/variable.ts";
  * The earlier of the two times is returned, since that makes more files racy.
  */
 export async function startedSeconds(
-  { name }: Pick<Variable, "name">,
-  { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
+  variable: Pick<Variable, "name">,
+  settings: Pick<StagingSettings, "cacheRoot">,
   system: Pick<System, "now">,
 ): Promise<number> {
+  return Math.min(system.now(), await lockedAt(variable, settings) ?? Infinity) / 1000;
+}
+
+/**
+ * The beginning of a walk that starts now, in seconds since 1970: the later of the two times, so that a clock that is late makes
+ * nothing newer than the walk.
+ */
+export async function walkStartSeconds(
+  variable: Pick<Variable, "name">,
+  settings: Pick<StagingSettings, "cacheRoot">,
+  system: Pick<System, "now">,
+): Promise<number> {
+  return Math.max(system.now(), await lockedAt(variable, settings) ?? -Infinity) / 1000;
+}
+
+async function lockedAt(
+  { name }: Pick<Variable, "name">,
+  { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
+): Promise<number | undefined> {
   const lock = await Deno.stat(layoutOf(cacheRoot, name).lock).catch(() => undefined);
-  return Math.min(system.now(), lock?.mtime?.getTime() ?? Infinity) / 1000;
+  return lock?.mtime?.getTime();
 }

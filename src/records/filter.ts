@@ -5,6 +5,7 @@ import { CliError, messageOf } from "../errors/errors.ts";
 import { type FilterRule, makeSelection, type Selection } from "../filter/selection.ts";
 import { parseRuleFile, withoutCleared } from "../filter/rule_text.ts";
 import { decodeName } from "../posix/file_names.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import type { Marker } from "./marker.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
@@ -78,6 +79,7 @@ async function readRules(sources: readonly RuleSource[]): Promise<FilterRule[]> 
 
 async function readRuleFile({ action, file }: { readonly action: FilterRule["action"]; readonly file: string }) {
   try {
+    await waitForServer(file);
     return parseRuleFile(action, decodeName(await Deno.readFile(file)));
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;

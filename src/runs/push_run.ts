@@ -12,8 +12,7 @@ import { formatCount, formatDuration, formatFiles, formatSize } from "../text/fo
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { mapInOrder } from "../system/pool.ts";
-import { type Part, refuseRulesForPart } from "../variables/parts.ts";
-import { PART_OF } from "./sync_items.ts";
+import { type Part, PART_OF, refuseRulesForPart } from "../variables/parts.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { onNode } from "../nodes/node_disk.ts";

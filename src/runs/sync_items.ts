@@ -17,16 +17,11 @@ import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
 import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
-import { completePart, type Part } from "../variables/parts.ts";
+import { completePart, type Part, PART_OF } from "../variables/parts.ts";
 import type { StagePlan } from "../staging/plan.ts";
 import type { StageResult } from "../staging/stage_result.ts";
 import type { Variable } from "../variables/variable.ts";
 import type { KeptPath, MissingPath } from "../transfer/request.ts";
-
-/** The variable whose copy includes this one's, in answers. */
-export const PART_OF = v.optional(
-  v.pipe(v.string(), v.description("The variable whose source holds this one's: they share one copy")),
-);
 
 /** A variable's result in the answer. */
 export const SYNC_RESULT_SCHEMA = v.object({

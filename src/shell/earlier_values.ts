@@ -58,6 +58,11 @@ export function rememberEarlierValues(changes: Readonly<Record<string, string | 
   return written(known);
 }
 
+/** Whether a sync gave a variable the value that it has in this environment. */
+export function isSetBySync(name: string, env: Environment): boolean {
+  return env[name] !== undefined && readChanges(env).get(name)?.set === env[name];
+}
+
 /** The result of restoring the earlier values. */
 export interface Unloading {
   /** The values to restore; null if the variable was not set. */

@@ -4,6 +4,7 @@ import type { AbsolutePath } from "../config/paths.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../config/presets.ts";
 import { messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
+import { redirectedRoot, redirectedTarget } from "../nodes/redirect.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
@@ -17,7 +18,7 @@ import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The kinds of directories that `clean` can remove. */
-export const CLEANABLE_KINDS = ["copy", "kept-aside"] as const;
+export const CLEANABLE_KINDS = ["copy", "kept-aside", "redirected"] as const;
 
 /** A directory that could be removed. */
 export interface Cleanable {
@@ -37,7 +38,9 @@ export interface CleanRequest {
   readonly settings: StagingSettings;
   /** All variables of the configuration. */
   readonly configured: readonly Variable[];
-  /** The names asked for; if empty, copies of variables that are not configured, and everything that was kept aside. */
+  /** The names of the variables that the configuration redirects. */
+  readonly redirected: readonly string[];
+  /** The names asked for; if empty, directories of variables that are not configured, and everything that was kept aside. */
   readonly names: readonly string[];
 }
 
@@ -64,6 +67,7 @@ export async function findCleanable(request: CleanRequest, system: System): Prom
     const unpushed = kind === "kept-aside" ? files : await unpushedIn(name, variable, request, system);
     found.push({ name, kind, path, isConfigured: variable !== undefined, files, sizeBytes, unpushed });
   }
+  found.push(...await findRedirected(request, system));
   return found.toSorted((one, other) => one.path < other.path ? -1 : 1);
 }
 
@@ -71,6 +75,25 @@ export async function findCleanable(request: CleanRequest, system: System): Prom
 async function packBytes(cacheRoot: string, name: string): Promise<number> {
   const found = await Deno.lstat(layoutOf(cacheRoot, name).pack).catch(() => undefined);
   return found?.size ?? 0;
+}
+
+/** Directories of redirected variables. Nothing in them is ever pushed: programs make it again. */
+async function findRedirected(
+  { settings: { cacheRoot }, redirected, names }: CleanRequest,
+  system: System,
+): Promise<Cleanable[]> {
+  const found: Cleanable[] = [];
+  const root = redirectedRoot(cacheRoot);
+  // Never through a link: it may lead to files that are not ours to remove.
+  if (!await Deno.lstat(root).then(({ isDirectory }) => isDirectory, () => false)) return [];
+  for (const name of await directoriesIn(root)) {
+    const isConfigured = redirected.includes(name);
+    if (names.length > 0 ? !names.includes(name) : isConfigured) continue;
+    const path = redirectedTarget(cacheRoot as AbsolutePath, name);
+    const { files, sizeBytes } = await measureTree({ root: path }, system);
+    found.push({ name, kind: "redirected", path, isConfigured, files, sizeBytes, unpushed: 0 });
+  }
+  return found;
 }
 
 async function directoriesIn(root: string): Promise<string[]> {
@@ -125,7 +148,7 @@ export async function removeCleanable(
   report: Report,
 ): Promise<string | undefined> {
   const { name, kind, path } = cleanable;
-  if (kind === "kept-aside") return await removed(path);
+  if (kind !== "copy") return await removed(path);
   // The lock depends only on the name.
   const variable: Variable = { name, source: path as AbsolutePath, target: path as AbsolutePath };
   return await withVariableLock({ variable, settings, inUse: "it is in use" }, system, report, async (variableLock) => {

@@ -6,9 +6,10 @@ import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import type { PackedTree } from "../transfer/packed_tree.ts";
 import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { transferTwice } from "../transfer/transfer_twice.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
-import { startedSeconds } from "../records/clock.ts";
+import { startedSeconds, walkStartSeconds } from "../records/clock.ts";
 import { progressOf, publishProgress } from "../variables/progress.ts";
 import { keptAfter, type KeptFiles, markedKept, recordKept } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
@@ -67,7 +68,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
   if (way === "in-place") await removeUnfinishedCopies(layout);
   await using firstCopy = way === "in-place" ? undefined : await takeFirstCopy(layout, system);
   const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
-  const transferred = await transferTwiceIfVanished(request, filling, system, report);
+  const transferred = await transferToTarget(request, filling, system, report);
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
   await variableLock.confirm();
@@ -100,7 +101,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
   ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
-      text: "the record of the last transfer was gone, so what was removed at home meanwhile stays on scratch",
+      text: "the record of the last transfer was gone, so what was removed at the source meanwhile stays on scratch",
       hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
     });
   }
@@ -144,7 +145,7 @@ async function withTruncated(
   return { ...outcome, ...await splitTruncated(request, outcome, system) };
 }
 
-async function transferTwiceIfVanished(
+async function transferToTarget(
   request: PackedRequest,
   fill: Filling,
   system: System,
@@ -156,8 +157,8 @@ async function transferTwiceIfVanished(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
-  const transfer = () =>
-    transferTree({
+  const transfer = async () =>
+    await transferTree({
       from: variable.source,
       to: fill.to,
       intent: fill.way === "in-place" ? "stage-update" : "stage-new",
@@ -166,15 +167,14 @@ async function transferTwiceIfVanished(
       top: "private",
       ...transferLimits(variable, settings),
       ...{ baseline: fill.baseline, startedSeconds: started },
+      walkStartSeconds: await walkStartSeconds(variable, settings, system),
       ...(selection === undefined ? {} : { selection }),
       ...(packed === undefined ? {} : { packed }),
       ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
     }, system);
   try {
-    const first = await transfer();
-    // Files that come and go during a transfer are usual at the source; a second transfer tells whether that goes on.
-    return first.vanishedOnly ? await transfer() : first;
+    return await transferTwice(transfer, ({ movedOnly }) => movedOnly);
   } finally {
     await progress.end();
   }

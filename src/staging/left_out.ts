@@ -17,7 +17,7 @@ type Outcome = Pick<TransferOutcome, "missing" | "filesTotal" | "bytesTotal" | "
 
 /**
  * The error for a copy that cannot be used. A copy can be used if it lacks only a few files, each because of its source:
- * reading is forbidden there, or the file vanished or is written all the time. Any other failed file may be the one that a
+ * reading is forbidden there, or the file vanished or is written meanwhile. Any other failed file may be the one that a
  * program needs and may be a sign of a bad disk; so may many missing files. With `strict` every missing file is an error.
  */
 export function leftOutError(
@@ -49,7 +49,8 @@ function hintForWords(words: string): string | undefined {
 }
 
 function isLarge({ missing, filesTotal, bytesTotal }: Outcome): boolean {
-  const { files, sizeBytes } = sumOf(missing);
+  // What is newer than the walk is in the copy in its older state.
+  const { files, sizeBytes } = sumOf(missing.filter(({ cause }) => cause !== "newer"));
   return files > filesTotal * TOLERATED_SHARE || sizeBytes > bytesTotal * TOLERATED_SHARE;
 }
 

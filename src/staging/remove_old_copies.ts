@@ -16,7 +16,7 @@ export async function removeOldCopies(
   // Loaded only then: the start of a job must not be slower.
   const { findCleanable, holdsUnpushed, removeCleanable } = await import("./clean.ts");
   try {
-    const found = await findCleanable({ settings, configured: [], names }, system);
+    const found = await findCleanable({ settings, configured: [], redirected: [], names }, system);
     for (const copy of found.filter(({ kind }) => kind === "copy")) {
       if (holdsUnpushed(copy)) tellOldCopy(copy.name, "kept", report);
       else if (await removeCleanable(copy, settings, system, report) === undefined) {

@@ -44,7 +44,7 @@ export function unpushedWarnings(
     text: `${formatFiles(unpushed.length)}, ${formatSize(sizeBytes)}, on scratch only or changed there: ` +
       listSome(unpushed.map(({ path }) => path).toSorted(), 3) +
       (day === undefined ? "" : `; a purge may take them from ${day} on`),
-    hint: `bring them home with \`euler-files push --var ${name}\``,
+    hint: `push them with \`euler-files push --var ${name}\``,
   }];
 }
 

@@ -46,7 +46,11 @@ export interface Overview {
   readonly source: "exists" | "missing";
   /** The state of a copy that no complete transfer has made. */
   readonly unfinished: Unfinished | undefined;
-  readonly lastSync: { readonly state: "never" | "corrupt" } | { readonly state: "known"; readonly ageSeconds: number };
+  readonly lastSync:
+    | { readonly state: "never" | "corrupt" }
+    | { readonly state: "known"; readonly ageSeconds: number; readonly endedSeconds: number };
+  /** What the last complete sync staged. */
+  readonly recorded: { readonly files: number; readonly sizeBytes: number } | undefined;
   readonly sourceSize: Size;
   /** Includes an unfinished first copy. */
   readonly targetSize: Size;
@@ -117,6 +121,9 @@ export async function overviewVariable(request: OverviewRequest, system: System)
     source: facts.source.state === "missing" ? "missing" : "exists",
     unfinished,
     lastSync: lastSyncOf(facts, unfinished, system),
+    recorded: marker?.files === undefined || marker.bytes === undefined
+      ? undefined
+      : { files: marker.files, sizeBytes: marker.bytes },
     sourceSize,
     targetSize: bothSizes(targetSize, partialSize),
     purged: found.purged,
@@ -308,6 +315,8 @@ function lastSyncOf(
   system: System,
 ): Overview["lastSync"] {
   const syncedSeconds = typeof marker === "string" ? unfinished?.endedSeconds : marker.synced_at;
-  if (syncedSeconds !== undefined) return { state: "known", ageSeconds: system.now() / 1000 - syncedSeconds };
+  if (syncedSeconds !== undefined) {
+    return { state: "known", ageSeconds: system.now() / 1000 - syncedSeconds, endedSeconds: syncedSeconds };
+  }
   return { state: marker === "missing" ? "never" : "corrupt" };
 }

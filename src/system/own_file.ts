@@ -2,6 +2,7 @@
 // our names is refused before it is opened, so that it is not followed, waited for, trusted or overwritten.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { shellWord } from "../text/format.ts";
+import { waitForServer } from "./wait_for_server.ts";
 
 /** The expected kind of a file with one of our names. */
 export type OwnKind = "file" | "directory";
@@ -96,6 +97,7 @@ const MOST_TRIES = 10;
  * of {@linkcode lookAtOwn}, and those of the kernel.
  */
 export async function openOwnFile(path: string): Promise<Deno.FsFile> {
+  await waitForServer(path);
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     try {
       return await Deno.open(path, { read: true, write: true, createNew: true, mode: 0o600 });

@@ -4,6 +4,7 @@ import { type EndingSignal, Interrupted, OutputLost, SIGNAL_EXIT_CODES } from ".
 import type { Calls } from "../posix/calls.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { type OutputStream, outputStream } from "./output_stream.ts";
+import { watchSilence } from "./silence.ts";
 import { runSystemProgram } from "./system_program.ts";
 import { readTextStart } from "./text_start.ts";
 import { watchUncaught } from "./uncaught.ts";
@@ -37,7 +38,7 @@ export interface System {
   readonly lockFile?: (file: Deno.FsFile, isExclusive: boolean) => Promise<void>;
   /** Aborted when the work has to stop: with an {@linkcode Interrupted} after a signal, or with an uncaught error. */
   readonly signal: AbortSignal;
-  /** Aborted when an error occurs that no code handles, with the error as the reason. */
+  /** Aborted when an error occurs that no code handles, or a call does not return, with the error as the reason. */
   readonly uncaught: AbortSignal;
   /**
    * Passes signals to `taker` until disposed of, including those in {@linkcode FORWARDED_SIGNALS}. If it does not take an
@@ -87,7 +88,7 @@ export function realSystem(): ProcessSystem {
     stderr: outputStream(Deno.stderr, () => {}),
   };
   // Do not spread it into the object: that would read `signal`, and reading it installs the listeners.
-  return Object.defineProperties(system, Object.getOwnPropertyDescriptors(endingSignals())) as ProcessSystem;
+  return Object.defineProperties(system, Object.getOwnPropertyDescriptors(endingSignals(env))) as ProcessSystem;
 }
 
 const FIRST_NOT_ASCII = 0x80;
@@ -140,15 +141,19 @@ const STOPPING_MILLISECONDS = 4000;
 /** Equal signals within this time count as one. */
 const ONE_SIGNAL_MILLISECONDS = 300;
 
-function endingSignals(): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "end"> {
+function endingSignals(
+  env: Readonly<Record<string, string>>,
+): Pick<ProcessSystem, "signal" | "uncaught" | "handOverSignals" | "end"> {
   const controller = new AbortController();
   const uncaught = new AbortController();
-  watchUncaught((error) => {
+  const fail = (error: unknown) => {
     uncaught.abort(error);
     controller.abort(error);
-  });
+  };
+  watchUncaught(fail);
   let firstAt = 0;
   const takers: SignalTaker[] = [];
+  watchSilence({ env, whose: () => takers.length > 0 ? "own threads" : "with programs", onSilent: fail });
   const listeners = new Map<EndingSignal, () => void>();
   const take = (signal: EndingSignal): void => {
     if (takers.at(-1)?.(signal) === "taken") return;

@@ -45,6 +45,14 @@ export function formatAge(ageSeconds: number): string {
   return `${Math.floor(age / 86400)}d`;
 }
 
+/** `2026-11-26 03:10`, in the time zone of the person. */
+export function formatTime(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
 /** How long something took: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`. */
 export function formatDuration(durationSeconds: number): string {
   if (durationSeconds < 10) return `${durationSeconds.toFixed(1)} s`;

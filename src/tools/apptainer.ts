@@ -2,6 +2,7 @@
 import { CliError } from "../errors/errors.ts";
 import { findProgram, runInForeground, spawn } from "../system/spawn.ts";
 import type { System } from "../system/system.ts";
+import { waitForServer } from "../system/wait_for_server.ts";
 import { type Listener, runStreaming, type StreamingOutcome } from "./streaming.ts";
 
 /** The container program of this machine. */
@@ -111,6 +112,7 @@ export async function runShellIn(
 /** Whether a file is an image: the format's magic follows a launch line of 32 bytes (SIF specification). */
 export async function isImageFile(path: string): Promise<boolean> {
   try {
+    await waitForServer(path);
     using file = await Deno.open(path);
     const head = new Uint8Array(42);
     let read = 0;

@@ -65,6 +65,11 @@ export function keepsFilesBack(extraArgs: readonly string[]): boolean {
   );
 }
 
+/** Whether arguments give files other permissions than those of the source. */
+export function setsModes(extraArgs: readonly string[]): boolean {
+  return extraArgs.some((argument) => /^--(chmod|no-p(erms)?$)/.test(argument));
+}
+
 /** The user's extra arguments without those that remove files, and without their values. */
 export function withoutDestructive(extraArgs: readonly string[]): string[] {
   return extraArgs.filter((argument, at) => {

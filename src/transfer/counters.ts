@@ -52,14 +52,18 @@ export class TransferCounters {
     this.#report();
   }
 
-  addUnreadable(directory: string, side: "from" | "to", { unreadable: words, cause }: UnreadableDirectory): void {
+  addUnreadable(
+    directory: string,
+    side: "from" | "to",
+    { unreadable: words, cause }: UnreadableDirectory,
+  ): UnreadablePath {
     const root = side === "from" ? this.#request.from : this.#request.to;
     const reason = `cannot read "${joinName(root, directory)}": ${words}`;
     // A permission counts as `refused` only at the sending side.
     const whose = side === "to" ? "failed" : cause === "absent" ? "vanished" : cause;
     // A recorded directory stays as it is, so no file is missing.
     const files = this.#isRecorded(directory) ? 0 : 1;
-    this.unreadable.push({
+    const path = {
       path: directory,
       reason,
       cause: whose,
@@ -68,7 +72,9 @@ export class TransferCounters {
       sizeBytes: 0,
       side,
       words,
-    });
+    } as const;
+    this.unreadable.push(path);
+    return path;
   }
 
   #isRecorded(path: string): boolean {

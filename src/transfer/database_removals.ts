@@ -26,19 +26,25 @@ export class DatabaseRemovals {
 
   constructor(readonly request: DatabaseRemovalsRequest) {}
 
-  /** Databases of the plan of a directory, none of which has anything to transfer. */
-  add(directory: string, plans: readonly DatabasePlan[]): void {
-    for (const plan of plans) this.#gone.push({ directory, plan });
+  /**
+   * Databases of the plan of a directory, none of which has anything to transfer. `next time`: they keep their records, so that
+   * the next transfer removes them.
+   */
+  add(directory: string, plans: readonly DatabasePlan[], when: "now" | "next time"): void {
+    for (const plan of plans) {
+      if (when === "now") this.#gone.push({ directory, plan });
+      else this.#keepRecords({ directory, plan });
+    }
   }
 
   /** Removes nothing and keeps the records, so that the next transfer tries again. */
   postpone(): void {
+    for (const gone of this.#gone) this.#keepRecords(gone);
+  }
+
+  #keepRecords({ directory, plan }: Gone): void {
     const { recorder } = this.request;
-    for (const { directory, plan } of this.#gone) {
-      for (const entry of plan.removals) {
-        recorder.amend({ directory, entry }, recorder.recordedOf({ directory, entry }));
-      }
-    }
+    for (const entry of plan.removals) recorder.amend({ directory, entry }, recorder.recordedOf({ directory, entry }));
   }
 
   /** Removes the files of each database as a unit, unless a program uses or has changed it. */

@@ -48,18 +48,22 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   const transfers = plan.transfers.filter(isMember);
   if (transfers.length + plan.removals.filter(isMember).length === 0) return plan;
   const there = facts.to.filter(isMember);
-  const sent = new Set(facts.from.map(({ name }) => name));
-  const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && !sent.has(name));
+  const sent = new Map(facts.from.filter(isMember).map((entry) => [entry.name, entry]));
+  // A log without its main file is no database: it is not sent, and the receiving side keeps none either.
+  const isGone = !sent.has(main);
+  const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && (isGone || !sent.has(name)));
   // A log that is as recorded came from us. The sending side has moved its content into the main file since.
   const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.baseline(entry.name), rules);
   const removals = [...plan.removals.filter(isMember), ...extras.filter((entry) => !plan.removals.includes(entry))];
   const rest = without(plan, [...transfers, ...removals].map(({ name }) => name), "keep records");
-  if (!plan.kept.some(isMember) && !extras.some(isForeign)) {
-    const gone = new Set(removals.map(({ name }) => name));
+  const isLeftAlone = plan.kept.some(isMember) || extras.some(isForeign) ||
+    (isGone && !removals.some(({ name }) => name === main));
+  if (!isLeftAlone) {
+    const gone = new Set([...removals, ...(isGone ? transfers : [])].map(({ name }) => name));
     return {
       ...rest,
       records: rest.records.filter(([name]) => !gone.has(name)),
-      databases: [...plan.databases, { name: main, transfers, there, removals }],
+      databases: [...plan.databases, { name: main, transfers: isGone ? [] : transfers, there, removals }],
     };
   }
   const left = new Set([...transfers, ...plan.removals.filter(isMember)].map(({ name }) => name));
@@ -67,9 +71,14 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
     const before = facts.baseline(name);
     return before === undefined ? [] : [[name, before]];
   });
+  const isUnchanged = names.every((name) => {
+    const [entry, recorded] = [sent.get(name), facts.baseline(name)];
+    return entry === undefined ? recorded === undefined : isAsRecorded(entry, recorded, rules);
+  });
+  const reason = isUnchanged ? "changed there" : CONFLICT;
   return {
     ...rest,
-    kept: [...rest.kept, ...[...left].map((name) => ({ name, reason: CONFLICT }))],
+    kept: [...rest.kept, ...[...left].map((name) => ({ name, reason }) as const)],
     records: [...rest.records.filter(([name]) => !left.has(name)), ...recorded],
   };
 }

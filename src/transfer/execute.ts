@@ -2,10 +2,9 @@
 // copied, publishes them phase by phase (publishing.ts) where other programs use the receiving side. At the end, when nothing
 // can fail any more, removes deleted names and sets the modes and times of directories.
 import { joinName, splitLast } from "../posix/file_names.ts";
-import type { Calls } from "../posix/calls.ts";
 import { Pool } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
-import { BATCH, batchesAtOnce } from "./batch_size.ts";
+import { Batch, batchesAtOnce } from "./batches.ts";
 import type { DirectoryPlan } from "./decide.ts";
 import { DatabaseMoves } from "./database_moves.ts";
 import { DatabaseRemovals } from "./database_removals.ts";
@@ -19,6 +18,7 @@ import { LARGE_BYTES, LargeFiles } from "./large_files.ts";
 import { LinkGroups } from "./link_groups.ts";
 import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
+import type { MissingCause } from "./missing.ts";
 import type { Mover } from "./movers.ts";
 import { IntentLog, openedIn, readIntentLog, receiverOf } from "./intent_log.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
@@ -27,15 +27,13 @@ import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
 import { UNFINISHED } from "./own_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
-
-/** A bit above all permission bits, so that no file has this mode. */
-const IMPOSSIBLE_MODE = 0o10000;
+import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
 
 /** How a transfer is executed. */
 export interface ExecutionRequest {
   readonly roots: Pick<
     TransferRequest,
-    "from" | "to" | "intent" | "intentLog" | "baseline" | "names" | "selection" | "startedSeconds"
+    "from" | "to" | "intent" | "intentLog" | "baseline" | "names" | "selection" | "startedSeconds" | "walkStartSeconds"
   >;
   readonly settings: CopySettings;
   readonly mover: Mover;
@@ -46,8 +44,6 @@ export interface ExecutionRequest {
   /** Directories that a killed transfer was building in the temporary directory. */
   readonly adopted: Set<string>;
   readonly runner: JobRunner;
-  /** The form of calls that suits large files, if it is another one than the runner's. */
-  readonly largeForm?: Calls["form"];
   readonly manifest: ManifestBuilder;
   readonly system: System;
   readonly onDone: (files: number, sizeBytes: number) => void;
@@ -72,8 +68,8 @@ export class Execution {
   readonly #publishing: Publishing | undefined;
   /** Directories that could not be made. */
   readonly #lost = new Set<string>();
-  #batch: Item[] = [];
-  #batchBytes = 0;
+  readonly #times: WalkTimes;
+  readonly #batch: Batch;
 
   constructor(readonly request: ExecutionRequest) {
     const { roots, settings, mover, runner, manifest, system } = request;
@@ -83,7 +79,9 @@ export class Execution {
       traits: settings.traits,
     });
     this.#pool = new Pool(batchesAtOnce(mover.kind, runner), (error) => this.#stop.abort(error));
+    this.#batch = new Batch(mover.kind);
     const { temporary } = settings;
+    this.#times = { startSeconds: roots.walkStartSeconds, now: system.now };
     this.#publishing = temporary === "directly" ? undefined : new Publishing({
       ...{
         settings: { ...settings, temporary },
@@ -92,6 +90,7 @@ export class Execution {
         runner,
         recorder: this.#recorder,
       },
+      times: this.#times,
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
@@ -116,13 +115,8 @@ export class Execution {
     runner.onDone = onDone;
     if (mover.kind === "native") {
       this.#large = new LargeFiles({
-        ...{
-          settings,
-          form: request.largeForm ?? runner.form,
-          onDone,
-          limit: runner.here.limit,
-          links: runner.here.links[settings.from],
-        },
+        ...{ settings, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
+        form: settings.largeForm ?? runner.form,
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         onWhole: async (item, copied) => {
@@ -169,7 +163,10 @@ export class Execution {
     if (plan.makes.length > 0) {
       await this.request.prepare();
       const failed = await this.#directories.makeAll(directory, plan.makes);
-      for (const [entry, reason] of failed) this.#lose({ directory, entry }, reason);
+      for (const [entry, reason] of failed) {
+        const replaced = plan.clears.find(({ name }) => name === entry.name);
+        this.#lose({ directory, entry }, reason, this.#publishing === undefined ? undefined : replaced);
+      }
     }
     await this.#setModes(directory, plan.modes);
     const isPushed = roots.intent === "push" && this.#publishing?.directories.topOf(directory) !== undefined;
@@ -180,11 +177,12 @@ export class Execution {
       this.#passedOver.set(directory, plan.fromSelf);
     }
     if (plan.leaves === "nothing") this.#removals.addEmptied(directory);
-    for (const entry of plan.removals) this.#removals.add({ directory, entry });
+    const when = plan.fromSelf !== undefined && isNewerThanWalk(plan.fromSelf, this.#times) ? "next time" : "now";
+    for (const entry of plan.removals) this.#removals.add({ directory, entry }, when);
     if (plan.databases.length > 0) {
       await this.request.prepare();
       this.#databases.add(directory, plan.databases.filter(({ transfers }) => transfers.length > 0));
-      this.#goneDatabases.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0));
+      this.#goneDatabases.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0), when);
     }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
@@ -204,12 +202,12 @@ export class Execution {
     for (const top of added) if (top !== undefined) await this.#publishing!.adopt(top);
   }
 
-  /** A directory that cannot be made fails with its content; other directories go on. */
-  #lose(item: Pick<Item, "directory" | "entry">, reason: string): void {
+  /** A directory that cannot be made fails with its content; other directories go on. What it should replace is still there. */
+  #lose(item: Pick<Item, "directory" | "entry">, reason: string, replaced: Entry | undefined): void {
     const path = pathOf(item);
     this.#lost.add(path);
     this.#recorder.miss(item, reason, "failed");
-    this.#recorder.amend(item, undefined);
+    this.#recorder.amend(item, replaced);
   }
 
   #isLost(directory: string): boolean {
@@ -224,6 +222,11 @@ export class Execution {
     if (linked.length === 0) return;
     this.#passedOver.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
+  }
+
+  /** Takes a directory of the sending side that could not be read. */
+  noteUnreadable(path: string, cause: MissingCause, reason: string): void {
+    this.#publishing?.fail(path, { cause, reason });
   }
 
   /** Waits for all batches, then does links, removals and directories. Removes nothing where a file failed. */
@@ -298,7 +301,7 @@ export class Execution {
       return;
     }
     this.#add(item);
-    if (this.#isFull()) await this.#flush();
+    if (this.#batch.isFull) await this.#flush();
   }
 
   /** Queues all names of a file for the same mover, or they would arrive as several files. */
@@ -306,24 +309,16 @@ export class Execution {
     await this.request.prepare();
     await this.#openPassedOver(items);
     for (const item of items) this.#add(this.#publishing?.withName(item) ?? item);
-    if (this.#isFull()) await this.#flush();
+    if (this.#batch.isFull) await this.#flush();
   }
 
   #add(item: Item): void {
-    this.#batch.push(item);
-    this.#batchBytes += item.entry.sizeBytes;
+    this.#batch.add(item);
     this.request.runner.expect(1, "copy");
   }
 
-  #isFull(): boolean {
-    const limit = BATCH[this.request.mover.kind];
-    return this.#batch.length >= limit.files || this.#batchBytes >= limit.sizeBytes;
-  }
-
   async #flush(): Promise<void> {
-    const items = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
+    const items = this.#batch.take();
     if (items.length > 0) await this.#pool.start(() => this.#move(items));
   }
 
@@ -336,8 +331,13 @@ export class Execution {
   async #note(outcome: MoveOutcome): Promise<void> {
     this.#recorder.note(outcome);
     this.#databases.addFound(outcome.databases);
-    if (this.#publishing === undefined) this.#recorder.collect(outcome.moved);
-    else await this.#publishing.take(outcome);
+    if (this.#publishing !== undefined) return await this.#publishing.take(outcome);
+    this.#recorder.collect(outcome.moved);
+    for (const item of outcome.moved) {
+      if (refersToLater(item, this.#times, this.request.settings.policy)) {
+        this.#recorder.miss(item, NEWER_REASON, "newer");
+      }
+    }
   }
 
   /** Publishes a large file in a live directory as soon as it is complete: until then the old file takes up space, too. */
@@ -365,11 +365,7 @@ export class Execution {
     const request = { root: this.request.roots.to, items, failures: "name" } as const;
     const failed = await this.request.runner.run("modes", request, { names: items.length });
     for (const [index, reason] of Object.entries(failed)) {
-      const entry = entries[Number(index)]!;
-      const { type, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = entry;
-      // No file has such a mode, so the next transfer compares this file again.
-      const state = { type, mode: IMPOSSIBLE_MODE, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
-      this.#recorder.fail({ directory, entry }, state, `its permissions cannot be changed: ${reason}`);
+      this.#recorder.failMode({ directory, entry: entries[Number(index)]! }, reason);
     }
   }
 

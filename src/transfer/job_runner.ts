@@ -9,6 +9,7 @@ import { type OwnBase, ownBase } from "../posix/own_base.ts";
 import { STATUS_BYTES } from "../posix/status.ts";
 import { cString } from "../posix/tree.ts";
 import type { Selection, SelectionData } from "../filter/selection.ts";
+import { isOnLocalDisk } from "../system/local_file_system.ts";
 import type { System } from "../system/system.ts";
 import { BandwidthLimit } from "./bandwidth.ts";
 import { JobContext, JobStopped, type LinkMaps } from "./jobs/job.ts";
@@ -259,9 +260,13 @@ export async function prepareJobRunner(
     return runner;
   }
   if (known !== undefined) return new JobRunner(isTight ? "plain" : known, system, links);
-  const microseconds = await Promise.all(roots.map((root) => lookupMicroseconds(root, system)));
-  // Plain calls, made one after the other, need few open files.
-  const form = Math.max(0, ...microseconds) > WAITING_MICROSECONDS && !isTight ? "waiting" : "plain";
+  const slow = await Promise.all(roots.map(async (root) => {
+    const [microseconds, isLocal] = await Promise.all([lookupMicroseconds(root, system), isOnLocalDisk(root)]);
+    return microseconds > WAITING_MICROSECONDS || !isLocal;
+  }));
+  // Plain calls, made one after the other, need few open files. But a plain call to a server that goes down would block the
+  // main isolate, and with it signals and deadlines.
+  const form = slow.includes(true) && !isTight ? "waiting" : "plain";
   return new JobRunner(form, system, links);
 }
 

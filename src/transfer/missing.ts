@@ -2,9 +2,10 @@
 
 /**
  * Why a name did not arrive. `vanished`: deleted at the source; `refused`: its permissions there forbid reading, or the
- * followed link to it leads nowhere now; `changing`: another program wrote to it during each attempt; `failed`: anything else.
+ * followed link to it leads nowhere now; `changing`: another program wrote to it during each attempt; `newer`: it was written
+ * after the walk began, or refers to a file that vanished, so it was left to the next transfer; `failed`: anything else.
  */
-export type MissingCause = "vanished" | "refused" | "changing" | "failed";
+export type MissingCause = "vanished" | "refused" | "changing" | "newer" | "failed";
 
 /** The reason given for a file that changed during each attempt. */
 export const CHANGING_REASON = "it changed while it was copied";

@@ -1,9 +1,9 @@
 // The two ways to copy files: by our own system calls, or by rsync. Both copy to private names; phases.ts and publishing.ts
 // then publish the files of both in the same way.
 import type { System } from "../system/system.ts";
-import { describeRsyncCode, type Rsync, runRsync } from "../tools/rsync.ts";
+import { describeRsyncCode, type Rsync, runRsync, setsModes } from "../tools/rsync.ts";
 import { isPlainFile, mayBeDatabase } from "./database_files.ts";
-import { isSparse, sameContent } from "./entry.ts";
+import { isSparse, sameContent, sameMode } from "./entry.ts";
 import { entriesIn } from "./entry_text.ts";
 import { lookAtPaths } from "./listing.ts";
 import { copyItemOf, GONE, type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
@@ -12,7 +12,7 @@ import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
-import type { CheckResult } from "./jobs/check_carried.ts";
+import type { CheckRequest, CheckResult } from "./jobs/check_carried.ts";
 import type { ListFiles } from "./list_files.ts";
 import { isFullDisk, keptOf, noSpaceError } from "./free_space.ts";
 
@@ -191,9 +191,14 @@ export class RsyncMover implements Mover {
     );
     await lists.remove(listFile);
     if (stderrTail.some(isFullDisk)) throw noSpaceError(settings.to, stderrTail, keptOf(settings));
+    // rsync ends with code 0 only if it could set all permissions as its arguments say.
+    const modes = code === 0 || settings.keep === "content" || settings.traits.modes === "ignored" ||
+        setsModes(extraArgs)
+      ? "any"
+      : "of the source";
     const attempt = isDirect
-      ? await this.#checkDirect(items, stderrTail)
-      : await this.#checkCarried(items, carried, stderrTail);
+      ? await this.#checkDirect(items, modes, stderrTail)
+      : await this.#checkCarried(items, { carried, modes }, stderrTail);
     // rsync reports what it tried; only what arrived counts.
     const { moved } = attempt.outcome;
     const sizeBytes = moved.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
@@ -203,11 +208,11 @@ export class RsyncMover implements Mover {
 
   async #checkCarried(
     items: readonly Item[],
-    carried: string,
+    where: Pick<CheckRequest, "carried" | "modes">,
     stderrTail: readonly string[],
   ): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
-    const request = { settings, temporary: settings.temporary, carried, items: items.map(copyItemOf) };
+    const request = { ...where, settings, temporary: settings.temporary, items: items.map(copyItemOf) };
     const results = await runner.run("checkCarried", request, { names: items.length });
     const isUncarried = (result: CheckResult | undefined): result is Uncarried =>
       result?.kind === "absent" || result?.kind === "torn" || result?.kind === "changed";
@@ -222,7 +227,11 @@ export class RsyncMover implements Mover {
   }
 
   /** In a private tree files are written at their own paths: those with the content that the source still has have arrived. */
-  async #checkDirect(items: readonly Item[], stderrTail: readonly string[]): Promise<Omit<Attempt, "code">> {
+  async #checkDirect(
+    items: readonly Item[],
+    modes: CheckRequest["modes"],
+    stderrTail: readonly string[],
+  ): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
     const paths = items.map(pathOf);
     const [there, here] = await Promise.all([
@@ -231,7 +240,8 @@ export class RsyncMover implements Mover {
     ]);
     const hasArrived = (item: Item) => {
       const arrived = there.get(pathOf(item));
-      return arrived !== undefined && sameContent(item.entry, arrived, settings.traits.timeStep);
+      return arrived !== undefined && sameContent(item.entry, arrived, settings.traits.timeStep) &&
+        (modes === "any" || sameMode(item.entry, arrived));
     };
     const hasChanged = (item: Item) => {
       const now = here.get(pathOf(item));
@@ -315,9 +325,14 @@ function whyMissing(
   // rsync reports such a file as failed verification, as existing or as vanished, or does not report it.
   if (changed.has(item)) return { reason: CHANGING_REASON, cause: "changing" };
   const { name } = item.entry;
-  const line = stderrTail.findLast((line) => line.includes(`/${name}"`) || line.includes(`"${name}"`));
+  // rsync writes to a temporary file, `.name.XXXXXX`, and reports that name where it cannot set permissions.
+  const line = stderrTail.findLast((line) =>
+    line.includes(`/${name}"`) || line.includes(`"${name}"`) || line.includes(`/.${name}.`)
+  );
   if (line !== undefined) return { reason: line, cause: isRefusal(line) ? "refused" : "failed" };
-  if (!absent.has(item)) return { reason: "rsync left another content or time than the source has", cause: "failed" };
+  if (!absent.has(item)) {
+    return { reason: "rsync left another content, time or mode than the source has", cause: "failed" };
+  }
   // Files that rsync did not reach failed because rsync ended. Its last line is only a summary, and the process that lost its
   // peer does not know the cause.
   const words = stderrTail.findLast((line) => !/^rsync error:|Broken pipe|connection unexpectedly closed/.test(line));

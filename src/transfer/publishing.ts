@@ -17,7 +17,8 @@ import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } fro
 import type { JobRunner } from "./job_runner.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
-import { type Phase, phaseOf, PHASES, unitOf } from "./phases.ts";
+import { type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
+import { NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
 
 /** Limit for held files of the first phase: a killed transfer loses them, and old files take up space until then, too. */
 export const HELD = { files: 32_768, sizeBytes: 256 * 1024 ** 2 };
@@ -36,6 +37,7 @@ export interface PublishingRequest {
   readonly selection: Selection | undefined;
   readonly runner: JobRunner;
   readonly recorder: ResultRecorder;
+  readonly times: WalkTimes;
   /** Makes the parent of a directory that is made by need writable. */
   readonly openParent: (directory: string) => Promise<void>;
   /** Gets files and bytes that were counted as done and then could not be published. */
@@ -50,8 +52,8 @@ export class Publishing {
     links: new HeldFiles(),
     pointers: new HeldFiles(),
   };
-  /** Maps each path that could not be copied to itself, and each directory above it to such a path. */
-  readonly #failed = new Map<string, string>();
+  /** Maps each path that did not arrive to itself, and each directory above it to such a path; failed ones come first. */
+  readonly #failed = new Map<string, { readonly path: string; readonly cause: "failed" | "vanished" }>();
   #names = 0;
 
   constructor(readonly request: PublishingRequest) {}
@@ -73,7 +75,7 @@ export class Publishing {
   async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
     for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
     for (const item of moved) {
-      if (this.directories.count(item)) this.request.recorder.collect([item]);
+      if (this.directories.count(item)) this.#noteArrived(item);
       else this.#held[phaseOf(item.directory, item.entry, item.replaces)].add(item);
     }
     const { contents } = this.#held;
@@ -86,10 +88,18 @@ export class Publishing {
    * that the receiving file system cannot hold: else it would never be published.
    */
   fail(path: string, { cause, errno, reason }: Omit<MissingItem, "item" | "receiver">): void {
+    if (cause === "vanished") this.#noteFailed(path, cause);
     if (cause !== "failed") return;
-    this.#noteFailed(path);
+    this.#noteFailed(path, cause);
     const isLeftOut = errno !== undefined && isLimitErrno(errno);
     if (!isLeftOut && this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
+  }
+
+  /** A new directory is published whole, even if the next transfer has to look at its references again. */
+  #noteArrived(item: Item): void {
+    const { recorder, times, settings: { policy } } = this.request;
+    recorder.collect([item]);
+    if (refersToLater(item, times, policy)) recorder.miss(item, NEWER_REASON, "newer");
   }
 
   /** Publishes everything that was copied. Directories already have their modes and times. */
@@ -103,7 +113,7 @@ export class Publishing {
       }
       await pool.settle();
       for (const items of this.#held[phase].take()) {
-        const ready = phase === "pointers" ? this.#withoutWithheld(items) : items;
+        const ready = phase === "contents" ? items : items.filter((item) => !this.#isKeptBack(item));
         await pool.start(() => this.publishFiles(ready));
       }
       await pool.settle();
@@ -129,10 +139,14 @@ export class Publishing {
     }
   }
 
-  /** Notes a failed path, so that files that point at it are withheld; not for a push. */
-  #noteFailed(path: string): void {
-    if (this.request.settings.policy === "stage-out") return;
-    for (let above = path; !this.#failed.has(above); above = splitLast(above)[0]) this.#failed.set(above, path);
+  /** Notes a path that did not arrive, so that files that point at it are withheld; a failed one not for a push. */
+  #noteFailed(path: string, cause: "failed" | "vanished" = "failed"): void {
+    if (cause === "failed" && this.request.settings.policy === "stage-out") return;
+    const isNew = (above: string) => {
+      const known = this.#failed.get(above);
+      return known === undefined || (known.cause === "vanished" && cause === "failed");
+    };
+    for (let above = path; isNew(above); above = splitLast(above)[0]) this.#failed.set(above, { path, cause });
   }
 
   #lose(item: Item, reason: string): void {
@@ -150,20 +164,31 @@ export class Publishing {
     return true;
   }
 
-  /** A file that points at a failed file keeps its old state. */
-  #withoutWithheld(items: readonly Item[]): readonly Item[] {
-    if (this.#failed.size === 0) return items;
-    return items.filter((item) => {
-      const unit = item.entry.type === "link" ? targetOf(item) : unitOf(item.directory, item.entry.name);
-      const lacks = unit === undefined ? undefined : this.#failed.get(unit);
-      if (lacks === undefined || item.replaces === undefined) return true;
-      this.request.onLost(1, item.entry.sizeBytes);
-      this.request.recorder.lose({
-        ...{ item, reason: `it points at files of which "${lacks}" could not be copied` },
-        ...{ cause: "failed", receiver: "as it was" },
-      });
-      return false;
-    });
+  /** A reference that is newer than the walk, or points at a file that did not arrive, keeps its old state. */
+  #isKeptBack(item: Item): boolean {
+    const { times, settings: { policy }, recorder, onLost } = this.request;
+    const why = refersToLater(item, times, policy)
+      ? { reason: NEWER_REASON, cause: "newer" } as const
+      : this.#lackOf(item);
+    if (why === undefined) return false;
+    onLost(1, item.entry.sizeBytes);
+    recorder.lose({ item, ...why, receiver: "as it was" });
+    return true;
+  }
+
+  /** Why a file that replaces another one cannot be published: what it points at did not arrive. */
+  #lackOf(item: Item): Pick<MissingItem, "reason" | "cause"> | undefined {
+    const { directory, entry, replaces } = item;
+    if (this.#failed.size === 0 || replaces === undefined) return undefined;
+    const unit = entry.type === "link" ? targetOf(item) : unitOf(directory, entry.name);
+    const lacks = unit === undefined ? undefined : this.#failed.get(unit);
+    if (lacks === undefined) return undefined;
+    if (lacks.cause === "failed") {
+      return { reason: `it points at files of which "${lacks.path}" could not be copied`, cause: "failed" };
+    }
+    // Files come and go in every tree: that one vanished says something of references to it alone.
+    if (entry.type !== "link" && !pointsElsewhere(directory)) return undefined;
+    return { reason: `it points at files of which "${lacks.path}" vanished`, cause: "newer" };
   }
 
   async #publishDirectories(directories: readonly NewDirectory[]): Promise<void> {

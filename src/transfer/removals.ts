@@ -47,6 +47,8 @@ export class Removals {
   readonly #items: Name[] = [];
   /** Directories whose names are all to be removed, as far as the walk has seen. */
   readonly #emptied = new Set<string>();
+  /** Directories that the next transfer removes. */
+  readonly #postponed = new Set<string>();
   /** Paths of the lists of directories that were moved away. */
   readonly #lists: string[] = [];
   /** Counts names in the temporary directory; a name is not used twice, even if a move failed. */
@@ -54,9 +56,23 @@ export class Removals {
 
   constructor(readonly request: RemovalsRequest) {}
 
-  /** Notes something to remove later, as the walk saw it. */
-  add(item: Name): void {
-    this.#items.push(item);
+  /**
+   * Notes something to remove later, as the walk saw it. `next time`: it keeps its record and stays with all that is below it,
+   * so that the next transfer removes it.
+   */
+  add(item: Name, when: "now" | "next time" = "now"): void {
+    if (when === "now" && !this.#isBelowPostponed(item.directory)) {
+      this.#items.push(item);
+      return;
+    }
+    if (item.entry.type === "directory") this.#postponed.add(pathOf(item));
+    this.request.recorder.amend(item, item.entry);
+  }
+
+  #isBelowPostponed(directory: string): boolean {
+    if (this.#postponed.size === 0) return false;
+    for (let path = directory; path !== ""; path = splitLast(path)[0]) if (this.#postponed.has(path)) return true;
+    return false;
   }
 
   /** Notes that all names in a directory are to be removed. */

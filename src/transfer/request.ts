@@ -67,6 +67,11 @@ export interface TransferRequest {
   readonly contentsSinceSeconds?: number;
   /** When the transfer began, by the file systems' clock, in seconds since 1970; undefined: nothing is recorded as racy. */
   readonly startedSeconds?: number;
+  /**
+   * When the walk begins, by the clock of the sending side's file system, in seconds since 1970. References written later wait
+   * for the next transfer; undefined: they are copied as they are.
+   */
+  readonly walkStartSeconds?: number;
   readonly report?: (progress: TransferProgress) => void;
 }
 
@@ -142,6 +147,8 @@ export interface TransferOutcome {
   readonly outsideLinks: OutsideLinks;
   /** All files that did not arrive were deleted at the source meanwhile: nothing is wrong, but something changed. */
   readonly vanishedOnly: boolean;
+  /** Whether files are missing only because programs changed the sending side meanwhile: another transfer may bring them. */
+  readonly movedOnly: boolean;
   /** The last lines of the programs' stderr. */
   readonly stderrTail: readonly string[];
   /** What both sides have in common now. */

@@ -21,6 +21,9 @@ export interface TransferResults {
 
 type Name = Pick<Item, "directory" | "entry">;
 
+/** A bit above all permission bits, so that no file has this mode. */
+const IMPOSSIBLE_MODE = 0o10000;
+
 /** A new directory that is not published, with the files in it. */
 export interface Withdrawn {
   readonly path: string;
@@ -113,6 +116,13 @@ export class ResultRecorder {
     const type = item.entry.type === "directory" ? "directory" : "file";
     this.results.missing.push({ path: pathOf(item), reason, cause: "failed", type, files: 0, sizeBytes: 0 });
     this.amend(item, state);
+  }
+
+  /** Records a file that could not get its mode with one that no file has, so that the next transfer compares it again. */
+  failMode(item: Name, reason: string): void {
+    const { type, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = item.entry;
+    const state = { type, mode: IMPOSSIBLE_MODE, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
+    this.fail(item, state, `its permissions cannot be changed: ${reason}`);
   }
 
   /** Records another state than planned; `undefined`: no state. */

@@ -4,7 +4,7 @@ import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { findRsync, probeRsync, withoutDestructive } from "../tools/rsync.ts";
 import { type DirectoryPlan, sendingSide } from "./decide.ts";
-import { batchBytesAtOnce } from "./batch_size.ts";
+import { batchBytesAtOnce } from "./batches.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
@@ -170,6 +170,7 @@ async function run(
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
     owners: system.userId === 0 ? "same" : "own",
+    ...(reader === undefined ? {} : { largeForm: reader.form }),
     ...(packed?.head.directoryAttributes === "none" ? { directoryAttributes: "none" as const } : {}),
     traits: request.intent === "push" ? USUAL_TRAITS : traits,
   };
@@ -190,7 +191,6 @@ async function run(
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
     mover: moverFor(engine, request, settings, { lists, runner, reader, system }),
-    ...(reader === undefined ? {} : { largeForm: reader.form }),
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
@@ -213,7 +213,10 @@ async function run(
         onSelection: (selection) => counters.selection = selection,
         onOutsideLink: (link) => counters.outsideLinks.add(link),
         onMount: (directory) => manifest.addMount(directory),
-        onUnreadable: (directory, side, why) => counters.addUnreadable(directory, side, why),
+        onUnreadable: (directory, side, why) => {
+          const { path, cause, reason } = counters.addUnreadable(directory, side, why);
+          if (side === "from") execution.noteUnreadable(path, cause, reason);
+        },
       },
       runner,
       traits,
@@ -248,6 +251,7 @@ async function run(
     missing,
     outsideLinks: counters.outsideLinks.found(),
     vanishedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished"),
+    movedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished" || cause === "newer"),
     stderrTail: results.stderrTail.slice(-20),
     manifest: record,
     recordChanged: record !== request.baseline,

@@ -1,5 +1,6 @@
 // Variables whose sources lie inside one another share one copy. The inner variable leads to its part of the outer variable's
 // copy, so that no file is staged twice and no program sees two versions of it.
+import * as v from "valibot";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
@@ -7,6 +8,11 @@ import { shellWord } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { layoutOf } from "./layout.ts";
 import { linksOf } from "./variable.ts";
+
+/** The variable whose copy includes this one's, in answers. */
+export const PART_OF = v.optional(
+  v.pipe(v.string(), v.description("The variable whose source holds this one's: they share one copy")),
+);
 
 /** A variable without a copy of its own. */
 export interface Part {

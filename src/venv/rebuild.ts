@@ -43,8 +43,11 @@ export interface RebuildPlan {
   readonly commands: readonly (readonly string[])[];
   readonly env: Readonly<Record<string, string>>;
   readonly editable: readonly string[];
-  readonly replaces: boolean;
+  /** `made already`: the target is an environment with the same packages, for example that of a run which was killed later. */
+  readonly targetState: TargetState;
 }
+
+type TargetState = "free" | "to be replaced" | "made already";
 
 /** How the two package lists compare. */
 export interface Parity {
@@ -68,10 +71,9 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
       `Cannot make "${target}" from "${sourcePath}": they are the same place, or one is inside the other`,
     );
   }
-  const replaces = await checkTarget(request);
   await checkFileSystems(request, system);
   const env = request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir };
-  const requirements = await freezePackages(uv.program, sourcePath, env, system);
+  const { found, requirements } = await lookAtTarget(request, source, { uv, env }, system);
   const pythons = request.python === undefined
     ? [...new Set([source.pythonVersion, source.pythonSeries])]
     : [request.python];
@@ -91,21 +93,42 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
     uv.torchBackends,
   );
   const editable = requirements.filter((line) => line.startsWith("-e ") || line.startsWith("--editable"));
-  return { source, target, requirements, pythons, commands: plan.commands, env, editable, replaces };
+  return { source, target, requirements, pythons, commands: plan.commands, env, editable, targetState: found };
 }
 
-async function checkTarget({ target, existing }: RebuildRequest): Promise<boolean> {
+/** What is at the target, and the packages of the source. Throws a CliError `refused` for what must not be replaced. */
+async function lookAtTarget(
+  request: RebuildRequest,
+  source: Venv,
+  { uv, env }: { readonly uv: Uv; readonly env: Readonly<Record<string, string>> },
+  system: System,
+): Promise<{ readonly found: TargetState; readonly requirements: readonly string[] }> {
+  const { target } = request;
+  const there = await environmentAt(target);
+  const requirements = await freezePackages(uv.program, source.path, env, system);
+  if (there === undefined) return { found: "free", requirements };
+  if (request.existing === "overwrite") return { found: "to be replaced", requirements };
+  const isSame = there.pythonSeries === source.pythonSeries &&
+    compareLists(requirements, await freezePackages(uv.program, target, env, system)).status === "matched";
+  if (!isSame) throw existsAlready(target);
+  return { found: "made already", requirements };
+}
+
+/** The environment at a target; undefined if its name is free. Throws a CliError `refused` for anything else there. */
+async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   const info = await Deno.lstat(target).catch(() => undefined);
-  if (info === undefined) return false;
-  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return false;
-  if (info.isDirectory && await readVenv(target) !== undefined) {
-    if (existing === "overwrite") return true;
-    throw new CliError("refused", `Cannot make "${target}": there is an environment already`, {
-      hint: "choose another target, or replace it with --overwrite-target",
-    });
-  }
+  if (info === undefined) return undefined;
+  if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
+  const venv = info.isDirectory ? await readVenv(target) : undefined;
+  if (venv !== undefined) return venv;
   throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
     hint: "choose another target; what is there is never replaced",
+  });
+}
+
+function existsAlready(target: AbsolutePath): CliError {
+  return new CliError("refused", `Cannot make "${target}": there is an environment with other packages already`, {
+    hint: "choose another target, or replace it with --overwrite-target",
   });
 }
 
@@ -158,8 +181,12 @@ export async function rebuild(
   const held = underLocks(system, lock);
   await removeIfThere(madeBefore);
   await putRight(target, replaced);
-  // The repair, or another run in the meantime, may have put an environment at the target.
-  await checkTarget(request);
+  // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
+  const there = await environmentAt(target);
+  if (plan.targetState === "made already" && there !== undefined) {
+    return { python: there.pythonVersion, parity: { status: "matched", missing: [], extra: [] } };
+  }
+  if (there !== undefined && request.existing === "refuse") throw existsAlready(target);
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
     const content = plan.requirements.join("\n") + "\n";

@@ -19,6 +19,8 @@ export interface StorePlaces {
   /** Undefined if nothing names uv's cache. */
   readonly oldCache: AbsolutePath | undefined;
   readonly newCache: AbsolutePath;
+  /** `switched`: an earlier run copied the cache and saved its new place, so only the old cache is left to remove. */
+  readonly cacheState: "to copy" | "switched";
 }
 
 /** The result of copying the cache. */
@@ -69,6 +71,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
   if (from === undefined || !await Deno.stat(from).then((info) => info.isDirectory, () => false)) {
     return { status: "source-missing", warnings: [] };
   }
+  if (places.cacheState === "switched") return { status: "copied", warnings: [] };
   await Deno.mkdir(splitAbsolute(to)[0], { recursive: true, mode: 0o700 });
   const outcome = await transferTree({
     from,

@@ -174,7 +174,7 @@ Deno.test("a dry run prints definition and commands and writes nothing", async (
   assert.deepEqual(await images.calls(), []);
   const json = (await world.run([...BUILD, "--dry-run", "--json"])).json();
   assert.deepEqual([json.status, json.build_command.slice(1, 3)], ["dry-run", ["build", "--fakeroot"]]);
-  assert.match(json.tar_path, /\/tmp\/\.euler-files-build-.*\/venv\.tar$/);
+  assert.match(json.tar_path, /\/tmp\/\.euler-files-build\..*\/venv\.tar$/);
 });
 
 Deno.test("names that are no names, and environments that aren't there, are refused", async () => {
@@ -220,4 +220,24 @@ Deno.test("an environment inside another and one of 10,000 files are packed whol
   const names = await archiveNames(images.store);
   assert.equal(names.match(/many\/m\d+\.py/g)?.length, 10_000);
   assert.match(names, /^\.\/inner\/bin\/tool$/m);
+});
+
+Deno.test("two builds of one image that both believe to hold the lock do not share a directory", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await images.turn("slow", "");
+  await using first = world.start(BUILD);
+  await first.seen("Creating SIF file");
+  // As where flock is granted twice: the second finds no holder.
+  for (const name of [".env.lock", ".env.lock.lease"]) await Deno.remove(`${images.store}/${name}`).catch(() => {});
+  await images.turn("slow", undefined);
+  const second = await world.run([...BUILD, "--json"]);
+  assert.deepEqual([second.code, second.json().status], [0, "built"], second.stderr);
+  const definitions = (await images.calls()).filter((call) => call.startsWith("build"))
+    .map((call) => call.split(" ").at(-1)!);
+  assert.equal(new Set(definitions).size, 2, definitions.join("\n"));
+  first.kill("SIGTERM");
+  await first.ended;
+  assert.match(await archiveNames(images.store), /^\.\/bin\/tool$/m);
+  await assertClean(images);
 });

@@ -99,3 +99,27 @@ Deno.test("a name that nothing is known of is refused", async () => {
   assert.equal(run.code, 2);
   assert.match(run.stderr, /There is no copy of C_HOME/);
 });
+
+Deno.test("directories of redirected variables go by name, or when the variable is gone from the configuration", async () => {
+  await using world = await stagedWorld();
+  const redirect = (names: readonly string[]) =>
+    world.writeConfig({ vars: Object.fromEntries(names.map((name) => [name, { mode: "redirect" }])) });
+  await redirect(["PIP_CACHE_DIR", "UV_CACHE_DIR"]);
+  assert.equal((await world.run(["sync"])).code, 0);
+  await world.writeTree(`${ROOT}/.redirected`, { "PIP_CACHE_DIR/wheel": "123", "UV_CACHE_DIR/a": "1" });
+  const statesOf = async (...args: string[]) =>
+    (await world.run(["clean", "--yes", "--json", ...args])).json().results.filter(({ kind }: { kind: string }) =>
+      kind === "redirected"
+    ).map(({ name, files, status }: Record<string, unknown>) => [name, files, status]);
+  assert.deepEqual(await statesOf(), []);
+  assert.deepEqual(await statesOf("PIP_CACHE_DIR"), [["PIP_CACHE_DIR", 1, "removed"]]);
+  await redirect([]);
+  assert.deepEqual(await statesOf("--dry-run"), [["UV_CACHE_DIR", 1, "dry-run"]]);
+  assert.deepEqual(await statesOf(), [["UV_CACHE_DIR", 1, "removed"]]);
+
+  await world.writeTree("home/other", { "PIP_CACHE_DIR/mine": "1" });
+  await Deno.remove(world.path(`${ROOT}/.redirected`), { recursive: true });
+  await Deno.symlink(world.path("home/other"), world.path(`${ROOT}/.redirected`));
+  assert.deepEqual(await statesOf(), []);
+  assert.equal(await Deno.readTextFile(world.path("home/other/PIP_CACHE_DIR/mine")), "1");
+});

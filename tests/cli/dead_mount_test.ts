@@ -1,7 +1,7 @@
-// A file system whose server answers no more, as NFS does when its server is gone: a signal ends the program all the same, and a
-// shell that evaluates its output does not go on.
+// A file system whose server answers no more, as NFS does when its server is gone: a signal ends the program all the same, it
+// ends by itself after a deadline, and a shell that evaluates its output does not go on.
 import assert from "node:assert/strict";
-import { testNeeding } from "../support/needs.ts";
+import { testExecutable, testNeeding } from "../support/needs.ts";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { shell } from "../transfer/trees.ts";
@@ -75,6 +75,58 @@ for (const [path, commands] of CASES) {
           assert.notEqual(evaluated.code, 0);
         }
       }
+    },
+  );
+}
+
+/** How long the program waits for an answer here. */
+const DEADLINE = { EULER_FILES_ANSWER_SECONDS: "1" };
+
+/** Where something of the world is on the dead file system, and commands that need it. */
+const ON_DEAD: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  source: [["sync"], ["push"], ["status"], ["migrate", "HF_HOME", "--to", "~/new", "--yes"], ["exec", "--", "true"]],
+  scratch: [["sync"], ["push"], ["status"], ["diff", "HF_HOME"], ["clean"], ["doctor"]],
+  home: [["sync"], ["push"], ["status", "--json"], ["config", "show"], ["config", "set", "parallel_jobs", "2"]],
+  tmp: [["sync", "--engine", "rsync"]],
+};
+
+for (const [place, commands] of Object.entries(ON_DEAD)) {
+  // Run from source, Deno itself reads ~/.npmrc first.
+  const register = place === "home" ? testExecutable : testNeeding;
+  register(
+    ["ntfs-3g", "mkntfs", "mount", "rsync"],
+    `with the ${place} on a dead server, each command ends after its deadline and names the path`,
+    async () => {
+      await using world = await makeWorld();
+      const dead = world.path("home/dead");
+      await using mount = await mountAt(world, "home/dead");
+      const at = (name: string, path: string) => name === place ? `${dead}/${name}` : world.path(path);
+      const env = {
+        ...DEADLINE,
+        HOME: at("home", "home"),
+        SCRATCH: at("scratch", "scratch"),
+        TMPDIR: at("tmp", "tmp"),
+      };
+      const source = at("source", "home/hf");
+      for (const directory of [source, ...Object.values(env).slice(1)]) {
+        await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+      }
+      await Deno.writeTextFile(`${source}/model.bin`, "weights");
+      const config = { version: 1, scratch_base: "$SCRATCH", vars: { HF_HOME: { source } } };
+      await Deno.writeTextFile(`${env.HOME}/.euler-files.json`, JSON.stringify(config), { mode: 0o600 });
+      if (place !== "tmp") {
+        const synced = await world.run(["sync"], { env, cwd: "/" });
+        assert.equal(synced.code, 0, synced.stderr);
+      }
+      mount.stop();
+      await Promise.all(commands.map(async (command) => {
+        const { code, stdout, stderr } = await world.exec(world.executable, command, { env, cwd: "/" });
+        const what = `${command.join(" ")}: ${code} ${stdout}${stderr}`;
+        assert.equal(code, 1, what);
+        assert.match(stderr + stdout, /home\/dead\/[^"]*\\?" has not answered for 1 s/, what);
+        assert.doesNotMatch(stderr, /This is a bug/, what);
+        if (command[0] === "sync") assert.match(stdout, /^false;$/m, what);
+      }));
     },
   );
 }

@@ -1,5 +1,7 @@
 // `diff` shows what differs and where it changed; `resolve` settles what changed on both sides, for the side a person names.
 import assert from "node:assert/strict";
+import { testNeeding } from "../support/needs.ts";
+import { openTerminal } from "../support/terminal.ts";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -116,6 +118,22 @@ Deno.test("resolve of one file leaves the others in conflict, and all else where
   assert.match((await world.run(["status"])).stderr, /1 file in conflict: hub\/x/, "the other one is known still");
   await world.run(["push"]);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "b2 on scratch");
+});
+
+testNeeding(["tmux"], "on a terminal a person chooses files and whose they are", async () => {
+  await using world = await worldInConflict();
+  await using terminal = await openTerminal(world, "euler-files resolve HF_HOME");
+  await terminal.shows("2 files in conflict in HF_HOME");
+  await terminal.press("Down", "Enter");
+  await terminal.shows("Which files?");
+  await terminal.press("Space", "Enter");
+  await terminal.shows("Whose are to count?");
+  await terminal.press("Down", "Enter");
+  await terminal.shows("1 file of HF_HOME resolved: hub/a: as at the source now");
+  await terminal.shows("ended with 0");
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/a`)), "a2 at home");
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/x[1]*`)), "x3 on scratch");
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/x[1]*`)), "x2 at home");
 });
 
 Deno.test("without a side resolve shows both files and changes nothing", async () => {

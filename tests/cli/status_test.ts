@@ -245,3 +245,50 @@ Deno.test("what a job made on scratch doesn't read as plain fresh: files, bytes,
   const settled = await variable(world, "--check");
   assert.deepEqual([settled.status, settled.unpushed_files, settled.purge_from], ["fresh", 0, null]);
 });
+
+Deno.test("status of a named variable tells where it leads in this shell, what is not pushed and what is left out", async () => {
+  await using world = await worldWithCache();
+  await world.run(["config", "set", "vars.HF_HOME.exclude", '["scrap/"]']);
+  const exported = (await world.run(["sync"])).stdout;
+  await Deno.writeTextFile(world.path(`${TARGET}/hub/b`), "of scratch");
+  await Deno.writeTextFile(world.path(`${SOURCE}/hub/b`), "of the source");
+  await Deno.writeTextFile(world.path(`${TARGET}/hub/made`), "1234");
+  await world.run(["push", "--dry-run"]);
+  const { details, unpushed_files } = await variable(world, "HF_HOME");
+  assert.deepEqual(details.in_this_shell, { value: null, leads_to: "nothing", set_by: "nothing" });
+  assert.equal(unpushed_files, 2);
+  assert.deepEqual(details.unpushed, [{ path: "hub/b", bytes: 10 }, { path: "hub/made", bytes: 4 }]);
+  assert.deepEqual(details.exclude[0], { pattern: "scrap/", from: "config" });
+  assert.equal(details.staged_files, 2);
+  assert.ok(Math.abs(Date.parse(details.last_sync) - Date.now()) < 600_000);
+
+  const [, set] = /^(export HF_HOME=.*);$/m.exec(exported)!;
+  const [, before] = /^(export __EULER_FILES_BEFORE=.*);$/m.exec(exported)!;
+  const ask = "euler-files status HF_HOME";
+  const texts = [];
+  for (const setting of [`${set}; ${before}`, set, `export HF_HOME=${world.path(SOURCE)}/`, "export HF_HOME=/other"]) {
+    texts.push(/^ {2}shell +(.*)$/m.exec((await world.shell("bash", `${setting}; ${ask}`)).stdout)?.[1]);
+  }
+  assert.deepEqual(texts, [
+    "$HF_HOME is the target, set by a sync",
+    "$HF_HOME is the target, set by something else than a sync",
+    "$HF_HOME is the source, set by something else than a sync",
+    '$HF_HOME is "/other", set by something else than a sync',
+  ]);
+});
+
+Deno.test("a conflict stands in the status column and among the details", async () => {
+  await using world = await worldWithCache();
+  await world.run(["sync"]);
+  await Deno.writeTextFile(world.path(`${TARGET}/hub/b`), "of scratch");
+  await Deno.writeTextFile(world.path(`${SOURCE}/hub/b`), "of the source");
+  await world.run(["push"]);
+  assert.match((await world.run(["status"])).stdout, /HF_HOME .* fresh, 1 in conflict$/m);
+  const named = await world.run(["status", "HF_HOME"]);
+  assert.match(named.stdout, /^HF_HOME {2}fresh, 1 in conflict$/m);
+  assert.match(
+    named.stdout,
+    /conflicts +hub\/b \(changed on both sides\); settle with `euler-files resolve HF_HOME`$/m,
+  );
+  assert.deepEqual((await variable(world, "HF_HOME")).conflicts, 1);
+});

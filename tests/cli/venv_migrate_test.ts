@@ -172,3 +172,52 @@ exec "$(dirname "$0")/../bin/uv" "$@"
   assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["a", "b"]);
   assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
 });
+
+const TO_WORK = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv", "--delete-old", "--json"];
+
+/** What a run leaves that is killed before it saves the new places, and one that is killed before it removes the old ones. */
+const KILLED: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "before it saves the new places": [["venv", "migrate", "venvs/a", "work/venvs/a"]],
+  "before it removes the old ones": [["venv", "migrate-store", ...TO_WORK.filter((word) => word !== "--delete-old")]],
+};
+
+for (const [moment, commands] of Object.entries(KILLED)) {
+  testWithUv(`migrate-store again after a run that was killed ${moment} ends right`, async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
+    await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+    for (const command of commands) assert.equal((await place.run(...command)).code, 0);
+    const run = await place.run("venv", "migrate-store", ...TO_WORK);
+    const document = run.json();
+    assert.deepEqual([run.code, document.status, document.deleted_old], [0, "migrated", true], run.stdout + run.stderr);
+    for (const name of ["a", "b"]) {
+      const program = world.path(`home/work/venvs/${name}/bin/alpha`);
+      assert.equal((await world.exec(program, [])).stdout, "alpha 1.0\n");
+    }
+    const { config } = (await place.run("config", "show", "--json")).json();
+    assert.deepEqual(config.migrations.map((one: { field_name: string }) => one.field_name).toSorted(), [
+      "uv_cache_dir",
+      "venv_base",
+    ]);
+    assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), []);
+    assert.deepEqual(await namesIn(world.path("home/uv")), []);
+    assert.equal((await place.run("venv", "migrate-store", ...TO_WORK)).code, 0);
+  });
+}
+
+testWithUv("an environment with other packages at the target is refused, one with the same is taken", async () => {
+  await using place = await makePlace();
+  const { world } = place;
+  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+  const again = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  assert.deepEqual([again.code, again.json().deleted_source], [0, true], again.stdout);
+  assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+  const uninstalled = await world.exec(world.path("bin/uv"), [
+    ...["pip", "uninstall", "--python", world.path("home/work/a"), "alpha"],
+  ]);
+  assert.equal(uninstalled.code, 0, uninstalled.stderr);
+  const refused = await place.run("venv", "migrate", "venvs/b", "work/a", "--delete-source");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /an environment with other packages already/);
+});

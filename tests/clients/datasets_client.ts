@@ -2,6 +2,7 @@
 import { findClientPython } from "../../scripts/prepare_clients.ts";
 import type { Hub } from "../support/hub.ts";
 import type { LoopCounts } from "./hub_reader.ts";
+import { moveNames } from "./move_names.ts";
 
 /** Why they can't be used; undefined where they can. */
 export const DATASETS_REASON = findClientPython("large") === undefined
@@ -80,17 +81,20 @@ export function serveRevision(hub: Hub, number: number, rows: number): void {
 }
 
 /**
- * Downloads and prepares what the hub has, as somebody with a network does. The dataset is prepared in another directory and moved in
- * as a whole: offline, datasets fails where another of its processes is preparing, since it looks into `*.incomplete` as well
+ * Downloads and prepares what the hub has in another directory, then moves it in by renames, contents first. The clients are not
+ * so careful, and a reader beside them finds what no transfer caused: huggingface_hub writes the list of files and the reference
+ * of a revision before its files (_snapshot_download.py), and datasets, offline, looks into `*.incomplete`, too
  * (packaged_modules/cache/cache.py, _find_hash_in_cache).
  */
 export async function fillFromHub(hub: Hub, home: string, preparing: string): Promise<void> {
-  await runPython(["-c", WRITER], { HF_ENDPOINT: hub.url, HF_HOME: home, HF_DATASETS_CACHE: preparing });
-  const [from, to] = [preparing, `${home}/datasets`].map((cache) => `${cache}/org___data/default/0.0.0`);
-  await Deno.mkdir(to!, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from!)) {
-    if (isDirectory) await Deno.rename(`${from}/${name}`, `${to}/${name}`);
+  await runPython(["-c", WRITER], { HF_ENDPOINT: hub.url, HF_HOME: preparing });
+  const parts = ["blobs", "snapshots", "trees", "refs"];
+  const repositories = ["hub/models--org--real", "hub/datasets--org--data"];
+  const below = repositories.flatMap((repository) => parts.map((part) => `${repository}/${part}`));
+  for (const path of [...below, "datasets/org___data/default/0.0.0"]) {
+    await moveNames(`${preparing}/${path}`, `${home}/${path}`);
   }
+  await Deno.remove(preparing, { recursive: true });
 }
 
 /** Reads offline, once or until the file `stop` exists. */

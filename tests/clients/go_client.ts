@@ -1,13 +1,17 @@
 // The real go: what downloads modules into its cache, and what verifies them offline.
 import { zipOf } from "../support/package_index.ts";
 import { isInstalled } from "../../scripts/prepare.ts";
+import { moveNames } from "./move_names.ts";
 
 /** Why it can't be used; undefined where it can. */
 export const GO_REASON = isInstalled("go") ? undefined : "go not installed";
 
 const MODULE = "example.com/alpha";
 
-/** Adds a version of a module to a proxy, which is a directory, and downloads it into a cache. */
+/**
+ * Adds a version of a module to a proxy, which is a directory, and brings it into a cache: go downloads it into an empty one, and
+ * all is moved in, the list of versions last. go itself writes that list before the archive.
+ */
 export async function fillGoCache(proxy: string, cache: string, number: number): Promise<void> {
   const [directory, version] = [`${proxy}/${MODULE}/@v`, `v1.${number}.0`];
   await Deno.mkdir(directory, { recursive: true });
@@ -19,8 +23,22 @@ export async function fillGoCache(proxy: string, cache: string, number: number):
   await Deno.writeTextFile(`${directory}/${version}.mod`, mod);
   await Deno.writeTextFile(`${directory}/${version}.info`, JSON.stringify({ Version: version }));
   await Deno.writeTextFile(`${directory}/list`, `${version}\n`, { append: true });
-  const failure = await go(["mod", "download", `${MODULE}@${version}`], proxy, { cache, proxy: `file://${proxy}` });
+  const filled = `${proxy}-cache`;
+  const failure = await go(["mod", "download", `${MODULE}@${version}`], proxy, {
+    cache: filled,
+    proxy: `file://${proxy}`,
+  });
   if (failure !== undefined) throw new Error(failure);
+  const download = `cache/download/${MODULE}/@v`;
+  await Deno.remove(`${filled}/${download}/list`);
+  const [unpacked, list] = [`${MODULE}@${version}`, `${cache}/${download}/list`];
+  await Deno.mkdir(`${cache}/${MODULE}`, { recursive: true });
+  await Deno.rename(`${filled}/${unpacked}`, `${cache}/${unpacked}`);
+  await moveNames(`${filled}/${download}`, `${cache}/${download}`);
+  const versions = await Deno.readTextFile(list).catch(() => "");
+  await Deno.writeTextFile(`${filled}/list`, `${versions}${version}\n`);
+  await Deno.rename(`${filled}/list`, list);
+  await Deno.remove(filled, { recursive: true });
 }
 
 function source(name: string, number: number): string {

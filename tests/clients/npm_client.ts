@@ -1,6 +1,7 @@
 // The real npm: what fills its cache from a registry on loopback, and what installs from it offline.
 import { createHash } from "node:crypto";
 import { isInstalled } from "../../scripts/prepare.ts";
+import { moveFiles } from "./move_names.ts";
 
 /** Why it can't be used; undefined where it can. */
 export const NPM_REASON = isInstalled("npm") ? undefined : "npm not installed";
@@ -51,10 +52,19 @@ export function serveRegistry(): Registry {
   };
 }
 
-/** Brings the newest version into a cache. */
+/**
+ * Brings the newest version into a cache: npm fills an empty one, whose files are moved in by renames, the index last. npm itself
+ * asks for a short and for a full description of a package, and adds each to the index when it comes: between the two, a reader
+ * resolves `latest` from the one and looks for that version in the other.
+ */
 export async function fillNpmCache(cache: string, registry: string, directory: string): Promise<void> {
-  const failure = await install(directory, { cache, registry, network: "--prefer-online" });
+  const filled = `${directory}-cache`;
+  const failure = await install(directory, { cache: filled, registry, network: "--prefer-online" });
   if (failure !== undefined) throw new Error(failure);
+  for (const name of ["content-v2", "index-v5"]) {
+    await moveFiles(`${filled}/_cacache/${name}`, `${cache}/_cacache/${name}`);
+  }
+  await Deno.remove(filled, { recursive: true });
 }
 
 /**

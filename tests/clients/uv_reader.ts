@@ -1,5 +1,6 @@
 // The real uv as a reader of its cache: it installs offline, and what it has installed is held against its own list of files.
 import { UV } from "../support/uv.ts";
+import { moveFiles, moveNames } from "./move_names.ts";
 
 /** What to install from which cache. */
 export interface Installation {
@@ -50,8 +51,12 @@ export function findFaultsOfInstall(
   return lacks;
 }
 
-/** Brings packages into a cache, as somebody with a network does. */
+/**
+ * Brings packages into a cache: uv fills an empty one, whose files are moved in, the answers of the index last. uv itself writes
+ * those before it has a package.
+ */
 export async function fillUvCache({ cache, index, packages, target }: Installation): Promise<void> {
+  const filled = `${target}-cache`;
   const { success, stderr } = await new Deno.Command(UV!, {
     args: [
       "pip",
@@ -66,10 +71,22 @@ export async function fillUvCache({ cache, index, packages, target }: Installati
       target,
     ]
       .concat(packages),
-    env: { UV_CACHE_DIR: cache, UV_PYTHON_DOWNLOADS: "never", UV_NO_CONFIG: "1" },
+    env: { UV_CACHE_DIR: filled, UV_PYTHON_DOWNLOADS: "never", UV_NO_CONFIG: "1" },
     stdin: "null",
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const names = await Array.fromAsync(Deno.readDir(filled));
+  const buckets = names.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  // uv, also as a reader, makes these where they are missing.
+  for (const name of ["CACHEDIR.TAG", ".gitignore"]) {
+    if (sizeOf(`${cache}/${name}`) === undefined) await Deno.rename(`${filled}/${name}`, `${cache}/${name}`);
+  }
+  const rank = (name: string) => ["archive", "wheels", "simple"].findIndex((start) => name.startsWith(start));
+  for (const name of buckets.toSorted((one, other) => rank(one) - rank(other))) {
+    if (name.startsWith("archive")) await moveNames(`${filled}/${name}`, `${cache}/${name}`);
+    else await moveFiles(`${filled}/${name}`, `${cache}/${name}`);
+  }
+  await Deno.remove(filled, { recursive: true });
   await Deno.remove(target, { recursive: true });
 }
 

@@ -148,7 +148,7 @@ export class TransferSubject implements Subject {
       ...differencesOf(this.#reference, received, this.#exactness).map((line) => `after the next run ${line}`),
     );
     const beside = (await Array.fromAsync(Deno.readDir(this.#root))).map(({ name }) => name);
-    const left = beside.filter((name) => !["home", "scratch", "notes"].includes(name));
+    const left = beside.filter((name) => !["home", "scratch", "intentLog"].includes(name));
     if (left.length > 0) faults.push(`left behind: ${left.join(", ")}`);
     return faults;
   }

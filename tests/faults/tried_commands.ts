@@ -176,6 +176,11 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
         argv: ["venv", "migrate", `${root}/home/venvs/real`, `${root}/home/work/real`],
         stdout: "text",
       } as const,
+      "venv migrate --delete-source": {
+        setUp: `${ENVIRONMENTS}\n${uv} venv -q --python /usr/bin/python3 home/venvs/real`,
+        argv: ["venv", "migrate", `${root}/home/venvs/real`, `${root}/home/work/real`, "--delete-source"],
+        stdout: "text",
+      } as const,
       "venv migrate --overwrite-target --delete-source": {
         setUp: `${ENVIRONMENTS}\nfor e in real old; do ${uv} venv -q --python /usr/bin/python3 home/venvs/$e; done`,
         argv: [
@@ -191,11 +196,11 @@ t=$(ef sync --to node | sed -n "s/^export HF_HOME='\\(.*\\)';/\\1/p"); echo 'on 
       "venv migrate-store": {
         setUp:
           `${CACHES}\nmkdir home/venvs; ${uv} venv -q --python /usr/bin/python3 home/venvs/real; mkdir -p home/uv/x; echo x >home/uv/x/y
-ef config set apptainer '{"venv_base":"~/venvs","sif_store":"~/sif","base_image":"python:{version}-slim"}' >/dev/null`,
+ef config set apptainer '{"venv_base":"~/venvs","sif_store":"~/sif","base_image":"python:{version}-slim"}' >/dev/null
+ef config set uv_cache_dir '"~/uv"' >/dev/null`,
         argv: [
-          ...["venv", "migrate-store", "--new-venv-base", `${root}/home/v2`, "--old-uv-cache-dir", `${root}/home/uv`],
-          ...["--new-uv-cache-dir", `${root}/home/uv2`, "--delete-old", "--overwrite-targets"],
-          ...["--old-venv-base", `${root}/home/venvs`],
+          ...["venv", "migrate-store", "--new-venv-base", `${root}/home/v2`, "--new-uv-cache-dir", `${root}/home/uv2`],
+          "--delete-old",
         ],
         // uv's own files in its cache.
         varies: /^home\/uv2\//,

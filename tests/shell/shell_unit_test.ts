@@ -28,3 +28,8 @@ Deno.test("an unknown EULER_FILES_SHELL is an error that names the known ones", 
     );
   }
 });
+
+Deno.test("--shell takes relatives of the shells by their own names", () => {
+  const names = ["sh", "dash", "ksh", "csh", "bash"] as const;
+  assert.deepEqual(names.map((name) => chooseShell(name, {})), ["bash", "bash", "bash", "tcsh", "bash"]);
+});

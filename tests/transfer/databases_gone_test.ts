@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";
-import { openDatabase, rowsIn } from "../support/database.ts";
+import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
 import { testNeeding } from "../support/needs.ts";
 import { insert, namesIn, TABLE, WAL } from "./database_scenes.ts";
 import { makeScene } from "./intents.ts";
@@ -107,4 +107,58 @@ test("a database that is made again at the source while it is to be removed from
   ]);
   assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
   assert.deepEqual(await namesIn(scene.to), ["db", "other"]);
+});
+
+/** Both sides have a database with the log of a killed program; at the sending side the main file goes and the log changes. */
+async function sceneWithLogAlone(intent: "stage-update" | "push") {
+  await using place = await temporaryDirectory();
+  const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
+  await program.kill();
+  return await makeScene(intent, {
+    old: `cp ${place.path}/db ${place.path}/db-wal .; echo other >other`,
+    changes: "rm db; head -c 500 /dev/zero >>db-wal",
+  });
+}
+
+test("a log that is left at the source without its main file does not keep the database on scratch", async () => {
+  await using scene = await sceneWithLogAlone("stage-update");
+  const { manifest, ...outcome } = await sync(scene.request);
+  assert.deepEqual(outcome, { status: "complete", deleted: ["db", "db-wal"], kept: [], missing: [] });
+  assert.deepEqual(await namesIn(scene.to), ["other"]);
+  // From now on it is a file as any other.
+  assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
+  assert.deepEqual(await namesIn(scene.to), ["db-wal", "other"]);
+});
+
+test("a log that is left at the source does not remove rows that a job added on scratch", async () => {
+  await using scene = await sceneWithLogAlone("stage-update");
+  await inDatabase(`${scene.to}/db`, insert(5));
+  const { kept } = await sync(scene.request);
+  assert.deepEqual(kept.map(({ path }) => path), ["db", "db-wal"]);
+  assert.equal(await rowsIn(`${scene.to}/db`), 15);
+});
+
+test("a log on scratch whose main file was purged is not pushed, and named", async () => {
+  await using scene = await sceneWithLogAlone("push");
+  const { status, kept, missing } = await sync(scene.request);
+  assert.deepEqual([status, missing], ["complete", []]);
+  assert.deepEqual(kept, [{ path: "db-wal", reason: "part of a database that changed there" }]);
+  assert.equal(await rowsIn(`${scene.to}/db`), 10);
+});
+
+test("a database whose log a job on scratch has brought into its main file is changed there, and no conflict", async () => {
+  await using place = await temporaryDirectory();
+  const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
+  await program.kill();
+  const old = `cp ${place.path}/db ${place.path}/db-wal .`;
+  await using scene = await makeScene("stage-update", { old, changes: "echo new >new" });
+  await inDatabase(`${scene.to}/db`, insert(5));
+  assert.deepEqual(await namesIn(scene.to), ["db"]);
+  const { status, kept } = await sync({ ...scene.request, depth: "look-at-all" });
+  assert.equal(status, "complete");
+  assert.deepEqual(kept.map(({ path, reason }) => `${path}: ${reason}`).toSorted(), [
+    "db-wal: changed there",
+    "db: changed there",
+  ]);
+  assert.equal(await rowsIn(`${scene.to}/db`), 15);
 });

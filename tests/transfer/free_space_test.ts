@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { decideDirectory, type DirectoryPlan } from "../../src/transfer/decide.ts";
 import type { Entry } from "../../src/transfer/entry.ts";
-import { batchBytesAtOnce } from "../../src/transfer/batch_size.ts";
+import { batchBytesAtOnce } from "../../src/transfer/batches.ts";
 import { rulesFor } from "../../src/transfer/intent.ts";
 import { JobRunner } from "../../src/transfer/job_runner.ts";
 import { FreeSpaceWatch } from "../../src/transfer/free_space_watch.ts";

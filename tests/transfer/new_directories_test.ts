@@ -143,3 +143,19 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await differences(scene.from, scene.to), "");
   });
 }
+
+testTrees("a directory that could not be made in the place of a file is made by the next run", async () => {
+  await using scene = await makeScene("stage-update", {
+    old: "echo file >t; echo other >u",
+    changes: "rm t; mkdir t; echo y >t/y; echo changed >u",
+  });
+  const { system } = systemCalling(({ name, names }) =>
+    name === "mkdirat" && names[0]?.startsWith("new-") ? { errno: EIO } : undefined
+  );
+  const outcome = await transferTree(scene.request, system);
+  assert.equal(outcome.status, "partial");
+  assert.deepEqual(outcome.missing.map(({ path }) => path), ["t"]);
+  const next = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+  assert.equal(next.status, "complete");
+  assert.equal(await differences(scene.from, scene.to), "");
+});

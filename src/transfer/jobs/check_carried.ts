@@ -5,7 +5,7 @@ import { succeeded, SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_RDONLY } from "../../posix/libc.ts";
 import { cString, type Tree } from "../../posix/tree.ts";
 import type { Work } from "../../posix/work.ts";
-import { type Entry, sameContent } from "../entry.ts";
+import { type Entry, sameContent, sameMode } from "../entry.ts";
 import { type CopyItem, type Item, itemIn } from "../item.ts";
 import { reasonOf } from "../refusals.ts";
 import { entryAt } from "../publish.ts";
@@ -18,6 +18,8 @@ export interface CheckRequest {
   readonly settings: CopySettings;
   readonly temporary: string;
   readonly carried: string;
+  /** The modes that the copies must have. */
+  readonly modes: "any" | "of the source";
   readonly items: readonly CopyItem[];
 }
 
@@ -26,14 +28,14 @@ export type CheckResult = CopyResult | { readonly kind: "absent" | "torn" | "cha
 
 /** Checks files and moves them to where they are to be written; undefined: the file arrived. In the order of the request. */
 export async function runCheckCarried(
-  { settings, temporary, carried, items }: CheckRequest,
+  { settings, temporary, carried, modes, items }: CheckRequest,
   context: JobContext,
 ): Promise<(CheckResult | undefined)[]> {
   const trees = { from: context.readTree(settings.from), temporary: context.tree(temporary) };
   const results: (CheckResult | undefined)[] = new Array(items.length);
   await context.runAll(items.map(function* (item, index): Work<void> {
     try {
-      results[index] = yield* checkOne(itemIn(item), carried, settings, trees);
+      results[index] = yield* checkOne(itemIn(item), { carried, modes }, settings, trees);
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       results[index] = {
@@ -50,7 +52,7 @@ export async function runCheckCarried(
 
 function* checkOne(
   { directory, entry, replaces, written }: Item,
-  carried: string,
+  { carried, modes }: Pick<CheckRequest, "carried" | "modes">,
   settings: CopySettings,
   { from, temporary }: { readonly from: Tree; readonly temporary: Tree },
 ): Work<CheckResult | undefined> {
@@ -61,6 +63,7 @@ function* checkOne(
   const arrived = yield* entryAt(temporary, path, entry.name);
   if (arrived === undefined) return { kind: "absent" };
   if (!sameContent(entry, arrived, settings.traits.timeStep)) return { kind: "torn" };
+  if (modes === "of the source" && !sameMode(entry, arrived)) return { kind: "torn" };
   if (settings.keep === "content" && entry.type === "file") {
     yield* settle(temporary, {
       directory: path,

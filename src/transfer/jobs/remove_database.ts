@@ -64,7 +64,12 @@ function* remove(
 ): Work<GoneResult> {
   const names = namesOfDatabase(name);
   const sent = yield* lookAtDatabase(from, directory, names);
-  if (names.some((name, index) => removals.includes(name) && sent[index] !== undefined)) return { kind: "made again" };
+  const isWhole = removals.includes(name);
+  // The sending side may keep a log without its main file.
+  const isMadeAgain = isWhole
+    ? sent[0] !== undefined
+    : names.some((member, index) => removals.includes(member) && sent[index] !== undefined);
+  if (isMadeAgain) return { kind: "made again" };
   const isShared = check === "look again";
   const now = yield* isShared ? lookUnlessUsed(to, directory, names) : lookAtDatabase(to, directory, names);
   if (now === "in use") return { kind: "in use there" };
@@ -73,7 +78,6 @@ function* remove(
   const isPlanned = (entry: Entry | undefined, index: number) =>
     entry === undefined || isStill(planned.get(names[index]!), entry);
   if (isShared && !now.every(isPlanned)) return { kind: "changed there" };
-  const isWhole = removals.includes(name);
   for (const [index, member] of names.entries()) {
     const entry = now[index];
     // An empty log is removed with its main file.

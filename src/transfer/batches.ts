@@ -1,10 +1,11 @@
 // How much is moved at once: files in a batch, and batches side by side.
+import type { Item } from "./item.ts";
 import type { JobRunner } from "./job_runner.ts";
 import type { Mover } from "./movers.ts";
 import { HELD } from "./publishing.ts";
 
 /** Files that are moved by one job: so many that a message to a Worker is worth it, so few that all have work until the end. */
-export const BATCH = {
+const BATCH = {
   native: { files: 128, sizeBytes: 32 * 1024 * 1024 },
   rsync: { files: 4096, sizeBytes: 1024 * 1024 * 1024 },
 };
@@ -20,4 +21,30 @@ export function batchesAtOnce(engine: Mover["kind"], runner: JobRunner): number 
 /** How many bytes of small files are under way, or held back until they get their names, at most. */
 export function batchBytesAtOnce(engine: Mover["kind"], runner: JobRunner): number {
   return batchesAtOnce(engine, runner) * BATCH[engine].sizeBytes + HELD.sizeBytes;
+}
+
+/** Collects items until they are enough for one job. */
+export class Batch {
+  #items: Item[] = [];
+  #sizeBytes = 0;
+
+  constructor(readonly engine: Mover["kind"]) {}
+
+  add(item: Item): void {
+    this.#items.push(item);
+    this.#sizeBytes += item.entry.sizeBytes;
+  }
+
+  get isFull(): boolean {
+    const limit = BATCH[this.engine];
+    return this.#items.length >= limit.files || this.#sizeBytes >= limit.sizeBytes;
+  }
+
+  /** Empties the batch and returns its items. */
+  take(): readonly Item[] {
+    const items = this.#items;
+    this.#items = [];
+    this.#sizeBytes = 0;
+    return items;
+  }
 }

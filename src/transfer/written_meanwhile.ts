@@ -1,0 +1,48 @@
+// What programs write at the sending side while a transfer runs. The walk lists directories one after the other, and files are
+// read later. A reference that was written meanwhile may name files in directories that were listed before, and a name that
+// is gone may have been replaced by one there. So references that are newer than the walk wait for the next transfer, and
+// so do removals in directories that changed after the walk began. A careful client writes references last: an
+// older one refers to nothing that the walk could have missed. Pure.
+import type { Entry, EntryState } from "./entry.ts";
+import type { TransferPolicy } from "./decide.ts";
+import { phaseOf, pointsElsewhere } from "./phases.ts";
+
+/** The reason given for a reference that waits for the next transfer. */
+export const NEWER_REASON = "it was written while the transfer ran, and may refer to files that came later still";
+
+/** Times that are further in the future come from a wrong clock, and would keep a reference back for ever. */
+const FUTURE_SECONDS = 60;
+
+/** Compares times of the sending side with the beginning of the walk. */
+export interface WalkTimes {
+  /** When the walk began, by the clock of the sending side's file system; undefined: nothing counts as newer. */
+  readonly startSeconds: number | undefined;
+  readonly now: () => number;
+}
+
+/** Whether something was modified after the walk began. */
+export function isNewerThanWalk(
+  { mtimeSeconds, mtimeNanoseconds }: Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">,
+  { startSeconds, now }: WalkTimes,
+): boolean {
+  if (startSeconds === undefined) return false;
+  const modified = mtimeSeconds + mtimeNanoseconds / 1e9;
+  return modified > startSeconds && modified < now() / 1000 + FUTURE_SECONDS;
+}
+
+/**
+ * Whether a name refers to others and is newer than the walk. A push keeps back links and files in directories of references
+ * alone: any other file may be a result that is on scratch only.
+ */
+export function refersToLater(
+  { directory, entry, replaces }: {
+    readonly directory: string;
+    readonly entry: Entry;
+    readonly replaces: Entry | undefined;
+  },
+  times: WalkTimes,
+  policy: TransferPolicy,
+): boolean {
+  if (!isNewerThanWalk(entry, times) || phaseOf(directory, entry, replaces) === "contents") return false;
+  return policy !== "stage-out" || entry.type === "link" || pointsElsewhere(directory);
+}
