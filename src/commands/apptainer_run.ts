@@ -3,9 +3,11 @@ import * as v from "valibot";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
 import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
+import { syncImageToNode } from "../apptainer/node_image.ts";
 import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
 import { CliError, knownError } from "../errors/errors.ts";
-import { flag, list, text } from "../contract/fields.ts";
+import { type Tier, TIERS } from "../config/tier.ts";
+import { choice, flag, list, text } from "../contract/fields.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
 
@@ -20,6 +22,9 @@ const fields = {
     flag: "--bind",
     short: "-B",
     placeholder: "PATH",
+  }),
+  to: choice(TIERS, "Use the image and the caches on scratch, or those on the disk of this node", {
+    placeholder: "TIER",
   }),
   dryRun: flag("Show the command without starting it"),
 };
@@ -94,11 +99,11 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
       }
       const apptainer = findApptainer(system.env);
       if (apptainer === undefined && !request.dryRun) throw apptainerMissing();
-      const { image, synced } = await bringImage(setting, name, request.dryRun ? "dry-run" : "if-needed", context);
+      const { image, synced } = await bringImage(setting, request, name, context);
       const command = planContainer(
         apptainer ?? { program: "apptainer", name: "apptainer" },
         { verb, image, gpu: await findGpu(), binds: request.binds, args: request.args },
-        await stagedVariables(setting.config, setting.configPath, system).catch(noScratch),
+        await stagedVariables(setting.config, setting.configPath, request.to, system).catch(noScratch),
       );
       const exitCode = request.dryRun
         ? undefined
@@ -136,14 +141,17 @@ function missing(what: string, usage: string): CliError {
 /** The file to use: on scratch, or, if scratch can't hold it, in the store. */
 async function bringImage(
   setting: ImageSetting,
+  { to, dryRun }: { readonly to: Tier | undefined; readonly dryRun: boolean },
   name: string,
-  mode: "if-needed" | "dry-run",
   { system, report }: Context,
 ): Promise<{ image: string; synced: boolean }> {
+  const mode = dryRun ? "dry-run" : "if-needed";
+  const bring = to === "node" ? syncImageToNode : syncImage;
   try {
-    const { status, facts } = await syncImage(setting, { name, mode }, report, system);
+    const { status, facts } = await bring(setting, { name, mode }, report, system);
     if (status === "synced") {
-      report({ type: "done", subject: name, outcome: "good", text: `is on scratch: ${facts.scratch.target}` });
+      const where = to === "node" ? "on this node" : "on scratch";
+      report({ type: "done", subject: name, outcome: "good", text: `is ${where}: ${facts.scratch.target}` });
     }
     return { image: facts.scratch.target, synced: status === "synced" };
   } catch (error) {

@@ -2,10 +2,12 @@
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { type ImageResult, syncImage } from "../apptainer/image_sync.ts";
+import { syncImageToNode } from "../apptainer/node_image.ts";
 import { loadSetting, selectImages } from "../apptainer/setting.ts";
 import { knownError } from "../errors/errors.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
-import { flag, list } from "../contract/fields.ts";
+import { TIERS } from "../config/tier.ts";
+import { choice, flag, list } from "../contract/fields.ts";
 import { formatDuration, formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
 
@@ -15,6 +17,9 @@ const fields = {
     placeholder: "NAME",
     completion: "image",
     aliases: ["only_images"],
+  }),
+  to: choice(TIERS, "Copy to scratch, or by way of scratch to the disk of this node", {
+    placeholder: "TIER",
   }),
   force: flag("Copy even what is fresh"),
   dryRun: flag("Show what would be copied"),
@@ -49,6 +54,7 @@ export default defineCommand({
     "An interrupted copy is continued; the image gets its name on scratch when it is whole and its checksum is right.",
   examples: [
     { command: "euler-files apptainer sync", does: "All enabled images that aren't fresh on scratch" },
+    { command: "srun euler-files apptainer sync --to node", does: "On the disk of each node of the step" },
     { command: "euler-files apptainer sync --image my-ml-env --force", does: "One image, in any case" },
   ],
   fields,
@@ -61,7 +67,9 @@ export default defineCommand({
     const items = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
       const started = system.now();
       try {
-        const synced = await syncImage(setting, { name, mode }, report, system);
+        const synced = request.to === "node"
+          ? await syncImageToNode(setting, { name, mode }, report, system)
+          : await syncImage(setting, { name, mode }, report, system);
         report({ type: "done", subject: name, ...describe(synced, (system.now() - started) / 1000) });
         return { result: resultOf(name, synced) };
       } catch (error) {
