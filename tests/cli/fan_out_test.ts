@@ -72,6 +72,19 @@ testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, 
   assert.doesNotMatch(output, /content/);
 });
 
+testNeeding(SLURM_PROGRAMS, "Slurm: a node whose disk is full is named with the figures", async () => {
+  await using world = await worldWithSource();
+  await world.writeTree("home/hf", { large: "l".repeat(300_000) });
+  await using cluster = await startCluster(world, 2, { lastDisk: "200k" });
+  const job = await cluster.submit(EVALUATE, ["-N2", "--ntasks-per-node=1"]);
+  assert.equal((await cluster.ended(job)).state, "FAILED");
+  const output = await cluster.output(job);
+  assert.match(
+    output,
+    /on 1 of 2 nodes\n {2}n2: Cannot write to "[^"]+": (at least )?293 KB are to be written and \S+ KB are free/,
+  );
+});
+
 testNeeding(
   SLURM_PROGRAMS,
   "Slurm: a directory with the node's name in it is not exported for all; salloc works",

@@ -28,7 +28,11 @@ function script(world: World, parts: Readonly<Record<string, string>>): string {
     unset HF_HOME; eval "$(euler-files sync --to node -v || echo false)" &&
       srun diff -r --no-dereference ${world.path("home/hf")} "$HF_HOME" && echo "same on all nodes"`
   );
-  return `#!/bin/bash\nWIPE='srun sh -c "rm -rf $TMPDIR/euler-files-*"'\n${lines.join("\n")}\n`;
+  // A first copy is written into a directory with the number of the process in its name.
+  const functions = `COPY="$TMPDIR/euler-files-*/.HF_HOME.partial.*"
+sees_copy() { for _ in $(seq 1000); do ls -d $COPY >/dev/null 2>&1 && break; sleep 0.02; done; }
+`;
+  return `#!/bin/bash\n${functions}WIPE='srun sh -c "rm -rf $TMPDIR/euler-files-*"'\n${lines.join("\n")}\n`;
 }
 
 /** Runs the parts in a job on two nodes, and returns what each of them wrote. */
@@ -64,6 +68,10 @@ testNeeding(
       "next job": "eval $WIPE",
       damaged: `eval $WIPE; printf XXXX | dd of=${pack} conv=notrunc status=none`,
       truncated: `eval $WIPE; truncate -s -100 ${pack}`,
+      "leader killed": `eval $WIPE; euler-files sync --to node & leader=$!; sees_copy; kill -9 $leader; wait`,
+      "worker killed":
+        `eval $WIPE; { sees_copy; kill -9 $(ls -d $COPY | sed -E 's/.*\\.([0-9]+)-[0-9]+\\.[0-9a-f]+$/\\1/'); } &
+      euler-files sync --to node; wait`,
       pushed: `${push}; eval $WIPE`,
       "purged before": `eval $WIPE; rm ${world.path(`${COPY}/hub/7/7`)} ${large}`,
       "purged meanwhile": "eval $WIPE; touch ~/purge",
@@ -79,7 +87,7 @@ testNeeding(
     for (const name of ["first", "again", "next job", "damaged", "truncated", "pushed", "afterwards"] as const) {
       assert.match(told[name], isSame, name);
     }
-    assert.match(told["purged before"], isSame);
+    for (const name of ["leader killed", "worker killed", "purged before"] as const) assert.match(told[name], isSame);
     assert.match(
       told["purged meanwhile"],
       /Cannot stage "HF_HOME" on 2 of 2 nodes\n {2}n1: .*1 of 602 files[^]*hint: /,
