@@ -60,7 +60,7 @@ async function refuseLostResources(entry: string, files: readonly string[]): Pro
       `The bundler lost ${
         written - kept
       } of ${written} resources: one that is declared by \`using\` and used once, in the next ` +
-        "statement, is never closed; close it in a `finally`",
+        "statement, is never closed; close it in a `finally`. Two `using` one after the other count as one: separate them",
     );
   } finally {
     await Deno.remove(directory, { recursive: true });

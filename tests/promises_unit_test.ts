@@ -1,4 +1,5 @@
-// Each promise of docs/promises.md names tests that prove it; here it is seen that these exist, by the names in their files.
+// Each promise of docs/promises.md, and each step of docs/fault-matrix.md, names tests; here it is seen that these exist, by the
+// names in their files.
 import { deepEqual, ok } from "node:assert/strict";
 
 const PROJECT = new URL("..", import.meta.url);
@@ -18,17 +19,19 @@ function hasTest(text: string, name: string): boolean {
   return new RegExp(`["\`]${words.join("\\$\\{[^}]+(?:\\([^)]*\\))?\\}")}["\`],`).test(text);
 }
 
-Deno.test("docs/promises.md has fifteen promises, each with tests that exist", async () => {
-  const promises = readPromises(await Deno.readTextFile(new URL("docs/promises.md", PROJECT)));
-  deepEqual(promises.map(({ number }) => number), Array.from({ length: 15 }, (_, index) => index + 1));
-  for (const { number, tests } of promises) {
-    ok(tests.length > 0, `promise ${number} names no test`);
-    for (const { file, name } of tests) {
-      const text = await Deno.readTextFile(new URL(file, PROJECT));
-      ok(hasTest(text, name), `${file} has no test "${name}"`);
+for (const [document, count] of [["docs/promises.md", 15], ["docs/fault-matrix.md", 14]] as const) {
+  Deno.test(`${document} has ${count} entries, each with tests that exist`, async () => {
+    const promises = readPromises(await Deno.readTextFile(new URL(document, PROJECT)));
+    deepEqual(promises.map(({ number }) => number), Array.from({ length: count }, (_, index) => index + 1));
+    for (const { number, tests } of promises) {
+      ok(tests.length > 0, `entry ${number} names no test`);
+      for (const { file, name } of tests) {
+        const text = await Deno.readTextFile(new URL(file, PROJECT));
+        ok(hasTest(text, name), `${file} has no test "${name}"`);
+      }
     }
-  }
-});
+  });
+}
 
 Deno.test("a name that is not there is not found", () => {
   const text = 'Deno.test("one thing", () => {});\ntest(`${engine}: another (${what.at(0)})`, () => {});\n';

@@ -5,9 +5,9 @@ import { editConfig } from "../config/config_edit.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { saysDiskIsFull } from "../errors/os_error.ts";
-import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild, runShellIn } from "../tools/apptainer.ts";
+import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild } from "../tools/apptainer.ts";
 import type { Listener } from "../tools/streaming.ts";
+import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
 import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -17,12 +17,15 @@ import { ownedName, ownerOf } from "../system/temporary_name.ts";
 import type { System } from "../system/system.ts";
 import { measureTree } from "../transfer/measure.ts";
 import { VERSION } from "../contract/version.ts";
-import { promisedPython } from "./base_image.ts";
-import { hashFile } from "./checksum.ts";
+import { checkBase, checkBasePython } from "./base_check.ts";
+import { buildFailure } from "./build_failure.ts";
+import { hashFile } from "../system/checksum.ts";
 import { IMPORT_WARNING, renderDefinition } from "./definition.ts";
-import { type ImageInputs, imageState, readImage } from "./inputs.ts";
-import { packVenv } from "./pack_venv.ts";
-import { pythonSearch } from "./python_search.ts";
+import { type ImageInputs, type ImageState, imageState, readImage } from "./inputs.ts";
+import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
+import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
+import { packLocked } from "./pack_locked.ts";
+import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting } from "./setting.ts";
 import {
   chooseWorkspace,
@@ -49,6 +52,7 @@ export interface BuildSteps {
   readonly archive: string;
   /** How many files the environment has. */
   readonly files: number;
+  readonly leftBehind: LeftBehind;
   readonly definitionFile: string;
   readonly definition: string;
   /** The arguments of apptainer. */
@@ -78,16 +82,33 @@ export async function planBuild(
 ): Promise<BuildPlan> {
   const { places, record, inputs } = await readImage(setting, name, system);
   await checkBase(inputs);
-  const state = await imageState(places, record, inputs);
+  const state = await buildState(await imageState(places, record, inputs), record, inputs, mode, system);
   const reasons = {
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
+    "edited": "files in it changed that no package brought, or that were edited since",
     "unknown": "nobody recorded what the image there was built from",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
   const reason = state === "up to date" && mode === "force" ? "it was asked for" : reasons[state];
   return { action, reason, places, inputs, record };
+}
+
+function layoutIn(workspace: string): string {
+  return `${workspace}/layout`;
+}
+
+/** A file that was added or edited by hand changes no package: it is looked for before a build is skipped. */
+async function buildState(
+  state: ImageState,
+  record: ImageRecord | undefined,
+  { venv }: ImageInputs,
+  mode: "if-needed" | "force",
+  system: System,
+): Promise<ImageState | "edited"> {
+  if (state !== "up to date" || mode === "force" || record?.own_files_hash === undefined) return state;
+  return hashOwnFiles(await findOwnFiles(venv.path, system)) === record.own_files_hash ? state : "edited";
 }
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
@@ -102,9 +123,10 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
     workspace,
     archive,
     files,
+    leftBehind: await findLeftBehind(inputs, system),
     definitionFile,
     definition: renderDefinition({
-      base: inputs.base,
+      base: isTaggedLayout(inputs.base) ? { ...inputs.base, from: layoutIn(workspace) } : inputs.base,
       venvName: inputs.venv.name,
       pythonVersion: inputs.venv.pythonVersion,
       containerPath: inputs.containerPath,
@@ -154,13 +176,18 @@ export async function buildImage(
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
-  await checkBasePython(plan.inputs, apptainer, system);
   const steps = await planSteps(plan, setting, system);
   await makeWorkspace(steps.workspace);
   try {
     const held = underLocks(system, lock);
+    const temporary = `${steps.workspace}/apptainer`;
+    await Deno.mkdir(temporary, { mode: 0o700 });
+    const { base } = plan.inputs;
+    if (isTaggedLayout(base)) await writeTaggedLayout(base, layoutIn(steps.workspace));
+    await checkBasePython(plan.inputs, apptainer, temporary, held);
+    const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
-    await publish(plan, steps, setting, lock, held);
+    await publish(plan, steps, { setting, lock, ownFilesHash }, held);
     return { plan, steps, importWarnings };
   } finally {
     await removeIfThere(plan.places.building);
@@ -168,39 +195,6 @@ export async function buildImage(
       audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
     );
   }
-}
-
-/** Refuses an unsuitable base before anything is packed: its tag says another Python, or its file does not exist. */
-async function checkBase({ base, venv }: ImageInputs): Promise<void> {
-  const promised = promisedPython(base);
-  if (promised !== undefined && promised !== venv.pythonSeries) throw wrongPython(base.written, promised, venv);
-  if (base.localPath === undefined || await Deno.stat(base.localPath).then(() => true, () => false)) return;
-  throw new CliError("not-found", `Cannot find the base image "${base.localPath}"`, {
-    hint: "euler-files config set apptainer.base_image IMAGE, with a Docker reference or the path of a .sif file",
-  });
-}
-
-function wrongPython(base: string, found: string, venv: ImageInputs["venv"]): CliError {
-  return new CliError(
-    "config",
-    `Cannot build upon "${base}": it has ${found}, and "${venv.name}" was made with ${venv.pythonSeries}`,
-    {
-      hint: `choose a base with Python ${venv.pythonSeries} (python:{version}-slim fits any), ` +
-        "or make the environment again with the base's Python: `euler-files venv install --python VERSION`",
-    },
-  );
-}
-
-/** Looks into a base that is on this machine; one from a registry is looked at by the first lines of %post. */
-async function checkBasePython({ base, venv }: ImageInputs, apptainer: Apptainer, system: System): Promise<void> {
-  if (base.agent !== "localimage") return;
-  const script = `${pythonSearch(venv.pythonSeries)}\necho "found=$python"`;
-  const answer = await runShellIn(apptainer, base.from, script, system);
-  if ("failure" in answer) {
-    throw new CliError("tool", `Cannot start the base image "${base.from}"`, { lines: answer.failure });
-  }
-  if (/^found=\//m.test(answer.stdout)) return;
-  throw wrongPython(base.written, `no Python ${venv.pythonSeries}`, venv);
 }
 
 /** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
@@ -211,6 +205,21 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
     .map(({ name }) => `${directory}/${name}`);
 }
 
+/** Packs the environment, and returns the hash of its files that no package brought. */
+async function packInto(
+  { places, inputs }: BuildPlan,
+  { leftBehind, archive, files }: BuildSteps,
+  setting: ImageSetting,
+  report: Report,
+  system: System,
+): Promise<string> {
+  for (const warning of leftBehind.warnings) report({ type: "warning", subject: places.name, ...warning });
+  const { venv, containerPath } = inputs;
+  const { copied } = leftBehind;
+  const packing = { venv, containerPath, archive, copied, filesTotal: files, subject: places.name };
+  return await packLocked({ setting, places, inputs, packing }, report, system);
+}
+
 async function executePlan(
   plan: BuildPlan,
   steps: BuildSteps,
@@ -218,21 +227,9 @@ async function executePlan(
   { listener, report }: BuildAudience,
   system: System,
 ): Promise<string[]> {
-  const { places, inputs } = plan;
-  for (const one of inputs.packages.filter((one) => one.editable)) {
-    report({
-      type: "warning",
-      subject: places.name,
-      text: `${one.name} is installed as a link to ${one.directUrl}, which will not be in the image`,
-      hint: "install it without --editable, or bind its directory when you run the image",
-    });
-  }
-  const { venv, containerPath } = inputs;
-  const { archive, files } = steps;
-  await packVenv({ venv, containerPath, archive, filesTotal: files, subject: places.name }, report, system);
+  const { places } = plan;
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
-  await Deno.mkdir(temporary, { mode: 0o700 });
   report({ type: "note", subject: places.name, text: `building with ${apptainer.name}` });
   const importWarnings: string[] = [];
   // On a terminal of its own Apptainer's output, with what %test says, would not reach us; it draws only pulls there.
@@ -241,48 +238,42 @@ async function executePlan(
     listener.hear(text);
   };
   const outcome = await runBuild(apptainer, steps.args, temporary, { terminal: false, hear }, system);
-  if (outcome.code !== 0) throw buildFailure(apptainer, outcome.code, outcome.lastLines);
+  if (outcome.code !== 0) {
+    throw buildFailure(`${apptainer.name} build failed with exit code ${outcome.code}`, outcome.lastLines);
+  }
   if (!await isImageFile(places.building)) {
     throw new CliError("tool", `${apptainer.name} build ended well but made no image`, { lines: outcome.lastLines });
   }
   return importWarnings;
 }
 
-/** The error for a failed build, with a hint for the failures that are known from clusters. */
-function buildFailure(apptainer: Apptainer, code: number, lines: readonly string[]): CliError {
-  const said = lines.join("\n");
-  const full = saysDiskIsFull(said);
-  const hint = full
-    ? "make room, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
-    : /subuid|subgid|uid mapping|newuidmap|fakeroot.*(not|fail)/i.test(said)
-    ? "this node may not allow --fakeroot: try another node, or change apptainer.build_args"
-    : /dial tcp|no such host|i\/o timeout|connection refused|network is unreachable/i.test(said)
-    ? "without internet, set apptainer.base_image to a .sif file: `apptainer pull` makes one on a machine that has it"
-    : undefined;
-  return new CliError(full ? "no-space" : "tool", `${apptainer.name} build failed with exit code ${code}`, {
-    lines,
-    ...(hint === undefined ? {} : { hint }),
-  });
-}
-
 /** Gives the image its name, writes its definition beside it, and records the build in the configuration. */
 async function publish(
   plan: BuildPlan,
   steps: BuildSteps,
-  setting: ImageSetting,
-  lock: Lock,
+  { setting, lock, ownFilesHash }: {
+    readonly setting: ImageSetting;
+    readonly lock: Lock;
+    readonly ownFilesHash: string;
+  },
   system: System,
 ): Promise<void> {
   const { places, inputs, record } = plan;
   const sha256 = await hashFile(places.building, system.signal);
-  await Deno.chmod(places.building, 0o700);
+  const mode = await modeFor(setting.sifStore);
+  await Deno.chmod(places.building, mode);
   const info = await Deno.stat(places.building);
   await syncPath(places.building);
   await lock.confirm();
   await Deno.rename(places.building, places.sif);
   // Some file systems refuse fsync on a directory; the rename is still in order.
   await syncPath(setting.sifStore).catch(() => {});
-  await writeFileAtomically({ path: places.definition, content: steps.definition, mode: 0o600, durability: "fast" });
+  await writeFileAtomically({
+    path: places.definition,
+    content: steps.definition,
+    mode: mode & 0o666,
+    durability: "fast",
+  });
   const entry = {
     ...record,
     venv_name: places.venvName,
@@ -291,11 +282,18 @@ async function publish(
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputs.hash,
+    own_files_hash: ownFilesHash,
     sif_sha256: sha256,
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
   await editConfig(setting.configPath, [{ path: ["apptainer", "images", places.name], value: entry }], system);
+}
+
+/** A store that others may read is for sharing: its images get the modes that the umask leaves. */
+async function modeFor(store: string): Promise<number> {
+  const isPrivate = (((await Deno.stat(store)).mode ?? 0) & 0o055) === 0;
+  return isPrivate ? 0o700 : 0o777 & ~readUmask();
 }
 
 async function removeIfThere(path: string): Promise<void> {

@@ -41,7 +41,7 @@ export async function stagedVariables(
   system: System,
 ): Promise<Record<string, string>> {
   const resolved = resolveConfig(config, configPath, system.env);
-  const staged: Record<string, string> = {};
+  const staged = new Map<string, string>();
   await checkCacheRoot(resolved, system.userId);
   const enabled = resolved.variables.filter((variable) => variable.enabled);
   const { copied, parts } = await findCopies(enabled, enabled, resolved);
@@ -49,22 +49,25 @@ export async function stagedVariables(
   for (const { name } of copied) {
     const target = (node === undefined ? undefined : await completeCopy(node.root, name, system.userId)) ??
       await completeCopy(resolved.cacheRoot, name, system.userId);
-    if (target !== undefined) staged[name] = target;
+    if (target !== undefined) staged.set(name, target);
   }
   for (const { name, enabled, tier } of resolved.redirected) {
     const root = tier === "scratch" ? resolved.cacheRoot : node?.root;
     if (!enabled || root === undefined) continue;
     const target = redirectedTarget(root, name);
     const info = await Deno.lstat(target).catch(() => undefined);
-    if (info?.isDirectory && info.uid === system.userId) staged[name] = target;
+    if (info?.isDirectory && info.uid === system.userId) staged.set(name, target);
   }
   for (const part of parts) {
-    const whole = staged[part.whole.name];
+    const whole = staged.get(part.whole.name);
     if (whole === undefined) continue;
     const { variable: { name, target } } = partIn(part, whole as AbsolutePath);
-    if (await Deno.stat(target).then(({ isDirectory }) => isDirectory, () => false)) staged[name] = target;
+    if (await Deno.stat(target).then(({ isDirectory }) => isDirectory, () => false)) staged.set(name, target);
   }
-  return { ...staged, ...await tokenExport(Object.keys(staged), { config, resolved, parts }, system.env) };
+  return {
+    ...Object.fromEntries(staged),
+    ...await tokenExport([...staged.keys()], { config, resolved, parts }, system.env),
+  };
 }
 
 /** The copy of a variable below a root, if it is complete. */
@@ -83,7 +86,8 @@ export function planContainer(
   variables: Readonly<Record<string, string>>,
 ): ContainerCommand {
   // Apptainer reads a colon or a comma in --bind as its own.
-  const targets = [...new Set(Object.values(variables))].filter((path) => !/[:,]/.test(path));
+  const isBound = (path: string) => request.binds.some((bound) => path === bound || path.startsWith(`${bound}/`));
+  const targets = [...new Set(Object.values(variables))].filter((path) => !/[:,]/.test(path) && !isBound(path));
   return {
     program: apptainer.program,
     args: containerArgs({ ...request, binds: [...targets, ...request.binds] }),

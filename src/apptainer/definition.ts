@@ -49,7 +49,8 @@ export function renderDefinition(request: DefinitionRequest): string {
     `    export PATH='${request.containerPath}/bin':"$PATH"`,
     "    # What lies in the home of whoever runs the image is no part of it.",
     "    export PYTHONNOUSERSITE=1",
-    "    unset PYTHONHOME",
+    "    # Modules of the host are for another Python; --env PYTHONPATH=... passes some in.",
+    "    unset PYTHONHOME PYTHONPATH",
     "",
     "%runscript",
     `    exec '${request.containerPath}/bin/python' "$@"`,
@@ -104,6 +105,17 @@ function testScript({ packages, containerPath }: DefinitionRequest): string {
   const asked = packages.filter((one) => one.requested && !one.editable).map((one) => one.name);
   return `import sys
 
+
+def told(error):
+    """The first line that says something, of the error and of those that caused it."""
+    texts = []
+    while error is not None and len(texts) < 4:
+        lines = [line for line in str(error).split("\\n") if line.strip()]
+        texts.append(type(error).__name__ + (": " + lines[0].strip() if lines else ""))
+        error = error.__cause__ or error.__context__
+    return ", because of ".join(texts)
+
+
 if sys.prefix != ${JSON.stringify(containerPath)}:
     sys.exit("euler-files: Python runs in " + sys.prefix + ", not in its environment")
 try:
@@ -124,5 +136,5 @@ for name in ${JSON.stringify(asked)}:
         try:
             importlib.import_module(top)
         except BaseException as error:
-            print("${IMPORT_WARNING} %s: %s: %s" % (top, type(error).__name__, str(error).split("\\n")[0]), flush=True)`;
+            print("${IMPORT_WARNING} %s: %s" % (top, told(error)), flush=True)`;
 }

@@ -97,10 +97,13 @@ async function readMarker(path: string): Promise<ImageMarker | undefined> {
 }
 
 /** Compares both sides: fresh is only the very file that was copied, from the very file in the store. Pure. */
-export function imageFreshness({ source, target, marker, places }: ImageFacts): ImageFreshness {
+export function imageFreshness({ source, target, marker, places, record }: ImageFacts): ImageFreshness {
   if (source === undefined) return "source-missing";
   if (target === undefined) return "missing";
-  const same = marker !== undefined && target.isFile && marker.source === places.sif &&
+  // After the store was moved the file has another path; then its recorded checksum tells that it is the same.
+  const isSameSource = marker?.source === places.sif ||
+    (record !== undefined && isRecorded(source, record) && record.sif_sha256 === marker?.sha256);
+  const same = marker !== undefined && target.isFile && isSameSource &&
     marker.source_mtime === seconds(source) && marker.size_bytes === source.size &&
     target.size === marker.size_bytes && (target.uid === null || target.uid === Deno.uid()) &&
     marker.target_mtime === seconds(target) && marker.target_inode === target.ino;

@@ -14,6 +14,8 @@ export interface PackVenvRequest {
   readonly containerPath: string;
   /** Names in it begin with `./`. */
   readonly archive: string;
+  /** Links to files outside that are packed as these files; relative to the environment. */
+  readonly copied: readonly string[];
   /** How many files it has, for the progress. */
   readonly filesTotal: number;
   /** The name that its progress events carry. */
@@ -22,15 +24,27 @@ export interface PackVenvRequest {
 
 /** Packs it; files that name its path are appended in the form for the container, and replace the earlier ones of that name. */
 export async function packVenv(request: PackVenvRequest, report: Report, system: System): Promise<void> {
-  const { venv, containerPath, archive, subject, filesTotal } = request;
+  const { venv, containerPath, archive, subject, filesTotal, copied } = request;
   const tell = ({ files }: { readonly files: number }) =>
     report({
       type: "progress",
       subject,
       progress: { phase: "packing", filesDone: files, filesTotal: Math.max(files, filesTotal), bytesDone: 0 },
     });
-  const packed = await packTree({ root: await Deno.realPath(venv.path), archive, report: tell }, system);
-  const { changes } = await planRelocation(venv.path, containerPath);
+  const root = await Deno.realPath(venv.path);
+  // GNU tar makes absolute links only at the end, over a file of the same name that comes later in the archive.
+  const packed = await packTree({ root, archive, leaveOut: new Set(copied), report: tell }, system);
+  if (copied.length > 0) {
+    const names = copied.map((path) => `./${path}`);
+    await appendToArchive({ archive, directory: root, names, links: "follow" }, system);
+  }
+  const { changes: planned } = await planRelocation(venv.path, containerPath);
+  // A rewritten module gets another time, so that Python doesn't run what was compiled from the former one.
+  const changes = planned.filter(({ kind }) => kind !== "removal").map((change) =>
+    change.kind === "file" && change.path.endsWith(".py")
+      ? { ...change, mtimeSeconds: change.mtimeSeconds + 1 }
+      : change
+  );
   if (changes.length > 0) {
     const overlay = `${archive}.changes`;
     await writeChanges(changes, overlay);

@@ -8,6 +8,8 @@ import type { System } from "../system/system.ts";
 import { refuseOpenDirectory } from "../system/trusted_path.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
+import { findOwnFiles, hasOwnFiles, type OwnFiles } from "../venv/own_files.ts";
+import { ownFilesError } from "../venv/own_files_text.ts";
 import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
 import { unfinishedBuilds } from "./build.ts";
 import { scratchPlacesOf } from "./image_sync.ts";
@@ -27,6 +29,8 @@ export interface PruneTarget {
   readonly venv?: VenvTarget;
   /** Environments inside this one. */
   readonly inner?: readonly string[];
+  /** Files in it that no package brought. */
+  readonly own?: OwnFiles;
 }
 
 /** What will be removed. */
@@ -74,7 +78,8 @@ async function venvTargets(setting: ImageSetting, places: ImagePlaces, system: S
     throw new CliError("refused", `Cannot remove "${venv.path}": "${holding}" is inside it`);
   }
   const { sizeBytes, allocatedBytes } = await measureTree({ root: venv.path }, system);
-  return [{ kind: "venv", path: venv.path, sizeBytes, allocatedBytes, venv, inner: await innerVenvs(venv.path) }];
+  const [inner, own] = [await innerVenvs(venv.path), await findOwnFiles(venv.path, system)];
+  return [{ kind: "venv", path: venv.path, sizeBytes, allocatedBytes, venv, inner, own }];
 }
 
 async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
@@ -107,13 +112,20 @@ function scratchDirectoryIfKnown(setting: ImageSetting, system: System): Absolut
 }
 
 /**
- * Removes the plan's targets. What fails is named, the rest is removed, and the configuration's entry stays if its image
+ * Removes the plan's targets. `ownFiles`: what to do with an environment that has files which no package brought; `refuse` throws
+ * a CliError `refused`, with `command` as its hint, before anything is removed. What fails is named, the rest is removed, and the configuration's entry stays if its image
  * does. Throws a CliError `locked` if a build, a sync or an installation is running.
  */
-export async function prune(plan: PrunePlan, setting: ImageSetting, system: System): Promise<PruneOutcome> {
+export async function prune(
+  plan: PrunePlan,
+  ownFiles: "delete" | { readonly refuse: string },
+  setting: ImageSetting,
+  system: System,
+): Promise<PruneOutcome> {
   await using locks = new AsyncDisposableStack();
   const held = await takeLocks(plan, setting, system);
   for (const lock of held) locks.use(lock);
+  if (ownFiles !== "delete") await refuseOwnFiles(plan, ownFiles.refuse, system);
   const deleted: PruneTarget[] = [];
   const failed: { target: PruneTarget; message: string }[] = [];
   for (const target of plan.targets) {
@@ -133,6 +145,15 @@ export async function prune(plan: PrunePlan, setting: ImageSetting, system: Syst
     await editConfig(setting.configPath, [{ path: ["apptainer", "images", plan.name], value: undefined }], system);
   }
   return { deleted, failed };
+}
+
+/** Looks again under the locks: another program may have written results since the plan was made. */
+async function refuseOwnFiles({ targets }: PrunePlan, command: string, system: System): Promise<void> {
+  for (const { path, venv } of targets) {
+    if (venv?.kind !== "directory") continue;
+    const own = await findOwnFiles(path, system);
+    if (hasOwnFiles(own)) throw ownFilesError(`Cannot remove the environment "${path}"`, own, command);
+  }
 }
 
 async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System): Promise<Lock[]> {

@@ -14,10 +14,11 @@ export interface ParsedArguments {
 /** Parses the words after the command's name. Throws `usage` errors that name the word that can't be understood. */
 export function parseArguments(name: string, fields: Fields, rest: readonly string[]): ParsedArguments {
   const parser = commandParser(name, fields);
+  const words = takesRest(fields) ? endOptions(parser, fields, rest) : rest;
   try {
-    refuseOptionAsValue(parser, rest);
-    refuseValueOfSwitch(parser, rest);
-    parser.parse([...rest], { from: "user" });
+    refuseOptionAsValue(parser, words);
+    refuseValueOfSwitch(parser, words);
+    parser.parse([...words], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { given: {}, options: NO_OPTIONS, helpAsked: true };
@@ -30,6 +31,25 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
     given[name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
   }
   return { given, options, helpAsked: false };
+}
+
+function takesRest(fields: Fields): boolean {
+  return Object.values(fields).some(({ takesRest }) => takesRest === true);
+}
+
+/** Puts `--` before the first word of another program: what follows is that program's, whatever it looks like. */
+function endOptions(parser: Parser, fields: Fields, words: readonly string[]): readonly string[] {
+  const names = Object.entries(fields).filter(([name, field]) => argumentLabel(name, field) !== undefined);
+  let found = 0;
+  for (let index = 0; index < words.length && words[index] !== "--"; index++) {
+    const word = words[index]!;
+    const option = parser.options.find(({ long, short }) => word === long || word === short);
+    if (option?.required) index++;
+    else if (!/^-./.test(word) && ++found === names.length) {
+      return [...words.slice(0, index), "--", ...words.slice(index)];
+    }
+  }
+  return words;
 }
 
 function givenArguments(parser: Parser, fields: Fields): Record<string, unknown> {
@@ -79,7 +99,9 @@ export function commandParser(name: string, fields: Fields): Parser {
       argumentText(label, description),
     ];
   });
-  return parser.usage(["[OPTIONS]", ...texts].join(" "));
+  const required = Object.entries(fields).filter(([, description]) => description.required === true)
+    .map(([field, description]) => `${optionName(field, description)} <${description.placeholder ?? "VALUE"}>`);
+  return parser.usage([...required, "[OPTIONS]", ...texts].join(" "));
 }
 
 function argumentHelp(field: string, description: Field<unknown>): string {
@@ -119,7 +141,8 @@ function addVariants(parser: Parser, { variants = [], placeholder = "VALUE" }: F
 function helpText(description: Field<unknown>): string {
   const choices = description.choices === undefined ? "" : ` (${description.choices.join(", ")})`;
   const repeatable = description.shape === "list" && description.placement === "option" ? " (repeatable)" : "";
-  return description.help + choices + repeatable;
+  const required = description.required === true ? " (required)" : "";
+  return description.help + choices + repeatable + required;
 }
 
 /** Refuses `--to --yes`, where the value was forgotten: commander would take `--yes` for it. `--to=--yes` is accepted. */

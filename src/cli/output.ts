@@ -1,6 +1,8 @@
 // Writes stdout and stderr: events while a command works, then its answer or its error.
 import type { Answer, AnyCommand, Rendered, Style, Styles } from "../contract/command.ts";
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors/errors.ts";
+import { stampOf } from "../contract/document.ts";
+import { problemOf } from "../contract/problem.ts";
 import type { DoneOutcome, Event } from "../contract/events.ts";
 import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
@@ -18,6 +20,12 @@ const SHOWN_CHARACTERS = 64 * 1024;
 
 /** A longer name does not widen the column of names. */
 const MOST_SUBJECT_COLUMNS = 24;
+
+interface ErrorAnswer {
+  readonly ok: false;
+  readonly command: string | undefined;
+  readonly error: unknown;
+}
 
 type Done = Event & { readonly type: "done" };
 
@@ -45,6 +53,11 @@ export class Output {
     this.#details = options.details;
     this.#configure = options.configure;
     if (options.audience === "person") this.#progress = createProgressDisplay(options.system, options.styles.stderr);
+  }
+
+  /** Whether stdout is for one JSON document. */
+  get printsJson(): boolean {
+    return this.#audience === "json";
   }
 
   /** Writes an event to stderr. `quiet` writes only warnings; `json` nothing, because the answer has them. */
@@ -108,7 +121,7 @@ export class Output {
   /** Prints a command's answer: one JSON document, or its text. */
   answer(command: AnyCommand, answer: Answer, request: Record<string, unknown>): void {
     this.close();
-    if (this.#audience === "json") return this.#system.stdout.write(jsonText(configureHints(answer, this.#configure)));
+    if (this.#audience === "json") return this.document(answer);
     const rendered: Rendered = command.render(answer, this.#styles, request);
     // The reasons of a failure are neither progress nor a note, so --quiet doesn't hide them.
     const silent = this.#audience === "quiet" && answer.ok;
@@ -123,13 +136,17 @@ export class Output {
     }
   }
 
+  /** Prints one JSON document, with what every one says about itself. */
+  document(document: Answer | ErrorAnswer): void {
+    const stamped = { ...stampOf("error" in document ? "error" : "answer"), ...document };
+    this.#system.stdout.write(jsonText(configureHints(stamped, this.#configure)));
+  }
+
   /** Prints an error and returns the exit code. `evaluated`: a shell runs stdout, so a failing statement is written to it. */
   failure(error: unknown, options: { readonly command: string | undefined; readonly evaluated: boolean }): number {
     this.close();
     if (this.#audience === "json") {
-      this.#system.stdout.write(
-        jsonText(configureHints({ ok: false, command: options.command, error: errorDocument(error) }, this.#configure)),
-      );
+      this.document({ ok: false, command: options.command, error: errorDocument(error) });
     } else {
       this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
       // On a terminal stdout is not evaluated.
@@ -170,21 +187,15 @@ function formFor(style: Style): "styled" | "plain" {
 
 /** The `error` of a JSON answer. */
 export function errorDocument(error: unknown): Record<string, unknown> {
-  if (error instanceof CliError) {
-    const { kind, message, hint, lines } = error;
-    return {
-      type: ERROR_KINDS[kind].type,
-      kind,
-      message: withoutCredentials(message),
-      ...(hint === undefined ? {} : { hint: withoutCredentials(hint) }),
-      ...(lines.length === 0 ? {} : { lines: lines.map(withoutCredentials) }),
-    };
-  }
+  if (error instanceof CliError) return { type: ERROR_KINDS[error.kind].type, ...problemOf(error) };
   if (error instanceof Interrupted) {
     const { message, hint } = error;
-    return { type: "KeyboardInterrupt", kind: "interrupted", message, ...(hint === undefined ? {} : { hint }) };
+    return {
+      ...{ type: "KeyboardInterrupt", kind: "interrupted", message, lines: [] },
+      ...(hint === undefined ? {} : { hint }),
+    };
   }
-  return { type: ERROR_KINDS.bug.type, kind: "bug", message: bugMessage(error) };
+  return { type: ERROR_KINDS.bug.type, kind: "bug", message: bugMessage(error), lines: [] };
 }
 
 function bugMessage(error: unknown): string {

@@ -1,55 +1,12 @@
 // Turns the command line and --input-json into the request, or into an error that names the field.
 import * as v from "valibot";
 import type { AnyCommand } from "../contract/command.ts";
-import { faultOfJsonText, MOST_TEXT_BYTES } from "../config/text_limits.ts";
-import { CliError, messageOf } from "../errors/errors.ts";
+import { CliError } from "../errors/errors.ts";
 import { type Fields, jsonName, jsonNames, optionName } from "../contract/fields.ts";
 import { closestString } from "../text/closest_string.ts";
-import type { System } from "../system/system.ts";
-import { readTextStart } from "../system/text_start.ts";
-import { waitForServer } from "../system/wait_for_server.ts";
+import { asObject, isSame } from "../text/json_value.ts";
 
-/** Reads the JSON that --input-json names. Errors: `not-found`, `bad-json` with line and column, `usage` if it is no object. */
-export async function readInputJson(source: string, system: System): Promise<Record<string, unknown>> {
-  const name = source === "-" ? "standard input" : `"${source}"`;
-  let text: string;
-  try {
-    text = source === "-" ? await system.stdin.readText(MOST_TEXT_BYTES) : await readTextFile(source);
-  } catch (error) {
-    const kind = error instanceof Deno.errors.NotFound ? "not-found" : "file-system";
-    throw new CliError(kind, `Cannot read the request from ${name}: ${messageOf(error)}`, { cause: error });
-  }
-  const outsized = faultOfJsonText(text);
-  if (outsized !== undefined) throw new CliError("usage", `Cannot use the request from ${name}: it ${outsized}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new CliError("bad-json", `Cannot read the request from ${name}: ${messageOf(error)}`, {
-      hint: "it must be one JSON object; `euler-files schema --kind input` describes it",
-      cause: error,
-    });
-  }
-  if (!isObject(value)) {
-    throw new CliError("usage", `Cannot use the request from ${name}: expected an object, got ${nameOfType(value)}`, {
-      hint: "`euler-files schema --kind input` describes it",
-    });
-  }
-  return value;
-}
-
-/** Reads a file, a device or a pipe, and stops as soon as it is too large. */
-async function readTextFile(path: string): Promise<string> {
-  await waitForServer(path);
-  const file = await Deno.open(path);
-  try {
-    return await readTextStart(file.readable, MOST_TEXT_BYTES);
-  } finally {
-    file[Symbol.dispose]();
-  }
-}
-
-/** A JSON payload → values by field. Unknown names are errors. If two names of one field are given, the newer one is used. */
+/** A JSON payload → values by field. Unknown names are errors, and so are two names of one field with different values. */
 export function fieldsFromJson(command: AnyCommand, payload: Record<string, unknown>): Record<string, unknown> {
   const fields = command.fields as Fields;
   const known = Object.entries(fields).flatMap(([field, description]) => jsonNames(field, description));
@@ -63,8 +20,10 @@ export function fieldsFromJson(command: AnyCommand, payload: Record<string, unkn
   const given: Record<string, unknown> = {};
   for (const [field, description] of Object.entries(fields)) {
     const used = jsonNames(field, description).filter((name) => Object.hasOwn(payload, name));
-    // Names that are overridden are checked, too: a mistake in them is an error.
-    for (const name of used.reverse()) given[field] = checkedValue(command, field, name, payload[name]);
+    const values = used.map((name) => checkedValue(command, field, name, payload[name]));
+    const other = values.findIndex((value) => !isSame(value, values[0]));
+    if (other !== -1) throw contradiction(command, used[0]!, used[other]!);
+    if (used.length > 0) given[field] = values[0];
   }
   return given;
 }
@@ -81,7 +40,9 @@ export function buildRequest(
       const shownAs = description.placement === "argument"
         ? description.placeholder ?? field.toUpperCase()
         : optionName(field, description);
-      request[field] = checkedValue(command, field, shownAs, fromFlags[field]);
+      const given = fromFlags[field];
+      const value = description.fromWord === undefined ? given : description.fromWord(String(given));
+      request[field] = checkedValue(command, field, shownAs, value);
     } else {
       request[field] = Object.hasOwn(fromJson, field) ? fromJson[field] : description.default;
     }
@@ -98,6 +59,7 @@ function checkedValue(command: AnyCommand, field: string, shownAs: string, value
   const what = shown === undefined ? wordsOf(issue) : `${JSON.stringify(shown.value)} is no pattern`;
   throw new CliError("usage", `Invalid value for "${shown?.flag ?? `${shownAs}${placeOf(issue)}`}": ${what}`, {
     hint: `see \`euler-files ${command.name} --help\``,
+    location: { field: `${jsonName(field)}${placeOf(issue)}` },
   });
 }
 
@@ -134,9 +96,10 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   number: "a number",
 };
 
-function nameOfType(value: unknown): string {
+/** A value of the wrong type, for people. */
+export function nameOfType(value: unknown): string {
   if (Array.isArray(value)) return "a list";
-  if (isObject(value)) return "an object";
+  if (asObject(value) !== undefined) return "an object";
   return JSON.stringify(value);
 }
 
@@ -145,9 +108,14 @@ function unknownField(command: AnyCommand, name: string, known: readonly string[
   const fields = known.length === 0 ? "it has none" : `its fields are ${known.join(", ")}`;
   return new CliError("usage", `Unknown field "${name}" in the request for \`euler-files ${command.name}\``, {
     hint: near === undefined ? fields : `did you mean "${near}"?`,
+    location: { field: name },
   });
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function contradiction(command: AnyCommand, name: string, other: string): CliError {
+  return new CliError(
+    "usage",
+    `Cannot use the request for \`euler-files ${command.name}\`: "${other}" is an older name of "${name}", and they differ`,
+    { hint: `leave out "${other}"`, location: { field: other } },
+  );
 }

@@ -8,14 +8,19 @@ import { COMMANDS } from "./app.ts";
 import { configureCommands } from "./configured_commands.ts";
 import type { ParsedArguments } from "./arguments.ts";
 import { Output } from "./output.ts";
-import { buildRequest, fieldsFromJson, readInputJson } from "./request.ts";
+import { buildRequest, fieldsFromJson } from "./request.ts";
 import { stylesFor } from "./style.ts";
 import { findTarget, optionWords, type Target } from "./target.ts";
 
 /** Runs one command line and returns the exit code. Throws only `OutputLost`. */
-export async function run(argv: readonly string[], system: System): Promise<number> {
+export async function run(given: readonly string[], system: System): Promise<number> {
+  const argv = withPlainJsonOption(given);
   const words = optionWords(argv);
-  const audience = words.includes("--json") ? "json" : isSet(words, "--quiet") ? "quiet" : "person";
+  const audience = words.some((word) => word === "--json" || word.startsWith("--json="))
+    ? "json"
+    : isSet(words, "--quiet")
+    ? "quiet"
+    : "person";
   const output = new Output({
     system,
     audience,
@@ -32,6 +37,15 @@ export async function run(argv: readonly string[], system: System): Promise<numb
     const sentence = `Cannot complete \`euler-files${stage.words === undefined ? "" : ` ${stage.words}`}\``;
     return output.failure(knownError(sentence, error) ?? error, stage);
   }
+}
+
+/** Wrappers write `--json=true` for a switch, too. Other values are errors, as for every switch. */
+function withPlainJsonOption(argv: readonly string[]): readonly string[] {
+  const { length } = optionWords(argv);
+  return argv.flatMap((word, index) => {
+    if (index >= length || !/^--json=(true|false)$/.test(word)) return [word];
+    return word === "--json=true" ? ["--json"] : [];
+  });
 }
 
 /** After an error that no code waits for, the work has this long to clean up, because it may never end by itself. */
@@ -68,10 +82,12 @@ interface Stage {
 
 async function runTarget(target: Target, stage: Stage, output: Output, system: System): Promise<number> {
   if (target.kind === "version") {
-    system.stdout.write(`euler-files ${VERSION}\n`);
+    if (output.printsJson) output.document({ ok: true, command: "version" });
+    else system.stdout.write(`euler-files ${VERSION}\n`);
     return 0;
   }
   if (target.kind === "help") {
+    if (output.printsJson) return await describe(target, output, system);
     const stream = target.asked ? system.stdout : system.stderr;
     const help = await (await import("./help.ts")).programHelp(
       target.group,
@@ -86,13 +102,16 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   stage.evaluated = command.stdoutUse === "evaluated";
   const { given, options, helpAsked } = await parse(command, target.rest);
   if (helpAsked) {
+    if (output.printsJson) {
+      return await describe({ group: target.name.replaceAll(" ", "."), asked: true }, output, system);
+    }
     const { commandHelp } = await import("./help.ts");
     system.stdout.write(commandHelp(command, system.stdout.isTerminal ? system.stdout.columns : 100));
     return 0;
   }
   const fromJson = options.inputJson === undefined
     ? {}
-    : fieldsFromJson(command, await readInputJson(options.inputJson, system));
+    : fieldsFromJson(command, await (await import("./input_json.ts")).readInputJson(options.inputJson, system));
   if (command.framed && !options.json && !system.stdout.isTerminal) output.openFrame();
   let request = buildRequest(command, fromJson, given);
   const context = await contextFor({ ...options, asks: command.ask !== undefined }, output, system);
@@ -103,6 +122,27 @@ async function runTarget(target: Target, stage: Stage, output: Output, system: S
   system.signal.throwIfAborted();
   output.answer(command, answer, request);
   return answer.exit_code ?? (answer.ok ? 0 : 1);
+}
+
+/** The help as JSON: what `schema --kind cli` answers. `group` may be a command, too. */
+async function describe(
+  { group, asked }: { readonly group: string | undefined; readonly asked: boolean },
+  output: Output,
+  system: System,
+): Promise<number> {
+  if (!asked) {
+    throw new CliError("usage", `Missing the command after \`euler-files${group === undefined ? "" : ` ${group}`}\``, {
+      hint: `\`euler-files${group === undefined ? "" : ` ${group}`} --help --json\` describes the commands`,
+    });
+  }
+  const schema = await COMMANDS["schema"]!.load();
+  const request = { kind: "cli", command: group, bare: false };
+  output.answer(
+    schema,
+    await schema.run(request, await contextFor({ ...NO_OPTIONS, asks: false }, output, system)),
+    request,
+  );
+  return 0;
 }
 
 /** Skips the parser without arguments: it takes a quarter of the start of a job's `sync`. */

@@ -1,7 +1,8 @@
 // `add`: adds one variable to the configuration, without a question and without JSON.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
-import { asObject, editConfig } from "../config/config_edit.ts";
+import { editConfig } from "../config/config_edit.ts";
+import { asObject } from "../text/json_value.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
 import { type ProposedVariable, proposeVariable } from "../config/proposed_variable.ts";

@@ -1,5 +1,6 @@
 // `euler-files apptainer build`: builds a container image from an environment.
 import * as v from "valibot";
+import { bytesOf } from "../contract/answer_fields.ts";
 import { type Answer, type Context, defineCommand, type Styles } from "../contract/command.ts";
 import { buildImage, type BuildPlan, type BuildSteps, planBuild, planSteps } from "../apptainer/build.ts";
 import { imageState } from "../apptainer/inputs.ts";
@@ -38,7 +39,7 @@ const answer = v.object({
   build_command: v.optional(v.pipe(v.array(v.string()), v.description("The command that builds, as arguments"))),
   definition: v.optional(v.string()),
   inputs_hash: v.pipe(v.string(), v.description("Stands for all that goes into the image")),
-  size_bytes: v.optional(v.number()),
+  size_bytes: v.optional(bytesOf("The image")),
   warnings: v.array(v.string()),
   force: v.boolean(),
   dry_run: v.boolean(),
@@ -83,7 +84,10 @@ export default defineCommand({
       const plan = await planBuild(setting, request.venvName, mode, system);
       const steps = plan.action === "build" ? await planSteps(plan, setting, system) : undefined;
       const status = plan.action === "build" ? "dry-run" : "skipped";
-      return { ...describePlan(plan, steps, program), status, warnings, force: request.force, dry_run: true };
+      const leftBehind = steps?.leftBehind.warnings ?? [];
+      for (const warning of leftBehind) context.report({ type: "warning", subject: request.venvName, ...warning });
+      const all = [...warnings, ...leftBehind.map(({ text }) => text)];
+      return { ...describePlan(plan, steps, program), status, warnings: all, force: request.force, dry_run: true };
     }
     const hear = (text: string) => context.report({ type: "output", text });
     const outcome = await buildImage(
@@ -98,7 +102,11 @@ export default defineCommand({
       ...describePlan(outcome.plan, outcome.steps, program),
       status: outcome.steps === undefined ? "skipped" : "built",
       ...(size === undefined ? {} : { size_bytes: size }),
-      warnings: [...warnings, ...outcome.importWarnings],
+      warnings: [
+        ...warnings,
+        ...(outcome.steps?.leftBehind.warnings ?? []).map(({ text }) => text),
+        ...outcome.importWarnings,
+      ],
       force: request.force,
       dry_run: false,
     };

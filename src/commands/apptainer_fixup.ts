@@ -1,11 +1,13 @@
 // `euler-files apptainer fixup`: makes moved environments work at their current path.
 import * as v from "valibot";
-import { type Answer, defineCommand } from "../contract/command.ts";
+import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { CliError, knownError } from "../errors/errors.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
+import { countOf } from "../contract/answer_fields.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { flag, text } from "../contract/fields.ts";
 import { formatFiles } from "../text/format.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase, venvPath } from "../venv/base.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
 import { applyRelocation, planRelocation } from "../venv/relocate.ts";
 import { listVenvs, readVenv, type Venv } from "../venv/venv.ts";
 
@@ -21,8 +23,10 @@ const fields = {
 const result = v.object({
   name: v.string(),
   status: v.picklist(["fixed", "already-correct", "failed"]),
-  fixed_files: v.number(),
+  error: RESULT_ERROR,
+  fixed_files: countOf("Files that were changed; in a dry run those that would be"),
   files: v.pipe(v.array(v.string()), v.description("The files, relative to the environment")),
+  warnings: v.pipe(v.array(v.string()), v.description("Jupyter kernels that still start the Python of the old place")),
 });
 
 const answer = v.object({
@@ -63,12 +67,15 @@ export default defineCommand({
         await using _lock = request.dryRun
           ? undefined
           : await lockVenv(venv.path, deadline, system, (text) => report({ type: "note", subject: venv.name, text }));
-        results.push(await fixOne(venv, request.dryRun ? "plan" : "apply"));
+        const [result, kernels] = await fixOne(venv, request.dryRun ? "plan" : "apply", system);
+        results.push(result);
+        for (const warning of kernels) report({ type: "warning", subject: venv.name, ...warning });
       } catch (error) {
         const known = knownError(`Cannot fix "${venv.name}"`, error);
         if (known === undefined) throw error;
-        failures.push(failureOf(venv.name, known));
-        results.push({ name: venv.name, status: "failed", fixed_files: 0, files: [] });
+        const failure = failureOf(venv.name, known);
+        failures.push(failure);
+        results.push({ name: venv.name, status: "failed", error: failure, fixed_files: 0, files: [], warnings: [] });
       }
     }
     const ok = failures.length === 0;
@@ -103,7 +110,11 @@ async function oneVenv(path: string, name: string): Promise<Venv> {
   });
 }
 
-async function fixOne(venv: Venv, mode: "plan" | "apply"): Promise<Result> {
+async function fixOne(
+  venv: Venv,
+  mode: "plan" | "apply",
+  { env }: Context["system"],
+): Promise<[Result, Awaited<ReturnType<typeof kernelspecWarnings>>]> {
   const relocation = await planRelocation(venv.path, venv.path);
   const files = relocation.changes.map((change) => change.path);
   if (mode === "apply") {
@@ -115,10 +126,13 @@ async function fixOne(venv: Venv, mode: "plan" | "apply"): Promise<Result> {
       });
     }
   }
-  return {
+  const kernels = await kernelspecWarnings(relocation.former, venv.path, env);
+  const status = files.length === 0 ? "already-correct" : "fixed";
+  return [{
     name: venv.name,
-    status: files.length === 0 ? "already-correct" : "fixed",
+    status,
     fixed_files: files.length,
     files,
-  };
+    warnings: kernels.map(({ text, hint }) => `${text}; ${hint}`),
+  }, kernels];
 }

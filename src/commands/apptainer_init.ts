@@ -5,7 +5,8 @@ import { parseBaseImage } from "../apptainer/base_image.ts";
 import { APPTAINER_SCHEMA } from "../config/config.ts";
 import { createConfig } from "../config/config_create.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
-import { APPTAINER_PATCH_SCHEMA, type ConfigPatch } from "../config/config_patch.ts";
+import { CHANGED_FIELDS } from "../config/changed_fields.ts";
+import { APPTAINER_PATCH_SCHEMA, type ConfigPatch, guardSections } from "../config/config_patch.ts";
 import { expandPath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { object } from "../contract/fields.ts";
@@ -23,14 +24,19 @@ const FIELD_NAMES = [
 ] as const;
 
 const fields = {
-  apptainer: object(APPTAINER_PATCH_SCHEMA, "The section, or the part of it to change; null takes a field out"),
+  apptainer: object(
+    APPTAINER_PATCH_SCHEMA,
+    "The section, or the part of it to change; null takes a field out, but not the images",
+  ),
 };
 
 const answer = v.object({
   ok: v.literal(true),
   command: v.literal("apptainer-init"),
-  status: v.literal("saved"),
+  status: v.pipe(v.picklist(["saved", "unchanged"]), v.description("`unchanged`: all was there already")),
   config_path: v.string(),
+  ...CHANGED_FIELDS,
+  warnings: v.array(v.string()),
   apptainer: v.pipe(APPTAINER_SCHEMA, v.description("The whole section as it is now, defaults filled in")),
 });
 
@@ -75,15 +81,31 @@ export default defineCommand({
     if (typeof given.base_image === "string") parseBaseImage(given.base_image, "3.11", system.env);
     const path = configPath({ config: context.configOption }, system.env, system.cwd);
     const before = (await readConfig(path)).config;
+    const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
     const apptainer = before.apptainer === undefined
-      ? { ...DEFAULTS, scratch_sif_dir: defaultScratchDir(before), images: {}, ...given }
+      ? { ...DEFAULTS, scratch_sif_dir: defaultScratchDir(before), images: {}, ...set }
       : given;
-    const { config } = await createConfig(path, { apptainer }, system);
-    return { ok: true, command: "apptainer-init", status: "saved", config_path: path, apptainer: config.apptainer! };
+    const { patch, kept } = guardSections({ apptainer }, []);
+    const { config, changed, removed } = await createConfig(path, patch, system);
+    const warnings = kept.map((section) =>
+      `${section} was null and stays as it is: \`euler-files init --remove ${section}\``
+    );
+    for (const text of warnings) context.report({ type: "warning", text });
+    return {
+      ok: true,
+      command: "apptainer-init",
+      status: changed.length + removed.length === 0 ? "unchanged" : "saved",
+      config_path: path,
+      ...{ changed: [...changed], removed: [...removed], warnings },
+      apptainer: config.apptainer!,
+    };
   },
   render(answer, { stderr: style }) {
     return {
-      stderr: `Saved the section "apptainer" in ${answer.config_path}\n\nNext:\n` +
+      stderr:
+        `${
+          answer.status === "saved" ? "Saved" : "Nothing to change in"
+        } the section "apptainer" in ${answer.config_path}\n\nNext:\n` +
         `  ${style.bold("euler-files venv install ENV_NAME PACKAGES...")}   make an environment\n` +
         `  ${style.bold("euler-files apptainer build ENV_NAME")}            make an image of it\n`,
     };

@@ -1,5 +1,6 @@
 // `euler-files apptainer list`: the images, whether they match their environments, and whether they are on scratch.
 import * as v from "valibot";
+import { bytesOf, roundSeconds, secondsOf, timeOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
 import { imageState, readInputs } from "../apptainer/inputs.ts";
@@ -17,9 +18,9 @@ const image = v.object({
   venv_name: v.string(),
   python_version: v.string(),
   sif_path: v.string(),
-  size_bytes: v.nullable(v.number()),
-  built_at: v.number(),
-  age_seconds: v.pipe(v.number(), v.description("How long ago it was built")),
+  size_bytes: v.nullable(bytesOf("The image in the store, null if it is missing")),
+  built_at: timeOf("When it was built"),
+  age_seconds: secondsOf("How long ago it was built"),
   enabled: v.boolean(),
   state: v.pipe(v.picklist(STATES), v.description("How the image stands to its environment")),
   on_scratch: v.picklist(ON_SCRATCH),
@@ -82,7 +83,7 @@ async function describe(setting: ImageSetting, name: string, system: System): Pr
     sif_path: places.sif,
     size_bytes: info?.size ?? null,
     built_at: record.built_at,
-    age_seconds: Math.max(0, system.now() / 1000 - record.built_at),
+    age_seconds: roundSeconds(Math.max(0, system.now() / 1000 - record.built_at)),
     enabled: record.enabled,
     state: await stateOf(setting, name, system),
     on_scratch: scratch === undefined ? "unknown" : imageFreshness(scratch),

@@ -3,12 +3,23 @@ import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
 import { planPrune, prune, type PruneMode, type PrunePlan, type PruneTarget } from "../apptainer/prune.ts";
 import { type ImageSetting, loadSetting } from "../apptainer/setting.ts";
+import { allocatedBytesOf, bytesOf } from "../contract/answer_fields.ts";
+import { FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
 import { CliError } from "../errors/errors.ts";
 import { choice, flag, type RequestOf, text } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
+import { commandLine } from "../shell/quote.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { renderTable } from "../text/table.ts";
+import { hasOwnFiles, type OwnFiles } from "../venv/own_files.ts";
+import {
+  countOwnFiles,
+  describeOwnFiles,
+  nameOwnFiles,
+  OWN_FILES_ENTRIES,
+  ownFilesText,
+} from "../venv/own_files_text.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const MODES = ["both", "venv", "sif"] as const;
@@ -23,13 +34,14 @@ const fields = {
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
   dryRun: flag("Show what would be removed"),
   yes: flag("Don't ask", { short: "-y" }),
+  deleteOwnFiles: flag("Remove an environment with files that no package brought, or that were changed since"),
 };
 
 const target = v.object({
   kind: v.picklist(["venv", "sif", "def", "scratch sif"]),
   path: v.string(),
   size: v.pipe(v.string(), v.description("For people")),
-  size_bytes: v.number(),
+  size_bytes: bytesOf("What it holds"),
 });
 
 const answer = v.object({
@@ -41,7 +53,9 @@ const answer = v.object({
   targets: v.array(target),
   deleted: v.array(target),
   errors: v.array(v.string()),
-  freed_bytes: v.number(),
+  failures: v.array(FAILURE_SCHEMA),
+  freed_bytes: allocatedBytesOf("What was removed, in a dry run what would be"),
+  ...OWN_FILES_ENTRIES,
   dry_run: v.boolean(),
   yes: v.boolean(),
 });
@@ -71,7 +85,8 @@ export default defineCommand({
     // A killed removal may have renamed the environment: then the plan finds none and takes no lock, so remove the rest here.
     if (request.yes && !request.dryRun) await sweepDirectory(setting.venvBase);
     const plan = await planPrune(setting, name, mode, system);
-    const common = { ok: true, command: "apptainer-prune" as const, image_name: name, mode, yes: request.yes };
+    const own = describeOwnFiles(ownFilesOf(plan));
+    const common = { ok: true, command: "apptainer-prune" as const, image_name: name, mode, yes: request.yes, ...own };
     const targets = plan.targets.map(describeTarget);
     if (plan.targets.length === 0 && plan.entry !== "remove") {
       await refuseUnknown(setting, name, plan);
@@ -81,6 +96,7 @@ export default defineCommand({
         targets,
         deleted: [],
         errors: [],
+        failures: [],
         freed_bytes: 0,
         dry_run: request.dryRun,
       };
@@ -92,6 +108,7 @@ export default defineCommand({
         targets,
         deleted: [],
         errors: [],
+        failures: [],
         freed_bytes: freed(plan.targets),
         dry_run: true,
       };
@@ -101,7 +118,8 @@ export default defineCommand({
         hint: "add --yes, or --dry-run to see what would go",
       });
     }
-    const outcome = await prune(plan, setting, system);
+    const ownFiles = request.deleteOwnFiles ? "delete" : { refuse: deletingCommand(name, request.mode) };
+    const outcome = await prune(plan, ownFiles, setting, system);
     return {
       ...common,
       ok: outcome.failed.length === 0,
@@ -109,6 +127,9 @@ export default defineCommand({
       targets,
       deleted: outcome.deleted.map(describeTarget),
       errors: outcome.failed.map(({ message }) => message),
+      failures: outcome.failed.map(({ target, message }) =>
+        failureOf(target.path, new CliError("file-system", message))
+      ),
       freed_bytes: freed(outcome.deleted),
       dry_run: false,
     };
@@ -119,13 +140,25 @@ export default defineCommand({
     }
     const rows = (targets: PruneAnswer["targets"]) => renderTable(["", "Size", "Path"], targets.map(rowOf));
     if (answer.status === "dry-run") {
-      return { stderr: `Would remove\n${rows(answer.targets)}and free ${formatSize(answer.freed_bytes)} on disk\n` };
+      const own = ownFilesText(answer.own_files_shown);
+      return {
+        stderr: `Would remove\n${rows(answer.targets)}and free ${formatSize(answer.freed_bytes)} on disk\n${own}`,
+      };
     }
     const errors = answer.errors.map((error) => `${style.bold(style.red("error:"))} ${error}\n`).join("");
     const removed = answer.deleted.length === 0 ? "" : rows(answer.deleted);
     return { stderr: `${removed}Freed ${formatSize(answer.freed_bytes)} on disk\n${errors}` };
   },
 });
+
+function ownFilesOf({ targets }: PrunePlan): OwnFiles | undefined {
+  return targets.find(({ own }) => own !== undefined)?.own;
+}
+
+function deletingCommand(name: string, mode: PruneMode | undefined): string {
+  const only = mode === undefined ? [] : ["--mode", mode];
+  return commandLine(["euler-files", "apptainer", "prune", name, ...only, "--yes", "--delete-own-files"]);
+}
 
 function describeTarget({ kind, path, sizeBytes, inner, venv }: PruneTarget): v.InferOutput<typeof target> {
   const note = venv?.kind === "link"
@@ -172,10 +205,13 @@ async function askWhat(request: Request, context: Context): Promise<Request> {
   const plan = await planPrune(setting, imageName, mode, system);
   if (plan.targets.length === 0) return { ...request, imageName, mode };
   prompt.note(renderTable(["", "Size", "Path"], plan.targets.map(describeTarget).map(rowOf)), "To be removed");
+  const own = ownFilesOf(plan);
+  const hasOwn = own !== undefined && hasOwnFiles(own);
+  if (hasOwn) prompt.note(nameOwnFiles(own).join("\n"), countOwnFiles(own));
   if (!await prompt.confirm({ message: `Remove it and free ${formatSize(freed(plan.targets))}?`, initial: false })) {
     throw new CliError("declined", "Nothing was removed");
   }
-  return { ...request, imageName, mode, yes: true };
+  return { ...request, imageName, mode, yes: true, deleteOwnFiles: hasOwn || request.deleteOwnFiles };
 }
 
 async function askName(setting: ImageSetting, { prompt }: Context): Promise<string | undefined> {

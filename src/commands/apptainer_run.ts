@@ -1,22 +1,26 @@
 // `euler-files apptainer run|exec|shell`: starts something in an image on scratch, with the caches that are staged there.
 import * as v from "valibot";
+import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Command, type Context, defineCommand } from "../contract/command.ts";
 import { findGpu, planContainer, stagedVariables } from "../apptainer/container.ts";
+import { imageState, readImage } from "../apptainer/inputs.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
 import { syncImageToNode } from "../apptainer/node_image.ts";
 import { type ImageSetting, loadSetting, placesOf, selectImages } from "../apptainer/setting.ts";
+import { resolveConfig } from "../config/resolve.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
-import { choice, flag, list, text } from "../contract/fields.ts";
+import { choice, flag, list, text, words } from "../contract/fields.ts";
+import { shellWord } from "../text/format.ts";
+import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import { commandLine } from "../shell/quote.ts";
 import { apptainerMissing, enterContainer, findApptainer } from "../tools/apptainer.ts";
 
 const fields = {
   name: text("The image", { placement: "argument", placeholder: "NAME", completion: "image" }),
-  args: list("What to start in it; put -- before it", {
-    placement: "argument",
+  args: words("What to start in it; options after its first word are its own", {
     placeholder: "ARGS",
-    separator: "--",
+    takesRest: true,
   }),
   binds: list("Give the container this directory too, as apptainer's --bind takes it", {
     flag: "--bind",
@@ -25,6 +29,13 @@ const fields = {
   }),
   to: choice(TIERS, "Use the image and the caches on scratch, or those on the disk of this node", {
     placeholder: "TIER",
+  }),
+  nv: flag("Give the container the NVIDIA GPU, also where none was found"),
+  rocm: flag("Give the container the AMD GPU, also where none was found"),
+  cleanenv: flag("Start with the image's own environment variables, and the staged ones", { short: "-e" }),
+  runArgs: list("An option for apptainer itself: --run-arg=--writable-tmpfs", {
+    flag: "--run-arg",
+    placeholder: "OPTION",
   }),
   dryRun: flag("Show the command without starting it"),
 };
@@ -45,7 +56,7 @@ function answerOf<const V extends Verb>(verb: V) {
       v.description("The managed variables as the container sees them"),
     ),
     container_command: v.array(v.string()),
-    exit_code: v.optional(v.pipe(v.number(), v.description("What the program ended with; so does this command"))),
+    exit_code: v.optional(v.pipe(COUNT, v.description("What the program ended with; so does this command"))),
     dry_run: v.boolean(),
   });
 }
@@ -99,10 +110,19 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
       }
       const apptainer = findApptainer(system.env);
       if (apptainer === undefined && !request.dryRun) throw apptainerMissing();
+      using _early = ignoreEarlySignals(
+        system,
+        (signal) => context.report({ type: "warning", subject: name, text: earlySignalText(signal) }),
+      );
+      await tellIfOlder(setting, name, context);
       const { image, synced } = await bringImage(setting, request, name, context);
       const command = planContainer(
         apptainer ?? { program: "apptainer", name: "apptainer" },
-        { verb, image, gpu: await findGpu(), binds: request.binds, args: request.args },
+        {
+          ...{ verb, image, args: request.args, gpu: request.nv ? "nvidia" : request.rocm ? "amd" : await findGpu() },
+          binds: [...await scratchBinds(setting, system), ...request.binds],
+          options: [...setting.section.run_args, ...(request.cleanenv ? ["--cleanenv"] : []), ...request.runArgs],
+        },
         await stagedVariables(setting.config, setting.configPath, request.to, system).catch(noScratch),
       );
       const exitCode = request.dryRun
@@ -161,6 +181,33 @@ async function bringImage(
     if (!scratchFailed || !await Deno.stat(places.sif).then(() => true, () => false)) throw error;
     report({ type: "warning", subject: name, text: `${known.message}; running it from the store, which is slower` });
     return { image: places.sif, synced: false };
+  }
+}
+
+/** Says that the environment was changed since its image was built; the image is used as it is. */
+async function tellIfOlder(setting: ImageSetting, name: string, { system, report }: Context): Promise<void> {
+  const image = await readImage(setting, name, system).catch((error) => {
+    // An image works without its environment.
+    if (error instanceof CliError) return undefined;
+    throw error;
+  });
+  if (image === undefined || await imageState(image.places, image.record, image.inputs) !== "outdated") return;
+  report({
+    type: "warning",
+    subject: name,
+    text: `the environment or its settings changed since the image was built`,
+    hint: `euler-files apptainer build ${shellWord(image.places.venvName)}`,
+  });
+}
+
+/** Scratch as a whole: a job's working directory and its data are there, not only the staged caches. */
+async function scratchBinds({ config, configPath }: ImageSetting, { env }: Context["system"]): Promise<string[]> {
+  try {
+    const { scratchBase } = resolveConfig({ ...config, vars: {} }, configPath, env);
+    return await Deno.stat(`${scratchBase}/.`).then(() => [scratchBase], () => []);
+  } catch (error) {
+    if (error instanceof CliError) return [];
+    throw error;
   }
 }
 

@@ -1,15 +1,18 @@
 // `euler-files apptainer sync`: images from the store to scratch.
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../contract/command.ts";
-import { type ImageResult, syncImage } from "../apptainer/image_sync.ts";
 import { syncImageToNode } from "../apptainer/node_image.ts";
-import { loadSetting, selectImages } from "../apptainer/setting.ts";
-import { knownError } from "../errors/errors.ts";
-import { type Failure, FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
+import { type ImageResult, scratchPlacesOf, syncImage } from "../apptainer/image_sync.ts";
+import { type ImageSetting, loadSetting, placesOf, scratchSifDir, selectImages } from "../apptainer/setting.ts";
+import { knownError } from "../errors/errors.ts";
+import { bytesOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
+import { summarize, SUMMARY_SCHEMA } from "../runs/summary.ts";
 import { choice, flag, list } from "../contract/fields.ts";
 import { formatDuration, formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
+import type { System } from "../system/system.ts";
 
 const fields = {
   images: list("Sync only this image, even if it is disabled", {
@@ -29,9 +32,15 @@ const result = v.object({
   name: v.string(),
   source: v.string(),
   target: v.string(),
-  status: v.picklist(["synced", "skipped", "dry-run"]),
-  bytes_transferred: v.number(),
-  bytes_resumed: v.pipe(v.number(), v.description("How much was there from an earlier, interrupted sync")),
+  status: v.pipe(
+    v.picklist(["synced", "skipped", "dry-run", "source-missing", "failed"]),
+    v.description("`failed` and `source-missing` have an `error`"),
+  ),
+  error: RESULT_ERROR,
+  bytes_transferred: bytesOf("What was copied"),
+  bytes_to_transfer: v.optional(bytesOf("In a dry run: what would be copied")),
+  bytes_resumed: bytesOf("What was there from an earlier, interrupted sync"),
+  seconds: v.optional(secondsOf("How long it took")),
 });
 
 const answer = v.object({
@@ -40,7 +49,8 @@ const answer = v.object({
   dry_run: v.boolean(),
   force: v.boolean(),
   only_images: v.array(v.string()),
-  results: v.array(result),
+  results: v.array(v.pipe(result, v.title("ImageResult"))),
+  summary: SUMMARY_SCHEMA,
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
 });
@@ -64,29 +74,32 @@ export default defineCommand({
     const names = selectImages(setting.section, request.images);
     if (names.length === 0) report({ type: "note", text: "no image is enabled, so there is nothing to sync" });
     const mode = request.dryRun ? "dry-run" : request.force ? "force" : "if-needed";
-    const items = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
-      const started = system.now();
+    const started = performance.now();
+    const results = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
+      const started = performance.now();
       try {
-        const synced = request.to === "node"
-          ? await syncImageToNode(setting, { name, mode }, report, system)
-          : await syncImage(setting, { name, mode }, report, system);
-        report({ type: "done", subject: name, ...describe(synced, (system.now() - started) / 1000) });
-        return { result: resultOf(name, synced) };
+        const sync = request.to === "node" ? syncImageToNode : syncImage;
+        const synced = await sync(setting, { name, mode }, report, system);
+        const seconds = (performance.now() - started) / 1000;
+        report({ type: "done", subject: name, ...describe(synced, seconds) });
+        return resultOf(name, synced, seconds);
       } catch (error) {
         const known = knownError(`Cannot sync the image "${name}"`, error);
         if (known === undefined) throw error;
         report({ type: "done", subject: name, outcome: "bad", text: known.message });
-        return { failure: failureOf(name, known) };
+        return failedResult(setting, failureOf(name, known), system.env);
       }
     });
-    const failures = items.flatMap((item): Failure[] => "failure" in item && item.failure ? [item.failure] : []);
+    const failures = results.flatMap(({ error }) => error ?? []);
+    const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
     return {
       ok: failures.length === 0,
       command: "apptainer-sync",
       dry_run: request.dryRun,
       force: request.force,
       only_images: [...request.images],
-      results: items.flatMap((item) => "result" in item && item.result ? [item.result] : []),
+      results,
+      summary: summarize(results.map(asSummand), failures.length, seconds),
       errors: failures.map(({ name, message }) => `${name}: ${message}`),
       failures,
     };
@@ -96,13 +109,36 @@ export default defineCommand({
   },
 });
 
-function resultOf(name: string, { status, facts, bytes, resumedBytes }: ImageResult): v.InferOutput<typeof result> {
+type Result = v.InferOutput<typeof result>;
+
+/** The result of an image that could not be copied; its directories are those of the configuration. */
+function failedResult(setting: ImageSetting, error: Failure, env: System["env"]): Result {
+  const places = placesOf(setting, error.name);
+  return {
+    name: error.name,
+    source: places.sif,
+    target: scratchPlacesOf(scratchSifDir(setting, env), places).target,
+    status: error.kind === "not-found" ? "source-missing" : "failed",
+    error,
+    bytes_transferred: 0,
+    bytes_resumed: 0,
+  };
+}
+
+/** An image is one file. */
+function asSummand({ status, bytes_transferred, bytes_to_transfer = 0 }: Result) {
+  const copied = status === "synced" || status === "dry-run" ? 1 : 0;
+  return { status, files_transferred: copied, bytes_transferred: bytes_transferred + bytes_to_transfer };
+}
+
+function resultOf(name: string, { status, facts, bytes, resumedBytes }: ImageResult, seconds: number): Result {
   return {
     name,
     source: facts.places.sif,
     target: facts.scratch.target,
     status,
     bytes_transferred: status === "synced" ? bytes - resumedBytes : 0,
+    ...(status === "dry-run" ? { bytes_to_transfer: bytes } : { seconds: roundSeconds(seconds) }),
     bytes_resumed: resumedBytes,
   };
 }

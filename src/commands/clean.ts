@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText } from "../runs/failures.ts";
+import { bytesOf, COUNT, countOf } from "../contract/answer_fields.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, listSome } from "../text/format.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
@@ -35,16 +36,19 @@ const RESULT_SCHEMA = v.object({
   ),
   path: v.string(),
   configured: v.boolean(),
-  files: v.number(),
-  size_bytes: v.number(),
+  files: countOf("Files in it"),
+  size_bytes: bytesOf("What is in it"),
   unpushed_files: v.pipe(
-    v.nullable(v.number()),
+    v.nullable(COUNT),
     v.description("Files that exist only here; null where that is not known"),
   ),
   status: v.pipe(
-    v.picklist(["removed", "dry-run", "kept"]),
-    v.description("`kept`: it holds files that were not pushed, or may hold some, and --force was not given"),
+    v.picklist(["removed", "dry-run", "kept", "failed"]),
+    v.description(
+      "`kept`: it holds files that were not pushed, or may hold some, and --force was not given; `failed` has an `error`",
+    ),
   ),
+  error: RESULT_ERROR,
 });
 
 const ANSWER_SCHEMA = v.object({
@@ -52,7 +56,7 @@ const ANSWER_SCHEMA = v.object({
   ok: v.boolean(),
   dry_run: v.boolean(),
   results: v.array(RESULT_SCHEMA),
-  freed_bytes: v.pipe(v.number(), v.description("What was removed, or would be")),
+  freed_bytes: bytesOf("What was removed, in a dry run what would be"),
   failures: v.array(FAILURE_SCHEMA),
 });
 
@@ -91,7 +95,7 @@ async function look(
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
   );
   if (unknown.length > 0) {
-    throw new CliError("not-found", `There is no copy of ${listSome(unknown)} in "${resolved.cacheRoot}"`, {
+    throw new CliError("usage", `There is no copy of ${listSome(unknown)} in "${resolved.cacheRoot}"`, {
       hint: "`euler-files status` shows what is staged",
     });
   }
@@ -133,24 +137,34 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
     context.report({ type: "warning", text: `${name} in this shell still names what was removed`, hint });
   }
   const statusOf = (one: Cleanable) =>
-    !going.includes(one) || problems.has(one.path) ? "kept" : request.dryRun ? "dry-run" : "removed";
-  const results = found.map((one): CleanAnswer["results"][number] => ({
-    ...{ name: one.name, kind: one.kind, path: one.path, configured: one.isConfigured, files: one.files },
-    ...{ size_bytes: one.sizeBytes, unpushed_files: one.unpushed, status: statusOf(one) },
-  }));
+    !going.includes(one) ? "kept" : problems.has(one.path) ? "failed" : request.dryRun ? "dry-run" : "removed";
+  const results = found.map((one): CleanAnswer["results"][number] => {
+    const problem = problems.get(one.path);
+    return {
+      ...{ name: one.name, kind: one.kind, path: one.path, configured: one.isConfigured, files: one.files },
+      ...{ size_bytes: one.sizeBytes, unpushed_files: one.unpushed, status: statusOf(one) },
+      ...(problem === undefined ? {} : { error: failureOf(one.path, problem) }),
+    };
+  });
+  const isGone = ({ status }: CleanAnswer["results"][number]) => status === "removed" || status === "dry-run";
   return {
     command: "clean",
-    ok: problems.size === 0 && (request.vars.length === 0 || results.every(({ status }) => status !== "kept")),
+    ok: problems.size === 0 && (request.vars.length === 0 || results.every(isGone)),
     dry_run: request.dryRun,
     results,
-    freed_bytes: results.reduce((sum, { status, size_bytes }) => sum + (status === "kept" ? 0 : size_bytes), 0),
+    freed_bytes: results.filter(isGone).reduce((sum, { size_bytes }) => sum + size_bytes, 0),
     failures: [...problems].map(([path, error]) => failureOf(path, error)),
   };
 }
 
 const NOTES = { "copy": "", "kept-aside": " (kept aside)", "redirected": " (redirected)" } as const;
 
-const WORDS = { "removed": "removed", "dry-run": "would be removed", "kept": "stays" } as const;
+const WORDS = {
+  "removed": "removed",
+  "dry-run": "would be removed",
+  "kept": "stays",
+  "failed": "could not be removed",
+} as const;
 
 function renderClean({ results, freed_bytes, dry_run, failures }: CleanAnswer, styles: Styles): Rendered {
   if (results.length === 0) return { stderr: "Nothing to clean\n" };

@@ -14,8 +14,9 @@ const VALUE: Field<unknown> = {
   shape: "text",
   placement: "argument",
   placeholder: "VALUE",
-  help: "The value: JSON where it is JSON, else a text; null takes the field out",
+  help: "The value: JSON if it is valid JSON, else a text; null takes the field out",
   default: undefined,
+  fromWord: parseValue,
 };
 
 const FIELDS = {
@@ -51,14 +52,13 @@ export const configSet = defineCommand({
   }),
 });
 
-async function runSet({ field, value: given }: RequestOf<typeof FIELDS>, { system, configOption, report }: Context) {
-  if (field === undefined || given === undefined) {
+async function runSet({ field, value }: RequestOf<typeof FIELDS>, { system, configOption, report }: Context) {
+  if (field === undefined || value === undefined) {
     throw new CliError("usage", `Missing argument ${field === undefined ? "FIELD" : "VALUE"}`, {
       hint: "euler-files config set FIELD VALUE",
     });
   }
   const path = configPath({ config: configOption }, system.env, system.cwd);
-  const value = typeof given === "string" ? parseValue(given) : given;
   const edits = [{ path: parseFieldName(field), value: value === null ? undefined : value }];
   const warnings: string[] = [];
   await editConfig(path, edits, system, (config, before) => {

@@ -1,5 +1,6 @@
 // `config validate`: everything that is wrong with a configuration, each fault with its line and column.
 import * as v from "valibot";
+import { countOf } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { type Fault, listConfigFaults, locateField } from "../config/config_faults.ts";
 import { configPath, parseConfig, readConfigText } from "../config/config_file.ts";
@@ -24,8 +25,8 @@ const FAULT_SCHEMA = v.object({
   field: v.string(),
   message: v.string(),
   hint: v.optional(v.string()),
-  line: v.number(),
-  column: v.number(),
+  line: countOf("From 1"),
+  column: countOf("From 1"),
 });
 
 const ANSWER_SCHEMA = v.object({

@@ -1,7 +1,9 @@
 // `diff`: which files differ between scratch and the source, and on which side they changed.
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
-import { FAILURE_SCHEMA, failureOf, failuresText, NAMED_FILE_SCHEMA } from "../runs/failures.ts";
+import { FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
+import { NAME_BYTES, NAMED_FILE_SCHEMA, namedFiles, pathFields } from "../contract/named_files.ts";
+import { bytesOf, timeOf } from "../contract/answer_fields.ts";
 import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatCount, formatFiles, formatSize, formatTime, printable } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
@@ -26,6 +28,7 @@ type DiffRequest = RequestOf<typeof FIELDS>;
 
 const FILE_SCHEMA = v.object({
   path: v.pipe(v.string(), v.description("Relative to both directories")),
+  path_bytes: NAME_BYTES,
   side: v.pipe(v.picklist(SIDES), v.description("Where it changed since the last transfer")),
   change: v.pipe(
     v.picklist(CHANGES),
@@ -34,10 +37,10 @@ const FILE_SCHEMA = v.object({
     ),
   ),
   reason: v.optional(v.pipe(v.string(), v.description("Why it is in conflict, where sync or push says so"))),
-  scratch_bytes: v.pipe(v.nullable(v.number()), v.description("null where there is none")),
-  source_bytes: v.nullable(v.number()),
-  scratch_modified: v.pipe(v.nullable(v.number()), v.description("Seconds since 1970")),
-  source_modified: v.nullable(v.number()),
+  scratch_bytes: v.nullable(bytesOf("The file on scratch, null if there is none")),
+  source_bytes: v.nullable(bytesOf("The file at the source, null if there is none")),
+  scratch_modified: v.nullable(timeOf("When the file on scratch was changed")),
+  source_modified: v.nullable(timeOf("When the file at the source was changed")),
 });
 
 const RESULT_SCHEMA = v.object({
@@ -45,9 +48,10 @@ const RESULT_SCHEMA = v.object({
   scratch: v.string(),
   source: v.string(),
   status: v.pipe(
-    v.picklist(["same", "different", "unknown", "scratch-missing"]),
-    v.description("`unknown`: no difference was found, and not all could be read"),
+    v.picklist(["same", "different", "unknown", "scratch-missing", "failed"]),
+    v.description("`unknown`: no difference was found, and not all could be read; `failed` has an `error`"),
   ),
+  error: RESULT_ERROR,
   files: v.array(FILE_SCHEMA),
   unreadable: v.pipe(
     v.array(NAMED_FILE_SCHEMA),
@@ -96,10 +100,8 @@ async function runDiff({ vars, checksum }: DiffRequest, context: Context): Promi
     async (variable) => ({ variable, differences: await findDifferences({ variable, ...settings }, context.system) }),
     (_variable, done) => done,
   );
-  const failures = found.flatMap(({ variable, differences }) =>
-    differences.state === "failed" ? [failureOf(variable.name, differences.error)] : []
-  );
-  const results = found.flatMap(({ variable, differences }) => resultOf(variable, differences));
+  const results = found.map(({ variable, differences }) => resultOf(variable, differences));
+  const failures = results.flatMap(({ error }) => error ?? []);
   return {
     command: "diff",
     ok: failures.length === 0 && results.every(({ unreadable }) => unreadable.length === 0),
@@ -110,24 +112,29 @@ async function runDiff({ vars, checksum }: DiffRequest, context: Context): Promi
   };
 }
 
-function resultOf({ name, target: scratch, source }: Variable, differences: Differences): DiffAnswer["results"] {
+function resultOf(
+  { name, target: scratch, source }: Variable,
+  differences: Differences,
+): DiffAnswer["results"][number] {
   switch (differences.state) {
-    case "failed":
-      return [];
+    case "failed": {
+      const error = failureOf(name, differences.error);
+      return { name, scratch, source, status: "failed", error, files: [], unreadable: [] };
+    }
     case "nothing-on-scratch":
-      return [{ name, scratch, source, status: "scratch-missing", files: [], unreadable: [] }];
+      return { name, scratch, source, status: "scratch-missing", files: [], unreadable: [] };
     case "compared": {
       const files = differences.files.map(fileOf);
-      const unreadable = [...differences.unreadable];
+      const unreadable = namedFiles(differences.unreadable);
       const status = files.length > 0 ? "different" : unreadable.length > 0 ? "unknown" : "same";
-      return [{ name, scratch, source, status, files, unreadable }];
+      return { name, scratch, source, status, files, unreadable };
     }
   }
 }
 
 function fileOf({ path, side, change, reason, onScratch, atSource }: Difference): DiffFile {
   return {
-    ...{ path, side, change },
+    ...{ ...pathFields(path), side, change },
     ...(reason === undefined ? {} : { reason: conflictWords({ reason }) }),
     scratch_bytes: onScratch?.sizeBytes ?? null,
     source_bytes: atSource?.sizeBytes ?? null,

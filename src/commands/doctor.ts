@@ -1,5 +1,6 @@
 // `doctor`: checks everything that staging depends on, and says how to repair what is wrong. Leaves no changes behind.
 import * as v from "valibot";
+import { COUNT } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
@@ -24,7 +25,7 @@ const ANSWER_SCHEMA = v.object({
     text: v.string(),
     hint: v.optional(v.pipe(v.string(), v.description("What mends it, with the command"))),
   })),
-  summary: v.object({ ok: v.number(), warning: v.number(), error: v.number() }),
+  summary: v.object({ ok: COUNT, warning: COUNT, error: COUNT }),
 });
 
 type DoctorAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;

@@ -1,16 +1,19 @@
 // `exec`: stages the variables, runs a program with them set, and pushes when it ends. It needs no eval in a shell.
 import * as v from "valibot";
+import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
+import { summarize } from "../runs/summary.ts";
 import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
 import { FALLBACKS } from "../runs/node_fallback.ts";
-import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
+import { choice, flag, list, type RequestOf, words } from "../contract/fields.ts";
 import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
 import { takeTaskShare } from "../nodes/task_share.ts";
 import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
+import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import type { Share } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
 
@@ -31,10 +34,9 @@ const FIELDS = {
     placeholder: "TIER",
   }),
   push: flag("Push what changed when the command has ended, also after SIGTERM, a time limit or scancel"),
-  program: list("The command to run; put -- before it", {
+  program: words("The command to run; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",
-    separator: "--",
   }),
 };
 
@@ -47,10 +49,10 @@ const ANSWER_SCHEMA = v.object({
   program: v.pipe(v.array(v.string()), v.description("The command and its arguments")),
   ...SYNCED_FIELDS,
   program_exit_code: v.optional(
-    v.pipe(v.number(), v.description("What the command ended with; missing where it was not started")),
+    v.pipe(COUNT, v.description("What the command ended with; missing where it was not started")),
   ),
   exit_code: v.optional(
-    v.pipe(v.number(), v.description("What this command ends with: that of the program, or 1 if only the push failed")),
+    v.pipe(COUNT, v.description("What this command ends with: that of the program, or 1 if only the push failed")),
   ),
   push: v.pipe(
     v.picklist(["not-asked", "not-needed", "pushed", "left-to-last-task", "failed"]),
@@ -92,8 +94,10 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   }
   const { system } = context;
   const program = await findCommand(name, system);
-  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
-  using share = request.push ? await takeTaskShare(system) : undefined;
+  using _early = ignoreEarlySignals(
+    system,
+    (signal) => context.report({ type: "warning", text: earlySignalText(signal) }),
+  );
   const run = {
     vars: request.vars,
     dryRun: false,
@@ -103,6 +107,8 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     engine: undefined,
     verbose: false,
   } as const;
+  // Taken before the work begins: a task that ends early must see that other tasks are still staging.
+  using share = request.push ? await takeTaskShare(system) : undefined;
   const synced = await syncVariables({
     ...run,
     to: request.to,
@@ -169,7 +175,10 @@ async function pushAtEnd(
     const known = knownError("Cannot push", error);
     if (known === undefined) throw error;
     const failures = [failureOf("push", known)];
-    return { push: "failed", pushed: { results: [], errors: [known.message], failures, warnings: [] } };
+    return {
+      push: "failed",
+      pushed: { results: [], summary: summarize([], 1, 0), errors: [known.message], failures, warnings: [] },
+    };
   }
 }
 

@@ -3,15 +3,16 @@ import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { createConfig } from "../config/config_create.ts";
-import { asObject } from "../config/config_edit.ts";
+import { asObject } from "../text/json_value.ts";
 import { configPath, parseJson, readConfigText } from "../config/config_file.ts";
-import { CONFIG_PATCH_SCHEMA, type ConfigPatch } from "../config/config_patch.ts";
+import { CONFIG_PATCH_SCHEMA, type ConfigPatch, guardSections } from "../config/config_patch.ts";
 import { type AbsolutePath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { proposeVariable } from "../config/proposed_variable.ts";
+import { CHANGED_FIELDS, keptSection, REMOVED_SECTIONS } from "../config/changed_fields.ts";
 import { reviewConfig } from "../config/config_review.ts";
 import { CliError } from "../errors/errors.ts";
 import { list, object, type RequestOf, text } from "../contract/fields.ts";
-import { formatCount } from "../text/format.ts";
+import { formatCount, listSome } from "../text/format.ts";
 import { evaluation } from "../shell/shell.ts";
 
 const FIELDS = {
@@ -24,7 +25,11 @@ const FIELDS = {
     placeholder: "VARIABLE[=DIR]",
     completion: "preset",
   }),
-  config: object(CONFIG_PATCH_SCHEMA, "The configuration, or the part of it to change; null takes a field out"),
+  remove: REMOVED_SECTIONS,
+  config: object(
+    CONFIG_PATCH_SCHEMA,
+    "The configuration, or the part of it to change; null takes a field out, a section only if `remove` names it",
+  ),
 };
 
 type InitRequest = RequestOf<typeof FIELDS>;
@@ -32,8 +37,9 @@ type InitRequest = RequestOf<typeof FIELDS>;
 const ANSWER_SCHEMA = v.object({
   ok: v.literal(true),
   command: v.literal("init"),
-  status: v.literal("saved"),
+  status: v.pipe(v.picklist(["saved", "unchanged"]), v.description("`unchanged`: all was there already")),
   config_path: v.string(),
+  ...CHANGED_FIELDS,
   config: v.pipe(CONFIG_SCHEMA, v.description("The whole configuration as it is now, defaults filled in")),
   aside_path: v.optional(v.pipe(v.string(), v.description("Where a file of another format version was put"))),
   warnings: v.array(v.string()),
@@ -47,7 +53,8 @@ export const init = defineCommand({
   summary: "Set up which caches are managed, by questions, options or JSON",
   description:
     "Asks for scratch, variables and their source directories, and saves ~/.euler-files.json. A configuration that " +
-    "is there already is the starting point: what isn't given stays in it, null takes a field out.",
+    "is there already is the starting point: what isn't given stays in it, null takes a field out. A null for a whole " +
+    "section (vars, apptainer, apptainer.images, migrations) changes nothing unless --remove names it.",
   examples: [
     { command: "euler-files init", does: "Ask, then save" },
     { command: "euler-files init --scratch '$SCRATCH' HF_HOME TORCH_HOME", does: "Save without a question" },
@@ -81,16 +88,18 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
   }
   const path = configPath({ config: context.configOption }, system.env, system.cwd);
   const warnings: string[] = [];
-  const patch = await patchOf(request, path, context);
-  const { config, asidePath } = await createConfig(path, patch, system, (config, before) => {
+  const { patch, kept } = guardSections(await patchOf(request, path, context), request.remove);
+  warnings.push(...kept.map(keptSection));
+  const { config, changed, removed, asidePath } = await createConfig(path, patch, system, (config, before) => {
     warnings.push(...reviewConfig({ config, before, path, env: system.env }), ...movedPlaces(config, before));
   });
   for (const text of warnings) context.report({ type: "warning", text });
   return {
     ok: true,
     command: "init",
-    status: "saved",
+    status: changed.length + removed.length === 0 ? "unchanged" : "saved",
     config_path: path,
+    ...{ changed: [...changed], removed: [...removed] },
     config,
     ...(asidePath === undefined ? {} : { aside_path: asidePath }),
     warnings,
@@ -119,8 +128,8 @@ function movedPlaces(
   return [...scratch, ...sources];
 }
 
-function hasFlags({ scratch, add }: InitRequest): boolean {
-  return scratch !== undefined || add.length > 0;
+function hasFlags({ scratch, add, remove }: InitRequest): boolean {
+  return scratch !== undefined || add.length + remove.length > 0;
 }
 
 /** The configuration given as JSON, overridden by options and arguments. */
@@ -136,21 +145,21 @@ async function patchOf(
     : resolvePath(scratch, env, cwd, { label: "--scratch", kind: "usage" });
   const base = written ?? config.scratch_base ?? existing?.scratch_base;
   const scratchBase = typeof base === "string" ? knownPath(base, env) : undefined;
-  const vars: Record<string, unknown> = { ...asObject(config.vars) };
+  const vars = new Map(Object.entries(asObject(config.vars) ?? {}));
   for (const word of add) {
     const [, name = "", directory] = /^([^=]*)(?:=(.*))?$/s.exec(word)!;
-    const isKnown = Object.hasOwn(asObject(existing?.vars) ?? {}, name) || Object.hasOwn(vars, name);
+    const isKnown = Object.hasOwn(asObject(existing?.vars) ?? {}, name) || vars.has(name);
     const entry = isKnown && directory === undefined
       ? { enabled: true }
       : await proposeVariable({ name, directory, mode: undefined, tier: undefined, scratchBase }, env, cwd);
     // A directory for a redirected variable makes it a staged one again.
     const staged = isKnown && directory !== undefined ? { mode: null } : {};
-    vars[name] = { ...asObject(vars[name]), ...staged, ...entry };
+    vars.set(name, { ...asObject(vars.get(name)), ...staged, ...entry });
   }
   return {
     ...config,
     ...(written === undefined ? {} : { scratch_base: written }),
-    ...(add.length === 0 ? {} : { vars }),
+    ...(add.length === 0 ? {} : { vars: Object.fromEntries(vars) }),
   };
 }
 
@@ -164,6 +173,11 @@ function knownPath(base: string, env: Readonly<Record<string, string>>): Absolut
   }
 }
 
+function savedText({ status, config_path, removed }: InitAnswer): string {
+  const gone = removed.length === 0 ? "" : `Took out ${listSome(removed)}\n`;
+  return `${gone}${status === "saved" ? "Saved" : "Nothing to change in"} ${config_path}`;
+}
+
 function renderInit(answer: InitAnswer, styles: Styles): Rendered {
   const style = styles.stderr;
   const enabled = Object.values(answer.config.vars).filter(({ enabled }) => enabled).length;
@@ -172,14 +186,12 @@ function renderInit(answer: InitAnswer, styles: Styles): Rendered {
     : `The old file, of another version, is now ${answer.aside_path}\n`;
   if (enabled === 0) {
     return {
-      stderr: `Saved ${answer.config_path} with no enabled variable\n${aside}\nNext, choose what is staged:\n` +
+      stderr: `${savedText(answer)} with no enabled variable\n${aside}\nNext, choose what is staged:\n` +
         `  ${style.bold("euler-files add HF_HOME")}\n`,
     };
   }
   return {
-    stderr: `Saved ${answer.config_path} with ${formatCount(enabled)} enabled ${
-      enabled === 1 ? "variable" : "variables"
-    }
+    stderr: `${savedText(answer)} with ${formatCount(enabled)} enabled ${enabled === 1 ? "variable" : "variables"}
 ${aside}
 Next, in a job script or a shell, to copy to scratch and export:
   ${style.bold(evaluation("sync", "bash"))}

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { TIERS } from "../config/tier.ts";
 import { defineCommand } from "../contract/command.ts";
-import { choice, type Field, flag, list } from "../contract/fields.ts";
+import { choice, type Field, flag, list, words } from "../contract/fields.ts";
 import { shellWord } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { jobScript } from "../slurm/job_script.ts";
@@ -36,10 +36,9 @@ const FIELDS = {
     },
   ),
   push: flag("Push what changed when the command has ended"),
-  program: list("The command of the job, python train.py without one; put -- before it", {
+  program: words("The command of the job, python train.py without one; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",
-    separator: "--",
   }),
 };
 

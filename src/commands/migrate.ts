@@ -1,5 +1,6 @@
 // `migrate`: moves a cache or one of the configured directories to another place, and the configuration with it.
 import * as v from "valibot";
+import { bytesOf, COUNT, countOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors/errors.ts";
@@ -30,7 +31,7 @@ type MigrateRequest = RequestOf<typeof FIELDS>;
 
 const STALE_LINE_SCHEMA = v.object({
   file: v.string(),
-  line: v.number(),
+  line: countOf("From 1"),
   text: v.string(),
   change_to: v.string(),
 });
@@ -51,23 +52,23 @@ const ANSWER_SCHEMA = v.object({
   old_kept_at: v.nullable(v.pipe(v.string(), v.description("Where the old directory is, if it is still there"))),
   resumed: v.pipe(v.boolean(), v.description("An interrupted migration was taken up")),
   files: v.optional(
-    v.pipe(v.number(), v.description("Files in the directory; absent where only the old one was left")),
+    countOf("Files in the directory; missing if only the old one was left"),
   ),
-  bytes: v.optional(v.number()),
-  files_to_copy: v.optional(v.number()),
-  bytes_to_copy: v.optional(v.number()),
+  bytes: v.optional(bytesOf("What is in the directory")),
+  files_to_copy: v.optional(countOf("Files that are not at the new place yet")),
+  bytes_to_copy: v.optional(bytesOf("What is not at the new place yet")),
   files_copied: v.optional(
-    v.pipe(v.number(), v.description("Files this run copied; absent where nothing was left to copy")),
+    countOf("Files this run copied; missing if nothing was left to copy"),
   ),
-  bytes_copied: v.optional(v.number()),
-  seconds: v.optional(v.pipe(v.number(), v.description("How long it took to copy and compare"))),
+  bytes_copied: v.optional(bytesOf("What this run copied")),
+  seconds: v.optional(secondsOf("How long it took to copy and compare")),
   engine: v.optional(v.picklist(["rsync", "native"])),
   rewritten: v.pipe(
-    v.array(v.object({ name: v.string(), files: v.number() })),
+    v.array(v.object({ name: v.string(), files: COUNT })),
     v.description("Environments whose files name the directory they are in"),
   ),
   inner_links: v.pipe(
-    v.number(),
+    COUNT,
     v.description("Links by absolute path into the directory itself, which are led anew"),
   ),
   rc_files: v.pipe(v.array(STALE_LINE_SCHEMA), v.description("Lines that still name the old directory")),
@@ -170,7 +171,7 @@ async function runMigrate(request: MigrateRequest, context: Context): Promise<Mi
     ...(copied === undefined ? {} : {
       files_copied: copied.files,
       bytes_copied: copied.bytes,
-      seconds: copied.seconds,
+      seconds: roundSeconds(copied.seconds),
       engine: copied.engine,
     }),
     deleted_old: old.deleted,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
-import { NAMED_FILE_SCHEMA } from "../runs/failures.ts";
+import { BYTES_OF_NAMES, NAMED_FILE_SCHEMA, pathFields, pathList } from "../contract/named_files.ts";
 import { choice, flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { formatFiles, formatSize, listSome, printable, shellWord } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
@@ -32,12 +32,17 @@ const ANSWER_SCHEMA = v.object({
   source: v.string(),
   take: v.nullable(v.picklist(TAKEN)),
   resolved: v.pipe(v.array(v.string()), v.description("Files that are the same on both sides now")),
+  resolved_bytes: BYTES_OF_NAMES,
   conflicts: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that are in conflict still, or in a dry run")),
   kept_in: v.nullable(v.pipe(v.string(), v.description("The directory that has what was replaced"))),
   warnings: v.array(v.string()),
 });
 
 type ResolveAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
+
+function namedConflict(conflict: Pick<Conflict, "path" | "reason">): ResolveAnswer["conflicts"][number] {
+  return { ...pathFields(conflict.path), reason: conflictWords(conflict) };
+}
 
 /** Resolves conflicts of one variable. */
 export const resolve = defineCommand({
@@ -153,7 +158,7 @@ async function runResolve(request: ResolveRequest, context: Context): Promise<Re
     ...{ name: variable.name, scratch: variable.target, source: variable.source, take: take ?? null },
   };
   const nothing = { resolved: [], kept_in: null, warnings: [] };
-  const named = conflicts.map((conflict) => ({ path: conflict.path, reason: conflictWords(conflict) }));
+  const named = conflicts.map(namedConflict);
   if (request.dryRun || conflicts.length === 0) return { ...answer, ok: true, conflicts: named, ...nothing };
   if (take === undefined) {
     throw new CliError("usage", `Cannot resolve "${variable.name}": which side counts?`, {
@@ -173,9 +178,11 @@ async function runResolve(request: ResolveRequest, context: Context): Promise<Re
   const all = [...warnings, ...more];
   for (const warning of all) context.report({ type: "warning", subject: variable.name, ...warning });
   const stillOpen = [...forPerson, ...left];
+  const done = pathList([...settled]);
   return {
-    ...{ ...answer, ok: stillOpen.length === 0, resolved: [...settled], kept_in: keptIn },
-    conflicts: stillOpen.map((conflict) => ({ path: conflict.path, reason: conflictWords(conflict) })),
+    ...{ ...answer, ok: stillOpen.length === 0, resolved: done.paths, kept_in: keptIn },
+    ...(done.bytes === undefined ? {} : { resolved_bytes: done.bytes }),
+    conflicts: stillOpen.map(namedConflict),
     warnings: all.map(({ text }) => text),
   };
 }

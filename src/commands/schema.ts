@@ -1,9 +1,10 @@
 // `euler-files schema`: the command line, the JSON it takes and the JSON it prints, as documents for programs.
 import * as v from "valibot";
 import { type Answer, type AnyCommand, type Catalogue, type Command, defineCommand } from "../contract/command.ts";
+import { stampOf } from "../contract/document.ts";
 import { CONFIG_SCHEMA } from "../config/config.ts";
 import { CliError } from "../errors/errors.ts";
-import { choice, text } from "../contract/fields.ts";
+import { choice, flag, text } from "../contract/fields.ts";
 import { jsonText } from "../text/json_text.ts";
 import { closestString } from "../text/closest_string.ts";
 import { cliTree, commandNode, groupNode } from "../schema/cli_tree.ts";
@@ -16,6 +17,7 @@ const KINDS = ["all", "cli", "input", "output", "config"] as const;
 const fields = {
   kind: choice(KINDS, "What to describe; all of it if not given", { placeholder: "KIND" }),
   command: text("Only this command or group, dotted: apptainer.build", { placeholder: "PATH" }),
+  bare: flag("Print the schema of one kind alone, without the answer around it"),
 };
 
 const document = v.record(v.string(), v.unknown());
@@ -48,6 +50,10 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
       { command: "euler-files schema --kind input --command sync", does: "What `sync --input-json` takes" },
       { command: "euler-files schema --kind cli", does: "Every command with its options" },
       {
+        command: "euler-files schema --kind output --command sync --bare",
+        does: "One JSON Schema, for a generator of types",
+      },
+      {
         command: "euler-files schema --kind config > schema.json",
         does: "For an editor that completes the configuration",
       },
@@ -55,7 +61,8 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
     fields,
     answer,
     stdoutUse: "data",
-    run: async (request) => {
+    run: async (request, { wantsDocument }) => {
+      if (request.bare) refuseBare(request.kind, wantsDocument);
       const catalogue = await loadCatalogue();
       const kind = request.kind ?? "all";
       const scope = findScope(request.command, catalogue);
@@ -74,8 +81,27 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
         ...(wants("config") && scope.kind === "all" ? { config: configSchema() } : {}),
       };
     },
-    render: (answer) => ({ stdout: jsonText(answer.kind === "config" ? answer.config : answer) }),
+    render: (answer, _styles, { bare }) => ({
+      stdout: jsonText(bare || answer.kind === "config" ? schemaIn(answer) : { ...stampOf("answer"), ...answer }),
+    }),
   });
+}
+
+function refuseBare(kind: typeof KINDS[number] | undefined, wantsDocument: boolean): void {
+  if (wantsDocument) {
+    throw new CliError("usage", "Cannot use --bare with --json, which prints the answer around the schema", {
+      hint: "leave out --json: the schema itself is JSON, too",
+    });
+  }
+  if (kind !== undefined && kind !== "all") return;
+  throw new CliError("usage", "Cannot use --bare without --kind: there are several schemas", {
+    hint: "euler-files schema --kind output --command sync --bare",
+  });
+}
+
+/** The one schema of an answer, or one for each command. */
+function schemaIn({ cli, input_json, output_json, config }: SchemaAnswer): unknown {
+  return cli ?? input_json ?? output_json ?? config;
 }
 
 /** The subject of a schema: everything, a group, or one command. */

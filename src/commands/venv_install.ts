@@ -1,6 +1,8 @@
 // `euler-files venv install`: makes a Python environment with uv, or uses an existing one, and installs packages.
 import * as v from "valibot";
 import { type Answer, type Context, defineCommand } from "../contract/command.ts";
+import type { ConfigFile } from "../config/config_file.ts";
+import { resolveConfig } from "../config/resolve.ts";
 import { expandPath, resolvePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { withoutCredentials } from "../text/format.ts";
@@ -107,6 +109,7 @@ export default defineCommand({
           python: expandPython(request.python, context),
           requirementFiles: files,
           uvCacheDir,
+          scratch: scratchOf(config, context),
         },
         await observePlace(path),
         requirements,
@@ -172,6 +175,17 @@ function checkRequest(request: Request): string {
 /** An interpreter's path may contain ~ or a variable; a version is left unchanged. */
 function expandPython(python: string | undefined, { system }: Context): string | undefined {
   return python === undefined ? undefined : expandPath(python, system.env, { label: "--python", kind: "usage" });
+}
+
+function scratchOf(config: ConfigFile | undefined, { system }: Context): string[] {
+  try {
+    if (config === undefined) return [];
+    const { scratchBase, cacheRoot } = resolveConfig({ ...config.config, vars: {} }, config.path, system.env);
+    return [scratchBase, cacheRoot];
+  } catch {
+    // Where scratch is not set, nothing is there.
+    return [];
+  }
 }
 
 async function readRequirements(files: readonly string[]): Promise<string[]> {

@@ -1,5 +1,6 @@
 // `euler-files venv list`: the Python environments below the venv base, with their packages and the images that use them.
 import * as v from "valibot";
+import { bytesOf, countOf, roundSeconds, secondsOf, timeOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { text } from "../contract/fields.ts";
 import { formatAge, formatCount, formatSize } from "../text/format.ts";
@@ -20,11 +21,11 @@ const venv = v.object({
   made_by: v.picklist(["uv", "virtualenv", "venv"]),
   relocatable: v.boolean(),
   python: v.pipe(v.picklist(["present", "missing"]), v.description("Whether its bin/python leads to a program")),
-  packages: v.pipe(v.number(), v.description("How many distributions are installed")),
-  size_bytes: v.number(),
-  files: v.number(),
-  changed_at: v.pipe(v.number(), v.description("When a file in it last changed, in seconds since 1970")),
-  age_seconds: v.pipe(v.number(), v.description("How long ago that was")),
+  packages: countOf("How many distributions are installed"),
+  size_bytes: bytesOf("What is in it"),
+  files: countOf("Files in it"),
+  changed_at: timeOf("When a file in it last changed"),
+  age_seconds: secondsOf("How long ago that was"),
   images: v.pipe(v.array(v.string()), v.description("The images that were built from it")),
 });
 
@@ -62,7 +63,7 @@ export default defineCommand({
         size_bytes: measure.sizeBytes,
         files: measure.files,
         changed_at: measure.newestMilliseconds / 1000,
-        age_seconds: Math.max(0, system.now() - measure.newestMilliseconds) / 1000,
+        age_seconds: roundSeconds(Math.max(0, system.now() - measure.newestMilliseconds) / 1000),
         images: images.filter(([, image]) => image.venv_name === one.name).map(([name]) => name),
       });
     }

@@ -6,12 +6,16 @@ import { CliError } from "../errors/errors.ts";
 import { flag, flagOff, list, text } from "../contract/fields.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { commandLine } from "../shell/quote.ts";
+import type { System } from "../system/system.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { findUv, uvMissing } from "../tools/uv.ts";
-import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
-import { planRebuild, rebuild } from "../venv/rebuild.ts";
+import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
+import { removeRebuilt } from "../venv/carry.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
+import { planRebuild, rebuild, type RebuildRequest, type Rebuilt } from "../venv/rebuild.ts";
+import { FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
+import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES } from "../venv/rebuild_answer.ts";
-import { removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
@@ -28,11 +32,17 @@ const fields = {
   verify: flagOff("Compare the package lists afterwards"),
   overwriteTarget: flag("Replace an environment that is at the target"),
   deleteSource: flag("Remove the source when the lists are the same"),
+  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the target"),
   allowCopy: flag("Let uv copy files from a cache on another file system"),
   dryRun: flag("Show what would be done"),
 };
 
-const answer = v.object({ ok: v.boolean(), command: v.literal("venv-migrate"), ...REBUILD_ENTRIES });
+const answer = v.object({
+  ok: v.boolean(),
+  command: v.literal("venv-migrate"),
+  ...REBUILD_ENTRIES,
+  failures: v.array(FAILURE_SCHEMA),
+});
 
 type MigrateAnswer = Answer & v.InferOutput<typeof answer>;
 
@@ -84,6 +94,20 @@ export default defineCommand({
       verify: request.verify,
       existing: request.overwriteTarget ? "overwrite" : "refuse",
       acrossFileSystems: request.allowCopy ? "copy" : "refuse",
+      ownFiles: request.deleteOwnFiles ? "delete" : "keep",
+      replacingCommand: commandLine([
+        ...[
+          "euler-files",
+          "venv",
+          "migrate",
+          request.source,
+          request.target,
+          "--overwrite-target",
+          "--delete-own-files",
+        ],
+        ...(request.deleteSource ? ["--delete-source"] : []),
+      ]),
+      mode: request.dryRun ? "dry-run" : "run",
       lockTimeoutSeconds: config?.config.lock_timeout_seconds ?? 300,
     } as const;
     const uv = await findUv(system, true);
@@ -96,16 +120,20 @@ export default defineCommand({
       listener: { terminal: context.sharesTerminal, hear },
       report,
     }, system);
+    const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
     const matched = outcome?.parity.status === "matched";
-    if (matched && request.deleteSource) {
-      await using _lock = await lockVenv(rebuilding.source, rebuilding.lockTimeoutSeconds, system, () => {});
-      await removeVenv({ path: rebuilding.source, kind: "directory" });
-    }
+    const refusal = matched && request.deleteSource ? await removeSource(rebuilding, outcome.safe, system) : undefined;
     const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
-    const deletedSource = matched && request.deleteSource;
-    const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource });
+    const deletedSource = matched && request.deleteSource && refusal === undefined;
+    const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource, refusal });
     for (const text of document.warnings) report({ type: "warning", text });
-    return { ok: document.status !== "verification-failed", command: "venv-migrate", ...document };
+    for (const warning of kernels) report({ type: "warning", ...warning });
+    document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
+    const failures = [
+      ...differenceFailures(splitAbsolute(rebuilding.source)[1], document),
+      ...(refusal === undefined ? [] : [failureOf(rebuilding.source, refusal)]),
+    ];
+    return { ok: failures.length === 0, command: "venv-migrate", ...document, failures };
   },
   render(answer, { stderr: style }) {
     if (answer.status === "dry-run") {
@@ -119,11 +147,32 @@ export default defineCommand({
       return { stderr: `${errors}Nothing was changed: ${answer.target} is as it was\n` };
     }
     const removed = answer.deleted_source ? `, and removed ${answer.source}` : "";
+    const [kept, ...lines] = answer.errors;
+    const error = kept === undefined ? "" : `${style.bold(style.red("error:"))} ${kept}\n`;
+    const hint = answer.hint === undefined
+      ? ""
+      : `${style.bold(style.cyan("hint:"))} move away what you need; \`${answer.hint}\` deletes it with these files\n`;
     return {
-      stderr: `Made ${answer.target} with the ${answer.requirements_count} packages of ${answer.source}${removed}\n`,
+      stderr: `Made ${answer.target} with the ${answer.requirements_count} packages of ${answer.source}${removed}\n` +
+        error + lines.map((line) => `  ${line}\n`).join("") + hint,
     };
   },
 });
+
+/** Removes the source, unless it has files that the target lacks: then returns the error that names them. */
+async function removeSource(
+  { source, ownFiles, lockTimeoutSeconds }: RebuildRequest,
+  safe: Rebuilt["safe"],
+  system: System,
+): Promise<CliError | undefined> {
+  try {
+    await removeRebuilt(source, safe, ownFiles, lockTimeoutSeconds, system);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CliError && error.kind === "refused") return error;
+    throw error;
+  }
+}
 
 async function askSource({ system, configOption, prompt }: Context): Promise<string | undefined> {
   const config = await readConfigIfThere(configOption, system);

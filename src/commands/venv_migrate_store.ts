@@ -6,20 +6,33 @@ import type { ConfigFile } from "../config/config_file.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { flag, flagOff, list, type RequestOf, text } from "../contract/fields.ts";
+import { listSome } from "../text/format.ts";
 import { commandLine } from "../shell/quote.ts";
 import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { readConfigIfThere, resolveUvCache, resolveVenvBase } from "../venv/base.ts";
-import { planRebuild, rebuild } from "../venv/rebuild.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
+import { planRebuild, rebuild, type Rebuilt } from "../venv/rebuild.ts";
+import { type Failure, FAILURE_SCHEMA, failureOf } from "../runs/failures.ts";
+import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
-import { type CacheCopy, checkPlaces, copyCache, removeOld, selectVenvs, type StorePlaces } from "../venv/store.ts";
+import {
+  type CacheCopy,
+  checkPlaces,
+  copyCache,
+  findUnlisted,
+  removeOld,
+  type SafeFiles,
+  selectVenvs,
+  type StorePlaces,
+} from "../venv/store.ts";
 
 const DIRECTORY = { placeholder: "DIR" };
 
 const fields = {
   oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", DIRECTORY),
-  newVenvBase: text("Where they shall be", DIRECTORY),
+  newVenvBase: text("Where they shall be", { ...DIRECTORY, required: true }),
   oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", DIRECTORY),
-  newUvCacheDir: text("Where it shall be", DIRECTORY),
+  newUvCacheDir: text("Where it shall be", { ...DIRECTORY, required: true }),
   envs: list("Move only this environment", { flag: "--env", placeholder: "NAME", completion: "environment" }),
   excludeEnvs: list("Leave this environment where it is", {
     flag: "--exclude-env",
@@ -32,6 +45,7 @@ const fields = {
   continueOnError: flag("Go on with the other environments if one fails"),
   overwriteTargets: flag("Replace environments that are at the new place already"),
   deleteOld: flag("Remove what was moved from the old places, and nothing else"),
+  deleteOwnFiles: flag("Delete files, too, that no package brought and that are not copied to the new place"),
   updateConfig: flagOff("Save the new places in the configuration"),
   allowCopy: flag("Let uv copy files from a cache on another file system"),
   skipCacheCopy: flag("Start with an empty cache at the new place"),
@@ -58,6 +72,8 @@ const answer = v.object({
   deleted_old: v.boolean(),
   deleted: v.pipe(v.array(v.string()), v.description("The directories that were removed")),
   errors: v.array(v.string()),
+  failures: v.array(FAILURE_SCHEMA),
+  hints: v.pipe(v.array(v.string()), v.description("The commands that delete what was kept")),
   warnings: v.array(v.string()),
 });
 
@@ -104,7 +120,7 @@ export default defineCommand({
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
       : await copyCache(places, report, system);
-    const { environments, errors } = await moveAll(moved, places, request, uv, context);
+    const { environments, errors, failures, safe } = await moveAll(moved, places, request, uv, context);
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
       ? updatesOf(config, places, left, context)
@@ -112,12 +128,16 @@ export default defineCommand({
     const stayed = left.length === 0
       ? []
       : [`${left.join(", ")} stayed in ${places.oldBase}, so venv_base stays as it is`];
+    const unlisted = await findUnlisted(places.oldBase);
+    if (unlisted.length > 0) {
+      stayed.push(`not moved, because \`euler-files venv list\` doesn't show them: ${listSome(unlisted)}`);
+    }
     for (const text of stayed) report({ type: "warning", text });
     if (good && config !== undefined && updates.length > 0) await saveUpdates(config, places, updates, context);
     const deadline = config?.config.lock_timeout_seconds ?? 300;
     const old = good && request.deleteOld
-      ? await removeOld(places, moved, cache, deadline, system)
-      : { removed: [], errors: [] };
+      ? await removeOld(places, safe, cache, { ownFiles: ownFilesOf(request), deadline }, system)
+      : { removed: [], errors: [], failed: [], hints: [] };
     const allErrors = [...errors, ...old.errors];
     return {
       ok: allErrors.length === 0,
@@ -145,6 +165,8 @@ export default defineCommand({
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
+      failures: [...failures, ...old.failed.map(({ path, error }) => failureOf(path, error))],
+      hints: old.hints,
       warnings: [...cache.warnings, ...stayed, ...environments.flatMap((one) => one.warnings)],
     };
   },
@@ -153,6 +175,11 @@ export default defineCommand({
       `${one.name}: ${one.status === "dry-run" ? "would be made" : one.status.replace("-", " ")} at ${one.target}\n`
     );
     const errors = answer.errors.map((error) => `${style.bold(style.red("error:"))} ${error}\n`);
+    errors.push(
+      ...answer.hints.map((hint) =>
+        `${style.bold(style.cyan("hint:"))} move away what you need; \`${hint}\` deletes it with these files\n`
+      ),
+    );
     const removed = answer.deleted.map((path) => `removed ${path}\n`);
     const exports = Object.entries(answer.shell_exports).map(([name, value]) =>
       `  export ${commandLine([`${name}=${value}`])}\n`
@@ -214,23 +241,34 @@ async function moveAll(
   request: Request,
   uv: Uv,
   context: Context,
-): Promise<{ environments: ({ name: string } & RebuildAnswer)[]; errors: string[] }> {
+): Promise<
+  { environments: ({ name: string } & RebuildAnswer)[]; errors: string[]; failures: Failure[]; safe: SafeFiles }
+> {
+  const safe = new Map<string, Rebuilt["safe"]>();
   const environments: ({ name: string } & RebuildAnswer)[] = [];
   const errors: string[] = [];
+  const failures: Failure[] = [];
   for (const name of names) {
     context.system.signal.throwIfAborted();
     try {
-      const document = await moveOne(name, places, request, uv, context);
+      const [document, rebuilt] = await moveOne(name, places, request, uv, context);
+      if (rebuilt !== undefined) safe.set(name, rebuilt.safe);
       environments.push({ name, ...document });
       errors.push(...document.errors.map((error) => `${name}: ${error}`));
+      failures.push(...differenceFailures(name, document));
     } catch (error) {
       const known = knownError(`Cannot move "${name}"`, error);
       if (known === undefined) throw error;
+      failures.push(failureOf(name, known));
       errors.push(...[known.message, ...known.lines].map((line) => `${name}: ${line}`));
     }
     if (errors.length > 0 && !request.continueOnError) break;
   }
-  return { environments, errors };
+  return { environments, errors, failures, safe };
+}
+
+function ownFilesOf(request: Request): "keep" | "delete" {
+  return request.deleteOwnFiles ? "delete" : "keep";
 }
 
 async function moveOne(
@@ -239,7 +277,7 @@ async function moveOne(
   request: Request,
   uv: Uv,
   context: Context,
-): Promise<RebuildAnswer> {
+): Promise<[RebuildAnswer, Rebuilt | undefined]> {
   const { system, report } = context;
   const rebuilding = {
     source: joinPath(places.oldBase, name),
@@ -251,6 +289,20 @@ async function moveOne(
     verify: request.verify,
     existing: request.overwriteTargets ? "overwrite" : "refuse",
     acrossFileSystems: request.allowCopy ? "copy" : "refuse",
+    ownFiles: ownFilesOf(request),
+    replacingCommand: commandLine([
+      ...[
+        "euler-files",
+        "venv",
+        "migrate-store",
+        "--new-venv-base",
+        places.newBase,
+        "--new-uv-cache-dir",
+        places.newCache,
+      ],
+      ...["--env", name, "--overwrite-targets", "--delete-own-files"],
+    ]),
+    mode: request.dryRun ? "dry-run" : "run",
     lockTimeoutSeconds: 300,
   } as const;
   const plan = await planRebuild(rebuilding, uv, system);
@@ -258,7 +310,12 @@ async function moveOne(
   const audience = { listener: { terminal: context.sharesTerminal, hear }, report };
   const outcome = request.dryRun ? undefined : await rebuild(plan, rebuilding, uv, audience, system);
   const commands = plan.commands.map((args) => commandLine([uv.program, ...args]));
-  return describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+  const document = describeRebuild(plan, rebuilding, outcome, { commands, deletedSource: false });
+  for (const text of document.warnings) report({ type: "warning", subject: name, text });
+  const kernels = await kernelspecWarnings([rebuilding.source], rebuilding.target, system.env);
+  for (const warning of kernels) report({ type: "warning", subject: name, ...warning });
+  document.warnings.push(...kernels.map(({ text, hint }) => `${text}; ${hint}`));
+  return [document, outcome];
 }
 
 /** The base changes only if no environment is left in the old one: `venv list` would no longer show it. */

@@ -1,13 +1,24 @@
 // `euler-files venv remove`: removes one Python environment. Its images stay; `apptainer prune` is for those.
 import * as v from "valibot";
+import { bytesOf, countOf } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { CliError } from "../errors/errors.ts";
-import { flag, text } from "../contract/fields.ts";
+import { flag, type RequestOf, text } from "../contract/fields.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
+import { commandLine } from "../shell/quote.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { lockVenv, readConfigIfThere, resolveVenvBase } from "../venv/base.ts";
 import { measureTree } from "../transfer/measure.ts";
+import { findOwnFiles, hasOwnFiles } from "../venv/own_files.ts";
+import {
+  countOwnFiles,
+  describeOwnFiles,
+  nameOwnFiles,
+  OWN_FILES_ENTRIES,
+  ownFilesError,
+  ownFilesText,
+} from "../venv/own_files_text.ts";
 import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
@@ -16,6 +27,7 @@ const fields = {
   venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
   dryRun: flag("Show what would be removed"),
   yes: flag("Don't ask", { short: "-y" }),
+  deleteOwnFiles: flag("Remove it with files that no package brought, or that were changed since"),
 };
 
 const answer = v.object({
@@ -25,8 +37,9 @@ const answer = v.object({
   path: v.string(),
   kind: v.pipe(v.picklist(["directory", "link"]), v.description("Of a link, only the link itself is removed")),
   inner: v.pipe(v.array(v.string()), v.description("Environments inside this one, which go with it")),
-  files: v.number(),
-  size_bytes: v.number(),
+  ...OWN_FILES_ENTRIES,
+  files: countOf("Files in it"),
+  size_bytes: bytesOf("What is in it"),
   dry_run: v.boolean(),
   status: v.picklist(["removed", "dry-run"]),
 });
@@ -56,9 +69,16 @@ export default defineCommand({
       options: venvs.map((venv) => ({ value: venv.name, label: venv.name, hint: `Python ${venv.pythonVersion}` })),
     });
     if (request.dryRun || request.yes) return { ...request, name };
-    const yes = await prompt.confirm({ message: `Remove the environment "${name}" in ${base}?`, initial: false });
+    const target = await findRemovable(base, name);
+    const own = target?.kind === "directory" ? await findOwnFiles(target.path, system) : undefined;
+    const hasOwn = own !== undefined && hasOwnFiles(own);
+    if (hasOwn) prompt.note(nameOwnFiles(own).join("\n"), `${countOwnFiles(own)}`);
+    const yes = await prompt.confirm({
+      message: `Remove the environment "${name}" in ${base}${hasOwn ? ", with these files" : ""}?`,
+      initial: false,
+    });
     if (!yes) throw new CliError("declined", "Nothing was removed");
-    return { ...request, name, yes };
+    return { ...request, name, yes, deleteOwnFiles: hasOwn || request.deleteOwnFiles };
   },
   async run(request, { system, configOption, report }): Promise<RemoveAnswer> {
     const config = await readConfigIfThere(configOption, system);
@@ -78,6 +98,8 @@ export default defineCommand({
     }
     const measure = target.kind === "link" ? undefined : await measureTree({ root: target.path }, system);
     const inner = target.kind === "link" ? [] : await innerVenvs(target.path);
+    const look = async () => target.kind === "link" ? undefined : await findOwnFiles(target.path, system);
+    let own = request.dryRun ? await look() : undefined;
     if (!request.dryRun) {
       await using _lock = await lockVenv(
         target.path,
@@ -85,6 +107,10 @@ export default defineCommand({
         system,
         (note) => report({ type: "note", text: note }),
       );
+      own = await look();
+      if (own !== undefined && hasOwnFiles(own) && !request.deleteOwnFiles) {
+        throw ownFilesError(`Cannot remove the environment "${name}"`, own, deletingCommand(request, name));
+      }
       await removeVenv(target);
     }
     return {
@@ -94,6 +120,7 @@ export default defineCommand({
       path: target.path,
       kind: target.kind,
       inner,
+      ...describeOwnFiles(own),
       files: measure?.files ?? 0,
       size_bytes: measure?.sizeBytes ?? 0,
       dry_run: request.dryRun,
@@ -105,9 +132,15 @@ export default defineCommand({
       ? `the link ${answer.path}`
       : `${answer.path} (${formatFiles(answer.files)}, ${formatSize(answer.size_bytes)})`;
     const inner = answer.inner.length === 0 ? "" : `, with the environments inside it: ${answer.inner.join(", ")}`;
-    return { stderr: `${answer.dry_run ? "Would remove" : "Removed"} ${what}${inner}\n` };
+    const own = answer.dry_run ? ownFilesText(answer.own_files_shown) : "";
+    return { stderr: `${answer.dry_run ? "Would remove" : "Removed"} ${what}${inner}\n${own}` };
   },
 });
+
+function deletingCommand({ venvBase }: Pick<RequestOf<typeof fields>, "venvBase">, name: string): string {
+  const base = venvBase === undefined ? [] : ["--venv-base", venvBase];
+  return commandLine(["euler-files", "venv", "remove", name, ...base, "--yes", "--delete-own-files"]);
+}
 
 function unknownVenv(name: string, base: string, known: readonly string[]): CliError {
   const near = closestString(name, known);

@@ -3,7 +3,8 @@
 import * as v from "valibot";
 import { CliError } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
-import { isPathComponent, VARIABLE_NAME } from "./names.ts";
+import { jsonObject } from "./json_object.ts";
+import { COMPONENT_CHARACTERS, isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
@@ -22,20 +23,6 @@ const seconds = v.number("must be a number of seconds");
 /** Each variable is compared with each other, which is slow for many; real configurations have far fewer. */
 const MOST_VARIABLES = 1000;
 
-/** Valibot accepts a list as an object without fields; in a configuration that is a mistake. */
-export function notList<Schema extends v.GenericSchema & { readonly message: string | undefined }>(
-  schema: Schema,
-): Schema {
-  return {
-    ...schema,
-    "~run"(dataset, config) {
-      if (!Array.isArray(dataset.value)) return schema["~run"](dataset, config);
-      v._addIssue(this, "type", dataset, config);
-      return dataset as unknown as v.OutputDataset<never, v.BaseIssue<unknown>>;
-    },
-  };
-}
-
 /** The name of a managed variable. */
 export const VARIABLE_NAME_SCHEMA = v.pipe(
   v.string(),
@@ -46,8 +33,15 @@ export const VARIABLE_NAME_SCHEMA = v.pipe(
   ),
 );
 
+const NO_PLAIN_NAME = "must be a plain name, not a path";
+
 /** The name of an environment, an image or its file. */
-export const COMPONENT_NAME_SCHEMA = v.pipe(text, v.check(isPathComponent, "must be a plain name, not a path"));
+export const COMPONENT_NAME_SCHEMA = v.pipe(
+  text,
+  v.regex(COMPONENT_CHARACTERS, NO_PLAIN_NAME),
+  // The schema of a pattern can't say the rest; a name that the pattern refuses has its fault already.
+  v.check((name) => !COMPONENT_CHARACTERS.test(name) || isPathComponent(name), NO_PLAIN_NAME),
+);
 
 const VARIABLE_FIELDS = v.looseObject({
   source: v.optional(v.pipe(
@@ -118,19 +112,25 @@ const VARIABLE_FIELDS = v.looseObject({
 }, 'must be an object with a "source"');
 
 /** One managed variable. */
-export const VARIABLE_SCHEMA = notList(v.pipe(
+export const VARIABLE_SCHEMA = jsonObject(v.pipe(
   VARIABLE_FIELDS,
   v.forward(v.check(({ source, mode }) => source !== undefined || mode === "redirect", "is missing"), ["source"]),
 ));
 
 /** One built image. */
-export const IMAGE_SCHEMA = notList(v.looseObject({
+export const IMAGE_SCHEMA = jsonObject(v.looseObject({
   venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),
   enabled: v.optional(v.pipe(flag, v.description("false: skipped by `apptainer sync`")), true),
   inputs_hash: v.optional(v.pipe(text, v.description("Stands for all the image was built from"))),
+  own_files_hash: v.optional(
+    v.pipe(
+      text,
+      v.description("Stands for the environment's files that no package brought, or that were changed since"),
+    ),
+  ),
   sif_sha256: v.optional(v.pipe(text, v.description("Checksum of the image's file"))),
   sif_size_bytes: v.optional(v.pipe(v.number("must be a number"), v.description("Size of the image's file"))),
   sif_modified_at: v.optional(
@@ -139,17 +139,14 @@ export const IMAGE_SCHEMA = notList(v.looseObject({
 }, "must be an object that describes an image"));
 
 /** The `apptainer` section. */
-export const APPTAINER_SCHEMA = notList(v.looseObject({
+export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
   venv_base: v.optional(v.pipe(text, v.description("Directory of the Python environments")), ""),
   sif_store: v.optional(v.pipe(text, v.description("Persistent directory of the built images")), ""),
   scratch_sif_dir: v.optional(v.pipe(text, v.description("Directory on scratch the images are staged to")), ""),
   base_image: v.optional(
     v.pipe(
       path,
-      v.check(
-        (image) => !/[{}]/.test(image.replaceAll("{version}", "")),
-        "may hold {version} but no other { or }",
-      ),
+      v.regex(/^(?:[^{}]|\{version\})*$/, "may hold {version} but no other { or }"),
       v.description("Container image to build upon; {version} becomes the Python version, 3.11 say"),
     ),
     "python:{version}-slim",
@@ -166,11 +163,15 @@ export const APPTAINER_SCHEMA = notList(v.looseObject({
     v.pipe(v.array(text, "must be a list of texts"), v.description("Further arguments of `apptainer build`")),
     ["--fakeroot"],
   ),
-  images: v.optional(notList(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
+  run_args: v.optional(
+    v.pipe(v.array(text, "must be a list of texts"), v.description("Further options of `apptainer run|exec|shell`")),
+    [],
+  ),
+  images: v.optional(jsonObject(v.record(COMPONENT_NAME_SCHEMA, IMAGE_SCHEMA, "must be an object of images")), {}),
 }, "must be an object"));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = notList(v.looseObject({
+export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),
@@ -179,7 +180,7 @@ export const MIGRATION_SCHEMA = notList(v.looseObject({
 }, "must be an object"));
 
 /** The whole file. */
-export const CONFIG_SCHEMA = notList(v.looseObject({
+export const CONFIG_SCHEMA = jsonObject(v.looseObject({
   version: v.pipe(v.literal(CONFIG_VERSION, `must be the number ${CONFIG_VERSION}`), v.description("Format version")),
   scratch_base: v.pipe(
     path,
@@ -195,8 +196,8 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   uv_cache_dir: v.optional(v.pipe(text, v.description("Cache directory handed to uv"))),
   vars: v.optional(
     v.pipe(
-      notList(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
-      v.check((vars) => Object.keys(vars).length <= MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
+      jsonObject(v.record(VARIABLE_NAME_SCHEMA, VARIABLE_SCHEMA, "must be an object of variables")),
+      v.maxEntries(MOST_VARIABLES, `must be no more than ${MOST_VARIABLES} variables`),
       v.description("Managed environment variables"),
     ),
     {},
@@ -249,7 +250,7 @@ export const CONFIG_SCHEMA = notList(v.looseObject({
   purge_by_mtime_days: v.optional(
     v.pipe(
       v.number("must be a number above 0"),
-      v.check((days) => days > 0, "must be a number above 0"),
+      v.gtValue(0, "must be a number above 0"),
       v.description(
         "For a site whose scratch removes files by modification time: after how many days. Copies keep the times of their " +
           "source, so sync then says what the next purge takes",
@@ -301,7 +302,7 @@ function toFault(issue: v.BaseIssue<unknown>): SchemaFault {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   // Valibot reports a missing field on the object around it, with a message that doesn't fit the field.
   if (issue.path?.at(-1)?.origin === "key" && issue.input === undefined) return { path, what: "is missing" };
-  if (!issue.message.startsWith("must be") || issue.kind === "validation" && issue.type === "check") {
+  if (!issue.message.startsWith("must be") || ["check", "regex", "max_entries"].includes(issue.type)) {
     return { path, what: issue.message };
   }
   return { path, what: `${issue.message}, not ${showValue(issue.input)}` };

@@ -1,9 +1,10 @@
 // Saving a whole configuration, or changes to one, so that the rest of the file is kept.
 import { CliError } from "../errors/errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { asObject, isSame } from "../text/json_value.ts";
 import type { System } from "../system/system.ts";
-import { type Config, CONFIG_VERSION } from "./config.ts";
-import { asObject, checkResult, type ConfigEdit, editText, isSame, lockConfig, type Review } from "./config_edit.ts";
+import { type Config, CONFIG_VERSION, fieldName } from "./config.ts";
+import { checkResult, type ConfigEdit, editText, lockConfig, type Review } from "./config_edit.ts";
 import { parseJson, readConfigText } from "./config_file.ts";
 import type { ConfigPatch } from "./config_patch.ts";
 import type { AbsolutePath } from "./paths.ts";
@@ -11,6 +12,9 @@ import type { AbsolutePath } from "./paths.ts";
 /** What {@linkcode createConfig} did. */
 export interface CreatedConfig {
   readonly config: Config;
+  /** The fields that were set or changed, and those that were taken out; none of either if the file is as it was. */
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
   /** The new path of a file of another format version. */
   readonly asidePath?: string;
 }
@@ -37,14 +41,21 @@ export async function createConfig(
     await lock.confirm();
     const asidePath = text === undefined ? undefined : await putAside(path, text, system);
     await writeFileAtomically({ path, link: "kept", content: fresh, durability: "durable" });
-    return { config, ...(asidePath === undefined ? {} : { asidePath }) };
+    const changed = Object.keys(withoutNulls(patch) as object).map((name) => fieldName([name]));
+    return { config, changed, removed: [], ...(asidePath === undefined ? {} : { asidePath }) };
   }
-  const edited = await editText(text, mergeEdits(existing, patch, []), path);
+  const edits = mergeEdits(existing, patch, []);
+  const edited = await editText(text, edits, path);
   const config = await checkResult(edited, path);
   review(config, existing);
   await lock.confirm();
   if (edited !== text) await writeFileAtomically({ path, link: "kept", content: edited, durability: "durable" });
-  return { config };
+  const fieldsOf = (wanted: readonly ConfigEdit[]) => wanted.map(({ path }) => fieldName(path));
+  return {
+    config,
+    changed: fieldsOf(edits.filter(({ value }) => value !== undefined)),
+    removed: fieldsOf(edits.filter(({ value }) => value === undefined)),
+  };
 }
 
 /** A first configuration has to say where scratch is; `config set` can't add it to a file that doesn't exist. */

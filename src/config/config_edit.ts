@@ -1,6 +1,7 @@
 // Changing the configuration: read, edit and write under a lock; the rest of the text stays as the person wrote it.
 import { CliError } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
+import { asObject, isSame } from "../text/json_value.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { acquireLock, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -78,10 +79,10 @@ const MOST_FAULTS = 50;
 export async function checkResult(text: string, path: AbsolutePath): Promise<Config> {
   const checked = checkConfig(await parseJson(text, path));
   if ("config" in checked) return checked.config;
-  const [first, ...others] = checked.faults.slice(0, MOST_FAULTS).map(({ path: field, what }) =>
-    printable(`${fieldName(field)} ${what}`)
-  );
+  const faults = checked.faults.slice(0, MOST_FAULTS);
+  const [first, ...others] = faults.map(({ path: field, what }) => printable(`${fieldName(field)} ${what}`));
   throw new CliError("config", `Cannot save "${path}": ${first}`, {
+    location: { field: printable(fieldName(faults[0]!.path)) },
     hint: "`euler-files schema --kind config` describes every field",
     lines: others,
   });
@@ -145,23 +146,4 @@ function withEdit(value: unknown, { path, value: wanted }: ConfigEdit): unknown 
   const inner = withEdit(asObject(value)?.[first], { path: rest, value: wanted });
   const others = Object.entries(asObject(value) ?? {}).filter(([name]) => name !== first);
   return Object.fromEntries(inner === undefined ? others : [...others, [first, inner]]);
-}
-
-/** Whether JSON values are equal, in any order of fields. */
-export function isSame(one: unknown, other: unknown): boolean {
-  if (Array.isArray(one) && Array.isArray(other)) {
-    return one.length === other.length && one.every((item, index) => isSame(item, other[index]));
-  }
-  const [left, right] = [asObject(one), asObject(other)];
-  if (left === undefined || right === undefined) return Object.is(one, other);
-  const names = Object.keys(left);
-  return names.length === Object.keys(right).length &&
-    names.every((name) => Object.hasOwn(right, name) && isSame(left[name], right[name]));
-}
-
-/** The value if it is a JSON object. */
-export function asObject(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? value as Record<string, unknown>
-    : undefined;
 }

@@ -1,5 +1,5 @@
 // Everything that is wrong with a configuration's text, each fault with its line. Loaded only for a faulty text or on request.
-import { findNodeAtLocation, type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import { findNodeAtLocation, listDuplicateKeys, type Node, parseJsonc, positionOf, valueOf } from "../text/jsonc.ts";
 import { printable } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
 import { shortenTo } from "../text/shorten.ts";
@@ -90,70 +90,23 @@ function parse(text: string): { root: Node } | { faults: Fault[] } {
       }],
     };
   }
-  const errors: ParseError[] = [];
-  const root = parseTree(text, errors, { allowTrailingComma: true });
-  if (root !== undefined && errors.length === 0) return { root };
-  const place = (offset: number, message: string): Fault => ({
-    severity: "error",
-    kind: "syntax",
-    field: "the file",
-    message,
-    ...lineAndColumn(text, offset),
-  });
-  if (text.trim() === "") return { faults: [place(0, "the file is empty")] };
+  const parsed = parseJsonc(text, "the file");
+  if ("root" in parsed) return parsed;
   return {
-    faults: errors.slice(0, MOST_FAULTS).map(({ error, offset }) =>
-      place(offset, describeSyntax(printParseErrorCode(error)))
-    ),
+    faults: parsed.faults.slice(0, MOST_FAULTS).map((fault) => ({
+      severity: "error",
+      kind: "syntax",
+      field: "the file",
+      ...fault,
+    })),
   };
-}
-
-/** jsonc-parser's name of an error in words: `CommaExpected` → `a comma is expected`. */
-function describeSyntax(code: string): string {
-  const words = code.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-  const expected = /^(.*) expected$/.exec(words)?.[1];
-  if (expected !== undefined) return `${/^[aeiou]/.test(expected) ? "an" : "a"} ${expected} is expected here`;
-  return words.startsWith("invalid") || words.startsWith("unexpected") ? `${words} here` : words;
-}
-
-function valueOf(node: Node): unknown {
-  if (node.type === "array") return (node.children ?? []).map(valueOf);
-  if (node.type !== "object") return node.value;
-  const object: Record<string, unknown> = {};
-  for (const { children } of node.children ?? []) {
-    const [key, value] = children ?? [];
-    // Plain assignment would lose a field named __proto__.
-    if (key !== undefined && value !== undefined) {
-      Object.defineProperty(object, key.value, {
-        value: valueOf(value),
-        writable: true,
-        enumerable: true,
-        configurable: true,
-      });
-    }
-  }
-  return object;
 }
 
 function listDuplicates(text: string, root: Node): Fault[] {
-  const faults: Fault[] = [];
-  const visit = (node: Node, path: (string | number)[]) => {
-    const seen = new Set<string>();
-    (node.children ?? []).forEach((child, index) => {
-      if (node.type === "array") return visit(child, [...path, index]);
-      const [key, value] = child.children ?? [];
-      if (key === undefined || value === undefined) return;
-      const here = [...path, key.value as string];
-      const field = fieldName(here);
-      if (seen.has(key.value) && faults.length < MOST_FAULTS) {
-        faults.push(fault("error", text, key, field, `${field} is given twice`, "keep one of the two"));
-      }
-      seen.add(key.value);
-      visit(value, here);
-    });
-  };
-  visit(root, []);
-  return faults;
+  return listDuplicateKeys(root).slice(0, MOST_FAULTS).map(({ path, node }) => {
+    const field = fieldName(path);
+    return fault("error", text, node, field, `${field} is given twice`, "keep one of the two");
+  });
 }
 
 function fault(
@@ -170,7 +123,7 @@ function fault(
     field: shortenTo(printable(field), MOST_COLUMNS),
     message: shortenTo(printable(message), MOST_COLUMNS),
     ...(hint === undefined ? {} : { hint: shortenTo(hint, MOST_COLUMNS) }),
-    ...lineAndColumn(text, node.offset),
+    ...positionOf(text, node.offset),
   };
 }
 
@@ -185,13 +138,8 @@ function nodeNear(root: Node, path: readonly (string | number)[]): Node {
 
 /** Line and column of a field in a configuration's text, or of the nearest enclosing one; both counted from 1. */
 export function locateField(text: string, path: readonly (string | number)[]): { line: number; column: number } {
-  const root = parseTree(text, [], { allowTrailingComma: true });
-  return lineAndColumn(text, root === undefined ? 0 : nodeNear(root, path).offset);
-}
-
-function lineAndColumn(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset).split("\n");
-  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+  const parsed = parseJsonc(text, "the file");
+  return positionOf(text, "faults" in parsed ? 0 : nodeNear(parsed.root, path).offset);
 }
 
 /** How to repair a field: the command that sets it, with a valid example value. */

@@ -134,7 +134,9 @@ function errorFor(faults: readonly Fault[], path: AbsolutePath): CliError {
       further === 1 ? "one more fault" : `${formatCount(further)} more faults`
     }`;
   const syntax = first.kind === "syntax";
+  const { field, line, column } = first;
   return new CliError(syntax ? "bad-json" : "config", `Cannot use "${path}" (${place}): ${first.message}`, {
+    location: { field, line, column },
     hint: (first.hint ?? (syntax ? "mend it with `euler-files config edit`" : "mend the file")) + all,
   });
 }

@@ -5,19 +5,20 @@ import {
   COMPONENT_NAME_SCHEMA,
   CONFIG_SCHEMA,
   IMAGE_SCHEMA,
-  notList,
   VARIABLE_NAME_SCHEMA,
   VARIABLE_SCHEMA,
 } from "./config.ts";
+import { asObject } from "../text/json_value.ts";
+import { jsonObject } from "./json_object.ts";
 
 const VARIABLES_PATCH = v.pipe(
-  notList(v.record(VARIABLE_NAME_SCHEMA, v.nullable(patchOf(VARIABLE_SCHEMA)), "must be an object of variables")),
+  jsonObject(v.record(VARIABLE_NAME_SCHEMA, v.nullable(patchOf(VARIABLE_SCHEMA)), "must be an object of variables")),
   v.description("Managed environment variables to add or change; null takes one out"),
 );
 
 /** The same for the `apptainer` section alone. */
 export const APPTAINER_PATCH_SCHEMA: v.GenericSchema<unknown, ConfigPatch> = patchOf(APPTAINER_SCHEMA, {
-  images: notList(v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_SCHEMA)), "must be an object of images")),
+  images: jsonObject(v.record(COMPONENT_NAME_SCHEMA, v.nullable(patchOf(IMAGE_SCHEMA)), "must be an object of images")),
 }) as v.GenericSchema<unknown, ConfigPatch>;
 
 /** Checks a patch. Without defaults: what isn't given must stay as it is. */
@@ -38,5 +39,42 @@ function patchOf(
     const given = own[name] ?? ("wrapped" in field ? field.wrapped as v.GenericSchema : field as v.GenericSchema);
     return [name, v.optional(v.nullable(given))] as const;
   });
-  return notList(v.looseObject(Object.fromEntries(fields), schema.message ?? "must be an object"));
+  return jsonObject(v.looseObject(Object.fromEntries(fields), schema.message ?? "must be an object"));
+}
+
+/** Parts that hold what a person has collected. Generated types write null for all that isn't set, so null alone keeps these. */
+export const SECTIONS = ["vars", "apptainer", "apptainer.images", "migrations"] as const;
+
+/** Fields that a configuration can't be without: null can only mean that they are not given. */
+const REQUIRED = ["version", "scratch_base"];
+
+/** A patch, and the sections in it that were null without being named for removal. */
+export interface GuardedPatch {
+  readonly patch: ConfigPatch;
+  readonly kept: readonly string[];
+}
+
+/** The patch with null only for fields that may be removed: sections must be named in `removed` as well. */
+export function guardSections(patch: ConfigPatch, removed: readonly string[]): GuardedPatch {
+  const kept: string[] = [];
+  const guard = (value: unknown, prefix: string): unknown => {
+    const object = asObject(value);
+    if (object === undefined) return value;
+    const entries = Object.entries(object).flatMap(([name, inner]): [string, unknown][] => {
+      const field = prefix + name;
+      const isSection = SECTIONS.some((section) => section === field);
+      if (inner === null && (REQUIRED.includes(field) || (isSection && !removed.includes(field)))) {
+        if (isSection) kept.push(field);
+        return [];
+      }
+      return [[name, field === "apptainer" ? guard(inner, "apptainer.") : inner]];
+    });
+    return Object.fromEntries(entries);
+  };
+  const guarded = guard(patch, "") as ConfigPatch;
+  const section = removed.includes("apptainer.images")
+    ? { apptainer: { ...asObject(guarded.apptainer), images: null } }
+    : {};
+  const whole = Object.fromEntries(removed.filter((name) => !name.includes(".")).map((name) => [name, null]));
+  return { patch: { ...guarded, ...section, ...whole }, kept };
 }

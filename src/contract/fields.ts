@@ -25,6 +25,10 @@ export interface Field<Value> {
   readonly variants?: readonly OptionVariant[];
   /** Written before an argument that is the command line of another program: options after it are that program's. */
   readonly separator?: "--";
+  /** The command can't do without it; on a terminal it asks. */
+  readonly required?: true;
+  /** Its first word ends our options, so that the words of another program need no `--` before them. */
+  readonly takesRest?: true;
   /** The placeholder of one item if plain arguments add to the list of an option: `sync HF_HOME` is `sync --var HF_HOME`. */
   readonly argument?: string;
   /** How a shell completes the value, if it has no choices. */
@@ -34,6 +38,8 @@ export interface Field<Value> {
   /** Other names of the field in --input-json, from older versions. */
   readonly aliases?: readonly string[];
   readonly choices?: readonly string[];
+  /** Reads the word of the command line; a value from JSON is used as it is. */
+  readonly fromWord?: (word: string) => unknown;
 }
 
 /** One of several options of a list: `--exclude X` adds `prefix` and X. */
@@ -55,7 +61,16 @@ export type RequestOf<F extends Fields> = {
 type Details = Partial<
   Pick<
     Field<unknown>,
-    "placement" | "placeholder" | "flag" | "short" | "aliases" | "separator" | "argument" | "completion"
+    | "placement"
+    | "placeholder"
+    | "flag"
+    | "short"
+    | "aliases"
+    | "separator"
+    | "takesRest"
+    | "required"
+    | "argument"
+    | "completion"
   >
 >;
 
@@ -91,6 +106,11 @@ export function list(help: string, details: Details = {}): Field<readonly string
     default: [],
     ...details,
   };
+}
+
+/** The words of another program, as they are: empty ones, too. */
+export function words(help: string, details: Details = {}): Field<readonly string[]> {
+  return { ...list(help, details), schema: v.array(v.string()), separator: "--", placement: "argument" };
 }
 
 /** A list to which several options add, each item with the prefix of its option. */

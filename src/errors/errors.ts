@@ -32,7 +32,15 @@ export interface ErrorDetails {
   readonly hint?: string;
   /** Lines shown unchanged between message and hint, such as the stderr tail of a program. */
   readonly lines?: readonly string[];
+  readonly location?: Location;
   readonly cause?: unknown;
+}
+
+/** Where in a configuration or a request the fault is; line and column are counted from 1. */
+export interface Location {
+  readonly field?: string;
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /** A failure a person can act on: `message` says what happened and to what, `hint` what to do about it. */
@@ -41,6 +49,7 @@ export class CliError extends Error {
   readonly kind: ErrorKind;
   readonly hint: string | undefined;
   readonly lines: readonly string[];
+  readonly location: Location;
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -49,6 +58,7 @@ export class CliError extends Error {
     this.kind = kind === "file-system" && isFullDiskRefusal(refusal) ? "no-space" : kind;
     this.hint = details.hint ?? hintFor(refusal);
     this.lines = details.lines ?? [];
+    this.location = details.location ?? (details.cause instanceof CliError ? details.cause.location : {});
   }
 
   get exitCode(): number {

@@ -1,27 +1,30 @@
 // The journal of a migration that is under way: after a crash it says how far the migration got and which files are its own.
 // It is beside the configuration, because it belongs to the field that is about to change.
+import { type AbsolutePath, isWithin, joinPath, overlap } from "../config/paths.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import * as v from "valibot";
 import { CliError } from "../errors/errors.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
 
+const PATH = v.pipe(v.string(), v.nonEmpty());
+
 const JOURNAL_SCHEMA = v.object({
   what: v.string(),
   /** The field that changes, as the history in the configuration names it: `source`, `venv_base`. */
   field: v.string(),
   /** The field's value before and after. */
-  old_path: v.string(),
-  new_path: v.string(),
+  old_path: PATH,
+  new_path: PATH,
   /** The directories whose content moves. */
-  from: v.string(),
-  to: v.string(),
+  from: PATH,
+  to: PATH,
   /** The inode of `to`, recorded when it existed and was empty: its files are then a copy of ours. */
   to_inode: v.nullable(v.number()),
   /** Whether the old directory is deleted at the end; missing in a journal of an older version. */
   old_directory: v.optional(v.picklist(["delete", "keep"])),
   /** The path to which the old directory is renamed once nothing points at it any more. */
-  aside: v.string(),
+  aside: PATH,
   /** Seconds since 1970. */
   started_at: v.number(),
   /** Files in `to` that differ from the old ones on purpose: scripts that name the directory they are in. */
@@ -61,13 +64,27 @@ export async function readJournal(path: string): Promise<Journal | undefined> {
   const text = await readOwnText(path);
   if (text === undefined) return undefined;
   try {
-    return v.parse(JOURNAL_SCHEMA, JSON.parse(text));
+    const journal = v.parse(JOURNAL_SCHEMA, JSON.parse(text));
+    refuseMisfits(journal);
+    return journal;
   } catch (error) {
     throw new CliError("config", `Cannot read the record of an unfinished migration "${path}"`, {
       hint: "look at both directories; if the old one is whole, remove that file and start again",
       cause: error,
     });
   }
+}
+
+/**
+ * The old directory is deleted at the end, so the paths of a record must fit each other: the directories are those of the
+ * field's values, the one to delete is named after the old one, and the new one is neither in it nor around it.
+ */
+function refuseMisfits(journal: Journal): void {
+  const root = "/" as AbsolutePath;
+  const [from, to, aside] = [journal.from, journal.to, journal.aside].map((path) => joinPath(root, path));
+  const fits = isWithin(from!, joinPath(root, journal.old_path)) && isWithin(to!, joinPath(root, journal.new_path)) &&
+    aside!.startsWith(`${from}.migrated-`) && !overlap(from!, to!) && !overlap(aside!, to!);
+  if (!fits) throw new RangeError("its paths do not fit each other");
 }
 
 /** Writes the journal so that it survives a crash of the machine. */

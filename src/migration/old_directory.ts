@@ -109,6 +109,8 @@ async function listLateRewrites(
   return rewritten.filter((path) => {
     const [before, copy] = [old!.get(path), copies!.get(path)];
     if (before?.type !== "file") return false;
+    // Compiled code of a rewritten module is not in the copy.
+    if (copy === undefined && path.endsWith(".pyc")) return false;
     // Copies that an earlier version rewrote have their times in milliseconds.
     return copy === undefined || !sameTime(before, copy, Math.max(MILLISECOND, traits.timeStep));
   });

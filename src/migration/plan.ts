@@ -7,6 +7,9 @@ import { shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
 import { planTransfer, type TransferPlan, type TransferRequest } from "../transfer/transfer.ts";
 import { checkDestination, isOurs, type Move, observeSource, type SourceFacts } from "./destination.ts";
+import { kernelspecWarnings } from "../venv/kernelspecs.ts";
+import { listVenvs } from "../venv/venv.ts";
+import { refuseDependents } from "./dependents.ts";
 import { type Journal, journalPath, readJournal } from "./journal.ts";
 import { planEnvironmentRewrites, planLinkRewrites, type Rewrite } from "./rewrites.ts";
 import {
@@ -139,7 +142,7 @@ export async function planRewrites(
   transfer: TransferPlan,
 ): Promise<Rewrite[]> {
   const links = planLinkRewrites(transfer, [move.from, real.from], move.to);
-  return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move)] : links;
+  return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move, real)] : links;
 }
 
 /**
@@ -207,6 +210,9 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
   const { place, move, oldDirectory } = common;
   const others = otherDirectories(place, settings);
   if (oldDirectory === "delete") await refuseLoss(move, source, others);
+  if (oldDirectory === "delete" && place.kind === "variable") {
+    await refuseDependents(move, source, settings, resumeCommand({ ...move, oldDirectory: "keep" }));
+  }
   const warnings: string[] = [];
   for (const { what, path } of others) {
     if (isWithin(move.to, path)) warnings.push(`"${move.to}" lies inside ${what} "${path}"`);
@@ -224,6 +230,12 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
   }
   if (source.isLink && oldDirectory === "delete") {
     warnings.push(`"${move.from}" is a link to "${source.realPath}"; neither is deleted`);
+  }
+  if (place.kind === "venv_base") {
+    for (const { name, path } of await listVenvs(move.from)) {
+      const kernels = await kernelspecWarnings([path], `${move.to}/${name}`, settings.env);
+      warnings.push(...kernels.map(({ text, hint }) => `${text}; afterwards run \`${hint}\``));
+    }
   }
   return warnings;
 }

@@ -16,11 +16,12 @@ export interface Rewrite {
 }
 
 /** The environments directly below `from` and what must change in their copies below `to`. Those that are links stay links. */
-export async function planEnvironmentRewrites({ from, to }: Move): Promise<Rewrite[]> {
+export async function planEnvironmentRewrites({ from, to }: Move, real: Move): Promise<Rewrite[]> {
+  const movedDirectories = [{ from, to }, { from: real.from, to }];
   const rewrites: Rewrite[] = [];
   for (const { name, path } of await listVenvs(from)) {
     if ((await Deno.lstat(path)).isSymlink) continue;
-    const { changes } = await planRelocation(path, joinPath(to, name));
+    const { changes } = await planRelocation(path, joinPath(to, name), { movedDirectories });
     if (changes.length > 0) rewrites.push({ environment: name, changes });
   }
   return rewrites;

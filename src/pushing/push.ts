@@ -21,7 +21,15 @@ import { transferTwice } from "../transfer/transfer_twice.ts";
 import { startedSeconds, walkStartSeconds } from "../records/clock.ts";
 import { progressOf, publishProgress } from "../variables/progress.ts";
 import { filterOf, hasSameFilter, type VariableFilter } from "../records/filter.ts";
-import { type KeptFiles, markedKept, othersAfter, readKept, recordKept, withKnownReasons } from "../records/kept.ts";
+import {
+  keptByPush,
+  type KeptFiles,
+  markedKept,
+  othersAfter,
+  readKept,
+  recordKept,
+  withKnownReasons,
+} from "../records/kept.ts";
 import { isConflict, keptWarnings } from "../staging/kept_warnings.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { makeStale, type Marker, removeMarker } from "../records/marker.ts";
@@ -220,12 +228,12 @@ async function push(
       },
     },
   };
-  const transferred = await transferTwice(async (turn) => {
-    const timed = { ...reported, walkStartSeconds: await walkStartSeconds(variable, settings, system) };
-    if (plan === undefined || turn === "second") return await transferTree(timed, system);
+  const transferred = await transferTwice(async (changes) => {
+    const timed = { ...reported, walkStartSeconds: await walkStartSeconds(variable, settings, system), ...changes };
+    if (plan === undefined || changes !== undefined) return await transferTree(timed, system);
     return await executePlan(plan, { ...timed, walkStartSeconds: planned }, system);
   }, ({ movedOnly, vanishedOnly }) => movedOnly && !vanishedOnly).finally(() => progress.end());
-  const outcome = { ...transferred, kept: withKnownReasons(transferred.kept, before) };
+  const outcome = { ...transferred, kept: withKnownReasons(await keptByPush(variable, transferred.kept), before) };
   // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
   const { selection } = filter;
   const aside = selection === undefined ? [] : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));

@@ -113,6 +113,30 @@ export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): 
   return kept.map((one) => known.get(one.path) ?? one);
 }
 
+/**
+ * What a push kept, as it is told on scratch: a file that changed at the source while the push ran is in conflict, and one that was
+ * deleted there is pushed next time, as each changed file is.
+ */
+export async function keptByPush(
+  { source }: Pick<Variable, "source">,
+  kept: readonly KeptPath[],
+): Promise<readonly KeptPath[]> {
+  if (!kept.some(({ reason }) => reason === "changed there")) return kept;
+  const tree = new Tree(source, waitingCalls(), { own: [source], shown: source, follow: "all" });
+  try {
+    return await Promise.all(kept.map(async (one): Promise<KeptPath> => {
+      if (one.reason !== "changed there") return one;
+      const isGone = await run(statusIn(tree, ...splitLast(one.path))).then(
+        (status) => status === undefined,
+        () => false,
+      );
+      return { path: one.path, reason: isGone ? "gone at the source, changed there" : "changed on both sides" };
+    }));
+  } finally {
+    tree.close();
+  }
+}
+
 /** The files that differ between the two sides now. A file that cannot be looked at counts as different. */
 export async function unsettled(
   { source, target }: Pick<Variable, "source" | "target">,

@@ -5,7 +5,7 @@ import { writeFileAtomically } from "../system/atomic_file.ts";
 
 /** Links that lead out of a source: how many, and the first few with what they lead to. */
 export const OUTSIDE_LINKS_SCHEMA = v.object({
-  count: v.number(),
+  count: v.pipe(v.number(), v.integer(), v.minValue(0)),
   named: v.array(v.object({
     path: v.pipe(v.string(), v.description("Relative to the source")),
     target: v.string(),

@@ -1,27 +1,26 @@
 // The failures of single variables or images, in the answers and on stderr of commands that process several.
 import * as v from "valibot";
 import type { Style } from "../contract/command.ts";
+import { PROBLEM_FIELDS, problemOf } from "../contract/problem.ts";
 import type { CliError } from "../errors/errors.ts";
 
-/** One variable or image that failed while others may have succeeded. */
-export const FAILURE_SCHEMA = v.object({
-  name: v.string(),
-  kind: v.string(),
-  message: v.string(),
-  hint: v.optional(v.string()),
-  lines: v.array(v.string()),
-});
+/** One variable, image or environment that failed while others may have succeeded. */
+export const FAILURE_SCHEMA = v.pipe(
+  v.object({ name: v.pipe(v.string(), v.description("The variable, image, environment or path")), ...PROBLEM_FIELDS }),
+  v.title("Failure"),
+);
+
+/** Why a result has the status `failed`; the same is in `failures`. */
+export const RESULT_ERROR = v.optional(
+  v.pipe(FAILURE_SCHEMA, v.description("Why it failed; the same is in failures")),
+);
 
 /** See {@linkcode FAILURE_SCHEMA}. */
 export type Failure = v.InferOutput<typeof FAILURE_SCHEMA>;
 
-/** A file that was not copied or was left unchanged, and why. */
-export const NAMED_FILE_SCHEMA = v.object({ path: v.string(), reason: v.string() });
-
 /** The failure of the variable or image with this name. */
 export function failureOf(name: string, error: CliError): Failure {
-  const { kind, message, hint, lines } = error;
-  return { name, kind, message, lines: [...lines], ...(hint === undefined ? {} : { hint }) };
+  return { name, ...problemOf(error) };
 }
 
 /** The failures for people, each with its hint. */

@@ -55,6 +55,8 @@ export async function stageOnNodes(
   return items;
 }
 
+const EMPTY_LISTS = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
+
 /** The answer's part about a variable that was staged to the disks of all nodes of a job. */
 function fanOutItem(
   { name, source, target }: FanOutVariable,
@@ -62,25 +64,30 @@ function fanOutItem(
 ): SyncItem {
   const found = verdict(name, answer);
   if (found instanceof CliError) {
-    return { variable: { name, target }, tier: "node", usable: false, failure: failureOf(name, found) };
+    const failure = failureOf(name, found);
+    const result: SyncItem["result"] = {
+      ...{ name, ...(source === undefined ? {} : { source }), target, tier: "node" },
+      ...{ status: "failed", error: failure, ...EMPTY_LISTS },
+    };
+    return { variable: { name, target }, tier: "node", usable: false, result, failure };
   }
   const results = answer.answers.flatMap(({ results }) => results.filter((result) => result.name === name));
   const sum = (count: (result: typeof results[number]) => number) =>
     results.reduce((total, result) => total + count(result), 0);
-  const result: NonNullable<SyncItem["result"]> = {
+  const result: SyncItem["result"] = {
     ...{ name, ...(source === undefined ? {} : { source }), target: found, tier: "node" },
     status: source === undefined ? "redirected" : "synced",
     nodes: answer.answers.length,
     files_transferred: sum(({ files_transferred }) => files_transferred),
     bytes_transferred: sum(({ bytes_transferred }) => bytes_transferred),
-    ...{ missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: nodeWarnings(name, answer) },
+    ...{ ...EMPTY_LISTS, warnings: nodeWarnings(name, answer) },
   };
   return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
 }
 
 /** Reports the variable on stderr. */
 function tellFanOut({ variable: { name }, result }: SyncItem, context: Context): void {
-  if (result === undefined) {
+  if (result.status === "failed") {
     return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });
   }
   for (const text of result.warnings) context.report({ type: "warning", subject: name, text });

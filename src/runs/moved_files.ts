@@ -2,14 +2,17 @@
 import * as v from "valibot";
 import type { Report } from "../contract/events.ts";
 import { formatCount, printable } from "../text/format.ts";
+import { BYTES_OF_NAMES, pathList } from "../contract/named_files.ts";
 
 /** The fields of an answer; except in a dry run they are given only with `--verbose`. */
 export const MOVED_FILES_FIELDS = {
-  transferred: v.optional(
-    v.pipe(v.array(v.string()), v.description("Paths that are copied, where names were asked for")),
-  ),
-  deleted: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are removed, where names were asked for"))),
+  transferred: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are copied, if names were asked for"))),
+  transferred_bytes: BYTES_OF_NAMES,
+  deleted: v.optional(v.pipe(v.array(v.string()), v.description("Paths that are removed, if names were asked for"))),
+  deleted_bytes: BYTES_OF_NAMES,
 };
+
+type MovedFields = v.InferOutput<v.ObjectSchema<typeof MOVED_FILES_FIELDS, undefined>>;
 
 /** Paths relative to the root of a variable. */
 export interface MovedFiles {
@@ -42,9 +45,13 @@ function named(mark: string, paths: readonly string[]): string[] {
 }
 
 /** The fields for an answer, empty where no names were asked for. */
-export function movedFields({ transferred, deleted }: MovedFiles): { transferred?: string[]; deleted?: string[] } {
+export function movedFields({ transferred, deleted }: MovedFiles): MovedFields {
+  const copied = transferred === undefined ? undefined : pathList(transferred);
+  const removed = deleted === undefined ? undefined : pathList(deleted);
   return {
-    ...(transferred === undefined ? {} : { transferred: transferred.toSorted() }),
-    ...(deleted === undefined ? {} : { deleted: deleted.toSorted() }),
+    ...(copied === undefined ? {} : { transferred: copied.paths }),
+    ...(copied?.bytes === undefined ? {} : { transferred_bytes: copied.bytes }),
+    ...(removed === undefined ? {} : { deleted: removed.paths }),
+    ...(removed?.bytes === undefined ? {} : { deleted_bytes: removed.bytes }),
   };
 }

@@ -6,13 +6,17 @@ import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
 import { type NodeDisk, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { type CliError, Interrupted } from "../errors/errors.ts";
-import { FAILURE_SCHEMA, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
+import { FAILURE_SCHEMA, failureOf, RESULT_ERROR } from "./failures.ts";
+import { NAMED_FILE_SCHEMA, namedFiles } from "../contract/named_files.ts";
+import { roundSeconds, secondsOf } from "../contract/answer_fields.ts";
+import { summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import { filterRules, selectionWords } from "./filter_field.ts";
 import { formatCount, formatDuration, formatFiles, formatSize } from "../text/format.ts";
 import { openManagedVariables } from "./managed_variables.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { mapInOrder } from "../system/pool.ts";
 import { type Part, PART_OF, refuseRulesForPart } from "../variables/parts.ts";
+import { planned, TRANSFERRED_FIELDS } from "./sync_items.ts";
 import { variablesAtOnce } from "../posix/handles.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { onNode } from "../nodes/node_disk.ts";
@@ -37,34 +41,36 @@ export interface PushRun {
 }
 
 /** A variable's result in the answer. */
-export const PUSH_RESULT_SCHEMA = v.object({
-  name: v.string(),
-  tier: v.pipe(
-    v.picklist(TIERS),
-    v.description("From where; what is pushed from a node goes to scratch, and from there to the source"),
-  ),
-  scratch: v.pipe(v.string(), v.description("The copy that is pushed")),
-  source: v.pipe(v.string(), v.description("Where to")),
-  part_of: PART_OF,
-  status: v.pipe(
-    v.picklist(["pushed", "incomplete", "dry-run", "scratch-missing"]),
-    v.description("`incomplete`: some files could not be pushed, see `missing`"),
-  ),
-  engine: v.optional(v.string()),
-  files_transferred: v.optional(v.number()),
-  bytes_transferred: v.optional(v.number()),
-  seconds: v.optional(v.number()),
-  /** Files that were left unchanged at the source, and why. */
-  kept: v.array(NAMED_FILE_SCHEMA),
-  /** Files that were not pushed, and why. */
-  missing: v.array(NAMED_FILE_SCHEMA),
-  ...MOVED_FILES_FIELDS,
-  warnings: v.array(v.string()),
-});
+export const PUSH_RESULT_SCHEMA = v.pipe(
+  v.object({
+    name: v.string(),
+    tier: v.pipe(
+      v.picklist(TIERS),
+      v.description("From where; what is pushed from a node goes to scratch, and from there to the source"),
+    ),
+    scratch: v.pipe(v.string(), v.description("The copy that is pushed")),
+    source: v.pipe(v.string(), v.description("Where to")),
+    part_of: PART_OF,
+    status: v.pipe(
+      v.picklist(["pushed", "incomplete", "dry-run", "scratch-missing", "failed"]),
+      v.description("`incomplete`: some files could not be pushed, see `missing`; it and `failed` have an `error`"),
+    ),
+    error: RESULT_ERROR,
+    engine: v.optional(v.string()),
+    ...TRANSFERRED_FIELDS,
+    seconds: v.optional(secondsOf("How long the transfer took")),
+    kept: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that were left unchanged at the source, and why")),
+    missing: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that were not pushed, and why")),
+    ...MOVED_FILES_FIELDS,
+    warnings: v.array(v.string()),
+  }),
+  v.title("PushResult"),
+);
 
 /** The results of the variables, as fields of an answer. */
 export const PUSHED_FIELDS = {
   results: v.array(PUSH_RESULT_SCHEMA),
+  summary: SUMMARY_SCHEMA,
   errors: v.array(v.string()),
   failures: v.array(FAILURE_SCHEMA),
   warnings: v.array(v.string()),
@@ -105,6 +111,7 @@ export async function pushVariables(request: PushRun, context: Context): Promise
   const all = [...variables, ...parts.map(({ variable }) => variable)];
   context.report({ type: "subjects", names: all.map(({ name }) => name) });
   const emptySource = request.force ? "push" : "refuse";
+  const started = performance.now();
   const items = await mapInOrder(
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
     async (variable) => {
@@ -137,8 +144,10 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     return error === undefined ? [] : [failureOf(variable.name, error)];
   });
   const results = items.flatMap((item) => resultOf(item, request));
+  const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   return {
     results: [...results, ...parts.flatMap((part) => partResult(part, results))],
+    summary: summarize(results, failures.length, seconds),
     errors: failures.map(({ name, message }) => `${name}: ${message}`),
     failures,
     warnings: warnings.map(({ text }) => text),
@@ -171,12 +180,14 @@ function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
 function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): Pushed["results"] {
   const base = { name: variable.name, tier, scratch: variable.target, source: variable.source };
   const listed = ({ kept, missing }: { kept: readonly KeptPath[]; missing: readonly MissingPath[] }) => ({
-    kept: kept.map(({ path, reason }) => ({ path, reason })),
-    missing: missing.map(({ path, reason }) => ({ path, reason })),
+    kept: namedFiles(kept),
+    missing: namedFiles(missing),
   });
   switch (outcome.status) {
-    case "failed":
-      return [];
+    case "failed": {
+      const error = failureOf(variable.name, outcome.error);
+      return [{ ...base, status: "failed", error, kept: [], missing: [], warnings: [] }];
+    }
     case "scratch-missing":
       return [{ ...base, status: "scratch-missing", kept: [], missing: [], warnings: [] }];
     case "would-push": {
@@ -185,8 +196,7 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
         ...base,
         status: "dry-run",
         engine: plan.engine,
-        files_transferred: plan.filesToTransfer,
-        bytes_transferred: plan.bytesToTransfer,
+        ...planned(plan.filesToTransfer, plan.bytesToTransfer),
         ...listed({ kept: plan.kept, missing: plan.unreadable }),
         ...movedFields({ transferred: plan.transfers }),
         warnings: outcome.warnings.map(({ text }) => text),
@@ -196,10 +206,11 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
       return [{
         ...base,
         status: outcome.incomplete === undefined ? "pushed" : "incomplete",
+        ...(outcome.incomplete === undefined ? {} : { error: failureOf(variable.name, outcome.incomplete) }),
         engine: outcome.outcome.engine,
         files_transferred: outcome.outcome.filesTransferred,
         bytes_transferred: outcome.outcome.bytesTransferred,
-        seconds: outcome.outcome.seconds,
+        seconds: roundSeconds(outcome.outcome.seconds),
         ...listed(outcome.outcome),
         ...(verbose ? movedFields({ transferred: outcome.outcome.transferred }) : {}),
         warnings: outcome.warnings.map(({ text }) => text),
@@ -207,12 +218,24 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
   }
 }
 
-/** The part's result; none if the push of the whole failed. */
+/** The part's result, which is that of the whole. */
 function partResult({ variable, whole }: Part, results: Pushed["results"]): Pushed["results"] {
-  const { status, tier } = results.find((result) => result.name === whole.name && result.tier === "scratch") ?? {};
-  if (status === undefined || tier === undefined) return [];
+  const found = results.find((result) => result.name === whole.name && result.tier === "scratch");
+  if (found === undefined) return [];
+  const { status, tier, error } = found;
   const { name, target: scratch, source } = variable;
-  return [{ name, tier, scratch, source, part_of: whole.name, status, kept: [], missing: [], warnings: [] }];
+  return [{
+    name,
+    tier,
+    scratch,
+    source,
+    part_of: whole.name,
+    status,
+    ...(error === undefined ? {} : { error }),
+    kept: [],
+    missing: [],
+    warnings: [],
+  }];
 }
 
 function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", context: Context): void {

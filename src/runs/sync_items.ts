@@ -3,7 +3,10 @@ import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
 import { CliError } from "../errors/errors.ts";
-import { type Failure, failureOf, NAMED_FILE_SCHEMA } from "./failures.ts";
+import { bytesOf, countOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
+import { type Failure, failureOf, RESULT_ERROR } from "./failures.ts";
+import { NAMED_FILE_SCHEMA, namedFiles } from "../contract/named_files.ts";
+import { OUTSIDE_LINKS_ANSWER, outsideLinks } from "../records/outside_links_answer.ts";
 import {
   formatAge,
   formatCount,
@@ -16,45 +19,58 @@ import {
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
-import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
+import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import { completePart, type Part, PART_OF } from "../variables/parts.ts";
 import type { StagePlan } from "../staging/plan.ts";
 import type { StageResult } from "../staging/stage_result.ts";
 import type { Variable } from "../variables/variable.ts";
-import type { KeptPath, MissingPath } from "../transfer/request.ts";
+import type { KeptPath } from "../transfer/request.ts";
+
+/** How much was copied. */
+export const TRANSFERRED_FIELDS = {
+  files_transferred: v.optional(countOf("Files that were copied; in a dry run those that would be")),
+  bytes_transferred: v.optional(bytesOf("What was copied, in a dry run what would be")),
+  files_to_transfer: v.optional(countOf("In a dry run: files that would be copied")),
+  bytes_to_transfer: v.optional(bytesOf("In a dry run: what would be copied")),
+};
+
+const TRANSFERRED_SCHEMA = v.object(TRANSFERRED_FIELDS);
 
 /** A variable's result in the answer. */
-export const SYNC_RESULT_SCHEMA = v.object({
-  name: v.string(),
-  source: v.optional(v.pipe(v.string(), v.description("Where the files come from; missing where it is redirected"))),
-  target: v.string(),
-  part_of: PART_OF,
-  tier: v.pipe(
-    v.picklist(TIERS),
-    v.description("Where the target is; a variable of the tier node has a result for each of its two copies"),
-  ),
-  status: v.pipe(
-    v.picklist(["synced", "skipped", "dry-run", "source-missing", "redirected", "failed"]),
-    v.description("`failed` where files are missing; other failures are in `failures` alone"),
-  ),
-  nodes: v.optional(v.pipe(v.number(), v.description("On the disks of so many nodes; the sums are of all of them"))),
-  complete: v.optional(v.boolean()),
-  engine: v.optional(v.string()),
-  files_transferred: v.optional(v.number()),
-  bytes_transferred: v.optional(v.number()),
-  files_deleted: v.optional(v.number()),
-  seconds: v.optional(v.number()),
-  reason: v.optional(v.pipe(v.string(), v.description("Why it would be staged, or why it was left alone: `fresh`"))),
-  age_seconds: v.optional(v.pipe(v.number(), v.description("How long ago a fresh copy was synced"))),
-  missing: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that could not be staged")),
-  kept: v.pipe(
-    v.array(NAMED_FILE_SCHEMA),
-    v.description("Files that were changed on scratch and left as they are there"),
-  ),
-  outside_links: v.pipe(OUTSIDE_LINKS_SCHEMA, v.description("Links that lead out of the source and stay links")),
-  ...MOVED_FILES_FIELDS,
-  warnings: v.array(v.string()),
-});
+export const SYNC_RESULT_SCHEMA = v.pipe(
+  v.object({
+    name: v.string(),
+    source: v.optional(v.pipe(v.string(), v.description("Where the files come from; missing where it is redirected"))),
+    target: v.string(),
+    part_of: PART_OF,
+    tier: v.pipe(
+      v.picklist(TIERS),
+      v.description("Where the target is; a variable of the tier node has a result for each of its two copies"),
+    ),
+    status: v.pipe(
+      v.picklist(["synced", "skipped", "dry-run", "source-missing", "redirected", "failed"]),
+      v.description("`failed` and `source-missing` have an `error`"),
+    ),
+    error: RESULT_ERROR,
+    nodes: v.optional(countOf("On the disks of so many nodes; the sums are of all of them")),
+    complete: v.optional(v.boolean()),
+    engine: v.optional(v.string()),
+    ...TRANSFERRED_FIELDS,
+    files_deleted: v.optional(countOf("Files that were removed from the target; in a dry run those that would be")),
+    seconds: v.optional(secondsOf("How long the transfer took")),
+    reason: v.optional(v.pipe(v.string(), v.description("Why it would be staged, or why it was left alone: `fresh`"))),
+    age_seconds: v.optional(secondsOf("How long ago a fresh copy was synced")),
+    missing: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that could not be staged")),
+    kept: v.pipe(
+      v.array(NAMED_FILE_SCHEMA),
+      v.description("Files that were changed on scratch and left as they are there"),
+    ),
+    outside_links: v.pipe(OUTSIDE_LINKS_ANSWER, v.description("Links that lead out of the source and stay links")),
+    ...MOVED_FILES_FIELDS,
+    warnings: v.array(v.string()),
+  }),
+  v.title("SyncResult"),
+);
 
 type SyncResult = v.InferOutput<typeof SYNC_RESULT_SCHEMA>;
 
@@ -64,7 +80,7 @@ export interface SyncItem {
   readonly tier: Tier;
   /** Whether the shell may be told to use the target. */
   readonly usable: boolean;
-  readonly result?: SyncResult;
+  readonly result: SyncResult;
   readonly failure?: Failure;
 }
 
@@ -84,15 +100,7 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
     return {
       ...{ variable, tier },
       usable: true,
-      result: {
-        ...base,
-        status: "skipped",
-        reason: "fresh",
-        age_seconds: result.ageSeconds,
-        outside_links: result.outside ?? NO_OUTSIDE_LINKS,
-        kept: result.kept.map(({ path, reason }) => ({ path, reason })),
-        warnings: result.warnings.map(({ text }) => text),
-      },
+      result: { ...base, ...skippedFields(result) },
     };
   }
   if (result.status === "synced") {
@@ -108,10 +116,10 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
         files_transferred: outcome.filesTransferred,
         bytes_transferred: outcome.bytesTransferred,
         files_deleted: outcome.deleted.length,
-        seconds: outcome.seconds,
+        seconds: roundSeconds(outcome.seconds),
         missing: namedFiles(outcome.missing),
-        outside_links: result.outside,
-        kept: outcome.kept.map(({ path, reason }) => ({ path, reason })),
+        outside_links: outsideLinks(result.outside),
+        kept: namedFiles(outcome.kept),
         ...(extent === "details" ? movedFields(outcome) : {}),
         warnings: result.warnings.map(({ text }) => text),
       },
@@ -135,12 +143,22 @@ export function stagedItem({ variable, tier }: Copy, result: StageResult, extent
   }
   const failure = failureOf(variable.name, result.error);
   if (result.status === "source-missing") {
-    return { variable, tier, usable: false, result: { ...base, status: "source-missing" }, failure };
+    return { variable, tier, usable: false, result: { ...base, status: "source-missing", error: failure }, failure };
   }
-  const { missing } = result;
-  if (missing === undefined) return { variable, tier, usable: false, failure };
-  const failed = { ...base, status: "failed", complete: false, missing: namedFiles(missing) } as const;
+  const missing = namedFiles(result.missing ?? []);
+  const failed = { ...base, status: "failed", complete: false, missing, error: failure } as const;
   return { variable, tier, usable: false, result: failed, failure };
+}
+
+function skippedFields({ ageSeconds, outside, kept, warnings }: StageResult & { status: "skipped" }) {
+  return {
+    status: "skipped",
+    reason: "fresh",
+    age_seconds: roundSeconds(ageSeconds),
+    outside_links: outsideLinks(outside ?? NO_OUTSIDE_LINKS),
+    kept: namedFiles(kept),
+    warnings: warnings.map(({ text }) => text),
+  } as const;
 }
 
 /** The answer's part about a variable that names an empty directory of its own. */
@@ -153,7 +171,7 @@ export function redirectedItem(variable: SyncItem["variable"], tier: Tier, mode:
 export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem {
   const base = resultBase({ variable, tier });
   if (plan.status === "skipped") {
-    return { variable, tier, usable: false, result: { ...base, status: "skipped", reason: "fresh" } };
+    return { variable, tier, usable: false, result: { ...base, ...skippedFields(plan) } };
   }
   if (plan.status === "would-sync") {
     return {
@@ -163,31 +181,37 @@ export function plannedItem({ variable, tier }: Copy, plan: StagePlan): SyncItem
         ...base,
         status: "dry-run",
         reason: plan.reason,
-        files_transferred: plan.files,
-        bytes_transferred: plan.bytes,
+        ...planned(plan.files, plan.bytes),
         files_deleted: plan.deletions.length,
-        outside_links: plan.outside,
+        outside_links: outsideLinks(plan.outside),
         warnings: plan.warnings.map(({ text }) => text),
-        kept: plan.kept.map(({ path, reason }) => ({ path, reason })),
+        missing: namedFiles(plan.unreadable),
+        kept: namedFiles(plan.kept),
         ...movedFields({ transferred: plan.transfers, deleted: plan.deletions }),
       },
     };
   }
   if (plan.status === "no-source-yet") {
-    const counts = { files_transferred: 0, bytes_transferred: 0, files_deleted: 0 };
+    const counts = { ...planned(0, 0), files_deleted: 0 };
     return { variable, tier, usable: false, result: { ...base, status: "dry-run", reason: NO_SOURCE_YET, ...counts } };
   }
   const failure = failureOf(variable.name, plan.error);
-  return plan.status === "source-missing"
-    ? { variable, tier, usable: false, result: { ...base, status: "source-missing" }, failure }
-    : { variable, tier, usable: false, failure };
+  return { variable, tier, usable: false, result: { ...base, status: plan.status, error: failure }, failure };
+}
+
+/** What a dry run tells of the transfer: under the names of a run, which older scripts read, and under names of its own. */
+export function planned(files: number, bytes: number): v.InferOutput<typeof TRANSFERRED_SCHEMA> {
+  return {
+    ...{ files_transferred: files, bytes_transferred: bytes },
+    ...{ files_to_transfer: files, bytes_to_transfer: bytes },
+  };
 }
 
 /** The item of a variable that is a part of another one, from the item of that one. */
 export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "planned"): Promise<SyncItem> {
   const { variable } = part;
   const { tier } = whole;
-  if (whole.result === undefined || whole.failure !== undefined) return failedPart(part, tier);
+  if (whole.failure !== undefined) return failedPart(part, tier);
   const { status, complete } = whole.result;
   const result: SyncResult = {
     ...{ ...resultBase({ variable, tier }), part_of: part.whole.name, status },
@@ -199,13 +223,18 @@ export async function partItem(part: Part, whole: SyncItem, extent: "staged" | "
     return { variable, tier, usable: whole.usable, result };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    return { variable, tier, usable: false, failure: failureOf(variable.name, error) };
+    return failedItem({ variable, tier }, error);
   }
 }
 
 function failedPart({ variable: { name }, variable, whole }: Part, tier: Tier): SyncItem {
   const sentence = `Cannot stage "${name}": it is a part of ${whole.name}, which could not be staged`;
-  return { variable, tier, usable: false, failure: failureOf(name, new CliError("transfer", sentence)) };
+  return failedItem({ variable, tier }, new CliError("transfer", sentence));
+}
+
+function failedItem(copy: Copy, error: CliError): SyncItem {
+  const failure = failureOf(copy.variable.name, error);
+  return { ...copy, usable: false, result: { ...resultBase(copy), status: "failed", error: failure }, failure };
 }
 
 /** Reports a part on stderr. */
@@ -219,10 +248,6 @@ export function tellPart({ variable, failure }: SyncItem, { whole }: Part, conte
 
 function resultBase({ variable: { name, source, target }, tier }: Copy): Omit<SyncResult, "status"> {
   return { name, source, target, tier, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
-}
-
-function namedFiles(missing: readonly MissingPath[]): SyncResult["missing"] {
-  return missing.map(({ path, reason }) => ({ path, reason }));
 }
 
 /** At most this many failed files are named with their reasons; --json has all of them. */
@@ -289,8 +314,9 @@ export function tellPlanned(
     outcome: failure === undefined ? "idle" : "bad",
     text: placeOf(tier) + describePlan(plan),
   });
-  if (plan.status !== "would-sync") return;
+  if (plan.status !== "would-sync" && plan.status !== "skipped") return;
   for (const warning of plan.warnings) context.report({ type: "warning", subject, ...warning });
+  if (plan.status === "skipped") return;
   const moved = { transferred: plan.transfers, deleted: plan.deletions };
   tellMoved(moved, extent === "details" ? "all" : "some", subject, context.report);
 }

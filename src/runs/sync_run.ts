@@ -13,7 +13,6 @@ import { type Fallback, fallBack, withWarning } from "./node_fallback.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapInOrder, pooledMap } from "../system/pool.ts";
-import { variablesAtOnce } from "../posix/handles.ts";
 import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.ts";
 import { findJob } from "../slurm/job.ts";
 import { makeCacheRoot } from "../variables/cache_root.ts";
@@ -104,7 +103,7 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
   const failures = items.flatMap(({ failure }) => failure ?? []);
-  const results = items.flatMap(({ result }) => result ?? []);
+  const results = items.map(({ result }) => result);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   const summary = summarize(results, failures.length, seconds);
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
@@ -238,7 +237,7 @@ async function syncItems(
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
 function isReady({ name }: ResolvedVariable, onScratch: readonly SyncItem[]): boolean {
   const item = onScratch.find(({ variable }) => variable.name === name);
-  return item !== undefined && (item.usable || item.result?.status === "skipped");
+  return item !== undefined && (item.usable || item.result.status === "skipped");
 }
 
 interface Run {
@@ -291,7 +290,10 @@ async function planAll(copies: readonly Copy[], { request, settings, atOnce, con
  */
 async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem[], run: Run): Promise<string[]> {
   const { request, settings, atOnce, context } = run;
-  const { preparePack } = await import("../nodes/pack.ts");
+  const [{ preparePack }, { variablesAtOnce }] = await Promise.all([
+    import("../nodes/pack.ts"),
+    import("../posix/handles.ts"),
+  ]);
   const when = request.force ? "always" : "needed";
   const pack = (variable: ResolvedVariable) =>
     preparePack({ variable, settings, when }, context.system, context.report);
@@ -317,6 +319,7 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
   if (!run.request.dryRun) {
     await removeOldCopies(ofNode, variables.map(({ name }) => name), system, run.context.report);
   }
+  const { variablesAtOnce } = await import("../posix/handles.ts");
   return await pooledMap(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
     for (let tries = 1;; tries++) {

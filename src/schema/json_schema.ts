@@ -28,3 +28,8 @@ export function schemaPart(schema: GenericSchema): JsonSchema {
 export function wholeSchema(part: JsonSchema, title: string, description?: string): JsonSchema {
   return { $schema: DIALECT, title, ...(description === undefined ? {} : { description }), ...part };
 }
+
+/** The name of a command in names of types: `apptainer build` is `ApptainerBuild`. */
+export function typeName({ name }: { readonly name: string }): string {
+  return name.replace(/(?:^|[ -])([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

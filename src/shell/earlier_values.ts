@@ -78,19 +78,19 @@ export interface Unloading {
 /** Restores the earlier values of the given variables, or of all if no name is given. */
 export function unloadEarlierValues(names: readonly string[], env: Environment): Unloading {
   const known = readChanges(env);
-  const restored: Record<string, string | null> = {};
+  const restored = new Map<string, string | null>();
   const left: string[] = [];
   for (const [name, { set, before }] of [...known]) {
     if (names.length > 0 && !names.includes(name)) continue;
     const current = env[name] ?? null;
-    if (current === set && (before === null || before.isWellFormed())) restored[name] = before;
+    if (current === set && (before === null || before.isWellFormed())) restored.set(name, before);
     else if (current !== before) left.push(name);
     known.delete(name);
   }
   return {
-    restored,
+    restored: Object.fromEntries(restored),
     left,
     remaining: known.size === 0 ? null : written(known),
-    unknown: names.filter((name) => !Object.hasOwn(restored, name) && !readChanges(env).has(name)),
+    unknown: names.filter((name) => !restored.has(name) && !readChanges(env).has(name)),
   };
 }

@@ -1,6 +1,7 @@
 // Staging to the disks of all nodes of a job: one step runs this program on each node, and each answers with what it staged. A
 // variable is exported only if all nodes have all of it, at the same path.
 import * as v from "valibot";
+import { jsonObject } from "../config/json_object.ts";
 import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
 import { listSome } from "../text/format.ts";
@@ -17,7 +18,7 @@ export interface FanOut {
 }
 
 const ANSWER_SCHEMA = v.looseObject({
-  exports: v.optional(v.record(v.string(), v.string()), {}),
+  exports: v.optional(jsonObject(v.record(v.string(), v.string())), {}),
   results: v.optional(
     v.array(v.looseObject({
       name: v.string(),

@@ -18,7 +18,6 @@ export function splitDamaged(
       ...truncatedWarnings(variable, pathsOf((reason) => reason === "truncated")),
       ...uncomparedWarnings(variable, pathsOf((reason) => reason === "not compared")),
       ...linkWarnings(variable, pathsOf((reason) => reason === "a link at the source")),
-      ...databaseWarnings(variable, pathsOf((reason) => reason === "part of a database that changed there")),
       ...useWarnings(pathsOf((reason) => reason === "in use there")),
     ],
     rest: kept.filter(({ reason }) => !OWN_WARNING.includes(reason)),
@@ -30,7 +29,6 @@ const OWN_WARNING: readonly KeptPath["reason"][] = [
   "truncated",
   "not compared",
   "a link at the source",
-  "part of a database that changed there",
   "in use there",
 ];
 
@@ -51,19 +49,6 @@ function truncatedWarnings({ name, source, target }: Variable, paths: readonly s
     text: `${formatFiles(paths.length)} on scratch with only the beginning of what the source has: ${listSome(paths)}`,
     hint: `if a copy was interrupted: rm ${file} && euler-files sync --force --var ${name}; ` +
       `if it is meant so: cp -p ${file} ${original}`,
-  }];
-}
-
-function databaseWarnings({ source, target }: Variable, paths: readonly string[]): StageWarning[] {
-  if (paths.length === 0) return [];
-  const [file, original] = [target, source].map((root) => shellWord(`${root}/${paths[0]}`));
-  return [{
-    text: `${formatFiles(paths.length)} not moved, since their SQLite database changed on both sides: ${
-      listSome(paths)
-    }`,
-    hint:
-      `end the programs that use it, and compare ${file} with ${original}: a file ending in -wal or -journal beside ` +
-      "one of them belongs to it",
   }];
 }
 

@@ -5,7 +5,7 @@ import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import type { PackedTree } from "../transfer/packed_tree.ts";
-import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
 import { transferTwice } from "../transfer/transfer_twice.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
@@ -157,7 +157,7 @@ async function transferToTarget(
     fill.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
-  const transfer = async () =>
+  const transfer = async (changes: Pick<TransferRequest, "baseline"> | undefined) =>
     await transferTree({
       from: variable.source,
       to: fill.to,
@@ -172,6 +172,8 @@ async function transferToTarget(
       ...(packed === undefined ? {} : { packed }),
       ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
+      // A private copy is only compared with the source.
+      ...(fill.way === "in-place" ? changes : {}),
     }, system);
   try {
     return await transferTwice(transfer, ({ movedOnly }) => movedOnly);

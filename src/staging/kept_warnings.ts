@@ -14,6 +14,7 @@ const CONFLICTS: Readonly<Partial<Record<Reason, string>>> = {
   "changed on both sides": "changed on both sides",
   "newer at the source": "different on both sides, newer at the source",
   "in the way": "a directory on one side only",
+  "part of a database that changed there": "of an SQLite database that changed on both sides",
 };
 
 const REMOVED_AT_SOURCE: Reason = "deleted there";

@@ -17,13 +17,13 @@ import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "../records/marker.ts";
 import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets.ts";
-import { look, refusal } from "./stage.ts";
-import { skipsFresh, type StageRequest, type StageWarning } from "./stage_result.ts";
+import { look, refusal, skipped } from "./look.ts";
+import { skipsFresh, type StageRequest, type StageResult, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "../variables/variable.ts";
 
 /** What a sync would do with a variable. */
 export type StagePlan =
-  | { readonly status: "skipped" }
+  | StageResult & { readonly status: "skipped" }
   | {
     readonly status: "would-sync";
     readonly reason: string;
@@ -61,7 +61,9 @@ function unreadableWarnings({ unreadable, directories }: TransferPlan, userId: n
 export async function planVariable(request: StageRequest, system: System): Promise<StagePlan> {
   const { variable, settings } = request;
   const { facts, freshness, filter } = await look(request, system);
-  if (freshness.verdict === "fresh" && skipsFresh(request)) return { status: "skipped" };
+  if (freshness.verdict === "fresh" && skipsFresh(request)) {
+    return await skipped({ ...request, filter }, facts, system);
+  }
   const refused = refusal(variable, freshness);
   if (refused !== undefined) return refused;
   const layout = layoutOf(settings.cacheRoot, variable.name);

@@ -1,5 +1,7 @@
 // All that is known of one variable, for `status VARIABLE`.
 import * as v from "valibot";
+import { bytesOf, countOf } from "../contract/answer_fields.ts";
+import { NAMED_FILE_SCHEMA, namedFiles, PATH_FIELDS, pathFields } from "../contract/named_files.ts";
 import { linksOf, type StagingSettings } from "../variables/variable.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { isSetBySync } from "../shell/earlier_values.ts";
@@ -25,17 +27,17 @@ export const DETAILS_SCHEMA = v.object({
     ),
   }),
   last_sync: v.pipe(v.nullable(v.string()), v.description("ISO 8601, UTC; null where none was completed")),
-  staged_files: v.pipe(v.nullable(v.number()), v.description("Files that the last sync left on scratch")),
-  staged_bytes: v.pipe(v.nullable(v.number()), v.description("Their bytes, as `ls` tells them")),
+  staged_files: v.nullable(countOf("Files that the last sync left on scratch")),
+  staged_bytes: v.nullable(bytesOf("These files")),
   include: v.array(v.string()),
   exclude: v.array(v.object({ pattern: v.string(), from: v.picklist(ORIGINS) })),
   links: v.picklist(["keep", "follow-outside", "follow"]),
   unpushed: v.pipe(
-    v.array(v.object({ path: v.string(), bytes: v.number() })),
+    v.array(v.object({ ...PATH_FIELDS, bytes: bytesOf("The file") })),
     v.description(`The first ${MOST_NAMED}; \`unpushed_files\` counts all`),
   ),
   conflicts: v.pipe(
-    v.array(v.object({ path: v.string(), reason: v.string() })),
+    v.array(NAMED_FILE_SCHEMA),
     v.description(`The first ${MOST_NAMED}; \`conflicts\` of the variable counts all`),
   ),
 });
@@ -71,8 +73,8 @@ export function detailsOf(
     ],
     links: linksOf(variable, settings),
     unpushed: unpushed.toSorted((one, other) => one.path < other.path ? -1 : 1).slice(0, MOST_NAMED)
-      .map(({ path, sizeBytes }) => ({ path, bytes: sizeBytes })),
-    conflicts: kept.paths.filter(isConflict).slice(0, MOST_NAMED).map(({ path, reason }) => ({ path, reason })),
+      .map(({ path, sizeBytes }) => ({ ...pathFields(path), bytes: sizeBytes })),
+    conflicts: namedFiles(kept.paths.filter(isConflict).slice(0, MOST_NAMED)),
   };
 }
 

@@ -1,8 +1,10 @@
 // The answer of `status`, and the part of each variable in it.
 import * as v from "valibot";
+import { allocatedBytesOf, bytesOf, COUNT, countOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
 import { NO_SOURCE_YET } from "../records/freshness.ts";
-import { NO_OUTSIDE_LINKS, OUTSIDE_LINKS_SCHEMA } from "../records/marker.ts";
+import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
+import { OUTSIDE_LINKS_ANSWER, outsideLinks } from "../records/outside_links_answer.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { purgeDay } from "../staging/unpushed.ts";
 import { formatAge, formatSize } from "../text/format.ts";
@@ -21,12 +23,12 @@ const VARIABLE_SCHEMA = v.object({
   /** Sizes are texts; `-` if there are no files, `?` if measuring took too long. */
   source_size: v.string(),
   scratch_size: v.string(),
-  source_bytes: v.nullable(v.number()),
-  scratch_bytes: v.nullable(v.number()),
-  source_allocated_bytes: v.pipe(v.nullable(v.number()), v.description("On disk; null where it was not measured now")),
-  scratch_allocated_bytes: v.pipe(v.nullable(v.number()), v.description("On disk; null where it was not measured now")),
+  source_bytes: v.nullable(bytesOf("The source, null if that is not known")),
+  scratch_bytes: v.nullable(bytesOf("The copy, null if that is not known")),
+  source_allocated_bytes: v.nullable(allocatedBytesOf("The source, null if it was not measured now")),
+  scratch_allocated_bytes: v.nullable(allocatedBytesOf("The copy, null if it was not measured now")),
   last_synced: v.string(),
-  age_seconds: v.nullable(v.number()),
+  age_seconds: v.nullable(secondsOf("How long ago it was synced, null if that is not known")),
   status: v.picklist(["fresh", "stale", "not-synced", "source-missing", "unusable"]),
   source_exists: v.boolean(),
   reason: v.optional(v.string()),
@@ -34,32 +36,31 @@ const VARIABLE_SCHEMA = v.object({
     v.picklist(UNFINISHED_STATES),
     v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
   )),
-  /** How many files have disappeared from scratch since the last transfer. */
-  purged_files: v.number(),
+  purged_files: countOf("Files that have disappeared from scratch since the last transfer"),
   kept_files: v.pipe(
-    v.number(),
+    COUNT,
     v.description("Files on scratch that the last sync or push left as they are though the source has other ones"),
   ),
   unpushed_files: v.pipe(
-    v.nullable(v.number()),
+    v.nullable(COUNT),
     v.description(
       "Files that were made or changed on scratch since the last transfer; null where that is not known, or looking took too long",
     ),
   ),
-  unpushed_bytes: v.nullable(v.number()),
+  unpushed_bytes: v.nullable(bytesOf("These files, null if that is not known")),
   purge_from: v.pipe(
     v.nullable(v.string()),
     v.description("The day from which a purge by modification time takes the first of them, where the site has one"),
   ),
   different_files: v.pipe(
-    v.nullable(v.number()),
+    v.nullable(COUNT),
     v.description("Files with other content on scratch, and the same size and time; null where that was not compared"),
   ),
   conflicts: v.pipe(
-    v.number(),
+    COUNT,
     v.description("Those of `kept_files` that neither a sync nor a push settles: `euler-files resolve` does"),
   ),
-  outside_links: v.pipe(OUTSIDE_LINKS_SCHEMA, v.description("Links that led out of the source at the last sync")),
+  outside_links: v.pipe(OUTSIDE_LINKS_ANSWER, v.description("Links that led out of the source at the last sync")),
   details: v.optional(v.pipe(DETAILS_SCHEMA, v.description("All that is known, for a variable that was named"))),
 });
 
@@ -94,7 +95,7 @@ export const STATUS_SCHEMA = v.object({
     v.description("The enabled variables that name an empty directory of their own"),
   ),
   total_scratch_usage: v.string(),
-  total_scratch_bytes: v.number(),
+  total_scratch_bytes: bytesOf("All copies whose size is known"),
   scratch_base: v.string(),
   cache_root: v.string(),
   config_path: v.string(),
@@ -135,12 +136,12 @@ export function statusOf(overview: Overview, tier: Tier, settings: StagingSettin
     tier,
     source_size: sizeText(overview.sourceSize),
     scratch_size: sizeText(overview.targetSize),
-    source_bytes: bytesOf(overview.sourceSize),
-    scratch_bytes: bytesOf(overview.targetSize),
-    source_allocated_bytes: allocatedBytesOf(overview.sourceSize),
-    scratch_allocated_bytes: allocatedBytesOf(overview.targetSize),
+    source_bytes: measuredBytes(overview.sourceSize),
+    scratch_bytes: measuredBytes(overview.targetSize),
+    source_allocated_bytes: measuredAllocatedBytes(overview.sourceSize),
+    scratch_allocated_bytes: measuredAllocatedBytes(overview.targetSize),
     last_synced: age === undefined ? lastSync.state : `${formatAge(age)} ago`,
-    age_seconds: age ?? null,
+    age_seconds: age === undefined ? null : roundSeconds(Math.max(0, age)),
     status: freshness.verdict,
     source_exists: overview.source === "exists",
     ...reasonOf(overview),
@@ -152,7 +153,7 @@ export function statusOf(overview: Overview, tier: Tier, settings: StagingSettin
     unpushed_bytes: overview.unpushed?.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) ?? null,
     purge_from: purgeDay(overview, settings) ?? null,
     different_files: overview.different?.length ?? null,
-    outside_links: overview.outside,
+    outside_links: outsideLinks(overview.outside),
   };
 }
 
@@ -162,17 +163,17 @@ function reasonOf({ freshness, source }: Overview): { readonly reason?: string }
 }
 
 function sizeText(size: Size): string {
-  const sizeBytes = bytesOf(size);
+  const sizeBytes = measuredBytes(size);
   if (sizeBytes === null) return size.from === "absent" ? "-" : "?";
   // A copy of a sparse file needs no more space than the original, however large its size is.
   const isSparse = size.from === "measured" && size.allocatedBytes < sizeBytes / 2;
   return formatSize(sizeBytes) + (isSparse ? ` (${formatSize(size.allocatedBytes)} on disk)` : "");
 }
 
-function bytesOf(size: Size): number | null {
+function measuredBytes(size: Size): number | null {
   return size.from === "recorded" || size.from === "measured" ? size.sizeBytes : null;
 }
 
-function allocatedBytesOf(size: Size): number | null {
+function measuredAllocatedBytes(size: Size): number | null {
   return size.from === "measured" ? size.allocatedBytes : null;
 }

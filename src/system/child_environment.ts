@@ -27,12 +27,11 @@ export function childEnvironment(
   const child = Object.fromEntries(
     Object.entries(env).filter(([name, value]) => isKept(name) && isText(name) && isText(value)),
   );
-  child.PATH = absolutePath(env.PATH);
-  for (const [name, value] of Object.entries(changes)) {
-    if (value === null) delete child[name];
-    else child[name] = value;
-  }
-  return child;
+  // Built from entries: plain assignment would lose a variable named __proto__.
+  return Object.fromEntries([
+    ...Object.entries({ ...child, PATH: absolutePath(env.PATH) }).filter(([name]) => !Object.hasOwn(changes, name)),
+    ...Object.entries(changes).filter((change): change is [string, string] => change[1] !== null),
+  ]);
 }
 
 function absolutePath(path: string | undefined): string {

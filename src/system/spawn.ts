@@ -119,7 +119,7 @@ export async function runInForeground(
   }).spawn();
   using _signals = system.handOverSignals((signal) => {
     // Ctrl-C on a terminal reaches the program as well; a second SIGINT from us could end it where the first only interrupts.
-    const isFromTerminal = system.stdin.isTerminal && (signal === "SIGINT" || signal === "SIGQUIT");
+    const isFromTerminal = system.stdin.isTerminal && ["SIGINT", "SIGQUIT", "SIGWINCH"].includes(signal);
     if (!isFromTerminal) tryKill(child, signal);
     return "taken";
   });

@@ -47,8 +47,24 @@ export interface System {
   handOverSignals(taker: SignalTaker): Disposable;
 }
 
-/** Signals that batch systems and users send to a program in the foreground. They end a process that does not handle them. */
-export const FORWARDED_SIGNALS = ["SIGUSR1", "SIGUSR2", "SIGQUIT"] as const;
+/**
+ * Signals that batch systems, terminals and users send to a program in the foreground, besides those that end this one. Most of
+ * them end a process that does not handle them. SIGTSTP is not among them: both processes have to stop.
+ */
+export const FORWARDED_SIGNALS = [
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGQUIT",
+  "SIGALRM",
+  "SIGXCPU",
+  "SIGPWR",
+  "SIGIO",
+  "SIGURG",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGWINCH",
+  "SIGCONT",
+] as const;
 
 /** A signal that we pass to a program in the foreground. */
 export type ForwardedSignal = EndingSignal | typeof FORWARDED_SIGNALS[number];
@@ -68,7 +84,8 @@ export interface ProcessSystem extends System {
 /** The system of this process. A signal aborts `signal`; a second one ends the process immediately. */
 export function realSystem(): ProcessSystem {
   keepOwnFilesUsable();
-  const env = withHome({ ...Deno.env.toObject(), ...oddVariables() });
+  // Without a prototype: a variable named `constructor` that isn't set must be undefined.
+  const env = withHome(Object.assign(Object.create(null), Deno.env.toObject(), oddVariables()));
   const system = {
     env,
     cwd: currentDirectory(env),
@@ -117,7 +134,7 @@ function withHome(env: Record<string, string>): Record<string, string> {
   if (env.HOME) return env;
   // getent asks the directory service of a cluster, too, for users who are not in /etc/passwd.
   const home = runSystemProgram("getent", ["passwd", String(Deno.uid())])?.split(":")[5];
-  return home?.startsWith("/") ? { ...env, HOME: home } : env;
+  return home?.startsWith("/") ? Object.assign(env, { HOME: home }) : env;
 }
 
 /** A umask may remove the owner's rights from new files, and our next step would fail. */

@@ -12,8 +12,14 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
+/** The value with sorted keys. Strict parsers refuse lone surrogates, so they become U+FFFD. */
 function sortKeys(value: unknown): unknown {
+  if (typeof value === "string") return value.toWellFormed();
   if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sortKeys(v)]));
+  return Object.fromEntries(
+    Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map((
+      [key, inner],
+    ) => [key.toWellFormed(), sortKeys(inner)]),
+  );
 }

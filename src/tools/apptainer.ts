@@ -41,14 +41,15 @@ export async function runBuild(
   listener: Listener,
   system: System,
 ): Promise<StreamingOutcome> {
+  const env = temporaryVariable(apptainer, temporary, system);
+  return await runStreaming({ program: apptainer.program, args, env }, listener, system);
+}
+
+/** What makes Apptainer unpack to a directory, unless the user has chosen one. */
+function temporaryVariable({ name }: Apptainer, temporary: string, { env }: System): Record<string, string> {
   const names = ["APPTAINER_TMPDIR", "SINGULARITY_TMPDIR"];
-  const chosen = names.some((name) => system.env[name]);
-  const variable = apptainer.name === "apptainer" ? names[0]! : names[1]!;
-  return await runStreaming(
-    { program: apptainer.program, args, env: chosen ? {} : { [variable]: temporary } },
-    listener,
-    system,
-  );
+  if (names.some((name) => env[name])) return {};
+  return { [name === "apptainer" ? names[0]! : names[1]!]: temporary };
 }
 
 /** How to start something in a container. */
@@ -59,15 +60,19 @@ export interface ContainerRequest {
   readonly gpu: "nvidia" | "amd" | "none";
   /** Directories of the host that the container gets under the same path. */
   readonly binds: readonly string[];
+  /** Other options of apptainer. */
+  readonly options: readonly string[];
   readonly args: readonly string[];
 }
 
 /** The arguments of `run`, `exec` and `shell`. */
 export function containerArgs(request: ContainerRequest): string[] {
+  const gpu = request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : [];
   return [
     request.verb,
-    ...(request.gpu === "nvidia" ? ["--nv"] : request.gpu === "amd" ? ["--rocm"] : []),
+    ...gpu.filter((option) => !request.options.includes(option)),
     ...request.binds.flatMap((path) => ["--bind", path]),
+    ...request.options,
     request.image,
     ...request.args,
   ];
@@ -96,15 +101,15 @@ export async function enterContainer(
   return await runInForeground({ program, args, env, ...(stdout === "stderr" ? { stdout } : {}) }, system);
 }
 
-/** Runs a shell script in an image and returns its output, or undefined with the last lines if it failed. */
+/** Runs a shell script in an image, which may be unpacked to `temporary`; returns its output, or the last lines if it failed. */
 export async function runShellIn(
   apptainer: Apptainer,
-  image: string,
-  script: string,
+  { image, script, temporary }: { readonly image: string; readonly script: string; readonly temporary: string },
   system: System,
 ): Promise<{ readonly stdout: string } | { readonly failure: readonly string[] }> {
   const args = ["exec", "--cleanenv", "--no-home", image, "/bin/sh", "-c", script];
-  const outcome = await spawn({ program: apptainer.program, args, environment: "inherited" }, system);
+  const env = temporaryVariable(apptainer, temporary, system);
+  const outcome = await spawn({ program: apptainer.program, args, environment: "inherited", env }, system);
   if (outcome.code === 0) return { stdout: outcome.stdout };
   return { failure: outcome.stderr.trimEnd().split("\n").slice(-20) };
 }

@@ -43,12 +43,17 @@ export interface AppendRequest {
   /** The directory that the names are relative to. */
   readonly directory: string;
   readonly names: readonly string[];
+  /** `follow`: what links lead to is appended in their place. */
+  readonly links?: "keep" | "follow";
 }
 
+/** Names for one call of tar: a command line has a largest length. */
+const NAMES_AT_ONCE = 500;
+
 /** The arguments of tar. By default tar reads a "\b" in these names as a backspace. */
-export function appendArgs({ archive, directory, names }: AppendRequest): string[] {
+export function appendArgs({ archive, directory, names, links = "keep" }: AppendRequest): string[] {
   const options = ["--append", "--no-unquote", `--file=${archive}`, `--directory=${directory}`, "--no-recursion"];
-  return [...options, "--", ...names];
+  return [...options, ...(links === "follow" ? ["--dereference"] : []), "--", ...names];
 }
 
 /** Appends the files. Throws a CliError `tool` with tar's last lines. */
@@ -57,9 +62,12 @@ export async function appendToArchive(request: AppendRequest, system: System): P
   if (program === undefined) {
     throw new CliError("missing-tool", "Cannot find tar on the PATH", { hint: "install it: `apt-get install tar`" });
   }
-  const outcome = await spawn({ program, args: appendArgs(request), env: { LC_ALL: "C" } }, system);
-  if (outcome.code === 0) return;
-  throw new CliError("tool", `Cannot pack into "${request.archive}": tar ended with code ${outcome.code}`, {
-    lines: outcome.stderr.trimEnd().split("\n").slice(-20),
-  });
+  for (let index = 0; index < request.names.length; index += NAMES_AT_ONCE) {
+    const names = request.names.slice(index, index + NAMES_AT_ONCE);
+    const outcome = await spawn({ program, args: appendArgs({ ...request, names }), env: { LC_ALL: "C" } }, system);
+    if (outcome.code === 0) continue;
+    throw new CliError("tool", `Cannot pack into "${request.archive}": tar ended with code ${outcome.code}`, {
+      lines: outcome.stderr.trimEnd().split("\n").slice(-20),
+    });
+  }
 }

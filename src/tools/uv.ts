@@ -48,6 +48,8 @@ export interface UvVenvRequest {
   readonly onto: "nothing" | "remains";
   /** The name that an activated shell shows, if not that of the directory. */
   readonly prompt?: string;
+  /** Whether it also imports what the base Python has. */
+  readonly systemSitePackages?: boolean;
 }
 
 /** The arguments of `uv venv`. */
@@ -56,6 +58,7 @@ export function uvVenvArgs(request: UvVenvRequest): string[] {
     "venv",
     ...(request.onto === "remains" ? ["--allow-existing"] : []),
     ...(request.python === undefined ? [] : ["--python", request.python]),
+    ...(request.systemSitePackages === true ? ["--system-site-packages"] : []),
     ...(request.prompt === undefined ? [] : ["--prompt", request.prompt]),
     request.path,
   ];

@@ -46,7 +46,8 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   const names = namesOfDatabase(main);
   const isMember = ({ name }: { readonly name: string }) => names.includes(name);
   const transfers = plan.transfers.filter(isMember);
-  if (transfers.length + plan.removals.filter(isMember).length === 0) return plan;
+  const isInConflict = plan.kept.some((one) => isMember(one) && one.reason === "changed on both sides");
+  if (transfers.length + plan.removals.filter(isMember).length === 0 && !isInConflict) return plan;
   const there = facts.to.filter(isMember);
   const sent = new Map(facts.from.filter(isMember).map((entry) => [entry.name, entry]));
   // A log without its main file is no database: it is not sent, and the receiving side keeps none either.
@@ -75,12 +76,24 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
     const [entry, recorded] = [sent.get(name), facts.baseline(name)];
     return entry === undefined ? recorded === undefined : isAsRecorded(entry, recorded, rules);
   });
-  const reason = isUnchanged ? "changed there" : CONFLICT;
   return {
     ...rest,
-    kept: [...rest.kept, ...[...left].map((name) => ({ name, reason }) as const)],
+    kept: isUnchanged
+      ? [...rest.kept, ...[...left].map((name) => ({ name, reason: "changed there" }) as const)]
+      : withConflict(rest.kept, names.filter((name) => [...there, ...sent.values()].some((one) => one.name === name))),
     records: [...rest.records.filter(([name]) => !left.has(name)), ...recorded],
   };
+}
+
+/** All files of a database in conflict are named, since the side that a person takes has to have all of them. */
+function withConflict(kept: readonly Kept[], members: readonly string[]): readonly Kept[] {
+  const others = kept.filter(({ name }) => !members.includes(name));
+  const known = new Map(kept.map((one) => [one.name, one]));
+  const found = members.map((name) => {
+    const before = known.get(name);
+    return before === undefined || before.reason === "changed there" ? { name, reason: CONFLICT } : before;
+  });
+  return [...others, ...found];
 }
 
 function isAsRecorded(entry: Entry, recorded: EntryState | undefined, { traits }: DecisionRules): boolean {

@@ -65,7 +65,7 @@ export interface Kept {
     /** Perhaps the same: the contents could not be compared, and there is no record. */
     | "not compared"
     | "in the way"
-    /** A log, or another file of the same SQLite database, was changed on the receiving side, or only that side has it. */
+    /** The SQLite database changed on both sides: the file itself, or another file of it, or only one side has a log. */
     | "part of a database that changed there"
     /** A program has the SQLite database open on the receiving side. */
     | "in use there"

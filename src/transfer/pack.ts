@@ -23,6 +23,8 @@ export interface PackRequest {
   readonly root: string;
   /** The archive to write, absolute; it must not be inside the root. Parts are made beside it and removed. */
   readonly archive: string;
+  /** Links, by their paths relative to the root, that are not packed. */
+  readonly leaveOut?: ReadonlySet<string>;
   readonly report?: (packed: { readonly files: number }) => void;
 }
 
@@ -83,6 +85,7 @@ class Packing {
           const at = (name: string) => `./${joinName(plan.directory, name)}`;
           this.#names.push(...plan.makes.map(({ name }) => at(name)));
           for (const entry of plan.transfers) {
+            if (this.request.leaveOut?.has(joinName(plan.directory, entry.name))) continue;
             this.#files++;
             this.#sizeBytes += entry.sizeBytes;
             this.#names.push(at(entry.name));

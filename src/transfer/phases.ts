@@ -19,11 +19,13 @@ export const PHASES = ["contents", "links", "pointers"] as const satisfies reado
 const LARGEST_POINTER_BYTES = 1024 * 1024;
 
 /**
- * Directories whose files refer to files elsewhere: references and file lists of a Hugging Face hub (huggingface_hub), metadata
- * of an installed package (PEP 376, PEP 627), the indexes of npm (cacache, lib/entry-index.js), uv (uv-cache, CacheBucket)
- * and cargo.
+ * Directories of references, by which programs find everything else: of a Hugging Face hub (huggingface_hub), npm (cacache,
+ * lib/entry-index.js), uv (uv-cache, CacheBucket) and cargo.
  */
-const POINTING_DIRECTORY = /^(refs|trees|index(-v\d+)?|simple-v\d+|wheels-v\d+|.*\.(dist-info|egg-info))$/;
+const REFERENCES = /^(refs|trees|index(-v\d+)?|simple-v\d+|wheels-v\d+)$/;
+
+/** Directories whose files refer to files elsewhere: references, and metadata of an installed package (PEP 376, PEP 627). */
+const POINTING_DIRECTORY = new RegExp(`${REFERENCES.source}|\\.(dist-info|egg-info)$`);
 
 /**
  * Files that refer to other files: an index or a description beside data (`dataset_info.json`, `model.safetensors.index.json`,
@@ -36,6 +38,11 @@ export function phaseOf(directory: string, entry: Entry, replaces: Entry | undef
   if (entry.type === "link") return replaces === undefined ? "links" : "pointers";
   if (entry.type !== "file" || entry.sizeBytes > LARGEST_POINTER_BYTES) return "contents";
   return POINTING_FILE.test(entry.name) || pointsElsewhere(directory) ? "pointers" : "contents";
+}
+
+/** Whether programs find nothing of what the files of a directory refer to while those files are missing. */
+export function holdsReferences(directory: string): boolean {
+  return directory.split("/").some((name) => REFERENCES.test(name));
 }
 
 /** Whether the files of a directory refer to files elsewhere. */

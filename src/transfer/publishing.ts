@@ -17,7 +17,7 @@ import { copyItemOf, type Item, type MissingItem, type MoveOutcome, pathOf } fro
 import type { JobRunner } from "./job_runner.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
 import { NewDirectories, type NewDirectory, phaseOfDirectory } from "./new_directories.ts";
-import { type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
+import { holdsReferences, type Phase, phaseOf, PHASES, pointsElsewhere, unitOf } from "./phases.ts";
 import { NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
 
 /** Limit for held files of the first phase: a killed transfer loses them, and old files take up space until then, too. */
@@ -54,6 +54,8 @@ export class Publishing {
   };
   /** Maps each path that did not arrive to itself, and each directory above it to such a path; failed ones come first. */
   readonly #failed = new Map<string, { readonly path: string; readonly cause: "failed" | "vanished" }>();
+  /** References in new directories. */
+  readonly #newReferences: Item[] = [];
   #names = 0;
 
   constructor(readonly request: PublishingRequest) {}
@@ -75,7 +77,7 @@ export class Publishing {
   async take({ moved, missing }: Pick<MoveOutcome, "moved" | "missing">): Promise<void> {
     for (const { item, ...reason } of missing) this.fail(pathOf(item), reason);
     for (const item of moved) {
-      if (this.directories.count(item)) this.#noteArrived(item);
+      if (this.directories.count(item)) this.#addToNew(item);
       else this.#held[phaseOf(item.directory, item.entry, item.replaces)].add(item);
     }
     const { contents } = this.#held;
@@ -95,15 +97,34 @@ export class Publishing {
     if (!isLeftOut && this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
   }
 
-  /** A new directory is published whole, even if the next transfer has to look at its references again. */
-  #noteArrived(item: Item): void {
+  /** Takes an item of a new directory. All but references are published with it, even if they have to be looked at again. */
+  #addToNew(item: Item): void {
+    if (holdsReferences(item.directory)) {
+      this.#newReferences.push(item);
+      return;
+    }
     const { recorder, times, settings: { policy } } = this.request;
     recorder.collect([item]);
     if (refersToLater(item, times, policy)) recorder.miss(item, NEWER_REASON, "newer");
   }
 
+  /** Removes references of new directories that have to wait: without them, programs do not find what may be incomplete. */
+  async #dropReferences(): Promise<void> {
+    const { runner, recorder, settings: { temporary: root } } = this.request;
+    const all = this.#newReferences.splice(0);
+    const [early, others] = partition(all, (item) => this.#isKeptBack(item));
+    recorder.collect(others);
+    if (early.length === 0) return;
+    const items = early.map(({ entry, written = "" }) => {
+      const [directory, name] = splitLast(written);
+      return [directory, labelOf(name, entry.linkTarget), stateText(entry)] as const;
+    });
+    await runner.run("remove", { root, check: "none", items }, { names: items.length });
+  }
+
   /** Publishes everything that was copied. Directories already have their modes and times. */
   async publishAll(): Promise<void> {
+    await this.#dropReferences();
     const directories = Map.groupBy(this.directories.takeAll(), phaseOfDirectory);
     for (const phase of PHASES) {
       const pool = new Pool(JOBS_AT_ONCE[this.request.runner.form]);
@@ -176,10 +197,10 @@ export class Publishing {
     return true;
   }
 
-  /** Why a file that replaces another one cannot be published: what it points at did not arrive. */
+  /** Why a file that replaces another one, or a new reference, cannot be published: what it points at did not arrive. */
   #lackOf(item: Item): Pick<MissingItem, "reason" | "cause"> | undefined {
     const { directory, entry, replaces } = item;
-    if (this.#failed.size === 0 || replaces === undefined) return undefined;
+    if (this.#failed.size === 0 || (replaces === undefined && !holdsReferences(directory))) return undefined;
     const unit = entry.type === "link" ? targetOf(item) : unitOf(directory, entry.name);
     const lacks = unit === undefined ? undefined : this.#failed.get(unit);
     if (lacks === undefined) return undefined;
@@ -215,6 +236,11 @@ export class Publishing {
       this.#noteFailed(path);
     }
   }
+}
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  const { first = [], other = [] } = Object.groupBy(all, (one) => isFirst(one) ? "first" : "other");
+  return [first, other];
 }
 
 /** The path to which a link inside the tree leads. */

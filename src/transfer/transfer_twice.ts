@@ -1,14 +1,17 @@
 // Transfers once more if programs changed the sending side meanwhile. That is usual; the second transfer tells whether it goes on.
-import type { TransferOutcome } from "./request.ts";
+import type { TransferOutcome, TransferRequest } from "./request.ts";
 
-/** Transfers, and once more if `isWorthIt` says so of the first outcome. What arrived is counted together. */
+/**
+ * Transfers, and once more if `isWorthIt` says so of the first outcome. The second transfer begins with the record of the first: it
+ * gets what is to be changed in its request. What arrived is counted together.
+ */
 export async function transferTwice(
-  transfer: (turn: "first" | "second") => Promise<TransferOutcome>,
+  transfer: (changes: Pick<TransferRequest, "baseline"> | undefined) => Promise<TransferOutcome>,
   isWorthIt: (first: TransferOutcome) => boolean,
 ): Promise<TransferOutcome> {
-  const first = await transfer("first");
+  const first = await transfer(undefined);
   if (!isWorthIt(first)) return first;
-  const second = await transfer("second");
+  const second = await transfer({ baseline: first.manifest });
   const transferred = [...first.transferred ?? [], ...second.transferred ?? []];
   return {
     ...second,
@@ -16,6 +19,7 @@ export async function transferTwice(
     bytesTransferred: first.bytesTransferred + second.bytesTransferred,
     ...(second.transferred === undefined ? {} : { transferred: [...new Set(transferred)] }),
     deleted: [...first.deleted, ...second.deleted],
+    recordChanged: first.recordChanged || second.recordChanged,
     seconds: first.seconds + second.seconds,
   };
 }

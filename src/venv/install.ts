@@ -1,6 +1,7 @@
 // `venv install`: plans the commands of uv for a request, and runs them.
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
+import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
@@ -19,11 +20,13 @@ export interface InstallRequest {
   readonly upgrade: boolean;
   /** uv's cache, absolute; uv's own choice if undefined. */
   readonly uvCacheDir: string | undefined;
+  /** Directories on scratch, if they are known. */
+  readonly scratch?: readonly string[];
 }
 
 /** What exists at the environment's path. */
 export type Place =
-  | { readonly kind: "nothing" }
+  | { readonly kind: "nothing"; readonly systemSitePackages?: boolean }
   /** Left by a `uv venv` that was killed: it contains only files that uv makes itself. */
   | { readonly kind: "remains" }
   | { readonly kind: "venv"; readonly venv: Venv }
@@ -34,8 +37,12 @@ export interface InstallPlan {
   readonly venvPath: string;
   /** Whether the environment is new. */
   readonly created: boolean;
+  /** What becomes of it if a command fails. */
+  readonly onFailure: "remove" | "keep";
   /** Arguments of uv for each command. */
   readonly commands: readonly (readonly string[])[];
+  /** Directories on scratch, if they are known. */
+  readonly scratch: readonly string[];
   /** Changes to uv's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly wheelIndex: WheelIndex | undefined;
@@ -89,9 +96,10 @@ export function planInstall(
   const backed = wheelIndex !== undefined && torchBackends.has(wheelIndex.accelerator);
   const given = [...new Set(request.extraIndexUrls)];
   const listed = wheelIndex === undefined || given.includes(wheelIndex.url) ? given : [...given, wheelIndex.url];
-  const create = place.kind === "venv"
-    ? []
-    : [uvVenvArgs({ path, python: request.python, onto: place.kind === "remains" ? "remains" : "nothing" })];
+  const create = place.kind === "venv" ? [] : [uvVenvArgs({
+    ...{ path, python: request.python, onto: place.kind === "remains" ? "remains" : "nothing" },
+    systemSitePackages: place.kind === "nothing" && place.systemSitePackages === true,
+  })];
   const nothing = request.packages.length === 0 && request.requirementFiles.length === 0;
   const install = nothing ? [] : [uvInstallArgs({
     ...request,
@@ -101,7 +109,9 @@ export function planInstall(
   })];
   return {
     venvPath: path,
+    scratch: request.scratch ?? [],
     created: place.kind !== "venv",
+    onFailure: place.kind === "nothing" ? "remove" : "keep",
     commands: [...create, ...install],
     env: request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir },
     wheelIndex,
@@ -131,16 +141,32 @@ export async function install(
   system: System,
 ): Promise<void> {
   const linkMode = await linkModeFor(plan, audience.report, system);
-  for (const args of plan.commands) {
-    await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+  try {
+    for (const args of plan.commands) {
+      await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+    }
+  } catch (error) {
+    // An environment without its packages would be taken for one that was installed.
+    if (plan.onFailure === "remove" && await exists(plan.venvPath)) await removeTree(plan.venvPath);
+    throw error;
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /** uv links files from its cache; across file systems it can't, and warns in every run. We warn once, with the remedy. */
 async function linkModeFor(plan: InstallPlan, report: Report, system: System): Promise<Record<string, string>> {
   const { env } = system;
-  if (env.UV_LINK_MODE) return {};
   const cache = plan.env.UV_CACHE_DIR ?? env.UV_CACHE_DIR ?? `${env.XDG_CACHE_HOME ?? `${env.HOME}/.cache`}/uv`;
+  const scratch = plan.scratch.find((directory) => cache === directory || cache.startsWith(`${directory}/`));
+  if (env.UV_LINK_MODE === "symlink" && scratch !== undefined && !plan.venvPath.startsWith(`${scratch}/`)) {
+    const text = `uv's cache "${cache}" is on scratch, which is purged, so its files are copied instead of linked`;
+    report({ type: "note", text });
+    return { UV_LINK_MODE: "copy" };
+  }
+  if (env.UV_LINK_MODE) return {};
   const [cacheDevice, venvDevice] = await Promise.all([deviceOf(cache), deviceOf(plan.venvPath)]);
   if (cacheDevice === venvDevice) return {};
   report({

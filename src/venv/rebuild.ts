@@ -10,10 +10,15 @@ import { underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import type { Listener } from "../tools/streaming.ts";
-import { freezePackages, runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
+import type { FileStatus } from "../posix/status.ts";
+import { runUv, type Uv, uvVenvArgs } from "../tools/uv.ts";
 import { lockVenv } from "./base.ts";
+import { type Carriage, carryOwnFiles, planCarriage } from "./carry.ts";
 import { deviceOf } from "./device.ts";
 import { planInstall } from "./install.ts";
+import { findOwnFiles, hasOwnFiles, type OwnFiles } from "./own_files.ts";
+import { ownFilesError } from "./own_files_text.ts";
+import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
 
@@ -29,6 +34,11 @@ export interface RebuildRequest {
   readonly existing: "refuse" | "overwrite";
   /** Whether uv's cache may be on another file system than the target, so that files are copied. */
   readonly acrossFileSystems: "refuse" | "copy";
+  /** Whether a replaced environment, and a source that is deleted, may have files that no package brought. */
+  readonly ownFiles: "keep" | "delete";
+  /** The command that replaces an environment with such files. */
+  readonly replacingCommand: string;
+  readonly mode: "run" | "dry-run";
   readonly lockTimeoutSeconds: number;
 }
 
@@ -43,8 +53,21 @@ export interface RebuildPlan {
   readonly commands: readonly (readonly string[])[];
   readonly env: Readonly<Record<string, string>>;
   readonly editable: readonly string[];
+  /** Files of the source that no package brought, and what becomes of each. */
+  readonly own: OwnFiles;
+  readonly carriage: Carriage;
+  /** Such files of the environment that is replaced. */
+  readonly replaced: OwnFiles | undefined;
   /** `made already`: the target is an environment with the same packages, for example that of a run which was killed later. */
   readonly targetState: TargetState;
+}
+
+/** What a rebuild has made. */
+export interface Rebuilt {
+  readonly python: string;
+  readonly parity: Parity;
+  /** The files of the source that no package brought and that the target has, too, with their status at the source. */
+  readonly safe: ReadonlyMap<string, FileStatus>;
 }
 
 type TargetState = "free" | "to be replaced" | "made already";
@@ -73,9 +96,11 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   }
   await checkFileSystems(request, system);
   const env = request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir };
-  const { found, requirements } = await lookAtTarget(request, source, { uv, env }, system);
+  const { targetState, requirements } = await lookAtTarget(request, source, { uv, env }, system);
+  const replaced = targetState === "to be replaced" ? await findOwnFiles(target, system) : undefined;
+  if (replaced !== undefined && request.mode === "run") refuseReplacing(request, replaced);
   const pythons = request.python === undefined
-    ? [...new Set([source.pythonVersion, source.pythonSeries])]
+    ? [...await basePythons(source), source.pythonVersion, source.pythonSeries]
     : [request.python];
   const plan = planInstall(
     {
@@ -88,12 +113,20 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
       upgrade: false,
       uvCacheDir: request.uvCacheDir,
     },
-    { kind: "nothing" },
+    { kind: "nothing", systemSitePackages: source.systemSitePackages },
     requirements,
     uv.torchBackends,
   );
   const editable = requirements.filter((line) => line.startsWith("-e ") || line.startsWith("--editable"));
-  return { source, target, requirements, pythons, commands: plan.commands, env, editable, targetState: found };
+  const own = await findOwnFiles(sourcePath, system);
+  const carriage = planCarriage(own, request.python === undefined ? "same" : "another");
+  const commands = plan.commands;
+  return { source, target, requirements, pythons, commands, env, editable, own, carriage, replaced, targetState };
+}
+
+function refuseReplacing({ target, ownFiles, replacingCommand }: RebuildRequest, own: OwnFiles): void {
+  if (ownFiles === "delete" || !hasOwnFiles(own)) return;
+  throw ownFilesError(`Cannot replace "${target}"`, own, replacingCommand);
 }
 
 /** What is at the target, and the packages of the source. Throws a CliError `refused` for what must not be replaced. */
@@ -102,16 +135,17 @@ async function lookAtTarget(
   source: Venv,
   { uv, env }: { readonly uv: Uv; readonly env: Readonly<Record<string, string>> },
   system: System,
-): Promise<{ readonly found: TargetState; readonly requirements: readonly string[] }> {
+): Promise<{ readonly targetState: TargetState; readonly requirements: readonly string[] }> {
   const { target } = request;
   const there = await environmentAt(target);
-  const requirements = await freezePackages(uv.program, source.path, env, system);
-  if (there === undefined) return { found: "free", requirements };
-  if (request.existing === "overwrite") return { found: "to be replaced", requirements };
-  const isSame = there.pythonSeries === source.pythonSeries &&
-    compareLists(requirements, await freezePackages(uv.program, target, env, system)).status === "matched";
+  const requirements = await freezeOwnPackages(source, { uv, env }, system);
+  if (there === undefined) return { targetState: "free", requirements };
+  if (request.existing === "overwrite") return { targetState: "to be replaced", requirements };
+  // Asking an environment for its packages runs its Python: never that of another user.
+  const isSame = await isOurs(target, system) && there.pythonSeries === source.pythonSeries &&
+    compareLists(requirements, await freezeOwnPackages(there, { uv, env }, system)).status === "matched";
   if (!isSame) throw existsAlready(target);
-  return { found: "made already", requirements };
+  return { targetState: "made already", requirements };
 }
 
 /** The environment at a target; undefined if its name is free. Throws a CliError `refused` for anything else there. */
@@ -124,6 +158,11 @@ async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
     hint: "choose another target; what is there is never replaced",
   });
+}
+
+async function isOurs(path: string, { userId }: Pick<System, "userId">): Promise<boolean> {
+  const { uid } = await Deno.lstat(path);
+  return uid === null || uid === userId;
 }
 
 function existsAlready(target: AbsolutePath): CliError {
@@ -172,7 +211,7 @@ export async function rebuild(
   uv: Uv,
   audience: { readonly listener: Listener; readonly report: Report },
   system: System,
-): Promise<{ readonly python: string; readonly parity: Parity }> {
+): Promise<Rebuilt> {
   const { target } = plan;
   const { made, madeBefore, replaced, requirements } = placesBeside(target);
   await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
@@ -184,9 +223,11 @@ export async function rebuild(
   // The repair, or another run in the meantime, may have put an environment at the target, or removed one.
   const there = await environmentAt(target);
   if (plan.targetState === "made already" && there !== undefined) {
-    return { python: there.pythonVersion, parity: { status: "matched", missing: [], extra: [] } };
+    const safe = await carryInto(target, plan, audience.report, held);
+    return { python: there.pythonVersion, parity: { status: "matched", missing: [], extra: [] }, safe };
   }
   if (there !== undefined && request.existing === "refuse") throw existsAlready(target);
+  if (there !== undefined) refuseReplacing(request, await findOwnFiles(target, system));
   const env = { ...plan.env, ...(request.acrossFileSystems === "copy" ? { UV_LINK_MODE: "copy" } : {}) };
   try {
     const content = plan.requirements.join("\n") + "\n";
@@ -197,16 +238,33 @@ export async function rebuild(
       await runUv(uv.program, args.map((word) => word === target ? made : word), env, audience.listener, held);
     }
     const parity = request.verify
-      ? compareLists(plan.requirements, await freezePackages(uv.program, made, env, held))
+      ? compareLists(
+        plan.requirements,
+        await freezeOwnPackages({ ...plan.source, path: made }, { uv, env }, held),
+      )
       : { status: "skipped" as const, missing: [], extra: [] };
-    if (parity.status === "mismatch") return { python, parity };
+    if (parity.status === "mismatch") return { python, parity, safe: new Map() };
+    const roots = { source: plan.source.path, made, target };
+    const safe = await carryOwnFiles(plan.carriage, plan.own, roots, audience.report, held);
     await lock.confirm();
-    await giveName(made, target, replaced);
-    return { python, parity };
+    await giveName(made, target, replaced, plan.source.path);
+    return { python, parity, safe };
   } finally {
     await Deno.remove(requirements).catch(() => {});
     await removeIfThere(made);
   }
+}
+
+/** Carries the files that no package brought into a target that an earlier run has made. */
+async function carryInto(
+  target: AbsolutePath,
+  { source, carriage, own }: RebuildPlan,
+  report: Report,
+  system: System,
+): Promise<ReadonlyMap<string, FileStatus>> {
+  const safe = await carryOwnFiles(carriage, own, { source: source.path, made: target, target }, report, system);
+  await fixPaths(target, target, source.path);
+  return safe;
 }
 
 /** Restores the target: a run that was killed between its two renames left it without its name. */
@@ -229,7 +287,10 @@ async function makeVenv(
     try {
       await runUv(
         uv.program,
-        uvVenvArgs({ path, python, onto: "nothing", prompt: splitAbsolute(plan.target)[1] }),
+        uvVenvArgs({
+          ...{ path, python, onto: "nothing", prompt: splitAbsolute(plan.target)[1] },
+          systemSitePackages: plan.source.systemSitePackages,
+        }),
         env,
         listener,
         system,
@@ -251,14 +312,9 @@ export function compareLists(wanted: readonly string[], found: readonly string[]
   return { status: missing.length + extra.length === 0 ? "matched" : "mismatch", missing, extra };
 }
 
-async function giveName(made: string, target: string, replaced: string): Promise<void> {
+async function giveName(made: string, target: string, replaced: string, source: string): Promise<void> {
   // Its files get the paths for its final name before it has that name.
-  const failed = await applyRelocation(await planRelocation(made, target));
-  if (failed.length > 0) {
-    throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
-      lines: failed.map(({ path, error }) => `${path}: ${error}`),
-    });
-  }
+  await fixPaths(made, target, source);
   const occupied = await isThere(target);
   try {
     if (occupied) await Deno.rename(target, replaced);
@@ -268,6 +324,15 @@ async function giveName(made: string, target: string, replaced: string): Promise
     throw new CliError("file-system", `Cannot give "${target}" its name: ${messageOf(error)}`, { cause: error });
   }
   if (occupied) await removeTree(replaced);
+}
+
+/** Files that were carried name the source. */
+async function fixPaths(path: string, target: string, source: string): Promise<void> {
+  const failed = await applyRelocation(await planRelocation(path, target, { formerPaths: [source] }));
+  if (failed.length === 0) return;
+  throw new CliError("file-system", `Cannot fix the paths of "${target}"`, {
+    lines: failed.map(({ path, error }) => `${path}: ${error}`),
+  });
 }
 
 async function isThere(path: string): Promise<boolean> {

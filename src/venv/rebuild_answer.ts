@@ -1,7 +1,12 @@
 // The answer about a reinstalled environment: one shape for `venv migrate` and each environment of `migrate-store`.
 import * as v from "valibot";
+import { countOf } from "../contract/answer_fields.ts";
 import { withoutCredentials } from "../text/format.ts";
-import { type Parity, type RebuildPlan, type RebuildRequest } from "./rebuild.ts";
+import type { CliError } from "../errors/errors.ts";
+import { deletingCommand } from "./carry.ts";
+import { hasOwnFiles, ownPaths } from "./own_files.ts";
+import { countOwnFiles, nameOwnFiles } from "./own_files_text.ts";
+import type { RebuildPlan, RebuildRequest, Rebuilt } from "./rebuild.ts";
 
 /** One environment's part of an answer. */
 export const REBUILD_ENTRIES = {
@@ -11,7 +16,7 @@ export const REBUILD_ENTRIES = {
   python_version_detected: v.string(),
   python_version_candidates: v.pipe(v.array(v.string()), v.description("Tried one after the other")),
   python_version_used: v.nullable(v.string()),
-  requirements_count: v.number(),
+  requirements_count: countOf("Packages that are installed"),
   commands: v.pipe(v.array(v.string()), v.description("The uv commands, quoted for a shell")),
   index_url: v.nullable(v.string()),
   extra_index_urls: v.array(v.string()),
@@ -23,6 +28,14 @@ export const REBUILD_ENTRIES = {
     extra: v.array(v.string()),
   }),
   deleted_source: v.boolean(),
+  own_files: v.pipe(
+    v.object({ carried: v.array(v.string()), kept: v.array(v.string()), replaced: v.array(v.string()) }),
+    v.description(
+      "Files that no package brought, or that were changed since: copied to the target; only at the source, which they keep " +
+        "from being deleted; in the environment that is replaced",
+    ),
+  ),
+  hint: v.optional(v.pipe(v.string(), v.description("The command that deletes what was kept"))),
   errors: v.array(v.string()),
   warnings: v.array(v.string()),
 };
@@ -36,8 +49,12 @@ export type RebuildAnswer = v.InferOutput<typeof SCHEMA>;
 export function describeRebuild(
   plan: RebuildPlan,
   request: RebuildRequest,
-  outcome: { readonly python: string; readonly parity: Parity } | undefined,
-  more: { readonly commands: readonly string[]; readonly deletedSource: boolean },
+  outcome: Pick<Rebuilt, "python" | "parity"> | undefined,
+  more: {
+    readonly commands: readonly string[];
+    readonly deletedSource: boolean;
+    readonly refusal?: CliError | undefined;
+  },
 ): RebuildAnswer {
   const planned = { status: request.verify ? "planned" as const : "skipped" as const, missing: [], extra: [] };
   const parity = outcome?.parity ?? planned;
@@ -60,12 +77,39 @@ export function describeRebuild(
       extra: parity.extra.map(withoutCredentials),
     },
     deleted_source: more.deletedSource,
+    own_files: {
+      carried: [...plan.carriage.carried],
+      kept: [...plan.carriage.kept],
+      replaced: plan.replaced === undefined ? [] : ownPaths(plan.replaced),
+    },
+    ...(more.refusal === undefined ? {} : { hint: deletingCommand(request.source) }),
     errors: [
+      ...(more.refusal === undefined ? [] : [more.refusal.message, ...more.refusal.lines]),
       ...parity.missing.map((line) => `${withoutCredentials(line)} is missing in the target`),
       ...parity.extra.map((line) => `${withoutCredentials(line)} is in the target only`),
     ],
-    warnings: plan.editable.map((line) =>
-      `${withoutCredentials(line)} is installed as a link to its source, and will be again`
-    ),
+    warnings: [
+      ...plan.editable.map((line) =>
+        `${withoutCredentials(line)} is installed as a link to its source, and will be again`
+      ),
+      ...ownFilesWarnings(plan, request),
+    ],
   };
+}
+
+function ownFilesWarnings({ own, carriage, replaced }: RebuildPlan, request: RebuildRequest): string[] {
+  const kept = new Set(carriage.kept);
+  const carried = nameOwnFiles({ ...own, added: carriage.carried, changed: [], unreadable: [] });
+  const stay = nameOwnFiles({ ...own, added: own.added.filter((path) => kept.has(path)) });
+  const verb = request.mode === "run" ? "were" : "will be";
+  return [
+    ...(carried.length === 0
+      ? []
+      : [`files that no package brought ${verb} copied to the target: ${carried.join(", ")}`]),
+    ...(stay.length === 0 ? [] : [`only "${request.source}" has these files: ${stay.join(", ")}`]),
+    ...(replaced === undefined || !hasOwnFiles(replaced) ? [] : [
+      `"${request.target}" has ${countOwnFiles(replaced)}, and only --delete-own-files replaces it: ` +
+      nameOwnFiles(replaced).join(", "),
+    ]),
+  ];
 }

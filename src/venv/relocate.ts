@@ -1,13 +1,15 @@
 // For an environment that is, or will be, at another path than its files say: finds those files and rewrites them.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { waitingCalls } from "../posix/calls.ts";
-import { kindsIn, readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
+import { readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/small_file.ts";
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
-import type { FileKind } from "../posix/status.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
+import { findMovedBases, type MovedDirectory, movedTarget, rewriteBase } from "./base_python.ts";
+import { compiledFiles, dataFiles, kindsOf } from "./data_files.ts";
 import { activatedPaths, asBytes, fromBytes, launcherRoot, replacePaths, rewriteLauncher } from "./relocation_text.ts";
 import { parsePyvenvCfg, sitePackages } from "./venv.ts";
 
@@ -22,27 +24,43 @@ export type Change =
     readonly mtimeSeconds: number;
     readonly mtimeNanoseconds: number;
   }
-  | { readonly kind: "link"; readonly path: string; readonly leadsTo: string };
+  | { readonly kind: "link"; readonly path: string; readonly leadsTo: string }
+  /** Compiled code of a rewritten module, which would still run. */
+  | { readonly kind: "removal"; readonly path: string };
 
 /** What has to change in one environment for it to work at its new path. */
 export interface Relocation {
   /** Where its files are now, absolute. */
   readonly root: string;
   readonly changes: readonly Change[];
+  /** The paths that the environment had. */
+  readonly former: readonly string[];
 }
 
 /** Prefixes that are not environments: a launcher of `/usr/bin/python3` was never moved. */
 const SYSTEM_ROOTS = ["", "/usr", "/usr/local", "/opt/conda"];
+
+/** What the files of an environment can't tell about where it was. */
+export interface FormerPlaces {
+  /** Paths that it had. */
+  readonly formerPaths?: readonly string[];
+  /** Directories that move with it, which may hold the Python it was made from. */
+  readonly movedDirectories?: readonly MovedDirectory[];
+}
 
 /** Scripts are small; a program of this size in `bin` is something else. */
 const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
 
 /**
  * Finds files that name the environment's former paths and must name `newRoot`: launchers, activate scripts, `pyvenv.cfg`,
- * `.pth` files, `direct_url.json`, Jupyter kernels. Nested environments are included. Only reads; follows no link.
+ * `.pth` files, `direct_url.json`, Jupyter kernels, build files. Nested environments are included. Only reads; follows no link.
  * Throws a CliError `usage` for a path that can't be written into scripts.
  */
-export async function planRelocation(root: string, newRoot: string): Promise<Relocation> {
+export async function planRelocation(
+  root: string,
+  newRoot: string,
+  { formerPaths = [], movedDirectories = [] }: FormerPlaces = {},
+): Promise<Relocation> {
   if (/['"`$\\\n\r:]/.test(newRoot)) {
     throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts can't hold such a path`, {
       hint: "choose a path without quotes, $, \\, : and line breaks",
@@ -50,24 +68,39 @@ export async function planRelocation(root: string, newRoot: string): Promise<Rel
   }
   const scripts = await readScripts(root);
   const installed = await installedScripts(root);
-  const former = await formerRoots(root, newRoot, scripts, installed);
+  const told = await formerRoots(root, scripts, installed);
+  // An environment that is reached through a link may name its real path.
+  const real = root === newRoot ? [] : [await Deno.realPath(root)];
+  const former = [...new Set([...formerPaths, ...told, ...real])].filter((path) =>
+    path !== newRoot && !SYSTEM_ROOTS.includes(path)
+  );
   const changes: Change[] = [];
   for (const script of scripts) {
     const content = rewriteScript(script, installed, former, newRoot);
     if (content !== script.content) changes.push(fileChange(script, content));
   }
-  for (const file of await readDataFiles(root)) {
-    const content = rewriteData(file, former, newRoot);
-    if (content !== file.content) changes.push(fileChange(file, content));
+  const files = await readOwnFiles(root, await dataFiles(root));
+  const cfg = files.find(({ path }) => path === "pyvenv.cfg")?.content ?? "";
+  const moved = [...movedDirectories, ...await findMovedBases(cfg, former, newRoot)];
+  for (const file of files) {
+    const content = rewriteData(file, former, newRoot, moved);
+    if (content === file.content) continue;
+    changes.push(fileChange(file, content));
+    if (!file.path.endsWith(".py")) continue;
+    changes.push(...(await compiledFiles(root, file.path)).map((path) => ({ kind: "removal" as const, path })));
   }
-  changes.push(...await movedLinks(root, former, newRoot));
+  changes.push(...await movedLinks(root, former, newRoot, moved));
   const own = await ownDirectories(root, changes.map(({ path }) => splitLast(path)[0]));
   const ownChanges = changes.filter(({ path }) => own.has(splitLast(path)[0]));
   for (const inner of await innerEnvironments(root)) {
-    const relocation = await planRelocation(`${root}/${inner}`, `${newRoot}/${inner}`);
+    const relocation = await planRelocation(
+      `${root}/${inner}`,
+      `${newRoot}/${inner}`,
+      { formerPaths: former.map((path) => `${path}/${inner}`), movedDirectories },
+    );
     ownChanges.push(...relocation.changes.map((change) => ({ ...change, path: `${inner}/${change.path}` })));
   }
-  return { root, changes: ownChanges };
+  return { root, changes: ownChanges, former };
 }
 
 /** The directories that no link leads out of the environment; `bin` or a kernel's directory may be such a link. */
@@ -82,7 +115,9 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
 }
 
 /** Applies a relocation in place, each file in one step; modes and times stay. Returns the paths that failed. */
-export async function applyRelocation(relocation: Relocation): Promise<{ path: string; error: string }[]> {
+export async function applyRelocation(
+  relocation: Pick<Relocation, "root" | "changes">,
+): Promise<{ path: string; error: string }[]> {
   const failed: { path: string; error: string }[] = [];
   const paths = relocation.changes.map(({ path }) => splitAbsolute(`${relocation.root}/${path}`)[0]);
   for (const directory of new Set([relocation.root, `${relocation.root}/bin`, ...paths])) {
@@ -102,6 +137,7 @@ export async function applyRelocation(relocation: Relocation): Promise<{ path: s
 /** Writes the changed files below another directory, which need not have any of them yet. */
 export async function writeChanges(changes: readonly Change[], directory: string): Promise<void> {
   for (const change of changes) {
+    if (change.kind === "removal") continue;
     const path = `${directory}/${change.path}`;
     await Deno.mkdir(splitAbsolute(path)[0], { recursive: true, mode: 0o700 });
     await applyChange(change, path);
@@ -111,6 +147,7 @@ export async function writeChanges(changes: readonly Change[], directory: string
 async function applyChange(change: Change, path: string): Promise<void> {
   const temporary = temporaryBeside(path, "write");
   const calls = waitingCalls();
+  if (change.kind === "removal") return await removeInPlace(path);
   await run(
     change.kind === "file"
       ? replaceFile(calls, path, temporary, change)
@@ -180,7 +217,6 @@ function isActivateScript(path: string): boolean {
 
 async function formerRoots(
   root: string,
-  newRoot: string,
   scripts: readonly OwnFile[],
   installed: ReadonlySet<string>,
 ): Promise<string[]> {
@@ -194,7 +230,7 @@ async function formerRoots(
   // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is its original path; paths with blanks have another form.
   const place = /\s(\/\S+)$/.exec(created ?? "")?.[1];
   if (place !== undefined) found.add(place.replace(/\/+$/, ""));
-  return [...found].filter((path) => path !== newRoot && !SYSTEM_ROOTS.includes(path));
+  return [...found];
 }
 
 function rewriteScript(
@@ -206,42 +242,45 @@ function rewriteScript(
   const to = asBytes(newRoot);
   if (isActivateScript(script.path)) return replacePaths(script.content, { from: former.map(asBytes), to }, "shell");
   const launched = launcherRoot(script.content);
-  if (launched === undefined || launched === to) return script.content;
+  if (launched === to) return script.content;
+  if (launched === undefined) {
+    // `nc-config` and the like: scripts of a shell that print where headers and libraries are.
+    const isScript = script.content.startsWith("#!");
+    return isScript ? replacePaths(script.content, { from: former.map(asBytes), to }, "data") : script.content;
+  }
   const place = fromBytes(launched).replace(/\/+$/, "");
   const ours = former.includes(place) || (installed.has(script.path) && !SYSTEM_ROOTS.includes(place));
   return ours ? rewriteLauncher(script.content, to) : script.content;
 }
 
-function rewriteData(file: OwnFile, former: readonly string[], newRoot: string): string {
+function rewriteData(
+  file: OwnFile,
+  former: readonly string[],
+  newRoot: string,
+  moved: readonly MovedDirectory[],
+): string {
+  if (file.path === "pyvenv.cfg") {
+    const based = rewriteBase(file.content, moved);
+    return replacePaths(based, { from: former.map(asBytes), to: asBytes(newRoot) }, "data");
+  }
   const content = replacePaths(file.content, { from: former.map(asBytes), to: asBytes(newRoot) }, "data");
   if (!file.path.endsWith("direct_url.json")) return content;
   // A blank in a file: URL is %20.
   return replacePaths(content, { from: former.map(encodeURI), to: encodeURI(newRoot) }, "data");
 }
 
-/** Files outside `bin` into which installers write the environment's path. */
-async function readDataFiles(root: string): Promise<OwnFile[]> {
-  const paths = ["pyvenv.cfg"];
-  for (const site of await sitePackages({ path: root })) {
-    const below = site.slice(root.length + 1);
-    for (const name of (await kindsOf(site)).keys()) {
-      if (/\.(pth|egg-link)$/.test(name) || /^__editable__.*\.py$/.test(name)) paths.push(`${below}/${name}`);
-      else if (name.endsWith(".dist-info")) paths.push(`${below}/${name}/direct_url.json`);
-    }
-  }
-  for (const kernel of (await kindsOf(`${root}/share/jupyter/kernels`)).keys()) {
-    paths.push(`share/jupyter/kernels/${kernel}/kernel.json`);
-  }
-  return await readOwnFiles(root, paths);
-}
-
-async function movedLinks(root: string, former: readonly string[], newRoot: string): Promise<Change[]> {
+async function movedLinks(
+  root: string,
+  former: readonly string[],
+  newRoot: string,
+  moved: readonly MovedDirectory[],
+): Promise<Change[]> {
   const changes: Change[] = [];
   for (const path of ["lib64", ...[...(await kindsOf(`${root}/bin`)).keys()].map((name) => `bin/${name}`)]) {
     const leadsTo = await run(readLinkText(waitingCalls(), `${root}/${path}`));
     if (leadsTo === undefined || !leadsTo.startsWith("/")) continue;
-    const old = former.find((one) => leadsTo.startsWith(`${one}/`));
-    if (old !== undefined) changes.push({ kind: "link", path, leadsTo: newRoot + leadsTo.slice(old.length) });
+    const target = movedTarget(leadsTo, [...former.map((from) => ({ from, to: newRoot })), ...moved]);
+    if (target !== undefined) changes.push({ kind: "link", path, leadsTo: target });
   }
   return changes;
 }
@@ -255,9 +294,4 @@ async function innerEnvironments(root: string): Promise<string[]> {
     }
   }
   return inner.sort();
-}
-
-/** The names in a directory with their kinds; empty if it can't be read. */
-function kindsOf(directory: string): Promise<Map<string, FileKind>> {
-  return run(kindsIn(waitingCalls(), directory));
 }

@@ -1,14 +1,19 @@
 // Moves all environments and uv's cache to other directories: checks them, copies the cache, and removes what was moved.
 import { splitAbsolute } from "../posix/file_names.ts";
-import { type AbsolutePath, joinPath, reallyOverlap } from "../config/paths.ts";
+import { type AbsolutePath, joinPath, realLocation, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { closestString } from "../text/closest_string.ts";
+import { listSome } from "../text/format.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { transferTree } from "../transfer/transfer.ts";
-import { lockVenv } from "./base.ts";
+import { parseTemporaryName } from "../system/temporary_name.ts";
+import { kindsOf } from "./data_files.ts";
+import { deletingCommand, removeRebuilt } from "./carry.ts";
+import type { Rebuilt } from "./rebuild.ts";
+import { findDependents } from "./outside.ts";
 import { findRemovable, removeVenv } from "./remove.ts";
 import { listVenvs } from "./venv.ts";
 
@@ -65,6 +70,26 @@ export async function selectVenvs(
   return { moved: known.filter(isMoved), left: known.filter((name) => !isMoved(name)) };
 }
 
+/**
+ * Environments in `base` or one directory below it that are not listed: with a dot before their name, damaged, or deeper. They are
+ * recognized by their `pyvenv.cfg`.
+ */
+export async function findUnlisted(base: AbsolutePath): Promise<string[]> {
+  const listed = (await listVenvs(base)).map(({ name }) => name);
+  const directories = async (path: string) =>
+    [...await kindsOf(path)].filter(([name, kind]) => kind === "d" && parseTemporaryName(name) === undefined)
+      .map(([name]) => name);
+  const found: string[] = [];
+  for (const name of await directories(base)) {
+    if (listed.includes(name)) continue;
+    const inner = (await directories(`${base}/${name}`)).map((below) => `${name}/${below}`);
+    for (const path of [name, ...inner]) {
+      if (await Deno.lstat(`${base}/${path}/pyvenv.cfg`).then(() => true, () => false)) found.push(path);
+    }
+  }
+  return found.sort();
+}
+
 /** Copies uv's cache. Throws a CliError `transfer` if any file is missing in the copy. */
 export async function copyCache(places: StorePlaces, report: Report, system: System): Promise<CacheCopy> {
   const { oldCache: from, newCache: to } = places;
@@ -97,40 +122,69 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
   };
 }
 
+/** By the environment's name: the files that no package brought and that are at the new place, too. */
+export type SafeFiles = ReadonlyMap<string, Rebuilt["safe"]>;
+
+/** What was removed and what could not be, with the commands that remove what was kept. */
+interface OldRemoval {
+  readonly removed: string[];
+  readonly errors: string[];
+  readonly failed: { readonly path: string; readonly error: CliError }[];
+  readonly hints: string[];
+}
+
 /**
- * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. Other files in the
- * old base stay, and then so does the base. Returns what was removed and what could not be.
+ * Removes the environments that were moved, each by itself, and the old cache if all of it was copied. An environment with files
+ * that only it has stays. Other files in the old base stay, and then so does the base.
  */
 export async function removeOld(
   places: StorePlaces,
-  names: readonly string[],
+  moved: SafeFiles,
   cache: CacheCopy,
-  deadlineSeconds: number,
+  { ownFiles, deadline }: { readonly ownFiles: "keep" | "delete"; readonly deadline: number },
   system: System,
-): Promise<{ removed: string[]; errors: string[] }> {
-  const removed: string[] = [];
-  const errors: string[] = [];
+): Promise<OldRemoval> {
+  const outcome: OldRemoval = { removed: [], errors: [], failed: [], hints: [] };
   const attempt = async (path: string, work: () => Promise<void>) => {
     try {
       await work();
-      removed.push(path);
+      outcome.removed.push(path);
     } catch (error) {
-      errors.push(messageOf(error));
+      const known = error instanceof CliError ? error : new CliError("file-system", messageOf(error), { cause: error });
+      outcome.failed.push({ path, error: known });
+      outcome.errors.push(messageOf(error));
+      if (!(error instanceof CliError) || error.kind !== "refused") return;
+      outcome.errors.push(...error.lines);
+      if (error.lines.length > 0) outcome.hints.push(deletingCommand(path));
     }
   };
-  for (const name of names) {
+  for (const [name, safe] of moved) {
     const path = joinPath(places.oldBase, name);
     await attempt(path, async () => {
-      await using lock = await lockVenv(path, deadlineSeconds, system, () => {});
       const target = await findRemovable(places.oldBase, name);
-      await lock.confirm();
-      if (target !== undefined) await removeVenv(target);
+      if (target?.kind === "link") await removeVenv(target);
+      else if (target !== undefined) await removeRebuilt(path, safe, ownFiles, deadline, system);
     });
   }
   // Environments that a killed removal has already renamed are no longer listed, and need no lock.
   await sweepDirectory(places.oldBase);
   const { oldCache } = places;
   if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
-  if (oldCache !== undefined && cache.status === "copied") await attempt(oldCache, () => removeTree(oldCache));
-  return { removed, errors };
+  if (oldCache !== undefined && cache.status === "copied") {
+    await attempt(oldCache, async () => {
+      await refuseLinkedCache(places.oldBase, oldCache);
+      await removeTree(oldCache);
+    });
+  }
+  return outcome;
+}
+
+async function refuseLinkedCache(base: AbsolutePath, cache: AbsolutePath): Promise<void> {
+  const dependents = await findDependents(base, [cache, await realLocation(cache)]);
+  if (dependents.length === 0) return;
+  const names = listSome(dependents.map(({ venv }) => venv.name));
+  throw new CliError(
+    "refused",
+    `Cannot remove uv's cache "${cache}": files of environments are links into it: ${names}`,
+  );
 }

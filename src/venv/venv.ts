@@ -17,6 +17,8 @@ export interface Venv {
   readonly relocatable: boolean;
   /** The directory of the Python it was made from, as `pyvenv.cfg` has it; empty if it says none. */
   readonly home: string;
+  /** Whether it also imports what its base Python has (`include-system-site-packages`). */
+  readonly systemSitePackages: boolean;
   /** Whether `bin/python` still leads to a program. */
   readonly interpreter: "present" | "missing";
 }
@@ -65,6 +67,7 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
     madeBy: values.has("uv") ? "uv" : values.has("virtualenv") ? "virtualenv" : "venv",
     relocatable: values.get("relocatable") === "true",
     home: values.get("home") ?? "",
+    systemSitePackages: values.get("include-system-site-packages")?.toLowerCase() === "true",
     interpreter: interpreter ? "present" : "missing",
   };
 }

@@ -1,7 +1,7 @@
 // The questions of `init`. They fill in the same request that --input-json gives; nothing is saved here.
 import type { Context } from "../contract/command.ts";
 import { CONFIG_VERSION } from "../config/config.ts";
-import { asObject } from "../config/config_edit.ts";
+import { asObject } from "../text/json_value.ts";
 import { configPath, parseConfig, parseJson, readConfigText } from "../config/config_file.ts";
 import type { ConfigPatch } from "../config/config_patch.ts";
 import { listProblemsHere } from "../config/config_review.ts";

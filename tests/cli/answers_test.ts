@@ -1,6 +1,7 @@
 // A real answer of every command fits the schema it publishes. `world.run` checks that for every test that asks for JSON;
 // this one sees to it that no command is left out.
 import assert from "node:assert/strict";
+import { stampOf } from "../../src/contract/document.ts";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { holdAgainstSchema } from "../support/answer_schema.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -40,7 +41,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "apptainer sync": [],
   "apptainer list": [],
   "apptainer run": ["old", "--dry-run"],
-  "apptainer exec": ["old", "pip", "--dry-run"],
+  "apptainer exec": ["--dry-run", "old", "pip"],
   "apptainer shell": ["old", "--dry-run"],
   "apptainer prune": ["old", "--dry-run"],
   "apptainer fixup": ["--dry-run"],
@@ -66,7 +67,7 @@ Deno.test("a real answer of every command fits its schema", async () => {
   for (const { name } of (await loadCatalogue()).commands) {
     const args = CALLS[name];
     assert.ok(args !== undefined, `add a call of \`${name}\` that succeeds to CALLS in tests/cli/answers_test.ts`);
-    const { code, stdout, stderr } = await world.run([...name.split(" "), ...args, "--json"], {
+    const { code, stdout, stderr } = await world.run([...name.split(" "), "--json", ...args], {
       env: { EDITOR: "true" },
     });
     assert.equal(code, 0, `${name}: ${stdout}${stderr}`);
@@ -82,7 +83,7 @@ Deno.test("a failure of every command fits its schema", async () => {
 });
 
 Deno.test("an answer that doesn't fit its schema is found", async () => {
-  const good = { ok: true, command: "schema", kind: "cli", cli: {} };
+  const good = { ...stampOf("answer"), ok: true, command: "schema", kind: "cli", cli: {} };
   await holdAgainstSchema({ code: 0, stdout: JSON.stringify(good) });
   const wrong = [{ ...good, kind: "bogus" }, { ...good, undescribed: 1 }, { ...good, ok: "yes" }, { ok: true }];
   for (const answer of wrong) {

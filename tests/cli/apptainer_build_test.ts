@@ -51,6 +51,31 @@ Deno.test("the archive holds the environment as it is in the container, and the 
   assert.equal(await Deno.readTextFile(`${venv}/bin/tool`), `#!${venv}/bin/python\nprint(1)\n`);
 });
 
+Deno.test("what the environment uses outside of itself is named, in JSON as well, and linked files are packed", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const site = "lib/python3.11/site-packages";
+  await world.writeTree("home", { "uv/beta.py": "beta = 1\n", "data/x": "" });
+  await world.writeTree("home/venvs/env", {
+    "pyvenv.cfg": "home = /usr/bin\nversion_info = 3.11.2\ninclude-system-site-packages = true\n",
+    [`${site}/mine.pth`]: `${world.path("home/src")}\n`,
+    [`${site}/beta.py`]: { link: world.path("home/uv/beta.py") },
+    "data": { link: world.path("home/data") },
+  });
+  for (const args of [["--dry-run"], []]) {
+    const run = await world.run([...BUILD, ...args, "--json"]);
+    assert.equal(run.code, 0, run.stdout);
+    const warnings = run.json().warnings.join("\n");
+    for (const word of ["include-system-site-packages", "mine.pth", "data → "]) {
+      assert.ok(warnings.includes(word), warnings);
+    }
+  }
+  const script = 'mkdir "$2" && tail -c +43 "$1" | tar -xf - -C "$2" && cat "$2/$3"';
+  const args = ["-c", script, "sh", `${images.store}/env.sif`, world.path("tmp/x"), `${site}/beta.py`];
+  await Deno.remove(world.path("home/uv/beta.py"));
+  assert.equal((await world.exec("sh", args)).stdout, "beta = 1\n");
+});
+
 Deno.test("an image is built again when a package changed, and only then", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
@@ -240,4 +265,49 @@ Deno.test("two builds of one image that both believe to hold the lock do not sha
   await first.ended;
   assert.match(await archiveNames(images.store), /^\.\/bin\/tool$/m);
   await assertClean(images);
+});
+
+Deno.test("a fakeroot that does not fit the base image gets the hint that helps", async () => {
+  await using images = await makeImageWorld();
+  await images.turn("fail", "/.singularity.d/libs/faked: /lib/libc.so.6: version `GLIBC_2.34' not found\n");
+  const run = await images.world.run(BUILD);
+  assert.match(run.stderr, /hint: .*--ignore-fakeroot-command/);
+});
+
+Deno.test("an image in a store that a group may read is readable to it, in another only to its owner", async () => {
+  for (const [store, image] of [[0o2750, 0o755], [0o700, 0o700]] as const) {
+    await using images = await makeImageWorld();
+    await Deno.mkdir(images.store);
+    await Deno.chmod(images.store, store);
+    const build = ["-c", "umask 022; exec euler-files apptainer build env"];
+    assert.equal((await images.world.exec("sh", build)).code, 0);
+    assert.equal((await Deno.stat(`${images.store}/env.sif`)).mode! & 0o777, image);
+    assert.equal((await Deno.stat(`${images.store}/env.def`)).mode! & 0o777, image & 0o666);
+  }
+});
+
+Deno.test("after the store has moved, an image on scratch is not copied again", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  await world.run(BUILD);
+  await world.run(["apptainer", "sync"]);
+  const moved = await world.run(["migrate", "sif_store", "--to", "moved", "--yes"]);
+  assert.equal(moved.code, 0, moved.stderr);
+  const [result] = (await world.run(["apptainer", "sync", "--json"])).json().results;
+  assert.equal(result.status, "skipped");
+});
+
+Deno.test("a file that was added or edited by hand is a reason to build, compiled code is none", async () => {
+  await using images = await makeImageWorld();
+  const { world } = images;
+  const status = async () => {
+    const { status, reason } = (await world.run([...BUILD, "--json"])).json();
+    return `${status}: ${reason}`;
+  };
+  assert.match(await status(), /^built/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/__pycache__/tool.cpython-311.pyc": "code" });
+  assert.match(await status(), /^skipped/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/mine.py": "x = 1\n" });
+  assert.match(await status(), /^built: files in it changed/);
+  assert.match(await status(), /^skipped/);
 });

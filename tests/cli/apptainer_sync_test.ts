@@ -121,9 +121,9 @@ Deno.test("run brings the image to scratch, passes the staged variables in and e
   const target = world.path("scratch/.cache/euler-files/HF_HOME");
   assert.equal(
     run.stdout,
-    `run --bind ${target} ${images.scratchStore}/env.sif train.py --lr 0.1\nAPPTAINERENV_HF_HOME=${target}\n`,
+    `run --bind ${world.scratch} ${images.scratchStore}/env.sif train.py --lr 0.1\nAPPTAINERENV_HF_HOME=${target}\n`,
   );
-  const json = await world.run(["apptainer", "exec", "env", "pip", "--json"]);
+  const json = await world.run(["apptainer", "exec", "--json", "env", "pip"]);
   assert.deepEqual([json.code, json.json().exit_code, json.json().synced], [7, 7, false]);
 });
 
@@ -134,8 +134,11 @@ Deno.test("run gives the container the token at the source, which is not on scra
   await world.run(["init", "--input-json", "-"], { stdin: JSON.stringify({ vars: { HF_HOME: { source: "~/hf" } } }) });
   await world.run(["sync"]);
   const run = await world.run(["apptainer", "run", "env", "--dry-run"]);
-  const [target, token] = [world.path("scratch/.cache/euler-files/HF_HOME"), world.path("home/hf/token")];
-  assert.match(run.stdout, new RegExp(`APPTAINERENV_HF_TOKEN_PATH=${token} .*--bind ${target} --bind ${token} `));
+  const token = world.path("home/hf/token");
+  assert.match(
+    run.stdout,
+    new RegExp(`APPTAINERENV_HF_TOKEN_PATH=${token} .*--bind ${token} --bind ${world.scratch} `),
+  );
   const own = await world.run(["apptainer", "run", "env", "--dry-run"], { env: { HF_TOKEN_PATH: "/elsewhere" } });
   assert.doesNotMatch(own.stdout, /HF_TOKEN_PATH|token/);
 });

@@ -4,6 +4,7 @@ import { parseArguments } from "../../src/cli/arguments.ts";
 import { CliError } from "../../src/errors/errors.ts";
 import * as v from "valibot";
 import { choice, flag, flagOff, list, text, variants } from "../../src/contract/fields.ts";
+import { SCHEMA_VERSION, VERSION } from "../../src/contract/version.ts";
 import { runInProcess } from "../support/in_process.ts";
 
 const FIELDS = {
@@ -130,6 +131,34 @@ Deno.test("the version is told for -V and --version, with options of every comma
   }
 });
 
+Deno.test("version and help are JSON where JSON was asked for, and so is a call without a command", async () => {
+  const answerOf = async (...argv: string[]) => {
+    const { code, stdout, stderr } = await runInProcess(argv);
+    assert.equal(stderr, "");
+    return { code, ...JSON.parse(stdout) };
+  };
+  for (const flag of ["--json", "--json=true"]) {
+    const version = await answerOf("--version", flag);
+    assert.deepEqual(version, {
+      ...{ code: 0, ok: true, command: "version" },
+      ...{ document: "answer", schema_version: SCHEMA_VERSION, program_version: VERSION },
+    });
+    assert.equal((await answerOf("--help", flag)).cli.name, "euler-files");
+    assert.deepEqual(Object.keys((await answerOf("venv", "--help", flag)).cli.commands).slice(0, 2), [
+      "install",
+      "list",
+    ]);
+    assert.equal((await answerOf("apptainer", "build", "--help", flag)).cli.name, "build");
+    assert.deepEqual((await answerOf("help", "sync", flag)).target_command, "sync");
+    for (const words of [[], ["venv"]]) {
+      const { code, ok, error } = await answerOf(...words, flag);
+      assert.deepEqual([code, ok, error.kind], [2, false, "usage"]);
+    }
+  }
+  assert.deepEqual((await answerOf("schema", "--json=maybe")).error.kind, "usage");
+  assert.match((await runInProcess(["--version", "--json=false"])).stdout, /^euler-files \d/);
+});
+
 Deno.test("a value for an option that takes none is named as that", () => {
   assert.match(messageFor("--dry-run=yes"), /^Option "--dry-run" takes no value \| write --dry-run$/);
   assert.match(messageFor("--no-delete=1"), /^Option "--no-delete" takes no value/);
@@ -165,9 +194,14 @@ Deno.test("usage errors are JSON where JSON was asked for", async () => {
   assert.deepEqual([code, stderr], [2, ""]);
   assert.deepEqual(JSON.parse(stdout), {
     ok: false,
+    document: "error",
+    schema_version: SCHEMA_VERSION,
+    program_version: VERSION,
     command: "schema",
     error: {
+      field: "kind",
       kind: "usage",
+      lines: [],
       type: "ValueError",
       message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, got "bogus"',
       hint: "see `euler-files schema --help`",

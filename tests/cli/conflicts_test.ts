@@ -162,3 +162,20 @@ Deno.test("a push of what was never staged leaves nothing that is called interru
   assert.equal((await world.run(["push"])).code, 0);
   assert.equal((await statusOf(world)).unfinished, undefined);
 });
+
+Deno.test("what changes or goes at the source while a push runs is told as that", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(TARGET, { f1: "of scratch", f2: "of scratch" });
+  const meanwhile = `cd ${world.path(SOURCE)} && echo "of source" >f1 && rm f2`;
+  await world.fakeProgram(
+    "rsync",
+    `#!/bin/sh\ncase "$*" in *files-from*) (${meanwhile});; esac\nPATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"\n`,
+  );
+  const { stderr } = await world.run(["push", "--engine", "rsync"]);
+  assert.match(stderr, /1 file in conflict: f1 \(changed on both sides\)/);
+  assert.match(stderr, /1 file changed on scratch and not pushed: f2/);
+  await Deno.remove(world.path("fakes/rsync"));
+  await world.run(["push"]);
+  const left = await Promise.all(["f1", "f2"].map((name) => Deno.readTextFile(world.path(`${SOURCE}/${name}`))));
+  assert.deepEqual(left, ["of source\n", "of scratch"]);
+});

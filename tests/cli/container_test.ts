@@ -28,6 +28,24 @@ testWithApptainer("an environment becomes an image that runs, is built again aft
   await ef("venv", "install", "my-env", "beta", "--index-url", index.url);
   await ef("apptainer", "build", "my-env");
   assert.equal(await ef("apptainer", "exec", "my-env", "--", "beta"), "beta 2.0\n");
+  const work = world.path("scratch/job");
+  await Deno.mkdir(work);
+  await world.handOver();
+  await using job = world.start(
+    [
+      "apptainer",
+      "exec",
+      "my-env",
+      "sh",
+      "-c",
+      'pwd; trap "echo saved; exit 5" USR1; for i in $(seq 200); do sleep 0.1; done',
+    ],
+    { env, cwd: work },
+  );
+  await job.seen(work);
+  job.kill("SIGUSR1");
+  const ended = await job.ended;
+  assert.deepEqual([ended.code, ended.stdout], [5, `${work}\nsaved\n`], ended.stderr);
   const removed = JSON.parse(await ef("apptainer", "prune", "my-env", "--yes", "--json"));
   assert.equal(removed.deleted.length, 4);
   assert.deepEqual(await namesIn(world.path("tmp")), []);

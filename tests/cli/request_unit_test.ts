@@ -76,11 +76,14 @@ Deno.test("what isn't given has its field's absent value", () => {
   });
 });
 
-Deno.test("older names of a field count, and the newer one wins", () => {
+Deno.test("older names of a field count, and two that differ are an error", () => {
   assert.equal(requestFrom(MOVE, { new_path: "c" }).to, "c");
-  assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "b" }).to, "b");
-  assert.equal(requestFrom(MOVE, { to_path: "b", to: "a", new_path: "c" }).to, "a");
-  assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: false }).noDelete, false);
+  assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "c" }).to, "c");
+  assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: true }).noDelete, true);
+  assert.equal(
+    errorFrom(MOVE, { new_path: "c", to: "a" }),
+    'Cannot use the request for `euler-files move`: "new_path" is an older name of "to", and they differ',
+  );
 });
 
 Deno.test("a mistyped or mistaken field is named, and nothing is guessed", () => {
@@ -124,8 +127,8 @@ Deno.test("flags win over --input-json, and what was wrong with them is said in 
 
 Deno.test("a request that can't be read says why and where", async () => {
   const cases: [string, number, RegExp][] = [
-    ["", 2, /Cannot read the request from standard input: .*JSON/],
-    ["{\n  bad", 2, /Cannot read the request from standard input: .*line 2 column 3/],
+    ["", 2, /Cannot read the request from standard input \(line 1, column 1\): it is empty/],
+    ["{\n  bad", 2, /Cannot read the request from standard input \(line 2, column 3\): invalid symbol here/],
     ["[]", 2, /Cannot use the request from standard input: expected an object, got a list/],
     ["null", 2, /Cannot use the request from standard input: expected an object, got null/],
   ];

@@ -14,7 +14,9 @@ async function schema(...argv: string[]): Promise<Json> {
 
 Deno.test("schema describes all of it, with and without --json", async () => {
   const all = await schema();
-  assert.deepEqual(Object.keys(all).sort(), ["cli", "command", "config", "input_json", "kind", "ok", "output_json"]);
+  assert.deepEqual(Object.keys(all).sort(), [
+    ..."cli command config document input_json kind ok output_json program_version schema_version".split(" "),
+  ]);
   assert.deepEqual([all.command, all.kind], ["schema", "all"]);
   assert.deepEqual(await schema("--json"), all);
 });
@@ -34,11 +36,13 @@ Deno.test("schema has an input and an output schema for every command, each vali
 
 Deno.test("schema --kind narrows what is described, --command to whom it applies", async () => {
   const cli = await schema("--kind", "cli", "--command", "schema");
-  assert.deepEqual(Object.keys(cli).sort(), ["cli", "command", "kind", "ok", "target_command"]);
+  assert.deepEqual(Object.keys(cli).sort(), [
+    ..."cli command document kind ok program_version schema_version target_command".split(" "),
+  ]);
   assert.equal(cli.target_command, "schema");
   assert.equal((cli.cli as Json).name, "schema");
   const input = await schema("--kind", "input", "--command", "schema");
-  assert.deepEqual(Object.keys((input.input_json as Json).properties as Json), ["command", "kind"]);
+  assert.deepEqual(Object.keys((input.input_json as Json).properties as Json), ["bare", "command", "kind"]);
 });
 
 Deno.test("schema --kind config is the bare schema an editor takes, and part of the answer with --json", async () => {
@@ -74,4 +78,35 @@ Deno.test("the command tree has the keys that scripts know from older versions",
   );
   assert.deepEqual(kind.opts, ["--kind"]);
   assert.equal((kind.type as Json).param_type, "Choice");
+});
+
+Deno.test("schema --bare is one schema and nothing else, or refused", async () => {
+  const bare = await schema("--kind", "output", "--command", "sync", "--bare");
+  assert.deepEqual((await schema("--kind", "output", "--command", "sync")).output_json, bare);
+  assert.equal((await schema("--kind", "cli", "--bare")).name, "euler-files");
+  for (const argv of [["--bare"], ["--bare", "--kind", "all"], ["--bare", "--kind", "config", "--json"]]) {
+    assert.equal((await runInProcess(["schema", ...argv])).code, 2);
+  }
+});
+
+Deno.test("answers and errors are told apart by one field, and each shape has one name", async () => {
+  const { output_json } = await schema("--kind", "output") as { output_json: Record<string, Json> };
+  const known = new Map<string, string>();
+  for (const [command, { anyOf, $defs }] of Object.entries(output_json)) {
+    const definitions = $defs as Record<string, { properties?: Record<string, Json> }>;
+    const [answer, error] = (anyOf as { $ref: string }[]).map(({ $ref }) => definitions[$ref.replace("#/$defs/", "")]!);
+    assert.deepEqual([answer!.properties!.document!.const, error!.properties!.document!.const], ["answer", "error"]);
+    for (const [name, definition] of Object.entries(definitions)) {
+      const text = JSON.stringify(definition);
+      assert.equal(known.get(name) ?? text, text, `${name} of ${command} is another type elsewhere`);
+      known.set(name, text);
+      for (const [field, part] of Object.entries(definition.properties ?? {})) {
+        const isCount = /^(files|bytes)_|_(files|bytes)$/.test(field) && part.type === "number";
+        assert.ok(!isCount, `${name}.${field} must be an integer`);
+      }
+    }
+  }
+  for (const name of ["SyncAnswer", "Failure", "Problem", "ProblemKind", "Summary", "SyncResult"]) {
+    assert.ok(known.has(name), name);
+  }
 });

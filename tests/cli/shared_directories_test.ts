@@ -1,7 +1,7 @@
 // Directories of the user's choice that others can write: images, environments, temporary files, and the configuration. What the
 // other user does, root does and gives away; these tests need root and are skipped elsewhere.
 import assert from "node:assert/strict";
-import { type ImageWorld, makeImageWorld } from "../support/image_world.ts";
+import { type ImageWorld, makeImageWorld, venvTree } from "../support/image_world.ts";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -126,6 +126,23 @@ asRoot("environments are not made, changed or removed where others can write", a
   await assertRefused(world, ["venv", "remove", "env", "--yes"], /other users can write in/);
   await assertRefused(world, ["venv", "install", "env", "alpha"], /other users can write in/);
   assert.ok((await Deno.lstat(world.path("home/venvs/env"))).isDirectory);
+});
+
+asRoot("another user's environment at the new place is neither started nor taken for a complete copy", async () => {
+  await using images = await makeImageWorld({ runAs: VICTIM });
+  const { world } = images;
+  await world.fakeProgram("uv", `#!/bin/sh\necho "$@" >>'${world.path("home/uv-calls")}'\necho alpha==1.0\n`);
+  const shared = world.path("shared");
+  await Deno.mkdir(shared);
+  await Deno.chmod(shared, 0o1777);
+  await Deno.chown(shared, 0, 0);
+  await world.writeTree("shared/env", venvTree(`${shared}/env`));
+  const owner = `${ATTACKER.uid}:${VICTIM.gid}`;
+  assert.ok((await new Deno.Command("chown", { args: ["-hR", owner, `${shared}/env`] }).output()).success);
+  const argv = ["venv", "migrate", world.path("home/venvs/env"), `${shared}/env`, "--delete-source"];
+  await assertRefused(world, argv, /an environment with other packages already/);
+  assert.ok((await Deno.lstat(world.path("home/venvs/env/pyvenv.cfg"))).isFile);
+  assert.doesNotMatch(await Deno.readTextFile(world.path("home/uv-calls")), /--python \S*\/shared\/env/);
 });
 
 asRoot("a configuration of another user or that others can write is refused", async () => {

@@ -80,6 +80,8 @@ Deno.test("sync --json has the sum of all variables", async () => {
     bytes_transferred: 10,
     seconds: 0,
     skipped: 1,
+    missing: 0,
+    kept: 0,
     failed: 0,
   });
 });

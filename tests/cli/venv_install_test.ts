@@ -91,6 +91,7 @@ testWithUv("uv's failure shows its words, once, and ends with 1", async () => {
   const json = await world.run([...args, "--json"], { env });
   assert.deepEqual([json.code, json.json().error.kind], [1, "tool"]);
   assert.match(json.json().error.lines.join("\n"), /no-such-package was not found/);
+  assert.deepEqual(await namesIn(world.path("home/venvs")), [".env.lock"]);
 });
 
 testWithUv("a Python that a reused environment hasn't got is an error, not ignored", async () => {

@@ -1,39 +1,8 @@
 // `venv migrate` and `migrate-store` with the real uv: what is made, what is compared, and what is never lost.
 import assert from "node:assert/strict";
 import { namesIn, venvTree } from "../support/image_world.ts";
-import { servePackages } from "../support/package_index.ts";
-import { giveUv, testWithUv } from "../support/uv.ts";
-import { makeWorld, type RunResult, type World } from "../support/world.ts";
-
-interface Place extends AsyncDisposable {
-  readonly world: World;
-  run(...args: string[]): Promise<RunResult>;
-}
-
-/** A world with the environments a and b, each with one package from an index on loopback. */
-async function makePlace(): Promise<Place> {
-  const index = servePackages([{ name: "alpha", version: "1.0" }]);
-  const world = await makeWorld();
-  const env = {
-    ...await giveUv(world),
-    VENV_DIR: world.path("home/venvs"),
-    UV_DEFAULT_INDEX: index.url,
-    HF_TOKEN: "secret",
-  };
-  const run = (...args: string[]) => world.run(args, { env });
-  for (const name of ["a", "b"]) {
-    const made = await run("venv", "install", name, "alpha");
-    assert.equal(made.code, 0, made.stderr);
-  }
-  return {
-    world,
-    run,
-    async [Symbol.asyncDispose]() {
-      await world[Symbol.asyncDispose]();
-      await index[Symbol.asyncDispose]();
-    },
-  };
-}
+import { testWithUv } from "../support/uv.ts";
+import { makePlace } from "../support/venv_world.ts";
 
 testWithUv("migrate makes the same environment at another place, and its programs say so", async () => {
   await using place = await makePlace();
@@ -59,6 +28,38 @@ testWithUv("a dry run of migrate prints commands and no part of the environment"
   assert.ok(!run.stdout.includes("secret"));
   assert.deepEqual(await namesIn(place.world.path("home/work")), []);
 });
+
+testWithUv(
+  "a Jupyter kernel that names a moved environment is named, with the command that makes it right",
+  async () => {
+    await using place = await makePlace(["a"]);
+    const { world } = place;
+    const python = world.path("home/venvs/a/bin/python");
+    await world.writeTree("home/.local/share/jupyter/kernels/ml", {
+      "kernel.json": JSON.stringify({ argv: [python, "-m", "ipykernel_launcher"], display_name: "My ML" }),
+    });
+    const again = (to: string) => `home/${to}/bin/python -m ipykernel install --user --name ml --display-name 'My ML'`;
+    const migrated = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    assert.ok(migrated.warnings.join("\n").includes(again("work/a")), migrated.warnings.join("\n"));
+    await Deno.rename(world.path("home/venvs/a"), world.path("home/venvs/moved"));
+    const fixed = (await place.run("apptainer", "fixup", "--json")).json();
+    assert.ok(fixed.results[0].warnings.join("\n").includes(again("venvs/moved")), JSON.stringify(fixed));
+  },
+);
+
+testWithUv(
+  "migrate takes the Python that the source was made from, and keeps its view of the system's packages",
+  async () => {
+    await using place = await makePlace(["a"]);
+    const { world } = place;
+    const cfg = world.path("home/venvs/a/pyvenv.cfg");
+    await Deno.writeTextFile(cfg, (await Deno.readTextFile(cfg)).replace("packages = false", "packages = true"));
+    const document = (await place.run("venv", "migrate", "venvs/a", "work/a", "--json")).json();
+    assert.match(document.python_version_candidates[0], /^\/usr\/bin\/python3/);
+    assert.equal(document.python_version_used, document.python_version_candidates[0]);
+    assert.match(await Deno.readTextFile(world.path("home/work/a/pyvenv.cfg")), /include-system-site-packages = true/);
+  },
+);
 
 testWithUv("source and target inside one another are refused, and so is a target that is no environment", async () => {
   await using place = await makePlace();
@@ -110,7 +111,7 @@ testWithUv("migrate-store moves all, copies the cache, saves the places and remo
   const { world } = place;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
   await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
-  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too" });
+  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too", "project/.venv/pyvenv.cfg": "" });
   const run = await place.run(
     ...[
       "venv",
@@ -132,7 +133,8 @@ testWithUv("migrate-store moves all, copies the cache, saves the places and remo
   ]);
   assert.equal(config.migrations.length, 2);
   const left = (await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock"));
-  assert.deepEqual(left, ["data", "notes.txt"]);
+  assert.deepEqual(left, ["data", "notes.txt", "project"]);
+  assert.match(document.warnings.join(), /not moved.*: project\/\.venv/);
   assert.deepEqual(await namesIn(world.path("home/uv")), []);
 });
 

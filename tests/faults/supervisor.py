@@ -9,7 +9,7 @@ usage: supervisor.py --root DIR --log FILE [--at N] [--act none|kill|kill-one|to
 The log has a line for each counted call. The exit code is that of the command; 137 where it was killed here, 124 where it did
 not end in time, 99 where the kernel refuses the filter.
 """
-import argparse, ctypes, errno, fcntl, os, platform, select, signal, socket, struct, sys, time
+import argparse, ctypes, errno, fcntl, os, platform, select, signal, socket, stat, struct, sys, time
 
 # For each call its number on x86-64 and on aarch64 (None: it has none), its class, and the arguments that name files: a number
 # is an open file, a pair an open directory and a name, (None, n) a name alone.
@@ -106,6 +106,11 @@ def path_of(task, place, args):
     return base + b"/" + text if text not in (b"", b".") else base
 
 
+def is_directory(task, number):
+    try: return stat.S_ISDIR(os.stat(f"/proc/{task}/fd/{number & 0xFFFFFFFF}").st_mode)
+    except OSError: return False
+
+
 def process_of(task):
     with open(f"/proc/{task}/status") as status:
         for line in status:
@@ -187,6 +192,8 @@ def main():
             kind = "changes" if changes else "reads"
         answer = struct.pack("=QqiI", identity, 0, 0, CONTINUE)
         paths = []
+        # The kernel has nothing to report when a directory is closed, and Rust's library ends the thread if it did.
+        if kind == "closes" and is_directory(task, args[0]): kind = "none"
         if kind in wanted:
             try: paths = [path_of(task, place, args) for place in places]
             except OSError: paths = []

@@ -207,7 +207,12 @@ ef config set uv_cache_dir '"~/uv"' >/dev/null`,
         stdout: "text",
       } as const,
     }),
-    "apptainer build": { setUp: ENVIRONMENTS, argv: ["apptainer", "build", "one"], stdout: "text", varies: /\.sif$/ },
+    "apptainer build": {
+      setUp: ENVIRONMENTS,
+      argv: ["apptainer", "build", "one"],
+      stdout: "text",
+      varies: /\.(sif|def)$/,
+    },
     "apptainer sync": { setUp: IMAGES, argv: ["apptainer", "sync"], stdout: "text" },
     "apptainer sync, changed": {
       setUp: `${IMAGES}\nef apptainer sync >/dev/null; echo 'y = 2' >home/venvs/one/lib/python3.11/site-packages/tool.py

@@ -1,53 +1,13 @@
 // The files that remember a transfer, damaged in all ways: nothing is believed that is not so, nothing is lost, and the next sync
 // makes the copy complete.
 import assert from "node:assert/strict";
-import fc from "../support/fast_check.ts";
+import { damage } from "../support/damage.ts";
+import fc, { runsOr } from "../support/fast_check.ts";
 import { runInProcess } from "../support/in_process.ts";
 import { readTree } from "../support/tree.ts";
 import { shell, temporaryDirectory } from "../transfer/trees.ts";
 
 const RECORDS = [".HF_HOME.synced", ".HF_HOME.manifest", ".HF_HOME.source", ".HF_HOME.notes", ".HF_HOME.kept"];
-
-/** What becomes of a record. */
-type Damage = (text: string) => string | Uint8Array;
-
-const anyText = fc.oneof(
-  fc.json(),
-  fc.string({ maxLength: 300 }),
-  fc.constantFrom(
-    "",
-    "null",
-    "[]",
-    "{}",
-    "[null]",
-    '["scratch","a",{}]',
-    "\0".repeat(100),
-    "[".repeat(20_000),
-    "0".repeat(100_000),
-  ),
-);
-
-const damage: fc.Arbitrary<Damage> = fc.oneof(
-  anyText.map((text): Damage => () => text),
-  fc.array(anyText, { maxLength: 5 }).map((lines): Damage => (text) => `${text}\n${lines.join("\n")}\n`),
-  fc.uint8Array({ maxLength: 200 }).map((bytes): Damage => () => bytes),
-  fc.nat(10_000).map((at): Damage => (text) => text.slice(0, at % (text.length + 1))),
-  fc.tuple(fc.nat(10_000), fc.string({ maxLength: 3 })).map(([at, inserted]): Damage => (text) => {
-    const place = at % (text.length + 1);
-    return text.slice(0, place) + inserted + text.slice(place + 1);
-  }),
-  // One value of a record is another one.
-  fc.tuple(fc.nat(100), fc.jsonValue()).map(([index, value]): Damage => (text) => {
-    try {
-      const record = JSON.parse(text);
-      const names = Object.keys(record);
-      record[names[index % names.length]!] = value;
-      return JSON.stringify(record);
-    } catch {
-      return JSON.stringify(value);
-    }
-  }),
-);
 
 const CHANGES = [
   ":",
@@ -102,6 +62,6 @@ Deno.test("damaged records make no copy fresh that is not, and lose nothing", as
       const after = await readTree(`${root}/home/hf`);
       for (const [file, content] of Object.entries(before)) assert.equal(after[file], content, file);
     }),
-    { numRuns: Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? 25) },
+    { numRuns: runsOr(25) },
   );
 });

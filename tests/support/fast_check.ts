@@ -5,3 +5,8 @@ import fc from "fast-check";
 fc.configureGlobal({ seed: Number(Deno.env.get("EULER_FILES_TEST_SEED") ?? 20) });
 
 export default fc;
+
+/** How often a property is tried: as often as asked for by EULER_FILES_TEST_RUNS, else so often. */
+export function runsOr(usual: number): number {
+  return Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? usual);
+}

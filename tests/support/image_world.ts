@@ -26,7 +26,7 @@ export function venvTree(path: string): Record<string, string | { file: string; 
     "bin/activate": `VIRTUAL_ENV='${path}'\n`,
     "bin/python": { link: "/usr/bin/python3" },
     "bin/tool": { file: `#!${path}/bin/python\nprint(1)\n`, mode: 0o755 },
-    "lib/python3.11/site-packages/tool-1.0.dist-info/RECORD": "../../../bin/tool,sha256=x,1\ntool.py,sha256=y,2\n",
+    "lib/python3.11/site-packages/tool-1.0.dist-info/RECORD": "../../../bin/tool,,\ntool.py,,\n",
     "lib/python3.11/site-packages/tool.py": "x = 1\n",
   };
 }

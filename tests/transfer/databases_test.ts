@@ -53,7 +53,10 @@ for (const engine of ENGINES) {
     await program.kill();
     const outcome = await transferTree({ ...scene.request, engine }, testSystem());
     assert.equal(await rowsIn(`${scene.to}/db`), 15);
-    assert.deepEqual(outcome.kept, [{ path: "db", reason: "changed on both sides" }]);
+    assert.deepEqual(outcome.kept, [
+      { path: "db", reason: "changed on both sides" },
+      { path: "db-wal", reason: "part of a database that changed there" },
+    ]);
     assert.equal(await Deno.readTextFile(`${scene.to}/new`), "new\n");
   });
 
@@ -73,7 +76,10 @@ for (const engine of ENGINES) {
       `touch -d @${recorded.mtimeSeconds}.${String(recorded.mtimeNanoseconds).padStart(9, "0")} ${scene.to}/db`,
     );
     const outcome = await transferTree({ ...scene.request, engine }, testSystem());
-    assert.deepEqual(outcome.kept, [{ path: "db", reason: "part of a database that changed there" }]);
+    assert.deepEqual(
+      outcome.kept,
+      ["db", "db-wal"].map((path) => ({ path, reason: "part of a database that changed there" })),
+    );
     assert.deepEqual(await Deno.readFile(`${scene.to}/db`), before);
     assert.deepEqual(await Deno.readFile(`${scene.to}/db-wal`), await Deno.readFile(`${scene.root}/aside/db-wal`));
   });

@@ -13,18 +13,29 @@ const HUB = {
     echo r2 >m/refs/main; find . | xargs touch -h -d 2024-01-02`,
 };
 
+/** The same revisions, of which the receiving side has nothing. */
+const NEW_HUB = { old: "echo other >other", changes: `${HUB.old}; ${HUB.changes}` };
+
 /** After everything that was written before a transfer, and before what is written while it runs. */
 const START_SECONDS = Date.parse("2024-06-01") / 1000;
 
 /** Each of these calls in turn, counted from the first one. */
-const STEP = 24;
+const STEP = 32;
 
-for (const intent of ["stage-update", "push", "stage-new"] as const) {
-  testTrees(`${intent}: the copy has a complete revision while another one is written`, async () => {
+const SCENES = [
+  ["stage-update", "known", HUB],
+  ["stage-update", "new", NEW_HUB],
+  ["push", "known", HUB],
+  ["push", "new", NEW_HUB],
+  ["stage-new", "new", HUB],
+] as const;
+
+for (const [intent, what, scripts] of SCENES) {
+  testTrees(`${intent}, ${what} repository: the copy is complete while another revision is written`, async () => {
     const found: string[] = [];
     let isOver = false;
     for (let turn = 0; !isOver; turn++) {
-      await using scene = await makeScene(intent, HUB);
+      await using scene = await makeScene(intent, scripts);
       isOver = true;
       const { system } = systemCalling(({ index }) => {
         if (index !== turn * STEP + 1) return;
@@ -33,21 +44,27 @@ for (const intent of ["stage-update", "push", "stage-new"] as const) {
         if (turn % 2 === 1) removeOlder(`${scene.from}/m`);
       });
       const request = { ...scene.request, walkStartSeconds: START_SECONDS };
-      const { movedOnly, status, missing } = await transferTree(request, system);
+      const { movedOnly, status, missing, manifest } = await transferTree(request, system);
+      // A first copy keeps nothing back, since nobody reads it; it is not complete. A new repository may have no reference yet.
+      const isTold = movedOnly &&
+        (intent === "stage-new" || (what === "new" && !await exists(`${scene.to}/m/refs/main`)));
       const lack = lackOf(`${scene.to}/m`);
-      // A first copy keeps nothing back, since nobody reads it; it is not complete.
-      const isTold = intent === "stage-new" && movedOnly;
       if (lack !== undefined && !isTold) found.push(`call ${turn * STEP + 1}: ${status}, ${lack}`);
       if (status !== "complete" && !movedOnly) found.push(`call ${turn * STEP + 1}: ${JSON.stringify(missing)}`);
       if (status === "complete") continue;
       // What fill.ts and push.ts do then.
-      const again = await transferTree({ ...request, walkStartSeconds: Date.now() / 1000 }, system);
+      const next = intent === "stage-new" ? {} : { baseline: manifest };
+      const again = await transferTree({ ...request, ...next, walkStartSeconds: Date.now() / 1000 }, system);
       if (again.status !== "complete") found.push(`again: ${JSON.stringify(again.missing)}`);
       const left = lackOf(`${scene.to}/m`) ?? await Deno.readTextFile(`${scene.to}/m/refs/main`);
       if (left !== "r3\n") found.push(`again: ${left}`);
     }
     assert.deepEqual(found, []);
   });
+}
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
 }
 
 function addRevision(m: string): void {

@@ -1,0 +1,23 @@
+// What went wrong in Apptainer, and what helps.
+import { CliError } from "../errors/errors.ts";
+import { saysDiskIsFull } from "../errors/os_error.ts";
+
+/** The error for what Apptainer could not do, with its last lines and a hint for the failures that are known from clusters. */
+export function buildFailure(message: string, lines: readonly string[]): CliError {
+  const said = lines.join("\n");
+  const full = saysDiskIsFull(said);
+  const hint = full
+    ? "make room, or set TMPDIR (or APPTAINER_TMPDIR) to a directory with more"
+    : /faked.*GLIBC_[\d.]+' not found/i.test(said)
+    ? "the fakeroot program of this node does not fit the base image: " +
+      `euler-files config set apptainer.build_args '["--fakeroot", "--ignore-fakeroot-command"]'`
+    : /subuid|subgid|uid mapping|newuidmap|fakeroot.*(not|fail)/i.test(said)
+    ? "this node may not allow --fakeroot: try another node, or change apptainer.build_args"
+    : /dial tcp|no such host|i\/o timeout|connection refused|network is unreachable/i.test(said)
+    ? "without internet, set apptainer.base_image to a .sif file: `apptainer pull` makes one on a machine that has it"
+    : undefined;
+  return new CliError(full ? "no-space" : "tool", message, {
+    lines,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

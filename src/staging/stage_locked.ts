@@ -1,0 +1,42 @@
+// Stages one variable under its lock: still not fresh? → transfer → write the marker. Loaded only if something is not fresh.
+import type { Report } from "../contract/events.ts";
+import { nameHolder } from "../system/file_lock.ts";
+import type { System } from "../system/system.ts";
+import { layoutOf } from "../variables/layout.ts";
+import { withVariableLock } from "../variables/variable_lock.ts";
+import { fillTarget } from "./fill.ts";
+import { removeUnfinishedCopies } from "./first_copy.ts";
+import { look, refusal, skipped } from "./look.ts";
+import { stageWithoutSource } from "./no_source.ts";
+import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
+
+/** Waits for the variable lock and stages the variable. Throws a CliError if that fails. */
+export async function stageLocked(
+  request: StageRequest & { readonly startedSeconds: number },
+  system: System,
+  report: Report,
+): Promise<StageResult> {
+  const lockRequest = { ...request, inUse: "it is being staged" };
+  return await withVariableLock(lockRequest, system, report, async (variableLock) => {
+    const { variable, settings, startedSeconds } = request;
+    // The previous holder of the lock may have staged this variable already.
+    const { facts, freshness, filter } = await look(request, system);
+    const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
+    if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
+      if (variableLock.comes === "after a loss") {
+        await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
+      }
+      return await skipped({ ...request, filter }, facts, system);
+    }
+    const unusable = refusal(variable, freshness);
+    if (unusable !== undefined) return unusable;
+    if (variableLock.former !== undefined && typeof facts.marker === "string") {
+      const text = `${nameHolder(variableLock.former.holder)} has not completed the copy; going on with it`;
+      report({ type: "note", subject: variable.name, text });
+    }
+    if (facts.source.state === "missing") {
+      return await stageWithoutSource({ ...request, facts, filter }, variableLock);
+    }
+    return await fillTarget({ ...request, facts, filter }, variableLock, report);
+  });
+}

@@ -1,0 +1,26 @@
+// Signals that are meant for a program which has not been started yet.
+import { SIGNAL_EXIT_CODES } from "../errors/errors.ts";
+import type { ForwardedSignal, System } from "./system.ts";
+
+/** The kernel ignores these if a process has no handler for them. */
+const HARMLESS: ReadonlySet<ForwardedSignal> = new Set(["SIGWINCH", "SIGCONT", "SIGURG"]);
+
+/**
+ * Until it is disposed of, signals that ask a program for something (SIGUSR1 for a checkpoint) are only told to `onSignal`: they
+ * would end this process, and there is nothing to save yet. Signals that end the work still do.
+ */
+export function ignoreEarlySignals(
+  system: Pick<System, "handOverSignals">,
+  onSignal: (signal: ForwardedSignal) => void,
+): Disposable {
+  return system.handOverSignals((signal) => {
+    if (signal in SIGNAL_EXIT_CODES || signal === "SIGQUIT") return "left";
+    if (!HARMLESS.has(signal)) onSignal(signal);
+    return "taken";
+  });
+}
+
+/** What people read about such a signal. */
+export function earlySignalText(signal: ForwardedSignal): string {
+  return `${signal} came before the program was started, and is ignored`;
+}

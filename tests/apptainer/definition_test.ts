@@ -1,0 +1,42 @@
+// The script of %test in a definition, run by a real Python.
+import assert from "node:assert/strict";
+import { renderDefinition } from "../../src/apptainer/definition.ts";
+import { parseBaseImage } from "../../src/apptainer/base_image.ts";
+import { testNeeding } from "../support/needs.ts";
+import { writeTree } from "../support/tree.ts";
+
+testNeeding(["python3"], "what can't be imported is told with what caused it", async () => {
+  const place = await Deno.makeTempDir({ prefix: "euler-files-definition-" });
+  try {
+    const info = "tool-1.0.dist-info";
+    await writeTree(place, {
+      "tool.py":
+        'try:\n    import gone_library\nexcept ImportError as error:\n    raise RuntimeError("\\n  cannot load") from error\n',
+      [`${info}/METADATA`]: "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\n",
+      [`${info}/RECORD`]: `tool.py,,\n${info}/METADATA,,\n`,
+    });
+    const definition = renderDefinition({
+      base: parseBaseImage("python:{version}", "3.11", {}),
+      venvName: "env",
+      pythonVersion: "3.11.2",
+      // The prefix of the system's Python.
+      containerPath: "/usr",
+      archive: "/a.tar",
+      packages: [{ name: "tool", version: "1.0", requested: true, editable: false, contentHash: "x" }],
+      inputs: "",
+      version: "",
+    });
+    const script = /<<'END'\n([^]*?)\nEND\n/.exec(definition)![1]!;
+    const { code, stdout, stderr } = await new Deno.Command("/usr/bin/python3", {
+      args: ["-c", script],
+      env: { PYTHONPATH: place },
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    assert.equal(
+      new TextDecoder().decode(stdout),
+      "euler-files: cannot import tool: RuntimeError: cannot load, because of ModuleNotFoundError: No module named 'gone_library'\n",
+    );
+  } finally {
+    await Deno.remove(place, { recursive: true });
+  }
+});

@@ -1,0 +1,89 @@
+// `apptainer run|exec|shell` passes on what Apptainer itself would: words, options, signals, scratch and the working directory.
+import assert from "node:assert/strict";
+import { type ImageWorld, makeImageWorld } from "../support/image_world.ts";
+
+async function makeBuilt(): Promise<ImageWorld> {
+  const images = await makeImageWorld();
+  const run = await images.world.run(["apptainer", "build", "env"]);
+  assert.equal(run.code, 0, run.stderr);
+  return images;
+}
+
+/** The command that would be started. */
+async function commandOf({ world }: ImageWorld, ...args: string[]): Promise<string[]> {
+  const [verb, ...rest] = args;
+  const run = await world.run(["apptainer", verb!, "--dry-run", "--json", ...rest]);
+  assert.equal(run.code, 0, run.stdout + run.stderr);
+  return run.json().container_command.slice(1);
+}
+
+Deno.test("words of the program arrive as they are: empty ones, options of ours, a second --", async () => {
+  await using images = await makeBuilt();
+  const words = ["prog", "", "--json", "--dry-run", "-B", "x y", "--", "--help"];
+  for (const before of [[], ["--"]]) {
+    const command = await commandOf(images, "exec", "env", ...before, ...words);
+    assert.deepEqual(command.slice(-words.length), words);
+  }
+  const run = await images.world.run(["apptainer", "run", "env", "train.py", "--lr", "0.1"]);
+  assert.match(run.stdout, /env\.sif train\.py --lr 0\.1\n/);
+});
+
+Deno.test("options of Apptainer come from the command line and the configuration", async () => {
+  await using images = await makeBuilt();
+  const edit = ["config", "set", "apptainer.run_args", '["--no-home", "--env", "A=b"]'];
+  assert.equal((await images.world.run(edit)).code, 0);
+  const command = await commandOf(images, "exec", "--nv", "--cleanenv", "--run-arg", "--writable-tmpfs", "env", "true");
+  const options = command.slice(1, command.indexOf(`${images.scratchStore}/env.sif`)).join(" ");
+  for (const part of ["--nv", "--no-home --env A=b", "--cleanenv", "--writable-tmpfs"]) {
+    assert.ok(options.includes(part), options);
+  }
+  assert.equal(command.filter((word) => word === "--nv").length, 1);
+});
+
+Deno.test("scratch is bound whole, so that the working directory on it is, too", async () => {
+  await using images = await makeBuilt();
+  const command = await commandOf(images, "exec", "env", "true");
+  assert.equal(command[command.indexOf("--bind") + 1], images.world.scratch);
+});
+
+Deno.test("signals that ask a job for something reach the program, and not only those that end it", async () => {
+  for (const signal of ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGXCPU", "SIGALRM"] as const) {
+    await using images = await makeBuilt();
+    const { world } = images;
+    await world.fakeProgram(
+      "apptainer",
+      `#!/bin/sh\ntrap 'echo got; exit 9' ${signal.slice(3)}\necho ready\nfor i in $(seq 200); do sleep 0.05; done\n`,
+    );
+    await using job = world.start(["apptainer", "exec", "env", "true"]);
+    await job.seen("ready");
+    job.kill(signal);
+    const ended = await job.ended;
+    assert.deepEqual([ended.code, ended.signal, ended.stdout], [9, null, "ready\ngot\n"], signal);
+  }
+});
+
+Deno.test("a request that comes while the image is still copied ends nothing, and is told", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  await Deno.mkdir(world.path("scratch/sif"), { recursive: true });
+  // Holds the lock of the copy for a moment.
+  const holder = await Deno.open(world.path("scratch/sif/.env.sif.lock"), { create: true, write: true });
+  await holder.lock(true);
+  await using job = world.start(["apptainer", "exec", "env", "true"]);
+  await job.seen("waiting");
+  job.kill("SIGUSR1");
+  await job.seen("SIGUSR1 came before");
+  holder.close();
+  const ended = await job.ended;
+  assert.deepEqual([ended.code, ended.signal], [0, null], ended.stderr);
+});
+
+Deno.test("an image that is older than its environment is used, with a word about it", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  assert.doesNotMatch((await world.run(["apptainer", "exec", "env", "true"])).stderr, /older/);
+  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/new-1.dist-info/RECORD": "" });
+  const run = await world.run(["apptainer", "exec", "env", "true"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /warning: env: .*changed since.*built.*\n.*hint: .*euler-files apptainer build env/);
+});

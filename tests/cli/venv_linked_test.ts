@@ -1,0 +1,95 @@
+// Environments whose files are links into uv's cache (UV_LINK_MODE=symlink), and those whose Python lies in a directory that goes.
+import assert from "node:assert/strict";
+import { servePackages } from "../support/package_index.ts";
+import { giveUv, testWithUv } from "../support/uv.ts";
+import { makeWorld, type RunResult, type World } from "../support/world.ts";
+
+const SITE = "lib/python3.11/site-packages";
+
+interface LinkedPlace extends AsyncDisposable {
+  readonly world: World;
+  run(...args: string[]): Promise<RunResult>;
+}
+
+/** A world in which uv links, with the cache ~/uv as the variable UV_CACHE_DIR and the environment a. */
+async function makeLinkedPlace(): Promise<LinkedPlace> {
+  const index = servePackages([{ name: "alpha", version: "1.0" }]);
+  const world = await makeWorld();
+  const env = {
+    ...await giveUv(world),
+    UV_DEFAULT_INDEX: index.url,
+    UV_LINK_MODE: "symlink",
+    UV_CACHE_DIR: world.path("home/uv"),
+  };
+  await world.writeConfig({
+    vars: { UV_CACHE_DIR: { source: world.path("home/uv") } },
+    apptainer: { venv_base: "~/venvs", sif_store: "~/sif" },
+  });
+  const run = (...args: string[]) => world.run(args, { env });
+  const made = await run("venv", "install", "a", "alpha");
+  assert.equal(made.code, 0, made.stderr);
+  return {
+    world,
+    run,
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      await index[Symbol.asyncDispose]();
+    },
+  };
+}
+
+testWithUv("a cache that environments link into is not migrated away from under them", async () => {
+  await using place = await makeLinkedPlace();
+  const { world } = place;
+  assert.ok((await Deno.lstat(world.path(`home/venvs/a/${SITE}/alpha.py`))).isSymlink);
+  const refused = await place.run("migrate", "UV_CACHE_DIR", "--to", "work/uv", "--yes");
+  assert.equal(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, /links? into it.*a\n(.*\n)*.*hint: .*--no-delete/);
+  assert.equal((await world.exec(world.path("home/venvs/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+  const kept = await place.run("migrate", "UV_CACHE_DIR", "--to", "work/uv", "--yes", "--no-delete");
+  assert.equal(kept.code, 0, kept.stderr);
+  assert.equal((await world.exec(world.path("home/venvs/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+});
+
+testWithUv("a directory with the Python of environments is not migrated away from under them", async () => {
+  await using place = await makeLinkedPlace();
+  const { world } = place;
+  const cfg = world.path("home/venvs/a/pyvenv.cfg");
+  await world.writeTree("home/pythons", { "bin/python3": { link: "/usr/bin/python3" } });
+  await Deno.writeTextFile(
+    cfg,
+    (await Deno.readTextFile(cfg)).replace(/home = .*/, `home = ${world.path("home/pythons/bin")}`),
+  );
+  await world.writeConfig({
+    vars: { UV_PYTHON_INSTALL_DIR: { source: world.path("home/pythons") } },
+    apptainer: { venv_base: "~/venvs" },
+  });
+  const refused = await place.run("migrate", "UV_PYTHON_INSTALL_DIR", "--to", "work/p", "--yes");
+  assert.equal(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, /Python.*: a\n/);
+});
+
+testWithUv("migrate-store keeps a cache that environments which stay link into", async () => {
+  await using place = await makeLinkedPlace();
+  const { world } = place;
+  assert.equal((await place.run("venv", "install", "b", "alpha")).code, 0);
+  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+  const run = await place.run("venv", "migrate-store", ...to, "--env", "a", "--delete-old", "--json");
+  assert.equal(run.code, 1, run.stdout);
+  assert.match(run.json().errors.join("\n"), /uv.*: b/);
+  assert.equal((await world.exec(world.path("home/venvs/b/bin/alpha"), [])).stdout, "alpha 1.0\n");
+});
+
+testWithUv("install copies from a cache on scratch, which is purged", async () => {
+  await using place = await makeLinkedPlace();
+  const { world } = place;
+  const env = { UV_CACHE_DIR: world.path("scratch/.cache/euler-files/UV_CACHE_DIR") };
+  const index = servePackages([{ name: "beta", version: "1.0" }]);
+  const run = await world.run(["venv", "install", "c", "beta"], {
+    env: { ...await giveUv(world), UV_DEFAULT_INDEX: index.url, UV_LINK_MODE: "symlink", ...env },
+  });
+  await index[Symbol.asyncDispose]();
+  assert.equal(run.code, 0, run.stderr);
+  assert.ok((await Deno.lstat(world.path(`home/venvs/c/${SITE}/beta.py`))).isFile);
+  assert.match(run.stderr, /scratch.*copied/);
+});

@@ -1,0 +1,158 @@
+// Files that a user made or changed in an environment: named before it goes, carried to a rebuilt one, never deleted unasked.
+import assert from "node:assert/strict";
+import { testWithUv } from "../support/uv.ts";
+import { makePlace, type Place } from "../support/venv_world.ts";
+
+const SITE = "lib/python3.11/site-packages";
+
+/** Puts files of a user into the environment: new ones, compiled code that doesn't count, and (if asked) an edited module. */
+async function addOwnFiles({ world }: Place, edit: "edit a module" | "only add"): Promise<void> {
+  await world.writeTree("home/venvs/a", {
+    "results/run.csv": "1,2,3",
+    "results/deep/plot.txt": "plot",
+    [`${SITE}/mine.py`]: `root = "${world.path("home/venvs/a")}"\n`,
+    [`${SITE}/__pycache__/alpha.cpython-311.pyc`]: "compiled",
+    "bin/launch": { file: `#!${world.path("home/venvs/a")}/bin/python\nprint("launched")\n`, mode: 0o755 },
+    "latest": { link: world.path("home/venvs/a/results/run.csv") },
+  });
+  if (edit === "edit a module") {
+    // uv's files are hard links to its cache, and so to other environments.
+    await Deno.remove(world.path(`home/venvs/a/${SITE}/alpha.py`));
+    await Deno.writeTextFile(
+      world.path(`home/venvs/a/${SITE}/alpha.py`),
+      'version = "1.0"\n\n\ndef main():\n    print("ALPHA", version)\n',
+    );
+  }
+}
+
+async function text({ world }: Place, path: string): Promise<string | undefined> {
+  return await Deno.readTextFile(world.path(`home/${path}`)).catch(() => undefined);
+}
+
+testWithUv("an environment as it was installed has no files of its user, and is removed at once", async () => {
+  await using place = await makePlace(["a"]);
+  const run = await place.run("venv", "remove", "a", "--yes", "--json");
+  assert.deepEqual([run.code, run.json().own_files], [0, []], run.stdout);
+});
+
+testWithUv("remove names what its user made, and removes that only if it is told to", async () => {
+  await using place = await makePlace(["a"]);
+  await addOwnFiles(place, "edit a module");
+  const dry = await place.run("venv", "remove", "a", "--dry-run", "--json");
+  assert.deepEqual(dry.json().own_files, [
+    "bin/launch",
+    "latest",
+    `${SITE}/mine.py`,
+    "results/deep/plot.txt",
+    "results/run.csv",
+    `${SITE}/alpha.py`,
+  ]);
+  const shown = await place.run("venv", "remove", "a", "--dry-run");
+  assert.match(shown.stderr, /results\/ \(2 files\)/);
+  assert.match(shown.stderr, /alpha\.py \(changed since it was installed\)/);
+  const refused = await place.run("venv", "remove", "a", "--yes");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /hint: .*euler-files venv remove a --yes --delete-own-files/);
+  assert.equal(await text(place, "venvs/a/results/run.csv"), "1,2,3");
+  const removed = await place.run("venv", "remove", "a", "--yes", "--delete-own-files");
+  assert.equal(removed.code, 0, removed.stderr);
+  assert.equal(await text(place, "venvs/a/results/run.csv"), undefined);
+});
+
+testWithUv("prune names them, and removes them only if it is told to", async () => {
+  await using place = await makePlace(["a"]);
+  await place.world.writeConfig({ apptainer: { venv_base: "~/venvs", sif_store: "~/sif" } });
+  await addOwnFiles(place, "only add");
+  const dry = await place.run("apptainer", "prune", "a", "--dry-run", "--json");
+  assert.ok(dry.json().own_files.includes("results/run.csv"), dry.stdout);
+  const refused = await place.run("apptainer", "prune", "a", "--yes");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /hint: .*euler-files apptainer prune a --yes --delete-own-files/);
+  assert.equal(await text(place, "venvs/a/results/run.csv"), "1,2,3");
+  assert.equal((await place.run("apptainer", "prune", "a", "--yes", "--delete-own-files")).code, 0);
+  assert.equal(await text(place, "venvs/a/results/run.csv"), undefined);
+});
+
+testWithUv("migrate carries along what its user made, with the paths of the new environment", async () => {
+  await using place = await makePlace(["a"]);
+  const { world } = place;
+  await addOwnFiles(place, "only add");
+  const dry = await place.run("venv", "migrate", "venvs/a", "work/a", "--dry-run", "--json");
+  assert.ok(dry.json().own_files.carried.includes("results/deep/plot.txt"), dry.stdout);
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  assert.deepEqual([run.code, run.json().deleted_source], [0, true], run.stdout);
+  assert.equal(await text(place, "work/a/results/run.csv"), "1,2,3");
+  assert.equal(await Deno.readLink(world.path("home/work/a/latest")), world.path("home/work/a/results/run.csv"));
+  assert.equal((await world.exec(world.path("home/work/a/bin/launch"), [])).stdout, "launched\n");
+  assert.equal(await text(place, "venvs/a/results/run.csv"), undefined);
+});
+
+testWithUv("migrate keeps a source with an edited module, and says what deletes it", async () => {
+  await using place = await makePlace(["a"]);
+  const { world } = place;
+  await addOwnFiles(place, "edit a module");
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  const document = run.json();
+  assert.deepEqual([run.code, document.deleted_source, document.own_files.kept], [1, false, [`${SITE}/alpha.py`]]);
+  assert.equal(document.hint, `euler-files venv remove a --venv-base ${world.home}/venvs --yes --delete-own-files`);
+  assert.match(await text(place, `venvs/a/${SITE}/alpha.py`) ?? "", /ALPHA/);
+  assert.equal(await text(place, "work/a/results/run.csv"), "1,2,3");
+});
+
+testWithUv(
+  "an edit that reached uv's cache through a hard link is in the target, too, and keeps no source",
+  async () => {
+    await using place = await makePlace(["a"]);
+    await Deno.writeTextFile(place.world.path(`home/venvs/a/${SITE}/alpha.py`), 'def main():\n    print("ALPHA")\n');
+    const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+    assert.deepEqual([run.code, run.json().deleted_source], [0, true], run.stdout);
+    assert.match(await text(place, `work/a/${SITE}/alpha.py`) ?? "", /ALPHA/);
+  },
+);
+
+testWithUv("what was made since an earlier run is carried to the target that run has made", async () => {
+  await using place = await makePlace(["a"]);
+  const { world } = place;
+  await addOwnFiles(place, "only add");
+  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+  await world.writeTree("home/venvs/a", { "results/late.csv": "5" });
+  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+  assert.deepEqual([run.code, run.json().deleted_source], [0, true], run.stdout);
+  assert.equal(await text(place, "work/a/results/late.csv"), "5");
+  assert.equal((await world.exec(world.path("home/work/a/bin/launch"), [])).stdout, "launched\n");
+});
+
+testWithUv("migrate does not replace an environment with files of its user", async () => {
+  await using place = await makePlace(["a", "b"]);
+  await place.world.writeTree("home/venvs/b", { "thesis/chapter.tex": "years" });
+  const args = ["venv", "migrate", "venvs/a", "venvs/b", "--overwrite-target"];
+  const dry = await place.run(...args, "--dry-run", "--json");
+  assert.deepEqual(dry.json().own_files.replaced, ["thesis/chapter.tex"]);
+  const refused = await place.run(...args);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /thesis\/ \(1 file\)\n(.*\n)*.*hint: .*--overwrite-target --delete-own-files/);
+  assert.equal(await text(place, "venvs/b/thesis/chapter.tex"), "years");
+  const replaced = await place.run(...args, "--delete-own-files");
+  assert.equal(replaced.code, 0, replaced.stderr);
+  assert.equal(await text(place, "venvs/b/thesis/chapter.tex"), undefined);
+});
+
+testWithUv("migrate-store carries them along, and keeps an environment with an edited module", async () => {
+  await using place = await makePlace(["a", "b"]);
+  const { world } = place;
+  await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
+  await addOwnFiles(place, "edit a module");
+  await world.writeTree("home/venvs/b", { "results/b.csv": "4" });
+  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+  const run = await place.run("venv", "migrate-store", ...to, "--delete-old", "--json");
+  const document = run.json();
+  assert.deepEqual([run.code, document.ok, document.status], [1, false, "partial"], run.stdout);
+  assert.deepEqual(document.deleted, [world.path("home/venvs/b")]);
+  assert.match(document.errors.join("\n"), /alpha\.py/);
+  assert.deepEqual(document.hints, [
+    `euler-files venv remove a --venv-base ${world.home}/venvs --yes --delete-own-files`,
+  ]);
+  assert.match(await text(place, `venvs/a/${SITE}/alpha.py`) ?? "", /ALPHA/);
+  assert.equal(await text(place, "work/venvs/a/results/run.csv"), "1,2,3");
+  assert.equal(await text(place, "work/venvs/b/results/b.csv"), "4");
+});
