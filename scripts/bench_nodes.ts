@@ -78,6 +78,8 @@ async function makeSource(world: World): Promise<void> {
     using opened = await Deno.open(world.path(`home/hf/large-${file}`), { create: true, write: true });
     for (let part = 0; part < Number(options["large-megabytes"]) * 16; part++) await opened.write(large);
   }
+  // Files that were just written are compared once more by the next sync (transfer/racy.ts).
+  await world.exec("find", [world.path("home/hf"), "-exec", "touch", "-d", "@1700000000", "{}", "+"]);
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
 }
 
