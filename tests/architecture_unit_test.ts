@@ -1,9 +1,13 @@
-// The rules of the house, as far as a program can see them: who imports whom, who touches the machine, names and sizes.
+// The rules of the code that a program can check: which rooms import which, which ones use the machine, names and
+// sizes.
 import { deepEqual, ok } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
 
-/** From the process down to what anybody may use; a room (a file or directory of src/) imports only from lines below its own. */
+/**
+ * The layers, from the process down to what every room may use. A room (a file or directory of src/) imports only from
+ * lines below its own.
+ */
 const LAYERS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["cli"],
@@ -28,11 +32,11 @@ const LAYERS: readonly (readonly string[])[] = [
   ["text"],
 ];
 
-/** A feature stands alone; these meet below the commands. */
+/** Features do not import each other, except as FEATURE_IMPORTS lists. */
 const FEATURES = ["apptainer", "migration", "staging", "venv", "shell", "slurm"];
 const FEATURE_IMPORTS = ["apptainer → staging", "apptainer → venv", "migration → staging", "migration → venv"];
 
-/** What touches the process or the machine, and the rooms that may. */
+/** Uses of the process or the machine, and the rooms that may have them. */
 const EDGES: readonly { readonly what: string; readonly pattern: RegExp; readonly rooms: readonly string[] }[] = [
   { what: "Deno.exit, Deno.args", pattern: /\bDeno\.(exit|args)\b/, rooms: ["main.ts", "system"] },
   { what: "Deno.env", pattern: /\bDeno\.env\b/, rooms: ["system"] },
@@ -47,7 +51,7 @@ const EDGES: readonly { readonly what: string; readonly pattern: RegExp; readonl
 ];
 
 interface SourceFile {
-  /** From the project's directory: `src/cli/run.ts`. */
+  /** Relative to the project's directory: `src/cli/run.ts`. */
   readonly path: string;
   readonly room: string;
   readonly text: string;
@@ -56,7 +60,7 @@ interface SourceFile {
 
 const FILES = await sourceFiles();
 
-Deno.test("every room has its place in the layers", () => {
+Deno.test("every room is listed in the layers", () => {
   const known = LAYERS.flat();
   deepEqual([...new Set(FILES.map(({ room }) => room).filter((room) => !known.includes(room)))], []);
 });
@@ -72,7 +76,7 @@ Deno.test("imports lead down the layers, and from no command to another", () => 
   deepEqual(wrong.map(({ from, to }) => `${from.path} → ${to.path}`), []);
 });
 
-Deno.test("no import leads back to where it came from", () => {
+Deno.test("no imports form a circle", () => {
   const cycles: string[] = [];
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]) => {
@@ -88,7 +92,7 @@ Deno.test("no import leads back to where it came from", () => {
 Deno.test("every file is reached from main.ts", () => {
   // The Worker is a file of its own in the executable.
   const reached = new Set(["main.ts", "src/transfer/worker.ts"]);
-  // A set visits what is added to it on the way.
+  // The loop over a set also visits what is added to it meanwhile.
   for (const path of reached) {
     for (const next of FILES.find((file) => file.path === path)?.imports ?? []) reached.add(next);
   }
@@ -102,7 +106,7 @@ for (const { what, pattern, rooms } of EDGES) {
   });
 }
 
-Deno.test("no file or directory has a name that says nothing", () => {
+Deno.test("no file or directory has a meaningless name", () => {
   const empty = FILES.filter(({ path }) =>
     /(^|[/_])(utils?|helpers?|common|managers?|types|misc)(_|\/|\.ts$)/.test(path)
   );
@@ -113,7 +117,7 @@ Deno.test("every file begins with a comment that says what it is for", () => {
   deepEqual(FILES.filter(({ text }) => !/^\/\/ \S/.test(text)).map(({ path }) => path), []);
 });
 
-Deno.test("files are rooms: no more than 400 lines, half of them no more than 120", () => {
+Deno.test("files have at most 400 lines, and half of them at most 120", () => {
   const sizes = FILES.map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
   deepEqual(sizes.filter(({ lines }) => lines > 400), []);
   const median = sizes.map(({ lines }) => lines).sort((a, b) => a - b)[Math.floor(sizes.length / 2)] ?? 0;

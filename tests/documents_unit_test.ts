@@ -1,4 +1,4 @@
-// The documents: their links lead somewhere, and the commands and options they show exist.
+// In the documents, links lead to pages and headings that exist, and so do the commands and options that they show.
 import assert from "node:assert/strict";
 import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
 import { DOCUMENTS } from "../scripts/golden.ts";
@@ -36,7 +36,7 @@ Deno.test("every link between documents leads to a file and a heading that exist
   }
 });
 
-/** What stands in code: blocks, and words between backticks. */
+/** The code of a document: blocks, and words between backticks. */
 function codeOf(text: string): string {
   return [...text.matchAll(/^```[\s\S]*?^```|`[^`\n]+`/gm)].map(([code]) => code).join("\n");
 }

@@ -1,4 +1,4 @@
-// The help texts, schemas and shell texts are those in tests/golden: whoever changes one sees it and says so in the commit.
+// The help texts, schemas and shell texts equal those in tests/golden, so that every change of one is seen in a commit.
 import assert from "node:assert/strict";
 import { PROJECT_DIRECTORY } from "../scripts/bundle.ts";
 import { DOCUMENTS, GOLDEN_DIRECTORY, GOLDEN_SETS, makeGoldenFiles } from "../scripts/golden.ts";
@@ -12,14 +12,14 @@ Deno.test("help texts, schemas and shell texts are those of the golden files", a
   }
 });
 
-Deno.test("the documents about commands are made from the table of commands", async () => {
+Deno.test("the documents about commands are generated from the table of commands", async () => {
   for (const [path, make] of Object.entries(DOCUMENTS)) {
     const written = await Deno.readTextFile(`${PROJECT_DIRECTORY}/${path}`).catch(() => "");
     assert.equal(await make(), written, `${path} is different now; ${REMEDY}`);
   }
 });
 
-Deno.test("no golden file is left of a command that is gone", async () => {
+Deno.test("no golden file belongs to a command that no longer exists", async () => {
   const wanted = [...(await makeGoldenFiles()).keys()].sort();
   const found: string[] = [];
   for (const set of Object.keys(GOLDEN_SETS)) {

@@ -1,9 +1,10 @@
-// What the operating system refuses is recognized in every error, and has a hint; a mistake of ours is not taken for it.
+// An error of the operating system is recognized in every form and has a hint; a defect of euler-files is not taken for
+// one.
 import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
 import { CliError, isFullDiskRefusal, knownError, messageOf, systemRefusalOf } from "../src/errors/errors.ts";
 
-Deno.test("errors of Deno, node and our own calls, and causes of others, have their number", async () => {
+Deno.test("errors of Deno, node and libc calls, and causes of other errors, have their errno", async () => {
   const thrown = async (work: () => Promise<unknown>) => await work().then(() => assert.fail(), (error) => error);
   const own = Object.assign(new Error("read failed: Input/output error"), { errno: 5, call: "read", path: "/x" });
   const errors: [unknown, number][] = [
@@ -18,7 +19,7 @@ Deno.test("errors of Deno, node and our own calls, and causes of others, have th
   for (const [error, errno] of errors) assert.equal(systemRefusalOf(error)?.errno, errno, String(error));
 });
 
-Deno.test("each has a sentence, the call where it is known, and a hint", () => {
+Deno.test("each errno has a message, the call if it is known, and a hint", () => {
   for (const errno of [1, 2, 5, 11, 12, 13, 17, 20, 24, 26, 28, 30, 36, 40, 107, 110, 116, 122]) {
     for (const call of ["", ": open '/a/b'"]) {
       const known = knownError("Cannot copy", new Error(`The words (os error ${errno})${call}`))!;
@@ -29,14 +30,14 @@ Deno.test("each has a sentence, the call where it is known, and a hint", () => {
   }
 });
 
-Deno.test("a full disk is one kind of failure, whichever write found it", () => {
+Deno.test("a full disk is one kind of failure, whichever write noticed it", () => {
   const cause = new Error("No space left on device (os error 28)");
   assert.equal(new CliError("file-system", "Cannot write", { cause }).kind, "no-space");
   assert.equal(new CliError("config", "Cannot write", { cause }).kind, "config");
   assert.ok(isFullDiskRefusal(systemRefusalOf(new Error("outer", { cause }))));
 });
 
-Deno.test("a mistake of ours is none, and a sentence of ours stays what it is", () => {
+Deno.test("a defect is not an error of the system, and the message of a CliError stays as it is", () => {
   for (const error of [new RangeError("too large"), new TypeError("x is undefined"), "text", undefined]) {
     assert.equal(knownError("Cannot copy", error), undefined);
   }

@@ -1,10 +1,10 @@
-// Each promise of docs/promises.md, and each step of docs/fault-matrix.md, names tests; here it is seen that these exist, by the
-// names in their files.
+// Each promise of docs/promises.md, and each step of docs/fault-matrix.md, names tests; this test checks that those
+// exist, by the names in their files.
 import { deepEqual, ok } from "node:assert/strict";
 
 const PROJECT = new URL("..", import.meta.url);
 
-/** The promises with the tests that each names. `…` in a name stands for what the file puts in. */
+/** The numbered entries of a document with the tests that each names. `…` in a name stands for a `${…}` in the file. */
 function readPromises(text: string): { readonly number: number; readonly tests: { file: string; name: string }[] }[] {
   return text.split(/\n(?=\d+\. )/).slice(1).map((promise) => ({
     number: parseInt(promise),
@@ -33,7 +33,7 @@ for (const [document, count] of [["docs/promises.md", 15], ["docs/fault-matrix.m
   });
 }
 
-Deno.test("a name that is not there is not found", () => {
+Deno.test("a test name that no file contains is not found", () => {
   const text = 'Deno.test("one thing", () => {});\ntest(`${engine}: another (${what.at(0)})`, () => {});\n';
   for (const name of ["one thing", "…: another (…)"]) ok(hasTest(text, name), name);
   for (const name of ["one", "one thing else", "native: another", "another (…)", "one.thing"]) {

@@ -1,8 +1,8 @@
-// Texts that have to fit into columns or into a message.
+// Texts that must fit into columns or into a message.
 import assert from "node:assert/strict";
 import { padTo, shortenMessage, shortenTo, textWidth, wrapText } from "../src/text/shorten.ts";
 
-Deno.test("wide and combining characters take the columns they take on a terminal", () => {
+Deno.test("wide and combining characters count as many columns as a terminal gives them", () => {
   assert.deepEqual(["abc", "日本", "é", "🚀", ""].map(textWidth), [3, 4, 1, 2, 0]);
   assert.equal(padTo("日本", 6), "日本  ");
 });
@@ -17,7 +17,7 @@ Deno.test("a text is cut in its middle, never wider than asked for, and never in
   }
 });
 
-Deno.test("a message with a path of thousands of characters is short, any other one is as it was", () => {
+Deno.test("a message with a path of thousands of characters is shortened, any other is unchanged", () => {
   const path = `/scratch/${"deep/".repeat(2000)}model.bin`;
   const short = shortenMessage(`error: Cannot write "${path}": denied\nhint: ls -ld '${path} x' ${path}\n`);
   assert.ok(short.length < 1600, short);
@@ -30,7 +30,7 @@ Deno.test("a message with a path of thousands of characters is short, any other 
   assert.ok(shortenMessage("many short words ".repeat(1000)).length <= 4000);
 });
 
-Deno.test("lines are broken between words at a terminal's width, but no command to paste", () => {
+Deno.test("lines are broken between words at a terminal's width, but commands that a user copies are not", () => {
   const text = "warning: G: 1 file changed on scratch and not pushed: f1\n" +
     "hint: push them with `euler-files push --var G --exclude '*.log'` now\n";
   assert.deepEqual(wrapText(text, 32).split("\n"), [

@@ -9,6 +9,7 @@ import { readMarker } from "../records/marker.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { findCopies, partIn } from "../variables/parts.ts";
+import { extraExports } from "../config/extra_exports.ts";
 import { tokenExport } from "../staging/secrets.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
@@ -67,6 +68,7 @@ export async function stagedVariables(
   return {
     ...Object.fromEntries(staged),
     ...await tokenExport([...staged.keys()], { config, resolved, parts }, system.env),
+    ...extraExports(config.vars, [...staged.keys()]),
   };
 }
 

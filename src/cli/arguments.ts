@@ -2,7 +2,7 @@
 import { Command as Parser, CommanderError } from "commander";
 import { CliError } from "../errors/errors.ts";
 import { argumentLabel, type Field, type Fields, isNegated, optionName } from "../contract/fields.ts";
-import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS } from "../contract/global_options.ts";
+import { GLOBAL_OPTIONS, type GlobalOptions, NO_OPTIONS, PROGRESS_FORMS } from "../contract/global_options.ts";
 
 /** What was on the command line: only the fields that were given, unchecked. */
 export interface ParsedArguments {
@@ -14,7 +14,7 @@ export interface ParsedArguments {
 /** Parses the words after the command's name. Throws `usage` errors that name the word that can't be understood. */
 export function parseArguments(name: string, fields: Fields, rest: readonly string[]): ParsedArguments {
   const parser = commandParser(name, fields);
-  const words = takesRest(fields) ? endOptions(parser, fields, rest) : rest;
+  const words = withPlainJsonOption(takesRest(fields) ? endOptions(parser, fields, rest) : rest);
   try {
     refuseOptionAsValue(parser, words);
     refuseValueOfSwitch(parser, words);
@@ -25,6 +25,18 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
     throw usageError(name, error, parser, fields);
   }
   const options = { ...NO_OPTIONS, ...givenOptions(parser, GLOBAL_OPTIONS) };
+  const { progress } = options;
+  if (progress !== undefined && !PROGRESS_FORMS.includes(progress)) {
+    const choices = PROGRESS_FORMS.join(", ");
+    throw new CliError(
+      "usage",
+      `Invalid value for "--progress": expected one of ${choices}, got "${String(progress)}"`,
+      {
+        hint: "write --progress json",
+        location: { field: "progress" },
+      },
+    );
+  }
   const given = givenOptions(parser, fields);
   for (const [name, value] of Object.entries(givenArguments(parser, fields))) {
     const before = given[name];
@@ -35,6 +47,15 @@ export function parseArguments(name: string, fields: Fields, rest: readonly stri
 
 function takesRest(fields: Fields): boolean {
   return Object.values(fields).some(({ takesRest }) => takesRest === true);
+}
+
+/** Wrappers write `--json=true`, too. For all other switches a value is an error. */
+function withPlainJsonOption(words: readonly string[]): readonly string[] {
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  return words.flatMap((word, index) => {
+    if (index >= end || !/^--json=(true|false)$/.test(word)) return [word];
+    return word === "--json=true" ? ["--json"] : [];
+  });
 }
 
 /** Puts `--` before the first word of another program: what follows is that program's, whatever it looks like. */
@@ -96,10 +117,11 @@ export function commandParser(name: string, fields: Fields): Parser {
     if (label === undefined) return [];
     return [
       ...(description.separator === undefined ? [] : [description.separator]),
-      argumentText(label, description),
+      description.required === true ? argumentText(label, description).slice(1, -1) : argumentText(label, description),
     ];
   });
-  const required = Object.entries(fields).filter(([, description]) => description.required === true)
+  const required = Object.entries(fields)
+    .filter(([, description]) => description.required === true && description.placement === "option")
     .map(([field, description]) => `${optionName(field, description)} <${description.placeholder ?? "VALUE"}>`);
   return parser.usage([...required, "[OPTIONS]", ...texts].join(" "));
 }

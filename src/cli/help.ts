@@ -46,7 +46,7 @@ export async function programHelp(group: string | undefined, columns: number): P
   }
   lines.push(
     "",
-    "Every command takes --help, --json, --input-json FILE, --quiet and --config FILE.",
+    "Every command takes --help, --json, --input-json FILE, --progress json, --quiet and --config FILE.",
     "Exit codes: 0 done, 1 something failed, 2 configuration or usage, 130/143/129 stopped by a signal.",
   );
   if (group === undefined) lines.push("`euler-files -V` prints the version.");

@@ -1,5 +1,5 @@
 // The JSON that --input-json names. Loaded only for that option, because of the parser.
-import { fieldName } from "../config/config.ts";
+import { fieldName } from "../config/field_names.ts";
 import { faultOfJsonText, MOST_TEXT_BYTES } from "../config/text_limits.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";

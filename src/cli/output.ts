@@ -2,7 +2,7 @@
 import type { Answer, AnyCommand, Rendered, Style, Styles } from "../contract/command.ts";
 import { CliError, ERROR_KINDS, Interrupted, messageOf } from "../errors/errors.ts";
 import { stampOf } from "../contract/document.ts";
-import { problemOf } from "../contract/problem.ts";
+import { type Problem, problemOf } from "../contract/problem.ts";
 import type { DoneOutcome, Event } from "../contract/events.ts";
 import { withoutCredentials } from "../text/format.ts";
 import { jsonText } from "../text/json_text.ts";
@@ -11,6 +11,7 @@ import { padTo, shortenMessage, textWidth, wrapText } from "../text/shorten.ts";
 import type { System } from "../system/system.ts";
 import { neutralLines, neutralText } from "./control_characters.ts";
 import { type ConfigureCommands, configureHints } from "./configured_commands.ts";
+import type { EventLines } from "./event_lines.ts";
 import { createProgressDisplay, type ProgressDisplay } from "./progress.ts";
 
 /** How much is written: everything for a person, only warnings and errors, or one JSON document. */
@@ -37,6 +38,7 @@ export class Output {
   readonly #details: boolean;
   readonly #configure: ConfigureCommands;
   readonly #progress: ProgressDisplay | undefined;
+  readonly #lines: EventLines | undefined;
   /** The last output of programs, so that an error doesn't repeat it. */
   #shown = "";
   #frame: "none" | "open" = "none";
@@ -45,14 +47,24 @@ export class Output {
   readonly #held: (Done & { readonly inOne: string })[] = [];
 
   constructor(
-    options: { system: System; audience: Audience; styles: Styles; details: boolean; configure: ConfigureCommands },
+    options: {
+      system: System;
+      audience: Audience;
+      styles: Styles;
+      details: boolean;
+      configure: ConfigureCommands;
+      lines?: EventLines;
+    },
   ) {
     this.#system = options.system;
     this.#audience = options.audience;
     this.#styles = options.styles;
     this.#details = options.details;
     this.#configure = options.configure;
-    if (options.audience === "person") this.#progress = createProgressDisplay(options.system, options.styles.stderr);
+    this.#lines = options.lines;
+    if (options.audience === "person" && options.lines === undefined) {
+      this.#progress = createProgressDisplay(options.system, options.styles.stderr);
+    }
   }
 
   /** Whether stdout is for one JSON document. */
@@ -62,7 +74,10 @@ export class Output {
 
   /** Writes an event to stderr. `quiet` writes only warnings; `json` nothing, because the answer has them. */
   report(event: Event): void {
-    if (event.type === "warning" && this.#audience !== "json") {
+    if (this.#lines !== undefined) {
+      const isTold = this.#audience !== "quiet" || event.type === "warning";
+      if (isTold && (event.type !== "detail" || this.#details)) this.#lines.report(event);
+    } else if (event.type === "warning" && this.#audience !== "json") {
       this.#say(warningText(event, this.#styles.stderr));
     } else if (this.#audience !== "person") {
       return;
@@ -148,7 +163,8 @@ export class Output {
     if (this.#audience === "json") {
       this.document({ ok: false, command: options.command, error: errorDocument(error) });
     } else {
-      this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
+      if (this.#lines !== undefined) this.#lines.write({ event: "error", ...errorDocument(error) });
+      else this.#writeMessage(errorText(error, this.#styles.stderr, this.#shown));
       // On a terminal stdout is not evaluated.
       if (options.evaluated && !this.#system.stdout.isTerminal) this.#write(FAILING_STATEMENT);
     }
@@ -166,6 +182,7 @@ export class Output {
   }
 
   #writeMessage(text: string): void {
+    if (this.#lines !== undefined) return this.#lines.write({ event: "note", text: text.trimEnd() });
     this.#system.stderr.write(this.#messageText(text));
   }
 
@@ -186,7 +203,7 @@ function formFor(style: Style): "styled" | "plain" {
 }
 
 /** The `error` of a JSON answer. */
-export function errorDocument(error: unknown): Record<string, unknown> {
+export function errorDocument(error: unknown): Problem & { readonly type: string } {
   if (error instanceof CliError) return { type: ERROR_KINDS[error.kind].type, ...problemOf(error) };
   if (error instanceof Interrupted) {
     const { message, hint } = error;

@@ -5,28 +5,34 @@ import { NO_OPTIONS } from "../contract/global_options.ts";
 import type { System } from "../system/system.ts";
 import { VERSION } from "../contract/version.ts";
 import { COMMANDS } from "./app.ts";
-import { configureCommands } from "./configured_commands.ts";
+import { type ConfigureCommands, configureCommands, configureHints } from "./configured_commands.ts";
 import type { ParsedArguments } from "./arguments.ts";
+import type { EventLines } from "./event_lines.ts";
 import { Output } from "./output.ts";
 import { buildRequest, fieldsFromJson } from "./request.ts";
 import { stylesFor } from "./style.ts";
 import { findTarget, optionWords, type Target } from "./target.ts";
 
 /** Runs one command line and returns the exit code. Throws only `OutputLost`. */
-export async function run(given: readonly string[], system: System): Promise<number> {
-  const argv = withPlainJsonOption(given);
+export async function run(argv: readonly string[], system: System): Promise<number> {
   const words = optionWords(argv);
-  const audience = words.some((word) => word === "--json" || word.startsWith("--json="))
+  const audience = words.some((word) => /^--json(=|$)/.test(word) && word !== "--json=false")
     ? "json"
     : isSet(words, "--quiet")
     ? "quiet"
     : "person";
+  const configure = configureCommands(words);
+  const { stdout, stderr, env } = system;
+  const hasLines = words.some((word, index) =>
+    word === "--progress=json" || (word === "json" && words[index - 1] === "--progress")
+  );
   const output = new Output({
     system,
     audience,
-    styles: stylesFor(system),
+    styles: stylesFor({ stdout, stderr, env: hasLines ? { ...env, NO_COLOR: "1" } : env }),
     details: isSet(words, "--verbose"),
-    configure: configureCommands(words),
+    configure,
+    ...(hasLines ? { lines: await openEventLines(system, configure) } : {}),
   });
   // Until the command is known, a captured stdout may be on its way into an eval: `eval "$(euler-files snyc)"`.
   const stage: Stage = { words: undefined, command: undefined, evaluated: !system.stdout.isTerminal };
@@ -39,13 +45,9 @@ export async function run(given: readonly string[], system: System): Promise<num
   }
 }
 
-/** Wrappers write `--json=true` for a switch, too. Other values are errors, as for every switch. */
-function withPlainJsonOption(argv: readonly string[]): readonly string[] {
-  const { length } = optionWords(argv);
-  return argv.flatMap((word, index) => {
-    if (index >= length || !/^--json=(true|false)$/.test(word)) return [word];
-    return word === "--json=true" ? ["--json"] : [];
-  });
+async function openEventLines(system: System, configure: ConfigureCommands): Promise<EventLines> {
+  const { EventLines } = await import("./event_lines.ts");
+  return new EventLines(system, (document) => configureHints(document, configure));
 }
 
 /** After an error that no code waits for, the work has this long to clean up, because it may never end by itself. */
@@ -155,13 +157,15 @@ async function contextFor(
   options: {
     readonly json: boolean;
     readonly quiet: boolean;
+    readonly progress: "text" | "json" | undefined;
     readonly config: string | undefined;
     readonly asks: boolean;
   },
   output: Output,
   system: System,
 ): Promise<Context> {
-  const mayAsk = options.asks && !options.json && system.stdin.isTerminal && system.stderr.isTerminal;
+  const isForPrograms = options.json || options.progress === "json";
+  const mayAsk = options.asks && !isForPrograms && system.stdin.isTerminal && system.stderr.isTerminal;
   const terminal = mayAsk ? await import("./prompt.ts") : undefined;
   const interactive = terminal !== undefined && terminal.canAsk(system);
   return {
@@ -171,7 +175,7 @@ async function contextFor(
     interactive,
     prompt: interactive ? terminal!.terminalPrompt(system) : REFUSING_PROMPT,
     wantsDocument: options.json,
-    sharesTerminal: !options.json && !options.quiet && system.stderr.isTerminal,
+    sharesTerminal: !isForPrograms && !options.quiet && system.stderr.isTerminal,
   };
 }
 

@@ -12,7 +12,7 @@ const CODES = {
 } as const;
 
 /** The styles for this system's streams. NO_COLOR overrides FORCE_COLOR, that the terminal; empty values are ignored. */
-export function stylesFor(system: System): Styles {
+export function stylesFor(system: Pick<System, "stdout" | "stderr" | "env">): Styles {
   return { stdout: styleFor(system.stdout, system.env), stderr: styleFor(system.stderr, system.env) };
 }
 

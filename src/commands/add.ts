@@ -17,6 +17,7 @@ const FIELDS = {
   name: text("The environment variable to manage", {
     placement: "argument",
     placeholder: "VARIABLE",
+    required: true,
     completion: "preset",
   }),
   directory: text("Where its files are kept; for well-known variables their usual place if not given", {

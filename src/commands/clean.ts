@@ -9,7 +9,7 @@ import { formatCount, formatFiles, formatSize, listSome } from "../text/format.t
 import { splitAbsolute } from "../posix/file_names.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
 import { type Cleanable, CLEANABLE_KINDS, findCleanable, holdsUnpushed, removeCleanable } from "../staging/clean.ts";
-import { type StagingSettings, stagingSettings } from "../variables/variable.ts";
+import { stagingSettings } from "../variables/variable.ts";
 import { renderTable } from "../text/table.ts";
 
 const FIELDS = {
@@ -30,7 +30,7 @@ const RESULT_SCHEMA = v.object({
   kind: v.pipe(
     v.picklist(CLEANABLE_KINDS),
     v.description(
-      "`kept-aside`: what `resolve` or another source replaced, or a node could not push; `redirected`: the directory of a " +
+      "`unfinished`: a first copy that was never completed; `kept-aside`: what `resolve` or another source replaced, or a node could not push; `redirected`: the directory of a " +
         "redirected variable",
     ),
   ),
@@ -83,14 +83,12 @@ export const clean = defineCommand({
 async function look(
   { vars }: CleanRequest,
   context: Context,
-): Promise<{ readonly found: readonly Cleanable[]; readonly settings: StagingSettings }> {
+): Promise<{ readonly found: readonly Cleanable[]; readonly request: Parameters<typeof findCleanable>[0] }> {
   const { resolved, redirected } = await openManagedVariables([], context);
   const settings = stagingSettings(resolved, "stage-out");
   const configured = [...resolved.variables, ...resolved.others];
-  const found = await findCleanable({
-    ...{ settings, configured, names: vars },
-    redirected: redirected.map(({ name }) => name),
-  }, context.system);
+  const request = { settings, configured, names: vars, redirected: redirected.map(({ name }) => name) };
+  const found = await findCleanable(request, context.system);
   const unknown = vars.filter((name) =>
     !found.some((one) => one.name === name) && !configured.some((one) => one.name === name)
   );
@@ -99,7 +97,7 @@ async function look(
       hint: "`euler-files status` shows what is staged",
     });
   }
-  return { found, settings };
+  return { found, request };
 }
 
 async function askFirst(request: CleanRequest, context: Context): Promise<CleanRequest> {
@@ -118,7 +116,7 @@ function describe({ path, files, sizeBytes }: Cleanable): string {
 }
 
 async function runClean(request: CleanRequest, context: Context): Promise<CleanAnswer> {
-  const { found, settings } = await look(request, context);
+  const { found, request: looked } = await look(request, context);
   const going = found.filter((one) => request.force || !holdsUnpushed(one));
   if (going.length > 0 && !request.dryRun && !request.yes) {
     throw new CliError("refused", "Cannot remove anything without a confirmation", {
@@ -128,7 +126,11 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
   }
   const problems = new Map<string, CliError>();
   for (const one of request.dryRun ? [] : going) {
-    const problem = await removeCleanable(one, settings, context.system, context.report);
+    const problem = await removeCleanable(
+      { ...looked, cleanable: one, unpushed: request.force ? "remove it" : "keep it" },
+      context.system,
+      context.report,
+    );
     if (problem !== undefined) problems.set(one.path, new CliError("file-system", problem, { hint: "run it again" }));
   }
   for (const { name, path } of request.dryRun ? [] : going) {
@@ -157,7 +159,12 @@ async function runClean(request: CleanRequest, context: Context): Promise<CleanA
   };
 }
 
-const NOTES = { "copy": "", "kept-aside": " (kept aside)", "redirected": " (redirected)" } as const;
+const NOTES = {
+  "copy": "",
+  "unfinished": " (unfinished)",
+  "kept-aside": " (kept aside)",
+  "redirected": " (redirected)",
+} as const;
 
 const WORDS = {
   "removed": "removed",

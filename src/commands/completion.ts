@@ -15,6 +15,7 @@ const NAMES = ["variable", "environment", "image", "preset"] as const;
 
 const FIELDS = {
   shell: choice(SHELL_NAMES, "The shell to print for; bash if not given", {
+    variable: "EULER_FILES_SHELL",
     placement: "argument",
     placeholder: "SHELL",
   }),

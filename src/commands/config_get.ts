@@ -1,14 +1,18 @@
 // `config get`: one field of the configuration.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../contract/command.ts";
-import { listFieldNames, parseFieldName } from "../config/config.ts";
+import { listFieldNames, parseFieldName } from "../config/field_names.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import { CliError } from "../errors/errors.ts";
 import { type RequestOf, text } from "../contract/fields.ts";
 import { closestString } from "../text/closest_string.ts";
 
 const FIELDS = {
-  field: text("The field: vars.HF_HOME.source, migrations[0]", { placement: "argument", placeholder: "FIELD" }),
+  field: text("The field: vars.HF_HOME.source, migrations[0]", {
+    placement: "argument",
+    placeholder: "FIELD",
+    required: true,
+  }),
 };
 
 /** Answers with the field's value, or with its default. */

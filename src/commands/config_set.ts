@@ -1,7 +1,7 @@
 // `config set`: changes one field of the configuration and leaves the rest of the file as it is.
 import * as v from "valibot";
 import { type Context, defineCommand } from "../contract/command.ts";
-import { parseFieldName } from "../config/config.ts";
+import { parseFieldName } from "../config/field_names.ts";
 import { editConfig } from "../config/config_edit.ts";
 import { configPath } from "../config/config_file.ts";
 import { reviewConfig } from "../config/config_review.ts";
@@ -14,13 +14,18 @@ const VALUE: Field<unknown> = {
   shape: "text",
   placement: "argument",
   placeholder: "VALUE",
+  required: true,
   help: "The value: JSON if it is valid JSON, else a text; null takes the field out",
   default: undefined,
   fromWord: parseValue,
 };
 
 const FIELDS = {
-  field: text("The field: parallel_jobs, vars.HF_HOME.source", { placement: "argument", placeholder: "FIELD" }),
+  field: text("The field: parallel_jobs, vars.HF_HOME.source", {
+    placement: "argument",
+    placeholder: "FIELD",
+    required: true,
+  }),
   value: VALUE,
 };
 

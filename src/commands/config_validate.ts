@@ -4,7 +4,7 @@ import { countOf } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Styles } from "../contract/command.ts";
 import { type Fault, listConfigFaults, locateField } from "../config/config_faults.ts";
 import { configPath, parseConfig, readConfigText } from "../config/config_file.ts";
-import { fieldName } from "../config/config.ts";
+import { fieldName } from "../config/field_names.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { type AbsolutePath, resolvePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";

@@ -37,6 +37,7 @@ const FIELDS = {
   program: words("The command to run; put -- before it", {
     placement: "argument",
     placeholder: "COMMAND",
+    required: true,
   }),
 };
 

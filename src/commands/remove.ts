@@ -14,7 +14,12 @@ import { redirectedTarget } from "../nodes/redirect.ts";
 import { stagingSettings } from "../variables/variable.ts";
 
 const FIELDS = {
-  name: text("The managed variable", { placement: "argument", placeholder: "VARIABLE", completion: "variable" }),
+  name: text("The managed variable", {
+    placement: "argument",
+    placeholder: "VARIABLE",
+    required: true,
+    completion: "variable",
+  }),
   force: flag("Take it out even where files on scratch were not pushed, or where that cannot be looked at"),
 };
 

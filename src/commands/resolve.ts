@@ -12,7 +12,7 @@ import { type StagingSettings, stagingSettings, type Variable } from "../variabl
 import type { Entry } from "../transfer/entry.ts";
 
 const FIELDS = {
-  name: text("The variable", { placement: "argument", placeholder: "NAME" }),
+  name: text("The variable", { placement: "argument", placeholder: "NAME", required: true }),
   paths: list("Files, or directories for all that is in them; without any, all that is in conflict", {
     placement: "argument",
     placeholder: "PATH",

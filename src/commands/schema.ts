@@ -8,11 +8,13 @@ import { choice, flag, text } from "../contract/fields.ts";
 import { jsonText } from "../text/json_text.ts";
 import { closestString } from "../text/closest_string.ts";
 import { cliTree, commandNode, groupNode } from "../schema/cli_tree.ts";
+import { EVENT_LINE_SCHEMA } from "../contract/event_lines.ts";
+import { withDefinitions } from "../schema/definitions.ts";
 import { inputSchema } from "../schema/input_schema.ts";
 import { type JsonSchema, schemaPart, wholeSchema } from "../schema/json_schema.ts";
 import { outputSchema } from "../schema/output_schema.ts";
 
-const KINDS = ["all", "cli", "input", "output", "config"] as const;
+const KINDS = ["all", "cli", "input", "output", "config", "progress"] as const;
 
 const fields = {
   kind: choice(KINDS, "What to describe; all of it if not given", { placeholder: "KIND" }),
@@ -33,6 +35,7 @@ const answer = v.object({
   ),
   output_json: v.optional(v.pipe(document, v.description("JSON Schema of what --json prints, in the same way"))),
   config: v.optional(v.pipe(document, v.description("JSON Schema of the configuration file"))),
+  progress: v.optional(v.pipe(document, v.description("JSON Schema of a line that --progress json writes to stderr"))),
 });
 
 /** The fields of the answer, under the names of older versions. */
@@ -66,8 +69,8 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
       const catalogue = await loadCatalogue();
       const kind = request.kind ?? "all";
       const scope = findScope(request.command, catalogue);
-      if (kind === "config" && scope.kind !== "all") {
-        throw new CliError("usage", "Cannot use --command with --kind config: the configuration belongs to no command");
+      if ((kind === "config" || kind === "progress") && scope.kind !== "all") {
+        throw new CliError("usage", `Cannot use --command with --kind ${kind}, which is the same for all commands`);
       }
       const wants = (part: typeof KINDS[number]) => kind === "all" || kind === part;
       return {
@@ -79,6 +82,7 @@ export function schemaCommand(loadCatalogue: () => Promise<Catalogue>): Command<
         ...(wants("input") ? { input_json: describeEach(scope, inputSchema) } : {}),
         ...(wants("output") ? { output_json: describeEach(scope, outputSchema) } : {}),
         ...(wants("config") && scope.kind === "all" ? { config: configSchema() } : {}),
+        ...(wants("progress") && scope.kind === "all" ? { progress: progressSchema() } : {}),
       };
     },
     render: (answer, _styles, { bare }) => ({
@@ -100,8 +104,8 @@ function refuseBare(kind: typeof KINDS[number] | undefined, wantsDocument: boole
 }
 
 /** The one schema of an answer, or one for each command. */
-function schemaIn({ cli, input_json, output_json, config }: SchemaAnswer): unknown {
-  return cli ?? input_json ?? output_json ?? config;
+function schemaIn({ cli, input_json, output_json, config, progress }: SchemaAnswer): unknown {
+  return cli ?? input_json ?? output_json ?? config ?? progress;
 }
 
 /** The subject of a schema: everything, a group, or one command. */
@@ -117,6 +121,14 @@ export function configSchema(): JsonSchema {
   // An editor would mark the line with `$schema`, which names this schema, unless the schema allows it.
   const properties = { $schema: { type: "string" }, ...part.properties as JsonSchema };
   return wholeSchema({ ...part, properties }, "Configuration of euler-files");
+}
+
+function progressSchema(): JsonSchema {
+  return wholeSchema(
+    withDefinitions(schemaPart(EVENT_LINE_SCHEMA)),
+    "EventLine",
+    "A line of stderr with --progress json",
+  );
 }
 
 function findScope(path: string | undefined, { commands, groups }: Catalogue): Scope {

@@ -8,6 +8,7 @@ import { chooseShell, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
 
 const fields = {
   shell: choice(SHELL_NAMES, "The shell whose start-up file evaluates this; bash if not given", {
+    variable: "EULER_FILES_SHELL",
     placeholder: "SHELL",
   }),
 };

@@ -41,6 +41,7 @@ const FIELDS = {
     placement: "json-only",
   }),
   shell: choice(SHELL_NAMES, "Print exports for this shell; bash is right for every POSIX shell", {
+    variable: "EULER_FILES_SHELL",
     placeholder: "SHELL",
   }),
 };

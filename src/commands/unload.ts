@@ -16,6 +16,7 @@ const FIELDS = {
     completion: "variable",
   }),
   shell: choice(SHELL_NAMES, "Print statements for this shell; bash is right for every POSIX shell", {
+    variable: "EULER_FILES_SHELL",
     placeholder: "SHELL",
   }),
 };

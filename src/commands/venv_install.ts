@@ -19,6 +19,7 @@ const fields = {
   envName: text("Name of the environment, a directory below the venv base", {
     placement: "argument",
     placeholder: "ENV_NAME",
+    required: true,
     completion: "environment",
   }),
   packages: list("What to install, as pip and uv write it; what follows -- reaches uv unchanged", {
@@ -32,7 +33,10 @@ const fields = {
     short: "-r",
     placeholder: "FILE",
   }),
-  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
+  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", {
+    placeholder: "DIR",
+    variable: "VENV_DIR",
+  }),
   uvCacheDir: text("uv's cache directory", { placeholder: "DIR" }),
   indexUrl: text("Package index to use instead of PyPI", { placeholder: "URL" }),
   extraIndexUrls: list("Package index to use besides", { flag: "--extra-index-url", placeholder: "URL" }),

@@ -11,7 +11,10 @@ import { readPackages } from "../venv/packages.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
+  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", {
+    placeholder: "DIR",
+    variable: "VENV_DIR",
+  }),
 };
 
 const venv = v.object({

@@ -19,10 +19,16 @@ import { describeRebuild, REBUILD_ENTRIES } from "../venv/rebuild_answer.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  source: text("The environment, a path", { placement: "argument", placeholder: "SOURCE", completion: "directory" }),
+  source: text("The environment, a path", {
+    placement: "argument",
+    placeholder: "SOURCE",
+    required: true,
+    completion: "directory",
+  }),
   target: text("Where to make it again, a path", {
     placement: "argument",
     placeholder: "TARGET",
+    required: true,
     completion: "directory",
   }),
   python: text("Python version or interpreter; that of the source if not given", { placeholder: "PYTHON" }),

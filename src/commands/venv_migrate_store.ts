@@ -29,9 +29,15 @@ import {
 const DIRECTORY = { placeholder: "DIR" };
 
 const fields = {
-  oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", DIRECTORY),
+  oldVenvBase: text("Where the environments are; the configured base or $VENV_DIR if not given", {
+    ...DIRECTORY,
+    variable: "VENV_DIR",
+  }),
   newVenvBase: text("Where they shall be", { ...DIRECTORY, required: true }),
-  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", DIRECTORY),
+  oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", {
+    ...DIRECTORY,
+    variable: "UV_CACHE_DIR",
+  }),
   newUvCacheDir: text("Where it shall be", { ...DIRECTORY, required: true }),
   envs: list("Move only this environment", { flag: "--env", placeholder: "NAME", completion: "environment" }),
   excludeEnvs: list("Leave this environment where it is", {

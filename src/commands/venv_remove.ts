@@ -23,8 +23,16 @@ import { findRemovable, innerVenvs, removeVenv } from "../venv/remove.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
-  name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
-  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", { placeholder: "DIR" }),
+  name: text("The environment", {
+    placement: "argument",
+    placeholder: "NAME",
+    required: true,
+    completion: "environment",
+  }),
+  venvBase: text("Directory of the environments, instead of the configured one or $VENV_DIR", {
+    placeholder: "DIR",
+    variable: "VENV_DIR",
+  }),
   dryRun: flag("Show what would be removed"),
   yes: flag("Don't ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove it with files that no package brought, or that were changed since"),

@@ -1,13 +1,12 @@
 // What `~/.euler-files.json` may hold: one schema that is the type, the check and the JSON Schema at once. Pure.
 // Every object lets unknown fields through: a later version may have written them, and they must survive.
 import * as v from "valibot";
-import { CliError } from "../errors/errors.ts";
-import { printable } from "../text/format.ts";
 import { jsonObject } from "./json_object.ts";
 import { COMPONENT_CHARACTERS, isPathComponent, VARIABLE_NAME } from "./names.ts";
 import { reasonAgainstVariable } from "./reserved_variables.ts";
 import { PATTERNS } from "./patterns.ts";
 import { EMPTY_LOCKS, presetExcludes } from "./presets.ts";
+import { contradictingExports } from "./extra_exports.ts";
 import { faultOfRsyncArgs } from "./rsync_extra_args.ts";
 import { secretPatterns } from "./secrets.ts";
 import { TIERS } from "./tier.ts";
@@ -41,6 +40,11 @@ export const COMPONENT_NAME_SCHEMA = v.pipe(
   v.regex(COMPONENT_CHARACTERS, NO_PLAIN_NAME),
   // The schema of a pattern can't say the rest; a name that the pattern refuses has its fault already.
   v.check((name) => !COMPONENT_CHARACTERS.test(name) || isPathComponent(name), NO_PLAIN_NAME),
+);
+
+const EXPORTED_TEXT = v.pipe(
+  v.string("must be text"),
+  v.check((value) => value.isWellFormed() && !/[\0\n]/.test(value), "must be one line of text"),
 );
 
 const VARIABLE_FIELDS = v.looseObject({
@@ -97,6 +101,14 @@ const VARIABLE_FIELDS = v.looseObject({
       v.description(
         "Asked last, for files, and for directories where / is behind; by default where tools keep tokens, passwords and " +
           "private keys. An empty list stages and pushes them",
+      ),
+    ),
+  ),
+  exports: v.optional(
+    v.pipe(
+      jsonObject(v.record(VARIABLE_NAME_SCHEMA, EXPORTED_TEXT, "must be an object of variables and texts")),
+      v.description(
+        'More variables that are set wherever this one is, such as {"HF_HUB_OFFLINE": "1"}; the text is taken as it is',
       ),
     ),
   ),
@@ -179,8 +191,7 @@ export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   var_name: v.optional(v.pipe(text, v.description("The variable, where field_name is source")), ""),
 }, "must be an object"));
 
-/** The whole file. */
-export const CONFIG_SCHEMA = jsonObject(v.looseObject({
+const CONFIG_FIELDS = jsonObject(v.looseObject({
   version: v.pipe(v.literal(CONFIG_VERSION, `must be the number ${CONFIG_VERSION}`), v.description("Format version")),
   scratch_base: v.pipe(
     path,
@@ -263,6 +274,27 @@ export const CONFIG_SCHEMA = jsonObject(v.looseObject({
   ),
 }, "must be a JSON object"));
 
+/** The whole file, with what concerns several variables. */
+export const CONFIG_SCHEMA = v.pipe(
+  CONFIG_FIELDS,
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    for (const { path, message } of contradictingExports(dataset.value.vars)) {
+      addIssue({ message, path: itemsOf(dataset.value, path) });
+    }
+  }),
+);
+
+/** A field as valibot names it in an issue. */
+function itemsOf(value: Record<string, unknown>, path: readonly string[]): [v.ObjectPathItem, ...v.ObjectPathItem[]] {
+  let inner = value;
+  return path.map((key) => {
+    const item = { type: "object", origin: "value", input: inner, key, value: inner[key] } as const;
+    inner = inner[key] as Record<string, unknown>;
+    return item;
+  }) as [v.ObjectPathItem, ...v.ObjectPathItem[]];
+}
+
 /** A checked configuration: the file's own names, defaults filled in, `$VARS` unexpanded, unknown fields kept. */
 export type Config = v.InferOutput<typeof CONFIG_SCHEMA>;
 
@@ -302,7 +334,7 @@ function toFault(issue: v.BaseIssue<unknown>): SchemaFault {
   const path = (issue.path ?? []).map((item) => item.key as string | number);
   // Valibot reports a missing field on the object around it, with a message that doesn't fit the field.
   if (issue.path?.at(-1)?.origin === "key" && issue.input === undefined) return { path, what: "is missing" };
-  if (!issue.message.startsWith("must be") || ["check", "regex", "max_entries"].includes(issue.type)) {
+  if (!issue.message.startsWith("must be") || ["check", "raw_check", "regex", "max_entries"].includes(issue.type)) {
     return { path, what: issue.message };
   }
   return { path, what: `${issue.message}, not ${showValue(issue.input)}` };
@@ -313,44 +345,6 @@ function showValue(value: unknown): string {
   if (typeof value === "object" && value !== null) return "an object";
   const shown = JSON.stringify(value) ?? String(value);
   return shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
-}
-
-/** A field in the notation of messages: `vars.HF_HOME.source`, `migrations[0].old_path`; the whole file is `the file`. */
-export function fieldName(path: readonly (string | number)[]): string {
-  if (path.length === 0) return "the file";
-  return path.map((part, index) => {
-    if (typeof part === "number") return `[${part}]`;
-    const plain = /^[A-Za-z0-9_$-]+$/.test(part);
-    return plain ? (index === 0 ? part : `.${part}`) : `[${JSON.stringify(part)}]`;
-  }).join("");
-}
-
-/** A field's path from its notation in messages, the reverse of {@linkcode fieldName}. Throws a CliError `usage`. */
-export function parseFieldName(name: string): (string | number)[] {
-  const parts: (string | number)[] = [];
-  const step = /(?:^|\.)([^.[\]"]+)|\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]/y;
-  while (step.lastIndex < name.length) {
-    const match = step.exec(name);
-    if (match === null) {
-      throw new CliError("usage", `Cannot read the field "${printable(name)}"`, {
-        hint: 'write it as vars.HF_HOME.source, migrations[0] or apptainer.images["py3.11"].enabled',
-      });
-    }
-    const [, plain, index, quoted] = match;
-    parts.push(plain ?? (index === undefined ? JSON.parse(quoted!) as string : Number(index)));
-  }
-  if (parts.length === 0) throw new CliError("usage", "Cannot use an empty field name");
-  return parts;
-}
-
-/** The names of all fields in a value, including objects and lists. */
-export function listFieldNames(value: unknown, path: readonly (string | number)[] = []): string[] {
-  const names = path.length === 0 ? [] : [fieldName(path)];
-  if (typeof value !== "object" || value === null) return names;
-  const parts = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
-  return names.concat(
-    parts.flatMap((part) => listFieldNames((value as Record<string | number, unknown>)[part], [...path, part])),
-  );
 }
 
 const KNOWN_FIELDS = {

@@ -3,7 +3,8 @@ import { findNodeAtLocation, listDuplicateKeys, type Node, parseJsonc, positionO
 import { printable } from "../text/format.ts";
 import { closestString } from "../text/closest_string.ts";
 import { shortenTo } from "../text/shorten.ts";
-import { checkConfig, fieldName, listUnknownFields } from "./config.ts";
+import { checkConfig, listUnknownFields } from "./config.ts";
+import { fieldName } from "./field_names.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRsyncArgs } from "./rsync_extra_args.ts";
 import { faultOfJsonText } from "./text_limits.ts";
 

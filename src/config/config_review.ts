@@ -1,7 +1,8 @@
 // Whether a configuration that is about to be saved would work here: checks beyond the schema. Touches no file.
 import { CliError } from "../errors/errors.ts";
 import { closestString } from "../text/closest_string.ts";
-import { checkConfig, type Config, fieldName, listUnknownFields } from "./config.ts";
+import { checkConfig, type Config, listUnknownFields } from "./config.ts";
+import { fieldName } from "./field_names.ts";
 import { type AbsolutePath, isWithin, UnsetVariable } from "./paths.ts";
 import { listNestedSources, resolveConfig, type ResolvedVariable } from "./resolve.ts";
 

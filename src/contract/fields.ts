@@ -27,6 +27,8 @@ export interface Field<Value> {
   readonly separator?: "--";
   /** The command can't do without it; on a terminal it asks. */
   readonly required?: true;
+  /** The environment variable that is used if neither the option nor the configuration gives a value. */
+  readonly variable?: string;
   /** Its first word ends our options, so that the words of another program need no `--` before them. */
   readonly takesRest?: true;
   /** The placeholder of one item if plain arguments add to the list of an option: `sync HF_HOME` is `sync --var HF_HOME`. */
@@ -69,6 +71,7 @@ type Details = Partial<
     | "separator"
     | "takesRest"
     | "required"
+    | "variable"
     | "argument"
     | "completion"
   >

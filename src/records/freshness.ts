@@ -91,6 +91,8 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if (marker.racy !== undefined && rule.nowSeconds >= marker.racy.until) {
     return stale(`${formatFiles(marker.racy.files)} had just been written when the last transfer copied them`);
   }
-  if (ageSeconds >= rule.maxAgeSeconds) return stale("the last transfer is older than skip_if_fresh_seconds");
+  if (Math.max(0, ageSeconds) >= rule.maxAgeSeconds) {
+    return stale("the last transfer is older than skip_if_fresh_seconds");
+  }
   return { verdict: "fresh" };
 }

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
+import { MOST_OWN_BYTES } from "../system/own_file.ts";
 
 /** Links that lead out of a source: how many, and the first few with what they lead to. */
 export const OUTSIDE_LINKS_SCHEMA = v.object({
@@ -87,6 +88,7 @@ export async function readMarker(path: string, userId: number): Promise<Marker |
     // A marker written by another user could make us export a directory of that user.
     const isOurs = info.uid === null || info.uid === userId;
     if (!info.isFile || !isOurs || (info.nlink ?? 1) > 1) return "not-ours";
+    if (info.size > MOST_OWN_BYTES) return "damaged";
     const bytes = new Uint8Array(info.size);
     const length = await file.read(bytes);
     text = new TextDecoder().decode(bytes.subarray(0, length ?? 0));

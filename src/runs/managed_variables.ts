@@ -1,6 +1,7 @@
 // Reads the configuration and selects variables: the first step that sync, push and status have in common.
 import type { Context } from "../contract/command.ts";
-import { type Config, fieldName, listUnknownFields } from "../config/config.ts";
+import { type Config, listUnknownFields } from "../config/config.ts";
+import { fieldName } from "../config/field_names.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
 import {
   ensureScratch,

@@ -3,6 +3,7 @@
 import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
+import { extraExports } from "../config/extra_exports.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import type { Tier } from "../config/tier.ts";
@@ -109,7 +110,8 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
     context.report({ type: "note", text: describeSummary(summary) });
   }
-  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath };
+  const extra = extraExports(config.vars, exported.map(({ name }) => name));
+  const exports = { ...Object.fromEntries(exported.map(({ name, target }) => [name, target])), ...tokenPath, ...extra };
   const unset = items.filter(({ failure, variable }) =>
     !request.dryRun && failure !== undefined && system.env[variable.name] === variable.target
   ).map(({ variable }) => variable.name);

@@ -2,6 +2,7 @@
 // Python versions (Click's `to_info_dict`), with null for properties that this program does not have.
 import type { AnyCommand, Catalogue } from "../contract/command.ts";
 import { argumentLabel, type Field, type Fields, isNegated, jsonName, optionName } from "../contract/fields.ts";
+import { ENVIRONMENT, type EnvironmentVariable } from "../contract/environment.ts";
 import { GLOBAL_OPTIONS } from "../contract/global_options.ts";
 
 /** One option or argument. */
@@ -18,6 +19,8 @@ export interface CommandNode {
   readonly params: readonly Parameter[];
   readonly chain?: false;
   readonly commands?: Readonly<Record<string, CommandNode>>;
+  /** The environment variables that the program reads; only at the root. */
+  readonly environment?: readonly EnvironmentVariable[];
 }
 
 /** The tree of everything. */
@@ -31,17 +34,23 @@ export function cliTree({ commands, groups }: Catalogue): CommandNode {
   }
   return {
     ...describe("euler-files", "Stages cache directories from slow storage to fast scratch"),
-    params: [switchParameter("version", ["-V", "--version"], "Show the version"), HELP],
+    params: [switchParameter("version", ["-V", "--version"], "Show the version"), ...globalParameters(), HELP],
     chain: false,
     commands: nodes,
+    environment: ENVIRONMENT,
   };
+}
+
+/** The options of every command, which may stand before its name, too. */
+function globalParameters(): Parameter[] {
+  return Object.entries(GLOBAL_OPTIONS as Fields).flatMap(([name, field]) => options(name, field));
 }
 
 /** The node of one group and its commands. */
 export function groupNode(name: string, summary: string, commands: readonly AnyCommand[]): CommandNode {
   return {
     ...describe(name, summary),
-    params: [HELP],
+    params: [...globalParameters(), HELP],
     chain: false,
     commands: Object.fromEntries(commands.map((command) => [command.name.split(" ").at(-1), commandNode(command)])),
   };
@@ -82,9 +91,9 @@ function argument(name: string, field: Field<unknown>): Parameter {
     secondary_opts: [],
     type: typeOf(field),
     default: null,
-    envvar: null,
+    envvar: field.variable ?? null,
     help: field.help,
-    required: false,
+    required: field.required === true,
     multiple: false,
     nargs: field.shape === "list" ? -1 : 1,
   };
@@ -105,10 +114,10 @@ function option(name: string, field: Field<unknown>): Parameter {
     secondary_opts: isSwitch && field.default === true && !isNegated(name, field) ? [`--no-${flag.slice(2)}`] : [],
     type: typeOf(field),
     default: field.default ?? null,
-    envvar: null,
+    envvar: field.variable ?? null,
     help: field.help,
     hidden: false,
-    required: false,
+    required: field.required === true,
     multiple: field.shape === "list",
     nargs: 1,
     is_flag: isSwitch,

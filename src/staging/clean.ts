@@ -18,7 +18,7 @@ import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The kinds of directories that `clean` can remove. */
-export const CLEANABLE_KINDS = ["copy", "kept-aside", "redirected"] as const;
+export const CLEANABLE_KINDS = ["copy", "unfinished", "kept-aside", "redirected"] as const;
 
 /** A directory that could be removed. */
 export interface Cleanable {
@@ -67,7 +67,7 @@ export async function findCleanable(request: CleanRequest, system: System): Prom
     const unpushed = kind === "kept-aside" ? files : await unpushedIn(name, variable, request, system);
     found.push({ name, kind, path, isConfigured: variable !== undefined, files, sizeBytes, unpushed });
   }
-  found.push(...await findRedirected(request, system));
+  found.push(...await findUnfinished(request, system), ...await findRedirected(request, system));
   return found.toSorted((one, other) => one.path < other.path ? -1 : 1);
 }
 
@@ -75,6 +75,25 @@ export async function findCleanable(request: CleanRequest, system: System): Prom
 async function packBytes(cacheRoot: string, name: string): Promise<number> {
   const found = await Deno.lstat(layoutOf(cacheRoot, name).pack).catch(() => undefined);
   return found?.size ?? 0;
+}
+
+const UNFINISHED = /^\.([A-Za-z_][A-Za-z0-9_]*)\.partial(\.|$)/;
+
+/** First copies that were never completed. They hold only what the source has; beside a copy they are removed with it. */
+async function findUnfinished(request: CleanRequest, system: System): Promise<Cleanable[]> {
+  const { settings: { cacheRoot }, configured, names } = request;
+  const entries = await directoriesIn(cacheRoot);
+  const found: Cleanable[] = [];
+  for (const entry of entries) {
+    const name = UNFINISHED.exec(entry)?.[1];
+    if (name === undefined || entries.includes(name)) continue;
+    const isConfigured = configured.some((one) => one.name === name);
+    if (names.length > 0 ? !names.includes(name) : isConfigured) continue;
+    const path = `${cacheRoot}/${entry}`;
+    const { files, sizeBytes } = await measureTree({ root: path }, system);
+    found.push({ name, kind: "unfinished", path, isConfigured, files, sizeBytes, unpushed: 0 });
+  }
+  return found;
 }
 
 /** Directories of redirected variables. Nothing in them is ever pushed: programs make it again. */
@@ -140,20 +159,31 @@ export function holdsUnpushed({ unpushed }: Cleanable): boolean {
   return unpushed !== 0;
 }
 
-/** Removes a directory, and the files beside it if it is a copy. Returns a sentence if something could not be removed. */
+/** What to remove, and whether files that were not pushed keep it. */
+export interface RemovalRequest extends CleanRequest {
+  readonly cleanable: Cleanable;
+  readonly unpushed: "keep it" | "remove it";
+}
+
+/** Removes a directory, and the files beside it if it is a copy. Returns a sentence if something was not removed. */
 export async function removeCleanable(
-  cleanable: Cleanable,
-  settings: StagingSettings,
+  request: RemovalRequest,
   system: System,
   report: Report,
 ): Promise<string | undefined> {
+  const { settings, configured, cleanable } = request;
   const { name, kind, path } = cleanable;
-  if (kind !== "copy") return await removed(path);
+  if (kind === "kept-aside" || kind === "redirected") return await removed(path);
   // The lock depends only on the name.
   const variable: Variable = { name, source: path as AbsolutePath, target: path as AbsolutePath };
   return await withVariableLock({ variable, settings, inUse: "it is in use" }, system, report, async (variableLock) => {
-    // Remove the marker first: if this process is killed, the next sync compares the rest instead of calling it fresh.
     const layout = layoutOf(settings.cacheRoot, name);
+    if (kind === "unfinished") return await removed(path);
+    // A job may have written or pushed into the copy since it was counted.
+    const meant = configured.find((one) => one.name === name);
+    const isKept = request.unpushed === "keep it" && await unpushedIn(name, meant, request, system) !== 0;
+    if (isKept) return "files were written there meanwhile and are not pushed";
+    // Remove the marker first: if this process is killed, the next sync compares the rest instead of calling it fresh.
     const { marker, lock, target, ...beside } = layout;
     await removeFile(marker);
     await variableLock.confirm();

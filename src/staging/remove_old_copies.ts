@@ -16,10 +16,13 @@ export async function removeOldCopies(
   // Loaded only then: the start of a job must not be slower.
   const { findCleanable, holdsUnpushed, removeCleanable } = await import("./clean.ts");
   try {
-    const found = await findCleanable({ settings, configured: [], redirected: [], names }, system);
+    const request = { settings, configured: [], redirected: [], names };
+    const found = await findCleanable(request, system);
     for (const copy of found.filter(({ kind }) => kind === "copy")) {
       if (holdsUnpushed(copy)) tellOldCopy(copy.name, "kept", report);
-      else if (await removeCleanable(copy, settings, system, report) === undefined) {
+      else if (
+        await removeCleanable({ ...request, cleanable: copy, unpushed: "keep it" }, system, report) === undefined
+      ) {
         tellOldCopy(copy.name, "removed", report);
       }
     }

@@ -15,6 +15,8 @@ export async function retireTarget(
 ): Promise<StageWarning[]> {
   // Ignore the variable's filter: removing the copy removes excluded files as well, so they count as unpushed.
   const unpushed = await countUnpushed({ layout, source: formerSource }, system);
+  // Counting ends early after a signal.
+  system.signal.throwIfAborted();
   // A temporary name lets a later sweep remove the directory if this process is killed, so it is only for one that may go.
   const aside = unpushed === 0
     ? temporaryBeside(layout.target, "replaced")

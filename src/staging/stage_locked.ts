@@ -21,7 +21,8 @@ export async function stageLocked(
     const { variable, settings, startedSeconds } = request;
     // The previous holder of the lock may have staged this variable already.
     const { facts, freshness, filter } = await look(request, system);
-    const doneMeanwhile = typeof facts.marker !== "string" && facts.marker.synced_at >= startedSeconds;
+    const doneMeanwhile = settings.contents === "by time" && typeof facts.marker !== "string" &&
+      facts.marker.synced_at >= startedSeconds;
     if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
       if (variableLock.comes === "after a loss") {
         await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));

@@ -63,6 +63,7 @@ export async function splitTruncated(
   if (cut.size === 0) return { kept, manifest };
   const builder = new ManifestBuilder(manifest);
   for (const [directory, block] of manifest.blocks()) builder.keep(directory, block);
+  for (const mount of manifest.mounts) builder.addMount(mount);
   for (const path of cut.keys()) {
     const [directory, name] = splitLast(path);
     builder.amend(directory, new Map([[name, undefined]]));

@@ -53,8 +53,14 @@ export async function acquireLock(request: LockRequest, system: System): Promise
       });
     const outcome = await raceForFlock(file, request, startedAt, system);
     if (outcome === "unsupported") {
-      file.close();
-      return await acquireLease(request, system);
+      try {
+        const lease = await acquireLease(request, system);
+        // The time of the lock file tells when the work began, also where the file itself is not locked.
+        await noteHolder(file, system);
+        return lease;
+      } finally {
+        file.close();
+      }
     }
     const giveBack = async () => {
       await file.unlock().catch(() => {});

@@ -40,6 +40,9 @@ export function refusal(path: string, fault: string): CliError {
   });
 }
 
+/** The largest record, of some ten million files, is smaller. A longer file is damaged, and would fill the memory. */
+export const MOST_OWN_BYTES: number = 2 ** 30;
+
 /** Opens a file of ours for reading; undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
 export async function openOwnForReading(path: string): Promise<Deno.FsFile | undefined> {
   const seen = await lookAtOwn(path, "file");
@@ -61,12 +64,13 @@ export async function openOwnForReading(path: string): Promise<Deno.FsFile | und
   }
 }
 
-/** Reads a file of ours; undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
+/** Reads a file of ours; undefined if it does not exist or is too long. Errors are those of {@linkcode lookAtOwn}. */
 export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const file = await openOwnForReading(path);
   if (file === undefined) return undefined;
   try {
-    return await readAll(file, (await file.stat()).size);
+    const { size } = await file.stat();
+    return size > MOST_OWN_BYTES ? undefined : await readAll(file, size);
   } finally {
     file.close();
   }
@@ -83,7 +87,7 @@ async function readAll(file: Deno.FsFile, sizeBytes: number): Promise<Uint8Array
   return bytes.subarray(0, length);
 }
 
-/** The text of a file of ours, or undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
+/** The text of a file of ours, or undefined if it does not exist or is too long. Errors are those of {@linkcode lookAtOwn}. */
 export async function readOwnText(path: string): Promise<string | undefined> {
   const bytes = await readOwnFile(path);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);

@@ -5,6 +5,11 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(sortKeys(value), null, 2).replace(TERMINAL_CONTROLS, escaped) + "\n";
 }
 
+/** One document in one line, without a newline at its end. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(sortKeys(value)).replace(TERMINAL_CONTROLS, escaped);
+}
+
 /** JSON.stringify escapes only the controls of ASCII; a document may be shown on a terminal, so these are escaped, too. */
 const TERMINAL_CONTROLS = /[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 

@@ -5,6 +5,7 @@ import type { JobRunner } from "./job_runner.ts";
 import type { RemoveRequest } from "./jobs/remove.ts";
 import type { GoneResult } from "./jobs/remove_database.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
+import { GONE_MEANWHILE_REASON } from "./written_meanwhile.ts";
 
 /** What removing needs. */
 export interface DatabaseRemovalsRequest {
@@ -32,8 +33,14 @@ export class DatabaseRemovals {
    */
   add(directory: string, plans: readonly DatabasePlan[], when: "now" | "next time"): void {
     for (const plan of plans) {
-      if (when === "now") this.#gone.push({ directory, plan });
-      else this.#keepRecords({ directory, plan });
+      if (when === "now") {
+        this.#gone.push({ directory, plan });
+        continue;
+      }
+      this.#keepRecords({ directory, plan });
+      for (const entry of plan.removals) {
+        this.request.recorder.miss({ directory, entry }, GONE_MEANWHILE_REASON, "newer");
+      }
     }
   }
 

@@ -177,7 +177,9 @@ export class Execution {
       this.#passedOver.set(directory, plan.fromSelf);
     }
     if (plan.leaves === "nothing") this.#removals.addEmptied(directory);
-    const when = plan.fromSelf !== undefined && isNewerThanWalk(plan.fromSelf, this.#times) ? "next time" : "now";
+    const isChanging = this.#publishing !== undefined && plan.fromSelf !== undefined &&
+      isNewerThanWalk(plan.fromSelf, this.#times);
+    const when = isChanging ? "next time" : "now";
     for (const entry of plan.removals) this.#removals.add({ directory, entry }, when);
     if (plan.databases.length > 0) {
       await this.request.prepare();

@@ -46,13 +46,13 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
  * case. Where the directory, or the nearest existing one above it, has no such name, names are taken for exact.
  */
 export async function looksFolded(directory: string): Promise<boolean> {
-  const closestString = await nearestExisting(directory);
+  const existing = await nearestExisting(directory);
   // If the directory cannot be read, the comparison reports it.
-  const names = await Array.fromAsync(Deno.readDir(closestString), ({ name }) => name).catch(() => []);
+  const names = await Array.fromAsync(Deno.readDir(existing), ({ name }) => name).catch(() => []);
   const lettered = names.find((name) => otherLetters(name) !== name);
-  if (lettered !== undefined) return await isOneFile(closestString, lettered);
-  const [above, name] = [dirname(closestString), basename(closestString)];
-  const [self, parent] = await Promise.all([Deno.stat(closestString), Deno.stat(above)]);
+  if (lettered !== undefined) return await isOneFile(existing, lettered);
+  const [above, name] = [dirname(existing), basename(existing)];
+  const [self, parent] = await Promise.all([Deno.stat(existing), Deno.stat(above)]);
   return self.dev === parent.dev && otherLetters(name) !== name && await isOneFile(above, name);
 }
 

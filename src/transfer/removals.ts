@@ -14,6 +14,7 @@ import type { RemoveResult } from "./jobs/remove.ts";
 import type { ResultRecorder } from "./result_recorder.ts";
 import { noteMoves } from "./moved_out.ts";
 import { type Phase, phaseOf, PHASES, pointsElsewhere } from "./phases.ts";
+import { GONE_MEANWHILE_REASON } from "./written_meanwhile.ts";
 
 type Name = Omit<Item, "replaces">;
 
@@ -65,8 +66,10 @@ export class Removals {
       this.#items.push(item);
       return;
     }
+    const { recorder } = this.request;
     if (item.entry.type === "directory") this.#postponed.add(pathOf(item));
-    this.request.recorder.amend(item, item.entry);
+    recorder.amend(item, item.entry);
+    if (when === "next time") recorder.miss(item, GONE_MEANWHILE_REASON, "newer");
   }
 
   #isBelowPostponed(directory: string): boolean {

@@ -159,6 +159,8 @@ function directory(
     adopted,
     make: () =>
       made ??= make().catch((error) => {
+        // The lock at the source is held by another process.
+        if (error instanceof CliError && error.kind === "locked") throw error;
         throw new CliError("file-system", `Cannot make "${path}": ${messageOf(error)}`, { cause: error });
       }),
     remove: removeOnce,

@@ -10,6 +10,10 @@ import { phaseOf, pointsElsewhere } from "./phases.ts";
 /** The reason given for a reference that waits for the next transfer. */
 export const NEWER_REASON = "it was written while the transfer ran, and may refer to files that came later still";
 
+/** The reason given for a name that the next transfer removes. */
+export const GONE_MEANWHILE_REASON =
+  "it was removed while the transfer ran, and references to it may change later still";
+
 /** Times that are further in the future come from a wrong clock, and would keep a reference back for ever. */
 const FUTURE_SECONDS = 60;
 

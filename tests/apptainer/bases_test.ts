@@ -1,9 +1,9 @@
-// Bases that need no network, with the real Apptainer: an image of an OCI layout; with EULER_FILES_TEST_BASES=all also an archive
-// of Docker and a sandbox directory, each of which takes a whole build.
+// Base images that need no network, with the real Apptainer: an image of an OCI layout; with EULER_FILES_TEST_BASES=all
+// also a Docker archive and a sandbox directory, each of which takes a whole build.
 import assert from "node:assert/strict";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
-testWithApptainer("an image is built upon one image of an OCI layout", async () => {
+testWithApptainer("an image is built from an image of an OCI layout", async () => {
   await using place = await makeContainerWorld();
   const { world, env, ociLayout } = place;
   const options = { env, timeoutSeconds: 120 };

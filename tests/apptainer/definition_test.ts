@@ -1,11 +1,11 @@
-// The script of %test in a definition, run by a real Python.
+// A real Python runs the script that a definition has in %test.
 import assert from "node:assert/strict";
 import { renderDefinition } from "../../src/apptainer/definition.ts";
 import { parseBaseImage } from "../../src/apptainer/base_image.ts";
 import { testNeeding } from "../support/needs.ts";
 import { writeTree } from "../support/tree.ts";
 
-testNeeding(["python3"], "what can't be imported is told with what caused it", async () => {
+testNeeding(["python3"], "a module that cannot be imported is reported with the cause", async () => {
   const place = await Deno.makeTempDir({ prefix: "euler-files-definition-" });
   try {
     const info = "tool-1.0.dist-info";

@@ -1,9 +1,9 @@
-// `Bootstrap: docker` for real, from a registry on loopback.
+// `Bootstrap: docker` with the real Apptainer, from a registry on loopback.
 import assert from "node:assert/strict";
 import { serveImage } from "../support/registry.ts";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
-testWithApptainer("an image is built from a Docker reference, and its Python must be the environment's", async () => {
+testWithApptainer("an image is built from a Docker reference, if its Python is the environment's", async () => {
   await using place = await makeContainerWorld();
   await using registry = await serveImage(place.ociLayout, "base:latest");
   const { world } = place;

@@ -1,4 +1,5 @@
-// The copy of an image: continued after a stop, complete or not there, and never another file than the one that was built.
+// The copy of an image is continued after an interruption, is complete or missing, and is never another file than the
+// built one.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -40,7 +41,7 @@ function copy(image: Image, hook: Hook = () => {}, signal?: AbortSignal) {
   return copyVerified({ source, target, sha256, onProgress() {} }, system);
 }
 
-/** Stops a copy when so many bytes were read. */
+/** Stops a copy when that many bytes were read. */
 async function stopAfter(image: Image, stopBytes: number): Promise<void> {
   const controller = new AbortController();
   let readBytes = 0;
@@ -52,7 +53,7 @@ async function stopAfter(image: Image, stopBytes: number): Promise<void> {
   await rejects(stopped, { message: "stopped" });
 }
 
-Deno.test("an image arrives with its checksum, executable, and nothing is left beside it", async () => {
+Deno.test("an image arrives with its checksum and is executable, and nothing else is left beside it", async () => {
   await using image = await makeImage(130 * MIB + 17);
   const progress: number[] = [];
   const { source, target, sha256, content } = image;
@@ -65,7 +66,7 @@ Deno.test("an image arrives with its checksum, executable, and nothing is left b
   deepEqual(await namesIn(image.world.path("scratch/sif")), ["env.sif"]);
 });
 
-Deno.test("a copy that was stopped is continued; a damaged beginning is found by the checksum and copied again", async () => {
+Deno.test("a copy that was stopped is continued; a damaged first part is found by the checksum and copied again", async () => {
   await using image = await makeImage(200 * MIB);
   for (const isDamaged of [false, true]) {
     await Deno.remove(image.target).catch(() => {});
@@ -82,7 +83,7 @@ Deno.test("a copy that was stopped is continued; a damaged beginning is found by
   }
 });
 
-Deno.test("what was begun of another image isn't taken for a beginning", async () => {
+Deno.test("the partial copy of another image is not continued", async () => {
   await using image = await makeImage(200 * MIB);
   await stopAfter(image, 190 * MIB);
   image.content[5]! ^= 1;
@@ -91,7 +92,7 @@ Deno.test("what was begun of another image isn't taken for a beginning", async (
   equal((await copy({ ...image, sha256 })).resumedBytes, 0);
 });
 
-Deno.test("another content than was built, a read error and a full disk leave no image", async () => {
+Deno.test("other content than was built, a read error and a full disk leave no image", async () => {
   await using image = await makeImage(70 * MIB);
   const wrong = copy({ ...image, sha256: "0".repeat(64) });
   await rejects(wrong, { kind: "transfer", message: /the checksum differs/ });
@@ -106,7 +107,7 @@ Deno.test("another content than was built, a read error and a full disk leave no
   deepEqual(await namesIn(image.world.path("scratch/sif")), []);
 });
 
-Deno.test("an image that changes while it is copied, or whose copy another program writes, is not replaced", async () => {
+Deno.test("an image that changes while it is copied, or whose copy another program writes to, is not replaced", async () => {
   await using image = await makeImage(MIB);
   const changing = copy(image, ({ name }) => {
     if (name === "fsync") return;

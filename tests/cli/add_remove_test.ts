@@ -1,4 +1,4 @@
-// `add`, `remove` and the options of `init`: a configuration made and changed without JSON.
+// `add`, `remove` and the options of `init` make and change a configuration without JSON.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -7,7 +7,7 @@ async function saved(world: World): Promise<any> {
   return JSON.parse(await Deno.readTextFile(`${world.home}/.euler-files.json`));
 }
 
-Deno.test("init with options saves a first configuration, and changes what is there", async () => {
+Deno.test("init with options saves a first configuration, and changes an existing one", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/.cache/huggingface", { a: "a" });
   const first = await world.run(["init", "--scratch", "$SCRATCH", "HF_HOME", "UV_CACHE_DIR", "MODELS=~/models"]);
@@ -19,7 +19,7 @@ Deno.test("init with options saves a first configuration, and changes what is th
     UV_CACHE_DIR: { mode: "redirect", enabled: true },
     MODELS: { source: "~/models", enabled: true },
   });
-  // What is configured keeps its directory unless another one is named.
+  // A configured variable keeps its directory unless the options name another one.
   await world.run(["config", "set", "vars.HF_HOME", '{"source": "/data/hf", "enabled": false}']);
   assert.equal((await world.run(["init", "HF_HOME", "MODELS=models2"])).code, 0);
   const after = (await saved(world)).vars;
@@ -27,14 +27,14 @@ Deno.test("init with options saves a first configuration, and changes what is th
   assert.equal(after.MODELS.source, `${world.home}/models2`);
 });
 
-Deno.test("a first configuration without scratch names the option for it", async () => {
+Deno.test("the error for a first configuration without scratch names the option that sets it", async () => {
   await using world = await makeWorld();
   const { code, stderr } = await world.run(["init", "HF_HOME"]);
   assert.equal(code, 2);
   assert.match(stderr, /or give --scratch '\$SCRATCH'/);
 });
 
-Deno.test("add takes the usual directory, never one on scratch, and is the same twice", async () => {
+Deno.test("add takes the usual directory of a tool, never one on scratch, and a second add changes nothing", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/.cache/huggingface", { a: "a" });
   await world.writeConfig("// kept\n" + JSON.stringify({ version: 1, scratch_base: "$SCRATCH", vars: {} }));
@@ -49,7 +49,7 @@ Deno.test("add takes the usual directory, never one on scratch, and is the same 
   assert.deepEqual([redirected.mode, redirected.tier], ["redirect", "node"]);
 });
 
-Deno.test("add says what to do where it cannot", async () => {
+Deno.test("an add that is refused says what to do instead", async () => {
   await using world = await makeWorld();
   const none = await world.run(["add", "HF_HOME"]);
   assert.match(none.stderr, /euler-files init --scratch '\$SCRATCH' HF_HOME/);
@@ -70,7 +70,7 @@ Deno.test("add says what to do where it cannot", async () => {
   }
 });
 
-Deno.test("remove keeps what is not pushed, then says what stays and how it goes", async () => {
+Deno.test("remove refuses a variable with files that are not pushed; otherwise it says what stays and how to delete that", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { a: "a" });
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf" }, HF_HOME2: { source: "~/hf2" } } });
@@ -92,7 +92,7 @@ Deno.test("remove keeps what is not pushed, then says what stays and how it goes
   assert.equal(await Deno.readTextFile(world.path("home/hf/job")), "made by a job");
 });
 
-Deno.test("remove --force works where scratch does not", async () => {
+Deno.test("remove --force works although scratch does not", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf" } } });
   const env = { SCRATCH: null };

@@ -1,12 +1,12 @@
-// A real answer of every command fits the schema it publishes. `world.run` checks that for every test that asks for JSON;
-// this one sees to it that no command is left out.
+// A real answer of every command fits the schema that the command publishes. `world.run` checks this in every test that
+// asks for JSON; this file makes sure that no command is left out.
 import assert from "node:assert/strict";
 import { stampOf } from "../../src/contract/document.ts";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { holdAgainstSchema } from "../support/answer_schema.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
-/** For each command a call that succeeds in the world below. */
+/** For each command, a call that succeeds in the world below. */
 const CALLS: Readonly<Record<string, readonly string[]>> = {
   "sync": [],
   "exec": ["true"],
@@ -74,7 +74,7 @@ Deno.test("a real answer of every command fits its schema", async () => {
   }
 });
 
-Deno.test("a failure of every command fits its schema", async () => {
+Deno.test("the JSON of a failure fits the schema of every command", async () => {
   await using world = await makeWorld();
   for (const { name } of (await loadCatalogue()).commands) {
     const { code, json } = await world.run([...name.split(" "), "--no-such-option", "--json"]);
@@ -82,7 +82,7 @@ Deno.test("a failure of every command fits its schema", async () => {
   }
 });
 
-Deno.test("an answer that doesn't fit its schema is found", async () => {
+Deno.test("an answer that does not fit its schema is found", async () => {
   const good = { ...stampOf("answer"), ok: true, command: "schema", kind: "cli", cli: {} };
   await holdAgainstSchema({ code: 0, stdout: JSON.stringify(good) });
   const wrong = [{ ...good, kind: "bogus" }, { ...good, undescribed: 1 }, { ...good, ok: "yes" }, { ok: true }];

@@ -1,10 +1,11 @@
-// `apptainer build` around a stand-in for Apptainer: what is there before, during and after, however it ends.
+// `apptainer build` with a stand-in for Apptainer: which files exist before, during and after a build, however the
+// build ends.
 import assert from "node:assert/strict";
 import { type ImageWorld, makeImageWorld, namesIn, venvTree } from "../support/image_world.ts";
 
 const BUILD = ["apptainer", "build", "env"];
 
-/** Nothing of an unfinished build is left: no half image, no workspace. */
+/** Asserts that an unfinished build left nothing: no partial image and no temporary directory. */
 async function assertClean({ world, store }: ImageWorld): Promise<void> {
   assert.deepEqual((await namesIn(store)).filter((name) => name.includes("building")), []);
   assert.deepEqual((await namesIn(world.path("tmp"))).filter((name) => name.startsWith(".euler-files")), []);
@@ -35,7 +36,7 @@ Deno.test("build makes the image, keeps its definition and records what it was b
   await assertClean(images);
 });
 
-Deno.test("the archive holds the environment as it is in the container, and the environment stays untouched", async () => {
+Deno.test("the archive holds the environment as the container sees it, and the environment on disk is not changed", async () => {
   await using images = await makeImageWorld();
   const venv = images.world.path("home/venvs/env");
   assert.equal((await images.world.run(BUILD)).code, 0);
@@ -51,7 +52,7 @@ Deno.test("the archive holds the environment as it is in the container, and the 
   assert.equal(await Deno.readTextFile(`${venv}/bin/tool`), `#!${venv}/bin/python\nprint(1)\n`);
 });
 
-Deno.test("what the environment uses outside of itself is named, in JSON as well, and linked files are packed", async () => {
+Deno.test("what the environment uses outside of itself is named, also in JSON, and linked files are packed", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   const site = "lib/python3.11/site-packages";
@@ -89,13 +90,13 @@ Deno.test("an image is built again when a package changed, and only then", async
   assert.equal((await world.run([...BUILD, "--force", "--json"])).json().status, "built");
 });
 
-Deno.test("an image file alone is no reason to skip: nobody knows what it holds", async () => {
+Deno.test("an image without a record is built again, because its content is unknown", async () => {
   await using images = await makeImageWorld();
   await images.world.writeTree("home/sif", { "env.sif": "left by a failed build" });
   assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
 });
 
-Deno.test("a build that fails leaves the good image as it was, says Apptainer's words and ends with 1", async () => {
+Deno.test("a build that fails leaves the good image as it was, shows Apptainer's messages and ends with exit code 1", async () => {
   for (const how of ["fail", "partial"] as const) {
     await using images = await makeImageWorld();
     await images.world.run(BUILD);
@@ -113,7 +114,7 @@ Deno.test("a build that fails leaves the good image as it was, says Apptainer's 
   }
 });
 
-Deno.test("a first build that fails leaves nothing that a later build could take for an image", async () => {
+Deno.test("a first build that fails leaves no file that a later build could take for an image", async () => {
   await using images = await makeImageWorld();
   await images.turn("partial", "");
   assert.equal((await images.world.run(BUILD)).code, 1);
@@ -123,7 +124,7 @@ Deno.test("a first build that fails leaves nothing that a later build could take
   assert.equal((await images.world.run([...BUILD, "--json"])).json().status, "built");
 });
 
-Deno.test("Apptainer ending well without an image is a failure", async () => {
+Deno.test("if Apptainer ends with exit code 0 but made no image, the build fails", async () => {
   await using images = await makeImageWorld();
   await images.turn("nothing", "");
   const run = await images.world.run(BUILD);
@@ -131,7 +132,7 @@ Deno.test("Apptainer ending well without an image is a failure", async () => {
   assert.match(run.stderr, /ended well but made no image/);
 });
 
-Deno.test("Ctrl-C in the middle leaves nothing behind and ends with 130", async () => {
+Deno.test("Ctrl-C during a build leaves nothing behind and ends with exit code 130", async () => {
   await using images = await makeImageWorld();
   await images.turn("slow", "");
   await using job = images.world.start(BUILD);
@@ -142,7 +143,7 @@ Deno.test("Ctrl-C in the middle leaves nothing behind and ends with 130", async 
   await assertClean(images);
 });
 
-Deno.test("what a build killed with -9 left is removed by the next", async () => {
+Deno.test("the next build removes what a build killed with -9 left", async () => {
   await using images = await makeImageWorld();
   await images.turn("slow", "");
   await using job = images.world.start(BUILD);
@@ -155,7 +156,7 @@ Deno.test("what a build killed with -9 left is removed by the next", async () =>
   await assertClean(images);
 });
 
-Deno.test("two builds of one environment build it once, two of different ones keep both records", async () => {
+Deno.test("two builds of one environment at the same time build it once; two of different environments keep both records", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await world.writeTree("home/venvs/two", venvTree(world.path("home/venvs/two")));
@@ -167,7 +168,7 @@ Deno.test("two builds of one environment build it once, two of different ones ke
   assert.ok(await images.record("env") !== undefined && await images.record("two") !== undefined);
 });
 
-Deno.test("a build keeps what a person set: a disabled image stays so, $SCRATCH stays unexpanded", async () => {
+Deno.test("a build keeps the user's settings: a disabled image stays disabled, $SCRATCH stays unexpanded", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await world.run(BUILD);
@@ -178,7 +179,7 @@ Deno.test("a build keeps what a person set: a disabled image stays so, $SCRATCH 
   assert.match(await Deno.readTextFile(path), /"scratch_base": "\$SCRATCH"/);
 });
 
-Deno.test("a dry run prints definition and commands and writes nothing", async () => {
+Deno.test("a dry run prints the definition and the commands, and writes nothing", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   const run = await world.run([...BUILD, "--dry-run"]);
@@ -202,7 +203,7 @@ Deno.test("a dry run prints definition and commands and writes nothing", async (
   assert.match(json.tar_path, /\/tmp\/\.euler-files-build\..*\/venv\.tar$/);
 });
 
-Deno.test("names that are no names, and environments that aren't there, are refused", async () => {
+Deno.test("invalid names, and environments that do not exist, are refused", async () => {
   await using images = await makeImageWorld();
   for (const bad of ["../env", "a/b", "..", ".", "/abs", 'a"b', "a\nb", "-x"]) {
     const run = await images.world.run(["apptainer", "build", "--json", "--", bad]);
@@ -225,7 +226,7 @@ Deno.test("a base image with another Python is found before anything is packed",
   assert.deepEqual(await images.calls(), []);
 });
 
-Deno.test("without Apptainer the hint is the module, and nothing was packed before", async () => {
+Deno.test("without Apptainer nothing is packed, and the hint names the module to load", async () => {
   await using images = await makeImageWorld();
   const run = await images.world.run(BUILD, { env: { PATH: `${images.world.path("bin")}:/nonexistent` } });
   assert.equal(run.code, 2);
@@ -233,7 +234,7 @@ Deno.test("without Apptainer the hint is the module, and nothing was packed befo
   await assertClean(images);
 });
 
-Deno.test("an environment inside another and one of 10,000 files are packed whole", async () => {
+Deno.test("an environment inside another one, and one of 10,000 files, are packed whole", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await world.writeTree("home/venvs/env/inner", venvTree(world.path("home/venvs/env/inner")));
@@ -253,7 +254,7 @@ Deno.test("two builds of one image that both believe to hold the lock do not sha
   await images.turn("slow", "");
   await using first = world.start(BUILD);
   await first.seen("Creating SIF file");
-  // As where flock is granted twice: the second finds no holder.
+  // Some file systems grant flock twice: then the second build finds no holder.
   for (const name of [".env.lock", ".env.lock.lease"]) await Deno.remove(`${images.store}/${name}`).catch(() => {});
   await images.turn("slow", undefined);
   const second = await world.run([...BUILD, "--json"]);
@@ -267,14 +268,14 @@ Deno.test("two builds of one image that both believe to hold the lock do not sha
   await assertClean(images);
 });
 
-Deno.test("a fakeroot that does not fit the base image gets the hint that helps", async () => {
+Deno.test("if a fakeroot does not fit the base image, the error has the hint that helps", async () => {
   await using images = await makeImageWorld();
   await images.turn("fail", "/.singularity.d/libs/faked: /lib/libc.so.6: version `GLIBC_2.34' not found\n");
   const run = await images.world.run(BUILD);
   assert.match(run.stderr, /hint: .*--ignore-fakeroot-command/);
 });
 
-Deno.test("an image in a store that a group may read is readable to it, in another only to its owner", async () => {
+Deno.test("a new image can be read by the group if its store can be, else only by its owner", async () => {
   for (const [store, image] of [[0o2750, 0o755], [0o700, 0o700]] as const) {
     await using images = await makeImageWorld();
     await Deno.mkdir(images.store);
@@ -297,7 +298,7 @@ Deno.test("after the store has moved, an image on scratch is not copied again", 
   assert.equal(result.status, "skipped");
 });
 
-Deno.test("a file that was added or edited by hand is a reason to build, compiled code is none", async () => {
+Deno.test("a file that a user added or edited is a reason to build, compiled code is not", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   const status = async () => {

@@ -1,11 +1,11 @@
-// Images and a full disk: what is there stays, nothing half written is left under a name, and the error has the figures.
+// Images and a full disk: existing images stay, no partial image gets a final name, and the error has the figures.
 import assert from "node:assert/strict";
 import { testUnless } from "../support/needs.ts";
 import { makeImageWorld, namesIn } from "../support/image_world.ts";
 
 const NOT_ROOT = Deno.uid() === 0 ? undefined : "only root can mount a small file system";
 
-/** A file system of this size at the path, until it is disposed of. */
+/** Mounts a file system of this size at the path until it is disposed of. */
 async function mountSmall(path: string, size: string): Promise<AsyncDisposable> {
   await Deno.mkdir(path, { recursive: true });
   const { success } = await new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path] })
@@ -18,7 +18,7 @@ async function mountSmall(path: string, size: string): Promise<AsyncDisposable> 
   };
 }
 
-testUnless(NOT_ROOT, "an image that doesn't fit on scratch is refused with the figures", async () => {
+testUnless(NOT_ROOT, "an image that does not fit on scratch is refused with the figures", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/weights.bin": "x".repeat(3_000_000) });
@@ -30,7 +30,7 @@ testUnless(NOT_ROOT, "an image that doesn't fit on scratch is refused with the f
   assert.deepEqual(await namesIn(images.scratchStore), [".env.sif.lock"]);
 });
 
-testUnless(NOT_ROOT, "without room on scratch, run takes the image from the store and says so", async () => {
+testUnless(NOT_ROOT, "without free space on scratch, run uses the image in the store and says so", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/weights.bin": "x".repeat(3_000_000) });
@@ -44,7 +44,7 @@ testUnless(NOT_ROOT, "without room on scratch, run takes the image from the stor
 
 testUnless(
   NOT_ROOT,
-  "a build passes a $TMPDIR without room by",
+  "a build does not use a $TMPDIR without enough free space",
   async () => {
     await using images = await makeImageWorld();
     const { world } = images;
@@ -55,16 +55,20 @@ testUnless(
   },
 );
 
-testUnless(NOT_ROOT, "a store that is full during the build leaves the old image and no half one", async () => {
-  await using images = await makeImageWorld();
-  const { world } = images;
-  await using _disk = await mountSmall(images.store, "1m");
-  assert.equal((await world.run(["apptainer", "build", "env"])).code, 0);
-  const before = await Deno.readFile(`${images.store}/env.sif`);
-  await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/weights.bin": "x".repeat(3_000_000) });
-  const run = await world.run(["apptainer", "build", "env", "--force"]);
-  assert.equal(run.code, 1);
-  assert.match(run.stderr, /No space left on device/);
-  assert.deepEqual(await Deno.readFile(`${images.store}/env.sif`), before);
-  assert.deepEqual((await namesIn(images.store)).filter((name) => name.includes("building")), []);
-});
+testUnless(
+  NOT_ROOT,
+  "if the store fills up during a build, the old image stays and no partial image is left",
+  async () => {
+    await using images = await makeImageWorld();
+    const { world } = images;
+    await using _disk = await mountSmall(images.store, "1m");
+    assert.equal((await world.run(["apptainer", "build", "env"])).code, 0);
+    const before = await Deno.readFile(`${images.store}/env.sif`);
+    await world.writeTree("home/venvs/env", { "lib/python3.11/site-packages/weights.bin": "x".repeat(3_000_000) });
+    const run = await world.run(["apptainer", "build", "env", "--force"]);
+    assert.equal(run.code, 1);
+    assert.match(run.stderr, /No space left on device/);
+    assert.deepEqual(await Deno.readFile(`${images.store}/env.sif`), before);
+    assert.deepEqual((await namesIn(images.store)).filter((name) => name.includes("building")), []);
+  },
+);

@@ -11,7 +11,7 @@ async function makeSynced(): Promise<ImageWorld> {
 
 const PRUNE = ["apptainer", "prune"];
 
-Deno.test("prune removes environment, image, definition, the copy on scratch and the record", async () => {
+Deno.test("prune removes the environment, the image, the definition, the copy on scratch and the record", async () => {
   await using images = await makeSynced();
   const run = await images.world.run([...PRUNE, "env", "--yes", "--json"]);
   const document = run.json();
@@ -33,7 +33,7 @@ Deno.test("prune --mode sif keeps the environment, --mode venv keeps the image",
   assert.equal(await images.record("env"), undefined);
 });
 
-Deno.test("prune takes no path: nothing outside is touched, whatever the name says", async () => {
+Deno.test("prune takes no path: nothing outside is touched, however the name is spelled", async () => {
   await using images = await makeSynced();
   const { world } = images;
   await world.writeTree("home/precious", { "pyvenv.cfg": "version = 3.11\n", "bin/x": "", "thesis": "years" });
@@ -47,7 +47,7 @@ Deno.test("prune takes no path: nothing outside is touched, whatever the name sa
   assert.ok((await namesIn(world.path("home/venvs"))).includes("env"));
 });
 
-Deno.test("a directory that is no environment is refused, a link is removed and what it leads to stays", async () => {
+Deno.test("a directory that is no environment is refused; a link is removed, and the directory it leads to stays", async () => {
   await using images = await makeSynced();
   const { world } = images;
   await world.writeTree("home/venvs/data", { "results.csv": "1" });
@@ -61,7 +61,7 @@ Deno.test("a directory that is no environment is refused, a link is removed and 
   assert.ok((await namesIn(world.path("home/elsewhere"))).includes("pyvenv.cfg"));
 });
 
-Deno.test("without --yes and without a terminal prune removes nothing and says so", async () => {
+Deno.test("without --yes and without a terminal, prune removes nothing and says so", async () => {
   await using images = await makeSynced();
   const run = await images.world.run([...PRUNE, "env"]);
   assert.equal(run.code, 1);
@@ -71,7 +71,7 @@ Deno.test("without --yes and without a terminal prune removes nothing and says s
   assert.ok((await namesIn(images.store)).includes("env.sif"));
 });
 
-Deno.test("what can't be removed is an error, and its record stays", async () => {
+Deno.test("if something cannot be removed, prune reports an error and keeps its record", async () => {
   await using images = await makeSynced();
   await Deno.chmod(images.store, 0o500);
   const run = await images.world.run([...PRUNE, "env", "--mode", "sif", "--yes", "--json"]);
@@ -79,14 +79,14 @@ Deno.test("what can't be removed is an error, and its record stays", async () =>
   assert.notEqual(await images.record("env"), undefined);
 });
 
-Deno.test("a name that nothing knows is an error with the nearest one", async () => {
+Deno.test("for an unknown name the error suggests the closest known one", async () => {
   await using images = await makeSynced();
   const run = await images.world.run([...PRUNE, "evn", "--yes"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /did you mean "env"/);
 });
 
-Deno.test("prune refuses while a build works on the image", async () => {
+Deno.test("prune refuses to work while a build of the image runs", async () => {
   await using images = await makeImageWorld();
   await images.turn("slow", "");
   await using build = images.world.start(["apptainer", "build", "env"]);
@@ -111,7 +111,7 @@ Deno.test("an image whose record has other names is pruned by that record", asyn
   );
 });
 
-Deno.test("fixup repairs moved environments once, and a dry run only tells", async () => {
+Deno.test("fixup repairs moved environments once, and its dry run changes nothing", async () => {
   await using images = await makeImageWorld();
   const { world } = images;
   await Deno.rename(world.path("home/venvs"), world.path("home/moved"));
@@ -124,7 +124,7 @@ Deno.test("fixup repairs moved environments once, and a dry run only tells", asy
   assert.equal(tool, `#!${world.path("home/moved/env")}/bin/python\nprint(1)\n`);
 });
 
-Deno.test("fixup names what it can't write, ends with 1, and fixes the other environments", async () => {
+Deno.test("fixup names what it cannot write, ends with exit code 1, and repairs the other environments", async () => {
   await using images = await makeImageWorld({ runAs: "unprivileged" });
   const { world } = images;
   await world.writeTree("home/venvs/other", venvTree("/gone/other"));
@@ -137,7 +137,7 @@ Deno.test("fixup names what it can't write, ends with 1, and fixes the other env
   assert.match(run.json().failures[0].lines[0], /locked\/bin\/activate/);
 });
 
-Deno.test("init keeps the recorded images and what isn't given, and asks for a configuration first", async () => {
+Deno.test("init keeps the recorded images and every field that is not given; without a configuration it asks for one first", async () => {
   await using images = await makeSynced();
   const { world } = images;
   const given = JSON.stringify({ base_image: "/images/python-{version}.sif" });

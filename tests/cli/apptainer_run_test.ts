@@ -1,4 +1,5 @@
-// `apptainer run|exec|shell` passes on what Apptainer itself would: words, options, signals, scratch and the working directory.
+// `apptainer run|exec|shell` passes on what Apptainer itself would: arguments, options, signals, scratch and the
+// working directory.
 import assert from "node:assert/strict";
 import { type ImageWorld, makeImageWorld } from "../support/image_world.ts";
 
@@ -9,7 +10,7 @@ async function makeBuilt(): Promise<ImageWorld> {
   return images;
 }
 
-/** The command that would be started. */
+/** The command that euler-files would start. */
 async function commandOf({ world }: ImageWorld, ...args: string[]): Promise<string[]> {
   const [verb, ...rest] = args;
   const run = await world.run(["apptainer", verb!, "--dry-run", "--json", ...rest]);
@@ -17,7 +18,7 @@ async function commandOf({ world }: ImageWorld, ...args: string[]): Promise<stri
   return run.json().container_command.slice(1);
 }
 
-Deno.test("words of the program arrive as they are: empty ones, options of ours, a second --", async () => {
+Deno.test("arguments of the program arrive unchanged: empty ones, options that euler-files has too, a second --", async () => {
   await using images = await makeBuilt();
   const words = ["prog", "", "--json", "--dry-run", "-B", "x y", "--", "--help"];
   for (const before of [[], ["--"]]) {
@@ -28,7 +29,7 @@ Deno.test("words of the program arrive as they are: empty ones, options of ours,
   assert.match(run.stdout, /env\.sif train\.py --lr 0\.1\n/);
 });
 
-Deno.test("options of Apptainer come from the command line and the configuration", async () => {
+Deno.test("options for Apptainer come from the command line and the configuration", async () => {
   await using images = await makeBuilt();
   const edit = ["config", "set", "apptainer.run_args", '["--no-home", "--env", "A=b"]'];
   assert.equal((await images.world.run(edit)).code, 0);
@@ -40,13 +41,13 @@ Deno.test("options of Apptainer come from the command line and the configuration
   assert.equal(command.filter((word) => word === "--nv").length, 1);
 });
 
-Deno.test("scratch is bound whole, so that the working directory on it is, too", async () => {
+Deno.test("the whole of scratch is bound, so that a working directory on it exists in the container", async () => {
   await using images = await makeBuilt();
   const command = await commandOf(images, "exec", "env", "true");
   assert.equal(command[command.indexOf("--bind") + 1], images.world.scratch);
 });
 
-Deno.test("signals that ask a job for something reach the program, and not only those that end it", async () => {
+Deno.test("signals that a job gets as a request reach the program, as well as signals that end it", async () => {
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGXCPU", "SIGALRM"] as const) {
     await using images = await makeBuilt();
     const { world } = images;
@@ -62,11 +63,11 @@ Deno.test("signals that ask a job for something reach the program, and not only 
   }
 });
 
-Deno.test("a request that comes while the image is still copied ends nothing, and is told", async () => {
+Deno.test("a signal that is only a request, while the image is still copied, ends nothing and is reported", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   await Deno.mkdir(world.path("scratch/sif"), { recursive: true });
-  // Holds the lock of the copy for a moment.
+  // This process holds the lock of the copy for a moment.
   const holder = await Deno.open(world.path("scratch/sif/.env.sif.lock"), { create: true, write: true });
   await holder.lock(true);
   await using job = world.start(["apptainer", "exec", "env", "true"]);
@@ -78,7 +79,7 @@ Deno.test("a request that comes while the image is still copied ends nothing, an
   assert.deepEqual([ended.code, ended.signal], [0, null], ended.stderr);
 });
 
-Deno.test("an image that is older than its environment is used, with a word about it", async () => {
+Deno.test("an image that is older than its environment is used, with a warning", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   assert.doesNotMatch((await world.run(["apptainer", "exec", "env", "true"])).stderr, /older/);

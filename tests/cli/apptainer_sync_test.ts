@@ -1,4 +1,5 @@
-// `apptainer sync`, `run`, `exec`, `list`: an image in the store, its copy on scratch, and the way into it.
+// `apptainer sync`, `run`, `exec`, `list`: an image in the store, its copy on scratch, and how a program in it is
+// started.
 import assert from "node:assert/strict";
 import { type ImageWorld, makeImageWorld, namesIn, venvTree } from "../support/image_world.ts";
 
@@ -16,7 +17,7 @@ async function syncJson({ world }: ImageWorld, ...args: string[]): Promise<any> 
   return (await world.run([...SYNC, ...args, "--json"])).json();
 }
 
-Deno.test("sync copies an image once, with a marker and a lock beside it and nothing half copied", async () => {
+Deno.test("sync copies an image once, with a marker and a lock beside it and no partial file", async () => {
   await using images = await makeBuilt();
   const first = await syncJson(images);
   assert.deepEqual([first.ok, first.results[0].status], [true, "synced"]);
@@ -29,7 +30,7 @@ Deno.test("sync copies an image once, with a marker and a lock beside it and not
   assert.equal((await syncJson(images, "--force")).results[0].status, "synced");
 });
 
-Deno.test("a copy that was cut off, emptied or replaced is noticed, however new it is", async () => {
+Deno.test("a copy that was truncated, emptied or replaced is noticed, however new its time is", async () => {
   await using images = await makeBuilt();
   const target = `${images.scratchStore}/env.sif`;
   const content = await Deno.readFile(`${images.store}/env.sif`);
@@ -46,7 +47,7 @@ Deno.test("a copy that was cut off, emptied or replaced is noticed, however new 
   }
 });
 
-Deno.test("an older image put back into the store is copied, with a warning that it isn't the one that was built", async () => {
+Deno.test("an older image that was put back into the store is copied, with a warning that it is not the one that was built", async () => {
   await using images = await makeBuilt();
   await syncJson(images);
   const source = `${images.store}/env.sif`;
@@ -59,7 +60,7 @@ Deno.test("an older image put back into the store is copied, with a warning that
   assert.equal(await Deno.readTextFile(`${images.scratchStore}/env.sif`), "an older image");
 });
 
-Deno.test("an image damaged in the store doesn't get to scratch", async () => {
+Deno.test("an image that was damaged in the store is not copied to scratch", async () => {
   await using images = await makeBuilt();
   const source = `${images.store}/env.sif`;
   const { mtime } = await Deno.stat(source);
@@ -72,7 +73,7 @@ Deno.test("an image damaged in the store doesn't get to scratch", async () => {
   assert.deepEqual(await namesIn(images.scratchStore), [".env.sif.lock"]);
 });
 
-Deno.test("what was begun of another image isn't taken for a beginning", async () => {
+Deno.test("the partial copy of another image is not continued", async () => {
   await using images = await makeBuilt();
   await Deno.mkdir(images.scratchStore, { recursive: true });
   await Deno.writeTextFile(`${images.scratchStore}/.env.sif.partial`, "the beginning of an earlier build");
@@ -95,7 +96,7 @@ Deno.test("several images are synced, disabled ones only by name, and a mistyped
   assert.match(typo.stderr, /did you mean "two"/);
 });
 
-Deno.test("an image missing in the store is a failure that says how to build it", async () => {
+Deno.test("an image that is missing in the store is a failure that says how to build it", async () => {
   await using images = await makeBuilt();
   await Deno.remove(`${images.store}/env.sif`);
   const run = await images.world.run(SYNC);
@@ -109,7 +110,7 @@ Deno.test("a dry run of sync makes no directory", async () => {
   assert.deepEqual(await namesIn(images.world.scratch), []);
 });
 
-Deno.test("run brings the image to scratch, passes the staged variables in and ends with the program's code", async () => {
+Deno.test("run copies the image to scratch, passes the staged variables to the program and ends with the program's exit code", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   await world.writeTree("home/hf", { "model": "weights" });
@@ -127,7 +128,7 @@ Deno.test("run brings the image to scratch, passes the staged variables in and e
   assert.deepEqual([json.code, json.json().exit_code, json.json().synced], [7, 7, false]);
 });
 
-Deno.test("run gives the container the token at the source, which is not on scratch", async () => {
+Deno.test("run gives the container the token from the source, because it is not on scratch", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   await world.writeTree("home/hf", { "model": "weights", "token": "hf_secret" });
@@ -152,7 +153,7 @@ Deno.test("a signal goes to the program in the container, which decides how it e
   assert.equal((await job.ended).code, 143);
 });
 
-Deno.test("a variable that isn't staged is left as it is", async () => {
+Deno.test("a variable that is not staged is passed on unchanged", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   const vars = { HF_HOME: { source: "~/hf" } };
@@ -162,7 +163,7 @@ Deno.test("a variable that isn't staged is left as it is", async () => {
   assert.ok(!run.stdout.includes("HF_HOME"), run.stdout);
 });
 
-Deno.test("list tells of each image whether it is up to date and on scratch", async () => {
+Deno.test("list says for each image whether it is up to date and on scratch", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   const states = async () => {

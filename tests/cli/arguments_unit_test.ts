@@ -1,4 +1,4 @@
-// argv as people and scripts write it: which command is meant, and what was given to it.
+// How argv is read: which command is meant, and which options and arguments were given to it.
 import assert from "node:assert/strict";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { CliError } from "../../src/errors/errors.ts";
@@ -39,7 +39,7 @@ function messageFor(...words: string[]): string {
   throw new Error("expected an error");
 }
 
-Deno.test("only what was given is there", () => {
+Deno.test("the result holds only what was given", () => {
   assert.deepEqual(given(), {});
   assert.deepEqual(given("a", "b", "c"), { what: "a", words: ["b", "c"] });
   assert.deepEqual(given("--name", "x", "--name=y"), { names: ["x", "y"] });
@@ -55,7 +55,7 @@ Deno.test("options that add to one list keep the order of the command line", () 
   assert.match(messageFor("--more"), /Option "--more" needs a value/);
 });
 
-Deno.test("plain arguments add to the list of an option", () => {
+Deno.test("plain arguments are added to the list of an option", () => {
   const fields = { vars: list("Only this", { flag: "--var", placeholder: "NAME", argument: "VARIABLE" }) };
   const varsOf = (...words: string[]) => parseArguments("sync", fields, words).given;
   assert.deepEqual(varsOf(), {});
@@ -63,7 +63,7 @@ Deno.test("plain arguments add to the list of an option", () => {
   assert.deepEqual(varsOf("A", "--var", "B", "C"), { vars: ["B", "A", "C"] });
 });
 
-Deno.test("an option that switches off says so, and one that is on can be switched off", () => {
+Deno.test("a --no- option sets its own field, or switches off an option that is on by default", () => {
   assert.deepEqual(given("--no-delete"), { noDelete: true });
   assert.deepEqual(given("--no-verify"), { verify: false });
   assert.deepEqual(given("--no-verify", "--verify"), { verify: true });
@@ -77,7 +77,7 @@ Deno.test("values may start with a dash, be empty or hold an equals sign", () =>
   assert.deepEqual(given("--", "-a", "--yes"), { what: "-a", words: ["--yes"] });
 });
 
-Deno.test("an option where a value should be is taken for a forgotten value", () => {
+Deno.test("an option where a value is expected is reported as a forgotten value", () => {
   assert.equal(
     messageFor("x", "--to", "--yes"),
     'Option "--to" needs a value, but "--yes" follows | write --to <PATH>, or --to=--yes if that is the value',
@@ -89,24 +89,24 @@ Deno.test("an option where a value should be is taken for a forgotten value", ()
   assert.equal(messageFor("--to"), 'Option "--to" needs a value | write --to <PATH>');
 });
 
-Deno.test("a mistyped option is answered with the nearest one", () => {
+Deno.test("for a mistyped option the error suggests the closest one", () => {
   assert.equal(messageFor("--dry-rnu"), 'Unknown option "--dry-rnu" | did you mean `--dry-run`?');
   assert.equal(messageFor("--xyzzy"), 'Unknown option "--xyzzy" | see `euler-files move --help`');
 });
 
-Deno.test("an argument too many is named", async () => {
+Deno.test("a surplus argument is named in the error", async () => {
   const { code, stderr } = await runInProcess(["schema", "sync"]);
   assert.equal(code, 2);
   assert.match(stderr, /^error: Unexpected argument "sync" for `euler-files schema`\nhint: /);
 });
 
-Deno.test("a mistyped command is answered with the nearest one, and a captured stdout gets a failing statement", async () => {
+Deno.test("for a mistyped command the error suggests the closest one, and a captured stdout gets a failing statement", async () => {
   const { code, stdout, stderr } = await runInProcess(["shcema"]);
   assert.deepEqual([code, stdout], [2, "false;\n"]);
   assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean `euler-files schema`?\n');
 });
 
-Deno.test("names that every JavaScript object knows are no commands, groups or fields", async () => {
+Deno.test("names that every JavaScript object has are no commands, groups or fields", async () => {
   for (const name of ["toString", "constructor", "__proto__", "hasOwnProperty"]) {
     const { code, stderr } = await runInProcess([name]);
     assert.equal(code, 2);
@@ -117,13 +117,13 @@ Deno.test("names that every JavaScript object knows are no commands, groups or f
   }
 });
 
-Deno.test("options of every command may stand before it", async () => {
+Deno.test("options that every command has may precede the command", async () => {
   const { code, stdout } = await runInProcess(["--json", "--config", "schema", "schema", "--kind", "cli"]);
   assert.equal(code, 0);
   assert.equal(JSON.parse(stdout).kind, "cli");
 });
 
-Deno.test("the version is told for -V and --version, with options of every command before it", async () => {
+Deno.test("-V and --version print the version, with options of every command before them", async () => {
   for (const argv of [["-V"], ["--version"], ["--quiet", "-V"]]) {
     const { code, stdout } = await runInProcess(argv);
     assert.equal(code, 0);
@@ -131,7 +131,7 @@ Deno.test("the version is told for -V and --version, with options of every comma
   }
 });
 
-Deno.test("version and help are JSON where JSON was asked for, and so is a call without a command", async () => {
+Deno.test("version and help are JSON if JSON was asked for, and so is a call without a command", async () => {
   const answerOf = async (...argv: string[]) => {
     const { code, stdout, stderr } = await runInProcess(argv);
     assert.equal(stderr, "");
@@ -159,13 +159,13 @@ Deno.test("version and help are JSON where JSON was asked for, and so is a call 
   assert.match((await runInProcess(["--version", "--json=false"])).stdout, /^euler-files \d/);
 });
 
-Deno.test("a value for an option that takes none is named as that", () => {
+Deno.test("a value for an option that takes none is named in the error", () => {
   assert.match(messageFor("--dry-run=yes"), /^Option "--dry-run" takes no value \| write --dry-run$/);
   assert.match(messageFor("--no-delete=1"), /^Option "--no-delete" takes no value/);
   assert.match(messageFor("--nothing=1"), /unknown option/i);
 });
 
-Deno.test("the help fits into 60 columns without a broken word", async () => {
+Deno.test("the help fits into 60 columns without breaking a word", async () => {
   const { commandHelp, programHelp } = await import("../../src/cli/help.ts");
   for (const line of (await programHelp(undefined, 60)).split("\n")) assert.ok(line.length <= 60, line);
   const { loadCatalogue } = await import("../../src/cli/app.ts");
@@ -175,7 +175,7 @@ Deno.test("the help fits into 60 columns without a broken word", async () => {
   }
 });
 
-Deno.test("help is asked for in four ways", async () => {
+Deno.test("four ways of asking for help print the same", async () => {
   const expected = (await runInProcess(["schema", "--help"])).stdout;
   assert.match(expected, /Usage: euler-files schema/);
   for (const argv of [["schema", "-h"], ["--help", "schema"], ["help", "schema"]]) {
@@ -183,13 +183,13 @@ Deno.test("help is asked for in four ways", async () => {
   }
 });
 
-Deno.test("without a command the help goes to stderr with exit code 2, and nothing to stdout", async () => {
+Deno.test("without a command the help goes to stderr with exit code 2, and nothing goes to stdout", async () => {
   const { code, stdout, stderr } = await runInProcess([]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(stderr, /Usage: euler-files COMMAND/);
 });
 
-Deno.test("usage errors are JSON where JSON was asked for", async () => {
+Deno.test("usage errors are JSON if JSON was asked for", async () => {
   const { code, stdout, stderr } = await runInProcess(["schema", "--json", "--kind", "bogus"]);
   assert.deepEqual([code, stderr], [2, ""]);
   assert.deepEqual(JSON.parse(stdout), {
@@ -203,7 +203,7 @@ Deno.test("usage errors are JSON where JSON was asked for", async () => {
       kind: "usage",
       lines: [],
       type: "ValueError",
-      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, got "bogus"',
+      message: 'Invalid value for "--kind": expected one of all, cli, input, output, config, progress, got "bogus"',
       hint: "see `euler-files schema --help`",
     },
   });

@@ -1,4 +1,5 @@
-// A sync that ends before our code runs prints nothing: the form that every text shows makes that a failure in each shell.
+// A sync that ends before its own code runs prints nothing. The shell line that all documents show turns that into a
+// failure.
 import assert from "node:assert/strict";
 import { evaluation, type Shell } from "../../src/shell/shell.ts";
 import { testExecutable, testNeeding } from "../support/needs.ts";
@@ -10,7 +11,7 @@ const SHELLS = [["bash", "bash", "$?"], ["zsh", "zsh", "$?"], ["dash", "bash", "
   "$status",
 ]] as const satisfies readonly (readonly [string, Shell, string])[];
 
-/** Ways to end at once. */
+/** Ways in which the program can end at once. */
 const ENDINGS: Readonly<Record<string, string | undefined>> = {
   "not installed": undefined,
   "killed": "kill -9 $$",
@@ -21,7 +22,7 @@ const ENDINGS: Readonly<Record<string, string | undefined>> = {
 for (const [shell, prints, status] of SHELLS) {
   testNeeding(
     [shell],
-    `${shell}: a program that ends before it says a word is a failure, a good one is none`,
+    `${shell}: a program that ends before it prints anything is a failure, a successful one is not`,
     async () => {
       await using world = await makeWorld();
       await world.writeTree("home/hf", { "model.bin": "weights" });
@@ -33,7 +34,7 @@ for (const [shell, prints, status] of SHELLS) {
       for (const [ending, line] of Object.entries(ENDINGS)) {
         if (line !== undefined) await world.fakeProgram("euler-files", `#!/bin/sh\n${line}\n`);
         const { code, stdout } = await world.shell(shell, `${evaluation("sync", prints)}\necho code ${status}`);
-        // dash and tcsh end at a quote that stays open.
+        // dash and tcsh end at an unclosed quote.
         const seen = stdout === "" ? code : Number(/^code (\d+)$/m.exec(stdout)?.[1]);
         assert.notEqual(seen, 0, `${ending}: ${stdout}`);
       }
@@ -43,16 +44,21 @@ for (const [shell, prints, status] of SHELLS) {
 
 const TOO_EARLY = ["ulimit -v 200000", "export TMPDIR=", "export TMPDIR=tmp", "cd $(mktemp -d); rmdir $PWD"];
 
-testExecutable(["bash"], "what ends the executable before its code runs is a failure in the shell", async () => {
-  await using world = await makeWorld();
-  await world.writeTree("home/hf", { "model.bin": "weights" });
-  await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
-  for (const trouble of TOO_EARLY) {
-    const { stdout, stderr } = await tryWith(world, trouble);
-    // Each is a failure, or all is well: never a success without the export.
-    assert.match(stdout, /^code ([1-9]\d*)$|^code 0 .*\/HF_HOME$/m, `${trouble}: ${stdout}${stderr}`);
-  }
-});
+testExecutable(
+  ["bash"],
+  "a fault that ends the executable before its code runs is a failure in the shell",
+  async () => {
+    await using world = await makeWorld();
+    await world.writeTree("home/hf", { "model.bin": "weights" });
+    await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
+    for (const trouble of TOO_EARLY) {
+      const { stdout, stderr } = await tryWith(world, trouble);
+      // Either the run fails or the variable is exported: a success without the export is the one thing that must not
+      // happen.
+      assert.match(stdout, /^code ([1-9]\d*)$|^code 0 .*\/HF_HOME$/m, `${trouble}: ${stdout}${stderr}`);
+    }
+  },
+);
 
 async function tryWith(world: World, trouble: string) {
   return await world.shell("bash", `${trouble}\n${evaluation("sync", "bash")}\necho code $? $HF_HOME | sed 's/ $//'`);

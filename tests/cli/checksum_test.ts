@@ -1,4 +1,5 @@
-// Contents that differ although size and time are the same: found where it is asked for, and after files had just been written.
+// Files whose content differs although size and time are the same: found with --checksum, and for files that were being
+// written when they were staged.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -16,7 +17,7 @@ async function syncedWorld(): Promise<World> {
   return world;
 }
 
-/** Writes other content of the same size into a file that keeps its time, as a map does. */
+/** Writes other content of the same size and restores the time, as a write through mmap can leave a file. */
 async function writeWithoutTrace(world: World, path: string, content: string): Promise<void> {
   const [file, aside] = [world.path(path), world.path("tmp/aside")];
   await world.exec("cp", ["-p", file, aside]);
@@ -28,7 +29,7 @@ function read(world: World, path: string): Promise<string> {
   return Deno.readTextFile(world.path(path));
 }
 
-Deno.test("sync --checksum repairs what --force calls the same", async () => {
+Deno.test("sync --checksum repairs a file that --force takes for unchanged", async () => {
   await using world = await syncedWorld();
   await writeWithoutTrace(world, `${SOURCE}/d/data.mdb`, "new page");
   assert.equal((await world.run(["sync", "--force", "--json"])).json().results[0].files_transferred, 0);
@@ -39,7 +40,7 @@ Deno.test("sync --checksum repairs what --force calls the same", async () => {
   assert.equal((await world.run(["sync", "--checksum", "--json"])).json().results[0].files_transferred, 0);
 });
 
-Deno.test("push --checksum brings home what changed without a trace", async () => {
+Deno.test("push --checksum pushes a change that left size and time as they were", async () => {
   await using world = await syncedWorld();
   await writeWithoutTrace(world, `${TARGET}/d/data.mdb`, "new page");
   assert.equal((await world.run(["push", "--json"])).json().results[0].files_transferred, 0);
@@ -47,7 +48,7 @@ Deno.test("push --checksum brings home what changed without a trace", async () =
   assert.equal(await read(world, `${SOURCE}/d/data.mdb`), "new page");
 });
 
-Deno.test("status --checksum names what differs, and changes nothing", async () => {
+Deno.test("status --checksum names the files that differ, and changes nothing", async () => {
   await using world = await syncedWorld();
   assert.equal((await world.run(["status", "--checksum", "--json"])).json().variables[0].different_files, 0);
   await writeWithoutTrace(world, `${TARGET}/d/data.mdb`, "new page");
@@ -58,7 +59,7 @@ Deno.test("status --checksum names what differs, and changes nothing", async () 
   assert.equal((await world.run(["status", "--json"])).json().variables[0].different_files, null);
 });
 
-Deno.test("a file that had just been written when it was staged is compared once a minute has passed", async () => {
+Deno.test("a file that was written just before it was staged is compared again when a minute has passed", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { "d/data.mdb": "old page" });
   await world.writeConfig({ vars: { DATA_DIR: { source: world.path(SOURCE) } } });

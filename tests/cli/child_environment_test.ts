@@ -1,4 +1,5 @@
-// Variables and files of the user's that change what rsync, tar and the shells we start do: they reach none of them.
+// The user's variables and files that configure rsync, tar and shells do not reach the programs that euler-files
+// starts.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { waitForPath } from "../support/wait.ts";
@@ -31,7 +32,7 @@ for (const engine of ["rsync", "native"]) {
   });
 }
 
-testNeeding(["rsync"], "an empty or relative entry of the PATH runs nothing from the tree", async () => {
+testNeeding(["rsync"], "an empty or relative entry of the PATH runs no program from the staged tree", async () => {
   await using world = await makeWorld();
   const trap = {
     file: `#!/bin/sh\necho ran >>${world.path("home/ran")}\nexec /usr/bin/"\${0##*/}" "$@"\n`,
@@ -45,7 +46,7 @@ testNeeding(["rsync"], "an empty or relative entry of the PATH runs nothing from
     assert.equal(run.code, 0, run.stderr);
   }
   await world.run(["sync"], { env: { PATH: `:${world.env.PATH}`, HOME: null }, cwd: world.path("home/hf") });
-  // The shell that guards a program looks for `sleep` when that does not end at once.
+  // The shell that guards a program looks for `sleep` if the program does not end at once.
   await world.fakeProgram(
     "rsync",
     `#!/bin/sh\n[ "$1" = --version ] && exec /usr/bin/rsync --version\ntrap '' TERM\ntouch ${

@@ -1,5 +1,6 @@
-// `clean` removes copies from scratch, and nothing that exists only there unless it is told to.
+// `clean` removes targets from scratch, but files that exist only there only with --force.
 import assert from "node:assert/strict";
+import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const ROOT = "scratch/.cache/euler-files";
@@ -19,7 +20,7 @@ async function namesIn(world: World): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(world.path(ROOT)), ({ name }) => name)).sort();
 }
 
-Deno.test("clean without a name removes copies of variables that are gone from the configuration, with all beside them", async () => {
+Deno.test("clean without a name removes targets of variables that are gone from the configuration, with their markers and records", async () => {
   await using world = await stagedWorld();
   await world.writeConfig({ vars: { A_HOME: { source: world.path("home/a") } } });
   const dry = await world.run(["clean", "--dry-run"]);
@@ -36,7 +37,7 @@ Deno.test("clean without a name removes copies of variables that are gone from t
   assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
 });
 
-Deno.test("locks that never travel don't keep the copy of a variable that is gone", async () => {
+Deno.test("lock files that are never pushed do not keep the target of a variable that is gone", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/B_HOME`, { ".locks/a.lock": "" });
   await world.writeConfig({ vars: { A_HOME: { source: world.path("home/a") } } });
@@ -44,7 +45,7 @@ Deno.test("locks that never travel don't keep the copy of a variable that is gon
   assert.deepEqual(results.map(({ status }: Record<string, string>) => status), ["removed"]);
 });
 
-Deno.test("a copy with files that were not pushed stays, and goes with --force", async () => {
+Deno.test("a target with files that were not pushed stays; --force removes it", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/A_HOME`, { "made": "m" });
   const run = await world.run(["clean", "A_HOME", "B_HOME", "--yes", "--json"]);
@@ -62,7 +63,7 @@ Deno.test("a copy with files that were not pushed stays, and goes with --force",
   assert.ok(!(await namesIn(world)).includes("A_HOME"));
 });
 
-Deno.test("a copy without a record, or of a source that is gone, may be the last one and stays", async () => {
+Deno.test("a target without a record, or whose source is gone, may be the last copy and stays", async () => {
   await using world = await stagedWorld();
   await Deno.remove(world.path(`${ROOT}/.A_HOME.manifest`));
   await Deno.rename(world.path("home/b"), world.path("home/elsewhere"));
@@ -71,7 +72,7 @@ Deno.test("a copy without a record, or of a source that is gone, may be the last
   assert.equal(results[0].unpushed_files, null);
 });
 
-Deno.test("what a resolve kept aside is shown, and goes with --force only", async () => {
+Deno.test("files that a resolve kept are listed, and only --force removes them", async () => {
   await using world = await stagedWorld();
   await world.writeTree(`${ROOT}/A_HOME.replaced-1764000000`, { "old": "o" });
   const shown = (await world.run(["clean", "--yes", "--json"])).json().results;
@@ -80,7 +81,7 @@ Deno.test("what a resolve kept aside is shown, and goes with --force only", asyn
   assert.deepEqual((await namesIn(world)).filter((name) => name.includes("replaced")), []);
 });
 
-Deno.test("a shell that still names the removed copy is told how to forget it", async () => {
+Deno.test("if the shell's variable still points to the removed target, clean says how to unset it", async () => {
   await using world = await stagedWorld();
   const script =
     'eval "$(euler-files sync -q)"; euler-files clean A_HOME --yes; eval "$(euler-files unload A_HOME)"; ' +
@@ -93,14 +94,14 @@ Deno.test("a shell that still names the removed copy is told how to forget it", 
   assert.match(stdout, /^unset \/.*B_HOME$/m);
 });
 
-Deno.test("a name that nothing is known of is refused", async () => {
+Deno.test("a name without any files is refused", async () => {
   await using world = await stagedWorld();
   const run = await world.run(["clean", "C_HOME", "--yes"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /There is no copy of C_HOME/);
 });
 
-Deno.test("directories of redirected variables go by name, or when the variable is gone from the configuration", async () => {
+Deno.test("directories of redirected variables are removed by name, or when the variable is gone from the configuration", async () => {
   await using world = await stagedWorld();
   const redirect = (names: readonly string[]) =>
     world.writeConfig({ vars: Object.fromEntries(names.map((name) => [name, { mode: "redirect" }])) });
@@ -122,4 +123,40 @@ Deno.test("directories of redirected variables go by name, or when the variable 
   await Deno.symlink(world.path("home/other"), world.path(`${ROOT}/.redirected`));
   assert.deepEqual(await statesOf(), []);
   assert.equal(await Deno.readTextFile(world.path("home/other/PIP_CACHE_DIR/mine")), "1");
+});
+
+Deno.test("a target to which a job wrote while clean waited for the lock is kept", async () => {
+  await using world = await stagedWorld();
+  const path = world.path(`${ROOT}/.A_HOME.lock`);
+  using file = await Deno.open(path, { write: true, create: true });
+  await file.lock(true);
+  const running = world.run(["clean", "A_HOME", "--yes", "--json"]);
+  const { ino } = await file.stat();
+  await waitUntil("clean waits for the lock", async () => {
+    const locks = await Deno.readTextFile("/proc/locks");
+    return locks.split("\n").some((line) => line.includes("-> FLOCK") && line.includes(`:${ino} `));
+  });
+  await Deno.writeTextFile(world.path(`${ROOT}/A_HOME/made`), "m");
+  await file.unlock();
+  const run = await running;
+  assert.equal(run.code, 1, run.stdout + run.stderr);
+  assert.equal(run.json().results[0].status, "failed");
+  assert.match(run.json().failures[0].message, /files were written there meanwhile/);
+  assert.equal(await Deno.readTextFile(world.path(`${ROOT}/A_HOME/made`)), "m");
+});
+
+Deno.test("a first copy that was never completed is removed by name, or when its variable is gone", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(`${ROOT}/.C_HOME.partial.node.1-2.abc`, { "x": "12345" });
+  await world.writeTree(`${ROOT}/.D_HOME.partial`, { "y": "1" });
+  await world.writeConfig({
+    vars: { A_HOME: { source: world.path("home/a") }, D_HOME: { source: world.path("home/b") } },
+  });
+  const rows = async (...args: string[]) =>
+    (await world.run(["clean", "--yes", "--json", ...args])).json().results
+      .filter(({ kind }: { kind: string }) => kind === "unfinished")
+      .map(({ name, files, status }: Record<string, unknown>) => [name, files, status]);
+  assert.deepEqual(await rows(), [["C_HOME", 1, "removed"]]);
+  assert.deepEqual(await rows("D_HOME"), [["D_HOME", 1, "removed"]]);
+  assert.deepEqual((await namesIn(world)).filter((name) => name.includes("partial")), []);
 });

@@ -1,4 +1,4 @@
-// Completions in the real shells: what a person gets for a Tab, on a terminal where the shell needs one.
+// Completions in the real shells: what Tab offers, on a terminal where the shell needs one.
 import assert from "node:assert/strict";
 import { completionTable, flagsWithValue } from "../../src/completion/table.ts";
 import { ALIASES, loadCatalogue } from "../../src/cli/app.ts";
@@ -21,7 +21,7 @@ async function worldWithNames(): Promise<World> {
   return world;
 }
 
-/** A command line, and some words that are offered for its end, and some that are not. */
+/** A command line, words that must be offered at its end, and words that must not. */
 const LINES: readonly [line: string, offered: readonly string[], others: readonly string[]][] = [
   ["euler-files s", ["status", "sync", "schema", "shell-init"], ["push"]],
   ["euler-files venv ", ["install", "migrate-store"], ["sync"]],
@@ -105,7 +105,7 @@ for (const shell of ["bash", "zsh", "fish", "tcsh"] as const) {
       ] as const
     ) {
       await terminal.press(typed, "Tab");
-      // What the shell has in its line, and not only on the screen.
+      // Ask the shell for its line: the screen alone can show what is not in it.
       await terminal.press("C-a", "echo the line is ", "Enter");
       await terminal.shows(`the line is ${completed}`);
     }
@@ -113,7 +113,7 @@ for (const shell of ["bash", "zsh", "fish", "tcsh"] as const) {
   });
 }
 
-Deno.test("an option takes a value in all commands or in none, as the search for the command supposes", async () => {
+Deno.test("an option takes a value in all commands or in none, because the completion relies on this to find the command", async () => {
   const table = completionTable(await loadCatalogue(), ALIASES);
   const valued = flagsWithValue(table);
   const switches = table.commands.flatMap(({ options }) => options.filter(({ value }) => value === undefined));

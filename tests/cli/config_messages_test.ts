@@ -1,4 +1,4 @@
-// Messages about what was typed: they name the right option and field, and their hints help.
+// Messages about mistakes in arguments and configuration name the right option and field, and their hints work.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -9,13 +9,13 @@ async function configuredWorld(fields: Record<string, unknown> = {}): Promise<Wo
   return world;
 }
 
-Deno.test("an empty --include is called by its name", async () => {
+Deno.test("an error about an empty --include names --include", async () => {
   await using world = await configuredWorld();
   const run = await world.run(["sync", "--include", ""]);
   assert.match(run.stderr, /^error: Invalid value for "--include": "" is no pattern$/m);
 });
 
-Deno.test("config set: the hint for cache_root sets that, and the hint for a list has the list", async () => {
+Deno.test("config set: the hint for cache_root sets cache_root, and the hint for a list shows a list", async () => {
   await using world = await configuredWorld();
   assert.match(
     (await world.run(["config", "set", "cache_root", "/"])).stderr,
@@ -34,7 +34,7 @@ Deno.test("an empty object given to init gets a hint that names scratch_base", a
   assert.match(run.stderr, /hint: name scratch and variables: `euler-files init --scratch '\$SCRATCH' HF_HOME`/);
 });
 
-Deno.test("a misspelt field is told by sync, push and status", async () => {
+Deno.test("sync, push and status report a misspelt field", async () => {
   await using world = await configuredWorld({ paralel_jobs: 2 });
   for (const command of ["sync", "push", "status"]) {
     const { stderr } = await world.run([command]);
@@ -45,7 +45,7 @@ Deno.test("a misspelt field is told by sync, push and status", async () => {
   assert.match(stderr, /is valid, with 2 warnings\n/);
 });
 
-Deno.test("config edit: an untouched copy is no draft, a failing editor leaves none, and a stale draft is told", async () => {
+Deno.test("config edit: an unchanged copy is not kept as a draft, a failing editor leaves none, and an old draft is reported", async () => {
   await using world = await configuredWorld();
   const drafts = async () =>
     (await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name)).filter((name) => name.includes("draft"));
@@ -64,7 +64,7 @@ Deno.test("config edit: an untouched copy is no draft, a failing editor leaves n
   assert.deepEqual(await drafts(), []);
 });
 
-Deno.test("sources that make no sense are told: on scratch, and among the staged copies through a link", async () => {
+Deno.test("unusable sources are reported: on scratch, and inside the targets through a link", async () => {
   await using world = await configuredWorld();
   await world.writeTree("scratch", { "mine/f": "1" });
   const set = await world.run(["config", "set", "vars.S.source", world.path("scratch/mine")]);

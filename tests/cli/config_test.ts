@@ -1,4 +1,4 @@
-// `config path|show|get|set|edit|validate` as people and scripts use them.
+// `config path|show|get|set|edit|validate` as users and scripts call them.
 import assert from "node:assert/strict";
 import { testUnless } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -20,7 +20,7 @@ async function worldWith(text = TEXT): Promise<World> {
 const fileOf = (world: World) => `${world.home}/.euler-files.json`;
 const textOf = async (world: World) => await Deno.readTextFile(fileOf(world));
 
-Deno.test("config path names the file in use, whether it is there or not", async () => {
+Deno.test("config path prints the path of the configuration, also if the file does not exist", async () => {
   await using world = await makeWorld();
   assert.equal((await world.run(["config", "path"])).stdout, `${fileOf(world)}\n`);
   assert.equal((await world.run(["config", "path", "--json"])).json().exists, false);
@@ -29,7 +29,9 @@ Deno.test("config path names the file in use, whether it is there or not", async
   assert.equal((await world.run(["config", "path", "--config", "y.json"], { env })).stdout, `${world.home}/y.json\n`);
 });
 
-/** The home directory the system has for the user; undefined where it does not know the user, as in many containers. */
+/**
+ * The home directory that the system knows for the user; undefined if it does not know the user, as in many containers.
+ */
 function systemHome(): string | undefined {
   const { stdout } = new Deno.Command("getent", { args: ["passwd", String(Deno.uid())] }).outputSync();
   return new TextDecoder().decode(stdout).split(":")[5] || undefined;
@@ -39,7 +41,7 @@ const HOME = systemHome();
 
 testUnless(
   HOME === undefined ? "the system does not know this user" : undefined,
-  "without HOME the configuration is in the home directory the system has for the user",
+  "without HOME the configuration is in the home directory that the system knows for the user",
   async () => {
     await using world = await makeWorld();
     const run = await world.run(["config", "path"], { env: { HOME: null } });
@@ -59,7 +61,7 @@ Deno.test("config show prints plain JSON with the defaults, and $VARIABLES as th
   assert.deepEqual(JSON.parse((await world.run(["config", "show"])).stdout), shown);
 });
 
-Deno.test("config get prints a text as it is, anything else as JSON, and names the nearest field", async () => {
+Deno.test("config get prints a string as it is, anything else as JSON, and suggests the closest field name", async () => {
   await using world = await worldWith();
   const get = async (field: string) => (await world.run(["config", "get", field])).stdout;
   assert.equal(await get("vars.HF_HOME.source"), "~/hf\n");
@@ -74,7 +76,7 @@ Deno.test("config get prints a text as it is, anything else as JSON, and names t
   }
 });
 
-Deno.test("config set changes one field and nothing else of the text", async () => {
+Deno.test("config set changes one field and no other part of the text", async () => {
   await using world = await worldWith();
   const run = await world.run(["config", "set", "vars.HF_HOME.source", "$PROJECT/hf"], { env: { PROJECT: "/p" } });
   assert.deepEqual([run.code, run.stdout], [0, ""], run.stderr);
@@ -100,7 +102,7 @@ Deno.test("config set changes one field and nothing else of the text", async () 
   assert.equal(await textOf(world), TEXT);
 });
 
-Deno.test("config set is checked before it is written", async () => {
+Deno.test("config set checks the new configuration before it writes it", async () => {
   await using world = await worldWith();
   const wrong: [field: string, value: string, words: RegExp][] = [
     ["parallel_jobs", "0", /must be a whole number of 1 or more, not 0/],
@@ -120,20 +122,20 @@ Deno.test("config set is checked before it is written", async () => {
   assert.equal(await textOf(world), TEXT);
 });
 
-Deno.test("a disk that takes nothing more leaves the configuration as it was", async () => {
+Deno.test("a full disk leaves the configuration as it was", async () => {
   await using world = await worldWith();
   const run = await world.shell("bash", "ulimit -f 0; euler-files config set parallel_jobs 8");
   assert.notEqual(run.code, 0);
   assert.equal(await textOf(world), TEXT);
 });
 
-Deno.test("a change is not refused for what was wrong before it", async () => {
+Deno.test("a change is not refused because of a fault that existed before", async () => {
   await using world = await worldWith(TEXT.replace("~/hf", "relative"));
   assert.equal((await world.run(["config", "set", "parallel_jobs", "2"])).code, 0);
   assert.equal((await world.run(["config", "set", "vars.HF_HOME.source", "/hf"])).code, 0);
 });
 
-Deno.test("config validate lists every fault with its place, and exits with 2 for errors", async () => {
+Deno.test("config validate lists every fault with its position, and exits with 2 for errors", async () => {
   await using world = await worldWith(
     '{\n  "version": 1,\n  "scratch_base": "",\n  "parallel_jobs": "4",\n  "x": 1,\n}\n',
   );
@@ -150,7 +152,7 @@ Deno.test("config validate lists every fault with its place, and exits with 2 fo
   assert.deepEqual([ok, exit_code, faults.length, faults[0].field], [false, 2, 3, "scratch_base"]);
 });
 
-Deno.test("config validate finds what doesn't work on this machine", async () => {
+Deno.test("config validate finds what does not work on this machine", async () => {
   await using world = await worldWith(TEXT.replace('"HF_HOME"', '"A": { "source": "$SCRATCH" },\n    "HF_HOME"'));
   const run = await world.run(["config", "validate"]);
   assert.equal(run.code, 2);
@@ -160,7 +162,7 @@ Deno.test("config validate finds what doesn't work on this machine", async () =>
   assert.match(unset.stdout, /json:4:19: warning: .*SCRATCH is not set/);
 });
 
-Deno.test("config validate takes another file, and says what is good", async () => {
+Deno.test("config validate takes another file, and says if it is valid", async () => {
   await using world = await worldWith();
   const good = await world.run(["config", "validate"]);
   assert.deepEqual([good.code, good.stdout, good.stderr], [0, "", `${fileOf(world)} is valid\n`]);
@@ -170,7 +172,7 @@ Deno.test("config validate takes another file, and says what is good", async () 
   assert.deepEqual([missing.code, missing.stdout], [2, ""]);
 });
 
-Deno.test("config edit saves what the editor made, if it is valid", async () => {
+Deno.test("config edit saves the edited configuration if it is valid", async () => {
   await using world = await worldWith();
   await world.fakeProgram("my-editor", '#!/bin/sh\nfor file; do :; done; sed -i "$1" "$file"\n');
   const edit = async (script: string) =>
@@ -184,7 +186,7 @@ Deno.test("config edit saves what the editor made, if it is valid", async () => 
   ]);
 });
 
-Deno.test("config edit keeps an invalid copy, and goes on with it", async () => {
+Deno.test("config edit keeps an invalid draft, and the next edit continues with it", async () => {
   await using world = await worldWith();
   await world.fakeProgram("my-editor", '#!/bin/sh\nfor file; do :; done; sed -i "$1" "$file"\n');
   const edit = async (script: string) =>
@@ -198,7 +200,7 @@ Deno.test("config edit keeps an invalid copy, and goes on with it", async () => 
   assert.match(await textOf(world), /"version": 1,"engine":"rsync",/);
 });
 
-Deno.test("config edit doesn't undo what another process changed meanwhile", async () => {
+Deno.test("config edit does not undo what another process changed meanwhile", async () => {
   await using world = await worldWith();
   const script = '#!/bin/sh\nsed -i s/mine/ours/ "$1"\neuler-files config set parallel_jobs 9 2>/dev/null\n';
   await world.fakeProgram("slow-editor", script);
@@ -218,7 +220,7 @@ Deno.test("config edit without an editor or with a failing one changes nothing",
   assert.equal(await textOf(world), TEXT);
 });
 
-Deno.test("every command of the group says what to do where there is no configuration", async () => {
+Deno.test("without a configuration every config command says what to do", async () => {
   await using world = await makeWorld();
   for (const args of [["show"], ["get", "version"], ["set", "parallel_jobs", "2"], ["edit"], ["validate"]]) {
     const run = await world.run(["config", ...args], { env: { EDITOR: "true" } });
@@ -227,7 +229,7 @@ Deno.test("every command of the group says what to do where there is no configur
   }
 });
 
-Deno.test("config validate points at the variable whose source lies in another's", async () => {
+Deno.test("config validate names the variable whose source is inside another one's", async () => {
   await using world = await makeWorld();
   await world.writeConfig(`{
   "version": 1, "scratch_base": "$SCRATCH",

@@ -1,8 +1,8 @@
-// What a hint tells to run uses the configuration file that the run was given.
+// Commands in hints use the configuration file that the run was given.
 import assert from "node:assert/strict";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("hints keep --config: in errors, warnings, JSON, and after eval", async () => {
+Deno.test("hints repeat --config: in errors, warnings, JSON, and after eval", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/g", { f: "1" });
   const path = world.path("home/my config.json");

@@ -1,5 +1,5 @@
-// What differs after a push: which files are in conflict and how to settle them, which ones the next sync removes, and what
-// status says of a variable that was pushed.
+// Differences that remain after a push: which files are in conflict and how to resolve them, which ones the next sync
+// removes, and what status says of a variable that was pushed.
 import assert from "node:assert/strict";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -20,7 +20,7 @@ async function statusOf(world: World) {
   return { ...answer.variables[0], warnings: answer.warnings.join("\n") };
 }
 
-Deno.test("a file removed at the source is no change of scratch: push and status say what the next sync does", async () => {
+Deno.test("a file removed at the source is not a change on scratch: push and status say that the next sync removes it", async () => {
   for (const path of ["f3", "d/f3"]) {
     await using world = await stagedWorld({ [path]: "3", "d/other": "o" });
     await Deno.remove(world.path(`${SOURCE}/${path}`));
@@ -35,7 +35,7 @@ Deno.test("a file removed at the source is no change of scratch: push and status
   }
 });
 
-Deno.test("what was removed at the source stays where the hint is followed", async () => {
+Deno.test("a file removed at the source is kept if the user follows the hint", async () => {
   await using world = await stagedWorld();
   await Deno.remove(world.path(`${SOURCE}/f3`));
   const { stderr } = await world.run(["push"]);
@@ -58,7 +58,7 @@ Deno.test("after a push that leaves a conflict, status knows the time of the syn
 });
 
 for (const taken of ["scratch", "source"]) {
-  Deno.test(`the hint for a conflict settles it: take what is on ${taken}`, async () => {
+  Deno.test(`the hint for a conflict resolves it: take the file that is on ${taken}`, async () => {
     await using world = await stagedWorld({ "f 1": "1", "x": "file" });
     await Deno.writeTextFile(world.path(`${TARGET}/f 1`), "of scratch");
     await Deno.writeTextFile(world.path(`${SOURCE}/f 1`), "of source");
@@ -82,7 +82,7 @@ for (const taken of ["scratch", "source"]) {
   });
 }
 
-Deno.test("a file replaced by a directory on scratch is told as that, and its hints work", async () => {
+Deno.test("a file replaced by a directory on scratch is reported as such, and the hints work", async () => {
   for (const taken of ["on scratch", "at the source"]) {
     await using world = await stagedWorld({ "x": "file" });
     await Deno.remove(world.path(`${TARGET}/x`));
@@ -122,14 +122,14 @@ Deno.test("many conflicts are counted once, also after the source moved", async 
   assert.equal((await statusOf(world)).kept_files, 1, "the others are settled");
 });
 
-/** An rsync that writes a part of a file and then doesn't end. */
+/** An rsync that writes part of a file and then does not end. */
 const ENDLESS_RSYNC = `#!/bin/sh
 case "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac
 echo started >&2
 exec sleep 60
 `;
 
-Deno.test("a killed push is told as a push: the next push goes on with it, and the sync is as old as it was", async () => {
+Deno.test("a killed push is reported as a push: the next push continues it, and the last sync keeps its time", async () => {
   await using world = await stagedWorld();
   await Deno.writeTextFile(world.path(`${TARGET}/f1`), "of scratch");
   await world.fakeProgram("rsync", ENDLESS_RSYNC);
@@ -154,7 +154,7 @@ Deno.test("a killed push is told as a push: the next push goes on with it, and t
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/f1`)), "of scratch");
 });
 
-Deno.test("a push of what was never staged leaves nothing that is called interrupted", async () => {
+Deno.test("a push of a variable that was never staged leaves nothing that is reported as interrupted", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { f1: "1" });
   await world.writeTree(TARGET, { f1: "1", f2: "2" });
@@ -163,7 +163,7 @@ Deno.test("a push of what was never staged leaves nothing that is called interru
   assert.equal((await statusOf(world)).unfinished, undefined);
 });
 
-Deno.test("what changes or goes at the source while a push runs is told as that", async () => {
+Deno.test("files that change or vanish at the source during a push are reported as such", async () => {
   await using world = await stagedWorld();
   await world.writeTree(TARGET, { f1: "of scratch", f2: "of scratch" });
   const meanwhile = `cd ${world.path(SOURCE)} && echo "of source" >f1 && rm f2`;

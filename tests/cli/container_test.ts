@@ -1,57 +1,61 @@
-// The workflow of the README with the real Apptainer and uv, as a user without rights: environment → image → scratch → run.
+// The workflow of the README with the real Apptainer and uv as an unprivileged user: environment → image → scratch →
+// run.
 import assert from "node:assert/strict";
 import { namesIn } from "../support/image_world.ts";
 import { servePackages } from "../support/package_index.ts";
 import { makeContainerWorld, testWithApptainer } from "../support/containers.ts";
 
-testWithApptainer("an environment becomes an image that runs, is built again after a change, and goes", async () => {
-  await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);
-  await using place = await makeContainerWorld();
-  const { world, env } = place;
-  // A strict umask must not make files that nobody in the container can read.
-  const ef = async (...args: string[]) => {
-    const run = await world.exec("sh", ["-c", 'umask 077; exec euler-files "$@"', "sh", ...args], {
-      env,
-      timeoutSeconds: 120,
-    });
-    assert.equal(run.code, 0, `${args.join(" ")}: ${run.stdout}${run.stderr}`);
-    return run.stdout;
-  };
-  await world.writeTree("home", { "t.py": "import alpha, sys\nprint(alpha.version, sys.prefix, sys.argv[1:])\n" });
-  await ef("venv", "install", "my-env", "alpha", "--index-url", index.url);
-  await ef("apptainer", "build", "my-env");
-  assert.equal(JSON.parse(await ef("apptainer", "build", "my-env", "--json")).status, "skipped");
-  await ef("apptainer", "sync");
-  const sif = `${world.scratch}/.cache/euler-files/sif/my-env.sif`;
-  const plain = await world.exec("apptainer", ["run", sif, "t.py", "--x"], { env });
-  assert.equal(plain.stdout, "1.0 /opt/venv ['--x']\n", plain.stderr);
-  await ef("venv", "install", "my-env", "beta", "--index-url", index.url);
-  await ef("apptainer", "build", "my-env");
-  assert.equal(await ef("apptainer", "exec", "my-env", "--", "beta"), "beta 2.0\n");
-  const work = world.path("scratch/job");
-  await Deno.mkdir(work);
-  await world.handOver();
-  await using job = world.start(
-    [
-      "apptainer",
-      "exec",
-      "my-env",
-      "sh",
-      "-c",
-      'pwd; trap "echo saved; exit 5" USR1; for i in $(seq 200); do sleep 0.1; done',
-    ],
-    { env, cwd: work },
-  );
-  await job.seen(work);
-  job.kill("SIGUSR1");
-  const ended = await job.ended;
-  assert.deepEqual([ended.code, ended.stdout], [5, `${work}\nsaved\n`], ended.stderr);
-  const removed = JSON.parse(await ef("apptainer", "prune", "my-env", "--yes", "--json"));
-  assert.equal(removed.deleted.length, 4);
-  assert.deepEqual(await namesIn(world.path("tmp")), []);
-});
+testWithApptainer(
+  "an environment becomes an image that runs, is built again after a change, and can be pruned",
+  async () => {
+    await using index = servePackages([{ name: "alpha", version: "1.0" }, { name: "beta", version: "2.0" }]);
+    await using place = await makeContainerWorld();
+    const { world, env } = place;
+    // With a strict umask the files must still be readable in the container.
+    const ef = async (...args: string[]) => {
+      const run = await world.exec("sh", ["-c", 'umask 077; exec euler-files "$@"', "sh", ...args], {
+        env,
+        timeoutSeconds: 120,
+      });
+      assert.equal(run.code, 0, `${args.join(" ")}: ${run.stdout}${run.stderr}`);
+      return run.stdout;
+    };
+    await world.writeTree("home", { "t.py": "import alpha, sys\nprint(alpha.version, sys.prefix, sys.argv[1:])\n" });
+    await ef("venv", "install", "my-env", "alpha", "--index-url", index.url);
+    await ef("apptainer", "build", "my-env");
+    assert.equal(JSON.parse(await ef("apptainer", "build", "my-env", "--json")).status, "skipped");
+    await ef("apptainer", "sync");
+    const sif = `${world.scratch}/.cache/euler-files/sif/my-env.sif`;
+    const plain = await world.exec("apptainer", ["run", sif, "t.py", "--x"], { env });
+    assert.equal(plain.stdout, "1.0 /opt/venv ['--x']\n", plain.stderr);
+    await ef("venv", "install", "my-env", "beta", "--index-url", index.url);
+    await ef("apptainer", "build", "my-env");
+    assert.equal(await ef("apptainer", "exec", "my-env", "--", "beta"), "beta 2.0\n");
+    const work = world.path("scratch/job");
+    await Deno.mkdir(work);
+    await world.handOver();
+    await using job = world.start(
+      [
+        "apptainer",
+        "exec",
+        "my-env",
+        "sh",
+        "-c",
+        'pwd; trap "echo saved; exit 5" USR1; for i in $(seq 200); do sleep 0.1; done',
+      ],
+      { env, cwd: work },
+    );
+    await job.seen(work);
+    job.kill("SIGUSR1");
+    const ended = await job.ended;
+    assert.deepEqual([ended.code, ended.stdout], [5, `${work}\nsaved\n`], ended.stderr);
+    const removed = JSON.parse(await ef("apptainer", "prune", "my-env", "--yes", "--json"));
+    assert.equal(removed.deleted.length, 4);
+    assert.deepEqual(await namesIn(world.path("tmp")), []);
+  },
+);
 
-testWithApptainer("a failing %post leaves no image and shows what it said", async () => {
+testWithApptainer("a failing %post leaves no image, and its output is shown", async () => {
   await using place = await makeContainerWorld();
   const { world, env } = place;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
@@ -72,7 +76,7 @@ testWithApptainer("a base image without the environment's Python is found before
   assert.match(run.stderr, /has no Python 3\.7, and "env" was made with 3\.7/);
 });
 
-testWithApptainer("Ctrl-C in a real build leaves nothing behind", async () => {
+testWithApptainer("Ctrl-C during a real build leaves nothing behind", async () => {
   await using place = await makeContainerWorld();
   const { world, env } = place;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });
@@ -84,7 +88,7 @@ testWithApptainer("Ctrl-C in a real build leaves nothing behind", async () => {
   assert.deepEqual(await namesIn(world.path("tmp")), []);
 });
 
-testWithApptainer("what a real build killed with -9 left is gone after the next", async () => {
+testWithApptainer("the build after a real build that was killed with -9 removes what that left", async () => {
   await using place = await makeContainerWorld();
   const { world, env } = place;
   await world.exec("python3", ["-m", "venv", "--without-pip", world.path("home/venvs/env")], { env });

@@ -1,4 +1,4 @@
-// Names and texts that would steer a terminal: whatever message they come in, they are shown, not obeyed.
+// Names and texts with terminal control sequences are shown as visible characters, in all messages.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { neutralLines, neutralText } from "../../src/cli/control_characters.ts";
@@ -8,7 +8,7 @@ import { makeWorld } from "../support/world.ts";
 // deno-lint-ignore no-control-regex -- what must not reach a terminal
 const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 
-Deno.test("no control character is left but tab, newline and our own colours", () => {
+Deno.test("no control character is left but tab, newline and the colours of euler-files", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
     assert.doesNotMatch(neutralText(text, "plain"), CONTROLS);
     assert.doesNotMatch(neutralLines(text), CONTROLS);
@@ -26,7 +26,7 @@ Deno.test("no control character is left but tab, newline and our own colours", (
 
 const ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m";
 
-Deno.test("names of variables, files, programs' words and own arguments reach no terminal as they are", async () => {
+Deno.test("names of variables and files, output of programs and arguments reach no terminal with their control characters", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(`home/hf${ESCAPE}`, { [`a${ESCAPE}`]: "1", [`closed${ESCAPE}`]: { file: "2", mode: 0 } });
   await world.writeTree("home/venvs", { [`e${ESCAPE}/pyvenv.cfg`]: `home = /usr${ESCAPE}\nversion = 3.11\n` });

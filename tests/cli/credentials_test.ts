@@ -1,4 +1,4 @@
-// Passwords and tokens in the addresses of package indexes: in no message, answer, dry run or list of processes.
+// Passwords and tokens in the addresses of package indexes appear in no message, answer, dry run or process list.
 import assert from "node:assert/strict";
 import { withoutCredentials } from "../../src/text/format.ts";
 import { servePackages } from "../support/package_index.ts";
@@ -10,7 +10,7 @@ const EXTRA = "https://t0ken@extra.example/simple";
 const SECRET = /s3cret|t0ken/;
 const ARGS = ["venv", "install", "env", "alpha", "--index-url", INDEX, "--extra-index-url", EXTRA];
 
-Deno.test("addresses are shown without who asks and with what password", () => {
+Deno.test("addresses are shown without user name and password", () => {
   assert.equal(
     withoutCredentials(`a ${INDEX} b git+${EXTRA}`),
     "a https://***@index.example/simple b git+https://***@extra.example/simple",
@@ -20,7 +20,7 @@ Deno.test("addresses are shown without who asks and with what password", () => {
   }
 });
 
-Deno.test("uv gets them in its environment, and no output has them", async () => {
+Deno.test("uv gets the credentials in its environment, and no output shows them", async () => {
   await using world = await makeWorld();
   await world.fakeProgram(
     "uv",

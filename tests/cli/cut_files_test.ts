@@ -1,12 +1,14 @@
-// Files on scratch that an interrupted copy may have cut off, and no record that tells: where it is not certain that they are
-// whole, they are not pushed.
+// Files on scratch that an interrupted copy may have truncated while no record says so: if they may be incomplete, they
+// are not pushed.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
 const SOURCE = "home/hf";
 const TARGET = "scratch/.cache/euler-files/HF_HOME";
 
-/** A source with whole files and a target, older than the record, with the beginning of each; `script` runs in both. */
+/**
+ * A source with whole files, and a target, older than the record, with the first part of each; `script` runs in both.
+ */
 async function makeCut(files: Readonly<Record<"whole" | "cut", string>>): Promise<World> {
   const world = await makeWorld({ runAs: "unprivileged" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -28,7 +30,7 @@ async function contentAtSource(world: World, name: string): Promise<string> {
 const OLD = "touch -d 2020-01-01";
 
 for (const first of ["sync", "push"] as const) {
-  Deno.test(`${first} without a record: a shorter file whose original can't be read is kept and named`, async () => {
+  Deno.test(`${first} without a record: a shorter file whose original cannot be read is kept and named`, async () => {
     await using world = await makeCut({
       whole: `printf 'the weights' >d/model; ${OLD} d/model; chmod 000 d/model`,
       cut: "printf 'the' >d/model",
@@ -40,7 +42,7 @@ for (const first of ["sync", "push"] as const) {
     assert.equal(await contentAtSource(world, "d/model"), "the weights");
   });
 
-  Deno.test(`${first} without a record: a cut file whose name is not UTF-8 is never pushed`, async () => {
+  Deno.test(`${first} without a record: a truncated file whose name is not UTF-8 is never pushed`, async () => {
     const name = "$'d/odd\\xff'";
     await using world = await makeCut({
       whole: `printf 'the weights' >${name}; ${OLD} ${name}`,
@@ -56,7 +58,7 @@ for (const first of ["sync", "push"] as const) {
     assert.equal(status.variables[0].kept_files, 0, "it is settled");
   });
 
-  Deno.test(`${first} without a record: a cut file with several names is never pushed`, async () => {
+  Deno.test(`${first} without a record: a truncated file with several names is never pushed`, async () => {
     await using world = await makeCut({
       whole: `printf 'the weights' >d/one; ${OLD} d/one; ln d/one d/two`,
       cut: "printf 'the' >d/one; ln d/one d/two",

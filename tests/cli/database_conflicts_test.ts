@@ -1,5 +1,5 @@
-// SQLite databases that changed on both sides, one of them with the log of a killed program: all files of the database are in
-// conflict together, and whichever side is taken, it is whole.
+// SQLite databases that changed on both sides, one of them with the log of a killed program. All files of a database
+// are in conflict together, so resolving keeps a database whole, whichever side the user takes.
 import assert from "node:assert/strict";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -9,7 +9,7 @@ import { insert, TABLE, WAL } from "../transfer/database_scenes.ts";
 const SOURCE = "home/g";
 const TARGET = "scratch/.cache/euler-files/G";
 
-/** What a program that is killed does at home: without and with the main file. */
+/** What a killed program leaves at the source: without and with a change of the main file. */
 const AT_HOME = {
   "a log": insert(1),
   "both files": "PRAGMA wal_autocheckpoint=1",
@@ -17,7 +17,7 @@ const AT_HOME = {
 
 for (const [what, statement] of Object.entries(AT_HOME)) {
   for (const [taken, rows] of [["scratch", 17], ["source", 11]] as const) {
-    testNeeding(["python3"], `${what} changed at home: what is on ${taken} is taken as a whole`, async () => {
+    testNeeding(["python3"], `${what} changed at the source: the side on ${taken} is taken as a whole`, async () => {
       await using world = await makeWorld();
       const [home, scratch] = [world.path(`${SOURCE}/db`), world.path(`${TARGET}/db`)];
       await world.writeTree(SOURCE, { other: "file" });
@@ -25,7 +25,7 @@ for (const [what, statement] of Object.entries(AT_HOME)) {
       await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });
       await world.run(["sync"]);
       await inDatabase(scratch, insert(7));
-      // The first insertion moves the log into the main file where that is asked for; the next one is in the log alone.
+      // If asked to, the first insertion moves the log into the main file; the next insertion is in the log only.
       const program = await openDatabase(home, statement);
       if (what === "both files") {
         for (const next of [insert(1), WAL[1]!, "UPDATE t SET x = 1"]) await program.execute(next);

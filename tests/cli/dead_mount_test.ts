@@ -1,19 +1,19 @@
-// A file system whose server answers no more, as NFS does when its server is gone: a signal ends the program all the same, it
-// ends by itself after a deadline, and a shell that evaluates its output does not go on.
+// A file system whose server does not answer, as with NFS when the server is gone: a signal still ends the program, the
+// program ends by itself after a deadline, and a shell that evaluates its output stops.
 import assert from "node:assert/strict";
 import { testExecutable, testNeeding } from "../support/needs.ts";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { shell } from "../transfer/trees.ts";
 
-/** What Slurm gives a job between SIGTERM and SIGKILL is half a minute; this much of it is ours. */
+/** Slurm gives a job half a minute between SIGTERM and SIGKILL; euler-files may use this much of it. */
 const MOST_SECONDS = 5;
 
 interface Mount extends AsyncDisposable {
   stop(): void;
 }
 
-/** Mounts a file system of NTFS, which has a server of its own, at a directory of the world. */
+/** Mounts an NTFS file system, which has a server process (FUSE), at a directory of the world. */
 async function mountAt(world: World, path: string): Promise<Mount> {
   const [image, directory] = [world.path("tmp/image"), world.path(path)];
   await shell(`truncate -s 8M ${image}; mkntfs -qF ${image} >&2; mkdir -p ${directory}`);
@@ -44,7 +44,7 @@ async function waitsForServer(pid: number): Promise<boolean> {
   return false;
 }
 
-/** The directory of the world that is on the dead file system, and the commands. */
+/** The directory of the world that is on the dead file system, and the commands to try. */
 const CASES: readonly (readonly [string, readonly (readonly string[])[]])[] = [
   ["home/hf", [["sync"], ["push"], ["exec", "--", "true"]]],
   ["scratch", [["sync"], ["status"]]],
@@ -79,10 +79,10 @@ for (const [path, commands] of CASES) {
   );
 }
 
-/** How long the program waits for an answer here. */
+/** How long the program waits for an answer in these tests. */
 const DEADLINE = { EULER_FILES_ANSWER_SECONDS: "1" };
 
-/** Where something of the world is on the dead file system, and commands that need it. */
+/** Which directory of the world is on the dead file system, and commands that need it. */
 const ON_DEAD: Readonly<Record<string, readonly (readonly string[])[]>> = {
   source: [["sync"], ["push"], ["status"], ["migrate", "HF_HOME", "--to", "~/new", "--yes"], ["exec", "--", "true"]],
   scratch: [["sync"], ["push"], ["status"], ["diff", "HF_HOME"], ["clean"], ["doctor"]],
@@ -91,7 +91,7 @@ const ON_DEAD: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 for (const [place, commands] of Object.entries(ON_DEAD)) {
-  // Run from source, Deno itself reads ~/.npmrc first.
+  // When it runs from source, Deno itself reads ~/.npmrc first.
   const register = place === "home" ? testExecutable : testNeeding;
   register(
     ["ntfs-3g", "mkntfs", "mount", "rsync"],

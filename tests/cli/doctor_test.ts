@@ -1,4 +1,4 @@
-// `doctor`: what is wrong is found and told with what mends it, and nothing is left behind.
+// `doctor` finds faults of the setup, names the command that repairs each, and leaves nothing behind.
 import assert from "node:assert/strict";
 import { lookAtAll } from "../../src/doctor/check.ts";
 import { makeWorld, type RunOptions, type World } from "../support/world.ts";
@@ -21,7 +21,7 @@ function named(all: readonly Finding[], name: string): string {
     .join("\n");
 }
 
-Deno.test("a healthy setup has no error, every subject is looked at, and nothing stays on scratch", async () => {
+Deno.test("a healthy setup has no error, every subject is checked, and no file is left on scratch", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { a: "a" });
   await world.writeTree("home", { ".bashrc": 'eval "$(euler-files shell-init)"\nexport HF_HOME=~/hf\n' });
@@ -43,7 +43,7 @@ Deno.test("a healthy setup has no error, every subject is looked at, and nothing
   assert.deepEqual(left.filter((name) => name.startsWith(".euler-files-")), []);
 });
 
-Deno.test("without configuration or scratch the exit code is 1, and the other looks are made", async () => {
+Deno.test("without configuration or scratch the exit code is 1, and the other checks still run", async () => {
   await using world = await makeWorld();
   const none = await world.run(["doctor"]);
   assert.equal(none.code, 1);
@@ -55,14 +55,14 @@ Deno.test("without configuration or scratch the exit code is 1, and the other lo
   assert.match(named(gone, "scratch"), /error: .*there is no such directory .*config set scratch_base/);
 });
 
-Deno.test("a scratch that cannot be written is an error", async () => {
+Deno.test("a scratch that cannot be written to is an error", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf" } } });
   await Deno.chmod(world.scratch, 0o500);
   assert.match(named(await findings(world), "scratch"), /^error: .*can't be written/);
 });
 
-Deno.test("what leads past the copies is found in start-up files and in the environment", async () => {
+Deno.test("settings in start-up files and in the environment that bypass the targets are found", async () => {
   await using world = await makeWorld();
   await world.writeConfig({
     vars: { HF_HOME: { source: "~/hf" }, TORCH_HOME: { source: "~/torch" }, OLD: { source: "~/old", enabled: false } },
@@ -82,7 +82,7 @@ Deno.test("what leads past the copies is found in start-up files and in the envi
   assert.match(named(all, "environment"), /warning: HF_HUB_CACHE is set to \/slow\/hub.*unset HF_HUB_CACHE/);
 });
 
-Deno.test("copies of variables that are not managed any more are leftovers, with the command that removes them", async () => {
+Deno.test("targets of variables that are no longer managed are reported as leftovers, with the command that removes them", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { a: "a" });
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf" } } });
@@ -96,7 +96,7 @@ Deno.test("copies of variables that are not managed any more are leftovers, with
   assert.match(named(await findings(world), "leftovers"), /^ok/);
 });
 
-Deno.test("programs are asked for their versions, and what is missing says who needs it", async () => {
+Deno.test("programs are asked for their versions, and for a missing one the answer says what needs it", async () => {
   await using world = await makeWorld();
   await world.fakeProgram("uv", "#!/bin/sh\necho 'uv 0.9.1 (abc 2026-01-01)'\n");
   await world.writeConfig({ engine: "rsync", apptainer: {} });
@@ -107,7 +107,7 @@ Deno.test("programs are asked for their versions, and what is missing says who n
   assert.match(named(await findings(world), "uv"), /^ok: 0\.9\.1 /);
 });
 
-Deno.test("a look that takes too long or fails is a finding itself, and the others are there", async () => {
+Deno.test("a check that takes too long or fails is a finding itself, and the other checks still run", async () => {
   const system = { signal: new AbortController().signal } as never;
   const found = await lookAtAll(
     [

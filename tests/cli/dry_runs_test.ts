@@ -1,4 +1,4 @@
-// What dry runs and status say is what a run would do: unreadable files, read-only mounts, changes on scratch, full disks.
+// Dry runs and status say what a real run would do: unreadable files, read-only mounts, changes on scratch, full disks.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
@@ -6,9 +6,9 @@ import { makeWorld } from "../support/world.ts";
 const SOURCE = "home/g";
 const TARGET = "scratch/.cache/euler-files/G";
 
-Deno.test("sync --dry-run names what cannot be read, and what changed on scratch", async () => {
+Deno.test("sync --dry-run names files that cannot be read, and files that changed on scratch", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
-  // Of so many files, two may be left out.
+  // With this many files, two unreadable ones are few enough to be left out.
   const many = Object.fromEntries(Array.from({ length: 100 }, (_, number) => [`d/${number}`, "some text"]));
   await world.writeTree(SOURCE, { f1: "1", f2: "2", ...many });
   await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });
@@ -23,7 +23,7 @@ Deno.test("sync --dry-run names what cannot be read, and what changed on scratch
   assert.match(stderr, /warning: G: 1 file changed on scratch and not pushed: f1\n/);
 });
 
-testNeeding(["mount"], "push --dry-run to a read-only mount fails as the push does", async () => {
+testNeeding(["mount"], "push --dry-run to a read-only mount fails just as the push does", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { f1: "1" });
   await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });
@@ -58,7 +58,7 @@ Deno.test("status says why an emptied source is not staged", async () => {
 
 testNeeding(
   ["mount"],
-  "a full scratch: the hint leaves files out, the target is named, and status tells what is missing",
+  "with a full scratch the hint leaves files out, the target is named, and status says how much space is missing",
   async () => {
     await using world = await makeWorld();
     await world.writeTree(SOURCE, { a: new Uint8Array(600_000).fill(1), b: new Uint8Array(600_000).fill(2) });

@@ -1,4 +1,4 @@
-// `eval "$(euler-files sync)"` as job scripts write it: real shells, the real program, and what the script then knows.
+// `eval "$(euler-files sync)"` as job scripts write it: real shells, the real program, and what the script then sees.
 import assert from "node:assert/strict";
 import { evaluation } from "../../src/shell/shell.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -9,10 +9,10 @@ type ShellName = "bash" | "zsh" | "dash" | "fish" | "tcsh";
 
 interface Way {
   readonly shell: ShellName;
-  /** What people write. */
+  /** The line that users write. */
   readonly sync: string;
   readonly status: string;
-  /** How to load `ef` instead. */
+  /** The line that loads `ef` instead. */
   readonly init: string;
 }
 
@@ -33,13 +33,13 @@ const WAYS: readonly Way[] = [
   { ...TCSH, sync: 'eval "`euler-files sync --shell tcsh`"' },
 ];
 
-/** What a path on scratch may hold at worst. */
+/** The most awkward characters that a path on scratch may have. */
 const AWKWARD = 'it\'s "$HOME" `x` a\\b\\ 100%! ü';
 
-/** A backslash is what programs below us might read specially, too. */
+/** A backslash, which the programs that euler-files starts might interpret, too. */
 const SOURCE = "home/h\\bf";
 
-/** HF_HOME can be staged, TORCH_HOME only if its source is there. */
+/** HF_HOME can be staged, TORCH_HOME only if its source exists. */
 async function makeCaches(torch: "there" | "missing"): Promise<World> {
   const world = await makeWorld();
   await world.writeTree(SOURCE, { "model.bin": "weights" });
@@ -64,7 +64,7 @@ async function runScript(world: World, shell: ShellName, lines: readonly string[
   return await world.exec(shell, args, { env: { AWKWARD_SCRATCH: world.path(`scratch/${AWKWARD}`) } });
 }
 
-/** A line that tells what programs find in the environment. */
+/** A line that prints what programs find in the environment. */
 const TELL = `sh -c 'printf "%s|%s\\n" "\${HF_HOME-unset}" "\${TORCH_HOME-unset}"'`;
 
 function target(world: World, name: string): string {
@@ -74,7 +74,7 @@ function target(world: World, name: string): string {
 for (const { shell, sync, status } of WAYS) {
   testNeeding(
     [shell],
-    `${shell}: ${sync} sets every variable, again without a warning, and not with --dry-run`,
+    `${shell}: ${sync} sets every variable, a second time without a warning, and none with --dry-run`,
     async () => {
       await using world = await makeCaches("there");
       const dryRun = sync.replace("sync", "sync --dry-run");
@@ -88,7 +88,7 @@ for (const { shell, sync, status } of WAYS) {
 
   testNeeding(
     [shell],
-    `${shell}: ${sync} tells by its status of what it couldn't stage, find or understand`,
+    `${shell}: ${sync} reports by its exit code what it could not stage, find or understand`,
     async () => {
       await using world = await makeCaches("missing");
       const or = shell === "fish" ? "; or echo caught" : " || echo caught";
@@ -107,22 +107,26 @@ for (const { shell, sync, status } of WAYS) {
 const ONE_WAY_EACH = WAYS.filter(({ shell }, place) => WAYS.findIndex((way) => way.shell === shell) === place);
 
 for (const { shell, init, status } of ONE_WAY_EACH) {
-  testNeeding([shell], `${shell}: ef sets every variable that can be, and returns the exit code of sync`, async () => {
-    await using world = await makeCaches("missing");
-    const removeConfig = `rm ${world.path("home/.euler-files.json")}`;
-    const lines = [
-      init,
-      "ef --quiet --var HF_HOME",
-      `echo ${status}`,
-      "ef",
-      `echo ${status}`,
-      TELL,
-      removeConfig,
-      "ef sync",
-    ];
-    const { stdout } = await runScript(world, shell, [...lines, `echo ${status}`]);
-    assert.equal(stdout, `0\n1\n${target(world, "HF_HOME")}|unset\n2\n`);
-  });
+  testNeeding(
+    [shell],
+    `${shell}: ef sets every variable that can be set, and returns the exit code of sync`,
+    async () => {
+      await using world = await makeCaches("missing");
+      const removeConfig = `rm ${world.path("home/.euler-files.json")}`;
+      const lines = [
+        init,
+        "ef --quiet --var HF_HOME",
+        `echo ${status}`,
+        "ef",
+        `echo ${status}`,
+        TELL,
+        removeConfig,
+        "ef sync",
+      ];
+      const { stdout } = await runScript(world, shell, [...lines, `echo ${status}`]);
+      assert.equal(stdout, `0\n1\n${target(world, "HF_HOME")}|unset\n2\n`);
+    },
+  );
 }
 
 for (
@@ -131,27 +135,31 @@ for (
     "-e",
   ]] as const
 ) {
-  testNeeding([shell], `${shell} ${flags}: a job goes on after a good sync and stops at a failed one`, async () => {
-    const { sync, init } = WAYS.find((way) => way.shell === shell)!;
-    await using world = await makeCaches("missing");
-    const good = sync.replace("sync", "sync --var HF_HOME");
-    for (
-      const lines of [[good, "echo went on", sync, "echo BAD"], [
-        init,
-        "ef --var HF_HOME",
-        "echo went on",
-        "ef",
-        "echo BAD",
-      ]]
-    ) {
-      const { code, stdout } = await runScript(world, shell, lines, flags);
-      assert.deepEqual([code, stdout], [1, "went on\n"]);
-    }
-  });
+  testNeeding(
+    [shell],
+    `${shell} ${flags}: a job goes on after a successful sync and stops at a failed one`,
+    async () => {
+      const { sync, init } = WAYS.find((way) => way.shell === shell)!;
+      await using world = await makeCaches("missing");
+      const good = sync.replace("sync", "sync --var HF_HOME");
+      for (
+        const lines of [[good, "echo went on", sync, "echo BAD"], [
+          init,
+          "ef --var HF_HOME",
+          "echo went on",
+          "ef",
+          "echo BAD",
+        ]]
+      ) {
+        const { code, stdout } = await runScript(world, shell, lines, flags);
+        assert.deepEqual([code, stdout], [1, "went on\n"]);
+      }
+    },
+  );
 }
 
 for (const [shell, other] of [["bash", "fish"], ["bash", "tcsh"], ["zsh", "fish"], ["zsh", "tcsh"]] as const) {
-  testNeeding([shell], `${shell}: what is printed for ${other} fails and sets nothing`, async () => {
+  testNeeding([shell], `${shell}: the output for ${other} fails and sets nothing`, async () => {
     await using world = await makeCaches("there");
     const sync = `eval "$(euler-files sync --shell ${other})"`;
     const { stdout } = await runScript(world, shell, [sync, "echo $?", TELL]);
@@ -162,7 +170,7 @@ for (const [shell, other] of [["bash", "fish"], ["bash", "tcsh"], ["zsh", "fish"
 for (const { shell, sync } of ONE_WAY_EACH) {
   testNeeding(
     ["expect", shell],
-    `${shell}: Ctrl-C during ${sync} leaves the shell as it was, and nothing running`,
+    `${shell}: Ctrl-C during ${sync} leaves the shell as it was, and no process running`,
     async () => {
       await using world = await makeWorld();
       await world.writeTree("home/hf", { "model.bin": "weights" });
@@ -189,7 +197,7 @@ expect -re {after-\\s} { exit 0 } after-/ { exit 3 } timeout { exit 4 }
 exit 5
 `,
       );
-      // Into a file: what waits to kill a stubborn rsync may hold on to a pipe for some seconds.
+      // Log into a file: the process that waits to kill a stubborn rsync may keep a pipe open for some seconds.
       const { code } = await world.exec("sh", ["-c", "expect ../session >../log 2>&1"]);
       const seen = await Deno.readTextFile(world.path("log"));
       assert.equal(code, 0, seen);

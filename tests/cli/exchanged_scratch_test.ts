@@ -1,5 +1,6 @@
-// A directory above the scratch that a group may write, as projects have: a member exchanges the victim's directory for one of
-// theirs while a sync runs (renameat2(2), RENAME_EXCHANGE), again and again. What leads out of theirs is never followed.
+// A scratch inside a directory that a group may write to, as projects have. A member of the group exchanges the user's
+// directory for their own again and again while a sync runs (renameat2(2), RENAME_EXCHANGE). Links in that directory
+// are never followed.
 import assert from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { AT_FDCWD } from "../../src/posix/libc.ts";

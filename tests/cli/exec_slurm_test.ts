@@ -1,4 +1,4 @@
-// `exec --push` in the jobs of a real Slurm: however a job ends, what its tasks saved is pushed.
+// `exec --push` in jobs of a real Slurm: however a job ends, what its tasks saved is pushed.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
@@ -7,7 +7,7 @@ import { makeWorld } from "../support/world.ts";
 
 const SOURCE = "home/.cache/hf";
 
-/** Each task says that it works, and saves a file when it is told to stop, as a training program does. */
+/** Each task reports that it works, and saves a file when it gets a signal, as a training program does. */
 const SAVING_PROGRAM = `#!/bin/bash
 name=$SLURM_JOB_ID.$SLURM_PROCID
 trap 'echo saved > "$HF_HOME/$name"; echo "saved $name"; exit 0' TERM USR1
@@ -52,7 +52,7 @@ testNeeding(
 
 testNeeding(
   SLURM_PROGRAMS,
-  "Slurm: eight tasks on two nodes stage once a node, and all that they saved is pushed",
+  "Slurm: eight tasks on two nodes stage once per node, and all that they saved is pushed",
   async () => {
     await using world = await makeWorld();
     await world.writeTree(SOURCE, { "a": "a1" });

@@ -1,4 +1,4 @@
-// `exec`: a program with the variables staged, its exit code and signals, and the push at its end.
+// `exec` runs a program with the variables staged, passes on its exit code and signals, and pushes at its end.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -21,7 +21,7 @@ Deno.test("exec stages, runs the command with the variables set and ends with it
   assert.match(run.stderr, /HF_HOME {2}2 files/);
 });
 
-Deno.test("the command's standard input is ours, and its options are its own", async () => {
+Deno.test("the command gets the standard input of exec, and its options are not read by exec", async () => {
   await using world = await worldWithSource();
   const run = await world.run(["exec", "--", "sh", "-c", 'cat; echo "$@"', "sh", "--json", "--var", "X"], {
     stdin: "typed\n",
@@ -30,13 +30,13 @@ Deno.test("the command's standard input is ours, and its options are its own", a
   assert.equal(run.stdout, "typed\n--json --var X\n");
 });
 
-Deno.test("a command that a signal ends gives 128 and its number", async () => {
+Deno.test("for a command that a signal ended, the exit code is 128 plus the signal's number", async () => {
   await using world = await worldWithSource();
   assert.equal((await world.run(["exec", "--", "sh", "-c", "kill -TERM $$"])).code, 143);
   assert.equal((await world.run(["exec", "--", "sh", "-c", "kill -KILL $$"])).code, 137);
 });
 
-Deno.test("where a variable cannot be staged the command is not started", async () => {
+Deno.test("if a variable cannot be staged, the command is not started", async () => {
   await using world = await worldWithSource();
   await Deno.remove(world.path("home/.cache"), { recursive: true });
   const run = await world.run(["exec", "--", "touch", world.path("home/started")]);
@@ -47,7 +47,7 @@ Deno.test("where a variable cannot be staged the command is not started", async 
   await assert.rejects(Deno.stat(world.path("home/started")), Deno.errors.NotFound);
 });
 
-Deno.test("a command that does not exist, or none at all, is told before anything is staged", async () => {
+Deno.test("a missing or unknown command is reported before anything is staged", async () => {
   await using world = await worldWithSource();
   await world.writeTree("home", { "script.py": "print(1)\n" });
   const missing = await world.run(["exec", "--", "no-such-program"]);
@@ -66,7 +66,7 @@ Deno.test("a command that does not exist, or none at all, is told before anythin
   assert.deepEqual(await readTree(world.scratch), {});
 });
 
-Deno.test("with --json the command's output goes to stderr and the answer says how it ended", async () => {
+Deno.test("with --json the command's output goes to stderr, and the answer says how the command ended", async () => {
   await using world = await worldWithSource();
   const run = await world.run([
     "exec",
@@ -88,7 +88,7 @@ Deno.test("with --json the command's output goes to stderr and the answer says h
   assert.equal(answer.pushed[0].files_transferred, 1);
 });
 
-Deno.test("without --push nothing is pushed, with it what changed", async () => {
+Deno.test("without --push nothing is pushed; with it, what changed is pushed", async () => {
   await using world = await worldWithSource();
   await world.run(["exec", "--", "sh", "-c", 'echo n > "$HF_HOME/new"']);
   assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "top": "t1" });
@@ -98,7 +98,7 @@ Deno.test("without --push nothing is pushed, with it what changed", async () => 
   assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "new": "n\n", "top": "t2\n" });
 });
 
-Deno.test("a failed push fails the command that went well, and leaves the code of one that did not", async () => {
+Deno.test("a failed push makes a successful command fail, and keeps the exit code of one that failed", async () => {
   await using world = await worldWithSource();
   const spoil = `rm -r ${world.path(SOURCE)}; echo x > ${world.path(SOURCE)}; echo n > "$HF_HOME/new"`;
   const well = await world.run(["exec", "--push", "--", "sh", "-c", spoil]);
@@ -109,7 +109,7 @@ Deno.test("a failed push fails the command that went well, and leaves the code o
   assert.equal((await world.run(["exec", "--push", "--", "sh", "-c", `${spoil}; exit 9`])).code, 9);
 });
 
-Deno.test("a push that cannot begin fails the command that went well, and leaves the code of one that did not", async () => {
+Deno.test("a push that cannot begin makes a successful command fail, and keeps the exit code of one that failed", async () => {
   await using world = await worldWithSource();
   const command = (
     code: number,
@@ -121,7 +121,7 @@ Deno.test("a push that cannot begin fails the command that went well, and leaves
   assert.equal((await world.run(command(9))).code, 9);
 });
 
-Deno.test("a signal that comes as the command ends changes neither its exit code nor the push", async () => {
+Deno.test("a signal that arrives as the command ends changes neither its exit code nor the push", async () => {
   await using world = await worldWithSource();
   const script = 'trap "" TERM INT; echo n >> "$HF_HOME/new"; kill -TERM $PPID; kill -INT $PPID; exit 0';
   for (const push of [[], ["--push"]]) {
@@ -132,7 +132,7 @@ Deno.test("a signal that comes as the command ends changes neither its exit code
 });
 
 for (const signal of ["SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGINT", "SIGQUIT"] as const) {
-  Deno.test(`${signal} reaches the command, and what it does then is pushed`, async () => {
+  Deno.test(`${signal} reaches the command, and what the command then writes is pushed`, async () => {
     await using world = await worldWithSource();
     const script = `trap 'echo saved > "$HF_HOME/checkpoint"; exit 5' ${signal.slice(3)}; echo ready; ` +
       "while kill -0 $PPID; do sleep 0.05; done";
@@ -149,7 +149,7 @@ const SLOW = { rsync_extra_args: ["--bwlimit=1M"] };
 const BIG = 'head -c 3000000 /dev/urandom > "$HF_HOME/big"';
 
 for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1"] as const) {
-  Deno.test(`${signal} while it pushes does not stop the push`, async () => {
+  Deno.test(`${signal} during the push does not stop the push`, async () => {
     await using world = await worldWithSource(SLOW);
     await using job = world.start(["exec", "--push", "--", "sh", "-c", BIG]);
     await job.seen("the command has ended with 0; pushing");
@@ -161,7 +161,7 @@ for (const signal of ["SIGTERM", "SIGHUP", "SIGUSR1"] as const) {
   });
 }
 
-Deno.test("Ctrl-C while it pushes stops the push, and the next one goes on", async () => {
+Deno.test("Ctrl-C during the push stops it, and the next push continues it", async () => {
   await using world = await worldWithSource(SLOW);
   await using job = world.start(["exec", "--push", "--", "sh", "-c", BIG]);
   await job.seen("the command has ended with 0; pushing");
@@ -177,7 +177,7 @@ Deno.test("Ctrl-C while it pushes stops the push, and the next one goes on", asy
 
 const STEP = { SLURM_JOB_ID: "17", SLURM_STEP_ID: "0" };
 
-Deno.test("of the tasks of a step on one node, the last to end pushes", async () => {
+Deno.test("of the tasks of a step on one node, the last one to end pushes", async () => {
   await using world = await worldWithSource();
   const wait =
     'echo ready; echo "$1" > "$HF_HOME/rank$1"; while [ ! -e "$HOME/go$1" ] && kill -0 $PPID; do sleep 0.05; done';
@@ -199,7 +199,7 @@ Deno.test("of the tasks of a step on one node, the last to end pushes", async ()
   assert.deepEqual(await readTree(world.path("tmp")), {});
 });
 
-Deno.test("a task that is killed -9 keeps no other from pushing", async () => {
+Deno.test("a task that is killed with -9 does not keep the others from pushing", async () => {
   await using world = await worldWithSource();
   const hang = "echo ready; while kill -0 $PPID; do sleep 0.05; done";
   await using killed = world.start(["exec", "--push", "--", "sh", "-c", hang], { env: STEP });

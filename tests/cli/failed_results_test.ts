@@ -1,4 +1,4 @@
-// In an answer everything that was asked for has a result, failures have one shape, and every name can be read back.
+// In an answer every requested item has a result, all failures have one shape, and every name can be read back.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -70,7 +70,7 @@ Deno.test("an image that is missing in the store has a result", async () => {
   assert.deepEqual([summary.bytes_transferred, summary.failed], [5, 1]);
 });
 
-Deno.test("a fault of the configuration has its field, line and column in the answer", async () => {
+Deno.test("for a fault of the configuration the answer has its field, line and column", async () => {
   await using world = await makeWorld();
   await world.writeConfig('{\n  "version": 1,\n  "scratch_base": "$SCRATCH",\n  "parallel_jobs": 0\n}\n');
   for (const command of [["sync"], ["status"], ["config", "show"], ["apptainer", "sync"]]) {
@@ -80,7 +80,7 @@ Deno.test("a fault of the configuration has its field, line and column in the an
   }
 });
 
-Deno.test("an unknown name is one kind of failure in every command", async () => {
+Deno.test("an unknown name is the same kind of failure in every command", async () => {
   await using world = await worldWithOneMissing();
   for (const command of ["sync", "push", "diff", "clean", "status", "resolve", "migrate", "remove"]) {
     const { code, json } = await world.run([
@@ -93,7 +93,7 @@ Deno.test("an unknown name is one kind of failure in every command", async () =>
   }
 });
 
-Deno.test("names that are not UTF-8 are valid text in answers, with their bytes beside", async () => {
+Deno.test("names that are not UTF-8 are valid text in answers, with their bytes in another field", async () => {
   await using world = await worldWithOneMissing();
   const bytes = Uint8Array.from([0x61, 0xff, 0x62]);
   const create = async (directory: string) => {

@@ -1,4 +1,5 @@
-// `sync --to node` in the batch script of a job on several nodes: the disks of all of them, through a real Slurm.
+// `sync --to node` in the batch script of a job on several nodes stages to the disks of all of them, through a real
+// Slurm.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
@@ -25,23 +26,27 @@ eval "$(euler-files sync --to node)"
 srun sh -c 'cat "$HF_HUB_CACHE/a"; echo "$SLURMD_NODENAME $HF_HOME"; test -d "$TRITON_CACHE_DIR" && echo "jit $TRITON_CACHE_DIR"'
 `;
 
-testNeeding(SLURM_PROGRAMS, "Slurm: sync --to node stages to all nodes of a job that holds all it has", async () => {
-  await using world = await worldWithSource();
-  await using cluster = await startCluster(world, 3);
-  const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &") + "euler-files status\n";
-  const job = await cluster.submit(script, ["-N3", "--ntasks-per-node=1", "--exclusive", "--overcommit"]);
-  await cluster.wrote(job, "on 3 nodes: 3 files, 24 B");
-  await cluster.command("scancel", `${job}.0`);
-  const { state } = await cluster.ended(job);
-  const output = await cluster.output(job);
-  const root = `${world.root}/slurm/disk/job.${job}/euler-files-${Deno.uid()}`;
-  for (const node of ["n1", "n2", "n3"]) assert.ok(output.includes(`${node} ${root}/HF_HOME\n`), output);
-  assert.equal(output.match(/^content$/gm)?.length, 3, output);
-  assert.equal(output.match(new RegExp(`^jit ${root}/.redirected/TRITON_CACHE_DIR$`, "gm"))?.length, 3, output);
-  assert.equal(output.match(/HF_HOME +1 file, 8 B in/g)?.length, 1, "home is read once");
-  assert.equal(state, "COMPLETED", output);
-  assert.match(output, /^HF_HOME: on 3 nodes of this job \(n1, n2, n3\): /m);
-});
+testNeeding(
+  SLURM_PROGRAMS,
+  "Slurm: sync --to node stages to all nodes of the job, also while a step of it uses all its resources",
+  async () => {
+    await using world = await worldWithSource();
+    await using cluster = await startCluster(world, 3);
+    const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &") + "euler-files status\n";
+    const job = await cluster.submit(script, ["-N3", "--ntasks-per-node=1", "--exclusive", "--overcommit"]);
+    await cluster.wrote(job, "on 3 nodes: 3 files, 24 B");
+    await cluster.command("scancel", `${job}.0`);
+    const { state } = await cluster.ended(job);
+    const output = await cluster.output(job);
+    const root = `${world.root}/slurm/disk/job.${job}/euler-files-${Deno.uid()}`;
+    for (const node of ["n1", "n2", "n3"]) assert.ok(output.includes(`${node} ${root}/HF_HOME\n`), output);
+    assert.equal(output.match(/^content$/gm)?.length, 3, output);
+    assert.equal(output.match(new RegExp(`^jit ${root}/.redirected/TRITON_CACHE_DIR$`, "gm"))?.length, 3, output);
+    assert.equal(output.match(/HF_HOME +1 file, 8 B in/g)?.length, 1, "home is read once");
+    assert.equal(state, "COMPLETED", output);
+    assert.match(output, /^HF_HOME: on 3 nodes of this job \(n1, n2, n3\): /m);
+  },
+);
 
 testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, and nothing is exported", async () => {
   await using world = await worldWithSource();
@@ -87,7 +92,7 @@ testNeeding(SLURM_PROGRAMS, "Slurm: a node whose disk is full is named with the 
 
 testNeeding(
   SLURM_PROGRAMS,
-  "Slurm: a directory with the node's name in it is not exported for all; salloc works",
+  "Slurm: in salloc it works, too; a target whose path differs between the nodes is not exported",
   async () => {
     await using world = await worldWithSource();
     await using cluster = await startCluster(world, 2);

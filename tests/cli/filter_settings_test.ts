@@ -1,4 +1,4 @@
-// Filters as far as they are settings: what is checked, shown and remembered. What they do to files is in filters_test.ts.
+// Filters as settings: what is checked, shown and remembered. filters_test.ts tests what they do to files.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -11,14 +11,14 @@ async function worldWith(variable: Record<string, unknown>, more: Record<string,
   return world;
 }
 
-/** What a sync makes of the variable: `skipped` or `synced`. */
+/** The status of the variable after a sync: `skipped` or `synced`. */
 async function statusAfter(world: World, ...args: readonly string[]): Promise<string> {
   const run = await world.run(["sync", "--json", ...args]);
   assert.equal(run.code, 0, run.stderr);
   return run.json().results[0].status;
 }
 
-Deno.test("config show has the patterns of the preset, and config validate says what is wrong with others", async () => {
+Deno.test("config show prints the patterns of the preset, and config validate says what is wrong with invalid patterns", async () => {
   await using world = await worldWith({ include: ["/hub/models--gpt2/"] });
   const { vars } = JSON.parse((await world.run(["config", "show"])).stdout);
   assert.deepEqual(vars.HF_HOME.include, ["/hub/models--gpt2/"]);
@@ -30,7 +30,7 @@ Deno.test("config show has the patterns of the preset, and config validate says 
   assert.match(checked.stdout, /rsync_extra_args must not hold the rule ": x": rules that lie in the tree itself/);
 });
 
-Deno.test("other rules make a fresh copy stale, the same ones do not", async () => {
+Deno.test("other rules make a fresh target stale, the same rules do not", async () => {
   await using world = await worldWith({});
   assert.equal(await statusAfter(world), "synced");
   assert.equal(await statusAfter(world), "skipped");
@@ -41,7 +41,7 @@ Deno.test("other rules make a fresh copy stale, the same ones do not", async () 
   assert.equal(await statusAfter(world), "skipped");
 });
 
-Deno.test("a copy by the rules of one run is not fresh by those of the configuration", async () => {
+Deno.test("a target staged by the rules of one run is not fresh by the rules of the configuration", async () => {
   await using world = await worldWith({});
   assert.equal(await statusAfter(world, "--exclude", "*.ckpt"), "synced");
   assert.equal(await statusAfter(world, "--exclude", "*.ckpt"), "skipped");
@@ -49,7 +49,7 @@ Deno.test("a copy by the rules of one run is not fresh by those of the configura
   assert.equal(await statusAfter(world), "skipped");
 });
 
-Deno.test("a copy that an older version made is fresh by the rules of a preset, and by no others", async () => {
+Deno.test("a target that an older version made is fresh by the rules of a preset, and by no others", async () => {
   await using world = await worldWith({});
   assert.equal(await statusAfter(world), "synced");
   const path = world.path("scratch/.cache/euler-files/.HF_HOME.synced");
@@ -60,7 +60,7 @@ Deno.test("a copy that an older version made is fresh by the rules of a preset, 
   assert.equal(await statusAfter(world, "--exclude", "x"), "synced");
 });
 
-Deno.test("a push by other rules than the copy's leaves no marker", async () => {
+Deno.test("a push by other rules than those of the target leaves no marker", async () => {
   await using world = await worldWith({});
   await statusAfter(world);
   await world.writeTree("scratch/.cache/euler-files/HF_HOME", { "d/new": "n" });
@@ -71,7 +71,7 @@ Deno.test("a push by other rules than the copy's leaves no marker", async () => 
   assert.equal(await statusAfter(world), "synced");
 });
 
-Deno.test("a file of patterns that is missing is an error of the variable, and status says so", async () => {
+Deno.test("a missing file of patterns is an error of the variable, and status says so", async () => {
   await using world = await worldWith({}, { rsync_extra_args: ["--exclude-from=~/rules"] });
   for (const command of ["sync", "push"]) {
     if (command === "push") await world.writeTree("scratch/.cache/euler-files/HF_HOME", { "d/f": "v" });
@@ -87,7 +87,7 @@ Deno.test("a file of patterns that is missing is an error of the variable, and s
   assert.match(status.variables[0].reason, /home\/rules" does not exist/);
 });
 
-Deno.test("rules of a run come from flags or JSON, in order, and are in the answer and the hint", async () => {
+Deno.test("rules of a run come from flags or JSON, in order, and appear in the answer and the hint", async () => {
   await using world = await worldWith({});
   const flags = await world.run(["sync", "--json", "--exclude", "a", "--include=b c", "--exclude", "d"]);
   assert.deepEqual(flags.json().filter, ["- a", "+ b c", "- d"]);

@@ -1,4 +1,4 @@
-// What filters do to files: which are staged, pushed, counted and deleted, with either engine.
+// What filters do to files: which are staged, pushed, counted and deleted, with both engines.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
@@ -52,7 +52,7 @@ for (const engine of ["native", "rsync"]) {
     assert.equal((await run(world, "sync")).status, "skipped");
   });
 
-  test("what a preset excludes stays where it is, and can be included", async () => {
+  test("what a preset excludes is not staged, and can be included", async () => {
     await using world = await worldWith({}, { engine });
     await run(world, "sync");
     assert.deepEqual((await namesIn(world, TARGET)).filter((path) => /lock|incomplete/.test(path)), []);
@@ -62,7 +62,7 @@ for (const engine of ["native", "rsync"]) {
     assert.ok((await namesIn(world, TARGET)).includes("hub/models--gpt2/blobs/g2.incomplete"));
   });
 
-  test("what is excluded is neither pushed nor deleted on either side", async () => {
+  test("excluded files are neither pushed nor deleted on either side", async () => {
     await using world = await worldWith({ exclude: ["ckpt/", "*.log"] }, { engine, rsync_extra_args: ["--delete"] });
     await run(world, "sync");
     await world.writeTree(TARGET, { "ckpt/1": "a job's", "run.log": "l", "hub/new": "n" });
@@ -79,7 +79,7 @@ for (const engine of ["native", "rsync"]) {
     assert.ok((await namesIn(world, TARGET)).includes("run.log"));
   });
 
-  test("--delete-excluded deletes it from scratch alone", async () => {
+  test("--delete-excluded deletes excluded files from scratch, not from the source", async () => {
     await using world = await worldWith({ exclude: ["*.log"] }, { engine, rsync_extra_args: ["--delete-excluded"] });
     await run(world, "sync");
     await world.writeTree(TARGET, { "run.log": "l" });
@@ -108,7 +108,7 @@ for (const engine of ["native", "rsync"]) {
     assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/vocab`)), "words");
   });
 
-  test("a run's own rules do for that run, and the next one brings the rest", async () => {
+  test("the rules of a run hold for that run only, and the next run stages the rest", async () => {
     await using world = await worldWith({}, { engine });
     await run(world, "sync", "--include", "/hub/models--gpt2/");
     assert.deepEqual(await namesIn(world, TARGET), GPT2);
@@ -121,7 +121,7 @@ for (const engine of ["native", "rsync"]) {
     assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/models--gpt2/a`)), "1");
   });
 
-  test("a file that was staged and then excluded is kept on scratch, and still known when it is included again", async () => {
+  test("a file that was staged and then excluded is kept on scratch, and still recorded when it is included again", async () => {
     await using world = await worldWith({}, { engine });
     await run(world, "sync");
     await world.run(["config", "set", "vars.HF_HOME.exclude", '["vocab"]']);
@@ -136,7 +136,7 @@ for (const engine of ["native", "rsync"]) {
   });
 }
 
-Deno.test("migrate takes along what is excluded", async () => {
+Deno.test("migrate moves excluded files, too", async () => {
   await using world = await worldWith({ exclude: ["vocab"] });
   const moved = await world.run(["migrate", "HF_HOME", "--to", world.path("home/elsewhere"), "--yes"]);
   assert.equal(moved.code, 0, moved.stderr);
@@ -144,7 +144,7 @@ Deno.test("migrate takes along what is excluded", async () => {
   assert.ok(names.includes("vocab") && names.includes("hub/.locks/models--gpt2/a.lock"));
 });
 
-Deno.test("status misses nothing that was excluded after it was staged", async () => {
+Deno.test("status does not report as missing what was excluded after it was staged", async () => {
   await using world = await worldWith({});
   await run(world, "sync");
   await world.run(["config", "set", "vars.HF_HOME.exclude", '["models--bert/"]']);
@@ -154,7 +154,7 @@ Deno.test("status misses nothing that was excluded after it was staged", async (
   assert.deepEqual([variables[0].status, variables[0].purged_files], ["fresh", 0]);
 });
 
-Deno.test("a source of another place is not retired with what is excluded", async () => {
+Deno.test("with --replace the target of another source is kept, including files that the filter excludes", async () => {
   await using world = await worldWith({ exclude: ["ckpt/"] });
   await run(world, "sync");
   await world.writeTree(TARGET, { "ckpt/1": "a job's only copy" });

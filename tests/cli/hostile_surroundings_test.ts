@@ -1,9 +1,9 @@
-// Surroundings that would keep the program waiting or make its own files unusable.
+// Environments that could make the program wait for ever or make its own files unusable.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("a umask that takes the owner's rights makes nothing of ours unusable", async () => {
+Deno.test("a umask that takes the owner's rights makes no file of euler-files unusable", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree("home/hf", { "hub/model": "weights" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
@@ -19,7 +19,7 @@ Deno.test("a umask that takes the owner's rights makes nothing of ours unusable"
   assert.equal((await world.run(["config", "get", "parallel_jobs"])).stdout, "2\n");
 });
 
-Deno.test("FIFOs in environments keep no command waiting", async () => {
+Deno.test("FIFOs in environments make no command wait", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ apptainer: { venv_base: world.path("home/venvs") } });
   await world.writeTree("home/venvs", {

@@ -1,4 +1,4 @@
-// `init` by JSON from types that write null for all that isn't set.
+// `init` with JSON from programs that write null for every field that is not set.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -23,7 +23,7 @@ async function init(world: World, config: unknown, ...words: string[]) {
   return { code, ...json() };
 }
 
-Deno.test("a model with null for every field that isn't set removes no section, and says what it removed", async () => {
+Deno.test("null for every field that is not set removes no section, and the answer says what it removed", async () => {
   await using world = await configuredWorld();
   const { json } = await world.run(["schema", "--kind", "config", "--json"]);
   const nulls = Object.fromEntries(Object.keys(json().config.properties).map((name) => [name, null]));
@@ -40,7 +40,7 @@ Deno.test("a model with null for every field that isn't set removes no section, 
   assert.ok(answer.warnings.some((text: string) => text.includes("--remove apptainer")), answer.warnings);
 });
 
-Deno.test("a request that changes nothing is told as such", async () => {
+Deno.test("a request that changes nothing is answered as unchanged", async () => {
   await using world = await configuredWorld();
   const before = await Deno.readTextFile(`${world.home}/.euler-files.json`);
   const answer = await init(world, { parallel_jobs: 8, vars: null, apptainer: { images: null } });
@@ -48,7 +48,7 @@ Deno.test("a request that changes nothing is told as such", async () => {
   assert.equal(await Deno.readTextFile(`${world.home}/.euler-files.json`), before);
 });
 
-Deno.test("a section goes if it is named, and an entry of it by its null", async () => {
+Deno.test("a section is removed if --remove names it, and an entry of it by null", async () => {
   await using world = await configuredWorld();
   const one = await init(world, { vars: { TORCH_HOME: null } });
   assert.deepEqual([one.removed, Object.keys(one.config.vars)], [["vars.TORCH_HOME"], ["HF_HOME"]]);
@@ -60,7 +60,7 @@ Deno.test("a section goes if it is named, and an entry of it by its null", async
   assert.deepEqual([wrong.code, wrong.json().error.kind], [2, "usage"]);
 });
 
-Deno.test("apptainer init keeps the images, too", async () => {
+Deno.test("apptainer init with null for the images keeps them, too", async () => {
   await using world = await configuredWorld();
   const stdin = JSON.stringify({ venv_base: null, images: null, base_image: null, build_args: ["--x"] });
   const { code, json } = await world.run(["apptainer", "init", "--input-json", "-", "--json"], { stdin });

@@ -1,4 +1,4 @@
-// `init --input-json`: a configuration saved without a question, and nothing of an existing one lost.
+// `init --input-json` saves a configuration without a question, and loses nothing of an existing one.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -13,7 +13,7 @@ async function init(world: World, payload: unknown, ...args: string[]) {
   return await world.run(["init", "--input-json", "-", ...args], { stdin });
 }
 
-Deno.test("init saves a plain configuration, and one below `config`, with $SCRATCH unexpanded", async () => {
+Deno.test("init accepts a plain configuration, and one below `config`, and keeps $SCRATCH unexpanded", async () => {
   for (const payload of [BASIC, { config: BASIC }]) {
     await using world = await makeWorld();
     const run = await init(world, payload);
@@ -32,7 +32,7 @@ Deno.test("init saves a plain configuration, and one below `config`, with $SCRAT
   }
 });
 
-Deno.test("a first configuration without scratch is refused with what to add to it", async () => {
+Deno.test("a first configuration without scratch is refused with what to add", async () => {
   await using world = await makeWorld();
   const payload = { vars: { HF_HOME: { source: "~/.cache/huggingface" } } };
   const run = await init(world, payload);
@@ -41,7 +41,7 @@ Deno.test("a first configuration without scratch is refused with what to add to 
   assert.equal((await init(world, { ...payload, ...JSON.parse(`{${addition}}`) })).code, 0);
 });
 
-Deno.test("init --json answers with the keys scripts know and the whole configuration", async () => {
+Deno.test("init --json answers with the keys that scripts read, and the whole configuration", async () => {
   await using world = await makeWorld();
   const run = await init(world, BASIC, "--json");
   const answer = run.json();
@@ -55,7 +55,7 @@ Deno.test("init --json answers with the keys scripts know and the whole configur
   assert.deepEqual([answer.config.parallel_jobs, answer.config.engine, answer.warnings], [4, "auto", []]);
 });
 
-Deno.test("init with an existing configuration keeps everything it wasn't given", async () => {
+Deno.test("init with an existing configuration keeps every field that is not given", async () => {
   await using world = await makeWorld();
   const image = { venv_name: "e", python_version: "3.11.5", sif_filename: "e.sif", built_at: 1.5, enabled: false };
   const before = {
@@ -78,7 +78,7 @@ Deno.test("init with an existing configuration keeps everything it wasn't given"
   assert.deepEqual(Object.keys((await world.run(["config", "show", "--json"])).json().config.vars), ["HF_HOME"]);
 });
 
-Deno.test("init names what is unknown, mistyped or would not work, and writes nothing", async () => {
+Deno.test("init names fields that are unknown, mistyped or would not work, and writes nothing", async () => {
   const wrong: [payload: unknown, words: RegExp][] = [
     [{ ...BASIC, scratch_bas: "/x" }, /Unknown field "scratch_bas" .*\n.*did you mean "scratch_base"/],
     [{ ...BASIC, vars: { A: { sorce: "/x", source: "/y" } } }, /Unknown field "vars\.A\.sorce"/],
@@ -108,7 +108,7 @@ Deno.test("init names what is unknown, mistyped or would not work, and writes no
   assert.deepEqual(await Array.fromAsync(Deno.readDir(world.home), ({ name }) => name), [".euler-files.json.lock"]);
 });
 
-Deno.test("init warns of a variable that isn't set on this machine and of sources inside one another", async () => {
+Deno.test("init warns of a variable that is not set on this machine and of sources inside one another", async () => {
   await using world = await makeWorld();
   const vars = { A: { source: "$PROJECT_X/a" }, XDG_CACHE_HOME: { source: "/c" }, HF_HOME: { source: "/c/hf" } };
   const { warnings } = (await init(world, { ...BASIC, vars }, "--json")).json();
@@ -118,7 +118,7 @@ Deno.test("init warns of a variable that isn't set on this machine and of source
   assert.equal((await init(world, { config: {} })).stderr.match(/^warning: /gm)?.length, 2);
 });
 
-Deno.test("init puts a configuration of another version aside", async () => {
+Deno.test("init keeps a configuration of another version under another name", async () => {
   await using world = await makeWorld();
   await world.writeConfig('{"version": 3}');
   const { aside_path } = (await init(world, BASIC, "--json")).json();
@@ -126,7 +126,7 @@ Deno.test("init puts a configuration of another version aside", async () => {
   assert.equal((await saved(world)).version, 1);
 });
 
-Deno.test("init without a terminal says how to do it without one", async () => {
+Deno.test("init without a terminal says how to use it without one", async () => {
   await using world = await makeWorld();
   for (const args of [["init"], ["init", "--json"]]) {
     const run = await world.run(args);
@@ -136,7 +136,7 @@ Deno.test("init without a terminal says how to do it without one", async () => {
   }
 });
 
-Deno.test("init says so where the directory of the configuration can't be written", async () => {
+Deno.test("init says so if the directory of the configuration cannot be written to", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await Deno.chmod(world.home, 0o555);
   const run = await init(world, BASIC);

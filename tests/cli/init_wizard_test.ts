@@ -1,10 +1,10 @@
-// The questions of `init` on a real terminal: what is seen, what the keys do, and what is saved.
+// The questions of `init` on a real terminal: what is shown, what the keys do, and what is saved.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
-/** The last line of the summary's menu: when it is there, keys are taken. */
+/** The last line of the summary's menu: when it is shown, keys are accepted. */
 const MENU = "Leave without saving";
 const INIT = "euler-files init";
 
@@ -22,7 +22,7 @@ async function saved(world: World): Promise<Record<string, unknown>> {
   return JSON.parse(await Deno.readTextFile(`${world.home}/.euler-files.json`));
 }
 
-testNeeding(["tmux"], "init asks on the terminal, saves, and leaves stdout to others", async () => {
+testNeeding(["tmux"], "init asks on the terminal, saves, and writes nothing to stdout", async () => {
   await using world = await worldWithCaches();
   await using terminal = await openTerminal(world, `${INIT} >out`);
   const scratch = await terminal.shows("Another directory");
@@ -59,7 +59,7 @@ testNeeding(["tmux"], "init asks on the terminal, saves, and leaves stdout to ot
 
 testNeeding(
   ["tmux"],
-  "init lets a person go back, change a source and settings, and refuses what wouldn't work",
+  "init lets the user go back, change a source and settings, and refuses what would not work",
   async () => {
     await using world = await worldWithCaches();
     await using terminal = await openTerminal(world, INIT);
@@ -112,7 +112,7 @@ testNeeding(
   },
 );
 
-testNeeding(["tmux"], "Ctrl-C and leaving without saving change nothing, and say so in the exit code", async () => {
+testNeeding(["tmux"], "Ctrl-C and leaving without saving change nothing, and the exit code says so", async () => {
   await using world = await worldWithCaches();
   const text = '{ "version": 1, "scratch_base": "$SCRATCH", "vars": {} } // mine\n';
   await world.writeConfig(text);
@@ -135,7 +135,7 @@ testNeeding(["tmux"], "Ctrl-C and leaving without saving change nothing, and say
   }
 });
 
-testNeeding(["tmux"], "init starts from the configuration that is there and loses nothing of it", async () => {
+testNeeding(["tmux"], "init starts from the existing configuration and loses no part of it", async () => {
   await using world = await worldWithCaches();
   await world.writeConfig(`{
   // by hand
@@ -177,25 +177,29 @@ testNeeding(["tmux"], "init starts from the configuration that is there and lose
   );
 });
 
-testNeeding(["tmux"], "init never proposes a source on scratch, as in a shell that has evaluated a sync", async () => {
-  await using world = await worldWithCaches();
-  await world.writeTree("scratch/.cache/euler-files", { "HF_HOME/x": "1", "XDG_CACHE_HOME/torch/x": "1" });
-  await world.writeTree("scratch/pip", { x: "1" });
-  await Deno.remove(`${world.home}/.cache/pip`, { recursive: true });
-  await Deno.symlink(`${world.scratch}/pip`, `${world.home}/.cache/pip`);
-  const root = `${world.scratch}/.cache/euler-files`;
-  const env = { HF_HOME: `${root}/HF_HOME`, XDG_CACHE_HOME: `${root}/XDG_CACHE_HOME` };
-  await using terminal = await openTerminal(world, INIT, { env });
-  await terminal.shows("Another directory");
-  await terminal.press("Enter");
-  const offer = await terminal.shows("Another variable");
-  assert.match(offer, /HF_HOME {2}2\.9 MB/);
-  assert.match(offer, /PIP_CACHE_DIR\n/);
-  await terminal.press("Enter");
-  assert.ok((await terminal.shows("data of HF_HOME kept?")).includes(`${world.home}/.cache/huggingface`));
-  await terminal.press("Enter");
-  assert.ok((await terminal.shows("data of TORCH_HOME kept?")).includes(`${world.home}/.cache/torch`));
-});
+testNeeding(
+  ["tmux"],
+  "init never proposes a source on scratch, even in a shell that has evaluated a sync",
+  async () => {
+    await using world = await worldWithCaches();
+    await world.writeTree("scratch/.cache/euler-files", { "HF_HOME/x": "1", "XDG_CACHE_HOME/torch/x": "1" });
+    await world.writeTree("scratch/pip", { x: "1" });
+    await Deno.remove(`${world.home}/.cache/pip`, { recursive: true });
+    await Deno.symlink(`${world.scratch}/pip`, `${world.home}/.cache/pip`);
+    const root = `${world.scratch}/.cache/euler-files`;
+    const env = { HF_HOME: `${root}/HF_HOME`, XDG_CACHE_HOME: `${root}/XDG_CACHE_HOME` };
+    await using terminal = await openTerminal(world, INIT, { env });
+    await terminal.shows("Another directory");
+    await terminal.press("Enter");
+    const offer = await terminal.shows("Another variable");
+    assert.match(offer, /HF_HOME {2}2\.9 MB/);
+    assert.match(offer, /PIP_CACHE_DIR\n/);
+    await terminal.press("Enter");
+    assert.ok((await terminal.shows("data of HF_HOME kept?")).includes(`${world.home}/.cache/huggingface`));
+    await terminal.press("Enter");
+    assert.ok((await terminal.shows("data of TORCH_HOME kept?")).includes(`${world.home}/.cache/torch`));
+  },
+);
 
 testNeeding(["tmux"], "init works in a small window and without SCRATCH", async () => {
   await using world = await worldWithCaches();
@@ -222,28 +226,32 @@ testNeeding(["tmux"], "init works in a small window and without SCRATCH", async 
   assert.equal((await saved(world)).scratch_base, world.scratch);
 });
 
-testNeeding(["tmux"], "what the wizard offers leads to a sync that works, also where ~/.cache is missing", async () => {
-  await using world = await makeWorld();
-  await using terminal = await openTerminal(world, INIT);
-  await terminal.shows("Another directory");
-  await terminal.press("Enter");
-  await terminal.shows("Another variable");
-  await terminal.press("Space", "Enter");
-  await terminal.shows("kept?");
-  await terminal.press("Enter");
-  await terminal.shows("does not exist yet. Use it all the same?");
-  await terminal.press("Enter");
-  await terminal.shows(`${world.home}/.cache does not exist either. Make it now?`);
-  await terminal.press("Enter");
-  await terminal.shows(MENU);
-  await terminal.press("Enter");
-  await terminal.shows("ended with 0");
-  const sync = await world.run(["sync"]);
-  assert.equal(sync.code, 0, sync.stderr);
-  assert.match(sync.stdout, /^export \w+=/m);
-});
+testNeeding(
+  ["tmux"],
+  "the configuration that the wizard proposes makes a sync that works, even without ~/.cache",
+  async () => {
+    await using world = await makeWorld();
+    await using terminal = await openTerminal(world, INIT);
+    await terminal.shows("Another directory");
+    await terminal.press("Enter");
+    await terminal.shows("Another variable");
+    await terminal.press("Space", "Enter");
+    await terminal.shows("kept?");
+    await terminal.press("Enter");
+    await terminal.shows("does not exist yet. Use it all the same?");
+    await terminal.press("Enter");
+    await terminal.shows(`${world.home}/.cache does not exist either. Make it now?`);
+    await terminal.press("Enter");
+    await terminal.shows(MENU);
+    await terminal.press("Enter");
+    await terminal.shows("ended with 0");
+    const sync = await world.run(["sync"]);
+    assert.equal(sync.code, 0, sync.stderr);
+    assert.match(sync.stdout, /^export \w+=/m);
+  },
+);
 
-testNeeding(["tmux"], "init proposes to redirect a cache of which a copy is worth nothing", async () => {
+testNeeding(["tmux"], "init proposes to redirect a cache that is not worth copying", async () => {
   await using world = await worldWithCaches();
   await using terminal = await openTerminal(world, INIT);
   await terminal.shows("Another directory");
@@ -258,7 +266,7 @@ testNeeding(["tmux"], "init proposes to redirect a cache of which a copy is wort
   assert.deepEqual((await saved(world)).vars, { PIP_CACHE_DIR: { mode: "redirect", enabled: true } });
 });
 
-testNeeding(["tmux"], "a terminal that was not told its size has lines of words", async () => {
+testNeeding(["tmux"], "a terminal that reports no size gets lines that still break between words", async () => {
   await using world = await worldWithCaches();
   await using terminal = await openTerminal(world, `stty cols 0; ${INIT} >out`, { columns: 80 });
   assert.match(await terminal.shows("Another directory"), /◆ {2}Where is the fast scratch\?\n/);

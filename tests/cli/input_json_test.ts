@@ -1,20 +1,23 @@
-// --input-json takes JSON as the configuration does, and nothing in it is lost without a word.
+// --input-json accepts the same JSON as the configuration, and no part of it is ignored without a message.
 import assert from "node:assert/strict";
 import { runInProcess } from "../support/in_process.ts";
 import { makeWorld } from "../support/world.ts";
 
-/** Runs a dry `sync` of a configuration that doesn't exist: the request is read before the configuration is looked for. */
+/**
+ * Runs a dry `sync` with a configuration that does not exist: the request is read before the configuration is looked
+ * for.
+ */
 async function requestError(stdin: string): Promise<{ kind: string; message: string; hint: string }> {
   const args = ["sync", "--input-json", "-", "--json", "--config", "/nonexistent/config.json"];
   return JSON.parse((await runInProcess(args, { stdin })).stdout).error;
 }
 
-Deno.test("comments, trailing commas and a byte order mark are read over", async () => {
+Deno.test("comments, trailing commas and a byte order mark are accepted", async () => {
   const { kind, message } = await requestError('\ufeff{ // what to sync\n  "vars": ["HF_HOME",], /* and how */\n}');
   assert.deepEqual([kind, message], ["not-found", 'Cannot find the configuration "/nonexistent/config.json"']);
 });
 
-Deno.test("a fault of the request has its line and column", async () => {
+Deno.test("an error about the request has its line and column", async () => {
   const cases: [string, string, string][] = [
     ["", "bad-json", "Cannot read the request from standard input (line 1, column 1): it is empty"],
     ['{\n  "vars" ["A"]\n}', "bad-json", "line 2, column 10): a colon is expected here"],
@@ -31,18 +34,18 @@ Deno.test("a fault of the request has its line and column", async () => {
   }
 });
 
-Deno.test("two names of a field may say the same", async () => {
+Deno.test("two names of one field may have the same value", async () => {
   assert.equal((await requestError('{"vars": ["A"], "only_vars": ["A"]}')).kind, "not-found");
 });
 
-Deno.test("the configuration with its comments is a request for init", async () => {
+Deno.test("the configuration with its comments is a valid request for init", async () => {
   await using world = await makeWorld();
   const text = '{ // annotated\n  "version": 1,\n  "scratch_base": "$SCRATCH",\n  "vars": {},\n}\n';
   const { code, json } = await world.run(["init", "--input-json", "-", "--json"], { stdin: text });
   assert.deepEqual([code, json().config.scratch_base], [0, "$SCRATCH"]);
 });
 
-Deno.test("variables may have the names that objects of JavaScript have", async () => {
+Deno.test("variables may have the names that every JavaScript object has", async () => {
   await using world = await makeWorld();
   const names = ["__proto__", "constructor", "prototype", "toString"];
   for (const name of names) await world.writeTree(`home/${name}`, { file: name });
@@ -62,7 +65,7 @@ Deno.test("variables may have the names that objects of JavaScript have", async 
   assert.match(wrong.json().error.message, /vars\.__proto__\.source.*must not be empty/);
 });
 
-Deno.test("config set takes a text from JSON as it is, and reads only the word of the command line", async () => {
+Deno.test("config set takes a string from JSON as it is, and parses only the argument of the command line", async () => {
   await using world = await makeWorld();
   await world.writeConfig({});
   const set = async (value: unknown) => {

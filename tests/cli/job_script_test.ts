@@ -1,4 +1,4 @@
-// `job-script`: each kind of script it prints, checked by shellcheck and run under a real Slurm.
+// Each kind of script that `job-script` prints, checked by shellcheck and run under a real Slurm.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { SLURM_PROGRAMS, startCluster } from "../support/slurm.ts";
@@ -13,7 +13,7 @@ const VARIANTS: readonly (readonly string[])[] = [
   ["--nodes", "2", "--to", "node", "--push", "--var", "HF_HOME"],
 ];
 
-testNeeding(["shellcheck"], "each script is one that shellcheck has nothing to say about", async () => {
+testNeeding(["shellcheck"], "shellcheck finds no fault in any script", async () => {
   await using world = await makeWorld();
   for (const options of [...VARIANTS, ["--", "sh", "-c", "echo '$HOME' \"x y\""]]) {
     const { stdout, code } = await world.run(["job-script", ...options]);
@@ -23,14 +23,14 @@ testNeeding(["shellcheck"], "each script is one that shellcheck has nothing to s
   }
 });
 
-Deno.test("a number of nodes that is none is refused", async () => {
+Deno.test("an invalid number of nodes is refused", async () => {
   await using world = await makeWorld();
   const run = await world.run(["job-script", "--nodes", "two"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /Invalid value for "--nodes": must be a whole number of 1 or more/);
 });
 
-/** Writes a file for each node, and tells where it found the variable. */
+/** Writes a file for each node, and prints where it found the variable. */
 const PROGRAM =
   'cat "$HF_HOME/a" && echo "on $SLURMD_NODENAME in $HF_HOME" && echo new > "$HF_HOME/$1.$SLURMD_NODENAME"; exit "$2"';
 
@@ -45,7 +45,7 @@ testNeeding(
     const jobs = await Promise.all(VARIANTS.map(async (options, index) => {
       const words = [...options, "--", "sh", "-c", PROGRAM, "sh", `v${index}`, index === 1 ? "3" : "0"];
       const { stdout } = await world.run(["job-script", ...words]);
-      // Submitted as by people who keep most of their environment away from jobs.
+      // Submitted as by users who pass little of their environment to jobs.
       return { options, index, job: await cluster.submit(stdout, ["--export=HOME,PATH,SCRATCH"]) };
     }));
     for (const { options, index, job } of jobs) {
@@ -58,7 +58,7 @@ testNeeding(
       for (const [, , target] of nodes) assert.ok(target!.startsWith(place), output);
     }
     const pushed = Object.keys(await readTree(world.path("home/hf"))).sort();
-    // What the first job left on scratch is pushed by any job that pushes.
+    // Any job that pushes also pushes what the first job left on scratch.
     const variants = pushed.map((name) => name.split(".")[0]).filter((name) => name !== "v0");
     assert.deepEqual(variants, ["a", "v1", "v3", "v4", "v4"]);
   },

@@ -1,4 +1,5 @@
-// Files on scratch that are kept although the source has other ones: told by each sync and by status, and pushed where they may.
+// Files on scratch that are kept although the source has other ones: each sync and status report them, and push pushes
+// those that it may.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -22,7 +23,7 @@ async function statusOf(world: World) {
   return { ...answer.variables[0], warnings: answer.warnings };
 }
 
-Deno.test("a push that meets a conflict leaves no silent fresh: sync and status tell it each time", async () => {
+Deno.test("after a push with a conflict, sync and status report the conflict each time, although the target is fresh", async () => {
   await using world = await makeCache();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "d/model.bin": "changed on scratch", "new": "n" });
@@ -42,7 +43,7 @@ Deno.test("a push that meets a conflict leaves no silent fresh: sync and status 
   assert.equal((await statusOf(world)).kept_files, 0, "it is settled");
 });
 
-Deno.test("what an update kept is told by the next ones, also where they do not look into its directory", async () => {
+Deno.test("files that an update kept are reported by later runs, even by those that do not read their directory", async () => {
   await using world = await makeCache();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "d/model.bin": "changed on scratch" });
@@ -57,7 +58,7 @@ Deno.test("what an update kept is told by the next ones, also where they do not 
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed on scratch");
 });
 
-Deno.test("more files than are named: neither a push with a filter nor another sync changes their number", async () => {
+Deno.test("with more kept files than are named, neither a push with a filter nor another sync changes their number", async () => {
   await using world = await makeCache();
   const files = (text: string) => Object.fromEntries(Array.from({ length: 1100 }, (_, index) => [`d/f${index}`, text]));
   await world.writeTree(SOURCE, files(""));
@@ -71,7 +72,7 @@ Deno.test("more files than are named: neither a push with a filter nor another s
   }
 });
 
-Deno.test("records purged, then a sync, then a push: what was changed on scratch is pushed", async () => {
+Deno.test("after the records were purged, a sync, then a push: changes on scratch are pushed", async () => {
   await using world = await makeCache();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "d/model.bin": "changed" });
@@ -84,7 +85,7 @@ Deno.test("records purged, then a sync, then a push: what was changed on scratch
   assert.equal((await statusOf(world)).kept_files, 0);
 });
 
-Deno.test("records purged, a sync, then a change at the source: the push leaves that one", async () => {
+Deno.test("after the records were purged, a sync, then a change at the source: push leaves the changed file alone", async () => {
   await using world = await makeCache();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "d/model.bin": "changed" });
@@ -95,7 +96,7 @@ Deno.test("records purged, a sync, then a change at the source: the push leaves 
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/model.bin`)), "changed at the source as well");
 });
 
-Deno.test("a file that an interrupted cp cut off is told each time and never pushed, until it is settled", async () => {
+Deno.test("a file that an interrupted cp truncated is reported each time and never pushed, until the user resolves it", async () => {
   for (const first of ["sync", "push"]) {
     await using world = await makeCache();
     await world.writeTree(TARGET, { "d/model.bin": "the weights", "d/other": "o" });

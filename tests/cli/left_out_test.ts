@@ -1,5 +1,5 @@
-// What may be missing in a copy that is called usable: what the source itself refuses or lost, and little of it. Everything
-// else is a failure with its reason, and the variable is not exported.
+// Which files may be missing in a target that is called usable: those that the source itself refuses or lost, and only
+// few of them. Any other missing file is a failure with its reason, and the variable is not exported.
 import assert from "node:assert/strict";
 import { EFBIG, EIO } from "../../src/posix/errno.ts";
 import { faultyCalls, type Hook } from "../support/faulty_calls.ts";
@@ -31,7 +31,7 @@ async function worldWith(tree: Tree, { config = {}, runAs = "unprivileged" }: Op
   return world;
 }
 
-/** Runs a sync whose system calls the hook sees; nothing of it needs another user. */
+/** Runs a sync whose system calls pass through the hook; the tests that use it need no second user. */
 async function syncCalling(world: World, hook: Hook, argv: readonly string[] = ["sync"]) {
   using faulty = faultyCalls(hook);
   const userId = Deno.uid() ?? -1;
@@ -48,7 +48,7 @@ for (const engine of ["native", "rsync"]) {
     assert.match(run.stderr, /[Pp]ermission denied/);
   });
 
-  Deno.test(`${engine}: most of the files unreadable is a failure with the reason, and not exported`, async () => {
+  Deno.test(`${engine}: if most of the files are unreadable, that is a failure with the reason, and nothing is exported`, async () => {
     await using world = await worldWith({ ...numbered(99, UNREADABLE), one: "readable" }, { config: { engine } });
     const run = await world.run(["sync"]);
     assert.deepEqual([run.code, run.stdout], [1, framed("false;\n")], run.stderr);
@@ -69,7 +69,7 @@ for (const engine of ["native", "rsync"]) {
     assert.match(run.stderr, /1 of 100 files, 98 KB of 98 KB/);
   });
 
-  Deno.test(`${engine}: an update that leaves too much out keeps what it brought and is not exported`, async () => {
+  Deno.test(`${engine}: an update that leaves out too much keeps what it copied, and the variable is not exported`, async () => {
     await using world = await worldWith(numbered(10), { config: { engine } });
     assert.equal((await world.run(["sync"])).code, 0);
     await world.writeTree(SOURCE, { ...numbered(20, UNREADABLE), "new": "content" });
@@ -93,7 +93,7 @@ for (const engine of ["native", "rsync"]) {
     }
   });
 
-  Deno.test(`${engine}: a directory that can't be read is not called a file`, async () => {
+  Deno.test(`${engine}: a directory that cannot be read is not called a file`, async () => {
     await using world = await worldWith({ ...numbered(99), "closed/inner": "x" }, { config: { engine } });
     await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
     const run = await world.run(["sync"]);
@@ -103,7 +103,7 @@ for (const engine of ["native", "rsync"]) {
   });
 }
 
-Deno.test("a dry run says of unreadable directories what the run would say", async () => {
+Deno.test("a dry run reports unreadable directories as the real run does", async () => {
   await using world = await worldWith({ ...numbered(99), "closed/inner": "x" });
   await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
   const run = await world.run(["sync", "--dry-run"]);
@@ -114,7 +114,7 @@ Deno.test("a dry run says of unreadable directories what the run would say", asy
   assert.match(strict.stderr, /error: .*1 directory/);
 });
 
-Deno.test("an unreadable directory that is on scratch already leaves nothing out", async () => {
+Deno.test("an unreadable directory that is already on scratch counts as complete", async () => {
   await using world = await worldWith({ ...numbered(10), "closed/a": "1", "closed/b/c": "2" });
   assert.equal((await world.run(["sync"])).code, 0);
   await Deno.chmod(world.path(`${SOURCE}/closed`), 0o000);
@@ -140,7 +140,7 @@ for (const [name, call, errno] of [["create", "openat", EIO], ["write", "pwrite"
   });
 }
 
-Deno.test("a read error of the source's disk is a failure: the source did not refuse, it is damaged", async () => {
+Deno.test("a read error of the source's disk is a failure: the source did not refuse access, it is damaged", async () => {
   await using world = await worldWith(numbered(100), { runAs: "self" });
   const run = await syncCalling(
     world,
@@ -170,7 +170,7 @@ Deno.test("an rsync that is killed is a failure that says so", async () => {
 
 const ALWAYS_WRITTEN = /d2\/f42.*it changed while it was copied|it changed while it was copied.*d2\/f42/;
 
-Deno.test("native: a file that is always being written is named the same way each time", async () => {
+Deno.test("native: a file that is written all the time is reported in the same way each time", async () => {
   const writes: readonly ((path: string) => void)[] = [
     (path) => Deno.writeTextFileSync(path, "more", { append: true }),
     (path) => Deno.writeTextFileSync(path, "s"),
@@ -190,7 +190,7 @@ Deno.test("native: a file that is always being written is named the same way eac
   }
 });
 
-Deno.test("rsync: a file that is always being written is named the same way each time", async () => {
+Deno.test("rsync: a file that is written all the time is reported in the same way each time", async () => {
   for (const update of [false, true]) {
     await using world = await worldWith(numbered(100), { config: { engine: "rsync" }, runAs: "self" });
     if (update) assert.equal((await world.run(["sync"])).code, 0);

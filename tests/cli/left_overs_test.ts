@@ -1,9 +1,9 @@
-// What a killed process left is removed by the next command that writes there, and nothing else is.
+// The next command that writes to a directory removes what a killed process left there, and nothing else.
 import assert from "node:assert/strict";
 import { parseTemporaryName, temporaryName } from "../../src/system/temporary_name.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
-/** Names as a dead process of this host would have left them. */
+/** A temporary name as a dead process of this host would have left it. */
 function deadName(kind: string): string {
   const { host, pidNamespace } = parseTemporaryName(temporaryName(kind))!;
   return `.euler-files-${kind}.${host}.99999999-${pidNamespace}.0badcafe`;
@@ -20,7 +20,7 @@ async function leave(world: World, directory: string): Promise<() => Promise<str
 
 const CACHE_ROOT = "scratch/.cache/euler-files";
 
-Deno.test("sync and push remove what a killed one left in the cache root", async () => {
+Deno.test("sync and push remove what a killed process left in the cache root", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { "model.bin": "weights" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
@@ -32,7 +32,7 @@ Deno.test("sync and push remove what a killed one left in the cache root", async
   assert.deepEqual(await left(), ["mine.tmp"]);
 });
 
-Deno.test("config set removes what a killed one left beside the configuration", async () => {
+Deno.test("config set removes what a killed process left beside the configuration", async () => {
   await using world = await makeWorld();
   await world.writeConfig({});
   const left = await leave(world, "home");
@@ -40,7 +40,7 @@ Deno.test("config set removes what a killed one left beside the configuration", 
   assert.deepEqual(await left(), ["mine.tmp"]);
 });
 
-Deno.test("venv remove removes what a killed one left beside the environments", async () => {
+Deno.test("venv remove removes what a killed process left beside the environments", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/venvs/old", { "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n" });
   await world.writeTree("home/venvs/kept", { "pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n" });
@@ -50,13 +50,13 @@ Deno.test("venv remove removes what a killed one left beside the environments", 
   await Deno.stat(world.path("home/venvs/kept/pyvenv.cfg"));
 });
 
-Deno.test("migrate removes what a killed one left in the new directory", async () => {
+Deno.test("migrate removes what a killed process left in the new directory", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { ".token": "secret", "model.bin": "weights" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
   const migrate = ["migrate", "HF_HOME", "--to", world.path("home/new"), "--yes"];
   const journal = world.path("home/.euler-files.json.migrate-HF_HOME");
-  // Killed as soon as the destination is made: as if it had died while it wrote the two files.
+  // Killed as soon as the destination exists: as if it had died while it wrote the two files.
   const run = world.start(migrate);
   let made: Deno.FileInfo | undefined;
   while (made === undefined) {
@@ -74,7 +74,7 @@ Deno.test("migrate removes what a killed one left in the new directory", async (
   assert.deepEqual(names.sort(), [".token", "model.bin"]);
 });
 
-Deno.test("a former copy without changes is never left under another name", async () => {
+Deno.test("a former target without changes is never kept under another name", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/one", { "model.bin": "weights" });
   await world.writeTree("home/two", { "model.bin": "other weights" });

@@ -1,4 +1,4 @@
-// Limits that a shell sets (ulimit): the work is done within them, or a sentence says what was in the way.
+// Limits that a shell sets (ulimit): euler-files works within them, or says which limit stopped it.
 import assert from "node:assert/strict";
 import { framed, withoutEarlierValues } from "../support/framed.ts";
 import { COMPILED_EXECUTABLE, testNeeding, testUnless } from "../support/needs.ts";
@@ -9,7 +9,7 @@ const SOURCES = ["home/hf", "home/torch", "home/uv", "home/pip"];
 const ONLY_EXECUTABLE = COMPILED_EXECUTABLE === undefined ? "only for the compiled executable" : undefined;
 const TARGET = "scratch/.cache/euler-files";
 
-/** Many directories, in several of which files are open at a time, and a file that is copied in parts. */
+/** Many directories, several with open files at the same time, and a file that is copied in parts. */
 async function worldWithTrees(): Promise<World> {
   const world = await makeWorld();
   for (const source of SOURCES) {
@@ -40,10 +40,10 @@ for (const limit of ["-n 64", "-Sn 48"]) {
 
 for (const engine of ["native", "rsync"]) {
   for (const limit of ["-f 10", "-f 20000"]) {
-    // Deno itself writes some files when it runs the source.
+    // Deno itself writes files when it runs the source.
     testUnless(
       limit === "-f 10" ? ONLY_EXECUTABLE : undefined,
-      `${engine}, ulimit ${limit}: a file that is too large is named, and nothing is exported`,
+      `${engine}, ulimit ${limit}: a file that exceeds the limit is named, and nothing is exported`,
       async () => {
         await using world = await makeWorld();
         await world.writeTree("home/hf", {
@@ -65,7 +65,7 @@ for (const engine of ["native", "rsync"]) {
 
 testUnless(
   ONLY_EXECUTABLE,
-  "ulimit -f 0: a config that can't be written is said in a sentence, and the old one stays",
+  "ulimit -f 0: the error says that the configuration cannot be written, and the old one stays",
   async () => {
     await using world = await makeWorld();
     await world.writeConfig({});
@@ -77,7 +77,7 @@ testUnless(
   },
 );
 
-Deno.test("so few files may be open that nothing works: a sentence, and nothing is exported", async () => {
+Deno.test("with too few open files for any work the error says so, and nothing is exported", async () => {
   await using world = await worldWithTrees();
   for (const limit of [20, 24, 28]) {
     const run = await world.shell("bash", `ulimit -n ${limit}; euler-files sync --var HF_HOME || echo false`);
@@ -88,7 +88,7 @@ Deno.test("so few files may be open that nothing works: a sentence, and nothing 
   }
 });
 
-testNeeding(["mount", "rsync"], "a TMPDIR that is full or does not exist stops no rsync", async () => {
+testNeeding(["mount", "rsync"], "a TMPDIR that is full or does not exist does not stop rsync", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { "small": "content" });
   await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });

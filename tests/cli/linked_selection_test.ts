@@ -1,4 +1,5 @@
-// What a selected link leads to inside the source comes with it, wherever it is: staged, planned, counted, pushed and looked for.
+// If a selected link leads to a file elsewhere in the source, that file is selected, too: for staging, plans, counts,
+// pushes and freshness.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
@@ -38,7 +39,7 @@ const STAGED = [
   ...["absolute", "chain", "directory", "relative", "through"].map((name) => `hub/a/snap/${name}`),
   ...["four", "one", "three", "two"].map((name) => `hub/blobs/${name}`),
   ...["first", "second", "to-tree"].map((name) => `hub/links/${name}`),
-  // A link on the way brings all it leads to.
+  // A link on the path selects all that it leads to.
   ...["t/d/link", "t/x", "u/beside", "u/leaf"].map((name) => `hub/trees/${name}`),
 ];
 
@@ -70,7 +71,7 @@ for (const engine of ["native", "rsync"]) {
     assert.equal((await run(world, "sync")).results[0].status, "skipped");
   });
 
-  test("updates see what is behind links: changed, purged, deleted, no longer linked", async () => {
+  test("updates notice what happens behind links: changed, purged, deleted, no longer linked", async () => {
     await using world = await makeCache({ engine });
     await run(world, "sync");
     await world.writeTree(SOURCE, { "hub/blobs/one": "changed", "hub/trees/t/new": "n" });
@@ -88,7 +89,7 @@ for (const engine of ["native", "rsync"]) {
     assert.ok(!(await namesOf(world, TARGET)).includes("hub/trees/t/new"));
   });
 
-  test("a push brings changes behind links, and new links with what they lead to", async () => {
+  test("a push pushes changes behind links, and new links with what they lead to", async () => {
     await using world = await makeCache({ engine });
     await run(world, "sync");
     await world.writeTree(TARGET, {

@@ -1,4 +1,5 @@
-// The setting `links` of a variable: what it makes of links on scratch, for plans, sizes, freshness and push, with both engines.
+// The setting `links` of a variable: which links become files on scratch, for plans, sizes, freshness and push, with
+// both engines.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { readTree } from "../support/tree.ts";
@@ -40,7 +41,7 @@ for (const engine of ["native", "rsync"]) {
   const test = (name: string, work: () => Promise<void>) =>
     testNeeding(engine === "rsync" ? ["rsync"] : [], `${name} (${engine})`, work);
 
-  test("follow-outside stages what lies outside, in plan, sizes and copy alike", async () => {
+  test("follow-outside stages what is outside the source, and plan, sizes and target agree", async () => {
     await using world = await makeCache({ links: "follow-outside" }, { engine });
     const [plan] = (await run(world, "sync", "--dry-run")).results;
     const [result] = (await run(world, "sync")).results;
@@ -56,7 +57,7 @@ for (const engine of ["native", "rsync"]) {
     assert.deepEqual([measured.source_bytes, measured.scratch_bytes], [4098, 4098]);
   });
 
-  test("what was followed and changed on scratch is named by push, and the source keeps its link", async () => {
+  test("push names a followed file that changed on scratch, and the source keeps its link", async () => {
     await using world = await makeCache({ links: "follow-outside" }, { engine });
     await run(world, "sync");
     await world.writeTree(TARGET, { "big": "changed", "data/new": "n", "d/model": "pushed" });
@@ -78,7 +79,7 @@ for (const engine of ["native", "rsync"]) {
     assert.deepEqual((await run(world, "push")).results[0].kept, []);
   });
 
-  test("the setting of a variable wins over rsync_extra_args, and a change of it is noticed", async () => {
+  test("the setting of a variable has precedence over rsync_extra_args, and a change of it is noticed", async () => {
     await using world = await makeCache({}, { engine, rsync_extra_args: ["-L"] });
     await run(world, "sync");
     assert.equal((await readTree(world.path(TARGET))).inside, "m");
@@ -94,7 +95,7 @@ for (const engine of ["native", "rsync"]) {
   });
 }
 
-Deno.test("other values of links are refused, and config show has the setting", async () => {
+Deno.test("other values of links are refused, and config show prints the setting", async () => {
   await using world = await makeCache({ links: "follow" });
   assert.match((await world.run(["config", "show", "--json"])).stdout, /"links": ?"follow"/);
   const refused = await world.run(["config", "set", "vars.HF_HOME.links", "all"]);
@@ -102,7 +103,7 @@ Deno.test("other values of links are refused, and config show has the setting", 
   assert.match(refused.stderr, /vars\.HF_HOME\.links.*must be keep, follow-outside or follow/);
 });
 
-Deno.test("a source that does not exist yet is fresh with a setting, too", async () => {
+Deno.test("a source that does not exist yet is fresh with this setting, too", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ vars: { TORCH_HOME: { source: world.path("home/torch"), links: "follow" } } });
   await run(world, "sync");

@@ -1,4 +1,4 @@
-// A lock that another process takes over while we work, and a holder that is killed while many wait.
+// Another process takes over the variable lock while a command works, or a holder is killed while many processes wait.
 import { deepEqual, equal, match } from "node:assert/strict";
 import { faultyCalls } from "../support/faulty_calls.ts";
 import { runInProcess } from "../support/in_process.ts";
@@ -20,7 +20,9 @@ async function worldWithCache(): Promise<World> {
   return world;
 }
 
-/** Runs a command; when it renames or creates a file of that name, another process has just taken the lock over. */
+/**
+ * Runs a command; when it renames or creates a file whose name matches, another process has just taken over the lock.
+ */
 async function runWithTheft(world: World, args: readonly string[], name: RegExp) {
   let isDone = false;
   using faulty = faultyCalls(({ path, newPath }) => {
@@ -39,7 +41,7 @@ async function checkSettled(world: World): Promise<void> {
   deepEqual(left.filter((name) => /partial|incoming|lease|euler-files/.test(name)), []);
 }
 
-Deno.test("a sync whose lock is taken over publishes nothing; it waits for its turn and goes on", async () => {
+Deno.test("a sync whose lock is taken over publishes nothing, waits for the lock and goes on", async () => {
   await using world = await worldWithCache();
   const { code, stderr } = await runWithTheft(world, ["sync"], /\/d1\/\d+$/);
   equal(code, 0, stderr);
@@ -47,7 +49,7 @@ Deno.test("a sync whose lock is taken over publishes nothing; it waits for its t
   await checkSettled(world);
 });
 
-Deno.test("a push whose lock is taken over begins again, and brings all home", async () => {
+Deno.test("a push whose lock is taken over begins again, and pushes everything", async () => {
   await using world = await worldWithCache();
   equal((await world.run(["sync"])).code, 0);
   await world.writeTree(`${ROOT}/HF_HOME`, { "made/1": "1", "made/2": "2" });
@@ -63,7 +65,7 @@ exec sleep 600
 `;
 const WAITERS = 30;
 
-Deno.test("of many that wait for a sync that is killed one takes over, and the others find its work done", async () => {
+Deno.test("when the sync that many wait for is killed, one of them takes over, and the others find its work done", async () => {
   await using world = await worldWithCache();
   await world.fakeProgram("rsync", ENDLESS_RSYNC);
   const sync = () => world.start(["sync", "--engine", "rsync"], { timeoutSeconds: 300 });

@@ -1,16 +1,16 @@
-// `euler-files migrate` in conversation, on a real terminal.
+// `euler-files migrate` asks its questions on a real terminal.
 import assert from "node:assert/strict";
 import { assertMoved, assertUntouched, makeCacheWorld } from "../support/migration.ts";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
 
-testNeeding(["tmux"], "migrate asks what, where to and whether, and does it", async () => {
+testNeeding(["tmux"], "migrate asks which directory, where to and for a confirmation, and then migrates", async () => {
   await using world = await makeCacheWorld();
   await using terminal = await openTerminal(world, "euler-files migrate");
   await terminal.shows("What shall move?");
   await terminal.press("Enter");
   await terminal.shows("Where to?");
-  // The answer to B1: nothing typed is no answer.
+  // Regression test (B1): Enter without text is not an answer.
   await terminal.press("Enter");
   await terminal.shows("a directory is needed");
   await terminal.press(world.path("new"), "Enter");
@@ -21,7 +21,7 @@ testNeeding(["tmux"], "migrate asks what, where to and whether, and does it", as
   await assertMoved(world, world.path("new"));
 });
 
-testNeeding(["tmux"], "a no is an error that says so, and Ctrl-C leaves everything as it was", async () => {
+testNeeding(["tmux"], "answering no is an error that says so, and Ctrl-C leaves everything as it was", async () => {
   await using world = await makeCacheWorld();
   const command = `euler-files migrate HF_HOME --to '${world.path("new")}'`;
   await using declined = await openTerminal(world, command);
@@ -36,7 +36,7 @@ testNeeding(["tmux"], "a no is an error that says so, and Ctrl-C leaves everythi
   await assertUntouched(world);
 });
 
-testNeeding(["tmux"], "a destination that can't be used is said before anything is asked about it", async () => {
+testNeeding(["tmux"], "an unusable destination is reported before the next question", async () => {
   await using world = await makeCacheWorld();
   await using terminal = await openTerminal(world, `euler-files migrate HF_HOME --to '${world.path("home/hf/in")}'`);
   assert.match(await terminal.shows("ended with 2"), /lies inside/);

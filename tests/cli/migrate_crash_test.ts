@@ -1,4 +1,4 @@
-// `euler-files migrate` killed with -9 at every step: nothing is lost, and the same command ends it.
+// `euler-files migrate` killed with -9 at every step loses nothing, and the same command completes it.
 import assert from "node:assert/strict";
 import {
   assertMoved,
@@ -14,7 +14,7 @@ import { readTree } from "../support/tree.ts";
 import { waitForPath } from "../support/wait.ts";
 import type { World } from "../support/world.ts";
 
-/** The truth is whole: where the configuration says HF_HOME is, there is all of it. */
+/** Asserts that the directory that the configuration names for HF_HOME is complete. */
 async function assertTruthIsWhole(world: World): Promise<void> {
   const { vars } = await readConfig(world);
   const found = await readTree(vars.HF_HOME.source);
@@ -24,13 +24,13 @@ async function assertTruthIsWhole(world: World): Promise<void> {
 async function assertEndsRight(world: World): Promise<void> {
   await assertTruthIsWhole(world);
   const run = await world.run(["migrate", "HF_HOME", "--to", world.path("new"), "--yes", "--json"]);
-  // Killed at its very last step it has left nothing to do.
+  // A migration that was killed at its very last step has nothing left to do.
   const isDone = run.code === 2 && /that is where it is/.test(run.json().error.message);
   assert.ok(isDone || run.code === 0, run.stdout + run.stderr);
   await assertMoved(world, world.path("new"));
 }
 
-Deno.test("killed while it copies, it goes on", async () => {
+Deno.test("a migration that was killed while it copied is continued by the same command", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/here")}"; exec sleep 60` });
   await using job = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
@@ -41,14 +41,14 @@ Deno.test("killed while it copies, it goes on", async () => {
   await assertEndsRight(world);
 });
 
-Deno.test("ended between switch and deletion, it goes on", async () => {
+Deno.test("a migration that was killed between switch and deletion is continued by the same command", async () => {
   await using world = await makeCacheWorld();
   const { code } = await migrateHooked(world, world.path("new"), () => ({ end: "before" }));
   assert.notEqual(code, 0);
   await assertEndsRight(world);
 });
 
-Deno.test("a copy that was begun and changed at its source since is brought up to date", async () => {
+Deno.test("an unfinished copy whose source changed since is brought up to date", async () => {
   await using world = await makeCacheWorld();
   await world.writeTree("home/hf", { late: "old" });
   await hookRsync(world, {
@@ -65,7 +65,7 @@ Deno.test("a copy that was begun and changed at its source since is brought up t
   assert.equal(await Deno.readTextFile(world.path("new/late")), "newer");
 });
 
-Deno.test("after a signal it says that nothing was switched, and how to go on", async () => {
+Deno.test("after a signal it says that nothing was switched, and how to continue", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/here")}"; exec sleep 60` });
   await using job = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
@@ -81,26 +81,33 @@ Deno.test("after a signal it says that nothing was switched, and how to go on", 
   await assertEndsRight(world);
 });
 
-/** System calls by which the program changes the world, and how often each is let through before the program is killed at it. */
+/**
+ * System calls by which the program changes files, and how many of each succeed before the program is killed at the
+ * next one.
+ */
 const CALLS = { "rename": 3, "unlink,unlinkat": 2, "mkdir": 2, "fsync": 2, "rmdir": 1 };
 
 for (const [calls, most] of Object.entries(CALLS)) {
-  testNeeding(["strace"], `killed at any ${calls.replace(",", " or ")}, nothing is lost and it goes on`, async () => {
-    for (let count = 1; count <= most; count++) {
-      await using world = await makeCacheWorld();
-      const inject = [
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        `trace=${calls}`,
-        "-e",
-        `inject=${calls}:signal=KILL:when=${count}`,
-      ];
-      const command = [world.executable, "migrate", "HF_HOME", "--to", world.path("new"), "--yes"];
-      await world.exec("strace", [...inject, ...command]);
-      await assertEndsRight(world);
-    }
-  });
+  testNeeding(
+    ["strace"],
+    `killed at any ${calls.replace(",", " or ")}, migrate loses nothing, and the next one goes on`,
+    async () => {
+      for (let count = 1; count <= most; count++) {
+        await using world = await makeCacheWorld();
+        const inject = [
+          "-f",
+          "-qq",
+          "-o",
+          "/dev/null",
+          "-e",
+          `trace=${calls}`,
+          "-e",
+          `inject=${calls}:signal=KILL:when=${count}`,
+        ];
+        const command = [world.executable, "migrate", "HF_HOME", "--to", world.path("new"), "--yes"];
+        await world.exec("strace", [...inject, ...command]);
+        await assertEndsRight(world);
+      }
+    },
+  );
 }

@@ -1,4 +1,4 @@
-// `migrate` to a file system that changes what it gets: times in steps, no modes, names without case.
+// `migrate` to a file system that changes what is written: coarse times, no modes, names without case.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { oddCalls, type OddFileSystem } from "../support/odd_calls.ts";
@@ -6,7 +6,9 @@ import { runInProcess } from "../support/in_process.ts";
 import { CACHE_TEXTS, makeCacheWorld } from "../support/migration.ts";
 import type { World } from "../support/world.ts";
 
-/** A migration of HF_HOME into `odd/new`, natively, whose files are older than what is compared by content. */
+/**
+ * Migrates HF_HOME to `odd/new` with the native engine; its files are older than those that are compared by content.
+ */
 async function migrateToOdd(world: World, odd: Omit<OddFileSystem, "root">): Promise<ReturnType<typeof runInProcess>> {
   const old = `find ${world.path("home/hf")} -exec touch -h -d '2020-01-01 00:00:01.765432198' {} +`;
   await world.exec("sh", ["-c", `mkdir -p ${world.path("odd")}; ${old}`]);
@@ -17,7 +19,7 @@ async function migrateToOdd(world: World, odd: Omit<OddFileSystem, "root">): Pro
 }
 
 for (const timeStep of [1_000_000_000, 2_000_000_000, 100]) {
-  Deno.test(`an old directory is deleted after a migration to times in steps of ${timeStep} ns and no modes`, async () => {
+  Deno.test(`after a migration to times in steps of ${timeStep} ns and no modes, the old directory is deleted`, async () => {
     await using world = await makeCacheWorld();
     const { code, stdout, stderr } = await migrateToOdd(world, { timeStep, modes: "ignored" });
     assert.equal(code, 0, stderr + stdout);
@@ -26,7 +28,7 @@ for (const timeStep of [1_000_000_000, 2_000_000_000, 100]) {
   });
 }
 
-Deno.test("a migration to a file system that takes two names for one is refused before anything is copied", async () => {
+Deno.test("a migration to a file system on which two of the names are one is refused before anything is copied", async () => {
   await using world = await makeCacheWorld();
   await world.writeTree("home/hf", { "models/WEIGHTS.bin": "others" });
   const { code, stdout } = await migrateToOdd(world, { names: "folded" });

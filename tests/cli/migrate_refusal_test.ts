@@ -1,4 +1,5 @@
-// What `euler-files migrate` refuses or stops at, each time with the old directory whole and the configuration as it was.
+// What makes `euler-files migrate` refuse or stop, each time with the old directory whole and the configuration as it
+// was.
 import assert from "node:assert/strict";
 import {
   assertMoved,
@@ -26,14 +27,14 @@ async function assertRefused(world: World, to: string, code: number, message: Re
   await assertUntouched(world);
 }
 
-Deno.test("a destination that isn't empty is refused, with --yes, too, and keeps what is in it", async () => {
+Deno.test("a destination that is not empty is refused, also with --yes, and keeps its files", async () => {
   await using world = await makeCacheWorld();
   await world.writeTree("home/dest", { precious: "p" });
   await assertRefused(world, world.path("home/dest"), 2, /not empty, "precious" is in it/);
   assert.deepEqual(await readTree(world.path("home/dest")), { precious: "p" });
 });
 
-Deno.test("an empty destination is refused before anything else is looked at", async () => {
+Deno.test("an empty destination argument is refused before any other check", async () => {
   await using world = await makeCacheWorld();
   const run = await world.run(["migrate", "HF_HOME", "--to", "", "--yes"], { cwd: world.home });
   assert.equal(run.code, 2);
@@ -41,7 +42,7 @@ Deno.test("an empty destination is refused before anything else is looked at", a
   await assertUntouched(world);
 });
 
-Deno.test("a destination inside, around or at the old directory is refused, through links, too", async () => {
+Deno.test("a destination inside, around or at the old directory is refused, also through links", async () => {
   await using world = await makeCacheWorld();
   await Deno.symlink("home/hf", world.path("link"));
   await Deno.symlink("home", world.path("above"));
@@ -53,7 +54,7 @@ Deno.test("a destination inside, around or at the old directory is refused, thro
   await assertRefused(world, world.path("link"), 2, /that is where it is/);
 });
 
-Deno.test("a destination that is a file, or in the staged copies, or read-only, is refused", async () => {
+Deno.test("a destination that is a file, or among the targets on scratch, or read-only, is refused", async () => {
   await using world = await makeCacheWorld({ runAs: "unprivileged" });
   await world.writeTree("home", { file: "x" });
   await assertRefused(world, world.path("home/file"), 2, /something that is no directory/);
@@ -63,7 +64,7 @@ Deno.test("a destination that is a file, or in the staged copies, or read-only, 
   await assertRefused(world, world.path("home/locked/hf"), 1, /Cannot write to ".*locked": permission denied/);
 });
 
-Deno.test("an unreadable file stops it before anything is written", async () => {
+Deno.test("an unreadable file stops migrate before anything is written", async () => {
   await using world = await makeCacheWorld({ runAs: "unprivileged" });
   await Deno.chmod(world.path("home/hf/models/weights.bin"), 0o000);
   const run = await migrateTo(world, world.path("home/new"));
@@ -74,7 +75,7 @@ Deno.test("an unreadable file stops it before anything is written", async () => 
   assert.equal((await migrateTo(world, world.path("home/new"))).code, 0);
 });
 
-Deno.test("an unreadable directory stops it before anything is written", async () => {
+Deno.test("an unreadable directory stops migrate before anything is written", async () => {
   await using world = await makeCacheWorld({ runAs: "unprivileged" });
   await Deno.chmod(world.path("home/hf/models"), 0o000);
   const run = await migrateTo(world, world.path("home/new"));
@@ -86,7 +87,7 @@ Deno.test("an unreadable directory stops it before anything is written", async (
 
 testNeeding(
   ["unshare", "mount"],
-  "a destination without room for bytes or files is refused with the figures",
+  "a destination without enough free space for bytes or files is refused with the figures",
   async () => {
     await using world = await makeCacheWorld();
     await world.writeTree("home/hf", { big: new Uint8Array(200_000) });
@@ -108,7 +109,7 @@ testNeeding(
   },
 );
 
-Deno.test("a disk that fills up while it copies stops it, and the same command goes on later", async () => {
+Deno.test("a disk that fills up during the copy stops it, and the same command continues later", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, {
     beforeCopy: `echo 'rsync: [receiver] write failed on "x": No space left on device (28)' >&2; exit 11`,
@@ -132,7 +133,7 @@ async function assertUntouchedButBegun(world: World): Promise<void> {
 }
 
 for (const code of [23, 24]) {
-  Deno.test(`an rsync that ends with ${code} and has copied nothing is no success`, async () => {
+  Deno.test(`an rsync that ends with ${code} and has copied nothing is not a success`, async () => {
     await using world = await makeCacheWorld();
     await hookRsync(world, { beforeCopy: `echo 'rsync error: some files' >&2; exit ${code}` });
     const run = await migrateTo(world, world.path("new"));
@@ -141,7 +142,7 @@ for (const code of [23, 24]) {
   });
 }
 
-Deno.test("a file that vanishes while it copies is no failure", async () => {
+Deno.test("a file that vanishes during the copy is not a failure", async () => {
   await using world = await makeCacheWorld();
   await world.writeTree("home/hf", { vanishing: "x" });
   await hookRsync(world, { beforeCopy: `rm -f "${world.path("home/hf/vanishing")}"` });
@@ -160,7 +161,7 @@ Deno.test("a directory that never stops changing is not switched", async () => {
   assert.equal((await Deno.stat(world.path("home/hf/models/weights.bin"))).size, 7);
 });
 
-Deno.test("what was written to the old directory after the copy keeps it from being deleted", async () => {
+Deno.test("a file written to the old directory after the copy keeps the directory from being deleted", async () => {
   await using world = await makeCacheWorld();
   const run = await migrateHooked(world, world.path("new"), () => {
     const aside = [...Deno.readDirSync(world.home)].find(({ name }) => name.startsWith("hf.migrated-"))!.name;
@@ -176,7 +177,7 @@ Deno.test("what was written to the old directory after the copy keeps it from be
   assert.equal((await readConfig(world)).vars.HF_HOME.source, world.path("new"));
 });
 
-Deno.test("a held lock is waited for, named, and in the end an error", async () => {
+Deno.test("migrate waits for a held lock, names its holder, and ends with an error at the deadline", async () => {
   await using world = await makeCacheWorld();
   await world.writeTree("scratch/.cache/euler-files", {
     ".HF_HOME.lock": `{"host":"eu-1","pid":7,"job":"42","since":0}`,
@@ -188,7 +189,7 @@ Deno.test("a held lock is waited for, named, and in the end an error", async () 
   assert.equal((await migrateTo(world, world.path("new"))).code, 0);
 });
 
-Deno.test("two migrations of one variable don't run side by side", async () => {
+Deno.test("two migrations of one variable do not run side by side", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: `touch "${world.path("tmp/copying")}"; exec sleep 60` });
   await using first = world.start(["migrate", "HF_HOME", "--to", world.path("new"), "--yes"]);
@@ -201,7 +202,7 @@ Deno.test("two migrations of one variable don't run side by side", async () => {
   await assertUntouchedButBegun(world);
 });
 
-Deno.test("an unfinished migration to elsewhere has to be finished or given up first", async () => {
+Deno.test("an unfinished migration to another destination has to be completed or given up first", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: "exit 23" });
   assert.equal((await migrateTo(world, world.path("new"))).code, 1);
@@ -217,20 +218,20 @@ Deno.test("an unfinished migration to elsewhere has to be finished or given up f
   await assertMoved(world, world.path("new"));
 });
 
-Deno.test("files that others put into an unfinished copy are not taken for ours", async () => {
+Deno.test("files that others put into an unfinished copy are not taken for copied ones", async () => {
   await using world = await makeCacheWorld();
   await hookRsync(world, { beforeCopy: "exit 23" });
   assert.equal((await migrateTo(world, world.path("new"))).code, 1);
   await unhookRsync(world);
   await Deno.remove(world.path("new"), { recursive: true });
   await world.writeTree("new", { precious: "p" });
-  // The same name, but another directory: unless the file system gave it the old inode again.
+  // A directory of the same name, but another one, unless the file system reused the inode number.
   const run = await migrateTo(world, world.path("new"));
   assert.equal(await Deno.readTextFile(world.path("new/precious")), "p");
   assert.ok(run.code === 2 || run.json().status === "migrated");
 });
 
-Deno.test("directories that hold another's are not deleted", async () => {
+Deno.test("directories that contain another variable's directory are not deleted", async () => {
   await using world = await makeCacheWorld();
   await world.writeConfig({
     vars: { HF_HOME: { source: world.path("home/hf") }, HUB: { source: world.path("home/hf/models") } },
@@ -242,7 +243,7 @@ Deno.test("directories that hold another's are not deleted", async () => {
   assert.equal((await readConfig(world)).vars.HUB.source, world.path("home/hf/models"));
 });
 
-Deno.test("a scratch that isn't there stops it: the lock that keeps syncs away lies on it", async () => {
+Deno.test("a missing scratch stops it, because the lock that keeps syncs away is there", async () => {
   await using world = await makeCacheWorld();
   const env = { SCRATCH: world.path("nowhere") };
   const run = await world.run(["migrate", "HF_HOME", "--to", world.path("new"), "--yes", "--json"], { env });
@@ -252,7 +253,7 @@ Deno.test("a scratch that isn't there stops it: the lock that keeps syncs away l
   assert.deepEqual(await readTree(world.path("nowhere")), {});
 });
 
-Deno.test("what isn't there or isn't known is said, with the nearest name", async () => {
+Deno.test("a missing or unknown name is reported, with the closest known one", async () => {
   await using world = await makeCacheWorld();
   const unknown = await world.run(["migrate", "HF_HOMR", "--to", "/new", "--yes", "--json"]);
   assert.deepEqual([unknown.code, unknown.json().error.hint], [2, "did you mean HF_HOME?"]);
@@ -263,7 +264,7 @@ Deno.test("what isn't there or isn't known is said, with the nearest name", asyn
   assert.deepEqual([missing.code, missing.json().error.type], [2, "FileNotFoundError"]);
 });
 
-Deno.test("without a terminal nothing is asked: what is missing is named", async () => {
+Deno.test("without a terminal no question is asked: the error names the missing option", async () => {
   await using world = await makeCacheWorld();
   const cases: [string[], RegExp][] = [
     [["--yes"], /WHAT was not given/],
@@ -278,13 +279,13 @@ Deno.test("without a terminal nothing is asked: what is missing is named", async
   await assertUntouched(world);
 });
 
-Deno.test("a destination on scratch is warned of", async () => {
+Deno.test("migrate warns of a destination on scratch", async () => {
   await using world = await makeCacheWorld();
   const run = await migrateTo(world, world.path("scratch/mine"), "--dry-run");
   assert.match(run.json().warnings.join(), /lies on scratch .* purged/);
 });
 
-Deno.test("without a terminal the real fault is named, and only where there is none that nobody can be asked", async () => {
+Deno.test("without a terminal the actual fault is reported; that no question can be asked is said only if there is no other fault", async () => {
   await using world = await makeCacheWorld();
   const refusal = async (...args: string[]) => (await world.run(["migrate", ...args])).stderr;
   assert.match(await refusal("FOO", "--to", world.path("new")), /^error: .*FOO/);

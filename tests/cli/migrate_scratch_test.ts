@@ -1,4 +1,4 @@
-// `migrate` of the directories on scratch, and what is said of a migration that is not finished.
+// `migrate` of the directories on scratch, and how an unfinished migration is reported.
 import assert from "node:assert/strict";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -12,7 +12,7 @@ async function stagedWorld(): Promise<World> {
   return world;
 }
 
-Deno.test("migrate scratch_base says which directory moves and is deleted, counts the same twice, and tells of $SCRATCH", async () => {
+Deno.test("migrate scratch_base says which directory is moved and deleted, reports the same count twice, and mentions $SCRATCH", async () => {
   await using world = await stagedWorld();
   const moved = new RegExp(
     `scratch_base, (\\d+ files, \\d+ B)\n  from ${world.scratch}/.cache/euler-files\n  to   ${
@@ -43,7 +43,7 @@ Deno.test("a relative cache_root is relative to scratch, as in the configuration
   assert.equal((await world.run(["config", "get", "cache_root"])).stdout, "elsewhere/ef\n");
 });
 
-Deno.test("status and sync --dry-run tell of a migration that was killed, with a command that goes on with it", async () => {
+Deno.test("status and sync --dry-run report a migration that was killed, with a command that continues it", async () => {
   await using world = await stagedWorld();
   const to = world.path("home/new g");
   await world.fakeProgram(

@@ -1,4 +1,4 @@
-// `euler-files migrate` where all goes well: what it moves, what it keeps, what it says.
+// `euler-files migrate` without faults: what it moves, what it keeps, what it prints.
 import assert from "node:assert/strict";
 import { migrate } from "../../src/commands/migrate.ts";
 import { CliError } from "../../src/errors/errors.ts";
@@ -41,7 +41,7 @@ Deno.test("migrate moves a variable's source, records it and deletes the old dir
   await assertMoved(world, world.path("new/deep/hf"));
 });
 
-Deno.test("migrate says what it copied, in what time and with what", async () => {
+Deno.test("migrate says what it copied, how long it took and with which engine", async () => {
   await using world = await makeCacheWorld();
   const json = await world.run(["migrate", "HF_HOME", "--to", world.path("new"), "--yes", "--no-delete", "--json"]);
   const { files_copied, bytes_copied, seconds, engine } = json.json();
@@ -52,7 +52,7 @@ Deno.test("migrate says what it copied, in what time and with what", async () =>
   assert.match(stderr, new RegExp(`^${done}\n${last}$`, "m"));
 });
 
-Deno.test("migrate leaves directories that it makes above the new one to the umask", async () => {
+Deno.test("migrate leaves the mode of directories that it makes above the new one to the umask", async () => {
   await using world = await makeCacheWorld();
   await Deno.chmod(world.path("home/hf"), 0o700);
   const { code } = await world.shell("bash", "umask 022; euler-files migrate HF_HOME --to ~/new/deep/hf --yes");
@@ -79,7 +79,7 @@ Deno.test("migrate keeps hard links, times, comments, unknown fields and $SCRATC
   assert.match(text, /"note": "unknown, kept"/);
 });
 
-Deno.test("migrate --dry-run checks and tells, and changes nothing at all", async () => {
+Deno.test("migrate --dry-run checks and reports, and changes nothing at all", async () => {
   await using world = await makeCacheWorld();
   const before = await readTree(world.root);
   const run = await world.run(["migrate", "HF_HOME", "--to", world.path("new/hf"), "--dry-run", "--json"]);
@@ -101,7 +101,7 @@ Deno.test("migrate --no-delete keeps the old directory as it is", async () => {
   assert.equal((await readConfig(world)).vars.HF_HOME.source, world.path("new"));
 });
 
-Deno.test("migrate takes the names older scripts give in --input-json", async () => {
+Deno.test("migrate accepts the names that older scripts use in --input-json", async () => {
   await using world = await makeCacheWorld();
   const payload = {
     what: "HF_HOME",
@@ -115,7 +115,7 @@ Deno.test("migrate takes the names older scripts give in --input-json", async ()
   assert.deepEqual([run.json().new_path, run.json().keep_old], [world.path("new"), true]);
 });
 
-Deno.test("migrate takes an empty directory that is there, a relative path and a disabled variable", async () => {
+Deno.test("migrate accepts an existing empty directory, a relative path and a disabled variable", async () => {
   await using world = await makeCacheWorld();
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf", enabled: false } } });
   await Deno.mkdir(world.path("home/there"));
@@ -125,7 +125,7 @@ Deno.test("migrate takes an empty directory that is there, a relative path and a
   assert.equal((await readConfig(world)).vars.HF_HOME.source, world.path("home/there"));
 });
 
-Deno.test("migrate stores a path with a variable as it was written", async () => {
+Deno.test("migrate saves a path with a variable in it as it was written", async () => {
   await using world = await makeCacheWorld();
   const env = { WORK: world.path("work") };
   const run = await world.run(["migrate", "HF_HOME", "--to", "$WORK/hf", "--yes"], { env });
@@ -147,7 +147,7 @@ Deno.test("migrate of a source that is a link moves what it leads to and deletes
   assert.equal(await Deno.readLink(world.path("home/hf")), "real");
 });
 
-Deno.test("links by absolute path into the directory lead into the new one, others stay", async () => {
+Deno.test("links by absolute path into the directory lead into the new one, others are not changed", async () => {
   await using world = await makeCacheWorld();
   await Deno.symlink(world.path("home/hf/models/weights.bin"), world.path("home/hf/inner"));
   await Deno.symlink(world.path("home/hf-2"), world.path("home/hf/outer"));
@@ -165,7 +165,7 @@ Deno.test("read-only directories are moved and deleted like others", async () =>
   assert.equal((await Deno.stat(world.path("home/new/models"))).mode! & 0o777, 0o555);
 });
 
-Deno.test("migrate says which lines of rc files still name the old directory", async () => {
+Deno.test("migrate says which lines of start-up files still name the old directory", async () => {
   await using world = await makeCacheWorld();
   await world.writeTree("home", {
     ".bashrc": `# export HF_HOME=$HOME/hf\nexport HF_HOME=$HOME/hf\nexport OTHER=$HOME/hf-2\n`,
@@ -262,7 +262,7 @@ Deno.test("migrate moves the stores of images", async () => {
   }
 });
 
-Deno.test("migrate cache_root keeps it relative to scratch where it lies below it, and takes the images along", async () => {
+Deno.test("migrate cache_root keeps it relative to scratch if it is below scratch, and moves the images with it", async () => {
   await using world = await makeApptainerWorld();
   const run = await world.run(["migrate", "cache_root", "--to", "$SCRATCH/caches", "--yes", "--json"]);
   assert.deepEqual([run.code, run.json().target_type, run.json().deleted_old], [0, "scratch", true], run.stdout);
@@ -273,7 +273,7 @@ Deno.test("migrate cache_root keeps it relative to scratch where it lies below i
   assert.deepEqual([found["HF_HOME/x"], found["sif/e.sif"]], ["staged", "image"]);
 });
 
-Deno.test("migrate scratch_base moves what is below the cache root, variables in it unexpanded", async () => {
+Deno.test("migrate scratch_base moves what is below the cache root, and keeps variables in it unexpanded", async () => {
   await using world = await makeApptainerWorld();
   const env = { FAST: world.path("fast") };
   const run = await world.run(["migrate", "scratch_base", "--to", "$FAST", "--yes", "--json"], { env });
@@ -285,7 +285,7 @@ Deno.test("migrate scratch_base moves what is below the cache root, variables in
   assert.deepEqual(await readTree(world.path("scratch/.cache/euler-files")), {});
 });
 
-Deno.test("scratch that was never used is switched without anything to copy", async () => {
+Deno.test("a scratch that was never used is switched without copying anything", async () => {
   await using world = await makeCacheWorld();
   const run = await world.run(["migrate", "scratch_base", "--to", world.path("fast"), "--yes", "--json"]);
   assert.equal(run.code, 0, run.stdout);
@@ -309,7 +309,7 @@ Deno.test("migrate works without rsync", async () => {
   await assertMoved(world, world.path("new"));
 });
 
-/** A person who answers in this order. */
+/** A user who gives these answers in this order. */
 function answering(...answers: string[]): Parameters<NonNullable<typeof migrate.ask>>[1]["prompt"] {
   const next = () => Promise.resolve(answers.shift() ?? assert.fail("asked too much"));
   return {
@@ -321,7 +321,7 @@ function answering(...answers: string[]): Parameters<NonNullable<typeof migrate.
   };
 }
 
-Deno.test("migrate asks for what is missing, and for leave", async () => {
+Deno.test("migrate asks for what is missing, and for permission", async () => {
   await using world = await makeCacheWorld();
   const context = (...answers: string[]) => ({
     system: testSystem(world.env),
@@ -346,7 +346,7 @@ Deno.test("migrate asks for what is missing, and for leave", async () => {
   await assertUntouched(world);
 });
 
-Deno.test("after a migration the copy on scratch is compared with the new place, not staged anew", async () => {
+Deno.test("after a migration the target on scratch is compared with the new source, not staged again", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { "hub/a": "1", "hub/b": "2" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
@@ -374,7 +374,7 @@ Deno.test("after a migration the copy on scratch is compared with the new place,
   assert.deepEqual(names.filter((name) => name.includes("replaced")), []);
 });
 
-Deno.test("a link whose name is not UTF-8 leads into the new place as every other", async () => {
+Deno.test("a link whose name is not UTF-8 leads into the new directory like every other", async () => {
   const world = await makeCacheWorld();
   await using _ = world;
   const source = world.path("home/hf");

@@ -1,4 +1,4 @@
-// Which files would move, or have moved, by name.
+// The names of the files that a run would transfer or has transferred.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -16,7 +16,7 @@ function namesIn(stderr: string): string[] {
   return [...stderr.matchAll(/^HF_HOME: ([+-] .*)$/gm)].map(([, name]) => name!);
 }
 
-Deno.test("sync --dry-run names ten files, all with --verbose, and all in JSON", async () => {
+Deno.test("sync --dry-run names ten files, all of them with --verbose, and all in JSON", async () => {
   await using world = await worldWithFiles(13);
   const short = await world.run(["sync", "--dry-run"]);
   assert.equal(namesIn(short.stderr).length, 10);
@@ -44,7 +44,7 @@ Deno.test("sync --dry-run names what would be removed, and push --dry-run what w
   assert.deepEqual([again.transferred, again.deleted], [undefined, undefined]);
 });
 
-Deno.test("a path of thousands of characters is shortened for people, and whole in JSON", async () => {
+Deno.test("a path of thousands of characters is shortened in text, and whole in JSON", async () => {
   await using world = await worldWithFiles(1);
   const deep = `${"directory/".repeat(120)}model.bin`;
   await world.writeTree("home/hf", { [deep]: "x" });
@@ -55,7 +55,7 @@ Deno.test("a path of thousands of characters is shortened for people, and whole 
   assert.ok(result.transferred.includes(deep));
 });
 
-Deno.test("where nothing was pushed, no file is counted as pushed", async () => {
+Deno.test("if nothing was pushed, no file is counted as pushed", async () => {
   await using world = await worldWithFiles(1);
   await world.run(["sync"]);
   await world.fakeProgram(

@@ -1,4 +1,4 @@
-// Variables whose sources lie inside one another: one copy on scratch, and each variable leads to its part of that.
+// Variables whose sources are inside one another share one target on scratch: each variable points to its part of it.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -33,7 +33,7 @@ async function copies(world: World): Promise<string[]> {
   return names.sort();
 }
 
-Deno.test("nested sources get one copy, and each variable leads to its part", async () => {
+Deno.test("nested sources get one target, and each variable points to its part", async () => {
   await using world = await nestedWorld();
   const run = await world.run(["sync", "--json"]);
   assert.equal(run.code, 0, run.stderr);
@@ -50,7 +50,7 @@ Deno.test("nested sources get one copy, and each variable leads to its part", as
   assert.match((await world.run(["sync", "-v"])).stderr, /HF_HOME +part of XDG_CACHE_HOME/);
 });
 
-Deno.test("a dry run says whose part it is, and copies nothing", async () => {
+Deno.test("a dry run says which target holds the part, and copies nothing", async () => {
   await using world = await nestedWorld();
   const { results } = (await world.run(["sync", "--dry-run", "--json"])).json();
   assert.deepEqual(
@@ -70,7 +70,7 @@ Deno.test("what a job writes to a part is pushed once", async () => {
   assert.equal(await Deno.readTextFile(world.path("home/.cache/huggingface/hub/new")), "from a job");
 });
 
-Deno.test("one part alone is staged with the whole, and alone exported; a filter for it belongs to the whole", async () => {
+Deno.test("a part that is named alone is staged with the whole, and only its variable is exported; a filter for it belongs to the whole", async () => {
   await using world = await nestedWorld();
   const run = await world.run(["sync", "--json", "--var", "HF_HUB_CACHE"]);
   assert.equal(run.code, 0, run.stderr);
@@ -81,7 +81,7 @@ Deno.test("one part alone is staged with the whole, and alone exported; a filter
   assert.equal((await world.run(["push", "--var", "HF_HUB_CACHE"])).code, 0);
 });
 
-Deno.test("a part that the filter of a run leaves out is no success", async () => {
+Deno.test("a part that the filter of a run leaves out is not a success", async () => {
   await using world = await nestedWorld();
   const run = await world.run(["sync", "--exclude", "/huggingface/hub/"]);
   assert.equal(run.code, 1);
@@ -90,7 +90,7 @@ Deno.test("a part that the filter of a run leaves out is no success", async () =
   assert.match(run.stdout, /export HF_HOME=/);
 });
 
-Deno.test("a copy of its own from before is kept, pushed and named until it is removed", async () => {
+Deno.test("a former target of the part is kept, pushed and named until it is removed", async () => {
   await using world = await nestedWorld({ HF_HUB_CACHE: VARS.HF_HUB_CACHE });
   await world.run(["sync"]);
   await world.writeTree(`${ROOT}/HF_HUB_CACHE`, { "mine": "never pushed" });
@@ -105,7 +105,7 @@ Deno.test("a copy of its own from before is kept, pushed and named until it is r
   assert.deepEqual((await world.run(["sync", "--json"])).json().exports, targets(world));
 });
 
-Deno.test("a part with a filter of its own has a copy of its own, and two names of one source share one", async () => {
+Deno.test("a part with a filter of its own has a target of its own, and two names of one source share one", async () => {
   await using world = await nestedWorld({
     HF_HOME: VARS.HF_HOME,
     HF_HUB_CACHE: { ...VARS.HF_HUB_CACHE, include: ["/model"] },
@@ -125,7 +125,7 @@ Deno.test("a part with a filter of its own has a copy of its own, and two names 
   assert.deepEqual(await readTree(exports.HF_HUB_CACHE!), { "model": "weights" });
 });
 
-Deno.test("a source that is reached through a link out of another one has a copy of its own, unless links are followed", async () => {
+Deno.test("a source that is reached through a link in another one has a target of its own, unless links are followed", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/.cache", { "uv/wheel": "w", "inside/model": "m" });
   await world.writeTree("project/hf", { "hub/model": "weights" });
@@ -147,14 +147,14 @@ Deno.test("a source that is reached through a link out of another one has a copy
   assert.deepEqual(await exported(), targets(world, { ...PARTS, TORCH_HOME: "XDG_CACHE_HOME/torch" }));
 });
 
-Deno.test("a part that has no source yet is an empty directory in the whole", async () => {
+Deno.test("a part whose source does not exist yet is an empty directory in the whole", async () => {
   await using world = await nestedWorld({ ...VARS, UV_CACHE_DIR: { source: "~/.cache/huggingface/none" } });
   const run = await world.run(["sync", "--json"]);
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(await readTree(run.json().exports.UV_CACHE_DIR), {});
 });
 
-Deno.test("status counts the one copy once", async () => {
+Deno.test("status counts the one target once", async () => {
   await using world = await nestedWorld();
   await world.run(["sync"]);
   const answer = (await world.run(["status", "--json"])).json();

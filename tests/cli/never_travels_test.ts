@@ -1,5 +1,5 @@
-// What is of use only to the programs that run where it lies: locks, unfinished downloads, temporary files. It is neither staged
-// nor pushed, whatever the variable is called, and what an older version moved is left where it is.
+// Files that are useful only to the programs that run beside them: locks, unfinished downloads, temporary files. They
+// are neither staged nor pushed, for any variable, and files that an older version moved are left alone.
 import assert from "node:assert/strict";
 import { ENGINES } from "../../src/variables/variable.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -7,7 +7,7 @@ import { makeWorld, type World } from "../support/world.ts";
 const SOURCE = "home/cache";
 const TARGET = "scratch/.cache/euler-files/ANY_CACHE";
 
-/** Names that must not travel, with what is in them. */
+/** Names that must be neither staged nor pushed, with their content. */
 const LOCAL = {
   "lock": "",
   "pkg/.lock": "",
@@ -60,7 +60,7 @@ for (const engine of ENGINES.filter((engine) => engine !== "auto")) {
   });
 }
 
-Deno.test("config show has the patterns, an empty list switches them off, and what was moved then stays", async () => {
+Deno.test("config show prints the patterns, an empty list switches them off, and files that were then moved stay", async () => {
   await using world = await worldWith();
   const { vars: { ANY_CACHE: shown } } = JSON.parse((await world.run(["config", "show"])).stdout);
   assert.ok(shown.preset_exclude.includes("*.matplotlib-lock"));
@@ -71,7 +71,7 @@ Deno.test("config show has the patterns, an empty list switches them off, and wh
   assert.equal((await world.run(["sync"])).code, 0);
   assert.deepEqual(await names(world, TARGET), all);
 
-  // As after an update from a version that moved them: they stay on both sides, and a push does not bring changed ones.
+  // As after an update from a version that moved them: they stay on both sides, and a push does not push changed ones.
   await world.writeConfig({ vars: { ANY_CACHE: { source: world.path(SOURCE) } } });
   await world.writeTree(TARGET, { ".locks/models--a/0.lock": "9 another" });
   await Deno.remove(world.path(`${SOURCE}/lock`));
@@ -82,7 +82,7 @@ Deno.test("config show has the patterns, an empty list switches them off, and wh
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/.locks/models--a/0.lock`)), "12345 node7");
 });
 
-Deno.test("sizes do not count what does not travel", async () => {
+Deno.test("sizes do not count files that are never moved", async () => {
   await using world = await worldWith();
   await world.writeTree(SOURCE, { "pkg/0.lock": "", "a.incomplete": "x".repeat(5000), "data": "1234567" });
   const { variables: [before] } = (await world.run(["status", "--measure", "--json"])).json();

@@ -1,5 +1,5 @@
-// A source that does not exist yet, as TORCH_HOME before its first use: a job goes on, and push makes the source. One that held
-// files before, or whose parent is missing too, looks unmounted.
+// A source that does not exist yet, as TORCH_HOME before its first use: a job goes on, and push makes the source. If
+// the source held files before, or its parent is missing too, it looks unmounted and is refused.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -19,7 +19,7 @@ async function statusOf(world: World) {
   return (await world.run(["status", "--json"])).json().variables[0];
 }
 
-Deno.test("sync stages an empty target and exports it, and says so; afterwards it is fresh", async () => {
+Deno.test("sync stages an empty target, exports it and says so; afterwards it is fresh", async () => {
   await using world = await makeNewWorld();
   const dry = await world.run(["sync", "--dry-run"]);
   assert.match(dry.stderr, /the source does not exist yet: an empty directory would be exported/);
@@ -40,7 +40,7 @@ Deno.test("sync stages an empty target and exports it, and says so; afterwards i
   assert.match((await world.run(["status"])).stdout, /TORCH_HOME: the source does not exist yet/);
 });
 
-Deno.test("push makes the source of what a job has put there, and what is on scratch stays fresh", async () => {
+Deno.test("push makes the source from what a job wrote, and the target stays fresh", async () => {
   await using world = await makeNewWorld();
   await world.run(["sync"]);
   assert.equal((await world.run(["push"])).code, 0);
@@ -58,7 +58,7 @@ Deno.test("push makes the source of what a job has put there, and what is on scr
   assert.equal((await statusOf(world)).source_exists, true);
 });
 
-Deno.test("a source that appears is staged, and what a job made under the same name is kept and told", async () => {
+Deno.test("a source that appears is staged, and a job's file of the same name is kept and reported", async () => {
   await using world = await makeNewWorld();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "same.pt": "of the job" });
@@ -69,7 +69,7 @@ Deno.test("a source that appears is staged, and what a job made under the same n
   assert.deepEqual(await readTree(world.path(TARGET)), { "same.pt": "of the job", "other.pt": "2" });
 });
 
-Deno.test("where the parent is missing as well, sync and push refuse and make nothing", async () => {
+Deno.test("if the parent is missing as well, sync and push refuse and make nothing", async () => {
   await using world = await makeNewWorld();
   await world.writeConfig({ vars: { TORCH_HOME: { source: world.path("home/project/torch") } } });
   for (const args of [["sync"], ["sync", "--force"], ["sync", "--dry-run"]]) {
@@ -82,7 +82,7 @@ Deno.test("where the parent is missing as well, sync and push refuse and make no
   await assert.rejects(Deno.stat(world.path("home/project")), Deno.errors.NotFound);
 });
 
-Deno.test("the default of a well-known variable is new where a home directory lacks the one above it as well", async () => {
+Deno.test("the default source of a well-known variable counts as new even if its parent in the home directory is missing", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ vars: { TRITON_CACHE_DIR: { source: "~/.triton/cache" } } });
   const sync = await world.run(["sync", "--json"]);
@@ -95,7 +95,7 @@ Deno.test("the default of a well-known variable is new where a home directory la
   assert.equal((await Deno.stat(world.path("home/.triton"))).mode! & 0o022, 0);
 });
 
-Deno.test("such a default is not taken for new behind a link to nothing, nor in a home directory that is empty", async () => {
+Deno.test("such a default does not count as new behind a dangling link, nor in an empty home directory", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ vars: { TRITON_CACHE_DIR: { source: "~/.triton/cache" } } });
   await Deno.symlink("/nowhere/triton", world.path("home/.triton"));
@@ -126,7 +126,7 @@ Deno.test("a source that held files and is gone is refused, with and without a m
   assert.deepEqual(await readTree(world.path(TARGET)), { "model.pt": "weights" });
 });
 
-Deno.test("files on scratch without any record, and no source: nothing tells what it held", async () => {
+Deno.test("files on scratch without a record, and no source: nothing says what the source held, so it is refused", async () => {
   await using world = await makeNewWorld();
   await world.writeTree(TARGET, { "model.pt": "weights" });
   const run = await world.run(["sync"]);
@@ -134,7 +134,7 @@ Deno.test("files on scratch without any record, and no source: nothing tells wha
   assert.match(run.stderr, /nothing tells whether it held files/);
 });
 
-Deno.test("a source that is a link to nothing is refused", async () => {
+Deno.test("a source that is a dangling link is refused", async () => {
   await using world = await makeNewWorld();
   await Deno.symlink("/nowhere/torch", world.path(SOURCE));
   const run = await world.run(["sync"]);
@@ -142,7 +142,7 @@ Deno.test("a source that is a link to nothing is refused", async () => {
   assert.match(run.stderr, /symbolic link that leads nowhere/);
 });
 
-Deno.test("another, missing source leaves what was never pushed of the former one", async () => {
+Deno.test("a change to another, missing source keeps what was never pushed to the former one", async () => {
   await using world = await makeNewWorld();
   await world.writeTree("home/former", { "model.pt": "weights" });
   await world.writeConfig({ vars: { TORCH_HOME: { source: world.path("home/former") } } });

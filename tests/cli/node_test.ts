@@ -22,7 +22,7 @@ function statuses(answer: any): string[] {
   return answer.results.map(({ name, tier, status }: Record<string, string>) => `${name} ${tier} ${status}`);
 }
 
-Deno.test("sync --to node copies over scratch to the disk of the node and exports that", async () => {
+Deno.test("sync --to node copies by way of scratch to the disk of the node and exports that", async () => {
   await using world = await worldWithSource();
   const first = await world.run(["sync", "--to", "node", "--json"]);
   assert.equal(first.code, 0, first.stderr);
@@ -37,7 +37,7 @@ Deno.test("sync --to node copies over scratch to the disk of the node and export
   assert.match(text.stdout, new RegExp(`export HF_HOME='?${nodePath(world)}'?;`));
 });
 
-Deno.test("a variable of the tier node goes there by itself; --to scratch keeps it on scratch", async () => {
+Deno.test("a variable of the tier node is staged to the node without an option; --to scratch keeps it on scratch", async () => {
   await using world = await worldWithSource({ node_base: "$HOME/disk" }, { tier: "node" });
   await Deno.mkdir(world.path("home/disk"));
   const target = world.path(`home/disk/euler-files-${Deno.uid()}/HF_HOME`);
@@ -49,7 +49,7 @@ Deno.test("a variable of the tier node goes there by itself; --to scratch keeps 
   assert.equal(run.stdout, `${target}\n`, run.stderr);
 });
 
-Deno.test("what changed on scratch deep in the tree comes to a node whose copy is young", async () => {
+Deno.test("what changed on scratch deep in the tree reaches a node whose copy is young", async () => {
   await using world = await worldWithSource();
   await world.run(["sync", "--to", "node"]);
   await world.writeTree(SOURCE, { "hub/a": "a2 is longer" });
@@ -96,7 +96,7 @@ Deno.test("--dry-run says what would be copied to the node, and copies nothing",
   assert.deepEqual(statuses(later), ["HF_HOME scratch skipped", "HF_HOME node dry-run"]);
 });
 
-Deno.test("a node without a disk fails the variable's export and names node_base", async () => {
+Deno.test("on a node without a disk the variable is not exported, and the error names node_base", async () => {
   await using world = await worldWithSource({ node_base: "/nonexistent/disk" });
   const run = await world.run(["sync", "--to", "node"]);
   assert.equal(run.code, 1);
@@ -113,7 +113,7 @@ Deno.test("a node without a disk fails the variable's export and names node_base
   assert.match(unset.stderr, /node_base "\$NO_SUCH": the variable NO_SUCH is not set/);
 });
 
-Deno.test("a directory of somebody else on the node's disk is not used", async () => {
+Deno.test("another user's directory on the node's disk is not used", async () => {
   await using world = await worldWithSource();
   await Deno.symlink(world.home, world.path(`tmp/euler-files-${Deno.uid()}`));
   const run = await world.run(["sync", "--to", "node"]);
@@ -121,7 +121,7 @@ Deno.test("a directory of somebody else on the node's disk is not used", async (
   assert.match(run.stderr, /error: Cannot use ".*euler-files-\d+": it is not a directory/);
 });
 
-Deno.test("a variable that points to the copy on scratch is set to the one on the node", async () => {
+Deno.test("a variable that points to the target on scratch is set to the one on the node", async () => {
   await using world = await worldWithSource();
   const env = { HF_HOME: world.path(SCRATCH) };
   const run = await world.run(["sync", "--to", "node", "--json"], { env });
@@ -131,7 +131,7 @@ Deno.test("a variable that points to the copy on scratch is set to the one on th
   assert.equal(command.stdout, `${nodePath(world)}\n`);
 });
 
-Deno.test("a part of a variable leads to the copy on the node, too", async () => {
+Deno.test("a part of a variable points to the target on the node, too", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { "hub/a": "a1" });
   await world.writeConfig({
@@ -142,7 +142,7 @@ Deno.test("a part of a variable leads to the copy on the node, too", async () =>
   assert.deepEqual(run.json().exports, { HF_HOME: nodePath(world), HF_HUB_CACHE: `${nodePath(world)}/hub` });
 });
 
-Deno.test("push --from node brings what changed on the node to scratch and home", async () => {
+Deno.test("push --from node pushes what changed on the node to scratch and to the source", async () => {
   await using world = await worldWithSource();
   await world.run(["sync", "--to", "node"]);
   await world.writeTree(`tmp/euler-files-${Deno.uid()}/HF_HOME`, { "hub/new": "n" });
@@ -156,14 +156,14 @@ Deno.test("push --from node brings what changed on the node to scratch and home"
   }
 });
 
-Deno.test("exec --to node --push brings home what the command changed on the node", async () => {
+Deno.test("exec --to node --push pushes what the command changed on the node", async () => {
   await using world = await worldWithSource();
   const run = await world.run(["exec", "--to", "node", "--push", "--", "sh", "-c", 'echo t2 > "$HF_HOME/top"']);
   assert.equal(run.code, 0, run.stderr);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "t2\n");
 });
 
-Deno.test("a file that two nodes changed: the first wins, the other is saved on scratch, named, and the exit code is 1", async () => {
+Deno.test("if two nodes changed a file, the first push wins, the other file is saved on scratch and named, and the exit code is 1", async () => {
   await using world = await worldWithSource();
   const onNode = (node: string) => ({ env: { TMPDIR: world.path(node), SLURMD_NODENAME: node, SLURM_JOB_ID: "7" } });
   for (const node of ["n1", "n2"]) {
@@ -214,7 +214,7 @@ Deno.test("a copy on the node that no job has used for a month is removed, unles
   ]);
 });
 
-Deno.test("a redirected variable names an empty private directory, of which nothing is copied or pushed", async () => {
+Deno.test("a redirected variable names an empty private directory, and nothing in it is copied or pushed", async () => {
   await using world = await makeWorld();
   await world.writeConfig({
     vars: { PIP_CACHE_DIR: { mode: "redirect" }, TRITON_CACHE_DIR: { mode: "redirect", tier: "node" } },
@@ -235,7 +235,7 @@ Deno.test("a redirected variable names an empty private directory, of which noth
   assert.equal(command.code, 0, command.stderr);
   const push = await world.run(["push"]);
   assert.match(push.stderr, /2 variables redirected$/m);
-  // What earlier jobs left in it is of use to the next.
+  // What earlier jobs left in it is useful to the next job.
   await world.run(["sync"]);
   assert.deepEqual(await readTree(targets.PIP_CACHE_DIR), { wheel: "w\n" });
   const status = await world.run(["status"]);

@@ -1,4 +1,5 @@
-// Variables whose bytes are not UTF-8 are errors where they are used, not unset; elsewhere they do not matter.
+// A variable whose bytes are not UTF-8 is an error if it is used, instead of counting as unset; an unused one does not
+// matter.
 import assert from "node:assert/strict";
 import { framed } from "../support/framed.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -11,7 +12,7 @@ async function worldWithCache(): Promise<World> {
   return world;
 }
 
-/** Runs a sync with `NAME='bytes'` in bash's own quotes. */
+/** Runs a sync with `NAME='bytes'` as bash quotes it. */
 async function syncWith(world: World, setting: string) {
   return await world.shell("bash", `export ${setting}; euler-files sync`);
 }
@@ -34,7 +35,7 @@ for (
   });
 }
 
-testNeeding(["bash"], "another variable that is not UTF-8 does no harm, to rsync neither", async () => {
+testNeeding(["bash"], "another variable that is not UTF-8 does no harm, not even with rsync", async () => {
   await using world = await worldWithCache();
   for (const setting of [String.raw`OTHER=$'\xff'`, String.raw`OTHER=ünï`]) {
     const run = await world.shell("bash", `export ${setting}; euler-files sync --force --engine rsync`);

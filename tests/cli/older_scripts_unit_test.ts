@@ -1,5 +1,5 @@
-// Scripts written for the older Python tool go on working: its options, the fields and names it took as JSON, the keys of its
-// answers. What is listed here is what those scripts may rely on.
+// Scripts for the older Python tool still work: its options, the fields and names that it read from JSON, the keys of
+// its answers. The list in this file is what those scripts may rely on.
 import assert from "node:assert/strict";
 import { COMMANDS } from "../../src/cli/app.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
@@ -8,9 +8,12 @@ import { jsonName } from "../../src/contract/fields.ts";
 import { outputSchema } from "../../src/schema/output_schema.ts";
 
 interface OldCommand {
-  /** A command line that uses every option there was. */
+  /** A command line that uses every option of the older tool. */
   readonly argv: readonly string[];
-  /** Every field --input-json took; several names of one field stand together, the one that won first. */
+  /**
+   * Every field that --input-json accepted; several names of one field are listed together, the one with precedence
+   * first.
+   */
   readonly input: Readonly<Record<string, unknown>>;
   readonly aliases?: Readonly<Record<string, string>>;
   /** Keys of the answer. */
@@ -99,7 +102,7 @@ const OLD: Readonly<Record<string, OldCommand>> = {
 };
 
 for (const [name, old] of Object.entries(OLD)) {
-  Deno.test(`${name} takes the options and JSON fields it always took, and answers with the same keys`, async () => {
+  Deno.test(`${name} accepts the options and JSON fields it always accepted, and answers with the same keys`, async () => {
     const command = await COMMANDS[name]!.load();
     parseArguments(name, command.fields, [...old.argv, "--json", "--input-json", "-"]);
     const given = fieldsFromJson(command, { ...old.input });
@@ -112,7 +115,7 @@ for (const [name, old] of Object.entries(OLD)) {
   });
 }
 
-Deno.test("a configuration or a section is taken with and without its name around it", async () => {
+Deno.test("a configuration or a section is accepted with and without its name around it", async () => {
   for (
     const [name, field, value] of [["init", "config", CONFIG], ["apptainer init", "apptainer", APPTAINER]] as const
   ) {
@@ -121,7 +124,7 @@ Deno.test("a configuration or a section is taken with and without its name aroun
   }
 });
 
-/** The property names of a schema's answers. */
+/** The property names of the answers that a schema describes. */
 function keysIn(schema: Record<string, unknown>): Set<string> {
   const alternatives = (schema.anyOf ?? schema.oneOf ?? schema.allOf ?? []) as Record<string, unknown>[];
   return new Set([...Object.keys(schema.properties ?? {}), ...alternatives.flatMap((part) => [...keysIn(part)])]);

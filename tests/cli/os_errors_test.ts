@@ -1,4 +1,4 @@
-// Disks that are full, read-only or gone, below each command that writes: a sentence with a hint, and never "a bug".
+// If a disk is full, read-only or gone, each command that writes to it says so with a hint, and never reports "a bug".
 import assert from "node:assert/strict";
 import { venvTree } from "../support/image_world.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -6,7 +6,7 @@ import { makeWorld, type World } from "../support/world.ts";
 
 const DISK = "disk";
 
-/** Ways in which a disk refuses, once it was set up. */
+/** Ways in which a disk refuses, after it was set up. */
 const STATES: Readonly<Record<string, (path: string) => Promise<void>>> = {
   "full": fill,
   "read-only": async (path) => await must("mount", "-o", "remount,ro", path),
@@ -21,7 +21,7 @@ interface Case {
   readonly setUp?: (world: World) => Promise<void>;
   readonly args: (world: World) => readonly string[];
   readonly env?: (world: World) => Record<string, string>;
-  /** States in which this can succeed. */
+  /** States in which this command can succeed. */
   readonly fine?: readonly string[];
 }
 
@@ -90,7 +90,7 @@ const CASES: readonly Case[] = [
 
 for (const [state, spoil] of Object.entries(STATES)) {
   for (const { name, setUp, args, env, fine } of CASES) {
-    testNeeding(["mount"], `a disk that is ${state}, ${name}: said in a sentence`, async () => {
+    testNeeding(["mount"], `${name} on a disk that is ${state}: the error says so`, async () => {
       await using world = await makeWorld();
       await world.writeTree("home/hf", { "model.bin": "weights", "sub/tokenizer.json": "{}" });
       await world.writeTree("home/venvs/env", venvTree(world.path("home/venvs/env")));

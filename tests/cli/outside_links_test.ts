@@ -1,4 +1,5 @@
-// Links that lead out of a source are told: by a sync that does work, by its dry run, by status, and in the answers of both.
+// Links that lead out of a source are reported: by a sync that copies something, by its dry run, by status, and in
+// their answers.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -25,7 +26,7 @@ const TOLD =
   /warning: HF_HOME: 4 links lead out of the source: big -> \S+\/big\.bin \(4\.0 KB on slow storage\), d\/data -> \.\.\/\.\.\/data \(a directory on slow storage\), gone -> \/nowhere\/at\/all \(leads nowhere\) and 1 more/;
 const HINT = /config set vars\.HF_HOME\.links follow-outside/;
 
-Deno.test("a sync that does work, its dry run and status tell links that lead out of the source", async () => {
+Deno.test("a sync that copies something, its dry run and status report links that lead out of the source", async () => {
   await using world = await makeCache();
   const planned = await world.run(["sync", "--dry-run"]);
   assert.match(planned.stderr, TOLD);
@@ -39,7 +40,7 @@ Deno.test("a sync that does work, its dry run and status tell links that lead ou
   assert.match((await world.run(["sync"])).stderr, TOLD, "though the directory of one was passed over");
 });
 
-Deno.test("the answers name them, and what lies behind", async () => {
+Deno.test("the answers name such links, and where they lead", async () => {
   await using world = await makeCache();
   const expected = {
     count: 4,
@@ -63,7 +64,7 @@ Deno.test("the answers name them, and what lies behind", async () => {
   assert.deepEqual(after.variables[0].outside_links, expected, "a push keeps what is known of them");
 });
 
-Deno.test("links that lead to scratch or nowhere are told without advice to follow them", async () => {
+Deno.test("links that lead to scratch or to nothing are reported without the advice to follow them", async () => {
   await using world = await makeWorld();
   await world.writeTree("scratch/data", { "there": "s" });
   await world.writeTree(SOURCE, { "q": { link: world.path("scratch/data") }, "inside": { link: "x" } });
@@ -73,7 +74,7 @@ Deno.test("links that lead to scratch or nowhere are told without advice to foll
   assert.doesNotMatch(sync.stderr, HINT);
 });
 
-Deno.test("without such links nothing is told", async () => {
+Deno.test("without such links nothing is reported", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { "d/a": "a", "b": { link: "d/a" }, "c": { link: world.path(`${SOURCE}/d`) } });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });

@@ -1,8 +1,8 @@
-// Variables as plain arguments: `sync HF_HOME` is `sync --var HF_HOME`, and so for `push` and `status`.
+// Variables as plain arguments: `sync HF_HOME` means `sync --var HF_HOME`; `push` and `status` do the same.
 import assert from "node:assert/strict";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("sync, push and status take variables as plain arguments", async () => {
+Deno.test("sync, push and status accept variables as plain arguments", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { a: "a", "hub/b": "b" });
   await world.writeTree("home/torch", { a: "a" });
@@ -32,7 +32,7 @@ Deno.test("sync, push and status take variables as plain arguments", async () =>
   ]);
 });
 
-Deno.test("a variable that is not configured is refused with the nearest name", async () => {
+Deno.test("a variable that is not configured is refused with the closest name", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/hf", { a: "a" });
   await world.writeConfig({ vars: { HF_HOME: { source: "~/hf" } } });

@@ -1,5 +1,6 @@
-// What another user planted under our names on scratch, or could: refused before anything is read, followed or written. The
-// other user's part is done by root, who gives what it makes away; so these tests need root and are skipped elsewhere.
+// Files that another user made, or could make, under names that euler-files uses on scratch: they are refused before
+// anything is read, followed or written. Root plays the other user and gives the files away with chown, so these tests
+// are skipped without root.
 import assert from "node:assert/strict";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
 import { readTree } from "../support/tree.ts";
@@ -15,7 +16,7 @@ async function victimWorld(): Promise<World> {
   return world;
 }
 
-/** Gives what the attacker made to the attacker, links not followed. */
+/** Gives the attacker's files to the attacker, without following links. */
 async function own(path: string, uid = ATTACKER.uid): Promise<void> {
   await Deno.lstat(path);
   const { success } = await new Deno.Command("chown", { args: ["-h", `${uid}:${VICTIM.gid}`, "--", path] }).output();
@@ -47,7 +48,7 @@ for (const name of [...FILES, "partial"]) {
   });
 }
 
-asRoot("a FIFO under one of our names is refused at once", async () => {
+asRoot("a FIFO under a name that euler-files uses is refused at once", async () => {
   for (const name of FILES) {
     await using world = await victimWorld();
     await world.run(["sync"]);
@@ -75,7 +76,7 @@ asRoot("what another user made on the disk of the node is refused at once, in a 
   }
 });
 
-asRoot("a marker that has a second name is not believed", async () => {
+asRoot("a marker that has a second name is not used", async () => {
   await using world = await victimWorld();
   await world.run(["sync"]);
   assert.equal((await world.run(["status", "--json"])).json().variables[0].status, "fresh");
@@ -83,7 +84,7 @@ asRoot("a marker that has a second name is not believed", async () => {
   assert.equal((await world.run(["status", "--json"])).json().variables[0].status, "stale");
 });
 
-asRoot("a file or directory of another user under one of our names is not believed", async () => {
+asRoot("a file or directory of another user under a name that euler-files uses is not used", async () => {
   for (const name of FILES.filter((name) => name !== "synced")) {
     await using world = await victimWorld();
     await world.run(["sync"]);
@@ -99,7 +100,7 @@ asRoot("a file or directory of another user under one of our names is not believ
   await assertRefused(world, ["sync"], /belongs to another user/);
 });
 
-asRoot("a hard link to a file of the victim under one of our names is not written to", async () => {
+asRoot("a hard link to the victim's file under a name that euler-files uses is not written to", async () => {
   await using world = await victimWorld();
   await world.run(["sync"]);
   await Deno.remove(world.path(`${ROOT}/.HF_HOME.lock`));
@@ -108,7 +109,7 @@ asRoot("a hard link to a file of the victim under one of our names is not writte
 });
 
 asRoot(
-  "a cache root others may write, and a way to it they may change, are refused with the steps that help",
+  "a cache root that others may write to, or whose parents they may change, is refused with the steps that correct it",
   async () => {
     for (const path of [ROOT, "scratch/.cache", "scratch"]) {
       await using world = await victimWorld();
@@ -123,7 +124,7 @@ asRoot(
   },
 );
 
-asRoot("a directory or link of another user on the way is refused", async () => {
+asRoot("a directory or link of another user on the path is refused", async () => {
   await using world = await victimWorld();
   await Deno.mkdir(world.path("scratch/.cache"));
   await Deno.chmod(world.path("scratch/.cache"), 0o777);
@@ -135,7 +136,7 @@ asRoot("a directory or link of another user on the way is refused", async () => 
   await assertRefused(world, ["sync"], /symbolic link of another user/);
 });
 
-asRoot("a scratch that all share is fine with the sticky bit, and so is a link of one's own", async () => {
+asRoot("a scratch that all users share is accepted with the sticky bit, and so is the user's own link", async () => {
   await using world = await victimWorld();
   await Deno.chown(world.path("scratch"), 0, 0);
   await Deno.chmod(world.path("scratch"), 0o1777);

@@ -1,5 +1,5 @@
-// A target is for its owner alone at every moment, whatever the source allows: between a mode and its correction others could
-// open the directory, and after a kill it would stay open.
+// A target is accessible to its owner only at every moment, even if the source has other modes. Between mkdir and chmod
+// others could open the directory, and if the program were killed then, it would stay open.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";

@@ -1,4 +1,5 @@
-// The line of progress: what it says of work in files and in bytes, here and in another job, and how much of it fits.
+// The progress line: what it says of work in files and in bytes, of this job and of another one, and how much of it
+// fits.
 import assert from "node:assert/strict";
 import { createProgressDisplay } from "../../src/cli/progress.ts";
 import { describeProgress, follow, type Track } from "../../src/cli/progress_line.ts";
@@ -9,7 +10,7 @@ import { testSystem } from "../support/test_system.ts";
 
 const MB = 1024 ** 2;
 
-/** What is known after these reports, each at its second. */
+/** The state after these reports, each at its second. */
 function tracked(...reports: readonly (readonly [second: number, progress: Progress])[]): Track {
   let track: Track | undefined;
   for (const [second, progress] of reports) track = follow(track, progress, second * 1000);
@@ -24,12 +25,12 @@ function line(seconds: number, progress: Progress, columns?: number): string {
 const SMALL = { phase: "copying", filesDone: 2_500, filesTotal: 10_000, bytesDone: 10 * MB, bytesTotal: 60 * MB };
 const LARGE = { phase: "copying", filesDone: 0, filesTotal: 2, bytesDone: 1500 * MB, bytesTotal: 2000 * MB };
 
-Deno.test("small files are counted, large ones weighed", () => {
+Deno.test("progress counts small files and weighs large ones by bytes", () => {
   assert.equal(line(10, SMALL), "copying 24%  2,500 of 10,000 files  10 MB of 60 MB  1.0 MB/s  31 s left");
   assert.equal(line(15, LARGE), "copying 74%  0 of 2 files  1.5 GB of 2.0 GB  100 MB/s  5.0 s left");
 });
 
-Deno.test("another job's progress is told by that job's time, not by how long this one has waited", () => {
+Deno.test("another job's progress is shown with that job's time, not with the time this job has waited", () => {
   const progress = { phase: "waiting for", filesDone: 1, filesTotal: 2, bytesDone: 100 * MB, bytesTotal: 200 * MB };
   assert.equal(
     line(1_500, { ...progress, elapsedSeconds: 20 }),
@@ -37,7 +38,7 @@ Deno.test("another job's progress is told by that job's time, not by how long th
   );
 });
 
-Deno.test("the rate counts from where this phase began, not from the wait and the look before it", () => {
+Deno.test("the rate counts from the start of this phase, not from the wait and the comparison before it", () => {
   const work = { phase: "transferring", filesTotal: 10, bytesTotal: 1000 * MB };
   const track = tracked(
     [0, { phase: "waiting for", filesDone: 4, filesTotal: 10, bytesDone: 400 * MB, elapsedSeconds: 60 }],
@@ -48,7 +49,7 @@ Deno.test("the rate counts from where this phase began, not from the wait and th
   assert.match(describeProgress(track, 210_000), / {2}50 MB\/s {2}10 s left$/);
 });
 
-Deno.test("what was another job's and is done here now has a rate of its own", () => {
+Deno.test("work that this job takes over from another one has a new rate", () => {
   const work = { phase: "copying", filesTotal: 10, bytesTotal: 1000 * MB };
   const track = tracked(
     [0, { ...work, filesDone: 4, bytesDone: 400 * MB, elapsedSeconds: 600 }],
@@ -58,7 +59,7 @@ Deno.test("what was another job's and is done here now has a rate of its own", (
   assert.match(describeProgress(track, 110_000), / {2}30 MB\/s {2}10 s left$/);
 });
 
-Deno.test("there is no rate and no time left before they mean something", () => {
+Deno.test("neither rate nor remaining time is shown before it is meaningful", () => {
   const one = { phase: "transferring", filesDone: 1, filesTotal: 12_018, bytesDone: 6 * 1024, bytesTotal: 60 * MB };
   assert.equal(line(5, one), "transferring 0%  1 of 12,018 files  6.0 KB of 60 MB");
   const huge = { phase: "transferring", filesDone: 0, filesTotal: 1, bytesTotal: 1024 ** 4 };
@@ -70,7 +71,7 @@ Deno.test("there is no rate and no time left before they mean something", () => 
   assert.match(describeProgress(tracked(...reports), 5000), / 100 MB\/s {2}2 h 54 min left$/);
 });
 
-Deno.test("without totals it says what is there: what was looked at, or what is done", () => {
+Deno.test("without totals the line shows the files that were looked at, or those that are done", () => {
   const looking = { phase: "comparing", filesSeen: 12_018, filesDone: 0, bytesDone: 0 };
   assert.equal(line(9, looking), "comparing  12,018 files looked at");
   assert.equal(line(9, looking, 25), "comparing  12,018 seen");
@@ -78,7 +79,7 @@ Deno.test("without totals it says what is there: what was looked at, or what is 
   assert.equal(line(9, { phase: "checking", filesDone: 0, bytesDone: 0 }), "checking");
 });
 
-Deno.test("where there is little room the counts go first, and no word is cut", () => {
+Deno.test("on a narrow line the counts are left out first, and no word is cut", () => {
   const lines = (progress: Progress) => [60, 50, 40, 33, 30, 15, 2].map((columns) => line(15, progress, columns));
   assert.deepEqual(lines(LARGE), [
     "copying 74%  1.5 GB of 2.0 GB  100 MB/s  5.0 s left",
@@ -95,7 +96,7 @@ Deno.test("where there is little room the counts go first, and no word is cut", 
   assert.equal(line(10, SMALL, 50), "copying 24%  2,500 files  1.0 MB/s  31 s left");
 });
 
-Deno.test("a log is told the rate of the phase, too", () => {
+Deno.test("a log shows the rate of the phase, too", () => {
   const system = testSystem();
   let now = 0;
   const display = createProgressDisplay({ ...system, now: () => now }, stylesFor(system).stderr);
@@ -111,7 +112,7 @@ Deno.test("a log is told the rate of the phase, too", () => {
   );
 });
 
-/** What a terminal of so many columns is sent while these variables are under way, escape codes taken out. */
+/** What a terminal of that many columns gets while these variables are being transferred, without escape codes. */
 async function drawn(columns: number, names: readonly string[]): Promise<string[]> {
   let written = "";
   const stderr = { isTerminal: true, columns, write: (text: string) => void (written += text) };
@@ -128,7 +129,7 @@ async function drawn(columns: number, names: readonly string[]): Promise<string[
   return written.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").split("\n").filter((line) => line.trim() !== "");
 }
 
-Deno.test("one long name leaves the progress of all, and no line is as wide as the terminal", async () => {
+Deno.test("one long name leaves space for the progress of all, and no line is wider than the terminal", async () => {
   const names = ["HF_HOME", `A_VARIABLE_WITH_A_VERY_${"LONG_".repeat(40)}NAME`, "/home/日本語の名前のキャッシュ/env"];
   for (const columns of [200, 80, 40, 20]) {
     const lines = await drawn(columns, names);

@@ -1,4 +1,4 @@
-// What a purge of scratch takes is found at the first start where that can be: the oldest file is looked for each time.
+// A purge of scratch is noticed at the first start after it: each start checks whether the oldest file still exists.
 import assert from "node:assert/strict";
 import { makeWorld, type World } from "../support/world.ts";
 import { exists } from "../support/wait.ts";
@@ -6,7 +6,7 @@ import { exists } from "../support/wait.ts";
 const TARGET = "scratch/.cache/euler-files/HF_HOME";
 const MODELS = 12;
 
-/** Models of different ages; the oldest is the sixth. */
+/** Models of different ages; the sixth is the oldest. */
 async function worldWithModels(): Promise<World> {
   const world = await makeWorld();
   for (let model = 0; model < MODELS; model++) {
@@ -21,7 +21,7 @@ async function worldWithModels(): Promise<World> {
   return world;
 }
 
-Deno.test("a model with the oldest files that a purge took is found at the first start, each time", async () => {
+Deno.test("if a purge took the files of the oldest model, the first sync after it notices that, each time", async () => {
   await using world = await worldWithModels();
   for (let turn = 0; turn < 5; turn++) {
     await Deno.remove(world.path(`${TARGET}/hub/models--m6/blobs`), { recursive: true });
@@ -32,7 +32,7 @@ Deno.test("a model with the oldest files that a purge took is found at the first
   }
 });
 
-Deno.test("an older file that comes later is the one that is looked for then", async () => {
+Deno.test("an older file that is staged later is the one that is checked from then on", async () => {
   await using world = await worldWithModels();
   await world.writeTree("home/hf/hub/models--older", { "weights.bin": "old" });
   await Deno.utime(world.path("home/hf/hub/models--older/weights.bin"), 1_500_000_000, 1_500_000_000);
@@ -41,7 +41,7 @@ Deno.test("an older file that comes later is the one that is looked for then", a
   assert.match((await world.run(["sync", "--verbose"])).stderr, /files are gone from scratch/);
 });
 
-Deno.test("the sample that is drawn from has a file of each model", async () => {
+Deno.test("the sample of checked files has a file of each model", async () => {
   await using world = await worldWithModels();
   const marker = JSON.parse(await Deno.readTextFile(world.path("scratch/.cache/euler-files/.HF_HOME.synced")));
   const models = new Set(marker.sample.map((path: string) => path.split("/")[1]));
@@ -49,7 +49,7 @@ Deno.test("the sample that is drawn from has a file of each model", async () => 
   assert.match(marker.sample[0], /models--m6/);
 });
 
-Deno.test("where the site purges by modification time, a sync says what that takes", async () => {
+Deno.test("if the site purges by modification time, a sync says which files that affects", async () => {
   await using world = await worldWithModels();
   const vars = { HF_HOME: { source: world.path("home/hf") } };
   assert.doesNotMatch((await world.run(["sync", "--force"])).stderr, /purge/);
@@ -60,13 +60,13 @@ Deno.test("where the site purges by modification time, a sync says what that tak
   assert.match(run.stderr, /warning: HF_HOME: 36 files, \d+ B, were not modified for 14 days/);
 });
 
-Deno.test("a copy that somebody touched against a purge counts as changed on scratch, and loses nothing", async () => {
+Deno.test("a copy that was touched to escape a purge counts as changed on scratch, and nothing is lost", async () => {
   await using world = await worldWithModels();
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } }, purge_by_mtime_days: 14 });
   const now = Math.floor(Date.now() / 1000);
   const path = (side: string, model: number) => world.path(`${side}/hub/models--m${model}/blobs/config.json`);
   for (let model = 0; model < MODELS; model++) await Deno.utime(path(TARGET, model), now, now);
-  // The purge takes what was not touched; home gets a new version of what was.
+  // The purge removes what was not touched; the source gets a new version of what was.
   await Deno.remove(world.path(`${TARGET}/hub/models--m3/blobs/weights.bin`));
   await Deno.writeTextFile(path("home/hf", 1), "edited at home");
   const sync = await world.run(["sync", "--force"]);

@@ -1,4 +1,4 @@
-// What a push leaves behind: the marker it renews, and what it must not call fresh.
+// The marker that a push renews, and what the push must not make fresh.
 import assert from "node:assert/strict";
 import { faultyCalls } from "../support/faulty_calls.ts";
 import { runInProcess } from "../support/in_process.ts";
@@ -17,7 +17,7 @@ async function syncedWorld(): Promise<World> {
   return world;
 }
 
-/** A push during which something happens at home, between its look and its writing. */
+/** A push during which the script changes the source, after push compared it and before push writes. */
 async function pushWhile(world: World, script: string): Promise<void> {
   await world.fakeProgram(
     "rsync",
@@ -35,7 +35,7 @@ async function statusOfSync(world: World): Promise<string> {
   return run.json().results[0].status;
 }
 
-Deno.test("a push leaves the copy as old as it was: what changed deep at home is found when its time has come", async () => {
+Deno.test("a push does not renew the age of the last sync: a change deep in the source is found at its usual time", async () => {
   await using world = await syncedWorld();
   const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
   const synced_at = marker.synced_at - 1000;
@@ -53,7 +53,7 @@ const PUSHED: Record<string, Record<string, string | { link: string }>> = {
 };
 for (const [what, tree] of Object.entries(PUSHED)) {
   for (const engine of ["rsync", "native"]) {
-    Deno.test(`the copy stays fresh after a push of ${what} (${engine})`, async () => {
+    Deno.test(`the target stays fresh after a push of ${what} (${engine})`, async () => {
       await using world = await syncedWorld();
       await world.writeTree(TARGET, tree);
       const run = await world.run(["push", "--engine", engine]);
@@ -72,7 +72,7 @@ const MEANWHILE: Record<string, string> = {
   "the directory the push writes to gets a file": "echo new >hub/another",
 };
 for (const [what, script] of Object.entries(MEANWHILE)) {
-  Deno.test(`the next sync compares when, during a push, at home ${what}`, async () => {
+  Deno.test(`the next sync compares if, during a push, at the source ${what}`, async () => {
     await using world = await syncedWorld();
     await world.writeTree(TARGET, { "hub/new": "from a job" });
     await pushWhile(world, script);
@@ -80,12 +80,12 @@ for (const [what, script] of Object.entries(MEANWHILE)) {
   });
 }
 
-Deno.test("a name that vanishes at home while the marker is renewed makes no finished push fail", async () => {
+Deno.test("a name that vanishes at the source while the marker is renewed does not make a finished push fail", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "top": "t2" });
   let isGone = false;
   using faulty = faultyCalls(({ name, path }) => {
-    // Once the file is pushed, only the renewal lists the source.
+    // After the file is pushed, only the renewal of the marker lists the source.
     if (isGone || name !== "getdents" || path !== world.path(SOURCE)) return;
     if (Deno.readTextFileSync(world.path(`${SOURCE}/top`)) !== "t2") return;
     isGone = true;

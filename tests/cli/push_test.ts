@@ -1,4 +1,4 @@
-// `push`: changes on scratch come home, and nothing at home is lost by it.
+// `push` copies changes on scratch to the source, and loses nothing at the source.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -18,7 +18,7 @@ async function syncedWorld(config: Record<string, unknown> = {}): Promise<World>
   return world;
 }
 
-Deno.test("push brings home what a job made and changed on scratch", async () => {
+Deno.test("push copies what a job made and changed on scratch to the source", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "hub/new/model": "downloaded", "top": "t2 from the job" });
   const run = await world.run(["push"]);
@@ -39,7 +39,7 @@ Deno.test("after a push the variable is fresh", async () => {
   assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
 });
 
-Deno.test("push never deletes at home, whatever is missing on scratch or stands in rsync_extra_args", async () => {
+Deno.test("push never deletes at the source, even if files are missing on scratch or rsync_extra_args ask for it", async () => {
   await using world = await syncedWorld({ rsync_extra_args: ["--delete"] });
   await Deno.remove(world.path(`${TARGET}/hub`), { recursive: true });
   await world.writeTree(TARGET, { "new": "n" });
@@ -48,7 +48,7 @@ Deno.test("push never deletes at home, whatever is missing on scratch or stands 
   assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "hub/b": "b1", "new": "n", "top": "t1" });
 });
 
-Deno.test("push keeps a file that is newer at home, and names it", async () => {
+Deno.test("push keeps a file that is newer at the source, and names it", async () => {
   await using world = await syncedWorld();
   const soon = new Date(Date.now() + 5000);
   await world.writeTree(SOURCE, { "hub/a": { file: "a2 at home", mtime: soon } });
@@ -61,7 +61,7 @@ Deno.test("push keeps a file that is newer at home, and names it", async () => {
   assert.deepEqual(again.results[0].kept.map(({ path }: { path: string }) => path), ["hub/a"]);
 });
 
-Deno.test("a copy that a crash may have emptied is left alone by push and sync, and both say what to do", async () => {
+Deno.test("push and sync do not touch a target that a crash may have emptied, and both say what to do", async () => {
   await using world = await syncedWorld();
   const copy = world.path(`${TARGET}/hub/a`);
   await Deno.writeTextFile(copy, "");
@@ -79,14 +79,14 @@ Deno.test("a copy that a crash may have emptied is left alone by push and sync, 
   assert.equal(await Deno.readTextFile(copy), "a1");
 });
 
-Deno.test("an edit at home since the last sync survives a push of the older copy", async () => {
+Deno.test("an edit at the source since the last sync survives a push of the older copy", async () => {
   await using world = await syncedWorld();
   await world.writeTree(SOURCE, { "top": "edited at home" });
   await world.run(["push"]);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "edited at home");
 });
 
-Deno.test("push keeps the modes of home and gives new files the person's usual ones", async () => {
+Deno.test("push keeps the modes of files at the source and gives new files the usual mode of the user", async () => {
   await using world = await syncedWorld();
   await Deno.chmod(world.path(`${SOURCE}/top`), 0o640);
   await Deno.chmod(world.path(SOURCE), 0o750);
@@ -99,7 +99,7 @@ Deno.test("push keeps the modes of home and gives new files the person's usual o
   assert.equal(((await Deno.stat(world.path(SOURCE))).mode ?? 0) & 0o777, 0o750);
 });
 
-Deno.test("an empty or missing scratch is no error and changes nothing", async () => {
+Deno.test("an empty or missing target is no error and changes nothing", async () => {
   await using world = await syncedWorld();
   const before = await readTree(world.path(SOURCE));
   await Deno.remove(world.path(TARGET), { recursive: true });
@@ -124,7 +124,7 @@ Deno.test("push of a directory that was never staged writes no marker", async ()
   assert.deepEqual(await readTree(world.path(TARGET)), { "home": "h", "scratch": "s" });
 });
 
-Deno.test("push refuses a source that has vanished with its files", async () => {
+Deno.test("push refuses if the source has vanished with its files", async () => {
   await using world = await syncedWorld();
   await Deno.rename(world.path(SOURCE), world.path("home/moved"));
   await world.writeTree(TARGET, { "new": "n" });
@@ -134,7 +134,7 @@ Deno.test("push refuses a source that has vanished with its files", async () => 
   await assert.rejects(Deno.stat(world.path(SOURCE)));
 });
 
-Deno.test("push refuses a source that is empty because it is not mounted: what is on scratch stays to be pushed", async () => {
+Deno.test("push refuses a source that is empty because it is not mounted, and what is on scratch can be pushed later", async () => {
   await using world = await syncedWorld();
   await Deno.rename(world.path(SOURCE), world.path("home/elsewhere"));
   await Deno.mkdir(world.path(SOURCE));
@@ -163,7 +163,7 @@ Deno.test("a source that was emptied on purpose gets everything with --force, as
   assert.deepEqual(await readTree(world.path(SOURCE)), { "hub/a": "a1", "hub/b": "b1", "top": "t1" });
 });
 
-Deno.test("a purge that took all records leaves no push into an unmounted source, and none that is silent", async () => {
+Deno.test("after a purge of all records, no push into an unmounted source runs, or runs without a message", async () => {
   await using world = await syncedWorld();
   for (const path of [MANIFEST, MARKER, RECORDED_SOURCE]) await Deno.remove(world.path(path));
   await Deno.rename(world.path(SOURCE), world.path("elsewhere"));
@@ -180,7 +180,7 @@ Deno.test("a purge that took all records leaves no push into an unmounted source
   assert.match(run.stderr, /1 file came home \(hub\/a\)/);
 });
 
-Deno.test("a push that is refused for lack of room leaves the copy as fresh as it was", async () => {
+Deno.test("a push that is refused for lack of free space leaves the target as fresh as it was", async () => {
   await using world = await syncedWorld();
   await Deno.writeTextFile(world.path(`${TARGET}/hub/a`), "work");
   await Deno.mkdir(world.path("bin"), { recursive: true });
@@ -196,7 +196,7 @@ Deno.test("a push that is refused for lack of room leaves the copy as fresh as i
   assert.equal(await Deno.readTextFile(world.path(MARKER)), before);
 });
 
-Deno.test("push --dry-run changes nothing and says what it would bring", async () => {
+Deno.test("push --dry-run changes nothing and says what it would push", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "hub/new": "downloaded" });
   const before = await readTree(world.path(SOURCE));
@@ -207,7 +207,7 @@ Deno.test("push --dry-run changes nothing and says what it would bring", async (
   assert.deepEqual(await readTree(world.path(SOURCE)), before);
 });
 
-Deno.test("push --var of an unknown name is an error with the nearest", async () => {
+Deno.test("push --var of an unknown name is an error with the closest one", async () => {
   await using world = await syncedWorld();
   const run = await world.run(["push", "--var", "HF_HONE"]);
   assert.equal(run.code, 2);
@@ -217,7 +217,7 @@ Deno.test("push --var of an unknown name is an error with the nearest", async ()
   assert.match(payload.stderr, /Unknown field "var"/);
 });
 
-Deno.test("a push over an earlier one, and syncs in between, lose nothing", async () => {
+Deno.test("several pushes with syncs in between lose nothing", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "one": "1" });
   await world.run(["push"]);
@@ -230,7 +230,7 @@ Deno.test("a push over an earlier one, and syncs in between, lose nothing", asyn
   assert.deepEqual(await readTree(world.path(TARGET)), expected);
 });
 
-Deno.test("a copy of another source is not pushed to the present one, and its record stays what it was", async () => {
+Deno.test("the target of another source is not pushed to the present one, and its record stays what it was", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "result": "r", "top": "changed" });
   const [manifest, marker] = [await Deno.readFile(world.path(MANIFEST)), await Deno.readFile(world.path(MARKER))];
@@ -255,7 +255,7 @@ Deno.test("a copy of another source is not pushed to the present one, and its re
   });
 });
 
-Deno.test("sync and push renew the record's age, so that a purge takes it no earlier than the copy", async () => {
+Deno.test("sync and push renew the record's age, so that a purge takes it no earlier than the target", async () => {
   await using world = await syncedWorld({ skip_if_fresh_seconds: 0 });
   const longAgo = new Date("2020-01-01");
   for (const command of ["sync", "push"]) {
@@ -270,7 +270,7 @@ Deno.test("sync and push renew the record's age, so that a purge takes it no ear
 });
 
 for (const [left, gone] of [[MARKER, RECORDED_SOURCE], [RECORDED_SOURCE, MARKER]] as const) {
-  Deno.test(`push without the record, which a purge took, names what came home again (left: ${left.slice(-7)})`, async () => {
+  Deno.test(`push without the record, which a purge took, names the files that exist at the source again (left: ${left.slice(-7)})`, async () => {
     await using world = await syncedWorld();
     await Deno.remove(world.path(MANIFEST));
     await Deno.remove(world.path(gone));
@@ -321,7 +321,7 @@ Deno.test("a sync without the record says what that means for a push, and refuse
   assert.doesNotMatch((await world.run(["sync"])).stderr, /was gone/);
 });
 
-Deno.test("a file that can't come home is a failure that names it; the others come", async () => {
+Deno.test("a file that cannot be pushed is a failure that names it; the others are pushed", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(SOURCE, { "d/a": "a" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -349,7 +349,7 @@ Deno.test("a file that can't come home is a failure that names it; the others co
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/d/secret`)), "s");
 });
 
-Deno.test("push --dry-run names what it would leave as at home, and says when there is nothing new", async () => {
+Deno.test("push --dry-run names files that would be kept as they are at the source, and says if there is nothing new", async () => {
   await using world = await syncedWorld();
   assert.match((await world.run(["push", "--dry-run"])).stderr, /HF_HOME {2}nothing new on scratch/);
   await Deno.remove(world.path(`${SOURCE}/hub/a`));
@@ -358,7 +358,7 @@ Deno.test("push --dry-run names what it would leave as at home, and says when th
   assert.match(run.stderr, /HF_HOME {2}nothing new on scratch/);
 });
 
-Deno.test("push names its engine, and tells of each variable as soon as it is done", async () => {
+Deno.test("push names its engine, and reports each variable as soon as it is done", async () => {
   await using world = await syncedWorld();
   await world.writeTree("home/slow", { "a": "a" });
   await world.writeConfig({
@@ -368,7 +368,7 @@ Deno.test("push names its engine, and tells of each variable as soon as it is do
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "new": "n" });
   await world.writeTree("scratch/.cache/euler-files/SLOW", { "new": "n" });
-  // The second one's rsync waits until the first one's line has been seen.
+  // The rsync of the second variable waits until the result of the first one was printed.
   await world.fakeProgram(
     "rsync",
     `#!/bin/sh\ncase "$*" in *files-from*) case "$PWD $*" in *SLOW*) until [ -e "${
@@ -384,7 +384,7 @@ Deno.test("push names its engine, and tells of each variable as soon as it is do
   assert.equal(run.stderr.match(/pushed in .* \(rsync\)/g)?.length, 2);
 });
 
-Deno.test("without a record of the last transfer push says once, and of the right side, what it can't read", async () => {
+Deno.test("without a record of the last transfer push says once, and of the right side, what it cannot read", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(SOURCE, { "hub/a": "a1", "top": "t1" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -397,7 +397,7 @@ Deno.test("without a record of the last transfer push says once, and of the righ
   ]);
 });
 
-Deno.test("a directory at the source that cannot be read is a failure only where something is to be pushed into it", async () => {
+Deno.test("a directory at the source that cannot be read is a failure only if something has to be pushed into it", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(SOURCE, { "a": "a", "locked/deep/b": "b", "closed/c": "c" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });

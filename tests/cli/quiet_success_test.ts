@@ -1,8 +1,8 @@
-// What succeeds without work is one line, and results come in the order of the configuration.
+// A success without work prints one line, and results are printed in the order of the configuration.
 import assert from "node:assert/strict";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("several fresh variables are one line, also beside one that moves, and --verbose names each", async () => {
+Deno.test("several fresh variables are one line, also beside one that is staged, and --verbose names each", async () => {
   await using world = await makeWorld();
   const names = ["ZED_HOME", "HF_HOME", "A_HOME"];
   for (const name of names) await world.writeTree(`home/${name}`, { a: "a" });
@@ -33,7 +33,7 @@ Deno.test("several fresh variables are one line, also beside one that moves, and
   assert.deepEqual(pushed.slice(1), ["· 1 variable redirected, 2 with nothing new on scratch"]);
 });
 
-Deno.test("exec tells what is fresh before its program starts", async () => {
+Deno.test("exec says what is fresh before its program starts", async () => {
   await using world = await makeWorld();
   for (const name of ["A", "B"]) await world.writeTree(`home/${name}`, { a: "a" });
   await world.writeConfig({ vars: { A: { source: "~/A" }, B: { source: "~/B" } } });

@@ -1,4 +1,4 @@
-// A quota that leaves too little: refused before anything is written, with the figures, by dry runs as well.
+// If a quota leaves too little, the command refuses before it writes anything, with the figures; a dry run does, too.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -14,7 +14,7 @@ async function syncedWorld(): Promise<World> {
   return world;
 }
 
-/** An `lquota` that limits the directory as it says. */
+/** Makes an `lquota` that reports these limits for the directory. */
 async function limit(world: World, directory: string, used: string, hard: string): Promise<void> {
   const row = (type: string, columns: string) => `| ${world.path(directory)} | ${type} | ${columns} |`;
   const table = [
@@ -26,7 +26,7 @@ async function limit(world: World, directory: string, used: string, hard: string
 
 const type = (amount: string) => amount.endsWith("B") ? "space" : "files";
 
-Deno.test("push and its dry run refuse what the quota at home doesn't take, and home stays as it is", async () => {
+Deno.test("push and its dry run refuse what exceeds the quota at the source, and the source stays as it is", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "big": new Uint8Array(3_000_000), "small": "x" });
   await limit(world, "home", "20.00 GB", "20.00 GB");
@@ -43,7 +43,7 @@ Deno.test("push and its dry run refuse what the quota at home doesn't take, and 
   assert.equal((await world.run(["push"])).code, 0);
 });
 
-Deno.test("sync and its dry run refuse what the quota on scratch takes too few files for, and offer less", async () => {
+Deno.test("sync and its dry run refuse what exceeds the number of files of the quota on scratch, and offer to stage less", async () => {
   await using world = await syncedWorld();
   await world.writeTree(SOURCE, { "b": "2", "c": "3", "d/e": "4" });
   await world.writeTree("home/torch", { "t": "t" });
@@ -51,7 +51,7 @@ Deno.test("sync and its dry run refuse what the quota on scratch takes too few f
     vars: { HF_HOME: { source: world.path(SOURCE) }, TORCH_HOME: { source: world.path("home/torch") } },
   });
   await limit(world, "scratch", "999998", "1000000");
-  // Refused as soon as what was seen is too much: the walk may not have come to the fourth.
+  // The sync refuses as soon as it has seen too much, possibly before it came to the fourth file.
   for (const [args, wanted] of [[["sync", "--dry-run"], "4"], [["sync"], "(4|at least 3)"]] as const) {
     const run = await world.run([...args, "--json"]);
     assert.equal(run.code, 1, run.stdout);
@@ -66,7 +66,7 @@ Deno.test("sync and its dry run refuse what the quota on scratch takes too few f
   }
 });
 
-Deno.test("migrate refuses what the quota of the new place doesn't take, without advice about variables", async () => {
+Deno.test("migrate refuses what exceeds the quota of the new directory, without advice about variables", async () => {
   await using world = await syncedWorld();
   await world.writeTree(SOURCE, { "big": new Uint8Array(3_000_000) });
   await limit(world, "home", "9.999 GB", "10.00 GB");
@@ -76,7 +76,7 @@ Deno.test("migrate refuses what the quota of the new place doesn't take, without
   assert.doesNotMatch(run.json().error.hint, /--var/);
 });
 
-Deno.test("a quota that speaks of other places, or not at all, is in nobody's way", async () => {
+Deno.test("a quota of other places, or no answer from the quota command, stops nothing", async () => {
   await using world = await syncedWorld();
   await world.writeTree(TARGET, { "new": "n" });
   await limit(world, "elsewhere", "5", "5");

@@ -1,8 +1,8 @@
-// The sizes that status shows without measuring: only what takes part is counted, whatever was staged before.
+// The sizes that status shows without measuring count only files that the filter lets through.
 import assert from "node:assert/strict";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("recorded sizes are those of what takes part, before and after a sync with another filter", async () => {
+Deno.test("recorded sizes are those of the files that the filter lets through, before and after a sync with another filter", async () => {
   await using world = await makeWorld();
   const source = world.path("home/g");
   for (const name of ["f1", "f2", "d/f3", "d/f4"]) await world.writeTree("home/g", { [name]: "x".repeat(1000) });

@@ -64,7 +64,7 @@ function errorFrom(command: AnyCommand, payload: Record<string, unknown>): strin
   throw new Error("expected an error");
 }
 
-Deno.test("what isn't given has its field's absent value", () => {
+Deno.test("a field that is not given has its default", () => {
   assert.deepEqual(requestFrom(MOVE, {}), {
     what: undefined,
     words: [],
@@ -76,7 +76,7 @@ Deno.test("what isn't given has its field's absent value", () => {
   });
 });
 
-Deno.test("older names of a field count, and two that differ are an error", () => {
+Deno.test("older names of a field are accepted, and two names with different values are an error", () => {
   assert.equal(requestFrom(MOVE, { new_path: "c" }).to, "c");
   assert.equal(requestFrom(MOVE, { new_path: "c", to_path: "c" }).to, "c");
   assert.equal(requestFrom(MOVE, { keep_old: true, no_delete: true }).noDelete, true);
@@ -86,7 +86,7 @@ Deno.test("older names of a field count, and two that differ are an error", () =
   );
 });
 
-Deno.test("a mistyped or mistaken field is named, and nothing is guessed", () => {
+Deno.test("a misspelt field or a wrong value is named, and nothing is guessed", () => {
   const cases: [Record<string, unknown>, string][] = [
     [{ name: ["B"] }, 'Unknown field "name" in the request for `euler-files move`'],
     [{ no_delete: "no" }, 'Invalid value for "no_delete": expected true or false, got "no"'],
@@ -103,7 +103,7 @@ Deno.test("a mistyped or mistaken field is named, and nothing is guessed", () =>
   for (const [payload, message] of cases) assert.equal(errorFrom(MOVE, payload), message);
 });
 
-Deno.test("a bare object is the one field it may stand for, and checked as that", () => {
+Deno.test("a bare object is taken for the one field that it can be, and is checked as that field", () => {
   assert.deepEqual(requestFrom(SAVE, { version: 1, x: 2 }), { config: { version: 1, x: 2 }, force: false });
   assert.deepEqual(requestFrom(SAVE, { config: { version: 1 }, force: true }), { config: { version: 1 }, force: true });
   assert.equal(errorFrom(SAVE, { version: "1" }), 'Invalid value for "config.version": expected a number, got "1"');
@@ -113,7 +113,7 @@ Deno.test("a bare object is the one field it may stand for, and checked as that"
   );
 });
 
-Deno.test("flags win over --input-json, and what was wrong with them is said in their words", () => {
+Deno.test("flags have precedence over --input-json, and an error about a flag names the flag", () => {
   const fromJson = fieldsFromJson(MOVE, { to: "json", names: ["json"], verify: false });
   const request = buildRequest(MOVE, fromJson, { to: "flag", names: ["flag"] });
   assert.deepEqual([request.to, request.names, request.verify], ["flag", ["flag"], false]);
@@ -125,7 +125,7 @@ Deno.test("flags win over --input-json, and what was wrong with them is said in 
   }
 });
 
-Deno.test("a request that can't be read says why and where", async () => {
+Deno.test("an error about an unreadable request says why and where", async () => {
   const cases: [string, number, RegExp][] = [
     ["", 2, /Cannot read the request from standard input \(line 1, column 1\): it is empty/],
     ["{\n  bad", 2, /Cannot read the request from standard input \(line 2, column 3\): invalid symbol here/],
@@ -142,7 +142,7 @@ Deno.test("a request that can't be read says why and where", async () => {
   assert.equal(JSON.parse(missing.stdout).error.type, "FileNotFoundError");
 });
 
-/** Values of the fields that the command line can give, by JSON name. */
+/** Values of the fields that the command line can give, by their names in JSON. */
 function valuesOfFields(command: AnyCommand): fc.Arbitrary<Record<string, unknown>> {
   const fields = Object.entries(command.fields as Fields).filter(([, { placement }]) => placement !== "json-only");
   return fc.record(
@@ -151,7 +151,7 @@ function valuesOfFields(command: AnyCommand): fc.Arbitrary<Record<string, unknow
   );
 }
 
-/** The command line for the same values, or undefined where it has none: an argument is missing before another. */
+/** The command line for the same values, or undefined if there is none: an argument is missing before another one. */
 function commandLineFor(command: AnyCommand, payload: Record<string, unknown>): string[] | undefined {
   const options: string[] = [];
   const args: (string | undefined)[] = [];
@@ -193,7 +193,7 @@ Deno.test("flags and --input-json lead to the same request", async () => {
   }
 });
 
-Deno.test("every input schema is one, and what it describes is taken", async () => {
+Deno.test("every input schema is valid JSON Schema, and the command accepts what the schema describes", async () => {
   const { commands } = await loadCatalogue();
   for (const command of [MOVE, SAVE, ...commands]) {
     const isValid = validator(inputSchema(command));
@@ -207,7 +207,7 @@ Deno.test("every input schema is one, and what it describes is taken", async () 
   }
 });
 
-Deno.test("whatever a command takes, its input schema describes", async () => {
+Deno.test("the input schema of a command describes everything that the command accepts", async () => {
   const { commands } = await loadCatalogue();
   for (const command of [MOVE, ...commands]) {
     const isValid = validator(inputSchema(command));

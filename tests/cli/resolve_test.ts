@@ -1,4 +1,5 @@
-// `diff` shows what differs and where it changed; `resolve` settles what changed on both sides, for the side a person names.
+// `diff` shows what differs and on which side it changed; `resolve` takes the side that the user names for files in
+// conflict.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
@@ -10,7 +11,7 @@ const ROOT = "scratch/.cache/euler-files";
 const TARGET = `${ROOT}/HF_HOME`;
 const soon = (seconds: number) => new Date(Date.now() + seconds * 1000);
 
-/** A variable with a conflict in `hub/a` and in a name that patterns could misread, and a change on each side. */
+/** A variable with a conflict in `hub/a` and in a name that a pattern could misread, and a change on each side. */
 async function worldInConflict(): Promise<World> {
   const world = await makeWorld();
   await world.writeTree(SOURCE, {
@@ -41,7 +42,7 @@ async function worldInConflict(): Promise<World> {
   return world;
 }
 
-Deno.test("diff names each file that is not the same, and where it changed", async () => {
+Deno.test("diff names each file that differs, and the side on which it changed", async () => {
   await using world = await worldInConflict();
   const answer = (await world.run(["diff", "--json"])).json();
   assert.equal(answer.ok, true);
@@ -67,7 +68,7 @@ Deno.test("diff names each file that is not the same, and where it changed", asy
   assert.match(text.stdout, /both +conflict +13 B \/ 10 B .* hub\/a\n/);
 });
 
-Deno.test("diff of a copy that is the same says so, also where nothing was ever staged", async () => {
+Deno.test("diff of a target that is the same says so, even if nothing was ever staged", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { "a": "1" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -77,7 +78,7 @@ Deno.test("diff of a copy that is the same says so, also where nothing was ever 
 });
 
 for (const take of ["scratch", "source"] as const) {
-  Deno.test(`resolve takes what is ${take === "scratch" ? "on scratch" : "at the source"}, and keeps what it replaces`, async () => {
+  Deno.test(`resolve takes the file that is ${take === "scratch" ? "on scratch" : "at the source"}, and keeps the one it replaces`, async () => {
     await using world = await worldInConflict();
     await world.run(["push", "--json"]);
     const run = await world.run(["resolve", "HF_HOME", "--take", take, "--json"]);
@@ -100,7 +101,7 @@ for (const take of ["scratch", "source"] as const) {
   });
 }
 
-Deno.test("resolve of one file leaves the others in conflict, and all else where it is", async () => {
+Deno.test("resolve of one file leaves the others in conflict, and changes no other file", async () => {
   await using world = await worldInConflict();
   await world.run(["push", "--exclude", "/hub/b", "--exclude", "/made"]);
   const run = await world.run(["resolve", "HF_HOME", "hub/a", "--take", "scratch", "--json"]);
@@ -120,7 +121,7 @@ Deno.test("resolve of one file leaves the others in conflict, and all else where
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "b2 on scratch");
 });
 
-testNeeding(["tmux"], "on a terminal a person chooses files and whose they are", async () => {
+testNeeding(["tmux"], "on a terminal the user chooses files and the side to take", async () => {
   await using world = await worldInConflict();
   await using terminal = await openTerminal(world, "euler-files resolve HF_HOME");
   await terminal.shows("2 files in conflict in HF_HOME");
@@ -146,14 +147,14 @@ Deno.test("without a side resolve shows both files and changes nothing", async (
   assert.deepEqual([await readTree(world.path(SOURCE)), await readTree(world.path(TARGET))], before);
 });
 
-Deno.test("a path that is not in conflict is refused with those that are", async () => {
+Deno.test("a path that is not in conflict is refused with the list of those that are", async () => {
   await using world = await worldInConflict();
   const run = await world.run(["resolve", "HF_HOME", "hub/b", "--take", "source"]);
   assert.equal(run.code, 2);
   assert.match(run.stderr, /"hub\/b" is not in conflict in HF_HOME\nhint: in conflict: hub\/a, hub\/x\[1\]\*/);
 });
 
-Deno.test("a directory against a file is left to a person, with the commands", async () => {
+Deno.test("a conflict between a directory and a file is left to the user, with the commands", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, { "a": "a1", "b": "b1" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -168,7 +169,7 @@ Deno.test("a directory against a file is left to a person, with the commands", a
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/a/inner`)), "i");
 });
 
-Deno.test("what a resolve could not bring is told as open, not as resolved", async () => {
+Deno.test("a file that resolve could not copy is reported as unresolved", async () => {
   await using world = await makeWorld();
   await world.writeTree(SOURCE, Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`d/${at}`, "as it was"])));
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -176,7 +177,7 @@ Deno.test("what a resolve could not bring is told as open, not as resolved", asy
   await world.writeTree(SOURCE, { "d/1": { file: "of home", mtime: soon(-90) } });
   await world.writeTree(TARGET, { "d/1": { file: "of scratch", mtime: soon(-80) } });
   const database = world.path(`${SOURCE}/d/1`);
-  // A directory in the place of the file: the push does not remove it.
+  // A directory at the name of the file: the push does not remove it.
   const run = await world.shell(
     "bash",
     `euler-files resolve HF_HOME --take scratch --dry-run >/dev/null; rm ${database}; mkdir -p ${database}/x; ` +
@@ -187,7 +188,7 @@ Deno.test("what a resolve could not bring is told as open, not as resolved", asy
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/d/1`)), "of scratch");
 });
 
-Deno.test("diff names what could not be read, and never calls that the same", async () => {
+Deno.test("diff names what could not be read, and never reports that as the same", async () => {
   if (Deno.uid() !== 0) return;
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(SOURCE, { "open/a": "a", "closed/b": "b" });
@@ -200,7 +201,7 @@ Deno.test("diff names what could not be read, and never calls that the same", as
   assert.match(run.stdout, /no difference found, and not all could be read\n {2}not read: closed/);
 });
 
-Deno.test("a file on scratch that a crash cut off is a conflict for diff, and status names it as damaged", async () => {
+Deno.test("a file on scratch that a crash truncated is a conflict for diff, and status reports it as damaged", async () => {
   await using world = await worldInConflict();
   await world.run(["sync", "--force"]);
   const copy = world.path(`${TARGET}/hub/b`);
@@ -216,7 +217,7 @@ Deno.test("a file on scratch that a crash cut off is a conflict for diff, and st
   assert.doesNotMatch(stderr, /changed there: .*hub\/b/);
 });
 
-Deno.test("a shorter file of the same time that a person takes is pushed, not called damaged", async () => {
+Deno.test("if the user takes a shorter file with the same time, it is pushed and not reported as damaged", async () => {
   await using world = await worldInConflict();
   const time = soon(-30);
   await world.writeTree(SOURCE, { "hub/a": { file: "a longer file at home", mtime: time } });

@@ -1,4 +1,4 @@
-// The lines about results: in the same order each time, lined up, and true where nothing moved.
+// The lines that report results: in the same order each time, aligned, and correct if nothing was copied.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
@@ -18,7 +18,7 @@ async function threeVariables(): Promise<World> {
   return world;
 }
 
-Deno.test("result lines of sync and push line up and come in one order; an empty source has nothing to copy", async () => {
+Deno.test("result lines of sync and push are aligned and in a fixed order; an empty source has nothing to copy", async () => {
   await using world = await threeVariables();
   const linesOf = async (...args: string[]) =>
     (await world.run(args)).stderr.split("\n").filter((line) => /^[✓·] /.test(line)).map((line) => line.slice(2, 19));
@@ -38,7 +38,7 @@ Deno.test("a dry run that would copy nothing says so", async () => {
   assert.match(stderr, /SHORT {2}nothing would be copied: other files are included or excluded/);
 });
 
-testNeeding(["tmux"], "a terminal gets no statement for a shell after an error", async () => {
+testNeeding(["tmux"], "on a terminal no statement for a shell follows an error", async () => {
   await using world = await threeVariables();
   await using terminal = await openTerminal(world, "euler-files sync --var NONE", { columns: 100 });
   assert.doesNotMatch(await terminal.shows("ended with 2"), /false/);

@@ -1,4 +1,5 @@
-// `rsync_extra_args` of older configurations: what would decide or leave something behind our back never reaches rsync.
+// `rsync_extra_args` of older configurations: arguments that would change what is copied without euler-files knowing
+// never reach rsync.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -23,34 +24,42 @@ async function textOf(world: World, path: string): Promise<string> {
   return await Deno.readTextFile(world.path(path));
 }
 
-testNeeding(["rsync"], "-avP and --partial are taken in silence, and rsync gets what is left of them", async () => {
-  await using world = await worldWith(["-avP", "--partial", "--partial-dir=.p"]);
-  const run = await world.run(["sync"]);
-  assert.deepEqual([run.code, /rsync_extra_args/.test(run.stderr)], [0, false], run.stderr);
-  await world.writeTree(TARGET, { "d/f": { file: "v2 from the job", mode: 0o600 } });
-  await Deno.chmod(world.path(`${SOURCE}/d/f`), 0o640);
-  assert.equal((await world.run(["push"])).code, 0);
-  assert.equal(await textOf(world, `${SOURCE}/d/f`), "v2 from the job");
-  assert.equal(((await Deno.stat(world.path(`${SOURCE}/d/f`))).mode ?? 0) & 0o777, 0o640, "home's permissions stay");
-  const args = (await textOf(world, "tmp/rsync.log")).split("\n");
-  assert.ok(args.includes("-a"));
-  assert.deepEqual(args.filter((arg) => /^--partial|^-[a-z]*[vP]/.test(arg)), []);
-});
+testNeeding(
+  ["rsync"],
+  "-avP and --partial are accepted without a message, and rsync gets the remaining arguments",
+  async () => {
+    await using world = await worldWith(["-avP", "--partial", "--partial-dir=.p"]);
+    const run = await world.run(["sync"]);
+    assert.deepEqual([run.code, /rsync_extra_args/.test(run.stderr)], [0, false], run.stderr);
+    await world.writeTree(TARGET, { "d/f": { file: "v2 from the job", mode: 0o600 } });
+    await Deno.chmod(world.path(`${SOURCE}/d/f`), 0o640);
+    assert.equal((await world.run(["push"])).code, 0);
+    assert.equal(await textOf(world, `${SOURCE}/d/f`), "v2 from the job");
+    assert.equal(((await Deno.stat(world.path(`${SOURCE}/d/f`))).mode ?? 0) & 0o777, 0o640, "home's permissions stay");
+    const args = (await textOf(world, "tmp/rsync.log")).split("\n");
+    assert.ok(args.includes("-a"));
+    assert.deepEqual(args.filter((arg) => /^--partial|^-[a-z]*[vP]/.test(arg)), []);
+  },
+);
 
 for (const arg of ["-u", "--size-only", "--modify-window=3600"]) {
-  testNeeding(["rsync"], `${arg} can't keep a changed file back, and a warning says that it does nothing`, async () => {
-    await using world = await worldWith([arg, "--timeout=600"]);
-    assert.equal((await world.run(["sync"])).code, 0);
-    const older = new Date("2020-01-01T00:00:00Z");
-    await world.writeTree(SOURCE, { "d/f": arg === "-u" ? { file: "v2", mtime: older } : "v2" });
-    const run = await world.run(["sync", "--force"]);
-    assert.equal(run.code, 0, run.stderr);
-    assert.equal(run.stderr.match(new RegExp(`rsync_extra_args: ${arg} is not used`, "g"))?.length, 1, run.stderr);
-    assert.equal(await textOf(world, `${TARGET}/d/f`), "v2");
-  });
+  testNeeding(
+    ["rsync"],
+    `${arg} cannot keep a changed file from being copied, and a warning says that it does nothing`,
+    async () => {
+      await using world = await worldWith([arg, "--timeout=600"]);
+      assert.equal((await world.run(["sync"])).code, 0);
+      const older = new Date("2020-01-01T00:00:00Z");
+      await world.writeTree(SOURCE, { "d/f": arg === "-u" ? { file: "v2", mtime: older } : "v2" });
+      const run = await world.run(["sync", "--force"]);
+      assert.equal(run.code, 0, run.stderr);
+      assert.equal(run.stderr.match(new RegExp(`rsync_extra_args: ${arg} is not used`, "g"))?.length, 1, run.stderr);
+      assert.equal(await textOf(world, `${TARGET}/d/f`), "v2");
+    },
+  );
 }
 
-Deno.test("--engine native on the command line wins over rsync_extra_args, and says so", async () => {
+Deno.test("--engine native on the command line has precedence over rsync_extra_args, and a message says so", async () => {
   await using world = await worldWith(["--timeout=600"]);
   await world.fakeProgram("rsync", "#!/bin/sh\nexit 1\n");
   const synced = await world.run(["sync", "--engine", "native"]);
@@ -63,7 +72,7 @@ Deno.test("--engine native on the command line wins over rsync_extra_args, and s
   assert.equal(await textOf(world, `${SOURCE}/d/f`), "changed");
 });
 
-Deno.test("an engine in the configuration doesn't: there the arguments say more", async () => {
+Deno.test("an engine in the configuration has no precedence over rsync_extra_args", async () => {
   await using world = await worldWith(["--timeout=600"]);
   const config = JSON.parse(await textOf(world, "home/.euler-files.json"));
   await world.writeConfig({ ...config, engine: "native" });

@@ -1,4 +1,4 @@
-// `euler-files schema`: the documents scripts and editors read.
+// `euler-files schema` prints the documents that scripts and editors read.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { runInProcess } from "../support/in_process.ts";
@@ -12,10 +12,10 @@ async function schema(...argv: string[]): Promise<Json> {
   return JSON.parse(stdout);
 }
 
-Deno.test("schema describes all of it, with and without --json", async () => {
+Deno.test("schema describes everything, with and without --json", async () => {
   const all = await schema();
   assert.deepEqual(Object.keys(all).sort(), [
-    ..."cli command config document input_json kind ok output_json program_version schema_version".split(" "),
+    ..."cli command config document input_json kind ok output_json program_version progress schema_version".split(" "),
   ]);
   assert.deepEqual([all.command, all.kind], ["schema", "all"]);
   assert.deepEqual(await schema("--json"), all);
@@ -34,7 +34,7 @@ Deno.test("schema has an input and an output schema for every command, each vali
   }
 });
 
-Deno.test("schema --kind narrows what is described, --command to whom it applies", async () => {
+Deno.test("schema --kind limits what is described, --command which commands are", async () => {
   const cli = await schema("--kind", "cli", "--command", "schema");
   assert.deepEqual(Object.keys(cli).sort(), [
     ..."cli command document kind ok program_version schema_version target_command".split(" "),
@@ -45,7 +45,7 @@ Deno.test("schema --kind narrows what is described, --command to whom it applies
   assert.deepEqual(Object.keys((input.input_json as Json).properties as Json), ["bare", "command", "kind"]);
 });
 
-Deno.test("schema --kind config is the bare schema an editor takes, and part of the answer with --json", async () => {
+Deno.test("schema --kind config is the bare schema that an editor reads, and part of the answer with --json", async () => {
   const bare = await schema("--kind", "config");
   assert.deepEqual((await schema("--kind", "config", "--json")).config, bare);
   const isValid = validator(bare);
@@ -58,7 +58,7 @@ Deno.test("schema --kind config is the bare schema an editor takes, and part of 
   assert.equal(code, 2);
 });
 
-Deno.test("schema --command says which command is unknown and which it could be", async () => {
+Deno.test("schema --command says which command is unknown and suggests the closest one", async () => {
   const { code, stdout, stderr } = await runInProcess(["schema", "--command", "shcema"]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.equal(stderr, 'error: Unknown command "shcema"\nhint: did you mean "schema"?\n');
@@ -67,7 +67,7 @@ Deno.test("schema --command says which command is unknown and which it could be"
 Deno.test("the command tree has the keys that scripts know from older versions", async () => {
   const { cli } = await schema("--kind", "cli") as { cli: Json };
   const group = ["chain", "commands", "deprecated", "epilog", "help", "hidden", "name", "params", "short_help"];
-  assert.deepEqual(Object.keys(cli), group);
+  assert.deepEqual(Object.keys(cli), [...group.slice(0, 3), "environment", ...group.slice(3)]);
   const command = (cli.commands as Record<string, Json>).schema!;
   assert.deepEqual(Object.keys(command), group.filter((key) => key !== "chain" && key !== "commands"));
   const kind = (command.params as Json[]).find(({ name }) => name === "kind")!;
@@ -80,7 +80,7 @@ Deno.test("the command tree has the keys that scripts know from older versions",
   assert.equal((kind.type as Json).param_type, "Choice");
 });
 
-Deno.test("schema --bare is one schema and nothing else, or refused", async () => {
+Deno.test("schema --bare prints one schema and nothing else, or is refused", async () => {
   const bare = await schema("--kind", "output", "--command", "sync", "--bare");
   assert.deepEqual((await schema("--kind", "output", "--command", "sync")).output_json, bare);
   assert.equal((await schema("--kind", "cli", "--bare")).name, "euler-files");
@@ -89,7 +89,7 @@ Deno.test("schema --bare is one schema and nothing else, or refused", async () =
   }
 });
 
-Deno.test("answers and errors are told apart by one field, and each shape has one name", async () => {
+Deno.test("one field tells answers from errors, and each shape has one name", async () => {
   const { output_json } = await schema("--kind", "output") as { output_json: Record<string, Json> };
   const known = new Map<string, string>();
   for (const [command, { anyOf, $defs }] of Object.entries(output_json)) {
@@ -109,4 +109,26 @@ Deno.test("answers and errors are told apart by one field, and each shape has on
   for (const name of ["SyncAnswer", "Failure", "Problem", "ProblemKind", "Summary", "SyncResult"]) {
     assert.ok(known.has(name), name);
   }
+});
+
+Deno.test("the command tree describes variables, required arguments and what groups accept", async () => {
+  interface Node {
+    readonly params: readonly { readonly name: string; readonly envvar: string | null; readonly required: boolean }[];
+    readonly commands: Record<string, Node>;
+    readonly environment: readonly { readonly name: string }[];
+  }
+  const { cli } = await schema("--kind", "cli") as unknown as { cli: Node };
+  const parameter = ({ params }: Node, name: string) => params.find((one) => one.name === name)!;
+  const { venv, config, sync } = cli.commands as Record<string, Node>;
+  for (const node of [cli, venv!, config!]) {
+    for (const name of ["json", "config", "quiet", "help"]) assert.ok(parameter(node, name), name);
+  }
+  assert.equal(parameter(sync!, "config").envvar, "EULER_FILES_CONFIG");
+  assert.equal(parameter(venv!.commands.list!, "venv_base").envvar, "VENV_DIR");
+  assert.deepEqual(
+    ["field", "value"].map((name) => parameter(config!.commands.set!, name).required),
+    [true, true],
+  );
+  assert.equal(parameter(sync!, "vars").required, false);
+  assert.ok(cli.environment.some(({ name }) => name === "NO_COLOR"));
 });

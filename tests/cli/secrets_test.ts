@@ -1,4 +1,5 @@
-// Tokens, passwords and private keys stay at the source: neither staged nor pushed nor counted, and named where a copy has some.
+// Tokens, passwords and private keys stay at the source: they are neither staged nor pushed nor counted, and a target
+// that has some is reported.
 import assert from "node:assert/strict";
 import { ENGINES } from "../../src/variables/variable.ts";
 import { findClientPython } from "../../scripts/prepare_clients.ts";
@@ -47,7 +48,7 @@ for (const engine of ENGINES.filter((engine) => engine !== "auto")) {
     assert.ok(!synced.stderr.includes("secret"), synced.stderr);
     assert.equal((await world.run(["sync", "--json"])).json().results[0].status, "skipped");
 
-    // A login with an older client in a job: its token is not brought home, and nothing there goes.
+    // A job logged in with an older client: its token is not pushed, and the token at the source stays.
     await world.writeTree(TARGET, { "token": "hf_of_a_job", "new": "1" });
     const pushed = await world.run(["push", "--engine", engine]);
     assert.equal(pushed.code, 0, pushed.stderr);
@@ -58,7 +59,7 @@ for (const engine of ENGINES.filter((engine) => engine !== "auto")) {
   });
 }
 
-Deno.test("a secret that is on scratch is named by sync and status, with the command that takes it from there", async () => {
+Deno.test("a secret on scratch is named by sync and status, with the command that removes it", async () => {
   await using world = await worldWith({ preset_exclude_secrets: [] });
   assert.equal((await world.run(["sync"])).code, 0);
   assert.deepEqual(await names(world, TARGET), Object.keys({ ...SECRETS, ...DATA }).toSorted());
@@ -78,7 +79,7 @@ Deno.test("a secret that is on scratch is named by sync and status, with the com
   assert.equal(commands[0], commands[1]);
   assert.ok(commands[0] !== undefined, again.stderr);
 
-  // The one that the source has no more is kept by the command.
+  // The command keeps the one that the source no longer has.
   assert.equal((await world.shell("bash", commands[0])).code, 0);
   assert.deepEqual(await names(world, TARGET), Object.keys(DATA).toSorted());
   assert.deepEqual(await names(world, SOURCE), Object.keys({ ...SECRETS, ...DATA }).toSorted());
@@ -87,12 +88,12 @@ Deno.test("a secret that is on scratch is named by sync and status, with the com
     assert.ok(!quiet.stderr.includes("secrets"), quiet.stderr);
   }
 
-  // A login with an older client, seen by a start that has nothing to copy.
+  // A login with an older client, noticed by a sync that has nothing to copy.
   await world.writeTree(TARGET, { "token": "hf_of_a_job" });
   assert.match((await world.run(["sync"])).stderr, /token in the copy holds secrets and is not synced/);
 });
 
-Deno.test("config show has the patterns, and one line of the configuration stages secrets", async () => {
+Deno.test("config show prints the patterns, and one line of the configuration stages secrets", async () => {
   await using world = await worldWith();
   const shown = JSON.parse((await world.run(["config", "show"])).stdout).vars.HF_HOME.preset_exclude_secrets;
   assert.ok(
@@ -105,7 +106,7 @@ Deno.test("config show has the patterns, and one line of the configuration stage
   assert.deepEqual(await names(world, TARGET), Object.keys({ ...SECRETS, ...DATA }).toSorted());
 });
 
-Deno.test("HF_TOKEN_PATH leads to the source, unless it is set by the user", async () => {
+Deno.test("HF_TOKEN_PATH points to the source, unless the user sets it", async () => {
   await using world = await worldWith();
   const token = world.path(`${SOURCE}/token`);
   const pathWith = async (env: Record<string, string>, args: readonly string[] = []) =>
@@ -120,13 +121,13 @@ Deno.test("HF_TOKEN_PATH leads to the source, unless it is set by the user", asy
   assert.equal(node.json().exports.HF_TOKEN_PATH, token);
   assert.equal(await pathWith({}, ["--dry-run"]), undefined);
 
-  // What was exported before a migration is no value of the user's own.
+  // A value that was exported before a migration does not count as set by the user.
   assert.equal((await world.run(["migrate", "HF_HOME", "--to", world.path("home/project/hf"), "--yes"])).code, 0);
   assert.equal(await pathWith({ HF_TOKEN_PATH: token }), world.path("home/project/hf/token"));
   assert.equal(await Deno.readTextFile(world.path("home/project/hf/token")), "hf_secret");
 });
 
-Deno.test("HF_TOKEN_PATH leads to the source of a part, and of what XDG_CACHE_HOME has of Hugging Face", async () => {
+Deno.test("HF_TOKEN_PATH points to the source of a part, and to the Hugging Face part of XDG_CACHE_HOME", async () => {
   await using world = await makeWorld();
   const vars = { XDG_CACHE_HOME: { source: "~/.cache" }, HF_HOME: { source: "~/.cache/hf" } };
   await world.writeConfig({ vars });

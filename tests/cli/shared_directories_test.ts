@@ -1,5 +1,6 @@
-// Directories of the user's choice that others can write: images, environments, temporary files, and the configuration. What the
-// other user does, root does and gives away; these tests need root and are skipped elsewhere.
+// Directories that the user chose and others can write to: images, environments, temporary files, and the
+// configuration. Root plays the other user and gives the files away with chown, so these tests are skipped without
+// root.
 import assert from "node:assert/strict";
 import { type ImageWorld, makeImageWorld, venvTree } from "../support/image_world.ts";
 import { asRoot, ATTACKER, VICTIM } from "../support/two_users.ts";
@@ -31,7 +32,7 @@ const IMAGE_COMMANDS = [
   ["apptainer", "sync"],
 ];
 
-asRoot("an image is not taken from a directory that others can write, on scratch or in the store", async () => {
+asRoot("an image is not used from a directory that others can write to, on scratch or in the store", async () => {
   await using images = await makeBuilt();
   for (const directory of [images.scratchStore, images.store]) {
     await Deno.chmod(directory, 0o775);
@@ -41,7 +42,7 @@ asRoot("an image is not taken from a directory that others can write, on scratch
   assert.equal((await images.world.run(["apptainer", "run", "env"])).code, 0);
 });
 
-asRoot("a container gets no copies from a cache root that others can write", async () => {
+asRoot("a container gets no targets from a cache root that others can write to", async () => {
   await using images = await makeBuilt();
   const { world } = images;
   await world.writeTree("home/hf", { "model": "weights" });
@@ -54,7 +55,7 @@ asRoot("a container gets no copies from a cache root that others can write", asy
   await assertRefused(world, ["apptainer", "exec", "env", "--", "true"], /other users can write in/);
 });
 
-asRoot("an image of another owner with size, time and inode of ours is copied again", async () => {
+asRoot("another user's image with the expected size, time and inode number is copied again", async () => {
   await using images = await makeBuilt();
   const target = `${images.scratchStore}/env.sif`;
   await giveToAttacker(target);
@@ -63,7 +64,7 @@ asRoot("an image of another owner with size, time and inode of ours is copied ag
   assert.equal((await Deno.lstat(target)).uid, VICTIM.uid);
 });
 
-asRoot("links under our names beside images are refused and not written through", async () => {
+asRoot("links beside images, under names that euler-files uses, are refused and not written through", async () => {
   for (const name of [".env.sif.lock", ".env.lock"]) {
     await using images = await makeBuilt();
     const precious = images.world.path("home/precious");
@@ -91,7 +92,7 @@ asRoot("links under our names beside images are refused and not written through"
   assert.equal(await Deno.readTextFile(images.world.path("home/precious")), "text");
 });
 
-asRoot("no directory name in TMPDIR can be foreseen, and a TMPDIR that others can change is not used", async () => {
+asRoot("no directory name in TMPDIR can be predicted, and a TMPDIR that others can change is not used", async () => {
   await using images = await makeImageWorld({ runAs: VICTIM });
   const build = () => images.world.run(["apptainer", "build", "env", "--force"]);
   for (let turn = 0; turn < 2; turn++) assert.equal((await build()).code, 0);
@@ -103,7 +104,7 @@ asRoot("no directory name in TMPDIR can be foreseen, and a TMPDIR that others ca
   assert.doesNotMatch((await images.calls()).slice(before).join("\n"), new RegExp(`${images.world.env.TMPDIR}/`));
 });
 
-asRoot("lists for rsync are not written where others can change them", async () => {
+asRoot("lists for rsync are not written to a directory that others can change", async () => {
   await using world = await makeWorld({ runAs: VICTIM });
   await world.writeTree("home/hf", { "model": "weights" });
   await world.writeConfig({ engine: "rsync", vars: { HF_HOME: { source: world.path("home/hf") } } });
@@ -118,7 +119,7 @@ asRoot("lists for rsync are not written where others can change them", async () 
   assert.match(calls, /--files-from=\/tmp\/\.euler-files-lists/);
 });
 
-asRoot("environments are not made, changed or removed where others can write", async () => {
+asRoot("environments are not made, changed or removed in a directory that others can write to", async () => {
   await using images = await makeImageWorld({ runAs: VICTIM });
   const { world } = images;
   await world.fakeProgram("uv", "#!/bin/sh\nexit 0\n");
@@ -128,7 +129,7 @@ asRoot("environments are not made, changed or removed where others can write", a
   assert.ok((await Deno.lstat(world.path("home/venvs/env"))).isDirectory);
 });
 
-asRoot("another user's environment at the new place is neither started nor taken for a complete copy", async () => {
+asRoot("another user's environment at the new path is neither started nor taken for a complete copy", async () => {
   await using images = await makeImageWorld({ runAs: VICTIM });
   const { world } = images;
   await world.fakeProgram("uv", `#!/bin/sh\necho "$@" >>'${world.path("home/uv-calls")}'\necho alpha==1.0\n`);
@@ -145,7 +146,7 @@ asRoot("another user's environment at the new place is neither started nor taken
   assert.doesNotMatch(await Deno.readTextFile(world.path("home/uv-calls")), /--python \S*\/shared\/env/);
 });
 
-asRoot("a configuration of another user or that others can write is refused", async () => {
+asRoot("a configuration of another user, or one that others can write to, is refused", async () => {
   await using world = await makeWorld({ runAs: VICTIM });
   await world.writeTree("home/hf", { "model": "weights" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/hf") } } });
@@ -156,14 +157,14 @@ asRoot("a configuration of another user or that others can write is refused", as
   }
   await Deno.chmod(path, 0o644);
   assert.equal((await world.run(["sync"])).code, 0);
-  // A site's own.
+  // As a file of the site would be.
   await Deno.chown(path, 0, 0);
   assert.equal((await world.run(["sync"])).code, 0);
   await giveToAttacker(path);
   for (const args of [["sync"], ["push"], ["status"]]) await assertRefused(world, args, /belongs to another user/);
 });
 
-asRoot("a link as the configuration's lock is not followed", async () => {
+asRoot("a link at the name of the configuration's lock is not followed", async () => {
   await using world = await makeWorld({ runAs: VICTIM });
   await world.writeTree("home", { "precious": "text" });
   await world.writeConfig({});

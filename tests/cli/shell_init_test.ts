@@ -1,4 +1,4 @@
-// `euler-files shell-init`: the ef function as people load it, with the real program behind it.
+// `euler-files shell-init` prints the ef function; here shells load it, with the real program behind it.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { commandParser } from "../../src/cli/arguments.ts";
@@ -17,7 +17,7 @@ Deno.test("shell-init prints the function for bash unless another shell is asked
   assert.notEqual(fish.stdout, bash.stdout);
 });
 
-Deno.test("shell-init --json has the script and its shell under the names scripts know", async () => {
+Deno.test("shell-init --json has the script and its shell under the names that scripts know", async () => {
   await using world = await makeWorld();
   for (const shell of SHELLS) {
     const answer = (await world.run(["shell-init", "--shell", shell, "--json"])).json();
@@ -28,14 +28,14 @@ Deno.test("shell-init --json has the script and its shell under the names script
   assert.equal((await world.run(["shell-init", "--input-json", "-", "--json"], request)).json().shell, "zsh");
 });
 
-Deno.test("shell-init needs neither configuration nor scratch, so that a start-up file can't break on them", async () => {
+Deno.test("shell-init needs neither configuration nor scratch, so that a start-up file cannot fail because of them", async () => {
   await using world = await makeWorld();
   await world.writeConfig("{ not JSON");
   const { code, stderr } = await world.run(["shell-init"], { env: { SCRATCH: null, HOME: null } });
   assert.deepEqual([code, stderr], [0, ""]);
 });
 
-Deno.test("shell-init for an unknown shell is a usage error whose stdout fails when evaluated", async () => {
+Deno.test("shell-init for an unknown shell is a usage error whose stdout fails when it is evaluated", async () => {
   await using world = await makeWorld();
   for (const options of [{ args: ["--shell", "fsh"], env: {} }, { args: [], env: { EULER_FILES_SHELL: "nu" } }]) {
     const { code, stdout, stderr } = await world.run(["shell-init", ...options.args], { env: options.env });

@@ -1,4 +1,4 @@
-// `status`: what it says of each variable must be what `sync` would do.
+// `status` must say of each variable what `sync` would do.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
@@ -41,7 +41,7 @@ Deno.test("status follows a variable from not synced to fresh to stale", async (
   assert.equal(changed.reason, "the source has changed");
 });
 
-Deno.test("status sees a purge below the top level", async () => {
+Deno.test("status notices a purge below the top level", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(`${TARGET}/hub/b`));
@@ -51,7 +51,7 @@ Deno.test("status sees a purge below the top level", async () => {
   assert.match(run.json().warnings.join(), /HF_HOME: 1 file gone from scratch: hub\/b/);
 });
 
-Deno.test("status names the command that brings back what a sync wouldn't look for", async () => {
+Deno.test("status names the command that restores files whose loss a sync would not notice", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(`${TARGET}/hub/b`));
@@ -61,13 +61,13 @@ Deno.test("status names the command that brings back what a sync wouldn't look f
   assert.equal((await world.shell("bash", command)).code, 0);
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/b`)), "b");
   assert.equal((await variable(world)).status, "fresh");
-  // Where the next sync compares anyway, it needn't be forced.
+  // If the next sync compares anyway, --force is not needed.
   await world.writeTree(SOURCE, { "new": "x" });
   await Deno.remove(world.path(`${TARGET}/hub/b`));
   assert.match((await world.run(["status"])).stderr, /bring back: euler-files sync --var HF_HOME\)/);
 });
 
-/** An rsync that copies one file and then doesn't end. */
+/** An rsync that copies one file and then does not end. */
 const ENDLESS_RSYNC = `#!/bin/sh
 case "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac
 for to; do :; done
@@ -76,7 +76,7 @@ echo started >&2
 exec sleep 60
 `;
 
-Deno.test("status tells of a first copy under way, and of one that was killed; it counts what they have", async () => {
+Deno.test("status reports a first transfer that runs, and one that was killed, with the number of files each has copied", async () => {
   await using world = await worldWithCache();
   await world.fakeProgram("rsync", ENDLESS_RSYNC);
   const root = world.path("scratch/.cache/euler-files");
@@ -110,9 +110,9 @@ Deno.test("status tells of a first copy under way, and of one that was killed; i
   assert.equal((await variable(world)).status, "fresh");
 });
 
-Deno.test("status tells how many files an incomplete copy lacks, and when it was made", async () => {
+Deno.test("status says how many files an incomplete target lacks, and when it was made", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
-  // One of so many may be left out: more than a few percent are a failure.
+  // With this many files one may be left out: more than a few percent are a failure.
   const files = Object.fromEntries(Array.from({ length: 100 }, (_, number) => [`hub/${number}`, "a"]));
   await world.writeTree(SOURCE, { ...files, "secret": "s" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -142,7 +142,7 @@ testNeeding(
   },
 );
 
-Deno.test("status is calm about damaged and future markers", async () => {
+Deno.test("status copes with damaged markers and with markers from the future", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   const marker = JSON.parse(await Deno.readTextFile(world.path(MARKER)));
@@ -154,7 +154,7 @@ Deno.test("status is calm about damaged and future markers", async () => {
   assert.equal(future.last_synced, "0s ago");
 });
 
-Deno.test("status lists disabled variables apart, below the others", async () => {
+Deno.test("status lists disabled variables below the others", async () => {
   await using world = await worldWithCache();
   const answer = (await world.run(["status", "--json"])).json();
   assert.deepEqual(answer.variables.map(({ name }: { name: string }) => name), ["HF_HOME"]);
@@ -163,7 +163,7 @@ Deno.test("status lists disabled variables apart, below the others", async () =>
   assert.match(stdout, /HF_HOME .*not synced *\n.*OLD_HOME .*disabled/);
 });
 
-Deno.test("status draws its table without colour in a pipe, with it when forced, without it by NO_COLOR", async () => {
+Deno.test("status draws its table without colour in a pipe, with colour if forced, and without it by NO_COLOR", async () => {
   await using world = await worldWithCache();
   // deno-lint-ignore no-control-regex -- colours are what this is about
   const coloured = /\x1b\[/;
@@ -173,7 +173,7 @@ Deno.test("status draws its table without colour in a pipe, with it when forced,
   assert.match((await world.run(["status"], { env: { FORCE_COLOR: "1", NO_COLOR: "" } })).stdout, coloured);
 });
 
-Deno.test("status --measure takes sizes anew, without what is excluded, and tells what is not on disk", async () => {
+Deno.test("status --measure measures sizes again, without excluded files, and says what is not on disk", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.writeFile(world.path(`${TARGET}/hub/more`), new Uint8Array(5 * 1024 * 1024));
@@ -196,7 +196,7 @@ Deno.test("status --measure says which directories it could not read", async () 
   await Deno.chmod(world.path(`${SOURCE}/closed`), 0o700);
 });
 
-Deno.test("status does not say that files are gone from a directory on scratch that it could not read", async () => {
+Deno.test("status does not report files as gone that are in an unreadable directory on scratch", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(SOURCE, { "hub/a": "a", "closed/b": "b" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -210,7 +210,7 @@ Deno.test("status does not say that files are gone from a directory on scratch t
   await Deno.chmod(world.path(`${TARGET}/closed`), 0o700);
 });
 
-Deno.test("status keeps the keys of older versions and says where things are", async () => {
+Deno.test("status keeps the keys of older versions and names the directories", async () => {
   await using world = await worldWithCache();
   const run = await world.run(["status", "--json"], { env: { HF_HOME: "/elsewhere" } });
   const answer = run.json();
@@ -224,7 +224,7 @@ Deno.test("status keeps the keys of older versions and says where things are", a
   }
 });
 
-Deno.test("what a job made on scratch doesn't read as plain fresh: files, bytes, and the day a purge may take them", async () => {
+Deno.test('if a job wrote files on scratch, status adds to "fresh" how many, how large, and the day a purge may take them', async () => {
   await using world = await worldWithCache();
   const config = { vars: { HF_HOME: { source: world.path(SOURCE) } } };
   await world.writeConfig(config);
@@ -246,7 +246,7 @@ Deno.test("what a job made on scratch doesn't read as plain fresh: files, bytes,
   assert.deepEqual([settled.status, settled.unpushed_files, settled.purge_from], ["fresh", 0, null]);
 });
 
-Deno.test("status of a named variable tells where it leads in this shell, what is not pushed and what is left out", async () => {
+Deno.test("status of a named variable says where it points in this shell, what is not pushed and what is left out", async () => {
   await using world = await worldWithCache();
   await world.run(["config", "set", "vars.HF_HOME.exclude", '["scrap/"]']);
   const exported = (await world.run(["sync"])).stdout;
@@ -277,7 +277,7 @@ Deno.test("status of a named variable tells where it leads in this shell, what i
   ]);
 });
 
-Deno.test("a conflict stands in the status column and among the details", async () => {
+Deno.test("a conflict is shown in the status column and among the details", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.writeTextFile(world.path(`${TARGET}/hub/b`), "of scratch");

@@ -1,4 +1,4 @@
-// What a signal leaves of a transfer in place: a message with the way on, and no half-written files.
+// A transfer that a signal stops prints how to continue and leaves no partial files.
 import assert from "node:assert/strict";
 import { waitUntil } from "../support/wait.ts";
 import { makeWorld } from "../support/world.ts";
@@ -6,7 +6,7 @@ import { makeWorld } from "../support/world.ts";
 const SOURCE = "home/g";
 const CACHE_ROOT = "scratch/.cache/euler-files";
 
-/** An rsync that writes a part of a file and then doesn't end. */
+/** An rsync that writes part of a file and then does not end. */
 const ENDLESS_RSYNC = `#!/bin/sh
 case "$*" in *--version*) echo 'rsync  version 3.2.3'; exit;; esac
 for to; do :; done
@@ -24,7 +24,7 @@ const KINDS = {
 
 for (const [command, { changes, hint }] of Object.entries(KINDS)) {
   for (const signals of [1, 2]) {
-    Deno.test(`${command}, stopped by ${signals} SIGINT at once, says how to go on and removes half-written files`, async () => {
+    Deno.test(`${command}, stopped by ${signals} SIGINT at once, says how to continue and removes partial files`, async () => {
       await using world = await makeWorld();
       await world.writeTree(SOURCE, { f1: "1" });
       await world.writeConfig({ vars: { G: { source: world.path(SOURCE) } } });

@@ -1,16 +1,16 @@
-// Streams that take nothing: a full disk below a log, a reader that is gone. The exit code and stdout still tell the truth.
+// Output that cannot be written: a full disk below a log, a reader that is gone. The exit code and stdout stay correct.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("a full disk below stdout is an error, and no bug", async () => {
+Deno.test("a full disk below stdout is an error, and not reported as a bug", async () => {
   await using world = await makeWorld();
   const { code, stderr } = await world.shell("bash", "euler-files shell-init >/dev/full");
   assert.equal(code, 1);
   assert.match(stderr, /^error: Cannot write to standard output: No space left on device.*\n$/);
 });
 
-Deno.test("a reader of stdout that has gone away is told nothing, and the exit code says 1", async () => {
+Deno.test("if the reader of stdout has gone away, nothing is printed, and the exit code is 1", async () => {
   await using world = await makeWorld();
   const { stdout, stderr } = await world.shell(
     "bash",
@@ -19,7 +19,7 @@ Deno.test("a reader of stdout that has gone away is told nothing, and the exit c
   assert.deepEqual([stdout, stderr], ["code 1\n", ""]);
 });
 
-Deno.test("where messages can't be written, stdout still ends with a statement that fails", async () => {
+Deno.test("if messages cannot be written, stdout still ends with a statement that fails", async () => {
   await using world = await makeWorld();
   for (const words of ["snyc", "shell-init --shell"]) {
     const script =

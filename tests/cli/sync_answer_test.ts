@@ -1,4 +1,5 @@
-// What `sync` tells of its work: files that are missing or kept, ages, sums, and what to do with lines on a terminal.
+// What `sync` reports: files that are missing or kept, ages, sums, and what to do with statements printed on a
+// terminal.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { openTerminal } from "../support/terminal.ts";
@@ -22,7 +23,7 @@ async function worldWithSecrets(): Promise<World> {
   return world;
 }
 
-Deno.test("a variable that is usable without some files has a mark of its own, and each file its reason", async () => {
+Deno.test("a variable that is usable without some files has a status mark of its own, and each file has its reason", async () => {
   await using world = await worldWithSecrets();
   const { code, stdout, stderr } = await world.run(["sync"]);
   assert.equal(code, 0);
@@ -49,7 +50,7 @@ Deno.test("sync --json lists what is missing and what is kept, each with its rea
   assert.deepEqual(result.missing, []);
 });
 
-Deno.test("a fresh variable is told as such, with its age where that is asked for", async () => {
+Deno.test("a fresh variable is reported as fresh, with its age if --verbose asks for it", async () => {
   await using world = await worldWith("HF");
   await world.run(["sync"]);
   const [result] = (await world.run(["sync", "--json"])).json().results;
@@ -59,7 +60,7 @@ Deno.test("a fresh variable is told as such, with its age where that is asked fo
   assert.match((await world.run(["sync", "--verbose"])).stderr, /HF_HOME {2}fresh, synced \d+s ago$/m);
 });
 
-Deno.test("where more than one variable moved, a last line has the sum", async () => {
+Deno.test("if more than one variable was staged, a last line has the sum", async () => {
   await using world = await worldWith("A", "B", "C");
   await world.run(["sync", "--var", "C_HOME"]);
   const planned = await world.run(["sync", "--dry-run"]);
@@ -106,7 +107,7 @@ for (
   });
 }
 
-Deno.test("a sync that is stopped says that what was copied is kept, and how to go on", async () => {
+Deno.test("a sync that is stopped says that the copied files are kept, and how to continue", async () => {
   await using world = await worldWith("HF");
   await world.fakeProgram(
     "rsync",

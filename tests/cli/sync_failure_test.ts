@@ -1,4 +1,4 @@
-// `sync` when things go wrong: rsync's codes, permissions, full disks, signals, kill -9, many jobs at once.
+// `sync` when something fails: rsync's exit codes, permissions, full disks, signals, kill -9, many jobs at once.
 import assert from "node:assert/strict";
 import { framed } from "../support/framed.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -22,7 +22,7 @@ async function worldWithCache(files = 3, config: Record<string, unknown> = {}): 
   return world;
 }
 
-Deno.test("when rsync fails its own words are shown, nothing is exported and the shell sees a failure", async () => {
+Deno.test("when rsync fails its own messages are shown, nothing is exported and the shell sees a failure", async () => {
   await using world = await worldWithCache();
   await world.fakeProgram(
     "rsync",
@@ -38,7 +38,7 @@ Deno.test("when rsync fails its own words are shown, nothing is exported and the
   assert.equal((await world.run(["sync"])).code, 0);
 });
 
-Deno.test("a file that can't be read is named; the variable is usable but not fresh", async () => {
+Deno.test("a file that cannot be read is named; the variable is usable but not fresh", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   const others = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`ok/${index}`, "content"]));
   await world.writeTree(SOURCE, { ...others, "ok/a": "a", "ok/secret": { file: "b", mode: 0o000 } });
@@ -51,7 +51,7 @@ Deno.test("a file that can't be read is named; the variable is usable but not fr
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/ok/a`)), "a");
 });
 
-Deno.test("a scratch that can't be written is an error that says so", async () => {
+Deno.test("a scratch that cannot be written to is an error that says so", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree(SOURCE, { a: "a" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
@@ -63,7 +63,7 @@ Deno.test("a scratch that can't be written is an error that says so", async () =
   assert.doesNotMatch(run.stderr, /bug/);
 });
 
-Deno.test("SCRATCH unset or not there: exit 2, and the shell sees it", async () => {
+Deno.test("if SCRATCH is unset or does not exist, the exit code is 2, and the shell sees it", async () => {
   await using world = await worldWithCache();
   for (const SCRATCH of [null, "", world.path("nowhere")]) {
     const run = await world.run(["sync"], { env: { SCRATCH } });
@@ -77,7 +77,7 @@ Deno.test("SCRATCH unset or not there: exit 2, and the shell sees it", async () 
   ]);
 });
 
-Deno.test("a missing config: exit 2, a hint to init, also as JSON", async () => {
+Deno.test("a missing configuration: exit code 2 and a hint to init, also as JSON", async () => {
   await using world = await makeWorld();
   const run = await world.run(["sync"]);
   assert.equal(run.code, 2);
@@ -89,7 +89,7 @@ Deno.test("a missing config: exit 2, a hint to init, also as JSON", async () => 
   assert.equal(json.json().error.type, "FileNotFoundError");
 });
 
-Deno.test("a target that is a symbolic link is refused and left alone", async () => {
+Deno.test("a target that is a symbolic link is refused and not changed", async () => {
   await using world = await worldWithCache();
   await world.writeTree("home/precious", { keep: "me" });
   await world.writeTree(CACHE_ROOT, { HF_HOME: { link: world.path("home/precious") } });
@@ -121,7 +121,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
   });
 }
 
-Deno.test("kill -9 takes rsync along; the next sync completes and marks", async () => {
+Deno.test("kill -9 ends rsync as well; the next sync completes the transfer and writes the marker", async () => {
   await using world = await worldWithCache(200);
   await world.fakeProgram(
     "rsync",
@@ -145,7 +145,7 @@ Deno.test("kill -9 takes rsync along; the next sync completes and marks", async 
 Deno.test("sixty-four syncs started together cause one transfer, and all export", async () => {
   await using world = await worldWithCache(20);
   const callers = world.path("tmp/callers");
-  // rsync's parent is the shell that guards it, and that one's parent is the sync.
+  // The parent of rsync is the shell that guards it, whose parent is the sync.
   await world.fakeProgram(
     "rsync",
     `#!/bin/sh\ncase "$*" in *--version*) ;; *) read -r _ _ _ caller _ </proc/$PPID/stat; echo "$caller" >>"${callers}"; sleep 1;; esac\n` +
@@ -202,7 +202,7 @@ async function readWhenThere(path: string): Promise<string> {
   return await read();
 }
 
-Deno.test("when the working job is killed, one that waits takes over", async () => {
+Deno.test("when the job that transfers is killed, a waiting one takes over", async () => {
   await using world = await worldWithCache(30);
   const slow = world.path("tmp/slow");
   await Deno.writeTextFile(slow, "");
@@ -229,7 +229,7 @@ Deno.test("when the working job is killed, one that waits takes over", async () 
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
-Deno.test("a job that gives up waiting says how far the other one was", async () => {
+Deno.test("a job that gives up waiting says how far the other job was", async () => {
   await using world = await worldWithCache(3, { lock_timeout_seconds: 1 });
   await world.fakeProgram(
     "rsync",
@@ -248,13 +248,13 @@ Deno.test("a job that gives up waiting says how far the other one was", async ()
   await holder.ended;
 });
 
-/** What another node does that took the holder for dead. */
+/** Does what another node does that believes the holder dead. */
 const TAKE_OVER = (world: World) => {
   const lock = world.path(`${CACHE_ROOT}/.HF_HOME.lock`);
   return `rm "${lock}"; echo '{"host":"other","pid":4711,"job":"99","since":0}' >"${lock}"`;
 };
 
-Deno.test("a job whose lock is taken over again and again neither works on nor publishes", async () => {
+Deno.test("a job whose lock is taken over again and again neither continues nor publishes", async () => {
   await using world = await worldWithCache(3);
   await world.fakeProgram(
     "rsync",
@@ -272,13 +272,13 @@ Deno.test("a job whose lock is taken over again and again neither works on nor p
   }
 });
 
-/** rsync, and at its first batch the lock is taken over. */
+/** An rsync at whose first batch another node takes over the lock. */
 const rsyncWithTheft = (world: World) =>
   `#!/bin/sh\ncase "$*" in *files-from*) mkdir "${world.path("tmp/taken")}" 2>/dev/null && { ${
     TAKE_OVER(world)
   }; };; esac\n${REAL_RSYNC}; exec $real "$@"\n`;
 
-Deno.test("a job whose lock was taken over once waits for its turn, and goes on with what it had", async () => {
+Deno.test("a job whose lock was taken over once waits for the lock, and continues with what it had", async () => {
   await using world = await worldWithCache(3);
   await world.fakeProgram("rsync", rsyncWithTheft(world));
   const run = await world.run(["sync"]);
@@ -287,7 +287,7 @@ Deno.test("a job whose lock was taken over once waits for its turn, and goes on 
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
-Deno.test("a push whose lock was taken over leaves the record to the other one, and pushes in its turn", async () => {
+Deno.test("a push whose lock was taken over leaves the record to the other process, and pushes when it has the lock again", async () => {
   await using world = await worldWithCache(3);
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "new": "n" });
@@ -318,14 +318,14 @@ Deno.test("a job that waits for another can be stopped", async () => {
   await holder.ended;
 });
 
-Deno.test("a TMPDIR that isn't there stops nothing", async () => {
+Deno.test("a TMPDIR that does not exist stops nothing", async () => {
   await using world = await worldWithCache(3);
   const run = await world.run(["sync"], { env: { TMPDIR: world.path("nowhere") } });
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
-Deno.test("a directory in place of the lock is named, with a command to look at it", async () => {
+Deno.test("a directory at the name of the lock file is reported, with a command that lists it", async () => {
   await using world = await worldWithCache(3);
   const cache = world.path("scratch/.cache/euler-files");
   await Deno.mkdir(`${cache}/.HF_HOME.lock`, { recursive: true });

@@ -1,4 +1,4 @@
-// A job array starts: many `sync` of one user at the same moment. One reads the source, all have what it brought.
+// A job array starts: many `sync` of one user at the same moment. One reads the source, and all use what it staged.
 import assert from "node:assert/strict";
 import { readTree } from "../support/tree.ts";
 import { makeWorld } from "../support/world.ts";
@@ -6,7 +6,7 @@ import { makeWorld } from "../support/world.ts";
 const JOBS = 12;
 const FILES = 600;
 
-Deno.test("of many jobs that start at once exactly one copies, and all export the whole copy", async () => {
+Deno.test("of many jobs that start at once exactly one copies, and all export the complete target", async () => {
   await using world = await makeWorld();
   const paths = Array.from({ length: FILES }, (_, file) => `d${file % 30}/f${file}`);
   await world.writeTree("home/.cache/hf", Object.fromEntries(paths.map((path) => [path, `content of ${path}`])));

@@ -1,4 +1,4 @@
-// How often a start with everything fresh asks the file systems, counted by strace: on a cluster each question is a wait.
+// How many file system calls a start with everything fresh makes, counted by strace: on a cluster each call is a wait.
 import assert from "node:assert/strict";
 import { withoutEarlierValues } from "../support/framed.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -22,7 +22,7 @@ async function stagedWorld(filesPerVariable: number): Promise<World> {
   return world;
 }
 
-/** Calls that name or list something of a variable, by variable. */
+/** The number of calls that name or list a path of each variable. */
 async function countOperations(world: World): Promise<number[]> {
   const trace = world.path("tmp/trace");
   const run = await world.exec("strace", [
@@ -33,9 +33,9 @@ async function countOperations(world: World): Promise<number[]> {
   assert.equal(withoutEarlierValues(run.stdout).match(/^export /gm)?.length, VARIABLES);
   const counts = new Array<number>(VARIABLES).fill(0);
   for (const line of (await Deno.readTextFile(trace)).split("\n")) {
-    // Not asked of a server: Deno's look at each part of a path it opens for a link, which the kernel answers from the look-up
-    // itself; the attributes of a file that was just opened. A directory that is opened is listed, so it counts twice, and
-    // its getdents64, of which the last only learns that there is no more, don't count again.
+    // These don't ask a server: Deno's readlink(2) on each part of a path that it opens, which the kernel answers from
+    // the lookup itself, and the attributes of a file that was just opened. A directory that is opened is listed, so it
+    // counts twice, and its getdents64(2) calls are not counted again (the last one only learns that there is no more).
     if (/\breadlink(at)?\(|>, "", |getdents64/.test(line)) continue;
     const weight = line.includes("O_DIRECTORY") ? 2 : 1;
     const place = /\/home\/s(\d)\b|\/\.?V(\d)_HOME\b/.exec(line);

@@ -1,4 +1,4 @@
-// `sync` on real files with the real rsync: what it stages, exports, skips, and when it stages again.
+// `sync` on real files with the real rsync: what it stages, exports and skips, and when it stages again.
 import assert from "node:assert/strict";
 import { framed, withoutEarlierValues } from "../support/framed.ts";
 import { readTree } from "../support/tree.ts";
@@ -32,7 +32,7 @@ Deno.test("sync copies a variable to scratch and exports it", async () => {
   assert.deepEqual(await readTree(world.path(TARGET)), await readTree(world.path(SOURCE)));
 });
 
-Deno.test("sync makes what it makes for its owner alone, whatever the umask", async () => {
+Deno.test("sync makes every file and directory for its owner only, with any umask", async () => {
   await using world = await worldWithCache();
   const run = await world.shell("bash", "umask 000; euler-files sync");
   assert.equal(run.code, 0, run.stderr);
@@ -146,7 +146,7 @@ Deno.test("sync stages again", async (t) => {
     await Deno.writeTextFile(world.path(MARKER), JSON.stringify({ ...marker, synced_at: marker.synced_at + 1e6 }));
     assert.equal(await syncStatus(world), "synced");
   });
-  await t.step("when the marker is garbage", async () => {
+  await t.step("when the marker cannot be parsed", async () => {
     await using world = await worldWithCache();
     for (
       const garbage of ["", "[]", "{", "null", '{"synced_at":9e9,"source_mtime":9e9,"var_name":"HF_HOME","source":"/"}']
@@ -173,7 +173,7 @@ Deno.test("sync stages again", async (t) => {
   });
 });
 
-Deno.test("a copy of another source is left alone and named, and --replace replaces it, even by what is older", async () => {
+Deno.test("the target of another source is left alone and named; --replace replaces it, even by older files", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   const [copy, marker] = [await readTree(world.path(TARGET)), await Deno.readTextFile(world.path(MARKER))];
@@ -194,7 +194,7 @@ Deno.test("a copy of another source is left alone and named, and --replace repla
   assert.deepEqual(await readTree(world.path(TARGET)), { "version.txt": "0" });
 });
 
-Deno.test("another source never costs what was not pushed yet", async () => {
+Deno.test("a change of the source never loses what was not pushed yet", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await world.writeTree(TARGET, { "downloaded.bin": "only on scratch" });
@@ -221,7 +221,7 @@ Deno.test("a change made during the transfer is staged by the next sync", async 
   assert.equal(await Deno.readTextFile(world.path(`${TARGET}/late.txt`)), "late\n");
 });
 
-Deno.test("a file removed at home goes from scratch, too, and push does not bring it back", async () => {
+Deno.test("a file removed at the source is removed from scratch, too, and push does not bring it back", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(`${SOURCE}/hub/models/blobs/a`));
@@ -231,7 +231,7 @@ Deno.test("a file removed at home goes from scratch, too, and push does not brin
   assert.equal("hub/models/blobs/a" in await readTree(world.path(SOURCE)), false);
 });
 
-Deno.test("sync keeps what changed on scratch and was not pushed, and says so", async () => {
+Deno.test("sync keeps files that changed on scratch and were not pushed, and says so", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.writeTextFile(world.path(`${TARGET}/version.txt`), "2, from a job");
@@ -253,7 +253,7 @@ Deno.test("sync --dry-run writes nothing, exports nothing and says what it would
   assert.deepEqual(answer.exports, {});
 });
 
-Deno.test("--var chooses variables, disabled ones too, and knows the nearest name of a mistyped one", async () => {
+Deno.test("--var chooses variables, disabled ones too, and a mistyped name gets the closest one as a hint", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/a", { x: "a" });
   await world.writeTree("home/b", { x: "b" });
@@ -270,7 +270,7 @@ Deno.test("--var chooses variables, disabled ones too, and knows the nearest nam
   assert.match(typo.stderr, /hint: did you mean B_HOME\?/);
 });
 
-Deno.test("variables are staged side by side, and one that fails doesn't stop the others", async () => {
+Deno.test("variables are staged side by side, and a failure of one does not stop the others", async () => {
   await using world = await makeWorld();
   const vars: Record<string, unknown> = { GONE_HOME: { source: world.path("home/unmounted/gone") } };
   for (let i = 0; i < 6; i++) {
@@ -301,7 +301,7 @@ Deno.test("a source that is not mounted makes no directory anywhere", async () =
   await assert.rejects(Deno.stat(world.path(TARGET)));
 });
 
-Deno.test("a source that is suddenly empty doesn't empty scratch", async () => {
+Deno.test("a source that is suddenly empty does not empty scratch", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(SOURCE), { recursive: true });
@@ -317,7 +317,7 @@ Deno.test("a source that is suddenly empty doesn't empty scratch", async () => {
   assert.deepEqual(await readTree(world.path(TARGET)), {});
 });
 
-Deno.test("a source that is empty because it is not mounted is not staged where scratch was purged either", async () => {
+Deno.test("a source that is empty because it is not mounted is not staged, even after a purge of scratch", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(TARGET), { recursive: true });
@@ -329,14 +329,14 @@ Deno.test("a source that is empty because it is not mounted is not staged where 
   assert.equal((await world.run(["sync", "--force"])).code, 0);
 });
 
-Deno.test("a variable that still points at a target which isn't ready is unset", async () => {
+Deno.test("a variable is unset if it still points at a target that is not ready", async () => {
   await using world = await makeWorld();
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/nowhere/hf") } } });
   const run = await world.run(["sync"], { env: { HF_HOME: world.path(TARGET) } });
   assert.equal(withoutEarlierValues(run.stdout), framed("unset HF_HOME;\nfalse;\n"));
 });
 
-Deno.test("an environment that already points at our target is no mismatch, any other is", async () => {
+Deno.test("a variable that already points to its target causes no warning, any other value does", async () => {
   await using world = await worldWithCache();
   const ours = await world.run(["sync"], { env: { HF_HOME: world.path(TARGET) } });
   assert.doesNotMatch(ours.stderr, /warning/);
@@ -347,7 +347,7 @@ Deno.test("an environment that already points at our target is no mismatch, any 
   assert.equal(answer.warnings.length, 1);
 });
 
-Deno.test("--quiet says nothing when all is well", async () => {
+Deno.test("--quiet prints nothing if there is no fault", async () => {
   await using world = await worldWithCache();
   assert.equal((await world.run(["sync", "--quiet"])).stderr, "");
 });
@@ -380,7 +380,7 @@ Deno.test("without rsync everything works; --engine rsync says what is missing",
   );
 });
 
-/** A PATH with links to every program of the usual one but the one named. */
+/** A PATH with links to every program of the usual one except the named one. */
 async function pathWithout(world: World, missing: string): Promise<string> {
   const directory = world.path("tmp/programs");
   await Deno.mkdir(directory);
@@ -392,7 +392,7 @@ async function pathWithout(world: World, missing: string): Promise<string> {
   return directory;
 }
 
-Deno.test("a source behind a symbolic link is staged as what it leads to", async () => {
+Deno.test("a source behind a symbolic link is staged like the directory that it leads to", async () => {
   await using world = await worldWithCache();
   await Deno.symlink(world.path(SOURCE), world.path("home/link to it"));
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/link to it") } } });
@@ -404,7 +404,7 @@ Deno.test("a source behind a symbolic link is staged as what it leads to", async
   }
 });
 
-Deno.test("a source that a link puts inside scratch's copy, or around it, is refused", async () => {
+Deno.test("a source that is, through a link, inside or around the target is refused", async () => {
   await using world = await worldWithCache();
   await world.writeTree("scratch/.cache/euler-files/inner", { "x": "y" });
   await Deno.symlink(world.path("scratch/.cache"), world.path("home/around"));
@@ -425,7 +425,7 @@ Deno.test("a cache root that others may write to is refused, with the steps that
   assert.match(run.stderr, /hint: .*chmod/);
 });
 
-Deno.test("names at the top that are not UTF-8 count: for freshness, for an empty source, for an empty scratch", async () => {
+Deno.test("names at the top that are not UTF-8 count: for freshness, for an empty source, for an empty target", async () => {
   await using world = await makeWorld();
   const files = async (directory: string) => (await world.shell("bash", `cat "${world.path(directory)}"/*`)).stdout;
   const write = (directory: string, name: string, text: string) =>
@@ -444,7 +444,7 @@ Deno.test("names at the top that are not UTF-8 count: for freshness, for an empt
   assert.equal(await files("home/one"), "13");
 });
 
-Deno.test("another source never costs what may be in a directory that can't be read", async () => {
+Deno.test("a change of the source never loses what may be in a directory that cannot be read", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree("home/one", { "d/a": "a" });
   await world.writeTree("home/two", { "b": "b" });
@@ -462,7 +462,7 @@ Deno.test("another source never costs what may be in a directory that can't be r
   assert.deepEqual(await readTree(world.path(TARGET)), { "b": "b" });
 });
 
-Deno.test("the source by another path is the same source", async () => {
+Deno.test("another path to the same source is the same source", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.symlink(world.path(SOURCE), world.path("home/link"));
@@ -474,7 +474,7 @@ Deno.test("the source by another path is the same source", async () => {
   assert.deepEqual([run.json().results[0].status, run.json().results[0].files_transferred], ["synced", 0]);
 });
 
-Deno.test("another source is found even if the last transfer left no marker", async () => {
+Deno.test("another source is noticed even if the last transfer left no marker", async () => {
   await using world = await worldWithCache();
   await world.run(["sync"]);
   await Deno.remove(world.path(MARKER));

@@ -1,4 +1,5 @@
-// Configurations and requests beyond all measure: refused with a sentence, at once, and nothing of them is printed whole.
+// Configurations and requests that are far too large are refused at once with a short message that does not print them
+// whole.
 import assert from "node:assert/strict";
 import { runInProcess } from "../support/in_process.ts";
 import { makeWorld } from "../support/world.ts";
@@ -6,7 +7,7 @@ import { temporaryDirectory } from "../transfer/trees.ts";
 
 const MEGABYTE = 1024 * 1024;
 
-/** More than any message says. */
+/** More characters than any message has. */
 const MOST_CHARACTERS = 20_000;
 
 const variables = (count: number, name: (index: number) => string) =>
@@ -49,7 +50,7 @@ for (const [name, { text, says }] of Object.entries(TEXTS)) {
   });
 }
 
-Deno.test("many unknown fields are kept, and the first of them named", async () => {
+Deno.test("if there are many unknown fields, they are kept and the first ones named", async () => {
   await using world = await makeWorld();
   const fields = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`unknown${index}`, index]));
   await world.writeConfig(fields);
@@ -57,14 +58,14 @@ Deno.test("many unknown fields are kept, and the first of them named", async () 
   assert.deepEqual([run.code, run.json().faults.length], [0, 50]);
 });
 
-Deno.test("brackets in strings and comments nest nothing", async () => {
+Deno.test("brackets in strings and comments do not count as nesting", async () => {
   await using world = await makeWorld();
   const brackets = "[{".repeat(100);
   await world.writeConfig(`// ${brackets}\n/* ${brackets} */ ${head},"x":"\\"${brackets}"}`);
   assert.equal((await world.run(["status"])).code, 0);
 });
 
-Deno.test("a request beyond all measure is refused, from a file, a pipe and a device", async () => {
+Deno.test("a request that is too large is refused, from a file, a pipe and a device", async () => {
   await using world = await makeWorld();
   await world.writeConfig({});
   const long = JSON.stringify({ var: ["x".repeat(2 * MEGABYTE)] });

@@ -1,4 +1,4 @@
-// However the program ends, the shell that evaluates its output notices, and stderr says what happened.
+// However the program ends, the shell that evaluates its output notices it, and stderr says what happened.
 import assert from "node:assert/strict";
 import { bundle, PERMISSIONS, PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -39,7 +39,7 @@ async function makeFailingWorld(): Promise<World> {
   return world;
 }
 
-/** How each shell stops at the first error, and what a job script in it says. */
+/** How each shell stops at the first error, and what a job script in it prints. */
 const WAYS = [
   { shell: "bash", flags: ["-e"], sync: 'eval "$(euler-files sync)"' },
   { shell: "zsh", flags: ["-f", "-e"], sync: 'eval "$(euler-files sync)"' },
@@ -64,7 +64,7 @@ for (const { shell, flags, sync } of WAYS) {
   });
 }
 
-Deno.test("an error that no code waits for ends with exit code 1, a failing statement and a sentence", async () => {
+Deno.test("an error that no code awaits ends with exit code 1, a failing statement and a message", async () => {
   await using world = await makeFailingWorld();
   for (const failure of [...HANDLED, "answer that is no JSON"]) {
     const env = { EULER_FILES_TEST_FAILURE: failure };
@@ -85,7 +85,7 @@ Deno.test("with --json stdout is one document that says ok: false", async () => 
   }
 });
 
-Deno.test("what the kernel refuses is no bug, even where no code waits for it", async () => {
+Deno.test("an error of the kernel is not called a bug, even if no code awaits it", async () => {
   await using world = await makeFailingWorld();
   const env = { EULER_FILES_TEST_FAILURE: "EDQUOT" };
   const { code, stderr } = await world.exec("euler-files", ["sync"], { env });

@@ -1,4 +1,4 @@
-// `unload` and `ef off`: after them the shell's variables are what they were before sync.
+// `unload` and `ef off` set the shell's variables to what they were before sync.
 import assert from "node:assert/strict";
 import { rememberEarlierValues, unloadEarlierValues } from "../../src/shell/earlier_values.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -45,12 +45,12 @@ for (const shell of ["bash", "zsh", "dash", "fish", "tcsh"] as const) {
   const { sync, unload, show, load, nested } = SHELLS[shell];
   testNeeding(
     [shell],
-    `${shell}: unload gives back what was before, in nested shells too, and ef off does so`,
+    `${shell}: unload restores the earlier values, in nested shells too, and ef off does the same`,
     async () => {
       await using world = await worldWithTwo();
       await Deno.writeTextFile(world.path("nested"), `${unload("")}\n${show}\n`);
       const script = [
-        // A second sync must not take the first one's target for what was before.
+        // A second sync must not take the target of the first one for the earlier value.
         ...[sync, sync, `${nested} "${shell === "fish" || shell === "tcsh" ? "source" : "."} ${world.path("nested")}"`],
         ...[unload("TORCH_HOME"), unload(""), show],
         ...[load, "ef -q", "ef -q off", show],
@@ -58,13 +58,13 @@ for (const shell of ["bash", "zsh", "dash", "fish", "tcsh"] as const) {
       const { stdout, stderr, code } = await world.shell(shell, script, { env: { HF_HOME: AWKWARD } });
       const before = `${AWKWARD}|unset|unset\n`;
       assert.deepEqual([code, stdout], [0, before.repeat(3)], stderr);
-      // HF_HOME leads elsewhere than the configuration; no shell has anything to say.
+      // A warning that HF_HOME differs from the configuration is right; the shell itself must print nothing.
       assert.deepEqual(stderr.split("\n").filter((line) => !/^(warning: HF_HOME|hint|$)/.test(line)), []);
     },
   );
 }
 
-Deno.test("what was changed after the sync stays, and a name that no sync has set fails in the shell", async () => {
+Deno.test("a value that was changed after the sync stays, and unload of a name that no sync has set fails in the shell", async () => {
   await using world = await worldWithTwo();
   const { stdout, stderr } = await world.shell(
     "bash",
@@ -87,17 +87,17 @@ Deno.test("exec hands the earlier values to its program, and --json has them", a
   assert.deepEqual([answer.restored, answer.remaining], [{ HF_HOME: null, TORCH_HOME: "/before" }, null]);
 });
 
-Deno.test("the earlier values are those of before the first sync, whatever was set since", () => {
+Deno.test("the earlier values are those before the first sync, also after later changes", () => {
   const first = rememberEarlierValues({ A: "/s/A", B: null }, { A: "/a", B: "/b" });
   const loaded = { A: "/s/A", __EULER_FILES_BEFORE: first };
   assert.deepEqual(unloadEarlierValues([], loaded).restored, { A: "/a", B: "/b" });
-  // Scratch has moved, and the shell still names the old copy.
+  // Scratch has moved, and the shell still names the old target.
   const moved = rememberEarlierValues({ A: "/new/A" }, loaded);
   assert.deepEqual(unloadEarlierValues(["A"], { A: "/new/A", __EULER_FILES_BEFORE: moved }).restored, { A: "/a" });
-  // Set by hand meanwhile: that is what was before.
+  // The user set it by hand meanwhile: that is the earlier value.
   const mine = rememberEarlierValues({ A: "/s/A" }, { ...loaded, A: "/mine" });
   assert.deepEqual(unloadEarlierValues(["A"], { A: "/s/A", __EULER_FILES_BEFORE: mine }).restored, { A: "/mine" });
-  // A target without a record is nothing to go back to.
+  // A target without a remembered value is not an earlier value.
   const unknown = rememberEarlierValues({ A: "/s/A" }, { A: "/s/A" });
   assert.deepEqual(unloadEarlierValues([], { A: "/s/A", __EULER_FILES_BEFORE: unknown }).restored, { A: null });
   for (const broken of ["", "{", "[]", "null", '{"A":1,"B":["x"],"C;rm":[null,null]}']) {

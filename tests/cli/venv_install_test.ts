@@ -1,4 +1,4 @@
-// `venv install|list|remove` with the real uv: the registry, an index on loopback, and what goes wrong.
+// `venv install|list|remove` with the real uv: with the registry, with an index on loopback, and with faults.
 import assert from "node:assert/strict";
 import { namesIn } from "../support/image_world.ts";
 import { testUnless } from "../support/needs.ts";
@@ -41,7 +41,7 @@ testWithUv("two small packages from the registry are installed and listed", asyn
   assert.ok(listed.packages >= 2 && listed.files > 20 && listed.size_bytes > 10_000);
 });
 
-testWithUv("a PyTorch build brings its index, and other packages still come from the usual one", async () => {
+testWithUv("a PyTorch build is installed from its index, and other packages still from the usual one", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }]);
   await using place = await makeUvWorld();
   const { world, env } = place;
@@ -80,7 +80,7 @@ testWithUv("a dry run prints the commands, quoted, and makes nothing", async () 
   assert.deepEqual(await namesIn(world.home), []);
 });
 
-testWithUv("uv's failure shows its words, once, and ends with 1", async () => {
+testWithUv("if uv fails, its messages are shown once, and the exit code is 1", async () => {
   await using index = servePackages([]);
   await using place = await makeUvWorld();
   const { world, env } = place;
@@ -94,7 +94,7 @@ testWithUv("uv's failure shows its words, once, and ends with 1", async () => {
   assert.deepEqual(await namesIn(world.path("home/venvs")), [".env.lock"]);
 });
 
-testWithUv("a Python that a reused environment hasn't got is an error, not ignored", async () => {
+testWithUv("another Python version for an existing environment is an error, not ignored", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }]);
   await using place = await makeUvWorld();
   const { world, env } = place;
@@ -104,7 +104,7 @@ testWithUv("a Python that a reused environment hasn't got is an error, not ignor
   assert.match(run.stderr, /Cannot give "env" Python 3\.6: it was made with Python 3\./);
 });
 
-testWithUv("an environment that was being made when its uv was killed is finished", async () => {
+testWithUv("an environment is finished whose uv was killed while it made it", async () => {
   await using index = servePackages([{ name: "alpha", version: "1.0" }]);
   await using place = await makeUvWorld();
   const { world, env } = place;
@@ -123,7 +123,7 @@ Deno.test("without uv the hint says how to get it", async () => {
   assert.deepEqual(await namesIn(world.home), []);
 });
 
-Deno.test("what isn't a name is refused, and so is a directory that is something else", async () => {
+Deno.test("an invalid name is refused, and so is a directory that is not an environment", async () => {
   await using world = await makeWorld();
   for (const bad of ["../env", "a/b", "..", "/abs"]) {
     const run = await world.run(["venv", "install", bad, "alpha", "--venv-base", "venvs", "--dry-run"]);
@@ -147,7 +147,7 @@ Deno.test("the base is --venv-base, else the configured one, else $VENV_DIR, els
   assert.equal(await base(["--venv-base", "given"], env), `${world.home}/given`);
 });
 
-Deno.test("a request may come as JSON, with the names older versions had", async () => {
+Deno.test("a request may be JSON, with the names of older versions", async () => {
   await using world = await makeWorld();
   const request = {
     env_name: "env",
@@ -166,7 +166,7 @@ Deno.test("a request may come as JSON, with the names older versions had", async
 
 testUnless(
   UV_REASON ?? (Deno.uid() === 0 ? undefined : "only root can mount another file system"),
-  "a cache on another file system is told once, and uv doesn't warn of it",
+  "a cache on another file system is reported once, and uv does not warn of it",
   async () => {
     await using index = servePackages([{ name: "alpha", version: "1.0" }]);
     await using place = await makeUvWorld();

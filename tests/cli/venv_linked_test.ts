@@ -1,4 +1,5 @@
-// Environments whose files are links into uv's cache (UV_LINK_MODE=symlink), and those whose Python lies in a directory that goes.
+// Environments whose files are links into uv's cache (UV_LINK_MODE=symlink), and those whose Python is in a directory
+// that moves.
 import assert from "node:assert/strict";
 import { servePackages } from "../support/package_index.ts";
 import { giveUv, testWithUv } from "../support/uv.ts";
@@ -38,7 +39,7 @@ async function makeLinkedPlace(): Promise<LinkedPlace> {
   };
 }
 
-testWithUv("a cache that environments link into is not migrated away from under them", async () => {
+testWithUv("a cache into which environments link is not migrated", async () => {
   await using place = await makeLinkedPlace();
   const { world } = place;
   assert.ok((await Deno.lstat(world.path(`home/venvs/a/${SITE}/alpha.py`))).isSymlink);
@@ -51,7 +52,7 @@ testWithUv("a cache that environments link into is not migrated away from under 
   assert.equal((await world.exec(world.path("home/venvs/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
 });
 
-testWithUv("a directory with the Python of environments is not migrated away from under them", async () => {
+testWithUv("a directory with the Python of environments is not migrated", async () => {
   await using place = await makeLinkedPlace();
   const { world } = place;
   const cfg = world.path("home/venvs/a/pyvenv.cfg");
@@ -69,7 +70,7 @@ testWithUv("a directory with the Python of environments is not migrated away fro
   assert.match(refused.stderr, /Python.*: a\n/);
 });
 
-testWithUv("migrate-store keeps a cache that environments which stay link into", async () => {
+testWithUv("migrate-store keeps the old cache if environments that stay link into it", async () => {
   await using place = await makeLinkedPlace();
   const { world } = place;
   assert.equal((await place.run("venv", "install", "b", "alpha")).code, 0);
@@ -80,7 +81,7 @@ testWithUv("migrate-store keeps a cache that environments which stay link into",
   assert.equal((await world.exec(world.path("home/venvs/b/bin/alpha"), [])).stdout, "alpha 1.0\n");
 });
 
-testWithUv("install copies from a cache on scratch, which is purged", async () => {
+testWithUv("install copies files from a cache on scratch, because scratch is purged", async () => {
   await using place = await makeLinkedPlace();
   const { world } = place;
   const env = { UV_CACHE_DIR: world.path("scratch/.cache/euler-files/UV_CACHE_DIR") };

@@ -1,27 +1,30 @@
-// `venv migrate` and `migrate-store` with the real uv: what is made, what is compared, and what is never lost.
+// `venv migrate` and `migrate-store` with the real uv: what is made, what is compared, and that nothing is lost.
 import assert from "node:assert/strict";
 import { namesIn, venvTree } from "../support/image_world.ts";
 import { testWithUv } from "../support/uv.ts";
 import { makePlace } from "../support/venv_world.ts";
 
-testWithUv("migrate makes the same environment at another place, and its programs say so", async () => {
-  await using place = await makePlace();
-  const { world } = place;
-  const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
-  const document = run.json();
-  assert.deepEqual([run.code, document.status, document.verification.status, document.deleted_source], [
-    0,
-    "migrated",
-    "matched",
-    true,
-  ]);
-  assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
-  assert.match(await Deno.readTextFile(world.path("home/work/a/bin/activate")), new RegExp(`${world.home}/work/a'`));
-  assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
-  assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
-});
+testWithUv(
+  "migrate makes the same environment in another directory, and its programs name that directory",
+  async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+    const document = run.json();
+    assert.deepEqual([run.code, document.status, document.verification.status, document.deleted_source], [
+      0,
+      "migrated",
+      "matched",
+      true,
+    ]);
+    assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+    assert.match(await Deno.readTextFile(world.path("home/work/a/bin/activate")), new RegExp(`${world.home}/work/a'`));
+    assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
+    assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
+  },
+);
 
-testWithUv("a dry run of migrate prints commands and no part of the environment", async () => {
+testWithUv("a dry run of migrate prints the commands and makes no part of the environment", async () => {
   await using place = await makePlace();
   const run = await place.run("venv", "migrate", "venvs/a", "work/a", "--dry-run", "--json");
   assert.equal(run.json().status, "dry-run");
@@ -30,7 +33,7 @@ testWithUv("a dry run of migrate prints commands and no part of the environment"
 });
 
 testWithUv(
-  "a Jupyter kernel that names a moved environment is named, with the command that makes it right",
+  "a Jupyter kernel that names a moved environment is reported, with the command that corrects it",
   async () => {
     await using place = await makePlace(["a"]);
     const { world } = place;
@@ -48,7 +51,7 @@ testWithUv(
 );
 
 testWithUv(
-  "migrate takes the Python that the source was made from, and keeps its view of the system's packages",
+  "migrate uses the Python that the source was made from, and keeps its access to the system's packages",
   async () => {
     await using place = await makePlace(["a"]);
     const { world } = place;
@@ -61,22 +64,25 @@ testWithUv(
   },
 );
 
-testWithUv("source and target inside one another are refused, and so is a target that is no environment", async () => {
-  await using place = await makePlace();
-  const { world } = place;
-  for (
-    const [source, target] of [["venvs/a", "venvs/a/inner"], ["venvs/a", "venvs"], ["venvs/a", "venvs/a"]] as const
-  ) {
-    const run = await place.run("venv", "migrate", source, target, "--delete-source", "--overwrite-target", "--json");
-    assert.deepEqual([run.code, run.json().ok], [2, false]);
-  }
-  await world.writeTree("home/data", { "thesis": "years" });
-  assert.equal((await place.run("venv", "migrate", "venvs/a", "data", "--overwrite-target")).code, 1);
-  assert.equal(await Deno.readTextFile(world.path("home/data/thesis")), "years");
-  assert.ok((await namesIn(world.path("home/venvs"))).includes("a"));
-});
+testWithUv(
+  "source and target inside one another are refused, and so is a target that is not an environment",
+  async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    for (
+      const [source, target] of [["venvs/a", "venvs/a/inner"], ["venvs/a", "venvs"], ["venvs/a", "venvs/a"]] as const
+    ) {
+      const run = await place.run("venv", "migrate", source, target, "--delete-source", "--overwrite-target", "--json");
+      assert.deepEqual([run.code, run.json().ok], [2, false]);
+    }
+    await world.writeTree("home/data", { "thesis": "years" });
+    assert.equal((await place.run("venv", "migrate", "venvs/a", "data", "--overwrite-target")).code, 1);
+    assert.equal(await Deno.readTextFile(world.path("home/data/thesis")), "years");
+    assert.ok((await namesIn(world.path("home/venvs"))).includes("a"));
+  },
+);
 
-testWithUv("the environment that is to be replaced stays until the new one is right", async () => {
+testWithUv("the environment that is to be replaced stays until the new one works", async () => {
   await using place = await makePlace();
   const { world } = place;
   await world.writeTree("home/work/a", venvTree(world.path("home/work/a")));
@@ -93,7 +99,7 @@ testWithUv("the environment that is to be replaced stays until the new one is ri
   assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
 });
 
-testWithUv("a run killed between its renames is put right by the next", async () => {
+testWithUv("a run that was killed between its renames is completed by the next", async () => {
   await using place = await makePlace();
   const { world } = place;
   await world.writeTree("home/work/.a.old", venvTree(world.path("home/work/a")));
@@ -106,39 +112,42 @@ testWithUv("a run killed between its renames is put right by the next", async ()
   assert.deepEqual((await namesIn(world.path("home/work"))).filter((name) => name !== ".a.lock"), ["a"]);
 });
 
-testWithUv("migrate-store moves all, copies the cache, saves the places and removes only what it moved", async () => {
-  await using place = await makePlace();
-  const { world } = place;
-  await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
-  await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
-  await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too", "project/.venv/pyvenv.cfg": "" });
-  const run = await place.run(
-    ...[
-      "venv",
-      "migrate-store",
-      "--new-venv-base",
-      "work/venvs",
-      "--new-uv-cache-dir",
-      "work/uv",
-      "--delete-old",
-      "--json",
-    ],
-  );
-  const document = run.json();
-  assert.deepEqual([run.code, document.status, document.cache_copy.status], [0, "migrated", "copied"], run.stdout);
-  const { config } = (await place.run("config", "show", "--json")).json();
-  assert.deepEqual([config.apptainer.venv_base, config.uv_cache_dir], [
-    `${world.home}/work/venvs`,
-    `${world.home}/work/uv`,
-  ]);
-  assert.equal(config.migrations.length, 2);
-  const left = (await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock"));
-  assert.deepEqual(left, ["data", "notes.txt", "project"]);
-  assert.match(document.warnings.join(), /not moved.*: project\/\.venv/);
-  assert.deepEqual(await namesIn(world.path("home/uv")), []);
-});
+testWithUv(
+  "migrate-store moves all environments, copies the cache, saves the new directories and removes only what it moved",
+  async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
+    await world.writeTree("home/uv", { "CACHEDIR.TAG": "" });
+    await world.writeTree("home/venvs", { "notes.txt": "mine", "data/x": "mine too", "project/.venv/pyvenv.cfg": "" });
+    const run = await place.run(
+      ...[
+        "venv",
+        "migrate-store",
+        "--new-venv-base",
+        "work/venvs",
+        "--new-uv-cache-dir",
+        "work/uv",
+        "--delete-old",
+        "--json",
+      ],
+    );
+    const document = run.json();
+    assert.deepEqual([run.code, document.status, document.cache_copy.status], [0, "migrated", "copied"], run.stdout);
+    const { config } = (await place.run("config", "show", "--json")).json();
+    assert.deepEqual([config.apptainer.venv_base, config.uv_cache_dir], [
+      `${world.home}/work/venvs`,
+      `${world.home}/work/uv`,
+    ]);
+    assert.equal(config.migrations.length, 2);
+    const left = (await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock"));
+    assert.deepEqual(left, ["data", "notes.txt", "project"]);
+    assert.match(document.warnings.join(), /not moved.*: project\/\.venv/);
+    assert.deepEqual(await namesIn(world.path("home/uv")), []);
+  },
+);
 
-testWithUv("moving some of the environments leaves the others, and the base in the configuration", async () => {
+testWithUv("moving some of the environments keeps the others, and the base in the configuration", async () => {
   await using place = await makePlace();
   const { world } = place;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
@@ -150,41 +159,47 @@ testWithUv("moving some of the environments leaves the others, and the base in t
   assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["b"]);
 });
 
-testWithUv("new places inside the old ones are refused", async () => {
+testWithUv("new directories inside the old ones are refused", async () => {
   await using place = await makePlace();
   const to = ["--new-venv-base", "venvs/new", "--new-uv-cache-dir", "work/uv"];
   const run = await place.run("venv", "migrate-store", ...to, "--delete-old", "--json");
   assert.deepEqual([run.code, run.json().error.kind], [2, "usage"]);
 });
 
-testWithUv("--continue-on-error outlives a failing uv, says why, and then nothing is removed or saved", async () => {
-  await using place = await makePlace();
-  const { world } = place;
-  await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
-  const fails = `#!/bin/sh
+testWithUv(
+  "with --continue-on-error a failing uv does not stop the run; the reason is shown, and nothing is removed or saved",
+  async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });
+    const fails = `#!/bin/sh
 case "$*" in *install*/.a.requirements.txt*) echo "no wheel for alpha" >&2; exit 1 ;; esac
 exec "$(dirname "$0")/../bin/uv" "$@"
 `;
-  await world.fakeProgram("uv", fails);
-  const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
-  const run = await place.run("venv", "migrate-store", ...to, "--continue-on-error", "--delete-old", "--json");
-  const document = run.json();
-  assert.deepEqual([run.code, document.status, document.deleted_old], [1, "partial", false]);
-  assert.ok(document.errors.includes("a: no wheel for alpha"), document.errors.join("\n"));
-  assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["a", "b"]);
-  assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
-});
+    await world.fakeProgram("uv", fails);
+    const to = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv"];
+    const run = await place.run("venv", "migrate-store", ...to, "--continue-on-error", "--delete-old", "--json");
+    const document = run.json();
+    assert.deepEqual([run.code, document.status, document.deleted_old], [1, "partial", false]);
+    assert.ok(document.errors.includes("a: no wheel for alpha"), document.errors.join("\n"));
+    assert.deepEqual((await namesIn(world.path("home/venvs"))).filter((name) => !name.endsWith(".lock")), ["a", "b"]);
+    assert.equal((await place.run("config", "show", "--json")).json().config.apptainer.venv_base, "~/venvs");
+  },
+);
 
 const TO_WORK = ["--new-venv-base", "work/venvs", "--new-uv-cache-dir", "work/uv", "--delete-old", "--json"];
 
-/** What a run leaves that is killed before it saves the new places, and one that is killed before it removes the old ones. */
+/**
+ * What is left of a run that was killed before it saved the new directories, and of one killed before it removed the
+ * old ones.
+ */
 const KILLED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "before it saves the new places": [["venv", "migrate", "venvs/a", "work/venvs/a"]],
   "before it removes the old ones": [["venv", "migrate-store", ...TO_WORK.filter((word) => word !== "--delete-old")]],
 };
 
 for (const [moment, commands] of Object.entries(KILLED)) {
-  testWithUv(`migrate-store again after a run that was killed ${moment} ends right`, async () => {
+  testWithUv(`migrate-store completes a run that was killed ${moment}`, async () => {
     await using place = await makePlace();
     const { world } = place;
     await world.writeConfig({ apptainer: { venv_base: "~/venvs" }, uv_cache_dir: "~/uv" });
@@ -208,18 +223,21 @@ for (const [moment, commands] of Object.entries(KILLED)) {
   });
 }
 
-testWithUv("an environment with other packages at the target is refused, one with the same is taken", async () => {
-  await using place = await makePlace();
-  const { world } = place;
-  assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
-  const again = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
-  assert.deepEqual([again.code, again.json().deleted_source], [0, true], again.stdout);
-  assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
-  const uninstalled = await world.exec(world.path("bin/uv"), [
-    ...["pip", "uninstall", "--python", world.path("home/work/a"), "alpha"],
-  ]);
-  assert.equal(uninstalled.code, 0, uninstalled.stderr);
-  const refused = await place.run("venv", "migrate", "venvs/b", "work/a", "--delete-source");
-  assert.equal(refused.code, 1);
-  assert.match(refused.stderr, /an environment with other packages already/);
-});
+testWithUv(
+  "an environment with other packages at the target is refused, one with the same packages is kept",
+  async () => {
+    await using place = await makePlace();
+    const { world } = place;
+    assert.equal((await place.run("venv", "migrate", "venvs/a", "work/a")).code, 0);
+    const again = await place.run("venv", "migrate", "venvs/a", "work/a", "--delete-source", "--json");
+    assert.deepEqual([again.code, again.json().deleted_source], [0, true], again.stdout);
+    assert.equal((await world.exec(world.path("home/work/a/bin/alpha"), [])).stdout, "alpha 1.0\n");
+    const uninstalled = await world.exec(world.path("bin/uv"), [
+      ...["pip", "uninstall", "--python", world.path("home/work/a"), "alpha"],
+    ]);
+    assert.equal(uninstalled.code, 0, uninstalled.stderr);
+    const refused = await place.run("venv", "migrate", "venvs/b", "work/a", "--delete-source");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /an environment with other packages already/);
+  },
+);

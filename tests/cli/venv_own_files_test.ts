@@ -1,11 +1,15 @@
-// Files that a user made or changed in an environment: named before it goes, carried to a rebuilt one, never deleted unasked.
+// Files that a user made or changed in an environment are named before it is removed, copied to a rebuilt one, and
+// never deleted without permission.
 import assert from "node:assert/strict";
 import { testWithUv } from "../support/uv.ts";
 import { makePlace, type Place } from "../support/venv_world.ts";
 
 const SITE = "lib/python3.11/site-packages";
 
-/** Puts files of a user into the environment: new ones, compiled code that doesn't count, and (if asked) an edited module. */
+/**
+ * Adds files of a user to the environment: new ones, compiled code that does not count, and (if asked for) an edited
+ * module.
+ */
 async function addOwnFiles({ world }: Place, edit: "edit a module" | "only add"): Promise<void> {
   await world.writeTree("home/venvs/a", {
     "results/run.csv": "1,2,3",
@@ -29,13 +33,13 @@ async function text({ world }: Place, path: string): Promise<string | undefined>
   return await Deno.readTextFile(world.path(`home/${path}`)).catch(() => undefined);
 }
 
-testWithUv("an environment as it was installed has no files of its user, and is removed at once", async () => {
+testWithUv("an environment without files of its user is removed at once", async () => {
   await using place = await makePlace(["a"]);
   const run = await place.run("venv", "remove", "a", "--yes", "--json");
   assert.deepEqual([run.code, run.json().own_files], [0, []], run.stdout);
 });
 
-testWithUv("remove names what its user made, and removes that only if it is told to", async () => {
+testWithUv("remove names what its user made, and removes that only with an option", async () => {
   await using place = await makePlace(["a"]);
   await addOwnFiles(place, "edit a module");
   const dry = await place.run("venv", "remove", "a", "--dry-run", "--json");
@@ -59,7 +63,7 @@ testWithUv("remove names what its user made, and removes that only if it is told
   assert.equal(await text(place, "venvs/a/results/run.csv"), undefined);
 });
 
-testWithUv("prune names them, and removes them only if it is told to", async () => {
+testWithUv("prune names what the user made, and removes that only with an option", async () => {
   await using place = await makePlace(["a"]);
   await place.world.writeConfig({ apptainer: { venv_base: "~/venvs", sif_store: "~/sif" } });
   await addOwnFiles(place, "only add");
@@ -73,7 +77,7 @@ testWithUv("prune names them, and removes them only if it is told to", async () 
   assert.equal(await text(place, "venvs/a/results/run.csv"), undefined);
 });
 
-testWithUv("migrate carries along what its user made, with the paths of the new environment", async () => {
+testWithUv("migrate copies what its user made, with the paths of the new environment", async () => {
   await using place = await makePlace(["a"]);
   const { world } = place;
   await addOwnFiles(place, "only add");
@@ -87,7 +91,7 @@ testWithUv("migrate carries along what its user made, with the paths of the new 
   assert.equal(await text(place, "venvs/a/results/run.csv"), undefined);
 });
 
-testWithUv("migrate keeps a source with an edited module, and says what deletes it", async () => {
+testWithUv("migrate keeps a source with an edited module, and names the command that deletes it", async () => {
   await using place = await makePlace(["a"]);
   const { world } = place;
   await addOwnFiles(place, "edit a module");
@@ -100,7 +104,7 @@ testWithUv("migrate keeps a source with an edited module, and says what deletes 
 });
 
 testWithUv(
-  "an edit that reached uv's cache through a hard link is in the target, too, and keeps no source",
+  "an edit that reached uv's cache through a hard link is in the target, too, and does not keep the source",
   async () => {
     await using place = await makePlace(["a"]);
     await Deno.writeTextFile(place.world.path(`home/venvs/a/${SITE}/alpha.py`), 'def main():\n    print("ALPHA")\n');
@@ -110,7 +114,7 @@ testWithUv(
   },
 );
 
-testWithUv("what was made since an earlier run is carried to the target that run has made", async () => {
+testWithUv("what was made since an earlier run is copied to the target that this run made", async () => {
   await using place = await makePlace(["a"]);
   const { world } = place;
   await addOwnFiles(place, "only add");
@@ -137,7 +141,7 @@ testWithUv("migrate does not replace an environment with files of its user", asy
   assert.equal(await text(place, "venvs/b/thesis/chapter.tex"), undefined);
 });
 
-testWithUv("migrate-store carries them along, and keeps an environment with an edited module", async () => {
+testWithUv("migrate-store copies them, and keeps an environment with an edited module", async () => {
   await using place = await makePlace(["a", "b"]);
   const { world } = place;
   await world.writeConfig({ apptainer: { venv_base: "~/venvs" } });

@@ -1,8 +1,8 @@
-// Caches as their clients write them, in one revision after the other: a repository in the layout of huggingface_hub, and
-// preparations of a dataset. Each is written in the order that a careful client keeps: contents, links, references.
+// Caches as their clients write them, one revision after the other: a repository in the layout of huggingface_hub, and
+// preparations of a dataset. Each is written in the order of a careful client: contents, links, references.
 import { createHash } from "node:crypto";
 
-/** What a revision is made of. */
+/** The properties of a revision. */
 export interface Revision {
   readonly number: number;
   /** The size of its large file. */
@@ -51,7 +51,7 @@ export function addPreparation(dataset: string, { number, largeBytes }: Revision
   Deno.renameSync(`${directory}.incomplete`, directory);
 }
 
-/** Writes a file that nobody sees a half of. */
+/** Writes a file that is never visible in part. */
 function writeWhole(path: string, text: string): void {
   Deno.writeTextFileSync(`${path}.write`, text);
   Deno.renameSync(`${path}.write`, path);

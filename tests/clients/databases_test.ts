@@ -1,4 +1,5 @@
-// The real diskcache and LMDB write while their directories are pushed and staged: no entry is lost, and none is damaged.
+// The real diskcache and LMDB write while their directories are pushed and staged: no entry is lost, and none is
+// damaged.
 import assert from "node:assert/strict";
 import { findClientPython } from "../../scripts/prepare_clients.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -8,7 +9,7 @@ import { requestFor, temporaryDirectory, testSystem } from "../transfer/trees.ts
 
 const REASON = findClientPython() === undefined ? "diskcache and lmdb not installed" : undefined;
 
-/** Adds entries up to the number in each line: small ones in the database, each tenth in a file of its own. */
+/** Adds entries up to the number in each line: small ones in the database, every tenth in a file of its own. */
 const DISKCACHE_WRITER = `import diskcache, sys
 cache = diskcache.Cache(sys.argv[1])
 print("open", flush=True)
@@ -19,7 +20,7 @@ for line in sys.stdin:
 cache.close()
 `;
 
-/** Says how many entries can be read, and what diskcache finds wrong. */
+/** Prints how many entries can be read, and what diskcache finds wrong. */
 const DISKCACHE_READER = `import diskcache, sys, warnings
 cache = diskcache.Cache(sys.argv[1])
 good = sum(1 for number in cache if cache[number] == bytes([number % 256]) * (50000 if number % 10 == 0 else 100))
@@ -47,7 +48,7 @@ async function answerOf(code: string, directory: string): Promise<string> {
 }
 
 for (const engine of ["native", "rsync"] as const) {
-  testUnless(REASON, `two pushes bring all entries of a diskcache home (${engine})`, async () => {
+  testUnless(REASON, `two pushes push all entries of a diskcache (${engine})`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await Deno.mkdir(home);
@@ -78,13 +79,13 @@ for (const engine of ["native", "rsync"] as const) {
 
   testUnless(
     REASON,
-    `what LMDB writes through its map is staged, though the time stays the same (${engine})`,
+    `what LMDB writes through mmap is staged, though the file's time stays the same (${engine})`,
     async () => {
       await using place = await temporaryDirectory("in memory");
       const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
       await Deno.mkdir(`${home}/env`, { recursive: true });
       await using program = await startLineProgram(LMDB_WRITER, [`${home}/env`], findClientPython()!);
-      // Once all of its pages have been written to, they are writable in the map, and a write sets no new time.
+      // After all its pages have been written to, they are writable in the map, and a write sets no new time.
       const times: string[] = [];
       const hasSettled = () => times.length >= 4 && new Set(times.slice(-4)).size === 1;
       while (!hasSettled() && times.length < 100) times.push(await program.ask("old-"));

@@ -1,10 +1,10 @@
-// The real datasets, transformers and safetensors: what writes a cache from a hub, and what reads it offline in a loop.
+// The real datasets, transformers and safetensors: they fill a cache from a hub, and read it offline in a loop.
 import { findClientPython } from "../../scripts/prepare_clients.ts";
 import type { Hub } from "../support/hub.ts";
 import type { LoopCounts } from "./hub_reader.ts";
 import { moveNames } from "./move_names.ts";
 
-/** Why they can't be used; undefined where they can. */
+/** Why they cannot be used; undefined if they can. */
 export const DATASETS_REASON = findClientPython("large") === undefined
   ? "datasets and transformers not installed"
   : undefined;
@@ -15,7 +15,7 @@ huggingface_hub.snapshot_download("org/real")
 datasets.load_dataset("org/data")
 `;
 
-// `loop STOP`: looks until the file STOP exists; `once`: one look. Prints the counts.
+// `loop STOP`: reads until the file STOP exists; `once`: reads once. Prints the counts.
 const READER = `
 import glob, json, os, sys, time
 import datasets, huggingface_hub, transformers
@@ -60,7 +60,7 @@ print(json.dumps(dict(looks=looks, lacks=lacks, revisions=len(revisions))))
 
 const QUIET = { HF_HUB_DISABLE_PROGRESS_BARS: "1", HF_HUB_DISABLE_TELEMETRY: "1" };
 
-/** Serves a revision of a model and of a dataset, in which everything has its number. */
+/** Serves a revision of a model and of a dataset, in which everything contains its number. */
 export function serveRevision(hub: Hub, number: number, rows: number): void {
   hub.add({
     ...{ kind: "models", name: "org/real" },
@@ -81,10 +81,10 @@ export function serveRevision(hub: Hub, number: number, rows: number): void {
 }
 
 /**
- * Downloads and prepares what the hub has in another directory, then moves it in by renames, contents first. The clients are not
- * so careful, and a reader beside them finds what no transfer caused: huggingface_hub writes the list of files and the reference
- * of a revision before its files (_snapshot_download.py), and datasets, offline, looks into `*.incomplete`, too
- * (packaged_modules/cache/cache.py, _find_hash_in_cache).
+ * Downloads and prepares the content of the hub in another directory, then moves it into the cache by renames, contents
+ * first. The clients themselves are less careful, and a reader beside them meets faults that no transfer caused:
+ * huggingface_hub writes the list of files and the reference of a revision before its files (_snapshot_download.py),
+ * and datasets, offline, reads `*.incomplete`, too (packaged_modules/cache/cache.py, _find_hash_in_cache).
  */
 export async function fillFromHub(hub: Hub, home: string, preparing: string): Promise<void> {
   await runPython(["-c", WRITER], { HF_ENDPOINT: hub.url, HF_HOME: preparing });
@@ -114,7 +114,7 @@ async function runPython(args: readonly string[], env: Readonly<Record<string, s
   return new TextDecoder().decode(stdout);
 }
 
-/** A tokenizer of words, with a word whose number is that of the revision. */
+/** A tokenizer of words; one of the words has the number of the revision. */
 function tokenizerOf(number: number): unknown {
   return {
     version: "1.0",

@@ -1,16 +1,16 @@
-// The real go: what downloads modules into its cache, and what verifies them offline.
+// The real go: it downloads modules into its cache, and verifies them offline.
 import { zipOf } from "../support/package_index.ts";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { moveNames } from "./move_names.ts";
 
-/** Why it can't be used; undefined where it can. */
+/** Why go cannot be used; undefined if it can. */
 export const GO_REASON = isInstalled("go") ? undefined : "go not installed";
 
 const MODULE = "example.com/alpha";
 
 /**
- * Adds a version of a module to a proxy, which is a directory, and brings it into a cache: go downloads it into an empty one, and
- * all is moved in, the list of versions last. go itself writes that list before the archive.
+ * Adds a version of a module to a proxy, which is a directory, and to a cache: go downloads it into an empty cache,
+ * whose files are then moved, the list of versions last. go itself writes that list before the archive.
  */
 export async function fillGoCache(proxy: string, cache: string, number: number): Promise<void> {
   const [directory, version] = [`${proxy}/${MODULE}/@v`, `v1.${number}.0`];

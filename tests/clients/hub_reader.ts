@@ -1,8 +1,8 @@
-// The real client of the Hugging Face hub as a reader: a Python process that looks at a cache again and again, offline.
+// The real client of the Hugging Face hub as a reader: a Python process that reads a cache again and again, offline.
 import { findClientPython } from "../../scripts/prepare_clients.ts";
 import { testUnless } from "../support/needs.ts";
 
-/** Why tests with it can't run; undefined where they can. */
+/** Why tests with it cannot run; undefined if they can. */
 export const HUB_REASON = findClientPython() === undefined ? "huggingface_hub not installed" : undefined;
 
 /** Registers a test that needs huggingface_hub. */
@@ -10,14 +10,14 @@ export function testWithHub(name: string, run: () => void | Promise<void>): void
   testUnless(HUB_REASON, name, run);
 }
 
-/** What it found: what is wrong, and how many files it has read. */
+/** What one reading found: what is wrong, and how many files were read. */
 export interface HubLook {
   readonly lacks: readonly string[];
   readonly revision: number | undefined;
 }
 
-// `ask ORDERS ANSWERS`: a look for each line that is written to the first fifo, its answer in the second one.
-// `loop CACHE STOP`: looks until the file STOP exists, then the counts.
+// `ask ORDERS ANSWERS`: reads the cache for each line written to the first fifo, and answers in the second one. `loop
+// CACHE STOP`: reads until the file STOP exists, then prints the counts.
 const PROGRAM = `
 import json, os, sys, time
 from huggingface_hub import snapshot_download
@@ -87,7 +87,7 @@ else:
     json.dump(dict(looks=looks, lacks=lacks, revisions=len(revisions)), sys.stdout)
 `;
 
-/** A reader that looks when it is asked, while its caller waits. Disposing ends it. */
+/** A reader that reads when it is asked, while its caller waits. Disposing ends it. */
 export class HubReader implements AsyncDisposable {
   private constructor(readonly directory: string, readonly child: Deno.ChildProcess) {}
 
@@ -102,7 +102,7 @@ export class HubReader implements AsyncDisposable {
     return new HubReader(directory, child);
   }
 
-  /** Looks at a cache now. Nothing else runs in this isolate meanwhile. */
+  /** Reads a cache now. Nothing else runs in this isolate meanwhile. */
   look(cache: string): HubLook {
     Deno.writeTextFileSync(`${this.directory}/orders`, `${cache}\n`);
     return JSON.parse(Deno.readTextFileSync(`${this.directory}/answers`));
@@ -115,16 +115,16 @@ export class HubReader implements AsyncDisposable {
   }
 }
 
-/** What a loop has found. */
+/** The results of a loop. */
 export interface LoopCounts {
   readonly looks: number;
-  /** How often, by what was wrong. */
+  /** How often something was wrong, by what it was. */
   readonly lacks: Readonly<Record<string, number>>;
-  /** How many revisions it met. */
+  /** How many different revisions the reader met. */
   readonly revisions: number;
 }
 
-/** Starts a reader that looks at a cache until a file of that name exists. */
+/** Starts a reader that reads a cache until the file `stop` exists. */
 export function startHubLoop(cache: string, stop: string): Promise<LoopCounts> {
   const child = new Deno.Command(findClientPython()!, {
     args: ["-c", PROGRAM, "loop", cache, stop],

@@ -26,7 +26,7 @@ for (const intent of ["stage-update", "push"] as const) {
       looks++;
       for (const lack of reader.look(to).lacks) lacks.add(lack);
     };
-    // Before that nothing of what a reader looks at has changed.
+    // Before this call nothing that a reader sees has changed.
     const { system } = systemCalling(({ name, path, newPath }) =>
       CHANGING.has(name) && (path.startsWith(`${to}/`) || newPath.startsWith(`${to}/`)) ? { after: look } : undefined
     );

@@ -1,5 +1,5 @@
-// Real clients read home and scratch in loops while new revisions appear on both sides, also in the middle of a sync or push, and
-// old files are purged. Bandwidth is limited by turns, so that copying takes long.
+// Real clients read source and scratch in loops while new revisions appear on both sides, also in the middle of a sync
+// or push, and old files are purged. In every other round the bandwidth is limited, so that copying takes long.
 import { serveHub } from "../support/hub.ts";
 import { servePackages } from "../support/package_index.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -15,11 +15,11 @@ export interface LoopReport {
   readonly readers: Readonly<Record<string, LoopCounts>>;
   readonly syncs: number;
   readonly pushes: number;
-  /** What euler-files did not end well, by its text. */
+  /** Messages of the runs of euler-files that failed. */
   readonly failures: readonly string[];
 }
 
-/** Revisions, preparations and versions that are kept; older ones are removed at home, as people do. */
+/** How many revisions, preparations and versions are kept; older ones are removed at the source, as users do. */
 const KEPT = 3;
 
 const LARGE_BYTES = 6 * 1024 * 1024;
@@ -30,12 +30,12 @@ const ROWS = 20_000;
 /** The caches of one side. */
 type Side = Readonly<Record<"hf" | "uv" | "go" | "npm", string>>;
 
-/** Clients that are not installed here, with the reason. */
+/** Clients that are not installed on this machine, with the reason. */
 export const MISSING_CLIENTS: readonly string[] = [DATASETS_REASON, GO_REASON, NPM_REASON].filter((reason) =>
   reason !== undefined
 );
 
-/** Runs for so many minutes. */
+/** Runs for that many minutes. */
 export async function readBesideTransfers(minutes: number): Promise<LoopReport> {
   await using world = await makeWorld();
   await using index = servePackages([]);
@@ -72,7 +72,7 @@ export async function readBesideTransfers(minutes: number): Promise<LoopReport> 
   return { readers: Object.fromEntries(counts), ...driver.counts };
 }
 
-/** Where clients get what they bring into a cache. */
+/** Where clients download from. */
 interface Origins {
   readonly index: ReturnType<typeof servePackages>;
   readonly hub: ReturnType<typeof serveHub>;
@@ -94,9 +94,9 @@ class Driver {
     readonly configure: (settings: object) => Promise<void>,
   ) {}
 
-  /** A change at home is synced, one on scratch is pushed, and what was purged is synced again. */
+  /** A change at the source is synced, one on scratch is pushed, and what was purged is synced again. */
   async round(): Promise<void> {
-    // By turns slow, by calls that wait, and as fast as it goes, with one call after the other.
+    // Alternately slow, with waiting calls, and at full speed, with plain calls.
     this.#isSlow = !this.#isSlow;
     await this.configure(this.#isSlow ? { rsync_extra_args: ["--bwlimit=6M"] } : {});
     await this.changeBeside("home", "sync");
@@ -109,7 +109,7 @@ class Driver {
     await this.run("sync");
   }
 
-  /** Adds a revision of everything while one transfer after the other runs. */
+  /** Adds a revision of everything while transfers run, one after the other. */
   async changeBeside(side: "home" | "scratch", command: "sync" | "push"): Promise<void> {
     let isDone = false;
     const change = this.change(side).finally(() => isDone = true);
@@ -141,7 +141,7 @@ class Driver {
     await fillFromHub(hub, hf, this.world.path("preparing"));
   }
 
-  /** Removes what is old at home. */
+  /** Removes old revisions at the source. */
   async removeOld(): Promise<void> {
     for (const old of [this.#number - KEPT, this.#number - KEPT - 1]) {
       if (old < 1) continue;
@@ -156,8 +156,8 @@ class Driver {
   }
 
   /**
-   * Removes files of an earlier revision on scratch, one by one, as a site does. None of a dataset: that makes its directory the
-   * newest one, which no copying can help.
+   * Removes files of an earlier revision on scratch, one by one, as a site does. None of a dataset: that would make its
+   * directory the newest one, and no transfer can correct that.
    */
   async purge(): Promise<void> {
     const old = this.#number - 1;
@@ -166,7 +166,7 @@ class Driver {
   }
 
   async run(command: "sync" | "push", when: "alone" | "beside a change" = "alone"): Promise<void> {
-    // What changed deep in a cache is found by a full comparison alone.
+    // Only a full comparison finds what changed deep in a cache.
     const args = command === "sync" ? ["sync", "--force"] : ["push"];
     const { code, stderr } = await this.world.run(args, { timeoutSeconds: 300 });
     if (command === "sync") this.counts.syncs++;
@@ -180,7 +180,7 @@ async function removeAll(...paths: readonly string[]): Promise<void> {
   for (const path of paths) await Deno.remove(path, { recursive: true }).catch(() => {});
 }
 
-/** Looks again and again until a file exists, with a pause: it shares the processors with the transfers. */
+/** Reads again and again until a file exists, with pauses, because it shares the processors with the transfers. */
 async function lookUntil(
   stop: string,
   look: () => Promise<{ readonly lacks: readonly string[]; readonly revision: string | undefined }>,

@@ -1,6 +1,6 @@
 // Moves what a client wrote elsewhere into a cache that others read.
 
-/** Moves each name in a directory, if it exists, into another one of the same file system. Locks stay. */
+/** Moves each name in a directory, if it exists, into another one of the same file system. Lock files are left out. */
 export async function moveNames(from: string, to: string): Promise<void> {
   if (!await Deno.stat(from).then(() => true, () => false)) return;
   await Deno.mkdir(to, { recursive: true });

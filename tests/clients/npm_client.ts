@@ -1,9 +1,9 @@
-// The real npm: what fills its cache from a registry on loopback, and what installs from it offline.
+// The real npm: it fills its cache from a registry on loopback, and installs from it offline.
 import { createHash } from "node:crypto";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { moveFiles } from "./move_names.ts";
 
-/** Why it can't be used; undefined where it can. */
+/** Why npm cannot be used; undefined if it can. */
 export const NPM_REASON = isInstalled("npm") ? undefined : "npm not installed";
 
 /** A running registry with one package, `alpha`. */
@@ -53,9 +53,9 @@ export function serveRegistry(): Registry {
 }
 
 /**
- * Brings the newest version into a cache: npm fills an empty one, whose files are moved in by renames, the index last. npm itself
- * asks for a short and for a full description of a package, and adds each to the index when it comes: between the two, a reader
- * resolves `latest` from the one and looks for that version in the other.
+ * Adds the newest version to a cache: npm fills an empty one, whose files are moved by renames, the index last. npm
+ * itself requests a short and a full description of a package, and adds each to the index when it arrives: between the
+ * two, a reader resolves `latest` from one and looks for that version in the other.
  */
 export async function fillNpmCache(cache: string, registry: string, directory: string): Promise<void> {
   const filled = `${directory}-cache`;
@@ -68,8 +68,8 @@ export async function fillNpmCache(cache: string, registry: string, directory: s
 }
 
 /**
- * Installs offline, and says what is wrong. npm adds lines to the index of the cache that it reads, which would be a change on both
- * sides for each transfer: so it reads a copy, whose index is taken first, as npm looks at it first.
+ * Installs offline, and says what is wrong. npm adds lines to the index of the cache that it reads, which would be a
+ * change on both sides for each transfer: so it reads a copy, whose index is copied first, as npm reads it first.
  */
 export async function findFaultsOfNpm(
   cache: string,

@@ -1,5 +1,5 @@
 // Installs from a cache of uv again and again until a file exists, in a process of its own: CACHE INDEX TARGET STOP.
-// Its last line are the counts, as JSON.
+// Its last line has the counts in JSON.
 import type { LoopCounts } from "./hub_reader.ts";
 import { findFaultsOfInstall } from "./uv_reader.ts";
 

@@ -1,11 +1,12 @@
-// The real uv as a reader of its cache: it installs offline, and what it has installed is held against its own list of files.
+// The real uv as a reader of its cache: it installs offline, and the installed files are compared with the package's
+// own list.
 import { UV } from "../support/uv.ts";
 import { moveFiles, moveNames } from "./move_names.ts";
 
 /** What to install from which cache. */
 export interface Installation {
   readonly cache: string;
-  /** The index whose answers are in the cache; it is not asked. */
+  /** The index whose answers are in the cache; no request is sent to it. */
   readonly index: string;
   readonly packages: readonly string[];
   /** A directory that does not exist yet. */
@@ -52,8 +53,8 @@ export function findFaultsOfInstall(
 }
 
 /**
- * Brings packages into a cache: uv fills an empty one, whose files are moved in, the answers of the index last. uv itself writes
- * those before it has a package.
+ * Adds packages to a cache: uv fills an empty one, whose files are moved, the answers of the index last. uv itself
+ * writes those before it has a package.
  */
 export async function fillUvCache({ cache, index, packages, target }: Installation): Promise<void> {
   const filled = `${target}-cache`;
@@ -77,7 +78,7 @@ export async function fillUvCache({ cache, index, packages, target }: Installati
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   const names = await Array.fromAsync(Deno.readDir(filled));
   const buckets = names.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
-  // uv, also as a reader, makes these where they are missing.
+  // uv makes these files if they are missing, also when it only reads.
   for (const name of ["CACHEDIR.TAG", ".gitignore"]) {
     if (sizeOf(`${cache}/${name}`) === undefined) await Deno.rename(`${filled}/${name}`, `${cache}/${name}`);
   }

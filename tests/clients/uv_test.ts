@@ -6,7 +6,7 @@ import { testWithUv } from "../support/uv.ts";
 import { requestFor, systemCalling, temporaryDirectory, testSystem } from "../transfer/trees.ts";
 import { fillUvCache, findFaultsOfInstall } from "./uv_reader.ts";
 
-/** Modules of a package, so many that a half of it can be installed. */
+/** Modules of a package, enough of them that half of it could be installed. */
 function modules(name: string, version: string): Record<string, string> {
   const names = Array.from({ length: 5 }, (_, index) => `${name}_data/part${index}/text.txt`);
   return Object.fromEntries(names.map((path) => [path, `${version} `.repeat(1000)]));

@@ -1,4 +1,5 @@
-// Many processes on one configuration, processes that die over it, and a directory that may not be written.
+// Many processes that edit one configuration, processes that are killed meanwhile, and a directory without write
+// permission.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { readConfig } from "../../src/config/config_file.ts";
@@ -32,7 +33,7 @@ Deno.test("fifty processes that edit the configuration at once lose nothing", as
   match(await Deno.readTextFile(path), /^\{\n {2}\/\/ kept\n/);
 });
 
-Deno.test("a process killed while it edits leaves the old configuration or the new one, and no lock behind", async () => {
+Deno.test("a process killed while it edits leaves the old configuration or the new one, and no lock", async () => {
   await using world = await makeWorld();
   await world.writeConfig(START);
   const path = `${world.home}/.euler-files.json` as AbsolutePath;

@@ -1,4 +1,4 @@
-// Finding, reading, editing and writing the file, on real file systems and with many processes at once.
+// Finding, reading, editing and writing the configuration file, on real file systems and with many processes at once.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { createConfig } from "../../src/config/config_create.ts";
@@ -37,7 +37,7 @@ async function failure(work: Promise<unknown>): Promise<string> {
   return `${error.kind} ${error.exitCode} ${error.message} | ${error.hint}`;
 }
 
-Deno.test("--config wins over EULER_FILES_CONFIG, that over the file in the home directory", () => {
+Deno.test("--config has precedence over EULER_FILES_CONFIG, and that over the file in the home directory", () => {
   const env = { HOME: "/home/u", EULER_FILES_CONFIG: "~/other.json" };
   equal(configPath({ config: "x.json" }, env, "/work"), "/work/x.json");
   equal(configPath({}, env, "/work"), "/home/u/other.json");
@@ -53,7 +53,7 @@ Deno.test("a configuration with comments, trailing commas or a byte order mark i
   }
 });
 
-Deno.test("a missing, empty, broken or wrong file is an error with exit code 2 and a way out", async () => {
+Deno.test("a missing, empty, broken or wrong file is an error with exit code 2 and a hint", async () => {
   await using world = await makeWorld();
   const path = `${world.home}/.euler-files.json` as AbsolutePath;
   const after = async (text: string) => {
@@ -135,20 +135,20 @@ Deno.test("edits that would leave no valid configuration change nothing", async 
   }
 });
 
-Deno.test("a field that is given twice is not edited by halves", async () => {
+Deno.test("a field that is given twice is not edited, because only one of the two would change", async () => {
   const twice = '{"version":1,"scratch_base":"/s","parallel_jobs":1,"parallel_jobs":2}';
   await using at = await worldWith(twice);
   match(await failure(editConfig(at.path, [{ path: ["parallel_jobs"], value: 3 }], system)), /given twice/);
   equal(await Deno.readTextFile(at.path), twice);
 });
 
-Deno.test("an edit mends the field that made the file unusable", async () => {
+Deno.test("an edit can repair the field that made the file invalid", async () => {
   await using at = await worldWith('{"version":1,"scratch_base":"/s","parallel_jobs":"many"}');
   await editConfig(at.path, [{ path: ["parallel_jobs"], value: 2 }], system);
   equal((await readConfig(at.path)).config.parallel_jobs, 2);
 });
 
-Deno.test("law: what an edit sets is read back, what it doesn't name stays as it was", async () => {
+Deno.test("law: what an edit sets is read back, and no other field changes", async () => {
   await using at = await worldWith(COMMENTED);
   const name = fc.stringMatching(/^[a-z_]{1,6}$/);
   const value = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom("$SCRATCH", "~/x", "// no comment", 'a"b\\'));
@@ -167,7 +167,7 @@ Deno.test("law: what an edit sets is read back, what it doesn't name stays as it
   );
 });
 
-Deno.test("a link to the file stays one, and both ways to it share one lock", async () => {
+Deno.test("a link to the file stays a link, and both paths to the file share one lock", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/dotfiles", { "ef.json": COMMENTED });
   await world.writeTree("home", { ".euler-files.json": { link: "dotfiles/ef.json" } });
@@ -180,7 +180,7 @@ Deno.test("a link to the file stays one, and both ways to it share one lock", as
   deepEqual(await leftovers(world), [".euler-files.json", "dotfiles"]);
 });
 
-Deno.test("a new file is private, spells out what people change, and keeps $SCRATCH", async () => {
+Deno.test("a new file is private, contains the settings that users change, and keeps $SCRATCH", async () => {
   await using world = await makeWorld();
   const path = `${world.home}/.euler-files.json` as AbsolutePath;
   const { config } = await createConfig(
@@ -207,7 +207,7 @@ Deno.test("a new file is private, spells out what people change, and keeps $SCRA
   await rejects(Deno.stat(`${world.home}/b.json`), Deno.errors.NotFound);
 });
 
-Deno.test("what isn't given to an existing configuration stays in it; null takes a field out", async () => {
+Deno.test("what is not given to an existing configuration stays in it; null removes a field", async () => {
   await using at = await worldWith(
     COMMENTED.replace('"later_field"', '"apptainer": { "venv_base": "/v", "images": {} },\n  "later_field"'),
   );
@@ -228,7 +228,7 @@ Deno.test("what isn't given to an existing configuration stays in it; null takes
   equal(await Deno.readTextFile(at.path), text);
 });
 
-Deno.test("a configuration of another version is put aside, a broken one is left alone", async () => {
+Deno.test("a configuration of another version is kept under another name, a broken one is left alone", async () => {
   await using at = await worldWith('{"version": 7, "vars": {}}');
   const { asidePath } = await createConfig(at.path, { scratch_base: "/s" }, system);
   equal(await Deno.readTextFile(asidePath!), '{"version": 7, "vars": {}}');

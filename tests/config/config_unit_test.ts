@@ -1,9 +1,10 @@
-// The schema and the listing of faults: what a configuration may hold, and how what is wrong is said.
+// The schema and the list of faults: what a configuration may contain, and how faults are reported.
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "../support/fast_check.ts";
-import { checkConfig, CONFIG_SCHEMA, fieldName } from "../../src/config/config.ts";
+import { checkConfig, CONFIG_SCHEMA } from "../../src/config/config.ts";
+import { fieldName } from "../../src/config/field_names.ts";
 import { listConfigFaults } from "../../src/config/config_faults.ts";
 import { isPathComponent } from "../../src/config/names.ts";
 import { defaultSource, PRESETS } from "../../src/config/presets.ts";
@@ -54,7 +55,7 @@ Deno.test("missing fields have the documented defaults", () => {
   equal(full.config.migrations?.[0]?.var_name, "");
 });
 
-Deno.test("unknown fields pass through at every level, and only validate speaks of them", () => {
+Deno.test("unknown fields pass through at every level, and only validate reports them", () => {
   const config = {
     ...MINIMAL,
     later: { x: 1 },
@@ -85,7 +86,7 @@ Deno.test("unknown fields pass through at every level, and only validate speaks 
   match(listConfigFaults('{"version":1,"scratch_base":"/s","paralel_jobs":2}')[0]?.hint ?? "", /parallel_jobs/);
 });
 
-Deno.test("every fault is listed with its place, its field and what is wrong", () => {
+Deno.test("every fault is listed with its position, its field and what is wrong", () => {
   const text = `{
   "version": 1, // comments are fine
   "scratch_base": "",
@@ -136,7 +137,7 @@ Deno.test("arguments of rsync that are not used are named with the reason", () =
   ]);
 });
 
-Deno.test("what is wrong with patterns is said at each of them", () => {
+Deno.test("each invalid pattern is reported with what is wrong", () => {
   const vars = {
     A: { source: "/a", include: "x", exclude: ["*.tmp", "", "- x", 1] },
     B: { source: "/b", exclude: ["a\0"] },
@@ -154,7 +155,7 @@ Deno.test("what is wrong with patterns is said at each of them", () => {
   );
 });
 
-Deno.test("a well-known variable leaves locks out by default, as any other does, and another list instead may be empty", () => {
+Deno.test("a well-known variable excludes locks by default, as any other does, and the list may be empty", () => {
   const vars = {
     HF_HUB_CACHE: { source: "/a" },
     HF_HOME: { source: "/b", preset_exclude: [] },
@@ -171,7 +172,7 @@ Deno.test("a well-known variable leaves locks out by default, as any other does,
   for (const { exclude } of PRESETS) deepEqual(faultsOf({ ...MINIMAL, vars: { A: { source: "/x", exclude } } }), []);
 });
 
-Deno.test("a list is no object", () => {
+Deno.test("a list is not an object", () => {
   const entry = { venv_name: "i", python_version: "3", sif_filename: "i.sif" };
   const wrong = [{ vars: [] }, { apptainer: [] }, { apptainer: { images: [entry] } }, { migrations: [[]] }, {
     migrations: {},
@@ -179,7 +180,7 @@ Deno.test("a list is no object", () => {
   for (const fields of wrong) match(faultsOf({ ...MINIMAL, ...fields }).join(), /error .* must be an? (object|list)/);
 });
 
-Deno.test("names the shell, the loader or euler-files goes by can't be managed", () => {
+Deno.test("variables that the shell, the loader or euler-files itself uses cannot be managed", () => {
   for (
     const name of [
       ...["HOME", "SCRATCH", "IFS", "BASH_ENV", "LD_LIBRARY_PATH", "LD_PRELOAD", "SLURM_JOB_ID", "TMPDIR"],
@@ -215,28 +216,28 @@ Deno.test("names the shell, the loader or euler-files goes by can't be managed",
   }
 });
 
-Deno.test("every wrong version is said to be one", () => {
+Deno.test("every unsupported version is reported", () => {
   for (const version of [undefined, 0, 2, "1", true, null]) {
     match(faultsOf({ ...MINIMAL, version }).join(), /error version (is missing|must be the number 1, not )/);
   }
   deepEqual(faultsOf('{"version": 1.0, "scratch_base": "/s"}'), []);
 });
 
-Deno.test("syntax is reported with its place and in words", () => {
+Deno.test("a syntax error is reported with its position and in words", () => {
   deepEqual(faultsOf('{"version": 1\n "scratch_base": "/s"}').slice(0, 1), ["2:2 error a comma is expected here"]);
   deepEqual(faultsOf("  \n"), ["1:1 error the file is empty"]);
   deepEqual(faultsOf("{"), ["1:2 error a close brace is expected here"]);
   for (const text of ["[]", '"x"', "3", "null"]) match(faultsOf(text).join(), /the file must be a JSON object, not /);
 });
 
-Deno.test("names of environments, images and files are one component of a path", () => {
+Deno.test("the name of an environment, image or file must be a single component of a path", () => {
   const good = ["a", "my-env", ".venv", "py 3.11", "ü", "a..b", "x".repeat(200)];
   const bad = ["", ".", "..", "a/b", "/a", "-rf", "a\nb", "a\0", "\x1b[2J", "x".repeat(201), "ü".repeat(101)];
   deepEqual(good.filter((name) => !isPathComponent(name)), []);
   deepEqual(bad.filter(isPathComponent), []);
 });
 
-Deno.test("law: no text makes the listing of faults fail, and what it finds no error in is a configuration", () => {
+Deno.test("law: no text makes the list of faults throw, and a text without an error is a configuration", () => {
   const text = fc.oneof(
     fc.json(),
     fc.string(),
@@ -250,7 +251,7 @@ Deno.test("law: no text makes the listing of faults fail, and what it finds no e
   }));
 });
 
-Deno.test("the JSON Schema of the file accepts and refuses as the check does", () => {
+Deno.test("the JSON Schema of the file accepts and refuses the same as the check", () => {
   const schema = toJsonSchema(CONFIG_SCHEMA, {
     target: "draft-2020-12",
     typeMode: "input",
@@ -269,14 +270,14 @@ Deno.test("the JSON Schema of the file accepts and refuses as the check does", (
   }
 });
 
-Deno.test("fields are named as a person would", () => {
+Deno.test("fields are named as a user would name them", () => {
   equal(fieldName([]), "the file");
   equal(fieldName(["vars", "A", "source"]), "vars.A.source");
   equal(fieldName(["migrations", 0, "by"]), "migrations[0].by");
   equal(fieldName(["vars", "a b"]), 'vars["a b"]');
 });
 
-Deno.test("presets have names of their own and follow XDG_CACHE_HOME", () => {
+Deno.test("presets have distinct names and follow XDG_CACHE_HOME", () => {
   equal(new Set(PRESETS.map(({ name }) => name)).size, PRESETS.length);
   const [hf] = PRESETS;
   equal(defaultSource(hf!, {}), "~/.cache/huggingface");

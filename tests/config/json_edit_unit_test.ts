@@ -1,4 +1,4 @@
-// Edits of JSON text: the value is the one asked for, and nothing else of the text is gone or moved.
+// Edits of JSON text set the value that was asked for, and neither remove nor move anything else.
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { parseConfigText } from "../../src/config/config_faults.ts";
@@ -10,13 +10,13 @@ function parse(text: string): unknown {
   return parsed.value;
 }
 
-Deno.test("a value is replaced where it stands", () => {
+Deno.test("a value is replaced at its position", () => {
   const text = '{ // a\n  "a" :  1 , /* b */ "b":[1, 2,],\n}\n';
   equal(editJson(text, ["a"], { x: [] }), '{ // a\n  "a" :  {\n    "x": []\n  } , /* b */ "b":[1, 2,],\n}\n');
   equal(editJson(text, ["b", 1], "two"), '{ // a\n  "a" :  1 , /* b */ "b":[1, "two",],\n}\n');
 });
 
-Deno.test("a new field goes behind the last one, laid out as its neighbours", () => {
+Deno.test("a new field is added after the last one, with the layout of its neighbours", () => {
   equal(editJson('{\n\t"a": 1\n}\n', ["b"], [1]), '{\n\t"a": 1,\n\t"b": [\n\t\t1\n\t]\n}\n');
   equal(editJson('{"a": 1}', ["b"], 2), '{"a": 1, "b": 2}');
   equal(editJson('{\r\n    "a": 1\r\n}', ["b"], 2), '{\r\n    "a": 1,\r\n    "b": 2\r\n}');
@@ -27,17 +27,17 @@ Deno.test("a new field goes behind the last one, laid out as its neighbours", ()
   );
 });
 
-Deno.test("a comment at the end stays with the field it stands beside", () => {
+Deno.test("a comment at the end stays beside its field", () => {
   equal(editJson('{\n  "a": 1 // one\n}', ["b"], 2), '{\n  "a": 1, // one\n  "b": 2\n}');
   equal(editJson('{\n  "a": 1, // one\n}', ["b"], 2), '{\n  "a": 1, // one\n  "b": 2,\n}');
 });
 
-Deno.test("-1 appends to a list, and makes the list", () => {
+Deno.test("-1 as an index appends to a list, and makes the list if there is none", () => {
   equal(editJson('{"a": [1]}', ["a", -1], 2), '{"a": [1, 2]}');
   deepEqual(parse(editJson("{}", ["a", -1], { b: 1 })), { a: [{ b: 1 }] });
 });
 
-Deno.test("a removed field takes its line and its comma with it, and no comment", () => {
+Deno.test("a removed field is removed with its line and its comma, and no comment is", () => {
   const text = '{\n  // about a\n  "a": 1,\n  // about b\n  "b": 2, // two\n  "c": 3 // three\n}\n';
   equal(editJson(text, ["a"], undefined), '{\n  // about a\n  // about b\n  "b": 2, // two\n  "c": 3 // three\n}\n');
   equal(editJson(text, ["b"], undefined), '{\n  // about a\n  "a": 1,\n  // about b\n  // two\n  "c": 3 // three\n}\n');
@@ -46,7 +46,7 @@ Deno.test("a removed field takes its line and its comma with it, and no comment"
   equal(editJson(text, ["missing", "deep"], undefined), text);
 });
 
-Deno.test("a path through something that is no object is an error", () => {
+Deno.test("a path through a value that is not an object is an error", () => {
   for (const path of [["a", "b"], ["list", "b"], ["a", 0], [0]]) {
     throws(() => editJson('{"a": 1, "list": []}', path, 1), NoSuchPlace, JSON.stringify(path));
   }
@@ -95,7 +95,7 @@ const commentedText = fc.tuple(jsonObject, fc.infiniteStream(decoration), fc.inf
   },
 );
 
-/** Every path of a value, and some that aren't there. */
+/** Every path of a value, and some that do not exist. */
 function pathsOf(value: unknown): (string | number)[][] {
   if (typeof value !== "object" || value === null) return [];
   if (Array.isArray(value)) {
@@ -120,7 +120,7 @@ function expected(value: unknown, path: readonly (string | number)[], wanted: un
   return copy;
 }
 
-Deno.test("law: an edit gives the value asked for, and every comment outside it is still there, in order", () => {
+Deno.test("law: an edit sets the value, and every comment outside it still exists, in order", () => {
   fc.assert(
     fc.property(commentedText, fc.nat(), fc.option(jsonValue, { nil: undefined }), ({ text, value }, pick, wanted) => {
       const paths = pathsOf(value).filter((path) =>
@@ -134,7 +134,7 @@ Deno.test("law: an edit gives the value asked for, and every comment outside it 
       const after = [...edited.matchAll(/comment \d+\./g)].map(([comment]) => comment);
       const gone = before.filter((comment) => !after.includes(comment));
       deepEqual(after, before.filter((comment) => !gone.includes(comment)));
-      // Only comments within the value that was replaced or taken out may go, and they stand together.
+      // Only comments within the value that was replaced or removed may vanish, and they are contiguous.
       ok(before.join().includes(gone.join()), `lost ${gone.join()} in ${JSON.stringify(text)}`);
       if (path.includes("new") || path.includes(-1)) deepEqual(gone, []);
     }),
@@ -142,7 +142,7 @@ Deno.test("law: an edit gives the value asked for, and every comment outside it 
   );
 });
 
-Deno.test("law: setting a plain value changes that value's text only", () => {
+Deno.test("law: setting a plain value changes only that value's text", () => {
   fc.assert(
     fc.property(commentedText, scalar, scalar, ({ text }, one, other) => {
       const first = editJson(text, ["a"], one);

@@ -1,4 +1,4 @@
-// Paths from a configuration: what is expanded, what is refused, and how two of them stand to each other.
+// Paths in a configuration: what is expanded, what is refused, and whether two of them overlap.
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { CliError } from "../../src/errors/errors.ts";
@@ -27,7 +27,7 @@ Deno.test("$NAME, ${NAME} and a leading ~ are expanded, once", () => {
   equal(expandPath("$ODD", ENV, ORIGIN), "$HOME");
 });
 
-Deno.test("a variable that is unset or empty is an error with its name and a way out", () => {
+Deno.test("a variable that is unset or empty is an error with its name and a hint", () => {
   for (const name of ["MISSING", "EMPTY"]) {
     throws(() => expandPath(`$${name}/x`, ENV, ORIGIN), (error: CliError) => {
       equal(error.kind, "config");
@@ -38,13 +38,13 @@ Deno.test("a variable that is unset or empty is an error with its name and a way
   }
 });
 
-Deno.test("what is not expanded is refused rather than taken literally", () => {
+Deno.test("what cannot be expanded is refused instead of being used literally", () => {
   for (const text of ["${X:-/tmp}", "${", "${SCRATCH", "~other/x", "/a\0b"]) {
     throws(() => absolute(text), CliError, text);
   }
 });
 
-Deno.test("a configured path must be absolute and say what it means", () => {
+Deno.test("a configured path must be absolute and unambiguous", () => {
   throws(() => absolute("cache/x"), /not an absolute path/);
   throws(() => absolute(""), /not an absolute path/);
   throws(() => absolute("$SCRATCH/../other"), /contains "\.\."/);
@@ -63,7 +63,7 @@ Deno.test("a path on the command line may be relative to the working directory",
 const component = fc.stringMatching(/^[a-c.]{1,3}$/).filter((name) => name !== "." && name !== "..");
 const pathArbitrary = fc.array(component, { maxLength: 4 }).map((parts) => absolute(`/${parts.join("/")}`));
 
-Deno.test("law: overlap is symmetric, and holds with oneself and one's parents only", () => {
+Deno.test("law: overlap is symmetric, and a path overlaps only with itself, its parents and what is below it", () => {
   fc.assert(fc.property(pathArbitrary, pathArbitrary, (one, other) => {
     equal(overlap(one, other), overlap(other, one));
     equal(isWithin(one, one), true);

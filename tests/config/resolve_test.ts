@@ -1,4 +1,4 @@
-// From the file's words to directories: expansion, selection, overlap, and whether scratch is there.
+// From the text of the configuration to directories: expansion, selection, overlap, and whether scratch exists.
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { checkConfig, type Config } from "../../src/config/config.ts";
 import { EMPTY_LOCKS, presetExcludes } from "../../src/config/presets.ts";
@@ -106,7 +106,7 @@ Deno.test("scratch, cache root, sources and targets are absolute and expanded", 
   });
 });
 
-Deno.test("the cache root may be absolute, and never leaves scratch by accident", () => {
+Deno.test("the cache root may be absolute, and is never outside of scratch by accident", () => {
   equal(resolve({ cache_root: "/fast/x" }).cacheRoot, "/fast/x");
   equal(resolve({ cache_root: "~/x" }).cacheRoot, "/home/u/x");
   equal(resolve({ cache_root: "." }).cacheRoot, "/scratch/u");
@@ -121,7 +121,7 @@ Deno.test("$SCRATCH unset is an error that names variable, field and file, and m
   equal(error.message, `Cannot use scratch_base "$SCRATCH": the variable SCRATCH is not set (in "${PATH}")`);
 });
 
-Deno.test("a selection takes disabled variables, keeps the file's order and names the nearest of a mistyped one", () => {
+Deno.test("a selection accepts disabled variables, keeps the order of the file and suggests the closest name for a mistyped one", () => {
   const vars = { B: { source: "/b" }, HF_HOME: { source: "/a", enabled: false } };
   deepEqual(resolve({ vars }, ["HF_HOME", "B", "B"]).variables.map(({ name }) => name), ["B", "HF_HOME"]);
   deepEqual(resolve({ vars }, []).variables.length, 2);
@@ -154,7 +154,7 @@ Deno.test("a path must not use a variable that a sync changes", () => {
   match(errorOf(() => resolve(scratch, undefined, env)).message, /scratch_base .*WORK is itself a managed variable/);
 });
 
-Deno.test("a disabled variable that can't be resolved stops nobody, until it is selected", () => {
+Deno.test("a disabled variable that cannot be resolved is no error until it is selected", () => {
   const vars = { A: { source: "/a" }, B: { source: "$GONE/b", enabled: false } };
   const resolved = resolve({ vars });
   deepEqual(resolved.variables.map(({ name }) => name), ["A"]);
@@ -173,14 +173,14 @@ Deno.test("sources inside one another are listed once for each pair", () => {
   ]);
 });
 
-Deno.test("directories of the apptainer section are resolved on their own; empty ones are missing", () => {
+Deno.test("directories of the apptainer section are resolved separately; empty ones count as missing", () => {
   const section = config({ apptainer: { venv_base: "$PROJECT/venvs", scratch_sif_dir: "$SCRATCH/sif" } }).apptainer!;
   deepEqual(resolveApptainer(section, PATH, ENV), { venvBase: "/project/p/venvs", scratchSifDir: "/scratch/u/sif" });
   const relative = config({ apptainer: { sif_store: "sif" } }).apptainer!;
   match(errorOf(() => resolveApptainer(relative, PATH, ENV)).message, /apptainer\.sif_store "sif"/);
 });
 
-Deno.test("links that make source and target one are found before a transfer", async () => {
+Deno.test("links that make source and target the same directory are found before a transfer", async () => {
   await using world = await makeWorld();
   await world.writeTree("scratch/.cache/euler-files/A", { x: "1" });
   await world.writeTree("home", { link: { link: `${world.scratch}/.cache/euler-files/A` }, "real/x": "1" });
@@ -190,7 +190,7 @@ Deno.test("links that make source and target one are found before a transfer", a
   await refuseRealOverlap(real!);
 });
 
-Deno.test("scratch must be a directory that is there", async () => {
+Deno.test("scratch must be an existing directory", async () => {
   await using world = await makeWorld();
   await world.writeTree("", { file: "x", "scratch/ok": "x" });
   const at = (base: string) => resolve({ scratch_base: base });

@@ -1,11 +1,11 @@
-// What `rsync_extra_args` may hold, and what becomes of each argument.
+// What `rsync_extra_args` may contain, and how each argument is used.
 import { deepEqual, equal, match } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { describeIgnored, faultOfRsyncArgs, parseRate, parseRsyncArgs } from "../../src/config/rsync_extra_args.ts";
 
 const NOTHING = { rules: [], links: "keep", deleteExtras: false, deleteExcluded: false, forRsync: [], ignored: [] };
 
-Deno.test("rules are read in their order, and rsync gets the rest", () => {
+Deno.test("filter rules are read in their order, and rsync gets the remaining arguments", () => {
   const args = [
     "--exclude",
     "*.tmp",
@@ -36,7 +36,7 @@ Deno.test("rules are read in their order, and rsync gets the rest", () => {
   });
 });
 
-Deno.test("the prefixes of an old rule and the order to forget count as in rsync", () => {
+Deno.test("the prefixes of an old rule and the rule that clears the list work as in rsync", () => {
   deepEqual(parseRsyncArgs(["--exclude=+ a", "--include=- b", "--exclude=!", "--filter=!", "--exclude=!x"]).rules, [
     { action: "include", pattern: "a" },
     { action: "exclude", pattern: "b" },
@@ -46,7 +46,7 @@ Deno.test("the prefixes of an old rule and the order to forget count as in rsync
   ]);
 });
 
-Deno.test("what every engine does is no argument for rsync", () => {
+Deno.test("options that every engine implements are not passed to rsync", () => {
   deepEqual(parseRsyncArgs(["--delete", "--bwlimit=50000"]), {
     ...NOTHING,
     deleteExtras: true,
@@ -78,7 +78,7 @@ Deno.test("rates have rsync's units", () => {
   match(faultOfRsyncArgs(["--bwlimit=fast"]) ?? "", /must give --bwlimit a rate such as 50M, not "fast"/);
 });
 
-Deno.test("what is accepted without effect says why, with its value", () => {
+Deno.test("an argument that is accepted without effect is reported with the reason and its value", () => {
   const parsed = parseRsyncArgs(["-avuPiq", "--partial-dir", ".p", "-@1", "-e", "ssh -J j", "--no-times", "--inplace"]);
   deepEqual(parsed.forRsync, ["-a"]);
   deepEqual(describeIgnored(parsed), [
@@ -90,7 +90,7 @@ Deno.test("what is accepted without effect says why, with its value", () => {
   equal(describeIgnored(parsed, ["decided"]).length, 1);
 });
 
-Deno.test("what could break a promise is refused with its reason", () => {
+Deno.test("an argument that could break a promise is refused with its reason", () => {
   const refused: Readonly<Record<string, RegExp>> = {
     "--remove-source-files": /deletes files where they are copied from/,
     "--rsync-path=/bin/sh": /starts another program/,
@@ -143,19 +143,19 @@ Deno.test("rules that are not plain are refused with what to write instead", () 
   match(faultOfRsyncArgs(["--exclude-from=-"]) ?? "", /must give --exclude-from a file/);
 });
 
-Deno.test("a word that is no option would become another source, and is refused", () => {
+Deno.test("an argument that is not an option would become another source, and is refused", () => {
   for (const args of [["w"], ["--delete", "/home"], ["--"], ["-"], [""], ["-v", "x"]]) {
     match(faultOfRsyncArgs(args) ?? "", /another directory to copy/, String(args));
   }
 });
 
-Deno.test("a missing value, a value too much and a mistyping are named", () => {
+Deno.test("a missing value, a surplus value and a misspelling are named", () => {
   equal(faultOfRsyncArgs(["--exclude"]), "must give --exclude a value");
   equal(faultOfRsyncArgs(["--delete=yes"]), "must not give --delete a value");
   match(faultOfRsyncArgs(["--exclud=x"]) ?? "", /did you mean --exclude\?/);
 });
 
-Deno.test("property: what is for rsync is for rsync when it is read again", () => {
+Deno.test("property: arguments for rsync stay the same when they are read again", () => {
   const argument = fc.constantFrom(
     ["--exclude", "x"],
     ["-vz"],

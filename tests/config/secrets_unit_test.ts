@@ -1,4 +1,4 @@
-// Where secrets lie in a variable's directory, by its name, its path and the other variables.
+// Where secrets are in a variable's directory: this depends on its name, its path and the other variables.
 import { deepEqual, ok } from "node:assert/strict";
 import { secretPatterns } from "../../src/config/secrets.ts";
 import { compilePattern } from "../../src/filter/pattern.ts";
@@ -9,7 +9,7 @@ function patterns(name: string, source?: string, others: Record<string, { source
 
 const ANYWHERE = patterns("TORCH_HOME", "~/.cache/torch");
 
-Deno.test("a variable of no tool has only what stands for secrets at the top of any directory", () => {
+Deno.test("a variable of an unknown tool has only the secrets that may be at the top of any directory", () => {
   deepEqual(ANYWHERE, [
     "/.netrc",
     "/.git-credentials",
@@ -22,7 +22,7 @@ Deno.test("a variable of no tool has only what stands for secrets at the top of 
   deepEqual(patterns("A"), ANYWHERE);
 });
 
-Deno.test("a tool's directory is known by the variable, wherever it lies, and by the end of its path", () => {
+Deno.test("a tool's directory is known by its variable, in any location, and by the end of its path", () => {
   for (
     const [name, source] of [["HF_HOME", "/project/hf"], ["MODELS", "$HOME/.cache/huggingface/"], ["HF_HOME"]] as const
   ) {
@@ -33,7 +33,7 @@ Deno.test("a tool's directory is known by the variable, wherever it lies, and by
   ok(!patterns("X", "/data/huggingface").includes("/token"));
 });
 
-Deno.test("a directory above those of tools has their secrets, and those of other variables in it", () => {
+Deno.test("a directory above those of tools has the secrets of these tools and of other variables in it", () => {
   const cache = patterns("XDG_CACHE_HOME", "/project/cache", { HF_HOME: { source: "/project/cache/h[f]" } });
   for (const pattern of ["/huggingface/token", "/gargle/", "/h\\[f]/token"]) ok(cache.includes(pattern), pattern);
   ok(compilePattern("/h\\[f]/token")("h[f]/token", "token", false));

@@ -1,4 +1,4 @@
-// What the compiled executable touches, seen by the system's own trace: a shared node's /tmp is open to everybody.
+// Which files the compiled executable touches, as strace sees it: /tmp of a shared node is open to everyone.
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { testExecutable, testNeeding } from "../support/needs.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -12,8 +12,8 @@ async function trace(world: World, argv: readonly string[]): Promise<readonly st
 }
 
 /**
- * Calls that name something below $TMPDIR, or where a compiled program's files seem to be, which are never on disk.
- * A directory that this run itself made there, with a name nobody could foresee and for nobody else (0700), doesn't count.
+ * Calls that name something below $TMPDIR, or a path at which a compiled program's files seem to be, which are never on
+ * disk. A directory that this run itself made there, private (0700) and with an unpredictable name, does not count.
  */
 function inTemporaryDirectories(world: World, calls: readonly string[]): readonly string[] {
   const made = calls.flatMap((call) => /mkdir\("([^"]+[-.][0-9a-f]{8,16})", 0700\) += 0$/.exec(call)?.[1] ?? []);
@@ -51,7 +51,7 @@ for (const args of COMMANDS) {
     `${args.join(" ")} opens nothing in $TMPDIR that it has not made, and no network`,
     async () => {
       await using world = await makeWorld();
-      // Where Deno keeps compiled code that it runs unseen, unless it was told not to.
+      // Where Deno keeps and runs compiled code without a message, unless that is switched off.
       await world.writeTree("tmp", { "deno-compile-euler-files.cache": "planted by somebody else" });
       await world.writeTree("home/cache", {
         "model/weights": "text",

@@ -1,13 +1,16 @@
-// All subjects with all faults, for the test that tries a sample and the task that tries them all.
+// All subjects with all faults, for the test that tries a sample and for the task that tries all.
 import { type Report, type Sample, type Subject, tryFaults } from "./harness.ts";
 import { DatabaseSubject } from "./databases.ts";
 import { Judge } from "./judge.ts";
 import { RemovalSubject } from "./removal.ts";
 import { transferSubjects } from "./transfers.ts";
 
-/** Tries faults at every so-manieth call of each subject in both forms; `report` gets each result when it is there. */
+/**
+ * Tries faults at every N-th call (N = `every`) of each subject in both forms; `report` gets each result as soon as it
+ * is known.
+ */
 export async function tryAllFaults(every: Sample["every"], report: (report: Report) => void): Promise<void> {
-  // In memory where that is possible: what is tried are calls, not disks.
+  // In memory if possible: the calls are tested, not the disk.
   const memory = await Deno.stat("/dev/shm").then(() => ({ dir: "/dev/shm" }), () => ({}));
   const directory = await Deno.makeTempDir({ ...memory, prefix: "euler-files-faults-" });
   await using judge = new Judge();

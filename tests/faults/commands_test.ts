@@ -1,5 +1,5 @@
-// Whole commands in this process with a fault at each so-manieth call: whatever happens, what a shell evaluates ends with a
-// statement that fails, and stderr says why.
+// Whole commands in this process with a fault at every N-th call: what a shell evaluates then ends with a statement
+// that fails, and stderr says why.
 import assert from "node:assert/strict";
 import { EACCES, EIO, ENOSPC, nameOfErrno } from "../../src/posix/errno.ts";
 import { faultyCalls, type Hook } from "../support/faulty_calls.ts";
@@ -13,7 +13,7 @@ const EVERY = 7;
 const SOURCE =
   "mkdir -p home/hf/d/deep; cd home/hf; seq 300 >a; echo b >d/b; echo c >d/deep/c; ln d/b d/same; ln -s a link";
 
-/** A command that is tried, what happens before it, and the check of what it prints. */
+/** A command that is tried, what happens before it, and the check of its output. */
 interface Tried {
   readonly argv: readonly string[];
   /** Commands that run before, without a fault, and a script after them. */
@@ -50,7 +50,7 @@ const COMMANDS: Readonly<Record<string, Tried>> = {
 };
 
 for (const [name, { argv, before, changes, stdout }] of Object.entries(COMMANDS)) {
-  testNeeding(["python3"], `${name}: a fault at a call is told, and the command can be run again`, async () => {
+  testNeeding(["python3"], `${name}: a fault at a call is reported, and the command can be run again`, async () => {
     await using judge = new Judge();
     await using place = await temporaryDirectory("in memory");
     const [root, template] = [`${place.path}/work`, `${place.path}/template`];

@@ -1,5 +1,5 @@
-// Runs a command as a process again and again, each time with a kill or an error at another of its system calls, then `status`
-// and the same command once more, and gathers what was wrong.
+// Runs a command as a process again and again, each time with a kill or an error at another of its system calls, then
+// `status` and the same command once more, and collects what was wrong.
 import { programUnderTest } from "../support/program.ts";
 import { UV } from "../support/uv.ts";
 import type { Judge, Seen, Snapshot } from "./judge.ts";
@@ -11,11 +11,14 @@ import type { TriedCommand } from "./tried_commands.ts";
 export interface CrashSample {
   readonly acts: readonly Act[];
   readonly watch: SuperviseRequest["watch"];
-  /** Which share of the calls is tried with each act: 1 all, 1/10 every tenth. Each act begins at another one. */
+  /**
+   * The share of the calls that is tried with each act: 1 for all, 1/10 for every tenth. Each act begins at another
+   * call.
+   */
   readonly share: number;
 }
 
-/** Where the commands run: `path` is made anew for each point, `own` holds what belongs to the test. */
+/** Where the commands run: `path` is made again for each point, `own` has the files of the test itself. */
 export interface CrashPlace {
   readonly path: string;
   readonly own: string;
@@ -27,10 +30,10 @@ const CONFIG = "home/.euler-files.json";
 /** Locks and records have other contents in each run. */
 const VOLATILE = /\.(lock|lease|synced|manifest|source|progress)$|^tmp\/apptainer\.log$|\.euler-files\.json$/;
 
-/** Names that say themselves that nobody reads what they hold yet, or no more. */
+/** Temporary names: no program reads these files yet, or any more. */
 const PRIVATE = /\.euler-files-|\.partial(\.|\/|$)|\.incoming[.-]|\.migrated-|\.progress$|\.notes$/;
 
-/** Lists of names in TMPDIR, which goes with the job: the next command that writes such a list removes them. */
+/** Lists of names in TMPDIR, which is removed with the job: the next command that writes such a list removes them. */
 const LEFT_IN_TMPDIR = /^tmp\/\.euler-files-lists\./;
 
 /** Tries a command. */
@@ -146,7 +149,7 @@ class CrashSubject {
     return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
   }
 
-  /** One point; `reached` is the call at which it happened, undefined where this run ended before. */
+  /** One point; `reached` is the call at which it happened, undefined if the run ended before. */
   async attempt(act: Act, at: number): Promise<{ readonly reached: string | undefined; readonly found: string[] }> {
     const { path, own, judge } = this.place;
     await judge.copy(`${own}/template`, path);
@@ -156,7 +159,7 @@ class CrashSubject {
     const found: string[] = [];
     const middle = await judge.describe(path);
     found.push(...this.#ending(run, act), ...this.#lost(middle));
-    // Without a marker the copy is looked at again by the next run, which the differences after that run show.
+    // Without a marker the next run compares the target again; the differences after that run show whether it did.
     const isUnmarked = (line: string) => /missing: \S+\.synced$/.test(line);
     if (run.code === 0) found.push(...this.#differences(middle, "code 0, but").filter((line) => !isUnmarked(line)));
     if (middle[CONFIG] === undefined && this.#before[CONFIG] !== undefined) found.push("the configuration is gone");
@@ -184,7 +187,10 @@ class CrashSubject {
     return [];
   }
 
-  /** What was at home must be there with its old content or that of a run without a fault, or have been removed by the command. */
+  /**
+   * Every file of the source must exist with its old content or that of a run without a fault, or the command must
+   * remove it.
+   */
   #lost(middle: Snapshot): string[] {
     const found: string[] = [];
     const contents = (seen: Snapshot) => new Set(Object.values(seen).map(({ kind, content }) => `${kind} ${content}`));
@@ -205,13 +211,13 @@ class CrashSubject {
       if (seen.kind !== "file" || this.#varies(path) || PRIVATE.test(path)) continue;
       if (this.command.grows?.test(path)) continue;
       const whole = [this.#before, this.#once, this.#twice].map((snapshot) => snapshot[path]?.content);
-      // A name that no other run knows is a temporary one: if it stays, it is found after the next run.
+      // A name that no other run has is a temporary one: if it stays, the check after the next run finds it.
       if (whole.some((one) => one !== undefined) && !whole.includes(seen.content)) found.push(`torn: ${path}`);
     }
     return found;
   }
 
-  /** Whatever `status` calls fresh and is not, and whatever a run exports that is not complete. */
+  /** What `status` wrongly calls fresh, and what a run exports although it is incomplete. */
   async #falselyTold(when: string, run?: Ended): Promise<string[]> {
     const { code, stdout, stderr } = await this.#runWhole(["status", "--json"]);
     if (code === 2 && this.#before[CONFIG] === undefined) return [];
@@ -233,13 +239,13 @@ class CrashSubject {
     return found;
   }
 
-  /** Files of the source that the copy lacks or has otherwise, unless a job changed them. */
+  /** Files of the source that the target lacks or has with other content, unless a job changed them. */
   async #unlike(what: string, source: string, copy: string): Promise<string[]> {
     const [at, copied] = [await this.place.judge.describe(source), await this.place.judge.describe(copy)];
     const differing = Object.entries(at).filter(([path, seen]) => {
       if (path.startsWith(".euler-files-")) return false;
       const found = copied[path];
-      // A job changed it on scratch: so it is after a run without a fault.
+      // A job changed it on scratch: after a run without a fault it is the same.
       const meant = this.#once[`${copy.slice(this.place.path.length + 1)}/${path}`];
       const isSeen = (one: Seen | undefined) => one?.kind === found?.kind && one?.content === found?.content;
       return !isSeen(seen) && (found === undefined || !isSeen(meant));
@@ -251,7 +257,7 @@ class CrashSubject {
     return VOLATILE.test(path) || this.command.varies?.test(path) === true;
   }
 
-  /** Where a world is neither as after one run without a fault nor as after two. */
+  /** The differences if a world is neither as after one run without a fault nor as after two. */
   #differences(found: Snapshot, what: string): string[] {
     const [once, twice] = [this.#once, this.#twice].map((expected) =>
       differencesOf(expected, found, (path) => this.#varies(path))
@@ -263,7 +269,7 @@ class CrashSubject {
 
 const EXPORTED = ["HF_HOME", "TORCH_HOME"];
 
-/** What a shell makes of the output, called as the README says: its status, and the variables it has then. */
+/** What a shell makes of the output, called as in the README: its status, and the values of its variables. */
 async function evaluate(
   { code, stdout }: Ended,
 ): Promise<{ readonly status: number; readonly exported: ReadonlyMap<string, string> }> {
@@ -285,7 +291,7 @@ function isSame(one: Seen | undefined, other: Seen): boolean {
   return one !== undefined && one.content === other.content && one.kind === other.kind && one.mode === other.mode;
 }
 
-/** Names, kinds, modes, links and contents; the last of files whose content is the same in each run. */
+/** Compares names, kinds, modes, links and contents; contents only of files that have the same one in each run. */
 function differencesOf(expected: Snapshot, found: Snapshot, varies: (path: string) => boolean): string[] {
   const [one, other] = [withNames(expected), withNames(found)];
   const lines: string[] = [];
@@ -303,7 +309,7 @@ function differencesOf(expected: Snapshot, found: Snapshot, varies: (path: strin
   return lines;
 }
 
-/** Names with a time or a random part become the same in each run. */
+/** Replaces times and random parts of names, so that they are the same in each run. */
 function withNames(snapshot: Snapshot): Map<string, Seen> {
   return new Map(
     Object.entries(snapshot).map(([path, seen]) => [path.replace(/\.(migrated|replaced)-[0-9T]+/, ".$1-T"), seen]),

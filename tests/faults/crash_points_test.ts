@@ -1,5 +1,5 @@
-// Real processes that are killed, or meet an error, at one of their system calls: a sample, always the same one. All of them:
-// `scripts/deno task faults`.
+// Real processes that are killed, or get an error, at one of their system calls: a fixed sample. `scripts/deno task
+// faults` tries all calls.
 import assert from "node:assert/strict";
 import { testUnless } from "../support/needs.ts";
 import { tryAllCommands } from "./all_commands.ts";
@@ -15,7 +15,7 @@ const reason = await whyNotSupervised();
 for (const [name, filter] of Object.entries(COMMANDS)) {
   testUnless(
     reason,
-    `killed at a system call, a command that ${name} loses nothing and ends right the next time`,
+    `killed at a system call, a command that ${name} loses nothing and succeeds the next time`,
     async () => {
       const wrong: string[] = [];
       let runs = 0;

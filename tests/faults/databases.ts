@@ -1,4 +1,5 @@
-// Transfers of SQLite databases that are run with a fault at each call: whatever happens, no main file meets the log of another.
+// Transfers of SQLite databases that are run with a fault at each call: a main file must never be beside the log of
+// another one.
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { TransferOutcome, TransferRequest } from "../../src/transfer/request.ts";
 import type { System } from "../../src/system/system.ts";
@@ -6,7 +7,7 @@ import { requestFor, shell, testSystem } from "../transfer/trees.ts";
 import type { Ended, Subject } from "./harness.ts";
 import type { Judge, Snapshot } from "./judge.ts";
 
-/** Writes rows; with `killed` the process ends as `kill -9` ends it, and a log or a journal stays. */
+/** Writes rows; with `killed` the process ends as after `kill -9`, and a log or a journal stays. */
 const PROGRAM = `import os, sqlite3, sys
 path, mode, rows, end = sys.argv[1:]
 connection = sqlite3.connect(path, isolation_level=None)
@@ -27,7 +28,7 @@ const CHANGES = `
   sql logged wal 20 closed; sql plain delete 20 closed; sql grown wal 20 killed; rm -f grown-shm; sql rolled delete 200 killed
   mkdir -p nd; sql nd/new wal 10 killed; rm -f nd/new-shm; echo changed >other`;
 
-/** What staging removes from scratch. */
+/** Removes what staging then has to remove from scratch. */
 const DELETIONS = "rm gone gone-wal";
 
 const DATABASES = ["logged", "plain", "grown", "rolled", "d/inner", "nd/new", "gone"];
@@ -55,7 +56,7 @@ export class DatabaseSubject implements Subject {
     await shell(`mkdir -p ${home} ${scratch}`);
     await Deno.writeTextFile(`${this.directory}/sql.py`, PROGRAM);
     const sql = `sql() { python3 ${this.directory}/sql.py "$@"; }`;
-    // No file is so young that a copy waits for the clock.
+    // All files are old enough that a copy does not wait for the clock.
     const age = "find . -type f -exec touch -d '1 hour ago' {} +";
     await shell(`${sql}\n${OLD}\n${age}`, home);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
@@ -97,7 +98,7 @@ export class DatabaseSubject implements Subject {
         MEMBERS.map((member) => seen[name + member]?.content)
       );
       const [oldMain, newMain] = [[old![0], undefined, undefined], [now![0], undefined, undefined]];
-      // Of a database that goes, the main file goes first: who opens it then makes a new one.
+      // Of a database that is removed, the main file is removed first: a program that opens it then makes a new one.
       const oldLogs = name === "gone" ? [undefined, ...old!.slice(1)] : oldMain;
       const states = allowed === "new" ? [now] : [old, now, oldMain, newMain, oldLogs];
       return states.some((state) => JSON.stringify(state) === JSON.stringify(found)) ? [] : [`${name} is ${found}`];
@@ -105,5 +106,5 @@ export class DatabaseSubject implements Subject {
   }
 }
 
-/** No process has the number (proc(5), pid_max). */
+/** No process has this number (proc(5), pid_max). */
 const NO_PROCESS = 4_194_305;

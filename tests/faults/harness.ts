@@ -1,4 +1,4 @@
-// Runs work again and again, each time with a fault at another of its calls, and gathers what was wrong afterwards.
+// Runs work again and again, each time with a fault at another of its calls, and collects what was wrong afterwards.
 import { CliError, systemError } from "../../src/errors/errors.ts";
 import { EACCES, EIO, ENOSPC, nameOfErrno } from "../../src/posix/errno.ts";
 import type { System } from "../../src/system/system.ts";
@@ -8,7 +8,7 @@ import { testSystem } from "../transfer/trees.ts";
 
 const ESTALE = 116;
 
-/** How a run ended: with an outcome, an error, or because its process did. */
+/** How a run ended: with an outcome, with an error, or because its process ended. */
 export type Ended = TransferOutcome | Error | "done" | "process ended";
 
 /** Work whose faults are tried. */
@@ -27,10 +27,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   "process ends": { end: "within" },
 };
 
-/** Which calls fail, and how they are made. */
+/** Which calls fail, and in which form they are made. */
 export interface Sample {
   readonly form: NonNullable<FaultyCallsOptions["form"]>;
-  /** Every so-manieth call fails; each fault begins at another one. */
+  /** Every N-th call fails; each fault begins at another one. */
   readonly every: number;
 }
 
@@ -40,7 +40,7 @@ export interface Report {
   /** Calls of a run without a fault. */
   readonly calls: number;
   readonly runs: number;
-  /** Each with the fault, the call, and what was wrong. */
+  /** What was wrong, each with the fault and the call. */
   readonly wrong: readonly string[];
 }
 

@@ -1,5 +1,5 @@
-// Makes, copies and describes directory trees in a Python process that lives as long as the tests: an independent witness, that
-// knows names as bytes and asks the kernel itself.
+// Makes, copies and describes directory trees in a Python process that runs as long as the tests. It is independent of
+// the code under test, handles names as bytes and asks the kernel itself.
 
 /** One name as the judge sees it. */
 export interface Seen {
@@ -9,11 +9,11 @@ export interface Seen {
   readonly mtime: string;
   /** Digest of the content without its zeros, or the target of a link. */
   readonly content: string;
-  /** The first of the names of one file; empty for a file with one name. */
+  /** The first of several names of one file; empty for a file with one name. */
   readonly sameAs: string;
 }
 
-/** Names relative to a root, which is the empty string; bytes that aren't UTF-8 are surrogates. */
+/** Names relative to a root, which is the empty string; bytes that are not UTF-8 are surrogates. */
 export type Snapshot = Readonly<Record<string, Seen>>;
 
 const PROGRAM = `
@@ -102,14 +102,14 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 `;
 
-/** The witness; `await using` ends its process. */
+/** The judge; `await using` ends its process. */
 export class Judge implements AsyncDisposable {
   readonly #child = new Deno.Command("python3", { args: ["-c", PROGRAM], stdin: "piped", stdout: "piped" }).spawn();
   readonly #writer = this.#child.stdin.getWriter();
   readonly #reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   #rest = "";
 
-  /** What is below a root; nothing where the root does not exist. */
+  /** The entries below a root; empty if the root does not exist. */
   async describe(root: string): Promise<Snapshot> {
     return await this.#ask("describe", [root]) as Snapshot;
   }

@@ -1,4 +1,4 @@
-// The removal of a directory that is run with a fault at each call.
+// The removal of a directory, run with a fault at each call.
 import { removeInPlace, removeTree } from "../../src/system/remove_tree.ts";
 import type { System } from "../../src/system/system.ts";
 import { shell } from "../transfer/trees.ts";
@@ -10,7 +10,7 @@ const TREE = `
   echo f >tree/ro/below/f; ln -s ../outside tree/link; ln -s ../../outside tree/d/link; mkfifo tree/fifo
   echo odd >$'tree/odd\\xff'; ln tree/a tree/d/same; echo mine >outside/mine; chmod 555 tree/ro tree/ro/below`;
 
-/** Removes a small tree beside a directory that links in it lead to. */
+/** Removes a small tree; links in the tree lead to a directory beside it. */
 export class RemovalSubject implements Subject {
   readonly name = "removal";
   readonly #judge: Judge;
@@ -48,7 +48,7 @@ export class RemovalSubject implements Subject {
     if (ended === "done" && names.some((name) => !/^(|outside|outside\/mine)$/.test(name))) {
       faults.push(`done, but there is ${names.join(", ")}`);
     }
-    // Under its own name a tree is whole or gone.
+    // Under its own name a tree is complete or gone.
     const isThere = (path: string) => path === "tree" || path.startsWith("tree/");
     const missing = Object.keys(this.#before).filter((path) => isThere(path) && now[path] === undefined);
     if (names.includes("tree") && missing.length > 0) faults.push(`half of the tree is gone: ${missing.join(", ")}`);

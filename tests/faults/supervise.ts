@@ -1,16 +1,19 @@
-// Runs a process whose N-th system call below a directory fails, is torn or ends it: the way from a test to supervisor.py.
+// Runs a process whose N-th system call below a directory fails, is torn or ends it: the interface to supervisor.py.
 
-/** What happens at the call; an error is named as in errno(3). `kill` ends all it started as well, `kill-one` the process alone. */
+/**
+ * What happens at the call; an error is named as in errno(3). `kill` also ends every process it started, `kill-one`
+ * only itself.
+ */
 export type Act = "none" | "kill" | "kill-one" | "torn" | "EIO" | "ENOSPC" | "EDQUOT" | "ESTALE" | "EACCES";
 
-/** What to run and where to step in. */
+/** What to run and where to intervene. */
 export interface SuperviseRequest {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   /** Only calls about names below it are counted. */
   readonly root: string;
-  /** Where the supervisor writes what it counted. */
+  /** Where the supervisor writes the calls it counted. */
   readonly log: string;
   /** Which calls are counted. */
   readonly watch: "changes" | "changes,reads" | "changes,reads,closes";
@@ -21,9 +24,9 @@ export interface SuperviseRequest {
   readonly stdin?: string;
 }
 
-/** How it ended. */
+/** How the process ended. */
 export interface Supervised {
-  /** 137 where it was killed, 124 where it did not end within a minute. */
+  /** 137 if it was killed, 124 if it did not end within a minute. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -33,10 +36,10 @@ export interface Supervised {
 
 const SUPERVISOR = decodeURIComponent(new URL("supervisor.py", import.meta.url).pathname);
 
-/** The system's own Python starts quicker than one behind a shim of a version manager. */
+/** The system's own Python starts faster than one behind a shim of a version manager. */
 const PYTHON = await Deno.stat("/usr/bin/python3").then(() => "/usr/bin/python3", () => "python3");
 
-/** Whether the kernel lets a process be supervised so; if not, why. */
+/** Why the kernel does not let a process be supervised; undefined if it does. */
 export async function whyNotSupervised(): Promise<string | undefined> {
   const log = await Deno.makeTempFile({ prefix: "euler-files-test-" });
   try {

@@ -21,11 +21,11 @@ const CHANGES = `
   echo changed >d/h1; chmod 755 ro; echo unlocked >ro/f; chmod 555 ro; echo odder >$'odd\\xff'
   chmod 750 d/deep; rm t1; mkdir t1; echo y >t1/y; rm -r t2; echo file >t2; rm -r gone; chmod 600 d/stays`;
 
-/** What only the receiving side has, or has changed: it is never touched. */
+/** What only the receiving side has, or has changed: a transfer must not touch it. */
 const OWN = `echo own >own; echo own >d/own; mkdir mine; echo own >mine/f`;
 const OWN_FILES = ["own", "d/own", "mine/f"];
 
-/** A push keeps types: a name that is a file at one side and a directory at the other is left alone. */
+/** A push keeps types: a name that is a file on one side and a directory on the other is left alone. */
 const PUSHED = `
   seq 400 >a; echo new >d/new; mkdir -p nd/nnd; echo x >nd/nnd/x; ln -sfn d link; ${LARGE("changed")}
   echo changed >d/h1; echo unlocked >ro/f; echo odder >$'odd\\xff'; mkfifo nd/fifo; rm d/b`;
@@ -88,7 +88,7 @@ export class TransferSubject implements Subject {
     return await transferTree(this.#request, { ...this.#system(), ...system, processId: NO_PROCESS });
   }
 
-  /** No process has the number, so what this one leaves is known to be abandoned (proc(5), pid_max). */
+  /** No process has this number, so a file with it in its name is known to be abandoned (proc(5), pid_max). */
   #system(): System {
     return { ...testSystem(), processId: NO_PROCESS };
   }
@@ -111,7 +111,7 @@ export class TransferSubject implements Subject {
       }
     }
     if (isOutcome && ended.status === "complete") {
-      // What the end could not remove is for the next run.
+      // The next run removes what this one could not remove at its end.
       const others = Object.entries(received).filter(([path]) => !path.startsWith(".euler-files-"));
       const difference = differencesOf(this.#reference, Object.fromEntries(others), this.#exactness);
       faults.push(...difference.map((line) => `complete, but ${line}`));
@@ -119,7 +119,7 @@ export class TransferSubject implements Subject {
     return [...faults, ...await this.#checkCleanRun(ended)];
   }
 
-  /** The next run, as the staging layer makes it. */
+  /** The next run, with a request as `sync` makes it. */
   async #checkCleanRun(ended: Ended): Promise<string[]> {
     const { to, intentLog } = this.#request;
     let request = this.#request;
@@ -153,7 +153,7 @@ export class TransferSubject implements Subject {
     return faults;
   }
 
-  /** A push leaves directories as they are; their times are those of the last write. */
+  /** A push does not change the times of directories: they are those of the last write. */
   get #exactness(): "exact" | "but times of directories" {
     return this.name === "push" ? "but times of directories" : "exact";
   }

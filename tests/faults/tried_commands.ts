@@ -1,19 +1,20 @@
-// The commands that write, each with a world in which it has something to do: for faults at the calls of real processes.
+// The commands that write, each with a world in which it has something to do: for faults at the calls of real
+// processes.
 import { findUvForTests } from "../../scripts/prepare_apptainer.ts";
 
-/** A command and its world. `ROOT` in its words and scripts is the directory of the world. */
+/** A command and its world. `ROOT` in its arguments and scripts is the directory of the world. */
 export interface TriedCommand {
   /** A bash script that runs in the world; `ef` is the program. */
   readonly setUp: string;
   readonly argv: readonly string[];
   readonly stdin?: string;
-  /** What the shell evaluates of it: exports, or nothing. */
+  /** What the shell evaluates of its output: exports, or nothing. */
   readonly stdout: "exports" | "text";
-  /** Commands after the second run, which bring both sides together again; each ends with 0. */
+  /** Commands after the second run, which make both sides the same again; each ends with 0. */
   readonly after?: readonly (readonly string[])[];
-  /** Files whose content is another one in each run, and those of other programs. */
+  /** Files whose content differs in each run, and files of other programs. */
   readonly varies?: RegExp;
-  /** Where files grow that nobody reads until the command has ended. */
+  /** Where files grow that no program reads until the command has ended. */
   readonly grows?: RegExp;
 }
 

@@ -1,4 +1,5 @@
-// rsync's patterns, each with names it matches and names it does not. The same is asked of rsync itself in rsync_test.ts.
+// rsync's patterns, each with names that it matches and names that it does not. rsync_test.ts asks rsync itself the
+// same.
 import { deepEqual } from "node:assert/strict";
 import { byteText, compileApproach, compilePattern } from "../../src/filter/pattern.ts";
 import { decodeName } from "../../src/posix/file_names.ts";
@@ -51,20 +52,20 @@ for (const [what, pattern, yes, no] of TABLE) {
   });
 }
 
-Deno.test("a name with bytes that are no UTF-8 is matched byte by byte", () => {
+Deno.test("a name with bytes that are not UTF-8 is matched byte by byte", () => {
   const name = decodeName(Uint8Array.of(0x6d, 0xff, 0xe9, 0x2e, 0x78));
   deepEqual(["m*", "m??.x", "*.x", "m**x"].map((pattern) => matching(pattern, [name]).length), [1, 1, 1, 1]);
   deepEqual(["m?.x", "m???.x"].map((pattern) => matching(pattern, [name]).length), [0, 0]);
 });
 
-Deno.test("a pattern of many stars answers at once", () => {
+Deno.test("a pattern of many stars is matched at once", () => {
   const started = performance.now();
   deepEqual(matching(`${"a*".repeat(30)}b`, ["a".repeat(250)]), []);
   deepEqual(matching(`/${"a**".repeat(30)}b`, [`${"a".repeat(20)}/`.repeat(12) + "a"]), []);
   deepEqual(performance.now() - started < 200, true);
 });
 
-Deno.test("directories that may lead to what a pattern matches", () => {
+Deno.test("a directory that may lead to a matching name is entered", () => {
   const leading = (pattern: string, directories: readonly string[]) => directories.filter(compileApproach(pattern));
   deepEqual(leading("/hub/m*/x/", ["hub", "hub/ma", "hub/ma/x", "hub/b", "b", "hub/ma/y"]), ["hub", "hub/ma"]);
   deepEqual(leading("/a/**/c", ["a", "a/b", "a/b/c", "b"]), ["a", "a/b", "a/b/c"]);

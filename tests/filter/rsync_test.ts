@@ -1,4 +1,4 @@
-// A selection takes the names that rsync takes: asked of rsync over a fixed tree and generated rules.
+// A selection selects the same names as rsync, over a fixed tree and generated rules.
 import { deepEqual } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import {
@@ -13,14 +13,14 @@ import { testNeeding } from "../support/needs.ts";
 
 const NAMES = ["a", "b", "ab", "a.c", "é", "b-1", "[", "*"];
 
-/** Directories three deep, in each a file and a directory of the same kinds of names. */
+/** Directories three levels deep, each with a file and a directory of the same kinds of names. */
 async function makeTree(root: string): Promise<string[]> {
   const paths: string[] = [];
   const fill = async (directory: string, depth: number) => {
     await Deno.mkdir(`${root}/${directory}`, { recursive: true });
     for (const [index, name] of NAMES.entries()) {
       const path = directory === "" ? name : `${directory}/${name}`;
-      // Both kinds in each directory, and another half of the names at each depth.
+      // Files and directories in each directory; at each depth other names are the directories.
       if (depth < 3 && (index + depth) % 2 === 0) {
         paths.push(`${path}/`);
         await fill(path, depth + 1);
@@ -84,7 +84,7 @@ function caseOf(written: readonly (readonly [string, string])[]): Case {
   return { args, rules };
 }
 
-testNeeding(["rsync"], "property: a selection takes what rsync takes", async () => {
+testNeeding(["rsync"], "property: a selection selects what rsync selects", async () => {
   const root = await Deno.makeTempDir();
   try {
     const paths = await makeTree(root);
@@ -101,7 +101,7 @@ testNeeding(["rsync"], "property: a selection takes what rsync takes", async () 
   }
 });
 
-testNeeding(["rsync"], "a file of patterns says what it says to rsync", async () => {
+testNeeding(["rsync"], "a file of patterns means the same to rsync", async () => {
   const root = await Deno.makeTempDir();
   const file = await Deno.makeTempFile();
   try {

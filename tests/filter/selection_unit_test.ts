@@ -1,4 +1,4 @@
-// Selections as a whole: rules in order, what only inclusions mean, what links bring along.
+// Selections as a whole: rules in order, what inclusions alone mean, which files links add.
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import {
   type FilterRule,
@@ -37,7 +37,9 @@ function only(...patterns: readonly string[]): Selection {
   return makeSelection({ rules, others: "excluded", deleteExcluded: false })!;
 }
 
-/** Each path with a mark: `~` for a directory that is only entered. Below an excluded directory nothing is asked. */
+/**
+ * Each path with a mark: `~` for a directory that is only entered. Nothing below an excluded directory is asked for.
+ */
 function walked(selection: Selection, paths = HUB): string[] {
   const pruned: string[] = [];
   return paths.flatMap((shown) => {
@@ -58,7 +60,7 @@ const GPT2 = [
   "hub/models--gpt2/snapshots/1/config.json",
 ];
 
-Deno.test("an included directory comes with all it holds but what later rules exclude, and its parents are entered", () => {
+Deno.test("an included directory is selected with everything but what later rules exclude, and its parents are entered", () => {
   const whole = ["~hub/", ...GPT2];
   for (const pattern of ["/hub/models--gpt2/", "/hub/models--gpt2", "/hub/models--gpt2/***", "/hub/models--g*/"]) {
     deepEqual(walked(only(pattern)), whole, pattern);
@@ -90,7 +92,7 @@ Deno.test("what is excluded first stays out of an included directory", () => {
   ]);
 });
 
-Deno.test("with what others do selected, an inclusion only takes names out of later exclusions", () => {
+Deno.test("if other names are selected, an inclusion only exempts names from later exclusions", () => {
   const rules: readonly FilterRule[] = [{ action: "include", pattern: "g2.*" }, ...PRESET];
   const selection = makeSelection({ rules, others: "selected", deleteExcluded: false })!;
   deepEqual(walked(selection), HUB.filter((path) => !path.includes(".locks")));
@@ -98,7 +100,7 @@ Deno.test("with what others do selected, an inclusion only takes names out of la
   equal(takesPart(selection, "hub/models--gpt2/blobs/g1", "other"), true);
 });
 
-Deno.test("no rules are no selection; an id stands for rules, their order and what becomes of others", () => {
+Deno.test("without rules there is no selection; an id stands for rules, their order and the treatment of other names", () => {
   equal(makeSelection({ rules: [], others: "selected", deleteExcluded: true }), undefined);
   const idOf = (rules: readonly FilterRule[], others: "selected" | "excluded" = "selected", deleteExcluded = false) =>
     makeSelection({ rules, others, deleteExcluded })!.id;
@@ -108,7 +110,7 @@ Deno.test("no rules are no selection; an id stands for rules, their order and wh
   }
 });
 
-Deno.test("what a link leads to can be taken along", () => {
+Deno.test("the target of a link can be selected with the link", () => {
   equal(
     linkDestination("hub/models--gpt2/snapshots/1/x", "../../../models--bert/blobs/b1"),
     "hub/models--bert/blobs/b1",
@@ -126,7 +128,7 @@ Deno.test("what a link leads to can be taken along", () => {
   ]);
 });
 
-Deno.test("a rule may be for empty files or for files alone", () => {
+Deno.test("a rule may apply to empty files only, or to files only", () => {
   const exclude = { action: "exclude" } as const;
   const selection = makeSelection({
     rules: [{ ...exclude, pattern: "*.lock", only: "empty files" }, { ...exclude, pattern: "/token", only: "files" }],

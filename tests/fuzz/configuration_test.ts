@@ -1,5 +1,5 @@
-// Configurations that are damaged, of wrong types or odd: each command says what is wrong or works, and writes nothing where the
-// configuration does not point.
+// Configurations that are damaged, of wrong types or unusual: each command says what is wrong or works, and writes
+// nothing outside of the directories that the configuration names.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";
@@ -7,7 +7,7 @@ import { Sandbox } from "./sandbox.ts";
 
 const SET_UP = "mkdir -p home/hf/d home/other; echo a >home/hf/a; echo b >home/hf/d/b; echo c >home/other/c";
 
-/** Paths of the sandbox and texts that are none; nothing leads out of it. */
+/** Paths in the sandbox and texts that are not paths; none leads out of the sandbox. */
 const path = fc.constantFrom(
   ...[
     "~/hf",
@@ -90,7 +90,7 @@ const COMMANDS = [
   ["remove", "HF_HOME"],
 ] as const;
 
-Deno.test("law: no configuration makes a command fail as a defect, or write where it does not point", async () => {
+Deno.test("law: no configuration makes a command fail as a defect, or write outside of the directories that it names", async () => {
   await using sandbox = await Sandbox.make();
   const text = fc.tuple(configuration, layout, fc.option(damage, { nil: undefined, freq: 4 })).map(
     ([value, layout, damage]) => {

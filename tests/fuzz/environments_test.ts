@@ -1,5 +1,5 @@
-// Python environments whose files are damaged: commands that read or rewrite them change nothing outside, and files of an
-// environment keep all bytes but the path they name.
+// Python environments whose files are damaged: commands that read or rewrite them change nothing outside, and in the
+// files of an environment no bytes but the path that they name.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";
@@ -25,7 +25,7 @@ const COMMANDS = [
   ["migrate", "venv_base", "--to", "~/moved", "--yes", "--json"],
 ] as const;
 
-/** Links that lead out of the environment, under names that commands look into. */
+/** Links that lead out of the environment, under names that commands read. */
 const link = fc.option(
   fc.constantFrom(
     "bin",
@@ -54,7 +54,7 @@ Deno.test("law: no content of an environment makes a command fail as a defect, o
       async (file, damage, link, command) => {
         await sandbox.restore("mkdir -p home/venvs/env home/outside/bin home/outside/tool-1.0.dist-info");
         await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config), { mode: 0o600 });
-        // The environment was moved here from another place, so that there are paths to rewrite.
+        // The environment was moved from another directory, so that there are paths to rewrite.
         await writeTree(venv, venvTree(`${root}/home/before/env`));
         const text = await Deno.readTextFile(`${venv}/${file}`).catch(() => `import x; ${root}/home/before/env\n`);
         const damaged = damage(text);

@@ -1,5 +1,5 @@
-// The journal of an unfinished migration, damaged in all ways: the command goes on or says what to look at, and each file of the
-// old directory is still somewhere, in the directory that the configuration names if the command ends well.
+// The journal of an unfinished migration, damaged in all ways: the command continues or says what to check, and each
+// file of the old directory still exists, in the directory that the configuration names if the command succeeds.
 import assert from "node:assert/strict";
 import { openJournal } from "../../src/transfer/journal.ts";
 import { damage } from "../support/damage.ts";
@@ -11,7 +11,7 @@ const CONFIG = { version: 1, scratch_base: "$SCRATCH", lock_timeout_seconds: 2, 
 const JOURNAL = "home/.euler-files.json.migrate-HF_HOME";
 const MIGRATE = ["migrate", "HF_HOME", "--to", "~/new", "--yes"];
 
-/** How far the migration got: what the new directory holds, and what the journal says. */
+/** How far the migration got: the content of the new directory, and of the journal. */
 const PHASES = {
   copying: "mkdir -m 700 home/new; cp -p home/hf/a home/new",
   switched: "cp -rp home/hf home/new",
@@ -48,7 +48,7 @@ const wrong = fc.option(
   { nil: undefined },
 );
 
-Deno.test("law: no journal of a migration loses a file, or touches what it does not move", async () => {
+Deno.test("law: no journal of a migration makes it lose a file, or touch a file that it does not move", async () => {
   await using sandbox = await Sandbox.make();
   const { root } = sandbox;
   await fc.assert(
@@ -96,7 +96,7 @@ Deno.test("law: no journal of a migration loses a file, or touches what it does 
   );
 });
 
-Deno.test("law: a damaged journal of a large copy claims no part that its label does not fit", async () => {
+Deno.test("law: a damaged journal of a large copy never counts a part as copied that its label does not match", async () => {
   await using place = await temporaryDirectory("in memory");
   const path = `${place.path}/journal`;
   const content = {

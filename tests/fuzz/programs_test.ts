@@ -1,4 +1,4 @@
-// Programs that print anything and end with any code: what they say is believed only where it can be checked.
+// Programs that print anything and end with any code: their output is used only if it can be checked.
 import assert from "node:assert/strict";
 import { parseLfsQuota, parseLquota, parseQuota, type QuotaLimits } from "../../src/tools/quota.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -33,7 +33,7 @@ const table = fc.array(fc.array(cell, { maxLength: 10 }), { maxLength: 6 }).chai
   fc.constantFrom(" ", "\t", " | ").map((space) => rows.map((row) => row.join(space)).join("\n"))
 );
 
-Deno.test("law: no output of a quota program gives a limit that is no number, or less than none", () => {
+Deno.test("law: no output of a quota program gives a limit that is not a number, or is negative", () => {
   const check = (limits: QuotaLimits | undefined) => {
     for (const use of [limits?.bytes, limits?.files]) {
       if (use === undefined) continue;
@@ -51,7 +51,7 @@ Deno.test("law: no output of a quota program gives a limit that is no number, or
   );
 });
 
-/** What a program does: prints lines and ends with a code. A line may speak of the files of a transfer. */
+/** A program prints lines and ends with a code. A line may mention files of a transfer. */
 const lines = fc.array(
   fc.oneof(
     fc.string({ maxLength: 40 }),
@@ -64,14 +64,14 @@ const lines = fc.array(
   { maxLength: 5 },
 ).map((all) => all.join("\n"));
 
-/** A script that writes the lines, whatever is in them. */
+/** Makes a script that prints the lines, with any characters in them. */
 async function speaking(path: string, stdout: string, stderr: string, code: number, work: string): Promise<string> {
   await Deno.writeTextFile(`${path}.out`, stdout);
   await Deno.writeTextFile(`${path}.err`, stderr);
   return `case "$*" in *--version*) exec $REAL "$@";; esac\n${work}\ncat ${path}.out; cat ${path}.err >&2; exit ${code}`;
 }
 
-/** What a fake rsync does to the files it shall copy. */
+/** What a fake rsync does to the files that it has to copy. */
 const WORKS = [
   "",
   '$REAL "$@"',
@@ -79,7 +79,7 @@ const WORKS = [
   '$REAL "$@"; for f in ${@: -1}d/*; do echo other >$f; done',
 ];
 
-testTrees("law: whatever rsync says, a transfer that counts as complete is complete", async () => {
+testTrees("law: with any output of rsync, a transfer that counts as complete is complete", async () => {
   await fc.assert(
     fc.asyncProperty(
       ...[lines, lines, fc.constantFrom(0, 0, 1, 11, 12, 23, 24, 30, 137), fc.constantFrom(...WORKS)] as const,
@@ -109,7 +109,7 @@ const UV_COMMANDS = [
   ["venv", "migrate-store", "--new-venv-base", "~/v2", "--new-uv-cache-dir", "~/uv2", "--delete-old", "--json"],
 ] as const;
 
-Deno.test("law: whatever uv says, an environment is neither lost nor replaced by half of one", async () => {
+Deno.test("law: with any output of uv, an environment is neither lost nor replaced by a partial one", async () => {
   await using sandbox = await Sandbox.make();
   const { root } = sandbox;
   const venv = `${root}/home/venvs/env`;

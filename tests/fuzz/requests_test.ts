@@ -1,4 +1,5 @@
-// Random requests by --input-json for every command: refused with a sentence, or carried out, and no content of home is lost.
+// Random requests by --input-json for every command: they are refused with a message, or executed, and no content of
+// the home directory is lost.
 import assert from "node:assert/strict";
 import { loadCatalogue } from "../../src/cli/app.ts";
 import { jsonNames } from "../../src/contract/fields.ts";
@@ -21,7 +22,7 @@ cat >home/.euler-files.json <<'JSON'
 ${JSON.stringify(CONFIG)}
 JSON`;
 
-/** Words that may mean something, and none that leads out of the sandbox. */
+/** Words that may mean something; none leads out of the sandbox. */
 const word = fc.oneof(
   fc.constantFrom(
     "HF_HOME",
@@ -56,7 +57,7 @@ const value = fc.oneof(
   { arbitrary: fc.constantFrom<unknown>(0, 1, -1, 1e300, null, {}, [[]], { version: 1 }, CONFIG), weight: 1 },
 );
 
-/** They start the user's programs, or open an editor. */
+/** Commands that start the user's programs, or open an editor. */
 const EXCLUDED = ["exec", "apptainer run", "apptainer exec", "apptainer shell", "config edit"];
 
 const { commands } = await loadCatalogue();
@@ -76,7 +77,7 @@ const requests = commands.filter(({ name }) => !EXCLUDED.includes(name)).map(({ 
   });
 });
 
-Deno.test("law: no request makes a command fail as a defect, or loses what is in home", async () => {
+Deno.test("law: no request makes a command fail as a defect, or loses content of the home directory", async () => {
   await using sandbox = await Sandbox.make();
   await fc.assert(
     fc.asyncProperty(fc.oneof(...requests), fc.boolean(), async ({ command, text }, isSynced) => {

@@ -1,10 +1,11 @@
-// A small home and scratch for programs that get random input, and the check that nothing but what is allowed was changed.
+// A small home directory and scratch for programs that get random input, and the check that only permitted changes were
+// made.
 import assert from "node:assert/strict";
 import { type Ended, runInProcess } from "../support/in_process.ts";
 import { Judge, type Snapshot } from "../faults/judge.ts";
 import { shell, temporaryDirectory } from "../transfer/trees.ts";
 
-/** Commands run in the test's own process, with home, scratch and TMPDIR in the sandbox. */
+/** Commands run in the test's own process, with home directory, scratch and TMPDIR in the sandbox. */
 export class Sandbox implements AsyncDisposable {
   readonly #judge = new Judge();
 
@@ -15,7 +16,7 @@ export class Sandbox implements AsyncDisposable {
     return new Sandbox(place.path, () => place[Symbol.asyncDispose]());
   }
 
-  /** Makes everything anew: a script that runs in the sandbox, which has `home`, `scratch` and `tmp`. */
+  /** Makes everything again: runs a script in the sandbox, which has `home`, `scratch` and `tmp`. */
   async restore(script: string): Promise<void> {
     await shell(`chmod -R u+rwx .; rm -rf ./* ./.[!.]*; mkdir -m 700 -p home scratch tmp; ${script}`, this.root);
   }
@@ -49,7 +50,7 @@ export class Sandbox implements AsyncDisposable {
     return await this.#judge.describe(this.root);
   }
 
-  /** Fails the test if a name that `mayChange` does not cover is another one than before. */
+  /** Fails the test if an entry changed whose name `mayChange` does not match. */
   async assertUntouched(before: Snapshot, mayChange: RegExp): Promise<void> {
     const after = await this.describe();
     for (const path of new Set([...Object.keys(before), ...Object.keys(after)])) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CachedLooks } from "../../src/posix/cached_looks.ts";
 
-/** Looks on a clock of the test: each call takes the time that `takes` tells for its number. */
+/** A CachedLooks on a clock of the test: each call takes the time that `takes` returns for its number. */
 function looksThatTake(takes: (call: number) => number) {
   let time = 0;
   let call = 0;
@@ -12,7 +12,7 @@ function looksThatTake(takes: (call: number) => number) {
   return new CachedLooks({ statx, now: () => time });
 }
 
-/** How many of a directory's names are looked up plainly; undefined if none is tried. */
+/** How many of a directory's names are looked up with plain calls; undefined if none is. */
 function lookedUp(looks: CachedLooks, names: number): number | undefined {
   const directory = looks.begin();
   if (directory === undefined) return undefined;
@@ -22,12 +22,12 @@ function lookedUp(looks: CachedLooks, names: number): number | undefined {
   return done;
 }
 
-Deno.test("names that a cache answers are all looked up plainly, also if single calls are delayed", () => {
+Deno.test("names that a cache answers are all looked up with plain calls, even if single calls are delayed", () => {
   const looks = looksThatTake((call) => call % 20 === 0 ? 4 : 0.003);
   assert.deepEqual(Array.from({ length: 5 }, () => lookedUp(looks, 100)), [100, 100, 100, 100, 100]);
 });
 
-Deno.test("where the server answers, few names are looked up plainly, and directories are skipped more and more", () => {
+Deno.test("if the server answers, few names are looked up with plain calls, and directories are skipped more and more", () => {
   const looks = looksThatTake(() => 1);
   const tried = Array.from({ length: 200 }, () => lookedUp(looks, 100));
   assert.deepEqual([...new Set(tried)], [3, undefined]);

@@ -1,5 +1,5 @@
-// A program that makes waiting calls while the garbage collector runs all the time: `deno run --v8-flags=--expose-gc ... DIRECTORY`.
-// Prints what went wrong; a kernel that writes to collected memory mostly ends the process by itself.
+// A program that makes waiting calls while the garbage collector runs all the time: `deno run --v8-flags=--expose-gc
+// ... DIRECTORY`. Prints what went wrong; if the kernel writes to collected memory, the process usually crashes.
 import { plainCalls, waitingCalls } from "../../src/posix/calls.ts";
 import { AT_FDCWD, O_CREAT, O_RDWR } from "../../src/posix/libc.ts";
 import { cString } from "../../src/posix/tree.ts";

@@ -1,4 +1,4 @@
-// Buffers of calls that wait: the garbage collector must not free what the kernel still reads or writes.
+// Buffers of waiting calls: the garbage collector must not free what the kernel still reads or writes.
 import assert from "node:assert/strict";
 
 Deno.test("buffers of waiting calls are kept until the kernel has answered", async () => {

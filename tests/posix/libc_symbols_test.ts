@@ -1,11 +1,12 @@
-// What is bound of libc must exist in glibc 2.28, which RHEL 8 has: a symbol that came later would stop the program there.
+// Every bound function of libc must exist in glibc 2.28, the version of RHEL 8: a later symbol would stop the program
+// there.
 import assert from "node:assert/strict";
 import { BOUND_SYMBOLS } from "../../src/posix/libc.ts";
 import { testNeeding } from "../support/needs.ts";
 
 const NEWEST = [2, 28];
 
-/** The first version of each symbol of the libc of this machine, as `readelf` tells it. */
+/** The first version of each symbol of this machine's libc, as `readelf` prints it. */
 async function exportedSymbols(): Promise<ReadonlyMap<string, readonly number[]>> {
   const maps = await Deno.readTextFile("/proc/self/maps");
   const library = /\S*\/libc\.so\.6$/m.exec(maps)?.[0] ?? assert.fail("this process has no libc.so.6");
@@ -25,7 +26,7 @@ function isOlder(one: readonly number[], other: readonly number[]): boolean {
   return a < c || (a === c && b < d);
 }
 
-testNeeding(["readelf"], "every function of libc that is bound exists since glibc 2.28 or longer", async () => {
+testNeeding(["readelf"], "every bound function of libc exists since glibc 2.28 or longer", async () => {
   const exported = await exportedSymbols();
   assert.deepEqual(exported.get("getdents64"), [2, 30], "the table has symbols that came later");
   const unfit = BOUND_SYMBOLS.filter((name) => isOlder(NEWEST, exported.get(name) ?? [99]));

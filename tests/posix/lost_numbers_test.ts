@@ -1,4 +1,5 @@
-// Error numbers of calls that wait: they are lost on a thread of the runtime, and a call that ends writing is never made twice.
+// Error numbers (errno) of waiting calls: they are lost on a thread of the runtime, and a call that completes a write
+// must not be repeated to get the number.
 import assert from "node:assert/strict";
 import "../support/libc.ts";
 import { type Calls, plainCalls, waitingCalls } from "../../src/posix/calls.ts";
@@ -8,14 +9,14 @@ const NO_FILE = 987_654;
 const EBADF = 9;
 
 for (const name of ["close", "fsync"] as const) {
-  Deno.test(`after a waiting ${name} that failed, the next ones tell the number`, async () => {
+  Deno.test(`after a waiting ${name} that failed, the next ones return the error number`, async () => {
     const calls = waitingCalls();
     assert.equal(await calls[name](NO_FILE), -EIO);
     assert.equal(await calls[name](NO_FILE), -EBADF);
   });
 }
 
-Deno.test("a write that failed and succeeds when it is made again has failed", async () => {
+Deno.test("a write that failed counts as failed, even if it succeeds when it is repeated", async () => {
   const made: string[] = [];
   const plain: Calls = {
     ...plainCalls(),

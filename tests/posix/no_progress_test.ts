@@ -1,4 +1,5 @@
-// Calls that answer 0 and do nothing, and files that become shorter while they are read: an error, and never an endless loop.
+// Calls that return 0 and do nothing, and files that become shorter while they are read, cause an error instead of an
+// endless loop.
 import assert from "node:assert/strict";
 import { replaceFile } from "../../src/posix/small_file.ts";
 import { runPlain } from "../../src/posix/work.ts";

@@ -1,5 +1,5 @@
-// Roots below the cache root are opened component by component: what another user exchanged after the path was checked is not
-// entered. Only root can make files of several users.
+// Directories below the cache root are opened component by component: a directory that another user exchanged after the
+// check of its path is not entered. Only root can make files of several users.
 import { equal, ok } from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { EPERM } from "../../src/posix/errno.ts";
@@ -18,7 +18,7 @@ async function open(path: string): Promise<number> {
 }
 
 asRoot(
-  "a directory or link of another user on the way to a root is not entered, one of ours and of root is",
+  "another user's directory or link above a root is not entered, the user's own and root's are",
   async () => {
     await using world = await makeWorld({ runAs: VICTIM });
     await world.writeTree("scratch", { "a/b/file": "x", "elsewhere/file": "x" });

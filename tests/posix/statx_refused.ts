@@ -1,5 +1,5 @@
-// Looks at each path of its arguments, then refuses statx(2) to itself by a seccomp filter, as old containers do, and looks again.
-// Prints both as JSON.
+// Reads the attributes of each path in its arguments, then forbids itself statx(2) by a seccomp filter, as old
+// containers do, and reads them again. Prints both in JSON.
 import { plainCalls, waitingCalls } from "../../src/posix/calls.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_ASKED } from "../../src/posix/libc.ts";
 import { readStatus, STATUS_BYTES } from "../../src/posix/status.ts";
@@ -10,7 +10,8 @@ const [SYS_SECCOMP, SYS_STATX] = isArm ? [277, 291] : [317, 332];
 const [EPERM, ENOSYS] = [1, 38];
 
 function refuseStatx(errno: number): void {
-  // Four instructions (linux/filter.h): load the number of the call; statx: next, else skip one; refuse; allow.
+  // Four instructions (linux/filter.h): load the number of the call; if it is statx go on, else skip one; refuse;
+  // allow.
   const filter = new DataView(new ArrayBuffer(32));
   const instruction = (index: number, code: number, jt: number, jf: number, k: number) => {
     filter.setUint16(index * 8, code, true);
@@ -34,7 +35,7 @@ function refuseStatx(errno: number): void {
   if (symbols.prctl(38, 1n, 0n, 0n, 0n) !== 0 || symbols.syscall(BigInt(SYS_SECCOMP!), 1, 1, program) !== 0n) {
     throw new Error("seccomp refuses a filter here");
   }
-  // With ENOSYS, glibc itself asks fstatat.
+  // With ENOSYS, glibc itself falls back to fstatat.
   if (errno === EPERM && symbols.statx(AT_FDCWD, cString("/"), 0, STATX_ASKED, new Uint8Array(STATUS_BYTES)) === 0) {
     throw new Error("statx is not refused");
   }

@@ -1,10 +1,10 @@
-// A container whose seccomp filter does not know statx(2): everything is seen as with it.
+// In a container whose seccomp filter does not know statx(2), file attributes are read all the same.
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
 
 for (const errno of ["EPERM", "ENOSYS"]) {
-  testNeeding(["bash"], `where statx is refused with ${errno}, files are seen as before`, async () => {
+  testNeeding(["bash"], `if statx is refused with ${errno}, the same attributes are read`, async () => {
     await using world = await makeWorld();
     const home = world.home;
     const script = "head -c 5000 /dev/zero >file; ln file again; ln -s file link; mkfifo fifo; mkdir directory; " +

@@ -1,10 +1,10 @@
-// The demo is the first thing anybody runs: it must end well and leave nothing.
+// The demo is the first thing that a new user runs: it must succeed and leave nothing.
 import { deepEqual, equal, match } from "node:assert/strict";
 import { PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
 
-testNeeding(["bash", "diff"], "the demo shows the main job and leaves nothing behind", async () => {
+testNeeding(["bash", "diff"], "the demo shows staging and pushing, and leaves nothing behind", async () => {
   await using world = await makeWorld();
   const env = { ...Deno.env.toObject(), TMPDIR: world.path("tmp"), NO_COLOR: "1" };
   const demo = ["run", "--allow-all", "--no-prompt", `${PROJECT_DIRECTORY}/scripts/demo.ts`];

@@ -1,4 +1,4 @@
-// LICENSES names what deno.lock says of the program, so that no licence is missing after a dependency has changed.
+// LICENSES must match what deno.lock says of the program, so that no licence is missing after a dependency has changed.
 import { deepEqual, ok, throws } from "node:assert/strict";
 import { PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { heading, listPackages, readContents } from "../../scripts/licenses.ts";
@@ -14,7 +14,7 @@ Deno.test("LICENSES has the text of each package that the executable contains, a
   ok(packages.some((name) => name.startsWith("valibot@")) && !packages.some((name) => name.startsWith("fast-check@")));
 });
 
-Deno.test("a package comes with all that it needs, one that only tests import does not", () => {
+Deno.test("a package is listed with all that it needs, one that only tests import is not", () => {
   const lock = {
     specifiers: { "npm:a@1": "1.0.0_peer@2.0.0", "npm:t@1": "1.0.0" },
     npm: {

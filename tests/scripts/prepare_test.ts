@@ -1,4 +1,4 @@
-// The set-up of a machine: what it installs, and what it says where it may not.
+// Preparing a machine for the tests: what is installed, and the message if that is not permitted.
 import { deepEqual, equal, match } from "node:assert/strict";
 import { PROJECT_DIRECTORY } from "../../scripts/bundle.ts";
 import { describePreparation } from "../../scripts/prepare.ts";
@@ -7,14 +7,14 @@ import { makeWorld } from "../support/world.ts";
 
 const PREPARE = ["run", "--allow-all", "--no-prompt", "--no-lock", `${PROJECT_DIRECTORY}/scripts/prepare.ts`, "demo"];
 
-/** Stands in for apt-get: installs by making an empty program, after its lists were fetched. */
+/** A stand-in for apt-get: installs by making an empty program, after its lists were fetched. */
 const APT_GET = `#!/bin/sh
 echo "$DEBIAN_FRONTEND $*" >>"$HOME/apt-get.log"
 case "$*" in *update*) : >"$HOME/lists"; exit 0;; esac
 [ -e "$HOME/lists" ] || { echo "E: Unable to locate package bash" >&2; exit 100; }
 for name; do case $name in bash) /bin/cp /bin/true "\${0%/*}/$name";; esac; done`;
 
-testUnless(Deno.uid() === 0 ? undefined : "only root installs", "what is missing is installed, once", async () => {
+testUnless(Deno.uid() === 0 ? undefined : "only root installs", "missing programs are installed, once", async () => {
   await using world = await makeWorld();
   await world.fakeProgram("apt-get", APT_GET);
   const env = { PATH: world.path("fakes"), DENO_DIR: world.path("tmp") };
@@ -32,7 +32,7 @@ testUnless(Deno.uid() === 0 ? undefined : "only root installs", "what is missing
   equal((await Deno.readTextFile(`${world.home}/apt-get.log`)).trim().split("\n").length, calls.length);
 });
 
-Deno.test("what can't be installed is named, with the command that would", async () => {
+Deno.test("what cannot be installed is named, with the command that would install it", async () => {
   await using world = await makeWorld();
   const env = { PATH: world.path("fakes"), DENO_DIR: world.path("tmp") };
   const run = await world.exec(Deno.execPath(), PREPARE, { env });
@@ -43,7 +43,7 @@ Deno.test("what can't be installed is named, with the command that would", async
   equal(run.code, 1);
 });
 
-Deno.test("a package that lacks its program leaves no silence", () => {
+Deno.test("a package that does not contain its program is reported", () => {
   deepEqual(describePreparation({ installed: ["zsh"], missing: ["setpriv"], reason: "no network" }), [
     "Installed zsh",
     "Missing: setpriv (no network)",

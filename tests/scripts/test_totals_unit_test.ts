@@ -1,4 +1,4 @@
-// The last line of a test run: counted from what Deno prints.
+// The last line of a test run is counted from what Deno prints.
 import { deepEqual, equal } from "node:assert/strict";
 import { addTotals, readTotals, totalsLine } from "../../scripts/test_totals.ts";
 
@@ -12,7 +12,7 @@ const OUTPUT = [
   "FAILED | 12 passed (1 step) | 3 failed | 1 ignored (0 steps) (12ms)",
 ].join("\n");
 
-Deno.test("the totals are those of Deno's summary, with the names of what was skipped", () => {
+Deno.test("the totals are those of Deno's summary, with the names of the skipped tests", () => {
   const totals = readTotals(OUTPUT);
   deepEqual(totals, { passed: 12, failed: 3, skipped: ["exports in fish (fish not installed)"] });
   equal(totals && totalsLine(totals), "12 passed, 3 failed, 1 skipped");
@@ -22,7 +22,7 @@ Deno.test("an output without a summary has no totals", () => {
   equal(readTotals("error: Module not found"), undefined);
 });
 
-Deno.test("two runs add up", () => {
+Deno.test("the totals of two runs are added", () => {
   const sum = addTotals({ passed: 1, failed: 2, skipped: ["a"] }, { passed: 10, failed: 20, skipped: ["b", "c"] });
   equal(totalsLine(sum), "11 passed, 22 failed, 3 skipped");
 });

@@ -1,4 +1,4 @@
-// What `sync` writes to stdout: statements that shells evaluate, and that tell them of a failure.
+// What `sync` writes to stdout: statements that shells evaluate, and that report a failure to them.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { renderExports } from "../../src/shell/exports.ts";
@@ -24,7 +24,7 @@ const DONE = { exports: [{ name: "GOOD", value: "yes" }], outcome: "succeeded" }
 const FAILED = { exports: [{ name: "GOOD", value: "yes" }], outcome: "failed" } as const;
 
 for (const shell of SHELLS) {
-  Deno.test(`after a failure without any export the text for ${shell} is still one that fails`, () => {
+  Deno.test(`after a failure without any export the text for ${shell} still contains a statement that fails`, () => {
     assert.match(renderExports({ exports: [], shell, outcome: "failed" }), /(^|\n)false;\n$/);
   });
 }
@@ -33,7 +33,7 @@ Deno.test("with nothing to export, success prints nothing to a POSIX shell", () 
   assert.equal(renderExports({ exports: [], shell: "bash", outcome: "succeeded" }), "");
 });
 
-Deno.test("a name that isn't one is refused, whatever stands beside it", () => {
+Deno.test("an invalid name is refused, with any other names beside it", () => {
   for (const name of ["", "1A", "A B", "X; touch PWNED; Y", "A=B", "é", "A\n"]) {
     assert.throws(
       () =>
@@ -56,7 +56,7 @@ for (const { printedFor, evaluation } of EVALUATIONS) {
 
   testNeeding(
     [shell],
-    `${shell}, ${typed}: the status after the text for ${printedFor} is that of the work`,
+    `${shell}, ${typed}: the status after the text for ${printedFor} is the status of the command`,
     async () => {
       const done = await evaluate(whole, renderExports({ ...DONE, shell: printedFor }), `echo ${status} $GOOD`);
       assert.deepEqual(done, { code: 0, stdout: "0 yes\n", stderr: "" });
@@ -67,7 +67,7 @@ for (const { printedFor, evaluation } of EVALUATIONS) {
 
   testNeeding(
     [shell],
-    `${shell}, ${typed}: or and if see whether the work printed for ${printedFor} failed`,
+    `${shell}, ${typed}: || and if notice that the command printed for ${printedFor} failed`,
     async () => {
       const or = shell === "fish" ? "; or echo caught" : " || echo caught";
       const branch = shell === "tcsh"
@@ -86,7 +86,7 @@ for (const { printedFor, evaluation } of EVALUATIONS) {
 
   testNeeding(
     [shell],
-    `${shell}, ${typed}: null printed for ${printedFor} takes a variable away, set or not`,
+    `${shell}, ${typed}: null printed for ${printedFor} unsets a variable, whether it is set or not`,
     async () => {
       const text = renderExports({
         exports: [{ name: "OLD", value: null }, { name: "NEVER", value: null }],
@@ -103,13 +103,17 @@ for (const { printedFor, evaluation } of EVALUATIONS) {
 
 for (const shell of ["bash", "zsh", "dash"] as const) {
   for (const options of shell === "dash" ? ["-e", "-eu"] : ["-e", "-eu", "-euo pipefail"]) {
-    testNeeding([shell], `${shell} with set ${options} goes on after success, and stops after a failure`, async () => {
-      const evaluation = { shell, typed: "", script: `set ${options}\neval "$(cat "$TEXT_FILE")"` };
-      const done = await evaluate(evaluation, renderExports({ ...DONE, shell: "bash" }), "echo went on");
-      assert.deepEqual([done.code, done.stdout], [0, "went on\n"]);
-      const failed = await evaluate(evaluation, renderExports({ ...FAILED, shell: "bash" }), "echo went on");
-      assert.deepEqual([failed.code, failed.stdout], [1, ""]);
-    });
+    testNeeding(
+      [shell],
+      `a script in ${shell} with set ${options} goes on after success, and stops after a failure`,
+      async () => {
+        const evaluation = { shell, typed: "", script: `set ${options}\neval "$(cat "$TEXT_FILE")"` };
+        const done = await evaluate(evaluation, renderExports({ ...DONE, shell: "bash" }), "echo went on");
+        assert.deepEqual([done.code, done.stdout], [0, "went on\n"]);
+        const failed = await evaluate(evaluation, renderExports({ ...FAILED, shell: "bash" }), "echo went on");
+        assert.deepEqual([failed.code, failed.stdout], [1, ""]);
+      },
+    );
   }
 }
 

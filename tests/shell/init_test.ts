@@ -1,11 +1,14 @@
-// The `ef` function, in real shells, with a stand-in for the program that tells how it was called.
+// The `ef` function, in real shells, with a stand-in for the program that prints how it was called.
 import assert from "node:assert/strict";
 import { shellInit } from "../../src/shell/init.ts";
 import type { Shell } from "../../src/shell/shell.ts";
 import { testNeeding } from "../support/needs.ts";
 import { runScript, type ShellResult, type TestShell } from "../support/shells.ts";
 
-/** Says on stderr how it was called; prints statements or, for what isn't evaluated, something no shell can evaluate. */
+/**
+ * Prints to stderr how it was called, and to stdout statements or, if stdout is not evaluated, a text that no shell can
+ * evaluate.
+ */
 const STAND_IN = `#!/bin/sh
 printf '<%s>' "$@" >&2; echo >&2
 case " $* " in
@@ -62,22 +65,27 @@ async function runWithEf(
   return await runScript(shellCase.shell, script, env).finally(() => Deno.remove(file));
 }
 
-Deno.test("each line for fish ends with a semicolon and none is a comment, so that eval (…) may join them", () => {
+Deno.test("each line for fish ends with a semicolon and none is a comment, because eval (…) may join them", () => {
   for (const line of shellInit({ shell: "fish", executable: "/x" }).trimEnd().split("\n")) {
     assert.match(line, /;$/);
     assert.doesNotMatch(line, /#/);
   }
 });
 
-testNeeding(["shellcheck"], "shellcheck finds nothing in the function for bash, taken as bash or as dash", async () => {
-  for (const shell of ["bash", "dash"]) {
-    const child = new Deno.Command("shellcheck", { args: ["-s", shell, "-"], stdin: "piped", stdout: "piped" }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(shellInit({ shell: "bash", executable: "/home/a'b/euler-files" })));
-    await writer.close();
-    assert.equal(new TextDecoder().decode((await child.output()).stdout), "");
-  }
-});
+testNeeding(
+  ["shellcheck"],
+  "shellcheck finds nothing in the function for bash, checked as bash and as dash",
+  async () => {
+    for (const shell of ["bash", "dash"]) {
+      const child = new Deno.Command("shellcheck", { args: ["-s", shell, "-"], stdin: "piped", stdout: "piped" })
+        .spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(shellInit({ shell: "bash", executable: "/home/a'b/euler-files" })));
+      await writer.close();
+      assert.equal(new TextDecoder().decode((await child.output()).stdout), "");
+    }
+  },
+);
 
 for (const shellCase of CASES) {
   const { shell, printedFor, load, status } = shellCase;
@@ -129,7 +137,7 @@ for (const shellCase of CASES) {
 
   testNeeding(
     [shell],
-    `${title}: the exit code of a failed sync or command is kept, and what it did export`,
+    `${title}: the exit code of a failed sync or command is kept, and so is what it exported`,
     () =>
       withProgram(async (_, program) => {
         const or = shell === "fish" ? "; or echo caught" : " || echo caught";
@@ -141,7 +149,7 @@ for (const shellCase of CASES) {
 
   testNeeding(
     [shell],
-    `${title}: a program that moved is looked up on the PATH, and a missing one is an error`,
+    `${title}: a program that moved is found on the PATH, and a missing one is an error`,
     () =>
       withProgram(async (directory) => {
         const system = Deno.env.get("PATH") ?? "";
@@ -182,7 +190,7 @@ for (const shellCase of CASES.filter(({ load }) => load === POSIX.load)) {
 
   testNeeding(
     [shell],
-    `${shell}, ef for ${printedFor}: an alias called ef gives way`,
+    `${shell}, ef for ${printedFor}: an alias called ef is replaced`,
     () =>
       withProgram(async (_, program) => {
         const before = `${shell === "bash" ? "shopt -s expand_aliases\n" : ""}alias ef='echo alias'`;

@@ -53,7 +53,7 @@ const EVALUATIONS: readonly { readonly printedFor: Shell; readonly evaluation: E
   ...TCSH_EVALUATIONS.map((evaluation) => ({ printedFor: "tcsh" as const, evaluation })),
 ];
 
-/** Exports all values in one shell, and compares what a program would then find in its environment. */
+/** Exports all values in one shell, and compares what a program then finds in its environment. */
 async function assertArrive(values: readonly string[], printedFor: Shell, evaluation: Evaluation): Promise<void> {
   const exports = values.map((value, index) => ({ name: `VALUE_${index}`, value }));
   const text = renderExports({ exports, shell: printedFor, outcome: "succeeded" });
@@ -63,11 +63,11 @@ async function assertArrive(values: readonly string[], printedFor: Shell, evalua
 
 for (const { printedFor, evaluation } of EVALUATIONS) {
   const { shell, typed } = evaluation;
-  testNeeding([shell], `${shell}, ${typed}: awkward values printed for ${printedFor} arrive whole`, async () => {
+  testNeeding([shell], `${shell}, ${typed}: awkward values printed for ${printedFor} arrive unchanged`, async () => {
     await assertArrive(AWKWARD_VALUES, printedFor, evaluation);
   });
 
-  testNeeding([shell], `${shell}, ${typed}: any values printed for ${printedFor} arrive whole`, async () => {
+  testNeeding([shell], `${shell}, ${typed}: any values printed for ${printedFor} arrive unchanged`, async () => {
     const awkward = fc.constantFrom(..."'\"\\!$`^~*?[]{}()<>|&;#%= \t\n\r-aZ0é日🤗");
     const value = fc.string({ unit: fc.oneof(awkward, fc.integer({ min: 1, max: 0x24f }).map(String.fromCharCode)) });
     await fc.assert(
@@ -93,12 +93,16 @@ testNeeding(["tcsh"], "tcsh with backslash_quote reads the same values", async (
   await assertArrive(AWKWARD_VALUES, "tcsh", evaluation);
 });
 
-testNeeding(["fish"], "fish, eval (…): values printed for bash arrive whole, if they hold no line break", async () => {
-  const evaluation = { shell: "fish", typed: "", script: "eval (cat $TEXT_FILE)" } as const;
-  await assertArrive(AWKWARD_VALUES.filter((value) => !value.includes("\n")), "bash", evaluation);
-});
+testNeeding(
+  ["fish"],
+  "fish, eval (…): values printed for bash arrive unchanged, if they have no line break",
+  async () => {
+    const evaluation = { shell: "fish", typed: "", script: "eval (cat $TEXT_FILE)" } as const;
+    await assertArrive(AWKWARD_VALUES.filter((value) => !value.includes("\n")), "bash", evaluation);
+  },
+);
 
-Deno.test("a word for fish or tcsh holds no line break, which their evals would turn into a blank", () => {
+Deno.test("a quoted value for fish or tcsh has no line break, which their evals would turn into a blank", () => {
   fc.assert(fc.property(fc.string({ unit: fc.constantFrom("\n", "\r", "'", "\\", "a") }), (value) => {
     assert.ok(!quoteForShell(value, "fish").includes("\n"));
     assert.ok(!/[\n\r]/.test(quoteForShell(value, "tcsh")));
@@ -111,6 +115,6 @@ Deno.test("a plain path is printed between plain quotes for every shell", () => 
   }
 });
 
-Deno.test("a value with a NUL, which no environment can hold, is refused", () => {
+Deno.test("a value with a NUL, which no environment can contain, is refused", () => {
   assert.throws(() => quoteForShell("a\0b", "posix"), (error) => error instanceof CliError && error.kind === "config");
 });

@@ -1,5 +1,6 @@
-// What must be on both sides in the end: each edit is a file of its own, or a new version of a file that only one side changes, so
-// that the order in which syncs and pushes come does not matter. Each file says which it is, from its first byte to its last.
+// What both sides must have in the end: each edit is a file of its own, or a new version of a file that only one side
+// changes, so the order of syncs and pushes does not matter. Each file says which version it is, from its first byte to
+// its last.
 import { dirname } from "node:path";
 
 /** The sides on which files are edited. */
@@ -10,16 +11,16 @@ const VERSIONED = 8;
 
 const LINE = "0123456789abcdef".repeat(4);
 
-/** The content of a version of a file: a text whose length and end tell whether all of it is there. */
+/** The content of a version of a file: a text whose length and end show whether it is complete. */
 function contentOf(path: string, version: number): string {
-  // Of a few bytes and of some hundred kilobytes, so that a kill comes within a file as well.
+  // Some bytes or some hundred kilobytes, so that a kill can also happen within a file.
   const lines = (version * 37 + path.length * 11) % 6 === 0 ? 8000 : version * 7 % 40;
   return [`${path} ${version} ${lines}`, ...new Array<string>(lines).fill(LINE), `end of ${path} ${version}`, ""].join(
     "\n",
   );
 }
 
-/** What is wrong with a file's content; undefined for a whole version of it. */
+/** What is wrong with a file's content; undefined for a complete version. */
 export function faultOf(path: string, content: string): string | undefined {
   const version = Number(content.slice(0, content.indexOf("\n")).split(" ").at(-2));
   return content === contentOf(path, version) ? undefined : `${path} is not a whole version of itself`;
@@ -30,19 +31,19 @@ export class Edits {
   readonly #versions = new Map<string, number>();
   #files = 0;
 
-  /** `outside` is a directory on the same file system, where files are written before they get their names. */
+  /** `outside` is a directory on the same file system, in which files are written before they get their names. */
   constructor(readonly roots: Readonly<Record<Side, string>>, readonly outside: string) {}
 
   get count(): number {
     return this.#files;
   }
 
-  /** What all files must have. */
+  /** The expected content of all files. */
   expected(): ReadonlyMap<string, string> {
     return new Map([...this.#versions].map(([path, version]) => [path, contentOf(path, version)]));
   }
 
-  /** Makes the first files at home, those as well that are changed on scratch later. */
+  /** Makes the first files at the source, also those that are changed on scratch later. */
   async begin(files: number): Promise<void> {
     for (let file = 0; file < files; file++) await this.#write("home", `first/${file % 9}/${file}`);
     for (let file = 0; file < VERSIONED; file++) {
@@ -50,7 +51,7 @@ export class Edits {
     }
   }
 
-  /** Makes a new file, or a new version of one. On scratch nothing is made before there is a copy. */
+  /** Makes a new file, or a new version of one. On scratch nothing is made before the target exists. */
   async edit(side: Side, random: () => number): Promise<void> {
     if (await Deno.stat(this.roots[side]).then(() => false, () => true)) return;
     const path = random() < 0.5
@@ -71,7 +72,7 @@ export class Edits {
   }
 }
 
-/** All files below a root with their contents. A file that goes while it is read is left out. */
+/** All files below a root with their contents. A file that vanishes while it is read is left out. */
 export async function readFiles(root: string, below = ""): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const directory = below === "" ? root : `${root}/${below}`;
@@ -87,7 +88,7 @@ export async function readFiles(root: string, below = ""): Promise<Map<string, s
   return files;
 }
 
-/** How the files below a root differ from what they must be. */
+/** How the files below a root differ from the expected ones. */
 export async function differences(root: string, expected: ReadonlyMap<string, string>): Promise<string[]> {
   const found = await readFiles(root);
   const wrong: string[] = [];

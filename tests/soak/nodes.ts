@@ -1,9 +1,10 @@
-// How the processes of a soak see locks: with flock, without it, and granted to all that ask. strace answers for the kernel, so that
-// the program under test is the one that people run. A second node is a host name of its own: its processes can't be asked for.
+// How the processes of a soak see locks: with flock, without it, or granted to every process. strace answers in place
+// of the kernel, so that the program under test is the one that users run. A second node is simulated by another host
+// name: whether its processes live cannot be checked.
 import { isRunning, waitUntil } from "../support/wait.ts";
 import type { RunResult, World } from "../support/world.ts";
 
-/** `twice`: each process gets each flock at once, as on nodes that do not see each other's. */
+/** `twice`: each process gets each flock at once, as on nodes that do not see each other's locks. */
 export const LOCK_MODES = ["flock", "lease", "twice"] as const;
 
 /** See {@linkcode LOCK_MODES}. */
@@ -18,9 +19,9 @@ const ANSWERS: Readonly<Record<LockMode, string | undefined>> = {
 /** A process that may be killed. */
 export interface NodeProcess {
   readonly ended: Promise<RunResult>;
-  /** Kills the program itself, with SIGKILL; says whether it was still there to be killed. */
+  /** Kills the program itself, with SIGKILL; returns whether it still ran. */
   kill(): Promise<"killed" | "had ended">;
-  /** Stops the program itself for so long, as Slurm suspends a job, or until it was killed. */
+  /** Stops the program itself for that long, as Slurm suspends a job, or until it was killed. */
   suspend(milliseconds: number): Promise<void>;
 }
 

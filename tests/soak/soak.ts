@@ -1,12 +1,13 @@
-// Many processes of one user at once, some of them killed: syncs, pushes and looks, while files are edited on both sides. In the end
-// everything must be as if one process had come after the other: nothing lost, nothing torn, what is fresh complete, nothing left.
+// Many processes of one user at once, some of them killed: syncs, pushes and status, while files are edited on both
+// sides. In the end the files must be as if the processes had run one after the other: nothing lost or torn, what is
+// fresh complete, nothing left over.
 import { makeWorld, type World } from "../support/world.ts";
 import { differences, Edits, faultOf, readFiles } from "./ledger.ts";
 import { type LockMode, type NodeProcess, startOnNode } from "./nodes.ts";
 
 const VARIABLE = "SOAK_HOME";
 
-/** What processes do, and how often. */
+/** The commands that processes run, with their shares. */
 const COMMANDS: readonly (readonly [share: number, args: readonly string[]])[] = [
   [4, ["sync"]],
   [3, ["sync", "--force"]],
@@ -14,14 +15,14 @@ const COMMANDS: readonly (readonly [share: number, args: readonly string[]])[] =
   [1, ["status", "--json"]],
 ];
 
-/** Of the processes so many are killed, and so many run on another node. */
+/** The share of processes that are killed, and the share that runs on another node. */
 const KILLED_SHARE = 0.35;
 const OTHER_NODE_SHARE = 0.15;
 
-/** For how long a process is suspended: longer than a silent holder is believed where its flock is not seen. */
+/** For how long a process is suspended: longer than a silent holder is believed if its flock is not seen. */
 const SUSPENDED_MILLISECONDS: Readonly<Record<LockMode, number>> = { flock: 2000, lease: 2000, twice: 17_000 };
 
-/** After so many processes all of it is compared, and scratch is emptied: the next ones begin with a first copy. */
+/** After this many processes both sides are compared, and scratch is emptied: the next ones begin with a first copy. */
 const PROCESSES_A_ROUND = 25;
 
 const FIRST_FILES = 200;
@@ -31,11 +32,11 @@ export interface SoakRequest {
   readonly mode: LockMode;
   readonly processes: number;
   readonly atOnce: number;
-  /** Makes runs different; the same number draws the same commands, and what happens at once still differs. */
+  /** Makes runs different; the same number chooses the same commands, but their timing still differs. */
   readonly seed: number;
   /** Longest time until a process is killed. */
   readonly killMilliseconds: number;
-  /** How many of those that are not killed are suspended for some seconds. */
+  /** The share of those not killed that is suspended for some seconds. */
   readonly suspendedShare: number;
 }
 
@@ -49,7 +50,7 @@ export interface SoakReport {
   readonly wrong: readonly string[];
 }
 
-/** Runs one soak in a world of its own; it ends early where something is wrong. */
+/** Runs one soak in a world of its own; it ends early if something is wrong. */
 export async function soak(request: SoakRequest): Promise<SoakReport> {
   await using world = await makeWorld();
   const running = new Soak(request, world);
@@ -86,7 +87,7 @@ class Soak {
     await this.edits.begin(FIRST_FILES);
   }
 
-  /** Some processes at once, the first of them like those of a job array. */
+  /** Runs some processes at once, the first of them like those of a job array. */
   async runRound(processes: number): Promise<void> {
     let begun = 0;
     const lane = async () => {
@@ -106,7 +107,7 @@ class Soak {
     const name = args.join(" ");
     this.started[name] = (this.started[name] ?? 0) + 1;
     const isKilled = random() < KILLED_SHARE;
-    // What a killed process of another node left is believed for a while, longest where there is no flock.
+    // Processes of another node are not killed: a lock that they leave is respected for a while, longest without flock.
     const node = !isKilled && random() < OTHER_NODE_SHARE ? "other" : "this";
     const process = startOnNode(this.world, args, { mode: this.request.mode, node, timeoutSeconds: 600 });
     const later = random() * this.request.killMilliseconds;
@@ -117,12 +118,12 @@ class Soak {
       await unlessEnded(process, later, () => process.suspend(SUSPENDED_MILLISECONDS[this.request.mode]));
     }
     const { code, stderr } = await process.ended;
-    // strace does not always end as its child did.
+    // strace does not always end with the same code as its child.
     if (end === "killed") this.killed++;
     else if (code !== 0) this.wrong.push(`${name} ended with ${code}: ${stderr.slice(-600)}`);
   }
 
-  /** Every file is whole at every moment, on both sides. */
+  /** Checks that every file on both sides is complete at this moment. */
   async #look(): Promise<void> {
     this.looks++;
     for (const side of Object.values(this.#roots)) {
@@ -156,7 +157,7 @@ async function unlessEnded(process: NodeProcess, milliseconds: number, action: (
   if (first === "time") await action();
 }
 
-/** Names that belong there when nothing runs. */
+/** Names that may exist when nothing runs. */
 const RESTING = /^(\.SOAK_HOME\.(synced|manifest|source|lock|kept)|SOAK_HOME)$/;
 
 async function leftOvers(world: World, cacheRoot: string): Promise<string[]> {

@@ -1,10 +1,10 @@
-// Which time counts as the start of a transfer where the clocks of a node and of scratch differ.
+// Which time counts as the start of a transfer if the clocks of a node and of scratch differ.
 import assert from "node:assert/strict";
 import { startedSeconds } from "../../src/records/clock.ts";
 import { layoutOf } from "../../src/variables/layout.ts";
 import { markedIfRacy, RACY_SECONDS } from "../../src/transfer/racy.ts";
 
-Deno.test("a node whose clock is ahead of scratch's marks what was just written all the same", async () => {
+Deno.test("a node whose clock is ahead of the clock of scratch still marks files that were just written", async () => {
   const cacheRoot = await Deno.makeTempDir({ prefix: "euler-files-test-" });
   try {
     const { lock } = layoutOf(cacheRoot, "HF_HOME");

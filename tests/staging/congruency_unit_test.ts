@@ -1,4 +1,4 @@
-// The warning about variables that point elsewhere, and its silence where all is well.
+// The warning about variables that point elsewhere, and that there is none if they point to source or target.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { checkCongruency } from "../../src/variables/congruency.ts";
@@ -16,20 +16,20 @@ function realPathIn(places: Readonly<Record<string, string>>): (path: string) =>
 
 const NOTHING_EXISTS = realPathIn({});
 
-Deno.test("a variable set to another directory is named with both paths and a way out", () => {
+Deno.test("a variable set to another directory is named with both paths and a command that helps", () => {
   const [warning, ...rest] = checkCongruency([HF_HOME], { HF_HOME: "/old/hf" }, NOTHING_EXISTS);
   assert.equal(warning?.text, "HF_HOME is set to /old/hf but config source is /home/ada/.cache/huggingface");
   assert.match(warning?.hint ?? "", /HF_HOME/);
   assert.deepEqual(rest, []);
 });
 
-Deno.test("an unset or empty variable, the source and our own target are no mismatch", () => {
+Deno.test("an unset or empty variable, the source and the target are no mismatch", () => {
   for (const env of [{}, { HF_HOME: "" }, { HF_HOME: HF_HOME.source }, { HF_HOME: HF_HOME.target }]) {
     assert.deepEqual(checkCongruency([HF_HOME], env, NOTHING_EXISTS), []);
   }
 });
 
-Deno.test("slashes at the end, doubled ones and /. are no mismatch, and no file system call", () => {
+Deno.test("slashes at the end, doubled ones and /. are no mismatch, and need no file system call", () => {
   const neverAsked = () => assert.fail("asked the file system");
   fc.assert(fc.property(
     fc.constantFrom(HF_HOME.source, HF_HOME.target),
@@ -47,7 +47,7 @@ Deno.test("a link to the source is no mismatch", () => {
   assert.deepEqual(checkCongruency([HF_HOME], { HF_HOME: "/cluster/hf/" }, realPath), []);
 });
 
-Deno.test("a target that isn't there yet is recognised through a link to scratch", () => {
+Deno.test("a target that does not exist yet is recognised through a link to scratch", () => {
   const realPath = realPathIn({ "/scratch": "/lustre/scratch", "/lustre/scratch": "/lustre/scratch" });
   assert.deepEqual(checkCongruency([HF_HOME], { HF_HOME: "/lustre/scratch/ada/HF_HOME" }, realPath), []);
 });
@@ -69,12 +69,12 @@ Deno.test("real links are followed", async () => {
   }
 });
 
-Deno.test("control characters in a value can't steer the terminal, and relative values are a mismatch", () => {
+Deno.test("control characters in a value are not sent to the terminal, and relative values are a mismatch", () => {
   const [warning] = checkCongruency([HF_HOME], { HF_HOME: "x\x1b[2J" }, NOTHING_EXISTS);
   assert.match(warning?.text ?? "", /set to x\\x1b\[2J but/);
 });
 
-Deno.test("a variable that clients ask before a managed one is named where it leads out of the target", () => {
+Deno.test("a variable that clients read before a managed one is named if it points out of the target", () => {
   const elsewhere = { HF_HUB_CACHE: `${HF_HOME.source}/hub`, HF_XET_CACHE: "/data/xet", TRANSFORMERS_CACHE: "" };
   const warnings = checkCongruency([HF_HOME], elsewhere, NOTHING_EXISTS);
   assert.deepEqual(warnings.map(({ text }) => text), [
@@ -84,7 +84,7 @@ Deno.test("a variable that clients ask before a managed one is named where it le
   assert.match(warnings[0]!.hint, /^unset HF_HUB_CACHE/);
 });
 
-Deno.test("one that leads into the target, is managed itself or is not asked is no mismatch", () => {
+Deno.test("a variable that points into the target, is managed itself or is not read is no mismatch", () => {
   const hub = { name: "HF_HUB_CACHE", source: "/home/ada/hub", target: "/scratch/ada/HF_HUB_CACHE" };
   for (
     const [variables, env] of [

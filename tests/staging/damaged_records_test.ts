@@ -1,5 +1,5 @@
-// The files that remember a transfer, damaged in all ways: nothing is believed that is not so, nothing is lost, and the next sync
-// makes the copy complete.
+// The files that remember a transfer, damaged in all ways: nothing false is believed, nothing is lost, and the next
+// sync makes the target complete.
 import assert from "node:assert/strict";
 import { damage } from "../support/damage.ts";
 import fc, { runsOr } from "../support/fast_check.ts";
@@ -17,7 +17,7 @@ const CHANGES = [
   "rm scratch/.cache/euler-files/HF_HOME/d/b",
 ];
 
-Deno.test("damaged records make no copy fresh that is not, and lose nothing", async () => {
+Deno.test("damaged records make no incomplete target fresh, and lose nothing", async () => {
   await using place = await temporaryDirectory("in memory");
   const root = place.path;
   const cacheRoot = `${root}/scratch/.cache/euler-files`;
@@ -47,7 +47,7 @@ Deno.test("damaged records make no copy fresh that is not, and lose nothing", as
       assert.equal(status.code, 0, status.stdout);
       const [variable] = JSON.parse(status.stdout).variables;
       if (variable.status === "fresh") assert.deepEqual(await readTree(`${cacheRoot}/HF_HOME`), before);
-      // Some damage is refused with what to do about it; then nothing is exported.
+      // Some damage is refused with a message that says what to do; then nothing is exported.
       const synced = await ef("sync");
       if (synced.code !== 0) {
         assert.match(synced.stderr, /^(✗|error:)/m);
@@ -64,4 +64,27 @@ Deno.test("damaged records make no copy fresh that is not, and lose nothing", as
     }),
     { numRuns: runsOr(25) },
   );
+});
+
+Deno.test("records that are far too large count as missing, and are not read into memory", async () => {
+  await using place = await temporaryDirectory("in memory");
+  const root = place.path;
+  const env = { HOME: `${root}/home`, SCRATCH: `${root}/scratch`, TMPDIR: `${root}/tmp`, PATH: "/usr/bin:/bin" };
+  const ef = (...argv: string[]) => runInProcess(argv, { cwd: root, env, userId: Deno.uid()! });
+  await shell("mkdir -p home/hf scratch tmp; echo a >home/hf/a", root);
+  const config = { version: 1, scratch_base: "$SCRATCH", vars: { HF_HOME: { source: "~/hf" } } };
+  await Deno.writeTextFile(`${root}/home/.euler-files.json`, JSON.stringify(config));
+  for (const name of RECORDS) {
+    assert.equal((await ef("sync")).code, 0);
+    // A sparse file takes no space on the disk; only reading it would take memory.
+    await shell(
+      `touch ${name}; chmod 600 ${name}; truncate -s 40G ${name}`,
+      `${root}/scratch/.cache/euler-files`,
+    );
+    for (const argv of [["status"], ["sync"], ["push"], ["sync", "--force"]]) {
+      const { code, stderr } = await ef(...argv);
+      assert.equal(code, 0, `${name}: ${argv.join(" ")}: ${stderr}`);
+    }
+    assert.equal(await Deno.readTextFile(`${root}/scratch/.cache/euler-files/HF_HOME/a`), "a\n");
+  }
 });

@@ -1,4 +1,4 @@
-// The filter of a variable: which rules it is made of, and in which order they are asked.
+// The filter of a variable: which rules it consists of, and in which order they apply.
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import type { VariableFilter as Lists } from "../../src/config/resolve.ts";
@@ -34,7 +34,7 @@ async function taken(lists: Parameters<typeof filterWith>[0], ...names: readonly
   return names.filter((name) => selection?.includes(name, "other") ?? true);
 }
 
-Deno.test("the command line is asked first, then include, exclude, rsync_extra_args and the preset", async () => {
+Deno.test("rules of the command line apply first, then include, exclude, rsync_extra_args and the preset", async () => {
   const lists = {
     once: [minus("1"), plus("2")],
     include: ["1", "3"],
@@ -45,7 +45,7 @@ Deno.test("the command line is asked first, then include, exclude, rsync_extra_a
   deepEqual(await taken(lists, "1", "2", "3", "4", "5", "6", "7", "8"), ["2", "3", "6", "8"]);
 });
 
-Deno.test("inclusions alone leave everything else out; an empty list of exclusions says that they do not", async () => {
+Deno.test("inclusions alone exclude everything else; an empty list of exclusions means that they do not", async () => {
   deepEqual(await taken({ include: ["1"] }, "1", "2"), ["1"]);
   deepEqual(await taken({ include: ["1"], exclude: [] }, "1", "2"), ["1", "2"]);
   deepEqual(await taken({ include: ["1"], once: [minus("3")] }, "1", "2", "3"), ["1"]);
@@ -55,7 +55,7 @@ Deno.test("inclusions alone leave everything else out; an empty list of exclusio
   deepEqual(await taken({ always: [plus("1")] }, "1", "2"), ["1", "2"]);
 });
 
-Deno.test("a file of patterns is read where it stands, and an order in it forgets what is before", async () => {
+Deno.test("a file of patterns takes its position in the order, and a reset in it removes the rules before it", async () => {
   const file = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(file, "# notes\n!\n*.tmp\n+ a.log\n");
@@ -66,7 +66,7 @@ Deno.test("a file of patterns is read where it stands, and an order in it forget
   }
 });
 
-Deno.test("a file of patterns that is missing is named", async () => {
+Deno.test("a missing file of patterns is named", async () => {
   const always = [{ action: "include", file: "/no/such/file" } as const];
   await rejects(filterWith({ always }), (error) => {
     match(String(error), /--include-from in rsync_extra_args: "\/no\/such\/file" does not exist/);
@@ -74,7 +74,7 @@ Deno.test("a file of patterns that is missing is named", async () => {
   });
 });
 
-Deno.test("a copy made without rules is as good where only a preset has some", async () => {
+Deno.test("a target made without rules stays valid if only a preset has rules", async () => {
   const preset = await filterWith({ presetExclude: [".locks/"] });
   equal(hasSameFilter({ filter: undefined }, preset), true);
   equal(hasSameFilter({ filter: preset.selection!.id }, preset), true);

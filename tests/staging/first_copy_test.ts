@@ -1,4 +1,5 @@
-// Who writes a first copy: each sync into a tree of its own, whatever is left of others, and none that lives into that of another.
+// Who writes a first copy: each sync writes into a tree of its own and takes over what dead ones left, but nothing
+// writes into the tree of a living one.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { hostname } from "node:os";
 import { type FirstCopy, takeFirstCopy, unfinishedCopies } from "../../src/staging/first_copy.ts";
@@ -31,7 +32,7 @@ async function contentOf(copy: FirstCopy): Promise<Record<string, string>> {
 for (
   const [what, name] of Object.entries({ "a sync that ended": ".V.partial", "a killed one": `.V.partial.${ENDED}` })
 ) {
-  Deno.test(`the tree of ${what} is taken over whole`, async () => {
+  Deno.test(`the tree of ${what} is taken over as a whole`, async () => {
     await withLayout({ [`${name}/d/file`]: "1", [`${name}/.euler-files-partial/journal`]: "w" }, async (layout) => {
       const before = await Deno.stat(`${beside(layout, name)}/d`);
       await using copy = await takeFirstCopy(layout, {});
@@ -42,7 +43,7 @@ for (
   });
 }
 
-Deno.test("two that take a tree at the same moment do not both get it", async () => {
+Deno.test("if two processes take over a tree at the same moment, only one gets it", async () => {
   await withLayout({ ".V.partial/file": "1" }, async (layout) => {
     const copies = await Promise.all([takeFirstCopy(layout, {}), takeFirstCopy(layout, {})]);
     const contents = await Promise.all(copies.map(contentOf));
@@ -51,7 +52,7 @@ Deno.test("two that take a tree at the same moment do not both get it", async ()
   });
 });
 
-Deno.test("of the tree of a process that may live only the files are taken: it can write nothing into ours", async () => {
+Deno.test("if the process of a tree may be alive, only the tree's files are taken, so that it can write nothing into the new tree", async () => {
   const name = `.V.partial.${OTHER_NODE}`;
   await withLayout({ [`${name}/d/whole`]: "1", [`${name}/.euler-files-partial/journal`]: "w" }, async (layout) => {
     const calls = plainCalls();
@@ -66,7 +67,7 @@ Deno.test("of the tree of a process that may live only the files are taken: it c
   });
 });
 
-Deno.test("a tree that was not published is left for the next sync, without the name of its process", async () => {
+Deno.test("a tree that was not published is left for the next sync, under a name without its process", async () => {
   await withLayout({}, async (layout) => {
     {
       await using copy = await takeFirstCopy(layout, {});
@@ -83,7 +84,7 @@ Deno.test("a tree that was not published is left for the next sync, without the 
   });
 });
 
-Deno.test("a first copy does not take the place of one that another process has made meanwhile", async () => {
+Deno.test("a first copy does not replace one that another process has made meanwhile", async () => {
   await withLayout({}, async (layout) => {
     await using copy = await takeFirstCopy(layout, {});
     await writeTree(copy.path, { file: "ours" });

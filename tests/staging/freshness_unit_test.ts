@@ -1,4 +1,4 @@
-// The rule of freshness, as laws: what is called fresh is a complete copy of this very source.
+// The rule of freshness, as laws: a target that is called fresh is a complete copy of this very source.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { makeSelection } from "../../src/filter/selection.ts";
@@ -46,16 +46,16 @@ const NO_FILTER = { selection: undefined, isPresetOnly: true };
 
 const RULE = { source: "/home/hf", filter: NO_FILTER, nowSeconds: 1500, maxAgeSeconds: 3600 };
 
-Deno.test("a complete, unchanged, young copy is fresh, whatever a job added to it", () => {
+Deno.test("a complete, unchanged, young target is fresh, even if a job added files", () => {
   assert.deepEqual(decideFreshness(FRESH, RULE), { verdict: "fresh" });
 });
 
-Deno.test("the same directory seen from another node, which numbers its mounts differently, is fresh", () => {
+Deno.test("the same directory on another node, which numbers its mounts differently, is fresh", () => {
   const facts = { ...FRESH, target: { ...FRESH.target, device: 3 } as VariableFacts["target"] };
   assert.deepEqual(decideFreshness(facts, RULE), { verdict: "fresh" });
 });
 
-Deno.test("files that had just been written when they were copied are compared a minute later", () => {
+Deno.test("files that were written just before they were copied are compared a minute later", () => {
   const facts = { ...FRESH, marker: { ...MARKER, racy: { files: 2, until: 1060 } } };
   assert.deepEqual(decideFreshness(facts, { ...RULE, nowSeconds: 1059 }), { verdict: "fresh" });
   assert.deepEqual(decideFreshness(facts, { ...RULE, nowSeconds: 1060 }), {
@@ -90,7 +90,7 @@ for (const [name, doubt] of Object.entries(DOUBTS)) {
   });
 }
 
-Deno.test("one doubt is enough, whatever else holds", () => {
+Deno.test("a single doubt is enough to make a target not fresh", () => {
   fc.assert(fc.property(fc.subarray(Object.values(DOUBTS), { minLength: 1 }), (doubts) => {
     const facts = Object.assign({}, FRESH, ...doubts);
     assert.notEqual(decideFreshness(facts, RULE).verdict, "fresh");
@@ -107,7 +107,7 @@ Deno.test("freshness ends with age and never comes back", () => {
   }));
 });
 
-Deno.test("names left out on purpose don't count as purged", () => {
+Deno.test("names left out on purpose do not count as purged", () => {
   const facts = {
     ...FRESH,
     marker: { ...MARKER, left_out: ["version"] },
@@ -126,14 +126,14 @@ function verdictBy(filter: VariableFilter, marked: VariableFilter | undefined): 
   return decideFreshness({ ...FRESH, marker }, { ...RULE, filter }).verdict;
 }
 
-Deno.test("a copy made by other rules is stale", () => {
+Deno.test("a target made by other rules is stale", () => {
   assert.equal(verdictBy(filterBy("*.ckpt"), filterBy("*.ckpt")), "fresh");
   assert.equal(verdictBy(filterBy("*.ckpt"), filterBy("*.tmp")), "stale");
   assert.equal(verdictBy(filterBy("*.ckpt"), undefined), "stale");
   assert.equal(verdictBy(NO_FILTER, filterBy("*.ckpt")), "stale");
 });
 
-Deno.test("a copy made before there were presets with rules has all that these leave in", () => {
+Deno.test("a target made before presets had rules contains everything that these rules let through", () => {
   assert.equal(verdictBy(filterBy(".locks/", true), undefined), "fresh");
   assert.equal(verdictBy(filterBy(".locks/", true), filterBy("*.tmp")), "stale");
 });
@@ -151,4 +151,10 @@ Deno.test("a source that never existed is fresh with its marker, until it appear
   assert.equal(decideFreshness({ ...NEW, target: { state: "missing" } }, RULE).verdict, "not-synced");
   const unmounted = { ...NEW, source: { state: "missing", parent: "missing" } } as const;
   assert.equal(decideFreshness(unmounted, RULE).verdict, "source-missing");
+});
+
+Deno.test("with skip_if_fresh_seconds 0 nothing is fresh, even if another node's clock is ahead", () => {
+  for (const nowSeconds of [1000, 999, 970]) {
+    assert.equal(decideFreshness(FRESH, { ...RULE, nowSeconds, maxAgeSeconds: 0 }).verdict, "stale");
+  }
 });

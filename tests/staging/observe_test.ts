@@ -1,9 +1,9 @@
-// What is seen of a source while somebody works in it.
+// What is observed of a source while other programs work in it.
 import assert from "node:assert/strict";
 import type { Marker } from "../../src/records/marker.ts";
 import { markedListing, observeSource } from "../../src/records/observe.ts";
 
-Deno.test("a source in which temporary names come and go is there, however they are met", async () => {
+Deno.test("a source in which temporary names come and go counts as existing, whenever they are met", async () => {
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
   try {
     await Deno.writeTextFile(`${source}/kept`, "kept");
@@ -26,7 +26,7 @@ Deno.test("a source in which temporary names come and go is there, however they 
   }
 });
 
-Deno.test("the place of a push for half-written files is none of the source's names", async () => {
+Deno.test("the directory for partial files of a push is not one of the source's names", async () => {
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
   try {
     await Deno.mkdir(`${source}/.euler-files-partial`);
@@ -37,7 +37,7 @@ Deno.test("the place of a push for half-written files is none of the source's na
   }
 });
 
-Deno.test("names that a marker knows are taken while the source has the time of then, and a change of it is seen", async () => {
+Deno.test("the names in the marker are used while the source's time is unchanged, and a change is noticed", async () => {
   const source = await Deno.makeTempDir({ prefix: "euler-files-test-" });
   try {
     await Deno.writeTextFile(`${source}/kept`, "kept");

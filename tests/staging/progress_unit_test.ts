@@ -1,9 +1,9 @@
-// What a waiting job sees of the one that works.
+// What a waiting job sees of the job that transfers.
 import assert from "node:assert/strict";
 import type { Progress } from "../../src/contract/events.ts";
 import { watchProgress } from "../../src/variables/progress.ts";
 
-Deno.test("another job's progress is told as that job's, and counts as a move only when it changes", async () => {
+Deno.test("another job's progress is reported as that job's, and counts as progress only when it changes", async () => {
   const path = await Deno.makeTempFile();
   const publish = (filesDone: number) =>
     Deno.writeTextFile(

@@ -1,4 +1,5 @@
-// What tests of real containers use: Apptainer, the user who runs it and a base image; and whether a container starts here.
+// What tests of real containers use: Apptainer, an unprivileged user and a base image; and whether a container can be
+// started.
 import { findWorkshop } from "../../scripts/prepare_apptainer.ts";
 import { testUnless } from "./needs.ts";
 import { giveUv, UV } from "./uv.ts";
@@ -6,7 +7,7 @@ import { makeWorld, type World } from "./world.ts";
 
 const WORKSHOP = await findWorkshop();
 
-/** A world of the user who builds, with the base image in it and Apptainer set up to use it. */
+/** A world of the user who builds, with the base image in it and Apptainer configured to use it. */
 export interface ContainerWorld extends AsyncDisposable {
   readonly world: World;
   readonly env: Record<string, string>;
@@ -14,7 +15,7 @@ export interface ContainerWorld extends AsyncDisposable {
   readonly ociLayout: string;
 }
 
-/** Makes one; only in a test of {@linkcode testWithApptainer}. */
+/** Makes a container world; only for tests registered by {@linkcode testWithApptainer}. */
 export async function makeContainerWorld(): Promise<ContainerWorld> {
   if (typeof WORKSHOP === "string") throw new Error(WORKSHOP);
   const world = await makeWorld({ runAs: WORKSHOP });
@@ -28,7 +29,7 @@ export async function makeContainerWorld(): Promise<ContainerWorld> {
       sif_store: "~/sif",
       scratch_sif_dir: "$SCRATCH/.cache/euler-files/sif",
       base_image: baseImage,
-      // lz4 is the quickest to pack and unpack.
+      // lz4 is the fastest to compress and decompress.
       build_args: ["--fakeroot", "--mksquashfs-args", "-comp lz4"],
     },
   });
@@ -41,7 +42,10 @@ export async function makeContainerWorld(): Promise<ContainerWorld> {
   };
 }
 
-/** Why no container can be started; undefined where one was. Mounts, set-uid programs and much else can be in its way. */
+/**
+ * Why no container can be started; undefined if one was. Forbidden mounts and missing set-uid programs are common
+ * reasons.
+ */
 async function findRefusal(): Promise<string | undefined> {
   if (UV === undefined) return "uv not installed";
   if (typeof WORKSHOP === "string") return WORKSHOP;

@@ -1,10 +1,10 @@
 // What can happen to a file that another program, a crash or an attacker has written, as values for property tests.
 import fc from "./fast_check.ts";
 
-/** What becomes of the text of a file. */
+/** Turns the text of a file into a damaged one. */
 export type Damage = (text: string) => string | Uint8Array;
 
-/** Text that is JSON, or not, or beyond all measure. */
+/** Text that is JSON, is not JSON, or is far too large. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.json(),
   fc.string({ maxLength: 300 }),
@@ -21,7 +21,7 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   ),
 );
 
-/** Texts that are replaced, cut, continued, or have another byte or value somewhere. */
+/** Replaces a text, truncates it, appends to it, or changes a byte or a value. */
 export const damage: fc.Arbitrary<Damage> = fc.oneof(
   anyText.map((text): Damage => () => text),
   fc.array(anyText, { maxLength: 5 }).map((lines): Damage => (text) => `${text}\n${lines.join("\n")}\n`),
@@ -31,7 +31,7 @@ export const damage: fc.Arbitrary<Damage> = fc.oneof(
     const place = at % (text.length + 1);
     return text.slice(0, place) + inserted + text.slice(place + 1);
   }),
-  // One value of a JSON object is another one.
+  // Replaces one value of a JSON object.
   fc.tuple(fc.nat(100), fc.jsonValue()).map(([index, value]): Damage => (text) => {
     try {
       const record = JSON.parse(text);

@@ -16,15 +16,15 @@ connection.close()
 
 /** A program that has a database open. */
 export interface DatabaseProgram extends AsyncDisposable {
-  /** Executes one statement and returns its rows as Python writes them. Throws an Error where SQLite does. */
+  /** Executes one statement and returns its rows as Python prints them. Throws an Error if SQLite does. */
   execute(statement: string): Promise<string>;
   /** Closes the database and ends. */
   close(): Promise<void>;
-  /** Ends it as `kill -9` does: the database stays as it is. */
+  /** Ends the program as `kill -9` does: the database stays as it is. */
   kill(): Promise<void>;
 }
 
-/** Opens a database, which is made where it does not exist, and executes statements. */
+/** Opens a database, makes it if it does not exist, and executes statements. */
 export async function openDatabase(path: string, ...statements: readonly string[]): Promise<DatabaseProgram> {
   const running = await startLineProgram(PROGRAM, [path]);
   const program: DatabaseProgram = {
@@ -50,7 +50,7 @@ export async function inDatabase(path: string, ...statements: readonly string[])
   return rows;
 }
 
-/** How many rows the table t has in a copy of a database, which is opened in its stead; fails where that is damaged. */
+/** How many rows the table t has, read from a copy of the database; throws if that is damaged. */
 export async function rowsIn(path: string): Promise<number> {
   const copy = await Deno.makeTempDir();
   try {

@@ -1,5 +1,5 @@
-// A process that edits a configuration, for tests of many at once: `deno run edit_config.ts PATH NAME [TIMES]`.
-// Adds the field NAME, then counts it up, a line on stdout after each time.
+// A process that edits a configuration, for tests with many of them at once: `deno run edit_config.ts PATH NAME
+// [TIMES]`. Adds the field NAME, then counts it up, with a line on stdout after each time.
 import { editConfig } from "../../src/config/config_edit.ts";
 import type { AbsolutePath } from "../../src/config/paths.ts";
 import { testSystem } from "./test_system.ts";

@@ -1,4 +1,5 @@
-// The program with a `sync` that fails as EULER_FILES_TEST_FAILURE says: an entry of its own for tests of the process's end.
+// The program with a `sync` that fails as EULER_FILES_TEST_FAILURE says: a separate entry for tests of how the process
+// ends.
 import { type CommandEntry, COMMANDS } from "../../src/cli/app.ts";
 import type { AnyCommand } from "../../src/contract/command.ts";
 

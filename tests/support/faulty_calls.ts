@@ -1,4 +1,5 @@
-// System calls that fail, stop short or end the process on command: libc behind a hook that sees each call before it is made.
+// System calls that fail, transfer less or end the process on command: libc behind a hook that sees each call before it
+// is made.
 import "./libc.ts";
 import { type Answer, type Bytes, type Calls, plainCalls, waitingCalls } from "../../src/posix/calls.ts";
 import { decodeName } from "../../src/posix/file_names.ts";
@@ -13,20 +14,20 @@ export interface Call {
   readonly form: Calls["form"];
   /** How many calls were made before, in both forms together. */
   readonly index: number;
-  /** The names among its arguments, decoded, in their order: of a rename the old and the new one. */
+  /** The names among its arguments, decoded, in their order: for a rename the old and the new one. */
   readonly names: readonly string[];
   readonly args: readonly unknown[];
-  /** What the call is about: the open file, or the first name below its directory, as an absolute path. */
+  /** The object of the call as an absolute path: the open file, or the first name below its directory. */
   readonly path: string;
   /** The second name of a rename or a link as an absolute path; empty for other calls. */
   readonly newPath: string;
 }
 
 /**
- * What becomes of a call; undefined: it is made as usual.
+ * The effect on a call; if undefined, the call is made as usual.
  * - `errno`: it fails with that number and is not made.
  * - `atMost`: it reads, writes or copies no more bytes than that.
- * - `after`: it is made, and the action runs before its answer is given.
+ * - `after`: it is made, and the action runs before its result is returned.
  * - `end`: the process ends here, before the call or within it (after half of a write).
  */
 export type Fault =
@@ -35,10 +36,10 @@ export type Fault =
   | { readonly after: () => void }
   | { readonly end: "before" | "within" };
 
-/** Decides about a call; may change files itself, which is then done before the call. */
+/** Decides about a call. A hook may change files itself; the call then sees the change. */
 export type Hook = (call: Call) => Fault | undefined | void;
 
-/** Thrown by the call at which the process ends and by each one after it. */
+/** Thrown by the call at which the process ends and by every later call. */
 export class ProcessEnded extends Error {
   override readonly name = "ProcessEnded";
 }
@@ -46,15 +47,17 @@ export class ProcessEnded extends Error {
 /** How the calls are made. */
 export interface FaultyCallsOptions {
   /**
-   * `waiting`: lookups for names that a job runner uses to measure the latency take 0.3 ms, so that it takes the form that
-   * waits. Else libc answers as it does.
+   * `waiting`: lookups that a job runner uses to measure the latency take 0.3 ms, so that it chooses the waiting form.
+   * Otherwise libc answers at its own speed.
    */
   readonly form?: "as measured" | "waiting";
-  /** `none`: calls in the waiting form are made at once and answered later, so that their order is the same in each run. */
+  /**
+   * `none`: calls in the waiting form are made at once and answered later, so that their order is the same in each run.
+   */
   readonly threads?: "as usual" | "none";
 }
 
-/** Calls for {@linkcode System.calls}, and what became of them. Disposing closes what an ended process left open. */
+/** Calls for {@linkcode System.calls}, and what happened to them. Disposing closes what an ended process left open. */
 export interface FaultyCalls extends Disposable {
   readonly calls: (form: Calls["form"]) => Calls;
   /** How many calls were made or failed. */
@@ -63,7 +66,7 @@ export interface FaultyCalls extends Disposable {
   readonly hasEnded: boolean;
 }
 
-/** Where a call has its directories or files, its names, and its length, by the index of the argument. */
+/** The indexes of the arguments that are a call's directories or files, its names, and its length. */
 interface Signature {
   readonly at: number;
   readonly name?: number;
@@ -120,7 +123,7 @@ export function faultyCalls(hook: Hook, options: FaultyCallsOptions = {}): Fault
     for (const name of Object.keys(SIGNATURES) as CallName[]) {
       const make = calls[name] as (...args: unknown[]) => Answer | void;
       wrapped[name] = (...args: unknown[]) => {
-        // Closing reaches no disk, and a test that makes thousands of runs needs the numbers of the files again.
+        // An ended process may still close its handles: that changes no file, and saves file descriptors over many runs.
         if (state.hasEnded && name === "closeHandle") {
           if (open.delete(args[0] as number)) plain.closeHandle(args[0] as number);
           return;
@@ -156,7 +159,7 @@ export function faultyCalls(hook: Hook, options: FaultyCallsOptions = {}): Fault
     if ("atMost" in fault) {
       return make(...(length === undefined ? args : args.with(length, Math.min(fault.atMost, args[length] as number))));
     }
-    // The handle must not stay open, whatever the caller is told.
+    // The handle must be closed, although the caller gets an error.
     if (name === "close" || name === "closeHandle") plain.closeHandle(args[0] as number);
     if ("errno" in fault) return name === "closeHandle" ? undefined : -fault.errno;
     if (fault.end === "within" && name === "pwrite") {
@@ -202,7 +205,7 @@ function nameIn(bytes: unknown): string {
   return decodeName(end === -1 ? name : name.subarray(0, end));
 }
 
-/** The kernel knows the path of an open file; one whose name isn't UTF-8 has none here. */
+/** The path that the kernel knows for an open file; this fails for a name that is not UTF-8. */
 function pathOf(handle: number, name = ""): string {
   if (name.startsWith("/")) return name;
   let directory = "";

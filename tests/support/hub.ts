@@ -1,4 +1,4 @@
-// A hub of models and datasets on loopback, as far as the clients of Hugging Face ask it: a few static routes.
+// A hub of models and datasets on loopback, with the few static routes that the clients of Hugging Face need.
 import { createHash } from "node:crypto";
 
 /** A repository in one of its revisions. */
@@ -12,7 +12,7 @@ export interface HubRevision {
 /** A running hub. */
 export interface Hub extends AsyncDisposable {
   readonly url: string;
-  /** Serves this revision as `main` from now on; earlier ones stay. Returns its commit. */
+  /** Serves this revision as `main` from now on; earlier revisions stay available. Returns its commit. */
   add(revision: HubRevision): string;
 }
 
@@ -83,7 +83,7 @@ interface HubEntry {
   readonly oid: string;
 }
 
-/** All files, and the directories that they are in. */
+/** All files, and the directories that contain them. */
 function entriesOf({ files, commit }: Revision): HubEntry[] {
   const above = [...files.keys()].flatMap((path) =>
     path.split("/").map((_, at, parts) => parts.slice(0, at).join("/"))
@@ -128,7 +128,7 @@ function missing(code: string, commit?: string): Response {
   return new Response("", { status: 404, headers: { "x-error-code": code, ...known } });
 }
 
-/** The name that git gives a content. */
+/** The object name (hash) that git gives to a content. */
 function blobOf(content: Uint8Array): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }

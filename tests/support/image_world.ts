@@ -1,18 +1,18 @@
-// A world with an environment that needs no Python to be packed, an `apptainer` section and the stand-in for Apptainer.
+// A world with an environment that can be packed without Python, an `apptainer` section and the stand-in for Apptainer.
 import { makeWorld, type RunAs, type World } from "./world.ts";
 
-/** The stand-in's switches: `fail`, `partial`, `nothing`, `slow`, `code`. */
+/** Switches of the stand-in: `fail`, `partial`, `nothing`, `slow`, `code`. */
 export type Switch = "fail" | "partial" | "nothing" | "slow" | "code";
 
 /** What {@linkcode makeImageWorld} makes. */
 export interface ImageWorld extends AsyncDisposable {
   readonly world: World;
-  /** Where images are kept, and where they are on scratch. */
+  /** The directory of the images, and that of their copies on scratch. */
   readonly store: string;
   readonly scratchStore: string;
-  /** Makes the stand-in behave so, or (undefined) no longer. */
+  /** Turns a switch of the stand-in on, with a text, or off (undefined). */
   turn(name: Switch, text: string | undefined): Promise<void>;
-  /** What the stand-in was called with, one line a call. */
+  /** The arguments of the calls to the stand-in, one line per call. */
   calls(): Promise<string[]>;
   /** The image's record in the configuration. */
   // deno-lint-ignore no-explicit-any
@@ -31,7 +31,7 @@ export function venvTree(path: string): Record<string, string | { file: string; 
   };
 }
 
-/** Makes one; with `await using`. */
+/** Makes an image world; use it with `await using`. */
 export async function makeImageWorld(options: { readonly runAs?: RunAs } = {}): Promise<ImageWorld> {
   const world = await makeWorld(options);
   const fake = await Deno.readTextFile(new URL("../fakes/apptainer", import.meta.url));
@@ -62,7 +62,7 @@ export async function makeImageWorld(options: { readonly runAs?: RunAs } = {}): 
   };
 }
 
-/** The names in a directory, hidden ones too; none where it isn't there. */
+/** The names in a directory, hidden ones too; empty if it does not exist. */
 export async function namesIn(directory: string): Promise<string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(directory))).map((entry) => entry.name).sort();

@@ -1,20 +1,23 @@
-// The program in the test's own process: argv in, exit code and streams out. For what doesn't need a process of its own.
+// Runs the program in the test's own process: argv in, exit code and streams out. For tests that need no process of
+// their own.
 import "./libc.ts";
 import { run } from "../../src/cli/run.ts";
 import type { OutputStream, System } from "../../src/system/system.ts";
 
-/** What the program sees of the world; no terminal, no environment and an empty stdin unless given. */
+/**
+ * What the program sees of its surroundings; without a value there is no terminal, no environment and an empty stdin.
+ */
 export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string;
-  /** Whose process it is; it matters where a command checks owners. */
+  /** The user of the process, for commands that check owners. */
   readonly userId?: number;
-  /** What makes the system calls, where it isn't libc itself. */
+  /** What makes the system calls, if it is not libc itself. */
   readonly calls?: System["calls"];
 }
 
-/** How it ended. */
+/** How the run ended. */
 export interface Ended {
   readonly code: number;
   readonly stdout: string;

@@ -1,16 +1,19 @@
-// JSON Schemas in tests: checking values against them, and making values by them.
+// Checks values against JSON Schemas, and makes values that fit them.
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "./fast_check.ts";
 
 type Schema = Record<string, unknown>;
 
-/** A function that checks values; its `errors` say what is wrong. Throws where the schema itself is wrong. */
+/** A function that checks values; its `errors` say what is wrong. Throws if the schema itself is invalid. */
 export function validator(schema: Schema): ValidateFunction {
-  // Without types for unions ajv calls `type: [..]` a mistake; it is none in 2020-12.
+  // Without allowUnionTypes ajv rejects `type: [..]`, which is valid in 2020-12.
   return new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true }).compile(schema);
 }
 
-/** The same schema, but an object may only have the properties it names: finds those an answer has and nobody described. */
+/**
+ * The same schema, but objects may only have the properties that it names: this finds properties that are not
+ * described.
+ */
 export function closed(schema: Schema): Schema {
   return closePart(schema, false) as Schema;
 }
@@ -29,9 +32,9 @@ function closePart(part: unknown, insideAllOf: boolean): unknown {
   return !insideAllOf && (isOpen || "allOf" in copy) ? { ...copy, unevaluatedProperties: false } : copy;
 }
 
-/** Values that a schema describes, for the keywords that inputs of commands use. Throws for any other. */
+/** Values that fit a schema, for the keywords that occur in the inputs of commands. Throws for any other keyword. */
 export function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
-  // A schema that says nothing takes anything, and the command line can write a text.
+  // A schema without keywords accepts anything; a string can be given on the command line, too.
   if (Object.keys(schema).every((key) => ["title", "description"].includes(key))) {
     return fc.string({ minLength: 1 });
   }

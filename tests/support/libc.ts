@@ -1,4 +1,4 @@
-// Binds libc before the first test: it stays bound for the isolate, and Deno would call that a leak of the test that needs it first.
+// Binds libc before the first test, because it stays bound: Deno would report a leak in the test that binds it first.
 import { loadLibc } from "../../src/posix/libc.ts";
 
 loadLibc();

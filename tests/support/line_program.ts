@@ -1,16 +1,17 @@
-// A Python program that answers each line of its input with one line: what holds files open while something else happens.
+// A Python program that answers each line of its input with one line, and so can hold files open while a test does
+// something else.
 
-/** The program as it runs. */
+/** The running program. */
 export interface LineProgram extends AsyncDisposable {
   /** Sends a line and returns the answer. */
   ask(line: string): Promise<string>;
-  /** Ends its input and waits for its end. */
+  /** Closes its stdin and waits until it has ended. */
   close(): Promise<void>;
   /** Ends it as `kill -9` does. */
   kill(): Promise<void>;
 }
 
-/** Starts it. It prints one line when it is ready. */
+/** Starts a program that prints one line when it is ready. */
 export async function startLineProgram(
   code: string,
   args: readonly string[],

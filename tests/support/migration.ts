@@ -5,7 +5,7 @@ import { type Fault, faultyCalls } from "./faulty_calls.ts";
 import { type Ended, runInProcess } from "./in_process.ts";
 import { makeWorld, type RunAs, type World } from "./world.ts";
 
-/** The files of the cache: nested, linked and hard to spell. */
+/** The files of the cache: nested, linked and with unusual names. */
 export const CACHE = {
   "models/weights.bin": "weights",
   "models/latest": { link: "weights.bin" },
@@ -14,7 +14,10 @@ export const CACHE = {
   ".hidden/empty": "",
 } as const;
 
-/** rsync copies here, so that tests can stand in its way. A world with {@linkcode CACHE} in `home/hf` and a configuration that has HF_HOME there, with a comment to be kept. */
+/**
+ * A world with {@linkcode CACHE} in `home/hf` and a configuration that has HF_HOME there, with a comment that must
+ * stay. The engine is rsync, so that a test can put a script in its place.
+ */
 export async function makeCacheWorld(options: { readonly runAs?: RunAs } = {}): Promise<World> {
   const world = await makeWorld(options);
   await world.writeTree("home/hf", CACHE);
@@ -30,7 +33,7 @@ export async function makeCacheWorld(options: { readonly runAs?: RunAs } = {}): 
   return world;
 }
 
-/** What {@linkcode CACHE} reads as. */
+/** The texts of {@linkcode CACHE} as they are read back. */
 export const CACHE_TEXTS: Readonly<Record<string, string>> = {
   "models/weights.bin": "weights",
   "models/again.bin": "weights",
@@ -47,7 +50,7 @@ export async function readConfig(world: World): Promise<any> {
   return JSON.parse(text.replace(/\/\/.*$/gm, ""));
 }
 
-/** Asserts that nothing has happened to the cache or the configuration. */
+/** Asserts that cache and configuration are as they were. */
 export async function assertUntouched(world: World): Promise<void> {
   assert.deepEqual(await readTree(world.path("home/hf")), CACHE_TEXTS);
   const config = await readConfig(world);
@@ -55,7 +58,7 @@ export async function assertUntouched(world: World): Promise<void> {
   assert.equal(config.migrations, undefined);
 }
 
-/** Asserts that HF_HOME is in that directory, with all its files, and that nothing is left lying about. */
+/** Asserts that HF_HOME is in that directory, with all its files, and that nothing else is left. */
 export async function assertMoved(world: World, to: string): Promise<void> {
   assert.deepEqual(await readTree(to), CACHE_TEXTS);
   const config = await readConfig(world);
@@ -72,13 +75,16 @@ export async function assertMoved(world: World, to: string): Promise<void> {
   assert.deepEqual(await namesBeside(world), ["hf"].filter((name) => to.endsWith(`home/${name}`)));
 }
 
-/** What stands in HOME besides hidden files: the old directory, or what it was renamed to. A journal counts, too. */
+/** The visible names in HOME: the old directory, or its name after a rename. A journal is listed, too. */
 export async function namesBeside(world: World): Promise<string[]> {
   const names = (await Array.fromAsync(Deno.readDir(world.home))).map(({ name }) => name);
   return names.filter((name) => !name.startsWith(".") || /migrate-[A-Za-z_]+$/.test(name)).sort();
 }
 
-/** Puts an rsync first on the PATH that runs a piece of shell script before it does its work, or instead of it if that exits. */
+/**
+ * Puts an rsync first on the PATH that runs a piece of shell script before it does its work, or instead of it if that
+ * exits.
+ */
 export async function hookRsync(
   world: World,
   hooks: { readonly beforeCopy: string },
@@ -96,8 +102,8 @@ PATH=/usr/local/bin:/usr/bin:/bin exec rsync "$@"
 }
 
 /**
- * Runs a migration of HF_HOME with `--yes --json` in this process and does something at the first system call that is about the
- * old directory after the switch.
+ * Runs a migration of HF_HOME with `--yes --json` in this process and does something at the first system call that
+ * concerns the old directory after the switch.
  */
 export async function migrateHooked(world: World, to: string, onOldDirectory: () => Fault | undefined): Promise<Ended> {
   let isDone = false;
@@ -110,7 +116,7 @@ export async function migrateHooked(world: World, to: string, onOldDirectory: ()
   return await runInProcess(["migrate", "HF_HOME", "--to", to, "--yes", "--json"], surroundings);
 }
 
-/** Takes the hook away again. */
+/** Removes the hook. */
 export async function unhookRsync(world: World): Promise<void> {
   await Deno.remove(world.path("fakes/rsync"));
 }

@@ -1,25 +1,29 @@
-// Tests that need a program or a right which isn't everywhere: skipped by name and with the reason where it is missing.
+// Tests that need a program or a permission that not every machine has: without it they are skipped, and their names
+// say why.
 import { isInstalled } from "../../scripts/prepare.ts";
 
-/** The executable made by `deno task compile` that the tests shall run, or undefined to run the source. */
+/** The executable from `deno task compile` that the tests have to run, or undefined to run the source. */
 export const COMPILED_EXECUTABLE: string | undefined = Deno.env.get("EULER_FILES_TEST_EXECUTABLE") || undefined;
 
-/** What runs a program with mounts of its own: its arguments follow. Root needs no user namespace, others do. */
+/** A command prefix that runs a program with its own mounts. Root needs no user namespace for this, other users do. */
 export const WITH_OWN_MOUNTS: readonly string[] = ["unshare", Deno.uid() === 0 ? "-m" : "-rm"];
 
-/** Programs that may be there and yet not be allowed to do their work, in a container say: what must succeed if they are. */
+/**
+ * Programs that may be installed and still not be permitted to work, as in a container: a command that must succeed for
+ * each.
+ */
 const TRIALS: Readonly<Record<string, readonly string[]>> = {
   mount: ["sh", "-c", "d=$(mktemp -d) && mount -t tmpfs none $d && umount $d; code=$?; rmdir $d; exit $code"],
   unshare: [...WITH_OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/tmp"],
   strace: ["strace", "-o", "/dev/null", "true"],
-  // The kernel has to know it.
+  // The kernel must support it.
   "mkfs.vfat": ["sh", "-c", "grep -qw vfat /proc/filesystems || modprobe vfat"],
-  // FUSE servers, with their images on loop devices.
+  // FUSE servers, whose images are on loop devices.
   "mount.exfat-fuse": ["test", "-w", "/dev/fuse", "-a", "-w", "/dev/loop-control"],
   "ntfs-3g": ["test", "-w", "/dev/fuse", "-a", "-w", "/dev/loop-control"],
 };
 
-/** Registers a test that runs only where all the programs are on the PATH and may do their work. */
+/** Registers a test that runs only if all the programs are on the PATH and permitted to work. */
 export function testNeeding(programs: readonly string[], name: string, run: () => void | Promise<void>): void {
   const missing = programs.filter((program) => !isInstalled(program));
   const refused = programs.filter((program) => !missing.includes(program) && !mayWork(program));
@@ -42,7 +46,7 @@ function mayWork(program: string): boolean {
   return success;
 }
 
-/** Registers a test of the compiled executable; it gets its path. */
+/** Registers a test of the compiled executable; the test gets its path. */
 export function testExecutable(
   programs: readonly string[],
   name: string,
@@ -53,7 +57,7 @@ export function testExecutable(
   testUnless("only for the compiled executable", name, () => {});
 }
 
-/** Registers a test, skipped where there is a reason to. */
+/** Registers a test; with a reason it is skipped. */
 export function testUnless(reason: string | undefined, name: string, run: () => void | Promise<void>): void {
   Deno.test({ name: reason === undefined ? name : `${name} (${reason})`, ignore: reason !== undefined, fn: run });
 }

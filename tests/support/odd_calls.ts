@@ -1,26 +1,26 @@
-// System calls of file systems that change what they get, below one directory: times in steps, names without case, no modes,
-// no links, no large files. A stand-in for FAT and NTFS where they can't be mounted.
+// System calls of a file system that changes what is written below one directory: coarse times, names without case, no
+// modes, no links, no large files. A stand-in for FAT and NTFS on machines that cannot mount them.
 import { basename } from "node:path";
 import { type Answer, type Bytes, type Calls } from "../../src/posix/calls.ts";
 import { EFBIG, EINVAL, EPERM } from "../../src/posix/errno.ts";
 import { faultyCalls } from "./faulty_calls.ts";
 
-/** What is odd below `root`. */
+/** What is unusual below `root`. */
 export interface OddFileSystem {
   readonly root: string;
   readonly timeStep?: number;
-  /** Files have the time at which they were written, whatever they are given. */
+  /** Files have the time at which they were written, and setting another has no effect. */
   readonly times?: "lost";
-  /** Lower case is all there is. */
+  /** Names are converted to lower case. */
   readonly names?: "folded";
   readonly modes?: "refused" | "ignored";
   readonly links?: "none";
-  /** Characters that no name may have. */
+  /** Characters that no name may contain. */
   readonly refuses?: string;
   readonly mostBytes?: number;
 }
 
-/** Calls for {@linkcode System.calls} that know such a file system; what is outside of it is as usual. */
+/** Calls for {@linkcode System.calls} with such a file system below `root`; other paths are not affected. */
 export function oddCalls(odd: OddFileSystem): (form: Calls["form"]) => Calls {
   const isBelow = (path: string) => path.startsWith(`${odd.root}/`);
   const faulty = faultyCalls(({ name, path, newPath, args }) => {

@@ -1,7 +1,7 @@
-// A package index on loopback with wheels made for a test, and a note of what it was asked for.
+// A package index on loopback with wheels made for a test, which remembers the requests it got.
 import { createHash } from "node:crypto";
 
-/** One wheel with a module of its own name that holds its version. */
+/** One wheel with a module of the same name that contains the version. */
 export interface TestPackage {
   readonly name: string;
   readonly version: string;
@@ -12,7 +12,7 @@ export interface TestPackage {
 /** A running index. */
 export interface PackageIndex extends AsyncDisposable {
   readonly url: string;
-  /** The projects whose pages were asked for. */
+  /** The projects whose pages were requested. */
   readonly asked: readonly string[];
   /** Serves another package from now on. */
   add(one: TestPackage): void;

@@ -1,7 +1,7 @@
-// One program that a test runs: what it writes, its signals, its end.
+// One program that a test runs: its output, its signals, its end.
 import type { RunOptions, RunResult } from "./world.ts";
 
-/** A program that was started; `await using` kills what is left of it. */
+/** A program that was started; `await using` kills it if it still runs. */
 export interface TestProcess extends AsyncDisposable {
   readonly pid: number;
   readonly ended: Promise<RunResult>;
@@ -38,7 +38,7 @@ export function startProcess({ argv, env, cwd, options }: StartRequest): TestPro
     try {
       child.kill(signal);
     } catch {
-      // It has ended.
+      // The program has ended.
     }
   };
   const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>, name: "stdout" | "stderr") => {
@@ -80,7 +80,7 @@ export function startProcess({ argv, env, cwd, options }: StartRequest): TestPro
 
 async function feed(stdin: WritableStream<Uint8Array>, text: string): Promise<void> {
   const writer = stdin.getWriter();
-  // A program that doesn't read its input to the end closes the pipe: its affair.
+  // A program that does not read its input to the end closes the pipe; that is not an error here.
   await writer.write(new TextEncoder().encode(text)).catch(() => {});
   await writer.close().catch(() => {});
 }

@@ -1,9 +1,10 @@
-// The program that end-to-end tests run: the compiled executable that EULER_FILES_TEST_EXECUTABLE names, else the source.
+// The program that end-to-end tests run: the compiled executable that EULER_FILES_TEST_EXECUTABLE names, else the
+// source.
 import { copySourceProgram, sourceProgram } from "../../scripts/source_program.ts";
 import { WORKER } from "../../scripts/bundle.ts";
 import { COMPILED_EXECUTABLE } from "./needs.ts";
 
-/** Something that runs as `euler-files`. */
+/** A program that runs as `euler-files`. */
 export interface Program {
   readonly kind: "executable" | "source";
   /** An absolute path. */
@@ -20,7 +21,7 @@ export function programUnderTest(): Promise<Program> {
   return found;
 }
 
-/** Links the program as `directory/euler-files`; the source with its Worker beside it. */
+/** Links the program as `directory/euler-files`; the source gets its Worker beside it. */
 export async function linkProgram(program: Program, directory: string): Promise<void> {
   await Deno.symlink(program.path, `${directory}/euler-files`);
   if (program.kind === "executable") return;

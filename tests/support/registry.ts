@@ -1,4 +1,4 @@
-// A Docker registry on loopback with one image, for builds that bootstrap from one.
+// A Docker registry on loopback with one image, for builds that start from an image reference.
 
 /** A running registry. */
 export interface Registry extends AsyncDisposable {

@@ -1,14 +1,14 @@
-// Real shells that evaluate a text, for tests of what we hand to them: a few milliseconds each, nothing else set up.
+// Real shells that evaluate a text, for tests of what euler-files prints for them; each takes a few milliseconds.
 
-/** The shells the tests know. */
+/** The shells that are tested. */
 export type TestShell = "bash" | "zsh" | "dash" | "fish" | "tcsh";
 
-/** A shell, and one way in which people let it evaluate what a command prints. */
+/** A shell, and one way in which users let it evaluate what a command prints. */
 export interface Evaluation {
   readonly shell: TestShell;
-  /** What they type, for the name of a test. */
+  /** What users type, for the name of a test. */
   readonly typed: string;
-  /** The same with the text in the file `$TEXT_FILE`. */
+  /** A script that evaluates the file `$TEXT_FILE` in the same way. */
   readonly script: string;
 }
 
@@ -86,7 +86,7 @@ export async function evaluate(
   }
 }
 
-/** The environment that programs get after a shell has evaluated a text; throws if the shell had anything to say. */
+/** The environment that programs get after a shell has evaluated a text; throws if the shell printed anything. */
 export async function environmentAfter(
   evaluation: Evaluation,
   text: string,

@@ -1,10 +1,11 @@
-// A real Slurm on this machine, for one test: a controller, a few nodes and an authentication daemon of their own. Each node is a
-// slurmd in a mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a directory on it
-// that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and munge.
+// A real Slurm on this machine, for one test: a controller, a few nodes and an authentication daemon. Each node is a
+// slurmd in a mount namespace, so that each has a disk of its own at the same path, as on a cluster: TMPDIR is a
+// directory on it that the prolog makes and the epilog removes. It needs root and Debian's packages slurm-wlm and
+// munge.
 import { waitUntil } from "./wait.ts";
 import type { World } from "./world.ts";
 
-/** The programs it starts, for `testNeeding`. */
+/** The programs that it starts, for `testNeeding`. */
 export const SLURM_PROGRAMS = ["slurmctld", "slurmd", "munged", "unshare"] as const;
 
 /** How many seconds pass between SIGTERM and SIGKILL at the end of a job. */
@@ -15,17 +16,17 @@ const JOB_SECONDS = 300;
 
 /** A cluster; `await using` stops it. */
 export interface Cluster extends AsyncDisposable {
-  /** What its commands need in their environment. */
+  /** The environment that its commands need. */
   readonly env: Readonly<Record<string, string>>;
   /** Submits a script and returns the number of the job. */
   submit(script: string, options?: readonly string[]): Promise<string>;
-  /** Waits for the end of a job and returns its state, `COMPLETED` say, and the exit code of its script. */
+  /** Waits for the end of a job and returns its state, such as `COMPLETED`, and the exit code of its script. */
   ended(job: string): Promise<{ readonly state: string; readonly code: number }>;
   /** What the job has written so far, to both streams. */
   output(job: string): Promise<string>;
   /** Waits until the job has written a text. */
   wrote(job: string, text: string): Promise<void>;
-  /** Runs one of its commands; throws where that fails. */
+  /** Runs one of its commands; throws if that fails. */
   command(program: string, ...args: string[]): Promise<string>;
 }
 
@@ -144,7 +145,7 @@ function slowMount(world: World, { program, delay }: { program: string; delay: s
     until mountpoint -q ${world.scratch}; do sleep 0.05; done`;
 }
 
-/** Ends a daemon that was started here. */
+/** Ends a daemon that this file started. */
 async function stop(pid: number): Promise<void> {
   const isRunning = () => Deno.stat(`/proc/${pid}`).then(() => true, () => false);
   if (!await isRunning()) return;

@@ -1,17 +1,20 @@
-// A real pseudo-terminal with a person's keys: tmux holds it, so that what is seen is the screen, not the escape codes.
+// A real pseudo-terminal with a user's keys: tmux holds it, so that a test sees the screen instead of the escape codes.
 import type { World } from "./world.ts";
 
 /** A terminal in which one shell script runs. `await using` ends it. */
 export interface Terminal extends AsyncDisposable {
-  /** Types keys by tmux's names: `Enter`, `Space`, `Down`, `C-c`; anything else is typed as it is. */
+  /** Types keys by tmux's names: `Enter`, `Space`, `Down`, `C-c`; any other text is typed as it is. */
   press(...keys: string[]): Promise<void>;
-  /** The screen as text, blanks at the ends of lines cut off. */
+  /** The screen as text, without blanks at the ends of lines. */
   screen(): Promise<string>;
-  /** Waits until the text is on the screen, its lines joined, and returns the screen; throws with it where it doesn't come. */
+  /**
+   * Waits until the text is on the screen, its lines joined, and returns the screen; throws with the screen if it does
+   * not appear.
+   */
   shows(text: string): Promise<string>;
 }
 
-/** How large the terminal is and what else the script finds in its environment. */
+/** The size of the terminal and what else the script finds in its environment. */
 export interface TerminalOptions {
   readonly columns?: number;
   readonly rows?: number;
@@ -38,7 +41,7 @@ export async function openTerminal(world: World, script: string, options: Termin
     async shows(text) {
       for (let tries = PATIENCE_SECONDS * 10; tries > 0; tries--) {
         const seen = await screen();
-        // Lines are broken where the window ends, and prompts draw a bar before each.
+        // Lines are broken at the width of the window, and prompts draw a bar before each.
         if (seen.replace(/[\s│]+/g, " ").includes(text.replace(/ +/g, " "))) return seen;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }

@@ -1,9 +1,11 @@
-// A System for tests of single functions: the environment given, streams that collect, no signals.
+// A System for tests of single functions: a given environment, streams that collect what is written, no signals.
 import { hostname } from "node:os";
 import "./libc.ts";
 import type { OutputStream, System } from "../../src/system/system.ts";
 
-/** A system with this environment and nothing else from outside; `stderr.text` and `stdout.text` hold what was written. */
+/**
+ * A system with this environment and nothing else from outside; `stderr.text` and `stdout.text` have what was written.
+ */
 export function testSystem(
   env: Readonly<Record<string, string>> = {},
   signal: AbortSignal = new AbortController().signal,

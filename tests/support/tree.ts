@@ -1,6 +1,9 @@
 // Trees of files, written and read as plain objects.
 
-/** One entry: the text or bytes of a file, or a link, a directory (for one without files), or a file with more said about it. */
+/**
+ * One entry: the text or bytes of a file, or a link, a directory (for one without files), or a file with further
+ * properties.
+ */
 export type Entry =
   | string
   | Uint8Array
@@ -8,10 +11,10 @@ export type Entry =
   | { readonly directory: true; readonly mode?: number }
   | { readonly file: string | Uint8Array; readonly mode?: number; readonly mtime?: Date };
 
-/** Entries by their path relative to the tree; directories on the way are made. */
+/** Entries by their path relative to the tree; parent directories are made. */
 export type Tree = Readonly<Record<string, Entry>>;
 
-/** Writes a tree below a directory, which is made if it isn't there. */
+/** Writes a tree below a directory, which is made if it does not exist. */
 export async function writeTree(directory: string, tree: Tree): Promise<void> {
   await Deno.mkdir(directory, { recursive: true });
   for (const [relative, entry] of Object.entries(tree)) {
@@ -26,7 +29,10 @@ export async function writeTree(directory: string, tree: Tree): Promise<void> {
   }
 }
 
-/** The files and links below a directory: the text of a file, `→ target` for a link; `{}` where there is no such directory. */
+/**
+ * The files and links below a directory: the text of a file, `→ target` for a link; `{}` if the directory does not
+ * exist.
+ */
 export async function readTree(directory: string, relative = ""): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   try {

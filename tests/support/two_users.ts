@@ -1,11 +1,11 @@
-// Two users of one group, for tests of what one can do to the other: only root can be both.
+// Two users of one group, for tests of what one can do to the other. Only root can act as both.
 import { testUnless } from "./needs.ts";
 import type { UserIds } from "./world.ts";
 
-/** Who runs the program. */
+/** The user who runs the program. */
 export const VICTIM: UserIds = { uid: 64001, gid: 64000 };
 
-/** Who plants something. */
+/** The user who attacks. */
 export const ATTACKER: UserIds = { uid: 64002, gid: 64000 };
 
 /** Registers a test that needs root. */

@@ -7,7 +7,7 @@ import type { World } from "./world.ts";
 /** The uv that tests run, if there is one. */
 export const UV: string | undefined = findUvForTests();
 
-/** Why tests with uv can't run; undefined where they can. */
+/** Why tests with uv cannot run; undefined if they can. */
 export const UV_REASON = UV === undefined
   ? "uv not installed"
   : isInstalled("python3")
@@ -19,12 +19,12 @@ export function testWithUv(name: string, run: () => void | Promise<void>): void 
   testUnless(UV_REASON, name, run);
 }
 
-/** Puts uv into a world, with settings that keep it to the Python of the system. */
+/** Puts uv into a world, with settings that restrict it to the Python of the system. */
 export async function giveUv(world: World): Promise<Record<string, string>> {
   await Deno.copyFile(UV!, world.path("bin/uv"));
   await Deno.chmod(world.path("bin/uv"), 0o755);
   await world.handOver();
-  // uv trusts its own list of certificates; networks with a proxy of their own need the system's.
+  // uv trusts its own list of certificates; networks with their own proxy need the system's.
   const certificates = await Deno.stat("/etc/ssl/certs/ca-certificates.crt").then(() => true, () => false);
   return {
     UV_PYTHON_DOWNLOADS: "never",
@@ -34,7 +34,7 @@ export async function giveUv(world: World): Promise<Record<string, string>> {
   };
 }
 
-/** How this machine reaches the package index: the certificates and index it is set up with. */
+/** How this machine reaches the package index: the certificates and index of its environment. */
 function inheritedSettings(): Record<string, string> {
   const env = Deno.env.toObject();
   const names = [

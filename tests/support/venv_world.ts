@@ -1,4 +1,4 @@
-// A world with real environments, made by the real uv from an index on loopback.
+// A world with real environments that the real uv made from an index on loopback.
 import assert from "node:assert/strict";
 import { servePackages } from "./package_index.ts";
 import { giveUv } from "./uv.ts";

@@ -1,6 +1,6 @@
-// Waits for what other processes do. Every wait has a deadline: a test that hangs names no fault.
+// Waits for what other processes do. Every wait has a deadline, because a test that hangs does not say what is wrong.
 
-/** Generous: this is only waited for in full where a test fails, and machines that run tests are often busy. */
+/** Generous, because only a failing test waits for all of it, and machines that run tests are often busy. */
 const DEADLINE_SECONDS = 60;
 
 const POLL_MILLISECONDS = 10;
@@ -23,18 +23,18 @@ export async function waitForPath(path: string): Promise<void> {
   await waitUntil(`"${path}" exists`, () => exists(path));
 }
 
-/** Whether a path exists; a link exists wherever it leads. */
+/** Whether a path exists; a link exists even if its target does not. */
 export async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /**
- * Whether a process runs. A zombie does not: /proc keeps its entry until its parent waits for it, and in a container the
- * process that inherits orphans often waits for none.
+ * Whether a process runs. A zombie does not: /proc keeps its entry until its parent waits for it, and in a container
+ * the process that inherits orphans often does not wait for them.
  */
 export async function isRunning(pid: string | number): Promise<boolean> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-  // proc(5): `PID (NAME) STATE …`, and the name may hold parentheses.
+  // proc(5): `PID (NAME) STATE …`, and the name may contain parentheses.
   const state = stat.slice(stat.lastIndexOf(")") + 2)[0];
   return state !== undefined && state !== "Z" && state !== "X";
 }

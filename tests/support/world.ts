@@ -1,4 +1,4 @@
-// A temporary world for a test: a home, a scratch and the program on the PATH, all gone at the end.
+// A temporary world for a test: a home directory, a scratch and the program on the PATH, all removed at the end.
 //
 //   await using world = await makeWorld();
 //   await world.writeTree("home/.cache/hf", { "models/a.bin": "weights", "models/b": { link: "a.bin" } });
@@ -7,7 +7,7 @@
 //   const shell = await world.shell("fish", "euler-files sync | source; echo $HF_HOME");
 //   const job = world.start(["sync"]); await job.seen("HF_HOME"); job.kill("SIGTERM"); (await job.ended).code
 //
-// Nothing of the environment the tests run in reaches the program, except what `env` gives it.
+// The program gets nothing of the environment that the tests run in, except what `env` passes to it.
 import { holdAgainstSchema } from "./answer_schema.ts";
 import { copyProgram, linkProgram, type Program, programUnderTest } from "./program.ts";
 import { startProcess, type TestProcess } from "./process.ts";
@@ -19,7 +19,10 @@ export interface UserIds {
   readonly gid: number;
 }
 
-/** Who runs the program: whoever runs the tests; if that is root (whom no permission stops), uid 65534 or the user given. */
+/**
+ * Who runs the program: the user who runs the tests; if that is root (who is denied nothing), uid 65534 or the given
+ * user.
+ */
 export type RunAs = "self" | "unprivileged" | UserIds;
 
 const NOBODY: UserIds = { uid: 65534, gid: 65534 };
@@ -35,7 +38,7 @@ export interface RunOptions {
   readonly timeoutSeconds?: number;
 }
 
-/** How it ended. */
+/** How the program ended. */
 export interface RunResult {
   /** Its exit code; 128 + number if a signal ended it. */
   readonly code: number;
@@ -43,7 +46,7 @@ export interface RunResult {
   readonly signal: Deno.Signal | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** What it wrote to stdout, as JSON; throws, with both streams in the message, where that isn't one JSON document. */
+  /** What it wrote to stdout, as JSON; throws, with both streams in the message, if that is not one JSON document. */
   // deno-lint-ignore no-explicit-any
   json(): any;
 }
@@ -68,9 +71,9 @@ export async function makeWorld(options: { readonly runAs?: RunAs } = {}): Promi
 export class World implements AsyncDisposable {
   readonly home: string;
   readonly scratch: string;
-  /** The program, to be called by its path; it is on the PATH as `euler-files`, too. */
+  /** The path of the program; it is also on the PATH as `euler-files`. */
   readonly executable: string;
-  /** The environment of all that runs here. */
+  /** The environment of every program that runs in this world. */
   readonly env: Readonly<Record<string, string>>;
 
   constructor(readonly root: string, readonly program: Program, private readonly user: UserIds | undefined) {
@@ -86,18 +89,21 @@ export class World implements AsyncDisposable {
     };
   }
 
-  /** An absolute path from one in the world: `home/.cache`, `scratch/x`. */
+  /** The absolute path of one relative to the world: `home/.cache`, `scratch/x`. */
   path(relative: string): string {
     return `${this.root}/${relative}`;
   }
 
-  /** Writes files, directories and links below a directory of the world, which is made if it isn't there. */
+  /** Writes files, directories and links below a directory of the world, which is made if it does not exist. */
   async writeTree(directory: string, tree: Tree): Promise<void> {
     await writeTree(this.path(directory), tree);
     await this.handOver();
   }
 
-  /** Writes `~/.euler-files.json`: version 1 and `$SCRATCH`, and over them what is given; a string is written as it is. */
+  /**
+   * Writes `~/.euler-files.json`: version 1 and `$SCRATCH`, overridden by the given fields; a string is written as it
+   * is.
+   */
   async writeConfig(config: Readonly<Record<string, unknown>> | string): Promise<void> {
     const text = typeof config === "string"
       ? config
@@ -113,10 +119,10 @@ export class World implements AsyncDisposable {
     await this.handOver();
   }
 
-  /** Runs euler-files to its end. What it prints with --json is held against the schema of its command's answer. */
+  /** Runs euler-files to its end. What it prints with --json is checked against the schema of its command's answer. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const result = await this.start(args, options).ended;
-    // After -- stand the words of another program.
+    // The arguments after -- belong to another program.
     const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
     if (own.includes("--json")) await holdAgainstSchema(result);
     return result;
@@ -143,7 +149,7 @@ export class World implements AsyncDisposable {
     return await this.exec(name, [...noStartUpFiles[name], "-c", script], options);
   }
 
-  /** Starts euler-files, to be watched and sent signals. */
+  /** Starts euler-files, so that a test can watch it and send it signals. */
   start(args: readonly string[], options: RunOptions = {}): TestProcess {
     return this.startProgram(this.executable, args, options);
   }
@@ -160,7 +166,7 @@ export class World implements AsyncDisposable {
     return startProcess({ argv: [...prefix, program, ...args], env, cwd: options.cwd ?? this.home, options });
   }
 
-  /** Gives all files here to the user who runs the program; call it after making some by other means. */
+  /** Gives all files in this world to the user who runs the program; call it after making some by other means. */
   async handOver(): Promise<void> {
     if (this.user === undefined) return;
     const { success } = await new Deno.Command("chown", {
@@ -170,7 +176,7 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A test may have left directories that can't be entered; as the owner we may open them again.
+    // A test may have left directories that cannot be entered; their owner may change the mode.
     await new Deno.Command("chmod", { args: ["-R", "u+rwX", "--", this.root], stderr: "null" }).output();
     await Deno.remove(this.root, { recursive: true });
   }

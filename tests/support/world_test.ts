@@ -1,9 +1,9 @@
-// The temporary world that end-to-end tests stand on: if it leaks or swallows, they prove nothing.
+// The temporary world that end-to-end tests rely on: if it leaks or hides something, they prove nothing.
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { makeWorld } from "./world.ts";
 import { readTree } from "./tree.ts";
 
-Deno.test("a world runs the program with its own home and nothing of our environment", async () => {
+Deno.test("a world runs the program with its own home directory and nothing of the tests' environment", async () => {
   await using world = await makeWorld();
   const run = await world.exec("env", []);
   const names = run.stdout.trim().split("\n").map((line) => line.slice(0, line.indexOf("="))).sort();
@@ -14,7 +14,7 @@ Deno.test("a world runs the program with its own home and nothing of our environ
   equal((await world.shell("bash", "euler-files --version")).stdout, version.stdout);
 });
 
-Deno.test("a world is gone at the end, with what was made unreadable in it", async () => {
+Deno.test("a world is removed at the end, with the unreadable files in it", async () => {
   let root = "";
   {
     await using world = await makeWorld();
@@ -30,7 +30,7 @@ Deno.test("a world is gone at the end, with what was made unreadable in it", asy
   await rejects(Deno.stat(root), Deno.errors.NotFound);
 });
 
-Deno.test("a program in a world can be watched, signalled and fed", async () => {
+Deno.test("a test can watch a program in a world, send it signals and write to its stdin", async () => {
   await using world = await makeWorld();
   const sleeper = world.startProgram("sh", ["-c", "echo begun >&2; exec sleep 60"]);
   await sleeper.seen("begun");
@@ -40,7 +40,7 @@ Deno.test("a program in a world can be watched, signalled and fed", async () => 
   await rejects(world.startProgram("true", []).seen("a word"), /ended with 0 before it wrote "a word"/);
 });
 
-Deno.test("an unprivileged world keeps the program from what it may not read", async () => {
+Deno.test("a world for an unprivileged user keeps the program from what that user may not read", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree("home", { secret: { file: "text", mode: 0 } });
   ok((await world.exec("cat", ["secret"])).code !== 0);

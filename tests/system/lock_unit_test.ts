@@ -1,4 +1,5 @@
-// Locks: one holder at a time, waiting as long as the holder moves on, and a holder that notices when it is one no more.
+// Locks: one holder at a time, waiting as long as the holder makes progress, and a holder that notices when it has lost
+// the lock.
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { CliError } from "../../src/errors/errors.ts";
@@ -27,7 +28,7 @@ async function withPath(work: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** A flock that was given up on still comes, and goes back; the next one comes after it. */
+/** A flock that arrives after its wait was given up is released, and the next process gets it after that. */
 async function giveBackAndWait(lock: Lock, acquire: () => Promise<Lock>): Promise<void> {
   await lock[Symbol.asyncDispose]();
   await using _next = await acquire();
@@ -36,7 +37,7 @@ async function giveBackAndWait(lock: Lock, acquire: () => Promise<Lock>): Promis
 const isLocked = (error: unknown) => error instanceof CliError && error.kind === "locked";
 
 for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
-  Deno.test(`${kind}: a second one gets the lock when the first gives it back, and knows who that was`, async () => {
+  Deno.test(`${kind}: a second process gets the lock when the first releases it, and knows who held it`, async () => {
     await withPath(async (path) => {
       const first = await acquire({ path, deadlineSeconds: 60 });
       assert.equal(first.former, undefined);
@@ -50,7 +51,7 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
     });
   });
 
-  Deno.test(`${kind}: who waits gives up only when the holder stands still, and says where`, async () => {
+  Deno.test(`${kind}: a waiting process gives up only when the holder makes no progress, and says how far that was`, async () => {
     await withPath(async (path) => {
       const holder = await acquire({ path, deadlineSeconds: 60 });
       let moves = 0;
@@ -97,8 +98,8 @@ for (const [kind, { acquire, file }] of Object.entries(KINDS)) {
 }
 
 Deno.test({
-  name: "flock: a lock file that was removed while one waited for it is no lock",
-  // flock(2) can't be cancelled: what was given up on may arrive when the test has ended, and is given back then.
+  name: "flock: a lock file that was removed during the wait for it is not a lock",
+  // flock(2) can't be cancelled: a lock that was given up may arrive when the test has ended, and is released then.
   ...{ sanitizeOps: false, sanitizeResources: false },
   async fn() {
     await withPath(async (path) => {
@@ -124,7 +125,7 @@ async function refuseWith(system: System, path: string): Promise<string> {
 
 const ABANDONED = { host: "eu-g1-001", pid: 4711, pidNamespace: 1 };
 
-Deno.test("a lock that is held is told with host, process, job, array task and age of its holder", async () => {
+Deno.test("a held lock is reported with host, process, job, array task and age of its holder", async () => {
   await withPath(async (path) => {
     const now = Date.now();
     const env = { SLURM_JOB_ID: "125", SLURM_ARRAY_JOB_ID: "123", SLURM_ARRAY_TASK_ID: "2" };
@@ -137,7 +138,7 @@ Deno.test("a lock that is held is told with host, process, job, array task and a
   });
 });
 
-Deno.test("a flock that a signal interrupted is asked for again", async () => {
+Deno.test("a flock that a signal interrupted is requested again", async () => {
   await withPath(async (path) => {
     let asked = 0;
     const interrupted = (file: Deno.FsFile) =>
@@ -159,7 +160,7 @@ Deno.test("the lease that a killed process left beside its flock is taken over",
   });
 });
 
-Deno.test("a lease of another node is believed as long as it may be alive, whatever the deadline", async () => {
+Deno.test("a lease of another node is respected as long as its holder may be alive, even after the deadline", async () => {
   await withPath(async (path) => {
     await Deno.writeTextFile(`${path}.lease`, JSON.stringify({ ...ABANDONED, since: 1 }));
     const stop = new AbortController();
@@ -167,14 +168,14 @@ Deno.test("a lease of another node is believed as long as it may be alive, whate
     const system = testSystem({}, stop.signal);
     const waiting = acquireLock({ path, deadlineSeconds: 0, onWait: () => told.resolve() }, system);
     await told.promise;
-    // A sign of life: now it is known that the holder lives, and the deadline counts.
+    // The holder's time changes: now it is known that the holder lives, and the deadline counts.
     const now = new Date();
     await Deno.utime(`${path}.lease`, now, now);
     await assert.rejects(waiting, isLocked);
   });
 });
 
-Deno.test("where a full disk has no room for a lease, the flock alone is the lock", async () => {
+Deno.test("if a full disk has no space for a lease, the flock alone is the lock", async () => {
   await withPath(async (path) => {
     const open = Deno.open;
     Deno.open = (name, options) =>
@@ -187,5 +188,15 @@ Deno.test("where a full disk has no room for a lease, the flock alone is the loc
     } finally {
       Deno.open = open;
     }
+  });
+});
+
+Deno.test("if flock is not supported, the lock file still tells when the lock was taken", async () => {
+  await withPath(async (path) => {
+    const system = { ...testSystem(), lockFile: () => Promise.reject(new Error("No locks available (os error 37)")) };
+    await Deno.writeTextFile(path, "");
+    await Deno.utime(path, 1000, 1000);
+    await using _lock = await acquireLock({ path, deadlineSeconds: 60 }, system);
+    assert.ok((await Deno.stat(path)).mtime!.getTime() > 1_000_000);
   });
 });

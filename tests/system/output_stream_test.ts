@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { testNeeding } from "../support/needs.ts";
 
-/** Lines of all lengths around those that a pipe takes at once, the last one without an end. */
+/** Lines of all lengths around the number of bytes that a pipe accepts at once, the last one without a line break. */
 const WRITER = `
 import { outputStream } from "${new URL("../../src/system/output_stream.ts", import.meta.url)}";
 let text = "";
@@ -10,7 +10,7 @@ for (let i = 0; i < 120; i++) text += i + ":" + "x".repeat((i * 137) % 9000) + "
 outputStream(Deno[Deno.args[0]], (error) => { throw error; }).write(text);
 `;
 
-/** Runs the writer with a small, non-blocking pipe that is first read when it has long been full. */
+/** Runs the writer with a small, non-blocking pipe that is not read until it has been full for long. */
 const SLOW_READER = `
 import fcntl, os, subprocess, sys, time
 reader, writer = os.pipe()

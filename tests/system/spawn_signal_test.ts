@@ -1,10 +1,10 @@
-// A program we start ends when we are told to stop, whenever that is.
+// If euler-files gets a signal to stop, at any moment, the program that it runs ends, too.
 import assert from "node:assert/strict";
 import { findProgram, spawn } from "../../src/system/spawn.ts";
 
 const ENV = { PATH: "/usr/bin:/bin" };
 
-Deno.test("a signal at any moment ends the program, and nothing of it is left", async () => {
+Deno.test("a signal at any moment ends the program, and no process of it is left", async () => {
   const directory = await Deno.makeTempDir();
   const mark = `${directory}/program`;
   await Deno.copyFile(findProgram("sleep", ENV)!, mark);
@@ -22,7 +22,7 @@ Deno.test("a signal at any moment ends the program, and nothing of it is left", 
   }
 });
 
-Deno.test("streams that a stopped program's child holds open are not waited for, nor left open", async () => {
+Deno.test("streams that a stopped program's child holds open are neither waited for nor left open", async () => {
   const controller = new AbortController();
   const reason = new Error("stopped");
   const started = Promise.withResolvers<void>();
@@ -37,7 +37,7 @@ Deno.test("streams that a stopped program's child holds open are not waited for,
   await assert.rejects(running, reason);
 });
 
-Deno.test("variables of the person's environment don't reach the guard of a program", async () => {
+Deno.test("variables of the user's environment do not affect the shell that guards a program", async () => {
   const env = { ...ENV, child: "1", stopped: "1", guard: "1", code: "7" };
   const outcome = await spawn({ program: findProgram("true", ENV)!, args: [] }, {
     env,

@@ -1,4 +1,4 @@
-// What killed processes leave behind: who made it can be told by the name alone, and only that is ever swept.
+// Files that killed processes leave behind: the name alone tells who made them, and only abandoned ones are removed.
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { waitingCalls } from "../../src/posix/calls.ts";
@@ -7,7 +7,7 @@ import { isAbandoned, parseTemporaryName, temporaryBeside, temporaryName } from 
 
 const DEAD = 99_999_999;
 
-// libc stays loaded once a removal needs it; loaded before the tests it is no leak of theirs.
+// libc stays loaded after a removal needs it; loading it before the tests avoids the report of a leak.
 waitingCalls();
 
 async function withDirectory(work: (directory: string) => Promise<void>): Promise<void> {
@@ -19,7 +19,7 @@ async function withDirectory(work: (directory: string) => Promise<void>): Promis
   }
 }
 
-/** The name of another process: a name of ours with its number, host or namespace changed. */
+/** The name of another process: a temporary name with its process number, host or namespace changed. */
 function nameOf(changes: { pid?: number; host?: string; namespace?: number; kind?: string }): string {
   const { kind, host, pid, pidNamespace } = { ...parseTemporaryName(temporaryName("write"))!, ...changes };
   return `.euler-files-${kind}.${host}.${pid}-${changes.namespace ?? pidNamespace}.0badcafe`;
@@ -38,7 +38,7 @@ Deno.test("a temporary name says what it is for and who made it", () => {
   assert.match(temporaryBeside("/a/b", "write"), /^\/a\/\.euler-files-write\./);
 });
 
-Deno.test("no other name is taken for one of ours", () => {
+Deno.test("no other name is taken for a temporary name", () => {
   const ours = nameOf({});
   const others = [
     ours.slice(1),
@@ -72,7 +72,7 @@ Deno.test("a sweep removes what dead processes of this host left, and nothing el
   });
 });
 
-Deno.test("what another host left goes after a day without a change in it", async () => {
+Deno.test("what another host left is removed after a day without a change in it", async () => {
   await withDirectory(async (directory) => {
     const path = `${directory}/${nameOf({ host: "another" })}`;
     await Deno.mkdir(path);
@@ -87,7 +87,7 @@ Deno.test("what another host left goes after a day without a change in it", asyn
   });
 });
 
-Deno.test("a sweep leaves other kinds alone, and a directory that is not there", async () => {
+Deno.test("a sweep leaves other kinds alone, and accepts a directory that does not exist", async () => {
   await withDirectory(async (directory) => {
     const path = `${directory}/${nameOf({ pid: DEAD })}`;
     await Deno.writeTextFile(path, "");

@@ -1,4 +1,4 @@
-// What programs say of quotas, as they print it.
+// How the output of quota programs is read.
 import { deepEqual, equal } from "node:assert/strict";
 import { mountOf } from "../../src/system/mounts.ts";
 import { askQuota, parseLfsQuota, parseLquota, parseQuota } from "../../src/tools/quota.ts";
@@ -6,7 +6,7 @@ import { testSystem } from "../support/test_system.ts";
 
 const KIB = 1024;
 
-Deno.test("lfs quota: on one line or wrapped, over the limit, in brackets, without a limit, and nonsense", () => {
+Deno.test("lfs quota is read on one line or wrapped, over the limit, in brackets, without a limit; nonsense gives no limit", () => {
   const mount = "/cluster/scratch";
   const use = { used: 30372 * KIB, limit: 230686720 * KIB };
   const files = { used: 15, limit: 1100000 };
@@ -31,7 +31,7 @@ Deno.test("lfs quota: on one line or wrapped, over the limit, in brackets, witho
   for (const [text, expected] of table) deepEqual(parseLfsQuota(text, mount), expected, text);
 });
 
-Deno.test("quota: the line of the device, with a number where there is no grace, and nonsense", () => {
+Deno.test("quota: the line of the device is read, also with a number in place of the grace time; nonsense gives no limit", () => {
   const device = "server:/vol/home";
   const row = "8642860* 16777216 20971520 1764060000 25610 80000 100000 0";
   const read = {
@@ -63,7 +63,7 @@ const LQUOTA = `
 +-----------------------------+-------------+------------------+------------------+------------------+
 `;
 
-Deno.test("lquota: the innermost location around a path, decimal units, and nonsense", () => {
+Deno.test("lquota: the innermost location around a path counts, in decimal units; nonsense gives no limit", () => {
   const home = { bytes: { used: 8.85e9, limit: 21.47e9 }, files: { used: 25610, limit: 100000 } };
   const table: [string, string, unknown][] = [
     [LQUOTA, "/cluster/home/me", home],
@@ -79,7 +79,7 @@ Deno.test("lquota: the innermost location around a path, decimal units, and nons
   for (const [text, path, expected] of table) deepEqual(parseLquota(text, path), expected, path);
 });
 
-Deno.test("the mount of a path is the innermost one, and of several on one directory the last", () => {
+Deno.test("a path belongs to its innermost mount, and if a directory has several mounts, to the last", () => {
   const mounts =
     "root / ext4 rw 0 0\nserver:/a\\040b /home/a\\040b nfs rw 0 0\nold /home nfs rw 0 0\nnew /home nfs rw 0 0\n";
   equal(mountOf(mounts, "/home/a b/c")?.device, "server:/a b");
@@ -101,7 +101,7 @@ async function withPrograms(scripts: Record<string, string>, work: (path: string
   }
 }
 
-Deno.test("each file system is asked by its own program, and lquota where that says nothing", async () => {
+Deno.test("each file system is asked by its own program, and by lquota if that has no answer", async () => {
   const device = mountOf(await Deno.readTextFile("/proc/self/mounts"), "/proc")!.device;
   const quota = `echo "${device} 1 2 3 0 4 5 6 0"; exit 1`;
   const lfs = `echo "/proc 10 20 30 - 40 50 60 -" | grep -F "\${5}"`;
@@ -132,7 +132,7 @@ Deno.test("each file system is asked by its own program, and lquota where that s
   equal(await ask(EXT4, { quota, lfs }), undefined);
 });
 
-// The program is told to end, but its end isn't waited for: one that hangs in the kernel may never come to it.
+// The program gets a signal, but its end is not waited for: a program that hangs in the kernel may never end.
 Deno.test({
   name: "a program that hangs leaves the quota unknown",
   sanitizeOps: false,

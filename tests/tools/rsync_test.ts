@@ -1,4 +1,4 @@
-// What a real rsync says while it works, as progress.
+// What a real rsync prints while it works is read as progress.
 import assert from "node:assert/strict";
 import { findRsync, probeRsync, type RsyncRequest, runRsync } from "../../src/tools/rsync.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -9,7 +9,7 @@ const LARGE_BYTES = 12_000_000;
 
 testNeeding(
   ["rsync"],
-  "rsync's progress moves within a file, and in the end it is the files and bytes that arrived",
+  "rsync's progress advances within a file, and in the end it equals the files and bytes that arrived",
   async () => {
     const root = await Deno.makeTempDir({ prefix: "euler-files-rsync-" });
     try {

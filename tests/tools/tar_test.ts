@@ -1,4 +1,4 @@
-// tar(1): names arrive as they are, also those that it would read as escapes.
+// tar(1): names arrive unchanged, also those that it would read as escapes.
 import assert from "node:assert/strict";
 import { appendToArchive } from "../../src/tools/tar.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -6,7 +6,7 @@ import { testSystem } from "../support/test_system.ts";
 
 testNeeding(
   ["tar"],
-  "a file is put behind an archive's others, from a directory with a backslash in its name",
+  "a file is appended to an archive, from a directory with a backslash in its name",
   async () => {
     const root = await Deno.makeTempDir({ prefix: "euler-files-tar-" });
     try {

@@ -1,12 +1,12 @@
-// What belongs to a file beside its content and mode: extended attributes, access control lists, and the group that a directory
-// on scratch gives to what is made in it.
+// What belongs to a file besides content and mode: extended attributes, access control lists, and the group that files
+// inherit from their directory on scratch.
 import assert from "node:assert/strict";
 import { E2BIG, EDQUOT, ENOSPC, ERANGE } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
 import { requestFor, shell, systemCalling, temporaryDirectory, testSystem } from "./trees.ts";
 
-/** Sets a user's attribute and an access control list (acl(5), version 2: tag, permissions, id) on paths. */
+/** Sets a user attribute and an access control list (acl(5), version 2: tag, permissions, id) on paths. */
 const SET = `
 import os, struct, sys
 entries = [(1, 6, -1), (2, 4, 65534), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
@@ -33,7 +33,7 @@ async function python(script: string, ...paths: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** Where the file system of the tests has both: trying is the only way to know. */
+/** Whether the file system of the tests supports both; only trying tells. */
 async function hasAttributes(): Promise<boolean> {
   await using directory = await temporaryDirectory();
   await Deno.writeTextFile(`${directory.path}/f`, "");
@@ -49,7 +49,7 @@ Deno.test({
     await shell(`mkdir -p ${from}/d; echo x >${from}/d/f; echo y >${from}/plain; head -c 40M /dev/zero >${from}/large`);
     const names = ["d", "d/f", "large"];
     await python(SET, ...names.map((name) => `${from}/${name}`));
-    // More names than fit into the buffer of the first question.
+    // More names than fit into the buffer of the first listxattr(2).
     await python(MANY, `${from}/plain`);
     const outcome = await transferTree(requestFor(from, to), testSystem());
     assert.equal(outcome.status, "complete");
@@ -68,7 +68,7 @@ Deno.test({
 
 for (const errno of [ENOSPC, EDQUOT]) {
   Deno.test({
-    name: `an access control list for which there is no room (${errno}) is not dropped in silence`,
+    name: `if an access control list does not fit (${errno}), it is not dropped without a message`,
     ignore: !await hasAttributes(),
     async fn() {
       await using directory = await temporaryDirectory();
@@ -85,7 +85,7 @@ for (const errno of [ENOSPC, EDQUOT]) {
 }
 
 Deno.test({
-  name: "a user's attribute that is too large for the file system is left out, and the file arrives",
+  name: "a user attribute that is too large for the file system is left out, and the file arrives",
   ignore: !await hasAttributes(),
   async fn() {
     await using directory = await temporaryDirectory();
@@ -103,21 +103,27 @@ Deno.test({
   },
 });
 
-testNeeding(["chgrp"], "what is made on scratch keeps the group and the set-group-ID bit of its parent", async () => {
-  if (Deno.uid() !== 0) return;
-  await using directory = await temporaryDirectory();
-  const [from, scratch] = [`${directory.path}/from`, `${directory.path}/scratch`];
-  await shell(`mkdir -p ${from}/d/e ${scratch}; echo x >${from}/d/e/f; chgrp 65534 ${scratch}; chmod 2750 ${scratch}`);
-  const request = requestFor(from, `${scratch}/to`);
-  const outcome = await transferTree(request, testSystem());
-  assert.equal(await shell("stat -c '%g %a' to to/d to/d/e", scratch), "65534 2755\n65534 2755\n65534 2755\n");
-  assert.equal(await shell("stat -c '%g %a' to/d/e/f", scratch), "65534 644\n");
-  // The bit is no difference: nothing is to be done the next time.
-  const update = requestFor(from, `${scratch}/to`, {
-    intent: "stage-update",
-    baseline: outcome.manifest,
-    depth: "look-at-all",
-  });
-  const again = await transferTree(update, testSystem());
-  assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
-});
+testNeeding(
+  ["chgrp"],
+  "files and directories made on scratch keep the group and the set-group-ID bit of their parent",
+  async () => {
+    if (Deno.uid() !== 0) return;
+    await using directory = await temporaryDirectory();
+    const [from, scratch] = [`${directory.path}/from`, `${directory.path}/scratch`];
+    await shell(
+      `mkdir -p ${from}/d/e ${scratch}; echo x >${from}/d/e/f; chgrp 65534 ${scratch}; chmod 2750 ${scratch}`,
+    );
+    const request = requestFor(from, `${scratch}/to`);
+    const outcome = await transferTree(request, testSystem());
+    assert.equal(await shell("stat -c '%g %a' to to/d to/d/e", scratch), "65534 2755\n65534 2755\n65534 2755\n");
+    assert.equal(await shell("stat -c '%g %a' to/d/e/f", scratch), "65534 644\n");
+    // The set-group-ID bit is not a difference: the next transfer has nothing to do.
+    const update = requestFor(from, `${scratch}/to`, {
+      intent: "stage-update",
+      baseline: outcome.manifest,
+      depth: "look-at-all",
+    });
+    const again = await transferTree(update, testSystem());
+    assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
+  },
+);

@@ -1,4 +1,4 @@
-// What of a push is left out because it would be written through a link.
+// Which names a push leaves out because it would write them through a link.
 import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { withoutWritesThroughLinks } from "../../src/transfer/behind_links.ts";
@@ -60,7 +60,7 @@ Deno.test("a name that is a link at the source is kept with its record, others a
   );
 });
 
-Deno.test("behind a link nothing is written or made, and what is unchanged is not named", () => {
+Deno.test("nothing is written or made behind a link, and unchanged files there are not named", () => {
   assert.deepEqual(
     pushed(
       [entry("same"), entry("new"), entry("several", { linkGroup: "1:2" }), directory("made"), directory("there")],

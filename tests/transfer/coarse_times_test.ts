@@ -1,4 +1,4 @@
-// Lustre keeps whole seconds: there each copy has another time than its source, and is the same file all the same.
+// Lustre keeps whole seconds: every copy there has another time than its source, and must still count as the same file.
 import assert from "node:assert/strict";
 import { isNewer, sameTime } from "../../src/transfer/entry.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -9,7 +9,7 @@ const at = (mtimeSeconds: number, mtimeNanoseconds: number) => ({
   ...{ mtimeSeconds, mtimeNanoseconds },
 });
 
-Deno.test("a time without a fraction is the same as any in its second; two with fractions count to the nanosecond", () => {
+Deno.test("a time without a fraction equals any time in its second; two times with fractions are compared to the nanosecond", () => {
   assert.ok(sameTime(at(5, 0), at(5, 999_999_999)));
   assert.ok(!isNewer(at(5, 999_999_999), at(5, 0)));
   assert.ok(!sameTime(at(5, 0), at(6, 0)));
@@ -21,7 +21,7 @@ const CUT = `find . -print0 | while IFS= read -r -d '' f; do touch -h -d "@$(sta
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(
-    `${engine}: a scratch that cut the times has nothing changed on it, gets what changes, and brings back its own`,
+    `${engine}: on a scratch that truncates times nothing counts as changed, updates arrive, and changes made there are pushed`,
     async () => {
       await using place = await temporaryDirectory();
       const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];

@@ -2,7 +2,7 @@
 import { makeScene, type Scene } from "./intents.ts";
 import { temporaryDirectory } from "./trees.ts";
 
-/** Statements that give a database a log that is not brought into the main file. */
+/** Statements after which a database has a log that is not written into the main file. */
 export const WAL = ["PRAGMA journal_mode=wal", "PRAGMA wal_autocheckpoint=0"];
 /** Makes the table t. */
 export const TABLE = "CREATE TABLE t (x)";
@@ -18,7 +18,7 @@ export async function namesIn(directory: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name)).toSorted();
 }
 
-/** Home and scratch have the same database of ten rows. */
+/** The source and scratch have the same database of ten rows. */
 export async function sceneWithDatabase(intent: "push" | "stage-update"): Promise<Scene> {
   const script = `import sqlite3; c = sqlite3.connect('db'); c.execute('${TABLE}'); c.execute("${
     insert(10)

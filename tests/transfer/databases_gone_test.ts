@@ -1,4 +1,5 @@
-// SQLite databases that are deleted at the source: they go from scratch with their logs, as a unit, unless a job uses them there.
+// SQLite databases that are deleted at the source are removed from scratch together with their logs, unless a job uses
+// them there.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";
@@ -10,7 +11,7 @@ import { shell, systemCalling, temporaryDirectory, testSystem } from "./trees.ts
 
 const test = (name: string, run: () => Promise<void>) => testNeeding(["python3"], name, run);
 
-/** Both sides have the same database with the log of a killed program, each in a directory and beside it. */
+/** Both sides have the same databases with the log of a killed program, one in a directory and one beside it. */
 async function sceneWithLogs() {
   await using place = await temporaryDirectory();
   const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
@@ -28,9 +29,9 @@ async function sync(request: TransferRequest, system = testSystem()) {
   return { status, deleted: deleted.toSorted(), kept, missing, manifest };
 }
 
-test("a database that is deleted at the source goes from scratch with its log, and so does its directory", async () => {
+test("a database that is deleted at the source is removed from scratch with its log, and so is its directory", async () => {
   await using scene = await sceneWithLogs();
-  // What a killed reader left: no data is in it.
+  // What a killed reader leaves: a file without data.
   await shell("head -c 32768 /dev/zero >db-shm; cp db-shm cache", scene.to);
   const { manifest, ...outcome } = await sync(scene.request);
   assert.deepEqual(await namesIn(scene.to), ["other"]);
@@ -40,14 +41,14 @@ test("a database that is deleted at the source goes from scratch with its log, a
   assert.deepEqual([again.status, again.deleted], ["complete", []]);
 });
 
-test("a database that a job has open on scratch stays although it is deleted at the source, and goes later", async () => {
+test("a database that a job has open on scratch stays although it is deleted at the source, and is removed later", async () => {
   await using scene = await sceneWithLogs();
   await using job = await openDatabase(`${scene.to}/db`, "SELECT count(*) FROM t");
   const { manifest, kept, deleted } = await sync(scene.request);
   assert.deepEqual(kept.map(({ reason }) => reason), ["in use there", "in use there"]);
   assert.deepEqual(deleted, ["cache", "cache/db", "cache/db-wal"]);
   assert.equal(await rowsIn(`${scene.to}/db`), 10);
-  // It ends without bringing its log into the main file.
+  // The job ends without writing its log into the main file.
   await job.kill();
   assert.deepEqual((await sync({ ...scene.request, baseline: manifest })).kept, []);
   assert.deepEqual(await namesIn(scene.to), ["other"]);
@@ -58,7 +59,7 @@ test("rows that a job adds on scratch to a database that is deleted at the sourc
     await using scene = await sceneWithLogs();
     let isDone = false;
     const { system } = systemCalling(({ name, path }) => {
-      // The locks are being looked at, and the files were.
+      // At this call the transfer checks the locks; it has checked the files before.
       if (isDone || name !== "openat" || path !== `${scene.to}/${file}-shm`) return;
       isDone = true;
       const commit = `import os, sqlite3, sys
@@ -80,7 +81,7 @@ os._exit(0)`;
   }
 });
 
-test("a database that is deleted at the source stays on scratch while another file is missing", async () => {
+test("a database that is deleted at the source stays on scratch while another file could not be copied", async () => {
   await using scene = await sceneWithLogs();
   await shell("echo text >unreadable", scene.from);
   const { system } = systemCalling(({ name, path }) =>
@@ -93,10 +94,10 @@ test("a database that is deleted at the source stays on scratch while another fi
   assert.deepEqual(await namesIn(scene.to), ["other", "unreadable"]);
 });
 
-test("a database that is made again at the source while it is to be removed from scratch stays until it is copied", async () => {
+test("a database that is made again at the source just before its removal from scratch stays until it is copied", async () => {
   await using scene = await sceneWithLogs();
   const { system } = systemCalling(({ name, path }) => {
-    // The first look at the source after the walk.
+    // The first access to the source after the walk.
     if (name === "openat" && path === `${scene.from}/db`) Deno.copyFileSync(`${scene.to}/db`, path);
   });
   const { status, missing, manifest } = await sync(scene.request, system);
@@ -109,7 +110,10 @@ test("a database that is made again at the source while it is to be removed from
   assert.deepEqual(await namesIn(scene.to), ["db", "other"]);
 });
 
-/** Both sides have a database with the log of a killed program; at the sending side the main file goes and the log changes. */
+/**
+ * Both sides have a database with the log of a killed program; at the sending side the main file is deleted and the log
+ * changes.
+ */
 async function sceneWithLogAlone(intent: "stage-update" | "push") {
   await using place = await temporaryDirectory();
   const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
@@ -125,7 +129,7 @@ test("a log that is left at the source without its main file does not keep the d
   const { manifest, ...outcome } = await sync(scene.request);
   assert.deepEqual(outcome, { status: "complete", deleted: ["db", "db-wal"], kept: [], missing: [] });
   assert.deepEqual(await namesIn(scene.to), ["other"]);
-  // From now on it is a file as any other.
+  // From now on it is an ordinary file.
   assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
   assert.deepEqual(await namesIn(scene.to), ["db-wal", "other"]);
 });
@@ -138,7 +142,7 @@ test("a log that is left at the source does not remove rows that a job added on 
   assert.equal(await rowsIn(`${scene.to}/db`), 15);
 });
 
-test("a log on scratch whose main file was purged is not pushed, and named", async () => {
+test("a log on scratch whose main file was purged is not pushed, and is named", async () => {
   await using scene = await sceneWithLogAlone("push");
   const { status, kept, missing } = await sync(scene.request);
   assert.deepEqual([status, missing], ["complete", []]);
@@ -146,7 +150,7 @@ test("a log on scratch whose main file was purged is not pushed, and named", asy
   assert.equal(await rowsIn(`${scene.to}/db`), 10);
 });
 
-test("a database whose log a job on scratch has brought into its main file is changed there, and no conflict", async () => {
+test("a database whose log a job on scratch has written into its main file counts as changed there, not as a conflict", async () => {
   await using place = await temporaryDirectory();
   const program = await openDatabase(`${place.path}/db`, ...WAL, TABLE, insert(10));
   await program.kill();

@@ -1,5 +1,5 @@
-// SQLite databases that other programs change, open or delete on the receiving side while a transfer copies them: what those
-// programs did stays, and the database is named.
+// SQLite databases that other programs change, open or delete on the receiving side while a transfer copies them: the
+// changes of those programs stay, and the database is named.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
@@ -9,14 +9,14 @@ import type { Scene } from "./intents.ts";
 import { insert, namesIn, sceneWithDatabase, WAL } from "./database_scenes.ts";
 import { systemCalling, testSystem } from "./trees.ts";
 
-/** How another program commits: into a log that was there before or is new, or into the main file; it ends or is killed. */
+/** How another program commits: into an existing or a new log, or into the main file; then it ends or is killed. */
 const COMMITS = [
   { log: "before", program: "killed" },
   { log: "none", program: "killed" },
   { log: "none", program: "ended" },
 ] as const;
 
-/** Adds rows to a database; a program that is killed leaves them in a log. */
+/** Adds rows to a database; if the program is killed, it leaves them in a log. */
 const COMMIT = `import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 if sys.argv[2] == "killed":
@@ -26,14 +26,14 @@ connection.execute(sys.argv[3])
 if sys.argv[2] == "killed": os._exit(0)
 connection.close()`;
 
-/** Executes statements and says so by a file; ends when its input does. */
+/** Executes statements, makes a file to report that, and ends when its stdin is closed. */
 const HOLD = `import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 for statement in sys.argv[3:]: connection.execute(statement).fetchall()
 open(sys.argv[2], "w").close()
 sys.stdin.read()`;
 
-/** Acts once, when the copy of a database is whole under its temporary name. */
+/** Calls `act` once, when the copy of a database is complete under its temporary name. */
 function onceCopied(act: () => void): Hook {
   let isDone = false;
   return ({ name, path }) => {
@@ -55,7 +55,7 @@ for (const intent of ["push", "stage-update"] as const) {
       await using scene = await sceneWithDatabase(intent);
       let { baseline } = scene.request;
       if (way.log === "before") {
-        // Both sides have the same log, of a program that was killed.
+        // Both sides have the same log, left by a program that was killed.
         const program = await openDatabase(`${scene.from}/db`, ...WAL, insert(5));
         await program.kill();
         baseline = (await transferTree(scene.request, testSystem())).manifest;
@@ -76,22 +76,26 @@ for (const intent of ["push", "stage-update"] as const) {
   });
 }
 
-testNeeding(["python3"], "a program that opens a database while it is copied keeps it, and it is named", async () => {
-  await using scene = await sceneWithDatabase("stage-update");
-  await inDatabase(`${scene.from}/db`, insert(7));
-  await using reader = holding(scene, ["BEGIN", "SELECT * FROM t LIMIT 1"]);
-  const { system } = systemCalling(onceCopied(reader.start));
-  const outcome = await transferTree(scene.request, system);
-  assert.deepEqual(outcome.kept, [{ path: "db", reason: "in use there" }]);
-  assert.equal(await rowsIn(`${scene.to}/db`), 10);
-});
+testNeeding(
+  ["python3"],
+  "a database that a program opens while it is copied is not replaced, and is named",
+  async () => {
+    await using scene = await sceneWithDatabase("stage-update");
+    await inDatabase(`${scene.from}/db`, insert(7));
+    await using reader = holding(scene, ["BEGIN", "SELECT * FROM t LIMIT 1"]);
+    const { system } = systemCalling(onceCopied(reader.start));
+    const outcome = await transferTree(scene.request, system);
+    assert.deepEqual(outcome.kept, [{ path: "db", reason: "in use there" }]);
+    assert.equal(await rowsIn(`${scene.to}/db`), 10);
+  },
+);
 
-testNeeding(["python3"], "a database that is deleted at home during a push does not come back", async () => {
+testNeeding(["python3"], "a database that is deleted at the source during a push does not come back", async () => {
   await using scene = await sceneWithDatabase("push");
   await inDatabase(`${scene.from}/db`, insert(7));
   let isDeleted = false;
   const { system } = systemCalling(({ name, path }) => {
-    // Before the database is looked at to be copied.
+    // Just before the database is read to be copied.
     if (isDeleted || name !== "openat" || path !== `${scene.from}/db`) return;
     isDeleted = true;
     Deno.removeSync(`${scene.to}/db`);
@@ -107,38 +111,46 @@ const LAST_MOMENTS = [
   { statements: [...WAL, insert(20)], rows: 20 },
 ] as const;
 
-testNeeding(["python3"], "a program that opens a database just before it is replaced gets it back", async () => {
-  for (const { statements, rows } of LAST_MOMENTS) {
-    await using scene = await sceneWithDatabase("push");
-    await inDatabase(`${scene.from}/db`, insert(7));
-    const before = await rowsIn(`${scene.to}/db`);
-    await using program = holding(scene, statements);
-    const { system } = systemCalling(({ name, newPath }) => {
-      if (name === "renameat2" && newPath === `${scene.to}/db`) program.start();
-    });
-    const { kept, missing } = await transferTree(scene.request, system);
-    assert.deepEqual([kept, missing], [[{ path: "db", reason: "in use there" }], []]);
-    await program.end();
-    assert.equal(await rowsIn(`${scene.to}/db`), before + rows);
-  }
-});
+testNeeding(
+  ["python3"],
+  "a program that opens a database just before it is replaced gets the old one back",
+  async () => {
+    for (const { statements, rows } of LAST_MOMENTS) {
+      await using scene = await sceneWithDatabase("push");
+      await inDatabase(`${scene.from}/db`, insert(7));
+      const before = await rowsIn(`${scene.to}/db`);
+      await using program = holding(scene, statements);
+      const { system } = systemCalling(({ name, newPath }) => {
+        if (name === "renameat2" && newPath === `${scene.to}/db`) program.start();
+      });
+      const { kept, missing } = await transferTree(scene.request, system);
+      assert.deepEqual([kept, missing], [[{ path: "db", reason: "in use there" }], []]);
+      await program.end();
+      assert.equal(await rowsIn(`${scene.to}/db`), before + rows);
+    }
+  },
+);
 
-testNeeding(["python3"], "a program that opens a database just before its log is replaced gets that back", async () => {
-  await using scene = await sceneWithDatabase("push");
-  await (await openDatabase(`${scene.from}/db`, ...WAL, insert(5))).kill();
-  const { manifest } = await transferTree(scene.request, testSystem());
-  await (await openDatabase(`${scene.from}/db`, ...WAL, insert(7))).kill();
-  const before = await rowsIn(`${scene.to}/db`);
-  await using program = holding(scene, ["PRAGMA wal_autocheckpoint=0", insert(20)]);
-  const { system } = systemCalling(({ name, path }) => {
-    if (name === "unlinkat" && path === `${scene.to}/db-wal`) program.start();
-  });
-  const { kept, missing } = await transferTree({ ...scene.request, baseline: manifest }, system);
-  assert.deepEqual([kept, missing], [[{ path: "db-wal", reason: "in use there" }], []]);
-  assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
-  await program.end();
-  assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
-});
+testNeeding(
+  ["python3"],
+  "a program that opens a database just before its log is replaced gets the old log back",
+  async () => {
+    await using scene = await sceneWithDatabase("push");
+    await (await openDatabase(`${scene.from}/db`, ...WAL, insert(5))).kill();
+    const { manifest } = await transferTree(scene.request, testSystem());
+    await (await openDatabase(`${scene.from}/db`, ...WAL, insert(7))).kill();
+    const before = await rowsIn(`${scene.to}/db`);
+    await using program = holding(scene, ["PRAGMA wal_autocheckpoint=0", insert(20)]);
+    const { system } = systemCalling(({ name, path }) => {
+      if (name === "unlinkat" && path === `${scene.to}/db-wal`) program.start();
+    });
+    const { kept, missing } = await transferTree({ ...scene.request, baseline: manifest }, system);
+    assert.deepEqual([kept, missing], [[{ path: "db-wal", reason: "in use there" }], []]);
+    assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
+    await program.end();
+    assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
+  },
+);
 
 testNeeding(["python3"], "a log that a killed program left just before a database was replaced is named", async () => {
   await using scene = await sceneWithDatabase("push");
@@ -155,7 +167,10 @@ testNeeding(["python3"], "a log that a killed program left just before a databas
   ]);
 });
 
-/** A program that executes statements in the receiving side's database once it is started, and holds that until it is ended. */
+/**
+ * A program that executes statements in the receiving side's database when it is started, and keeps it open until it is
+ * ended.
+ */
 function holding({ to, root }: Scene, statements: readonly string[]) {
   let running: Deno.ChildProcess | undefined;
   const end = async () => {

@@ -1,5 +1,5 @@
-// SQLite databases that are staged and pushed while programs use them, or after those were killed: all of a database's files arrive
-// or none, no row is lost, and what can't be moved is named.
+// SQLite databases that are staged and pushed while programs use them, or after those were killed: all files of a
+// database arrive or none, no row is lost, and a database that cannot be moved is named.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { inDatabase, openDatabase, rowsIn } from "../support/database.ts";
@@ -9,7 +9,7 @@ import { requestFor, shell, systemCalling, temporaryDirectory, testSystem } from
 
 const ENGINES = ["native", "rsync"] as const;
 
-/** Changes a database in a transaction that begins and ends when it is told so. */
+/** Changes a database in a transaction that begins and ends when files appear and vanish. */
 const TRANSACTION = `import os, sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("PRAGMA cache_size=2")
@@ -23,7 +23,7 @@ for (const engine of ENGINES) {
   const needed = ["python3", ...(engine === "rsync" ? ["rsync"] : [])];
   const test = (name: string, run: () => Promise<void>) => testNeeding(needed, `${name} (${engine})`, run);
 
-  test("what a killed process left in a log or a journal comes with its database, and no index does", async () => {
+  test("a log or journal that a killed process left is copied with its database, its index is not", async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await Deno.mkdir(home);
@@ -38,7 +38,7 @@ for (const engine of ENGINES) {
     assert.equal(outcome.status, "complete");
     assert.deepEqual(await namesIn(scratch), ["logged.sqlite", "logged.sqlite-wal", "rolled", "rolled-journal"]);
     assert.deepEqual([await rowsIn(`${scratch}/logged.sqlite`), await rowsIn(`${scratch}/rolled`)], [30, 300]);
-    // The same again: nothing is left to do, though the source has an index and the target none.
+    // A second transfer has nothing to do, although the source has an index and the target has none.
     const again = await transferTree(
       requestFor(home, scratch, { engine, intent: "stage-update", baseline: outcome.manifest, depth: "look-at-all" }),
       testSystem(),
@@ -46,7 +46,7 @@ for (const engine of ENGINES) {
     assert.deepEqual([again.filesTransferred, again.deleted, again.kept], [0, [], []]);
   });
 
-  test("a database with a log that scratch lacks is not replaced at home, and named", async () => {
+  test("a database with a log that scratch lacks is not replaced at the source, and is named", async () => {
     await using scene = await sceneWithDatabase("push");
     await inDatabase(`${scene.from}/db`, insert(7));
     const program = await openDatabase(`${scene.to}/db`, ...WAL, insert(5));
@@ -60,11 +60,11 @@ for (const engine of ENGINES) {
     assert.equal(await Deno.readTextFile(`${scene.to}/new`), "new\n");
   });
 
-  test("a log alone at home keeps the whole database as it is", async () => {
+  test("a log that exists only at the source keeps the whole database as it is", async () => {
     await using scene = await sceneWithDatabase("push");
     const before = await Deno.readFile(`${scene.to}/db`);
     await inDatabase(`${scene.from}/db`, insert(7));
-    // The main file at home is as recorded: the log has it all.
+    // The main file at the source is as recorded: all changes are in the log.
     await Deno.mkdir(`${scene.root}/aside`);
     const program = await openDatabase(`${scene.to}/db`, ...WAL, insert(5));
     await program.kill();
@@ -84,7 +84,7 @@ for (const engine of ENGINES) {
     assert.deepEqual(await Deno.readFile(`${scene.to}/db-wal`), await Deno.readFile(`${scene.root}/aside/db-wal`));
   });
 
-  test("two pushes while a program adds rows, and after it has ended, bring all rows home", async () => {
+  test("two pushes, one while a program adds rows and one after it ended, push all rows", async () => {
     await using scene = await sceneWithDatabase("push");
     const program = await openDatabase(`${scene.from}/db`, ...WAL, insert(20));
     const first = await transferTree({ ...scene.request, engine }, testSystem());
@@ -100,7 +100,7 @@ for (const engine of ENGINES) {
     assert.equal(settled.filesTransferred, 0);
   });
 
-  test("a database of other content with the same size and time is copied where contents are compared", async () => {
+  test("a database with other content but the same size and time is copied if contents are compared", async () => {
     await using scene = await sceneWithDatabase("stage-update");
     await shell(`cp -p db ../aside`, scene.to);
     await inDatabase(`${scene.to}/db`, "UPDATE t SET x = zeroblob(500)");
@@ -110,7 +110,7 @@ for (const engine of ENGINES) {
     assert.deepEqual(await Deno.readFile(`${scene.to}/db`), await Deno.readFile(`${scene.from}/db`));
   });
 
-  test("a database in a new directory gets its name with that", async () => {
+  test("a database in a new directory appears together with that directory", async () => {
     await using scene = await sceneWithDatabase("push");
     await Deno.mkdir(`${scene.from}/cache/deep`, { recursive: true });
     await using program = await openDatabase(`${scene.from}/cache/deep/index`, ...WAL, TABLE, insert(20));
@@ -128,10 +128,10 @@ for (const engine of ENGINES) {
     await program.close();
   });
 
-  test("a database that is open where it goes is not replaced, and named", async () => {
+  test("a database that is open at the receiving side is not replaced, and is named", async () => {
     await using scene = await sceneWithDatabase("stage-update");
     await inDatabase(`${scene.from}/db`, insert(7));
-    // A reader of a job: it holds a shared lock until its transaction ends.
+    // A job reads the database: it holds a shared lock until its transaction ends.
     await using reader = await openDatabase(`${scene.to}/db`, "BEGIN", "SELECT * FROM t LIMIT 1");
     const outcome = await transferTree({ ...scene.request, engine }, testSystem());
     assert.deepEqual(outcome.kept, [{ path: "db", reason: "in use there" }]);
@@ -141,7 +141,7 @@ for (const engine of ENGINES) {
     assert.equal(await rowsIn(`${scene.to}/db`), 17);
   });
 
-  test("a transaction that begins after the look at a database keeps it from being half copied", async () => {
+  test("a transaction that begins after the check of a database keeps it from being copied half", async () => {
     await using scene = await sceneWithDatabase("stage-update");
     await inDatabase(`${scene.from}/db`, insert(300));
     const program = new Deno.Command("python3", {
@@ -151,7 +151,7 @@ for (const engine of ENGINES) {
     const { system } = systemCalling((call) => {
       if (hasBegun || call.name !== "openat" || !call.path.endsWith("/db")) return;
       hasBegun = true;
-      // Pages of the transaction reach the main file before it is opened to be copied.
+      // Pages of the transaction reach the main file before that is opened to be copied.
       shellSync(`touch ${scene.root}/begin; while [ -e ${scene.root}/begin ]; do sleep 0.01; done`);
     });
     const outcome = await transferTree({ ...scene.request, engine }, system);
@@ -195,7 +195,7 @@ while time.time() < end:
   });
 }
 
-testNeeding(["python3"], "names alone make no database: such files are moved as any others", async () => {
+testNeeding(["python3"], "files that only have names like databases are moved like any others", async () => {
   await using place = await temporaryDirectory();
   const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; echo text >notes; echo more >notes-shm; echo more >notes-wal`);

@@ -1,4 +1,4 @@
-// Decisions for names that one side lacks or that are of another type there, as a table.
+// A table of decisions for names that are missing on one side or have another type there.
 import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { decideDirectory, type DecisionRules, type DirectoryPlan, planLinkGroups } from "../../src/transfer/decide.ts";
@@ -120,7 +120,7 @@ Deno.test("names of one file are transferred together, or not at all", () => {
     member("b", "same", "1:1", "2:5"),
     member("c", "same", "1:2", "2:6"),
     member("d", "same", "1:2", "2:6"),
-    // One file at the source, two at the target.
+    // One file at the source, two files at the target.
     member("e", "same", "1:3", "2:7"),
     member("f", "same", "1:3", "2:8"),
     member("g", "recorded", "1:4"),

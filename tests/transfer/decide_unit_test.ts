@@ -1,4 +1,4 @@
-// Decisions for one file, as a table: what is on both sides, what is recorded, and what happens then.
+// A table of decisions for one file: what both sides have, what is recorded, and what the transfer does.
 import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { decideDirectory, type DecisionRules, type TransferPolicy } from "../../src/transfer/decide.ts";

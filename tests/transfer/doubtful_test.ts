@@ -1,4 +1,5 @@
-// Files that may look complete and are not: written with an error, changed while they were read, called empty by the file system.
+// Files that look complete and are not: written with an error, changed while they were read, or reported as empty by
+// the file system.
 import assert from "node:assert/strict";
 import { EINVAL, EIO, ENXIO, EPERM } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -21,10 +22,11 @@ async function homeWith(script: string) {
 }
 
 for (const name of ["close", "futimens", "pwrite"] as const) {
-  testTrees(`a file whose ${name} fails is not under its name, and the next run brings it`, async () => {
+  testTrees(`a file whose ${name} fails does not get its name, and the next run copies it`, async () => {
     await using place = await homeWith("for i in 1 2 3; do head -c 5000 /dev/urandom >d/f$i; done");
     const { home, scratch } = place;
-    // NFS often reports a quota or a write error at close(2) only: what was lost then has the right size.
+    // NFS often reports an exceeded quota or a write error only at close(2): the size is then right and the content is
+    // lost.
     const { system } = systemCalling((call) =>
       call.name === name && call.path === `${scratch}/d/f2` ? { errno: EIO } : undefined
     );
@@ -39,7 +41,7 @@ for (const name of ["close", "futimens", "pwrite"] as const) {
   });
 }
 
-testTrees("a directory that scratch refuses costs what is in it and nothing else, until it can be made", async () => {
+testTrees("if scratch refuses a directory, only that directory's files are missing, until it can be made", async () => {
   await using place = await homeWith("mkdir -p d/bad/below e; echo x | tee d/f d/bad/f d/bad/below/f e/f >/dev/null");
   const { home, scratch } = place;
   const { system } = systemCalling(({ name, path }) =>
@@ -54,7 +56,7 @@ testTrees("a directory that scratch refuses costs what is in it and nothing else
   assert.equal(await differences(home, scratch), "");
 });
 
-testTrees("one name that scratch refuses keeps none of the others back", async () => {
+testTrees("if scratch refuses one name, all others are copied", async () => {
   await using place = await homeWith("for i in $(seq 50); do echo $i >d/f$i; done; echo bad >d/bad");
   const { home, scratch } = place;
   const { system } = systemCalling(({ name, path }) =>
@@ -68,7 +70,7 @@ testTrees("one name that scratch refuses keeps none of the others back", async (
 });
 
 for (const intent of ["stage-update", "push"] as const) {
-  testTrees(`${intent}: a file that changed while rsync read it is brought again`, async () => {
+  testTrees(`${intent}: a file that changed while rsync read it is copied again`, async () => {
     await using place = await homeWith("echo old >d/f; echo x >d/g");
     const { home: from, scratch: to } = place;
     const system = await systemWith(`${place.path}/bin`, {
@@ -85,11 +87,11 @@ for (const intent of ["stage-update", "push"] as const) {
 }
 
 for (const size of ["20000", "150M"]) {
-  testTrees(`a file of ${size} of which the file system says that nothing is stored is read`, async () => {
+  testTrees(`a file of ${size} is read although the file system reports that no content is stored`, async () => {
     await using place = await homeWith(`head -c ${size} /dev/urandom >d/f; truncate -s 300000 d/hole; echo x >>d/hole`);
     const { home, scratch } = place;
     const { system } = systemCalling(({ name, args }) => {
-      // Content beside the inode, on tape or behind FUSE looks like this.
+      // So do file systems that store content in the inode, on tape or behind FUSE.
       if (name === "lseek") return { errno: ENXIO };
       const status = args[4] as Uint8Array<ArrayBuffer>;
       if (name === "statx") return { after: () => new DataView(status.buffer, status.byteOffset).setBigUint64(48, 0n) };
@@ -110,7 +112,7 @@ testTrees("a socket is made as rsync makes it", async () => {
   assert.equal(await shell("stat -c '%n %F' d/*", scratch), "d/f regular file\nd/s socket\n");
 });
 
-testTrees("where a socket can't be made it stays where it is, and is no fault", async () => {
+testTrees("if a socket cannot be made at the target, it is left out, and that is not a fault", async () => {
   await using place = await homeWith(WITH_SOCKET);
   const { home, scratch } = place;
   const { system } = systemCalling(({ name }) => name === "mknodat" ? { errno: EPERM } : undefined);

@@ -1,4 +1,4 @@
-// When two entries are the same, newer, or damaged, as tables.
+// Tables that say when two entries are the same, newer, or damaged.
 import assert from "node:assert/strict";
 import { type EntryState, isDamaged, isNewer, isSparse, sameContent, sameMode } from "../../src/transfer/entry.ts";
 import { isStill, mayWrite } from "../../src/transfer/publish.ts";
@@ -34,14 +34,14 @@ for (const [what, one, other, isSame] of PAIRS) {
   });
 }
 
-Deno.test("milliseconds: what Deno alone has set counts to the millisecond", () => {
+Deno.test("a time that Deno has set is compared to the millisecond", () => {
   const [one, other] = [changed({ mtimeNanoseconds: 5_000_001 }), changed({ mtimeNanoseconds: 5_999_999 })];
   assert.ok(sameContent(one, other, 1_000_000));
   assert.ok(!sameContent(one, other, 1));
   assert.ok(isNewer(other, one) && !isNewer(other, one, 1_000_000));
 });
 
-Deno.test("a file with the recorded time and less in it is damaged; anything else is not", () => {
+Deno.test("a file with the recorded time and a smaller size is damaged; any other is not", () => {
   const table: [Partial<EntryState>, boolean][] = [
     [{ sizeBytes: 9 }, true],
     [{ sizeBytes: 0 }, true],
@@ -58,7 +58,7 @@ Deno.test("a file with the recorded time and less in it is damaged; anything els
   assert.ok(!isDamaged(LINK, FILE) && !isDamaged(FILE, LINK));
 });
 
-Deno.test("modes count for everything but links; a file is sparse where less is stored than it has", () => {
+Deno.test("modes count for everything but links; a file is sparse if fewer bytes are stored than it has", () => {
   assert.ok(!sameMode(FILE, changed({ mode: 0o600 })));
   assert.ok(sameMode(LINK, changed({ ...LINK, mode: 0o600 })));
   const entry = { ...FILE, name: "f", linkGroup: "", userId: 0, groupId: 0, specialKind: "" };
@@ -67,7 +67,7 @@ Deno.test("modes count for everything but links; a file is sparse where less is 
 
 const [OLD, NEW, THEIRS] = [FILE, changed({ mtimeSeconds: 200 }), changed({ mtimeSeconds: 300 })];
 
-Deno.test("a name may be written where it is what the plan saw, or already what it should become", () => {
+Deno.test("a name may be written if it is what the plan saw, or already what it will become", () => {
   const table: [string, EntryState | undefined, EntryState | undefined, { staging: boolean; push: boolean }][] = [
     ["nothing then and now", undefined, undefined, { staging: true, push: true }],
     ["nothing then, another file now", undefined, THEIRS, { staging: false, push: false }],
@@ -75,7 +75,7 @@ Deno.test("a name may be written where it is what the plan saw, or already what 
     ["the old file then and now", OLD, OLD, { staging: true, push: true }],
     ["the old file then, another now", OLD, THEIRS, { staging: false, push: false }],
     ["the old file then, a directory now", OLD, DIRECTORY, { staging: false, push: false }],
-    // Scratch is purged; at home a person has removed it.
+    // Missing on scratch means purged; missing at the source means that the user removed it.
     ["the old file then, nothing now", OLD, undefined, { staging: true, push: false }],
   ];
   for (const [what, replaces, now, { staging, push }] of table) {

@@ -1,5 +1,5 @@
-// Trees at the limits: more entries than a listing should hold, deeper than PATH_MAX, so many files that Workers copy them, and
-// directories that can't be read.
+// Trees at the limits: more entries than fit in memory as one listing, deeper than PATH_MAX, so many files that Workers
+// copy them, and directories that cannot be read.
 import { USUAL_TRAITS } from "../../src/transfer/traits.ts";
 import assert from "node:assert/strict";
 import { EIO } from "../../src/posix/errno.ts";
@@ -11,7 +11,7 @@ import { listDirectories } from "../../src/transfer/listing.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-/** Makes `root/0…/99…` with so many empty files in each. */
+/** Makes `root/0…/99…` with the given number of empty files in each. */
 async function makeManyFiles(root: string, directories: number, filesEach: number): Promise<void> {
   const program = `
 import os
@@ -33,7 +33,7 @@ testTrees("more than 100,000 entries are staged and found unchanged", async () =
   assert.deepEqual([second.status, second.filesTransferred, second.recordChanged], ["complete", 0, false]);
 });
 
-testTrees("a tree that Workers copy arrives as it is, and so does what changes in it", async () => {
+testTrees("a tree that Workers copy arrives unchanged, and so do later changes in it", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeManyFiles(from, 30, 550);
@@ -47,7 +47,7 @@ testTrees("a tree that Workers copy arrives as it is, and so does what changes i
   assert.equal(await differences(from, to), "");
 });
 
-testTrees("Workers with waiting calls list and copy what is there", async () => {
+testTrees("Workers with waiting calls list and copy everything", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeManyFiles(from, 10, 300);
@@ -70,7 +70,7 @@ testTrees("Workers with waiting calls list and copy what is there", async () => 
   assert.equal(await differences(from, to), "");
 });
 
-/** Makes directories one in the other by handles, with a file in the last; the path is longer than PATH_MAX (4096). */
+/** Makes nested directories by handles, with a file in the last; the path is longer than PATH_MAX (4096). */
 async function makeDeepTree(root: string): Promise<void> {
   const program = `
 import os
@@ -104,7 +104,7 @@ testTrees("a tree deeper than PATH_MAX is staged, compared and removed", async (
 });
 
 for (const side of ["from", "to"] as const) {
-  testTrees(`a directory that can't be read (${side}) costs only itself`, async () => {
+  testTrees(`a directory that cannot be read (${side}) does not affect other directories`, async () => {
     await using place = await temporaryDirectory();
     const [from, to] = [`${place.path}/from`, `${place.path}/to`];
     await shell(
@@ -124,7 +124,7 @@ for (const side of ["from", "to"] as const) {
     assert.equal(outcome.status, "partial");
     assert.deepEqual(outcome.missing.map(({ path }) => path), ["bad"]);
     assert.match(outcome.missing[0]!.reason, /Input\/output error/);
-    // Where something is unknown, nothing is removed.
+    // If a directory could not be read, nothing is removed.
     assert.equal(await shell("cat good/f good/g bad/f bad/below/f", to), "1\n3\n1\n1\n");
     const next = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
     assert.equal(next.status, "complete");

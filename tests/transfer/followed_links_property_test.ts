@@ -1,5 +1,6 @@
-// Whatever the links: what follows them leaves what `rsync -aHL` or `rsync -aH --copy-unsafe-links` would leave. More runs, by
-// hand: EULER_FILES_TEST_RUNS=300 scripts/deno test -A tests/transfer/followed_links_property_test.ts
+// For generated links, a transfer that follows links leaves what `rsync -aHL` or `rsync -aH --copy-unsafe-links` would
+// leave. More runs by hand: EULER_FILES_TEST_RUNS=300 scripts/deno test -A
+// tests/transfer/followed_links_property_test.ts
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
@@ -10,12 +11,13 @@ const RUNS = Number(Deno.env.get("EULER_FILES_TEST_RUNS") ?? 4);
 
 const ORACLES = { "follow": "-L", "follow-outside": "--copy-unsafe-links" } as const;
 
-// rsync can't give directories their times to which dangling links are added afterwards; an update leaves the times of links.
+// rsync cannot set the times of directories to which dangling links are added afterwards; an update leaves the times of
+// links.
 const NOT_TIMES = ["--omit-dir-times", "--omit-link-times"];
 
 const OUT_OF_REACH = /what the link leads to is not there|is empty now and held files before/;
 
-// With a limit, calls wait; else they don't.
+// With a bandwidth limit calls are waiting, without one they are plain.
 const FORMS = { plain: {}, waiting: { bandwidthLimitBytesPerSecond: 1e12 } };
 
 for (const engine of ["native", "rsync"] as const) {

@@ -38,7 +38,7 @@ function testLinks(name: string, make: string, run: (scene: Scene) => Promise<vo
   }
 }
 
-/** What rsync makes of the tree with these options; it can't copy links that lead nowhere, so those are made by hand. */
+/** What rsync makes of the tree with these options; rsync cannot copy dangling links, so those are made by hand. */
 async function oracle(root: string, options: string): Promise<void> {
   await shell(
     `rsync -aH --modify-window=-1 ${options} source/ oracle/ 2>/dev/null || [ $? = 23 ]
@@ -49,7 +49,7 @@ async function oracle(root: string, options: string): Promise<void> {
 }
 
 testLinks(
-  "follow-outside: what leads out becomes what it leads to",
+  "follow-outside: a link that leads out of the source becomes what it leads to",
   MAKE,
   async ({ root, target, request, update }) => {
     const links = "follow-outside";
@@ -83,7 +83,7 @@ testLinks(
   },
 );
 
-testLinks("follow: every link becomes what it leads to, as rsync -L makes it", MAKE, async (scene) => {
+testLinks("follow: every link becomes what it leads to, as with rsync -L", MAKE, async (scene) => {
   const { root, target, request } = scene;
   const first = await transferTree(request({ links: "follow" }), testSystem());
   assert.deepEqual([first.status, first.missing], ["complete", []]);
@@ -92,7 +92,7 @@ testLinks("follow: every link becomes what it leads to, as rsync -L makes it", M
 });
 
 testLinks("follow-outside equals rsync --copy-unsafe-links", MAKE, async ({ root, target, request }) => {
-  // rsync judges a link behind a followed one by where it would be in the copy.
+  // rsync judges a link behind a followed one by its location in the copy.
   await shell("rm other/dir/far", root);
   const first = await transferTree(request({ links: "follow-outside" }), testSystem());
   assert.equal(first.status, "complete");
@@ -100,7 +100,7 @@ testLinks("follow-outside equals rsync --copy-unsafe-links", MAKE, async ({ root
   assert.equal(await differences(`${root}/oracle`, target), "");
 });
 
-testLinks("a setting that changes makes files of links and links of files", MAKE, async (scene) => {
+testLinks("a change of the setting turns links into files and files into links", MAKE, async (scene) => {
   const { target, request, update } = scene;
   const kept = await transferTree(request(), testSystem());
   assert.equal(await shell("readlink out d/outdir", target), "../other/file\n../../other/dir\n");
@@ -112,7 +112,7 @@ testLinks("a setting that changes makes files of links and links of files", MAKE
   assert.equal(await shell("readlink out d/outdir indir", target), "../other/file\n../../other/dir\nd\n");
 });
 
-testLinks("a push writes through no link and names what it leaves", MAKE, async (scene) => {
+testLinks("a push writes through no link and names what it leaves out", MAKE, async (scene) => {
   const { root, source, target, request, push } = scene;
   const links = "follow-outside";
   const first = await transferTree(request({ links }), testSystem());
@@ -141,7 +141,7 @@ testLinks("a push writes through no link and names what it leaves", MAKE, async 
 });
 
 testLinks(
-  "a directory that holds its link stays a link, and nothing recurses for ever",
+  "a link to a directory around it stays a link, and the walk ends",
   `mkdir -p source/a/b other/x; cd source; ln -s .. a/up; ln -s ../.. a/b/top; ln -s . self; ln -s a/b b2
    ln -s ../../other a/out; ln -s ../x ../other/x/loop; ln -s ../../source ../other/x/home; ln -s / root
    ln -s circle circle; ln -s ../other/x/home/a deep; echo f >a/b/f; mkdir ../target`,
@@ -163,7 +163,7 @@ testLinks(
 );
 
 testLinks(
-  "hard links, large files and odd modes behind links arrive as they are",
+  "hard links, large files and unusual modes behind links arrive unchanged",
   `mkdir -p source other/d; cd other; echo a >a; ln a b; ln a d/c; head -c 40000000 /dev/urandom >large
    truncate -s 50000000 holes; echo s >setuid; chmod 4755 setuid; mkdir closed; echo x >closed/x; chmod 500 closed
    cd ../source; for n in a b d large holes setuid closed; do ln -s ../other/$n $n; done`,
@@ -177,7 +177,7 @@ testLinks(
 );
 
 testLinks(
-  "many files behind links are copied by Workers as well",
+  "Workers copy many files behind links, too",
   `mkdir -p source other; python3 -c '
 import os
 for d in range(40):
@@ -197,7 +197,7 @@ for d in range(40):
 );
 
 testLinks(
-  "what is excluded is not followed, and what can't be read behind a link is named",
+  "excluded links are not followed, and unreadable files behind a link are named",
   `mkdir -p source/d other/closed other/fine; echo x >other/closed/x; echo y >other/fine/y; cd source
    ln -s ../other/fine not; ln -s ../other/fine fine; ln -s ../other/closed closed; ln -s /dev/null special
    ln -s /proc/self/fd d/odd`,
@@ -209,7 +209,7 @@ testLinks(
     })!;
     let lookedBehind = 0;
     const { system } = systemCalling(({ name, names, args, path }) => {
-      // Without AT_SYMLINK_NOFOLLOW.
+      // statx(2) without AT_SYMLINK_NOFOLLOW.
       if (name === "statx" && /^(not|odd)$/.test(names[0]!) && args[2] === 0) lookedBehind++;
       if (name === "openat" && path.endsWith("/source/closed/.")) return { errno: EACCES };
     });
@@ -225,7 +225,7 @@ testLinks(
 );
 
 testLinks(
-  "what was followed and is out of reach stays as it was staged, and is named",
+  "a followed file that can no longer be reached stays as it was staged, and is named",
   `mkdir -p source mount/dir/sub; echo a >mount/file; echo b >mount/dir/b; echo c >mount/dir/sub/c; echo i >source/i
    cd source; ln -s ../mount/file file; ln -s ../mount/dir dir; ln -s ../mount all; ln -s i inner`,
   async ({ root, source, target, request, update }) => {

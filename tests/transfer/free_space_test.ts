@@ -1,4 +1,5 @@
-// Whether there is room: what fits isn't refused, what doesn't is refused before anything of it is written.
+// The check of free space: a transfer that fits is not refused, and one that does not fit is refused before it writes
+// anything.
 import assert from "node:assert/strict";
 import { decideDirectory, type DirectoryPlan } from "../../src/transfer/decide.ts";
 import type { Entry } from "../../src/transfer/entry.ts";
@@ -11,7 +12,7 @@ import { planTransfer, transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
 
-/** Runs with a tree and a small file system of its own, whose directory `to` is the target. */
+/** Runs with a tree and a small file system, whose directory `to` is the target. */
 async function withSmallDisk(
   options: string,
   makeTree: string,
@@ -31,7 +32,7 @@ async function withSmallDisk(
 for (const engine of ["native", "rsync"] as const) {
   testNeeding(
     ["mount", "rsync"],
-    `${engine}: names of one file count once, and holes don't count`,
+    `${engine}: several names of one file count once, and holes do not count`,
     () =>
       withSmallDisk(
         "size=2m",
@@ -47,9 +48,9 @@ for (const engine of ["native", "rsync"] as const) {
 
 testNeeding(
   ["mount"],
-  "a file that takes the place of another needs no inode",
+  "a file that replaces another needs no additional inode",
   () =>
-    // The root and 10 files leave some for the place of unfinished ones, but not for 10 more.
+    // With the root and 10 files, some inodes are left for the temporary directory, but not for 10 more files.
     withSmallDisk("size=2m,nr_inodes=30", "for i in $(seq 10); do echo 1 >$i; done", async (from, to) => {
       const { manifest } = await transferTree(requestFor(from, to), testSystem());
       await shell(
@@ -65,7 +66,7 @@ testNeeding(
 
 testNeeding(
   ["mount"],
-  "what doesn't fit is refused before it is begun, also by a plan",
+  "a transfer that does not fit is refused before it begins, and so is its plan",
   () =>
     withSmallDisk("size=2m", "mkdir a; truncate -s 40M a/large; head -c 40M /dev/zero >a/large", async (from, to) => {
       const refusal = /Cannot write to ".*to": (at least )?40 MB are to be written and 2\.0 MB are free/;
@@ -77,7 +78,7 @@ testNeeding(
 
 testNeeding(
   ["mount"],
-  "half a large file that is continued needs room for the other half",
+  "a large file that is half copied needs space only for the other half",
   () =>
     withSmallDisk("size=50m", "head -c 40M /dev/urandom >large", async (from, to) => {
       await shell(`mkdir ${to}; head -c 30M ${from}/large >${to}/large`);
@@ -85,7 +86,7 @@ testNeeding(
     }),
 );
 
-Deno.test("which words mean a full disk, and which mean that the other end of a pipe is gone", () => {
+Deno.test("which messages mean a full disk, and which mean that the other end of a pipe is closed", () => {
   const table: [string, boolean][] = [
     ["tar: ./a: Wrote only 512 of 10240 bytes", true],
     ["tar: ./a: Cannot write: No space left on device", true],
@@ -99,7 +100,7 @@ Deno.test("which words mean a full disk, and which mean that the other end of a 
   for (const [words, expected] of table) assert.equal(isFullDisk(words), expected, words);
 });
 
-Deno.test("a disk found full has its figures, a quota found used up hasn't the disk's", () => {
+Deno.test("an error about a full disk has the disk's figures, one about an exceeded quota has not", () => {
   const full = noSpaceError("/tmp", ["tar: ./a: Wrote only 512 of 10240 bytes"], "kept");
   assert.match(full.message, /^Cannot write to "\/tmp": it is full \(.* [KMGTP]?B.* are free now\)$/);
   assert.equal(
@@ -112,9 +113,9 @@ Deno.test("a disk found full has its figures, a quota found used up hasn't the d
 
 testNeeding(
   ["mount"],
-  "of files that take the place of others only those under way need room",
+  "if files replace others, only those in progress need additional space",
   () =>
-    // 12 files of 33 MB, and room for eight more of them.
+    // 12 files of 33 MB, and space for eight more of them.
     withSmallDisk(
       "size=720m",
       "for i in $(seq 12); do head -c 33M /dev/urandom >$i; done",
@@ -131,7 +132,7 @@ testNeeding(
 for (const [engine, missing] of [["native", 0], ["rsync", 1]] as const) {
   testNeeding(
     ["mount"],
-    `${engine}: as many small files need room twice as are under way at once`,
+    `${engine}: small files need space for both versions of as many as are in progress at once`,
     () =>
       withSmallDisk("size=600m", "true", async (_, to) => {
         for (const form of ["plain", "waiting"] as const) {
@@ -149,7 +150,9 @@ for (const [engine, missing] of [["native", 0], ["rsync", 1]] as const) {
   );
 }
 
-/** The plan of a directory in which so many files are replaced by others of the same size, and what is there. */
+/**
+ * The plan of a directory in which that many files are replaced by others of the same size, and its present entries.
+ */
 function replacing(files: number, sizeBytes: number): [DirectoryPlan, Entry[]] {
   const there = Array.from({ length: files }, (_, index) => ({
     ...{ name: String(index), type: "file", mode: 0o644, sizeBytes, allocatedBytes: sizeBytes, linkGroup: "" } as const,
@@ -163,7 +166,7 @@ function replacing(files: number, sizeBytes: number): [DirectoryPlan, Entry[]] {
 
 testNeeding(
   ["mount", "rsync"],
-  "what the user's arguments keep back isn't held against the room",
+  "files that the user's arguments keep back need no free space",
   () =>
     withSmallDisk("size=2m", "head -c 5M /dev/urandom >big; echo x >small", async (from, to) => {
       const request = requestFor(from, to, { engine: "rsync", extraArgs: ["--max-size=1M"] });

@@ -1,5 +1,6 @@
-// Trees of files and links as fast-check makes them: a source and what lies outside of it. Links lead only to directories that
-// come later in a list, so that no directory holds a link to itself: real rsync would follow such a one until it fails.
+// Trees of files and links that fast-check makes: a source and directories outside of it. Links lead only to
+// directories later in a list, so no directory contains a link to itself: real rsync would follow such a link until it
+// fails.
 import fc from "../support/fast_check.ts";
 import { shell } from "./trees.ts";
 
@@ -14,7 +15,7 @@ const DIRECTORIES = [
   "outside/o2",
 ];
 
-/** This name has no link ever, so that links to it make no circle. */
+/** This name is never a link, so that links to it make no circle. */
 const FILE = "file";
 
 /** A file or a link to make. */
@@ -44,7 +45,7 @@ const made: fc.Arbitrary<MadeName> = fc.record({
   mtimeSeconds: fc.constantFrom(0.001, 1_000_000_000.5, 1_700_000_000.25, 4_000_000_000.125),
 });
 
-/** What to make at first, and what to make or remove afterwards. */
+/** What to make first, and what to make or remove afterwards. */
 export const names: fc.Arbitrary<readonly MadeName[]> = fc.array(made, { minLength: 5, maxLength: 40 });
 export const laterNames: fc.Arbitrary<readonly MadeName[]> = fc.array(
   fc.oneof(made, made.map((one) => ({ ...one, kind: "nothing" as const }))),
@@ -57,8 +58,8 @@ export async function makeDirectories(root: string): Promise<void> {
 }
 
 /**
- * Makes or removes names. With `judged` by rsync's own rule for what is outside, links behind followed ones must be those about
- * which both rules agree, and none leads into the source by an absolute path.
+ * Makes or removes names. With `by text`, rsync's rule for what is outside, links behind followed ones are only those
+ * about which rsync and euler-files agree, and no link leads into the source by an absolute path.
  */
 export async function makeNames(
   root: string,
@@ -84,7 +85,7 @@ function targetOf(root: string, one: MadeName, judged: "by text" | "not at all")
   const directory = DIRECTORIES[one.directory]!;
   if (one.kind === "dangling") return one.style === "absolute" ? "/nowhere/at all" : "nothing";
   const isLater = one.to > one.directory;
-  // Without a later directory, a link leads to a file beside it.
+  // If there is no later directory, the link leads to a file beside it.
   if (!isLater) return FILE;
   const to = DIRECTORIES[one.to]!;
   const end = one.kind === "link to file" ? `${to}/${one.toName}` : to;
@@ -95,7 +96,7 @@ function targetOf(root: string, one: MadeName, judged: "by text" | "not at all")
   return relative(directory, end);
 }
 
-/** A relative path that never goes further up than it must. */
+/** A relative path that never goes further up than necessary. */
 function relative(from: string, to: string): string {
   const [here, there] = [from.split("/"), to.split("/")];
   while (here.length > 0 && here[0] === there[0]) {
@@ -105,7 +106,9 @@ function relative(from: string, to: string): string {
   return [...here.map(() => ".."), ...there].join("/");
 }
 
-/** What rsync makes of the source. It leaves out links that lead nowhere, and they are added as a transfer to `target` makes them. */
+/**
+ * What rsync makes of the source. rsync leaves out dangling links; they are added as a transfer to `target` makes them.
+ */
 export async function makeOracle(root: string, option: string): Promise<void> {
   await shell(
     `rm -rf oracle

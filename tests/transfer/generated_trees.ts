@@ -1,8 +1,8 @@
-// Trees as fast-check makes them: names, types, modes and times that copies get wrong, and changes of such trees.
+// Trees that fast-check makes, with names, types, modes and times that copies get wrong, and changes of such trees.
 import fc from "../support/fast_check.ts";
 import { shell } from "./trees.ts";
 
-/** One entry to make below a root; what stands in its way is replaced. */
+/** One entry to make below a root; it replaces what exists at its path. */
 export interface MadeEntry {
   /** Names as bytes in hexadecimal, outermost first. */
   readonly path: readonly string[];
@@ -12,7 +12,7 @@ export interface MadeEntry {
   readonly mode: number;
   /** Nanoseconds since 1970, as a decimal number. */
   readonly mtime: string;
-  /** Where a link leads, bytes in hexadecimal. */
+  /** The target of a link, bytes in hexadecimal. */
   readonly linkTarget: string;
 }
 
@@ -61,7 +61,7 @@ const entry: fc.Arbitrary<MadeEntry> = fc.record({
 /** What to make in an empty root. */
 export const tree: fc.Arbitrary<readonly MadeEntry[]> = fc.array(entry, { minLength: 1, maxLength: 40 });
 
-/** What to change in it afterwards: other entries under the same names, and removals. */
+/** Changes to make afterwards: other entries under the same names, and removals. */
 export const changes: fc.Arbitrary<readonly MadeEntry[]> = fc.array(
   fc.oneof({ arbitrary: entry, weight: 3 }, {
     arbitrary: entry.map((one) => ({ ...one, kind: "nothing" as const })),
@@ -70,8 +70,8 @@ export const changes: fc.Arbitrary<readonly MadeEntry[]> = fc.array(
   { maxLength: 20 },
 );
 
-// The content follows from size and time: what is equal in both is equal altogether, as every quick comparison assumes.
-// Only root reads files and enters directories whatever their modes; others get the bits that let them, too.
+// The content follows from size and time, so entries that look equal are equal, as every quick comparison assumes. Only
+// root can read files and enter directories without permission; for other users the bits are added.
 const MAKER = `
 import json, os, shutil, sys
 root, keep_types, entries = os.fsencode(sys.argv[1]), sys.argv[2] == "keep", json.load(sys.stdin)
@@ -128,7 +128,7 @@ for path, mode, time in reversed(later):
         os.utime(path, ns=(time, time))
 `;
 
-/** Makes them below a root. `keep-types`: what stands there already is replaced only where a file replaces a file. */
+/** Makes the entries below a root. With `keep-types` an existing entry is replaced only if both are files. */
 export async function makeEntries(
   root: string,
   entries: readonly MadeEntry[],
@@ -146,7 +146,7 @@ export async function makeEntries(
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-/** Removes what is below a root, whatever its modes. */
+/** Removes everything below a root, even if modes forbid it. */
 export async function emptyRoot(root: string): Promise<void> {
   await shell(`rm -rf ${root}; mkdir ${root}`);
 }

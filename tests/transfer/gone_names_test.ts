@@ -1,5 +1,5 @@
-// A name has vanished only if the side that files come from no longer has it. Everything else that looks like a missing name is
-// a failure of that file, and is told as such.
+// A file has vanished only if the sending side no longer has its name. Any other error that looks like a missing name
+// is a failure of that file, and is reported as a failure.
 import assert from "node:assert/strict";
 import { removePath } from "../../src/posix/remove.ts";
 import { run } from "../../src/posix/work.ts";
@@ -10,28 +10,31 @@ import { makeScene } from "./intents.ts";
 import { shell, systemCalling, temporaryDirectory, testTrees } from "./trees.ts";
 
 for (const size of ["1M", "34M"]) {
-  testTrees(`push: a directory removed at the source meanwhile is a failure of its file of ${size}`, async () => {
-    await using scene = await makeScene("push", {
-      old: "mkdir d; echo x >d/g",
-      changes: `head -c ${size} /dev/urandom >d/f`,
-    });
-    let isRemoved = false;
-    const { system } = systemCalling((call) => {
-      if (isRemoved || call.name !== "fsync" || !call.path.startsWith(scene.to)) return;
-      isRemoved = true;
-      Deno.removeSync(`${scene.to}/d`, { recursive: true });
-    });
-    const outcome = await transferTree(scene.request, system);
-    assert.ok(isRemoved);
-    assert.equal(outcome.vanishedOnly, false);
-    // Either it is named as failed, or as kept: the person removed it at the source.
-    const named = [...outcome.missing, ...outcome.kept].map(({ path }) => path);
-    assert.ok(named.includes("d/f"), JSON.stringify(outcome));
-  });
+  testTrees(
+    `push: if the directory of a file of ${size} is removed at the source meanwhile, the file has failed`,
+    async () => {
+      await using scene = await makeScene("push", {
+        old: "mkdir d; echo x >d/g",
+        changes: `head -c ${size} /dev/urandom >d/f`,
+      });
+      let isRemoved = false;
+      const { system } = systemCalling((call) => {
+        if (isRemoved || call.name !== "fsync" || !call.path.startsWith(scene.to)) return;
+        isRemoved = true;
+        Deno.removeSync(`${scene.to}/d`, { recursive: true });
+      });
+      const outcome = await transferTree(scene.request, system);
+      assert.ok(isRemoved);
+      assert.equal(outcome.vanishedOnly, false);
+      // The file is named as failed, or as kept because the user removed it at the source.
+      const named = [...outcome.missing, ...outcome.kept].map(({ path }) => path);
+      assert.ok(named.includes("d/f"), JSON.stringify(outcome));
+    },
+  );
 }
 
 for (const form of ["as measured", "waiting"] as const) {
-  testTrees(`${form}: a stale handle of a file that exists is a failure, not a vanished file`, async () => {
+  testTrees(`${form}: ESTALE for a file that exists is a failure, not a vanished file`, async () => {
     await using scene = await makeScene("push", { old: "echo old >f", changes: "echo changed >f" });
     const { system } = systemCalling(
       (call) => call.name === "openat" && call.path === `${scene.from}/f` ? { errno: ESTALE } : undefined,
@@ -42,7 +45,7 @@ for (const form of ["as measured", "waiting"] as const) {
     assert.deepEqual(outcome.missing.map(({ path }) => path), ["f"]);
   });
 
-  testTrees(`${form}: directories that vanish between listing and copying cost only what is in them`, async () => {
+  testTrees(`${form}: if directories vanish between listing and copying, only their files are missing`, async () => {
     await using scene = await makeScene("stage-new", {
       old: "for i in $(seq 100); do mkdir d$i; echo 1 >d$i/x; done",
       changes: "",
@@ -63,7 +66,7 @@ for (const form of ["as measured", "waiting"] as const) {
   });
 }
 
-testTrees("a removal goes on where another process removes the same things", async () => {
+testTrees("a removal goes on if another process removes the same files", async () => {
   await using place = await temporaryDirectory();
   await shell("mkdir -p r/a/x r/b r/c/y; touch r/a/f r/a/x/f r/b/f r/c/y/f", place.path);
   let isRemoved = false;

@@ -1,11 +1,12 @@
-// Names of one file in several directories move together, so each of these directories gets its time at the end.
+// Several names of one file in different directories are transferred together, so each directory's time is set at the
+// end.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 for (const intent of ["stage-update", "mirror"] as const) {
   testTrees(
-    `${intent}: where one name of a file is missing, the directories of the others keep their times`,
+    `${intent}: if one name of a file is missing, the directories of its other names keep their times`,
     async () => {
       await using place = await temporaryDirectory();
       const [from, to] = [`${place.path}/from`, `${place.path}/to`];

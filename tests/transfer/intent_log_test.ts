@@ -1,4 +1,5 @@
-// An in-place transfer that was killed before it was recorded: the next one knows what it had brought from what people changed.
+// After an in-place transfer that was killed before it was recorded, the intent log tells the next one which files the
+// transfer had written and which ones the user changed.
 import assert from "node:assert/strict";
 import { plainCalls } from "../../src/posix/calls.ts";
 import { type TransferRequest } from "../../src/transfer/request.ts";
@@ -7,7 +8,7 @@ import { transferTree } from "../../src/transfer/transfer.ts";
 import { testUnless } from "../support/needs.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-/** Home and scratch with the same files, the record of that, and a request in either direction. */
+/** The source and scratch with the same files, the record of that, and a request in either direction. */
 async function staged(root: string) {
   const [home, scratch] = [`${root}/home`, `${root}/scratch`];
   await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
@@ -21,7 +22,7 @@ async function staged(root: string) {
 }
 
 for (const engine of ["native", "rsync"] as const) {
-  testTrees(`${engine}: what a killed stage-in had brought is replaced by what home has now`, async () => {
+  testTrees(`${engine}: files that a killed stage had copied are replaced by what the source has now`, async () => {
     await using place = await temporaryDirectory();
     const { stageIn } = await staged(place.path);
     await shell(`for f in *; do [ -L "$f" ] || echo first >"$f"; done; ln -sf two link`, `${place.path}/home`);
@@ -37,7 +38,7 @@ for (const engine of ["native", "rsync"] as const) {
     );
   });
 
-  testTrees(`${engine}: what a killed stage-out had brought is no change at home`, async () => {
+  testTrees(`${engine}: files that a killed push had copied are not a change at the source`, async () => {
     await using place = await temporaryDirectory();
     const { stageIn, stageOut } = await staged(place.path);
     await shell("echo first >one; echo first >two", `${place.path}/scratch`);
@@ -51,7 +52,7 @@ for (const engine of ["native", "rsync"] as const) {
   });
 }
 
-testTrees("a line that a full disk cut off costs no later one", async () => {
+testTrees("a line of the intent log that a full disk truncated affects no later line", async () => {
   await using place = await temporaryDirectory();
   const { stageIn } = await staged(place.path);
   await Deno.writeTextFile(`${place.path}/notes`, '["scratch","one",{"type":"fi');
@@ -78,7 +79,7 @@ for (
     ["directory", "mkdir notes", "it is not a file"],
   ] as const
 ) {
-  testTrees(`names go into no ${what} in place of the intent log`, async () => {
+  testTrees(`nothing is written into a ${what} at the name of the intent log`, async () => {
     await using place = await temporaryDirectory();
     await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, place.path);
     const log = new IntentLog(`${place.path}/root/notes`, "scratch", plainCalls());
@@ -91,15 +92,19 @@ for (
   });
 }
 
-testUnless(Deno.uid() === 0 ? undefined : "not root", "the intent log of another user is not written", async () => {
-  await using place = await temporaryDirectory();
-  await shell("echo foreign >notes; chown 65534 notes; chmod 666 notes", place.path);
-  const log = new IntentLog(`${place.path}/notes`, "scratch", plainCalls());
-  await assert.rejects(log.add([]), /it belongs to another user/);
-  assert.equal(await shell("cat notes", place.path), "foreign\n");
-});
+testUnless(
+  Deno.uid() === 0 ? undefined : "not root",
+  "another user's file at the name of the intent log is not written",
+  async () => {
+    await using place = await temporaryDirectory();
+    await shell("echo foreign >notes; chown 65534 notes; chmod 666 notes", place.path);
+    const log = new IntentLog(`${place.path}/notes`, "scratch", plainCalls());
+    await assert.rejects(log.add([]), /it belongs to another user/);
+    assert.equal(await shell("cat notes", place.path), "foreign\n");
+  },
+);
 
-testTrees("a directory's mode is known although the line before it was cut off", async () => {
+testTrees("a directory's mode is known although the line before it was truncated", async () => {
   await using place = await temporaryDirectory();
   const path = `${place.path}/notes`;
   await Deno.writeTextFile(path, '["home","one",{"type":"fi');
@@ -111,7 +116,7 @@ testTrees("a directory's mode is known although the line before it was cut off",
 });
 
 testTrees(
-  "a half-written file of rsync stands beside the target in use: killed there, no push takes it for a new file",
+  "rsync writes its partial files beside the target: after a kill no push takes one for a new file",
   async () => {
     await using place = await temporaryDirectory();
     const { stageIn } = await staged(place.path);
@@ -128,7 +133,7 @@ testTrees(
 );
 
 testTrees(
-  "a half-written file of rsync at home stands where no sync takes it for a file, and the next push clears it away",
+  "at the source no sync takes a partial file of rsync for a file, and the next push removes it",
   async () => {
     await using place = await temporaryDirectory();
     const { stageIn, stageOut } = await staged(place.path);
@@ -144,7 +149,7 @@ testTrees(
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     assert.match(await shell(half, place.path), /^\.\/home\/\.euler-files-partial/);
-    // What a kill -9 leaves: a copy of it, since the signal below lets us tidy up.
+    // Keep a copy of the state that kill -9 would leave: the signal below allows euler-files to tidy up.
     await shell("cp -a .euler-files-partial ../left", `${place.path}/home`);
     killing.abort(new Error("stopped"));
     await assert.rejects(running, /stopped/);
@@ -165,7 +170,7 @@ testTrees(
   },
 );
 
-Deno.test("lines that are no entries are skipped, whatever they hold", async () => {
+Deno.test("lines of the intent log that are not entries are skipped", async () => {
   await using place = await temporaryDirectory();
   const path = `${place.path}/notes`;
   const state = { type: "file", mode: 0o644, sizeBytes: 1, mtimeSeconds: 2, mtimeNanoseconds: 3, linkTarget: "" };

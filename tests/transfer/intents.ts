@@ -1,9 +1,9 @@
-// The four ways to transfer, each as a scene that is ready to run: what both sides hold, and the request.
+// The four kinds of transfer, each as a scene that is ready to run: the content of both sides, and the request.
 import type { TransferRequest } from "../../src/transfer/request.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
 
-/** What a transfer is for. */
+/** The purposes of a transfer. */
 export const INTENTS = ["stage-new", "stage-update", "push", "mirror"] as const;
 export type Intent = typeof INTENTS[number];
 
@@ -15,13 +15,13 @@ export interface Scene extends AsyncDisposable {
   readonly request: TransferRequest;
 }
 
-/** Scripts that are run in a directory: what it held at the last transfer, and what changed at the sending side since. */
+/** Scripts that run in a directory: its content at the last transfer, and what changed at the sending side since. */
 export interface SceneScripts {
   readonly old: string;
   readonly changes: string;
 }
 
-/** Makes a scene. At a new stage and a mirror the receiving side does not exist. */
+/** Makes a scene. For a new stage and a mirror the receiving side does not exist. */
 export async function makeScene(intent: Intent, { old, changes }: SceneScripts): Promise<Scene> {
   const place = await temporaryDirectory();
   const root = place.path;
@@ -41,7 +41,7 @@ export async function makeScene(intent: Intent, { old, changes }: SceneScripts):
   return { root, from, to, request, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() };
 }
 
-/** The text of a file, or undefined where there is none. */
+/** The text of a file, or undefined if it does not exist. */
 export async function contentOf(path: string): Promise<string | undefined> {
   const bytes = await Deno.readFile(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;

@@ -1,13 +1,13 @@
-// Where jobs run: a Worker that has ended answers all its jobs, and nothing is closed while a job still uses it.
+// A Worker that has ended answers all its jobs, and nothing is closed while a job still uses it.
 import assert from "node:assert/strict";
 import { type Answer, type Calls, waitingCalls } from "../../src/posix/calls.ts";
 import { JobRunner } from "../../src/transfer/job_runner.ts";
 import { shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-/** So much that Workers are started. */
+/** Enough work for Workers to be started. */
 const MUCH = 10_000_000;
 
-/** Waiting calls that are counted while they are under way. */
+/** Waiting calls that are counted while they are in progress. */
 function countedCalls(): { readonly calls: Calls; readonly state: { underWay: number; most: number } } {
   const real = waitingCalls();
   const state = { underWay: 0, most: 0 };
@@ -26,7 +26,7 @@ function countedCalls(): { readonly calls: Calls; readonly state: { underWay: nu
   return { calls: Object.fromEntries(all) as unknown as Calls, state };
 }
 
-testTrees("a runner is closed when the jobs that run have ended", async () => {
+testTrees("a runner is closed when its running jobs have ended", async () => {
   await using place = await temporaryDirectory();
   await shell("mkdir -p {1..40}/{1..5}; for d in */*; do touch $d/{1..9}; done", place.path);
   const directories = (await shell("find . -mindepth 1 -type d -printf '%P\\n'", place.path)).trim().split("\n");
@@ -54,13 +54,25 @@ testTrees("a runner ends its Workers when their jobs have ended", async () => {
   assert.equal(settled, 4);
 });
 
-Deno.test("a Worker that ended answers each job with an error, at once or later", async () => {
+Deno.test("the jobs of a Worker that ended get an error, at once or later", async () => {
   await using runner = new JobRunner("plain", testSystem());
-  // No selection looks like this: a Worker that gets it ends with an error.
+  // This is no valid selection: the Worker that gets it ends with an error.
   runner.select({ data: null } as never);
   runner.expect(MUCH, "list");
   const request = { root: "/", facts: "names", directories: [""] } as const;
   for (let turn = 0; turn < 20; turn++) {
     await assert.rejects(runner.run("list", request, { names: 100 }), /A worker ended/);
   }
+});
+
+testTrees("files of a directory that vanished have no type, and do not end the transfer", async () => {
+  await using place = await temporaryDirectory();
+  await shell("mkdir d; head -c 512 /dev/zero >d/f", place.path);
+  await using runner = new JobRunner("plain", testSystem());
+  const { path: root } = place;
+  assert.deepEqual(await runner.run("sniff", { root, paths: ["gone/f", "d/f", "d/none"] }), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

@@ -1,18 +1,24 @@
-// A transfer that is killed leaves nothing wrong behind: no half file under a final name, and the next run completes it.
+// A transfer that is killed leaves no partial file under a final name, and the next run completes it.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, makeNastyTree, requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-/** How often to kill in a row; more by hand: EULER_FILES_TEST_KILLS=1000 scripts/deno test -A tests/transfer/kill_test.ts */
+/**
+ * How often to kill in a row; more by hand: EULER_FILES_TEST_KILLS=1000 scripts/deno test -A
+ * tests/transfer/kill_test.ts
+ */
 const KILLS = Number(Deno.env.get("EULER_FILES_TEST_KILLS") ?? 100);
 /**
- * A kill between symlink(2) and utimensat(2) leaves a link with the time of its creation. The next run takes it for the same
- * link, because it leads to the same target.
+ * A kill between symlink(2) and utimensat(2) leaves a link with the time of its creation. The next run takes it for the
+ * same link, because it leads to the same target.
  */
 const IGNORED = ["--omit-link-times"];
 const RUNNER = new URL("run_transfer.ts", import.meta.url).pathname;
 
-/** Starts a transfer in a process of its own and kills it with all its helpers after a while, unless it has ended by then. */
+/**
+ * Starts a transfer in a process of its own and kills it with all its child processes after a while, unless it has
+ * ended by then.
+ */
 async function runAndKill(request: object, afterMilliseconds: number): Promise<"killed" | "ended"> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", "--no-prompt", RUNNER, JSON.stringify(request)],
@@ -23,7 +29,7 @@ async function runAndKill(request: object, afterMilliseconds: number): Promise<"
     try {
       child.kill("SIGKILL");
     } catch {
-      // It ends at this very moment.
+      // The process ends at this very moment.
     }
   }, afterMilliseconds);
   const { signal } = await child.status;
@@ -31,7 +37,10 @@ async function runAndKill(request: object, afterMilliseconds: number): Promise<"
   return signal === "SIGKILL" ? "killed" : "ended";
 }
 
-/** Fails if a file below `root` with one name has another content than its namesake: others have a second name, the old file's. */
+/**
+ * Fails if a file below `root` that has only one name differs from its namesake; files with a second name are old
+ * files.
+ */
 async function assertWhole(root: string, namesakes: string): Promise<void> {
   const script = `
 import filecmp, os, stat, sys
@@ -58,18 +67,21 @@ async function makeTree(root: string): Promise<void> {
   );
 }
 
-/** Gives every file of the receiving side a second name and all of the sending one, the working directory, other content. */
+/**
+ * Gives every file of the receiving side a second name, and every file of the sending side (the working directory) new
+ * content.
+ */
 const CHANGE_ALL = (receiver: string, second: string) =>
   `rm -rf ${second}; cp -al ${receiver} ${second}; stamp=$RANDOM$RANDOM; for i in $(seq 3000); do echo $stamp $i >many/$i; done; ` +
   "head -c $((60 + RANDOM % 60))M /dev/zero >large";
 
-testTrees("killed at random moments while unpublished, one clean run makes it equal", async () => {
+testTrees("killed at random moments while it makes a new tree, one clean run makes both sides equal", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await makeTree(from);
   for (let turn = 0; turn < KILLS; turn++) {
     const end = await runAndKill(requestFor(from, to), 120 + Math.random() * 500);
-    // What is there already can't be killed half-way.
+    // A tree that is complete cannot be killed half-way: start with an empty one.
     if (end === "ended") await shell(`chmod -R u+rwx ${to}; rm -rf ${to}`);
   }
   const outcome = await transferTree(requestFor(from, to), testSystem());
@@ -87,7 +99,7 @@ testTrees("killed in place, each file is the old or the new one, and one clean r
   const request = requestFor(from, to, { intent: "stage-update" });
   for (let turn = 0; turn < KILLS; turn++) {
     const end = await runAndKill(request, 120 + Math.random() * 300);
-    // A name holds the old file (the same inode as before), or has all of the new content.
+    // A name has the old file (the same inode as before), or the complete new content.
     await assertWhole(to, from);
     if (end === "ended") await changeAll();
   }
@@ -97,7 +109,7 @@ testTrees("killed in place, each file is the old or the new one, and one clean r
 });
 
 testTrees(
-  "killed while it pushes, home has each file old or new and nothing else, and one clean push completes it",
+  "killed while it pushes, each file at the source is the old or the new one, and one clean push completes it",
   async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];

@@ -1,11 +1,11 @@
-// Large files: copied in parts, and after a stop only the parts that are missing.
+// Large files are copied in parts, and after an interruption only the missing parts are copied.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { differences, requestFor, shell, systemCalling, temporaryDirectory, testTrees } from "./trees.ts";
 
 const MIB = 1024 * 1024;
 
-/** Stages `from` to `to` and stops after so many bytes of it were read; returns how it ended and what was read. */
+/** Stages `from` to `to` and stops after that many bytes of it were read; returns how it ended and what was read. */
 async function stage(root: string, form: "as measured" | "waiting", stopAfterBytes = Infinity) {
   const controller = new AbortController();
   let readBytes = 0;
@@ -28,7 +28,7 @@ async function directoryWithLargeFile() {
 
 for (const form of ["as measured", "waiting"] as const) {
   testTrees(
-    `calls ${form}: a large file that was stopped half-way goes on with the parts that are missing`,
+    `calls ${form}: a large file that was stopped half-way is continued with the missing parts`,
     async () => {
       await using place = await directoryWithLargeFile();
       assert.equal((await stage(place.path, form, 190 * MIB)).ended, "stopped");
@@ -58,7 +58,7 @@ for (
   });
 }
 
-testTrees("large files side by side: each is copied, whichever is ready first", async () => {
+testTrees("several large files at the same time are all copied, whichever is ready first", async () => {
   await using place = await temporaryDirectory();
   await shell(
     `mkdir from; cd from; for n in 1 2 3 4; do truncate -s 34M $n; echo end >>$n; touch -d 2001-01-01 $n; done`,

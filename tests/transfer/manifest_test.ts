@@ -1,4 +1,5 @@
-// The manifest: what is written is read, what is damaged is not believed, and purges are found with few looks.
+// The record (manifest): what is written can be read, a damaged one is not used, and purges are found with few system
+// calls.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import type { EntryState } from "../../src/transfer/entry.ts";
@@ -13,13 +14,13 @@ import { makeNastyTree, requestFor, shell, systemCalling, temporaryDirectory, te
 const nameBytes = fc.uint8Array({ minLength: 1, maxLength: 30 })
   .map((bytes) => bytes.map((byte) => byte === 0 || byte === 47 ? 65 : byte));
 
-Deno.test("names: any bytes come back from the string they were made", () => {
+Deno.test("names: any bytes survive the conversion to a string and back", () => {
   fc.assert(fc.property(nameBytes, (bytes) => {
     assert.deepEqual([...encodeName(decodeName(bytes))], [...bytes]);
   }));
 });
 
-Deno.test("manifest: what was recorded is read back, whatever the names and times", async () => {
+Deno.test("manifest: what was recorded is read back, with any names and times", async () => {
   await using place = await temporaryDirectory();
   const path = `${place.path}/m`;
   const state: fc.Arbitrary<EntryState> = fc.record({
@@ -45,7 +46,7 @@ Deno.test("manifest: what was recorded is read back, whatever the names and time
   );
 });
 
-Deno.test("manifest: a damaged one is none, wherever the damage is", async () => {
+Deno.test("manifest: a damaged one counts as missing, wherever the damage is", async () => {
   await using place = await temporaryDirectory();
   const path = `${place.path}/m`;
   const builder = new ManifestBuilder();
@@ -61,7 +62,7 @@ Deno.test("manifest: a damaged one is none, wherever the damage is", async () =>
   }
 });
 
-testTrees("purge: the sample holds what is there, the listing names every file that is gone", async () => {
+testTrees("purge: the sample contains existing files, the listing names every file that is gone", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await Deno.mkdir(from);
@@ -82,7 +83,7 @@ testTrees("purge: the sample holds what is there, the listing names every file t
   assert.deepEqual(unreadable, []);
 });
 
-testTrees("what was made or changed in a copy is told with its size, but for what is excluded", async () => {
+testTrees("files that were made or changed in a target are listed with their size, except excluded ones", async () => {
   await using place = await temporaryDirectory();
   const [from, to] = [`${place.path}/from`, `${place.path}/to`];
   await shell(`mkdir -p ${from}/d; echo 1 >${from}/d/same; echo 1 >${from}/d/changed; ln -s same ${from}/d/link`);
@@ -101,7 +102,7 @@ testTrees("what was made or changed in a copy is told with its size, but for wha
 });
 
 testTrees(
-  "purge: of a directory that can't be read nothing is said to be gone, of one that is gone all is",
+  "purge: no file of an unreadable directory counts as gone, all files of a missing directory do",
   async () => {
     await using place = await temporaryDirectory();
     const [from, to] = [`${place.path}/from`, `${place.path}/to`];

@@ -1,4 +1,4 @@
-// What a tree holds: each kind of name counted by the one walk that all sizes come from.
+// The content of a tree: each kind of name is counted by the one walk that all sizes come from.
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { makeSelection } from "../../src/filter/selection.ts";
 import { plainCalls, waitingCalls } from "../../src/posix/calls.ts";
@@ -23,7 +23,7 @@ Deno.test("files, directories and bytes are counted; what links lead to is not",
   deepEqual([files, directories, sizeBytes, unreadable], [4, 3, 9, []]);
 });
 
-Deno.test("a file with two names counts once, and a hole takes nothing on the disk", async () => {
+Deno.test("a file with two names counts once, and a hole takes no space on the disk", async () => {
   const { world, root } = await makeTree();
   await using _ = world;
   await Deno.link(`${root}/a/b/c`, `${root}/e/again`);
@@ -43,7 +43,7 @@ Deno.test("a name that is not UTF-8 is counted, with what is below it", async ()
   deepEqual([oddNames, directories, files], [2, 4, 4]);
 });
 
-Deno.test("only what a selection takes is counted, with what selected links lead to", async () => {
+Deno.test("only selected names are counted, with what selected links lead to", async () => {
   const { world, root } = await makeTree();
   await using _ = world;
   const without = makeSelection({
@@ -63,7 +63,7 @@ Deno.test("only what a selection takes is counted, with what selected links lead
   deepEqual([some.files, some.sizeBytes], [3, 4]);
 });
 
-Deno.test("a directory that can't be read is told, and the rest is counted", async () => {
+Deno.test("a directory that cannot be read is reported, and the rest is counted", async () => {
   const { world, root } = await makeTree();
   await using _ = world;
   const { calls } = faultyCalls(({ name, path }) =>
@@ -75,7 +75,7 @@ Deno.test("a directory that can't be read is told, and the rest is counted", asy
   deepEqual([missing.files, missing.unreadable.map(({ path }) => path)], [0, [""]]);
 });
 
-Deno.test("a count ends at a limit, and at once where a server does not answer any more", async () => {
+Deno.test("a count ends at a limit, and at once if a server does not answer", async () => {
   const { world, root } = await makeTree();
   await using _ = world;
   const { measure, ended } = startMeasure({ root, mostFiles: 2 }, testSystem());

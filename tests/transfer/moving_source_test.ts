@@ -1,9 +1,10 @@
-// A program goes on writing at the sending side while a transfer runs: before one of its calls a new revision is added as a careful
-// client does it, contents first, and in half of the runs the old ones are removed. The copy keeps a revision that is complete.
+// A program writes at the sending side while a transfer runs: before one of its calls a new revision is added as a
+// careful client does it, contents first, and in half of the runs the old revision is removed. The copy must have a
+// complete revision.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { makeScene } from "./intents.ts";
-import { systemCalling, testTrees } from "./trees.ts";
+import { systemCalling, testSystem, testTrees } from "./trees.ts";
 
 const HUB = {
   old: `mkdir -p m/blobs m/snapshots/r1 m/refs m/trees; echo 1 >m/blobs/b1; ln -s ../../blobs/b1 m/snapshots/r1/model
@@ -13,13 +14,16 @@ const HUB = {
     echo r2 >m/refs/main; find . | xargs touch -h -d 2024-01-02`,
 };
 
-/** The same revisions, of which the receiving side has nothing. */
+/** The same revisions, none of which the receiving side has. */
 const NEW_HUB = { old: "echo other >other", changes: `${HUB.old}; ${HUB.changes}` };
 
-/** After everything that was written before a transfer, and before what is written while it runs. */
+/** Later than everything that was written before the transfer, and earlier than what is written while it runs. */
 const START_SECONDS = Date.parse("2024-06-01") / 1000;
 
-/** Each of these calls in turn, counted from the first one. */
+/**
+ * In the runs one after the other the revision is added before call 1, 33, 65 and so on, until a run ends before that
+ * call.
+ */
 const STEP = 32;
 
 const SCENES = [
@@ -45,14 +49,15 @@ for (const [intent, what, scripts] of SCENES) {
       });
       const request = { ...scene.request, walkStartSeconds: START_SECONDS };
       const { movedOnly, status, missing, manifest } = await transferTree(request, system);
-      // A first copy keeps nothing back, since nobody reads it; it is not complete. A new repository may have no reference yet.
+      // A first copy keeps nothing back, because no program reads it yet; it is not complete. A new repository may have
+      // no reference yet.
       const isTold = movedOnly &&
         (intent === "stage-new" || (what === "new" && !await exists(`${scene.to}/m/refs/main`)));
       const lack = lackOf(`${scene.to}/m`);
       if (lack !== undefined && !isTold) found.push(`call ${turn * STEP + 1}: ${status}, ${lack}`);
       if (status !== "complete" && !movedOnly) found.push(`call ${turn * STEP + 1}: ${JSON.stringify(missing)}`);
       if (status === "complete") continue;
-      // What fill.ts and push.ts do then.
+      // What stage and push do then.
       const next = intent === "stage-new" ? {} : { baseline: manifest };
       const again = await transferTree({ ...request, ...next, walkStartSeconds: Date.now() / 1000 }, system);
       if (again.status !== "complete") found.push(`again: ${JSON.stringify(again.missing)}`);
@@ -94,3 +99,20 @@ function lackOf(m: string): string | undefined {
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+testTrees(
+  "stage-update: what is removed at the source during a transfer is removed from scratch by the next one",
+  async () => {
+    await using scene = await makeScene("stage-update", {
+      old: `${HUB.old}; echo other >other`,
+      changes: "rm -r m other",
+    });
+    const request = { ...scene.request, walkStartSeconds: START_SECONDS };
+    const first = await transferTree(request, testSystem());
+    assert.deepEqual(first.missing.map(({ path, cause }) => `${path}: ${cause}`), ["m: newer", "other: newer"]);
+    assert.deepEqual([first.movedOnly, first.deleted, lackOf(`${scene.to}/m`)], [true, [], undefined]);
+    const next = { baseline: first.manifest, walkStartSeconds: Date.now() / 1000 };
+    const { status } = await transferTree({ ...request, ...next }, testSystem());
+    assert.deepEqual([status, await Array.fromAsync(Deno.readDir(scene.to))], ["complete", []]);
+  },
+);

@@ -1,4 +1,4 @@
-// A file system that is mounted inside a source, and gone the next time: what it held was not deleted.
+// A file system that is mounted inside a source and unmounted at the next sync: its files do not count as deleted.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -26,7 +26,7 @@ for (
 ) {
   testNeeding(
     ["mount"],
-    `a nested mount that is not mounted any more (${what}) is no deletion, and is mounted again`,
+    `a nested mount that is no longer mounted (${what}) is not a deletion, and can be mounted again`,
     () =>
       withMount(async (home, scratch) => {
         const first = await transferTree(requestFor(home, scratch), testSystem());
@@ -60,7 +60,7 @@ for (
 
 testNeeding(
   ["mount"],
-  "a comparison of everything takes a directory that was a mount as it is now",
+  "a full comparison treats a directory that was a mount as it is now",
   () =>
     withMount(async (home, scratch) => {
       const first = await transferTree(requestFor(home, scratch), testSystem());
@@ -76,7 +76,7 @@ testNeeding(
 
 testNeeding(
   ["mount"],
-  "a push writes nothing below a mount point where nothing is mounted",
+  "a push writes nothing below a mount point that is not mounted",
   () =>
     withMount(async (home, scratch) => {
       const { manifest } = await transferTree(requestFor(home, scratch), testSystem());

@@ -1,5 +1,5 @@
-// New directories are built beside and appear whole: what happens where that fails, where another program is faster, and where
-// the transfer is killed.
+// New directories are built under a temporary name and appear complete: what happens if that fails, if another program
+// is faster, and if the transfer is killed.
 import assert from "node:assert/strict";
 import { EINVAL, EIO } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -18,7 +18,7 @@ const PUBLISHES = (call: Call, path: string) => call.name === "renameat2" && cal
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(
-    `${engine}: a new directory in which a file fails does not appear, what points at it stays, and the next run brings all`,
+    `${engine}: a new directory in which a file fails does not appear, what points to it stays, and the next run copies all`,
     async () => {
       await using scene = await makeScene("stage-update", SCRIPTS);
       const isRead = (call: Call) =>
@@ -44,7 +44,7 @@ for (const engine of ["native", "rsync"] as const) {
   );
 }
 
-testTrees("a push brings the rest of a new directory in which a file fails", async () => {
+testTrees("a push copies the rest of a new directory in which a file fails", async () => {
   await using scene = await makeScene("push", SCRIPTS);
   const { system } = systemCalling(({ name, path }) =>
     name === "pread" && path === `${scene.from}/d/new/in/two` ? { errno: EIO } : undefined
@@ -60,7 +60,7 @@ testTrees("a push brings the rest of a new directory in which a file fails", asy
 for (const intent of ["stage-update", "push"] as const) {
   for (const knows of ["flags of renameat2(2)", "no flags"]) {
     testTrees(
-      `${intent}, ${knows}: where another program makes the directory first, its files stay and ours join them`,
+      `${intent}, ${knows}: if another program makes the directory first, its files stay and the new ones are added`,
       async () => {
         await using scene = await makeScene(intent, SCRIPTS);
         let isMade = false;
@@ -83,7 +83,7 @@ for (const intent of ["stage-update", "push"] as const) {
   }
 
   testTrees(
-    `${intent}: what a killed transfer has built is not copied again, and is as at the source now`,
+    `${intent}: files that a killed transfer had copied are not copied again, and match the present source`,
     async () => {
       await using scene = await makeScene(intent, SCRIPTS);
       const ending = systemCalling((call) => PUBLISHES(call, `${scene.to}/d/new`) ? { end: "before" } : undefined);
@@ -94,7 +94,7 @@ for (const intent of ["stage-update", "push"] as const) {
         "rm d/new/one; echo changed >d/new/in/deep/three; echo new >d/new/in/new; chmod 750 d/new/in",
         scene.from,
       );
-      // Where nothing waits, small files are read before anything is created.
+      // Without waiting calls, small files are read before anything is created.
       const read = new Set<string>();
       const { system } = systemCalling(({ name, path }) => {
         if (name === "pread" || name === "copyFileRange") read.add(path.slice(scene.from.length + 1));
@@ -114,12 +114,12 @@ for (const intent of ["stage-update", "push"] as const) {
   );
 }
 
-/** No process has the number, so what this one leaves is known to be abandoned (proc(5), pid_max). */
+/** No process has this number, so a file with it in its name is known to be abandoned (proc(5), pid_max). */
 const NO_PROCESS = 4_194_305;
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(
-    `${engine}: a new directory keeps its time when it gets a name of a file that takes a directory's place`,
+    `${engine}: a new directory keeps its time when one of its files has another name that replaces a directory`,
     async () => {
       await using scene = await makeScene("stage-update", {
         old: "mkdir x; echo 1 >x/f",
@@ -133,7 +133,7 @@ for (const engine of ["native", "rsync"] as const) {
 }
 
 for (const engine of ["native", "rsync"] as const) {
-  testTrees(`${engine}: a file that takes the place of a read-only directory keeps its own mode`, async () => {
+  testTrees(`${engine}: a file that replaces a read-only directory keeps its own mode`, async () => {
     await using scene = await makeScene("stage-update", {
       old: "mkdir -p x/y; echo 1 >x/y/f; chmod 555 x/y x",
       changes: "chmod -R 755 x; rm -r x; echo 2 >x; chmod 600 x",
@@ -144,7 +144,7 @@ for (const engine of ["native", "rsync"] as const) {
   });
 }
 
-testTrees("a directory that could not be made in the place of a file is made by the next run", async () => {
+testTrees("a directory that could not replace a file is made by the next run", async () => {
   await using scene = await makeScene("stage-update", {
     old: "echo file >t; echo other >u",
     changes: "rm t; mkdir t; echo y >t/y; echo changed >u",

@@ -1,5 +1,6 @@
-// File systems that change what they get: times in steps, names without case, no modes, names and sizes that are refused. A copy
-// there is compared at the coarser side, and what can't be there is named and costs nothing else.
+// File systems that change what is written: coarse times, names without case, no modes, names and sizes that are
+// refused. Both sides are compared at the coarser one, and a file that cannot exist there is named and affects no
+// other.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { sameTime } from "../../src/transfer/entry.ts";
@@ -13,7 +14,7 @@ import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
 
 const STEPS = [1, 100, 1000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000];
 
-Deno.test("the step of times is told from what a file system keeps of one time", () => {
+Deno.test("the resolution of times is found from what a file system keeps of one time", () => {
   for (const step of STEPS) {
     const all = BigInt(PROBE_TIME.mtimeSeconds) * 1_000_000_000n + BigInt(PROBE_TIME.mtimeNanoseconds);
     const kept = all / BigInt(step) * BigInt(step);
@@ -24,7 +25,7 @@ Deno.test("the step of times is told from what a file system keeps of one time",
   }
 });
 
-Deno.test("names that differ in case or in the way a letter is written are one", () => {
+Deno.test("names that differ in case or in the Unicode form of a letter are one", () => {
   for (
     const [one, other] of [["README", "readme"], ["\u00e9", "e\u0301"], ["STRASSE", "stra\u00dfe"], [
       "\u01c5",
@@ -59,7 +60,7 @@ async function makeScene(root: string, odd: Omit<OddFileSystem, "root">): Promis
 }
 
 for (const timeStep of STEPS.slice(1)) {
-  Deno.test(`native, times in steps of ${timeStep} ns: nothing differs afterwards, changes travel both ways`, async () => {
+  Deno.test(`native, times in steps of ${timeStep} ns: nothing differs afterwards, and changes are staged and pushed`, async () => {
     await using place = await temporaryDirectory();
     const scene = await makeScene(place.path, { timeStep });
     const first = await scene.transfer();
@@ -81,7 +82,7 @@ for (const timeStep of STEPS.slice(1)) {
 }
 
 for (const modes of ["refused", "ignored"] as const) {
-  Deno.test(`modes that are ${modes} by the file system cost nothing`, async () => {
+  Deno.test(`modes that are ${modes} by the file system cause no failure`, async () => {
     await using place = await temporaryDirectory();
     const scene = await makeScene(place.path, { modes });
     const first = await scene.transfer();
@@ -113,7 +114,7 @@ for (const intent of ["stage-new", "stage-update"] as const) {
     assert.equal(await shell("find . -type f", scene.to), "");
   });
 
-  Deno.test(`${intent}: a name, a size, a link that is refused costs that file and no other`, async () => {
+  Deno.test(`${intent}: a name, a size, a link that is refused affects that file and no other`, async () => {
     await using place = await temporaryDirectory();
     const scene = await makeScene(place.path, { refuses: ":", links: "none", mostBytes: 100_000 });
     await shell(
@@ -138,7 +139,7 @@ for (const intent of ["stage-new", "stage-update"] as const) {
 interface RealFileSystem {
   readonly name: string;
   readonly programs: readonly string[];
-  /** Makes it in the file IMAGE and mounts it on the directory ROOT. */
+  /** Makes the file system in the file IMAGE and mounts it on the directory ROOT. */
   readonly mount: string;
   readonly timeStep: number;
   readonly names: "exact" | "folded";
@@ -153,7 +154,7 @@ const REAL_FILE_SYSTEMS: readonly RealFileSystem[] = [
     names: "exact",
   },
   {
-    // Made with an old libfuse, which takes two times or none.
+    // Made with an old libfuse, which sets both times of a file or neither.
     name: "exFAT",
     programs: ["mount.exfat-fuse", "mkfs.exfat"],
     mount: "mkfs.exfat $IMAGE && mount -t exfat-fuse -o loop,umask=077 $IMAGE $ROOT",

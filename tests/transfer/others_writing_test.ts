@@ -1,4 +1,5 @@
-// Another program writes on the receiving side as well: before the transfer, under another name of the same file, or during it.
+// Another program writes on the receiving side as well: before the transfer, to another name of the same file, or
+// during it.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { System } from "../../src/system/system.ts";
@@ -15,7 +16,7 @@ async function twoRoots(script: string) {
 }
 
 for (const engine of ENGINES) {
-  testTrees(`${engine}: a file that changed at home stays when scratch gives its copy another name`, async () => {
+  testTrees(`${engine}: a file that changed at the source stays when scratch gives its copy another name`, async () => {
     await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; touch -d 2024-01-01 d1/a; echo x >d2/x");
     const { home, scratch, manifest } = place;
     await shell(`echo newer >${home}/d1/a; ln ${scratch}/d1/a ${scratch}/d2/b`);
@@ -25,21 +26,24 @@ for (const engine of ENGINES) {
     assert.equal(await shell("cat d1/a d2/b", home), "newer\nold\n");
   });
 
-  testTrees(`${engine}: work on scratch stays when home gives the file another name, and is told`, async () => {
-    await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; echo x >d2/x");
-    const { home, scratch, manifest } = place;
-    await shell(`echo unpushed >${scratch}/d1/a; ln ${home}/d1/a ${home}/d2/b`);
-    const request = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
-    const outcome = await transferTree(request, testSystem());
-    assert.deepEqual(outcome.kept, [{ path: "d1/a", reason: "changed there" }]);
-    assert.equal(await shell("cat d1/a d2/b", scratch), "unpushed\nold\n");
-    // A push still knows whose it is.
-    const back = requestFor(scratch, home, { intent: "push", baseline: outcome.manifest });
-    await transferTree(back, testSystem());
-    assert.equal(await shell("cat d1/a", home), "unpushed\n");
-  });
+  testTrees(
+    `${engine}: a change on scratch stays when the source gives the file another name, and is reported`,
+    async () => {
+      await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; echo x >d2/x");
+      const { home, scratch, manifest } = place;
+      await shell(`echo unpushed >${scratch}/d1/a; ln ${home}/d1/a ${home}/d2/b`);
+      const request = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
+      const outcome = await transferTree(request, testSystem());
+      assert.deepEqual(outcome.kept, [{ path: "d1/a", reason: "changed there" }]);
+      assert.equal(await shell("cat d1/a d2/b", scratch), "unpushed\nold\n");
+      // A push still knows that scratch changed it.
+      const back = requestFor(scratch, home, { intent: "push", baseline: outcome.manifest });
+      await transferTree(back, testSystem());
+      assert.equal(await shell("cat d1/a", home), "unpushed\n");
+    },
+  );
 
-  testTrees(`${engine}: names of one file that nobody changed arrive as one file`, async () => {
+  testTrees(`${engine}: several names of one unchanged file arrive as one file`, async () => {
     await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; ln d1/a d1/c; echo x >d2/x");
     const { home, scratch, manifest } = place;
     await shell(`ln ${home}/d1/a ${home}/d2/b`);
@@ -48,7 +52,7 @@ for (const engine of ENGINES) {
   });
 }
 
-/** A system where another program runs an action while files are transferred: as soon as the first file is read. */
+/** A system in which another program runs an action during the transfer of files: as soon as the first file is read. */
 async function systemWhere(engine: "native" | "rsync", directory: string, action: string): Promise<System> {
   if (engine === "rsync") {
     return await systemWith(directory, { rsync: `"$REAL" "$@"; code=$?; ${action}; exit $code` });
@@ -68,7 +72,7 @@ for (const engine of ENGINES) {
       await using place = await twoRoots("mkdir d; echo v1 >d/gone; echo v1 >d/other; echo v1 >d/late");
       const { home, scratch, manifest } = place;
       await shell(`rm ${home}/d/gone; echo v2 >${home}/d/other; echo v2 >${home}/d/late`);
-      // The files are under way, and the removal comes after them.
+      // At this moment files are being copied; the removal comes after them.
       const system = await systemWhere(engine, `${place.path}/bin`, `echo work >${scratch}/d/gone`);
       const request = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
       const outcome = await transferTree(request, system);

@@ -1,4 +1,4 @@
-// Links that lead out of a source are found in each walk, also in directories that are passed over as unchanged.
+// Links that lead out of a source are found in each walk, also in directories that are skipped as unchanged.
 import assert from "node:assert/strict";
 import { planTransfer, type TransferRequest, transferTree } from "../../src/transfer/transfer.ts";
 import { makeSelection } from "../../src/filter/selection.ts";
@@ -39,7 +39,7 @@ testTrees("links that lead out of the source are named by plan and outcome, othe
   assert.deepEqual(selected.outsideLinks.links.map(({ path }) => path), ["roundabout", "sibling", "winding"]);
 });
 
-testTrees("not more than 1000 of them are named, and all are counted", async () => {
+testTrees("at most 1000 of them are named, and all are counted", async () => {
   await using directory = await temporaryDirectory();
   const [source, target] = [`${directory.path}/source`, `${directory.path}/target`];
   await shell(
@@ -53,7 +53,7 @@ testTrees("not more than 1000 of them are named, and all are counted", async () 
   assert.deepEqual([outsideLinks.count, outsideLinks.links.length], [1200, 1000]);
 });
 
-Deno.test("where a link leads is told by its text", () => {
+Deno.test("the text of a link decides where it leads", () => {
   const cases: [directory: string, boundary: string, target: string, isOut: boolean][] = [
     ["", "", "a", false],
     ["", "", "..", true],

@@ -1,10 +1,10 @@
-// A packed tree unpacks into an equal one.
+// A packed tree is equal to the original after it is unpacked.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { packTree } from "../../src/transfer/pack.ts";
 import { differences, makeNastyTree, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-testTrees("pack: tar unpacks exactly the tree that was packed, whatever its names", async () => {
+testTrees("pack: tar unpacks exactly the tree that was packed, with any names", async () => {
   await using place = await temporaryDirectory();
   const [root, to, archive] = [`${place.path}/from`, `${place.path}/to`, `${place.path}/packed.tar`];
   await shell(`mkdir ${root} ${to}`);
@@ -20,7 +20,7 @@ testTrees("pack: tar unpacks exactly the tree that was packed, whatever its name
   assert.equal(await shell(`ls ${place.path}`), "from\npacked.tar\nto\n");
 });
 
-Deno.test("pack: a directory that isn't there is an error, and no archive stays", async () => {
+Deno.test("pack: a directory that does not exist is an error, and no archive is left", async () => {
   await using place = await temporaryDirectory();
   const request = { root: `${place.path}/none`, archive: `${place.path}/packed.tar` };
   await assert.rejects(packTree(request, testSystem()), CliError);

@@ -1,5 +1,5 @@
-// Programs read the receiving side at each step of a transfer, after every single call that changes something there: they get what
-// was there before or what is there afterwards, and never less.
+// After every single call of a transfer that changes the receiving side, programs read it: they see the state before or
+// after the transfer, and never less.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { CallName } from "../support/faulty_calls.ts";
@@ -7,7 +7,7 @@ import { makeScene } from "./intents.ts";
 import { CACHE, findLacks, whatIsLoaded } from "./readers.ts";
 import { shell, systemCalling, testTrees } from "./trees.ts";
 
-/** Calls that change what a directory holds. */
+/** Calls that change what a directory contains. */
 const CHANGING: ReadonlySet<CallName> = new Set(
   ["openat", "mkdirat", "mknodat", "symlinkat", "linkat", "unlinkat", "renameat2", "pwrite", "ftruncate"] as const,
 );
@@ -16,7 +16,7 @@ for (const intent of ["stage-update", "push"] as const) {
   for (const engine of ["native", "rsync"] as const) {
     for (const form of ["as measured", "waiting"] as const) {
       testTrees(
-        `${intent}, ${engine}, ${form}: readers see what was there before or what comes, never less`,
+        `${intent}, ${engine}, ${form}: readers see the state before or after, never less`,
         async () => {
           await using scene = await makeScene(intent, { old: CACHE.old, changes: CACHE.changes("33M") });
           const lacks = new Set<string>();

@@ -1,4 +1,4 @@
-// When names appear, told from the names alone.
+// The order in which names appear, which follows from the names alone.
 import { equal } from "node:assert/strict";
 import type { Entry } from "../../src/transfer/entry.ts";
 import { phaseOf, pointsElsewhere, unitOf } from "../../src/transfer/phases.ts";
@@ -9,7 +9,7 @@ function entry(path: string, more: Partial<Entry> = {}): [directory: string, ent
   return [path.slice(0, Math.max(0, cut)), { name, type: "file", sizeBytes: 100, linkTarget: "", ...more } as Entry];
 }
 
-Deno.test("contents come first, then new links, then what points at others", () => {
+Deno.test("contents come first, then new links, then files that refer to others", () => {
   const phases = {
     "hub/models--m/blobs/abc": "contents",
     "hub/models--m/refs/main": "pointers",
@@ -31,7 +31,7 @@ Deno.test("contents come first, then new links, then what points at others", () 
   for (const [path, phase] of Object.entries(phases)) equal(phaseOf(...entry(path), undefined), phase, path);
 });
 
-Deno.test("a new link comes before a replaced one, and a large file is contents whatever its name is", () => {
+Deno.test("a new link comes before a replaced one, and a large file counts as contents under any name", () => {
   const [directory, link] = entry("hub/models--m/snapshots/rev/config.json", {
     type: "link",
     linkTarget: "../../blobs/c",
@@ -41,7 +41,7 @@ Deno.test("a new link comes before a replaced one, and a large file is contents 
   equal(phaseOf(...entry("data.json", { sizeBytes: 2 ** 30 }), undefined), "contents");
 });
 
-Deno.test("what a pointer speaks for is the directory that holds it, of a reference the whole repository", () => {
+Deno.test("a file that refers to others belongs to its directory, a reference in refs/ to the whole repository", () => {
   equal(unitOf("hub/models--m/refs", "main"), "hub/models--m");
   equal(unitOf("site-packages/foo-1.0.dist-info", "RECORD"), "site-packages");
   equal(unitOf("datasets/d/hash", "dataset_info.json"), "datasets/d/hash");

@@ -1,4 +1,4 @@
-// Whatever the tree and whatever changes in it: a transfer leaves what `rsync -aH --delete` would leave. More runs, by hand:
+// For any tree and any changes in it, a transfer leaves what `rsync -aH --delete` would leave. More runs by hand:
 // EULER_FILES_TEST_RUNS=300 scripts/deno test -A tests/transfer/property_test.ts
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
@@ -28,10 +28,10 @@ async function forTrees(
   );
 }
 
-/** A link is what it leads to: one that was made again, to the same, stays as it is at the receiving side. */
+/** A link that was made again with the same target stays as it is at the receiving side, so its time does not count. */
 const withoutTimesOfLinks = (itemized: string) => itemized.replaceAll(/^\.L\.\.t\.{6} .*\n/gm, "");
 
-/** Our own calls in both forms, and rsync. */
+/** The native engine with both forms of calls, and rsync. */
 const WAYS = [
   { way: "native, plain", engine: "native", makeSystem: testSystem },
   {
@@ -43,7 +43,7 @@ const WAYS = [
 ] as const;
 
 for (const { way, engine, makeSystem } of WAYS) {
-  testTrees(`${way}: a generated tree arrives as it is, and so does whatever changes in it`, async () => {
+  testTrees(`${way}: a generated tree arrives unchanged, and so do any changes in it`, async () => {
     await forTrees(async ({ from, to }, _entries, later) => {
       const first = await transferTree(requestFor(from, to, { engine }), makeSystem());
       assert.deepEqual({ status: first.status, missing: first.missing }, { status: "complete", missing: [] });
@@ -67,7 +67,7 @@ for (const { way, engine, makeSystem } of WAYS) {
     });
   });
 
-  testTrees(`${way}: a push brings each new and changed file home and removes nothing there`, async () => {
+  testTrees(`${way}: a push copies each new and changed file to the source and removes nothing there`, async () => {
     await forTrees(async ({ from: home, to: scratch }, _entries, later) => {
       const { manifest } = await transferTree(requestFor(home, scratch, { engine }), makeSystem());
       const before = await shell("find . -print0 | sort -z | tr '\\n\\0' '?\\n'", home);

@@ -1,4 +1,4 @@
-// Another program replaces a file in the last moment before a new directory takes its name: what that program wrote stays.
+// Another program replaces a file just before a new directory takes its name: what that program wrote stays.
 import assert from "node:assert/strict";
 import { EINVAL } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -7,7 +7,7 @@ import { shell, systemCalling, testTrees } from "./trees.ts";
 
 const SCRIPTS = { old: "echo old >name; echo other >other", changes: "rm name; mkdir name; echo new >name/new" };
 
-/** How another program comes by the name: with a file, or with a directory, into which the new files go. */
+/** What the other program makes at the name: a file, or a directory, into which the new files go. */
 const OTHERS = {
   file: { script: "echo theirs, longer >name", seen: "theirs, longer\n", read: "cat name" },
   directory: { script: "rm name; mkdir name; echo theirs >name/theirs", seen: "new\ntheirs\n", read: "cat name/*" },
@@ -32,7 +32,7 @@ for (const knows of ["RENAME_EXCHANGE", "no flags"] as const) {
     });
   }
 
-  testTrees(`${knows}: a directory takes the name of a file that nobody changes`, async () => {
+  testTrees(`${knows}: a directory takes the name of a file that no program changes`, async () => {
     await using scene = await makeScene("stage-update", SCRIPTS);
     const { system } = systemCalling(({ name, args }) =>
       knows === "no flags" && name === "renameat2" && args[4] !== 0 ? { errno: EINVAL } : undefined

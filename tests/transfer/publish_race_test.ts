@@ -1,4 +1,4 @@
-// Another program writes at the receiver in the last moment before a file gets its name there.
+// Another program writes at the receiving side just before a file gets its name there.
 import assert from "node:assert/strict";
 import { EINVAL, EPERM } from "../../src/posix/errno.ts";
 import { RENAME_NOREPLACE } from "../../src/posix/libc.ts";
@@ -12,7 +12,7 @@ const SCRIPTS = {
   changes: "echo new >d/new; ln -s new d/link; mkfifo d/fifo; echo v2 >d/f",
 };
 
-/** What a file system knows of renameat2(2) and linkat(2). */
+/** Which of renameat2(2) with flags and linkat(2) a file system supports. */
 const FILE_SYSTEMS: Readonly<Record<string, (call: Call) => Fault | undefined>> = {
   "RENAME_NOREPLACE": () => undefined,
   "links only": (call) => isRenameNew(call) ? { errno: EINVAL } : undefined,
@@ -28,9 +28,9 @@ function isRenameNew({ name, args }: Call): boolean {
 
 for (const intent of ["stage-update", "push"] as const) {
   for (const [knows, refuse] of Object.entries(FILE_SYSTEMS)) {
-    testTrees(`${intent}, ${knows}: a new name that another program takes first keeps its file`, async () => {
+    testTrees(`${intent}, ${knows}: if another program takes a new name first, its file is kept`, async () => {
       await using scene = await makeScene(intent, SCRIPTS);
-      // With neither, the last look comes after the refused link.
+      // Without both, the last check comes after the refused link.
       const isLast = (call: Call) =>
         call.name === (knows === "RENAME_NOREPLACE" ? "renameat2" : "linkat") &&
         call.newPath.startsWith(`${scene.to}/d/`);
@@ -46,7 +46,7 @@ for (const intent of ["stage-update", "push"] as const) {
       assert.equal(await shell("find . -name '.euler-files*' -o -name '*.incoming*'", scene.root), "");
     });
 
-    testTrees(`${intent}, ${knows}: names that are free are given`, async () => {
+    testTrees(`${intent}, ${knows}: new files get their names if these are free`, async () => {
       await using scene = await makeScene(intent, SCRIPTS);
       const { system } = systemCalling(refuse);
       const outcome = await transferTree(scene.request, system);
@@ -56,11 +56,11 @@ for (const intent of ["stage-update", "push"] as const) {
     });
   }
 
-  testTrees(`${intent}: a file that another program changes before the last look is not replaced`, async () => {
+  testTrees(`${intent}: a file that another program changes before the last check is not replaced`, async () => {
     await using scene = await makeScene(intent, SCRIPTS);
     let looks = 0;
     const { system } = systemCalling((call) => {
-      // The walk looks at it once, publishing once more.
+      // The walk calls statx(2) for it once, publishing calls it once more.
       if (call.name !== "statx" || call.path !== `${scene.to}/d/f` || ++looks < 2) return;
       Deno.writeTextFileSync(`${scene.to}/d/f`, "theirs, longer\n");
     });

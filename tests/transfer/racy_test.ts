@@ -1,5 +1,5 @@
-// Files that are written through a map leave no trace in their time: what was modified shortly before it was copied is compared
-// again, and everything is where the contents are to be compared.
+// Writes through mmap may leave a file's time as it was. So files that were modified shortly before they were copied
+// are compared again, and all files are if contents are to be compared.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import type { TransferRequest } from "../../src/transfer/request.ts";
@@ -10,7 +10,7 @@ import { requestFor, shell, temporaryDirectory, testSystem } from "./trees.ts";
 
 const ENGINES = ["native", "rsync"] as const;
 
-/** A program that maps a file and writes one byte of it at each line it gets, without a new time after the first. */
+/** Maps a file and writes one byte of it for each line it gets; only the first write changes the time. */
 const MAPPED = `import mmap, os, sys
 with open(sys.argv[1], "r+b") as file:
     memory = mmap.mmap(file.fileno(), 0)
@@ -61,7 +61,7 @@ for (const engine of ENGINES) {
       await run(sides, { engine, startedSeconds: now() });
     });
 
-  test("what changes without a trace after it was staged is staged again", async (sides, how) => {
+  test("a file that changes without a new time after it was staged is staged again", async (sides, how) => {
     await using map = await mapFile(`${sides.home}/mapped`);
     const first = await transferTree(requestFor(sides.home, sides.scratch, how), testSystem());
     assert.deepEqual([first.status, first.manifest.countRacy()], ["complete", 1]);
@@ -69,14 +69,14 @@ for (const engine of ENGINES) {
     const update = { ...how, intent: "stage-update", baseline: first.manifest } as const;
     const second = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
     assert.deepEqual([second.filesTransferred, await isSame(sides, "mapped")], [1, true]);
-    // A minute later nothing can change without a trace any more.
+    // A minute later nothing can change without a new time any more.
     const later = { ...update, baseline: second.manifest, startedSeconds: now() + 120 };
     const third = await transferTree(requestFor(sides.home, sides.scratch, later), testSystem());
     assert.deepEqual([third.filesTransferred, third.manifest.countRacy()], [0, 0]);
   });
 
   test(
-    "what changes without a trace after it was pushed is pushed again, and no sync replaces it",
+    "a file that changes without a new time after it was pushed is pushed again, and no sync replaces it",
     async (sides, how) => {
       const old = { ...how, startedSeconds: now() + 120 };
       const staged = await transferTree(requestFor(sides.home, sides.scratch, old), testSystem());
@@ -105,25 +105,28 @@ for (const engine of ENGINES) {
     },
   );
 
-  test("contents are compared where that is asked for, whatever the record says", async (sides, how) => {
-    const old = { ...how, startedSeconds: now() + 120 };
-    const staged = await transferTree(requestFor(sides.home, sides.scratch, old), testSystem());
-    assert.equal(staged.manifest.countRacy(), 0);
-    await shell(
-      `cd ${sides.scratch}; cp -p old aside; printf xyz >old; printf '\\n' >>old; touch -r aside old; rm aside`,
-    );
-    const update = { ...old, intent: "stage-update", baseline: staged.manifest, depth: "look-at-all" } as const;
-    const trusting = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
-    assert.equal(trusting.filesTransferred, 0);
-    const compared = await transferTree(
-      requestFor(sides.home, sides.scratch, { ...update, contents: "compare" }),
-      testSystem(),
-    );
-    assert.deepEqual([compared.filesTransferred, await Deno.readTextFile(`${sides.scratch}/old`)], [1, "old\n"]);
-  });
+  test(
+    "contents are compared if that is asked for, although the record calls the files unchanged",
+    async (sides, how) => {
+      const old = { ...how, startedSeconds: now() + 120 };
+      const staged = await transferTree(requestFor(sides.home, sides.scratch, old), testSystem());
+      assert.equal(staged.manifest.countRacy(), 0);
+      await shell(
+        `cd ${sides.scratch}; cp -p old aside; printf xyz >old; printf '\\n' >>old; touch -r aside old; rm aside`,
+      );
+      const update = { ...old, intent: "stage-update", baseline: staged.manifest, depth: "look-at-all" } as const;
+      const trusting = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
+      assert.equal(trusting.filesTransferred, 0);
+      const compared = await transferTree(
+        requestFor(sides.home, sides.scratch, { ...update, contents: "compare" }),
+        testSystem(),
+      );
+      assert.deepEqual([compared.filesTransferred, await Deno.readTextFile(`${sides.scratch}/old`)], [1, "old\n"]);
+    },
+  );
 }
 
-testNeeding(["python3"], "a large file that differs in one byte is found, wherever that is", async () => {
+testNeeding(["python3"], "a large file that differs in one byte is found, wherever that byte is", async () => {
   await using sides = await makeSides();
   await shell(`cd ${sides.home}; head -c 70000001 /dev/urandom >large; touch -d '1 day ago' large`);
   const staged = await transferTree(requestFor(sides.home, sides.scratch), testSystem());
@@ -146,7 +149,7 @@ testNeeding(["python3"], "a large file that differs in one byte is found, wherev
 for (const engine of ["native", "rsync"] as const) {
   testNeeding(
     ["rsync"],
-    `${engine}: push --checksum keeps two edits of one size in one tick of the clock apart`,
+    `${engine}: push --checksum finds that both sides made edits of the same size in one tick of the clock`,
     async () => {
       await using scene = await makeScene("push", {
         old: "echo 1 >f",

@@ -1,5 +1,5 @@
-// Read errors while a file is copied: once, and the copy is right all the same; lasting, and the file fails with the reason.
-// In neither case is a byte invented: after a read error GNU tar goes on with zeros.
+// Read errors while a file is copied: after a single one the copy is still right; if it persists the file fails with
+// the reason. In neither case is content invented, unlike with GNU tar, which continues with zeros after a read error.
 import assert from "node:assert/strict";
 import { EIO, EXDEV, sentenceOfErrno } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -12,13 +12,15 @@ const ESTALE = 116;
 
 const SIZES = { small: "3500K", large: "34M" };
 
-/** Each place of the content is another one, so that bytes at the wrong place are seen. */
+/** The content differs at every offset, so that bytes at a wrong offset are noticed. */
 function scriptsFor({ file }: Case) {
   const write = (from: number) => `seq ${from} 9999999 | head -c ${SIZES[file]} >d/${file} || true`;
   return { old: `mkdir d; ${write(1_000_000)}; echo 1 >d/other`, changes: `${write(1_000_001)}; echo 2 >d/other` };
 }
 
-/** A file, how its calls are made, and which of its reads fail once; all from the last but one on fail in the other test. */
+/**
+ * A file, the form of its calls, and which of its reads fail once; in the other test all from the last but one on fail.
+ */
 interface Case extends FaultyCallsOptions {
   readonly file: "small" | "large";
   readonly reads: readonly number[];
@@ -42,9 +44,9 @@ for (const intent of INTENTS) {
   for (const one of CASES) {
     const { file, form = "as measured", inKernel = true } = one;
     const what = `${intent}, ${file} file, calls ${form}${inKernel ? "" : ", between file systems"}`;
-    testTrees(`${what}: a read error that comes once leaves a right copy`, () => failOnce(intent, one));
+    testTrees(`${what}: after a single read error the copy is right`, () => failOnce(intent, one));
     testTrees(
-      `${what}: a lasting read error fails the file and leaves no other content`,
+      `${what}: a lasting read error makes the file fail and leaves no other content`,
       () => failAlways(intent, one),
     );
   }
@@ -67,7 +69,7 @@ async function failOnce(intent: Intent, one: Case): Promise<void> {
     }, one);
     const outcome = await transferTree(scene.request, system);
     const name = `read ${read}, errno ${errno}, ${JSON.stringify(outcome.missing)}`;
-    // A file in one piece is not read again at once; the next run brings it.
+    // A file in one piece is not read again at once; the next run copies it.
     if (outcome.status !== "complete") {
       assert.deepEqual(outcome.missing.map(({ path }) => path), [`d/${one.file}`], name);
       const again = { ...scene.request, baseline: outcome.manifest };
@@ -104,7 +106,7 @@ async function failAlways(intent: Intent, one: Case): Promise<void> {
 
 testNeeding(
   ["mount", "losetup", "mkfs.ext4"],
-  "a disk whose end is lost: what can be read arrives, the rest is named",
+  "if the end of a disk is lost, what can be read arrives, and the rest is named",
   async () => {
     await using place = await temporaryDirectory();
     const [disk, from, to] = [`${place.path}/disk`, `${place.path}/from`, `${place.path}/to`];

@@ -1,7 +1,7 @@
-// Programs that read a cache while it is written, as the clients do: a hub repository, an installed package, a dataset, a folder of
-// downloads. Each looks at everything it was promised and says what it lacks.
+// Programs that read a cache while it is written, as the clients do: a hub repository, an installed package, a dataset,
+// a folder of downloads. Each checks for everything that the cache promises and says what it lacks.
 
-/** What a cache holds before and after: shell scripts, run in its root. */
+/** The content of a cache before and after: shell scripts that run in its root. */
 export const CACHE = {
   old: `
     mkdir -p hub/models--m/blobs hub/models--m/refs hub/models--m/snapshots/rev1
@@ -12,7 +12,7 @@ export const CACHE = {
     mkdir -p datasets/d/hash1; printf rows1 >datasets/d/hash1/data.arrow; printf 5 >datasets/d/hash1/dataset_info.json
     touch -d 2024-01-01 datasets/d/hash1; mkdir downloads; printf first >downloads/f; printf 5 >downloads/f.json
     ln -s hub/models--m/snapshots/rev1 current; find . -type f | xargs touch -d 2024-01-01`,
-  /** `large` is the size of what takes long. */
+  /** `large` is the size of the file that takes long to copy. */
   changes: (large: string) => `
     cd hub/models--m; printf config2 >blobs/c2; truncate -s ${large} blobs/w2; printf w >>blobs/w2; mkdir snapshots/rev2
     ln -s ../../blobs/c2 snapshots/rev2/config.json; ln -s ../../blobs/w2 snapshots/rev2/weights.bin; printf rev2 >refs/main
@@ -30,7 +30,7 @@ export const CACHE = {
     cd ../..; ln -sfn hub/models--m/snapshots/rev2 current`,
 } as const;
 
-/** What readers miss in a cache at this moment, one sentence each; empty where all of them get what they were promised. */
+/** What readers miss in a cache at this moment, one sentence each; empty if all of them get what was promised. */
 export function findLacks(root: string): string[] {
   const lacks: string[] = [];
   for (const model of namesIn(`${root}/hub`)) readRepository(`${root}/hub/${model}`, lacks);
@@ -38,7 +38,7 @@ export function findLacks(root: string): string[] {
   readDatasets(`${root}/datasets/d`, lacks);
   const size = Number(textOf(`${root}/downloads/f.json`));
   const found = sizeOf(`${root}/downloads/f`);
-  // Two names can't change at once: what is promised must be there, and may be more.
+  // Two names cannot change at once: what is promised must exist, and may be larger.
   if (found === undefined || found < size) lacks.push(`downloads/f.json promises ${size} bytes and there are ${found}`);
   for (const name of ["config.json", "weights.bin"]) {
     if (sizeOf(`${root}/current/${name}`) === undefined) lacks.push(`current leads to no ${name}`);

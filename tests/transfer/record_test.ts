@@ -1,4 +1,4 @@
-// What the record says after something went wrong: only what both sides have, so that the next run decides rightly.
+// The record after a failure says only what both sides have, so that the next run decides correctly.
 import assert from "node:assert/strict";
 import { EACCES } from "../../src/posix/errno.ts";
 import type { System } from "../../src/system/system.ts";
@@ -14,17 +14,17 @@ import {
   testTrees,
 } from "./trees.ts";
 
-/** A system where a file can't be opened. */
+/** A system in which one file cannot be opened. */
 function systemRefusing(path: string): System {
   return systemCalling((call) => call.name === "openat" && call.path === path ? { errno: EACCES } : undefined).system;
 }
 
-testTrees("a file that could not be read once is still known as what it was", async () => {
+testTrees("a file that once could not be read keeps its entry in the record", async () => {
   await using place = await temporaryDirectory();
   const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
   await shell(`mkdir -p ${home}/d; cd ${home}/d; echo v1 >f; echo x >g`);
   const first = await transferTree(requestFor(home, scratch), testSystem());
-  // Restored with its date of then, as cp -p and tar do.
+  // Restored with its old date, as cp -p and tar do.
   await shell("echo v2 >f; touch -d 2020-01-01 f; echo y >g", `${home}/d`);
   const unreadable = systemRefusing(`${home}/d/f`);
   const update = requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest });
@@ -40,7 +40,7 @@ testTrees("a file that could not be read once is still known as what it was", as
   assert.equal(await differences(home, scratch), "");
 });
 
-testTrees("one file that can't come leaves the rest usable, however often it is tried", async () => {
+testTrees("if one file cannot be copied, the rest is usable after every attempt", async () => {
   await using place = await temporaryDirectory();
   const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
   await shell(`mkdir ${home}; cd ${home}; echo a >open; echo b >closed`);
@@ -55,7 +55,7 @@ testTrees("one file that can't come leaves the rest usable, however often it is 
 });
 
 testTrees(
-  "a copy that a crash may have cut short is told, never goes home, and is brought again once it is removed",
+  "a file that a crash may have truncated is reported, never pushed, and staged again after the user removed it",
   async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
@@ -88,30 +88,33 @@ testTrees(
 );
 
 for (const engine of ["native", "rsync"] as const) {
-  testTrees(`${engine}: what a job made on scratch is not replaced by what home has under the same name`, async () => {
-    await using place = await temporaryDirectory();
-    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-    await shell(`mkdir ${home}; echo x >${home}/x; echo y >${home}/y`);
-    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-    await shell("echo work >notes; echo work >later; rm y; ln -s x y", scratch);
-    await shell("echo other >notes; touch -d '+1 hour' notes; mkdir later; echo z >later/z; rm y", home);
-    const update = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
-    const outcome = await transferTree(update, testSystem());
-    assert.deepEqual(outcome.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
-      { path: "later", reason: "in the way" },
-      { path: "notes", reason: "changed on both sides" },
-      { path: "y", reason: "gone at the source, changed there" },
-    ]);
-    assert.equal(await shell("cat notes later; readlink y", scratch), "work\nwork\nx\n");
-    await shell("echo back >y", home);
-    const again = await transferTree({ ...update, baseline: outcome.manifest }, testSystem());
-    assert.equal(again.kept.length, 3);
-    assert.equal(await shell("readlink y", scratch), "x\n");
-  });
+  testTrees(
+    `${engine}: a file that a job made on scratch is not replaced by one of the same name at the source`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+      await shell(`mkdir ${home}; echo x >${home}/x; echo y >${home}/y`);
+      const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+      await shell("echo work >notes; echo work >later; rm y; ln -s x y", scratch);
+      await shell("echo other >notes; touch -d '+1 hour' notes; mkdir later; echo z >later/z; rm y", home);
+      const update = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
+      const outcome = await transferTree(update, testSystem());
+      assert.deepEqual(outcome.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
+        { path: "later", reason: "in the way" },
+        { path: "notes", reason: "changed on both sides" },
+        { path: "y", reason: "gone at the source, changed there" },
+      ]);
+      assert.equal(await shell("cat notes later; readlink y", scratch), "work\nwork\nx\n");
+      await shell("echo back >y", home);
+      const again = await transferTree({ ...update, baseline: outcome.manifest }, testSystem());
+      assert.equal(again.kept.length, 3);
+      assert.equal(await shell("readlink y", scratch), "x\n");
+    },
+  );
 }
 
 testTrees(
-  "a file that would not stand still for rsync is missing, whatever arguments the user has; the next run brings it",
+  "a file that changes at each read of rsync has failed, with any user arguments; the next run copies it",
   async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];

@@ -1,5 +1,5 @@
-// A directory that goes is moved away and removed there: what another program writes into it in the last moment comes back, also
-// after a crash.
+// A directory that is to be removed is renamed first and removed under that name. What another program writes into it
+// at the last moment is put back, also after a crash.
 import assert from "node:assert/strict";
 import { makeSelection } from "../../src/filter/selection.ts";
 import { EBUSY } from "../../src/posix/errno.ts";
@@ -16,14 +16,14 @@ const SCRIPTS = {
 
 const MOVES = (call: Call, to: string) => call.name === "renameat2" && call.path === `${to}/d/gone`;
 
-/** What is left out, as locks are by default. */
+/** Excludes lock files, as the default does. */
 const WITHOUT_LOCKS = makeSelection({
   ...{ rules: [{ action: "exclude", pattern: "*.lock" }], others: "selected", deleteExcluded: false },
 })!;
 
 for (const selection of [undefined, WITHOUT_LOCKS]) {
   testTrees(
-    `a directory that goes is never seen without a part of its files${selection ? ", with a filter" : ""}`,
+    `a directory that is removed is never seen without a part of its files${selection ? ", with a filter" : ""}`,
     async () => {
       await using scene = await makeScene("stage-update", SCRIPTS);
       const seen = new Set<string>();
@@ -52,7 +52,7 @@ for (const selection of [undefined, WITHOUT_LOCKS]) {
   );
 }
 
-testTrees("what another program writes into it in the last moment comes back", async () => {
+testTrees("what another program writes into a removed directory at the last moment is put back", async () => {
   await using scene = await makeScene("stage-update", SCRIPTS);
   const { system } = systemCalling((call) => {
     if (!MOVES(call, scene.to)) return;
@@ -65,23 +65,26 @@ testTrees("what another program writes into it in the last moment comes back", a
   assert.equal(await shell("find . -name '*.incoming*'", scene.root), "");
 });
 
-testTrees("and so it does where the transfer is killed after it has moved the directory", async () => {
-  await using scene = await makeScene("stage-update", SCRIPTS);
-  let isMoved = false;
-  const { system } = systemCalling((call) => {
-    if (isMoved) return { end: "before" };
-    if (!MOVES(call, scene.to)) return;
-    isMoved = true;
-    Deno.writeTextFileSync(`${scene.to}/d/gone/one`, "theirs\n");
-  });
-  await assert.rejects(transferTree(scene.request, system), ProcessEnded);
-  assert.equal(await shell("ls -d d/gone || true", scene.to), "");
-  const outcome = await transferTree(scene.request, testSystem());
-  assert.deepEqual(outcome.kept, [{ path: "d/gone/one", reason: "gone at the source, changed there" }]);
-  assert.equal(await shell("ls d/gone; cat d/gone/one", scene.to), "one\ntheirs\n");
-});
+testTrees(
+  "what another program wrote is put back even if the transfer is killed after it renamed the directory",
+  async () => {
+    await using scene = await makeScene("stage-update", SCRIPTS);
+    let isMoved = false;
+    const { system } = systemCalling((call) => {
+      if (isMoved) return { end: "before" };
+      if (!MOVES(call, scene.to)) return;
+      isMoved = true;
+      Deno.writeTextFileSync(`${scene.to}/d/gone/one`, "theirs\n");
+    });
+    await assert.rejects(transferTree(scene.request, system), ProcessEnded);
+    assert.equal(await shell("ls -d d/gone || true", scene.to), "");
+    const outcome = await transferTree(scene.request, testSystem());
+    assert.deepEqual(outcome.kept, [{ path: "d/gone/one", reason: "gone at the source, changed there" }]);
+    assert.equal(await shell("ls d/gone; cat d/gone/one", scene.to), "one\ntheirs\n");
+  },
+);
 
-testTrees("a directory that holds what a filter hides is emptied where it is", async () => {
+testTrees("a directory with files that a filter excludes is emptied and keeps its name", async () => {
   await using scene = await makeScene("stage-update", SCRIPTS);
   await shell("echo held >d/gone/in/own.lock", scene.to);
   const outcome = await transferTree({ ...scene.request, selection: WITHOUT_LOCKS }, testSystem());
@@ -89,7 +92,7 @@ testTrees("a directory that holds what a filter hides is emptied where it is", a
   assert.equal(await shell("find d -type f; stat -c %a d/gone/in", scene.to), "d/gone/in/own.lock\n555\n");
 });
 
-testTrees("where none of the first directories can be moved away, the later ones are", async () => {
+testTrees("if the first directories cannot be renamed, the later ones are still removed", async () => {
   await using scene = await makeScene("stage-update", {
     old: "mkdir -p d/index d/gone; echo 1 >d/index/one; echo 2 >d/gone/two",
     changes: "rm -r d/index d/gone",

@@ -1,5 +1,5 @@
-// What a killed transfer has copied is not copied again, but nobody knows when it was copied: a file that changed since without a
-// trace is found by the transfer after that.
+// What a killed transfer has copied is not copied again, but the time of that copy is unknown: a file that changed
+// since without a new time is found by the transfer after that.
 import assert from "node:assert/strict";
 import { EIO } from "../../src/posix/errno.ts";
 import { O_CREAT } from "../../src/posix/libc.ts";
@@ -10,16 +10,16 @@ import { ProcessEnded } from "../support/faulty_calls.ts";
 import { makeScene, type Scene } from "./intents.ts";
 import { differences, shell, systemCalling, testSystem, testTrees } from "./trees.ts";
 
-/** No process has the number, so what this one leaves is known to be abandoned (proc(5), pid_max). */
+/** No process has this number, so a file with it in its name is known to be abandoned (proc(5), pid_max). */
 const NO_PROCESS = 4_194_305;
 
-/** Writes to a file, and sets its time back: so it looks after a write through a map. */
+/** Writes to a file and restores its time, as a write through mmap can leave it. */
 function writeWithoutTrace(path: string, offset: number): Promise<string> {
   return shell(`time=$(stat -c %.Y ${path}); printf changed | dd of=${path} bs=1 seek=${offset} conv=notrunc status=none
     touch -d @$time ${path}`);
 }
 
-/** Transfers as if it was two minutes later: by then the file would have got another time. */
+/** Transfers as if it was two minutes later: by then a write would give the file another time. */
 async function transferLater(scene: Scene, changes: Partial<TransferRequest> = {}): Promise<TransferOutcome> {
   const request = { ...scene.request, startedSeconds: Date.now() / 1000 + 120, ...changes };
   const outcome = await transferTree(request, testSystem());
@@ -27,7 +27,7 @@ async function transferLater(scene: Scene, changes: Partial<TransferRequest> = {
   return outcome;
 }
 
-/** The next transfer after one that went on with an earlier copy: it brings what changed without a trace. */
+/** Asserts that the transfer after one that used an earlier copy repairs what changed without a new time. */
 async function assertRepaired(scene: Scene, resumed: TransferOutcome, files: number): Promise<void> {
   assert.deepEqual([resumed.status, resumed.manifest.countRacy()], ["complete", files]);
   const next = await transferLater(scene, { intent: "stage-update", baseline: resumed.manifest });
@@ -38,19 +38,22 @@ async function assertRepaired(scene: Scene, resumed: TransferOutcome, files: num
 }
 
 for (const file of ["small", "large"]) {
-  testTrees(`a ${file} file in a new directory that was adopted is compared next time`, async () => {
-    await using scene = await makeScene("stage-update", {
-      old: "echo 1 >old",
-      changes: "mkdir new; echo 0123456789 >new/small; truncate -s 33M new/large; touch -d '1 year ago' new/old",
-    });
-    const ending = systemCalling(({ name, newPath }) =>
-      name === "renameat2" && newPath === `${scene.to}/new` ? { end: "before" } : undefined
-    );
-    const killed = transferTree(scene.request, { ...ending.system, processId: NO_PROCESS });
-    await assert.rejects(killed, ProcessEnded);
-    await writeWithoutTrace(`${scene.from}/new/${file}`, 2);
-    await assertRepaired(scene, await transferLater(scene), 2);
-  });
+  testTrees(
+    `a ${file} file in a new directory that was taken over from a killed transfer is compared next time`,
+    async () => {
+      await using scene = await makeScene("stage-update", {
+        old: "echo 1 >old",
+        changes: "mkdir new; echo 0123456789 >new/small; truncate -s 33M new/large; touch -d '1 year ago' new/old",
+      });
+      const ending = systemCalling(({ name, newPath }) =>
+        name === "renameat2" && newPath === `${scene.to}/new` ? { end: "before" } : undefined
+      );
+      const killed = transferTree(scene.request, { ...ending.system, processId: NO_PROCESS });
+      await assert.rejects(killed, ProcessEnded);
+      await writeWithoutTrace(`${scene.from}/new/${file}`, 2);
+      await assertRepaired(scene, await transferLater(scene), 2);
+    },
+  );
 }
 
 testTrees("a large file of which an earlier copy has parts is compared next time", async () => {
@@ -68,7 +71,7 @@ testTrees("a large file of which an earlier copy has parts is compared next time
 
 for (const fsync of ["succeeds", "fails once"]) {
   testTrees(
-    `push: a large file that was adopted is on the disk before it is published, fsync(2) ${fsync}`,
+    `push: a large file that was taken over is on the disk before it is published, fsync(2) ${fsync}`,
     async () => {
       await using scene = await makeScene("push", { old: ":", changes: "mkdir new; truncate -s 33M new/large" });
       const ending = systemCalling(({ name, newPath }) =>

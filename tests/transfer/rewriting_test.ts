@@ -1,5 +1,5 @@
-// A job rewrites a file on scratch while it is pushed, as trainings do with their checkpoints: home keeps its old file or gets a
-// whole one, and the outcome says which.
+// A job rewrites a file on scratch while it is pushed, as trainings do with their checkpoints: the source keeps its old
+// file or gets a complete one, and the outcome says which.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { contentOf, makeScene } from "./intents.ts";
@@ -26,7 +26,7 @@ for (const [kind, size] of Object.entries(SIZES)) {
       assert.equal(home, scratch);
     });
 
-    testTrees(`a ${kind} file that is rewritten all the time is not pushed and named, calls ${form}`, async () => {
+    testTrees(`a ${kind} file that is rewritten all the time is not pushed, and is named, calls ${form}`, async () => {
       const { outcome, home, before } = await pushWhileRewriting(size, { times: Infinity, form });
       assert.equal(outcome.status, "partial");
       const missing = outcome.missing.map(({ path, reason }) => ({ path, reason }));
@@ -35,7 +35,7 @@ for (const [kind, size] of Object.entries(SIZES)) {
     });
   }
 
-  testTrees(`a ${kind} file that grows all the time is not pushed and named`, async () => {
+  testTrees(`a ${kind} file that grows all the time is not pushed, and is named`, async () => {
     const { outcome, home, before } = await pushWhileRewriting(size, {
       times: Infinity,
       form: "as measured",
@@ -48,7 +48,7 @@ for (const [kind, size] of Object.entries(SIZES)) {
   });
 }
 
-/** Pushes `ckpt`, which is rewritten at its first reads. */
+/** Pushes `ckpt`, which is rewritten during its first reads. */
 async function pushWhileRewriting(
   size: number,
   { times, form, grows = false }: {
@@ -84,7 +84,7 @@ async function pushWhileRewriting(
   return { outcome, home, scratch, before };
 }
 
-testTrees("a file that is rewritten each time rsync reads it is not pushed and named", async () => {
+testTrees("a file that is rewritten each time rsync reads it is not pushed, and is named", async () => {
   await using scene = await makeScene("push", { old: "echo old >ckpt", changes: "seq 100000 >ckpt" });
   const before = await contentOf(`${scene.to}/ckpt`);
   const system = await systemWith(`${scene.root}/bin`, {

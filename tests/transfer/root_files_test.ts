@@ -7,7 +7,7 @@ import { readTree, writeTree } from "../support/tree.ts";
 
 testNeeding(
   ["rsync"],
-  "a file at the top that is newer there is kept when rsync sets the time of the root",
+  "a file at the top that is newer at the receiving side is kept when rsync sets the time of the root",
   async () => {
     const root = await Deno.makeTempDir();
     try {

@@ -1,5 +1,5 @@
-// A transfer in a process of its own, for tests that kill it or take its rights away: the request is the first argument, as
-// JSON, and so is the outcome on stdout.
+// Runs one transfer in a process of its own, for tests that kill it or take its rights away: the first argument is the
+// request in JSON, and stdout gets the outcome in JSON.
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testSystem } from "./trees.ts";
 

@@ -1,11 +1,11 @@
-// A push removes nothing at home, and modes there stay as they were.
+// A push removes nothing at the source, and the modes of files there stay as they were.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
 for (const engine of ["native", "rsync"] as const) {
   testTrees(
-    `stage-out, ${engine}: keeps modes, brings new files, removes nothing whatever the extra arguments`,
+    `push, ${engine}: keeps modes, copies new files, removes nothing even if extra arguments ask for it`,
     async () => {
       await using place = await temporaryDirectory();
       const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
@@ -48,7 +48,7 @@ for (const engine of ["native", "rsync"] as const) {
 }
 
 for (const engine of ["native", "rsync"] as const) {
-  testTrees(`stage-out, ${engine}: a new directory is as closed as on scratch`, async () => {
+  testTrees(`push, ${engine}: a new directory has the same permissions as on scratch`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await shell(`mkdir -p ${home}/gone/d; echo a >${home}/a; echo 1 >${home}/gone/d/f; chmod 755 ${home}`);

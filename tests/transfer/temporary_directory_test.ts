@@ -1,34 +1,38 @@
-// Temporary files: inside the root at persistent storage, beside a target on scratch, so that their names hit no other file.
+// Temporary files: in the root at the source, beside a target on scratch, so that their names collide with no other
+// file.
 import assert from "node:assert/strict";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { testNeeding } from "../support/needs.ts";
 import { makeWorld } from "../support/world.ts";
 import { requestFor, shell, systemCalling, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
 
-testTrees("only what has exactly our name and lies beside a target on scratch is swept", async () => {
-  await using place = await temporaryDirectory();
-  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
-  await shell(`mkdir ${home}; echo 1 >${home}/a`);
-  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  await shell(
-    `for of in home scratch; do mkdir -p $of.incoming-2024 $of.incoming-0123abcd/d $of.incoming-0123abcd0; done
+testTrees(
+  "only names that are exactly those of euler-files and are beside a target on scratch are removed",
+  async () => {
+    await using place = await temporaryDirectory();
+    const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+    await shell(`mkdir ${home}; echo 1 >${home}/a`);
+    const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+    await shell(
+      `for of in home scratch; do mkdir -p $of.incoming-2024 $of.incoming-0123abcd/d $of.incoming-0123abcd0; done
      touch -d '2 hours ago' *.incoming-*; echo 2 >scratch/a`,
-    place.path,
-  );
-  const inPlace = { intent: "stage-update", baseline: manifest, engine: "native" } as const;
-  await transferTree(requestFor(scratch, home, { ...inPlace, intent: "push" }), testSystem());
-  assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
-  await transferTree(requestFor(home, scratch, { ...inPlace, intent: "stage-update" }), testSystem());
-  assert.equal(
-    await shell("ls", place.path),
-    "home\nhome.incoming-0123abcd\nhome.incoming-0123abcd0\nhome.incoming-2024\n" +
-      "scratch\nscratch.incoming-0123abcd0\nscratch.incoming-2024\n",
-  );
-});
+      place.path,
+    );
+    const inPlace = { intent: "stage-update", baseline: manifest, engine: "native" } as const;
+    await transferTree(requestFor(scratch, home, { ...inPlace, intent: "push" }), testSystem());
+    assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
+    await transferTree(requestFor(home, scratch, { ...inPlace, intent: "stage-update" }), testSystem());
+    assert.equal(
+      await shell("ls", place.path),
+      "home\nhome.incoming-0123abcd\nhome.incoming-0123abcd0\nhome.incoming-2024\n" +
+        "scratch\nscratch.incoming-0123abcd0\nscratch.incoming-2024\n",
+    );
+  },
+);
 
 testNeeding(
   ["rsync", "mount"],
-  "a push with the native engine reaches a source that is a mount of its own",
+  "a push with the native engine works if the source is a mount point",
   async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
@@ -46,7 +50,7 @@ testNeeding(
   },
 );
 
-Deno.test("a push needs no right beside the source, and opens a read-only one only while it writes", async () => {
+Deno.test("a push needs no permission beside the source, and makes a read-only source writable only while it writes", async () => {
   await using world = await makeWorld({ runAs: "unprivileged" });
   await world.writeTree("home/shared/hf", { "d/a": "1" });
   await world.writeConfig({ vars: { HF_HOME: { source: world.path("home/shared/hf") } } });
@@ -86,7 +90,7 @@ testTrees("a push whose lock of the source is taken over ends, and replaces noth
 });
 
 for (const engine of ["native", "rsync"] as const) {
-  testTrees(`${engine}: pushes from two places to one source leave one another's files alone`, async () => {
+  testTrees(`${engine}: pushes from two scratch directories to one source leave each other's files alone`, async () => {
     await using place = await temporaryDirectory();
     const home = `${place.path}/home`;
     await shell(`mkdir ${home} ${place.path}/one ${place.path}/two`);
@@ -107,7 +111,7 @@ for (const engine of ["native", "rsync"] as const) {
   });
 
   testTrees(
-    `${engine}: a push leaves the directory of one on another node alone that works for hours on a file`,
+    `${engine}: a push leaves the temporary directory of a push on another node alone, even one that writes a file for hours`,
     async () => {
       await using place = await temporaryDirectory();
       const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
@@ -125,7 +129,7 @@ for (const engine of ["native", "rsync"] as const) {
     },
   );
 
-  testTrees(`${engine}: of two pushes at once that change one file, the later one names it as a conflict`, async () => {
+  testTrees(`${engine}: if two pushes at once change one file, the later one names it as a conflict`, async () => {
     await using directory = await temporaryDirectory();
     const home = `${directory.path}/home`;
     await shell(`mkdir ${home}; for i in $(seq 50); do echo old >${home}/f$i; done`);
@@ -145,13 +149,13 @@ for (const engine of ["native", "rsync"] as const) {
     const pushes = [await push(targets[0]!), await push(targets[1]!)];
     const outcomes = await Promise.all(pushes.map((run) => run()));
     const moved = outcomes.map(({ filesTransferred, kept }) => [filesTransferred, kept.length]);
-    // Each file came from one of the two, and the other one says so.
+    // Each file came from one of the two pushes, and the other one reports it.
     assert.equal(moved[0]![0]! + moved[1]![0]!, 50, JSON.stringify(moved));
     assert.equal(moved[0]![1]! + moved[1]![1]!, 50, JSON.stringify(moved));
     assert.equal(await shell("ls -A | wc -l", home), "50\n");
   });
 
-  testTrees(`${engine}: a push that brings nothing leaves home's directory as it was`, async () => {
+  testTrees(`${engine}: a push without changes leaves the directory of the source as it was`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await shell(`mkdir ${home}; echo x >${home}/x`);
@@ -162,7 +166,7 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await shell(`stat -c '%y %z' ${home}`), before);
   });
 
-  testTrees(`${engine}: a half-written file of a push into an inner source is not staged`, async () => {
+  testTrees(`${engine}: a partial file of a push into an inner source is not staged`, async () => {
     await using place = await temporaryDirectory();
     const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
     await shell(

@@ -1,4 +1,4 @@
-// The laws of comparing three ways: nothing newer is lost, nothing deleted comes back, nothing happens twice.
+// The laws of the three-way comparison: nothing newer is lost, nothing deleted comes back, nothing is done twice.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { EMPTY_MANIFEST, type Manifest } from "../../src/transfer/manifest.ts";
@@ -24,7 +24,7 @@ function stageIn({ home, scratch, baseline }: Model): void {
       if (to === undefined || to === base) baseline.delete(path);
       continue;
     }
-    // What stands there and isn't recorded is somebody's.
+    // An existing file without a record belongs to the user.
     const mayWrite = to === undefined || to === base;
     if (mayWrite) scratch.set(path, from);
     if (scratch.get(path) === from) baseline.set(path, from);
@@ -35,7 +35,7 @@ function stageOut({ home, scratch, baseline }: Model): void {
   for (const path of PATHS) {
     const [from, to, base] = [scratch.get(path), home.get(path), baseline.get(path)];
     if (from === undefined || from === base) continue;
-    // What stands there and isn't recorded is somebody's.
+    // An existing file without a record belongs to the user.
     const mayWrite = to === undefined || to === base;
     if (mayWrite) home.set(path, from);
     if (home.get(path) === from) baseline.set(path, from);
@@ -51,7 +51,7 @@ const step = fc.oneof(
   fc.record({ do: fc.constantFrom("stage-in", "stage-out") }),
 );
 
-testTrees("random writes, deletions, purges, stagings in and out leave what a simple model says", async () => {
+testTrees("random writes, deletions, purges, stages and pushes leave what a simple model says", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 14 }), async (steps) => {
       await using place = await temporaryDirectory();

@@ -1,10 +1,14 @@
-// Trees for the transfer tests: nasty ones, their exact listing, and the transfer of one into another.
+// Trees for the transfer tests: with everything that copies get wrong, their exact listing, and the transfer of one
+// into another.
 import { type TransferRequest } from "../../src/transfer/transfer.ts";
 import { type FaultyCalls, faultyCalls, type FaultyCallsOptions, type Hook } from "../support/faulty_calls.ts";
 import { testNeeding } from "../support/needs.ts";
 import type { System } from "../../src/system/system.ts";
 
-/** A temporary directory that goes with `await using`, whatever modes are in it. `in memory` where the machine has that. */
+/**
+ * A temporary directory that is removed by `await using`, even if modes forbid it; with `in memory` on a tmpfs if there
+ * is one.
+ */
 export async function temporaryDirectory(
   where: "on disk" | "in memory" = "on disk",
 ): Promise<{ path: string } & AsyncDisposable> {
@@ -25,7 +29,7 @@ export async function shell(script: string, cwd = "/"): Promise<string> {
   return new TextDecoder().decode(output.stdout);
 }
 
-/** What the transfer needs of the system. */
+/** What a transfer needs of the system. */
 export function testSystem(signal: AbortSignal = new AbortController().signal): System {
   const env = Deno.env.toObject();
   return {
@@ -41,8 +45,8 @@ export function testSystem(signal: AbortSignal = new AbortController().signal): 
 }
 
 /**
- * A system whose PATH begins with these shell scripts: programs that do their work and meanwhile something else. In them
- * `$REAL` is the program they stand in front of.
+ * A system whose PATH begins with these shell scripts: programs that do their work and something else meanwhile. In
+ * them `$REAL` is the program that they replace.
  */
 export async function systemWith(directory: string, scripts: Readonly<Record<string, string>>): Promise<System> {
   const system = testSystem();
@@ -54,13 +58,13 @@ export async function systemWith(directory: string, scripts: Readonly<Record<str
   return { ...system, env: { ...system.env, PATH: `${directory}:${system.env.PATH}` } };
 }
 
-/** A system whose calls a hook sees before they are made; `calls` tells how many there were. */
+/** A system in which a hook sees each call before it is made; `calls` returns their number. */
 export function systemCalling(hook: Hook, options: FaultyCallsOptions = {}): { system: System; calls: FaultyCalls } {
   const calls = faultyCalls(hook, options);
   return { calls, system: { ...testSystem(), calls: calls.calls } };
 }
 
-/** A request with the usual answers. */
+/** A request with the usual values. */
 export function requestFor(from: string, to: string, changes: Partial<TransferRequest> = {}): TransferRequest {
   return {
     ...{
@@ -76,18 +80,18 @@ export function requestFor(from: string, to: string, changes: Partial<TransferRe
   };
 }
 
-/** Everything `rsync -aH OPTIONS` would find between two trees; empty if they are equal, to the nanosecond. */
+/** The differences that `rsync -aH OPTIONS` finds between two trees; empty if they are equal, to the nanosecond. */
 export async function differences(from: string, to: string, ...options: readonly string[]): Promise<string> {
   const rsync = ["rsync -aHn --checksum --delete --modify-window=-1 --itemize-changes", ...options].join(" ");
   return await shell(`${rsync} '${from}/' '${to}/'`);
 }
 
-/** Registers a test that runs what {@linkcode makeNastyTree} and {@linkcode differences} do. */
+/** Registers a test that runs what {@linkcode makeNastyTree} and {@linkcode differences} run. */
 export function testTrees(name: string, run: () => Promise<void>): void {
   testNeeding(["rsync", "python3"], name, run);
 }
 
-/** A tree with everything that copies get wrong; only root's has a file of somebody else's. */
+/** A tree with everything that copies get wrong; only root can add a file of another user. */
 export async function makeNastyTree(root: string): Promise<void> {
   await shell(
     `

@@ -1,4 +1,4 @@
-// Files that can't be read, change or vanish while they are copied, a disk that is full: what arrived is right, and the
+// Files that cannot be read, change or vanish while they are copied, and a full disk: what arrived is right, and the
 // outcome names the rest.
 import assert from "node:assert/strict";
 import { bundle } from "../../scripts/bundle.ts";
@@ -21,7 +21,7 @@ for (const engine of ["native", "rsync"] as const) {
        mkdir ${from}/none; chmod 000 ${from}/open/c ${from}/closed; chown -R 65534:65534 ${place.path}`,
       );
       const request = JSON.stringify(requestFor(from, to, { engine }));
-      // Bundled and through a descriptor, since sources and Deno may lie where only we may go.
+      // Bundled and passed through a descriptor, because other users may have no access to the sources and to Deno.
       await bundle(`${place.path}/run.js`, RUNNER);
       const output = await shell(
         `exec 9<${Deno.execPath()}; cd ${place.path}; setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=${place.path} ` +
@@ -35,7 +35,7 @@ for (const engine of ["native", "rsync"] as const) {
     },
   );
 
-  testTrees(`${engine}: files that grow, change and vanish meanwhile never leave a mixture`, async () => {
+  testTrees(`${engine}: files that grow, change and vanish during the transfer never arrive as a mixture`, async () => {
     await using place = await temporaryDirectory();
     const [from, to] = [`${place.path}/from`, `${place.path}/to`];
     await shell(`mkdir ${from}; for i in $(seq 400); do echo 0 >${from}/$i; done`);
@@ -55,28 +55,34 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await differences(from, to), "");
   });
 
-  testNeeding(["mount"], `${engine}: a full disk ends it with the figures, before or while it writes`, async () => {
-    await using place = await temporaryDirectory();
-    const [from, to] = [`${place.path}/from`, `${place.path}/small/to`];
-    await shell(`mkdir ${from} ${place.path}/small; mount -t tmpfs -o size=1m,nr_inodes=60 small ${place.path}/small`);
-    try {
-      await shell(`head -c 3M /dev/urandom >${from}/big`);
-      await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
-      await shell(`rm ${from}/big; for i in $(seq 100); do echo $i >${from}/$i; done`);
-      await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
-      // These fit by their sizes, but each needs two pages: it is the writing that fails.
+  testNeeding(
+    ["mount"],
+    `${engine}: a full disk ends the transfer with the figures, before or while it writes`,
+    async () => {
+      await using place = await temporaryDirectory();
+      const [from, to] = [`${place.path}/from`, `${place.path}/small/to`];
       await shell(
-        `rm -r ${from}/* ${to}; for i in $(seq 50); do head -c 4200 /dev/zero >${from}/$i; done; head -c 700000 /dev/zero >${from}/z`,
+        `mkdir ${from} ${place.path}/small; mount -t tmpfs -o size=1m,nr_inodes=60 small ${place.path}/small`,
       );
-      await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
-    } finally {
-      // Lazily: a process of a failed rsync may take a moment to end.
-      await shell(`umount -l ${place.path}/small`);
-    }
-  });
+      try {
+        await shell(`head -c 3M /dev/urandom >${from}/big`);
+        await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
+        await shell(`rm ${from}/big; for i in $(seq 100); do echo $i >${from}/$i; done`);
+        await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
+        // By their sizes these files fit, but each needs two pages: so writing fails.
+        await shell(
+          `rm -r ${from}/* ${to}; for i in $(seq 50); do head -c 4200 /dev/zero >${from}/$i; done; head -c 700000 /dev/zero >${from}/z`,
+        );
+        await assert.rejects(transferTree(requestFor(from, to, { engine }), testSystem()), isNoSpace);
+      } finally {
+        // Unmount lazily: a process of a failed rsync may take a moment to end.
+        await shell(`umount -l ${place.path}/small`);
+      }
+    },
+  );
 
   testTrees(
-    `${engine}: ten thousand names in one directory and hard links across many arrive as they are`,
+    `${engine}: ten thousand names in one directory and hard links across many arrive unchanged`,
     async () => {
       await using place = await temporaryDirectory();
       const [from, to] = [`${place.path}/from`, `${place.path}/to`];

@@ -1,5 +1,5 @@
-// Single names at the receiving side that can't be removed or changed: all else is transferred, the outcome names them, and the
-// next transfer tries again.
+// Single names at the receiving side that cannot be removed or changed: everything else is transferred, the outcome
+// names them, and the next transfer tries again.
 import assert from "node:assert/strict";
 import { EACCES, EBUSY, EIO, EPERM } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
@@ -7,7 +7,7 @@ import { contentOf, makeScene } from "./intents.ts";
 import { differences, shell, systemCalling, testSystem, testTrees } from "./trees.ts";
 
 for (const engine of ["native", "rsync"] as const) {
-  // A directory that goes as a whole is moved away first, and back where something in it stays.
+  // A directory that is removed as a whole is renamed first, and put back if something in it stays.
   for (
     const [errno, gone, unremovable] of [
       [EBUSY, "gone", /\/scratch\/gone$/],
@@ -15,7 +15,7 @@ for (const engine of ["native", "rsync"] as const) {
       [EPERM, "d/two", /\.incoming\.[^/]+\/gone-0\/two$/],
     ] as const
   ) {
-    testTrees(`${engine}: "${gone}" can't be removed (${errno}), and all else is done`, async () => {
+    testTrees(`${engine}: if "${gone}" cannot be removed (${errno}), everything else is still done`, async () => {
       await using scene = await makeScene("stage-update", {
         old: "chmod 700 .; mkdir d e; echo 1 >gone; echo 2 >also; echo 3 >d/one; echo 4 >d/two; echo 5 >e/stays",
         changes: "rm -r gone also d; echo new >e/new; echo changed >e/stays",
@@ -37,7 +37,7 @@ for (const engine of ["native", "rsync"] as const) {
     });
   }
 
-  testTrees(`${engine}: a mode that can't be set is named, and all else is done`, async () => {
+  testTrees(`${engine}: a mode that cannot be set is named, and everything else is done`, async () => {
     await using scene = await makeScene("stage-update", {
       old: "chmod 700 .; mkdir d; echo 1 >d/one; echo 2 >d/two; chmod 600 d/*",
       changes: "chmod 644 d/one d/two; touch d; echo new >new",
@@ -65,7 +65,7 @@ const CLOSED = {
 };
 
 for (const parent of ["can be written all the same", "can't be written"]) {
-  testTrees(`push: a directory whose mode can't be changed, and that ${parent}`, async () => {
+  testTrees(`push: a directory whose mode cannot be changed, and that ${parent}`, async () => {
     await using scene = await makeScene("push", CLOSED);
     const closed = `${scene.to}/closed`;
     const { system } = systemCalling(({ name, path, newPath }) => {
@@ -84,7 +84,7 @@ for (const parent of ["can be written all the same", "can't be written"]) {
   });
 }
 
-testTrees("push: a directory that can't get its mode back is named, and all is recorded", async () => {
+testTrees("push: a directory whose mode cannot be restored is named, and everything is recorded", async () => {
   await using scene = await makeScene("push", CLOSED);
   let changes = 0;
   const { system } = systemCalling(({ name, path }) =>

@@ -1,4 +1,5 @@
-// Directories that are as they were recorded: passed over by their names, and only where nothing can be missed by that.
+// Directories that are as they were recorded are skipped after a comparison of their names, if nothing can be missed by
+// that.
 import assert from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { type EntryState, sameContent } from "../../src/transfer/entry.ts";
@@ -27,7 +28,7 @@ const listed = (list: readonly (readonly [string, EntryState])[]) => ({
   entries: asEntries(list),
 });
 
-Deno.test("an entry's text says all a comparison asks, and is read back as it was", () => {
+Deno.test("an entry's text has all that a comparison needs, and is read back unchanged", () => {
   fc.assert(fc.property(name, state, (name, state) => {
     assert.deepEqual(parseLabel(labelOf(name, state.linkTarget)), { name, linkTarget: state.linkTarget });
     assert.deepEqual(parseState(stateText(state), state.linkTarget), state);
@@ -35,7 +36,7 @@ Deno.test("an entry's text says all a comparison asks, and is read back as it wa
   }));
 });
 
-Deno.test("a listing in any order is the recorded one, and with any one thing changed it is not", () => {
+Deno.test("a listing in any order equals the recorded one, and with any one thing changed it does not", () => {
   fc.assert(fc.property(records, fc.nat(), state, fc.constantFrom("gone", "new", "other"), (list, at, other, how) => {
     const recorded = directoryText(list);
     assert.ok(hasSameEntries(listed(list.toReversed()), recorded));
@@ -59,7 +60,7 @@ Deno.test("a listing in any order is the recorded one, and with any one thing ch
 });
 
 testTrees(
-  "a recorded tree: what a purge took comes back, what home changed arrives, what scratch changed stays and is told when asked",
+  "for a recorded tree: purged files are staged again, changes at the source arrive, changes on scratch stay and are listed on request",
   async () => {
     await using place = await temporaryDirectory();
     const [from, to] = [`${place.path}/from`, `${place.path}/to`];
@@ -94,7 +95,7 @@ testTrees(
   },
 );
 
-testTrees("stage-out: only directories that changed on scratch are compared with home", async () => {
+testTrees("push: only directories that changed on scratch are compared with the source", async () => {
   await using place = await temporaryDirectory();
   const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
   await shell(`mkdir -p home/a home/b; echo 1 >home/a/one; echo 2 >home/b/two; echo 3 >home/b/three`, place.path);

@@ -1,12 +1,12 @@
-// What points at others stays as it was where one of those could not be copied: a program that reads the copy keeps what worked. A
-// push brings all it can.
+// If a file could not be copied, the files that refer to it stay as they were: a program that reads the copy keeps what
+// worked. A push copies all it can.
 import assert from "node:assert/strict";
 import { EFBIG, EIO } from "../../src/posix/errno.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { makeScene } from "./intents.ts";
 import { shell, systemCalling, testTrees } from "./trees.ts";
 
-/** The length of the file that fails: nothing else writes as much at once. */
+/** The length of the file that fails: no other write is as long. */
 const FAILING_BYTES = 4321;
 
 const HUB = {
@@ -17,7 +17,7 @@ const HUB = {
 };
 
 for (const [name, errno] of Object.entries({ EFBIG, EIO })) {
-  testTrees(`stage-update: a reference stays where a file of its repository fails with ${name}`, async () => {
+  testTrees(`stage-update: a reference stays as it was if a file of its repository fails with ${name}`, async () => {
     await using scene = await makeScene("stage-update", HUB);
     const { system } = systemCalling(({ name, args }) =>
       name === "pwrite" && args[2] === FAILING_BYTES ? { errno } : undefined
@@ -27,7 +27,7 @@ for (const [name, errno] of Object.entries({ EFBIG, EIO })) {
     assert.equal(await shell("cat m/snapshots/$(cat m/refs/main)/model state.json", scene.to), "1\n1\n");
   });
 
-  testTrees(`push: all other files are brought where one fails with ${name}`, async () => {
+  testTrees(`push: all other files are copied if one fails with ${name}`, async () => {
     await using scene = await makeScene("push", HUB);
     const { system } = systemCalling(({ name, args }) =>
       name === "pwrite" && args[2] === FAILING_BYTES ? { errno } : undefined

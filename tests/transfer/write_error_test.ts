@@ -1,5 +1,5 @@
-// Write errors, which a server may report as late as at fsync(2) or close(2): the file is not published, and where the disk or
-// a quota is full, all ends with a sentence about that.
+// Write errors, which a server may report as late as at fsync(2) or close(2): the file is not published, and if the
+// disk or a quota is full, the transfer ends with a message about that.
 import assert from "node:assert/strict";
 import { CliError } from "../../src/errors/errors.ts";
 import { EDQUOT, EIO, ENOSPC } from "../../src/posix/errno.ts";
@@ -11,7 +11,7 @@ import { systemCalling, testSystem, testTrees } from "./trees.ts";
 
 const FILES = ["d/small", "d/large"] as const;
 
-/** What fails in which file; only a push syncs each file. */
+/** Which call fails for which file; only a push calls fsync(2) for each file. */
 function faultsOf(intent: Intent): (readonly [call: CallName, file: typeof FILES[number]])[] {
   return [
     ["pwrite", "d/small"],
@@ -33,7 +33,7 @@ function scriptsFor(file: typeof FILES[number]) {
 
 for (const intent of INTENTS) {
   for (const [name, file] of faultsOf(intent)) {
-    testTrees(`${intent}: after a failed ${name} ${file} is as it was, and the next run brings it`, async () => {
+    testTrees(`${intent}: after a failed ${name} ${file} is as it was, and the next run copies it`, async () => {
       for (const errno of [EIO, EDQUOT, ENOSPC]) {
         await using scene = await makeScene(intent, scriptsFor(file));
         const [sent, received] = [`${scene.from}/${file}`, `${scene.to}/${file}`];
@@ -54,7 +54,7 @@ for (const intent of INTENTS) {
           assert.equal(now, before);
         } else {
           assert.ok(outcome instanceof CliError && outcome.kind === "no-space", String(outcome));
-          // In a tree that nobody reads yet a large file may stay half-copied: the next run goes on with it.
+          // In a tree that is still private a large file may stay half copied: the next run continues it.
           if (intent === "push" || intent === "stage-update") assert.equal(now, before);
         }
         const baseline = outcome instanceof Error ? scene.request.baseline : outcome.manifest;
@@ -91,7 +91,7 @@ testTrees("a large file whose fsync(2) fails once is written once more", async (
   const { system } = systemCalling(({ name, path, args }) => {
     const isWritten = path.startsWith(`${scene.to}/.euler-files-partial`) && path.endsWith("held-0");
     if (isWritten && name === "openat" && ((args[2] as number) & O_CREAT) !== 0) created++;
-    // The kernel tells an error once: the next fsync(2) succeeds, although the pages are lost.
+    // The kernel reports an error once: the next fsync(2) succeeds, although the pages are lost.
     if (isWritten && name === "fsync" && failed++ === 0) return { errno: EIO };
   });
   const outcome = await transferTree(scene.request, system);

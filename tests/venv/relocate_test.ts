@@ -7,7 +7,7 @@ import { readTree, writeTree } from "../support/tree.ts";
 import "../support/libc.ts";
 import { UV, UV_REASON } from "../support/uv.ts";
 
-/** A directory for one test, gone at its end. */
+/** A directory for one test, removed at its end. */
 async function makePlace(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "euler-files-relocate-" }));
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
@@ -36,7 +36,7 @@ function venvFiles(path: string): Record<string, string | { file: string; mode: 
   };
 }
 
-Deno.test("a moved environment names its new place everywhere, and a second run has nothing to do", async () => {
+Deno.test("a moved environment names its new directory everywhere, and a second run has nothing to do", async () => {
   await using place = await makePlace();
   const root = `${place.path}/new/env`;
   await writeTree(root, venvFiles("/cluster/old/env"));
@@ -47,7 +47,7 @@ Deno.test("a moved environment names its new place everywhere, and a second run 
   assert.equal(await relocate(root), 0);
 });
 
-Deno.test("modes and times of what is rewritten stay", async () => {
+Deno.test("modes and times of rewritten files stay", async () => {
   await using place = await makePlace();
   const root = `${place.path}/env`;
   await writeTree(root, venvFiles("/old/env"));
@@ -58,7 +58,7 @@ Deno.test("modes and times of what is rewritten stay", async () => {
   assert.deepEqual([info.mode! & 0o7777, info.mtime], [0o755, time]);
 });
 
-Deno.test("launchers are repaired even where activate is right already, or missing", async () => {
+Deno.test("launchers are repaired even if activate is already right, or missing", async () => {
   await using place = await makePlace();
   const root = `${place.path}/env`;
   for (const activate of [`VIRTUAL_ENV=${root}\n`, undefined]) {
@@ -74,7 +74,7 @@ Deno.test("launchers are repaired even where activate is right already, or missi
   }
 });
 
-Deno.test("an old path with a slash at its end is no trap", async () => {
+Deno.test("an old path with a slash at its end works, too", async () => {
   await using place = await makePlace();
   const root = `${place.path}/env`;
   await writeTree(root, { ...venvFiles("/old/env"), "bin/activate": "VIRTUAL_ENV='/old/env/'\n" });
@@ -104,7 +104,7 @@ Deno.test("scripts of other environments, of the system and behind links are lef
   assert.equal(await read("hand"), `#!${root}/bin/python -u\nrun()\n`);
 });
 
-Deno.test("an environment inside another moves along under its own name", async () => {
+Deno.test("an environment inside another is moved under its own name", async () => {
   await using place = await makePlace();
   const root = `${place.path}/outer`;
   await writeTree(root, venvFiles("/old/outer"));
@@ -115,7 +115,7 @@ Deno.test("an environment inside another moves along under its own name", async 
   assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python3\nprint(1)\n`);
 });
 
-Deno.test("a file that can't be rewritten is named, and the others are", async () => {
+Deno.test("a file that cannot be rewritten is named, and the others are rewritten", async () => {
   await using place = await makePlace();
   const root = `${place.path}/env`;
   await writeTree(root, venvFiles("/old/env"));
@@ -126,14 +126,14 @@ Deno.test("a file that can't be rewritten is named, and the others are", async (
   assert.equal(await Deno.readTextFile(`${root}/bin/tool`), `#!${root}/bin/python3\nprint(1)\n`);
 });
 
-Deno.test("a path that scripts can't hold is refused before anything is written", async () => {
+Deno.test("a path that scripts cannot contain is refused before anything is written", async () => {
   await using place = await makePlace();
   for (const bad of ["/a'b", '/a"b', "/a$b", "/a:b", "/a\nb"]) {
     await assert.rejects(planRelocation(place.path, bad), /scripts can't hold such a path/);
   }
 });
 
-/** Moves an environment that a real program made, and has its own programs say where they are. */
+/** Moves an environment that a real program made, and lets its own programs print where they are. */
 function testMoved(maker: string, reason: string | undefined, make: (path: string) => readonly string[][]): void {
   testUnless(reason, `an environment made by ${maker} works after it was moved and fixed`, async () => {
     await using place = await makePlace();

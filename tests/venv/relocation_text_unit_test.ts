@@ -9,16 +9,16 @@ import {
   rewriteLauncher,
 } from "../../src/venv/relocation_text.ts";
 
-Deno.test("a launcher starts the Python of its new place and is otherwise the same", () => {
+Deno.test("a launcher starts the Python of its new directory and is otherwise the same", () => {
   assert.equal(rewriteLauncher("#!/old/a/bin/python3\nimport x\n", "/new/b"), "#!/new/b/bin/python3\nimport x\n");
   assert.equal(rewriteLauncher("#!/old/a/bin/python -E -s\nx", "/new"), "#!/new/bin/python -E -s\nx");
 });
 
-Deno.test("Windows line ends stay as they are", () => {
+Deno.test("Windows line endings stay as they are", () => {
   assert.equal(rewriteLauncher("#!/old/a/bin/python\r\nx\r\n", "/new"), "#!/new/bin/python\r\nx\r\n");
 });
 
-Deno.test("a path too long for a #! line becomes a trampoline through sh, and is found again there", () => {
+Deno.test("a path too long for a #! line is started through sh, and is found there again", () => {
   const long = `/${"x".repeat(140)}`;
   const rewritten = rewriteLauncher("#!/old/a/bin/python3 -I\nimport x\n", long);
   assert.equal(rewritten, `#!/bin/sh\n'''exec' '${long}/bin/python3' -I "$0" "$@"\n' '''\nimport x\n`);
@@ -26,14 +26,14 @@ Deno.test("a path too long for a #! line becomes a trampoline through sh, and is
   assert.equal(rewriteLauncher(rewritten, "/short"), rewritten.replace(long, "/short"));
 });
 
-Deno.test("a path with a blank can't stand in a #! line", () => {
+Deno.test("a path with a blank is started through sh, because a #! line cannot contain it", () => {
   assert.match(
     rewriteLauncher("#!/old/bin/python\n", "/with blank"),
     /^#!\/bin\/sh\n'''exec' '\/with blank\/bin\/python'/,
   );
 });
 
-Deno.test("launchers of other programs are none", () => {
+Deno.test("launchers of other programs are not rewritten", () => {
   for (
     const text of ["#!/bin/sh\necho /old/a/bin/python\n", "#!/usr/bin/env python3\n", "import sys\n", "#!/bin/bash\n"]
   ) {
@@ -43,7 +43,7 @@ Deno.test("launchers of other programs are none", () => {
   assert.equal(rewriteLauncher(relocatable, "/new"), relocatable);
 });
 
-Deno.test("an activate script's own path is found in every shell's words, and nothing computed is taken for one", () => {
+Deno.test("an activate script's own path is found in every shell's syntax, and nothing computed is taken for one", () => {
   assert.deepEqual(activatedPaths("VIRTUAL_ENV=/v/a\nexport VIRTUAL_ENV\n"), ["/v/a"]);
   assert.deepEqual(activatedPaths("    export VIRTUAL_ENV=/v/a/\n"), ["/v/a"]);
   assert.deepEqual(activatedPaths("setenv VIRTUAL_ENV '/v/with blank'\n"), ["/v/with blank"]);
@@ -53,7 +53,7 @@ Deno.test("an activate script's own path is found in every shell's words, and no
 });
 
 Deno.test("the activate script of Python 3.12 and later keeps its cygpath line whole", () => {
-  // Its form since gh-103325: the path stands twice, once inside $(cygpath …).
+  // Its form since gh-103325: it contains the path twice, once inside $(cygpath …).
   const script =
     `case "$(uname)" in\n  CYGWIN*) VIRTUAL_ENV=$(cygpath /v/a)\n  ;;\n  *) export VIRTUAL_ENV=/v/a\nesac\n`;
   assert.equal(replacePaths(script, { from: ["/v/a"], to: "/w/b" }, "shell"), script.replaceAll("/v/a", "/w/b"));
@@ -68,7 +68,7 @@ Deno.test("only whole paths are replaced", () => {
   assert.equal(replacePaths("file:///v/a/src", replacement, "data"), "file:///w/b/src");
 });
 
-Deno.test("a new path that begins or ends with the old one is written once", () => {
+Deno.test("if a new path begins or ends with the old one, it is written only once", () => {
   assert.equal(replacePaths("/v/bin /v/sub/bin", { from: ["/v"], to: "/v/sub" }, "data"), "/v/sub/bin /v/sub/bin");
   assert.equal(replacePaths("/v/sub/bin /v/bin", { from: ["/v/sub"], to: "/v" }, "data"), "/v/bin /v/bin");
 });
@@ -82,7 +82,7 @@ Deno.test("a bare path in a shell script gets quotes when it needs them", () => 
 const component = fc.stringMatching(/^[a-z0-9][a-z0-9._é-]{0,8}$/);
 const path = fc.array(component, { minLength: 2, maxLength: 4 }).map((parts) => `/${parts.join("/")}`);
 
-Deno.test("replacing twice is replacing once, and bytes that are no path survive", () => {
+Deno.test("replacing twice gives the same as once, and bytes that are not a path are kept", () => {
   fc.assert(fc.property(path, path, fc.uint8Array({ maxLength: 60 }), (from, to, noise) => {
     const rest = String.fromCharCode(...noise).replaceAll("/", "");
     const text = `${asBytes(from)}/bin ${rest}`;

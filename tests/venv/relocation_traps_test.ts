@@ -1,4 +1,5 @@
-// What a relocation has to see besides the environment's own path: compiled code, a base Python that moved, too, and links.
+// What a relocation must handle besides the environment's own path: compiled code, a base Python that moved, too, and
+// links.
 import assert from "node:assert/strict";
 import { applyRelocation, planRelocation } from "../../src/venv/relocate.ts";
 import { testNeeding } from "../support/needs.ts";
@@ -40,7 +41,7 @@ testNeeding(
   },
 );
 
-Deno.test("a base Python that moved with its environments is named where it is now", async () => {
+Deno.test("a base Python that moved with its environments is named by its new path", async () => {
   await using place = await makePlace();
   const [before, root] = [`${place.path}/old`, `${place.path}/new/envs/a`];
   await writeTree(`${place.path}/new`, {
@@ -60,7 +61,7 @@ Deno.test("a base Python that moved with its environments is named where it is n
   assert.equal(await Deno.readLink(`${root}/bin/python`), `${now}/bin/python3.11`);
 });
 
-Deno.test("a base Python that is still where it was stays", async () => {
+Deno.test("a base Python that did not move keeps its path", async () => {
   await using place = await makePlace();
   const root = `${place.path}/new/a`;
   await writeTree(place.path, {
@@ -88,7 +89,7 @@ Deno.test("a moved environment that a link leads to names the link's path", asyn
   assert.equal((await planRelocation(root, root)).changes.length, 0);
 });
 
-Deno.test("pkg-config and CMake files and Python's build data name the new place", async () => {
+Deno.test("pkg-config and CMake files and Python's build data name the new directory", async () => {
   await using place = await makePlace();
   const root = `${place.path}/env`;
   await writeTree(root, {
@@ -106,7 +107,7 @@ Deno.test("pkg-config and CMake files and Python's build data name the new place
   assert.equal(await Deno.readTextFile(`${root}/bin/nc-config`), `#!/bin/sh\nprefix=${root}\necho $prefix\n`);
 });
 
-Deno.test("files that name the real path of an environment reached through a link name the new place", async () => {
+Deno.test("files that name the real path of an environment reached through a link name the new directory", async () => {
   await using place = await makePlace();
   await writeTree(place.path, {
     "work/a/pyvenv.cfg": "home = /usr/bin\nversion = 3.11.2\n",

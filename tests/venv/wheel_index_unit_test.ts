@@ -3,7 +3,7 @@ import { wheelIndexFor } from "../../src/venv/wheel_index.ts";
 
 const INDEX = "https://download.pytorch.org/whl";
 
-Deno.test("a PyTorch requirement with a suffix names the index of that hardware", () => {
+Deno.test("a PyTorch requirement with a suffix selects the package index of that hardware", () => {
   for (
     const [requirement, accelerator] of [
       ["torch==2.4.0+cu121", "cu121"],
@@ -17,7 +17,7 @@ Deno.test("a PyTorch requirement with a suffix names the index of that hardware"
   }
 });
 
-Deno.test("other packages, other suffixes and URLs name none", () => {
+Deno.test("other packages, other suffixes and URLs name no index", () => {
   for (
     const requirement of [
       "torch",

@@ -1,4 +1,4 @@
-// The answers of the wizard as a configuration and as what has to be saved of it.
+// The answers of the wizard as a configuration, and which part of it has to be saved.
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { checkConfig, type Config } from "../../src/config/config.ts";
@@ -19,7 +19,7 @@ function config(fields: Readonly<Record<string, unknown>>): Config {
   throw new Error("no configuration");
 }
 
-Deno.test("an untouched draft of a configuration has nothing to save", () => {
+Deno.test("an unchanged draft of a configuration has nothing to save", () => {
   const existing = config({
     vars: { A: { source: "/a", note: "mine" }, B: { source: "~/b", enabled: false } },
     parallel_jobs: 7,
@@ -28,7 +28,7 @@ Deno.test("an untouched draft of a configuration has nothing to save", () => {
   deepEqual(configOf(startDraft(existing), existing).parallel_jobs, 7);
 });
 
-Deno.test("a variable that isn't wanted any more is disabled, one that never was saved is left out", () => {
+Deno.test("a variable that is deselected is disabled; one that was never saved is left out", () => {
   const existing = config({ vars: { A: { source: "/a" } } });
   const draft = withEnabled(withVariable(startDraft(existing), "NEW", "/new"), []);
   deepEqual(enabledNames(draft), []);
@@ -64,7 +64,7 @@ const answer = fc.oneof(
   source.map((scratch_base) => (draft: Draft): Draft => ({ ...draft, scratch_base })),
 );
 
-Deno.test("law: what is saved, put over what was there, is what the answers say", () => {
+Deno.test("law: what is saved, merged into the existing configuration, gives the answers", () => {
   fc.assert(fc.property(fc.option(variables, { nil: undefined }), fc.array(answer), (vars, answers) => {
     const existing = vars === undefined ? undefined : config({ vars, kept: { x: 1 } });
     const start = existing === undefined ? { ...startDraft(existing), scratch_base: "/s" } : startDraft(existing);

@@ -1,10 +1,10 @@
-// Counting while a person answers: right in the end, and at an end when it is told.
+// Files are counted while the user answers: the count is right in the end, and a stopped count ends.
 import { deepEqual, equal } from "node:assert/strict";
 import { countTree, describeCount } from "../../src/wizard/tree_count.ts";
 import { testSystem } from "../support/test_system.ts";
 import { makeWorld } from "../support/world.ts";
 
-Deno.test("files of a tree are counted with their sizes, links without any, and nothing outside it", async () => {
+Deno.test("files of a tree are counted with their sizes, links without sizes, and nothing outside of it", async () => {
   await using world = await makeWorld();
   await world.writeTree("home/outside", { big: "x".repeat(5000) });
   await world.writeTree("home/tree", { "a/b/c": "12345", "d": "123", "link": { link: "../outside" } });

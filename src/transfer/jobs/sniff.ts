@@ -1,5 +1,6 @@
 // The job that identifies files by their first bytes, whatever their names.
 import type { Bytes } from "../../posix/calls.ts";
+import { SystemCallError } from "../../posix/errno.ts";
 import { O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../posix/libc.ts";
 import { cString, splitLast } from "../../posix/file_names.ts";
 import type { Tree } from "../../posix/tree.ts";
@@ -19,10 +20,15 @@ export async function runSniff(
   context: JobContext,
 ): Promise<(DatabaseFile | undefined)[]> {
   const tree = context.readTree(root);
-  const kinds: (DatabaseFile | undefined)[] = new Array(paths.length);
+  const kinds: (DatabaseFile | undefined)[] = paths.map(() => undefined);
   await context.runAll(paths.map(function* (path, index): Work<void> {
     const [directory, name] = splitLast(path);
-    kinds[index] = yield* kindOf(tree, directory, name);
+    try {
+      kinds[index] = yield* kindOf(tree, directory, name);
+    } catch (error) {
+      // The directory vanished or cannot be opened.
+      if (!(error instanceof SystemCallError)) throw error;
+    }
   }));
   return kinds;
 }
