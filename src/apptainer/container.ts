@@ -1,13 +1,14 @@
 // Running a program in an image: what the container gets of this node, and of the caches on scratch.
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath } from "../config/paths.ts";
-import { resolveConfig } from "../config/resolve.ts";
+import type { Tier } from "../config/tier.ts";
+import { resolveConfig, resolveNode } from "../config/resolve.ts";
 import type { System } from "../system/system.ts";
 import { checkCacheRoot } from "../variables/cache_root.ts";
 import { readMarker } from "../records/marker.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
-import { findCopies } from "../variables/parts.ts";
+import { findCopies, partIn } from "../variables/parts.ts";
 import { extraExports } from "../config/extra_exports.ts";
 import { tokenExport } from "../staging/secrets.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
@@ -32,11 +33,12 @@ export async function findGpu(): Promise<ContainerRequest["gpu"]> {
 
 /**
  * The managed variables whose copies on scratch are complete, or that are redirected there, with the directories they name, and
- * the one that names a token which is not staged.
+ * the one that names a token which is not staged. To a node: the copies there, and where there is none that on scratch.
  */
 export async function stagedVariables(
   config: Config,
   configPath: AbsolutePath,
+  to: Tier | undefined,
   system: System,
 ): Promise<Record<string, string>> {
   const resolved = resolveConfig(config, configPath, system.env);
@@ -44,28 +46,39 @@ export async function stagedVariables(
   await checkCacheRoot(resolved, system.userId);
   const enabled = resolved.variables.filter((variable) => variable.enabled);
   const { copied, parts } = await findCopies(enabled, enabled, resolved);
-  for (const variable of copied) {
-    const marker = await readMarker(layoutOf(resolved.cacheRoot, variable.name).marker, system.userId);
-    const target = await Deno.stat(variable.target).catch(() => undefined);
-    if (typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode) {
-      staged.set(variable.name, variable.target);
-    }
+  const node = to === "node" ? resolveNode(config, resolved, system.env, system.userId) : undefined;
+  for (const { name } of copied) {
+    const target = (node === undefined ? undefined : await completeCopy(node.root, name, system.userId)) ??
+      await completeCopy(resolved.cacheRoot, name, system.userId);
+    if (target !== undefined) staged.set(name, target);
   }
   for (const { name, enabled, tier } of resolved.redirected) {
-    const target = redirectedTarget(resolved.cacheRoot, name);
+    const root = tier === "scratch" ? resolved.cacheRoot : node?.root;
+    if (!enabled || root === undefined) continue;
+    const target = redirectedTarget(root, name);
     const info = await Deno.lstat(target).catch(() => undefined);
-    if (enabled && tier === "scratch" && info?.isDirectory && info.uid === system.userId) staged.set(name, target);
+    if (info?.isDirectory && info.uid === system.userId) staged.set(name, target);
   }
-  for (const { variable, whole } of parts) {
-    const isStaged = staged.has(whole.name) &&
-      await Deno.stat(variable.target).then(({ isDirectory }) => isDirectory, () => false);
-    if (isStaged) staged.set(variable.name, variable.target);
+  for (const part of parts) {
+    const whole = staged.get(part.whole.name);
+    if (whole === undefined) continue;
+    const { variable: { name, target } } = partIn(part, whole as AbsolutePath);
+    if (await Deno.stat(target).then(({ isDirectory }) => isDirectory, () => false)) staged.set(name, target);
   }
   return {
     ...Object.fromEntries(staged),
     ...await tokenExport([...staged.keys()], { config, resolved, parts }, system.env),
     ...extraExports(config.vars, [...staged.keys()]),
   };
+}
+
+/** The copy of a variable below a root, if it is complete. */
+async function completeCopy(root: string, name: string, userId: number): Promise<string | undefined> {
+  const layout = layoutOf(root, name);
+  const marker = await readMarker(layout.marker, userId);
+  const target = await Deno.stat(layout.target).catch(() => undefined);
+  const isComplete = typeof marker !== "string" && target?.isDirectory && target.ino === marker.target_inode;
+  return isComplete ? layout.target : undefined;
 }
 
 /** The command line and environment that start the container; `more` are variables that are not staged. Pure. */

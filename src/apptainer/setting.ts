@@ -18,6 +18,8 @@ export interface ImageSetting {
   readonly section: ApptainerConfig;
   readonly venvBase: AbsolutePath;
   readonly sifStore: AbsolutePath;
+  /** Where images are copied to, if that is not the configured directory on scratch. */
+  readonly copyDirectory?: AbsolutePath;
 }
 
 /** The files of one image. */
@@ -55,6 +57,7 @@ export async function loadSetting(
 
 /** The directory on scratch for images. Throws a CliError if scratch isn't set. */
 export function scratchSifDir(setting: ImageSetting, env: Readonly<Record<string, string>>): AbsolutePath {
+  if (setting.copyDirectory !== undefined) return setting.copyDirectory;
   const section = { ...setting.section, venv_base: "", sif_store: "" };
   const { scratchSifDir } = resolveApptainer(section, setting.configPath, env);
   if (scratchSifDir !== undefined) return scratchSifDir;

@@ -6,10 +6,12 @@ import { findGpu, planContainer, stagedVariables } from "../apptainer/container.
 import { mountPack, withPack } from "../apptainer/run_pack.ts";
 import { imageState, readImage } from "../apptainer/inputs.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
+import { syncImageToNode } from "../apptainer/node_image.ts";
 import { type ImageSetting, loadSetting, placesOf, recordOf, selectImages } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError, knownError } from "../errors/errors.ts";
-import { flag, list, text, words } from "../contract/fields.ts";
+import { type Tier, TIERS } from "../config/tier.ts";
+import { choice, flag, list, text, words } from "../contract/fields.ts";
 import { shellWord } from "../text/format.ts";
 import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import { commandLine } from "../shell/quote.ts";
@@ -25,6 +27,9 @@ const fields = {
     flag: "--bind",
     short: "-B",
     placeholder: "PATH",
+  }),
+  to: choice(TIERS, "Use the image and the caches on scratch, or those on the disk of this node", {
+    placeholder: "TIER",
   }),
   nv: flag("Give the container the NVIDIA GPU, also where none was found"),
   rocm: flag("Give the container the AMD GPU, also where none was found"),
@@ -111,7 +116,7 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
         (signal) => context.report({ type: "warning", subject: name, text: earlySignalText(signal) }),
       );
       await tellIfOlder(setting, name, context);
-      const { image, synced } = await bringImage(setting, name, request.dryRun ? "dry-run" : "if-needed", context);
+      const { image, synced } = await bringImage(setting, request, name, context);
       const asked = {
         ...{ verb, image, args: request.args, gpu: request.nv ? "nvidia" : request.rocm ? "amd" : await findGpu() },
         binds: [...await scratchBinds(setting, system), ...request.binds],
@@ -127,7 +132,7 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
       const command = planContainer(
         apptainer ?? { program: "apptainer", name: "apptainer" },
         started.request,
-        await stagedVariables(setting.config, setting.configPath, system).catch(noScratch),
+        await stagedVariables(setting.config, setting.configPath, request.to, system).catch(noScratch),
         started.variables,
       );
       const exitCode = request.dryRun
@@ -166,14 +171,17 @@ function missing(what: string, usage: string): CliError {
 /** The file to use: on scratch, or, if scratch can't hold it, in the store. */
 async function bringImage(
   setting: ImageSetting,
+  { to, dryRun }: { readonly to: Tier | undefined; readonly dryRun: boolean },
   name: string,
-  mode: "if-needed" | "dry-run",
   { system, report }: Context,
 ): Promise<{ image: string; synced: boolean }> {
+  const mode = dryRun ? "dry-run" : "if-needed";
+  const bring = to === "node" ? syncImageToNode : syncImage;
   try {
-    const { status, facts } = await syncImage(setting, { name, mode }, report, system);
+    const { status, facts } = await bring(setting, { name, mode }, report, system);
     if (status === "synced") {
-      report({ type: "done", subject: name, outcome: "good", text: `is on scratch: ${facts.scratch.target}` });
+      const where = to === "node" ? "on this node" : "on scratch";
+      report({ type: "done", subject: name, outcome: "good", text: `is ${where}: ${facts.scratch.target}` });
     }
     return { image: facts.scratch.target, synced: status === "synced" };
   } catch (error) {

@@ -1,13 +1,15 @@
 // `euler-files apptainer sync`: images from the store to scratch.
 import * as v from "valibot";
 import { type Answer, defineCommand } from "../contract/command.ts";
+import { syncImageToNode } from "../apptainer/node_image.ts";
+import { TIERS } from "../config/tier.ts";
 import { type ImageResult, scratchPlacesOf, syncImage } from "../apptainer/image_sync.ts";
 import { type ImageSetting, loadSetting, placesOf, scratchSifDir, selectImages } from "../apptainer/setting.ts";
 import { knownError } from "../errors/errors.ts";
 import { bytesOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
 import { summarize, SUMMARY_SCHEMA } from "../runs/summary.ts";
-import { flag, list } from "../contract/fields.ts";
+import { choice, flag, list } from "../contract/fields.ts";
 import { formatDuration, formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
@@ -18,6 +20,9 @@ const fields = {
     placeholder: "NAME",
     completion: "image",
     aliases: ["only_images"],
+  }),
+  to: choice(TIERS, "Copy to scratch, or by way of scratch to the disk of this node", {
+    placeholder: "TIER",
   }),
   force: flag("Copy even what is fresh"),
   dryRun: flag("Show what would be copied"),
@@ -59,6 +64,7 @@ export default defineCommand({
     "An interrupted copy is continued; the image gets its name on scratch when it is whole and its checksum is right.",
   examples: [
     { command: "euler-files apptainer sync", does: "All enabled images that aren't fresh on scratch" },
+    { command: "srun euler-files apptainer sync --to node", does: "On the disk of each node of the step" },
     { command: "euler-files apptainer sync --image my-ml-env --force", does: "One image, in any case" },
   ],
   fields,
@@ -72,7 +78,8 @@ export default defineCommand({
     const results = await pooledMap(names, setting.config.parallel_jobs, async (name) => {
       const started = performance.now();
       try {
-        const synced = await syncImage(setting, { name, mode }, report, system);
+        const sync = request.to === "node" ? syncImageToNode : syncImage;
+        const synced = await sync(setting, { name, mode }, report, system);
         const seconds = (performance.now() - started) / 1000;
         report({ type: "done", subject: name, ...describe(synced, seconds) });
         return resultOf(name, synced, seconds);

@@ -6,6 +6,7 @@ import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import { summarize } from "../runs/summary.ts";
 import { failureOf, failuresText } from "../runs/failures.ts";
 import { TIERS } from "../config/tier.ts";
+import { FALLBACKS } from "../runs/node_fallback.ts";
 import { choice, flag, list, type RequestOf, words } from "../contract/fields.ts";
 import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
@@ -29,6 +30,9 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
+  fallback: choice(FALLBACKS, "Use the copy on scratch where one on the disk of this node cannot be made", {
+    placeholder: "TIER",
+  }),
   push: flag("Push what changed when the command has ended, also after SIGTERM, a time limit or scancel"),
   program: words("The command to run; put -- before it", {
     placement: "argument",
@@ -109,6 +113,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
   const synced = await syncVariables({
     ...run,
     to: request.to,
+    fallback: request.fallback,
     replace: false,
     strict: false,
     nodes: "own",

@@ -4,6 +4,8 @@ import { type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import { flag, list, type RequestOf } from "../contract/fields.ts";
 import { formatSize } from "../text/format.ts";
 import { pooledMap } from "../system/pool.ts";
+import { savedWarnings, unsettledFiles } from "../nodes/saved.ts";
+import { readStagedNodes } from "../nodes/staged_nodes.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { stagingSettings } from "../variables/variable.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
@@ -87,6 +89,9 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     for (const { text, hint, subject } of await overviewWarnings(overview, settings)) {
       warn({ text, ...(hint === undefined ? {} : { hint }) }, subject);
     }
+    const { name, target } = overview.variable;
+    const saved = await unsettledFiles(resolved.cacheRoot, name, "left out", system);
+    for (const warning of savedWarnings(name, target, saved)) warn(warning, name);
   }
   const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>
     resolved.variables.filter(isMeant).map(({ name }) =>
@@ -99,6 +104,10 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     ok: !request.check || enabledRows.every(isSettled),
     variables: enabledRows,
     disabled: rowsOf(({ enabled }) => !enabled),
+    staged_nodes: (await Promise.all(copied.map(async ({ name }) => {
+      const staged = await readStagedNodes(resolved.cacheRoot, name, system.env.SLURM_JOB_ID);
+      return staged === undefined ? [] : [{ name, ...staged }];
+    }))).flat(),
     redirected: redirected.map(({ name, tier }) => {
       const root = tier === "scratch"
         ? resolved.cacheRoot

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import { failuresText } from "../runs/failures.ts";
+import { FALLBACKS } from "../runs/node_fallback.ts";
 import { filterField, selectionWords } from "../runs/filter_field.ts";
 import { choice, flag, list, type RequestOf } from "../contract/fields.ts";
 import { TIERS } from "../config/tier.ts";
@@ -29,6 +30,9 @@ const FIELDS = {
       placeholder: "TIER",
     },
   ),
+  fallback: choice(FALLBACKS, "Use the copy on scratch where one on the disk of a node cannot be made", {
+    placeholder: "TIER",
+  }),
   filter: filterField("sync"),
   strict: flag("Fail where any file is missing, also where the source itself forbids to read it"),
   engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),

@@ -10,6 +10,7 @@ import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "../variables/layout.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
+import { removePack } from "../nodes/pack.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
 import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 
@@ -57,6 +58,8 @@ async function pushLocked(
   const pushed = await pushVariable(from, variableLock.system, report);
   await variableLock.confirm();
   if (pushed.status !== "pushed") return pushed;
+  // A pack of the copy on scratch lacks what was pushed.
+  if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
   // A file that was only deleted on scratch did not change on this node, so it is not saved.
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
   if (lost.length === 0) return pushed;

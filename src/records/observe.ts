@@ -77,6 +77,16 @@ export async function observeVariable(
   return { source, target, marker, purgedSample };
 }
 
+/** Reads the facts about the target alone; its names are listed. */
+export async function observeTargetOf(
+  { name }: Pick<Variable, "name">,
+  { cacheRoot }: Pick<StagingSettings, "cacheRoot">,
+  { userId }: Pick<System, "userId">,
+): Promise<TargetFacts> {
+  const { target } = layoutOf(cacheRoot, name);
+  return await observeTarget(target, await lookAtTarget(target, userId), "missing");
+}
+
 /** Reads the source at depth 0 and 1. It is not listed if the marker has its names and the directory's time is unchanged. */
 export async function observeSource(
   request: AbsentSourceRequest,

@@ -4,7 +4,8 @@ import type { AbsolutePath } from "../config/paths.ts";
 import { CliError } from "../errors/errors.ts";
 import { failureOf } from "./failures.ts";
 import { formatFiles, formatSize } from "../text/format.ts";
-import { fanOut, type FanOutAnswer, verdict } from "../slurm/fan_out.ts";
+import { fanOut, type FanOutAnswer, nodeWarnings, verdict } from "../slurm/fan_out.ts";
+import { recordStagedNodes } from "../nodes/staged_nodes.ts";
 import type { Job } from "../slurm/job.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import type { Engine } from "../variables/variable.ts";
@@ -28,7 +29,7 @@ export type FanOutVariable = SyncItem["variable"] & { readonly source?: string }
 /** Stages to the disks of all nodes of the job, and reports each variable once. */
 export async function stageOnNodes(
   variables: readonly FanOutVariable[],
-  job: Job,
+  { job, cacheRoot }: { readonly job: Job; readonly cacheRoot: string },
   request: FanOutRequest,
   context: Context,
 ): Promise<SyncItem[]> {
@@ -41,11 +42,17 @@ export async function stageOnNodes(
     request: { ...asked, ...(engine === undefined ? {} : { engine }) },
     options: context.configOption === undefined ? [] : ["--config", context.configOption],
   }, context.system);
-  return variables.map((variable) => {
+  const items = variables.map((variable) => {
     const item = fanOutItem(variable, answer);
     tellFanOut(item, context);
     return item;
   });
+  const nodes = answer.answers.map(({ node }) => node);
+  for (const { variable: { name, target }, result } of items) {
+    if (result?.status !== "synced" || result.part_of !== undefined) continue;
+    await recordStagedNodes(cacheRoot, name, { job: job.id, nodes, target, staged_at: context.system.now() / 1000 });
+  }
+  return items;
 }
 
 const EMPTY_LISTS = { missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
@@ -73,7 +80,7 @@ function fanOutItem(
     nodes: answer.answers.length,
     files_transferred: sum(({ files_transferred }) => files_transferred),
     bytes_transferred: sum(({ bytes_transferred }) => bytes_transferred),
-    ...EMPTY_LISTS,
+    ...{ ...EMPTY_LISTS, warnings: nodeWarnings(name, answer) },
   };
   return { variable: { name, target: found as AbsolutePath }, tier: "node", usable: true, result };
 }
@@ -83,6 +90,7 @@ function tellFanOut({ variable: { name }, result }: SyncItem, context: Context):
   if (result.status === "failed") {
     return context.report({ type: "done", subject: name, outcome: "bad", text: "not staged on all nodes" });
   }
+  for (const text of result.warnings) context.report({ type: "warning", subject: name, text });
   const { nodes, files_transferred = 0, bytes_transferred = 0, status } = result;
   const what = status === "redirected"
     ? `redirected to ${result.target}`

@@ -1,5 +1,6 @@
 // Pushes the selected variables concurrently and collects the results: the work of `push`, which `exec --push` also
 // does after a program has ended.
+import { unsettledFiles } from "../nodes/saved.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
 import * as v from "valibot";
 import type { Context } from "../contract/command.ts";
@@ -115,6 +116,7 @@ export async function pushVariables(request: PushRun, context: Context): Promise
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
     async (variable) => {
       const how: PushRequest = { variable, settings, emptySource };
+      if (!request.dryRun) await unsettledFiles(resolved.cacheRoot, variable.name, "removed", system);
       const first = node !== undefined && isFromNode(variable) ? [await pushNodePart(how, node, request, context)] : [];
       const outcome = request.dryRun ? await planPush(how, system) : await pushVariable(how, system, context.report);
       return [...first, { variable, tier: "scratch", outcome } satisfies PushItem];

@@ -7,9 +7,10 @@ import { extraExports } from "../config/extra_exports.ts";
 import type { AbsolutePath } from "../config/paths.ts";
 import { type NodeDisk, type ResolvedConfig, type ResolvedVariable, resolveNode } from "../config/resolve.ts";
 import type { Tier } from "../config/tier.ts";
-import { Interrupted } from "../errors/errors.ts";
+import { CliError, Interrupted } from "../errors/errors.ts";
 import type { FanOutRequest } from "./fan_out_run.ts";
 import { FAILURE_SCHEMA } from "./failures.ts";
+import { type Fallback, fallBack, withWarning } from "./node_fallback.ts";
 import { filterRules } from "./filter_field.ts";
 import { type ManagedVariables, openManagedVariables } from "./managed_variables.ts";
 import { mapInOrder, pooledMap } from "../system/pool.ts";
@@ -17,13 +18,15 @@ import { EARLIER_VALUES, rememberEarlierValues } from "../shell/earlier_values.t
 import { findJob } from "../slurm/job.ts";
 import { makeCacheRoot } from "../variables/cache_root.ts";
 import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes/node_disk.ts";
+import { noteUse } from "../nodes/old_copies.ts";
 import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
 import { tokenExport } from "../staging/secrets.ts";
+import { removeOldCopies } from "../staging/remove_old_copies.ts";
+import { layoutOf } from "../variables/layout.ts";
 import { stageVariables } from "../staging/stage.ts";
 import type { StageRequest } from "../staging/stage_result.ts";
 import { type RunSettings, type StagingSettings, stagingSettings } from "../variables/variable.ts";
-import type { System } from "../system/system.ts";
 import { describeSummary, summarize, SUMMARY_SCHEMA } from "./summary.ts";
 import {
   type Copy,
@@ -51,6 +54,8 @@ export interface SyncRun extends FanOutRequest {
   readonly nodes: "own" | "of the job";
   /** `scratch-to-node`: the copies on scratch are used as they are. */
   readonly leg: "scratch-to-node" | undefined;
+  /** What to do where a copy cannot be made on the disk of a node. */
+  readonly fallback: Fallback;
   /** How to continue after a signal, for people. */
   readonly goOn: string;
 }
@@ -157,9 +162,10 @@ async function partItems(
 /** The items of all copies: those on scratch, then those on the node that were made of them, then the redirected variables. */
 async function syncItems(
   request: SyncRun,
-  { config, resolved, variables, parts, redirected }: ManagedVariables,
+  managed: ManagedVariables,
   context: Context,
 ): Promise<SyncItem[]> {
+  const { config, resolved, variables, parts, redirected } = managed;
   const { system } = context;
   const isForNode = ({ tier }: { readonly tier: Tier }) => (request.to ?? tier) === "node";
   const node = [...variables, ...redirected].some(isForNode)
@@ -168,8 +174,18 @@ async function syncItems(
   const settings = stagingSettings(resolved, "stage-in", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
-  if (!request.dryRun) await prepare(resolved, job === undefined ? node : undefined, system);
-  else if (node !== undefined) await checkNode(node, system.userId);
+  if (!request.dryRun) {
+    await makeCacheRoot(resolved, system.userId);
+    if (node !== undefined && job === undefined) {
+      const error = await prepareNode(node, system.userId).then(() => undefined, (error) => error);
+      if (error !== undefined && !(error instanceof CliError && request.fallback === "scratch")) throw error;
+      if (error !== undefined) {
+        const text = `${error.message}: scratch is used instead`;
+        context.report({ type: "warning", text });
+        return withWarning(await syncItems({ ...request, to: "scratch" }, managed, context), text);
+      }
+    }
+  } else if (node !== undefined) await checkNode(node, system.userId);
   const run: Run = { request, settings, atOnce: resolved.parallelJobs, context };
   const onScratch = request.leg === undefined
     ? await runCopies(
@@ -195,14 +211,20 @@ async function syncItems(
       ];
       // Loaded only for several nodes, so that the start of other jobs is not slower.
       const { stageOnNodes } = await import("./fan_out_run.ts");
-      items.push(...await stageOnNodes(asked, job, request, context));
-      items.push(...await partItems(parts.filter((part) => !ofStaged.includes(part)), items, request, context));
-      const others = redirected.filter((variable) => !isForNode(variable));
+      const lost = await packForNodes(staged, items, run);
+      const ready = asked.filter(({ name }) => !lost.includes(name));
+      items.push(...await stageOnNodes(ready, { job, cacheRoot: resolved.cacheRoot }, request, context));
+      const fallen = request.fallback === "scratch" ? fallBack(items, context) : [];
+      const isFallen = ({ name }: { readonly name: string }) => fallen.includes(name);
+      const ofScratch = parts.filter((part) => !ofStaged.includes(part) || isFallen(part.variable));
+      items.push(...await partItems(ofScratch, items, request, context));
+      const others = redirected.filter((variable) => !isForNode(variable) || isFallen(variable));
       const root = resolved.cacheRoot;
       for (const { name } of others) items.push(await redirect({ name, root, tier: "scratch" }, run));
       return items;
     }
     items.push(...await stageOnNode(staged, node, run));
+    if (request.fallback === "scratch") fallBack(items, context);
     tellNotPlanned(variables.filter((variable) => isForNode(variable) && !staged.includes(variable)), node, run);
   }
   items.push(...await partItems(parts, items, request, context));
@@ -212,11 +234,6 @@ async function syncItems(
     items.push(await redirect({ name: variable.name, root, tier }, run));
   }
   return items;
-}
-
-async function prepare(resolved: ResolvedConfig, node: NodeDisk | undefined, { userId }: System): Promise<void> {
-  await makeCacheRoot(resolved, userId);
-  if (node !== undefined) await prepareNode(node, userId);
 }
 
 /** Whether the copy on scratch can be the source of one on the node; in a dry run, whether its present state could. */
@@ -269,12 +286,41 @@ async function planAll(copies: readonly Copy[], { request, settings, atOnce, con
   );
 }
 
+/**
+ * Packs copies on scratch for the nodes. Where a purge has removed files from a copy that counts as fresh, the copy is compared
+ * with its source first, and its item replaced. Returns the names of variables whose copy cannot be used then.
+ */
+async function packForNodes(staged: readonly ResolvedVariable[], items: SyncItem[], run: Run): Promise<string[]> {
+  const { request, settings, atOnce, context } = run;
+  const [{ preparePack }, { variablesAtOnce }] = await Promise.all([
+    import("../nodes/pack.ts"),
+    import("../posix/handles.ts"),
+  ]);
+  const when = request.force ? "always" : "needed";
+  const pack = (variable: ResolvedVariable) =>
+    preparePack({ variable, settings, when }, context.system, context.report);
+  const packed = await pooledMap(staged, variablesAtOnce(atOnce), pack);
+  const purged = staged.filter((_, index) => packed[index] === "lacks");
+  if (purged.length === 0) return [];
+  const copies = purged.map((variable) => ({ variable, tier: "scratch" } as const));
+  const again = await runCopies(copies, { ...run, request: { ...request, force: true } });
+  for (const item of again) {
+    items[items.findIndex(({ variable }) => variable.name === item.variable.name)] = { ...item, usable: false };
+  }
+  const lost = again.filter(({ usable }) => !usable).map(({ variable }) => variable.name);
+  await pooledMap(purged.filter(({ name }) => !lost.includes(name)), variablesAtOnce(atOnce), pack);
+  return lost;
+}
+
 /** How often a copy on the node is compared again because another job has changed its source in the meantime. */
 const MOST_COMPARISONS = 3;
 
 async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDisk, run: Run): Promise<SyncItem[]> {
   const { settings, context: { system } } = run;
   const ofNode = nodeSettings(settings, node);
+  if (!run.request.dryRun) {
+    await removeOldCopies(ofNode, variables.map(({ name }) => name), system, run.context.report);
+  }
   const { variablesAtOnce } = await import("../posix/handles.ts");
   return await pooledMap(variables, variablesAtOnce(run.atOnce), async (variable) => {
     const copies = [{ variable: onNode(variable, node), tier: "node" }] as const;
@@ -284,7 +330,9 @@ async function stageOnNode(variables: readonly ResolvedVariable[], node: NodeDis
       const isOlder = before === undefined || own === undefined || own < before;
       const [item] = await runCopies(copies, { ...run, settings: isOlder ? { ...ofNode, maxAgeSeconds: 0 } : ofNode });
       const isSettled = run.request.dryRun || !item!.usable || tries === MOST_COMPARISONS;
-      if (isSettled || before === await syncedAt(variable, settings, system)) return item!;
+      if (!isSettled && before !== await syncedAt(variable, settings, system)) continue;
+      if (item!.usable) await noteUse(layoutOf(node.root, variable.name).marker, system.now());
+      return item!;
     }
   });
 }

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { jsonObject } from "../config/json_object.ts";
 import { CliError } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
+import { listSome } from "../text/format.ts";
 import { runOnNodes } from "../tools/srun.ts";
 import type { Job } from "./job.ts";
 
@@ -23,6 +24,7 @@ const ANSWER_SCHEMA = v.looseObject({
       name: v.string(),
       files_transferred: v.optional(v.number(), 0),
       bytes_transferred: v.optional(v.number(), 0),
+      warnings: v.optional(v.array(v.string()), []),
     })),
     [],
   ),
@@ -63,6 +65,7 @@ export async function fanOut({ job, request, options }: FanOut, system: System):
     answers.push(...found);
     if (found.length < nodes) lines.push(...outcome.stderr.trimEnd().split("\n").slice(-10));
   }
+  answers.sort((one, other) => one.node.localeCompare(other.node, "en", { numeric: true }));
   return { answers, silent: { nodes: job.nodes - answers.length, lines } };
 }
 
@@ -74,6 +77,16 @@ function parseAnswer(text: string): NodeAnswer | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The warnings of the nodes about a variable, each with the nodes that gave it. Pure. */
+export function nodeWarnings(name: string, { answers }: FanOutAnswer): string[] {
+  const warnings = answers.flatMap(({ node, results }) =>
+    results.filter((result) => result.name === name).flatMap(({ warnings }) => warnings.map((text) => ({ node, text })))
+  );
+  return [...Map.groupBy(warnings, ({ text }) => text)].map(([text, from]) =>
+    `${listSome(from.map(({ node }) => node))}: ${text}`
+  );
 }
 
 /** How many failing nodes are named. */

@@ -61,12 +61,20 @@ export async function findCleanable(request: CleanRequest, system: System): Prom
     const isAsked = names.length > 0 ? names.includes(name) : variable === undefined || kind === "kept-aside";
     if (!isAsked) continue;
     const path = `${cacheRoot}/${entry}`;
-    const { files, sizeBytes } = await measureTree({ root: path }, system);
+    const measured = await measureTree({ root: path }, system);
+    const beside = kind === "copy" ? await packBytes(cacheRoot, name) : 0;
+    const { files, sizeBytes } = { ...measured, sizeBytes: measured.sizeBytes + beside };
     const unpushed = kind === "kept-aside" ? files : await unpushedIn(name, variable, request, system);
     found.push({ name, kind, path, isConfigured: variable !== undefined, files, sizeBytes, unpushed });
   }
   found.push(...await findUnfinished(request, system), ...await findRedirected(request, system));
   return found.toSorted((one, other) => one.path < other.path ? -1 : 1);
+}
+
+/** The size of the pack beside a copy. */
+async function packBytes(cacheRoot: string, name: string): Promise<number> {
+  const found = await Deno.lstat(layoutOf(cacheRoot, name).pack).catch(() => undefined);
+  return found?.size ?? 0;
 }
 
 const UNFINISHED = /^\.([A-Za-z_][A-Za-z0-9_]*)\.partial(\.|$)/;

@@ -4,6 +4,7 @@ import { refuseRealOverlap } from "../config/resolve.ts";
 import { nameTypeOf, takesPart } from "../filter/selection.ts";
 import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
+import type { PackedTree } from "../transfer/packed_tree.ts";
 import { type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
 import { transferTwice } from "../transfer/transfer_twice.ts";
 import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
@@ -15,13 +16,15 @@ import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
 import { leftOutError, leftOutWarnings } from "./left_out.ts";
 import { markedRacy, type NamedOutsideLinks, removeMarker, writeMarker } from "../records/marker.ts";
-import { markedListing, namesLacking, observeVariable } from "../records/observe.ts";
+import { markedListing, namesLacking, observeTargetOf } from "../records/observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
+import { openPack, removePackOf } from "../nodes/pack.ts";
+import { purgedError, withNodeHint } from "./purged_source.ts";
 import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "../records/record.ts";
 import { retireTarget } from "./retire.ts";
 import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
-import type { StageResult } from "./stage_result.ts";
+import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "../variables/variable.ts";
 import type { VariableLock } from "../variables/variable_lock.ts";
@@ -41,6 +44,19 @@ export async function fillTarget(
   variableLock: VariableLock,
   report: Report,
 ): Promise<StageResult> {
+  const { variable, settings, facts, filter } = request;
+  const packed = await openPack(variable, settings, filter, facts.source, variableLock.system);
+  try {
+    return await fill({ ...request, packed }, variableLock, report);
+  } finally {
+    packed?.[Symbol.dispose]();
+  }
+}
+
+/** A request with the pack of its source, if there is one. */
+type PackedRequest = FillTargetRequest & { readonly packed: PackedTree | undefined };
+
+async function fill(request: PackedRequest, variableLock: VariableLock, report: Report): Promise<StageResult> {
   const { system } = variableLock;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
@@ -56,7 +72,12 @@ export async function fillTarget(
   const outcome = await withTruncated(request, filling, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
   await variableLock.confirm();
-  const error = leftOutError(variable, settings, outcome);
+  const isOnNode = variable.origin !== undefined;
+  if (request.packed?.damage !== undefined || (isOnNode && outcome.missing.length > 0)) await removePackOf(variable);
+  // A file that vanished from scratch was purged, and its source has it: a copy without it is not what the program expects.
+  const error = isOnNode
+    ? withNodeHint(variable, leftOutError(variable, { strict: true }, outcome)) ?? await purgedError(request, outcome)
+    : leftOutError(variable, settings, outcome);
   if (error !== undefined) {
     // A target in place has new files that a push must know. A private copy needs no record: the next sync continues it.
     if (way === "in-place" && outcome.status !== "failed") {
@@ -76,6 +97,7 @@ export async function fillTarget(
     ...purgeWarnings(variable, settings, outcome.manifest, system.now() / 1000),
     ...keptWarnings(variable, kept),
     ...outsideLinkWarnings(variable, settings, outside),
+    ...damageWarnings(request.packed),
   ];
   if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
     warnings.push({
@@ -107,6 +129,11 @@ interface Filling extends FillWay {
   readonly to: string;
 }
 
+function damageWarnings(packed: PackedTree | undefined): StageWarning[] {
+  if (packed?.damage === undefined) return [];
+  return [{ text: `the pack on scratch cannot be used (${packed.damage}), so files were copied one by one` }];
+}
+
 /** Without a record, a truncated file looks like one that was changed on scratch: tell them apart. */
 async function withTruncated(
   request: FillRequest,
@@ -119,12 +146,12 @@ async function withTruncated(
 }
 
 async function transferToTarget(
-  request: FillRequest,
+  request: PackedRequest,
   fill: Filling,
   system: System,
   report: Report,
 ): Promise<TransferOutcome> {
-  const { variable, settings, filter: { selection } } = request;
+  const { variable, settings, packed, filter: { selection } } = request;
   const started = await startedSeconds(variable, settings, system);
   const progress = publishProgress(
     fill.layout.progress,
@@ -142,6 +169,7 @@ async function transferToTarget(
       ...{ baseline: fill.baseline, startedSeconds: started },
       walkStartSeconds: await walkStartSeconds(variable, settings, system),
       ...(selection === undefined ? {} : { selection }),
+      ...(packed === undefined ? {} : { packed }),
       ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
       report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
       // A private copy is only compared with the source.
@@ -166,7 +194,7 @@ async function recordCompletion(
 ): Promise<void> {
   // Use the source as observed before the transfer: changes during the transfer must make the marker stale.
   const source = facts.source;
-  const { target } = await observeVariable(variable, settings, system);
+  const target = await observeTargetOf(variable, settings, system);
   if (source.state !== "directory" || target.state !== "directory") return;
   const recorded = outcome.manifest.entriesOf("");
   const lacking = namesLacking(source, target);

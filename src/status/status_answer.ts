@@ -74,6 +74,18 @@ export const STATUS_SCHEMA = v.object({
   /** The enabled variables, in the order of the config. */
   variables: v.array(VARIABLE_SCHEMA),
   disabled: v.array(VARIABLE_SCHEMA),
+  staged_nodes: v.pipe(
+    v.array(v.object({
+      name: v.string(),
+      job: v.string(),
+      nodes: v.array(v.string()),
+      target: v.string(),
+      staged_at: v.pipe(v.number(), v.description("Seconds since 1970")),
+    })),
+    v.description(
+      "The nodes of this Slurm job whose disks have a copy, where `sync --to node` made it for all of them",
+    ),
+  ),
   redirected: v.pipe(
     v.array(v.object({
       name: v.string(),

@@ -1,6 +1,6 @@
 // The answer of `status` for people: a table of the variables, or all that is known of those that were named.
 import type { Rendered, Style, Styles } from "../contract/command.ts";
-import { formatCount, formatFiles, formatSize, formatTime, printable } from "../text/format.ts";
+import { formatCount, formatFiles, formatSize, formatTime, listSome, printable } from "../text/format.ts";
 import { shortenMessage } from "../text/shorten.ts";
 import { renderTable } from "../text/table.ts";
 import type { Details } from "./details.ts";
@@ -18,14 +18,17 @@ export function renderStatus(answer: StatusAnswer, styles: Styles): Rendered {
   if (all.length === 0) {
     return { stdout: "No variable is managed yet: `euler-files init` sets them up\n" };
   }
+  const nodes = answer.staged_nodes.map(({ name, nodes, target }) =>
+    `${name}: on ${nodes.length} nodes of this job (${listSome(nodes)}): ${shortenMessage(target)}\n`
+  ).join("");
   const named = all.filter(({ details }) => details !== undefined);
   if (named.length > 0) {
-    return { stdout: named.map((variable) => renderDetails(variable, style)).join("\n") + redirected };
+    return { stdout: named.map((variable) => renderDetails(variable, style)).join("\n") + redirected + nodes };
   }
   const reasons = answer.variables.filter(({ reason }) => reason !== undefined)
     .map(({ name, reason }) => style.dim(shortenMessage(`${name}: ${reason}`)) + "\n");
   const total = `Total on scratch: ${answer.total_scratch_usage} in ${answer.cache_root}\n`;
-  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${total}` };
+  return { stdout: `${renderVariables(answer, style)}\n${reasons.join("")}${redirected}${nodes}${total}` };
 }
 
 const HEAD = ["Variable", "Source size", "Scratch size", "Last synced", "Status"];

@@ -43,22 +43,36 @@ export function refusal(path: string, fault: string): CliError {
 /** The largest record, of some ten million files, is smaller. A longer file is damaged, and would fill the memory. */
 export const MOST_OWN_BYTES: number = 2 ** 30;
 
-/** Reads a file of ours; undefined if it does not exist or is too long. Errors are those of {@linkcode lookAtOwn}. */
-export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+/** Opens a file of ours for reading; undefined if it does not exist. Errors are those of {@linkcode lookAtOwn}. */
+export async function openOwnForReading(path: string): Promise<Deno.FsFile | undefined> {
   const seen = await lookAtOwn(path, "file");
-  if (seen === undefined || seen.size > MOST_OWN_BYTES) return undefined;
+  if (seen === undefined) return undefined;
+  let file: Deno.FsFile | undefined;
   try {
-    using file = await Deno.open(path, { read: true });
+    file = await Deno.open(path, { read: true });
     const opened = await file.stat();
     if (opened.ino !== seen.ino || opened.dev !== seen.dev) {
       // Our own writers replace the file with a rename: the new one is just as good, if it is ours.
       const fault = faultOf(opened, "file");
       if (fault !== undefined) throw refusal(path, fault);
     }
-    return await readAll(file, opened.size);
+    return file;
   } catch (error) {
+    file?.close();
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
+  }
+}
+
+/** Reads a file of ours; undefined if it does not exist or is too long. Errors are those of {@linkcode lookAtOwn}. */
+export async function readOwnFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const file = await openOwnForReading(path);
+  if (file === undefined) return undefined;
+  try {
+    const { size } = await file.stat();
+    return size > MOST_OWN_BYTES ? undefined : await readAll(file, size);
+  } finally {
+    file.close();
   }
 }
 

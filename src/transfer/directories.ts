@@ -205,14 +205,15 @@ export class Directories {
   }
 
   async #finishSome(part: readonly Finishing[], failed: Map<string, UnfinishedDirectory>): Promise<void> {
-    const { from, to, temporary, owners, keep, top, traits: { modes } } = this.settings;
+    const { from, to, temporary, owners, keep, top, traits: { modes }, directoryAttributes } = this.settings;
+    const attributes = directoryAttributes === undefined ? {} : { attributes: directoryAttributes };
     const items = part.map(({ directory, self, written = directory, mode }): FinishItem => {
       const { mtimeSeconds, mtimeNanoseconds, userId, groupId } = self;
       const isPrivate = directory === "" && top === "private";
       return [directory, written, isPrivate ? 0o700 : mode, mtimeSeconds, mtimeNanoseconds, userId, groupId];
     });
     const root = part[0]!.written === undefined ? to : temporary;
-    const answer = await this.runner.run("finish", { from, to: root, owners, keep, modes, items }, {
+    const answer = await this.runner.run("finish", { from, to: root, owners, keep, modes, ...attributes, items }, {
       names: items.length,
     });
     for (const [index, reason] of Object.entries(answer)) {

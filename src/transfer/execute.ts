@@ -115,7 +115,8 @@ export class Execution {
     runner.onDone = onDone;
     if (mover.kind === "native") {
       this.#large = new LargeFiles({
-        ...{ settings, form: runner.form, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
+        ...{ settings, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
+        form: settings.largeForm ?? runner.form,
         journals: settings.temporary === "directly" ? UNFINISHED : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         onWhole: async (item, copied) => {

@@ -241,6 +241,8 @@ function errorOf({ message, isStop, system }: JobError): Error {
 /** What a runner is made for. */
 export interface RunnerRequest {
   readonly roots: readonly string[];
+  /** If it is known; otherwise the latency of the roots decides. */
+  readonly form?: Calls["form"];
   readonly links?: LinkMaps;
   /** With a limit all work is done in the main isolate, by calls that can be delayed. */
   readonly bandwidthLimitBytesPerSecond?: number | undefined;
@@ -248,7 +250,7 @@ export interface RunnerRequest {
 
 /** Makes a runner. Costs four lookups for each root; a server that does not answer delays nothing else. */
 export async function prepareJobRunner(
-  { roots, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
+  { roots, form: known, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
   system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
   const isTight = handleBudget().state === "tight";
@@ -257,6 +259,7 @@ export async function prepareJobRunner(
     runner.here.limit = new BandwidthLimit(bandwidthLimitBytesPerSecond);
     return runner;
   }
+  if (known !== undefined) return new JobRunner(isTight ? "plain" : known, system, links);
   const slow = await Promise.all(roots.map(async (root) => {
     const [microseconds, isLocal] = await Promise.all([lookupMicroseconds(root, system), isOnLocalDisk(root)]);
     return microseconds > WAITING_MICROSECONDS || !isLocal;

@@ -6,6 +6,7 @@ import type { Entry } from "./entry.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
+import { linksOf, type PackedTree } from "./packed_tree.ts";
 
 /** Directories that one job lists. */
 const DIRECTORIES_AT_ONCE = 128;
@@ -48,6 +49,25 @@ export async function selectLinked(
       const links = [...there].filter(([, { type }]) => type === "link");
       return new Map(links.map(([path, { linkTarget }]) => [path, linkTarget]));
     },
+  };
+  return await withDestinations(tree, selection);
+}
+
+/** The same, with the links of a packed tree. */
+export async function selectLinkedPacked(
+  packed: PackedTree,
+  shown: string | undefined,
+  selection: Selection,
+): Promise<Selection> {
+  const tree: LinkedTree = {
+    shown,
+    list: (directories) => {
+      const read = [...packed.list(directories).entries].flatMap(([directory, listing]) =>
+        "unreadable" in listing ? [] : [[directory, listing.entries] as const]
+      );
+      return Promise.resolve(new Map(read));
+    },
+    linksAt: (paths) => Promise.resolve(linksOf(packed, paths)),
   };
   return await withDestinations(tree, selection);
 }

@@ -37,7 +37,8 @@ export class NativeMover implements Mover {
   }
 }
 
-function sortResults(items: readonly Item[], results: readonly (CopyResult | undefined)[]): MoveOutcome {
+/** Sorts the results of the job `copy` by what became of the items. */
+export function sortResults(items: readonly Item[], results: readonly (CopyResult | undefined)[]): MoveOutcome {
   const outcome = {
     moved: [] as Item[],
     changed: [] as Item[],
@@ -262,7 +263,8 @@ export class RsyncMover implements Mover {
 
 type Uncarried = Extract<CheckResult, { readonly kind: "absent" | "torn" | "changed" }>;
 
-function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
+/** The outcomes of several calls as one. */
+export function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {
   return {
     moved: outcomes.flatMap(({ moved }) => moved),
     changed: outcomes.flatMap(({ changed }) => changed),

@@ -6,6 +6,7 @@ import type { Intent } from "./intent.ts";
 import type { Manifest } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
 import type { OutsideLinks } from "./outside_links.ts";
+import type { PackedTree } from "./packed_tree.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 
 /** What to transfer, and how. */
@@ -20,6 +21,11 @@ export interface TransferRequest {
   readonly extraArgs: readonly string[];
   /** The record of the last complete transfer; without it the newer side wins. */
   readonly baseline: Manifest | undefined;
+  /**
+   * The sending side, packed: it is not listed, and small files are read from there. Only for staging. It was packed with the
+   * same selection and without following links.
+   */
+  readonly packed?: PackedTree;
   /**
    * Which names take part; without it, all do. Other names count as absent from both sides: they are not compared, copied,
    * counted, kept or deleted (except for `deleteExcluded`, when staging), and the baseline's records of them are kept.

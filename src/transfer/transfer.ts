@@ -9,10 +9,11 @@ import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
-import { selectLinked } from "./linked_selection.ts";
+import { selectLinked, selectLinkedPacked } from "./linked_selection.ts";
 import { linkMapsOf } from "./link_maps.ts";
 import { ListFiles } from "./list_files.ts";
 import { type Mover, NativeMover, RsyncMover } from "./movers.ts";
+import { PackMover } from "./pack_mover.ts";
 import { ManifestBuilder } from "./manifest.ts";
 import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
@@ -134,12 +135,21 @@ async function run(
   const to = await prepareRoots(request);
   const roots = [request.from, to];
   const links = await linkMapsOf(request, to);
-  await using runner = await prepareJobRunner({ roots, links, bandwidthLimitBytesPerSecond }, system);
+  const { packed } = request;
+  // From a packed tree few files are copied directly: the calls suit the receiving side, which is the disk of a node.
+  await using runner = await prepareJobRunner(
+    { roots: packed === undefined ? roots : [to], links, bandwidthLimitBytesPerSecond },
+    system,
+  );
   const engine = engineFor(request, system);
+  await using reader = packed === undefined
+    ? undefined
+    // A packed tree is on a shared file system, so its files are read by calls that wait, without a look at its latency.
+    : await prepareJobRunner({ roots: [], form: "waiting", links, bandwidthLimitBytesPerSecond }, system);
+  const counters = new TransferCounters(request);
   await using freeSpace = spaceFor === "to check"
     ? new FreeSpaceWatch(request, batchBytesAtOnce(engine, runner), system)
     : undefined;
-  const counters = new TransferCounters(request);
   const rules = rulesFor(request.intent, request);
   const { startedSeconds } = request;
   const racy = startedSeconds === undefined ? undefined : {
@@ -160,6 +170,8 @@ async function run(
     keep: request.intent === "push" ? "content" : "copy",
     durability: request.intent === "push" ? "durable" : "fast",
     owners: system.userId === 0 ? "same" : "own",
+    ...(reader === undefined ? {} : { largeForm: reader.form }),
+    ...(packed?.head.directoryAttributes === "none" ? { directoryAttributes: "none" as const } : {}),
     traits: request.intent === "push" ? USUAL_TRAITS : traits,
   };
   // The receiving side of a push is measured when something is first written: before, a push changes nothing there.
@@ -178,12 +190,13 @@ async function run(
   await using lists = new ListFiles(system);
   const execution = new Execution({
     ...{ roots: request, settings, runner, manifest, system },
-    mover: moverFor(engine, request, settings, { lists, runner, system }),
+    mover: moverFor(engine, request, settings, { lists, runner, reader, system }),
     prepare,
     cleanUp: async () => await temporary?.remove(),
     adopted: temporary?.adopted ?? new Set(),
     onDone: (files, sizeBytes) => counters.done(files, sizeBytes),
   });
+  if (reader !== undefined) reader.onDone = (files, sizeBytes) => runner.onDone(files, sizeBytes);
   try {
     await feed(
       {
@@ -268,15 +281,13 @@ async function walkRequest(
   const contentsSinceSeconds = request.contents === "compare" ? -Infinity : request.contentsSinceSeconds;
   const logged = request.intentLog === undefined ? {} : { logged: await readIntentLog(request.intentLog) };
   const selection = request.selection === undefined ? {} : {
-    selection: await selectLinked(
-      { root: request.from, shown: request.linkRoots?.source },
-      request.selection,
-      runner,
-    ),
+    selection: request.packed === undefined
+      ? await selectLinked({ root: request.from, shown: request.linkRoots?.source }, request.selection, runner)
+      : await selectLinkedPacked(request.packed, request.linkRoots?.source, request.selection),
   };
-  const { from, to, baseline, depth, links = "keep" } = request;
+  const { from, to, baseline, depth, links = "keep", packed } = request;
   const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, baseline, depth, followsLinks, contentsSinceSeconds, ...logged, rules, ...selection };
+  return { from, to, packed, baseline, depth, followsLinks, contentsSinceSeconds, ...logged, rules, ...selection };
 }
 
 /** Measures the receiving file system: beside a target that others use, else in the root itself. */
@@ -324,8 +335,17 @@ function moverFor(
   engine: "rsync" | "native",
   request: TransferRequest,
   settings: CopySettings,
-  { lists, runner, system }: { readonly lists: ListFiles; readonly runner: JobRunner; readonly system: System },
+  { lists, runner, reader, system }: {
+    readonly lists: ListFiles;
+    readonly runner: JobRunner;
+    readonly reader: JobRunner | undefined;
+    readonly system: System;
+  },
 ): Mover {
+  if (engine === "native" && request.packed !== undefined && reader !== undefined) {
+    const direct = new NativeMover(settings, reader);
+    return new PackMover({ packed: request.packed, settings, runner, direct });
+  }
   if (engine === "native") return new NativeMover(settings, runner);
   const program = findRsync(system)!;
   let rsync: ReturnType<typeof probeRsync> | undefined;

@@ -18,6 +18,7 @@ import type { UnreadableDirectory } from "./jobs/list.ts";
 import type { Manifest, ManifestBlock } from "./manifest.ts";
 import { mountsIn, unmountedIn } from "./nested_mounts.ts";
 import type { OutsideLink } from "./outside_links.ts";
+import type { PackedTree } from "./packed_tree.ts";
 import { EMPTIED, LOST, lostNames, NOTHING_LOST, UNMOUNTED, withoutNames, withRecordsOf } from "./lost_links.ts";
 import { withoutWritesThroughLinks } from "./behind_links.ts";
 import { countMarks, withoutMarks } from "./racy.ts";
@@ -38,6 +39,7 @@ export interface WalkRequest {
   /** May not exist; undefined if there is no such side, so that everything is new. */
   readonly to: string | undefined;
   readonly baseline: Manifest | undefined;
+  readonly packed?: PackedTree | undefined;
   /** What killed transfers brought since the baseline. */
   readonly logged?: LoggedNames;
   readonly rules: DecisionRules;
@@ -377,6 +379,7 @@ class Walk {
   async #list(side: Side, batch: readonly Visit[], facts: Facts): Promise<Listings> {
     const directories = batch.filter((visit) => visit[side] !== undefined).map((visit) => visit.directory);
     if (directories.length === 0) return NOTHING;
+    if (side === "from" && this.request.packed !== undefined) return this.request.packed.list(directories);
     const names = this.#isSelected(side) ? "those that take part" : "all";
     return await listDirectories({ root: this.request[side]!, facts, names }, directories, this.runner);
   }

@@ -18,6 +18,10 @@ export interface VariableLayout {
   readonly kept: string;
   /** The progress file of the working job, for the jobs that wait. */
   readonly progress: string;
+  /** The copy packed into one file, for the nodes of a job (pack.ts). */
+  readonly pack: string;
+  /** Which nodes of a job have a copy (staged_nodes.ts). */
+  readonly nodes: string;
 }
 
 /** The layout of one variable. The config has checked that the name is a single path component. */
@@ -32,6 +36,8 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     partial: `${cacheRoot}/.${name}.partial`,
     kept: `${cacheRoot}/.${name}.kept`,
     progress: `${cacheRoot}/.${name}.progress`,
+    pack: `${cacheRoot}/.${name}.pack`,
+    nodes: `${cacheRoot}/.${name}.nodes`,
   };
 }
 

@@ -177,3 +177,33 @@ Deno.test("list says for each image whether it is up to date and on scratch", as
   await Deno.remove(world.path("home/venvs/env"), { recursive: true });
   assert.deepEqual(await states(), ["no environment", "fresh"]);
 });
+
+Deno.test("--to node copies by way of scratch to the disk of the node, and a container gets the caches there", async () => {
+  await using images = await makeBuilt();
+  const { world } = images;
+  const root = world.path(`tmp/euler-files-${Deno.uid()}`);
+  assert.deepEqual((await syncJson(images, "--to", "node", "--dry-run")).results[0].target, `${root}/sif/env.sif`);
+  const first = await syncJson(images, "--to", "node");
+  assert.deepEqual([first.results[0].status, first.results[0].target], ["synced", `${root}/sif/env.sif`]);
+  const image = await Deno.readFile(`${images.store}/env.sif`);
+  for (const store of [images.scratchStore, `${root}/sif`]) {
+    assert.deepEqual(await Deno.readFile(`${store}/env.sif`), image);
+  }
+  assert.equal((await syncJson(images, "--to", "node")).results[0].status, "skipped");
+
+  // A copy that was damaged on scratch does not get to the node.
+  await Deno.remove(`${root}/sif/env.sif`);
+  const { mtime } = await Deno.stat(`${images.scratchStore}/env.sif`);
+  await Deno.writeFile(`${images.scratchStore}/env.sif`, image.with(0, image[0]! ^ 1));
+  await Deno.utime(`${images.scratchStore}/env.sif`, mtime!, mtime!);
+  const damaged = await syncJson(images, "--to", "node");
+  assert.equal(damaged.ok, false);
+  assert.ok(!(await namesIn(`${root}/sif`)).includes("env.sif"));
+  await syncJson(images, "--force");
+
+  await world.writeTree("home/hf/hub", { a: "a" });
+  await world.run(["config", "set", "vars.HF_HOME.source", world.path("home/hf")]);
+  await world.run(["sync", "--to", "node"]);
+  const run = (await world.run(["apptainer", "exec", "env", "--to", "node", "--json", "--", "true"])).json();
+  assert.deepEqual([run.ok, run.image, run.exports.HF_HOME], [true, `${root}/sif/env.sif`, `${root}/HF_HOME`]);
+});

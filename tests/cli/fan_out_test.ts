@@ -32,7 +32,7 @@ testNeeding(
   async () => {
     await using world = await worldWithSource();
     await using cluster = await startCluster(world, 3);
-    const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &");
+    const script = EVALUATE.replace("set -e", "set -e\nsrun sleep 60 &") + "euler-files status\n";
     const job = await cluster.submit(script, ["-N3", "--ntasks-per-node=1", "--exclusive", "--overcommit"]);
     await cluster.wrote(job, "on 3 nodes: 3 files, 24 B");
     await cluster.command("scancel", `${job}.0`);
@@ -44,6 +44,7 @@ testNeeding(
     assert.equal(output.match(new RegExp(`^jit ${root}/.redirected/TRITON_CACHE_DIR$`, "gm"))?.length, 3, output);
     assert.equal(output.match(/HF_HOME +1 file, 8 B in/g)?.length, 1, "home is read once");
     assert.equal(state, "COMPLETED", output);
+    assert.match(output, /^HF_HOME: on 3 nodes of this job \(n1, n2, n3\): /m);
   },
 );
 
@@ -51,15 +52,42 @@ testNeeding(SLURM_PROGRAMS, "Slurm: a node that fails is named with its reason, 
   await using world = await worldWithSource();
   await using cluster = await startCluster(world, 2);
   const spoil = `srun -N1 -n1 -w n2 sh -c 'ln -s / "$TMPDIR/euler-files-$(id -u)"'`;
-  const job = await cluster.submit(EVALUATE.replace("set -e", `set -e\n${spoil}`), ["-N2", "--ntasks-per-node=1"]);
+  const fallback = "euler-files sync --to node --fallback scratch >fallback";
+  const job = await cluster.submit(EVALUATE.replace("set -e", `${spoil}\n${fallback}\nset -e`), [
+    "-N2",
+    "--ntasks-per-node=1",
+  ]);
   const { state } = await cluster.ended(job);
   const output = await cluster.output(job);
   assert.equal(state, "FAILED", output);
   assert.match(
     output,
+    /warning: HF_HOME: Cannot stage "HF_HOME" on 1 of 2 nodes: the one on scratch is used\n {2}n2: Cannot use /,
+  );
+  const exported = await Deno.readTextFile(world.path("home/fallback"));
+  const scratch = `${world.scratch}/.cache/euler-files`;
+  for (const [name, path] of [["HF_HOME", "HF_HOME"], ["HF_HUB_CACHE", "HF_HOME/hub"]]) {
+    assert.ok(exported.includes(`export ${name}='${scratch}/${path}';`), exported);
+  }
+  assert.ok(exported.includes(`export TRITON_CACHE_DIR='${scratch}/.redirected/TRITON_CACHE_DIR';`), exported);
+  assert.match(
+    output,
     /error: Cannot stage "HF_HOME" on 1 of 2 nodes\n {2}n2: Cannot use "\S+": it is not a directory\nhint: /,
   );
   assert.doesNotMatch(output, /content/);
+});
+
+testNeeding(SLURM_PROGRAMS, "Slurm: a node whose disk is full is named with the figures", async () => {
+  await using world = await worldWithSource();
+  await world.writeTree("home/hf", { large: "l".repeat(300_000) });
+  await using cluster = await startCluster(world, 2, { lastDisk: "200k" });
+  const job = await cluster.submit(EVALUATE, ["-N2", "--ntasks-per-node=1"]);
+  assert.equal((await cluster.ended(job)).state, "FAILED");
+  const output = await cluster.output(job);
+  assert.match(
+    output,
+    /on 1 of 2 nodes\n {2}n2: Cannot write to "[^"]+": (at least )?293 KB are to be written and \S+ KB are free/,
+  );
 });
 
 testNeeding(

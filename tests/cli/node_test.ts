@@ -59,6 +59,32 @@ Deno.test("what changed on scratch deep in the tree reaches a node whose copy is
   assert.equal(await Deno.readTextFile(`${nodePath(world)}/hub/a`), "a2 is longer");
 });
 
+Deno.test("a file that a purge took from scratch is named, and the copy on the node is not fresh", async () => {
+  await using world = await worldWithSource();
+  await world.writeTree(SOURCE, { "hub/deep/a": "a", "hub/deep/b": "b" });
+  await world.run(["sync"]);
+  // The sample of files that freshness looks at may have it or not: the marker names none then.
+  const marker = JSON.parse(await Deno.readTextFile(world.path("scratch/.cache/euler-files/.HF_HOME.synced")));
+  await Deno.writeTextFile(
+    world.path("scratch/.cache/euler-files/.HF_HOME.synced"),
+    JSON.stringify({ ...marker, sample: [] }),
+  );
+  await Deno.remove(world.path(`${SCRATCH}/hub/deep/b`));
+  for (const _turn of ["first", "second"]) {
+    const run = await world.run(["sync", "--to", "node"]);
+    assert.equal(run.code, 1);
+    assert.match(
+      run.stderr,
+      /error: Cannot stage "HF_HOME" on this node: 1 file gone from scratch: hub\/deep\/b\nhint: /,
+    );
+    assert.doesNotMatch(run.stdout, /export/);
+  }
+  await world.run(["sync", "--force", "--to", "scratch", "--var", "HF_HOME"]);
+  const after = await world.run(["sync", "--to", "node"]);
+  assert.equal(after.code, 0, after.stderr);
+  assert.equal(await Deno.readTextFile(`${nodePath(world)}/hub/deep/b`), "b");
+});
+
 Deno.test("--dry-run says what would be copied to the node, and copies nothing", async () => {
   await using world = await worldWithSource();
   const run = await world.run(["sync", "--to", "node", "--dry-run"]);
@@ -77,6 +103,10 @@ Deno.test("on a node without a disk the variable is not exported, and the error 
   assert.match(run.stderr, /error: Cannot use the disk of this node "\/nonexistent\/disk".*\nhint: .*node_base/);
   assert.match(run.stdout, /false;\n$/);
   assert.doesNotMatch(run.stdout, /export/);
+  const fallback = await world.run(["sync", "--to", "node", "--fallback", "scratch", "--json"]);
+  assert.deepEqual(fallback.json().exports, { HF_HOME: world.path(SCRATCH) });
+  const [{ warnings }] = fallback.json().results;
+  assert.match(warnings[0], /^Cannot use the disk of this node .*: scratch is used instead$/);
   await world.writeConfig({ node_base: "$NO_SUCH", vars: { HF_HOME: { source: world.path(SOURCE) } } });
   const unset = await world.run(["sync", "--to", "node"]);
   assert.equal(unset.code, 2);
@@ -150,6 +180,38 @@ Deno.test("if two nodes changed a file, the first push wins, the other file is s
   assert.deepEqual(await readTree(saved), { top: "from n2" });
   const home = await readTree(world.path(SOURCE));
   assert.deepEqual(home, { "hub/a": "a1", "only-n1": "n1", "only-n2": "n2", "top": "from n1" });
+  const { warnings } = (await world.run(["status", "--json"])).json();
+  assert.match(
+    warnings.find((text: string) => text.includes("not pushed")),
+    /^HF_HOME: 1 file of node n2, job 7, not pushed since scratch has other ones: top \(compare /,
+  );
+  // Once scratch has what was saved, the next push removes it.
+  await Deno.copyFile(`${saved}/top`, world.path(`${SCRATCH}/top`));
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/top`)), "from n2");
+  assert.deepEqual(await readTree(world.path("scratch/.cache/euler-files/.HF_HOME.from")), {});
+  assert.deepEqual((await world.run(["status", "--json"])).json().warnings, []);
+});
+
+Deno.test("a copy on the node that no job has used for a month is removed, unless it has files of its own", async () => {
+  await using world = await makeWorld();
+  const names = ["HF_HOME", "OLD_CACHE", "OWN_CACHE"];
+  for (const name of names) await world.writeTree(`home/${name}`, { a: "a" });
+  const source = (name: string) => [name, { source: world.path(`home/${name}`) }] as const;
+  await world.writeConfig({ vars: Object.fromEntries(names.map(source)) });
+  await world.run(["sync", "--to", "node"]);
+  const root = world.path(`tmp/euler-files-${Deno.uid()}`);
+  await Deno.writeTextFile(`${root}/OWN_CACHE/own`, "own");
+  for (const name of names) await Deno.utime(`${root}/.${name}.synced`, 1, 1);
+  const run = await world.run(["sync", "--to", "node", "--var", "HF_HOME", "-v"]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /OLD_CACHE.* not used for 30 days and is removed/);
+  assert.match(run.stderr, /OWN_CACHE.* files that were never pushed: it is kept/);
+  assert.deepEqual(Object.keys(await readTree(root)).filter((path) => !path.startsWith(".")).sort(), [
+    "HF_HOME/a",
+    "OWN_CACHE/a",
+    "OWN_CACHE/own",
+  ]);
 });
 
 Deno.test("a redirected variable names an empty private directory, and nothing in it is copied or pushed", async () => {

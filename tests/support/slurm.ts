@@ -11,6 +11,9 @@ export const SLURM_PROGRAMS = ["slurmctld", "slurmd", "munged", "unshare"] as co
 /** How many seconds pass between SIGTERM and SIGKILL at the end of a job. */
 export const KILL_WAIT_SECONDS = 10;
 
+/** A job does as much as several tests do. */
+const JOB_SECONDS = 300;
+
 /** A cluster; `await using` stops it. */
 export interface Cluster extends AsyncDisposable {
   /** The environment that its commands need. */
@@ -27,8 +30,26 @@ export interface Cluster extends AsyncDisposable {
   command(program: string, ...args: string[]): Promise<string>;
 }
 
+/** Things that a cluster has besides nodes and disks. */
+export interface ClusterOptions {
+  /** So many GPUs a node, which are only counted. */
+  readonly gpus?: number;
+  /** The disk of the last node has this size, as tmpfs(5) takes it. */
+  readonly lastDisk?: string;
+  /**
+   * Each node sees scratch through a client of its own that delays each operation (a FUSE program with the options of slowfs).
+   * What is on scratch is in the directory `back` of the world; SIGUSR1 to the process in `slowfs.NODE.pid` writes what was
+   * asked since the last time to `stats.NODE`, both in the directory `slurm`.
+   */
+  readonly slowScratch?: { readonly program: string; readonly delay: string };
+}
+
 /** Starts a cluster whose jobs run in the environment of the world. */
-export async function startCluster(world: World, nodes: number): Promise<Cluster> {
+export async function startCluster(
+  world: World,
+  nodes: number,
+  { slowScratch, lastDisk, gpus = 0 }: ClusterOptions = {},
+): Promise<Cluster> {
   const base = world.path("slurm");
   const conf = `${base}/slurm.conf`;
   for (const name of ["state", "log", "disk", "out", "spool"]) await Deno.mkdir(`${base}/${name}`, { recursive: true });
@@ -46,10 +67,17 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
   const nodeLines = nodePorts.map((nodePort, index) =>
     `NodeName=n${
       index + 1
-    } NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePort} CPUs=4 RealMemory=2000 TmpDisk=100000 State=UNKNOWN`
+    } NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePort} CPUs=4 RealMemory=2000 TmpDisk=100000 ${
+      gpus === 0 ? "" : `Gres=gpu:${gpus} `
+    }State=UNKNOWN`
   );
-  await Deno.writeTextFile(conf, configuration({ base, host, port, nodeLines }));
   const env = { ...world.env, SLURM_CONF: conf };
+  await Deno.writeTextFile(conf, configuration({ base, host, port, nodeLines }));
+  if (gpus > 0) {
+    await Deno.mkdir(`${base}/dev`);
+    for (let gpu = 0; gpu < gpus; gpu++) await must("mknod", [`${base}/dev/gpu${gpu}`, "c", "1", "3"], env);
+    await Deno.writeTextFile(`${base}/gres.conf`, `Name=gpu File=${base}/dev/gpu[0-${gpus - 1}]\n`);
+  }
   const munge = [
     "--key-file",
     `${base}/munge.key`,
@@ -63,7 +91,11 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
   await must("slurmctld", [], env);
   for (let node = 1; node <= nodes; node++) {
     await Deno.mkdir(`${base}/local/n${node}`, { recursive: true });
-    const script = `mount --bind ${base}/local/n${node} ${base}/disk && exec slurmd -N n${node}`;
+    const size = node === nodes ? lastDisk : undefined;
+    const script = `mount --bind ${base}/local/n${node} ${base}/disk
+      ${size === undefined ? "" : `mount -t tmpfs -o size=${size} none ${base}/disk`}
+      ${slowScratch === undefined ? "" : slowMount(world, slowScratch, `n${node}`)}
+      exec slurmd -N n${node}`;
     await must("unshare", ["-m", "--propagation", "private", "sh", "-c", script], env);
   }
   const command = (program: string, ...args: string[]) => must(program, args, env);
@@ -86,7 +118,7 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
       await waitUntil(`job ${job} has ended`, async () => {
         text = await command("scontrol", "show", "job", "-o", job);
         return /JobState=(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|PREEMPTED) /.test(text);
-      });
+      }, JOB_SECONDS);
       const [, state = ""] = /JobState=(\S+)/.exec(text) ?? [];
       return { state, code: Number(/ ExitCode=(\d+)/.exec(text)?.[1]) };
     },
@@ -101,6 +133,16 @@ export async function startCluster(world: World, nodes: number): Promise<Cluster
       }
     },
   };
+}
+
+function slowMount(world: World, { program, delay }: { program: string; delay: string }, node: string): string {
+  const base = world.path("slurm");
+  return `mkdir -p ${world.path("back")}
+    ${program} -slots 8 -meta ${delay} -data ${delay} -stats ${base}/stats.${node} ${
+    world.path("back")
+  } ${world.scratch} >/dev/null 2>&1 &
+    echo $! > ${base}/slowfs.${node}.pid
+    until mountpoint -q ${world.scratch}; do sleep 0.05; done`;
 }
 
 /** Ends a daemon that this file started. */
@@ -138,6 +180,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=400
+GresTypes=gpu
 TaskProlog=${base}/taskprolog.sh
 Prolog=${base}/prolog.sh
 Epilog=${base}/epilog.sh

@@ -5,11 +5,15 @@ const DEADLINE_SECONDS = 60;
 
 const POLL_MILLISECONDS = 10;
 
-/** Waits until the condition holds; throws an Error that names `what` if it does not within a minute. */
-export async function waitUntil(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + DEADLINE_SECONDS * 1000;
+/** Waits until the condition holds; throws an Error that names `what` where it does not within a minute, or so many seconds. */
+export async function waitUntil(
+  what: string,
+  condition: () => Promise<boolean>,
+  deadlineSeconds = DEADLINE_SECONDS,
+): Promise<void> {
+  const deadline = performance.now() + deadlineSeconds * 1000;
   while (!await condition()) {
-    if (performance.now() > deadline) throw new Error(`${what}: not after ${DEADLINE_SECONDS} s`);
+    if (performance.now() > deadline) throw new Error(`${what}: not after ${deadlineSeconds} s`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
 }

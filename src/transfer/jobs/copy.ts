@@ -24,6 +24,8 @@ import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./wri
 export interface CopyRequest {
   readonly settings: CopySettings;
   readonly items: readonly CopyItem[];
+  /** The contents of the files, if they were read already, and where that of each item begins. */
+  readonly packed?: { readonly bytes: Uint8Array<ArrayBuffer>; readonly starts: readonly number[] };
 }
 
 /** The result of an item that did not arrive as planned. */
@@ -114,7 +116,8 @@ class Copying {
   /** Copies the files of one directory: small ones with SmallFileCopier, all that this leaves with EntryWriter. */
   *#copyPlainly(groups: readonly Member[][]): Work<void> {
     const { keep, durability } = this.#settings;
-    const left = keep === "copy" && durability === "fast" ? yield* this.#copySmall(groups) : groups;
+    const isQuick = keep === "copy" && durability === "fast" && this.request.packed === undefined;
+    const left = isQuick ? yield* this.#copySmall(groups) : groups;
     yield* this.#copyGroups(left);
   }
 
@@ -225,6 +228,7 @@ class Copying {
 
   *#copy(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     const { directory } = member;
+    if (this.request.packed !== undefined) return yield* this.#copyPacked(member, attempt, linkTo);
     const from = yield* this.#from.open(directory);
     try {
       const pen = yield* this.#openPen(member, attempt);
@@ -241,6 +245,26 @@ class Copying {
       }
     } finally {
       this.#from.release(directory);
+    }
+  }
+
+  /** The same for a link, or for a file whose content was read already: the source is not asked. */
+  *#copyPacked(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
+    const { bytes, starts } = this.request.packed!;
+    const { entry, index } = member;
+    const pen = yield* this.#openPen(member, attempt);
+    try {
+      const isLinked = linkTo !== undefined && (yield* this.#writer.link(pen, linkTo));
+      if (isLinked) return undefined;
+      const content = bytes.subarray(starts[index]!, starts[index]! + entry.sizeBytes);
+      const written = yield* this.#writer.writeContent(member, pen, content, attempt);
+      return written === "written" ? undefined : { kind: written };
+    } catch (error) {
+      // The name is private: this attempt made the file.
+      yield this.#calls.unlinkat(pen.handle, pen.name, 0);
+      throw error;
+    } finally {
+      pen.tree.release(pen.directory);
     }
   }
 

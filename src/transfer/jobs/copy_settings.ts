@@ -1,4 +1,5 @@
 // Settings that are the same for all files that a transfer writes.
+import type { Calls } from "../../posix/calls.ts";
 import type { TransferPolicy } from "../decide.ts";
 import type { FileSystemTraits } from "../traits.ts";
 
@@ -20,6 +21,10 @@ export interface CopySettings {
   readonly owners: "same" | "own";
   /** Permission bits that this process leaves out of what it makes. */
   readonly umask: number;
+  /** The form of calls for large files, if another one suits the rest. */
+  readonly largeForm?: Calls["form"];
+  /** `none`: no directory of the source has extended attributes, so none is asked. */
+  readonly directoryAttributes?: "none";
   /** What the receiving file system keeps of times and modes. */
   readonly traits: FileSystemTraits;
 }

@@ -92,6 +92,8 @@ export interface FinishRequest {
   /** `content`: sets only the time. */
   readonly keep: "copy" | "content";
   readonly modes: FileSystemTraits["modes"];
+  /** `none`: the directories of the source have no extended attributes. */
+  readonly attributes?: "none";
   readonly items: readonly FinishItem[];
 }
 
@@ -105,8 +107,9 @@ export async function runFinish(request: FinishRequest, context: JobContext): Pr
   const failed: Record<number, string> = {};
   await context.runAll(request.items.map(function* (item, index): Work<void> {
     try {
-      const { owners, keep, modes } = request;
-      yield* finish(item, { from, to, owners, keep, modes, support });
+      const { owners, keep, modes, attributes } = request;
+      const asked = attributes === "none" ? undefined : support;
+      yield* finish(item, { from, to, owners, keep, modes, support: asked });
     } catch (error) {
       // The directory was removed meanwhile.
       if (!isMissing(error)) failed[index] = messageOf(error);
@@ -121,7 +124,8 @@ interface Finishing {
   readonly owners: "same" | "own";
   readonly keep: "copy" | "content";
   readonly modes: FileSystemTraits["modes"];
-  readonly support: AttributeSupport;
+  /** Undefined: attributes are not copied. */
+  readonly support: AttributeSupport | undefined;
 }
 
 function* finish(item: FinishItem, { from, to, owners, keep, modes, support }: Finishing): Work<void> {
@@ -138,7 +142,7 @@ function* finish(item: FinishItem, { from, to, owners, keep, modes, support }: F
         const group = inherited === 0 ? groupId : UNCHANGED;
         succeeded(yield calls.fchown(directory, userId, group), "chown", toPath);
       }
-      if (support.isWorthAsking) {
+      if (support?.isWorthAsking) {
         yield* copyDirectoryAttributes(calls, { from, path: fromPath, to: directory, toPath, support });
       }
       if (modes === "kept") succeeded(yield calls.fchmod(directory, mode | inherited), "chmod", toPath);

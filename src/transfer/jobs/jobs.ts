@@ -7,6 +7,7 @@ import { runCopyDatabases } from "./copy_database.ts";
 import { runFinish, runMake, runModes } from "./directories.ts";
 import { runList, runLook } from "./list.ts";
 import { runMeasureTraits } from "./measure_traits.ts";
+import { runAskDirectories, runPackFiles } from "./pack_files.ts";
 import { runMoveOut, runPublish, runPublishDirectories } from "./publish.ts";
 import { runRemove, runRemoveTree } from "./remove.ts";
 import { runRemoveDatabases } from "./remove_database.ts";
@@ -28,6 +29,8 @@ export const JOBS = {
   checkCarried: runCheckCarried,
   publish: runPublish,
   sniff: runSniff,
+  packFiles: runPackFiles,
+  askDirectories: runAskDirectories,
   publishDirectories: runPublishDirectories,
   moveOut: runMoveOut,
   removeTree: runRemoveTree,

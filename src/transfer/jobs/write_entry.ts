@@ -95,6 +95,42 @@ export class EntryWriter {
     return yield* this.#writeFile(member, from, pen, attempt);
   }
 
+  /** Writes a link, or a file with the given content, without asking the source. Throws a SystemCallError. */
+  *writeContent(member: Member, pen: Pen, content: Bytes, attempt: Attempt): Work<"written" | "resumed" | "left out"> {
+    const { entry, directory } = member;
+    if (entry.type !== "file") return yield* this.#makeOther(member, -1, pen);
+    const calls = this.#calls;
+    const toPath = this.#to.pathOf(directory, entry.name);
+    const mode = this.#modeFor(member);
+    const created = yield* this.#create(pen, entry, mode & 0o777, toPath);
+    if (created === "whole") return "resumed";
+    let target = created;
+    try {
+      for (let done = 0; done < content.length;) {
+        const part = content.subarray(done);
+        const answer = succeeded(yield calls.pwrite(target, part, part.length, done), "write", toPath);
+        if (answer === 0) throw new Error(`write '${toPath}' took no bytes`);
+        done += answer;
+      }
+      attempt.doneBytes += content.length;
+      this.context.done(0, content.length);
+      const isForeign = this.#settings.owners === "same" && isOfOthers(entry);
+      if (isForeign) succeeded(yield calls.fchown(target, entry.userId, entry.groupId), "chown", toPath);
+      const mayDiffer = isForeign || (mode & (this.#settings.umask | 0o7000)) !== 0;
+      if (mayDiffer && this.#settings.traits.modes === "kept") {
+        succeeded(yield calls.fchmod(target, mode), "chmod", toPath);
+      }
+      const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
+      succeeded(yield calls.futimens(target, times), "utimens", toPath);
+      const closing = target;
+      target = -1;
+      succeeded(yield calls.close(closing), "close", toPath);
+      return "written";
+    } finally {
+      if (target >= 0) calls.closeHandle(target);
+    }
+  }
+
   *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "resumed"> {
     const { entry, directory } = member;
     const calls = this.#calls;

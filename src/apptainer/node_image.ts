@@ -1,0 +1,49 @@
+// Images on the disk of a node: the copy on scratch is the store of a second copy, made and checked by the same code.
+import { joinPath } from "../config/paths.ts";
+import { type NodeDisk, resolveConfig, resolveNode } from "../config/resolve.ts";
+import type { Report } from "../contract/events.ts";
+import { prepareNode } from "../nodes/node_disk.ts";
+import type { System } from "../system/system.ts";
+import { type ImageResult, observeImage, syncImage } from "./image_sync.ts";
+import { type ImageSetting, scratchSifDir } from "./setting.ts";
+
+/** The disk of this node. Throws a CliError of the configuration. */
+export function nodeOf({ config, configPath }: ImageSetting, { env, userId }: System): NodeDisk {
+  return resolveNode(config, resolveConfig(config, configPath, env), env, userId);
+}
+
+/** Copies an image to scratch and from there to the disk of this node. Errors as those of {@linkcode syncImage}. */
+export async function syncImageToNode(
+  setting: ImageSetting,
+  request: { readonly name: string; readonly mode: "if-needed" | "force" | "dry-run" },
+  report: Report,
+  system: System,
+): Promise<ImageResult> {
+  const onScratch = await syncImage(setting, request, report, system);
+  const node = nodeOf(setting, system);
+  if (request.mode === "dry-run") {
+    const { facts } = await observedOnNode(setting, request.name, node, system);
+    return { ...onScratch, facts };
+  }
+  await prepareNode(node, system.userId);
+  const { setting: ofNode } = await observedOnNode(setting, request.name, node, system);
+  return await syncImage(ofNode, request, report, system);
+}
+
+/** The setting whose store is scratch: its record is that of the copy there, so that the next copy is checked as well. */
+async function observedOnNode(setting: ImageSetting, name: string, node: NodeDisk, system: System) {
+  const { marker, record } = await observeImage(setting, name, system.env);
+  const known = record === undefined || marker === undefined ? {} : {
+    [name]: {
+      ...record,
+      ...{ sif_sha256: marker.sha256, sif_size_bytes: marker.size_bytes, sif_modified_at: marker.target_mtime },
+    },
+  };
+  const ofNode: ImageSetting = {
+    ...setting,
+    section: { ...setting.section, images: { ...setting.section.images, ...known } },
+    sifStore: scratchSifDir(setting, system.env),
+    copyDirectory: joinPath(node.root, "sif"),
+  };
+  return { setting: ofNode, facts: await observeImage(ofNode, name, system.env) };
+}

@@ -1,0 +1,102 @@
+// Files that a node could not push because scratch had other ones. They are in `.NAME.from/JOB.NODE` beside the copy on scratch
+// until a person has decided: a push removes what scratch has by then, and `status` names the rest.
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, listSome, shellWord } from "../text/format.ts";
+import { removeTree } from "../system/remove_tree.ts";
+import type { System } from "../system/system.ts";
+import { findDifferent } from "../transfer/compare_contents.ts";
+import { prepareJobRunner } from "../transfer/job_runner.ts";
+import { lookAtPaths } from "../transfer/listing.ts";
+import { planTransfer } from "../transfer/transfer.ts";
+import { layoutOf } from "../variables/layout.ts";
+
+/** The files of one push of one node. */
+export interface SavedFiles {
+  /** `JOB.NODE` */
+  readonly from: string;
+  readonly directory: string;
+  /** Those that scratch lacks or has with another content. */
+  readonly paths: readonly string[];
+}
+
+/** The saved files of a variable that are not settled; a directory in which all are is left out, or removed. */
+export async function unsettledFiles(
+  cacheRoot: string,
+  name: string,
+  settled: "left out" | "removed",
+  system: System,
+): Promise<SavedFiles[]> {
+  const root = `${cacheRoot}/.${name}.from`;
+  const found: SavedFiles[] = [];
+  for (const from of await namesIn(root)) {
+    const directory = `${root}/${from}`;
+    const { target } = layoutOf(cacheRoot, name);
+    const plan = await planTransfer({
+      ...{ from: directory, to: target, intent: "mirror", contents: "compare" },
+      ...{ depth: "look-at-all", engine: "native", extraArgs: [], baseline: undefined },
+    }, system).catch((error) => {
+      if (error instanceof CliError) return undefined;
+      throw error;
+    });
+    if (plan === undefined) continue;
+    const paths = await differentPaths(directory, target, plan.transfers, system);
+    const isSettled = paths.length + plan.unreadable.length === 0;
+    if (!isSettled) found.push({ from, directory, paths });
+    else if (settled === "removed") await removeTree(directory);
+  }
+  if (found.length === 0 && settled === "removed") await Deno.remove(root).catch(() => {});
+  return found;
+}
+
+/** The paths with another content, whatever their times are. */
+async function differentPaths(
+  from: string,
+  to: string,
+  paths: readonly string[],
+  system: System,
+): Promise<readonly string[]> {
+  if (paths.length === 0) return [];
+  const runner = await prepareJobRunner({ roots: [from, to] }, system);
+  try {
+    const [saved, there] = [await lookAtPaths(from, paths, runner), await lookAtPaths(to, paths, runner)];
+    const isOfSameSize = (path: string) =>
+      saved.get(path)?.type === "file" && there.get(path)?.type === "file" &&
+      saved.get(path)?.sizeBytes === there.get(path)?.sizeBytes;
+    const compared = paths.filter(isOfSameSize).map((path) => ({
+      path,
+      sizeBytes: saved.get(path)!.sizeBytes,
+      isFollowed: false,
+    }));
+    const different = await findDifferent({ from, to }, compared, runner);
+    return paths.filter((path) => !isOfSameSize(path) || different.has(path));
+  } finally {
+    await runner[Symbol.asyncDispose]();
+  }
+}
+
+async function namesIn(root: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(root)) if (isDirectory) names.push(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names.toSorted();
+}
+
+/** The warnings for saved files. */
+export function savedWarnings(
+  name: string,
+  target: string,
+  saved: readonly SavedFiles[],
+): { readonly text: string; readonly hint: string }[] {
+  return saved.map(({ from, directory, paths }) => {
+    const [, job = "", node = ""] = /^([^.]*)\.(.*)$/.exec(from) ?? [];
+    return {
+      text: `${formatFiles(paths.length)} of node ${node}, job ${job}, not pushed since scratch has other ones: ` +
+        listSome(paths, 3),
+      hint: `compare ${shellWord(directory)} with ${shellWord(target)}; copy what is right there and run ` +
+        `\`euler-files push --var ${name}\`, which removes the saved files that are settled`,
+    };
+  });
+}

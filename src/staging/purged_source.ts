@@ -1,0 +1,45 @@
+// A copy on a node's disk is complete only if its source, the copy on scratch, was: a purge may have removed files from it.
+import { CliError } from "../errors/errors.ts";
+import { formatFiles, listSome } from "../text/format.ts";
+import { splitAbsolute } from "../posix/file_names.ts";
+import { readManifest } from "../transfer/manifest.ts";
+import { lackingNames, recordsOf } from "../transfer/recorded_names.ts";
+import type { TransferOutcome } from "../transfer/transfer.ts";
+import type { PackedTree } from "../transfer/packed_tree.ts";
+import { layoutOf } from "../variables/layout.ts";
+import type { Variable } from "../variables/variable.ts";
+import type { FillRequest } from "./fill_way.ts";
+
+/**
+ * The error for a copy on a node that lacks files which scratch had when it was complete. A pack was compared with that record
+ * when it was made.
+ */
+export async function purgedError(
+  { variable, packed, filter: { selection } }: FillRequest & { readonly packed: PackedTree | undefined },
+  { manifest, kept }: Pick<TransferOutcome, "manifest" | "kept">,
+): Promise<CliError | undefined> {
+  if (variable.origin === undefined || packed !== undefined) return undefined;
+  const { name, source } = variable;
+  const recorded = await readManifest(layoutOf(splitAbsolute(source)[0], name).manifest);
+  if (recorded === undefined) return undefined;
+  const known = new Set(kept.map(({ path }) => path));
+  const gone = lackingNames(recorded, recordsOf(manifest), selection).filter((path) => !known.has(path));
+  if (gone.length === 0) return undefined;
+  return new CliError(
+    "transfer",
+    `Cannot stage "${name}" on this node: ${formatFiles(gone.length)} gone from scratch: ${listSome(gone)}`,
+    { hint: `\`euler-files sync --force --to scratch --var ${name}\` brings them back to scratch` },
+  );
+}
+
+/** The error of a copy on a node with a hint for that: files that vanish from scratch were purged. */
+export function withNodeHint({ name }: Pick<Variable, "name">, error: CliError | undefined): CliError | undefined {
+  if (error === undefined) return undefined;
+  return new CliError(error.kind, error.message, {
+    lines: error.lines,
+    hint:
+      `run it again: what has arrived is kept; \`euler-files sync --force --to scratch --var ${name}\` brings back to ` +
+      "scratch what a purge took from it",
+    cause: error,
+  });
+}
