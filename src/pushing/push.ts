@@ -204,7 +204,7 @@ async function push(
   const layout = layoutOf(settings.cacheRoot, variable.name);
   await refuseRealOverlap(variable);
   const basis = await findPushBasis(variable, settings, facts, { ...request, system });
-  // The parent exists, or the push would have been refused. Make the source private, as the target is.
+  // The parent exists or can be made, or the push would have been refused. Make the source private, as the target is.
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
   const current = currentBefore(facts, filter, variable);
   const progress = publishProgress(

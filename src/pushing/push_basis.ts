@@ -20,8 +20,8 @@ export type PushBasis =
   | { readonly record: "known"; readonly baseline: Manifest };
 
 /**
- * Finds the basis of a push. Throws a CliError `refused` if the target was staged from another source, and if the source looks
- * unmounted, unless `emptySource` is `push`.
+ * Finds the basis of a push. Throws a CliError `refused` if the target was staged from another source or if neither the source
+ * nor its parent exists; and, unless `emptySource` is `push`, if the source held files and is empty or missing now.
  */
 export async function findPushBasis(
   variable: Variable,

@@ -24,7 +24,7 @@ export interface FinishedPush {
 
 /**
  * Writes the marker if every direct child of the source is unchanged since before the push or was written by the push. Else the
- * marker stays stale, and the next sync compares. It keeps its age: a push does not see changes deep in the source.
+ * marker stays stale, and the next sync compares. A renewed marker keeps its age: a push sees no changes deep in the source.
  */
 export async function renewMarker(push: FinishedPush, system: System): Promise<void> {
   const { variable, settings, marker, outcome } = push;

@@ -30,7 +30,10 @@ function isDefault(name: string, source: string, env: Readonly<Record<string, st
   return [env, {}].some((known) => defaultSource(preset, known)?.replace(/^~(?=\/)/, env.HOME!) === source);
 }
 
-/** Whether the home directory exists and the directories of a path below it do not, without a sign of another file system. */
+/**
+ * Whether a path is below a home directory that is mounted (it exists and is not empty), and its nearest existing parent is on
+ * the same file system.
+ */
 async function isMissingBelow(home: string, path: string): Promise<boolean> {
   if (!path.startsWith(`${home}/`)) return false;
   const self = await directoryAt(home);

@@ -17,8 +17,8 @@ export async function startedSeconds(
 }
 
 /**
- * The beginning of a walk that starts now, in seconds since 1970: the later of the two times, so that a clock that is late makes
- * nothing newer than the walk.
+ * When a walk that starts now begins, in seconds since 1970. The later of the two times is returned: by an earlier one, files
+ * that were written before the walk would count as newer than it.
  */
 export async function walkStartSeconds(
   variable: Pick<Variable, "name">,

@@ -34,7 +34,7 @@ const ABSENCE: Readonly<Record<MarkerAbsence, string>> = {
 /** The fingerprint of a source that did not exist at the last sync. */
 export const ABSENT_FINGERPRINT = "absent";
 
-/** The reason for a source that did not exist at the last sync. */
+/** The text for a source that does not exist yet. */
 export const NO_SOURCE_YET = "the source does not exist yet";
 
 /** Why a missing source is not a new one: it is not mounted, or was removed with its files. Undefined if it may be new. */

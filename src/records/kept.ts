@@ -18,7 +18,7 @@ import type { Variable } from "../variables/variable.ts";
 /** The kept files as a marker or the file beside it records them: their number and the first of them. */
 export type MarkedKept = NonNullable<Marker["kept"]>;
 
-/** Files that are kept: `others` is how many more there are than `paths`. */
+/** Kept files: those that are known by name, and the number of the others. */
 export interface KeptFiles {
   readonly paths: readonly KeptPath[];
   readonly others: number;
@@ -98,7 +98,7 @@ export async function keptAfter(
   };
 }
 
-/** How many unnamed files may still be kept: those before, minus newly named files, which were probably among them. */
+/** How many files are kept without a known name: as many as before, less those whose names became known since. */
 export function othersAfter(kept: readonly KeptPath[], before: KeptFiles): number {
   const named = new Set(before.paths.map(({ path }) => path));
   return Math.max(0, before.others - kept.filter(({ path }) => !named.has(path)).length);
@@ -107,15 +107,15 @@ export function othersAfter(kept: readonly KeptPath[], before: KeptFiles): numbe
 /** Reasons that a later comparison cannot find again, because it only sees that a file differs. */
 const LASTING: readonly KeptPath["reason"][] = ["truncated", "not compared", "a link at the source"];
 
-/** The same files; where an earlier transfer found a lasting reason, with that reason. */
+/** The same files, each with the reason that an earlier transfer found if that is a lasting one. */
 export function withKnownReasons(kept: readonly KeptPath[], before: KeptFiles): readonly KeptPath[] {
   const known = new Map(before.paths.filter(({ reason }) => LASTING.includes(reason)).map((one) => [one.path, one]));
   return kept.map((one) => known.get(one.path) ?? one);
 }
 
 /**
- * What a push kept, as it is told on scratch: a file that changed at the source while the push ran is in conflict, and one that was
- * deleted there is pushed next time, as each changed file is.
+ * What a push kept, with the reasons that a later sync gives. A file that another program changed at the source during the push
+ * is in conflict. A file that was deleted there during the push counts as changed on scratch, so the next push transfers it.
  */
 export async function keptByPush(
   { source }: Pick<Variable, "source">,

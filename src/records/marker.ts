@@ -1,4 +1,5 @@
-// The marker: the record of the last complete transfer of a variable. Without a marker no target is fresh.
+// The marker: the file that says when a transfer of a variable was complete, and what source and target looked like then.
+// Without a marker no target is fresh.
 import * as v from "valibot";
 import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -54,7 +55,7 @@ const MARKER_SCHEMA = v.looseObject({
   sample: v.array(v.string()),
   files: v.number(),
   bytes: v.number(),
-  /** Files that may have changed at the source unnoticed since they were copied (transfer/racy.ts), and until when. */
+  /** How many files may have changed at the source without a new time (transfer/racy.ts), and when a sync compares them. */
   racy: v.optional(v.object({ files: v.number(), until: v.number() })),
   /** The hash of the filter rules; absent if there were none. */
   filter: v.optional(v.string()),
@@ -64,13 +65,13 @@ const MARKER_SCHEMA = v.looseObject({
   secrets: v.optional(v.array(v.string())),
   /** Links that lead out of the source; absent if there were none. */
   outside_links: v.optional(OUTSIDE_LINKS_SCHEMA),
-  /** Why the target is stale although a transfer was complete, if a push has changed the source since; for messages. */
+  /** Why the target is stale although a transfer was complete: what a push left out, or a resolve that has not ended. */
   stale_reason: v.optional(v.string()),
   /** Which links were followed; absent if none were. */
   links: v.optional(v.picklist(["follow-outside", "follow"])),
 });
 
-/** The record of a complete transfer. Times are seconds since 1970 unless stated otherwise. */
+/** The content of a marker. Times are seconds since 1970 unless stated otherwise. */
 export type Marker = v.InferOutput<typeof MARKER_SCHEMA>;
 
 /** Why there is no usable marker. */
@@ -78,7 +79,7 @@ export type MarkerAbsence = "missing" | "damaged" | "not-ours";
 
 /**
  * Reads a marker. One that can't be parsed, lacks a key, belongs to another user or has a second hard link counts as none. The
- * caller has checked with `refusePlanted` that the name is neither a link nor a FIFO.
+ * caller has checked the directory (cache_root.ts), so that the name is neither a link nor a FIFO.
  */
 export async function readMarker(path: string, userId: number): Promise<Marker | MarkerAbsence> {
   let text: string;

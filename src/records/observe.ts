@@ -87,7 +87,7 @@ export async function observeTargetOf(
   return await observeTarget(target, await lookAtTarget(target, userId), "missing");
 }
 
-/** Reads the source at depth 0 and 1. It is not listed if the marker has its names and the directory's time is unchanged. */
+/** Reads the source directory and its children. It is not listed if the marker has its names and its time is unchanged. */
 export async function observeSource(
   request: AbsentSourceRequest,
   marker?: Promise<Marker | MarkerAbsence>,
@@ -128,10 +128,13 @@ export async function observeSource(
 /** A marker lists at most this many names. */
 const MOST_NAMES = 64;
 
-/** Two changes within this time may leave the same mtime. File systems that store whole seconds show no fraction. */
+/** Two changes within this time may get the same mtime. `seconds` is for an mtime without a fraction of a second. */
 const SAME_TIME_MILLISECONDS = { fine: 100, seconds: 3000 };
 
-/** A source's names for a marker, if its mtime was old enough at the given time, which is before the source was observed. */
+/**
+ * A source's names for a marker. Empty if there are many, or if a change after the listing could have left the mtime as it is:
+ * the directory was modified shortly before the given time, which is before the source was observed.
+ */
 export function markedListing(
   { mtimeMilliseconds, names }: SourceDirectory,
   beforeMilliseconds: number,
@@ -191,7 +194,7 @@ async function lookAtTarget(path: string, userId: number): Promise<TargetLook> {
   }
 }
 
-/** If the directory has the time in the marker, no name was added or removed, and a listing would only cost two operations. */
+/** Lists the directory, unless it has the time in the marker: then no name was added or removed since. */
 async function observeTarget(path: string, look: TargetLook, marker: Marker | MarkerAbsence): Promise<TargetFacts> {
   if ("state" in look) return look;
   const inode = look.ino ?? 0;

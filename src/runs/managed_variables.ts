@@ -23,13 +23,13 @@ export interface ManagedVariables {
   readonly config: Config;
   readonly resolved: ResolvedConfig;
   /**
-   * Those with a copy of their own: the selected ones, or all that are enabled. An unselected one is included if a
-   * selected one is a part of it.
+   * The variables with a copy of their own: of the selected ones, or of all enabled ones if none is selected; and the whole of
+   * each selected part.
    */
   readonly variables: readonly ResolvedVariable[];
-  /** The same for those that are redirected. */
+  /** The redirected variables: the selected ones, or all enabled ones. */
   readonly redirected: readonly RedirectedVariable[];
-  /** The selected ones that are parts of others. */
+  /** The selected or enabled variables that are parts of others. */
   readonly parts: readonly Part[];
   /** Variables that the environment points elsewhere, and fields that are not used. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];

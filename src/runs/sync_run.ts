@@ -64,7 +64,7 @@ export interface SyncRun extends FanOutRequest {
 export const SYNCED_FIELDS = {
   scratch_base: v.string(),
   exports: v.record(v.string(), v.string()),
-  /** Variables of the environment that point at a target that isn't ready. */
+  /** Variables of the environment that lead to a target which is not ready. */
   unset: v.array(v.string()),
   before: v.optional(
     v.pipe(
@@ -159,7 +159,7 @@ async function partItems(
   return await Promise.all(items);
 }
 
-/** The items of all copies: those on scratch, then those on the node that were made of them, then the redirected variables. */
+/** The items of all variables: copies on scratch, then copies on the node, then parts, then redirected variables. */
 async function syncItems(
   request: SyncRun,
   managed: ManagedVariables,

@@ -125,7 +125,7 @@ async function directoriesIn(root: string): Promise<string[]> {
   return names;
 }
 
-/** Counts what a push would transfer or name. Only the preset filters: a removal deletes otherwise excluded files, too. */
+/** Counts what a push would transfer or name. Only the preset's rules apply: files that others exclude would be lost, too. */
 async function unpushedIn(
   name: string,
   variable: Variable | undefined,
@@ -154,7 +154,7 @@ async function unpushedIn(
   return unpushed ?? null;
 }
 
-/** Whether removing it would lose files, or may because that is unknown. */
+/** Whether its removal would lose files that exist only there; true also if that is unknown. */
 export function holdsUnpushed({ unpushed }: Cleanable): boolean {
   return unpushed !== 0;
 }

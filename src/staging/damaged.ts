@@ -1,5 +1,5 @@
-// Warnings about files on scratch that neither a sync nor a push settles: files that a crash may have damaged, since only a
-// person can tell, and files that a push would write through a link.
+// Warnings about files that neither a sync nor a push settles: files on scratch that a crash may have damaged or that could not
+// be compared, files behind a link of the source, and SQLite databases that a program has open.
 import { formatFiles, listSome, shellWord } from "../text/format.ts";
 import type { KeptPath } from "../transfer/request.ts";
 import type { StageWarning } from "./stage_result.ts";

@@ -79,7 +79,8 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
     ? withNodeHint(variable, leftOutError(variable, { strict: true }, outcome)) ?? await purgedError(request, outcome)
     : leftOutError(variable, settings, outcome);
   if (error !== undefined) {
-    // A target in place has new files that a push must know. A private copy needs no record: the next sync continues it.
+    // Record the new files of an updated target, or a push takes them for changes. The next sync continues a private copy
+    // without a record.
     if (way === "in-place" && outcome.status !== "failed") {
       await recordTransfer(layout, variable.source, outcome, system);
       await recordKept(layout, await keptAfter(variable, layout, facts.marker, outcome.kept));

@@ -32,7 +32,7 @@ export interface FirstCopy extends AsyncDisposable {
   publish(): Promise<void>;
 }
 
-/** The unfinished first copies beside a target, those that no process writes into first. */
+/** The unfinished first copies beside a target; those into which no process writes any more come first. */
 async function findUnfinished({ partial }: VariableLayout): Promise<readonly Unfinished[]> {
   const [directory, prefix] = splitAbsolute(partial);
   const found: Unfinished[] = [];

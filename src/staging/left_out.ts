@@ -49,7 +49,7 @@ function hintForWords(words: string): string | undefined {
 }
 
 function isLarge({ missing, filesTotal, bytesTotal }: Outcome): boolean {
-  // What is newer than the walk is in the copy in its older state.
+  // A file that is newer than the walk does not count as missing: the copy has its older state.
   const { files, sizeBytes } = sumOf(missing.filter(({ cause }) => cause !== "newer"));
   return files > filesTotal * TOLERATED_SHARE || sizeBytes > bytesTotal * TOLERATED_SHARE;
 }

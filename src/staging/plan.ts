@@ -33,7 +33,7 @@ export type StagePlan =
     readonly transfers: readonly string[];
     readonly deletions: readonly string[];
     readonly kept: readonly KeptPath[];
-    /** Directories that can't be read on either side: their files are not in the plan. */
+    /** Directories that cannot be read on one of the sides: their files are not in the plan. */
     readonly unreadable: readonly UnreadablePath[];
     readonly outside: NamedOutsideLinks;
     readonly warnings: readonly StageWarning[];

@@ -17,7 +17,7 @@ export async function retireTarget(
   const unpushed = await countUnpushed({ layout, source: formerSource }, system);
   // Counting ends early after a signal.
   system.signal.throwIfAborted();
-  // A temporary name lets a later sweep remove the directory if this process is killed, so it is only for one that may go.
+  // Use a temporary name only if the directory may be lost: if this process is killed, a later sweep removes it.
   const aside = unpushed === 0
     ? temporaryBeside(layout.target, "replaced")
     : `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;

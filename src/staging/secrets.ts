@@ -1,5 +1,6 @@
-// Secrets in the copies of a variable: finds those that a copy holds because an older version staged them or a user logged in
-// on a node, and sets the environment variable by which Hugging Face's client finds its token at the source.
+// Secrets in the copies of a variable. Staging excludes them (records/filter.ts, with the patterns of config/secrets.ts). This
+// module finds secrets that a copy has all the same, because an older version staged them or a user logged in on a node. It
+// also sets the environment variable by which Hugging Face's client finds its token at the source.
 import { HF_TOKEN_BELOW, HF_TOKEN_PATH } from "../config/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";

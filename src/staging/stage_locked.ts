@@ -1,4 +1,4 @@
-// Stages one variable under its lock: still not fresh? → transfer → write the marker. Loaded only if something is not fresh.
+// Stages one variable under its lock: looks again, transfers, and writes the marker. Loaded only if a variable is not fresh.
 import type { Report } from "../contract/events.ts";
 import { nameHolder } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";

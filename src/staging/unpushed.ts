@@ -1,4 +1,4 @@
-// Files that only scratch has, or has otherwise than at the last transfer: how many, and what `status` tells of them.
+// Files that exist only on scratch or changed there since the last transfer: their number, and the warnings of `status`.
 import { formatFiles, formatSize, listSome } from "../text/format.ts";
 import type { Selection } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
@@ -19,7 +19,7 @@ interface Unpushed {
   readonly kept: KeptFiles;
 }
 
-/** The first day (`2026-12-09`) on which a purge by mtime deletes one of the files; undefined if the site has none. */
+/** The first day (`2026-12-09`) on which a purge by mtime deletes one of the files; undefined without such a purge. */
 export function purgeDay(
   { unpushed = [] }: Pick<Unpushed, "unpushed">,
   { purgeByMtimeDays }: Pick<StagingSettings, "purgeByMtimeDays">,
@@ -56,8 +56,8 @@ interface StagedCopy {
 }
 
 /**
- * Counts what a push to the source would transfer or name, with every file compared. Returns undefined if that is unknown, so that
- * the copy may be the last one: the record or the source no longer exists, or a directory cannot be read.
+ * Counts what a push to the source would transfer or name, with every file compared. Undefined if that is unknown, because the
+ * record or the source no longer exists or a directory cannot be read: the copy may have the only version of a file.
  */
 export async function countUnpushed(
   { layout, source, selection }: StagedCopy,

@@ -10,7 +10,7 @@ import type { Overview } from "./overview.ts";
 /** How many files are named at most; the numbers count all. */
 const MOST_NAMED = 20;
 
-/** What a pattern that leaves names out is written in. */
+/** Where a pattern that excludes names comes from. */
 const ORIGINS = ["config", "preset", "secrets"] as const;
 
 /** See {@linkcode Details}. */

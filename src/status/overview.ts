@@ -68,7 +68,7 @@ export interface Overview {
   readonly outside: NamedOutsideLinks;
   /** Secrets that the copy holds although the filter excludes them. */
   readonly secrets: readonly Secret[];
-  /** Whether a sync would compare without --force, because the checks that it makes itself find the target stale. */
+  /** Whether the next sync compares even without --force, because its own checks find the target stale. */
   readonly seenBySync: boolean;
 }
 

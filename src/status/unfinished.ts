@@ -41,7 +41,7 @@ export interface UnfinishedRequest {
   readonly signal: AbortSignal;
 }
 
-/** Looks at a variable without a marker; undefined if nothing was started, or an older version did it. */
+/** The state of a copy without a marker; undefined if none was begun, it is from another source, or it lacks no file. */
 export async function findUnfinished(request: UnfinishedRequest, system: System): Promise<Unfinished | undefined> {
   const { layout, variable } = request;
   const push = await findUnfinishedPush(layout, system);

@@ -6,8 +6,8 @@ import type { ForwardedSignal, System } from "./system.ts";
 const HARMLESS: ReadonlySet<ForwardedSignal> = new Set(["SIGWINCH", "SIGCONT", "SIGURG"]);
 
 /**
- * Until it is disposed of, signals that ask a program for something (SIGUSR1 for a checkpoint) are only told to `onSignal`: they
- * would end this process, and there is nothing to save yet. Signals that end the work still do.
+ * Until it is disposed of, passes signals that ask a program for something (SIGUSR1 for a checkpoint) to `onSignal`. Without a
+ * listener they would end this process. Signals that end the work still end it.
  */
 export function ignoreEarlySignals(
   system: Pick<System, "handOverSignals">,

@@ -7,12 +7,12 @@ import type { System } from "./system.ts";
 
 /** What to lock and how long to try. */
 export interface LockRequest {
-  /** The lock file, absolute. It is made (0600) if missing, and kept: after a removal, waiters would lock different files. */
+  /** The lock file, absolute. It is made (0600) if missing, and stays. If another process removes it, waiters start again. */
   readonly path: string;
   readonly deadlineSeconds: number;
   /** The name of the setting for the deadline, for messages; undefined if it is fixed. */
   readonly deadlineSetting?: string;
-  /** Called once, at the start of the wait, if another process has the lock, with that holder's description. */
+  /** Called with the holder when a wait begins: for the flock, and once more if its next holder finds a lease. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
   /** The progress of the holder's work, if it can be watched: then the deadline counts from its last progress. */
   readonly progress?: () => HolderProgress | undefined;

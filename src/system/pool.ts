@@ -18,7 +18,7 @@ export class Pool {
     return this.#running.size;
   }
 
-  /** Starts a task, at once or when one ends. Resolves as soon as it has started: awaiting this keeps the caller from running ahead. */
+  /** Starts a task, at once or when another ends, unless one has failed. Resolves then, so the caller can wait to add more. */
   async start(task: () => Promise<void>): Promise<void> {
     while (this.#running.size >= this.#width && this.#failure === undefined) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));

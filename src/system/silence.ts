@@ -19,7 +19,7 @@ export interface Silence {
   onSilent(error: CliError): void;
 }
 
-/** Watches until the process ends, and does not keep it from ending. Costs a timer; the first look is after a tenth of the deadline. */
+/** Watches until the process ends, and does not keep it alive. The first look is after a tenth of the deadline. */
 export function watchSilence({ env, whose, onSilent }: Silence): void {
   const seconds = deadlineIn(env);
   if (seconds === 0) return;

@@ -1,4 +1,5 @@
-// The only module that starts programs: with an argument array, a complete environment, streamed output and a guaranteed end.
+// Starts programs with an argument array, a complete environment, streamed output and a guaranteed end. Only system_program.ts
+// starts programs as well: small ones of the system.
 import { type ChildEnvironment, childEnvironment } from "./child_environment.ts";
 import type { System } from "./system.ts";
 

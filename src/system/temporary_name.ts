@@ -1,5 +1,5 @@
-// Names for everything that a killed process can leave behind, so that one sweep finds it all. The name contains its owner:
-// `.euler-files-KIND.HOST.PID-NAMESPACE.RANDOM`. A sweep removes only names of exactly this form.
+// Names for what a killed process can leave behind. The name contains its owner: `.euler-files-KIND.HOST.PID-NAMESPACE.RANDOM`.
+// A sweep removes only names of exactly this form. Trees that a later transfer continues have other prefixes (`ownedName`).
 import { splitAbsolute } from "../posix/file_names.ts";
 import { isDeadHere, pidNamespace, type ProcessName } from "./dead_process.ts";
 

@@ -16,8 +16,8 @@ export type Writer = "has ended" | "may live";
 
 /**
  * Takes over an abandoned temporary directory in which directories were being built: moves it to the path `own` and removes
- * what the next transfer cannot use. Where its process may live, only the files are moved (move_files.ts). Returns the
- * directories that were being built; none where the abandoned directory was left as it is.
+ * what the next transfer cannot use. If its process may still live, only the files are moved (posix/move_files.ts). Returns
+ * the directories that were being built; none if the abandoned directory was left as it is.
  */
 export async function takeOver(
   { path: abandoned, writer }: { readonly path: string; readonly writer: Writer },

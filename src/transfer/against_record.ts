@@ -34,7 +34,10 @@ export interface RecordComparison {
   readonly unreadable: readonly string[];
 }
 
-/** What to compare. Names that the selection excludes are neither purged nor changed. */
+/**
+ * What to compare. Names that the selection excludes are not `changed`. Those of them that are recorded are in `purged`: the
+ * caller has to leave them out.
+ */
 export interface RecordedCopy {
   readonly manifest: Manifest;
   /** The copy, absolute. */

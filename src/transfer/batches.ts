@@ -4,7 +4,7 @@ import type { JobRunner } from "./job_runner.ts";
 import type { Mover } from "./movers.ts";
 import { HELD } from "./publishing.ts";
 
-/** Files that are moved by one job: so many that a message to a Worker is worth it, so few that all have work until the end. */
+/** The size of a batch: large enough that a message to a Worker pays, so small that all Workers have work until the end. */
 const BATCH = {
   native: { files: 128, sizeBytes: 32 * 1024 * 1024 },
   rsync: { files: 4096, sizeBytes: 1024 * 1024 * 1024 },

@@ -1,4 +1,4 @@
-// Decides what to do in one directory, from the entries of both sides and the record of the last complete transfer. Pure.
+// Decides what to do in one directory, from the entries of both sides and the record of the last transfer. Pure.
 import { type Entry, type EntryState, isDamaged, isNewer, sameContent, sameMode, sameTime } from "./entry.ts";
 import { markedIfRacy, type RacySide } from "./racy.ts";
 import type { FileSystemTraits } from "./traits.ts";
@@ -248,7 +248,7 @@ function decideFile(
     return keep(draft, from.name, "newer there", from);
   }
   if (onlySourceChanged) {
-    // The next stage-in brings the change of the source.
+    // The next sync stages the change of the source.
     draft.records.push([from.name, base]);
     return;
   }
@@ -316,7 +316,7 @@ function bring(draft: Draft, from: Entry, to?: Entry): void {
   draft.records.push([from.name, from]);
 }
 
-/** Replaces a directory that we brought name by name, each only if unchanged; any other directory is kept. */
+/** Replaces a recorded directory: its names are removed one by one, each only if unchanged. Any other directory is kept. */
 function replaceDirectory(
   draft: Draft,
   from: Entry,

@@ -61,7 +61,7 @@ export class Execution {
   readonly #successors: Item[] = [];
   readonly #passedOver = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
-  /** Gets names before they are written. */
+  /** Names are logged here before they are written. */
   readonly #log: IntentLog;
   readonly #large: LargeFiles | undefined;
   /** Undefined where no program reads the receiving side yet. */
@@ -204,7 +204,7 @@ export class Execution {
     for (const top of added) if (top !== undefined) await this.#publishing!.adopt(top);
   }
 
-  /** A directory that cannot be made fails with its content; other directories go on. What it should replace is still there. */
+  /** Records that a directory cannot be made: it is missing with its content, and `replaced` still has its name. */
   #lose(item: Pick<Item, "directory" | "entry">, reason: string, replaced: Entry | undefined): void {
     const path = pathOf(item);
     this.#lost.add(path);

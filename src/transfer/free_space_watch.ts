@@ -19,7 +19,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
   readonly #system: System;
   readonly #groups = new Set<string>();
   #planned = { files: 0, sizeBytes: 0 };
-  /** Files that replace others: old and new file exist together for a while. */
+  /** The sizes of files that replace others; for large ones, only of as many as are copied at a time. */
   #twice = { smallBytes: 0, large: [] as number[] };
   #asking: Promise<FreeSpace> | undefined;
   #freeSpace: FreeSpace | undefined;
@@ -70,7 +70,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
     large.length = Math.min(large.length, LARGE_AT_ONCE.waiting);
   }
 
-  /** The free space needed: the growth, and once the files under way, since an old file is removed after the new one exists. */
+  /** The free space needed: the growth, and the replacements under way, since old and new file exist together for a while. */
   #needed(): { files: number; sizeBytes: number } {
     const { smallBytes, large } = this.#twice;
     const underWay = Math.min(smallBytes, this.smallBytesAtOnce) + large.reduce((sum, bytes) => sum + bytes, 0);

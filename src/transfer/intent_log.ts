@@ -1,5 +1,5 @@
-// The intent log: names that an in-place transfer is about to write. After a kill, the next transfer tells such half-done work
-// from changes by users: without the log, each file that was just brought would count as changed there.
+// The intent log: names that a transfer is about to write into a live directory. After a kill, the next transfer tells this
+// half-done work from changes by users: without the log, each file that was just copied would count as changed there.
 import type { Calls } from "../posix/calls.ts";
 import { appendBytes, openToAppend } from "../posix/append.ts";
 import { run } from "../posix/work.ts";

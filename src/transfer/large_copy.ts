@@ -22,7 +22,7 @@ import { type Entry, isSparse } from "./entry.ts";
 import { DatabaseFound, isDatabase, isPlainFile } from "./database_files.ts";
 import { type Journal, openJournal } from "./journal.ts";
 
-/** Parts in flight: where calls wait, more than a disk needs but few for a server; local copies are bound by the processor. */
+/** Parts copied at a time: one stream does not use a whole server; a local copy is limited by the processor. */
 export const LARGE_AT_ONCE = { waiting: 8, plain: 2 };
 
 /** A part is a range of whole stripes with one writer, because Lustre grants locks by ranges. */

@@ -1,5 +1,5 @@
-// How the links of both sides are read. Absolute links into one side lead into the other after a transfer: the maps show both
-// as links into the persistent side, whose links may be followed.
+// How the links of both sides are read. A transfer changes absolute links into one side so that they lead into the other. So
+// that they compare as equal, the maps show both as links into the persistent side. Only that side's links may be followed.
 import { splitAbsolute } from "../posix/file_names.ts";
 import type { LinkMap } from "../posix/tree.ts";
 import type { LinkMaps } from "./jobs/job.ts";

@@ -1,5 +1,6 @@
-// The manifest records what source and target had in common after the last complete transfer. It tells a purge from a deletion,
-// and a change on scratch from one at the source. Directories are decoded on demand: a million names need little memory.
+// The manifest records what source and target had in common after the last transfer, complete or not. It tells a purge from a
+// deletion, and a change on scratch from one at the source. Directories are decoded on demand: a million names need little
+// memory.
 import { createHash } from "node:crypto";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnFile } from "../system/own_file.ts";

@@ -1,6 +1,7 @@
-// The only module that gives a file its name in a live directory. However the bytes were copied, they are complete in a
-// temporary file on the same file system by then. A new name is made only if it is free (renameat2(2) with RENAME_NOREPLACE, or
-// linkat(2) where the file system lacks that); a file to be replaced is checked once more just before.
+// Gives a file its name in a live directory. Besides this module, only replaced_database.ts does that, to restore old files.
+// However the bytes were copied, they are complete in a temporary file on the same file system by then. A new name is made only
+// if it is free (renameat2(2) with RENAME_NOREPLACE, or linkat(2) where the file system lacks that); a file to be replaced is
+// checked once more just before.
 import type { Bytes, Calls } from "../posix/calls.ts";
 import { EEXIST, EINVAL, EMLINK, ENOENT, ENOSYS, EOPNOTSUPP, EPERM, succeeded } from "../posix/errno.ts";
 import { RENAME_NOREPLACE } from "../posix/libc.ts";

@@ -17,9 +17,9 @@ export interface TransferRequest {
   readonly intent: Exclude<Intent, "compare">;
   /** `auto`: native, unless there are arguments that only rsync understands. */
   readonly engine: "auto" | "rsync" | "native";
-  /** The user's own arguments for rsync; they make rsync the engine. Those that delete files are never used in a stage-out. */
+  /** The user's own arguments for rsync; they make rsync the engine. Those that delete files are never passed to it. */
   readonly extraArgs: readonly string[];
-  /** The record of the last complete transfer; without it the newer side wins. */
+  /** The record of the last transfer; without it the newer side wins. */
   readonly baseline: Manifest | undefined;
   /**
    * The sending side, packed: it is not listed, and small files are read from there. Only for staging. It was packed with the
@@ -54,7 +54,7 @@ export interface TransferRequest {
   readonly bandwidthLimitBytesPerSecond?: number;
   /** The receiving root has a mode for its owner alone at every moment, whatever mode the source has. */
   readonly top?: "private";
-  /** The path of the intent log of an in-place transfer, by which the next one recognizes what a killed one brought. */
+  /** The path of the intent log, by which a transfer into a live directory recognizes what a killed one has copied. */
   readonly intentLog?: string;
   /**
    * `trust-record`: a directory that is as recorded at the sending side is skipped if the receiving side has all its names.

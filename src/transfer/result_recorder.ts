@@ -1,5 +1,5 @@
-// The results of a transfer and the changes to its record, gathered as they happen. Recorded is only what both sides have in
-// common; about everything else the next transfer decides.
+// The results of a transfer and the changes to its record, gathered as they happen. The record gets only what both sides have
+// in common; the next transfer decides about everything else.
 import { joinName, splitLast } from "../posix/file_names.ts";
 import { type Item, type MissingItem, type MoveOutcome, pathOf } from "./item.ts";
 import type { EntryState } from "./entry.ts";
@@ -125,7 +125,7 @@ export class ResultRecorder {
     this.fail(item, state, `its permissions cannot be changed: ${reason}`);
   }
 
-  /** Records another state than planned; `undefined`: no state. */
+  /** Records another state than planned; `undefined` removes the name from the record. */
   amend({ directory, entry }: Name, state: EntryState | undefined): void {
     this.#amendPath(joinName(directory, entry.name), state);
   }

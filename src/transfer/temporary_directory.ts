@@ -44,7 +44,7 @@ export interface TemporaryDirectoryRequest extends Pick<TransferRequest, "intent
 }
 
 /**
- * Chooses where that directory is. Undefined if no program reads the tree yet, as for a mirror.
+ * Chooses where the temporary directory is. Undefined for a private tree: a first copy, and a mirror with our own calls.
  *
  * Beside a target on scratch, inside our cache root, no other program uses our names. On persistent storage any name outside
  * the root may belong to other programs, so the directory is inside the root: that is on the same file system even if the root
@@ -207,8 +207,8 @@ async function writerBeside(name: string, target: string): Promise<Writer | unde
 }
 
 /**
- * Removes what earlier transfers left beside a target. The caller holds the target's lock, so at most one of them, whose lock
- * was taken over, is still alive, and its files must not be published. Moves what the first was building to `own`.
+ * Removes what earlier transfers left beside a target. The caller holds the target's lock, so a transfer that is still alive
+ * has lost that lock and must not publish its files. Moves the directories that the first of them was building to `own`.
  */
 async function sweepBeside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   const [parent, target] = splitAbsolute(to);
@@ -241,8 +241,8 @@ async function takeOverOrRemove(
 }
 
 /**
- * Removes the directories in a root whose process has ended, if that can be known, or that were unused for long. Moves what
- * the first of them was building to `own`.
+ * Removes temporary directories in a root: those of a process that has ended and, if that is unknown, those that were unused
+ * for long. Moves the directories that the first of them was building to `own`.
  */
 async function sweepInside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   let adopted = new Set<string>();

@@ -1,4 +1,4 @@
-// Transfers once more if programs changed the sending side meanwhile. That is usual; the second transfer tells whether it goes on.
+// Transfers once more if programs changed the sending side during the first transfer, as often happens.
 import type { TransferOutcome, TransferRequest } from "./request.ts";
 
 /**

@@ -65,7 +65,7 @@ async function listPlanted(cacheRoot: string): Promise<string[] | CliError> {
   return planted;
 }
 
-/** Makes the cache root (0700) if it does not exist, and then checks it. The caller has checked an existing one. */
+/** Makes the cache root (0700) and checks it. Leaves an existing one alone: the caller has called `checkCacheRoot`. */
 export async function makeCacheRoot(root: CacheRoot, userId: number): Promise<void> {
   const { cacheRoot } = root;
   try {

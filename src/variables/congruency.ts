@@ -17,11 +17,11 @@ export interface CongruencyWarning {
 }
 
 /**
- * A warning for each managed variable that is set in `env` to neither its source nor its target (an evaluated `sync` sets it to
- * the target, in this shell or in the one that submitted the job). And one for each other variable that programs read before a
- * managed one and that leads out of the target: programs would use the slow directory unnoticed. Links and trailing slashes
- * make no difference; `realPath` (throws if the path does not exist) is called only if the texts differ, so a correct
- * environment costs no file system call.
+ * Warns of two kinds of variables in `env`. A managed variable should lead to its source or, after an evaluated `sync` in this
+ * shell or in the one that submitted the job, to its target. Another variable that programs read before a managed one should
+ * lead into the target: otherwise programs use the slow directory unnoticed. Links and trailing slashes make no
+ * difference. `realPath` (throws if the path does not exist) is called only if the texts differ, so a correct environment
+ * costs no file system call.
  */
 export function checkCongruency(
   variables: readonly CongruencyVariable[],

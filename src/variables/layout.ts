@@ -9,10 +9,10 @@ export interface VariableLayout {
   readonly manifest: string;
   /** The source that the manifest belongs to; read if there is no marker. */
   readonly source: string;
-  /** The intent log of an in-place transfer; removed once the manifest has its files. */
+  /** The intent log of a transfer into a live directory; removed once the manifest records its names. */
   readonly intentLog: string;
   readonly lock: string;
-  /** An unfinished first copy that a sync has left; during a sync the name of its process is appended (first_copy.ts). */
+  /** An unfinished first copy that a failed sync has left. During a sync its process is appended (staging/first_copy.ts). */
   readonly partial: string;
   /** The files that a transfer kept on scratch; read if there is no marker to name them. */
   readonly kept: string;

@@ -107,7 +107,7 @@ async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, (error) => !(error instanceof Deno.errors.NotFound));
 }
 
-/** The part in another copy of the whole, on the disk of a node. */
+/** The same part in another copy of the whole, for example in the one on the disk of a node. */
 export function partIn(part: Part, wholeTarget: ResolvedVariable["target"]): Part {
   const whole = { ...part.whole, target: wholeTarget };
   return { variable: { ...part.variable, target: inside(part.variable, whole) }, whole };

@@ -1,5 +1,5 @@
-// The progress of the work on a variable: its phase as a word for people, and a small file beside the lock for waiting jobs. If many
-// jobs start at once, one of them transfers, and the others show its progress.
+// The progress of the work on a variable: its phase as a word for people, and a small file beside the lock for waiting jobs. If
+// many jobs start at once, one of them transfers, and the others show its progress.
 import type { Progress, Report } from "../contract/events.ts";
 import { formatCount, formatFiles } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
@@ -44,7 +44,7 @@ export interface ProgressWatch extends Disposable {
   readonly latest: () => HolderProgress | undefined;
 }
 
-/** Reports another job's published progress. The first text read may be a dead job's, so it does not count as a move. */
+/** Reports another job's progress. The text that is read first may be a dead job's, so it does not count as progress. */
 export function watchProgress(path: string, subject: string, report: Report): ProgressWatch {
   let looks = 0;
   let isOver = false;

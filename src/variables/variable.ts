@@ -38,7 +38,7 @@ export interface StagingSettings {
   readonly names: "collect" | "count";
   /** `compare`: file contents are compared even if size and time are the same. */
   readonly contents: "by time" | "compare";
-  /** How many variables are selected or enabled: with several, staging fewer is a way out of a full disk. */
+  /** Whether several variables are enabled: then the hint for a full disk says to stage fewer. */
   readonly variables: "one" | "several";
   /** Settings that contradict the command line; shown once. */
   readonly warnings: readonly { readonly text: string; readonly hint: string }[];

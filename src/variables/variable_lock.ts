@@ -12,7 +12,7 @@ import type { StagingSettings, Variable } from "./variable.ts";
 export interface VariableLock extends AsyncDisposable, Pick<Lock, "former" | "confirm"> {
   /** The system for the work: its signal stops the work as soon as another job has taken the lock over. */
   readonly system: System;
-  /** `after a loss`: the lock was lost before, so files of this process may be left over from the time of the earlier lock. */
+  /** `after a loss`: this process has held the lock before and lost it, so a tree that it had begun may be left. */
   readonly comes: "first" | "after a loss";
 }
 
@@ -27,8 +27,8 @@ export interface VariableLockRequest {
 const MOST_TURNS = 3;
 
 /**
- * Waits for the variable lock and does the work. If another job takes the lock over because it takes this one for dead, waits
- * for that job and starts the work again with its files. Errors are those of {@linkcode acquireVariableLock} and of the work.
+ * Waits for the variable lock and does the work. If another job believes that this one is dead and takes its lock over, waits
+ * for that job and starts the work again with the files of that job. Errors are those of acquiring the lock and of the work.
  */
 export async function withVariableLock<Result>(
   request: VariableLockRequest,
