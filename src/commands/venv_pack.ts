@@ -1,5 +1,6 @@
 // `euler-files venv pack`: makes one file of an environment, which is mounted at the environment's own path.
 import * as v from "valibot";
+import { bytesOf } from "../contract/answer_fields.ts";
 import { planSquash, squashVenv } from "../apptainer/squash_venv.ts";
 import { loadSetting } from "../apptainer/setting.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
@@ -25,7 +26,7 @@ const answer = v.object({
   venv_path: v.pipe(v.string(), v.description("Where the pack is mounted, too")),
   pack_path: v.string(),
   inputs_hash: v.pipe(v.string(), v.description("Stands for its packages, path and other files")),
-  size_bytes: v.optional(v.number()),
+  size_bytes: v.optional(bytesOf("The packed file")),
   dry_run: v.boolean(),
 });
 
