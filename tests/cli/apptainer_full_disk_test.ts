@@ -38,7 +38,7 @@ testUnless(NOT_ROOT, "without free space on scratch, run uses the image in the s
   await using _disk = await mountSmall(world.path("scratch/sif"), "1m");
   const run = await world.run(["apptainer", "run", "env", "--", "t.py"]);
   assert.equal(run.code, 0);
-  assert.equal(run.stdout, `run ${images.store}/env.sif t.py\n`);
+  assert.equal(run.stdout, `run --bind ${world.scratch} ${images.store}/env.sif t.py\n`);
   assert.match(run.stderr, /running it from the store, which is slower/);
 });
 
