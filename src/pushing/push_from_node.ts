@@ -67,8 +67,15 @@ async function pushLocked(
   return {
     ...pushed,
     warnings: [],
-    incomplete: pushed.incomplete ?? conflictError(request, lost, saved),
+    incomplete: withConflicts(pushed.incomplete, conflictError(request, lost, saved)),
   };
+}
+
+/** The error for files that could not be pushed, with the conflicts as well: both have to be known. */
+function withConflicts(failed: CliError | undefined, conflicts: CliError): CliError {
+  if (failed === undefined) return conflicts;
+  const lines = [...failed.lines ?? [], conflicts.message];
+  return new CliError(failed.kind, failed.message, { lines, ...(conflicts.hint ? { hint: conflicts.hint } : {}) });
 }
 
 async function isStaged(target: string): Promise<boolean> {
@@ -110,7 +117,7 @@ function conflictError({ variable }: PushRequest, kept: readonly KeptPath[], sav
       hint:
         `compare ${shellWord(saved)}, where those of this node are, with ${
           shellWord(variable.target)
-        }; copy what is right there ` +
+        }; copy the right ones there ` +
         `and run \`euler-files push --var ${variable.name}\``,
     },
   );

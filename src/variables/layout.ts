@@ -48,6 +48,8 @@ export function savedFromNode(
   { env, hostName, processId }: Pick<System, "env" | "hostName" | "processId">,
 ): { readonly directory: string; readonly path: string } {
   const directory = `${cacheRoot}/.${name}.from`;
-  const from = `${env.SLURM_JOB_ID || processId}.${env.SLURMD_NODENAME || hostName}`;
+  // A job that Slurm requeued has its number again: its first run may have saved files as well.
+  const run = env.SLURM_RESTART_COUNT ? `-${env.SLURM_RESTART_COUNT}` : "";
+  const from = `${env.SLURM_JOB_ID || processId}${run}.${env.SLURMD_NODENAME || hostName}`;
   return { directory, path: `${directory}/${from.replaceAll(/[^A-Za-z0-9._-]/g, "_")}` };
 }
