@@ -105,11 +105,14 @@ Deno.test("migrate accepts the names that older scripts use in --input-json", as
   await using world = await makeCacheWorld();
   const payload = {
     what: "HF_HOME",
-    new_path: world.path("wrong"),
+    new_path: world.path("new"),
     to_path: world.path("new"),
     keep_old: true,
     yes: true,
   };
+  const contradicting = JSON.stringify({ ...payload, new_path: world.path("wrong") });
+  const refused = await world.run(["migrate", "--input-json", "-", "--json"], { stdin: contradicting });
+  assert.deepEqual([refused.code, refused.json().error.field], [2, "new_path"]);
   const run = await world.run(["migrate", "--input-json", "-", "--json"], { stdin: JSON.stringify(payload) });
   assert.equal(run.code, 0, run.stdout);
   assert.deepEqual([run.json().new_path, run.json().keep_old], [world.path("new"), true]);

@@ -124,8 +124,13 @@ Deno.test("a configuration or a section is accepted with and without its name ar
   }
 });
 
-/** The property names of the answers that a schema describes. */
-function keysIn(schema: Record<string, unknown>): Set<string> {
+/** The property names of the answers that a schema describes; `whole` has the definitions that parts refer to. */
+function keysIn(schema: Record<string, unknown>, whole = schema): Set<string> {
+  const name = typeof schema.$ref === "string" ? schema.$ref.replace("#/$defs/", "") : undefined;
+  if (name !== undefined) return keysIn((whole.$defs as Record<string, Record<string, unknown>>)[name]!, whole);
   const alternatives = (schema.anyOf ?? schema.oneOf ?? schema.allOf ?? []) as Record<string, unknown>[];
-  return new Set([...Object.keys(schema.properties ?? {}), ...alternatives.flatMap((part) => [...keysIn(part)])]);
+  return new Set([
+    ...Object.keys(schema.properties ?? {}),
+    ...alternatives.flatMap((part) => [...keysIn(part, whole)]),
+  ]);
 }
