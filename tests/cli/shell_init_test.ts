@@ -22,7 +22,13 @@ Deno.test("shell-init --json has the script and its shell under the names that s
   for (const shell of SHELLS) {
     const answer = (await world.run(["shell-init", "--shell", shell, "--json"])).json();
     const { stdout } = await world.run(["shell-init", "--shell", shell]);
-    assert.deepEqual(answer, { ok: true, command: "shell-init", shell, script: stdout });
+    const { ok, command, script } = answer;
+    assert.deepEqual({ ok, command, shell: answer.shell, script }, {
+      ok: true,
+      command: "shell-init",
+      shell,
+      script: stdout,
+    });
   }
   const request = { stdin: '{"shell": "zsh"}' };
   assert.equal((await world.run(["shell-init", "--input-json", "-", "--json"], request)).json().shell, "zsh");

@@ -78,6 +78,7 @@ export async function fillUvCache({ cache, index, packages, target }: Installati
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   const names = await Array.fromAsync(Deno.readDir(filled));
   const buckets = names.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  await Deno.mkdir(cache, { recursive: true });
   // uv makes these files if they are missing, also when it only reads.
   for (const name of ["CACHEDIR.TAG", ".gitignore"]) {
     if (sizeOf(`${cache}/${name}`) === undefined) await Deno.rename(`${filled}/${name}`, `${cache}/${name}`);

@@ -8,7 +8,7 @@ function ef --description 'euler-files, evaluating what sync and unload print';
     if set -q __ef_skip[1]; set __ef_skip; continue; end;
     if string match -qr -- '^-[a-z]*h' $__ef_word; set __ef_command $__ef_word; break; end;
     switch $__ef_word;
-      case --config --engine --exclude --include --input-json --shell --to --var; set __ef_skip 1;
+      case --config --engine --exclude --fallback --include --input-json --progress --shell --to --var; set __ef_skip 1;
       case --help --version -V; set __ef_command $__ef_word; break;
       case --json --dry-run; set __ef_shown 1;
       case '-*';

@@ -6,7 +6,7 @@ __euler_files_ef() {
   for __ef_word in "$@"; do
     if [ -n "$__ef_skip" ]; then __ef_skip=''; continue; fi
     case "$__ef_word" in
-      --config|--engine|--exclude|--include|--input-json|--shell|--to|--var) __ef_skip=1 ;;
+      --config|--engine|--exclude|--fallback|--include|--input-json|--progress|--shell|--to|--var) __ef_skip=1 ;;
       -h*|-[!-]*h*|--help|--version|-V) __ef_command="$__ef_word"; break ;;
       --json|--dry-run) __ef_shown=1 ;;
       -*) ;;
