@@ -93,6 +93,6 @@ export class NewDirectories {
 
 /** When a new directory gets its name. */
 export function phaseOfDirectory({ path, leadsOut }: NewDirectory): Phase {
-  if (pointsElsewhere(path)) return "pointers";
+  if (pointsElsewhere(path)) return "new pointers";
   return leadsOut ? "links" : "contents";
 }

@@ -1,8 +1,9 @@
 // The order in which a transfer publishes files, so that a program that reads meanwhile finds either the old or the new state:
 //
-//   contents   new directories that are complete in themselves, new and replaced files
-//   links      new links, and new directories with links that lead out of them: their destinations are published by now
-//   pointers   replaced links, and small files that refer to other files: references, indexes, lists of a package's files
+//   contents      new directories that are complete in themselves, new and replaced files
+//   links         new links, and new directories with links that lead out of them: their destinations are published by now
+//   new pointers  new small files that refer to other files: references, indexes, lists of a package's files
+//   pointers      such files that replace others, and replaced links: an index may name a file that a new pointer describes
 //
 // Removals come after all of them. Everything is copied before the first file is published, except that large files are
 // published as soon as each is complete. Pure.
@@ -10,10 +11,10 @@ import type { Entry } from "./entry.ts";
 import { joinName } from "../posix/file_names.ts";
 
 /** When a name is published. */
-export type Phase = "contents" | "links" | "pointers";
+export type Phase = "contents" | "links" | "new pointers" | "pointers";
 
 /** The phases in their order. */
-export const PHASES = ["contents", "links", "pointers"] as const satisfies readonly Phase[];
+export const PHASES = ["contents", "links", "new pointers", "pointers"] as const satisfies readonly Phase[];
 
 /** Larger files are `contents`, whatever their names. */
 const LARGEST_POINTER_BYTES = 1024 * 1024;
@@ -37,7 +38,8 @@ const POINTING_FILE = /\.(json|nbi|ziphash|rkyv|http|rev)$|^(index|list|RECORD|M
 export function phaseOf(directory: string, entry: Entry, replaces: Entry | undefined): Phase {
   if (entry.type === "link") return replaces === undefined ? "links" : "pointers";
   if (entry.type !== "file" || entry.sizeBytes > LARGEST_POINTER_BYTES) return "contents";
-  return POINTING_FILE.test(entry.name) || pointsElsewhere(directory) ? "pointers" : "contents";
+  if (!POINTING_FILE.test(entry.name) && !pointsElsewhere(directory)) return "contents";
+  return replaces === undefined ? "new pointers" : "pointers";
 }
 
 /** Whether programs find nothing of what the files of a directory refer to while those files are missing. */

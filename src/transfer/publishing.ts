@@ -50,6 +50,7 @@ export class Publishing {
   readonly #held: Readonly<Record<Phase, HeldFiles>> = {
     contents: new HeldFiles(),
     links: new HeldFiles(),
+    "new pointers": new HeldFiles(),
     pointers: new HeldFiles(),
   };
   /** Maps each path that did not arrive to itself, and each directory above it to such a path; failed ones come first. */

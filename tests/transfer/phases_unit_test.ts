@@ -1,7 +1,7 @@
 // The order in which names appear, which follows from the names alone.
 import { equal } from "node:assert/strict";
 import type { Entry } from "../../src/transfer/entry.ts";
-import { phaseOf, pointsElsewhere, unitOf } from "../../src/transfer/phases.ts";
+import { phaseOf, PHASES, pointsElsewhere, unitOf } from "../../src/transfer/phases.ts";
 
 function entry(path: string, more: Partial<Entry> = {}): [directory: string, entry: Entry] {
   const cut = path.lastIndexOf("/");
@@ -9,7 +9,7 @@ function entry(path: string, more: Partial<Entry> = {}): [directory: string, ent
   return [path.slice(0, Math.max(0, cut)), { name, type: "file", sizeBytes: 100, linkTarget: "", ...more } as Entry];
 }
 
-Deno.test("contents come first, then new links, then files that refer to others", () => {
+Deno.test("contents come first, then new links, then new files that refer to others, then replaced ones", () => {
   const phases = {
     "hub/models--m/blobs/abc": "contents",
     "hub/models--m/refs/main": "pointers",
@@ -28,7 +28,12 @@ Deno.test("contents come first, then new links, then files that refer to others"
     "numba/f.nbc": "contents",
     "numba/f.nbi": "pointers",
   };
-  for (const [path, phase] of Object.entries(phases)) equal(phaseOf(...entry(path), undefined), phase, path);
+  for (const [path, phase] of Object.entries(phases)) {
+    const [directory, file] = entry(path);
+    equal(phaseOf(directory, file, undefined), phase === "pointers" ? "new pointers" : phase, path);
+    equal(phaseOf(directory, file, file), phase, path);
+  }
+  equal(PHASES.indexOf("new pointers") < PHASES.indexOf("pointers"), true);
 });
 
 Deno.test("a new link comes before a replaced one, and a large file counts as contents under any name", () => {
