@@ -45,7 +45,7 @@ export interface ConfigFile {
 export async function readSiteLayers(env: Environment): Promise<SiteLayers> {
   const profile = siteProfile(env);
   const below = profile === undefined ? [] : [profile];
-  const site = sitePath(env, env.PWD ?? "/");
+  const site = sitePath(env);
   // Most sites have no file: every start pays for this one lookup.
   if (site === undefined || (!site.named && !await exists(site.path))) return below;
   const text = await readConfigText(site.path).catch((error) => {

@@ -5,7 +5,7 @@ import { CliError } from "../errors/errors.ts";
 import { asObject } from "../text/json_value.ts";
 import { CONFIG_SCHEMA } from "./config.ts";
 import { jsonObject } from "./json_object.ts";
-import { type AbsolutePath, resolvePath } from "./paths.ts";
+import { type AbsolutePath, toAbsolutePath } from "./paths.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -50,15 +50,15 @@ export interface SiteLayer {
 /** The layers below the user's file, the nearest first. */
 export type SiteLayers = readonly SiteLayer[];
 
-/** Where a site's file is looked for; undefined if EULER_FILES_SITE_CONFIG is empty, which switches sites off. */
-export function sitePath(
-  env: Environment,
-  cwd: string,
-): { readonly path: AbsolutePath; readonly named: boolean } | undefined {
+/**
+ * Where a site's file is looked for; undefined if EULER_FILES_SITE_CONFIG is empty, which switches sites off. Throws a CliError
+ * for a relative path: it would name another file in each directory.
+ */
+export function sitePath(env: Environment): { readonly path: AbsolutePath; readonly named: boolean } | undefined {
   const written = env.EULER_FILES_SITE_CONFIG;
   if (written === undefined) return { path: SITE_PATH, named: false };
   if (written === "") return undefined;
-  return { path: resolvePath(written, env, cwd, { label: "EULER_FILES_SITE_CONFIG", kind: "config" }), named: true };
+  return { path: toAbsolutePath(written, env, { label: "EULER_FILES_SITE_CONFIG", kind: "config" }), named: true };
 }
 
 /** The values of a site's file. Throws a CliError that names the faulty field. */

@@ -10,8 +10,6 @@ async function worldWithSite(site: unknown, config: unknown = { version: 1, vars
   return world;
 }
 
-const BY_SITE = { EULER_FILES_SITE_CONFIG: "site.json" };
-
 async function originsIn(world: World, env: Record<string, string>): Promise<Record<string, unknown[]>> {
   const { json } = await world.run(["config", "show", "--origin", "--json"], { env });
   const origins: { field: string; value: unknown; origin: string }[] = json().origins;
@@ -63,7 +61,9 @@ Deno.test("a site can't choose variables, and a faulty, missing or open file is 
   ];
   for (const [site, kind, words] of cases) {
     await using world = await worldWithSite(site);
-    const { code, json } = await world.run(["status", "--json"], { env: BY_SITE, cwd: world.home });
+    const { code, json } = await world.run(["status", "--json"], {
+      env: { EULER_FILES_SITE_CONFIG: `${world.home}/site.json` },
+    });
     assert.deepEqual([code, json().error.kind], [2, kind]);
     assert.match(json().error.message, words);
   }
@@ -75,6 +75,9 @@ Deno.test("a site can't choose variables, and a faulty, missing or open file is 
     env: { EULER_FILES_SITE_CONFIG: world.path("home/gone.json") },
   });
   assert.deepEqual([gone.code, gone.json().error.kind], [2, "not-found"]);
+  const relative = await world.run(["status", "--json"], { env: { EULER_FILES_SITE_CONFIG: "site.json" } });
+  assert.deepEqual([relative.code, relative.json().error.kind], [2, "config"]);
+  assert.match(relative.json().error.message, /EULER_FILES_SITE_CONFIG/);
 });
 
 Deno.test("profiles are chosen by the environment, and lie below the site", async () => {
