@@ -41,7 +41,7 @@ testWithApptainer(
         "my-env",
         "sh",
         "-c",
-        'pwd; trap "echo saved; exit 5" USR1; for i in $(seq 200); do sleep 0.1; done',
+        'trap "echo saved; exit 5" USR1; pwd; for i in $(seq 200); do sleep 0.1; done',
       ],
       { env, cwd: work },
     );
