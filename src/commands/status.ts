@@ -93,10 +93,9 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
     const saved = await unsettledFiles(resolved.cacheRoot, name, "left out", system);
     for (const warning of savedWarnings(name, target, saved)) warn(warning, name);
   }
+  const looked = { rows: overviews.map(({ status }) => status), env: system.env };
   const rowsOf = (isMeant: (variable: ResolvedVariable) => boolean) =>
-    resolved.variables.filter(isMeant).map(({ name }) =>
-      rowFor(name, partOf.get(name), overviews.map(({ status }) => status))
-    );
+    resolved.variables.filter(isMeant).map(({ name }) => rowFor(name, partOf.get(name), looked));
   const enabledRows = rowsOf(({ enabled }) => enabled);
   const total = overviews.reduce((sum, { status }) => sum + (status.scratch_bytes ?? 0), 0);
   return {

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { bytesOf, countOf } from "../contract/answer_fields.ts";
 import { NAMED_FILE_SCHEMA, namedFiles, PATH_FIELDS, pathFields } from "../contract/named_files.ts";
-import { linksOf, type StagingSettings } from "../variables/variable.ts";
+import { linksOf, type StagingSettings, type Variable } from "../variables/variable.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { isSetBySync } from "../shell/earlier_values.ts";
 import type { Overview } from "./overview.ts";
@@ -51,17 +51,12 @@ export function detailsOf(
   settings: StagingSettings,
   env: Readonly<Record<string, string>>,
 ): Details {
-  const value = env[variable.name] ?? null;
   const { include = [], exclude = [], presetExclude = [], presetExcludeEmpty = [], presetExcludeSecrets = [] } =
     variable.filter ?? {};
   const from = (origin: typeof ORIGINS[number], patterns: readonly string[]) =>
     patterns.map((pattern) => ({ pattern, from: origin }));
   return {
-    in_this_shell: {
-      value,
-      leads_to: leadsTo(value, variable),
-      set_by: value === null ? "nothing" : isSetBySync(variable.name, env) ? "sync" : "something else",
-    },
+    in_this_shell: inThisShell(variable, env),
     last_sync: lastSync.state === "known" ? new Date(lastSync.endedSeconds * 1000).toISOString() : null,
     staged_files: recorded?.files ?? null,
     staged_bytes: recorded?.sizeBytes ?? null,
@@ -78,9 +73,30 @@ export function detailsOf(
   };
 }
 
+/** The details of a variable whose copy is a part of another one's: the whole has what is not pushed and in conflict. */
+export function detailsOfPart(
+  whole: Details,
+  part: Pick<Variable, "name" | "source" | "target">,
+  env: Readonly<Record<string, string>>,
+): Details {
+  return { ...whole, in_this_shell: inThisShell(part, env), unpushed: [], conflicts: [] };
+}
+
+function inThisShell(
+  variable: Pick<Variable, "name" | "source" | "target">,
+  env: Readonly<Record<string, string>>,
+): Details["in_this_shell"] {
+  const value = env[variable.name] ?? null;
+  return {
+    value,
+    leads_to: leadsTo(value, variable),
+    set_by: value === null ? "nothing" : isSetBySync(variable.name, env) ? "sync" : "something else",
+  };
+}
+
 function leadsTo(
   value: string | null,
-  { source, target }: Overview["variable"],
+  { source, target }: Pick<Variable, "source" | "target">,
 ): Details["in_this_shell"]["leads_to"] {
   if (value === null) return "nothing";
   const path = value.replace(/(?<=.)\/+$/, "");

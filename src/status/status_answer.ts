@@ -10,7 +10,7 @@ import { purgeDay } from "../staging/unpushed.ts";
 import { formatAge, formatSize } from "../text/format.ts";
 import { type Part, PART_OF } from "../variables/parts.ts";
 import type { StagingSettings } from "../variables/variable.ts";
-import { DETAILS_SCHEMA } from "./details.ts";
+import { DETAILS_SCHEMA, detailsOfPart } from "./details.ts";
 import type { Overview, Size } from "./overview.ts";
 import { UNFINISHED_STATES } from "./unfinished.ts";
 
@@ -112,7 +112,11 @@ export function isSettled({ status, unpushed_files, kept_files }: VariableStatus
 }
 
 /** The row of a part has the state and the size of the whole. */
-export function rowFor(name: string, part: Part | undefined, rows: readonly VariableStatus[]): VariableStatus {
+export function rowFor(
+  name: string,
+  part: Part | undefined,
+  { rows, env }: { readonly rows: readonly VariableStatus[]; readonly env: Readonly<Record<string, string>> },
+): VariableStatus {
   const row = rows.find((row) => row.name === (part?.whole.name ?? name))!;
   if (part === undefined) return row;
   const { source, target: scratch } = part.variable;
@@ -122,6 +126,7 @@ export function rowFor(name: string, part: Part | undefined, rows: readonly Vari
     reason: `part of ${part.whole.name}`,
     ...{ purged_files: 0, kept_files: 0, conflicts: 0, unpushed_files: 0, unpushed_bytes: 0, purge_from: null },
     outside_links: NO_OUTSIDE_LINKS,
+    ...(row.details === undefined ? {} : { details: detailsOfPart(row.details, part.variable, env) }),
   };
 }
 

@@ -174,3 +174,14 @@ Deno.test("status counts the one target once", async () => {
   );
   assert.equal(answer.total_scratch_bytes, 9);
 });
+
+Deno.test("status of a part that is named tells where its own variable leads, not that of the whole", async () => {
+  await using world = await nestedWorld();
+  await world.run(["sync"]);
+  const value = targets(world).HF_HUB_CACHE!;
+  const env = { HF_HUB_CACHE: value, XDG_CACHE_HOME: "/other" };
+  const rows = (await world.run(["status", "HF_HUB_CACHE", "--json"], { env })).json().variables;
+  const row = rows.find(({ name }: { name: string }) => name === "HF_HUB_CACHE");
+  assert.equal(row.part_of, "XDG_CACHE_HOME");
+  assert.deepEqual(row.details.in_this_shell, { value, leads_to: "target", set_by: "something else" });
+});
