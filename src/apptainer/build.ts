@@ -35,6 +35,7 @@ import {
   sweepWorkspaces,
   workspaceCandidates,
 } from "./workspace.ts";
+import { removeIfPresent } from "../system/existence.ts";
 
 /** What will be done for one image. */
 export interface BuildPlan {
@@ -172,7 +173,7 @@ export async function buildImage(
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
-  for (const path of await unfinishedBuilds(plan.places)) await removeIfThere(path);
+  for (const path of await unfinishedBuilds(plan.places)) await removeIfPresent(path);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
   plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
@@ -190,7 +191,7 @@ export async function buildImage(
     await publish(plan, steps, { setting, lock, ownFilesHash }, held);
     return { plan, steps, importWarnings };
   } finally {
-    await removeIfThere(plan.places.building);
+    await removeIfPresent(plan.places.building);
     await removeWorkspace(steps.workspace).catch((error) =>
       audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
     );
@@ -294,10 +295,4 @@ async function publish(
 async function modeFor(store: string): Promise<number> {
   const isPrivate = (((await Deno.stat(store)).mode ?? 0) & 0o055) === 0;
   return isPrivate ? 0o700 : 0o777 & ~readUmask();
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  await Deno.remove(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
 }

@@ -12,6 +12,7 @@ import { CliError } from "../errors/errors.ts";
 import { choice, type RequestOf, text } from "../contract/fields.ts";
 import { printable, shellWord } from "../text/format.ts";
 import { evaluation } from "../shell/shell.ts";
+import { isDirectory } from "../system/existence.ts";
 
 const FIELDS = {
   name: text("The environment variable to manage", {
@@ -156,10 +157,6 @@ async function sameOr(
     tier,
     enabled: true,
   };
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
 
 function renderAdd(answer: AddAnswer, styles: Styles): Rendered {

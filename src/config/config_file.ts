@@ -9,6 +9,7 @@ import type { Fault } from "./config_faults.ts";
 import { checkSite, type SiteLayers, sitePath, siteProfile, withLayers } from "./site.ts";
 import { type AbsolutePath, resolvePath } from "./paths.ts";
 import { faultOfJsonText, faultOfSize, MOST_TEXT_BYTES } from "./text_limits.ts";
+import { pathExists } from "../system/existence.ts";
 
 /**
  * The path of the configuration: `--config`, then EULER_FILES_CONFIG, then `~/.euler-files.json`. Throws a CliError if
@@ -47,7 +48,7 @@ export async function readSiteLayers(env: Environment): Promise<SiteLayers> {
   const below = profile === undefined ? [] : [profile];
   const site = sitePath(env);
   // Most sites have no file: every start pays for this one lookup.
-  if (site === undefined || (!site.named && !await exists(site.path))) return below;
+  if (site === undefined || (!site.named && !await pathExists(site.path))) return below;
   const text = await readConfigText(site.path).catch((error) => {
     if (!(error instanceof CliError) || error.kind !== "refused") throw error;
     throw new CliError("refused", error.message, {
@@ -60,10 +61,6 @@ export async function readSiteLayers(env: Environment): Promise<SiteLayers> {
   throw new CliError("not-found", `Cannot find the site's configuration "${site.path}"`, {
     hint: "EULER_FILES_SITE_CONFIG names it: unset the variable, or correct it",
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /**

@@ -5,6 +5,7 @@ import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { printable } from "../text/format.ts";
 import type { Journal } from "./journal.ts";
+import { isDirectory, nearestDirectory } from "../system/existence.ts";
 
 /** Two directories, and the name people use for what moves. */
 export interface Move {
@@ -77,28 +78,17 @@ async function isSameDirectory(one: string, other: string): Promise<boolean> {
   return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
-}
-
 async function anyNameIn(directory: string): Promise<string | undefined> {
   for await (const { name } of Deno.readDir(directory)) return name;
   return undefined;
 }
 
 async function checkWritable(path: AbsolutePath): Promise<void> {
-  const existing = await nearestExisting(path);
+  const existing = await nearestDirectory(path);
   await access(existing, constants.W_OK | constants.X_OK).catch((error) => {
     throw new CliError("file-system", `Cannot write to "${existing}": permission denied`, {
       hint: "choose a directory of your own with --to",
       cause: error,
     });
   });
-}
-
-/** The path itself, or its nearest existing parent. */
-async function nearestExisting(path: string): Promise<string> {
-  let existing = path;
-  while (existing !== "" && !await isDirectory(existing)) existing = existing.slice(0, existing.lastIndexOf("/"));
-  return existing || "/";
 }

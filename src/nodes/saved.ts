@@ -9,6 +9,7 @@ import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import { layoutOf } from "../variables/layout.ts";
+import { directoriesIn } from "../system/existence.ts";
 
 /** The files of one push of one node. */
 export interface SavedFiles {
@@ -28,7 +29,7 @@ export async function unsettledFiles(
 ): Promise<SavedFiles[]> {
   const root = `${cacheRoot}/.${name}.from`;
   const found: SavedFiles[] = [];
-  for (const from of await namesIn(root)) {
+  for (const from of (await directoriesIn(root)).toSorted()) {
     const directory = `${root}/${from}`;
     const { target } = layoutOf(cacheRoot, name);
     const plan = await planTransfer({
@@ -72,16 +73,6 @@ async function differentPaths(
   } finally {
     await runner[Symbol.asyncDispose]();
   }
-}
-
-async function namesIn(root: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(root)) if (isDirectory) names.push(name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names.toSorted();
 }
 
 /** The warnings for saved files. */

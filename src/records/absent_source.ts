@@ -3,6 +3,7 @@
 // not exist either, so `~/.triton/cache` counts as new.
 import { dirname } from "node:path/posix";
 import { defaultSource, PRESETS } from "../config/presets.ts";
+import { lstatIfPresent } from "../system/existence.ts";
 
 /** The source, its variable's name and the environment. */
 export interface AbsentSourceRequest {
@@ -15,7 +16,7 @@ export interface AbsentSourceRequest {
 export async function lookAbove(
   { name, source, env }: AbsentSourceRequest,
 ): Promise<"exists" | "missing" | "dangling"> {
-  const [link, above] = await Promise.all([lstatIfThere(source), directoryAt(dirname(source))]);
+  const [link, above] = await Promise.all([lstatIfPresent(source), directoryAt(dirname(source))]);
   if (link?.isSymlink) return "dangling";
   if (above !== undefined) return "exists";
   const { HOME: home } = env;
@@ -40,7 +41,7 @@ async function isMissingBelow(home: string, path: string): Promise<boolean> {
   if (self === undefined || (await namesIn(home)) === 0) return false;
   let above = dirname(path);
   // Stop at a dangling link: its target may be on another file system that is not mounted.
-  while (above !== home && await lstatIfThere(above) === undefined) above = dirname(above);
+  while (above !== home && await lstatIfPresent(above) === undefined) above = dirname(above);
   return (await directoryAt(above))?.dev === self.dev;
 }
 
@@ -51,11 +52,4 @@ async function namesIn(directory: string): Promise<number> {
 async function directoryAt(path: string): Promise<Deno.FileInfo | undefined> {
   const info = await Deno.stat(path).catch(() => undefined);
   return info?.isDirectory ? info : undefined;
-}
-
-async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
-  return await Deno.lstat(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
 }

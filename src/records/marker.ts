@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { RACY_SECONDS } from "../transfer/racy.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { MOST_OWN_BYTES } from "../system/own_file.ts";
+import { removeIfPresent } from "../system/existence.ts";
 
 /** Links that lead out of a source: how many, and the first few with what they lead to. */
 export const OUTSIDE_LINKS_SCHEMA = v.object({
@@ -136,7 +137,5 @@ export async function makeStale(
 
 /** Removes a marker before its target changes, so that a half-updated target is never fresh. */
 export async function removeMarker(path: string): Promise<void> {
-  await Deno.remove(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  await removeIfPresent(path);
 }

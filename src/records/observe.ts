@@ -6,6 +6,7 @@ import { type AbsentSourceRequest, lookAbove } from "./absent_source.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
+import { lstatIfPresent } from "../system/existence.ts";
 
 /** An existing source, as far as freshness looks at it: the directory and its direct children. */
 export interface SourceDirectory {
@@ -101,7 +102,7 @@ export async function observeSource(
     names.sort();
     const children = new Map<string, string>();
     let newest = mtimeMilliseconds;
-    const infos = await Promise.all(names.map((name) => lstatIfThere(`${path}/${name}`)));
+    const infos = await Promise.all(names.map((name) => lstatIfPresent(`${path}/${name}`)));
     infos.forEach((info, index) => {
       // Deleted between readdir and lstat, for example another program's temporary file.
       if (info === undefined) return;
@@ -170,13 +171,6 @@ async function namesIn(path: string): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(path)) if (entry.name !== UNFINISHED) names.push(entry.name);
   return names;
-}
-
-async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
-  return await Deno.lstat(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
 }
 
 type TargetLook = Deno.FileInfo | Exclude<TargetFacts, TargetDirectory>;

@@ -16,6 +16,7 @@ import { readRecordedSource } from "../records/recorded_source.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
 import { countUnpushed } from "./unpushed.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
+import { directoriesIn } from "../system/existence.ts";
 
 /** The kinds of directories that `clean` can remove. */
 export const CLEANABLE_KINDS = ["copy", "unfinished", "kept-aside", "redirected"] as const;
@@ -113,16 +114,6 @@ async function findRedirected(
     found.push({ name, kind: "redirected", path, isConfigured, files, sizeBytes, unpushed: 0 });
   }
   return found;
-}
-
-async function directoriesIn(root: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, isDirectory } of Deno.readDir(root)) if (isDirectory) names.push(name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names;
 }
 
 /** Counts what a push would transfer or name. Only the preset's rules apply: files that others exclude would be lost, too. */

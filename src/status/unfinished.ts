@@ -13,6 +13,7 @@ import type { Selection } from "../filter/selection.ts";
 import { unfinishedCopies } from "../staging/first_copy.ts";
 import type { VariableLayout } from "../variables/layout.ts";
 import { type StagingSettings, transferLimits, type Variable } from "../variables/variable.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** The states of {@linkcode Unfinished}. */
 export const UNFINISHED_STATES = [
@@ -50,8 +51,8 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
   if (working !== undefined) return { state: "being-staged", reason: `being staged ${working}` };
   const interrupted = { state: "interrupted", reason: "interrupted, the next sync goes on with it" } as const;
   if ((await unfinishedCopies(layout)).length > 0) return interrupted;
-  if (!await isThere(layout.target)) return undefined;
-  if (await isThere(layout.intentLog)) return interrupted;
+  if (!await nameExists(layout.target)) return undefined;
+  if (await nameExists(layout.intentLog)) return interrupted;
   if (await readOwnText(layout.source) !== variable.source) return undefined;
   const missing = await countMissing(request, system);
   // Nothing was interrupted: a push writes no marker if there was none before.
@@ -83,10 +84,6 @@ async function findWorking(layout: VariableLayout, system: System): Promise<stri
 
 function describeFiles(files: number): string {
   return files === 1 ? "1 file is" : `${formatFiles(files)} are`;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /** The share done, from the progress file of the working job. */

@@ -7,6 +7,7 @@ import { joinName } from "../posix/file_names.ts";
 import type { JobRunner } from "./job_runner.ts";
 import { foldedName } from "./traits.ts";
 import { type WalkRequest, walkTrees } from "./walk.ts";
+import { nearestDirectory } from "../system/existence.ts";
 
 /** How many groups the message names. */
 const NAMED_GROUPS = 10;
@@ -46,7 +47,7 @@ export async function refuseNameClashes(request: WalkRequest, to: string, runner
  * case. Where the directory, or the nearest existing one above it, has no such name, names are taken for exact.
  */
 export async function looksFolded(directory: string): Promise<boolean> {
-  const existing = await nearestExisting(directory);
+  const existing = await nearestDirectory(directory);
   // If the directory cannot be read, the comparison reports it.
   const names = await Array.fromAsync(Deno.readDir(existing), ({ name }) => name).catch(() => []);
   const lettered = names.find((name) => otherLetters(name) !== name);
@@ -54,13 +55,6 @@ export async function looksFolded(directory: string): Promise<boolean> {
   const [above, name] = [dirname(existing), basename(existing)];
   const [self, parent] = await Promise.all([Deno.stat(existing), Deno.stat(above)]);
   return self.dev === parent.dev && otherLetters(name) !== name && await isOneFile(above, name);
-}
-
-async function nearestExisting(directory: string): Promise<string> {
-  for (let path = directory; path !== "/"; path = dirname(path)) {
-    if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) return path;
-  }
-  return "/";
 }
 
 async function isOneFile(directory: string, name: string): Promise<boolean> {

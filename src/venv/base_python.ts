@@ -1,5 +1,6 @@
 // The Python that an environment was made from may have moved together with it: below the same directory, with the same path there.
 import { asBytes, replacePaths } from "./relocation_text.ts";
+import { pathExists } from "../system/existence.ts";
 
 /** A directory that moved, with everything in it. */
 export interface MovedDirectory {
@@ -23,8 +24,8 @@ export async function findMovedBases(
   const found: MovedDirectory[] = [];
   for (const moved of former.flatMap((root) => movedParents(root, newRoot))) {
     const inside = paths.find((path) => path.startsWith(`${moved.from}/`));
-    if (inside === undefined || await exists(inside)) continue;
-    if (await exists(moved.to + inside.slice(moved.from.length))) found.push(moved);
+    if (inside === undefined || await pathExists(inside)) continue;
+    if (await pathExists(moved.to + inside.slice(moved.from.length))) found.push(moved);
   }
   return found;
 }
@@ -62,8 +63,4 @@ function nameOf(path: string): string {
 
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

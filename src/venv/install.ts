@@ -8,6 +8,7 @@ import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
 import { deviceOf } from "./device.ts";
 import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
 import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** What to install, and into which environment. */
 export interface InstallRequest {
@@ -147,13 +148,9 @@ export async function install(
     }
   } catch (error) {
     // An environment without its packages would be taken for one that was installed.
-    if (plan.onFailure === "remove" && await exists(plan.venvPath)) await removeTree(plan.venvPath);
+    if (plan.onFailure === "remove" && await nameExists(plan.venvPath)) await removeTree(plan.venvPath);
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 /** uv links files from its cache; across file systems it can't, and warns in every run. We warn once, with the remedy. */

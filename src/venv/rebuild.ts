@@ -21,6 +21,7 @@ import { ownFilesError } from "./own_files_text.ts";
 import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
+import { nameExists } from "../system/existence.ts";
 
 /** The environment to reinstall, and its new path. */
 export interface RebuildRequest {
@@ -269,8 +270,8 @@ async function carryInto(
 
 /** Restores the target: a run that was killed between its two renames left it without its name. */
 async function putRight(target: string, replaced: string): Promise<void> {
-  if (!await isThere(replaced)) return;
-  if (await isThere(target)) await removeTree(replaced);
+  if (!await nameExists(replaced)) return;
+  if (await nameExists(target)) await removeTree(replaced);
   else await Deno.rename(replaced, target);
 }
 
@@ -315,12 +316,12 @@ export function compareLists(wanted: readonly string[], found: readonly string[]
 async function giveName(made: string, target: string, replaced: string, source: string): Promise<void> {
   // Its files get the paths for its final name before it has that name.
   await fixPaths(made, target, source);
-  const occupied = await isThere(target);
+  const occupied = await nameExists(target);
   try {
     if (occupied) await Deno.rename(target, replaced);
     await Deno.rename(made, target);
   } catch (error) {
-    if (occupied && !await isThere(target)) await Deno.rename(replaced, target);
+    if (occupied && !await nameExists(target)) await Deno.rename(replaced, target);
     throw new CliError("file-system", `Cannot give "${target}" its name: ${messageOf(error)}`, { cause: error });
   }
   if (occupied) await removeTree(replaced);
@@ -335,10 +336,6 @@ async function fixPaths(path: string, target: string, source: string): Promise<v
   });
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
 async function removeIfThere(path: string): Promise<void> {
-  if (await isThere(path)) await Deno.remove(path, { recursive: true });
+  if (await nameExists(path)) await Deno.remove(path, { recursive: true });
 }

@@ -1,6 +1,7 @@
 // Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { isDirectory } from "../system/existence.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
@@ -119,8 +120,4 @@ export async function sitePackages(venv: Pick<Venv, "path">): Promise<string[]> 
     }
   }
   return [...found.values()];
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return await Deno.stat(path).then((info) => info.isDirectory, () => false);
 }
