@@ -89,7 +89,7 @@ export async function planBuild(
     "missing": "there is no image yet",
     "outdated": "its packages, base image or settings changed",
     "edited": "files in it changed that no package brought, or that were edited since",
-    "unknown": "nobody recorded what the image there was built from",
+    "unknown": "there is no record of what the image there was built from",
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
   const reason = state === "up to date" && mode === "force" ? "it was asked for" : reasons[state];

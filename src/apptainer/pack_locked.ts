@@ -1,4 +1,4 @@
-// Packs an environment that nobody changes meanwhile: installations wait, and it is looked at before and afterwards.
+// Packs an environment under its lock, so that installations wait, and looks at it before and afterwards.
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import type { Lock } from "../system/file_lock.ts";

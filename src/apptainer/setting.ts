@@ -84,7 +84,7 @@ export function packFile({ sifStore }: Pick<ImageSetting, "sifStore">, name: str
   return joinPath(sifStore, `${name}.sqsh`);
 }
 
-/** The setting without the record of a pack: a build of that name makes an image in its place. */
+/** The setting without the record of a pack: a build of that name replaces the pack by an image. */
 export function withoutPack(setting: ImageSetting, name: string): ImageSetting {
   if (recordOf(setting.section, name)?.kind !== "pack") return setting;
   const { [name]: _pack, ...images } = setting.section.images;

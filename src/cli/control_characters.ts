@@ -1,5 +1,5 @@
 // Control characters on the way to a terminal: file names, output of other programs and records may hold sequences that move
-// the cursor, hide a line or answer a question in the user's place. All text passes through here once, at the output.
+// the cursor, hide a line or answer a question for the user. All text passes through here once, at the output.
 
 /** Controls of ASCII and Latin 1 except tab and newline, and characters that change the direction of text (UAX 9). */
 const CONTROL = String.raw`[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]`;

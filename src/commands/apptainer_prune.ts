@@ -195,7 +195,7 @@ async function askWhat(request: Request, context: Context): Promise<Request> {
   if (imageName === undefined) return request;
   if (request.yes || request.dryRun) return { ...request, imageName };
   const mode = request.mode ?? await prompt.select<PruneMode>({
-    message: `What shall go of "${imageName}"?`,
+    message: `What should be removed of "${imageName}"?`,
     options: [
       { value: "both", label: "environment and image" },
       { value: "sif", label: "the image", hint: "the environment stays" },

@@ -69,7 +69,7 @@ const ANSWER_SCHEMA = v.object({
   ),
   inner_links: v.pipe(
     COUNT,
-    v.description("Links by absolute path into the directory itself, which are led anew"),
+    v.description("Links by absolute path into the directory itself, which are made to lead to the new path"),
   ),
   rc_files: v.pipe(v.array(STALE_LINE_SCHEMA), v.description("Lines that still name the old directory")),
   warnings: v.array(v.string()),
@@ -113,7 +113,7 @@ async function askMigrate(request: MigrateRequest, context: Context): Promise<Mi
   const { prompt } = context;
   const settings = await readSettings(context);
   const what = request.what ?? await prompt.select({
-    message: "What shall move?",
+    message: "What should be moved?",
     options: listPlaces(settings).map(({ what, value }) => ({ value: what, label: what, hint: value })),
   });
   const { value } = findPlace(what, settings);

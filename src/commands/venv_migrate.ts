@@ -70,7 +70,7 @@ export default defineCommand({
   async ask(request, context) {
     const source = request.source ?? await askSource(context);
     if (source === undefined) return request;
-    const target = request.target ?? await context.prompt.text({ message: "Where shall it be made again?" });
+    const target = request.target ?? await context.prompt.text({ message: "Where should it be made again?" });
     return { ...request, source, target };
   },
   async run(request, context): Promise<MigrateAnswer> {
@@ -83,7 +83,7 @@ export default defineCommand({
     if (request.deleteSource && !request.verify) {
       throw new CliError(
         "usage",
-        "Cannot use --delete-source with --no-verify: nobody would know that the target is right",
+        "Cannot use --delete-source with --no-verify: an error in the target would go unnoticed",
       );
     }
     const config = await readConfigIfThere(context.configOption, system);

@@ -33,12 +33,12 @@ const fields = {
     ...DIRECTORY,
     variable: "VENV_DIR",
   }),
-  newVenvBase: text("Where they shall be", { ...DIRECTORY, required: true }),
+  newVenvBase: text("Where they are to be", { ...DIRECTORY, required: true }),
   oldUvCacheDir: text("Where uv's cache is; the configured one or $UV_CACHE_DIR if not given", {
     ...DIRECTORY,
     variable: "UV_CACHE_DIR",
   }),
-  newUvCacheDir: text("Where it shall be", { ...DIRECTORY, required: true }),
+  newUvCacheDir: text("Where it is to be", { ...DIRECTORY, required: true }),
   envs: list("Move only this environment", { flag: "--env", placeholder: "NAME", completion: "environment" }),
   excludeEnvs: list("Leave this environment where it is", {
     flag: "--exclude-env",
@@ -102,9 +102,9 @@ export default defineCommand({
   fields,
   answer,
   async ask(request, { prompt }) {
-    const newVenvBase = request.newVenvBase ?? await prompt.text({ message: "Where shall the environments be?" });
+    const newVenvBase = request.newVenvBase ?? await prompt.text({ message: "Where should the environments be?" });
     const newUvCacheDir = request.newUvCacheDir ??
-      await prompt.text({ message: "Where shall uv's cache be? On the same file system uv can link its files" });
+      await prompt.text({ message: "Where should uv's cache be? On the same file system uv can link its files" });
     return { ...request, newVenvBase, newUvCacheDir };
   },
   async run(request, context): Promise<StoreAnswer> {
@@ -112,7 +112,7 @@ export default defineCommand({
     if (request.deleteOld && !request.verify) {
       throw new CliError(
         "usage",
-        "Cannot use --delete-old with --no-verify: nobody would know that the new ones are right",
+        "Cannot use --delete-old with --no-verify: an error in the new ones would go unnoticed",
       );
     }
     const config = await readConfigIfThere(context.configOption, system);

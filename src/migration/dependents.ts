@@ -1,4 +1,4 @@
-// Environments that use a directory which shall move: their files are links into it, or the Python they were made from is there.
+// Environments that use a directory which is to be moved: their files are links into it, or the Python they were made from is there.
 import { resolveVenvBase } from "../venv/base.ts";
 import { type Dependent, findDependents } from "../venv/outside.ts";
 import { CliError } from "../errors/errors.ts";

@@ -51,10 +51,10 @@ export async function checkDestination(move: Move, source: SourceFacts, journal:
     throw refuse("that is where it is", "give another directory with --to");
   }
   if (isWithin(real, source.realPath)) {
-    throw refuse(`it lies inside "${source.realPath}", which shall move`, another);
+    throw refuse(`it lies inside "${source.realPath}", which is to be moved`, another);
   }
   if (isWithin(source.realPath, real)) {
-    throw refuse(`it contains "${source.realPath}", which shall move`, another);
+    throw refuse(`it contains "${source.realPath}", which is to be moved`, another);
   }
   const existing = await Deno.lstat(to).catch(() => undefined);
   if (existing !== undefined && !await isDirectory(to)) {

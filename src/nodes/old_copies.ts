@@ -1,4 +1,4 @@
-// Copies on a node's disk that outlives jobs: those that no job has used for long are removed, since nobody else would.
+// Copies on a node's disk that outlives jobs: those that no job has used for long are removed, since nothing else does.
 import type { Report } from "../contract/events.ts";
 
 /** A copy that was not used for so long is removed. No job runs for a month. */

@@ -81,7 +81,7 @@ async function askNext(draft: Draft, candidates: readonly Candidate[], conversat
   if (problems.length > 0) prompt.note(problems.map(({ message }) => message).join("\n"), "Please note");
   const maySave = problems.every(({ severity }) => severity === "warning");
   return await prompt.select<Next>({
-    message: maySave ? "Is this right?" : "What shall be changed?",
+    message: maySave ? "Is this right?" : "What should be changed?",
     options: [
       ...(maySave ? [{ value: "save", label: `Save ${path}` } as const] : []),
       { value: "variables", label: "Choose the variables again" },

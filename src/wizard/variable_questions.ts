@@ -42,7 +42,7 @@ export async function askVariables(
   const recommended = candidates.filter(({ name, count }) => count !== undefined && RECOMMENDED.includes(name));
   const isFirst = Object.keys(draft.vars).length === 0;
   const chosen = await conversation.context.prompt.selectSeveral({
-    message: "Which variables shall be managed?",
+    message: "Which variables should be managed?",
     options: [
       ...own.map((name) => ({ value: name, label: name, hint: sourceText(draft, name) })),
       ...candidates.map(({ name, about, count }) => ({
@@ -77,7 +77,7 @@ async function askPlace(
   if (preset?.redirect === undefined) return await askSource(draft, name, candidates, conversation);
   const where = preset.redirect === "node" ? "the disk of each node" : "scratch";
   const answer = await conversation.context.prompt.select({
-    message: `${name} holds ${preset.holds}. What shall it name?`,
+    message: `${name} holds ${preset.holds}. What should it name?`,
     options: [
       { value: "redirect", label: `An empty directory on ${where}`, hint: "nothing is copied" },
       { value: "stage", label: "A copy of a directory that stays" },

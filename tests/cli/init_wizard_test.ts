@@ -77,7 +77,7 @@ testNeeding(
     await terminal.shows(MENU);
 
     await terminal.press("Down", "Enter");
-    await terminal.shows("◆  Which variables shall be managed?");
+    await terminal.shows("◆  Which variables should be managed?");
     await terminal.press("Up", "Space", "Enter");
     await terminal.shows("◆  What is the variable's name?");
     await terminal.press("LD_PRELOAD", "Enter");
@@ -258,7 +258,7 @@ testNeeding(["tmux"], "init proposes to redirect a cache that is not worth copyi
   await terminal.press("Enter");
   assert.match(await terminal.shows("Another variable"), /PIP_CACHE_DIR/);
   await terminal.press("Space", "Down", "Space", "Down", "Down", "Space", "Enter");
-  await terminal.shows("PIP_CACHE_DIR holds downloads and wheels. What shall it name?");
+  await terminal.shows("PIP_CACHE_DIR holds downloads and wheels. What should it name?");
   await terminal.press("Enter");
   assert.match(await terminal.shows(MENU), /PIP_CACHE_DIR {2}an empty directory on scratch/);
   await terminal.press("Enter");

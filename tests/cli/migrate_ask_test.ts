@@ -7,7 +7,7 @@ import { openTerminal } from "../support/terminal.ts";
 testNeeding(["tmux"], "migrate asks which directory, where to and for a confirmation, and then migrates", async () => {
   await using world = await makeCacheWorld();
   await using terminal = await openTerminal(world, "euler-files migrate");
-  await terminal.shows("What shall move?");
+  await terminal.shows("What should be moved?");
   await terminal.press("Enter");
   await terminal.shows("Where to?");
   // Regression test (B1): Enter without text is not an answer.

@@ -46,9 +46,9 @@ Deno.test("a destination inside, around or at the old directory is refused, also
   await using world = await makeCacheWorld();
   await Deno.symlink("home/hf", world.path("link"));
   await Deno.symlink("home", world.path("above"));
-  await assertRefused(world, world.path("home/hf/inner"), 2, /lies inside ".*home\/hf", which shall move/);
+  await assertRefused(world, world.path("home/hf/inner"), 2, /lies inside ".*home\/hf", which is to be moved/);
   await assertRefused(world, world.path("link/inner"), 2, /lies inside/);
-  await assertRefused(world, world.home, 2, /contains ".*home\/hf", which shall move/);
+  await assertRefused(world, world.home, 2, /contains ".*home\/hf", which is to be moved/);
   await assertRefused(world, world.path("above"), 2, /contains/);
   await assertRefused(world, `${world.home}/x/../hf/`, 2, /that is where it is/);
   await assertRefused(world, world.path("link"), 2, /that is where it is/);
