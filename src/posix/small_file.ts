@@ -1,6 +1,6 @@
 // Reads and replaces whole small files and links by their path: never follows a link or blocks on a FIFO; replaces in one step.
 import type { Calls } from "./calls.ts";
-import { EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, succeeded, SystemCallError } from "./errno.ts";
+import { EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EPERM, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
 import {
   AT_EMPTY_PATH,
@@ -125,14 +125,18 @@ export function* readLinkText(calls: Calls, path: string): Work<string | undefin
   return decodeName(bytes.subarray(0, length));
 }
 
-/** The names in a directory with their kinds, links not followed; empty if it can't be read. */
+/**
+ * The names in a directory with their kinds, links not followed; empty if there is no such directory or it may not be read.
+ * Throws a SystemCallError for any other failure.
+ */
 export function* kindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
   const kinds = new Map<string, FileKind>();
   const tree = new Tree(directory, calls);
   try {
     yield* listKinds(tree, "", (name, kind) => kinds.set(name, kind));
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
+    const noWay = [ENOENT, ENOTDIR, ELOOP, EACCES, EPERM];
+    if (!(error instanceof SystemCallError) || !noWay.includes(error.errno)) throw error;
   } finally {
     tree.close();
   }

@@ -3,7 +3,7 @@
 // takes the lease as well, so that a second holder of the flock finds the first.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { EEXIST, SystemCallError } from "../posix/errno.ts";
-import { makeFileAt } from "../posix/make_file.ts";
+import { makeFileAt, unlinkPath } from "../posix/make_file.ts";
 import { isDeadHere } from "./dead_process.ts";
 import { lookAtOwn, readOwnText } from "./own_file.ts";
 import { HEARTBEAT_SECONDS, holdLock } from "./held_lock.ts";
@@ -134,7 +134,7 @@ function ourLease(path: string, content: string, former: Lock["former"]): Lease 
     },
     async release() {
       // If another process took us for dead, the file is that process's lease: leave it.
-      if (await isOurs()) await Deno.remove(path).catch(() => {});
+      if (await isOurs()) await unlinkPath(path).catch(() => {});
     },
   };
 }
