@@ -1,6 +1,6 @@
 // Makes the source a program: bundled once into a script that can be called, copied and put on a PATH like the executable.
 import { createHash } from "node:crypto";
-import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY, WORKER } from "./bundle.ts";
+import { bundle, cacheDirectory, PERMISSIONS, PROJECT_DIRECTORY, WORKERS } from "./bundle.ts";
 
 const DAY_MILLISECONDS = 86_400_000;
 
@@ -15,8 +15,10 @@ export async function sourceProgram(): Promise<string> {
   await Deno.mkdir(directory, { recursive: true });
   // Several test files may run this at once: each makes its own file, and the last rename wins.
   const own = `${directory}/${crypto.randomUUID()}`;
-  await bundle(`${own}.worker.js`, WORKER.entry);
-  await Deno.rename(`${own}.worker.js`, `${directory}/${WORKER.name}`);
+  for (const { entry, name } of WORKERS) {
+    await bundle(`${own}.${name}`, entry);
+    await Deno.rename(`${own}.${name}`, `${directory}/${name}`);
+  }
   await bundle(`${own}.js`);
   await Deno.writeTextFile(own, asScript(await Deno.readTextFile(`${own}.js`), Deno.execPath(), `${all}/deno-cache`));
   await Deno.chmod(own, 0o755);
@@ -29,7 +31,8 @@ export async function sourceProgram(): Promise<string> {
 export async function copySourceProgram(path: string, directory: string): Promise<void> {
   await Deno.copyFile(Deno.execPath(), `${directory}/deno`);
   await Deno.chmod(`${directory}/deno`, 0o755);
-  await Deno.copyFile(`${path.slice(0, path.lastIndexOf("/"))}/${WORKER.name}`, `${directory}/${WORKER.name}`);
+  const from = path.slice(0, path.lastIndexOf("/"));
+  for (const { name } of WORKERS) await Deno.copyFile(`${from}/${name}`, `${directory}/${name}`);
   const script = await Deno.readTextFile(path);
   const body = script.slice(script.indexOf("\n;") + 2);
   await Deno.writeTextFile(`${directory}/euler-files`, asScript(body, `${directory}/deno`, `${directory}/deno-cache`));
