@@ -8,6 +8,7 @@ import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "../variables/layout.ts";
+import { changesAmong } from "./push_errors.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
@@ -23,10 +24,13 @@ export async function planPushFromNode(
   const { variable, settings } = request;
   await checkNode(node, system.userId);
   if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
-  return await planPush(
+  const plan = await planPush(
     { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
     system,
   );
+  if (plan.status !== "would-push") return plan;
+  const lost = changesAmong(plan.plan.kept);
+  return { ...plan, unpushed: lost.length === 0 ? undefined : conflictError(request, lost, undefined) };
 }
 
 /** Pushes one variable to its copy on scratch. A failure is a result; only a signal throws. */
@@ -60,22 +64,10 @@ async function pushLocked(
   if (pushed.status !== "pushed") return pushed;
   // A pack of the copy on scratch lacks what was pushed.
   if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
-  // A file that was only deleted on scratch did not change on this node, so it is not saved.
-  const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
+  const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
   const saved = await save(request, from.variable.target, lost, variableLock.system);
-  return {
-    ...pushed,
-    warnings: [],
-    incomplete: withConflicts(pushed.incomplete, conflictError(request, lost, saved)),
-  };
-}
-
-/** The error for files that could not be pushed, with the conflicts as well: both have to be known. */
-function withConflicts(failed: CliError | undefined, conflicts: CliError): CliError {
-  if (failed === undefined) return conflicts;
-  const lines = [...failed.lines ?? [], conflicts.message];
-  return new CliError(failed.kind, failed.message, { lines, ...(conflicts.hint ? { hint: conflicts.hint } : {}) });
+  return { ...pushed, warnings: [], unpushed: conflictError(request, lost, saved) };
 }
 
 async function isStaged(target: string): Promise<boolean> {
@@ -108,17 +100,22 @@ async function save(
   });
 }
 
-function conflictError({ variable }: PushRequest, kept: readonly KeptPath[], saved: string): CliError {
+/** `saved` is where the files of this node are now; undefined for a plan, which saves nothing. */
+function conflictError(
+  { variable }: PushRequest,
+  kept: readonly KeptPath[],
+  saved: string | undefined,
+): CliError {
   const files = `${formatFiles(kept.length)} changed on this node and on scratch as well`;
   return new CliError(
-    "refused",
+    "conflict",
     `Cannot push all of "${variable.name}" from this node: ${files}: ${listSome(kept.map(({ path }) => path))}`,
     {
-      hint:
-        `compare ${shellWord(saved)}, where those of this node are, with ${
+      hint: saved === undefined
+        ? "a push saves those of this node beside the copy on scratch, and says how to go on"
+        : `compare ${shellWord(saved)}, where those of this node are, with ${
           shellWord(variable.target)
-        }; copy the right ones there ` +
-        `and run \`euler-files push --var ${variable.name}\``,
+        }; copy the right ones there and run \`euler-files push --var ${variable.name}\``,
     },
   );
 }
