@@ -307,7 +307,7 @@ async function makeVenv(
 }
 
 /** Compares two frozen lists. Pure. */
-export function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
+function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
   const missing = wanted.filter((line) => !found.includes(line));
   const extra = found.filter((line) => !wanted.includes(line));
   return { status: missing.length + extra.length === 0 ? "matched" : "mismatch", missing, extra };
