@@ -9,7 +9,7 @@ import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild } fr
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -166,7 +166,7 @@ export async function buildImage(
       audience.report({
         type: "note",
         subject: request.name,
-        text: `waiting: it is being built ${describe(holder, system)}`,
+        text: `waiting: it is being built ${holderText(holder, system)}`,
       }),
   }, system);
   await sweepDirectory(setting.sifStore);

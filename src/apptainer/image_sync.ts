@@ -8,7 +8,7 @@ import type { Report } from "../contract/events.ts";
 import { formatSize } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -143,7 +143,7 @@ export async function syncImage(
     deadlineSetting: "lock_timeout_seconds",
 
     onWait: (holder) =>
-      report({ type: "note", subject: name, text: `waiting: it is being synced ${describe(holder, system)}` }),
+      report({ type: "note", subject: name, text: `waiting: it is being synced ${holderText(holder, system)}` }),
   }, system);
   await sweepDirectory(facts.scratch.directory);
   const now = await observeImage(setting, name, system.env);

@@ -1,7 +1,7 @@
 // Keeps every other command from using what moves, under the names of the locks those commands take.
 import type { Report } from "../contract/events.ts";
 import { layoutOf } from "../variables/layout.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -21,7 +21,7 @@ export interface PlaceLocks {
 }
 
 /** The lock files, in the order in which they are taken. The first prevents a second migration of the same place. */
-export function lockPaths({ place, journalPath, cacheRoot, variables, images, environments }: PlaceLocks): string[] {
+function lockPaths({ place, journalPath, cacheRoot, variables, images, environments }: PlaceLocks): string[] {
   const own = `${journalPath}.lock`;
   const inside = (name: string) => `${place.content}/.${name}.lock`;
   switch (place.kind) {
@@ -62,7 +62,7 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
           report({
             type: "note",
             subject: request.place.what,
-            text: `waiting for a lock held ${describe(holder, system)}`,
+            text: `waiting for a lock held ${holderText(holder, system)}`,
           }),
       }, system),
     );

@@ -157,7 +157,7 @@ export function transferRequest({ from, to }: Move, engine: TransferRequest["eng
     depth: "look-at-all",
     engine,
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
   };
 }
 

@@ -2,8 +2,8 @@
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, formatNames, listSome } from "../text/format.ts";
-import { describe } from "../system/file_lock.ts";
+import { formatFiles, formatNames, listSome, reasonLines } from "../text/format.ts";
+import { holderText } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
 import { takesPart } from "../filter/selection.ts";
@@ -74,21 +74,18 @@ export type PushPlan =
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
-/** How many of the unpushed files are named. */
-const NAMED_FILES = 10;
-
 /** Pushes one variable under its lock. A failure is a result; only a signal throws. */
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
   const { variable } = request;
   return await caught(variable, async () => {
-    if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
+    if (await isTargetEmpty(request, await observe(request, system), system)) return { status: "scratch-missing" };
     return await withVariableLock(
       { ...request, inUse: "it is in use" },
       system,
       report,
       async (variableLock): Promise<PushResult> => {
         const facts = await observe(request, system);
-        if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+        if (await isTargetEmpty(request, facts, system)) return { status: "scratch-missing" };
         return await push(request, await filterOf(variable, request.settings), facts, variableLock, report);
       },
     );
@@ -99,7 +96,7 @@ export async function pushVariable(request: PushRequest, system: System, report:
 export async function planPush(request: PushRequest, system: System): Promise<PushPlan> {
   return await caught(request.variable, async () => {
     const facts = await observe(request, system);
-    if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+    if (await isTargetEmpty(request, facts, system)) return { status: "scratch-missing" };
     const basis = await findPushBasis(request.variable, request.settings, facts, { ...request, system });
     const filter = await filterOf(request.variable, request.settings);
     const plan = await planFor({ request, filter, basis, before: await keptBefore(request, facts) }, system);
@@ -109,7 +106,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       plan,
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
       warnings: [
-        ...(basis.record === "lost" ? doubts(plan, "would come") : []),
+        ...(basis.state === "lost" ? doubts(plan, "would come") : []),
         ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
       ],
     };
@@ -151,7 +148,7 @@ async function observe({ variable, settings }: PushRequest, system: System): Pro
 }
 
 /** Whether the target is missing or empty. Then it was purged or never used: its files were not deleted by the user. */
-async function nothingThere({ variable }: PushRequest, { target }: VariableFacts, system: System): Promise<boolean> {
+async function isTargetEmpty({ variable }: PushRequest, { target }: VariableFacts, system: System): Promise<boolean> {
   if (target.state !== "directory") return true;
   const mayBeEmpty = target.names === "as marked" || target.names.size === 0;
   return mayBeEmpty && await isEmptyDirectory(variable.target, system);
@@ -160,7 +157,7 @@ async function nothingThere({ variable }: PushRequest, { target }: VariableFacts
 function transferRequest(
   { variable, settings }: PushRequest,
   { selection }: VariableFilter,
-  { baseline }: PushBasis,
+  { record }: PushBasis,
 ): TransferRequest {
   return {
     from: variable.target,
@@ -169,7 +166,7 @@ function transferRequest(
     depth: "trust-record",
     engine: settings.engine,
     ...transferLimits(variable, settings),
-    baseline,
+    record,
     intentLog: layoutOf(settings.cacheRoot, variable.name).intentLog,
     ...(selection === undefined ? {} : { selection }),
   };
@@ -185,7 +182,7 @@ interface PlanRequest {
 async function planFor({ request, filter, basis, before }: PlanRequest, system: System): Promise<TransferPlan> {
   const plan = await planTransfer(transferRequest(request, filter, basis), system);
   const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
-  return basis.record === "lost" ? await withoutTruncated(request, known, system) : known;
+  return basis.state === "lost" ? await withoutTruncated(request, known, system) : known;
 }
 
 async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {
@@ -206,7 +203,7 @@ async function push(
   const basis = await findPushBasis(variable, settings, facts, { ...request, system });
   // The parent exists or can be made, or the push would have been refused. Make the source private, as the target is.
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
-  const current = currentBefore(facts, filter, variable);
+  const freshBefore = freshBeforePush(facts, filter, variable);
   const progress = publishProgress(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -215,7 +212,7 @@ async function push(
   const transfer = { ...transferRequest(request, filter, basis), startedSeconds: started };
   const before = await keptBefore(request, facts);
   const planned = await walkStartSeconds(variable, settings, system);
-  const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
+  const plan = basis.state === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
   const reported: TransferRequest = {
     ...transfer,
     report: (reached) => progress.report(progressOf(reached, "push")),
@@ -223,7 +220,7 @@ async function push(
       deadlineSeconds: settings.lockTimeoutSeconds,
       deadlineSetting: "lock_timeout_seconds",
       onWait: (holder) => {
-        const text = `waiting, another push writes to its source ${describe(holder, system)}`;
+        const text = `waiting, another push writes to its source ${holderText(holder, system)}`;
         report({ type: "note", subject: variable.name, text });
       },
     },
@@ -237,9 +234,11 @@ async function push(
   const outcome = { ...transferred, kept: withKnownReasons(await keptByPush(variable, transferred.kept), before) };
   // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
   const { selection } = filter;
-  const aside = selection === undefined ? [] : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
+  const unfiltered = selection === undefined
+    ? []
+    : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
   const kept = {
-    paths: [...outcome.kept, ...aside],
+    paths: [...outcome.kept, ...unfiltered],
     others: selection === undefined ? 0 : othersAfter(outcome.kept, before),
   };
   await variableLock.confirm();
@@ -256,8 +255,8 @@ async function push(
   }
   // Files that were deleted at the source have to be removed on scratch by the next sync, so do not call the target fresh.
   const isSettled = !outcome.kept.some(({ reason }) => reason === "deleted there");
-  if (current !== undefined && outcome.status === "complete" && isSettled) {
-    await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
+  if (freshBefore !== undefined && outcome.status === "complete" && isSettled) {
+    await renewMarker({ ...request, ...freshBefore, record: basis.record, outcome }, system);
   }
   const { missing, vanishedOnly, stderrTail } = outcome;
   return {
@@ -291,7 +290,7 @@ function withoutTries(outcome: TransferOutcome): TransferOutcome {
  * Marker and source, if by the marker the target was fresh before the push. Undefined also if the filter differs from the
  * marker's, since the marker's counts would be wrong after the push.
  */
-function currentBefore(
+function freshBeforePush(
   { marker, source }: VariableFacts,
   filter: VariableFilter,
   variable: Variable,
@@ -323,11 +322,9 @@ function missingError(
   missing: readonly MissingPath[],
   stderrTail: readonly string[] = [],
 ): CliError {
-  const more = missing.length - NAMED_FILES;
   return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
     lines: [
-      ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
-      ...(more > 0 ? [`and ${more} more`] : []),
+      ...reasonLines(missing),
       ...stderrTail,
     ],
     hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,

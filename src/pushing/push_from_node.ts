@@ -3,7 +3,7 @@
 import type { NodeDisk } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, listSome, shellWord } from "../text/format.ts";
+import { formatFiles, listSome, reasonLines, shellWord } from "../text/format.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
@@ -98,12 +98,12 @@ async function save(
     depth: "look-at-all",
     engine: "native",
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
     selection: withPaths(nothing, kept.map(({ path }) => path)),
   }, system);
   if (outcome.status === "complete") return path;
   throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${path}"`, {
-    lines: outcome.missing.map(({ path, reason }) => `${path}: ${reason}`),
+    lines: reasonLines(outcome.missing),
     hint: `copy it yourself while the job runs: it is in ${shellWord(target)}`,
   });
 }

@@ -6,18 +6,16 @@ import { isDeadHere } from "./dead_process.ts";
 import { lookAtOwn, readOwnText } from "./own_file.ts";
 import { HEARTBEAT_SECONDS, holdLock } from "./held_lock.ts";
 import {
-  describeHolder,
   type Lock,
   lockedError,
   type LockHolder,
   type LockRequest,
+  ownHolder,
   readHolder,
   remainingMilliseconds,
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 import { temporaryBeside } from "./temporary_name.ts";
-
-export { isDeadHere } from "./dead_process.ts";
 
 /**
  * A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax). With the flock a
@@ -58,7 +56,7 @@ export async function takeLease(
 ): Promise<Lease> {
   const path = `${request.path}.lease`;
   // Inode numbers are reused, so a lease is identified by its content.
-  const content = JSON.stringify({ ...describeHolder(system), id: crypto.randomUUID() });
+  const content = JSON.stringify({ ...ownHolder(system), id: crypto.randomUUID() });
   let seen: { sign: string; at: number; beats: number } | undefined;
   let former: Lock["former"];
   let isTold = false;

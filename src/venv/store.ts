@@ -105,7 +105,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
     depth: "look-at-all",
     engine: "auto",
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
     report: (progress) => report({ type: "progress", subject: "uv cache", progress }),
   }, system);
   if (outcome.status !== "complete" && !outcome.vanishedOnly) {
