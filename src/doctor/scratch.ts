@@ -71,8 +71,8 @@ async function lookAtSpace({ resolved }: CheckContext): Promise<Finding[]> {
 }
 
 async function lookAtQuotas({ resolved, system }: CheckContext): Promise<Finding[]> {
-  const places = [["scratch", resolved?.scratchBase], ["home", system.env.HOME]] as const;
-  const findings = await Promise.all(places.map(async ([what, path]): Promise<Finding[]> => {
+  const directories = [["scratch", resolved?.scratchBase], ["home", system.env.HOME]] as const;
+  const findings = await Promise.all(directories.map(async ([what, path]): Promise<Finding[]> => {
     if (path === undefined) return [];
     const { type } = await statfs(path);
     const quota = await askQuota({ path: await Deno.realPath(path), fileSystemType: type }, system);

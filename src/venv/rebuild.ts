@@ -186,7 +186,7 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
  * Names beside the target. The new environment is made under a name of its process: a run that was wrongly taken for dead
  * then doesn't write into another run's environment. What it replaces has a constant name, so that the next run finds it.
  */
-function placesBeside(target: AbsolutePath) {
+function pathsBeside(target: AbsolutePath) {
   const [directory, name] = splitAbsolute(target);
   const beside = (ending: string) => `${directory}/.${name}.${ending}`;
   return {
@@ -199,7 +199,7 @@ function placesBeside(target: AbsolutePath) {
 }
 
 function requirementsFile(target: AbsolutePath): string {
-  return placesBeside(target).requirements;
+  return pathsBeside(target).requirements;
 }
 
 /**
@@ -214,7 +214,7 @@ export async function rebuild(
   system: System,
 ): Promise<Rebuilt> {
   const { target } = plan;
-  const { made, madeBefore, replaced, requirements } = placesBeside(target);
+  const { made, madeBefore, replaced, requirements } = pathsBeside(target);
   await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
   await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
