@@ -16,7 +16,7 @@ import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { lookAtBothSides } from "./differences.ts";
 import { markedKept, readKept, unsettled } from "../records/kept.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { layoutOf, type VariableLayout } from "../variables/layout.ts";
+import { layoutOf, unusedName, type VariableLayout } from "../variables/layout.ts";
 import { makeStale, readMarker } from "../records/marker.ts";
 import { observeVariable } from "../records/observe.ts";
 import { planPush, pushVariable } from "../pushing/push.ts";
@@ -229,14 +229,6 @@ async function copyAside(
       hint: `nothing was changed; look at ${listSome(lacking, 3)}`,
     },
   );
-}
-
-/** `NAME.replaced-SECONDS`, with the first second for which no such name exists. */
-async function unusedName(target: string, system: Pick<System, "now">): Promise<string> {
-  for (let seconds = Math.floor(system.now() / 1000);; seconds++) {
-    const name = `${target}.replaced-${seconds}`;
-    if (!await Deno.lstat(name).then(() => true, () => false)) return name;
-  }
 }
 
 function onlyPaths(paths: readonly string[]): Selection {

@@ -6,7 +6,7 @@ import { formatFiles, formatNames, listSome, reasonLines } from "../text/format.
 import { holderText } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
-import { takesPart } from "../filter/selection.ts";
+import { parentsOf, takesPart } from "../filter/selection.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
   executePlan,
@@ -109,7 +109,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       plan,
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
       warnings: [
-        ...(basis.state === "lost" ? doubts(plan, "would come") : []),
+        ...(basis.state === "lost" ? doubts(plan.transfers, "would come") : []),
         ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
       ],
     };
@@ -269,7 +269,7 @@ async function push(
   // Files that were deleted at the source have to be removed on scratch by the next sync, so do not call the target fresh.
   const isSettled = !outcome.kept.some(({ reason }) => reason === "deleted there");
   if (freshBefore !== undefined && outcome.status === "complete" && isSettled) {
-    await renewMarker({ ...request, ...freshBefore, record: basis.record, outcome }, system);
+    await renewMarker({ ...request, ...freshBefore, record: basis.record, filter, outcome }, system);
   }
   const { missing, vanishedOnly, stderrTail } = outcome;
   return {
@@ -280,7 +280,7 @@ async function push(
       ? undefined
       : missingError(variable, missing, outcome.status === "failed" ? stderrTail : []),
     warnings: [
-      ...(plan === undefined ? [] : doubts(plan, "came")),
+      ...(plan === undefined ? [] : doubts(arrived(plan, outcome), "came")),
       ...keptWarnings(variable, { paths: outcome.kept, others: 0 }),
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
@@ -314,14 +314,21 @@ function freshBeforePush(
 }
 
 /** A warning for a push without a record: a file deleted at the source then looks like a new file on scratch. */
-function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[] {
-  if (plan.transfers.length === 0) return [];
+function doubts(files: readonly string[], came: "came" | "would come"): StageWarning[] {
+  if (files.length === 0) return [];
   return [{
     text:
       "the record of the last transfer is gone, so nothing tells what was removed or put back at the source on purpose: " +
-      `${formatFiles(plan.transfers.length)} ${came} home (${listSome(plan.transfers)})`,
+      `${formatFiles(files.length)} ${came} home (${listSome(files)})`,
     hint: "look whether all of them belong there",
   }];
+}
+
+/** The planned files that were pushed: not those that failed, or that another program changed at the source meanwhile. */
+function arrived({ transfers }: TransferPlan, { missing, kept }: TransferOutcome): string[] {
+  const left = new Set([...missing, ...kept].map(({ path }) => path));
+  const isLeft = (path: string) => left.has(path) || parentsOf(path).some((above) => left.has(above));
+  return transfers.filter((path) => !isLeft(path));
 }
 
 function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {

@@ -18,6 +18,7 @@ import type { NamedOutsideLinks } from "../records/marker.ts";
 import { withSpaceAdvice } from "./space_advice.ts";
 import { findSecrets, secretWarnings } from "./secrets_in_copies.ts";
 import { freshResult, observeFreshness, refusal } from "./look.ts";
+import { markTruncated } from "./truncated.ts";
 import { skipsFresh, type StageRequest, type StageResult, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "../variables/variable.ts";
 
@@ -88,9 +89,12 @@ export async function planVariable(request: StageRequest, system: System): Promi
     const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, stderrTail: [] };
     const error = leftOutError(variable, settings, leftOut);
     if (error !== undefined) return { status: "failed", error };
+    const found = way === "update" && record === undefined
+      ? await markTruncated(request, plan.kept, system)
+      : plan.kept;
     const kept = way === "update"
-      ? await keptAfter(variable, layout, facts.marker, plan.kept)
-      : { paths: plan.kept, others: 0 };
+      ? await keptAfter(variable, layout, facts.marker, found)
+      : { paths: found, others: 0 };
     return {
       status: "would-sync",
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,

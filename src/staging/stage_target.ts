@@ -1,7 +1,7 @@
 // Brings a target up to date with its source, under the variable lock. A first copy is made beside the target and renamed,
 // later ones change the target in place. The marker is removed before the first change and written after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { nameTypeOf, takesPart } from "../filter/selection.ts";
+import { nameTypeOf } from "../filter/selection.ts";
 import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import type { PackedTree } from "../transfer/packed_tree.ts";
@@ -11,6 +11,7 @@ import { findStageWay, type ObservedStageRequest, type StageWay } from "./stage_
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
 import { startedSeconds, walkStartSeconds } from "../records/clock.ts";
 import { progressOf, publishProgress } from "../variables/progress.ts";
+import { markedSample } from "../records/filter.ts";
 import { keptAfter, type KeptFiles, markedKept, recordKept } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
@@ -28,9 +29,6 @@ import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "../variables/variable.ts";
 import type { VariableLock } from "../variables/variable_lock.ts";
-
-/** How many file names a marker holds, to check later whether a purge removed them. */
-const SAMPLE_FILES = 16;
 
 /** The request of {@linkcode stageTarget}. */
 export interface StageTargetRequest extends ObservedStageRequest {
@@ -216,9 +214,7 @@ async function recordCompletion(
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
     left_out: [...lacking],
-    // Files that are now excluded may still be in the record, and losing them does not matter.
-    sample: outcome.manifest.sample.filter((path) => selection === undefined || takesPart(selection, path, "other"))
-      .slice(0, SAMPLE_FILES),
+    sample: markedSample(outcome.manifest, { selection }),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
     ...markedRacy(outcome.manifest, system.now() / 1000),

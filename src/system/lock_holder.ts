@@ -12,7 +12,7 @@ export interface LockRequest {
   readonly deadlineSeconds: number;
   /** The name of the setting for the deadline, for messages; undefined if it is fixed. */
   readonly deadlineSetting?: string;
-  /** Called with the holder when a wait begins: for the flock, and once more if its next holder finds a lease. */
+  /** Called with the holder when a wait begins; and again if the wait goes on for another holder. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
   /** The progress of the holder's work, if it can be watched: then the deadline counts from its last progress. */
   readonly progress?: () => HolderProgress | undefined;

@@ -270,7 +270,8 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   const line = new TextEncoder().encode(`${digest([text])} `);
   // For a million files the body has some 40 MB: there is one copy of it besides the blocks.
   const content = concatenate([line, text, new Uint8Array([10]), ...parts]);
-  await writeFileAtomically({ path, content, mode: 0o600, durability: "fast" });
+  // After a crash of the node the record tells which files on scratch were truncated by it, so it must not be empty itself.
+  await writeFileAtomically({ path, content, mode: 0o600, durability: "whole" });
 }
 
 /** Reads a manifest; undefined where it is missing, damaged or of another version, so that it has to be made again. */

@@ -28,7 +28,9 @@ async function findKernelspecs(
   ]);
   const found: Kernelspec[] = [];
   for (const directory of directories) {
-    for (const name of (await kindsOf(directory)).keys()) {
+    // They are only named in warnings, after the work.
+    const kinds = await kindsOf(directory).catch(() => new Map<string, never>());
+    for (const name of kinds.keys()) {
       const file = `${directory}/${name}/kernel.json`;
       const read = await run(readSmallFile(waitingCalls(), file, LARGEST_BYTES)).catch(() => undefined);
       const text = new TextDecoder().decode(read?.content ?? new Uint8Array());

@@ -21,7 +21,7 @@ import { ownFilesError } from "./own_files_text.ts";
 import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
-import { nameExists } from "../system/existence.ts";
+import { lstatIfPresent, nameExists } from "../system/existence.ts";
 
 /** The environment to reinstall, and its new path. */
 export interface RebuildRequest {
@@ -151,7 +151,7 @@ async function lookAtTarget(
 
 /** The environment at a target; undefined if its name is free. Throws a CliError `refused` for anything else there. */
 async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
-  const info = await Deno.lstat(target).catch(() => undefined);
+  const info = await lstatIfPresent(target);
   if (info === undefined) return undefined;
   if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
   const venv = info.isDirectory ? await readVenv(target) : undefined;

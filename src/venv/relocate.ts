@@ -5,6 +5,7 @@ import { readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { isNoWay, realPathIfPresent } from "../system/existence.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
@@ -108,7 +109,7 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
   const realRoot = await Deno.realPath(root);
   const own = new Set<string>();
   for (const directory of new Set(directories)) {
-    const real = await Deno.realPath(`${root}/${directory}`).catch(() => undefined);
+    const real = await realPathIfPresent(`${root}/${directory}`);
     if (real === realRoot + (directory === "" ? "" : `/${directory}`)) own.add(directory);
   }
   return own;
@@ -202,7 +203,12 @@ async function installedScripts(root: string): Promise<Set<string>> {
   for (const site of await sitePackages({ path: root })) {
     const directories = [...(await kindsOf(site)).keys()].filter((name) => name.endsWith(".dist-info"));
     const records = await Promise.all(
-      directories.map((name) => readTextFileIfThere(`${site}/${name}/RECORD`).catch(() => undefined)),
+      directories.map((name) =>
+        readTextFileIfThere(`${site}/${name}/RECORD`).catch((error) => {
+          if (isNoWay(error)) return undefined;
+          throw error;
+        })
+      ),
     );
     for (const record of records) {
       for (const match of (record ?? "").matchAll(/^"?(?:\.\.\/)+(bin\/[^\n,"/]+)/gm)) names.add(match[1]!);
@@ -289,9 +295,7 @@ async function innerEnvironments(root: string): Promise<string[]> {
   const inner: string[] = [];
   for (const [name, kind] of await kindsOf(root)) {
     if (["bin", "lib", "lib64", "include", "share"].includes(name)) continue;
-    if (kind === "d" && await Deno.stat(`${root}/${name}/pyvenv.cfg`).then(() => true, () => false)) {
-      inner.push(name);
-    }
+    if (kind === "d" && await realPathIfPresent(`${root}/${name}/pyvenv.cfg`) !== undefined) inner.push(name);
   }
   return inner.sort();
 }
