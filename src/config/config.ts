@@ -184,7 +184,7 @@ export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
 }, "must be an object"));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
+const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),

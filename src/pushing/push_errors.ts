@@ -1,13 +1,10 @@
 // What makes a push incomplete: files that could not be pushed, and files that it left on scratch because the source has others.
 import { CliError } from "../errors/errors.ts";
-import { formatNames } from "../text/format.ts";
+import { formatNames, reasonLines } from "../text/format.ts";
 import type { KeptPath, MissingPath } from "../transfer/transfer.ts";
 import { isConflict, keptWarnings } from "../staging/kept_warnings.ts";
 import type { StageWarning } from "../staging/stage_result.ts";
 import type { Variable } from "../variables/variable.ts";
-
-/** How many of the files that could not be pushed are named. */
-const NAMED_FILES = 10;
 
 /** The error for files that could not be pushed; if none could, it shows the stderr tail of the programs. */
 export function missingError(
@@ -15,13 +12,8 @@ export function missingError(
   missing: readonly MissingPath[],
   stderrTail: readonly string[] = [],
 ): CliError {
-  const more = missing.length - NAMED_FILES;
   return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
-    lines: [
-      ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
-      ...(more > 0 ? [`and ${more} more`] : []),
-      ...stderrTail,
-    ],
+    lines: [...reasonLines(missing), ...stderrTail],
     hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,
   });
 }

@@ -3,9 +3,10 @@
 import type { NodeDisk } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, listSome, shellWord } from "../text/format.ts";
+import { formatFiles, listSome, reasonLines, shellWord } from "../text/format.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
+import { conflictWords, isConflict } from "../staging/kept_warnings.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "../variables/layout.ts";
 import { changesAmong } from "./push_errors.ts";
@@ -67,7 +68,7 @@ async function pushLocked(
   const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
   const saved = await save(request, from.variable.target, lost, variableLock.system);
-  return { ...pushed, warnings: [], unpushed: conflictError(request, lost, saved) };
+  return { ...pushed, unpushed: conflictError(request, lost, saved) };
 }
 
 async function isStaged(target: string): Promise<boolean> {
@@ -90,12 +91,12 @@ async function save(
     depth: "look-at-all",
     engine: "native",
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
     selection: withPaths(nothing, kept.map(({ path }) => path)),
   }, system);
   if (outcome.status === "complete") return path;
   throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${path}"`, {
-    lines: outcome.missing.map(({ path, reason }) => `${path}: ${reason}`),
+    lines: reasonLines(outcome.missing),
     hint: `copy it yourself while the job runs: it is in ${shellWord(target)}`,
   });
 }
@@ -106,10 +107,15 @@ function conflictError(
   kept: readonly KeptPath[],
   saved: string | undefined,
 ): CliError {
-  const files = `${formatFiles(kept.length)} changed on this node and on scratch as well`;
+  const areConflicts = kept.every(({ reason }) => reason === "changed on both sides");
+  const files = areConflicts
+    ? `${formatFiles(kept.length)} changed on this node and on scratch as well: ${
+      listSome(kept.map(({ path }) => path))
+    }`
+    : `${formatFiles(kept.length)} not pushed: ${listSome(kept.map((one) => `${one.path} (${conflictWords(one)})`))}`;
   return new CliError(
-    "conflict",
-    `Cannot push all of "${variable.name}" from this node: ${files}: ${listSome(kept.map(({ path }) => path))}`,
+    kept.some(isConflict) ? "conflict" : "refused",
+    `Cannot push all of "${variable.name}" from this node: ${files}`,
     {
       hint: saved === undefined
         ? "a push saves those of this node beside the copy on scratch, and says how to go on"
