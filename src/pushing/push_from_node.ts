@@ -68,6 +68,7 @@ async function pushLocked(
   const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
   const saved = await save(request, from.variable.target, lost, variableLock.system);
+  // The error tells of these files, with other commands than that of a push to the source.
   return { ...pushed, unpushed: conflictError(request, lost, saved) };
 }
 
