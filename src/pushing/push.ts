@@ -109,7 +109,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       plan,
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
       warnings: [
-        ...(basis.state === "lost" ? doubts(plan, "would come") : []),
+        ...(basis.state === "lost" ? doubts(plan, "would be pushed") : []),
         ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
       ],
     };
@@ -142,7 +142,7 @@ async function observe({ variable, settings }: PushRequest, system: System): Pro
   const facts = await observeVariable(variable, settings, system);
   for (const [what, state] of [["source", facts.source], ["target", facts.target]] as const) {
     if (state.state === "unusable") {
-      throw new CliError("refused", `Cannot push "${variable.name}": its ${what} can't be used: ${state.reason}`, {
+      throw new CliError("refused", `Cannot push "${variable.name}": its ${what} cannot be used: ${state.reason}`, {
         hint: `look at "${what === "source" ? variable.source : variable.target}"`,
       });
     }
@@ -280,7 +280,7 @@ async function push(
       ? undefined
       : missingError(variable, missing, outcome.status === "failed" ? stderrTail : []),
     warnings: [
-      ...(plan === undefined ? [] : doubts(plan, "came")),
+      ...(plan === undefined ? [] : doubts(plan, "pushed")),
       ...keptWarnings(variable, { paths: outcome.kept, others: 0 }),
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
@@ -314,13 +314,12 @@ function freshBeforePush(
 }
 
 /** A warning for a push without a record: a file deleted at the source then looks like a new file on scratch. */
-function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[] {
+function doubts(plan: TransferPlan, what: "pushed" | "would be pushed"): StageWarning[] {
   if (plan.transfers.length === 0) return [];
   return [{
-    text:
-      "the record of the last transfer is gone, so nothing tells what was removed or put back at the source on purpose: " +
-      `${formatFiles(plan.transfers.length)} ${came} home (${listSome(plan.transfers)})`,
-    hint: "look whether all of them belong there",
+    text: "the record of the last transfer is gone, so files deleted at the source cannot be told from new ones: " +
+      `${formatFiles(plan.transfers.length)} ${what} (${listSome(plan.transfers)})`,
+    hint: "check that all of them belong at the source",
   }];
 }
 

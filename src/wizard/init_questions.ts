@@ -28,7 +28,7 @@ export async function askForConfig(context: Context): Promise<ConfigPatch> {
   const text = await readConfigText(path);
   const isOurs = text !== undefined && asObject(await parseJson(text, path))?.version === CONFIG_VERSION;
   const existing = isOurs ? await parseConfig(text, path, await readSiteLayers(system.env)) : undefined;
-  if (existing !== undefined) prompt.note(`${path}\nWhat isn't asked for stays as it is.`, "Starting from");
+  if (existing !== undefined) prompt.note(`${path}\nWhat is not asked for stays as it is.`, "Starting from");
   else if (text !== undefined) {
     prompt.note(`${path}\nIt has another format version and will be put aside.`, "Replacing");
   }
