@@ -51,11 +51,11 @@ export async function planSquash(
   const venv = await readVenv(path);
   if (venv === undefined) {
     throw new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
-      hint: "`euler-files venv list` shows those that are there",
+      hint: "`euler-files venv list` lists those that exist",
     });
   }
   if (/[:,]/.test(path)) {
-    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind can't name a path with a colon or a comma`);
+    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind cannot name a path with a colon or a comma`);
   }
   const record = recordOf(setting.section, name);
   if (record !== undefined && record.kind !== "pack") {
