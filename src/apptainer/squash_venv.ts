@@ -7,7 +7,7 @@ import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
-import { acquireLock, describe, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
@@ -51,11 +51,11 @@ export async function planSquash(
   const venv = await readVenv(path);
   if (venv === undefined) {
     throw new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
-      hint: "`euler-files venv list` shows those that are there",
+      hint: "`euler-files venv list` lists those that exist",
     });
   }
   if (/[:,]/.test(path)) {
-    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind can't name a path with a colon or a comma`);
+    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind cannot name a path with a colon or a comma`);
   }
   const record = recordOf(setting.section, name);
   if (record !== undefined && record.kind !== "pack") {
@@ -100,7 +100,7 @@ export async function squashVenv(
     path: `${setting.sifStore}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
-    onWait: (holder) => wait(`waiting: it is being packed ${describe(holder, system)}`),
+    onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(setting.sifStore);
   await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);

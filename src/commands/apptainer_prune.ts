@@ -33,7 +33,7 @@ const fields = {
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
   dryRun: flag("Show what would be removed"),
-  yes: flag("Don't ask", { short: "-y" }),
+  yes: flag("Do not ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove an environment with files that no package brought, or that were changed since"),
 };
 
@@ -181,7 +181,7 @@ function freed(targets: readonly PruneTarget[]): number {
 async function refuseUnknown(setting: ImageSetting, name: string, plan: PrunePlan): Promise<void> {
   const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
   const known = [...new Set([...Object.keys(setting.section.images), ...venvs])];
-  if (known.includes(name) || known.includes(plan.places.venvName)) return;
+  if (known.includes(name) || known.includes(plan.paths.venvName)) return;
   const near = closestString(name, known);
   throw new CliError("usage", `Cannot find an image or environment "${name}"`, {
     hint: near !== undefined ? `did you mean "${near}"?` : `there are ${known.join(", ") || "none"}`,

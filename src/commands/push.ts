@@ -19,7 +19,7 @@ const FIELDS = {
   dryRun: flag("Show what would be pushed and change nothing"),
   from: choice(
     TIERS,
-    "Push from scratch, or from the disk of this node by way of scratch, whatever the configuration says",
+    "Push from scratch, or from the disk of this node by way of scratch, regardless of the configuration",
     {
       placeholder: "TIER",
     },
@@ -27,7 +27,7 @@ const FIELDS = {
   force: flag("Push all that is on scratch into a source that held files and is empty or gone now"),
   checksum: flag("Compare what is in the files, even where their size and time are the same"),
   filter: filterField("push"),
-  engine: choice(ENGINES, "Copy with rsync or natively, whatever the configuration says", { placeholder: "ENGINE" }),
+  engine: choice(ENGINES, "Copy with rsync or natively, regardless of the configuration", { placeholder: "ENGINE" }),
   verbose: flag("Name each file that is pushed", { short: "-v" }),
 };
 
@@ -49,7 +49,8 @@ type PushAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 export const push = defineCommand({
   name: "push",
   summary: "Push what changed on scratch to the persistent source",
-  description: "Nothing is ever deleted at the source, and a file that is newer there is kept and named.",
+  description: "Nothing is ever deleted at the source. A file that changed there as well is kept and named, and the " +
+    "exit code is 1.",
   examples: [
     { command: "euler-files push", does: "After a job: bring back what it downloaded" },
     { command: "euler-files push --dry-run", does: "What would be brought back" },

@@ -9,7 +9,7 @@ import type { System } from "../system/system.ts";
 import { checkConfig, type Config } from "./config.ts";
 import { fieldName } from "./field_names.ts";
 import { parseConfig, parseJson, readConfigText, readSiteLayers } from "./config_file.ts";
-import { editJson, type JsonPath, NoSuchPlace } from "./json_edit.ts";
+import { editJson, type JsonPath, NoSuchParent } from "./json_edit.ts";
 import type { AbsolutePath } from "./paths.ts";
 import { type SiteLayers, withLayers } from "./site.ts";
 
@@ -105,7 +105,7 @@ export async function lockConfig(path: AbsolutePath, system: System): Promise<Lo
   } catch (error) {
     if (!(error instanceof CliError) || !["file-system", "no-space"].includes(error.kind)) throw error;
     throw new CliError(error.kind, `Cannot change the configuration "${path}": ${error.message}`, {
-      hint: `is its directory writable, and is there room? ls -ld ${real.slice(0, slash) || "/"}`,
+      hint: `check that its directory is writable and has free space: ls -ld ${real.slice(0, slash) || "/"}`,
       cause: error,
     });
   }
@@ -121,7 +121,7 @@ export async function editText(text: string, edits: readonly ConfigEdit[], path:
     try {
       edited = editJson(edited, edit.path, edit.value);
     } catch (error) {
-      if (!(error instanceof NoSuchPlace)) throw error;
+      if (!(error instanceof NoSuchParent)) throw error;
       throw fault(error.message, "mend it with `euler-files config edit`");
     }
     const wanted = withEdit(value, edit);

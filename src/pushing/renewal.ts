@@ -18,7 +18,7 @@ export interface FinishedPush {
   readonly marker: Marker;
   /** The source as observed before the push. */
   readonly source: SourceDirectory;
-  readonly baseline: Manifest | undefined;
+  readonly record: Manifest | undefined;
   readonly filter: VariableFilter;
   readonly outcome: TransferOutcome;
 }
@@ -70,11 +70,11 @@ async function isOurWork(push: FinishedPush, now: SourceDirectory, system: Syste
 
 /** True if the push wrote into this directory and everything in it is as recorded; false if another program added something. */
 async function isDirectoryOfOurs(
-  { variable, baseline, outcome }: FinishedPush,
+  { variable, record, outcome }: FinishedPush,
   name: string,
   system: System,
 ): Promise<boolean> {
-  if (sameBytes(baseline?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
+  if (sameBytes(record?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
   return await isAsRecordedIn(variable.source, name, outcome.manifest, system);
 }
 

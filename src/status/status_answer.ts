@@ -6,7 +6,7 @@ import { NO_SOURCE_YET } from "../records/freshness.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import { OUTSIDE_LINKS_ANSWER, outsideLinks } from "../records/outside_links_answer.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { purgeDay } from "../staging/unpushed.ts";
+import { purgeDay } from "./unpushed_warnings.ts";
 import { formatAge, formatSize } from "../text/format.ts";
 import { type Part, PART_OF } from "../variables/parts.ts";
 import type { StagingSettings } from "../variables/variable.ts";
@@ -34,7 +34,7 @@ const VARIABLE_SCHEMA = v.object({
   reason: v.optional(v.string()),
   unfinished: v.optional(v.pipe(
     v.picklist(UNFINISHED_STATES),
-    v.description("Where a copy stands that no complete sync has made yet, or a push that did not finish"),
+    v.description("The state of a copy that no complete sync has made yet, or of a push that did not finish"),
   )),
   purged_files: countOf("Files that have disappeared from scratch since the last transfer"),
   kept_files: v.pipe(

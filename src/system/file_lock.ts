@@ -5,11 +5,11 @@ import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
 import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
 import {
-  describeHolder,
   type Lock,
   lockedError,
   type LockHolder,
   type LockRequest,
+  ownHolder,
   readHolder,
   remainingMilliseconds,
 } from "./lock_holder.ts";
@@ -17,12 +17,12 @@ import type { System } from "./system.ts";
 
 export { underLocks } from "./held_lock.ts";
 export {
-  describe,
+  holderName,
   type HolderProgress,
+  holderText,
   type Lock,
   type LockHolder,
   type LockRequest,
-  nameHolder,
 } from "./lock_holder.ts";
 
 /** If the lock is not granted within this time, another process holds it, and a message is shown. */
@@ -229,7 +229,7 @@ async function noteHolder(file: Deno.FsFile, system: System): Promise<void> {
   try {
     await file.truncate();
     await file.seek(0, Deno.SeekMode.Start);
-    await file.write(new TextEncoder().encode(JSON.stringify(describeHolder(system))));
+    await file.write(new TextEncoder().encode(JSON.stringify(ownHolder(system))));
   } catch {
     // A full disk must not prevent the lock: without this text only the waiters' message has less detail.
   }

@@ -8,11 +8,11 @@ import { isDeadHere } from "./dead_process.ts";
 import { lookAtOwn, readOwnText } from "./own_file.ts";
 import { HEARTBEAT_SECONDS, holdLock } from "./held_lock.ts";
 import {
-  describeHolder,
   type Lock,
   lockedError,
   type LockHolder,
   type LockRequest,
+  ownHolder,
   readHolder,
   remainingMilliseconds,
 } from "./lock_holder.ts";
@@ -58,7 +58,7 @@ export async function takeLease(
 ): Promise<Lease> {
   const path = `${request.path}.lease`;
   // Inode numbers are reused, so a lease is identified by its content.
-  const content = JSON.stringify({ ...describeHolder(system), id: crypto.randomUUID() });
+  const content = JSON.stringify({ ...ownHolder(system), id: crypto.randomUUID() });
   let seen: { sign: string; at: number; beats: number } | undefined;
   let former: Lock["former"];
   let isTold = false;

@@ -16,7 +16,7 @@ export interface Kernelspec {
 const LARGEST_BYTES = 1024 * 1024;
 
 /** The kernels of this user that name one of the paths, or a file below it (`jupyter --paths` lists the directories). */
-export async function findKernelspecs(
+async function findKernelspecs(
   paths: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Kernelspec[]> {

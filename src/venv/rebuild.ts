@@ -86,7 +86,7 @@ export async function planRebuild(request: RebuildRequest, uv: Uv, system: Syste
   const source = await readVenv(sourcePath);
   if (source === undefined) {
     throw new CliError("not-found", `Cannot find an environment at "${sourcePath}"`, {
-      hint: "`euler-files venv list` shows those that are there",
+      hint: "`euler-files venv list` lists those that exist",
     });
   }
   if (await reallyOverlap(sourcePath, target)) {
@@ -156,8 +156,8 @@ async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
   if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
   const venv = info.isDirectory ? await readVenv(target) : undefined;
   if (venv !== undefined) return venv;
-  throw new CliError("refused", `Cannot make "${target}": it is there and is no environment`, {
-    hint: "choose another target; what is there is never replaced",
+  throw new CliError("refused", `Cannot make "${target}": it already exists and is not an environment`, {
+    hint: "choose another target; an existing one is never replaced",
   });
 }
 
@@ -186,7 +186,7 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
  * Names beside the target. The new environment is made under a name of its process: a run that was wrongly taken for dead
  * then doesn't write into another run's environment. What it replaces has a constant name, so that the next run finds it.
  */
-function placesBeside(target: AbsolutePath) {
+function pathsBeside(target: AbsolutePath) {
   const [directory, name] = splitAbsolute(target);
   const beside = (ending: string) => `${directory}/.${name}.${ending}`;
   return {
@@ -199,7 +199,7 @@ function placesBeside(target: AbsolutePath) {
 }
 
 function requirementsFile(target: AbsolutePath): string {
-  return placesBeside(target).requirements;
+  return pathsBeside(target).requirements;
 }
 
 /**
@@ -214,7 +214,7 @@ export async function rebuild(
   system: System,
 ): Promise<Rebuilt> {
   const { target } = plan;
-  const { made, madeBefore, replaced, requirements } = placesBeside(target);
+  const { made, madeBefore, replaced, requirements } = pathsBeside(target);
   await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
   await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
@@ -307,7 +307,7 @@ async function makeVenv(
 }
 
 /** Compares two frozen lists. Pure. */
-export function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
+function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
   const missing = wanted.filter((line) => !found.includes(line));
   const extra = found.filter((line) => !wanted.includes(line));
   return { status: missing.length + extra.length === 0 ? "matched" : "mismatch", missing, extra };

@@ -42,7 +42,7 @@ export interface Relocation {
 const SYSTEM_ROOTS = ["", "/usr", "/usr/local", "/opt/conda"];
 
 /** What the files of an environment can't tell about where it was. */
-export interface FormerPlaces {
+export interface FormerPaths {
   /** Paths that it had. */
   readonly formerPaths?: readonly string[];
   /** Directories that move with it, which may hold the Python it was made from. */
@@ -60,10 +60,10 @@ const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
 export async function planRelocation(
   root: string,
   newRoot: string,
-  { formerPaths = [], movedDirectories = [] }: FormerPlaces = {},
+  { formerPaths = [], movedDirectories = [] }: FormerPaths = {},
 ): Promise<Relocation> {
   if (/['"`$\\\n\r:]/.test(newRoot)) {
-    throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts can't hold such a path`, {
+    throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts cannot hold such a path`, {
       hint: "choose a path without quotes, $, \\, : and line breaks",
     });
   }
@@ -234,8 +234,8 @@ async function formerRoots(
   }
   const created = parsePyvenvCfg(await readTextFileIfThere(`${root}/pyvenv.cfg`) ?? "").get("command");
   // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is its original path; paths with blanks have another form.
-  const place = /\s(\/\S+)$/.exec(created ?? "")?.[1];
-  if (place !== undefined) found.add(place.replace(/\/+$/, ""));
+  const path = /\s(\/\S+)$/.exec(created ?? "")?.[1];
+  if (path !== undefined) found.add(path.replace(/\/+$/, ""));
   return [...found];
 }
 
@@ -254,8 +254,8 @@ function rewriteScript(
     const isScript = script.content.startsWith("#!");
     return isScript ? replacePaths(script.content, { from: former.map(asBytes), to }, "data") : script.content;
   }
-  const place = fromBytes(launched).replace(/\/+$/, "");
-  const ours = former.includes(place) || (installed.has(script.path) && !SYSTEM_ROOTS.includes(place));
+  const path = fromBytes(launched).replace(/\/+$/, "");
+  const ours = former.includes(path) || (installed.has(script.path) && !SYSTEM_ROOTS.includes(path));
   return ours ? rewriteLauncher(script.content, to) : script.content;
 }
 

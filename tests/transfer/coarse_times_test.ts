@@ -33,7 +33,7 @@ for (const engine of ["native", "rsync"] as const) {
       const update = requestFor(home, scratch, {
         engine,
         intent: "stage-update",
-        baseline: first.manifest,
+        record: first.manifest,
         depth: "look-at-all",
       });
       const second = await transferTree(update, testSystem());
@@ -42,7 +42,7 @@ for (const engine of ["native", "rsync"] as const) {
       const push = requestFor(scratch, home, {
         engine,
         intent: "push",
-        baseline: second.manifest,
+        record: second.manifest,
       });
       const pushed = await transferTree(push, testSystem());
       assert.deepEqual([pushed.status, pushed.filesTransferred, pushed.kept], ["complete", 1, []]);

@@ -15,7 +15,7 @@ const ORACLES = { "follow": "-L", "follow-outside": "--copy-unsafe-links" } as c
 // links.
 const NOT_TIMES = ["--omit-dir-times", "--omit-link-times"];
 
-const OUT_OF_REACH = /what the link leads to is not there|is empty now and held files before/;
+const OUT_OF_REACH = /what the link leads to does not exist|is empty now and held files before/;
 
 // With a bandwidth limit calls are waiting, without one they are plain.
 const FORMS = { plain: {}, waiting: { bandwidthLimitBytesPerSecond: 1e12 } };
@@ -45,7 +45,7 @@ for (const engine of ["native", "rsync"] as const) {
             const update = {
               ...common,
               intent: "stage-update",
-              baseline: staged.manifest,
+              record: staged.manifest,
               depth: "trust-record",
             } as const;
             const second = await transferTree(requestFor(source, target, update), testSystem());
@@ -58,7 +58,7 @@ for (const engine of ["native", "rsync"] as const) {
             assert.equal(second.status, "complete");
             assert.equal(await differences(`${root}/oracle`, target, ...NOT_TIMES), "");
 
-            const again = { ...update, baseline: second.manifest } as const;
+            const again = { ...update, record: second.manifest } as const;
             const third = await transferTree(requestFor(source, target, again), testSystem());
             assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
             const push = { ...again, intent: "push" } as const;
