@@ -6,7 +6,7 @@ import type { System } from "../system/system.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { runUv, type Uv, uvInstallArgs, uvVenvArgs } from "../tools/uv.ts";
 import { deviceOf } from "./device.ts";
-import { parsePythonVersion, readVenv, type Venv } from "./venv.ts";
+import { parsePythonVersion, readVenv, refuseHalfMade, type Venv } from "./venv.ts";
 import { type WheelIndex, wheelIndexFor } from "./wheel_index.ts";
 import { nameExists } from "../system/existence.ts";
 
@@ -57,7 +57,7 @@ const REMAINS = new Set(["bin", "lib", "lib64", "include", ".gitignore", ".lock"
 /** Examines the environment's path. */
 export async function observeTarget(path: string): Promise<TargetState> {
   const venv = await readVenv(path);
-  if (venv !== undefined) return { kind: "venv", venv };
+  if (venv !== undefined) return venv.home === "" ? { kind: "remains" } : { kind: "venv", venv };
   try {
     const names = (await Array.fromAsync(Deno.readDir(path))).map((entry) => entry.name);
     if (names.length === 0) return { kind: "remains" };
@@ -145,6 +145,7 @@ export async function install(
   try {
     for (const args of plan.commands) {
       await runUv(uv.program, args, { ...plan.env, ...linkMode }, audience.listener, system);
+      if (plan.created) await refuseHalfMade(plan.venvPath);
     }
   } catch (error) {
     // An environment without its packages would be taken for one that was installed.

@@ -20,7 +20,7 @@ import { findOwnFiles, hasOwnFiles, type OwnFiles } from "./own_files.ts";
 import { ownFilesError } from "./own_files_text.ts";
 import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
-import { readVenv, type Venv } from "./venv.ts";
+import { readVenv, refuseHalfMade, type Venv } from "./venv.ts";
 import { lstatIfPresent, nameExists } from "../system/existence.ts";
 
 /** The environment to reinstall, and its new path. */
@@ -296,6 +296,7 @@ async function makeVenv(
         listener,
         system,
       );
+      await refuseHalfMade(path);
       return python;
     } catch (error) {
       if (!(error instanceof CliError)) throw error;

@@ -73,6 +73,18 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
   };
 }
 
+/**
+ * Throws a CliError `tool` if an environment that uv has just made lacks its `pyvenv.cfg`: on a full disk uv leaves it empty
+ * and ends with 0 (uv 0.13), and Python then takes the environment for the Python that it was made from.
+ */
+export async function refuseHalfMade(path: string): Promise<void> {
+  const values = parsePyvenvCfg(await readTextFileIfThere(`${path}/pyvenv.cfg`) ?? "");
+  if (values.get("home")) return;
+  throw new CliError("tool", `uv made "${path}" without a usable pyvenv.cfg`, {
+    hint: "is the disk or your quota full? Run the command again when there is space",
+  });
+}
+
 async function versionFromLibrary(path: string): Promise<string | undefined> {
   try {
     for await (const entry of Deno.readDir(`${path}/lib`)) {
