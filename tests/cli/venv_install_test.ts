@@ -132,7 +132,7 @@ Deno.test("an invalid name is refused, and so is a directory that is not an envi
   await world.writeTree("home/venvs/data", { "thesis.tex": "" });
   const run = await world.run(["venv", "install", "data", "alpha", "--venv-base", "venvs", "--dry-run"]);
   assert.equal(run.code, 1);
-  assert.match(run.stderr, /no Python environment/);
+  assert.match(run.stderr, /is not a Python environment/);
 });
 
 Deno.test("the base is --venv-base, else the configured one, else $VENV_DIR, else ~/venvs", async () => {
