@@ -7,7 +7,7 @@ import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
-import { acquireLock, describe, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
@@ -100,7 +100,7 @@ export async function squashVenv(
     path: `${setting.sifStore}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
-    onWait: (holder) => wait(`waiting: it is being packed ${describe(holder, system)}`),
+    onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(setting.sifStore);
   await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);

@@ -4,7 +4,7 @@ import { bytesOf, roundSeconds, secondsOf, timeOf } from "../contract/answer_fie
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
 import { imageState, readInputs } from "../apptainer/inputs.ts";
-import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
+import { imagePathsOf, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
 import { CliError } from "../errors/errors.ts";
 import { formatAge, formatSize } from "../text/format.ts";
 import type { System } from "../system/system.ts";
@@ -68,19 +68,19 @@ export default defineCommand({
 });
 
 async function describe(setting: ImageSetting, name: string, system: System): Promise<v.InferOutput<typeof image>> {
-  const places = placesOf(setting, name);
+  const paths = imagePathsOf(setting, name);
   const record = recordOf(setting.section, name)!;
   const scratch = await observeImage(setting, name, system.env).catch((error) => {
     // Without $SCRATCH the other columns are still known.
     if (error instanceof CliError && error.kind === "config") return undefined;
     throw error;
   });
-  const info = scratch?.source ?? await Deno.stat(places.sif).catch(() => undefined);
+  const info = scratch?.source ?? await Deno.stat(paths.sif).catch(() => undefined);
   return {
     name,
-    venv_name: places.venvName,
+    venv_name: paths.venvName,
     python_version: record.python_version,
-    sif_path: places.sif,
+    sif_path: paths.sif,
     size_bytes: info?.size ?? null,
     built_at: record.built_at,
     age_seconds: roundSeconds(Math.max(0, system.now() / 1000 - record.built_at)),
@@ -92,13 +92,13 @@ async function describe(setting: ImageSetting, name: string, system: System): Pr
 }
 
 async function stateOf(setting: ImageSetting, name: string, system: System): Promise<typeof STATES[number]> {
-  const places = placesOf(setting, name);
+  const paths = imagePathsOf(setting, name);
   const record = recordOf(setting.section, name);
   try {
-    return await imageState(places, record, await readInputs(setting, places, system));
+    return await imageState(paths, record, await readInputs(setting, paths, system));
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    const state = await imageState(places, record, undefined);
+    const state = await imageState(paths, record, undefined);
     return state === "up to date" ? "no environment" : state;
   }
 }

@@ -12,7 +12,7 @@ import { findUv, type Uv, uvMissing } from "../tools/uv.ts";
 import { underLocks } from "../system/file_lock.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
-import { install, type InstallPlan, observePlace, planInstall, requirementsIn } from "../venv/install.ts";
+import { install, type InstallPlan, observeTarget, planInstall, requirementsIn } from "../venv/install.ts";
 import { listVenvs } from "../venv/venv.ts";
 
 const fields = {
@@ -115,7 +115,7 @@ export default defineCommand({
           uvCacheDir,
           scratch: scratchOf(config, context),
         },
-        await observePlace(path),
+        await observeTarget(path),
         requirements,
         uv?.torchBackends ?? new Set(),
       );

@@ -184,7 +184,7 @@ export const APPTAINER_SCHEMA = jsonObject(v.looseObject({
 }, "must be an object"));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
+const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),
@@ -266,6 +266,16 @@ const CONFIG_FIELDS = jsonObject(v.looseObject({
       v.description(
         "For a site whose scratch removes files by modification time: after how many days. Copies keep the times of their " +
           "source, so sync then says what the next purge takes",
+      ),
+    ),
+  ),
+  quota_program: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^(?:\/.+|[^\s\/]+)$/, "must be none, a program's name, or its absolute path"),
+      v.description(
+        "What tells the quota, before what fits the file system: lfs, lquota, quota, or a program that gets a directory and " +
+          'prints {"bytes": {"used": 1, "limit": 2}, "files": {"used": 1, "limit": 2}}; none: no quota is asked for',
       ),
     ),
   ),

@@ -102,7 +102,7 @@ async function mergeOne(
   const whole = await wholeFiles(saved.directory, push, system);
   const outcome = whole.size === 0 ? undefined : await transferTree({
     ...{ from: saved.directory, to: variable.target, intent: "push", depth: "look-at-all", engine: "native" },
-    ...{ extraArgs: [], baseline: push.base, linkFiles: "where possible" },
+    ...{ extraArgs: [], record: push.base, linkFiles: "where possible" },
     linkRoots: { source: variable.target, target: push.target },
     selection: selectPaths(whole.keys()),
   }, system);

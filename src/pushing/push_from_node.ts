@@ -4,17 +4,19 @@
 import type { NodeDisk } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, listSome, shellWord } from "../text/format.ts";
+import { formatFiles, listSome, reasonLines, shellWord } from "../text/format.ts";
 import type { System } from "../system/system.ts";
-import { type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { conflictWords, isConflict } from "../staging/kept_warnings.ts";
+import { type KeptPath, type TransferOutcome, transferTree } from "../transfer/transfer.ts";
+import { changesAmong } from "./push_errors.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
 import { ownPaths, type SavedPaths } from "../nodes/saved_push.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { mergeLocked } from "./merge_saved.ts";
-import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
-import { changedOnNode, type NodePush, savePush, selectPaths } from "./save_push.ts";
+import { caught, planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "./push.ts";
+import { type NodePush, savePush, selectPaths } from "./save_push.ts";
 import { type VariableLock, withVariableLock } from "../variables/variable_lock.ts";
 
 /** Plans the push, without a lock and without a change. */
@@ -26,10 +28,13 @@ export async function planPushFromNode(
   const { variable, settings } = request;
   await checkNode(node, system.userId);
   if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
-  return await planPush(
+  const plan = await planPush(
     { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
     system,
   );
+  if (plan.status !== "would-push") return plan;
+  const lost = changesAmong(plan.plan.kept);
+  return { ...plan, unpushed: lost.length === 0 ? undefined : conflictError(request, lost, undefined) };
 }
 
 /** Pushes one variable to its copy on scratch. A failure is a result; only a signal throws. */
@@ -42,15 +47,17 @@ export async function pushFromNode(
   const { variable, settings } = request;
   const from = { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) };
   await checkNode(node, system.userId);
-  if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
-  const own = await saveFirst({ request, from }, system, report);
-  // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
-  return await withVariableLock(
-    { ...request, inUse: "it is in use" },
-    system,
-    report,
-    async (variableLock) => await pushLocked({ request, from }, own, variableLock, report),
-  );
+  return await caught<PushResult>(variable, async () => {
+    if (!await isStaged(from.variable.target)) return { status: "scratch-missing" };
+    const own = await saveFirst({ request, from }, system, report);
+    // The copy on scratch is a target and a source at once: hold its lock, so that no sync changes it during the push.
+    return await withVariableLock(
+      { ...request, inUse: "it is in use" },
+      system,
+      report,
+      async (variableLock) => await pushLocked({ request, from }, own, variableLock, report),
+    );
+  });
 }
 
 /** Saves what changed to scratch. If that fails, the push itself finds the reason, or does without. */
@@ -82,14 +89,11 @@ async function pushLocked(
   if (pushed.status !== "pushed") return pushed;
   // A pack of the copy on scratch lacks what was pushed.
   if (pushed.outcome.filesTransferred > 0) await removePack(settings.cacheRoot, variable.name);
-  const lost = changedOnNode(pushed.outcome.kept);
+  const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
   const saved = await saveConflicts(push, lost, variableLock.system);
-  return {
-    ...pushed,
-    warnings: [],
-    incomplete: withConflicts(pushed.incomplete, conflictError(request, lost, saved)),
-  };
+  // The error tells of these files, with other commands than that of a push to the source.
+  return { ...pushed, unpushed: conflictError(request, lost, saved) };
 }
 
 /** Counts the files that were merged as pushed. */
@@ -110,13 +114,6 @@ function withMerged(pushed: PushResult, merged: TransferOutcome | undefined): Pu
   };
 }
 
-/** The error for files that could not be pushed, with the conflicts as well: both have to be known. */
-function withConflicts(failed: CliError | undefined, conflicts: CliError): CliError {
-  if (failed === undefined) return conflicts;
-  const lines = [...failed.lines ?? [], conflicts.message];
-  return new CliError(failed.kind, failed.message, { lines, ...(conflicts.hint ? { hint: conflicts.hint } : {}) });
-}
-
 async function isStaged(target: string): Promise<boolean> {
   return await Deno.lstat(target).then(({ isDirectory }) => isDirectory, () => false);
 }
@@ -124,7 +121,7 @@ async function isStaged(target: string): Promise<boolean> {
 /** Saves files in conflict, if they are not saved yet in their present state. */
 async function saveConflicts(
   { request: { variable, settings }, from }: NodePush,
-  paths: readonly string[],
+  kept: readonly KeptPath[],
   system: System,
 ): Promise<string> {
   const { directory } = ownPaths(settings.cacheRoot, variable.name, system);
@@ -136,27 +133,37 @@ async function saveConflicts(
     depth: "look-at-all",
     engine: "native",
     extraArgs: [],
-    baseline: undefined,
-    selection: selectPaths(paths),
+    record: undefined,
+    selection: selectPaths(kept.map(({ path }) => path)),
   }, system);
   if (outcome.status === "complete") return directory;
   throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${directory}"`, {
-    lines: outcome.missing.map(({ path, reason }) => `${path}: ${reason}`),
+    lines: reasonLines(outcome.missing),
     hint: `copy it yourself while the job runs: it is in ${shellWord(from.variable.target)}`,
   });
 }
 
-function conflictError({ variable }: PushRequest, paths: readonly string[], saved: string): CliError {
-  const files = `${formatFiles(paths.length)} changed on this node and on scratch as well`;
+/** `saved` is where the files of this node are now; undefined for a plan, which saves nothing. */
+function conflictError(
+  { variable }: PushRequest,
+  kept: readonly KeptPath[],
+  saved: string | undefined,
+): CliError {
+  const areConflicts = kept.every(({ reason }) => reason === "changed on both sides");
+  const files = areConflicts
+    ? `${formatFiles(kept.length)} changed on this node and on scratch as well: ${
+      listSome(kept.map(({ path }) => path))
+    }`
+    : `${formatFiles(kept.length)} not pushed: ${listSome(kept.map((one) => `${one.path} (${conflictWords(one)})`))}`;
   return new CliError(
-    "refused",
-    `Cannot push all of "${variable.name}" from this node: ${files}: ${listSome(paths)}`,
+    kept.some(isConflict) ? "conflict" : "refused",
+    `Cannot push all of "${variable.name}" from this node: ${files}`,
     {
-      hint:
-        `compare ${shellWord(saved)}, where those of this node are, with ${
+      hint: saved === undefined
+        ? "a push saves those of this node beside the copy on scratch, and says how to go on"
+        : `compare ${shellWord(saved)}, where those of this node are, with ${
           shellWord(variable.target)
-        }; copy the right ones there ` +
-        `and run \`euler-files push --var ${variable.name}\``,
+        }; copy the right ones there and run \`euler-files push --var ${variable.name}\``,
     },
   );
 }

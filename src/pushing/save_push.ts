@@ -11,19 +11,15 @@ import type { EntryState } from "../transfer/entry.ts";
 import { prepareJobRunner } from "../transfer/job_runner.ts";
 import { lookAtPaths } from "../transfer/listing.ts";
 import { type Manifest, ManifestBuilder, readManifest } from "../transfer/manifest.ts";
-import { type KeptPath, type TransferPlan, transferTree } from "../transfer/transfer.ts";
+import { type TransferPlan, transferTree } from "../transfer/transfer.ts";
 import type { PushRequest } from "./push.ts";
+import { changesAmong } from "./push_errors.ts";
 
 /** The push to scratch, and the same as one from the node. */
 export interface NodePush {
   readonly request: PushRequest;
   /** The variable with its copy on the node as the target. */
   readonly from: PushRequest;
-}
-
-/** A file that was only deleted on scratch did not change on this node. */
-export function changedOnNode(kept: readonly KeptPath[]): readonly string[] {
-  return kept.filter(({ reason }) => reason !== "deleted there").map(({ path }) => path);
 }
 
 /** Exactly these paths. */
@@ -40,7 +36,7 @@ export async function savePush(
   plan: Pick<TransferPlan, "transfers" | "kept">,
   system: System,
 ): Promise<SavedPaths | undefined> {
-  const paths = [...plan.transfers, ...changedOnNode(plan.kept)];
+  const paths = [...plan.transfers, ...changesAmong(plan.kept).map(({ path }) => path)];
   if (paths.length === 0) return undefined;
   const { variable: { name }, settings } = request;
   const root = layoutOf(settings.cacheRoot, name).saved;
@@ -62,7 +58,7 @@ export async function savePush(
   await preparePrivateDirectory(own.directory, system.userId);
   await transferTree({
     ...{ from: from.variable.target, to: own.directory, intent: "stage-new", depth: "look-at-all" },
-    ...{ engine: "native", extraArgs: [], baseline: undefined, top: "private" },
+    ...{ engine: "native", extraArgs: [], record: undefined, top: "private" },
     ...limitOf(settings),
     selection: selectPaths(changed.keys()),
   }, system);

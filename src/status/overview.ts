@@ -18,7 +18,7 @@ import { unfinishedCopies } from "../staging/first_copy.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { CHANGED_FINGERPRINT, type Marker, type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import { observeVariable, type VariableFacts } from "../records/observe.ts";
-import { findSecrets, type Secret } from "../staging/secrets.ts";
+import { findSecrets, type Secret } from "../staging/secrets_in_copies.ts";
 import { freshnessOf } from "../staging/look.ts";
 import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "../variables/variable.ts";
@@ -146,13 +146,13 @@ function withDamaged(kept: KeptFiles, damaged: readonly string[]): KeptFiles {
 /** A note if there is no space for the rest of an interrupted copy; empty if there is, or if that is unknown. */
 async function spaceLacking(
   sizes: { readonly source: Size; readonly target: Size },
-  { cacheRoot }: StagingSettings,
+  { cacheRoot, quotaProgram }: StagingSettings,
   system: System,
 ): Promise<string> {
   if (!("sizeBytes" in sizes.source)) return "";
   const missing = sizes.source.sizeBytes - ("sizeBytes" in sizes.target ? sizes.target.sizeBytes : 0);
   const free = Math.min(
-    ...(await readFreeSpace(cacheRoot, system)).map(({ of, left }) => of === "bytes" ? left : Infinity),
+    ...(await readFreeSpace(cacheRoot, quotaProgram, system)).map(({ of, left }) => of === "bytes" ? left : Infinity),
   );
   if (missing <= free) return "";
   return `; ${formatSize(missing)} are missing, and scratch has space for ${formatSize(Math.max(0, free))}`;

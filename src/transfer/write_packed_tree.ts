@@ -24,7 +24,7 @@ import { lackingNames } from "./recorded_names.ts";
 import { checkFreeSpace } from "./free_space.ts";
 
 /** Files from this size on are copied from the tree: for them its file system is asked a few times for many bytes. */
-export const PACKED_BYTES = 8 * 1024 * 1024;
+const PACKED_BYTES = 8 * 1024 * 1024;
 
 /** What one job reads. */
 const BATCH = { files: 512, sizeBytes: 8 * 1024 * 1024 };
@@ -46,6 +46,7 @@ export interface PackTreeRequest {
   readonly recorded: Manifest | undefined;
   /** A tree with fewer small files is not packed. */
   readonly leastFiles: number;
+  readonly quotaProgram: string | undefined;
   readonly report: (packed: { readonly files: number; readonly filesTotal: number; readonly bytes: number }) => void;
 }
 
@@ -75,7 +76,7 @@ export async function writePackedTree(request: PackTreeRequest, system: System):
   const filesTotal = parts.reduce((sum, { items }) => sum + items.length, 0);
   if (filesTotal < request.leastFiles) return { status: "too few files" };
   const contentBytes = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  await checkFreeSpace(to, { files: 1, sizeBytes: contentBytes }, system);
+  await checkFreeSpace(to, { files: 1, sizeBytes: contentBytes, quotaProgram: request.quotaProgram }, system);
   (await Deno.open(to, { write: true, createNew: true, mode: 0o600 })).close();
   const directoryAttributes = await askAll(root, [...listings.keys()], runner);
   const contents = new Map<string, PackedContent>();

@@ -1,4 +1,6 @@
 // The paths of a variable's files in the cache root. Marker and lock keep the names that older versions gave them.
+import { nameExists } from "../system/existence.ts";
+import type { System } from "../system/system.ts";
 
 /** The paths beside a variable's target. */
 export interface VariableLayout {
@@ -41,4 +43,12 @@ export function layoutOf(cacheRoot: string, name: string): VariableLayout {
     saved: `${cacheRoot}/.${name}.from`,
     nodes: `${cacheRoot}/.${name}.nodes`,
   };
+}
+
+/** Where a target is kept that was replaced: `NAME.replaced-SECONDS`, with the first second for which no such name exists. */
+export async function unusedName(target: string, system: Pick<System, "now">): Promise<string> {
+  for (let seconds = Math.floor(system.now() / 1000);; seconds++) {
+    const name = `${target}.replaced-${seconds}`;
+    if (!await nameExists(name)) return name;
+  }
 }

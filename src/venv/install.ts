@@ -26,7 +26,7 @@ export interface InstallRequest {
 }
 
 /** What exists at the environment's path. */
-export type Place =
+export type TargetState =
   | { readonly kind: "nothing"; readonly systemSitePackages?: boolean }
   /** Left by a `uv venv` that was killed: it contains only files that uv makes itself. */
   | { readonly kind: "remains" }
@@ -55,7 +55,7 @@ export interface InstallPlan {
 const REMAINS = new Set(["bin", "lib", "lib64", "include", ".gitignore", ".lock", "CACHEDIR.TAG"]);
 
 /** Examines the environment's path. */
-export async function observePlace(path: string): Promise<Place> {
+export async function observeTarget(path: string): Promise<TargetState> {
   const venv = await readVenv(path);
   if (venv !== undefined) return { kind: "venv", venv };
   try {
@@ -82,24 +82,24 @@ export function requirementsIn(text: string): string[] {
  */
 export function planInstall(
   request: InstallRequest,
-  place: Place,
+  state: TargetState,
   requirements: readonly string[],
   torchBackends: ReadonlySet<string>,
 ): InstallPlan {
   const path = request.venvPath;
-  if (place.kind === "other") {
+  if (state.kind === "other") {
     throw new CliError("refused", `Cannot install into "${path}": it is there and is no Python environment`, {
       hint: "choose another name, or move what is there away",
     });
   }
-  if (place.kind === "venv") checkPython(place.venv, request.python);
+  if (state.kind === "venv") checkPython(state.venv, request.python);
   const wheelIndex = wheelIndexFor(requirements);
   const backed = wheelIndex !== undefined && torchBackends.has(wheelIndex.accelerator);
   const given = [...new Set(request.extraIndexUrls)];
   const listed = wheelIndex === undefined || given.includes(wheelIndex.url) ? given : [...given, wheelIndex.url];
-  const create = place.kind === "venv" ? [] : [uvVenvArgs({
-    ...{ path, python: request.python, onto: place.kind === "remains" ? "remains" : "nothing" },
-    systemSitePackages: place.kind === "nothing" && place.systemSitePackages === true,
+  const create = state.kind === "venv" ? [] : [uvVenvArgs({
+    ...{ path, python: request.python, onto: state.kind === "remains" ? "remains" : "nothing" },
+    systemSitePackages: state.kind === "nothing" && state.systemSitePackages === true,
   })];
   const nothing = request.packages.length === 0 && request.requirementFiles.length === 0;
   const install = nothing ? [] : [uvInstallArgs({
@@ -111,8 +111,8 @@ export function planInstall(
   return {
     venvPath: path,
     scratch: request.scratch ?? [],
-    created: place.kind !== "venv",
-    onFailure: place.kind === "nothing" ? "remove" : "keep",
+    created: state.kind !== "venv",
+    onFailure: state.kind === "nothing" ? "remove" : "keep",
     commands: [...create, ...install],
     env: request.uvCacheDir === undefined ? {} : { UV_CACHE_DIR: request.uvCacheDir },
     wheelIndex,

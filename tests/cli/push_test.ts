@@ -67,7 +67,8 @@ Deno.test("push and sync do not touch a target that a crash may have emptied, an
   await Deno.writeTextFile(copy, "");
   await new Deno.Command("touch", { args: ["-r", world.path(`${SOURCE}/hub/a`), copy] }).output();
   const run = await world.run(["push"]);
-  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.code, 1, run.stderr);
+  assert.match(run.stderr, /✗ HF_HOME {2}0 files pushed, 1 file not pushed/);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a1");
   for (const { stderr } of [run, await world.run(["sync", "--force"])]) {
     assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/a/);
@@ -284,7 +285,8 @@ for (const [left, gone] of [[MARKER, RECORDED_SOURCE], [RECORDED_SOURCE, MARKER]
       ]] as const
     ) {
       const run = await world.run(args);
-      assert.equal(run.code, 0, run.stderr);
+      assert.equal(run.code, 1, run.stderr);
+      assert.match(run.stderr, /1 file in conflict: hub\/b \(different on both sides, newer at the source\)/);
       assert.match(run.stderr, new RegExp(`the record of the last transfer is gone.*: ${words} \\(hub/a\\)`));
     }
     assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "newer");
@@ -422,4 +424,17 @@ Deno.test("a directory at the source that cannot be read is a failure only if so
   for (const name of ["locked/deep/b", "locked/deep/new", "closed/c", "closed/new"]) {
     assert.ok(await Deno.readTextFile(world.path(`${SOURCE}/${name}`)), name);
   }
+});
+
+Deno.test("without a record push names as pushed only what arrived at the source", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "top": "t1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await Deno.remove(world.path(MANIFEST));
+  await world.exec("sh", ["-c", "echo n >new; echo s >closed; chmod 000 closed"], { cwd: world.path(TARGET) });
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /error: .*\n {2}closed: /);
+  assert.match(run.stderr, /the record of the last transfer is gone.*: 1 file came home \(new\)/);
 });
