@@ -35,6 +35,7 @@ import {
   sweepWorkspaces,
   workspaceCandidates,
 } from "./workspace.ts";
+import { refreshWrappers } from "./wrapped_image.ts";
 import { removeIfPresent } from "../system/existence.ts";
 
 /** What will be done for one image. */
@@ -189,6 +190,7 @@ export async function buildImage(
     const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
     const importWarnings = await executePlan(plan, steps, apptainer, audience, held);
     await publish(plan, steps, { setting, lock, ownFilesHash }, held);
+    await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
     return { plan, steps, importWarnings };
   } finally {
     await removeIfPresent(plan.places.building);

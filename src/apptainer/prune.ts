@@ -14,6 +14,7 @@ import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/
 import { unfinishedBuilds } from "./build.ts";
 import { scratchPlacesOf } from "./image_sync.ts";
 import { checkImageName, type ImagePlaces, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
+import { listWrappers, removeWrappers, wrapperDirectories } from "./wrappers.ts";
 import { discard, partialPath, unfinishedCopies } from "./verified_copy.ts";
 
 /** What to remove of an image's name. */
@@ -21,7 +22,8 @@ export type PruneMode = "both" | "venv" | "sif";
 
 /** One thing to remove. */
 export interface PruneTarget {
-  readonly kind: "venv" | "sif" | "def" | "scratch sif";
+  readonly kind: "venv" | "sif" | "def" | "scratch sif" | "wrappers";
+  /** Of wrappers: their directory. */
   readonly path: AbsolutePath;
   readonly sizeBytes: number;
   /** What it takes on the disk, and so what its removal frees. */
@@ -31,6 +33,8 @@ export interface PruneTarget {
   readonly inner?: readonly string[];
   /** Files in it that no package brought. */
   readonly own?: OwnFiles;
+  /** The names of the wrappers. */
+  readonly wrappers?: readonly string[];
 }
 
 /** What will be removed. */
@@ -99,6 +103,10 @@ async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: 
   await look("def", places.definition);
   const scratch = scratchDirectoryIfKnown(setting, system);
   if (scratch !== undefined) await look("scratch sif", scratchPlacesOf(scratch, places).target);
+  for (const path of wrapperDirectories(recordOf(setting.section, places.name), system)) {
+    const wrappers = await listWrappers(path, places.name);
+    if (wrappers.length > 0) found.push({ kind: "wrappers", path, sizeBytes: 0, allocatedBytes: 0, wrappers });
+  }
   return found;
 }
 
@@ -133,6 +141,7 @@ export async function prune(
     for (const lock of held) await lock.confirm();
     try {
       if (target.venv !== undefined) await removeVenv(target.venv);
+      else if (target.wrappers !== undefined) await removeWrappers(target.path, plan.name);
       else await Deno.remove(target.path);
       deleted.push(target);
     } catch (error) {

@@ -84,10 +84,18 @@ export function packFile({ sifStore }: Pick<ImageSetting, "sifStore">, name: str
   return joinPath(sifStore, `${name}.sqsh`);
 }
 
-/** The setting without the record of a pack: a build of that name replaces the pack by an image. */
+/** The setting with what stays of the record of a pack: a build of that name replaces the pack by an image. */
 export function withoutPack(setting: ImageSetting, name: string): ImageSetting {
   if (recordOf(setting.section, name)?.kind !== "pack") return setting;
-  const { [name]: _pack, ...images } = setting.section.images;
+  const { enabled, python_version, venv_name, wrapper_dirs, built_at } = setting.section.images[name]!;
+  const kept = {
+    enabled,
+    python_version,
+    venv_name,
+    built_at,
+    ...(wrapper_dirs === undefined ? {} : { wrapper_dirs }),
+  };
+  const images = { ...setting.section.images, [name]: { ...kept, sif_filename: `${checkImageName(name)}.sif` } };
   return { ...setting, section: { ...setting.section, images } };
 }
 

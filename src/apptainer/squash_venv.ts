@@ -20,7 +20,8 @@ import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
 import { readPackages } from "../venv/packages.ts";
 import { readVenv, type Venv } from "../venv/venv.ts";
 import { isRecorded, packHash } from "./inputs.ts";
-import { checkImageName, type ImageRecord, type ImageSetting, packFile, recordOf } from "./setting.ts";
+import { checkImageName, type ImageRecord, type ImageSetting, loadSetting, packFile, recordOf } from "./setting.ts";
+import { refreshWrappers } from "./wrapped_image.ts";
 
 /** What will be done for one environment. */
 export interface SquashPlan {
@@ -88,7 +89,8 @@ export async function squashVenv(
   audience: { readonly listener: Listener; readonly report: Report },
   system: System,
 ): Promise<SquashPlan> {
-  const { setting, name, mode } = request;
+  const { name, mode } = request;
+  let { setting } = request;
   const first = await planSquash(setting, name, mode, system);
   if (first.action === "skip") return first;
   if (tool === undefined) throw mksquashfsMissing();
@@ -111,6 +113,8 @@ export async function squashVenv(
     // Packages bring templates and modules for other Pythons, which don't compile.
     wait("some modules could not be compiled");
   }
+  // Another process may have written its record while this one waited for the lock.
+  setting = await loadSetting(setting.configPath, held);
   const plan = await planSquash(setting, name, mode, held);
   if (plan.action === "skip") return plan;
   const building = ownedName(`${setting.sifStore}/.${name}.building.sqsh`);
@@ -130,6 +134,7 @@ export async function squashVenv(
     }
     await lock.confirm();
     await publish(plan, building, setting, held);
+    await refreshWrappers(await loadSetting(setting.configPath, held), name, audience.report, held);
     return plan;
   } finally {
     for (const path of [note, building]) await Deno.remove(path).catch(() => {});

@@ -149,6 +149,12 @@ export const IMAGE_SCHEMA = jsonObject(v.looseObject({
   sif_modified_at: v.optional(
     v.pipe(v.number("must be a number"), v.description("Modification time of the image's file, seconds since 1970")),
   ),
+  wrapper_dirs: v.optional(
+    v.pipe(
+      v.array(path, "must be a list of texts"),
+      v.description("Directories with wrappers of the image's programs"),
+    ),
+  ),
 }, "must be an object that describes an image"));
 
 /** The `apptainer` section. */

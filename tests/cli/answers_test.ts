@@ -34,6 +34,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "venv list": ["--venv-base", "venvs"],
   "venv remove": ["old", "--venv-base", "venvs", "--dry-run"],
   "venv pack": ["packed", "--dry-run"],
+  "venv wrap": ["old", "--dir", "wrappers", "--dry-run"],
   "shell-init": [],
   "venv migrate": ["venvs/old", "elsewhere/old", "--dry-run"],
   "venv migrate-store": ["--new-venv-base", "elsewhere", "--new-uv-cache-dir", "cache", "--dry-run"],
@@ -44,6 +45,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   "apptainer run": ["old", "--dry-run"],
   "apptainer exec": ["--dry-run", "old", "pip"],
   "apptainer shell": ["old", "--dry-run"],
+  "apptainer wrap": ["old", "--dir", "wrappers", "--dry-run"],
   "apptainer prune": ["old", "--dry-run"],
   "apptainer fixup": ["--dry-run"],
 };
