@@ -35,6 +35,7 @@ import {
   sweepWorkspaces,
   workspaceCandidates,
 } from "./workspace.ts";
+import { renderRequirements } from "./requirements.ts";
 import { refreshWrappers } from "./wrapped_image.ts";
 import { removeIfPresent } from "../system/existence.ts";
 
@@ -97,6 +98,10 @@ export async function planBuild(
   return { action, reason, places, inputs, record };
 }
 
+function requirementsIn(workspace: string): string {
+  return `${workspace}/requirements.txt`;
+}
+
 function layoutIn(workspace: string): string {
   return `${workspace}/layout`;
 }
@@ -133,7 +138,9 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
       pythonVersion: inputs.venv.pythonVersion,
       containerPath: inputs.containerPath,
       packages: inputs.packages,
+      postLines: setting.section.post_lines,
       archive,
+      requirements: requirementsIn(workspace),
       inputs: inputs.hash,
       version: VERSION,
     }),
@@ -185,6 +192,11 @@ export async function buildImage(
     const temporary = `${steps.workspace}/apptainer`;
     await Deno.mkdir(temporary, { mode: 0o700 });
     const { base } = plan.inputs;
+    await Deno.writeTextFile(
+      requirementsIn(steps.workspace),
+      renderRequirements(plan.inputs.venv, plan.inputs.packages),
+    );
+    await Deno.chmod(requirementsIn(steps.workspace), 0o644);
     if (isTaggedLayout(base)) await writeTaggedLayout(base, layoutIn(steps.workspace));
     await checkBasePython(plan.inputs, apptainer, temporary, held);
     const ownFilesHash = await packInto(plan, steps, setting, audience.report, held);
@@ -274,6 +286,12 @@ async function publish(
   await writeFileAtomically({
     path: places.definition,
     content: steps.definition,
+    mode: mode & 0o666,
+    durability: "fast",
+  });
+  await writeFileAtomically({
+    path: places.requirements,
+    content: renderRequirements(inputs.venv, inputs.packages),
     mode: mode & 0o666,
     durability: "fast",
   });

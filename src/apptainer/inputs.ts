@@ -51,8 +51,10 @@ export async function readInputs(setting: ImageSetting, places: ImagePlaces, sys
     pythonVersion: venv.pythonVersion,
     containerPath,
     packages,
+    postLines: setting.section.post_lines,
     // Values that differ from build to build, or between versions of this program, are no reason to build.
     archive: "",
+    requirements: undefined,
     inputs: "",
     version: "",
   });

@@ -22,7 +22,7 @@ export type PruneMode = "both" | "venv" | "sif";
 
 /** One thing to remove. */
 export interface PruneTarget {
-  readonly kind: "venv" | "sif" | "def" | "scratch sif" | "wrappers";
+  readonly kind: "venv" | "sif" | "def" | "requirements" | "scratch sif" | "wrappers";
   /** Of wrappers: their directory. */
   readonly path: AbsolutePath;
   readonly sizeBytes: number;
@@ -101,6 +101,7 @@ async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: 
   };
   await look("sif", places.sif);
   await look("def", places.definition);
+  await look("requirements", places.requirements);
   const scratch = scratchDirectoryIfKnown(setting, system);
   if (scratch !== undefined) await look("scratch sif", scratchPlacesOf(scratch, places).target);
   for (const path of wrapperDirectories(recordOf(setting.section, places.name), system)) {

@@ -28,6 +28,8 @@ export interface ImagePlaces {
   readonly venvName: string;
   readonly sif: AbsolutePath;
   readonly definition: AbsolutePath;
+  /** The packages with their versions, from which the environment can be made again. */
+  readonly requirements: AbsolutePath;
   /** Where a build writes, until the image is whole. */
   readonly building: AbsolutePath;
   readonly lock: AbsolutePath;
@@ -74,6 +76,7 @@ export function placesOf(setting: Pick<ImageSetting, "section" | "sifStore">, na
     venvName: record?.venv_name ?? name,
     sif: joinPath(setting.sifStore, file),
     definition: joinPath(setting.sifStore, `${stem}.def`),
+    requirements: joinPath(setting.sifStore, `${stem}.requirements.txt`),
     building: joinPath(setting.sifStore, `.${stem}.building.sif`),
     lock: joinPath(setting.sifStore, `.${stem}.lock`),
   };

@@ -8,6 +8,7 @@ import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
 import { acquireLock, describe, underLocks } from "../system/file_lock.ts";
+import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
@@ -17,10 +18,20 @@ import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
-import { readPackages } from "../venv/packages.ts";
+import { type InstalledPackage, readPackages } from "../venv/packages.ts";
 import { readVenv, type Venv } from "../venv/venv.ts";
 import { isRecorded, packHash } from "./inputs.ts";
-import { checkImageName, type ImageRecord, type ImageSetting, loadSetting, packFile, recordOf } from "./setting.ts";
+import {
+  checkImageName,
+  type ImageRecord,
+  type ImageSetting,
+  loadSetting,
+  packFile,
+  placesOf,
+  recordOf,
+  withoutPack,
+} from "./setting.ts";
+import { renderRequirements } from "./requirements.ts";
 import { refreshWrappers } from "./wrapped_image.ts";
 
 /** What will be done for one environment. */
@@ -30,6 +41,7 @@ export interface SquashPlan {
   readonly reason: string;
   readonly name: string;
   readonly venv: Venv;
+  readonly packages: readonly InstalledPackage[];
   readonly file: AbsolutePath;
   readonly record: ImageRecord | undefined;
   /** Stands for the packages and the path. */
@@ -65,7 +77,8 @@ export async function planSquash(
     });
   }
   const file = packFile(setting, name);
-  const inputsHash = packHash(venv, await readPackages(venv));
+  const packages = await readPackages(venv);
+  const inputsHash = packHash(venv, packages);
   const ownFilesHash = hashOwnFiles(await findOwnFiles(path, system));
   const info = await Deno.stat(file).catch(() => undefined);
   const [action, reason] = info === undefined
@@ -76,7 +89,7 @@ export async function planSquash(
     : mode === "force"
     ? ["pack", "it was asked for"] as const
     : ["skip", "nothing changed since it was packed"] as const;
-  return { action, reason, name, venv, file, record, inputsHash, ownFilesHash };
+  return { action, reason, name, venv, packages, file, record, inputsHash, ownFilesHash };
 }
 
 /**
@@ -120,10 +133,7 @@ export async function squashVenv(
   const building = ownedName(`${setting.sifStore}/.${name}.building.sqsh`);
   const note = temporaryBeside(plan.file, "write");
   try {
-    await Deno.writeTextFile(
-      note,
-      `${JSON.stringify({ venv: plan.venv.path, inputs: plan.inputsHash, files: plan.ownFilesHash })}\n`,
-    );
+    await Deno.writeTextFile(note, noteOf(plan));
     const directory = await Deno.realPath(plan.venv.path);
     await squash({ directory, file: building, added: { name: NOTE, from: note } }, tool, audience.listener, held);
     const after = await planSquash(setting, name, "force", held);
@@ -141,8 +151,13 @@ export async function squashVenv(
   }
 }
 
+function noteOf({ venv, packages, inputsHash, ownFilesHash }: SquashPlan): string {
+  const requirements = renderRequirements(venv, packages);
+  return `${JSON.stringify({ venv: venv.path, inputs: inputsHash, files: ownFilesHash, requirements })}\n`;
+}
+
 async function publish(
-  { name, venv, file, record, inputsHash, ownFilesHash }: SquashPlan,
+  { name, venv, packages, file, record, inputsHash, ownFilesHash }: SquashPlan,
   building: string,
   setting: ImageSetting,
   system: System,
@@ -152,6 +167,11 @@ async function publish(
   await syncPath(building);
   await Deno.rename(building, file);
   await syncPath(setting.sifStore).catch(() => {});
+  const { requirements } = placesOf(withoutPack(setting, name), name);
+  await writeFileAtomically({
+    ...{ path: requirements, content: renderRequirements(venv, packages), durability: "fast" },
+    mode: (info.mode ?? 0o600) & 0o666,
+  });
   const entry = {
     ...record,
     kind: "pack",

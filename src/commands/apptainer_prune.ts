@@ -38,7 +38,7 @@ const fields = {
 };
 
 const target = v.object({
-  kind: v.picklist(["venv", "sif", "def", "scratch sif", "wrappers"]),
+  kind: v.picklist(["venv", "sif", "def", "requirements", "scratch sif", "wrappers"]),
   path: v.string(),
   size: v.pipe(v.string(), v.description("For people")),
   size_bytes: bytesOf("What it holds"),

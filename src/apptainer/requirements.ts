@@ -1,0 +1,43 @@
+// The packages of an image or a pack with their versions, as a requirements file: kept in it and beside it, so that the environment
+// can be made again, and so that `apptainer list` can say what changed since.
+import { withoutCredentials } from "../text/format.ts";
+import type { InstalledPackage } from "../venv/packages.ts";
+import type { Venv } from "../venv/venv.ts";
+
+/** The text of the file. Pure. */
+export function renderRequirements(
+  { name, pythonVersion }: Pick<Venv, "name" | "pythonVersion">,
+  packages: readonly InstalledPackage[],
+): string {
+  return [
+    `# What the environment ${JSON.stringify(name)} had. To make it again, with this file:`,
+    `# euler-files venv install NAME --python ${pythonVersion} -r FILE`,
+    ...packages.map(requirementOf),
+    "",
+  ].join("\n");
+}
+
+function requirementOf({ name, version, reference, editable }: InstalledPackage): string {
+  if (reference === undefined) return `${name}==${version}`;
+  const from = withoutCredentials(reference);
+  return editable ? `-e ${from} # ${name}` : `${name} @ ${from}`;
+}
+
+/** What such a file says. */
+export interface RecordedPackages {
+  readonly python: string | undefined;
+  /** The version or the origin of each package by its name. */
+  readonly packages: ReadonlyMap<string, string>;
+}
+
+/** Reads it back. Lines that it did not write are left out. Pure. */
+export function readRequirements(text: string): RecordedPackages {
+  const packages = new Map<string, string>();
+  for (const line of text.split("\n")) {
+    const [, name, version] = /^(\S+?)==(\S+)$/.exec(line) ?? /^(\S+) @ (\S+)$/.exec(line) ?? [];
+    const [, origin, linked] = /^-e (\S+) # (\S+)$/.exec(line) ?? [];
+    if (name !== undefined && version !== undefined) packages.set(name, version);
+    if (origin !== undefined && linked !== undefined) packages.set(linked, `${origin} (link)`);
+  }
+  return { python: /^# euler-files venv install NAME --python (\S+) /m.exec(text)?.[1], packages };
+}
