@@ -121,7 +121,7 @@ export const LOCK_NB = 4;
 export const RENAME_EXCHANGE = 2;
 export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
-/** Type, mode, links, owner, time of modification, inode, size and blocks: the fields that statx(2) is asked for. */
+/** Type, mode, links, owner, times of modification and change, inode, size and blocks: the fields that statx(2) is asked for. */
 export const STATX_ASKED = 0x7df;
 /** The fcntl(2) command that finds locks of processes and of other open file descriptions. */
 export const F_OFD_GETLK = 36;

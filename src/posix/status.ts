@@ -28,6 +28,8 @@ export interface FileStatus {
   /** Whole seconds since 1970, rounded down, and the nanoseconds above them. */
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
+  /** When content, name, links, owner or mode changed last: no program can set this time. */
+  readonly changedSeconds: number;
   readonly links: number;
   /** Valid on this node only: the same file has another device number on another node. */
   readonly device: string;
@@ -55,6 +57,8 @@ export function readStatusAt(view: DataView, start: number): FileStatus {
     sizeBytes: unsigned(view, start + 40),
     mtimeSeconds: view.getInt32(start + 116, true) * 0x100000000 + view.getUint32(start + 112, true),
     mtimeNanoseconds: view.getUint32(start + 120, true),
+    changedSeconds: view.getInt32(start + 100, true) * 0x100000000 + view.getUint32(start + 96, true) +
+      view.getUint32(start + 104, true) / 1e9,
     links: view.getUint32(start + 16, true),
     device: `${view.getUint32(start + 136, true)}:${view.getUint32(start + 140, true)}`,
     inode: inodeText(view, start + 32),

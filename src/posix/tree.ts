@@ -42,8 +42,13 @@ export class Tree {
   /** Directories reached through a followed link, by the path of the link. */
   readonly #followed = new Set<string>();
 
-  /** `root` is absolute; links in it are followed. */
-  constructor(readonly root: string, readonly calls: Calls, readonly links?: LinkMap) {}
+  /** `root` is absolute; links in it are followed. `changesAfterSeconds`: listings tell later changes. */
+  constructor(
+    readonly root: string,
+    readonly calls: Calls,
+    readonly links?: LinkMap,
+    readonly changesAfterSeconds: number = Infinity,
+  ) {}
 
   /**
    * The handle of a directory relative to the root (the root is the empty string). It can be used for calls relative to it, but

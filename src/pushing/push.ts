@@ -102,7 +102,10 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
     if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
     const basis = await findPushBasis(request.variable, request.settings, facts, { ...request, system });
     const filter = await filterOf(request.variable, request.settings);
-    const plan = await planFor({ request, filter, basis, before: await keptBefore(request, facts) }, system);
+    const plan = await planFor(
+      { request, filter, basis, before: await keptBefore(request, facts), walkStart: undefined },
+      system,
+    );
     if (plan.filesToTransfer > 0 && facts.source.state === "directory") await refuseReadOnly(request.variable);
     return {
       status: "would-push",
@@ -180,10 +183,18 @@ interface PlanRequest {
   readonly filter: VariableFilter;
   readonly basis: PushBasis;
   readonly before: KeptFiles;
+  /** Undefined for a plan that is only shown. */
+  readonly walkStart: number | undefined;
 }
 
-async function planFor({ request, filter, basis, before }: PlanRequest, system: System): Promise<TransferPlan> {
-  const plan = await planTransfer(transferRequest(request, filter, basis), system);
+async function planFor(
+  { request, filter, basis, before, walkStart }: PlanRequest,
+  system: System,
+): Promise<TransferPlan> {
+  const plan = await planTransfer(
+    { ...transferRequest(request, filter, basis), ...(walkStart === undefined ? {} : { walkStartSeconds: walkStart }) },
+    system,
+  );
   const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
   return basis.record === "lost" ? await withoutTruncated(request, known, system) : known;
 }
@@ -214,8 +225,10 @@ async function push(
   const started = await startedSeconds(variable, settings, system);
   const transfer = { ...transferRequest(request, filter, basis), startedSeconds: started };
   const before = await keptBefore(request, facts);
-  const planned = await walkStartSeconds(variable, settings, system);
-  const plan = basis.record === "lost" ? await planFor({ request, filter, basis, before }, system) : undefined;
+  const walkStart = await walkStartSeconds(variable, settings, system);
+  const plan = basis.record === "lost"
+    ? await planFor({ request, filter, basis, before, walkStart }, system)
+    : undefined;
   const reported: TransferRequest = {
     ...transfer,
     report: (reached) => progress.report(progressOf(reached, "push")),
@@ -231,7 +244,7 @@ async function push(
   const transferred = await transferTwice(async (changes) => {
     const timed = { ...reported, walkStartSeconds: await walkStartSeconds(variable, settings, system), ...changes };
     if (plan === undefined || changes !== undefined) return await transferTree(timed, system);
-    return await executePlan(plan, { ...timed, walkStartSeconds: planned }, system);
+    return await executePlan(plan, { ...timed, walkStartSeconds: walkStart }, system);
     // Without a record only the first plan knows which files are truncated, so there is no second one.
   }, ({ movedOnly, vanishedOnly }) => plan === undefined && movedOnly && !vanishedOnly).finally(() => progress.end());
   const outcome = { ...transferred, kept: withKnownReasons(await keptByPush(variable, transferred.kept), before) };

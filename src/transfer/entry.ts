@@ -27,6 +27,8 @@ export interface Entry {
   readonly allocatedBytes: number;
   /** Which kind of special file, as find(1) writes it: p, s, b, c; empty for the others. */
   readonly specialKind: string;
+  /** When it was changed, by a new content or name, in seconds since 1970; only if that was after the walk began. */
+  readonly changedSeconds?: number | undefined;
   /** Type, mode, size and time as entry_text.ts writes them, where they came as text. */
   readonly text?: string;
   /** The name is a symbolic link that is read as the file or directory it leads to. */

@@ -51,6 +51,9 @@ function parseTime(time: string): Pick<EntryState, "mtimeSeconds" | "mtimeNanose
   return { mtimeSeconds: Number(time.slice(0, point)), mtimeNanoseconds: Number(time.slice(point + 1, point + 10)) };
 }
 
+/** Comes in `more` before the time of a change that was made after the walk began, in seconds since 1970. */
+export const CHANGED = "@";
+
 /** Suffix of `more` for a link that is read as its destination. */
 export const FOLLOWED = " followed";
 
@@ -63,7 +66,7 @@ export interface FoundEntry {
   readonly linkTarget: string;
   /** `letter mode size seconds.fraction`, or the letter alone where only names were listed. */
   readonly state: string;
-  /** `links device:inode blocks user group kind`: blocks of 512 bytes, find's letter of the kind; FOLLOWED or BEHIND_LINK. */
+  /** `links device:inode blocks user group kind`: blocks of 512 bytes, find's letter of the kind; CHANGED; FOLLOWED or BEHIND_LINK. */
   readonly more: string;
 }
 
@@ -121,7 +124,12 @@ export class ListedEntry implements Entry {
   }
 
   get specialKind(): string {
-    return this.type === "special" ? this.more.split(" ")[5]! : "";
+    return this.type === "special" ? this.more.split(" ")[5]![0]! : "";
+  }
+
+  get changedSeconds(): number | undefined {
+    const from = this.more.indexOf(CHANGED);
+    return from === -1 ? undefined : parseFloat(this.more.slice(from + 1));
   }
 
   get isFollowed(): boolean {

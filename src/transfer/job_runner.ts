@@ -12,7 +12,7 @@ import type { Selection, SelectionData } from "../filter/selection.ts";
 import { isOnLocalDisk } from "../system/local_file_system.ts";
 import type { System } from "../system/system.ts";
 import { BandwidthLimit } from "./bandwidth.ts";
-import { JobContext, JobStopped, type LinkMaps } from "./jobs/job.ts";
+import { JobContext, JobStopped, type LinkMaps, type WatchedChanges } from "./jobs/job.ts";
 import { type JobAnswer, type JobName, type JobRequest, runJob } from "./jobs/jobs.ts";
 
 /** A lookup that takes longer than this was answered by a server: then many at once are faster. Local ones take 2 to 20 µs. */
@@ -43,6 +43,7 @@ export interface WorkerStart {
   readonly form: Calls["form"];
   readonly links: LinkMaps;
   readonly selection: SelectionData | undefined;
+  readonly changes: WatchedChanges | undefined;
   readonly stop: SharedArrayBuffer;
   readonly ownBase: OwnBase | undefined;
 }
@@ -128,6 +129,7 @@ export class JobRunner implements AsyncDisposable {
         {
           ...{ form: this.form, stop: this.#stop, links: this.#links, ownBase: ownBase() },
           selection: this.#here.selection?.data,
+          changes: this.#here.changes,
         },
         (files, sizeBytes) => this.onDone(files, sizeBytes),
       ));
@@ -244,13 +246,23 @@ export interface RunnerRequest {
   /** If it is known; otherwise the latency of the roots decides. */
   readonly form?: Calls["form"];
   readonly links?: LinkMaps;
+  readonly changes?: WatchedChanges;
   /** With a limit all work is done in the main isolate, by calls that can be delayed. */
   readonly bandwidthLimitBytesPerSecond?: number | undefined;
 }
 
 /** Makes a runner. Costs four lookups for each root; a server that does not answer delays nothing else. */
 export async function prepareJobRunner(
-  { roots, form: known, links = {}, bandwidthLimitBytesPerSecond }: RunnerRequest,
+  { changes, ...request }: RunnerRequest,
+  system: Pick<System, "signal" | "calls">,
+): Promise<JobRunner> {
+  const runner = await makeJobRunner(request, system);
+  runner.here.changes = changes;
+  return runner;
+}
+
+async function makeJobRunner(
+  { roots, form: known, links = {}, bandwidthLimitBytesPerSecond }: Omit<RunnerRequest, "changes">,
   system: Pick<System, "signal" | "calls">,
 ): Promise<JobRunner> {
   const isTight = handleBudget().state === "tight";

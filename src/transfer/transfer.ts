@@ -8,6 +8,7 @@ import { batchBytesAtOnce } from "./batches.ts";
 import { Execution } from "./execute.ts";
 import { meaningOf, rulesFor } from "./intent.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
+import type { WatchedChanges } from "./jobs/job.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { selectLinked, selectLinkedPacked } from "./linked_selection.ts";
 import { linkMapsOf } from "./link_maps.ts";
@@ -42,7 +43,10 @@ export type {
  */
 export async function planTransfer(request: TransferRequest, system: System): Promise<TransferPlan> {
   const links = await linkMapsOf(request, request.to);
-  await using runner = await prepareJobRunner({ roots: [request.from, splitAbsolute(request.to)[0]], links }, system);
+  await using runner = await prepareJobRunner(
+    { roots: [request.from, splitAbsolute(request.to)[0]], links, changes: changesOf(request) },
+    system,
+  );
   const counters = new TransferCounters(request);
   const engine = engineFor(request, system);
   await using freeSpace = new FreeSpaceWatch(request, batchBytesAtOnce(engine, runner), system);
@@ -119,6 +123,11 @@ export async function transferTree(request: TransferRequest, system: System): Pr
   return await run(request, feed, "to check", system);
 }
 
+/** What is changed at the sending side from the beginning of the walk on. */
+function changesOf({ from, walkStartSeconds }: TransferRequest): WatchedChanges {
+  return { root: from, afterSeconds: walkStartSeconds };
+}
+
 /** `spaceFor`: whether the plan was already compared with the free space. */
 async function run(
   request: TransferRequest,
@@ -138,7 +147,7 @@ async function run(
   const { packed } = request;
   // From a packed tree few files are copied directly: the calls suit the receiving side, which is the disk of a node.
   await using runner = await prepareJobRunner(
-    { roots: packed === undefined ? roots : [to], links, bandwidthLimitBytesPerSecond },
+    { roots: packed === undefined ? roots : [to], links, bandwidthLimitBytesPerSecond, changes: changesOf(request) },
     system,
   );
   const engine = engineFor(request, system);

@@ -29,6 +29,7 @@ scope.onmessage = ({ data }) => {
       () => Atomics.load(stop, 0) !== 0,
       (files, sizeBytes) => scope.postMessage({ files, sizeBytes }),
     );
+    context.changes = data.changes;
     context.selection = data.selection === undefined ? undefined : selectionOf(data.selection);
     return;
   }

@@ -3,7 +3,7 @@
 // is gone may have been replaced by one there. So references that are newer than the walk wait for the next transfer, and
 // so do removals in directories that changed after the walk began. A careful client writes references last: an
 // older one refers to nothing that the walk could have missed. Pure.
-import type { Entry, EntryState } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { TransferPolicy } from "./decide.ts";
 import { phaseOf, pointsElsewhere } from "./phases.ts";
 
@@ -24,14 +24,20 @@ export interface WalkTimes {
   readonly now: () => number;
 }
 
-/** Whether something was modified after the walk began. */
+/**
+ * Whether something was modified, or changed in another way, after the walk began: a file that is moved in, or unpacked with its
+ * times, has an old time of modification.
+ */
 export function isNewerThanWalk(
-  { mtimeSeconds, mtimeNanoseconds }: Pick<EntryState, "mtimeSeconds" | "mtimeNanoseconds">,
+  { mtimeSeconds, mtimeNanoseconds, changedSeconds = 0 }: Pick<
+    Entry,
+    "mtimeSeconds" | "mtimeNanoseconds" | "changedSeconds"
+  >,
   { startSeconds, now }: WalkTimes,
 ): boolean {
   if (startSeconds === undefined) return false;
-  const modified = mtimeSeconds + mtimeNanoseconds / 1e9;
-  return modified > startSeconds && modified < now() / 1000 + FUTURE_SECONDS;
+  const isNewer = (seconds: number) => seconds > startSeconds && seconds < now() / 1000 + FUTURE_SECONDS;
+  return isNewer(changedSeconds) || isNewer(mtimeSeconds + mtimeNanoseconds / 1e9);
 }
 
 /**

@@ -18,7 +18,11 @@ const HUB = {
 const NEW_HUB = { old: "echo other >other", changes: `${HUB.old}; ${HUB.changes}` };
 
 /** Later than everything that was written before the transfer, and earlier than what is written while it runs. */
-const START_SECONDS = Date.parse("2024-06-01") / 1000;
+async function startSeconds(): Promise<number> {
+  // The kernel gives files the time of its last tick, 10 ms ago at most.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return Date.now() / 1000 - 0.01;
+}
 
 /**
  * In the runs one after the other the revision is added before call 1, 33, 65 and so on, until a run ends before that
@@ -34,20 +38,26 @@ const SCENES = [
   ["stage-new", "new", HUB],
 ] as const;
 
-for (const [intent, what, scripts] of SCENES) {
-  testTrees(`${intent}, ${what} repository: the copy is complete while another revision is written`, async () => {
+/** How the other program adds the revision: moved in, its files are older than the walk. */
+const WAYS = { written: addRevision, "moved in": moveRevisionIn };
+
+const CASES = SCENES.flatMap((scene) => Object.entries(WAYS).map(([way, add]) => [...scene, way, add] as const));
+
+for (const [intent, what, scripts, way, add] of CASES) {
+  testTrees(`${intent}, ${what} repository: the copy is complete while another revision is ${way}`, async () => {
     const found: string[] = [];
     let isOver = false;
     for (let turn = 0; !isOver; turn++) {
       await using scene = await makeScene(intent, scripts);
+      const walkStartSeconds = await startSeconds();
       isOver = true;
       const { system } = systemCalling(({ index }) => {
         if (index !== turn * STEP + 1) return;
         isOver = false;
-        addRevision(`${scene.from}/m`);
+        add(`${scene.from}/m`);
         if (turn % 2 === 1) removeOlder(`${scene.from}/m`);
       });
-      const request = { ...scene.request, walkStartSeconds: START_SECONDS };
+      const request = { ...scene.request, walkStartSeconds };
       const { movedOnly, status, missing, manifest } = await transferTree(request, system);
       // A first copy keeps nothing back, because no program reads it yet; it is not complete. A new repository may have
       // no reference yet.
@@ -59,7 +69,7 @@ for (const [intent, what, scripts] of SCENES) {
       if (status === "complete") continue;
       // What stage and push do then.
       const next = intent === "stage-new" ? {} : { baseline: manifest };
-      const again = await transferTree({ ...request, ...next, walkStartSeconds: Date.now() / 1000 }, system);
+      const again = await transferTree({ ...request, ...next, walkStartSeconds: await startSeconds() }, system);
       if (again.status !== "complete") found.push(`again: ${JSON.stringify(again.missing)}`);
       const left = lackOf(`${scene.to}/m`) ?? await Deno.readTextFile(`${scene.to}/m/refs/main`);
       if (left !== "r3\n") found.push(`again: ${left}`);
@@ -79,6 +89,21 @@ function addRevision(m: string): void {
   Deno.writeTextFileSync(`${m}/trees/r3.json`, "{}\n");
   Deno.writeTextFileSync(`${m}/refs/.new`, "r3\n");
   Deno.renameSync(`${m}/refs/.new`, `${m}/refs/main`);
+}
+
+function moveRevisionIn(m: string): void {
+  const made = `${m}-made`;
+  Deno.mkdirSync(`${made}/snapshots/r3`, { recursive: true });
+  for (const [name, content] of [["b3", "3\n"], ["r3.json", "{}\n"], ["main", "r3\n"]] as const) {
+    Deno.writeTextFileSync(`${made}/${name}`, content);
+    Deno.utimeSync(`${made}/${name}`, new Date("2024-01-03"), new Date("2024-01-03"));
+  }
+  Deno.symlinkSync("../../blobs/b3", `${made}/snapshots/r3/model`);
+  Deno.renameSync(`${made}/b3`, `${m}/blobs/b3`);
+  Deno.renameSync(`${made}/snapshots/r3`, `${m}/snapshots/r3`);
+  Deno.renameSync(`${made}/r3.json`, `${m}/trees/r3.json`);
+  Deno.renameSync(`${made}/main`, `${m}/refs/main`);
+  Deno.removeSync(made, { recursive: true });
 }
 
 function removeOlder(m: string): void {
@@ -107,11 +132,11 @@ testTrees(
       old: `${HUB.old}; echo other >other`,
       changes: "rm -r m other",
     });
-    const request = { ...scene.request, walkStartSeconds: START_SECONDS };
+    const request = { ...scene.request, walkStartSeconds: Date.parse("2024-06-01") / 1000 };
     const first = await transferTree(request, testSystem());
     assert.deepEqual(first.missing.map(({ path, cause }) => `${path}: ${cause}`), ["m: newer", "other: newer"]);
     assert.deepEqual([first.movedOnly, first.deleted, lackOf(`${scene.to}/m`)], [true, [], undefined]);
-    const next = { baseline: first.manifest, walkStartSeconds: Date.now() / 1000 };
+    const next = { baseline: first.manifest, walkStartSeconds: await startSeconds() };
     const { status } = await transferTree({ ...request, ...next }, testSystem());
     assert.deepEqual([status, await Array.fromAsync(Deno.readDir(scene.to))], ["complete", []]);
   },

@@ -16,6 +16,12 @@ const SLICE_MILLISECONDS = 20;
 /** How links are mapped, by the root of the tree. */
 export type LinkMaps = Readonly<Record<string, LinkMap>>;
 
+/** Which changes the listings of a tree tell: those after a time, in seconds since 1970. */
+export interface WatchedChanges {
+  readonly root: string;
+  readonly afterSeconds: number | undefined;
+}
+
 /** The context of a job. */
 export class JobContext {
   readonly #trees = new Map<string, Tree>();
@@ -49,7 +55,8 @@ export class JobContext {
     const key = `${links?.follow ?? ""}:${root}`;
     const known = this.#trees.get(key);
     if (known !== undefined) return known;
-    const tree = new Tree(root, this.calls, links);
+    const { changes } = this;
+    const tree = new Tree(root, this.calls, links, changes?.root === root ? changes.afterSeconds : undefined);
     this.#trees.set(key, tree);
     return tree;
   }
@@ -105,6 +112,9 @@ export class JobContext {
 
   /** Which names listings return if only those that take part are wanted. */
   selection: Selection | undefined;
+
+  /** Which changes listings tell; set before the first tree is used. */
+  changes: WatchedChanges | undefined;
 
   /** Delays copying if there is a bandwidth limit. */
   limit: BandwidthLimit | undefined;

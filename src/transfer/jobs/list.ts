@@ -17,7 +17,7 @@ import { type FileKind, type FileStatus, readStatusAt } from "../../posix/status
 import { messageOf } from "../../errors/errors.ts";
 import type { Work } from "../../posix/work.ts";
 import type { Bytes } from "../../posix/calls.ts";
-import { BEHIND_LINK, FOLLOWED, labelOf } from "../entry_text.ts";
+import { BEHIND_LINK, CHANGED, FOLLOWED, labelOf } from "../entry_text.ts";
 import { UNFINISHED } from "../own_names.ts";
 import type { JobContext } from "./job.ts";
 
@@ -101,7 +101,7 @@ function* listFully(
       if (!isWanted(name, nameTypeOf(status.kind, status.sizeBytes))) return;
       const linkTarget = link === undefined || link.isFollowed ? "" : link.target;
       records += `${name}//${linkTarget}\0${stateOf(status)}\0`;
-      rest += `${restOf(status)}${routeOf(tree, directory, link?.isFollowed)}\0`;
+      rest += `${restOf(status, tree)}${routeOf(tree, directory, link?.isFollowed)}\0`;
       if (status.kind === "d") directories++;
       else if (status.kind === "f" && status.links > 1) linked++;
       else if (linkTarget !== "" && tree.leadsOut(directory, linkTarget)) outside += `${name}//${linkTarget}\0`;
@@ -110,7 +110,7 @@ function* listFully(
   }
   const self = yield* statusOfDirectory(tree, directory);
   const route = routeOf(tree, directory);
-  return { self: `${stateOf(self)}\0${restOf(self)}${route}\0`, records, rest, directories, linked, outside };
+  return { self: `${stateOf(self)}\0${restOf(self, tree)}${route}\0`, records, rest, directories, linked, outside };
 }
 
 /** How a name is reached: through a followed link, below one, or without one. */
@@ -163,10 +163,10 @@ export function* lookAt(tree: Tree, directory: string, name: string): Work<strin
     const bytes = cString(name);
     const status = yield* statusOf(tree, directory, bytes);
     if (status === undefined) return undefined;
-    if (status.kind !== "l") return describe(name, status, "", routeOf(tree, directory));
+    if (status.kind !== "l") return describe(name, status, "", tree, routeOf(tree, directory));
     const followed = yield* followedStatus(tree, directory, bytes);
-    if (followed !== undefined) return describe(name, followed, "", FOLLOWED);
-    return describe(name, status, yield* targetOf(tree, directory, bytes), routeOf(tree, directory));
+    if (followed !== undefined) return describe(name, followed, "", tree, FOLLOWED);
+    return describe(name, status, yield* targetOf(tree, directory, bytes), tree, routeOf(tree, directory));
   } catch (error) {
     if (isMissing(error) || isNoDirectory(error)) return undefined;
     throw error;
@@ -202,15 +202,16 @@ function stateOf(status: FileStatus): string {
   return `${letter} ${status.mode.toString(8)} ${size} ${status.mtimeSeconds}.${fraction}0`;
 }
 
-/** `links device:inode blocks user group kind`; the route to the name is appended. */
-function restOf(status: FileStatus): string {
-  const { links, device, inode, blocks, userId, groupId, kind } = status;
-  return `${links} ${device}:${inode} ${blocks} ${userId} ${groupId} ${kind}`;
+/** `links device:inode blocks user group kind`; a change that the tree tells, and the route to the name, are appended. */
+function restOf(status: FileStatus, { changesAfterSeconds }: Tree): string {
+  const { links, device, inode, blocks, userId, groupId, kind, changedSeconds } = status;
+  const change = changedSeconds > changesAfterSeconds ? `${CHANGED}${changedSeconds}` : "";
+  return `${links} ${device}:${inode} ${blocks} ${userId} ${groupId} ${kind}${change}`;
 }
 
 /** A name as three fields, each followed by a NUL. */
-function describe(name: string, status: FileStatus, linkTarget: string, route: string): string {
-  return `${labelOf(name, linkTarget)}\0${stateOf(status)}\0${restOf(status)}${route}\0`;
+function describe(name: string, status: FileStatus, linkTarget: string, tree: Tree, route: string): string {
+  return `${labelOf(name, linkTarget)}\0${stateOf(status)}\0${restOf(status, tree)}${route}\0`;
 }
 
 function letterOf(kind: FileKind): "f" | "d" | "l" | "s" {
