@@ -6,6 +6,7 @@ import type { AbsolutePath } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
 import { type Apptainer, apptainerMissing, buildArgs, isImageFile, runBuild } from "../tools/apptainer.ts";
+import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
@@ -165,6 +166,7 @@ export async function buildImage(
   if (apptainer === undefined) throw apptainerMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
+  await stripeDirectory(setting.sifStore, system);
   await using lock = await acquireLock({
     path: plan.places.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,

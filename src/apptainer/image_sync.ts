@@ -12,6 +12,7 @@ import { acquireLock, describe, type Lock, underLocks } from "../system/file_loc
 import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
+import { STRIPED_FROM_BYTES, stripeDirectory } from "../tools/lfs.ts";
 import { checkFreeSpace } from "../transfer/free_space.ts";
 import { isRecorded } from "./inputs.ts";
 import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
@@ -195,6 +196,7 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
     { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.blocks ?? 0) * 512) },
     system,
   );
+  if (source.size > STRIPED_FROM_BYTES) await stripeDirectory(scratch.directory, system);
   const outcome = await copyVerified({
     source: places.sif,
     target: scratch.target,

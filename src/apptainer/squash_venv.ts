@@ -15,6 +15,7 @@ import { ownedName, temporaryBeside } from "../system/temporary_name.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { compileModules } from "../tools/compile_modules.ts";
 import { type Mksquashfs, mksquashfsMissing, squash } from "../tools/mksquashfs.ts";
+import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
@@ -109,6 +110,7 @@ export async function squashVenv(
   if (tool === undefined) throw mksquashfsMissing();
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseSharedDirectory(setting.sifStore, system.userId);
+  await stripeDirectory(setting.sifStore, system);
   const deadlineSeconds = setting.config.lock_timeout_seconds;
   const wait = (text: string) => audience.report({ type: "note", subject: name, text });
   await using lock = await acquireLock({
