@@ -80,9 +80,9 @@ async function renameChunks(files: readonly string[]): Promise<string[]> {
   const byContent = [...texts].map(([path, text]) => ({ path, key: text.replaceAll(CHUNK_NAME, "$1.js") }))
     .filter(({ path }) => path.search(CHUNK_NAME) !== -1)
     .toSorted((one, other) => one.key < other.key ? -1 : 1);
-  const names = new Map(byContent.map(({ path }, place) => {
+  const names = new Map(byContent.map(({ path }, index) => {
     const name = path.slice(path.lastIndexOf("/") + 1);
-    return [name, name.replace(CHUNK_NAME, `$1-${String(place).padStart(3, "0")}.js`)];
+    return [name, name.replace(CHUNK_NAME, `$1-${String(index).padStart(3, "0")}.js`)];
   }));
   const renamed: string[] = [];
   for (const [path, text] of texts) {

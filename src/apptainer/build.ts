@@ -10,7 +10,7 @@ import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { readUmask } from "../posix/calls.ts";
 import { syncPath } from "../posix/durable.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
@@ -27,7 +27,7 @@ import { findLeftBehind, type LeftBehind } from "./left_behind.ts";
 import { isTaggedLayout, writeTaggedLayout } from "./oci_layout.ts";
 import { packLocked } from "./pack_locked.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
-import { type ImagePlaces, type ImageRecord, type ImageSetting, loadSetting, withoutPack } from "./setting.ts";
+import { type ImagePaths, type ImageRecord, type ImageSetting, loadSetting, withoutPack } from "./setting.ts";
 import {
   chooseWorkspace,
   makeWorkspace,
@@ -45,7 +45,7 @@ export interface BuildPlan {
   readonly action: "build" | "skip";
   /** Why, for people. */
   readonly reason: string;
-  readonly places: ImagePlaces;
+  readonly paths: ImagePaths;
   readonly inputs: ImageInputs;
   readonly record: ImageRecord | undefined;
 }
@@ -84,9 +84,9 @@ export async function planBuild(
   mode: "if-needed" | "force",
   system: System,
 ): Promise<BuildPlan> {
-  const { places, record, inputs } = await readImage(withoutPack(setting, name), name, system);
+  const { paths, record, inputs } = await readImage(withoutPack(setting, name), name, system);
   await checkBase(inputs);
-  const state = await buildState(await imageState(places, record, inputs), record, inputs, mode, system);
+  const state = await buildState(await imageState(paths, record, inputs), record, inputs, mode, system);
   const reasons = {
     "up to date": "nothing changed since it was built",
     "missing": "there is no image yet",
@@ -96,7 +96,7 @@ export async function planBuild(
   };
   const action = state === "up to date" && mode === "if-needed" ? "skip" : "build";
   const reason = state === "up to date" && mode === "force" ? "it was asked for" : reasons[state];
-  return { action, reason, places, inputs, record };
+  return { action, reason, paths, inputs, record };
 }
 
 function requirementsIn(workspace: string): string {
@@ -121,7 +121,7 @@ async function buildState(
 
 /** The steps of a build, written out. Writes nothing; chooses a working directory by free space. */
 export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: System): Promise<BuildSteps> {
-  const { places, inputs } = plan;
+  const { paths, inputs } = plan;
   const { sizeBytes, files } = await measureTree({ root: inputs.venv.path }, system);
   const candidates = await workspaceCandidates(setting, system);
   const workspace = await chooseWorkspace(candidates, neededBytes(sizeBytes), system.userId);
@@ -145,7 +145,7 @@ export async function planSteps(plan: BuildPlan, setting: ImageSetting, system: 
       inputs: inputs.hash,
       version: VERSION,
     }),
-    args: buildArgs(setting.section.build_args, places.building, definitionFile),
+    args: buildArgs(setting.section.build_args, paths.building, definitionFile),
   };
 }
 
@@ -168,7 +168,7 @@ export async function buildImage(
   await refuseSharedDirectory(setting.sifStore, system.userId);
   await stripeDirectory(setting.sifStore, system);
   await using lock = await acquireLock({
-    path: plan.places.lock,
+    path: plan.paths.lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
 
@@ -176,17 +176,17 @@ export async function buildImage(
       audience.report({
         type: "note",
         subject: request.name,
-        text: `waiting: it is being built ${describe(holder, system)}`,
+        text: `waiting: it is being built ${holderText(holder, system)}`,
       }),
   }, system);
   await sweepDirectory(setting.sifStore);
   // Another job may have built it while we waited.
   setting = await loadSetting(request.configOption, system);
   plan = await planBuild(setting, request.name, request.mode, system);
-  for (const path of await unfinishedBuilds(plan.places)) await removeIfPresent(path);
+  for (const path of await unfinishedBuilds(plan.paths)) await removeIfPresent(path);
   if (plan.action === "skip") return { plan, steps: undefined, importWarnings: [] };
   // Under a name of this process: a build that was wrongly taken for dead does not write into this one.
-  plan = { ...plan, places: { ...plan.places, building: ownedName(plan.places.building) as AbsolutePath } };
+  plan = { ...plan, paths: { ...plan.paths, building: ownedName(plan.paths.building) as AbsolutePath } };
   const steps = await planSteps(plan, setting, system);
   await makeWorkspace(steps.workspace);
   try {
@@ -207,7 +207,7 @@ export async function buildImage(
     await refreshWrappers(await loadSetting(request.configOption, held), request.name, audience.report, held);
     return { plan, steps, importWarnings };
   } finally {
-    await removeIfPresent(plan.places.building);
+    await removeIfPresent(plan.paths.building);
     await removeWorkspace(steps.workspace).catch((error) =>
       audience.report({ type: "warning", subject: request.name, text: messageOf(error) })
     );
@@ -215,7 +215,7 @@ export async function buildImage(
 }
 
 /** Images that builds have not finished, each with the name of its process; those of an older version have no such name. */
-export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building">): Promise<readonly string[]> {
+export async function unfinishedBuilds({ building }: Pick<ImagePaths, "building">): Promise<readonly string[]> {
   const [directory, prefix] = splitAbsolute(building);
   const names = await Array.fromAsync(Deno.readDir(directory)).catch(() => []);
   return names.filter(({ name }) => name === prefix || ownerOf(name, prefix) !== undefined)
@@ -224,17 +224,17 @@ export async function unfinishedBuilds({ building }: Pick<ImagePlaces, "building
 
 /** Packs the environment, and returns the hash of its files that no package brought. */
 async function packInto(
-  { places, inputs }: BuildPlan,
+  { paths, inputs }: BuildPlan,
   { leftBehind, archive, files }: BuildSteps,
   setting: ImageSetting,
   report: Report,
   system: System,
 ): Promise<string> {
-  for (const warning of leftBehind.warnings) report({ type: "warning", subject: places.name, ...warning });
+  for (const warning of leftBehind.warnings) report({ type: "warning", subject: paths.name, ...warning });
   const { venv, containerPath } = inputs;
   const { copied } = leftBehind;
-  const packing = { venv, containerPath, archive, copied, filesTotal: files, subject: places.name };
-  return await packLocked({ setting, places, inputs, packing }, report, system);
+  const packing = { venv, containerPath, archive, copied, filesTotal: files, subject: paths.name };
+  return await packLocked({ setting, paths, inputs, packing }, report, system);
 }
 
 async function executePlan(
@@ -244,10 +244,10 @@ async function executePlan(
   { listener, report }: BuildAudience,
   system: System,
 ): Promise<string[]> {
-  const { places } = plan;
+  const { paths } = plan;
   await Deno.writeTextFile(steps.definitionFile, steps.definition, { mode: 0o600 });
   const temporary = `${steps.workspace}/apptainer`;
-  report({ type: "note", subject: places.name, text: `building with ${apptainer.name}` });
+  report({ type: "note", subject: paths.name, text: `building with ${apptainer.name}` });
   const importWarnings: string[] = [];
   // On a terminal of its own Apptainer's output, with what %test says, would not reach us; it draws only pulls there.
   const hear = (text: string) => {
@@ -258,7 +258,7 @@ async function executePlan(
   if (outcome.code !== 0) {
     throw buildFailure(`${apptainer.name} build failed with exit code ${outcome.code}`, outcome.lastLines);
   }
-  if (!await isImageFile(places.building)) {
+  if (!await isImageFile(paths.building)) {
     throw new CliError("tool", `${apptainer.name} build ended well but made no image`, { lines: outcome.lastLines });
   }
   return importWarnings;
@@ -275,33 +275,33 @@ async function publish(
   },
   system: System,
 ): Promise<void> {
-  const { places, inputs, record } = plan;
-  const sha256 = await hashFile(places.building, system.signal);
+  const { paths, inputs, record } = plan;
+  const sha256 = await hashFile(paths.building, system.signal);
   const mode = await modeFor(setting.sifStore);
-  await Deno.chmod(places.building, mode);
-  const info = await Deno.stat(places.building);
-  await syncPath(places.building);
+  await Deno.chmod(paths.building, mode);
+  const info = await Deno.stat(paths.building);
+  await syncPath(paths.building);
   await lock.confirm();
-  await Deno.rename(places.building, places.sif);
+  await Deno.rename(paths.building, paths.sif);
   // Some file systems refuse fsync on a directory; the rename is still in order.
   await syncPath(setting.sifStore).catch(() => {});
   await writeFileAtomically({
-    path: places.definition,
+    path: paths.definition,
     content: steps.definition,
     mode: mode & 0o666,
     durability: "fast",
   });
   await writeFileAtomically({
-    path: places.requirements,
+    path: paths.requirements,
     content: renderRequirements(inputs.venv, inputs.packages),
     mode: mode & 0o666,
     durability: "fast",
   });
   const entry = {
     ...record,
-    venv_name: places.venvName,
+    venv_name: paths.venvName,
     python_version: inputs.venv.pythonVersion,
-    sif_filename: splitAbsolute(places.sif)[1],
+    sif_filename: splitAbsolute(paths.sif)[1],
     built_at: system.now() / 1000,
     enabled: record?.enabled ?? true,
     inputs_hash: inputs.hash,
@@ -310,7 +310,7 @@ async function publish(
     sif_size_bytes: info.size,
     sif_modified_at: (info.mtime?.getTime() ?? 0) / 1000,
   };
-  await editConfig(setting.configPath, [{ path: ["apptainer", "images", places.name], value: entry }], system);
+  await editConfig(setting.configPath, [{ path: ["apptainer", "images", paths.name], value: entry }], system);
 }
 
 /** A store that others may read is for sharing: its images get the modes that the umask leaves. */

@@ -10,7 +10,7 @@ import { layoutOf } from "../variables/layout.ts";
 import { redirectedTarget } from "../nodes/redirect.ts";
 import { findCopies, partIn } from "../variables/parts.ts";
 import { extraExports } from "../config/extra_exports.ts";
-import { tokenExport } from "../staging/secrets.ts";
+import { tokenExport } from "../variables/token_export.ts";
 import { type Apptainer, containerArgs, containerEnvironment, type ContainerRequest } from "../tools/apptainer.ts";
 
 /** A program in a container, as it will be started. */

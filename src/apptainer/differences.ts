@@ -4,7 +4,7 @@ import { type DefinedSettings, readDefinition } from "./definition.ts";
 import type { ImageInputs } from "./inputs.ts";
 import { isTaggedLayout } from "./oci_layout.ts";
 import { readRequirements, renderRequirements } from "./requirements.ts";
-import { type ImagePlaces, type ImageSetting, recordOf } from "./setting.ts";
+import { type ImagePaths, type ImageSetting, recordOf } from "./setting.ts";
 
 /** What can differ: `other` is the rest, of which nothing is recorded. */
 export const DIFFERENCES = ["package", "python", "base_image", "container_venv_path", "post_lines", "other"] as const;
@@ -21,19 +21,19 @@ export interface Difference {
 /** Finds them, for an image that is outdated: never none. */
 export async function findDifferences(
   setting: ImageSetting,
-  places: ImagePlaces,
+  paths: ImagePaths,
   inputs: ImageInputs,
 ): Promise<Difference[]> {
-  const isPack = recordOf(setting.section, places.name)?.kind === "pack";
+  const isPack = recordOf(setting.section, paths.name)?.kind === "pack";
   const found = [
-    ...await packageDifferences(places, inputs),
-    ...(isPack ? [] : await settingDifferences(setting, places, inputs)),
+    ...await packageDifferences(paths, inputs),
+    ...(isPack ? [] : await settingDifferences(setting, paths, inputs)),
   ];
   return found.length > 0 ? found : [{ what: "other", name: null, built: null, now: null }];
 }
 
 async function packageDifferences(
-  { requirements }: ImagePlaces,
+  { requirements }: ImagePaths,
   { venv, packages }: ImageInputs,
 ): Promise<Difference[]> {
   const text = await readTextFileIfThere(requirements).catch(() => undefined);
@@ -51,7 +51,7 @@ async function packageDifferences(
 
 async function settingDifferences(
   { section }: ImageSetting,
-  { definition }: ImagePlaces,
+  { definition }: ImagePaths,
   { base, containerPath }: ImageInputs,
 ): Promise<Difference[]> {
   const text = await readTextFileIfThere(definition).catch(() => undefined);

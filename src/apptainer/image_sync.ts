@@ -8,14 +8,21 @@ import type { Report } from "../contract/events.ts";
 import { formatSize } from "../text/format.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { readOwnText } from "../system/own_file.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import { refuseOpenDirectory, refuseUntrusted } from "../system/trusted_path.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
 import { STRIPED_FROM_BYTES, stripeDirectory } from "../tools/lfs.ts";
 import { checkFreeSpace } from "../transfer/free_space.ts";
 import { isRecorded } from "./inputs.ts";
-import { type ImagePlaces, type ImageRecord, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
+import {
+  type ImagePaths,
+  imagePathsOf,
+  type ImageRecord,
+  type ImageSetting,
+  recordOf,
+  scratchSifDir,
+} from "./setting.ts";
 import { copyVerified, partialPath, unfinishedCopies } from "./verified_copy.ts";
 
 const MARKER_SCHEMA = v.looseObject({
@@ -33,7 +40,7 @@ const MARKER_SCHEMA = v.looseObject({
 type ImageMarker = v.InferOutput<typeof MARKER_SCHEMA>;
 
 /** An image's file on scratch and the files beside it. */
-export interface ScratchPlaces {
+export interface ScratchPaths {
   readonly directory: AbsolutePath;
   readonly target: AbsolutePath;
   readonly marker: AbsolutePath;
@@ -42,9 +49,9 @@ export interface ScratchPlaces {
 
 /** What is known about one image on both sides. */
 export interface ImageFacts {
-  readonly places: ImagePlaces;
+  readonly paths: ImagePaths;
   readonly record: ImageRecord | undefined;
-  readonly scratch: ScratchPlaces;
+  readonly scratch: ScratchPaths;
   readonly source: Deno.FileInfo | undefined;
   readonly target: Deno.FileInfo | undefined;
   readonly marker: ImageMarker | undefined;
@@ -62,13 +69,13 @@ export interface ImageResult {
 }
 
 /** Where an image is on scratch. */
-export function scratchPlacesOf(directory: AbsolutePath, places: ImagePlaces): ScratchPlaces {
-  const file = splitAbsolute(places.sif)[1];
+export function scratchPathsOf(directory: AbsolutePath, paths: ImagePaths): ScratchPaths {
+  const file = splitAbsolute(paths.sif)[1];
   return {
     directory,
     target: joinPath(directory, file),
     marker: joinPath(directory, `.${file}.synced`),
-    lock: joinPath(directory, `.${places.name}.sif.lock`),
+    lock: joinPath(directory, `.${paths.name}.sif.lock`),
   };
 }
 
@@ -78,14 +85,14 @@ export async function observeImage(
   name: string,
   env: Readonly<Record<string, string>>,
 ): Promise<ImageFacts> {
-  const places = placesOf(setting, name);
-  const scratch = scratchPlacesOf(scratchSifDir(setting, env), places);
+  const paths = imagePathsOf(setting, name);
+  const scratch = scratchPathsOf(scratchSifDir(setting, env), paths);
   const [source, target, marker] = await Promise.all([
-    Deno.stat(places.sif).catch(() => undefined),
+    Deno.stat(paths.sif).catch(() => undefined),
     Deno.lstat(scratch.target).catch(() => undefined),
     readMarker(scratch.marker),
   ]);
-  return { places, record: recordOf(setting.section, name), scratch, source, target, marker };
+  return { paths, record: recordOf(setting.section, name), scratch, source, target, marker };
 }
 
 async function readMarker(path: string): Promise<ImageMarker | undefined> {
@@ -98,11 +105,11 @@ async function readMarker(path: string): Promise<ImageMarker | undefined> {
 }
 
 /** Compares both sides: fresh is only the very file that was copied, from the very file in the store. Pure. */
-export function imageFreshness({ source, target, marker, places, record }: ImageFacts): ImageFreshness {
+export function imageFreshness({ source, target, marker, paths, record }: ImageFacts): ImageFreshness {
   if (source === undefined) return "source-missing";
   if (target === undefined) return "missing";
   // After the store was moved the file has another path; then its recorded checksum tells that it is the same.
-  const isSameSource = marker?.source === places.sif ||
+  const isSameSource = marker?.source === paths.sif ||
     (record !== undefined && isRecorded(source, record) && record.sif_sha256 === marker?.sha256);
   const same = marker !== undefined && target.isFile && isSameSource &&
     marker.source_mtime === seconds(source) && marker.size_bytes === source.size &&
@@ -144,7 +151,7 @@ export async function syncImage(
     deadlineSetting: "lock_timeout_seconds",
 
     onWait: (holder) =>
-      report({ type: "note", subject: name, text: `waiting: it is being synced ${describe(holder, system)}` }),
+      report({ type: "note", subject: name, text: `waiting: it is being synced ${holderText(holder, system)}` }),
   }, system);
   await sweepDirectory(facts.scratch.directory);
   const now = await observeImage(setting, name, system.env);
@@ -173,20 +180,20 @@ function outermost(path: AbsolutePath, { config, configPath }: ImageSetting, { e
   }
 }
 
-function sourceMissing({ places }: ImageFacts): CliError {
-  return new CliError("not-found", `Cannot find the image "${places.name}": "${places.sif}" is missing`, {
-    hint: `build it with \`euler-files apptainer build ${places.venvName}\``,
+function sourceMissing({ paths }: ImageFacts): CliError {
+  return new CliError("not-found", `Cannot find the image "${paths.name}": "${paths.sif}" is missing`, {
+    hint: `build it with \`euler-files apptainer build ${paths.venvName}\``,
   });
 }
 
 async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report, lock: Lock, system: System) {
-  const { places, record, scratch } = facts;
+  const { paths, record, scratch } = facts;
   const recorded = record !== undefined && isRecorded(source, record);
   if (record?.sif_sha256 !== undefined && !recorded) {
     report({
       type: "warning",
-      subject: places.name,
-      text: `"${places.sif}" is not the file that was built; it is synced as it is`,
+      subject: paths.name,
+      text: `"${paths.sif}" is not the file that was built; it is synced as it is`,
     });
   }
   const [unfinished = partialPath(scratch.target)] = await unfinishedCopies(scratch.target);
@@ -198,13 +205,13 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
   );
   if (source.size > STRIPED_FROM_BYTES) await stripeDirectory(scratch.directory, system);
   const outcome = await copyVerified({
-    source: places.sif,
+    source: paths.sif,
     target: scratch.target,
     sha256: recorded ? record.sif_sha256 : undefined,
     onProgress: (bytesDone, bytesTotal) =>
       report({
         type: "progress",
-        subject: places.name,
+        subject: paths.name,
         progress: { phase: "copying", filesDone: 0, filesTotal: 1, bytesDone, bytesTotal },
       }),
   }, system);
@@ -218,8 +225,8 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
   const marker: ImageMarker = {
     synced_at: system.now() / 1000,
     source_mtime: seconds(source),
-    image: places.name,
-    source: places.sif,
+    image: paths.name,
+    source: paths.sif,
     sha256: outcome.sha256,
     size_bytes: outcome.sizeBytes,
     target_mtime: seconds(arrived),

@@ -10,10 +10,10 @@ import { type BaseImage, parseBaseImage } from "./base_image.ts";
 import { renderDefinition } from "./definition.ts";
 import {
   checkImageName,
-  type ImagePlaces,
+  type ImagePaths,
+  imagePathsOf,
   type ImageRecord,
   type ImageSetting,
-  placesOf,
   recordOf,
 } from "./setting.ts";
 
@@ -37,11 +37,11 @@ export type ImageState =
   | "unknown";
 
 /** Reads the inputs of an image. Throws CliErrors: `not-found` for a missing environment, `config` for a bad base. */
-export async function readInputs(setting: ImageSetting, places: ImagePlaces, system: System): Promise<ImageInputs> {
+export async function readInputs(setting: ImageSetting, paths: ImagePaths, system: System): Promise<ImageInputs> {
   // The name is written into a line of the definition.
-  const path = venvPath(setting.venvBase, checkImageName(places.venvName));
+  const path = venvPath(setting.venvBase, checkImageName(paths.venvName));
   const venv = await readVenv(path);
-  if (venv === undefined) throw await venvMissing(setting, places.venvName);
+  if (venv === undefined) throw await venvMissing(setting, paths.venvName);
   const base = parseBaseImage(setting.section.base_image, venv.pythonSeries, system.env);
   const packages = await readPackages(venv);
   const containerPath = checkContainerPath(setting.section.container_venv_path);
@@ -64,7 +64,7 @@ export async function readInputs(setting: ImageSetting, places: ImagePlaces, sys
     await identityOf(base),
     setting.section.build_args,
   ])).digest("hex");
-  const isPack = recordOf(setting.section, places.name)?.kind === "pack";
+  const isPack = recordOf(setting.section, paths.name)?.kind === "pack";
   return { venv, packages, base, containerPath, hash: isPack ? packHash(venv, packages) : hash };
 }
 
@@ -102,11 +102,11 @@ async function identityOf(base: BaseImage): Promise<string> {
 
 /** Compares the store with the record of the last build. `inputs` undefined: only the file. */
 export async function imageState(
-  places: ImagePlaces,
+  paths: ImagePaths,
   record: ImageRecord | undefined,
   inputs: Pick<ImageInputs, "hash"> | undefined,
 ): Promise<ImageState> {
-  const info = await Deno.stat(places.sif).catch(() => undefined);
+  const info = await Deno.stat(paths.sif).catch(() => undefined);
   if (info === undefined) return "missing";
   if (record === undefined || record.inputs_hash === undefined || !isRecorded(info, record)) return "unknown";
   return inputs === undefined || record.inputs_hash === inputs.hash ? "up to date" : "outdated";
@@ -122,7 +122,7 @@ export async function readImage(
   setting: ImageSetting,
   name: string,
   system: System,
-): Promise<{ places: ImagePlaces; record: ImageRecord | undefined; inputs: ImageInputs }> {
-  const places = placesOf(setting, name);
-  return { places, record: recordOf(setting.section, name), inputs: await readInputs(setting, places, system) };
+): Promise<{ paths: ImagePaths; record: ImageRecord | undefined; inputs: ImageInputs }> {
+  const paths = imagePathsOf(setting, name);
+  return { paths, record: recordOf(setting.section, name), inputs: await readInputs(setting, paths, system) };
 }

@@ -8,7 +8,7 @@ import { type ImageResult, observeImage, syncImage } from "./image_sync.ts";
 import { type ImageSetting, scratchSifDir } from "./setting.ts";
 
 /** The disk of this node. Throws a CliError of the configuration. */
-export function nodeOf({ config, configPath }: ImageSetting, { env, userId }: System): NodeDisk {
+function nodeOf({ config, configPath }: ImageSetting, { env, userId }: System): NodeDisk {
   return resolveNode(config, resolveConfig(config, configPath, env), env, userId);
 }
 

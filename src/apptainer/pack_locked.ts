@@ -7,12 +7,12 @@ import { lockVenv } from "../venv/base.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
 import { type ImageInputs, readInputs } from "./inputs.ts";
 import { packVenv, type PackVenvRequest } from "./pack_venv.ts";
-import type { ImagePlaces, ImageSetting } from "./setting.ts";
+import type { ImagePaths, ImageSetting } from "./setting.ts";
 
 /** What is packed for which image. */
 export interface LockedPacking {
   readonly setting: ImageSetting;
-  readonly places: ImagePlaces;
+  readonly paths: ImagePaths;
   readonly inputs: ImageInputs;
   readonly packing: PackVenvRequest;
 }
@@ -22,7 +22,7 @@ export interface LockedPacking {
  * not those of the plan, or change meanwhile; `locked` if an installation goes on for too long.
  */
 export async function packLocked(
-  { setting, places, inputs, packing }: LockedPacking,
+  { setting, paths, inputs, packing }: LockedPacking,
   report: Report,
   system: System,
 ): Promise<string> {
@@ -30,8 +30,8 @@ export async function packLocked(
   const before = await findOwnFiles(inputs.venv.path, system);
   await packVenv(packing, report, system);
   const [hash, after] = [hashOwnFiles(before), hashOwnFiles(await findOwnFiles(inputs.venv.path, system))];
-  if (hash === after && (await readInputs(setting, places, system)).hash === inputs.hash) return hash;
-  throw new CliError("transfer", `Cannot build "${places.name}": "${inputs.venv.path}" changed while it was packed`, {
+  if (hash === after && (await readInputs(setting, paths, system)).hash === inputs.hash) return hash;
+  throw new CliError("transfer", `Cannot build "${paths.name}": "${inputs.venv.path}" changed while it was packed`, {
     hint: "end what writes to the environment, then build again",
   });
 }

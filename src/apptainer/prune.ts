@@ -12,8 +12,15 @@ import { findOwnFiles, hasOwnFiles, type OwnFiles } from "../venv/own_files.ts";
 import { ownFilesError } from "../venv/own_files_text.ts";
 import { findRemovable, innerVenvs, removeVenv, type VenvTarget } from "../venv/remove.ts";
 import { unfinishedBuilds } from "./build.ts";
-import { scratchPlacesOf } from "./image_sync.ts";
-import { checkImageName, type ImagePlaces, type ImageSetting, placesOf, recordOf, scratchSifDir } from "./setting.ts";
+import { scratchPathsOf } from "./image_sync.ts";
+import {
+  checkImageName,
+  type ImagePaths,
+  imagePathsOf,
+  type ImageSetting,
+  recordOf,
+  scratchSifDir,
+} from "./setting.ts";
 import { listWrappers, removeWrappers, wrapperDirectories } from "./wrappers.ts";
 import { discard, partialPath, unfinishedCopies } from "./verified_copy.ts";
 
@@ -41,7 +48,7 @@ export interface PruneTarget {
 export interface PrunePlan {
   readonly name: string;
   readonly mode: PruneMode;
-  readonly places: ImagePlaces;
+  readonly paths: ImagePaths;
   readonly targets: readonly PruneTarget[];
   /** Whether the configuration has an entry that is removed too. */
   readonly entry: "remove" | "keep" | "none";
@@ -65,16 +72,16 @@ export async function planPrune(
 ): Promise<PrunePlan> {
   const record = recordOf(setting.section, name);
   if (record === undefined) checkImageName(name);
-  const places = placesOf(setting, name);
+  const paths = imagePathsOf(setting, name);
   const targets: PruneTarget[] = [];
-  if (mode !== "sif") targets.push(...await venvTargets(setting, places, system));
-  if (mode !== "venv") targets.push(...await imageTargets(setting, places, system));
+  if (mode !== "sif") targets.push(...await venvTargets(setting, paths, system));
+  if (mode !== "venv") targets.push(...await imageTargets(setting, paths, system));
   const entry = record === undefined ? "none" : mode === "venv" ? "keep" : "remove";
-  return { name, mode, places, targets, entry };
+  return { name, mode, paths, targets, entry };
 }
 
-async function venvTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
-  const venv = await findRemovable(setting.venvBase, places.venvName);
+async function venvTargets(setting: ImageSetting, paths: ImagePaths, system: System): Promise<PruneTarget[]> {
+  const venv = await findRemovable(setting.venvBase, paths.venvName);
   if (venv === undefined) return [];
   if (venv.kind === "link") return [{ kind: "venv", path: venv.path, sizeBytes: 0, allocatedBytes: 0, venv }];
   const holding = [setting.sifStore, setting.configPath].find((path) => isWithin(path, venv.path));
@@ -86,7 +93,7 @@ async function venvTargets(setting: ImageSetting, places: ImagePlaces, system: S
   return [{ kind: "venv", path: venv.path, sizeBytes, allocatedBytes, venv, inner, own }];
 }
 
-async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: System): Promise<PruneTarget[]> {
+async function imageTargets(setting: ImageSetting, paths: ImagePaths, system: System): Promise<PruneTarget[]> {
   const found: PruneTarget[] = [];
   const look = async (kind: PruneTarget["kind"], path: AbsolutePath) => {
     const info = await Deno.lstat(path).catch(() => undefined);
@@ -99,13 +106,13 @@ async function imageTargets(setting: ImageSetting, places: ImagePlaces, system: 
       allocatedBytes: (info.blocks ?? 0) * 512,
     });
   };
-  await look("sif", places.sif);
-  await look("def", places.definition);
-  await look("requirements", places.requirements);
+  await look("sif", paths.sif);
+  await look("def", paths.definition);
+  await look("requirements", paths.requirements);
   const scratch = scratchDirectoryIfKnown(setting, system);
-  if (scratch !== undefined) await look("scratch sif", scratchPlacesOf(scratch, places).target);
-  for (const path of wrapperDirectories(recordOf(setting.section, places.name), system)) {
-    const wrappers = await listWrappers(path, places.name);
+  if (scratch !== undefined) await look("scratch sif", scratchPathsOf(scratch, paths).target);
+  for (const path of wrapperDirectories(recordOf(setting.section, paths.name), system)) {
+    const wrappers = await listWrappers(path, paths.name);
     if (wrappers.length > 0) found.push({ kind: "wrappers", path, sizeBytes: 0, allocatedBytes: 0, wrappers });
   }
   return found;
@@ -171,8 +178,8 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
   try {
     const scratch = scratchDirectoryIfKnown(setting, system);
     const paths = plan.mode === "venv" ? [] : [
-      plan.places.lock,
-      ...(scratch === undefined ? [] : [scratchPlacesOf(scratch, plan.places).lock]),
+      plan.paths.lock,
+      ...(scratch === undefined ? [] : [scratchPathsOf(scratch, plan.paths).lock]),
     ];
     for (const path of paths) {
       // A missing directory can't hold a lock, and nothing can work in it.
@@ -183,7 +190,7 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
       locks.push(await acquireLock({ path, deadlineSeconds: LOCK_SECONDS }, system));
     }
     if (plan.targets.some((target) => target.kind === "venv")) {
-      locks.push(await lockVenv(venvPath(setting.venvBase, plan.places.venvName), LOCK_SECONDS, system, () => {}));
+      locks.push(await lockVenv(venvPath(setting.venvBase, plan.paths.venvName), LOCK_SECONDS, system, () => {}));
     }
     return locks;
   } catch (error) {
@@ -194,10 +201,10 @@ async function takeLocks(plan: PrunePlan, setting: ImageSetting, system: System)
 
 /** Removes marker, unfinished copy and unfinished build, which are of no use without the image. */
 async function removeTraces(plan: PrunePlan, setting: ImageSetting, system: System): Promise<void> {
-  for (const path of await unfinishedBuilds(plan.places)) await Deno.remove(path).catch(() => {});
+  for (const path of await unfinishedBuilds(plan.paths)) await Deno.remove(path).catch(() => {});
   const directory = scratchDirectoryIfKnown(setting, system);
   if (directory === undefined) return;
-  const scratch = scratchPlacesOf(directory, plan.places);
+  const scratch = scratchPathsOf(directory, plan.paths);
   await Deno.remove(scratch.marker).catch(() => {});
   for (const partial of [partialPath(scratch.target), ...await unfinishedCopies(scratch.target)]) {
     await discard(partial);

@@ -23,7 +23,7 @@ export interface ImageSetting {
 }
 
 /** The files of one image. */
-export interface ImagePlaces {
+export interface ImagePaths {
   readonly name: string;
   readonly venvName: string;
   readonly sif: AbsolutePath;
@@ -67,7 +67,7 @@ export function scratchSifDir(setting: ImageSetting, env: Readonly<Record<string
 }
 
 /** An image's files. Throws a CliError `usage` for a name that can't be one. */
-export function placesOf(setting: Pick<ImageSetting, "section" | "sifStore">, name: string): ImagePlaces {
+export function imagePathsOf(setting: Pick<ImageSetting, "section" | "sifStore">, name: string): ImagePaths {
   const record = recordOf(setting.section, name);
   const file = record?.sif_filename ?? `${checkImageName(name)}.sif`;
   const stem = file.replace(/\.(sif|sqsh)$/, "");

@@ -7,7 +7,7 @@ import type { Report } from "../contract/events.ts";
 import { syncPath } from "../posix/durable.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { hashFile } from "../system/checksum.ts";
-import { acquireLock, describe, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, underLocks } from "../system/file_lock.ts";
 import { writeFileAtomically } from "../system/atomic_file.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
@@ -24,11 +24,11 @@ import { readVenv, type Venv } from "../venv/venv.ts";
 import { isRecorded, packHash } from "./inputs.ts";
 import {
   checkImageName,
+  imagePathsOf,
   type ImageRecord,
   type ImageSetting,
   loadSetting,
   packFile,
-  placesOf,
   recordOf,
   withoutPack,
 } from "./setting.ts";
@@ -117,7 +117,7 @@ export async function squashVenv(
     path: `${setting.sifStore}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
-    onWait: (holder) => wait(`waiting: it is being packed ${describe(holder, system)}`),
+    onWait: (holder) => wait(`waiting: it is being packed ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(setting.sifStore);
   await using venvLock = await lockVenv(first.venv.path, deadlineSeconds, system, wait);
@@ -169,7 +169,7 @@ async function publish(
   await syncPath(building);
   await Deno.rename(building, file);
   await syncPath(setting.sifStore).catch(() => {});
-  const { requirements } = placesOf(withoutPack(setting, name), name);
+  const { requirements } = imagePathsOf(withoutPack(setting, name), name);
   await writeFileAtomically({
     ...{ path: requirements, content: renderRequirements(venv, packages), durability: "fast" },
     mode: (info.mode ?? 0o600) & 0o666,

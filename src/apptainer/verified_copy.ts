@@ -36,10 +36,16 @@ export async function copyVerified(
   system: Pick<System, "signal" | "calls">,
 ): Promise<CopyOutcome> {
   const partial = await takeUnfinished(request.target);
+  const abandoned = partialPath(request.target);
+  let isComplete = false;
   try {
-    return await copyTwice(request, partial, system);
+    const outcome = await copyTwice(request, partial, system);
+    isComplete = true;
+    return outcome;
   } finally {
-    await rename(partial, partialPath(request.target));
+    await rename(partial, abandoned);
+    // If its journal could not be removed, this is the second try: no later run looks for it while the copy is right.
+    if (isComplete) await discard(abandoned);
   }
 }
 

@@ -10,12 +10,12 @@ import { listSome, shellWord } from "../text/format.ts";
 import { apptainerMissing, findApptainer, runShellIn } from "../tools/apptainer.ts";
 import { venvPath } from "../venv/base.ts";
 import { isProgramName, programsOf } from "../venv/programs.ts";
-import { type ImageSetting, placesOf, recordOf } from "./setting.ts";
+import { imagePathsOf, type ImageSetting, recordOf } from "./setting.ts";
 import { planWrappers, type WrappedImage, wrapperDirectories, writeWrappers } from "./wrappers.ts";
 
 /** What the wrappers of an image start. */
 export function wrappedImage(setting: ImageSetting, name: string, system: System): WrappedImage {
-  const { sif, venvName } = placesOf(setting, name);
+  const { sif, venvName } = imagePathsOf(setting, name);
   const isPack = recordOf(setting.section, name)?.kind === "pack";
   const venv = venvPath(setting.venvBase, venvName);
   const isUsual = setting.configPath === configPath({}, { ...system.env, EULER_FILES_CONFIG: "" }, system.cwd);
@@ -35,7 +35,7 @@ export function wrappedImage(setting: ImageSetting, name: string, system: System
  * `missing-tool` or `tool` if the image must be asked and cannot, `not-found` for a pack whose environment is gone.
  */
 export async function wrappedPrograms(setting: ImageSetting, name: string, system: System): Promise<string[]> {
-  const { sif, venvName } = placesOf(setting, name);
+  const { sif, venvName } = imagePathsOf(setting, name);
   const venv = venvPath(setting.venvBase, venvName);
   if (await isDirectory(`${venv}/bin`)) return await programsOf(venv);
   if (recordOf(setting.section, name)?.kind === "pack") {

@@ -203,7 +203,7 @@ function formFor(style: Style): "styled" | "plain" {
 }
 
 /** The `error` of a JSON answer. */
-export function errorDocument(error: unknown): Problem & { readonly type: string } {
+function errorDocument(error: unknown): Problem & { readonly type: string } {
   if (error instanceof CliError) return { type: ERROR_KINDS[error.kind].type, ...problemOf(error) };
   if (error instanceof Interrupted) {
     const { message, hint } = error;

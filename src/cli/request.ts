@@ -57,9 +57,9 @@ function checkedValue(command: AnyCommand, field: string, shownAs: string, value
   const issue = checked.issues[0];
   const shown = variantOf(description, issue, shownAs);
   const what = shown === undefined ? wordsOf(issue) : `${JSON.stringify(shown.value)} is no pattern`;
-  throw new CliError("usage", `Invalid value for "${shown?.flag ?? `${shownAs}${placeOf(issue)}`}": ${what}`, {
+  throw new CliError("usage", `Invalid value for "${shown?.flag ?? `${shownAs}${pathInField(issue)}`}": ${what}`, {
     hint: `see \`euler-files ${command.name} --help\``,
-    location: { field: `${jsonName(field)}${placeOf(issue)}` },
+    location: { field: `${jsonName(field)}${pathInField(issue)}` },
   });
 }
 
@@ -75,7 +75,7 @@ function variantOf(
 }
 
 /** The position inside a field's value: `[0]`, `.vars.HF_HOME`. */
-function placeOf(issue: v.BaseIssue<unknown>): string {
+function pathInField(issue: v.BaseIssue<unknown>): string {
   return (issue.path ?? []).map(({ key }) => typeof key === "number" ? `[${key}]` : `.${String(key)}`).join("");
 }
 

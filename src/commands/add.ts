@@ -162,9 +162,9 @@ async function sameOr(
 function renderAdd(answer: AddAnswer, styles: Styles): Rendered {
   const style = styles.stderr;
   const { name, status, mode, tier, source, source_exists } = answer;
-  const place = tier === "node" ? "the disk of each node" : "scratch";
+  const where = tier === "node" ? "the disk of each node" : "scratch";
   const what = mode === "redirect"
-    ? `redirected to an empty directory on ${place}`
+    ? `redirected to an empty directory on ${where}`
     : `staged from ${printable(source ?? "")}${source_exists === false ? ", which does not exist yet" : ""}`;
   const head = {
     added: `Added ${name} to ${answer.config_path}: ${what}`,

@@ -4,7 +4,7 @@ import { bytesOf } from "../contract/answer_fields.ts";
 import { type Answer, type Context, defineCommand, type Styles } from "../contract/command.ts";
 import { buildImage, type BuildPlan, type BuildSteps, planBuild, planSteps } from "../apptainer/build.ts";
 import { imageState } from "../apptainer/inputs.ts";
-import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
+import { imagePathsOf, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import { flag, text } from "../contract/fields.ts";
@@ -97,7 +97,7 @@ export default defineCommand({
       system,
     );
     for (const text of outcome.importWarnings) context.report({ type: "warning", subject: request.venvName, text });
-    const size = outcome.steps === undefined ? undefined : (await Deno.stat(outcome.plan.places.sif)).size;
+    const size = outcome.steps === undefined ? undefined : (await Deno.stat(outcome.plan.paths.sif)).size;
     return {
       ...describePlan(outcome.plan, outcome.steps, program),
       status: outcome.steps === undefined ? "skipped" : "built",
@@ -116,7 +116,7 @@ export default defineCommand({
 
 async function builtText(setting: ImageSetting, name: string): Promise<string> {
   try {
-    const state = await imageState(placesOf(setting, name), recordOf(setting.section, name), undefined);
+    const state = await imageState(imagePathsOf(setting, name), recordOf(setting.section, name), undefined);
     return state === "missing" ? "no image yet" : "has an image";
   } catch {
     return "its name can't be an image's";
@@ -148,16 +148,16 @@ function congruencyWarnings(setting: ImageSetting, { system, report }: Context):
 }
 
 function describePlan(plan: BuildPlan, steps: BuildSteps | undefined, program: string) {
-  const { places, inputs } = plan;
+  const { paths, inputs } = plan;
   return {
     ok: true as const,
     command: "apptainer-build" as const,
     reason: plan.reason,
-    venv_name: places.venvName,
+    venv_name: paths.venvName,
     venv_path: inputs.venv.path,
     python_version: inputs.venv.pythonVersion,
-    sif_path: places.sif,
-    definition_path: places.definition,
+    sif_path: paths.sif,
+    definition_path: paths.definition,
     inputs_hash: inputs.hash,
     ...(steps === undefined ? {} : {
       tar_path: steps.archive,

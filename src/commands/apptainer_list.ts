@@ -5,7 +5,7 @@ import { type Answer, defineCommand } from "../contract/command.ts";
 import { type Difference, DIFFERENCES, differenceText, findDifferences } from "../apptainer/differences.ts";
 import { imageFreshness, observeImage } from "../apptainer/image_sync.ts";
 import { imageState, readInputs } from "../apptainer/inputs.ts";
-import { type ImageSetting, loadSetting, placesOf, recordOf } from "../apptainer/setting.ts";
+import { imagePathsOf, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
 import { CliError } from "../errors/errors.ts";
 import { formatAge, formatSize, listSome } from "../text/format.ts";
 import type { System } from "../system/system.ts";
@@ -84,19 +84,19 @@ export default defineCommand({
 });
 
 async function describe(setting: ImageSetting, name: string, system: System): Promise<v.InferOutput<typeof image>> {
-  const places = placesOf(setting, name);
+  const paths = imagePathsOf(setting, name);
   const record = recordOf(setting.section, name)!;
   const scratch = await observeImage(setting, name, system.env).catch((error) => {
     // Without $SCRATCH the other columns are still known.
     if (error instanceof CliError && error.kind === "config") return undefined;
     throw error;
   });
-  const info = scratch?.source ?? await Deno.stat(places.sif).catch(() => undefined);
+  const info = scratch?.source ?? await Deno.stat(paths.sif).catch(() => undefined);
   return {
     name,
-    venv_name: places.venvName,
+    venv_name: paths.venvName,
     python_version: record.python_version,
-    sif_path: places.sif,
+    sif_path: paths.sif,
     size_bytes: info?.size ?? null,
     built_at: record.built_at,
     age_seconds: roundSeconds(Math.max(0, system.now() / 1000 - record.built_at)),
@@ -112,15 +112,15 @@ async function stateOf(
   name: string,
   system: System,
 ): Promise<{ state: typeof STATES[number]; differences: Difference[] }> {
-  const places = placesOf(setting, name);
+  const paths = imagePathsOf(setting, name);
   const record = recordOf(setting.section, name);
   try {
-    const inputs = await readInputs(setting, places, system);
-    const state = await imageState(places, record, inputs);
-    return { state, differences: state === "outdated" ? await findDifferences(setting, places, inputs) : [] };
+    const inputs = await readInputs(setting, paths, system);
+    const state = await imageState(paths, record, inputs);
+    return { state, differences: state === "outdated" ? await findDifferences(setting, paths, inputs) : [] };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    const state = await imageState(places, record, undefined);
+    const state = await imageState(paths, record, undefined);
     return { state: state === "up to date" ? "no environment" : state, differences: [] };
   }
 }

@@ -183,7 +183,7 @@ function freed(targets: readonly PruneTarget[]): number {
 async function refuseUnknown(setting: ImageSetting, name: string, plan: PrunePlan): Promise<void> {
   const venvs = (await listVenvs(setting.venvBase)).map((venv) => venv.name);
   const known = [...new Set([...Object.keys(setting.section.images), ...venvs])];
-  if (known.includes(name) || known.includes(plan.places.venvName)) return;
+  if (known.includes(name) || known.includes(plan.paths.venvName)) return;
   const near = closestString(name, known);
   throw new CliError("usage", `Cannot find an image or environment "${name}"`, {
     hint: near !== undefined ? `did you mean "${near}"?` : `there are ${known.join(", ") || "none"}`,

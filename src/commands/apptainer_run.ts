@@ -7,7 +7,7 @@ import { mountPack, withPack } from "../apptainer/run_pack.ts";
 import { imageState, readImage } from "../apptainer/inputs.ts";
 import { syncImage } from "../apptainer/image_sync.ts";
 import { syncImageToNode } from "../apptainer/node_image.ts";
-import { type ImageSetting, loadSetting, placesOf, recordOf, selectImages } from "../apptainer/setting.ts";
+import { imagePathsOf, type ImageSetting, loadSetting, recordOf, selectImages } from "../apptainer/setting.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError, knownError } from "../errors/errors.ts";
 import { type Tier, TIERS } from "../config/tier.ts";
@@ -187,10 +187,10 @@ async function bringImage(
   } catch (error) {
     const known = knownError(`Cannot use scratch`, error);
     const scratchFailed = known !== undefined && ["no-space", "file-system", "config"].includes(known.kind);
-    const places = placesOf(setting, name);
-    if (!scratchFailed || !await Deno.stat(places.sif).then(() => true, () => false)) throw error;
+    const paths = imagePathsOf(setting, name);
+    if (!scratchFailed || !await Deno.stat(paths.sif).then(() => true, () => false)) throw error;
     report({ type: "warning", subject: name, text: `${known.message}; running it from the store, which is slower` });
-    return { image: places.sif, synced: false };
+    return { image: paths.sif, synced: false };
   }
 }
 
@@ -201,13 +201,13 @@ async function tellIfOlder(setting: ImageSetting, name: string, { system, report
     if (error instanceof CliError) return undefined;
     throw error;
   });
-  if (image === undefined || await imageState(image.places, image.record, image.inputs) !== "outdated") return;
+  if (image === undefined || await imageState(image.paths, image.record, image.inputs) !== "outdated") return;
   report({
     type: "warning",
     subject: name,
     text: `the environment or its settings changed since the image was built`,
     hint: `euler-files ${image.record?.kind === "pack" ? "venv pack" : "apptainer build"} ${
-      shellWord(image.places.venvName)
+      shellWord(image.paths.venvName)
     }`,
   });
 }

@@ -3,8 +3,8 @@ import * as v from "valibot";
 import { type Answer, defineCommand } from "../contract/command.ts";
 import { syncImageToNode } from "../apptainer/node_image.ts";
 import { TIERS } from "../config/tier.ts";
-import { type ImageResult, scratchPlacesOf, syncImage } from "../apptainer/image_sync.ts";
-import { type ImageSetting, loadSetting, placesOf, scratchSifDir, selectImages } from "../apptainer/setting.ts";
+import { type ImageResult, scratchPathsOf, syncImage } from "../apptainer/image_sync.ts";
+import { imagePathsOf, type ImageSetting, loadSetting, scratchSifDir, selectImages } from "../apptainer/setting.ts";
 import { knownError } from "../errors/errors.ts";
 import { bytesOf, roundSeconds, secondsOf } from "../contract/answer_fields.ts";
 import { type Failure, FAILURE_SCHEMA, failureOf, failuresText, RESULT_ERROR } from "../runs/failures.ts";
@@ -113,11 +113,11 @@ type Result = v.InferOutput<typeof result>;
 
 /** The result of an image that could not be copied; its directories are those of the configuration. */
 function failedResult(setting: ImageSetting, error: Failure, env: System["env"]): Result {
-  const places = placesOf(setting, error.name);
+  const paths = imagePathsOf(setting, error.name);
   return {
     name: error.name,
-    source: places.sif,
-    target: scratchPlacesOf(scratchSifDir(setting, env), places).target,
+    source: paths.sif,
+    target: scratchPathsOf(scratchSifDir(setting, env), paths).target,
     status: error.kind === "not-found" ? "source-missing" : "failed",
     error,
     bytes_transferred: 0,
@@ -134,7 +134,7 @@ function asSummand({ status, bytes_transferred, bytes_to_transfer = 0 }: Result)
 function resultOf(name: string, { status, facts, bytes, resumedBytes }: ImageResult, seconds: number): Result {
   return {
     name,
-    source: facts.places.sif,
+    source: facts.paths.sif,
     target: facts.scratch.target,
     status,
     bytes_transferred: status === "synced" ? bytes - resumedBytes : 0,

@@ -86,7 +86,7 @@ async function look(
   context: Context,
 ): Promise<{ readonly found: readonly Cleanable[]; readonly request: Parameters<typeof findCleanable>[0] }> {
   const { resolved, redirected } = await openManagedVariables([], context);
-  const settings = stagingSettings(resolved, "stage-out");
+  const settings = stagingSettings(resolved, "push");
   // What a killed removal left under its temporary name.
   if (!dryRun) await sweepDirectory(settings.cacheRoot, ["removing"]);
   const configured = [...resolved.variables, ...resolved.others];

@@ -92,8 +92,8 @@ async function runDiff({ vars, checksum }: DiffRequest, context: Context): Promi
   for (const warning of warnings) context.report({ type: "warning", ...warning });
   const how = { contents: checksum ? "compare" : "by time" } as const;
   const settings = {
-    toSource: stagingSettings(resolved, "stage-out", how),
-    toScratch: stagingSettings(resolved, "stage-in", how),
+    toSource: stagingSettings(resolved, "push", how),
+    toScratch: stagingSettings(resolved, "stage", how),
   };
   const found = await mapInOrder(
     { items: variables, width: variablesAtOnce(resolved.parallelJobs) },
@@ -147,13 +147,14 @@ function modified(entry: Entry | undefined): number | null {
   return entry === undefined ? null : entry.mtimeSeconds + entry.mtimeNanoseconds / 1e9;
 }
 
-const NAMED_FILES = 20;
+/** How many files of a variable are listed without `--verbose`. */
+const LISTED_FILES = 20;
 
 /** The description of a conflict without a more precise reason. */
 const BOTH = "changed on both sides";
 
 function renderDiff(answer: DiffAnswer, styles: Styles, { verbose }: DiffRequest): Rendered {
-  const shown = verbose ? Infinity : NAMED_FILES;
+  const shown = verbose ? Infinity : LISTED_FILES;
   const stdout = answer.results.map((result) => renderResult(result, shown, styles.stdout)).join("\n");
   return { stdout, stderr: failuresText(answer.failures, styles.stderr) };
 }

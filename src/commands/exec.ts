@@ -11,10 +11,10 @@ import { choice, flag, list, type RequestOf, words } from "../contract/fields.ts
 import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
-import { takeTaskShare } from "../nodes/task_share.ts";
+import { takeTaskLock } from "../nodes/task_share.ts";
 import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
-import type { Share } from "../system/shared_use.ts";
+import type { SharedLock } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
 
 const FIELDS = {
@@ -109,7 +109,7 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
     verbose: false,
   } as const;
   // Taken before the work begins: a task that ends early must see that other tasks are still staging.
-  using share = request.push ? await takeTaskShare(system) : undefined;
+  using share = request.push ? await takeTaskLock(system) : undefined;
   const synced = await syncVariables({
     ...run,
     to: request.to,
@@ -155,14 +155,14 @@ async function runExec(request: ExecRequest, context: Context): Promise<ExecAnsw
 }
 
 async function pushAtEnd(
-  share: Share | undefined,
+  share: SharedLock | undefined,
   programExitCode: number,
   pushAll: () => Promise<Pushed>,
   { report }: Context,
 ): Promise<{ readonly push: ExecAnswer["push"]; readonly pushed?: Pushed }> {
   if (share === undefined) return { push: "not-asked" };
   const ended = `the command has ended with ${programExitCode}`;
-  if (share.leave() === "others remain") {
+  if (share.release() === "others remain") {
     report({ type: "note", text: `${ended}; the last task of this node pushes` });
     return { push: "left-to-last-task" };
   }

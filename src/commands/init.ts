@@ -91,7 +91,7 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
   const { patch, kept } = guardSections(await patchOf(request, path, context), request.remove);
   warnings.push(...kept.map(keptSection));
   const { config, changed, removed, asidePath } = await createConfig(path, patch, system, (config, before) => {
-    warnings.push(...reviewConfig({ config, before, path, env: system.env }), ...movedPlaces(config, before));
+    warnings.push(...reviewConfig({ config, before, path, env: system.env }), ...movedPaths(config, before));
   });
   for (const text of warnings) context.report({ type: "warning", text });
   return {
@@ -107,7 +107,7 @@ async function runInit(request: InitRequest, context: Context): Promise<InitAnsw
 }
 
 /** Warns what a new scratch or source means for existing files: none of them is moved. */
-function movedPlaces(
+function movedPaths(
   config: {
     readonly scratch_base: string;
     readonly vars: Readonly<Record<string, { readonly source?: string | undefined }>>;

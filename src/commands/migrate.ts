@@ -13,7 +13,7 @@ import { migrate as runMigration } from "../migration/migrate.ts";
 import { checkMigration, type MigrationPlan, type MigrationRequest, planMigration } from "../migration/plan.ts";
 import type { TransferPlan } from "../transfer/transfer.ts";
 import { findStaleLines } from "../migration/rc_files.ts";
-import { DIRECTORY_FIELDS, findPlace, isOnScratch, listPlaces, type Settings } from "../migration/target.ts";
+import { DIRECTORY_FIELDS, findDirectory, isOnScratch, listDirectories, type Settings } from "../migration/target.ts";
 
 const FIELDS = {
   what: text(`What to move: a variable, or ${DIRECTORY_FIELDS.join(", ")}`, {
@@ -114,9 +114,9 @@ async function askMigrate(request: MigrateRequest, context: Context): Promise<Mi
   const settings = await readSettings(context);
   const what = request.what ?? await prompt.select({
     message: "What should be moved?",
-    options: listPlaces(settings).map(({ what, value }) => ({ value: what, label: what, hint: value })),
+    options: listDirectories(settings).map(({ what, value }) => ({ value: what, label: what, hint: value })),
   });
-  const { value } = findPlace(what, settings);
+  const { value } = findDirectory(what, settings);
   const begun = await readJournal(await journalPath(settings.path, what));
   const to = request.to ?? begun?.new_path ?? await prompt.text({
     message: `Where to? It is in ${value}`,
@@ -204,16 +204,16 @@ function lockFilesIn({ directories }: TransferPlan): { readonly files: number; r
 type PlanAnswer = Omit<MigrateAnswer, "status" | "dry_run" | "ok" | "warnings">;
 
 async function answerFor(plan: MigrationPlan, { env }: Settings): Promise<PlanAnswer> {
-  const { place, destination, journal } = plan;
+  const { directory, destination, journal } = plan;
   const copy = plan.kind === "copy" ? plan.copy : undefined;
   const rewrites = copy?.rewrites ?? [];
   // A dry run takes no locks, so they are not counted.
-  const locks = place.kind === "variable" || copy === undefined ? NO_LOCKS : lockFilesIn(copy.transfer);
-  const oldPath = journal?.old_path ?? place.value;
+  const locks = directory.kind === "variable" || copy === undefined ? NO_LOCKS : lockFilesIn(copy.transfer);
+  const oldPath = journal?.old_path ?? directory.value;
   return {
     command: "migrate",
-    what: place.what,
-    target_type: place.kind === "variable" ? "var" : isOnScratch(place.kind) ? "scratch" : "apptainer",
+    what: directory.what,
+    target_type: directory.kind === "variable" ? "var" : isOnScratch(directory.kind) ? "scratch" : "apptainer",
     keep_old: plan.oldDirectory === "keep",
     old_path: oldPath,
     new_path: destination.value,

@@ -88,7 +88,7 @@ function resolvedOrNothing(resolve: () => ResolvedConfig): ResolvedConfig | unde
 /** Throws `refused` if a push would copy anything, or if that cannot be determined. */
 async function refuseUnpushed(name: string, context: Context): Promise<ResolvedConfig> {
   const { resolved, variables } = await openManagedVariables([name], context);
-  const settings = stagingSettings(resolved, "stage-out");
+  const settings = stagingSettings(resolved, "push");
   const hint = `push it first: \`euler-files push ${name}\`; \`euler-files remove ${name} --force\` leaves it there`;
   // A part of another variable has no copy of its own.
   for (const variable of variables.filter((variable) => variable.name === name)) {

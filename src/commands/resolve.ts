@@ -6,7 +6,7 @@ import { BYTES_OF_NAMES, NAMED_FILE_SCHEMA, pathFields, pathList } from "../cont
 import { choice, flag, list, type RequestOf, text } from "../contract/fields.ts";
 import { formatFiles, formatSize, listSome, printable, shellWord } from "../text/format.ts";
 import { openManagedVariables } from "../runs/managed_variables.ts";
-import { type Conflict, findConflicts, needsPerson, settleConflicts, TAKEN } from "../conflicts/settle.ts";
+import { type Conflict, findConflicts, needsPerson, settleConflicts, SIDES } from "../conflicts/settle.ts";
 import { conflictWords, howToReplace } from "../staging/kept_warnings.ts";
 import { type StagingSettings, stagingSettings, type Variable } from "../variables/variable.ts";
 import type { Entry } from "../transfer/entry.ts";
@@ -17,7 +17,7 @@ const FIELDS = {
     placement: "argument",
     placeholder: "PATH",
   }),
-  take: choice(TAKEN, "Whose file counts, that on scratch or that at the source", { placeholder: "SIDE" }),
+  take: choice(SIDES, "Whose file counts, that on scratch or that at the source", { placeholder: "SIDE" }),
   dryRun: flag("Show what is in conflict and change nothing"),
 };
 
@@ -30,7 +30,7 @@ const ANSWER_SCHEMA = v.object({
   name: v.string(),
   scratch: v.string(),
   source: v.string(),
-  take: v.nullable(v.picklist(TAKEN)),
+  take: v.nullable(v.picklist(SIDES)),
   resolved: v.pipe(v.array(v.string()), v.description("Files that are the same on both sides now")),
   resolved_bytes: BYTES_OF_NAMES,
   conflicts: v.pipe(v.array(NAMED_FILE_SCHEMA), v.description("Files that are in conflict still, or in a dry run")),
@@ -85,7 +85,7 @@ async function open({ name, paths }: ResolveRequest, context: Context): Promise<
   if (variable === undefined) {
     throw new CliError("usage", `"${name}" is redirected: it has no source, so nothing can be in conflict`);
   }
-  const toSource = stagingSettings(resolved, "stage-out");
+  const toSource = stagingSettings(resolved, "push");
   const all = await findConflicts(variable, toSource, context.system);
   const asked = paths.map((path) => path.replace(/^\.\//, "").replace(/\/+$/, ""));
   for (const path of asked) {
@@ -97,7 +97,7 @@ async function open({ name, paths }: ResolveRequest, context: Context): Promise<
     });
   }
   const conflicts = all.filter((one) => asked.length === 0 || asked.some((path) => isWithin(one.path, path)));
-  return { variable, toSource, toScratch: stagingSettings(resolved, "stage-in"), conflicts };
+  return { variable, toSource, toScratch: stagingSettings(resolved, "stage"), conflicts };
 }
 
 function isWithin(path: string, directory: string): boolean {
@@ -116,7 +116,7 @@ async function askWhose(request: ResolveRequest, context: Context): Promise<Reso
     options: [
       { value: "neither", label: several ? "Leave them as they are" : "Leave it as it is" },
       ...(several ? [{ value: "each", label: "Choose the files to settle", hint: "then whose they are" }] : []),
-      ...SIDES,
+      ...SIDE_CHOICES,
     ],
   });
   if (answer === "neither") throw new CliError("declined", "Nothing was changed");
@@ -128,11 +128,11 @@ async function askWhose(request: ResolveRequest, context: Context): Promise<Reso
     required: false,
   });
   if (paths.length === 0) throw new CliError("declined", "Nothing was changed");
-  const take = await prompt.select({ message: "Whose are to count?", options: SIDES });
+  const take = await prompt.select({ message: "Whose are to count?", options: SIDE_CHOICES });
   return { ...request, paths, take: take as "scratch" | "source" };
 }
 
-const SIDES = [
+const SIDE_CHOICES = [
   { value: "scratch", label: "That on scratch", hint: "it is pushed to the source" },
   { value: "source", label: "That at the source", hint: "it is staged to scratch" },
 ];

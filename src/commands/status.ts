@@ -71,7 +71,7 @@ async function runStatus(request: StatusRequest, context: Context): Promise<Stat
   for (const mismatch of mismatches) warn(mismatch);
   for (const { message } of resolved.unresolved) warn({ text: message });
   for (const migration of await unfinishedMigrations(config, resolved.path)) warn(migration);
-  const settings = stagingSettings(resolved, "stage-in");
+  const settings = stagingSettings(resolved, "stage");
   const sizes = request.measure ? "measured" : "recorded";
   const partOf = new Map(parts.map((part) => [part.variable.name, part]));
   // The whole of a selected part is examined although it is not selected itself.

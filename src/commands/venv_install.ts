@@ -13,7 +13,7 @@ import { underLocks } from "../system/file_lock.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
 import { lockVenv, readConfigIfThere, resolveUvCache, resolveVenvBase, venvPath } from "../venv/base.ts";
-import { install, type InstallPlan, observePlace, planInstall } from "../venv/install.ts";
+import { install, type InstallPlan, observeTarget, planInstall } from "../venv/install.ts";
 import { requirementsIn } from "../venv/requirement_files.ts";
 import { listVenvs } from "../venv/venv.ts";
 
@@ -134,7 +134,7 @@ export default defineCommand({
           uvCacheDir,
           scratch: scratchOf(config, context),
         },
-        await observePlace(path),
+        await observeTarget(path),
         requirements,
         uv?.torchBackends ?? new Set(),
       );

@@ -17,13 +17,13 @@ import { differenceFailures } from "../runs/rebuild_failures.ts";
 import { describeRebuild, REBUILD_ENTRIES, type RebuildAnswer } from "../venv/rebuild_answer.ts";
 import {
   type CacheCopy,
-  checkPlaces,
+  checkPaths,
   copyCache,
   findUnlisted,
   removeOld,
   type SafeFiles,
   selectVenvs,
-  type StorePlaces,
+  type StorePaths,
 } from "../venv/store.ts";
 
 const DIRECTORY = { placeholder: "DIR" };
@@ -116,33 +116,33 @@ export default defineCommand({
       );
     }
     const config = await readConfigIfThere(context.configOption, system);
-    const places = resolvePlaces(request, config, context);
-    await checkPlaces(places);
-    const { moved, left } = await selectVenvs(places.oldBase, request.envs, request.excludeEnvs);
+    const paths = resolvePaths(request, config, context);
+    await checkPaths(paths);
+    const { moved, left } = await selectVenvs(paths.oldBase, request.envs, request.excludeEnvs);
     const uv = await findUv(system, true);
     if (uv === undefined) throw uvMissing();
     const cache: CacheCopy = request.skipCacheCopy
       ? { status: "skipped", warnings: [] }
       : request.dryRun
       ? { status: "dry-run", warnings: [] }
-      : await copyCache(places, report, system);
-    const { environments, errors, failures, safe } = await moveAll(moved, places, request, uv, context);
+      : await copyCache(paths, report, system);
+    const { environments, errors, failures, safe } = await moveAll(moved, paths, request, uv, context);
     const good = errors.length === 0 && !request.dryRun;
     const updates = config !== undefined && request.updateConfig && errors.length === 0
-      ? updatesOf(config, places, left, context)
+      ? updatesOf(config, paths, left, context)
       : [];
     const stayed = left.length === 0
       ? []
-      : [`${left.join(", ")} stayed in ${places.oldBase}, so venv_base stays as it is`];
-    const unlisted = await findUnlisted(places.oldBase);
+      : [`${left.join(", ")} stayed in ${paths.oldBase}, so venv_base stays as it is`];
+    const unlisted = await findUnlisted(paths.oldBase);
     if (unlisted.length > 0) {
       stayed.push(`not moved, because \`euler-files venv list\` doesn't show them: ${listSome(unlisted)}`);
     }
     for (const text of stayed) report({ type: "warning", text });
-    if (good && config !== undefined && updates.length > 0) await saveUpdates(config, places, updates, context);
+    if (good && config !== undefined && updates.length > 0) await saveUpdates(config, paths, updates, context);
     const deadline = config?.config.lock_timeout_seconds ?? 300;
     const old = good && request.deleteOld
-      ? await removeOld(places, safe, cache, { ownFiles: ownFilesOf(request), deadline }, system)
+      ? await removeOld(paths, safe, cache, { ownFiles: ownFilesOf(request), deadline }, system)
       : { removed: [], errors: [], failed: [], hints: [] };
     const allErrors = [...errors, ...old.errors];
     return {
@@ -155,19 +155,19 @@ export default defineCommand({
         : environments.some((one) => one.status === "migrated")
         ? "partial"
         : "failed",
-      old_venv_base: places.oldBase,
-      new_venv_base: places.newBase,
-      old_uv_cache_dir: places.oldCache ?? null,
-      new_uv_cache_dir: places.newCache,
+      old_venv_base: paths.oldBase,
+      new_venv_base: paths.newBase,
+      old_uv_cache_dir: paths.oldCache ?? null,
+      new_uv_cache_dir: paths.newCache,
       cache_copy: {
-        source: places.oldCache ?? null,
-        target: places.newCache,
+        source: paths.oldCache ?? null,
+        target: paths.newCache,
         status: cache.status,
         warnings: [...cache.warnings],
       },
       environments,
       config_updates: updates,
-      shell_exports: { UV_CACHE_DIR: places.newCache, VENV_DIR: places.newBase },
+      shell_exports: { UV_CACHE_DIR: paths.newCache, VENV_DIR: paths.newBase },
       deleted_old: old.removed.length > 0 && old.errors.length === 0,
       deleted: old.removed,
       errors: allErrors,
@@ -195,7 +195,7 @@ export default defineCommand({
   },
 });
 
-function resolvePlaces(request: Request, config: ConfigFile | undefined, { system }: Context): StorePlaces {
+function resolvePaths(request: Request, config: ConfigFile | undefined, { system }: Context): StorePaths {
   const { env, cwd } = system;
   const needed = (value: string | undefined, label: string) => {
     if (value !== undefined) return resolvePath(value, env, cwd, { label, kind: "usage" });
@@ -243,7 +243,7 @@ function switchedFrom(
 
 async function moveAll(
   names: readonly string[],
-  places: StorePlaces,
+  paths: StorePaths,
   request: Request,
   uv: Uv,
   context: Context,
@@ -257,7 +257,7 @@ async function moveAll(
   for (const name of names) {
     context.system.signal.throwIfAborted();
     try {
-      const [document, rebuilt] = await moveOne(name, places, request, uv, context);
+      const [document, rebuilt] = await moveOne(name, paths, request, uv, context);
       if (rebuilt !== undefined) safe.set(name, rebuilt.safe);
       environments.push({ name, ...document });
       errors.push(...document.errors.map((error) => `${name}: ${error}`));
@@ -279,17 +279,17 @@ function ownFilesOf(request: Request): "keep" | "delete" {
 
 async function moveOne(
   name: string,
-  places: StorePlaces,
+  paths: StorePaths,
   request: Request,
   uv: Uv,
   context: Context,
 ): Promise<[RebuildAnswer, Rebuilt | undefined]> {
   const { system, report } = context;
   const rebuilding = {
-    source: joinPath(places.oldBase, name),
-    target: joinPath(places.newBase, name),
+    source: joinPath(paths.oldBase, name),
+    target: joinPath(paths.newBase, name),
     python: undefined,
-    uvCacheDir: places.newCache,
+    uvCacheDir: paths.newCache,
     indexUrl: request.indexUrl,
     extraIndexUrls: request.extraIndexUrls,
     verify: request.verify,
@@ -302,9 +302,9 @@ async function moveOne(
         "venv",
         "migrate-store",
         "--new-venv-base",
-        places.newBase,
+        paths.newBase,
         "--new-uv-cache-dir",
-        places.newCache,
+        paths.newCache,
       ],
       ...["--env", name, "--overwrite-targets", "--delete-own-files"],
     ]),
@@ -327,32 +327,32 @@ async function moveOne(
 /** The base changes only if no environment is left in the old one: `venv list` would no longer show it. */
 function updatesOf(
   config: ConfigFile,
-  places: StorePlaces,
+  paths: StorePaths,
   left: readonly string[],
   { system }: Context,
 ): { field: string; value: string }[] {
   const isSaved = {
-    cache: resolveUvCache(undefined, config, system) === places.newCache,
-    base: resolveVenvBase({ option: undefined, config }, system) === places.newBase,
+    cache: resolveUvCache(undefined, config, system) === paths.newCache,
+    base: resolveVenvBase({ option: undefined, config }, system) === paths.newBase,
   };
   return [
-    ...(isSaved.cache ? [] : [{ field: "uv_cache_dir", value: places.newCache }]),
+    ...(isSaved.cache ? [] : [{ field: "uv_cache_dir", value: paths.newCache }]),
     ...(config.config.apptainer === undefined || left.length > 0 || isSaved.base
       ? []
-      : [{ field: "apptainer.venv_base", value: places.newBase }]),
+      : [{ field: "apptainer.venv_base", value: paths.newBase }]),
   ];
 }
 
 async function saveUpdates(
   config: ConfigFile,
-  places: StorePlaces,
+  paths: StorePaths,
   updates: readonly { field: string; value: string }[],
   { system }: Context,
 ): Promise<void> {
   const edits: ConfigEdit[] = updates.map(({ field, value }) => ({ path: field.split("."), value }));
   for (const { field, value } of updates) {
     const name = field.split(".").at(-1)!;
-    const old = name === "venv_base" ? places.oldBase : places.oldCache ?? "";
+    const old = name === "venv_base" ? paths.oldBase : paths.oldCache ?? "";
     const entry = { old_path: old, new_path: value, migrated_at: system.now() / 1000, field_name: name };
     edits.push({ path: ["migrations", -1], value: entry });
   }

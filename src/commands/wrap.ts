@@ -1,6 +1,6 @@
 // `euler-files venv wrap` and `apptainer wrap`: programs in a directory that stage and run an image, named like those in it.
 import * as v from "valibot";
-import { type ImageSetting, loadSetting, placesOf, recordOf, selectImages } from "../apptainer/setting.ts";
+import { imagePathsOf, type ImageSetting, loadSetting, recordOf, selectImages } from "../apptainer/setting.ts";
 import { wrappedImage, wrappedPrograms, wrapperMode } from "../apptainer/wrapped_image.ts";
 import {
   foreignError,
@@ -16,7 +16,7 @@ import { type Answer, type Command, type Context, defineCommand } from "../contr
 import { flag, type RequestOf, text } from "../contract/fields.ts";
 import { CliError } from "../errors/errors.ts";
 import { commandLine } from "../shell/quote.ts";
-import { acquireLock, describe } from "../system/file_lock.ts";
+import { acquireLock, holderText } from "../system/file_lock.ts";
 import { refuseOpenDirectory } from "../system/trusted_path.ts";
 import { listSome, shellWord } from "../text/format.ts";
 
@@ -187,11 +187,11 @@ async function lockImage(name: string, { system, configOption, report }: Context
   await Deno.mkdir(setting.sifStore, { recursive: true, mode: 0o700 });
   await refuseOpenDirectory(setting.sifStore, system.userId);
   return await acquireLock({
-    path: placesOf(setting, name).lock,
+    path: imagePathsOf(setting, name).lock,
     deadlineSeconds: setting.config.lock_timeout_seconds,
     deadlineSetting: "lock_timeout_seconds",
     onWait: (holder) =>
-      report({ type: "note", subject: name, text: `waiting for a lock held ${describe(holder, system)}` }),
+      report({ type: "note", subject: name, text: `waiting for a lock held ${holderText(holder, system)}` }),
   }, system);
 }
 

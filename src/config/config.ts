@@ -121,7 +121,7 @@ export const VARIABLE_SCHEMA = jsonObject(v.pipe(
 ));
 
 /** One entry of the migration history. */
-export const MIGRATION_SCHEMA = jsonObject(v.looseObject({
+const MIGRATION_SCHEMA = jsonObject(v.looseObject({
   old_path: text,
   new_path: text,
   migrated_at: v.pipe(v.number("must be a number"), v.description("Seconds since 1970")),

@@ -9,7 +9,7 @@ import type { System } from "../system/system.ts";
 import { checkConfig, type Config } from "./config.ts";
 import { fieldName } from "./field_names.ts";
 import { parseConfig, parseJson, readConfigText, readSiteLayers } from "./config_file.ts";
-import { editJson, type JsonPath, NoSuchPlace } from "./json_edit.ts";
+import { editJson, type JsonPath, NoSuchParent } from "./json_edit.ts";
 import type { AbsolutePath } from "./paths.ts";
 import { type SiteLayers, withLayers } from "./site.ts";
 
@@ -121,7 +121,7 @@ export async function editText(text: string, edits: readonly ConfigEdit[], path:
     try {
       edited = editJson(edited, edit.path, edit.value);
     } catch (error) {
-      if (!(error instanceof NoSuchPlace)) throw error;
+      if (!(error instanceof NoSuchParent)) throw error;
       throw fault(error.message, "mend it with `euler-files config edit`");
     }
     const wanted = withEdit(value, edit);

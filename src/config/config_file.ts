@@ -157,7 +157,7 @@ export async function parseJson(text: string, path: AbsolutePath): Promise<unkno
 function errorFor(faults: readonly Fault[], path: AbsolutePath): CliError {
   const first = faults.find(({ field }) => field === "version") ?? faults[0];
   if (first === undefined) return new CliError("config", `Cannot use the configuration "${path}"`);
-  const place = `line ${first.line}, column ${first.column}`;
+  const position = `line ${first.line}, column ${first.column}`;
   const further = faults.length - 1;
   const all = further === 0 || first.field === "version"
     ? ""
@@ -166,7 +166,7 @@ function errorFor(faults: readonly Fault[], path: AbsolutePath): CliError {
     }`;
   const syntax = first.kind === "syntax";
   const { field, line, column } = first;
-  return new CliError(syntax ? "bad-json" : "config", `Cannot use "${path}" (${place}): ${first.message}`, {
+  return new CliError(syntax ? "bad-json" : "config", `Cannot use "${path}" (${position}): ${first.message}`, {
     location: { field, line, column },
     hint: (first.hint ?? (syntax ? "mend it with `euler-files config edit`" : "mend the file")) + all,
   });

@@ -6,7 +6,7 @@ import { findNodeAtLocation, type Node, parseTree } from "jsonc-parser";
 export type JsonPath = readonly (string | number)[];
 
 /** Thrown if the edit is impossible: the path leads through a value that is neither object nor list. */
-export class NoSuchPlace extends Error {
+export class NoSuchParent extends Error {
   override readonly name = "NoSuchPlace";
 }
 
@@ -22,7 +22,7 @@ interface Replacement {
  */
 export function editJson(text: string, path: JsonPath, value: unknown): string {
   const root = parseTree(text, [], { allowTrailingComma: true });
-  if (root === undefined) throw new NoSuchPlace("the file is empty");
+  if (root === undefined) throw new NoSuchParent("the file is empty");
   const node = path.at(-1) === -1 ? undefined : findNodeAtLocation(root, [...path]);
   if (value === undefined) return node === undefined ? text : apply(text, removal(text, node));
   if (node === undefined) return apply(text, insertion(text, root, path, value));
@@ -41,7 +41,7 @@ function insertion(text: string, root: Node, path: JsonPath, value: unknown): Re
   const around = depth === 0 ? root : findNodeAtLocation(root, path.slice(0, depth))!;
   const part = path[depth];
   if (around.type !== (typeof part === "number" ? "array" : "object")) {
-    throw new NoSuchPlace(`what is around it is ${around.type === "array" ? "a list" : `of type ${around.type}`}`);
+    throw new NoSuchParent(`what is around it is ${around.type === "array" ? "a list" : `of type ${around.type}`}`);
   }
   const missing = path.slice(depth + 1).reduceRight<unknown>(
     (inner, step) => typeof step === "number" ? [inner] : { [step]: inner },

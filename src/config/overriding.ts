@@ -62,7 +62,7 @@ const OVERRIDING: Readonly<Record<string, readonly Overriding[]>> = {
   // npm reads both, in capitals as well
   npm_config_cache: [{ name: "NPM_CONFIG_CACHE" }],
   XDG_CACHE_HOME: [
-    ...PRESETS.filter(({ name, place }) => place?.base === "cache" && name !== "XDG_CACHE_HOME"),
+    ...PRESETS.filter(({ name, usualPath }) => usualPath?.base === "cache" && name !== "XDG_CACHE_HOME"),
     ...BELOW_XDG_CACHE_HOME.map((name) => ({ name })),
     ...HUGGING_FACE,
   ],

@@ -9,7 +9,7 @@ export interface Preset {
   readonly tool: string;
   readonly holds: string;
   /** Its default, below the cache directory of the XDG base directory specification or below home. */
-  readonly place?: { readonly base: "cache" | "home"; readonly below: string };
+  readonly usualPath?: { readonly base: "cache" | "home"; readonly below: string };
   /**
    * Proposed to be redirected to this tier instead of staged, because a copy is of no use. Packages are downloaded again, and
    * compiled code is for one processor, in many small files.
@@ -70,14 +70,14 @@ export const PRESETS: readonly Preset[] = [
     name: "HF_HOME",
     tool: "Hugging Face",
     holds: "models and datasets",
-    place: cache("huggingface"),
+    usualPath: cache("huggingface"),
     exclude: [...DATASETS, "/datasets/_*.lock", "/datasets/downloads/*.lock", `/datasets/**/tmp${PYTHON_RANDOM}`],
   },
   {
     name: "TORCH_HOME",
     tool: "PyTorch",
     holds: "models of torch.hub",
-    place: cache("torch"),
+    usualPath: cache("torch"),
     // torch.hub (hub.py, download_url_to_file).
     exclude: ["/hub/*.partial", "/hub/checkpoints/*.partial"],
   },
@@ -85,21 +85,21 @@ export const PRESETS: readonly Preset[] = [
     name: "HF_HUB_CACHE",
     tool: "Hugging Face",
     holds: "models and datasets of the hub",
-    place: cache("huggingface/hub"),
+    usualPath: cache("huggingface/hub"),
     exclude: [],
   },
   {
     name: "HF_DATASETS_CACHE",
     tool: "Hugging Face",
     holds: "prepared datasets",
-    place: cache("huggingface/datasets"),
+    usualPath: cache("huggingface/datasets"),
     exclude: [...DATASETS, "/_*.lock", "/downloads/*.lock", `tmp${PYTHON_RANDOM}`],
   },
   {
     name: "TRANSFORMERS_CACHE",
     tool: "Transformers before 5",
     holds: "models",
-    place: cache("huggingface/transformers"),
+    usualPath: cache("huggingface/transformers"),
     caution: "deprecated: HF_HOME covers it",
     exclude: [],
   },
@@ -107,51 +107,51 @@ export const PRESETS: readonly Preset[] = [
     name: "SENTENCE_TRANSFORMERS_HOME",
     tool: "Sentence Transformers",
     holds: "models",
-    place: cache("torch/sentence_transformers"),
+    usualPath: cache("torch/sentence_transformers"),
     exclude: [],
   },
-  { name: "NLTK_DATA", tool: "NLTK", holds: "corpora", place: home("nltk_data"), exclude: [] },
+  { name: "NLTK_DATA", tool: "NLTK", holds: "corpora", usualPath: home("nltk_data"), exclude: [] },
   {
     name: "KERAS_HOME",
     tool: "Keras",
     holds: "weights, datasets and keras.json",
-    place: home(".keras"),
+    usualPath: home(".keras"),
     exclude: [],
   },
   {
     name: "TFDS_DATA_DIR",
     tool: "TensorFlow Datasets",
     holds: "datasets",
-    place: home("tensorflow_datasets"),
+    usualPath: home("tensorflow_datasets"),
     exclude: ["*.incomplete*", "incomplete.*"],
   },
   {
     name: "OLLAMA_MODELS",
     tool: "Ollama",
     holds: "models",
-    place: home(".ollama/models"),
+    usualPath: home(".ollama/models"),
     exclude: ["blobs/*-partial*"],
   },
   {
     name: "KAGGLEHUB_CACHE",
     tool: "KaggleHub",
     holds: "models and datasets",
-    place: cache("kagglehub"),
+    usualPath: cache("kagglehub"),
     exclude: [],
   },
   {
     name: "MODELSCOPE_CACHE",
     tool: "ModelScope",
     holds: "models and datasets",
-    place: cache("modelscope"),
+    usualPath: cache("modelscope"),
     exclude: ["._____temp/", ".lock/"],
   },
-  { name: "WANDB_CACHE_DIR", tool: "Weights & Biases", holds: "artifacts", place: cache("wandb"), exclude: [] },
+  { name: "WANDB_CACHE_DIR", tool: "Weights & Biases", holds: "artifacts", usualPath: cache("wandb"), exclude: [] },
   {
     name: "PIP_CACHE_DIR",
     tool: "pip",
     holds: "downloads and wheels",
-    place: cache("pip"),
+    usualPath: cache("pip"),
     redirect: "scratch",
     exclude: ["/http*/**/*.tmp"],
   },
@@ -159,7 +159,7 @@ export const PRESETS: readonly Preset[] = [
     name: "UV_CACHE_DIR",
     tool: "uv",
     holds: "downloads and wheels",
-    place: cache("uv"),
+    usualPath: cache("uv"),
     redirect: "scratch",
     caution: "environments elsewhere become copies, not links",
     // tempfile::tempdir_in(cache.root()) of uv makes `.tmp` and 6 letters.
@@ -169,18 +169,18 @@ export const PRESETS: readonly Preset[] = [
     name: "CONDA_PKGS_DIRS",
     tool: "conda",
     holds: "packages",
-    place: home(".conda/pkgs"),
+    usualPath: home(".conda/pkgs"),
     // conda (core/package_cache_data.py, base/constants.py).
     exclude: ["/*.partial", "/*.part", "*.c~"],
   },
-  { name: "PIXI_CACHE_DIR", tool: "pixi", holds: "packages", place: cache("pixi"), exclude: [] },
-  { name: "POETRY_CACHE_DIR", tool: "Poetry", holds: "packages", place: cache("pypoetry"), exclude: [] },
-  { name: "npm_config_cache", tool: "npm", holds: "packages", place: home(".npm"), exclude: ["/_cacache/tmp/"] },
+  { name: "PIXI_CACHE_DIR", tool: "pixi", holds: "packages", usualPath: cache("pixi"), exclude: [] },
+  { name: "POETRY_CACHE_DIR", tool: "Poetry", holds: "packages", usualPath: cache("pypoetry"), exclude: [] },
+  { name: "npm_config_cache", tool: "npm", holds: "packages", usualPath: home(".npm"), exclude: ["/_cacache/tmp/"] },
   {
     name: "GOMODCACHE",
     tool: "Go",
     holds: "modules",
-    place: home("go/pkg/mod"),
+    usualPath: home("go/pkg/mod"),
     // cmd/go (modfetch/fetch.go).
     exclude: ["/cache/lock", "@v/*.lock", "/cache/download/**/*.tmp", "*.tmp-*/"],
   },
@@ -188,7 +188,7 @@ export const PRESETS: readonly Preset[] = [
     name: "TRITON_CACHE_DIR",
     tool: "Triton",
     holds: "compiled kernels",
-    place: home(".triton/cache"),
+    usualPath: home(".triton/cache"),
     redirect: "node",
     exclude: [],
   },
@@ -203,7 +203,7 @@ export const PRESETS: readonly Preset[] = [
     name: "CUDA_CACHE_PATH",
     tool: "CUDA",
     holds: "kernels compiled for a GPU",
-    place: home(".nv/ComputeCache"),
+    usualPath: home(".nv/ComputeCache"),
     redirect: "node",
     exclude: [],
   },
@@ -211,14 +211,14 @@ export const PRESETS: readonly Preset[] = [
     name: "APPTAINER_CACHEDIR",
     tool: "Apptainer",
     holds: "layers of images",
-    place: home(".apptainer/cache"),
+    usualPath: home(".apptainer/cache"),
     exclude: [],
   },
   {
     name: "XDG_CACHE_HOME",
     tool: "many programs",
     holds: "all their caches",
-    place: cache(""),
+    usualPath: cache(""),
     caution: "large; contains most of the others",
     exclude: [],
   },
@@ -229,8 +229,8 @@ export const PRESETS: readonly Preset[] = [
  * for a variable without a lasting directory.
  */
 export function defaultSource(preset: Preset, env: Readonly<Record<string, string>>): string | undefined {
-  if (preset.place === undefined) return undefined;
-  const { base, below } = preset.place;
+  if (preset.usualPath === undefined) return undefined;
+  const { base, below } = preset.usualPath;
   const root = base === "home" ? "~" : preset.name !== "XDG_CACHE_HOME" && env.XDG_CACHE_HOME || "~/.cache";
   return below === "" ? root : `${root}/${below}`;
 }

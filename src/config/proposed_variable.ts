@@ -25,10 +25,10 @@ export interface ProposedVariable {
 }
 
 /** Where a program keeps the data of a variable: the directory that the environment names, then the default. */
-export function usualPlaces(preset: Preset | undefined, name: string, env: Readonly<Record<string, string>>): string[] {
+export function usualPaths(preset: Preset | undefined, name: string, env: Readonly<Record<string, string>>): string[] {
   const defaults = preset === undefined ? [] : [defaultSource(preset, env), defaultSource(preset, {})];
   // After a sync this shell's variables name the copies on scratch, XDG_CACHE_HOME too: then the plain default is next.
-  return [env[name], ...defaults].filter((place) => place !== undefined && place !== "") as string[];
+  return [env[name], ...defaults].filter((path) => path !== undefined && path !== "") as string[];
 }
 
 /**
@@ -49,11 +49,11 @@ export async function proposeVariable(
         hint: "a redirected variable gets an empty directory on scratch: leave the directory out",
       });
     }
-    const place = tier ?? preset?.redirect ?? "scratch";
-    return { mode, ...(place === "scratch" ? {} : { tier: place }), enabled: true };
+    const chosenTier = tier ?? preset?.redirect ?? "scratch";
+    return { mode, ...(chosenTier === "scratch" ? {} : { tier: chosenTier }), enabled: true };
   }
   const source = directory === undefined
-    ? await usualPlace(request, preset, env)
+    ? await usualPath(request, preset, env)
     : sourceAsTyped(directory, env, cwd, name);
   return { source, ...(tier === undefined ? {} : { tier }), enabled: true };
 }
@@ -69,16 +69,16 @@ function sourceAsTyped(
   return resolvePath(directory, env, cwd, { label: `the directory of ${name}`, kind: "usage" });
 }
 
-async function usualPlace(
+async function usualPath(
   { name, scratchBase }: ProposalRequest,
   preset: Preset | undefined,
   env: Readonly<Record<string, string>>,
 ): Promise<string> {
   const scratch = scratchBase === undefined ? undefined : await realLocation(scratchBase);
-  for (const place of usualPlaces(preset, name, env)) {
+  for (const typed of usualPaths(preset, name, env)) {
     try {
-      const path = toAbsolutePath(place, env, { label: name, kind: "usage" });
-      if (scratch === undefined || !isWithin(await realLocation(path), scratch)) return place;
+      const path = toAbsolutePath(typed, env, { label: name, kind: "usage" });
+      if (scratch === undefined || !isWithin(await realLocation(path), scratch)) return typed;
     } catch (error) {
       // A relative value doesn't suit all jobs; the next candidate may.
       if (!(error instanceof CliError)) throw error;

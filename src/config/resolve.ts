@@ -336,10 +336,10 @@ export async function ensureScratch(resolved: Pick<ResolvedConfig, "scratchBase"
 const KERNEL_PATHS = ["/dev", "/proc", "/sys"] as AbsolutePath[];
 const SHARED_MEMORY = "/dev/shm" as AbsolutePath;
 
-function refuseKernelPath(path: AbsolutePath, place: AbsolutePath): void {
-  const kernel = KERNEL_PATHS.find((kernel) => isWithin(place, kernel));
-  if (kernel === undefined || isWithin(place, SHARED_MEMORY)) return;
-  const where = place === path ? "it lies" : `it is "${place}",`;
+function refuseKernelPath(path: AbsolutePath, real: AbsolutePath): void {
+  const kernel = KERNEL_PATHS.find((kernel) => isWithin(real, kernel));
+  if (kernel === undefined || isWithin(real, SHARED_MEMORY)) return;
+  const where = real === path ? "it lies" : `it is "${real}",`;
   throw new CliError("config", `Cannot use scratch "${path}": ${where} below ${kernel}, where no copies can be kept`, {
     hint: "euler-files config set scratch_base DIRECTORY, with one on a disk or another file system in memory",
   });

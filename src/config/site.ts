@@ -13,7 +13,7 @@ type Environment = Readonly<Record<string, string>>;
 const SITE_PATH = "/etc/euler-files.json" as AbsolutePath;
 
 /** What a site may say: where things are and how long they stay, never which of the user's variables are managed. */
-export const SITE_FIELDS = [
+const SITE_FIELDS = [
   "scratch_base",
   "cache_root",
   "node_base",

@@ -16,7 +16,7 @@ import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { lookAtBothSides } from "./differences.ts";
 import { markedKept, readKept, unsettled } from "../records/kept.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { layoutOf, type VariableLayout } from "../variables/layout.ts";
+import { layoutOf, unusedName, type VariableLayout } from "../variables/layout.ts";
 import { makeStale, readMarker } from "../records/marker.ts";
 import { observeVariable } from "../records/observe.ts";
 import { planPush, pushVariable } from "../pushing/push.ts";
@@ -27,10 +27,10 @@ import { type VariableLock, withVariableLock } from "../variables/variable_lock.
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The sides whose state can be taken to settle a conflict. */
-export const TAKEN = ["scratch", "source"] as const;
+export const SIDES = ["scratch", "source"] as const;
 
-/** The side whose state wins: one of {@linkcode TAKEN}. */
-export type Taken = typeof TAKEN[number];
+/** The side whose state wins: one of {@linkcode SIDES}. */
+export type Side = typeof SIDES[number];
 
 /** A conflict with the entries of both sides; undefined if the file does not exist on that side. */
 export interface Conflict extends KeptPath {
@@ -45,7 +45,7 @@ export interface SettleRequest {
   readonly toSource: StagingSettings;
   readonly toScratch: StagingSettings;
   readonly conflicts: readonly Conflict[];
-  readonly take: Taken;
+  readonly take: Side;
 }
 
 /** The result for the conflicts of a request. */
@@ -93,8 +93,8 @@ export function needsPerson({ onScratch, atSource }: Conflict): boolean {
 export async function settleConflicts(request: SettleRequest, system: System, report: Report): Promise<Settled> {
   const { variable, toSource, conflicts } = request;
   const inUse = { variable, settings: toSource, inUse: "it is in use" };
-  const keptIn = await withVariableLock(inUse, system, report, (variableLock) => letTakenWin(request, variableLock));
-  const warnings = await bringTaken(request, system, report).catch((error) => {
+  const keptIn = await withVariableLock(inUse, system, report, (variableLock) => recordChoice(request, variableLock));
+  const warnings = await transferChosen(request, system, report).catch((error) => {
     throw error instanceof CliError ? withCopies(error, keptIn) : error;
   });
   // Check what is the same now: the push or sync may have refused a file, or the file may have been in use.
@@ -105,7 +105,7 @@ export async function settleConflicts(request: SettleRequest, system: System, re
 }
 
 /** Transfers the side that was taken, by a push or a sync. */
-async function bringTaken(
+async function transferChosen(
   { variable, toSource, toScratch, conflicts, take }: SettleRequest,
   system: System,
   report: Report,
@@ -134,13 +134,13 @@ function withCopies(error: CliError, keptIn: string): CliError {
 }
 
 /** Copies the files to be replaced aside and writes the losing side's state into the record. Returns the copies' directory. */
-async function letTakenWin(request: SettleRequest, variableLock: VariableLock): Promise<string> {
+async function recordChoice(request: SettleRequest, variableLock: VariableLock): Promise<string> {
   const { variable, toSource: settings, conflicts, take } = request;
   const { system } = variableLock;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const facts = await observeVariable(variable, settings, system);
   const basis = await findPushBasis(variable, settings, facts, { emptySource: "refuse", system });
-  if (basis.baseline === undefined) {
+  if (basis.record === undefined) {
     throw new CliError("refused", `Cannot resolve "${variable.name}": the record of the last transfer is gone`, {
       hint: `run \`euler-files push --var ${variable.name}\` first: it names what is in conflict, and records the rest`,
     });
@@ -157,7 +157,7 @@ async function letTakenWin(request: SettleRequest, variableLock: VariableLock): 
     const kept = markedKept(await readKept(variable, layout, facts.marker));
     await makeStale(layout.marker, facts.marker, { ...kept, stale_reason: "conflicts were being resolved" });
   }
-  await writeManifest(layout.manifest, withStates(basis.baseline, losing));
+  await writeManifest(layout.manifest, withStates(basis.record, losing));
   return keptIn;
 }
 
@@ -175,12 +175,12 @@ async function renewTimes(conflicts: readonly Conflict[], { target }: Variable, 
 
 /** The record with the states of these files replaced. */
 function withStates(
-  baseline: Manifest,
+  record: Manifest,
   files: readonly { readonly path: string; readonly entry: Entry | undefined }[],
 ): Manifest {
-  const builder = new ManifestBuilder(baseline);
-  for (const [directory, block] of baseline.blocks()) builder.keep(directory, block);
-  for (const mount of baseline.mounts) builder.addMount(mount);
+  const builder = new ManifestBuilder(record);
+  for (const [directory, block] of record.blocks()) builder.keep(directory, block);
+  for (const mount of record.mounts) builder.addMount(mount);
   const byDirectory = Map.groupBy(files, ({ path }) => splitLast(path)[0]);
   for (const [directory, changed] of byDirectory) {
     const states = new Map(
@@ -188,7 +188,7 @@ function withStates(
     );
     builder.amend(directory, states);
   }
-  return builder.build(baseline.traits);
+  return builder.build(record.traits);
 }
 
 /** Copies the losing files to a directory beside the target. If one fails, removes the directory and throws a CliError. */
@@ -205,7 +205,7 @@ async function copyAside(
   const aside = await unusedName(layout.target, system);
   const outcome = await transferTree({
     ...{ from, to: aside, intent: "stage-new", depth: "look-at-all", engine: toSource.engine, extraArgs: [] },
-    baseline: undefined,
+    record: undefined,
     selection: onlyPaths(paths),
     top: "private",
   }, system).catch(async (error) => {
@@ -231,20 +231,12 @@ async function copyAside(
   );
 }
 
-/** `NAME.replaced-SECONDS`, with the first second for which no such name exists. */
-async function unusedName(target: string, system: Pick<System, "now">): Promise<string> {
-  for (let seconds = Math.floor(system.now() / 1000);; seconds++) {
-    const name = `${target}.replaced-${seconds}`;
-    if (!await Deno.lstat(name).then(() => true, () => false)) return name;
-  }
-}
-
 function onlyPaths(paths: readonly string[]): Selection {
   return makeSelection({ rules: rulesForPaths(paths), others: "selected", deleteExcluded: false })!;
 }
 
 /** Rules that select exactly these files and the directories above them. */
-export function rulesForPaths(paths: readonly string[]): FilterRule[] {
+function rulesForPaths(paths: readonly string[]): FilterRule[] {
   const included = new Set(paths.flatMap((path) => [...parentsOf(path), path]));
   return [
     ...[...included].map((path): FilterRule => ({ action: "include", pattern: `/${literal(path)}` })),

@@ -4,7 +4,7 @@ import { withoutCredentials } from "../text/format.ts";
 import { type CliError, ERROR_KINDS, type ErrorKind } from "../errors/errors.ts";
 
 /** Every kind of failure that an answer may name. */
-export const PROBLEM_KINDS = [...Object.keys(ERROR_KINDS) as ErrorKind[], "interrupted"] as const;
+const PROBLEM_KINDS = [...Object.keys(ERROR_KINDS) as ErrorKind[], "interrupted"] as const;
 
 /** The fields of a failure. */
 export const PROBLEM_FIELDS = {

@@ -18,7 +18,7 @@ export interface Finding {
 }
 
 /** The context of the checks. The configuration is missing if it does not exist or is faulty. */
-export interface Surroundings {
+export interface CheckContext {
   readonly system: System;
   readonly config: Config | undefined;
   readonly resolved: ResolvedConfig | undefined;
@@ -27,7 +27,7 @@ export interface Surroundings {
 /** One check. */
 export interface Look {
   readonly name: string;
-  run(surroundings: Surroundings): Promise<readonly Finding[]>;
+  run(context: CheckContext): Promise<readonly Finding[]>;
 }
 
 /** A healthy file system answers within milliseconds, a program within a second. */
@@ -36,19 +36,19 @@ const DEADLINE_SECONDS = 5;
 /** Runs the checks concurrently and returns their findings in order. A check that fails or is late is a finding itself. */
 export async function lookAtAll(
   looks: readonly Look[],
-  surroundings: Surroundings,
+  context: CheckContext,
   deadlineSeconds = DEADLINE_SECONDS,
 ): Promise<Finding[]> {
-  const found = await Promise.all(looks.map((look) => lookWithin(look, surroundings, deadlineSeconds)));
+  const found = await Promise.all(looks.map((look) => lookWithin(look, context, deadlineSeconds)));
   return found.flat();
 }
 
 async function lookWithin(
   { name, run }: Look,
-  surroundings: Surroundings,
+  context: CheckContext,
   deadlineSeconds: number,
 ): Promise<readonly Finding[]> {
-  const { signal } = surroundings.system;
+  const { signal } = context.system;
   const enough = new AbortController();
   const late = Promise.withResolvers<readonly Finding[]>();
   const timer = setTimeout(() => {
@@ -56,8 +56,8 @@ async function lookWithin(
     const text = `no answer within ${deadlineSeconds} s: a file server or a program hangs`;
     late.resolve([{ name, state: "error", text, hint: "try again on another node" }]);
   }, deadlineSeconds * 1000);
-  const system = { ...surroundings.system, signal: AbortSignal.any([signal, enough.signal]) };
-  const looking = run({ ...surroundings, system }).catch((error): Finding[] => {
+  const system = { ...context.system, signal: AbortSignal.any([signal, enough.signal]) };
+  const looking = run({ ...context, system }).catch((error): Finding[] => {
     if (signal.aborted) throw signal.reason;
     return [{ name, state: "warning", text: `could not be looked at: ${messageOf(error)}` }];
   });

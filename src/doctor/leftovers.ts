@@ -2,12 +2,12 @@
 import { VARIABLE_NAME } from "../config/names.ts";
 import { unfinishedMigrations } from "../migration/unfinished.ts";
 import { layoutOf } from "../variables/layout.ts";
-import type { Finding, Look, Surroundings } from "./check.ts";
+import type { CheckContext, Finding, Look } from "./check.ts";
 
 /** The check. */
 export const LEFTOVERS_LOOK: Look = { name: "leftovers", run: lookForLeftovers };
 
-async function lookForLeftovers({ config, resolved }: Surroundings): Promise<Finding[]> {
+async function lookForLeftovers({ config, resolved }: CheckContext): Promise<Finding[]> {
   if (config === undefined || resolved === undefined) return [];
   const name = "leftovers";
   const { cacheRoot } = resolved;

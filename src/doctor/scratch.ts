@@ -8,7 +8,7 @@ import { findMount } from "../system/mounts.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryName } from "../system/temporary_name.ts";
 import { askQuota, type QuotaUse } from "../tools/quota.ts";
-import type { Finding, Look, Surroundings } from "./check.ts";
+import type { CheckContext, Finding, Look } from "./check.ts";
 
 /** Above this share of a disk or a quota the next sync may not fit. */
 const NEARLY_FULL = 0.95;
@@ -22,7 +22,7 @@ export const SCRATCH_LOOKS: readonly Look[] = [
   { name: "locks", run: lookAtLocks },
 ];
 
-async function lookAtScratch({ resolved, system }: Surroundings): Promise<Finding[]> {
+async function lookAtScratch({ resolved, system }: CheckContext): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const name = "scratch";
   try {
@@ -59,7 +59,7 @@ async function temporaryDirectory(
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-async function lookAtSpace({ resolved }: Surroundings): Promise<Finding[]> {
+async function lookAtSpace({ resolved }: CheckContext): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const { bavail, bsize, blocks, files, ffree } = await statfs(resolved.scratchBase);
   // Some file systems make inodes on demand and report 0 of 0.
@@ -70,9 +70,9 @@ async function lookAtSpace({ resolved }: Surroundings): Promise<Finding[]> {
   return [{ name: "space", state: "warning", text, hint: "`euler-files status` shows what the copies take" }];
 }
 
-async function lookAtQuotas({ resolved, system }: Surroundings): Promise<Finding[]> {
-  const places = [["scratch", resolved?.scratchBase], ["home", system.env.HOME]] as const;
-  const findings = await Promise.all(places.map(async ([what, path]): Promise<Finding[]> => {
+async function lookAtQuotas({ resolved, system }: CheckContext): Promise<Finding[]> {
+  const directories = [["scratch", resolved?.scratchBase], ["home", system.env.HOME]] as const;
+  const findings = await Promise.all(directories.map(async ([what, path]): Promise<Finding[]> => {
     if (path === undefined) return [];
     const { type } = await statfs(path);
     const quota = await askQuota({ path: await Deno.realPath(path), fileSystemType: type }, system);
@@ -96,7 +96,7 @@ function useText({ used, limit }: QuotaUse, format: (value: number) => string): 
   return `${format(used)} of ${format(limit)}`;
 }
 
-async function lookAtFileSystems({ resolved, system }: Surroundings): Promise<Finding[]> {
+async function lookAtFileSystems({ resolved, system }: CheckContext): Promise<Finding[]> {
   const { HOME: home } = system.env;
   if (resolved === undefined || home === undefined) return [];
   const name = "file systems";
@@ -119,7 +119,7 @@ const GRANT_MILLISECONDS = 1000;
 const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
 
 /** Tries locks: some file systems refuse flock(2), and some grant one lock to several holders. */
-async function lookAtLocks({ resolved }: Surroundings): Promise<Finding[]> {
+async function lookAtLocks({ resolved }: CheckContext): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const name = "locks";
   await using directory = await temporaryDirectory(resolved);

@@ -2,7 +2,7 @@
 import { printable } from "../text/format.ts";
 import { readStartUpFiles, type StartUpFile } from "../migration/rc_files.ts";
 import { checkCongruency } from "../variables/congruency.ts";
-import type { Finding, Look, Surroundings } from "./check.ts";
+import type { CheckContext, Finding, Look } from "./check.ts";
 
 /** The checks, in the order of the answer. */
 export const SHELL_LOOKS: readonly Look[] = [
@@ -11,7 +11,7 @@ export const SHELL_LOOKS: readonly Look[] = [
   { name: "environment", run: lookAtEnvironment },
 ];
 
-async function lookAtFunction({ system }: Surroundings): Promise<Finding[]> {
+async function lookAtFunction({ system }: CheckContext): Promise<Finding[]> {
   const line = linesOf(await readStartUpFiles(system.env)).find(({ text }) =>
     /\beuler-files\b.*\bshell-init\b/.test(text)
   );
@@ -36,7 +36,7 @@ function linesOf(files: readonly StartUpFile[]): Line[] {
 /** The forms in which shells set a variable: `X=`, after `export` or not, `setenv X `, `set -gx X `. */
 const ASSIGNMENT = /(?:^|[\s;&(])(?:(?:setenv|set(?:\s+-\w+)+)\s+([A-Za-z_]\w*)\s+|([A-Za-z_]\w*)=)([^\s;]*)/g;
 
-async function lookAtStartUpFiles({ resolved, system }: Surroundings): Promise<Finding[]> {
+async function lookAtStartUpFiles({ resolved, system }: CheckContext): Promise<Finding[]> {
   if (resolved === undefined) return [];
   const name = "start-up files";
   const lines = linesOf(await readStartUpFiles(system.env));
@@ -61,7 +61,7 @@ async function lookAtStartUpFiles({ resolved, system }: Surroundings): Promise<F
   return findings.length > 0 ? findings : [{ name, state: "ok", text: "set no managed variable to something else" }];
 }
 
-function lookAtEnvironment({ resolved, system }: Surroundings): Promise<Finding[]> {
+function lookAtEnvironment({ resolved, system }: CheckContext): Promise<Finding[]> {
   if (resolved === undefined) return Promise.resolve([]);
   const name = "environment";
   const enabled = resolved.variables.filter((variable) => variable.enabled);

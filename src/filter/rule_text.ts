@@ -76,11 +76,6 @@ export function withoutCleared(rules: readonly RuleOrClear[]): FilterRule[] {
   return rules.slice(rules.lastIndexOf("clear") + 1).filter((rule) => rule !== "clear");
 }
 
-/** The text of a rule as `--filter` takes it. */
-export function ruleText({ action, pattern }: FilterRule): string {
-  return `${action === "include" ? "+" : "-"} ${pattern}`;
-}
-
 /** What is wrong with a pattern, as the end of a sentence; undefined if it is valid. */
 export function faultOfPattern(pattern: string): string | undefined {
   if (pattern === "") return "must not be empty";

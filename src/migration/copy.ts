@@ -69,7 +69,7 @@ export async function copyContent(plan: CopyPlan, begun: Journal, tools: CopyToo
     await writeJournal(plan.journalPath, journal);
     const { last, traits, ...copied } = await copyUntilSame(plan, copy, begun.started_at - RACY_SECONDS, tools);
     const rewritten = await rewrite(plan, last, { ...journal, traits });
-    if (plan.place.kind !== "variable") await removeLeases(move.to);
+    if (plan.directory.kind !== "variable") await removeLeases(move.to);
     await syncFileSystem(move.to, tools.system.calls?.("waiting"));
     return { journal: rewritten, copied: { ...copied, seconds: (performance.now() - started) / 1000 } };
   } catch (error) {
@@ -124,7 +124,7 @@ async function copyUntilSame(
       traits,
       contentsSinceSeconds: sinceSeconds,
     });
-    const counted = compared.differences.filter(({ path }) => plan.place.kind === "variable" || !isLockFile(path));
+    const counted = compared.differences.filter(({ path }) => plan.directory.kind === "variable" || !isLockFile(path));
     different = counted.filter(({ kind }) => kind !== "extra" && kind !== "other permissions").map(({ path }) => path);
     if (different.length > 0) continue;
     const extra = counted.filter(({ kind }) => kind === "extra").map(({ path }) => path);

@@ -43,14 +43,14 @@ const JOURNAL_SCHEMA = v.object({
 /** See {@linkcode readJournal}. */
 export type Journal = v.InferOutput<typeof JOURNAL_SCHEMA>;
 
-/** The path of the journal for a place, beside the real configuration file: a link to that may be anywhere. */
+/** The path of the journal for a directory, beside the real configuration file: a link to that may be anywhere. */
 export async function journalPath(configPath: string, what: string): Promise<string> {
   const real = await Deno.realPath(configPath);
   const [directory, name] = splitAbsolute(real);
   return `${directory}/.${name.replace(/^\./, "")}.migrate-${what}`;
 }
 
-/** The journals of all unfinished migrations of places with these names. */
+/** The journals of all unfinished migrations of directories with these names. */
 export async function findJournals(configPath: string, names: readonly string[]): Promise<readonly Journal[]> {
   const found = await Promise.all(
     // `migrate` reports a journal that can't be read, because it needs it.

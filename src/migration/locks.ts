@@ -1,15 +1,15 @@
 // Keeps every other command from using what moves, under the names of the locks those commands take.
 import type { Report } from "../contract/events.ts";
 import { layoutOf } from "../variables/layout.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import type { System } from "../system/system.ts";
-import type { Place } from "./target.ts";
+import type { ConfiguredDirectory } from "./target.ts";
 
 /** What to lock. */
-export interface PlaceLocks {
-  readonly place: Place;
+export interface DirectoryLocks {
+  readonly directory: ConfiguredDirectory;
   readonly journalPath: string;
   /** The directory of the staged copies; it must exist for a variable. */
   readonly cacheRoot: string;
@@ -20,16 +20,16 @@ export interface PlaceLocks {
   readonly deadlineSeconds: number;
 }
 
-/** The lock files, in the order in which they are taken. The first prevents a second migration of the same place. */
-export function lockPaths({ place, journalPath, cacheRoot, variables, images, environments }: PlaceLocks): string[] {
+/** The lock files, in the order in which they are taken. The first prevents a second migration of the same directory. */
+function lockPaths({ directory, journalPath, cacheRoot, variables, images, environments }: DirectoryLocks): string[] {
   const own = `${journalPath}.lock`;
-  const inside = (name: string) => `${place.content}/.${name}.lock`;
-  switch (place.kind) {
+  const inside = (name: string) => `${directory.content}/.${name}.lock`;
+  switch (directory.kind) {
     case "variable":
-      return [own, layoutOf(cacheRoot, place.what).lock];
+      return [own, layoutOf(cacheRoot, directory.what).lock];
     case "scratch_base":
     case "cache_root":
-      return [own, ...variables.map((name) => layoutOf(place.content, name).lock)];
+      return [own, ...variables.map((name) => layoutOf(directory.content, name).lock)];
     case "venv_base":
       return [own, ...environments.map(inside)];
     case "sif_store":
@@ -39,7 +39,7 @@ export function lockPaths({ place, journalPath, cacheRoot, variables, images, en
   }
 }
 
-/** The locks of a place. */
+/** The locks of a directory. */
 export interface HeldLocks extends AsyncDisposable {
   /** The system for the work: its signal is aborted as soon as another process has taken over one of the locks. */
   readonly system: System;
@@ -48,7 +48,7 @@ export interface HeldLocks extends AsyncDisposable {
 }
 
 /** Takes all of them, or none. Errors and deadline are those of `acquireLock`. */
-export async function lockPlace(request: PlaceLocks, system: System, report: Report): Promise<HeldLocks> {
+export async function lockDirectory(request: DirectoryLocks, system: System, report: Report): Promise<HeldLocks> {
   await using stack = new AsyncDisposableStack();
   const locks: Lock[] = [];
   for (const path of lockPaths(request)) {
@@ -61,8 +61,8 @@ export async function lockPlace(request: PlaceLocks, system: System, report: Rep
         onWait: (holder) =>
           report({
             type: "note",
-            subject: request.place.what,
-            text: `waiting for a lock held ${describe(holder, system)}`,
+            subject: request.directory.what,
+            text: `waiting for a lock held ${holderText(holder, system)}`,
           }),
       }, system),
     );

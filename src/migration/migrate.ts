@@ -13,10 +13,10 @@ import type { System } from "../system/system.ts";
 import { listVenvs } from "../venv/venv.ts";
 import { type Copied, copyContent } from "./copy.ts";
 import { type Journal, writeJournal } from "./journal.ts";
-import { type HeldLocks, lockPlace, type PlaceLocks } from "./locks.ts";
+import { type DirectoryLocks, type HeldLocks, lockDirectory } from "./locks.ts";
 import { type OldDirectoryOutcome, retireOldDirectory } from "./old_directory.ts";
 import { locate, type MigrationPlan, type MigrationRequest, planMigration } from "./plan.ts";
-import { findPlace, type Settings } from "./target.ts";
+import { findDirectory, type Settings } from "./target.ts";
 
 /** The result of a migration. */
 export interface MigrationResult {
@@ -51,10 +51,10 @@ export async function migrate(
     report({ type: "done", subject: request.what, outcome: "good", text: describeCopy(copy.copied) });
   }
   const journal = plan.kind === "finish" ? plan.journal : await switchConfig(plan, copy.journal, settings, system);
-  if (plan.place.kind === "variable") {
+  if (plan.directory.kind === "variable") {
     const { cacheRoot } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
     await sweepDirectory(cacheRoot);
-    await followMovedSource(layoutOf(cacheRoot, plan.place.what), journal, system.userId);
+    await followMovedSource(layoutOf(cacheRoot, plan.directory.what), journal, system.userId);
   }
   const old = await dealWithOld(plan, journal, system, report);
   await Deno.remove(plan.journalPath);
@@ -72,21 +72,21 @@ async function takeLocks(
   system: System,
   report: Report,
 ): Promise<HeldLocks> {
-  const { place, move, journalPath } = await locate(request, settings);
+  const { directory, move, journalPath } = await locate(request, settings);
   const { config, path, env } = settings;
   const resolved = resolveConfig({ ...config, vars: {} }, path, env);
   const { cacheRoot, lockTimeoutSeconds } = resolved;
-  if (place.kind === "variable") {
+  if (directory.kind === "variable") {
     // The lock that excludes syncs and pushes is on scratch.
     await ensureScratch(resolved);
     await checkCacheRoot(resolved, system.userId);
     await makeCacheRoot(resolved, system.userId);
   }
-  const isThere = await Deno.stat(`${place.content}/.`).then(() => true, () => false);
-  const environments = place.kind === "venv_base" ? await listVenvs(move.from) : [];
-  return await lockPlace(
+  const isThere = await Deno.stat(`${directory.content}/.`).then(() => true, () => false);
+  const environments = directory.kind === "venv_base" ? await listVenvs(move.from) : [];
+  return await lockDirectory(
     {
-      place,
+      directory,
       journalPath,
       cacheRoot,
       variables: isThere ? Object.keys(config.vars) : [],
@@ -99,18 +99,18 @@ async function takeLocks(
   );
 }
 
-function imagesIn({ apptainer }: Settings["config"]): PlaceLocks["images"] {
+function imagesIn({ apptainer }: Settings["config"]): DirectoryLocks["images"] {
   return Object.entries(apptainer?.images ?? {}).map(([name, { sif_filename }]) => ({ name, file: sif_filename }));
 }
 
 function begin(plan: MigrationPlan, system: System): Journal {
   if (plan.journal !== undefined) return plan.journal;
-  const { place, destination, move } = plan;
+  const { directory, destination, move } = plan;
   const now = system.now();
   return {
-    what: place.what,
-    field: place.field.at(-1)!,
-    old_path: place.value,
+    what: directory.what,
+    field: directory.field.at(-1)!,
+    old_path: directory.value,
     new_path: destination.value,
     from: move.from,
     to: move.to,
@@ -130,14 +130,23 @@ async function switchConfig(
   settings: Settings,
   system: System,
 ): Promise<Journal> {
-  const { place, destination } = plan;
+  const { directory, destination } = plan;
   await editConfig(settings.path, (config) => {
-    if (findPlace(place.what, { ...settings, config }).content !== journal.from) {
-      throw new CliError("refused", `Cannot migrate ${place.what}: the configuration was changed while it was copied`, {
-        hint: "see `euler-files config show`; the old directory is whole",
-      });
+    if (findDirectory(directory.what, { ...settings, config }).content !== journal.from) {
+      throw new CliError(
+        "refused",
+        `Cannot migrate ${directory.what}: the configuration was changed while it was copied`,
+        {
+          hint: "see `euler-files config show`; the old directory is whole",
+        },
+      );
     }
-    const own = { field: place.field, oldPath: place.value, newPath: destination.value, stored: destination.stored };
+    const own = {
+      field: directory.field,
+      oldPath: directory.value,
+      newPath: destination.value,
+      stored: destination.stored,
+    };
     return [own, ...plan.companions].flatMap(({ field, oldPath, newPath, stored }) => [
       { path: field, value: stored },
       {
@@ -147,7 +156,7 @@ async function switchConfig(
           new_path: newPath,
           migrated_at: system.now() / 1000,
           field_name: field.at(-1),
-          var_name: place.kind === "variable" ? place.what : "",
+          var_name: directory.kind === "variable" ? directory.what : "",
         },
       },
     ]);
@@ -169,6 +178,10 @@ async function dealWithOld(
   if (plan.oldDirectory === "keep" && journal.phase !== "deleting") {
     return { deleted: false, keptAt: journal.from, warnings: [], failed: false };
   }
-  report({ type: "note", subject: plan.place.what, text: "the configuration is switched; deleting the old directory" });
+  report({
+    type: "note",
+    subject: plan.directory.what,
+    text: "the configuration is switched; deleting the old directory",
+  });
   return await retireOldDirectory(journal, plan.journalPath, system);
 }

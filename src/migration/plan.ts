@@ -14,13 +14,13 @@ import { type Journal, journalPath, readJournal } from "./journal.ts";
 import { planEnvironmentRewrites, planLinkRewrites, type Rewrite } from "./rewrites.ts";
 import {
   type Companion,
+  type ConfiguredDirectory,
   type Destination,
   findCompanions,
   findDestination,
-  findPlace,
+  findDirectory,
   isOnScratch,
   otherDirectories,
-  type Place,
   type Settings,
 } from "./target.ts";
 
@@ -34,7 +34,7 @@ export interface MigrationRequest {
 
 /** The part of the plan that every migration has. */
 interface CommonPlan {
-  readonly place: Place;
+  readonly directory: ConfiguredDirectory;
   readonly destination: Destination;
   readonly move: Move;
   readonly companions: readonly Companion[];
@@ -65,24 +65,24 @@ export interface FinishPlan extends CommonPlan {
 /** What is left to do. */
 export type MigrationPlan = CopyPlan | FinishPlan;
 
-/** The place and the journal of a request; cheap. Throws a CliError if the request makes no sense. */
+/** The directory and the journal of a request; cheap. Throws a CliError if the request makes no sense. */
 export async function locate(request: MigrationRequest, settings: Settings): Promise<CommonPlan> {
-  const place = findPlace(request.what, settings);
+  const directory = findDirectory(request.what, settings);
   const path = await journalPath(settings.path, request.what);
   const journal = await readJournal(path);
   const typed = request.to ?? journal?.new_path;
   if (typed === undefined) {
     throw new CliError("usage", `Cannot migrate ${request.what}: no destination was given`, { hint: "add --to PATH" });
   }
-  const destination = findDestination(place, typed, settings);
-  if (journal !== undefined) refuseOtherThan(journal, path, place, destination);
+  const destination = findDestination(directory, typed, settings);
+  if (journal !== undefined) refuseOtherThan(journal, path, directory, destination);
   return {
-    place,
+    directory,
     destination,
     journalPath: path,
     journal,
-    move: { what: place.what, from: (journal?.from ?? place.content) as AbsolutePath, to: destination.content },
-    companions: findCompanions(place, destination, settings),
+    move: { what: directory.what, from: (journal?.from ?? directory.content) as AbsolutePath, to: destination.content },
+    companions: findCompanions(directory, destination, settings),
     oldDirectory: request.oldDirectory,
     warnings: [],
   };
@@ -98,16 +98,18 @@ interface Checked extends CommonPlan {
 /** All checks that don't examine every file: they run before a person is asked for permission. Throws CliErrors. */
 export async function checkMigration(request: MigrationRequest, settings: Settings): Promise<Checked> {
   const common = await locate(request, settings);
-  const { place, move, journal } = common;
-  if (journal !== undefined && place.content === journal.to) return { ...common, kind: "finish", source: undefined };
-  if (place.content === move.to) {
+  const { directory, move, journal } = common;
+  if (journal !== undefined && directory.content === journal.to) {
+    return { ...common, kind: "finish", source: undefined };
+  }
+  if (directory.content === move.to) {
     throw new CliError("usage", `Cannot migrate ${move.what} to "${move.to}": that is where it is`, {
       hint: "give another directory with --to",
     });
   }
   const source = await observeSource(move);
   if (source === undefined) {
-    if (isOnScratch(place.kind)) return { ...common, kind: "copy", source };
+    if (isOnScratch(directory.kind)) return { ...common, kind: "copy", source };
     throw new CliError("not-found", `Cannot migrate ${move.what}: there is no directory "${move.from}"`, {
       hint: "is it mounted here? `euler-files config show` shows what is configured",
     });
@@ -137,12 +139,12 @@ export async function planMigration(
 
 /** Everything in the copy that must be rewritten. */
 export async function planRewrites(
-  { place, move }: Pick<MigrationPlan, "place" | "move">,
+  { directory, move }: Pick<MigrationPlan, "directory" | "move">,
   real: Move,
   transfer: TransferPlan,
 ): Promise<Rewrite[]> {
   const links = planLinkRewrites(transfer, [move.from, real.from], move.to);
-  return place.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move, real)] : links;
+  return directory.kind === "venv_base" ? [...links, ...await planEnvironmentRewrites(move, real)] : links;
 }
 
 /**
@@ -157,7 +159,7 @@ export function transferRequest({ from, to }: Move, engine: TransferRequest["eng
     depth: "look-at-all",
     engine,
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
   };
 }
 
@@ -179,11 +181,16 @@ export function unfinishedMigration(
   };
 }
 
-function refuseOtherThan(journal: Journal, path: string, place: Place, destination: Destination): void {
-  const { what } = place;
+function refuseOtherThan(
+  journal: Journal,
+  path: string,
+  directory: ConfiguredDirectory,
+  destination: Destination,
+): void {
+  const { what } = directory;
   if (journal.to !== destination.content) {
     // Only while the old directory is in use may the new one, a copy, be deleted.
-    const giveUp = place.content === journal.from && journal.to_inode !== null
+    const giveUp = directory.content === journal.from && journal.to_inode !== null
       ? `; to give it up: rm -r ${shellWord(journal.to)} ${shellWord(path)}`
       : "";
     throw new CliError("refused", `Cannot migrate ${what}: the migration to "${journal.to}" is not finished`, {
@@ -192,10 +199,14 @@ function refuseOtherThan(journal: Journal, path: string, place: Place, destinati
       }\`${giveUp}`,
     });
   }
-  if (place.content !== journal.from && place.content !== journal.to) {
-    throw new CliError("refused", `Cannot migrate ${what}: it was set to "${place.content}" while it was being moved`, {
-      hint: `if that is right, give the migration up: rm ${shellWord(path)}`,
-    });
+  if (directory.content !== journal.from && directory.content !== journal.to) {
+    throw new CliError(
+      "refused",
+      `Cannot migrate ${what}: it was set to "${directory.content}" while it was being moved`,
+      {
+        hint: `if that is right, give the migration up: rm ${shellWord(path)}`,
+      },
+    );
   }
 }
 
@@ -207,10 +218,10 @@ async function refuseConfigInside({ realPath }: SourceFacts, { path }: Settings)
 }
 
 async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Settings): Promise<string[]> {
-  const { place, move, oldDirectory } = common;
-  const others = otherDirectories(place, settings);
+  const { directory, move, oldDirectory } = common;
+  const others = otherDirectories(directory, settings);
   if (oldDirectory === "delete") await refuseLoss(move, source, others);
-  if (oldDirectory === "delete" && place.kind === "variable") {
+  if (oldDirectory === "delete" && directory.kind === "variable") {
     await refuseDependents(move, source, settings, resumeCommand({ ...move, oldDirectory: "keep" }));
   }
   const warnings: string[] = [];
@@ -219,19 +230,19 @@ async function warningsFor(common: CommonPlan, source: SourceFacts, settings: Se
     else if (isWithin(path, move.to)) warnings.push(`"${move.to}" contains ${what} "${path}"`);
   }
   const { scratchBase } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
-  if (!isOnScratch(place.kind) && isWithin(await realLocation(move.to), await realLocation(scratchBase))) {
+  if (!isOnScratch(directory.kind) && isWithin(await realLocation(move.to), await realLocation(scratchBase))) {
     warnings.push(`"${move.to}" lies on scratch "${scratchBase}", which is purged`);
   }
-  const written = place.field.length === 1 ? settings.config[place.field[0] as "scratch_base"] : undefined;
+  const written = directory.field.length === 1 ? settings.config[directory.field[0] as "scratch_base"] : undefined;
   if (written?.includes("$") && !common.destination.stored.includes("$")) {
     warnings.push(
-      `${place.what} is "${written}" now and will be the same directory in every job: "${common.destination.stored}"`,
+      `${directory.what} is "${written}" now and will be the same directory in every job: "${common.destination.stored}"`,
     );
   }
   if (source.isLink && oldDirectory === "delete") {
     warnings.push(`"${move.from}" is a link to "${source.realPath}"; neither is deleted`);
   }
-  if (place.kind === "venv_base") {
+  if (directory.kind === "venv_base") {
     for (const { name, path } of await listVenvs(move.from)) {
       const kernels = await kernelspecWarnings([path], `${move.to}/${name}`, settings.env);
       warnings.push(...kernels.map(({ text, hint }) => `${text}; afterwards run \`${hint}\``));

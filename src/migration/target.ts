@@ -13,7 +13,7 @@ export const DIRECTORY_FIELDS = ["venv_base", "sif_store", "scratch_sif_dir", "s
 export type DirectoryField = typeof DIRECTORY_FIELDS[number];
 
 /** A field of the configuration that names a directory, and that directory. */
-export interface Place {
+export interface ConfiguredDirectory {
   /** As people name it: `HF_HOME`, `venv_base`. */
   readonly what: string;
   readonly kind: "variable" | DirectoryField;
@@ -25,7 +25,7 @@ export interface Place {
   readonly content: AbsolutePath;
 }
 
-/** A place and its future path. */
+/** The future path of a configured directory. */
 export interface Destination {
   readonly value: AbsolutePath;
   readonly content: AbsolutePath;
@@ -42,16 +42,16 @@ export interface Settings {
 }
 
 /** Whether its files can be made again: then a missing directory is no error and a destination on scratch is allowed. */
-export function isOnScratch(kind: Place["kind"]): boolean {
+export function isOnScratch(kind: ConfiguredDirectory["kind"]): boolean {
   return kind === "scratch_base" || kind === "cache_root" || kind === "scratch_sif_dir";
 }
 
-/** Every place that can be migrated and resolved here, variables first. */
-export function listPlaces(settings: Settings): Place[] {
+/** Every directory that can be migrated and resolved here, variables first. */
+export function listDirectories(settings: Settings): ConfiguredDirectory[] {
   const names = [...Object.keys(settings.config.vars), ...DIRECTORY_FIELDS];
   return names.flatMap((what) => {
     try {
-      return [findPlace(what, settings)];
+      return [findDirectory(what, settings)];
     } catch (error) {
       if (error instanceof CliError) return [];
       throw error;
@@ -59,8 +59,8 @@ export function listPlaces(settings: Settings): Place[] {
   });
 }
 
-/** The place of that name. Throws CliErrors: `usage` for an unknown name, `not-found` for an empty field, `config`. */
-export function findPlace(what: string, settings: Settings): Place {
+/** The directory of that name. Throws CliErrors: `usage` for an unknown name, `not-found` for an empty field, `config`. */
+export function findDirectory(what: string, settings: Settings): ConfiguredDirectory {
   const { config, path, env } = settings;
   if (Object.hasOwn(config.vars, what)) {
     const source = resolveConfig(config, path, env, [what]).variables[0]?.source;
@@ -88,10 +88,10 @@ export function findPlace(what: string, settings: Settings): Place {
       hint: "set it up with `euler-files apptainer init`",
     });
   }
-  throw unknownPlace(what, config);
+  throw unknownDirectory(what, config);
 }
 
-function unknownPlace(what: string, config: Config): CliError {
+function unknownDirectory(what: string, config: Config): CliError {
   const known = [...Object.keys(config.vars), ...DIRECTORY_FIELDS];
   const near = closestString(what, known);
   return new CliError("usage", `Cannot migrate "${printable(what)}": there is no variable or directory of that name`, {
@@ -100,23 +100,23 @@ function unknownPlace(what: string, config: Config): CliError {
 }
 
 /**
- * The destination of a place, from the typed path. Throws a CliError `usage` or `config` for an unusable path: the
+ * The destination of a directory, from the typed path. Throws a CliError `usage` or `config` for an unusable path: the
  * configuration is checked with it, so that a migration never ends with an invalid one.
  */
-export function findDestination(place: Place, typed: string, settings: Settings): Destination {
+export function findDestination(directory: ConfiguredDirectory, typed: string, settings: Settings): Destination {
   const { config, path, env, cwd } = settings;
-  const base = place.kind === "cache_root" ? resolveConfig({ ...config, vars: {} }, path, env).scratchBase : cwd;
+  const base = directory.kind === "cache_root" ? resolveConfig({ ...config, vars: {} }, path, env).scratchBase : cwd;
   const value = resolvePath(typed, env, base, { label: "--to", kind: "usage" });
-  const stored = storedText(place, typed, value, settings);
-  const changed = withField(config, place.field, stored);
-  if (place.kind === "variable") resolveConfig(changed, path, env, [place.what]);
-  else if (place.kind === "scratch_base" || place.kind === "cache_root") resolveConfig(changed, path, env);
-  const content = findPlace(place.what, { ...settings, config: changed }).content;
+  const stored = storedText(directory, typed, value, settings);
+  const changed = withField(config, directory.field, stored);
+  if (directory.kind === "variable") resolveConfig(changed, path, env, [directory.what]);
+  else if (directory.kind === "scratch_base" || directory.kind === "cache_root") resolveConfig(changed, path, env);
+  const content = findDirectory(directory.what, { ...settings, config: changed }).content;
   return { value, content, stored };
 }
 
-function storedText(place: Place, typed: string, value: AbsolutePath, settings: Settings): string {
-  if (place.kind === "cache_root") {
+function storedText(directory: ConfiguredDirectory, typed: string, value: AbsolutePath, settings: Settings): string {
+  if (directory.kind === "cache_root") {
     const { scratchBase } = resolveConfig({ ...settings.config, vars: {} }, settings.path, settings.env);
     // A path relative to scratch stays correct if each job has another $SCRATCH.
     if (value !== scratchBase && isWithin(value, scratchBase)) {
@@ -135,11 +135,14 @@ function withField(config: Config, field: readonly string[], value: string): Con
 }
 
 /** The other directories of the configuration, by the names people know them by. */
-export function otherDirectories(place: Place, settings: Settings): { what: string; path: AbsolutePath }[] {
-  const isRoot = (kind: Place["kind"]) => kind === "scratch_base" || kind === "cache_root";
-  return listPlaces(settings)
+export function otherDirectories(
+  directory: ConfiguredDirectory,
+  settings: Settings,
+): { what: string; path: AbsolutePath }[] {
+  const isRoot = (kind: ConfiguredDirectory["kind"]) => kind === "scratch_base" || kind === "cache_root";
+  return listDirectories(settings)
     .filter(({ what, kind }) =>
-      what !== place.what && !isRoot(kind) && !(isRoot(place.kind) && kind === "scratch_sif_dir")
+      what !== directory.what && !isRoot(kind) && !(isRoot(directory.kind) && kind === "scratch_sif_dir")
     )
     .map(({ what, value }) => ({ what, path: value }));
 }
@@ -153,12 +156,16 @@ export interface Companion {
 }
 
 /** The images on scratch usually lie below the cache root and then move with it. */
-export function findCompanions(place: Place, destination: Destination, settings: Settings): Companion[] {
-  if (place.kind !== "scratch_base" && place.kind !== "cache_root") return [];
-  const images = listPlaces(settings).find(({ kind }) => kind === "scratch_sif_dir");
-  if (images === undefined || !isWithin(images.value, place.content)) return [];
-  const below = images.value.slice(place.content.length);
-  const root = place.kind === "scratch_base"
+export function findCompanions(
+  directory: ConfiguredDirectory,
+  destination: Destination,
+  settings: Settings,
+): Companion[] {
+  if (directory.kind !== "scratch_base" && directory.kind !== "cache_root") return [];
+  const images = listDirectories(settings).find(({ kind }) => kind === "scratch_sif_dir");
+  if (images === undefined || !isWithin(images.value, directory.content)) return [];
+  const below = images.value.slice(directory.content.length);
+  const root = directory.kind === "scratch_base"
     ? destination.stored + destination.content.slice(destination.value.length)
     : destination.value;
   return [{

@@ -34,7 +34,7 @@ export async function unsettledFiles(
     const { target } = layoutOf(cacheRoot, name);
     const plan = await planTransfer({
       ...{ from: directory, to: target, intent: "mirror", contents: "compare" },
-      ...{ depth: "look-at-all", engine: "native", extraArgs: [], baseline: undefined },
+      ...{ depth: "look-at-all", engine: "native", extraArgs: [], record: undefined },
     }, system).catch((error) => {
       if (error instanceof CliError) return undefined;
       throw error;

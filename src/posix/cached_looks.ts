@@ -43,7 +43,7 @@ export class CachedLooks {
 }
 
 /** The looks at the names of one directory. */
-export class DirectoryLooks {
+class DirectoryLooks {
   #slow = 0;
   #done = 0;
 

@@ -37,7 +37,7 @@ export function variablesAtOnce(wanted: number): number {
 }
 
 /** The budget if `spare` more files may be opened. Pure. */
-export function budgetFor(spare: number): HandleBudget {
+function budgetFor(spare: number): HandleBudget {
   const idleHandles = Math.max(1, Math.min(MOST_IDLE_HANDLES, Math.floor(spare / SHARES)));
   return { state: spare < TIGHT ? "tight" : "ample", idleHandles };
 }

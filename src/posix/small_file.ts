@@ -1,6 +1,6 @@
 // Reads and replaces whole small files and links by their path: never follows a link or blocks on a FIFO; replaces in one step.
 import type { Calls } from "./calls.ts";
-import { EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, succeeded, SystemCallError } from "./errno.ts";
+import { EACCES, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EPERM, succeeded, SystemCallError } from "./errno.ts";
 import { decodeName } from "./file_names.ts";
 import {
   AT_EMPTY_PATH,
@@ -50,30 +50,51 @@ export function* readSmallFile(calls: Calls, path: string, mostBytes: number): W
   }
 }
 
-/** The new content and attributes of a file. */
-export interface NewFile extends Pick<FileStatus, "mode" | "mtimeSeconds" | "mtimeNanoseconds"> {
+/** The content and attributes of a new file. Without a modification time it gets the present one. */
+export interface NewFile extends Partial<Pick<FileStatus, "mtimeSeconds" | "mtimeNanoseconds">> {
   readonly content: Uint8Array<ArrayBuffer>;
+  /** Permission bits, independent of the umask. */
+  readonly mode: number;
+  /** `synced`: the content is on the disk when this returns (fsync(2)). */
+  readonly durability?: "synced";
 }
 
-/** Replaces a file by renaming `temporary`, a name beside it. Throws a SystemCallError; the file is unchanged then. */
-export function* replaceFile(calls: Calls, path: string, temporary: string, file: NewFile): Work<void> {
+/**
+ * Makes a file, which must not exist (EEXIST). Throws a SystemCallError, and the file is removed then. Also an error of
+ * close(2) counts: NFS may report only there that the disk or the quota is full.
+ */
+export function* makeFile(calls: Calls, path: string, file: NewFile): Work<void> {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  const opened = succeeded(yield calls.openat(AT_FDCWD, cString(temporary), flags, 0o600), "create", temporary);
+  const opened = succeeded(yield calls.openat(AT_FDCWD, cString(path), flags, 0o600), "create", path);
   let isOpen = true;
   try {
     for (let written = 0; written < file.content.length;) {
       const piece = file.content.subarray(written);
-      const answer = succeeded(yield calls.pwrite(opened, piece, piece.length, written), "write", temporary);
-      if (answer === 0) throw new Error(`write '${temporary}' took no bytes`);
+      const answer = succeeded(yield calls.pwrite(opened, piece, piece.length, written), "write", path);
+      if (answer === 0) throw new Error(`write '${path}' took no bytes`);
       written += answer;
     }
-    succeeded(yield calls.fchmod(opened, file.mode), "chmod", temporary);
-    succeeded(yield calls.futimens(opened, timesOf(file.mtimeSeconds, file.mtimeNanoseconds)), "utimens", temporary);
+    if (file.mode !== 0o600) succeeded(yield calls.fchmod(opened, file.mode), "chmod", path);
+    if (file.mtimeSeconds !== undefined) {
+      const times = timesOf(file.mtimeSeconds, file.mtimeNanoseconds ?? 0);
+      succeeded(yield calls.futimens(opened, times), "utimens", path);
+    }
+    if (file.durability === "synced") succeeded(yield calls.fsync(opened), "fsync", path);
     isOpen = false;
-    succeeded(yield calls.close(opened), "close", temporary);
-    yield* renameOver(calls, temporary, path);
+    succeeded(yield calls.close(opened), "close", path);
   } catch (error) {
     if (isOpen) calls.closeHandle(opened);
+    yield calls.unlinkat(AT_FDCWD, cString(path), 0);
+    throw error;
+  }
+}
+
+/** Replaces a file by renaming `temporary`, a name beside it. Throws a SystemCallError; the file is unchanged then. */
+export function* replaceFile(calls: Calls, path: string, temporary: string, file: NewFile): Work<void> {
+  yield* makeFile(calls, temporary, file);
+  try {
+    yield* renameOver(calls, temporary, path);
+  } catch (error) {
     yield calls.unlinkat(AT_FDCWD, cString(temporary), 0);
     throw error;
   }
@@ -104,14 +125,18 @@ export function* readLinkText(calls: Calls, path: string): Work<string | undefin
   return decodeName(bytes.subarray(0, length));
 }
 
-/** The names in a directory with their kinds, links not followed; empty if it can't be read. */
+/**
+ * The names in a directory with their kinds, links not followed; empty if there is no such directory or it may not be read.
+ * Throws a SystemCallError for any other failure.
+ */
 export function* kindsIn(calls: Calls, directory: string): Work<Map<string, FileKind>> {
   const kinds = new Map<string, FileKind>();
   const tree = new Tree(directory, calls);
   try {
     yield* listKinds(tree, "", (name, kind) => kinds.set(name, kind));
   } catch (error) {
-    if (!(error instanceof SystemCallError)) throw error;
+    const noWay = [ENOENT, ENOTDIR, ELOOP, EACCES, EPERM];
+    if (!(error instanceof SystemCallError) || !noWay.includes(error.errno)) throw error;
   } finally {
     tree.close();
   }

@@ -2,11 +2,11 @@
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, formatNames, listSome } from "../text/format.ts";
-import { describe } from "../system/file_lock.ts";
+import { formatFiles, formatNames, listSome, reasonLines } from "../text/format.ts";
+import { holderText } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
-import { takesPart } from "../filter/selection.ts";
+import { parentsOf, takesPart } from "../filter/selection.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import {
   executePlan,
@@ -74,21 +74,18 @@ export type PushPlan =
   | { readonly status: "scratch-missing" }
   | { readonly status: "failed"; readonly error: CliError };
 
-/** How many of the unpushed files are named. */
-const NAMED_FILES = 10;
-
 /** Pushes one variable under its lock. A failure is a result; only a signal throws. */
 export async function pushVariable(request: PushRequest, system: System, report: Report): Promise<PushResult> {
   const { variable } = request;
   return await caught(variable, async () => {
-    if (await nothingThere(request, await observe(request, system), system)) return { status: "scratch-missing" };
+    if (await isTargetEmpty(request, await observe(request, system), system)) return { status: "scratch-missing" };
     return await withVariableLock(
       { ...request, inUse: "it is in use" },
       system,
       report,
       async (variableLock): Promise<PushResult> => {
         const facts = await observe(request, system);
-        if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+        if (await isTargetEmpty(request, facts, system)) return { status: "scratch-missing" };
         return await push(request, await filterOf(variable, request.settings), facts, variableLock, report);
       },
     );
@@ -99,7 +96,7 @@ export async function pushVariable(request: PushRequest, system: System, report:
 export async function planPush(request: PushRequest, system: System): Promise<PushPlan> {
   return await caught(request.variable, async () => {
     const facts = await observe(request, system);
-    if (await nothingThere(request, facts, system)) return { status: "scratch-missing" };
+    if (await isTargetEmpty(request, facts, system)) return { status: "scratch-missing" };
     const basis = await findPushBasis(request.variable, request.settings, facts, { ...request, system });
     const filter = await filterOf(request.variable, request.settings);
     const plan = await planFor(
@@ -112,7 +109,7 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       plan,
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
       warnings: [
-        ...(basis.record === "lost" ? doubts(plan, "would come") : []),
+        ...(basis.state === "lost" ? doubts(plan.transfers, "would come") : []),
         ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
       ],
     };
@@ -154,7 +151,7 @@ async function observe({ variable, settings }: PushRequest, system: System): Pro
 }
 
 /** Whether the target is missing or empty. Then it was purged or never used: its files were not deleted by the user. */
-async function nothingThere({ variable }: PushRequest, { target }: VariableFacts, system: System): Promise<boolean> {
+async function isTargetEmpty({ variable }: PushRequest, { target }: VariableFacts, system: System): Promise<boolean> {
   if (target.state !== "directory") return true;
   const mayBeEmpty = target.names === "as marked" || target.names.size === 0;
   return mayBeEmpty && await isEmptyDirectory(variable.target, system);
@@ -163,7 +160,7 @@ async function nothingThere({ variable }: PushRequest, { target }: VariableFacts
 function transferRequest(
   { variable, settings }: PushRequest,
   { selection }: VariableFilter,
-  { baseline }: PushBasis,
+  { record }: PushBasis,
 ): TransferRequest {
   return {
     from: variable.target,
@@ -172,7 +169,7 @@ function transferRequest(
     depth: "trust-record",
     engine: settings.engine,
     ...transferLimits(variable, settings),
-    baseline,
+    record,
     intentLog: layoutOf(settings.cacheRoot, variable.name).intentLog,
     ...(selection === undefined ? {} : { selection }),
   };
@@ -196,7 +193,7 @@ async function planFor(
     system,
   );
   const known = { ...plan, kept: withKnownReasons(plan.kept, before) };
-  return basis.record === "lost" ? await withoutTruncated(request, known, system) : known;
+  return basis.state === "lost" ? await withoutTruncated(request, known, system) : known;
 }
 
 async function keptBefore({ variable, settings }: PushRequest, { marker }: VariableFacts): Promise<KeptFiles> {
@@ -217,7 +214,7 @@ async function push(
   const basis = await findPushBasis(variable, settings, facts, { ...request, system });
   // The parent exists or can be made, or the push would have been refused. Make the source private, as the target is.
   if (facts.source.state === "missing") await Deno.mkdir(variable.source, { recursive: true, mode: 0o700 });
-  const current = currentBefore(facts, filter, variable);
+  const freshBefore = freshBeforePush(facts, filter, variable);
   const progress = publishProgress(
     layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
@@ -226,7 +223,7 @@ async function push(
   const transfer = { ...transferRequest(request, filter, basis), startedSeconds: started };
   const before = await keptBefore(request, facts);
   const walkStart = await walkStartSeconds(variable, settings, system);
-  const plan = basis.record === "lost"
+  const plan = basis.state === "lost"
     ? await planFor({ request, filter, basis, before, walkStart }, system)
     : undefined;
   const reported: TransferRequest = {
@@ -236,7 +233,7 @@ async function push(
       deadlineSeconds: settings.lockTimeoutSeconds,
       deadlineSetting: "lock_timeout_seconds",
       onWait: (holder) => {
-        const text = `waiting, another push writes to its source ${describe(holder, system)}`;
+        const text = `waiting, another push writes to its source ${holderText(holder, system)}`;
         report({ type: "note", subject: variable.name, text });
       },
     },
@@ -250,9 +247,11 @@ async function push(
   const outcome = { ...transferred, kept: withKnownReasons(await keptByPush(variable, transferred.kept), before) };
   // A push looks at all files that changed on scratch and pass the filter, so its kept files replace the earlier list.
   const { selection } = filter;
-  const aside = selection === undefined ? [] : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
+  const unfiltered = selection === undefined
+    ? []
+    : before.paths.filter(({ path }) => !takesPart(selection, path, "other"));
   const kept = {
-    paths: [...outcome.kept, ...aside],
+    paths: [...outcome.kept, ...unfiltered],
     others: selection === undefined ? 0 : othersAfter(outcome.kept, before),
   };
   await variableLock.confirm();
@@ -269,8 +268,8 @@ async function push(
   }
   // Files that were deleted at the source have to be removed on scratch by the next sync, so do not call the target fresh.
   const isSettled = !outcome.kept.some(({ reason }) => reason === "deleted there");
-  if (current !== undefined && outcome.status === "complete" && isSettled) {
-    await renewMarker({ ...request, ...current, baseline: basis.baseline, outcome }, system);
+  if (freshBefore !== undefined && outcome.status === "complete" && isSettled) {
+    await renewMarker({ ...request, ...freshBefore, record: basis.record, filter, outcome }, system);
   }
   const { missing, vanishedOnly, stderrTail } = outcome;
   return {
@@ -281,7 +280,7 @@ async function push(
       ? undefined
       : missingError(variable, missing, outcome.status === "failed" ? stderrTail : []),
     warnings: [
-      ...(plan === undefined ? [] : doubts(plan, "came")),
+      ...(plan === undefined ? [] : doubts(arrived(plan, outcome), "came")),
       ...keptWarnings(variable, { paths: outcome.kept, others: 0 }),
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
@@ -304,7 +303,7 @@ function withoutTries(outcome: TransferOutcome): TransferOutcome {
  * Marker and source, if by the marker the target was fresh before the push. Undefined also if the filter differs from the
  * marker's, since the marker's counts would be wrong after the push.
  */
-function currentBefore(
+function freshBeforePush(
   { marker, source }: VariableFacts,
   filter: VariableFilter,
   variable: Variable,
@@ -315,14 +314,21 @@ function currentBefore(
 }
 
 /** A warning for a push without a record: a file deleted at the source then looks like a new file on scratch. */
-function doubts(plan: TransferPlan, came: "came" | "would come"): StageWarning[] {
-  if (plan.transfers.length === 0) return [];
+function doubts(files: readonly string[], came: "came" | "would come"): StageWarning[] {
+  if (files.length === 0) return [];
   return [{
     text:
       "the record of the last transfer is gone, so nothing tells what was removed or put back at the source on purpose: " +
-      `${formatFiles(plan.transfers.length)} ${came} home (${listSome(plan.transfers)})`,
+      `${formatFiles(files.length)} ${came} home (${listSome(files)})`,
     hint: "look whether all of them belong there",
   }];
+}
+
+/** The planned files that were pushed: not those that failed, or that another program changed at the source meanwhile. */
+function arrived({ transfers }: TransferPlan, { missing, kept }: TransferOutcome): string[] {
+  const left = new Set([...missing, ...kept].map(({ path }) => path));
+  const isLeft = (path: string) => left.has(path) || parentsOf(path).some((above) => left.has(above));
+  return transfers.filter((path) => !isLeft(path));
 }
 
 function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {
@@ -336,11 +342,9 @@ function missingError(
   missing: readonly MissingPath[],
   stderrTail: readonly string[] = [],
 ): CliError {
-  const more = missing.length - NAMED_FILES;
   return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
     lines: [
-      ...missing.slice(0, NAMED_FILES).map(({ path, reason }) => `${path || "."}: ${reason}`),
-      ...(more > 0 ? [`and ${more} more`] : []),
+      ...reasonLines(missing),
       ...stderrTail,
     ],
     hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,

@@ -16,8 +16,8 @@ export type PushBasis =
    * The record is unknown: the variable was never staged, or a purge removed the record. These two cases cannot be told apart,
    * because all record files have the same age and one purge may remove all of them.
    */
-  | { readonly record: "lost"; readonly baseline: undefined }
-  | { readonly record: "known"; readonly baseline: Manifest };
+  | { readonly state: "lost"; readonly record: undefined }
+  | { readonly state: "known"; readonly record: Manifest };
 
 /**
  * Finds the basis of a push. Throws a CliError `refused` if the target was staged from another source or if neither the source
@@ -34,22 +34,22 @@ export async function findPushBasis(
   if (recordedSource !== undefined && !await isSameSource(recordedSource, variable.source)) {
     throw otherSource(variable, recordedSource);
   }
-  const baseline = await readManifest(layout.manifest);
-  const basis: PushBasis = baseline !== undefined ? { record: "known", baseline } : { record: "lost", baseline };
+  const record = await readManifest(layout.manifest);
+  const basis: PushBasis = record !== undefined ? { state: "known", record } : { state: "lost", record };
   if (facts.source.state === "missing" && facts.source.parent === "missing") throw unmountedSource(variable);
   const held = filesHeld(facts, basis);
   if (held !== 0 && await isGone(variable, facts, system)) {
     if (emptySource === "refuse") throw lostSource(variable, facts, held);
     // By the record all files were deleted at the source, but the user wants them pushed: ignore the record.
-    return { record: "lost", baseline: undefined };
+    return { state: "lost", record: undefined };
   }
   return basis;
 }
 
 /** How many files the source held at the last transfer. */
-function filesHeld({ marker }: VariableFacts, { record, baseline }: PushBasis): number | "unknown" {
-  if (record === "lost" && typeof marker === "string") return "unknown";
-  return Math.max(baseline?.files ?? 0, typeof marker === "string" ? 0 : marker.files);
+function filesHeld({ marker }: VariableFacts, { state, record }: PushBasis): number | "unknown" {
+  if (state === "lost" && typeof marker === "string") return "unknown";
+  return Math.max(record?.files ?? 0, typeof marker === "string" ? 0 : marker.files);
 }
 
 async function isGone(variable: Variable, { source }: VariableFacts, system: System): Promise<boolean> {

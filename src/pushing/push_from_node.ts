@@ -3,9 +3,10 @@
 import type { NodeDisk } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, listSome, shellWord } from "../text/format.ts";
+import { formatFiles, listSome, reasonLines, shellWord } from "../text/format.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
+import { conflictWords, keptWarnings } from "../staging/kept_warnings.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "../variables/layout.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
@@ -64,9 +65,11 @@ async function pushLocked(
   const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
   if (lost.length === 0) return pushed;
   const saved = await save(request, from.variable.target, lost, variableLock.system);
+  // The error tells of these files, with other commands than the warnings of a push to the source.
+  const told = new Set(keptWarnings(from.variable, { paths: lost, others: 0 }).map(({ text }) => text));
   return {
     ...pushed,
-    warnings: [],
+    warnings: pushed.warnings.filter(({ text }) => !told.has(text)),
     incomplete: withConflicts(pushed.incomplete, conflictError(request, lost, saved)),
   };
 }
@@ -98,21 +101,26 @@ async function save(
     depth: "look-at-all",
     engine: "native",
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
     selection: withPaths(nothing, kept.map(({ path }) => path)),
   }, system);
   if (outcome.status === "complete") return path;
   throw new CliError("transfer", `Cannot save all that changed on this node of "${variable.name}" to "${path}"`, {
-    lines: outcome.missing.map(({ path, reason }) => `${path}: ${reason}`),
+    lines: reasonLines(outcome.missing),
     hint: `copy it yourself while the job runs: it is in ${shellWord(target)}`,
   });
 }
 
 function conflictError({ variable }: PushRequest, kept: readonly KeptPath[], saved: string): CliError {
-  const files = `${formatFiles(kept.length)} changed on this node and on scratch as well`;
+  const areConflicts = kept.every(({ reason }) => reason === "changed on both sides");
+  const files = areConflicts
+    ? `${formatFiles(kept.length)} changed on this node and on scratch as well: ${
+      listSome(kept.map(({ path }) => path))
+    }`
+    : `${formatFiles(kept.length)} not pushed: ${listSome(kept.map((one) => `${one.path} (${conflictWords(one)})`))}`;
   return new CliError(
     "refused",
-    `Cannot push all of "${variable.name}" from this node: ${files}: ${listSome(kept.map(({ path }) => path))}`,
+    `Cannot push all of "${variable.name}" from this node: ${files}`,
     {
       hint:
         `compare ${shellWord(saved)}, where those of this node are, with ${

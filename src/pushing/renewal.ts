@@ -1,11 +1,11 @@
 // Writes the marker after a push: source and target are the same again, unless another program changed the source.
 import type { System } from "../system/system.ts";
-import { isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
-import type { EntryState } from "../transfer/entry.ts";
+import { areAsRecorded, isAsRecordedIn, listNames } from "../transfer/emptiness.ts";
 import type { Manifest } from "../transfer/manifest.ts";
 import type { TransferOutcome } from "../transfer/transfer.ts";
 import { markedKept } from "../records/kept.ts";
 import { layoutOf } from "../variables/layout.ts";
+import { markedSample, type VariableFilter } from "../records/filter.ts";
 import { type Marker, writeMarker } from "../records/marker.ts";
 import { namesLacking, observeVariable, type SourceDirectory } from "../records/observe.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
@@ -18,7 +18,8 @@ export interface FinishedPush {
   readonly marker: Marker;
   /** The source as observed before the push. */
   readonly source: SourceDirectory;
-  readonly baseline: Manifest | undefined;
+  readonly record: Manifest | undefined;
+  readonly filter: VariableFilter;
   readonly outcome: TransferOutcome;
 }
 
@@ -41,7 +42,7 @@ export async function renewMarker(push: FinishedPush, system: System): Promise<v
     source_mtime: source.newestMtimeSeconds,
     source_fingerprint: source.fingerprint,
     target_mtime: target.mtimeMilliseconds,
-    sample: outcome.manifest.sample.slice(0, marker.sample.length),
+    sample: markedSample(outcome.manifest, push.filter),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
     ...(racy === undefined || outcome.manifest.countRacy() === 0 ? {} : { racy }),
@@ -58,37 +59,26 @@ async function isOurWork(push: FinishedPush, now: SourceDirectory, system: Syste
     if (listing.some(({ name }) => recorded?.has(name) !== true && !before.has(name))) return false;
   }
   const changed = now.names.filter((name) => before.get(name) !== now.children.get(name));
-  const checks = await Promise.all(changed.map(async (name) => {
-    const state = recorded?.get(name);
-    if (state === undefined) return false;
-    if (state.type === "directory") return await isDirectoryOfOurs(push, name, system);
-    return await isAsRecorded(`${push.variable.source}/${name}`, state);
-  }));
+  if (changed.some((name) => recorded?.get(name) === undefined)) return false;
+  const [directories, files] = [true, false].map((isDirectory) =>
+    changed.filter((name) => (recorded!.get(name)!.type === "directory") === isDirectory)
+  ) as [string[], string[]];
+  if (!await areAsRecorded(push.variable.source, files, push.outcome.manifest, system)) return false;
+  const checks = await Promise.all(directories.map((name) => isDirectoryOfOurs(push, name, system)));
   return checks.every((isOurs) => isOurs);
 }
 
 /** True if the push wrote into this directory and everything in it is as recorded; false if another program added something. */
 async function isDirectoryOfOurs(
-  { variable, baseline, outcome }: FinishedPush,
+  { variable, record, outcome }: FinishedPush,
   name: string,
   system: System,
 ): Promise<boolean> {
-  if (sameBytes(baseline?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
+  if (sameBytes(record?.blocks().get(name)?.content, outcome.manifest.blocks().get(name)?.content)) return false;
   return await isAsRecordedIn(variable.source, name, outcome.manifest, system);
 }
 
 function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
-}
-
-/** False also if the file does not exist or cannot be read: then the next sync compares. */
-async function isAsRecorded(path: string, state: EntryState): Promise<boolean> {
-  const info = await Deno.lstat(path).catch(() => undefined);
-  if (info === undefined) return false;
-  if (state.type === "link") {
-    return info.isSymlink && await Deno.readLink(path).catch(() => undefined) === state.linkTarget;
-  }
-  const mtime = state.mtimeSeconds * 1000 + Math.floor(state.mtimeNanoseconds / 1_000_000);
-  return state.type === "file" && info.isFile && info.size === state.sizeBytes && info.mtime?.getTime() === mtime;
 }

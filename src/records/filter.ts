@@ -2,7 +2,7 @@
 // of the preset, in this order.
 import type { RuleSource } from "../config/rsync_extra_args.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
-import { type FilterRule, makeSelection, type Selection } from "../filter/selection.ts";
+import { type FilterRule, makeSelection, type Selection, takesPart } from "../filter/selection.ts";
 import { parseRuleFile, withoutCleared } from "../filter/rule_text.ts";
 import { decodeName } from "../posix/file_names.ts";
 import { waitForServer } from "../system/wait_for_server.ts";
@@ -59,6 +59,17 @@ export function hasSameFilter(
   { selection, isPresetOnly }: VariableFilter,
 ): boolean {
   return filter === selection?.id || (filter === undefined && isPresetOnly);
+}
+
+/** How many file names a marker holds, to check later whether a purge removed them. */
+const SAMPLE_FILES = 16;
+
+/** The marker's sample of a record. Files that are now excluded may still be in the record, and losing them does not matter. */
+export function markedSample(
+  { sample }: { readonly sample: readonly string[] },
+  { selection }: Pick<VariableFilter, "selection">,
+): string[] {
+  return sample.filter((path) => selection === undefined || takesPart(selection, path, "other")).slice(0, SAMPLE_FILES);
 }
 
 /** Limits a rule to files, unless its pattern ends in `/` and so is for directories. */

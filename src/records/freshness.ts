@@ -10,7 +10,7 @@ export type Freshness =
   | { readonly verdict: "stale" | "not-synced" | "source-missing" | "unusable"; readonly reason: string };
 
 /** The settings that facts are compared with. */
-export interface FreshnessRule {
+export interface FreshnessSettings {
   /** The configured source; a marker of another source is stale. */
   readonly source: string;
   /** The present filter. */
@@ -41,18 +41,18 @@ export const NO_SOURCE_YET = "the source does not exist yet";
 function reasonOfLoss(
   parent: "exists" | "missing",
   marker: VariableFacts["marker"],
-  rule: FreshnessRule,
+  settings: FreshnessSettings,
 ): string | undefined {
   if (parent === "missing") return "neither the source nor the directory above it is there";
-  if (typeof marker === "string" || marker.source !== rule.source || marker.files === 0) return undefined;
+  if (typeof marker === "string" || marker.source !== settings.source || marker.files === 0) return undefined;
   return `the source is not there, and it held ${formatFiles(marker.files)} before`;
 }
 
 /** Fresh: a transfer of this very source was complete, the source is unchanged since, and the target exists and is complete. */
-export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Freshness {
+export function decideFreshness(facts: VariableFacts, settings: FreshnessSettings): Freshness {
   const { source, target, marker } = facts;
   if (source.state === "missing") {
-    const lost = reasonOfLoss(source.parent, marker, rule);
+    const lost = reasonOfLoss(source.parent, marker, settings);
     if (lost !== undefined) return { verdict: "source-missing", reason: lost };
   }
   if (source.state === "unusable") return { verdict: "unusable", reason: `the source can't be used: ${source.reason}` };
@@ -63,11 +63,11 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
   if (target.state === "unusable") return { verdict: "unusable", reason: `the target can't be used: ${target.reason}` };
   if (typeof marker === "string") return { verdict: "stale", reason: ABSENCE[marker] };
   const stale = (reason: string): Freshness => ({ verdict: "stale", reason });
-  if (marker.source !== rule.source) return stale(`it was staged from ${marker.source}`);
-  if (!hasSameFilter(marker, rule.filter)) {
+  if (marker.source !== settings.source) return stale(`it was staged from ${marker.source}`);
+  if (!hasSameFilter(marker, settings.filter)) {
     return stale("other files are included or excluded than in the last transfer");
   }
-  if ((marker.links ?? "keep") !== (rule.links ?? "keep")) {
+  if ((marker.links ?? "keep") !== (settings.links ?? "keep")) {
     return stale("links are followed in another way than in the last transfer");
   }
   // Do not compare device numbers: each node numbers its mounts of a network file system (NFS, GPFS, BeeGFS, FUSE) differently.
@@ -85,13 +85,13 @@ export function decideFreshness(facts: VariableFacts, rule: FreshnessRule): Fres
     }
     return stale(marker.stale_reason ?? "the source has changed");
   }
-  const ageSeconds = rule.nowSeconds - marker.synced_at;
+  const ageSeconds = settings.nowSeconds - marker.synced_at;
   if (ageSeconds < -CLOCK_SKEW_SECONDS) return stale("the record of the last transfer is from the future");
   // Before this time a racy file could still change without a new time, so comparing it earlier would be useless.
-  if (marker.racy !== undefined && rule.nowSeconds >= marker.racy.until) {
+  if (marker.racy !== undefined && settings.nowSeconds >= marker.racy.until) {
     return stale(`${formatFiles(marker.racy.files)} had just been written when the last transfer copied them`);
   }
-  if (Math.max(0, ageSeconds) >= rule.maxAgeSeconds) {
+  if (Math.max(0, ageSeconds) >= settings.maxAgeSeconds) {
     return stale("the last transfer is older than skip_if_fresh_seconds");
   }
   return { verdict: "fresh" };

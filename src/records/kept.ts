@@ -139,25 +139,28 @@ export async function unsettled(
 ): Promise<readonly KeptPath[]> {
   if (kept.length === 0) return kept;
   const calls = waitingCalls();
-  const there = new Tree(target, calls);
-  const here = new Tree(source, calls, { own: [source], shown: source, follow: "all" });
+  const onTarget = new Tree(target, calls);
+  const atSource = new Tree(source, calls, { own: [source], shown: source, follow: "all" });
   try {
-    const differs = await Promise.all(kept.map(({ path }) => run(isUnsettled(there, here, path)).catch(() => true)));
+    const differs = await Promise.all(
+      kept.map(({ path }) => run(isUnsettled(onTarget, atSource, path)).catch(() => true)),
+    );
     return kept.filter((_, index) => differs[index]);
   } finally {
-    for (const tree of [there, here]) tree.close();
+    for (const tree of [onTarget, atSource]) tree.close();
   }
 }
 
 function* isUnsettled(target: Tree, source: Tree, path: string): Work<boolean> {
   const [directory, name] = splitLast(path);
-  const there = yield* statusIn(target, directory, name);
-  if (there === undefined) return false;
+  const onTarget = yield* statusIn(target, directory, name);
+  if (onTarget === undefined) return false;
   const link = yield* statusIn(source, directory, name);
   // If the link was followed, the target has the linked file itself: compare with that.
-  const isFollowed = link?.kind === "l" && there.kind !== "l";
-  const here = isFollowed ? yield* statusBehind(source, directory, cString(name)) : link;
-  return here === undefined || here.kind !== there.kind || here.sizeBytes !== there.sizeBytes || !sameTime(here, there);
+  const isFollowed = link?.kind === "l" && onTarget.kind !== "l";
+  const atSource = isFollowed ? yield* statusBehind(source, directory, cString(name)) : link;
+  return atSource === undefined || atSource.kind !== onTarget.kind || atSource.sizeBytes !== onTarget.sizeBytes ||
+    !sameTime(atSource, onTarget);
 }
 
 function* statusIn(tree: Tree, directory: string, name: string): Work<FileStatus | undefined> {

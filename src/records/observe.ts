@@ -1,7 +1,7 @@
 // Reads the facts about one variable: source, target and marker. Changes nothing and decides nothing.
 import { messageOf } from "../errors/errors.ts";
 import type { System } from "../system/system.ts";
-import { UNFINISHED } from "../transfer/own_names.ts";
+import { PARTIAL_DIRECTORY } from "../transfer/own_names.ts";
 import { type AbsentSourceRequest, lookAbove } from "./absent_source.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { type Marker, type MarkerAbsence, readMarker } from "./marker.ts";
@@ -169,7 +169,7 @@ export function namesLacking(source: SourceDirectory, target: TargetDirectory): 
 
 async function namesIn(path: string): Promise<string[]> {
   const names: string[] = [];
-  for await (const entry of Deno.readDir(path)) if (entry.name !== UNFINISHED) names.push(entry.name);
+  for await (const entry of Deno.readDir(path)) if (entry.name !== PARTIAL_DIRECTORY) names.push(entry.name);
   return names;
 }
 

@@ -1,7 +1,7 @@
 // Which files are copied or deleted, by name: a line each for people, all of them in a JSON answer.
 import * as v from "valibot";
 import type { Report } from "../contract/events.ts";
-import { formatCount, printable } from "../text/format.ts";
+import { formatCount, NAMED_FILES, printable } from "../text/format.ts";
 import { BYTES_OF_NAMES, pathList } from "../contract/named_files.ts";
 
 /** The fields of an answer; except in a dry run they are given only with `--verbose`. */
@@ -20,9 +20,6 @@ export interface MovedFiles {
   readonly transferred?: readonly string[] | undefined;
   readonly deleted?: readonly string[] | undefined;
 }
-
-/** How many files are named if the person did not ask for all. */
-const NAMED_FILES = 10;
 
 /** Names the files, `+` for copied and `-` for removed: all of them, or ten and the number of the others. */
 export function tellMoved(

@@ -98,7 +98,7 @@ export async function pushVariables(request: PushRun, context: Context): Promise
       ...{ type: "done", subject: name, outcome: "idle", text: "redirected, nothing to push", inOne: "redirected" },
     });
   }
-  const settings = stagingSettings(resolved, "stage-out", {
+  const settings = stagingSettings(resolved, "push", {
     names: request.verbose ? "collect" : "count",
     engine: request.engine,
     filter: filterRules(request.filter),

@@ -14,7 +14,7 @@ import {
   formatFiles,
   formatNames,
   formatSize,
-  printable,
+  reasonLines,
 } from "../text/format.ts";
 import { MOVED_FILES_FIELDS, movedFields, tellMoved } from "./moved_files.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
@@ -250,9 +250,6 @@ function resultBase({ variable: { name, source, target }, tier }: Copy): Omit<Sy
   return { name, source, target, tier, missing: [], kept: [], outside_links: NO_OUTSIDE_LINKS, warnings: [] };
 }
 
-/** At most this many failed files are named with their reasons; --json has all of them. */
-const NAMED_FILES = 10;
-
 /** Reports the result of a variable; `details` also how old a fresh copy is. */
 export function tellStaged(
   { variable, tier }: SyncItem,
@@ -261,7 +258,7 @@ export function tellStaged(
   context: Context,
 ): void {
   const subject = variable.name;
-  const where = placeOf(tier);
+  const where = tierPrefix(tier);
   if (result.status === "skipped") {
     for (const warning of result.warnings) context.report({ type: "warning", subject, ...warning });
     const text = extent === "details" ? `fresh, synced ${formatAge(result.ageSeconds)} ago` : "fresh";
@@ -273,9 +270,7 @@ export function tellStaged(
     const { missing } = result.outcome;
     // With one file the warning already names it and the reason.
     if (missing.length > 1) {
-      for (const { path, reason } of missing.slice(0, NAMED_FILES)) {
-        context.report({ type: "note", subject, text: `${printable(path)}: ${printable(reason)}` });
-      }
+      for (const text of reasonLines(missing)) context.report({ type: "note", subject, text });
     }
     const { filesTransferred, bytesTransferred, filesTotal, seconds, engine, deleted } = result.outcome;
     const copied = filesTransferred === 0 ? [] : [`${formatFiles(filesTransferred)}, ${formatSize(bytesTransferred)}`];
@@ -312,7 +307,7 @@ export function tellPlanned(
     type: "done",
     subject,
     outcome: failure === undefined ? "idle" : "bad",
-    text: placeOf(tier) + describePlan(plan),
+    text: tierPrefix(tier) + describePlan(plan),
   });
   if (plan.status !== "would-sync" && plan.status !== "skipped") return;
   for (const warning of plan.warnings) context.report({ type: "warning", subject, ...warning });
@@ -322,7 +317,7 @@ export function tellPlanned(
 }
 
 /** The tier for messages; scratch is not mentioned. */
-function placeOf(tier: Tier): string {
+function tierPrefix(tier: Tier): string {
   return tier === "node" ? "on this node: " : "";
 }
 

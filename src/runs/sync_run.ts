@@ -21,7 +21,7 @@ import { checkNode, nodeSettings, onNode, prepareNode, syncedAt } from "../nodes
 import { noteUse } from "../nodes/old_copies.ts";
 import { prepareRedirected, redirectedTarget } from "../nodes/redirect.ts";
 import { type Part, partIn, refuseRulesForPart } from "../variables/parts.ts";
-import { tokenExport } from "../staging/secrets.ts";
+import { tokenExport } from "../variables/token_export.ts";
 import { removeOldCopies } from "../staging/remove_old_copies.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { stageVariables } from "../staging/stage.ts";
@@ -171,7 +171,7 @@ async function syncItems(
   const node = [...variables, ...redirected].some(isForNode)
     ? resolveNode(config, resolved, system.env, system.userId)
     : undefined;
-  const settings = stagingSettings(resolved, "stage-in", runSettings(request));
+  const settings = stagingSettings(resolved, "stage", runSettings(request));
   for (const warning of settings.warnings) context.report({ type: "warning", ...warning });
   const job = node !== undefined && request.nodes === "of the job" && !request.dryRun ? findJob(system.env) : undefined;
   if (!request.dryRun) {

@@ -6,7 +6,7 @@ import type { GenericSchema } from "valibot";
 export type JsonSchema = Record<string, unknown>;
 
 /** The dialect that every complete schema names. */
-export const DIALECT = "https://json-schema.org/draft/2020-12/schema";
+const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
 const CONVERSION: ConversionConfig = {
   target: "draft-2020-12",

@@ -7,7 +7,7 @@ import { withDefinitions } from "./definitions.ts";
 import { type JsonSchema, schemaPart, typeName, wholeSchema } from "./json_schema.ts";
 
 /** The document printed instead of an answer when a command fails. */
-export const FAILURE = v.pipe(
+const FAILURE = v.pipe(
   v.object({
     ok: v.literal(false),
     command: v.optional(v.pipe(v.string(), v.description("The command, if the words named one"))),

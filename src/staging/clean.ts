@@ -78,7 +78,7 @@ async function packBytes(cacheRoot: string, name: string): Promise<number> {
   return found?.size ?? 0;
 }
 
-const UNFINISHED = /^\.([A-Za-z_][A-Za-z0-9_]*)\.partial(\.|$)/;
+const FIRST_COPY = /^\.([A-Za-z_][A-Za-z0-9_]*)\.partial(\.|$)/;
 
 /** First copies that were never completed. They hold only what the source has; beside a copy they are removed with it. */
 async function findUnfinished(request: CleanRequest, system: System): Promise<Cleanable[]> {
@@ -86,7 +86,7 @@ async function findUnfinished(request: CleanRequest, system: System): Promise<Cl
   const entries = await directoriesIn(cacheRoot);
   const found: Cleanable[] = [];
   for (const entry of entries) {
-    const name = UNFINISHED.exec(entry)?.[1];
+    const name = FIRST_COPY.exec(entry)?.[1];
     if (name === undefined || entries.includes(name)) continue;
     const isConfigured = configured.some((one) => one.name === name);
     if (names.length > 0 ? !names.includes(name) : isConfigured) continue;

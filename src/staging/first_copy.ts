@@ -14,7 +14,7 @@ import { lookAtOwn } from "../system/own_file.ts";
 import { removeTree } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { hasOwnerEnded, ownedName, ownerOf } from "../system/temporary_name.ts";
-import { UNFINISHED } from "../transfer/own_names.ts";
+import { PARTIAL_DIRECTORY } from "../transfer/own_names.ts";
 import type { VariableLayout } from "../variables/layout.ts";
 
 /** A tree in which a first copy was started. */
@@ -98,7 +98,7 @@ async function takeWhole(path: string, own: string): Promise<boolean> {
 
 /** Moves files without the journals, so that unfinished large files start again: their process may still write. */
 async function takeFiles(path: string, own: string, { calls }: Pick<System, "calls">): Promise<boolean> {
-  await moveFiles(path, own, calls?.("waiting") ?? waitingCalls(), [UNFINISHED]);
+  await moveFiles(path, own, calls?.("waiting") ?? waitingCalls(), [PARTIAL_DIRECTORY]);
   await removeTree(path).catch(() => {});
   return true;
 }

@@ -8,23 +8,23 @@ import type { System } from "../system/system.ts";
 import { shellWord } from "../text/format.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { linksOf, type Variable } from "../variables/variable.ts";
-import { findSecrets, secretWarnings } from "./secrets.ts";
+import { findSecrets, secretWarnings } from "./secrets_in_copies.ts";
 import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
 
 /** The result for a variable that needs no transfer or cannot be staged; undefined if it has to be staged. */
-export async function settleAtOnce(
+export async function resultWithoutTransfer(
   request: StageRequest,
   system: System,
   report: Report,
 ): Promise<StageResult | undefined> {
-  const { facts, freshness, filter } = await look(request, system);
+  const { facts, freshness, filter } = await observeFreshness(request, system);
   if (freshness.verdict !== "fresh") report({ type: "detail", subject: request.variable.name, text: freshness.reason });
-  else if (skipsFresh(request)) return await skipped({ ...request, filter }, facts, system);
+  else if (skipsFresh(request)) return await freshResult({ ...request, filter }, facts, system);
   return refusal(request.variable, freshness);
 }
 
 /** The result for a fresh variable, with warnings that hold until a person acts on them. */
-export async function skipped(
+export async function freshResult(
   { variable, settings, filter }: Pick<StageRequest, "variable" | "settings"> & { readonly filter: VariableFilter },
   { marker, target }: VariableFacts,
   system: System,
@@ -50,7 +50,7 @@ export async function skipped(
 }
 
 /** The present facts, filter and freshness of a variable. Throws a CliError if its filter can't be read. */
-export async function look(
+export async function observeFreshness(
   request: Pick<StageRequest, "variable" | "settings">,
   system: System,
 ): Promise<{ readonly facts: VariableFacts; readonly filter: VariableFilter; readonly freshness: Freshness }> {

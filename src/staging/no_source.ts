@@ -4,7 +4,7 @@ import { CliError } from "../errors/errors.ts";
 import { formatFiles, shellWord } from "../text/format.ts";
 import { isEmptyDirectory } from "../transfer/emptiness.ts";
 import { EMPTY_MANIFEST, readManifest } from "../transfer/manifest.ts";
-import { type FillRequest, isOtherSource } from "./fill_way.ts";
+import { isOtherSource, type ObservedStageRequest } from "./stage_way.ts";
 import { ABSENT_FINGERPRINT } from "../records/freshness.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
 import { writeMarker } from "../records/marker.ts";
@@ -17,7 +17,10 @@ import type { VariableLock } from "../variables/variable_lock.ts";
 import { markedLinks, type Variable } from "../variables/variable.ts";
 
 /** Makes the empty target and records that both sides are empty. The caller holds the variable lock and has found no source. */
-export async function stageWithoutSource(request: FillRequest, variableLock: VariableLock): Promise<StageResult> {
+export async function stageWithoutSource(
+  request: ObservedStageRequest,
+  variableLock: VariableLock,
+): Promise<StageResult> {
   const { system } = variableLock;
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
@@ -40,7 +43,7 @@ export async function stageWithoutSource(request: FillRequest, variableLock: Var
  * the target was staged from, if any; the errors for that case are those of `isOtherSource`.
  */
 export async function checkWithoutSource(
-  request: FillRequest,
+  request: ObservedStageRequest,
   system: VariableLock["system"],
 ): Promise<{ readonly otherSource?: string }> {
   const { variable, settings, facts } = request;
@@ -59,7 +62,7 @@ export async function checkWithoutSource(
 }
 
 /** The error for a source that should exist and does not. */
-export function missingSource({ name, source }: Variable, why: string): CliError {
+function missingSource({ name, source }: Variable, why: string): CliError {
   return new CliError("not-found", `Cannot stage "${name}": its source "${source}" is not there, and ${why}`, {
     hint: `check that it is mounted; if it is meant to be new, run \`mkdir -p ${shellWord(source)}\`; ` +
       `\`euler-files config set vars.${name}.enabled false\` leaves the variable out`,
@@ -67,7 +70,7 @@ export function missingSource({ name, source }: Variable, why: string): CliError
 }
 
 async function mark(
-  { variable, settings, filter: { selection } }: FillRequest,
+  { variable, settings, filter: { selection } }: ObservedStageRequest,
   layout: VariableLayout,
   { system }: VariableLock,
 ): Promise<void> {

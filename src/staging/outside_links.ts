@@ -18,7 +18,7 @@ const TOLD = 3;
 /** A link target that does not answer within this time is on a mount that no longer works. */
 const DEADLINE_MILLISECONDS = 2000;
 
-const PLACES = {
+const STORAGE_WORDS = {
   slow: "on slow storage",
   scratch: "on scratch",
   node: "on this node",
@@ -65,7 +65,7 @@ async function lookBehind({ source }: Variable, link: OutsideLink, storages: Sto
     const [info, real] = await Promise.all([Deno.stat(path), Deno.realPath(path)]);
     const storage = storageOf(real, info.dev, storages);
     const what = info.isDirectory ? "a directory" : info.isFile ? formatSize(info.size) : "a special file";
-    return { ...link, behind: `${what} ${PLACES[storage]}`, storage };
+    return { ...link, behind: `${what} ${STORAGE_WORDS[storage]}`, storage };
   } catch (error) {
     const isDenied = error instanceof Deno.errors.PermissionDenied;
     return isDenied
@@ -77,7 +77,7 @@ async function lookBehind({ source }: Variable, link: OutsideLink, storages: Sto
 /** Directories on a node's own disk or in its memory, if they are not on the source's file system. */
 const NODE_DIRECTORIES = ["/tmp", "/var/tmp", "/dev", "/run"];
 
-function storageOf(path: string, device: number, storages: Storages): keyof typeof PLACES {
+function storageOf(path: string, device: number, storages: Storages): keyof typeof STORAGE_WORDS {
   const { source, scratch, root, scratchBase, temporary } = storages;
   const isIn = (directory: string) => isWithin(path as never, directory as never);
   if (isIn(scratchBase)) return "scratch";

@@ -8,16 +8,17 @@ import { keptAfter } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import type { UnreadablePath } from "../transfer/request.ts";
 import { type KeptPath, planTransfer, type TransferPlan } from "../transfer/transfer.ts";
-import { findFillWay } from "./fill_way.ts";
+import { findStageWay } from "./stage_way.ts";
 import { unfinishedCopies } from "./first_copy.ts";
 import { layoutOf } from "../variables/layout.ts";
-import { leftOutError } from "./left_out.ts";
+import { leftOutError } from "./missing_files.ts";
 import { checkWithoutSource } from "./no_source.ts";
 import { nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
 import type { NamedOutsideLinks } from "../records/marker.ts";
 import { withSpaceAdvice } from "./space_advice.ts";
-import { findSecrets, secretWarnings } from "./secrets.ts";
-import { look, refusal, skipped } from "./look.ts";
+import { findSecrets, secretWarnings } from "./secrets_in_copies.ts";
+import { freshResult, observeFreshness, refusal } from "./look.ts";
+import { markTruncated } from "./truncated.ts";
 import { skipsFresh, type StageRequest, type StageResult, type StageWarning } from "./stage_result.ts";
 import { transferLimits } from "../variables/variable.ts";
 
@@ -60,9 +61,9 @@ function unreadableWarnings({ unreadable, directories }: TransferPlan, userId: n
 /** Plans one variable without taking its lock or writing anything. */
 export async function planVariable(request: StageRequest, system: System): Promise<StagePlan> {
   const { variable, settings } = request;
-  const { facts, freshness, filter } = await look(request, system);
+  const { facts, freshness, filter } = await observeFreshness(request, system);
   if (freshness.verdict === "fresh" && skipsFresh(request)) {
-    return await skipped({ ...request, filter }, facts, system);
+    return await freshResult({ ...request, filter }, facts, system);
   }
   const refused = refusal(variable, freshness);
   if (refused !== undefined) return refused;
@@ -72,25 +73,28 @@ export async function planVariable(request: StageRequest, system: System): Promi
       await checkWithoutSource({ ...request, facts, filter }, system);
       return { status: "no-source-yet" };
     }
-    const { way, baseline } = await findFillWay({ ...request, facts, filter }, system);
+    const { way, record } = await findStageWay({ ...request, facts, filter }, system);
     const plan = await planTransfer({
       from: variable.source,
-      to: way === "in-place" ? layout.target : (await unfinishedCopies(layout))[0] ?? layout.partial,
-      intent: way === "in-place" ? "stage-update" : "stage-new",
+      to: way === "update" ? layout.target : (await unfinishedCopies(layout))[0] ?? layout.partial,
+      intent: way === "update" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
       ...transferLimits(variable, settings),
-      baseline,
+      record,
       ...(filter.selection === undefined ? {} : { selection: filter.selection }),
-      ...(way === "in-place" ? { intentLog: layout.intentLog } : {}),
+      ...(way === "update" ? { intentLog: layout.intentLog } : {}),
     }, system);
     const outside = await nameOutsideLinks(variable, settings, plan.outsideLinks, system);
     const leftOut = { ...plan, missing: plan.unreadable, vanishedOnly: false, stderrTail: [] };
     const error = leftOutError(variable, settings, leftOut);
     if (error !== undefined) return { status: "failed", error };
-    const kept = way === "in-place"
-      ? await keptAfter(variable, layout, facts.marker, plan.kept)
-      : { paths: plan.kept, others: 0 };
+    const found = way === "update" && record === undefined
+      ? await markTruncated(request, plan.kept, system)
+      : plan.kept;
+    const kept = way === "update"
+      ? await keptAfter(variable, layout, facts.marker, found)
+      : { paths: found, others: 0 };
     return {
       status: "would-sync",
       reason: freshness.verdict === "fresh" ? "forced" : freshness.reason,

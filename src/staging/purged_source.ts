@@ -8,14 +8,14 @@ import type { TransferOutcome } from "../transfer/transfer.ts";
 import type { PackedTree } from "../transfer/packed_tree.ts";
 import { layoutOf } from "../variables/layout.ts";
 import type { Variable } from "../variables/variable.ts";
-import type { FillRequest } from "./fill_way.ts";
+import type { ObservedStageRequest } from "./stage_way.ts";
 
 /**
  * The error for a copy on a node that lacks files which scratch had when it was complete. A pack was compared with that record
  * when it was made.
  */
 export async function purgedError(
-  { variable, packed, filter: { selection } }: FillRequest & { readonly packed: PackedTree | undefined },
+  { variable, packed, filter: { selection } }: ObservedStageRequest & { readonly packed: PackedTree | undefined },
   { manifest, kept }: Pick<TransferOutcome, "manifest" | "kept">,
 ): Promise<CliError | undefined> {
   if (variable.origin === undefined || packed !== undefined) return undefined;

@@ -4,7 +4,7 @@ import { formatFiles, shellWord } from "../text/format.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import type { System } from "../system/system.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
-import type { VariableLayout } from "../variables/layout.ts";
+import { unusedName, type VariableLayout } from "../variables/layout.ts";
 import type { StageWarning } from "./stage_result.ts";
 import { countUnpushed } from "./unpushed.ts";
 
@@ -18,9 +18,7 @@ export async function retireTarget(
   // Counting ends early after a signal.
   system.signal.throwIfAborted();
   // Use a temporary name only if the directory may be lost: if this process is killed, a later sweep removes it.
-  const aside = unpushed === 0
-    ? temporaryBeside(layout.target, "replaced")
-    : `${layout.target}.replaced-${Math.floor(system.now() / 1000)}`;
+  const aside = unpushed === 0 ? temporaryBeside(layout.target, "replaced") : await unusedName(layout.target, system);
   await Deno.rename(layout.target, aside);
   if (unpushed === 0) {
     return await removeInPlace(aside).then(() => [], (error) => [{

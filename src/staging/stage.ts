@@ -4,7 +4,7 @@ import type { Report } from "../contract/events.ts";
 import { mapInOrder } from "../system/pool.ts";
 import type { System } from "../system/system.ts";
 import type { Variable } from "../variables/variable.ts";
-import { settleAtOnce } from "./look.ts";
+import { resultWithoutTransfer } from "./look.ts";
 import { withSpaceAdvice } from "./space_advice.ts";
 import type { StageRequest, StageResult } from "./stage_result.ts";
 
@@ -27,11 +27,13 @@ export async function stageVariables<Result>(
   report: Report,
 ): Promise<Result[]> {
   const startedSeconds = system.now() / 1000;
-  const settled = await Promise.all(
-    variables.map((variable) => asResult(variable, how, () => settleAtOnce({ variable, ...how }, system, report))),
+  const ready = await Promise.all(
+    variables.map((variable) =>
+      asResult(variable, how, () => resultWithoutTransfer({ variable, ...how }, system, report))
+    ),
   );
-  if (settled.every((result) => result !== undefined)) {
-    return settled.map((result, index) => onResult(variables[index]!, result));
+  if (ready.every((result) => result !== undefined)) {
+    return ready.map((result, index) => onResult(variables[index]!, result));
   }
   // Import these only when a transfer is needed: if everything is fresh, loading code is most of the run time.
   const [{ variablesAtOnce }, { stageLocked }] = await Promise.all([
@@ -41,7 +43,7 @@ export async function stageVariables<Result>(
   return await mapInOrder(
     { items: variables, width: variablesAtOnce(atOnce) },
     async (variable, index) =>
-      settled[index] ??
+      ready[index] ??
         await asResult(variable, how, () => stageLocked({ variable, ...how, startedSeconds }, system, report)),
     onResult,
   );

@@ -1,12 +1,12 @@
 // Stages one variable under its lock: looks again, transfers, and writes the marker. Loaded only if a variable is not fresh.
 import type { Report } from "../contract/events.ts";
-import { nameHolder } from "../system/file_lock.ts";
+import { holderName } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { withVariableLock } from "../variables/variable_lock.ts";
-import { fillTarget } from "./fill.ts";
+import { stageTarget } from "./stage_target.ts";
 import { removeUnfinishedCopies } from "./first_copy.ts";
-import { look, refusal, skipped } from "./look.ts";
+import { freshResult, observeFreshness, refusal } from "./look.ts";
 import { stageWithoutSource } from "./no_source.ts";
 import { skipsFresh, type StageRequest, type StageResult } from "./stage_result.ts";
 
@@ -20,24 +20,24 @@ export async function stageLocked(
   return await withVariableLock(lockRequest, system, report, async (variableLock) => {
     const { variable, settings, startedSeconds } = request;
     // The previous holder of the lock may have staged this variable already.
-    const { facts, freshness, filter } = await look(request, system);
+    const { facts, freshness, filter } = await observeFreshness(request, system);
     const doneMeanwhile = settings.contents === "by time" && typeof facts.marker !== "string" &&
       facts.marker.synced_at >= startedSeconds;
     if (freshness.verdict === "fresh" && (skipsFresh(request) || doneMeanwhile)) {
-      if (variableLock.comes === "after a loss") {
+      if (variableLock.attempt === "after a loss") {
         await removeUnfinishedCopies(layoutOf(settings.cacheRoot, variable.name));
       }
-      return await skipped({ ...request, filter }, facts, system);
+      return await freshResult({ ...request, filter }, facts, system);
     }
     const unusable = refusal(variable, freshness);
     if (unusable !== undefined) return unusable;
     if (variableLock.former !== undefined && typeof facts.marker === "string") {
-      const text = `${nameHolder(variableLock.former.holder)} has not completed the copy; going on with it`;
+      const text = `${holderName(variableLock.former.holder)} has not completed the copy; going on with it`;
       report({ type: "note", subject: variable.name, text });
     }
     if (facts.source.state === "missing") {
       return await stageWithoutSource({ ...request, facts, filter }, variableLock);
     }
-    return await fillTarget({ ...request, facts, filter }, variableLock, report);
+    return await stageTarget({ ...request, facts, filter }, variableLock, report);
   });
 }

@@ -49,29 +49,34 @@ async function findTruncated(
   }
 }
 
-/**
- * The files that a sync without a record kept as newer, with truncated ones marked as such. Truncated files are taken out of
- * the record, or a push would take them for changes.
- */
+/** The files that a sync without a record kept, with truncated ones among the newer ones marked as such. */
+export async function markTruncated(
+  compared: ComparedVariable,
+  kept: readonly KeptPath[],
+  system: Pick<System, "calls">,
+): Promise<readonly KeptPath[]> {
+  const newer = kept.filter(({ reason }) => reason === "newer there").map(({ path }) => path);
+  const cut = await findTruncated(compared, newer, system);
+  return cut.size === 0 ? kept : kept.map(({ path, reason }) => ({ path, reason: cut.get(path) ?? reason }));
+}
+
+/** {@linkcode markTruncated}, with truncated files taken out of the record, or a push would take them for changes. */
 export async function splitTruncated(
   compared: ComparedVariable,
   { kept, manifest }: { readonly kept: readonly KeptPath[]; readonly manifest: Manifest },
   system: Pick<System, "calls">,
 ): Promise<{ readonly kept: readonly KeptPath[]; readonly manifest: Manifest }> {
-  const newer = kept.filter(({ reason }) => reason === "newer there").map(({ path }) => path);
-  const cut = await findTruncated(compared, newer, system);
-  if (cut.size === 0) return { kept, manifest };
+  const marked = await markTruncated(compared, kept, system);
+  const cut = marked.filter(({ reason }, index) => reason !== kept[index]!.reason);
+  if (cut.length === 0) return { kept, manifest };
   const builder = new ManifestBuilder(manifest);
   for (const [directory, block] of manifest.blocks()) builder.keep(directory, block);
   for (const mount of manifest.mounts) builder.addMount(mount);
-  for (const path of cut.keys()) {
+  for (const { path } of cut) {
     const [directory, name] = splitLast(path);
     builder.amend(directory, new Map([[name, undefined]]));
   }
-  return {
-    kept: kept.map(({ path, reason }) => ({ path, reason: cut.get(path) ?? reason })),
-    manifest: builder.build(manifest.traits),
-  };
+  return { kept: marked, manifest: builder.build(manifest.traits) };
 }
 
 /** The plan of a push without a record, in which truncated files are kept instead of transferred. */

@@ -18,7 +18,7 @@ import { unfinishedCopies } from "../staging/first_copy.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { CHANGED_FINGERPRINT, type Marker, type NamedOutsideLinks, NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import { observeVariable, type VariableFacts } from "../records/observe.ts";
-import { findSecrets, type Secret } from "../staging/secrets.ts";
+import { findSecrets, type Secret } from "../staging/secrets_in_copies.ts";
 import { freshnessOf } from "../staging/look.ts";
 import { findUnfinished, findUnfinishedPush, type Unfinished } from "./unfinished.ts";
 import { linksOf, type StagingSettings, type Variable } from "../variables/variable.ts";

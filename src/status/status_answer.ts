@@ -6,7 +6,7 @@ import { NO_SOURCE_YET } from "../records/freshness.ts";
 import { NO_OUTSIDE_LINKS } from "../records/marker.ts";
 import { OUTSIDE_LINKS_ANSWER, outsideLinks } from "../records/outside_links_answer.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
-import { purgeDay } from "../staging/unpushed.ts";
+import { purgeDay } from "./unpushed_warnings.ts";
 import { formatAge, formatSize } from "../text/format.ts";
 import { type Part, PART_OF } from "../variables/parts.ts";
 import type { StagingSettings } from "../variables/variable.ts";

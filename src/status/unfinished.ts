@@ -4,10 +4,10 @@ import { type Progress, shareDone } from "../contract/events.ts";
 import { formatFiles } from "../text/format.ts";
 import { findHolder } from "../system/file_lock.ts";
 import { readOwnText } from "../system/own_file.ts";
-import { describe } from "../system/lock_holder.ts";
+import { holderText } from "../system/lock_holder.ts";
 import type { System } from "../system/system.ts";
 import { readManifest } from "../transfer/manifest.ts";
-import { lastReceiver } from "../transfer/intent_log.ts";
+import { lastReceivingSide } from "../transfer/intent_log.ts";
 import { planTransfer } from "../transfer/transfer.ts";
 import type { Selection } from "../filter/selection.ts";
 import { unfinishedCopies } from "../staging/first_copy.ts";
@@ -67,7 +67,7 @@ export async function findUnfinished(request: UnfinishedRequest, system: System)
 
 /** Looks for a push that is running or was interrupted: it leaves an intent log for the source. */
 export async function findUnfinishedPush(layout: VariableLayout, system: System): Promise<Unfinished | undefined> {
-  if (await lastReceiver(layout.intentLog) !== "home") return undefined;
+  if (await lastReceivingSide(layout.intentLog) !== "source") return undefined;
   const working = await findWorking(layout, system);
   return working === undefined
     ? { state: "push-interrupted", reason: "a push was interrupted, the next push goes on with it" }
@@ -79,7 +79,7 @@ async function findWorking(layout: VariableLayout, system: System): Promise<stri
   const held = await findHolder(layout.lock, system);
   if (held === undefined) return undefined;
   const share = await readShare(layout.progress);
-  return describe(held.holder, system) + (share === undefined ? "" : `, ${Math.floor(share * 100)}%`);
+  return holderText(held.holder, system) + (share === undefined ? "" : `, ${Math.floor(share * 100)}%`);
 }
 
 function describeFiles(files: number): string {
@@ -110,7 +110,7 @@ async function countMissing(
       depth: "trust-record",
       engine: settings.engine,
       ...transferLimits(variable, settings),
-      baseline: await readManifest(layout.manifest),
+      record: await readManifest(layout.manifest),
       ...(selection === undefined ? {} : { selection }),
     }, { ...system, signal });
     // Both sides may report the same directory.

@@ -1,8 +1,8 @@
 // The warnings of `status` about one variable.
 import { keptWarnings } from "../staging/kept_warnings.ts";
 import { outsideLinkWarnings } from "../staging/outside_links.ts";
-import { secretWarnings } from "../staging/secrets.ts";
-import { unpushedWarnings } from "../staging/unpushed.ts";
+import { secretWarnings } from "../staging/secrets_in_copies.ts";
+import { unpushedWarnings } from "./unpushed_warnings.ts";
 import { formatFiles, listSome } from "../text/format.ts";
 import type { StagingSettings } from "../variables/variable.ts";
 import type { Overview } from "./overview.ts";

@@ -1,4 +1,5 @@
 // Writes small files that others may read at that moment (config, markers): a reader sees the old or the new text.
+import type { Calls } from "../posix/calls.ts";
 import { splitAbsolute } from "../posix/file_names.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import { temporaryBeside } from "./temporary_name.ts";
@@ -9,25 +10,33 @@ export interface AtomicWrite {
   readonly path: string;
   /** `kept`: the file that a symbolic link leads to is replaced. Without it, the link itself is. */
   readonly link?: "kept";
-  readonly content: string | Uint8Array;
+  readonly content: string | Uint8Array<ArrayBuffer>;
   /** Permission bits of the new file, independent of the umask; by default those of the old file if there is one. */
   readonly mode?: number;
-  /** `durable` waits until the data is on the disk (fsync of file and directory); `fast` is for data that can be recreated. */
-  readonly durability: "durable" | "fast";
+  /**
+   * `durable` waits until file and name are on the disk (fsync of file and directory). `whole` waits for the file only: after a
+   * crash of the node the name has the old or the new content. `fast` is for data that can be recreated.
+   */
+  readonly durability: "durable" | "whole" | "fast";
+  /** The calls that write the file; tests pass their own. */
+  readonly calls?: Calls;
 }
 
-/** Replaces the file in one step: temporary file beside it, write, (fsync,) rename. On a CliError the old file is intact. */
+/**
+ * Replaces the file in one step: temporary file beside it, write, (fsync,) close, rename. On a CliError the old file is intact,
+ * also if the disk or a quota is full and NFS reports that only at close(2).
+ */
 export async function writeFileAtomically(request: AtomicWrite): Promise<void> {
   const path = request.link === "kept" ? await resolveLink(request.path) : request.path;
   const directory = splitAbsolute(path)[0];
   const temporary = temporaryBeside(path, "write");
-  const bytes = typeof request.content === "string" ? new TextEncoder().encode(request.content) : request.content;
+  const content = typeof request.content === "string" ? new TextEncoder().encode(request.content) : request.content;
   try {
     const mode = request.mode ?? await permissionBits(path) ?? 0o600;
-    using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    if (mode !== 0o600) await Deno.chmod(temporary, mode);
-    if (request.durability === "durable") await file.sync();
+    const synced = request.durability === "fast" ? {} : { durability: "synced" as const };
+    // A start with everything fresh writes nothing, and does not load this.
+    const { makeFileAt } = await import("../posix/make_file.ts");
+    await makeFileAt(temporary, { content, mode, ...synced }, request.calls);
     await Deno.rename(temporary, path);
     if (request.durability === "durable") await syncDirectory(directory);
   } catch (error) {

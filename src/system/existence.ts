@@ -32,6 +32,23 @@ export async function lstatIfPresent(path: string): Promise<Deno.FileInfo | unde
   });
 }
 
+/** Whether an error says that a path leads to nothing, or may not be followed. */
+export function isNoWay(error: unknown): boolean {
+  const { NotFound, NotADirectory, FilesystemLoop, PermissionDenied } = Deno.errors;
+  return [NotFound, NotADirectory, FilesystemLoop, PermissionDenied].some((kind) => error instanceof kind);
+}
+
+/**
+ * The path without links; undefined if it leads to nothing or may not be followed. Throws any other error, such as that of a
+ * server that answers wrongly for a moment: that says nothing of the path.
+ */
+export async function realPathIfPresent(path: string): Promise<string | undefined> {
+  return await Deno.realPath(path).catch((error) => {
+    if (isNoWay(error)) return undefined;
+    throw error;
+  });
+}
+
 /** Removes a file or an empty directory, if it exists. Throws any other error. */
 export async function removeIfPresent(path: string): Promise<void> {
   await Deno.remove(path).catch((error) => {

@@ -5,11 +5,11 @@ import { acquireLease, type Lease, readLease, takeLease } from "./lease.ts";
 import { openOwnFile } from "./own_file.ts";
 import { holdLock } from "./held_lock.ts";
 import {
-  describeHolder,
   type Lock,
   lockedError,
   type LockHolder,
   type LockRequest,
+  ownHolder,
   readHolder,
   remainingMilliseconds,
 } from "./lock_holder.ts";
@@ -17,12 +17,12 @@ import type { System } from "./system.ts";
 
 export { underLocks } from "./held_lock.ts";
 export {
-  describe,
+  holderName,
   type HolderProgress,
+  holderText,
   type Lock,
   type LockHolder,
   type LockRequest,
-  nameHolder,
 } from "./lock_holder.ts";
 
 /** If the lock is not granted within this time, another process holds it, and a message is shown. */
@@ -40,8 +40,9 @@ const UNSUPPORTED_ERRNOS = [37, 38, 95, 524];
  * flock(2) lets the others wait without polling, and if the holder is killed, the kernel passes the lock to the next process.
  * The holder of the flock takes the lease as well, which protects from a second holder on nodes that do not share flocks.
  */
-export async function acquireLock(request: LockRequest, system: System): Promise<Lock> {
+export async function acquireLock(asked: LockRequest, system: System): Promise<Lock> {
   const startedAt = performance.now();
+  const request = tellingOnce(asked);
   for (;;) {
     system.signal.throwIfAborted();
     // NFS grants an exclusive lock only on a file opened for writing (flock(2), NFS details).
@@ -92,6 +93,19 @@ export async function acquireLock(request: LockRequest, system: System): Promise
       throw error;
     }
   }
+}
+
+/** The same request, which tells of each holder once: a killed holder of the flock may have left its lease as well. */
+function tellingOnce(request: LockRequest): LockRequest {
+  let told: string | undefined;
+  return {
+    ...request,
+    onWait(holder) {
+      const name = JSON.stringify(holder && [holder.host, holder.pid, holder.pidNamespace]) ?? "unknown";
+      if (name !== told) request.onWait?.(holder);
+      told = name;
+    },
+  };
 }
 
 /**
@@ -215,7 +229,7 @@ async function noteHolder(file: Deno.FsFile, system: System): Promise<void> {
   try {
     await file.truncate();
     await file.seek(0, Deno.SeekMode.Start);
-    await file.write(new TextEncoder().encode(JSON.stringify(describeHolder(system))));
+    await file.write(new TextEncoder().encode(JSON.stringify(ownHolder(system))));
   } catch {
     // A full disk must not prevent the lock: without this text only the waiters' message has less detail.
   }

@@ -1,6 +1,6 @@
 // A held lock, which is checked during the work, since on some file systems another process can take it over.
 import { CliError } from "../errors/errors.ts";
-import { type Lock, nameHolder, readHolder } from "./lock_holder.ts";
+import { holderName, type Lock, readHolder } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 
 /** How often a holder checks that it still has the lock and renews the lease: one or two small operations. */
@@ -49,7 +49,7 @@ export function underLocks<Some extends System>(system: Some, ...locks: readonly
 }
 
 async function takenOver(path: string, taker: string): Promise<CliError> {
-  const who = nameHolder(await readHolder(taker));
+  const who = holderName(await readHolder(taker));
   return new CliError("locked", `Cannot go on: the lock "${path}" was taken over by ${who}`, {
     hint: "run the command again: it goes on with what the other one leaves",
   });

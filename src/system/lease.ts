@@ -2,22 +2,22 @@
 // may be missing, or be granted on two nodes at once (Lustre with localflock, some NFS and GPFS): a process that has the flock
 // takes the lease as well, so that a second holder of the flock finds the first.
 import { CliError, messageOf } from "../errors/errors.ts";
+import { EEXIST, SystemCallError } from "../posix/errno.ts";
+import { makeFileAt, unlinkPath } from "../posix/make_file.ts";
 import { isDeadHere } from "./dead_process.ts";
 import { lookAtOwn, readOwnText } from "./own_file.ts";
 import { HEARTBEAT_SECONDS, holdLock } from "./held_lock.ts";
 import {
-  describeHolder,
   type Lock,
   lockedError,
   type LockHolder,
   type LockRequest,
+  ownHolder,
   readHolder,
   remainingMilliseconds,
 } from "./lock_holder.ts";
 import type { System } from "./system.ts";
 import { temporaryBeside } from "./temporary_name.ts";
-
-export { isDeadHere } from "./dead_process.ts";
 
 /**
  * A lease without a heartbeat for this long is dead. NFS caches attributes for up to 60 s (nfs(5), acregmax). With the flock a
@@ -58,15 +58,21 @@ export async function takeLease(
 ): Promise<Lease> {
   const path = `${request.path}.lease`;
   // Inode numbers are reused, so a lease is identified by its content.
-  const content = JSON.stringify({ ...describeHolder(system), id: crypto.randomUUID() });
+  const content = JSON.stringify({ ...ownHolder(system), id: crypto.randomUUID() });
   let seen: { sign: string; at: number; beats: number } | undefined;
   let former: Lock["former"];
   let isTold = false;
   for (let looks = 0;; looks++) {
     system.signal.throwIfAborted();
-    if (await tryCreate(path, content)) return ourLease(path, content, former);
+    if (await tryCreate(path, content, system)) return ourLease(path, content, former);
     const sign = await signOfLife(path);
-    if (sign === undefined) continue;
+    const wait = () => pause(Math.min(POLL_MILLISECONDS.first * 2 ** looks, POLL_MILLISECONDS.most), system.signal);
+    if (sign === undefined) {
+      // Its holder has just released it. If that happens at each look, others are always faster.
+      if (looks > 0 && remainingMilliseconds(request, startedAt) <= 0) throw lockedError(request, undefined, system);
+      if (looks > 0) await wait();
+      continue;
+    }
     const holder = await readHolder(path);
     former = { holder };
     // The clocks of nodes differ: a lease's age is the time for which we have seen no change, by our own clock.
@@ -80,7 +86,7 @@ export async function takeLease(
     isTold = true;
     const isUndecided = flock === "with flock" && seen.beats === 0;
     if (remainingMilliseconds(request, startedAt) <= 0 && !isUndecided) throw lockedError(request, holder, system);
-    await pause(Math.min(POLL_MILLISECONDS.first * 2 ** looks, POLL_MILLISECONDS.most), system.signal);
+    await wait();
   }
 }
 
@@ -104,16 +110,14 @@ export async function readLease(lockPath: string, system: System): Promise<LockH
   return await isDeadHere(holder, system) ? undefined : holder;
 }
 
-async function tryCreate(path: string, content: string): Promise<boolean> {
-  let isMade = false;
+/** Makes the lease, whole: its holder would take an empty one for another holder's. False if there is one. */
+async function tryCreate(path: string, text: string, { calls }: Pick<System, "calls">): Promise<boolean> {
   try {
-    using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-    isMade = true;
-    await file.write(new TextEncoder().encode(content));
+    const content = new TextEncoder().encode(text);
+    await makeFileAt(path, { content, mode: 0o600 }, calls?.("waiting"));
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    if (isMade) await Deno.remove(path).catch(() => {});
+    if (error instanceof SystemCallError && error.errno === EEXIST) return false;
     throw new CliError("file-system", `Cannot create the lock "${path}": ${messageOf(error)}`, { cause: error });
   }
 }
@@ -130,15 +134,31 @@ function ourLease(path: string, content: string, former: Lock["former"]): Lease 
     },
     async release() {
       // If another process took us for dead, the file is that process's lease: leave it.
-      if (await isOurs()) await Deno.remove(path).catch(() => {});
+      if (await isOurs()) await unlinkPath(path).catch(() => {});
     },
   };
+}
+
+/** How often a lease that is refused is looked at again: while it gets its name back, it has two names (removeDeadLease). */
+const MOST_REFUSALS = 5;
+
+/** Whether there is a lease. Throws a CliError `refused` if it is not ours. */
+async function isThere(path: string): Promise<boolean> {
+  for (let refusals = 1;; refusals++) {
+    try {
+      return await lookAtOwn(path, "file") !== undefined;
+    } catch (error) {
+      const isRefused = error instanceof CliError && error.kind === "refused";
+      if (!isRefused || refusals === MOST_REFUSALS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS.first));
+    }
+  }
 }
 
 /** Changes when the holder changes or renews the lease; undefined if there is none. At open(2) NFS asks its server. */
 async function signOfLife(path: string): Promise<string | undefined> {
   // Do not open a FIFO: open(2) would block.
-  if (await lookAtOwn(path, "file") === undefined) return undefined;
+  if (!await isThere(path)) return undefined;
   try {
     using file = await Deno.open(path, { read: true });
     const { ino, mtime } = await file.stat();

@@ -12,7 +12,7 @@ export interface LockRequest {
   readonly deadlineSeconds: number;
   /** The name of the setting for the deadline, for messages; undefined if it is fixed. */
   readonly deadlineSetting?: string;
-  /** Called with the holder when a wait begins: for the flock, and once more if its next holder finds a lease. */
+  /** Called with the holder when a wait begins; and again if the wait goes on for another holder. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
   /** The progress of the holder's work, if it can be watched: then the deadline counts from its last progress. */
   readonly progress?: () => HolderProgress | undefined;
@@ -46,7 +46,7 @@ export interface Lock extends AsyncDisposable {
 }
 
 /** What this process writes into the locks it holds. */
-export function describeHolder(system: System): LockHolder {
+export function ownHolder(system: System): LockHolder {
   const job = jobOf(system.env);
   return {
     host: system.hostName,
@@ -78,7 +78,9 @@ export function lockedError(
   const still = position === undefined ? "" : ` without progress, at ${position}`;
   return new CliError(
     "locked",
-    `Cannot lock "${request.path}": still held ${describe(holder, system)} after ${request.deadlineSeconds} s${still}`,
+    `Cannot lock "${request.path}": still held ${
+      holderText(holder, system)
+    } after ${request.deadlineSeconds} s${still}`,
     {
       hint: request.deadlineSetting === undefined
         ? "run it again when the other one has ended"
@@ -89,13 +91,13 @@ export function lockedError(
 }
 
 /** `by job 123 (process 4711 on eu-g1-001, for 12m)`, or as much of that as is known. */
-export function describe(holder: LockHolder | undefined, system: Pick<System, "now">): string {
+export function holderText(holder: LockHolder | undefined, system: Pick<System, "now">): string {
   if (holder === undefined) return "by another process";
-  return `by ${nameHolder(holder, `, for ${formatAge(system.now() / 1000 - holder.since)}`)}`;
+  return `by ${holderName(holder, `, for ${formatAge(system.now() / 1000 - holder.since)}`)}`;
 }
 
 /** `job 123 (process 4711 on eu-g1-001)`, or as much of that as is known. */
-export function nameHolder(holder: LockHolder | undefined, more = ""): string {
+export function holderName(holder: LockHolder | undefined, more = ""): string {
   if (holder === undefined) return "another process";
   const who = `process ${holder.pid} on ${printable(holder.host)}${more}`;
   return holder.job === undefined ? who : `job ${printable(holder.job)} (${who})`;

@@ -13,11 +13,6 @@ export class Pool {
     this.#onFailure = onFailure;
   }
 
-  /** How many tasks run at this moment. */
-  get running(): number {
-    return this.#running.size;
-  }
-
   /** Starts a task, at once or when another ends, unless one has failed. Resolves then, so the caller can wait to add more. */
   async start(task: () => Promise<void>): Promise<void> {
     while (this.#running.size >= this.#width && this.#failure === undefined) {
@@ -70,26 +65,26 @@ export async function pooledMap<T, Result>(
  * Maps as {@linkcode pooledMap} does, and reports the results in the order of the items: a result that is ready early waits for
  * those before it. After an error of one task, the finished results are reported before it is thrown.
  */
-export async function mapInOrder<T, Result, Told>(
+export async function mapInOrder<T, Result, Reported>(
   { items, width }: { readonly items: readonly T[]; readonly width: number },
   task: (item: T, index: number) => Promise<Result>,
-  tell: (item: T, result: Result) => Told,
-): Promise<Told[]> {
+  report: (item: T, result: Result) => Reported,
+): Promise<Reported[]> {
   const results = new Map<number, Result>();
-  const told = new Map<number, Told>();
-  const tellIf = (index: number) => {
-    if (told.has(index) || !results.has(index)) return false;
-    told.set(index, tell(items[index]!, results.get(index)!));
+  const reported = new Map<number, Reported>();
+  const reportIf = (index: number) => {
+    if (reported.has(index) || !results.has(index)) return false;
+    reported.set(index, report(items[index]!, results.get(index)!));
     return true;
   };
   let next = 0;
   try {
     await pooledForEach([...items.entries()], width, async ([index, item]) => {
       results.set(index, await task(item, index));
-      while (tellIf(next)) next++;
+      while (reportIf(next)) next++;
     });
   } finally {
-    for (const index of items.keys()) tellIf(index);
+    for (const index of items.keys()) reportIf(index);
   }
-  return items.map((_, index) => told.get(index)!);
+  return items.map((_, index) => reported.get(index)!);
 }

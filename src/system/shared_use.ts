@@ -14,13 +14,13 @@ import {
 import { cString } from "../posix/tree.ts";
 
 /** A shared lock; its holder is one of the processes that use something. */
-export interface Share extends Disposable {
+export interface SharedLock extends Disposable {
   /** Releases the share and tells whether other processes hold one. `last` also if that is unknown. */
-  leave(): "last" | "others remain";
+  release(): "last" | "others remain";
 }
 
 /** Takes a share of a file, which is made if missing. If that is refused, each process counts as the last one. */
-export function takeShare(path: string): Share {
+export function takeSharedLock(path: string): SharedLock {
   const { plain } = loadLibc();
   const file = plain.openat(AT_FDCWD, cString(path), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600);
   // If another process has an exclusive lock, it is the last of an earlier group and about to end.
@@ -30,7 +30,7 @@ export function takeShare(path: string): Share {
     state = "closed";
   };
   return {
-    leave() {
+    release() {
       // flock(2) releases the shared lock before it tries the exclusive one, so one of several that end at once gets it.
       const isLast = state !== "held" || plain.flock(file, LOCK_EX | LOCK_NB) === 0;
       if (isLast && state === "held") plain.unlinkat(AT_FDCWD, cString(path), 0);

@@ -5,7 +5,7 @@ import { printable } from "../text/format.ts";
 import { LOOKS, SilenceWatch } from "./silent_calls.ts";
 
 /** The variable that sets the deadline, in seconds; 0 turns it off. */
-export const DEADLINE_VARIABLE = "EULER_FILES_ANSWER_SECONDS";
+const DEADLINE_VARIABLE = "EULER_FILES_ANSWER_SECONDS";
 
 /** A server that is restarted, or a file that is fetched from tape, may take minutes. */
 const DEADLINE_SECONDS = 600;

@@ -51,7 +51,7 @@ export interface System {
  * Signals that batch systems, terminals and users send to a program in the foreground, besides those that end this one. Most of
  * them end a process that does not handle them. SIGTSTP is not among them: both processes have to stop.
  */
-export const FORWARDED_SIGNALS = [
+const FORWARDED_SIGNALS = [
   "SIGUSR1",
   "SIGUSR2",
   "SIGQUIT",

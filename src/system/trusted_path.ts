@@ -36,7 +36,7 @@ interface Component {
 const MOST_LINKS = 40;
 
 /** The first fault of a path, or undefined. Throws errors of the kernel, except for a missing component. */
-export async function findPathFault({ path, strictFrom, userId }: PathCheck): Promise<PathFault | undefined> {
+async function findPathFault({ path, strictFrom, userId }: PathCheck): Promise<PathFault | undefined> {
   const base = namesOf(strictFrom).length;
   const rest: Component[] = namesOf(path).map((name, index) => ({
     name,

@@ -79,6 +79,18 @@ export function listSome(names: readonly string[], limit = 5, others = 0): strin
   return shown === "" ? `${formatCount(more)} of them` : `${shown} and ${formatCount(more)} more`;
 }
 
+/** How many files a message names, if the person did not ask for all. */
+export const NAMED_FILES = 10;
+
+/** A line for each of the first files, with the reason; then the number of the others. */
+export function reasonLines(files: readonly { readonly path: string; readonly reason: string }[]): string[] {
+  const more = files.length - NAMED_FILES;
+  return [
+    ...files.slice(0, NAMED_FILES).map(({ path, reason }) => `${printable(path || ".")}: ${printable(reason)}`),
+    ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
+  ];
+}
+
 /** A word to paste into a shell: unquoted if that is safe, else in single quotes. For hints, not for eval. */
 export function shellWord(text: string): string {
   if (/^[\w@%+=:,.\/-]+$/.test(text)) return text;

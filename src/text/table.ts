@@ -5,7 +5,7 @@ const NO_LINES = Object.fromEntries(
   [
     ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
     ...["left", "left-mid", "mid", "mid-mid", "right", "right-mid"],
-  ].map((place) => [place, ""]),
+  ].map((line) => [line, ""]),
 );
 
 /** The rows below their head, ending with a line break. Cells may be coloured. */

@@ -50,7 +50,7 @@ export interface SquashRequest {
 }
 
 /** The arguments. The time of the file system is fixed, so that the same files give the same bytes. */
-export function squashArgs({ directory, file, added }: SquashRequest, tool: Mksquashfs): string[] {
+function squashArgs({ directory, file, added }: SquashRequest, tool: Mksquashfs): string[] {
   const time = tool.addedFiles === "fixed time" ? ["F", "0"] : ["f"];
   return [
     ...[directory, file, "-noappend", "-no-progress", "-no-xattrs", "-mkfs-time", "0", "-comp", tool.compression],

@@ -29,7 +29,7 @@ export async function probeRsync(program: string, system: System): Promise<Rsync
 }
 
 /** Whether that rsync is at least the given version. */
-export function isAtLeast(rsync: Rsync, major: number, minor: number, patch: number): boolean {
+function isAtLeast(rsync: Rsync, major: number, minor: number, patch: number): boolean {
   const [ownMajor, ownMinor, ownPatch] = rsync.version;
   if (ownMajor !== major) return ownMajor > major;
   return ownMinor !== minor ? ownMinor > minor : ownPatch >= patch;

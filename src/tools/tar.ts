@@ -51,7 +51,7 @@ export interface AppendRequest {
 const NAMES_AT_ONCE = 500;
 
 /** The arguments of tar. By default tar reads a "\b" in these names as a backspace. */
-export function appendArgs({ archive, directory, names, links = "keep" }: AppendRequest): string[] {
+function appendArgs({ archive, directory, names, links = "keep" }: AppendRequest): string[] {
   const options = ["--append", "--no-unquote", `--file=${archive}`, `--directory=${directory}`, "--no-recursion"];
   return [...options, ...(links === "follow" ? ["--dereference"] : []), "--", ...names];
 }

@@ -123,7 +123,7 @@ export function uvExportArgs(
 }
 
 /** The arguments of `uv pip freeze`. */
-export function uvFreezeArgs(venvPath: string): string[] {
+function uvFreezeArgs(venvPath: string): string[] {
   return ["pip", "freeze", "--python", venvPath];
 }
 
@@ -131,7 +131,7 @@ export function uvFreezeArgs(venvPath: string): string[] {
  * The same request with index URLs that have a password in variables: every user can read the arguments of a
  * process (ps), but only its owner the environment. uv takes all indexes of a kind from one place, so all extra ones move.
  */
-export function hideCredentials(
+function hideCredentials(
   args: readonly string[],
 ): { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
   if (args.every((word) => withoutCredentials(word) === word)) return { args, env: {} };

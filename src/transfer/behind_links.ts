@@ -12,7 +12,7 @@ const REASON: Kept["reason"] = "a link at the source";
 export function withoutWritesThroughLinks(
   plan: DirectoryPlan,
   isBehind: boolean,
-  baseline: (name: string) => EntryState | undefined,
+  recordOf: (name: string) => EntryState | undefined,
 ): DirectoryPlan {
   const followed = new Set(plan.replaces.filter((entry) => entry.isFollowed).map(({ name }) => name));
   for (const { from, to } of plan.linked) if (to?.isFollowed) followed.add(from.name);
@@ -35,7 +35,7 @@ export function withoutWritesThroughLinks(
     kept: [...plan.kept, ...[...names].map((name) => ({ name, reason: REASON }))],
     records: plan.records.flatMap(([name, state]): [string, EntryState][] => {
       if (!names.has(name)) return [[name, state]];
-      const before = baseline(name);
+      const before = recordOf(name);
       return before === undefined ? [] : [[name, before]];
     }),
     descend: plan.descend.filter(({ name }) => !made.has(name)),

@@ -35,7 +35,7 @@ export async function compareTrees(
   let sizeBytes = 0;
   await walkTrees(
     {
-      ...{ from, to, baseline: undefined, contentsSinceSeconds },
+      ...{ from, to, record: undefined, contentsSinceSeconds },
       rules: rulesFor("compare", { traits }),
     },
     {

@@ -10,7 +10,7 @@ import type { System } from "../system/system.ts";
 import type { Entry } from "./entry.ts";
 import { prepareJobRunner } from "./job_runner.ts";
 import {
-  type FilePlace,
+  type FileName,
   LARGE_AT_ONCE,
   type LargeCopy,
   openLargeCopy,
@@ -46,7 +46,7 @@ export interface CopiedFile {
 }
 
 /** Another program created or wrote the file `to` during the copy; its file stays. */
-export class Overtaken extends Error {
+class Overtaken extends Error {
   override readonly name = "Overtaken";
 }
 
@@ -57,7 +57,7 @@ export async function copyLargeFile(
 ): Promise<CopiedFile> {
   const [fromDirectory, fromName] = splitAbsolute(request.from);
   const [toDirectory, toName] = splitAbsolute(request.to);
-  const [, penName] = splitAbsolute(request.temporary);
+  const [, writtenName] = splitAbsolute(request.temporary);
   // The runner only measures the latency of both sides, which decides how many parts are copied at a time.
   const runner = await prepareJobRunner({ roots: [fromDirectory, toDirectory] }, system);
   await runner[Symbol.asyncDispose]();
@@ -72,7 +72,7 @@ export async function copyLargeFile(
     const copy = await run(openLargeCopy({
       ...{ calls, form: runner.form, entry, limit: undefined, signal: system.signal },
       source: { tree: trees.from, directory: "", name: fromName },
-      pen: { tree: trees.to, directory: "", name: penName },
+      temporaryFile: { tree: trees.to, directory: "", name: writtenName },
       journal: { path: request.journal, bootId: await readBootId(calls) },
       onBytes(sizeBytes) {
         progress.doneBytes += sizeBytes;
@@ -83,7 +83,7 @@ export async function copyLargeFile(
       const copied = { sizeBytes: entry.sizeBytes, ...await copyParts(copy) };
       request.check(copied);
       await run(seal(copy, request.mode));
-      await run(publishCopy(copy.request.pen, toName, entry, replaces));
+      await run(publishCopy(copy.request.temporaryFile, toName, entry, replaces));
       return copied;
     } finally {
       copy.close();
@@ -122,15 +122,19 @@ async function copyParts(copy: LargeCopy): Promise<Pick<CopiedFile, "sha256" | "
 }
 
 function* seal(copy: LargeCopy, mode: number): Work<void> {
-  const { calls, pen } = copy.request;
+  const { calls, temporaryFile } = copy.request;
   if (!(yield* copy.isSourceUnchanged())) throw new SourceChanged("it changed while it was copied");
-  succeeded(yield calls.fchmod(copy.target, mode), "chmod", pen.tree.pathOf(pen.directory, pen.name));
+  succeeded(
+    yield calls.fchmod(copy.target, mode),
+    "chmod",
+    temporaryFile.tree.pathOf(temporaryFile.directory, temporaryFile.name),
+  );
   yield* copy.sync();
   yield* copy.closeTarget();
 }
 
 function* publishCopy(
-  { tree, name: temporary }: FilePlace,
+  { tree, name: temporary }: FileName,
   name: string,
   entry: Entry,
   replaces: Entry | undefined,
@@ -139,7 +143,7 @@ function* publishCopy(
   try {
     const outcome = yield* publish({
       ...{ temporaryDirectory, temporaryName: cString(temporary), tree, directory: "", name, entry, replaces },
-      policy: "stage-in",
+      policy: "stage",
     });
     if (outcome === "overtaken") throw new Overtaken(`another program wrote '${tree.pathOf("", name)}' meanwhile`);
   } finally {

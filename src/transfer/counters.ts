@@ -78,9 +78,9 @@ export class TransferCounters {
   }
 
   #isRecorded(path: string): boolean {
-    const { baseline } = this.#request;
+    const { record } = this.#request;
     const [directory, name] = splitLast(path);
-    return baseline?.blocks().has(path) === true || baseline?.entriesOf(directory)?.has(name) === true;
+    return record?.blocks().has(path) === true || record?.entriesOf(directory)?.has(name) === true;
   }
 
   done(files: number, sizeBytes: number): void {
@@ -101,10 +101,10 @@ export class TransferCounters {
 
   /** Keeps the records of what could not be read and of what does not take part. */
   keepRecords(manifest: ManifestBuilder): void {
-    const { baseline } = this.#request;
+    const { record } = this.#request;
     const { selection } = this;
-    if (baseline === undefined || (this.unreadable.length === 0 && selection === undefined)) return;
-    for (const [directory, block] of baseline.blocks()) {
+    if (record === undefined || (this.unreadable.length === 0 && selection === undefined)) return;
+    for (const [directory, block] of record.blocks()) {
       const isHidden = this.unreadable.some(({ path }) =>
         directory === path || path === "" || directory.startsWith(`${path}/`)
       );

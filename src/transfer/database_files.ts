@@ -6,7 +6,7 @@ import type { Work } from "../posix/work.ts";
 import type { Entry } from "./entry.ts";
 
 /** The files of a database besides its main file, in the order in which they are written. */
-export const LOGS = ["-wal", "-journal"] as const;
+const LOGS = ["-wal", "-journal"] as const;
 
 /** The index of a log. It is never moved: the first program that opens the database creates it. */
 export const INDEX = "-shm";

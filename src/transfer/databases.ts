@@ -9,7 +9,7 @@ import { type Entry, type EntryState, sameContent } from "./entry.ts";
 export interface DatabaseFacts {
   readonly from: readonly Entry[];
   readonly to: readonly Entry[];
-  readonly baseline: (name: string) => EntryState | undefined;
+  readonly recordOf: (name: string) => EntryState | undefined;
 }
 
 const CONFLICT: Kept["reason"] = "part of a database that changed there";
@@ -54,7 +54,7 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   const isGone = !sent.has(main);
   const extras = there.filter(({ name, sizeBytes }) => name !== main && sizeBytes > 0 && (isGone || !sent.has(name)));
   // A log that is as recorded came from us. The sending side has moved its content into the main file since.
-  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.baseline(entry.name), rules);
+  const isForeign = (entry: Entry) => !isOurs(rules) && !isAsRecorded(entry, facts.recordOf(entry.name), rules);
   const removals = [...plan.removals.filter(isMember), ...extras.filter((entry) => !plan.removals.includes(entry))];
   const rest = without(plan, [...transfers, ...removals].map(({ name }) => name), "keep records");
   const isLeftAlone = plan.kept.some(isMember) || extras.some(isForeign) ||
@@ -69,11 +69,11 @@ function withDatabase(whole: DirectoryPlan, main: string, facts: DatabaseFacts, 
   }
   const left = new Set([...transfers, ...plan.removals.filter(isMember)].map(({ name }) => name));
   const recorded = [...left].flatMap((name): [string, EntryState][] => {
-    const before = facts.baseline(name);
+    const before = facts.recordOf(name);
     return before === undefined ? [] : [[name, before]];
   });
   const isUnchanged = names.every((name) => {
-    const [entry, recorded] = [sent.get(name), facts.baseline(name)];
+    const [entry, recorded] = [sent.get(name), facts.recordOf(name)];
     return entry === undefined ? recorded === undefined : isAsRecorded(entry, recorded, rules);
   });
   return {

@@ -4,7 +4,7 @@ import { markedIfRacy, type RacySide } from "./racy.ts";
 import type { FileSystemTraits } from "./traits.ts";
 
 /** How a transfer treats what it finds; intent.ts says what each promises. */
-export type TransferPolicy = "stage-in" | "stage-out" | "mirror";
+export type TransferPolicy = "stage" | "push" | "mirror";
 
 /** The entries of one directory. A side that lacks the directory is undefined. */
 export interface DirectoryFacts {
@@ -13,7 +13,7 @@ export interface DirectoryFacts {
   readonly from: readonly Entry[];
   readonly to: readonly Entry[];
   /** The record of a name. Called only where the sides differ: most directories need not be decoded. */
-  readonly baseline: (name: string) => EntryState | undefined;
+  readonly recordOf: (name: string) => EntryState | undefined;
   /** Names of files whose content differs although size and time are the same, where contents were compared. */
   readonly differs?: ReadonlySet<string>;
   /** Whether the record marks files of this directory as racy: then the records of equal files are read, too. */
@@ -34,8 +34,8 @@ export interface DecisionRules {
   readonly policy: TransferPolicy;
   /** What the receiving file system keeps of times and modes; times are compared at the resolution of the coarser side. */
   readonly traits: FileSystemTraits;
-  /** `baseline`: removes what was recorded and is deleted at the source; `all`: removes everything that the source lacks. */
-  readonly removals: "baseline" | "all";
+  /** `recorded`: removes what was recorded and is deleted at the source; `all`: removes everything that the source lacks. */
+  readonly removals: "recorded" | "all";
   /**
    * How to treat a name of the receiving side that is not recorded: `foreign`, where everything transferred is recorded;
    * `unknown`, where there is no record at all, so that the newer side wins.
@@ -43,8 +43,8 @@ export interface DecisionRules {
   readonly unrecorded: "foreign" | "unknown";
   /** A file that a killed transfer may have brought is racy if it was modified after this, in seconds since 1970. */
   readonly resumedSinceSeconds?: number;
-  /** `unpublished`: no program uses the receiving side yet, so differences there are left from a killed transfer. */
-  readonly publish: "unpublished" | "in-place";
+  /** `private`: no program uses the receiving side yet, so differences there are left from a killed transfer. */
+  readonly receivingSide: "private" | "live";
 }
 
 /** A name on the receiving side that is left alone. */
@@ -161,7 +161,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
   const received = new Map(facts.to.map((entry) => [entry.name, entry]));
   for (const from of facts.from) {
     const to = received.get(from.name);
-    const base = facts.baseline;
+    const base = facts.recordOf;
     if (from.type === "directory" && to === undefined && facts.isEntered?.(from.name) === true) {
       // Made together with the first name that is written below it.
       draft.descend.push({ name: from.name, from });
@@ -170,7 +170,7 @@ export function decideDirectory(facts: DirectoryFacts, rules: DecisionRules): Di
     else decideFile(draft, from, to, facts, rules);
     received.delete(from.name);
   }
-  for (const to of received.values()) decideExtra(draft, to, facts.baseline(to.name), rules);
+  for (const to of received.values()) decideExtra(draft, to, facts.recordOf(to.name), rules);
   for (const to of facts.excluded ?? []) removeExtra(draft, to);
   const names = facts.to.length + (facts.excluded?.length ?? 0);
   if (fromSelf === undefined && draft.removals.length === names) draft.leaves = "nothing";
@@ -182,7 +182,7 @@ function decideSourceDirectory(
   draft: Draft,
   from: Entry,
   to: Entry | undefined,
-  baseline: DirectoryFacts["baseline"],
+  recordOf: DirectoryFacts["recordOf"],
   rules: DecisionRules,
 ): void {
   if (to?.type === "directory") {
@@ -190,17 +190,17 @@ function decideSourceDirectory(
     draft.records.push([from.name, from]);
     return;
   }
-  const base = baseline(from.name);
+  const base = recordOf(from.name);
   if (to !== undefined) {
     // A file or link has the name of the directory.
     const mayGo = isOurs(rules) ||
-      (rules.policy === "stage-in" &&
+      (rules.policy === "stage" &&
         (base === undefined
           ? rules.unrecorded === "unknown" && !isNewer(to, from)
           : sameContent(to, base, rules.traits.timeStep)));
     if (!mayGo) return keep(draft, from.name, "in the way", base);
     draft.clears.push(to);
-  } else if (rules.policy === "stage-out" && base?.type === "directory") {
+  } else if (rules.policy === "push" && base?.type === "directory") {
     // Deleted at the source: the directory is made again only for changed files in it.
     draft.descend.push({ name: from.name, from });
     draft.records.push([from.name, base]);
@@ -218,32 +218,32 @@ function decideFile(
   facts: DirectoryFacts,
   rules: DecisionRules,
 ): void {
-  const { baseline } = facts;
+  const { recordOf } = facts;
   const same = (one: EntryState, other: EntryState) => sameContent(one, other, rules.traits.timeStep);
   if (to !== undefined && same(from, to) && !isHalfMade(from, to, rules)) {
-    if (facts.differs?.has(from.name)) return decideOtherContent(draft, from, to, baseline(from.name), rules);
+    if (facts.differs?.has(from.name)) return decideOtherContent(draft, from, to, recordOf(from.name), rules);
     if (from.linkGroup !== "") draft.linked.push({ from, to, state: "same" });
-    if (rules.policy !== "stage-out" && hasOtherMode(from, to, rules)) draft.modes.push(from);
+    if (rules.policy !== "push" && hasOtherMode(from, to, rules)) draft.modes.push(from);
     draft.records.push([from.name, recordOfSame(from, facts, rules)]);
     return;
   }
-  const base = baseline(from.name);
-  if (rules.policy === "stage-out" && base !== undefined && isDamaged(from, base)) {
+  const base = recordOf(from.name);
+  if (rules.policy === "push" && base !== undefined && isDamaged(from, base)) {
     return keep(draft, from.name, "damaged", base);
   }
   if (to === undefined) {
-    const deletedThere = rules.policy === "stage-out" && base !== undefined && same(from, base);
+    const deletedThere = rules.policy === "push" && base !== undefined && same(from, base);
     if (deletedThere) keep(draft, from.name, "deleted there", base);
     else bring(draft, from);
     return;
   }
-  const onlySourceChanged = rules.policy === "stage-out" && base !== undefined && same(from, base);
+  const onlySourceChanged = rules.policy === "push" && base !== undefined && same(from, base);
   if (to.type === "directory" && !onlySourceChanged) return replaceDirectory(draft, from, to, base, rules);
   if (isOurs(rules)) return bring(draft, from, to);
   if (base === undefined) {
     if (rules.unrecorded === "foreign") return keep(draft, from.name, "changed on both sides", base);
     if (!isNewer(to, from, rules.traits.timeStep)) return bring(draft, from, to);
-    if (rules.policy === "stage-out") return keep(draft, from.name, "newer at the source", base);
+    if (rules.policy === "push") return keep(draft, from.name, "newer at the source", base);
     // Record the state of the source, so that the newer file on the receiving side counts as a change and a push transfers it.
     return keep(draft, from.name, "newer there", from);
   }
@@ -253,7 +253,7 @@ function decideFile(
     return;
   }
   if (same(to, base)) return bring(draft, from, to);
-  if (rules.policy === "stage-in" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
+  if (rules.policy === "stage" && isDamaged(to, base)) return keep(draft, from.name, "damaged", base);
   keep(draft, from.name, same(from, base) ? "changed there" : "changed on both sides", base);
 }
 
@@ -264,20 +264,20 @@ function hasOtherMode(from: Entry, to: Entry, { traits }: DecisionRules): boolea
 
 /** The side that files come from. */
 export function sendingSide({ policy }: Pick<DecisionRules, "policy">): RacySide {
-  return policy === "stage-out" ? "target" : "source";
+  return policy === "push" ? "target" : "source";
 }
 
 /** The record of a file that is the same on both sides. If it was racy at the sending side, its content was compared. */
 function recordOfSame(
   from: Entry,
-  { baseline, hasMarks, isResumed }: DirectoryFacts,
+  { recordOf, hasMarks, isResumed }: DirectoryFacts,
   rules: DecisionRules,
 ): EntryState {
   const side = sendingSide(rules);
-  const base = hasMarks === true ? baseline(from.name) : undefined;
+  const base = hasMarks === true ? recordOf(from.name) : undefined;
   if (base?.racy !== undefined && base.racy !== side && sameContent(from, base, rules.traits.timeStep)) return base;
   const { resumedSinceSeconds } = rules;
-  const mayBeResumed = (rules.publish === "unpublished" && rules.policy === "stage-in") || isResumed?.(from.name);
+  const mayBeResumed = (rules.receivingSide === "private" && rules.policy === "stage") || isResumed?.(from.name);
   if (resumedSinceSeconds === undefined || !mayBeResumed) return from;
   return markedIfRacy(from, side, resumedSinceSeconds);
 }
@@ -299,13 +299,13 @@ function decideOtherContent(
 }
 
 /** Whether a killed transfer made this link and was stopped before it set the link's time. */
-function isHalfMade(from: Entry, to: Entry, { publish, traits }: DecisionRules): boolean {
-  return publish === "unpublished" && from.type === "link" && !sameTime(from, to, traits.timeStep);
+function isHalfMade(from: Entry, to: Entry, { receivingSide, traits }: DecisionRules): boolean {
+  return receivingSide === "private" && from.type === "link" && !sameTime(from, to, traits.timeStep);
 }
 
 /** Whether only transfers write to the receiving side, so that nothing there has to be kept. */
 export function isOurs(rules: DecisionRules): boolean {
-  return rules.policy === "mirror" || rules.publish === "unpublished";
+  return rules.policy === "mirror" || rules.receivingSide === "private";
 }
 
 function bring(draft: Draft, from: Entry, to?: Entry): void {
@@ -324,7 +324,7 @@ function replaceDirectory(
   base: EntryState | undefined,
   rules: DecisionRules,
 ): void {
-  const mayGo = rules.policy === "stage-in" && (rules.removals === "all" || base?.type === "directory");
+  const mayGo = rules.policy === "stage" && (rules.removals === "all" || base?.type === "directory");
   if (!mayGo) return keep(draft, from.name, "in the way", base);
   removeExtra(draft, to);
   draft.successors.push(from);
@@ -337,15 +337,15 @@ function keep(draft: Draft, name: string, reason: Kept["reason"], base: EntrySta
 }
 
 function decideExtra(draft: Draft, to: Entry, base: EntryState | undefined, rules: DecisionRules): void {
-  if (rules.policy !== "stage-in") {
+  if (rules.policy !== "stage") {
     // Missing on scratch means purged, not deleted: the record stays.
-    if (rules.policy === "stage-out" && base !== undefined) draft.records.push([to.name, base]);
+    if (rules.policy === "push" && base !== undefined) draft.records.push([to.name, base]);
     if (rules.policy === "mirror" && rules.removals === "all") removeExtra(draft, to);
     else if (rules.policy === "mirror") draft.extras.push(to);
     return;
   }
   const recorded = base !== undefined && base.type === to.type;
-  if (!recorded && rules.removals === "baseline") {
+  if (!recorded && rules.removals === "recorded") {
     // The entry that we brought was changed or replaced on the receiving side.
     if (base !== undefined) keep(draft, to.name, "gone at the source, changed there", base);
     return;
@@ -366,7 +366,7 @@ function removeExtra(draft: Draft, to: Entry): void {
 
 function mustFinish(draft: Draft, rules: DecisionRules): boolean {
   const { fromSelf, toSelf } = draft;
-  if (fromSelf === undefined || rules.policy === "stage-out") return false;
+  if (fromSelf === undefined || rules.policy === "push") return false;
   if (
     toSelf === undefined || hasOtherMode(fromSelf, toSelf, rules) || !sameTime(fromSelf, toSelf, rules.traits.timeStep)
   ) return true;

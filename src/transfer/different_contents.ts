@@ -24,7 +24,7 @@ export async function findDifferentContents(request: DifferenceRequest, system: 
   const different: string[] = [];
   await walkTrees(
     {
-      ...{ from, to, baseline: undefined, contentsSinceSeconds: -Infinity, followsLinks: links !== "keep" },
+      ...{ from, to, record: undefined, contentsSinceSeconds: -Infinity, followsLinks: links !== "keep" },
       ...(taking === undefined ? {} : { selection: taking }),
       rules: rulesFor("compare"),
     },

@@ -2,7 +2,7 @@
 // tell, because it leaves out names that are not UTF-8.
 import type { System } from "../system/system.ts";
 import { type Entry, sameContent } from "./entry.ts";
-import { listDirectories } from "./listing.ts";
+import { listDirectories, lookAtPaths } from "./listing.ts";
 import type { Manifest } from "./manifest.ts";
 import { prepareJobRunner } from "./job_runner.ts";
 
@@ -39,5 +39,22 @@ export async function isAsRecordedIn(
   return listing.every((entry) => {
     const state = recorded.get(entry.name);
     return state !== undefined && sameContent(entry, state);
+  });
+}
+
+/** Whether these names at the top of a tree, files and links, are as recorded. False also if one cannot be looked at. */
+export async function areAsRecorded(
+  root: string,
+  names: readonly string[],
+  manifest: Manifest,
+  system: System,
+): Promise<boolean> {
+  if (names.length === 0) return true;
+  await using runner = await prepareJobRunner({ roots: [] }, system);
+  const found = await lookAtPaths(root, names, runner).catch(() => new Map<string, Entry>());
+  const recorded = manifest.entriesOf("");
+  return names.every((name) => {
+    const [entry, state] = [found.get(name), recorded?.get(name)];
+    return entry !== undefined && state !== undefined && sameContent(entry, state);
   });
 }

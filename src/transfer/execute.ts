@@ -20,12 +20,12 @@ import { lookAtPaths } from "./listing.ts";
 import type { ManifestBuilder } from "./manifest.ts";
 import type { MissingCause } from "./missing.ts";
 import type { Mover } from "./movers.ts";
-import { IntentLog, openedIn, readIntentLog, receiverOf } from "./intent_log.ts";
+import { IntentLog, openedIn, readIntentLog, receivingSideOf } from "./intent_log.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { Publishing } from "./publishing.ts";
 import type { TransferRequest } from "./request.ts";
 import { Removals } from "./removals.ts";
-import { UNFINISHED } from "./own_names.ts";
+import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import type { UnchangedDirectory } from "./walk.ts";
 import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./written_meanwhile.ts";
 
@@ -33,7 +33,7 @@ import { isNewerThanWalk, NEWER_REASON, refersToLater, type WalkTimes } from "./
 export interface ExecutionRequest {
   readonly roots: Pick<
     TransferRequest,
-    "from" | "to" | "intent" | "intentLog" | "baseline" | "names" | "selection" | "startedSeconds" | "walkStartSeconds"
+    "from" | "to" | "intent" | "intentLog" | "record" | "names" | "selection" | "startedSeconds" | "walkStartSeconds"
   >;
   readonly settings: CopySettings;
   readonly mover: Mover;
@@ -57,9 +57,9 @@ export class Execution {
   readonly #links: LinkGroups;
   readonly #removals: Removals;
   readonly #databases: DatabaseMoves;
-  readonly #goneDatabases: DatabaseRemovals;
+  readonly #databaseRemovals: DatabaseRemovals;
   readonly #successors: Item[] = [];
-  readonly #passedOver = new Map<string, Entry | undefined>();
+  readonly #skipped = new Map<string, Entry | undefined>();
   readonly #directories: Directories;
   /** Names are logged here before they are written. */
   readonly #log: IntentLog;
@@ -67,13 +67,13 @@ export class Execution {
   /** Undefined where no program reads the receiving side yet. */
   readonly #publishing: Publishing | undefined;
   /** Directories that could not be made. */
-  readonly #lost = new Set<string>();
+  readonly #unmade = new Set<string>();
   readonly #times: WalkTimes;
   readonly #batch: Batch;
 
   constructor(readonly request: ExecutionRequest) {
     const { roots, settings, mover, runner, manifest, system } = request;
-    this.#recorder = new ResultRecorder(manifest, roots.baseline, roots.names ?? "count");
+    this.#recorder = new ResultRecorder(manifest, roots.record, roots.names ?? "count");
     this.#links = new LinkGroups(roots.to, runner, {
       policy: settings.policy,
       traits: settings.traits,
@@ -94,17 +94,17 @@ export class Execution {
       openParent: async (directory) => await this.#directories.open(splitLast(directory)[0]),
       onLost: (files, sizeBytes) => this.#count(-files, -sizeBytes),
     });
-    this.#log = new IntentLog(roots.intentLog, receiverOf(settings.policy), runner.calls);
+    this.#log = new IntentLog(roots.intentLog, receivingSideOf(settings.policy), runner.calls);
     this.#directories = new Directories(settings, runner, async (directory, self) => {
       await this.#log.addOpened(directory, self);
     }, this.#publishing?.directories);
-    const { publish } = meaningOf(roots.intent);
+    const { receivingSide } = meaningOf(roots.intent);
     this.#removals = new Removals({
-      ...{ root: roots.to, temporary, prepare: request.prepare, runner, recorder: this.#recorder, publish },
+      ...{ root: roots.to, temporary, prepare: request.prepare, runner, recorder: this.#recorder, receivingSide },
     });
-    this.#goneDatabases = new DatabaseRemovals({
+    this.#databaseRemovals = new DatabaseRemovals({
       ...{ from: roots.from, to: roots.to, runner, recorder: this.#recorder },
-      check: publish === "unpublished" ? "none" : "look again",
+      check: receivingSide === "private" ? "none" : "look again",
     });
     this.#databases = new DatabaseMoves({
       ...{ settings, runner, recorder: this.#recorder, publishing: this.#publishing },
@@ -117,7 +117,7 @@ export class Execution {
       this.#large = new LargeFiles({
         ...{ settings, onDone, limit: runner.here.limit, links: runner.here.links[settings.from] },
         form: settings.largeForm ?? runner.form,
-        journals: settings.temporary === "directly" ? UNFINISHED : undefined,
+        journals: settings.temporary === "directly" ? PARTIAL_DIRECTORY : undefined,
         system: { ...system, signal: AbortSignal.any([system.signal, this.#stop.signal]) },
         onWhole: async (item, copied) => {
           if (copied === "earlier") this.#recorder.resume(item);
@@ -174,7 +174,7 @@ export class Execution {
       this.#directories.finishLater(directory, plan.fromSelf);
     } else if (plan.linked.length > 0) {
       // It may have to move together with another name of the same file.
-      this.#passedOver.set(directory, plan.fromSelf);
+      this.#skipped.set(directory, plan.fromSelf);
     }
     if (plan.leaves === "nothing") this.#removals.addEmptied(directory);
     const isChanging = this.#publishing !== undefined && plan.fromSelf !== undefined &&
@@ -184,7 +184,7 @@ export class Execution {
     if (plan.databases.length > 0) {
       await this.request.prepare();
       this.#databases.add(directory, plan.databases.filter(({ transfers }) => transfers.length > 0));
-      this.#goneDatabases.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0), when);
+      this.#databaseRemovals.add(directory, plan.databases.filter(({ transfers }) => transfers.length === 0), when);
     }
     for (const entry of plan.successors) this.#successors.push({ directory, entry, replaces: undefined });
     const replaced = new Map(plan.replaces.map((entry) => [entry.name, entry]));
@@ -207,22 +207,22 @@ export class Execution {
   /** Records that a directory cannot be made: it is missing with its content, and `replaced` still has its name. */
   #lose(item: Pick<Item, "directory" | "entry">, reason: string, replaced: Entry | undefined): void {
     const path = pathOf(item);
-    this.#lost.add(path);
+    this.#unmade.add(path);
     this.#recorder.miss(item, reason, "failed");
     this.#recorder.amend(item, replaced);
   }
 
   #isLost(directory: string): boolean {
-    if (this.#lost.size === 0) return false;
+    if (this.#unmade.size === 0) return false;
     const parts = directory.split("/");
-    return parts.some((_, index) => this.#lost.has(parts.slice(0, index + 1).join("/")));
+    return parts.some((_, index) => this.#unmade.has(parts.slice(0, index + 1).join("/")));
   }
 
   /** Takes a directory in which nothing has to be done so far. */
   keep({ directory, block, self, linked }: UnchangedDirectory): void {
     this.request.manifest.keep(directory, block);
     if (linked.length === 0) return;
-    this.#passedOver.set(directory, self);
+    this.#skipped.set(directory, self);
     this.#links.add(directory, linked.map((from) => ({ from, to: undefined, state: "recorded" })));
   }
 
@@ -245,7 +245,7 @@ export class Execution {
     await this.#publishing?.publishAll();
     await this.#databases.moveInto("live directories");
     const isWhole = mayRemove && this.results.missing.every(({ cause }) => cause === "vanished");
-    for (const removals of [this.#goneDatabases, this.#removals]) {
+    for (const removals of [this.#databaseRemovals, this.#removals]) {
       if (isWhole) await removals.execute();
       else removals.postpone();
     }
@@ -270,15 +270,17 @@ export class Execution {
   async #adoptOpened(): Promise<void> {
     const { intentLog, intent } = this.request.roots;
     if (intentLog === undefined || intent !== "push") return;
-    await this.#directories.adopt(openedIn(await readIntentLog(intentLog), receiverOf(this.request.settings.policy)));
+    await this.#directories.adopt(
+      openedIn(await readIntentLog(intentLog), receivingSideOf(this.request.settings.policy)),
+    );
   }
 
   /** A hard link is added in a directory that was skipped as unchanged: open it now, restore mode and time at the end. */
   async #openPassedOver(items: readonly Item[]): Promise<void> {
     for (const { directory } of items) {
-      if (!this.#passedOver.has(directory)) continue;
-      const self = this.#passedOver.get(directory);
-      this.#passedOver.delete(directory);
+      if (!this.#skipped.has(directory)) continue;
+      const self = this.#skipped.get(directory);
+      this.#skipped.delete(directory);
       await this.#directories.open(directory);
       if (self !== undefined && this.request.roots.intent !== "push") {
         this.#directories.finishLater(directory, self);
@@ -357,7 +359,7 @@ export class Execution {
     if (again.length > 0) await this.#move(again);
     const { settings, runner } = this.request;
     if (this.#large !== undefined && settings.temporary === "directly") {
-      await runner.run("removeTree", { path: `${settings.to}/${UNFINISHED}` });
+      await runner.run("removeTree", { path: `${settings.to}/${PARTIAL_DIRECTORY}` });
     }
   }
 

@@ -11,7 +11,7 @@ import { type FreeSpace, readFreeSpace, refuseWithoutSpace } from "./free_space.
 import { toTransfer } from "./counters.ts";
 
 /** Below this size, start writing without waiting for the quota command, although the files may then count twice. */
-const LITTLE = { files: 64, sizeBytes: 16 * 1024 * 1024 };
+const SMALL_TRANSFER = { files: 64, sizeBytes: 16 * 1024 * 1024 };
 
 /** Compares the planned size with the free space; `await using` stops the quota command. */
 export class FreeSpaceWatch implements AsyncDisposable {
@@ -20,7 +20,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
   readonly #groups = new Set<string>();
   #planned = { files: 0, sizeBytes: 0 };
   /** The sizes of files that replace others; for large ones, only of as many as are copied at a time. */
-  #twice = { smallBytes: 0, large: [] as number[] };
+  #replacements = { smallBytes: 0, large: [] as number[] };
   #asking: Promise<FreeSpace> | undefined;
   #freeSpace: FreeSpace | undefined;
 
@@ -53,7 +53,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
       if (old === undefined) this.#planned.files++;
       this.#planned.sizeBytes += Math.max(0, entry.allocatedBytes - (old?.allocatedBytes ?? 0));
       // In a private tree a half-written file is continued or replaced directly.
-      if (old !== undefined && meaningOf(this.request.intent).publish === "in-place") {
+      if (old !== undefined && meaningOf(this.request.intent).receivingSide === "live") {
         this.#addReplacement(entry.allocatedBytes);
       }
     }
@@ -61,10 +61,10 @@ export class FreeSpaceWatch implements AsyncDisposable {
 
   #addReplacement(sizeBytes: number): void {
     if (sizeBytes < LARGE_BYTES) {
-      this.#twice.smallBytes += sizeBytes;
+      this.#replacements.smallBytes += sizeBytes;
       return;
     }
-    const { large } = this.#twice;
+    const { large } = this.#replacements;
     large.push(sizeBytes);
     large.sort((one, other) => other - one);
     large.length = Math.min(large.length, LARGE_AT_ONCE.waiting);
@@ -72,7 +72,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
 
   /** The free space needed: the growth, and the replacements under way, since old and new file exist together for a while. */
   #needed(): { files: number; sizeBytes: number } {
-    const { smallBytes, large } = this.#twice;
+    const { smallBytes, large } = this.#replacements;
     const underWay = Math.min(smallBytes, this.smallBytesAtOnce) + large.reduce((sum, bytes) => sum + bytes, 0);
     return { ...this.#planned, sizeBytes: this.#planned.sizeBytes + underWay };
   }
@@ -80,7 +80,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
   /** Throws a CliError `no-space` once the sum exceeds the free space. Waits for the query, unless the sum is small. */
   async checkSoFar(): Promise<void> {
     const { files, sizeBytes } = this.#needed();
-    if (this.#freeSpace === undefined && files <= LITTLE.files && sizeBytes <= LITTLE.sizeBytes) return;
+    if (this.#freeSpace === undefined && files <= SMALL_TRANSFER.files && sizeBytes <= SMALL_TRANSFER.sizeBytes) return;
     await this.#check("so far");
   }
 

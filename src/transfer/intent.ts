@@ -16,33 +16,33 @@ import { type FileSystemTraits, USUAL_TRAITS } from "./traits.ts";
 export type Intent = "stage-new" | "stage-update" | "push" | "mirror" | "compare";
 
 const MEANINGS = {
-  "stage-new": { policy: "stage-in", publish: "unpublished" },
-  "stage-update": { policy: "stage-in", publish: "in-place" },
-  "push": { policy: "stage-out", publish: "in-place" },
-  "mirror": { policy: "mirror", publish: "unpublished" },
-  "compare": { policy: "mirror", publish: "in-place" },
-} as const satisfies Record<Intent, Pick<DecisionRules, "policy" | "publish">>;
+  "stage-new": { policy: "stage", receivingSide: "private" },
+  "stage-update": { policy: "stage", receivingSide: "live" },
+  "push": { policy: "push", receivingSide: "live" },
+  "mirror": { policy: "mirror", receivingSide: "private" },
+  "compare": { policy: "mirror", receivingSide: "live" },
+} as const satisfies Record<Intent, Pick<DecisionRules, "policy" | "receivingSide">>;
 
 /** How an intent treats both sides, and whether other programs use the receiving one. */
-export function meaningOf(intent: Intent): Pick<DecisionRules, "policy" | "publish"> {
+export function meaningOf(intent: Intent): Pick<DecisionRules, "policy" | "receivingSide"> {
   return MEANINGS[intent];
 }
 
 /** The rules for all directories of a transfer. `extras` as in a transfer's request. */
 export function rulesFor(
   intent: Intent,
-  { baseline, extras = "keep", traits = baseline?.traits ?? USUAL_TRAITS }: {
-    readonly baseline?: Manifest | undefined;
+  { record, extras = "keep", traits = record?.traits ?? USUAL_TRAITS }: {
+    readonly record?: Manifest | undefined;
     readonly extras?: "keep" | "delete" | undefined;
     readonly traits?: FileSystemTraits;
   } = {},
 ): DecisionRules {
-  const { policy, publish } = MEANINGS[intent];
+  const { policy, receivingSide } = MEANINGS[intent];
   const removesAll = intent === "stage-new" || (intent === "stage-update" && extras === "delete");
   return {
-    ...{ policy, publish },
+    ...{ policy, receivingSide },
     traits,
-    removals: removesAll ? "all" : "baseline",
-    unrecorded: baseline === undefined ? "unknown" : "foreign",
+    removals: removesAll ? "all" : "recorded",
+    unrecorded: record === undefined ? "unknown" : "foreign",
   };
 }

@@ -10,15 +10,23 @@ import { type Item, pathOf } from "./item.ts";
 import { removeIfPresent } from "../system/existence.ts";
 
 /** The receiving side: an entry of the log counts only where that side has what the entry announced. */
-export type Receiver = "scratch" | "home";
+export type ReceivingSide = "target" | "source";
+
+/** The words for the sides in a log, with those that earlier versions wrote. */
+const SIDES: ReadonlyMap<unknown, ReceivingSide> = new Map([
+  ["target", "target"],
+  ["source", "source"],
+  ["scratch", "target"],
+  ["home", "source"],
+]);
 
 /** The side to which a transfer of that policy writes. */
-export function receiverOf(policy: TransferPolicy): Receiver {
-  return policy === "stage-out" ? "home" : "scratch";
+export function receivingSideOf(policy: TransferPolicy): ReceivingSide {
+  return policy === "push" ? "source" : "target";
 }
 
 interface LoggedName {
-  readonly receiver: Receiver;
+  readonly side: ReceivingSide;
   readonly state: EntryState;
 }
 
@@ -32,16 +40,16 @@ export type LoggedNames = ReadonlyMap<string, readonly LoggedName[]>;
 export class IntentLog {
   #file: Promise<number> | undefined;
 
-  constructor(readonly path: string | undefined, readonly receiver: Receiver, private readonly calls: Calls) {}
+  constructor(readonly path: string | undefined, readonly side: ReceivingSide, private readonly calls: Calls) {}
 
   /** Appends the names that will be written next, with one write(2) for a batch. */
   async add(items: readonly Item[]): Promise<void> {
-    await this.#append(() => items.map((item) => entryLine(this.receiver, pathOf(item), item.entry)));
+    await this.#append(() => items.map((item) => entryLine(this.side, pathOf(item), item.entry)));
   }
 
   /** Appends a directory of the receiving side that gets another mode for a while, with its present mode. */
   async addOpened(directory: string, self: EntryState): Promise<void> {
-    await this.#append(() => [entryLine(this.receiver, directory, self)]);
+    await this.#append(() => [entryLine(this.side, directory, self)]);
   }
 
   /** Begins with a line end: a process that was killed, or a full disk, may have left a line without its end. */
@@ -66,19 +74,19 @@ export class IntentLog {
 }
 
 /** The directories that were made writable for a while, each with the mode it had before the first time. */
-export function openedIn(names: LoggedNames, receiver: Receiver): ReadonlyMap<string, number> {
+export function openedIn(names: LoggedNames, side: ReceivingSide): ReadonlyMap<string, number> {
   const opened = new Map<string, number>();
   for (const [path, list] of names) {
-    const first = list.find((entry) => entry.receiver === receiver && entry.state.type === "directory");
+    const first = list.find((entry) => entry.side === side && entry.state.type === "directory");
     if (first !== undefined) opened.set(path, first.state.mode);
   }
   return opened;
 }
 
-function entryLine(receiver: Receiver, path: string, state: EntryState): string {
+function entryLine(side: ReceivingSide, path: string, state: EntryState): string {
   const { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget } = state;
   const fields = { type, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds, linkTarget };
-  return JSON.stringify([receiver, path, fields]) + "\n";
+  return JSON.stringify([side, path, fields]) + "\n";
 }
 
 /** Reads what earlier transfers announced and did not record. A truncated line is ignored: its write never began. */
@@ -88,16 +96,16 @@ export async function readIntentLog(path: string): Promise<LoggedNames> {
   for (const line of text.split("\n")) {
     const entry = parseEntry(line);
     if (entry === undefined) continue;
-    const [receiver, name, state] = entry;
+    const [side, name, state] = entry;
     const earlier = names.get(name);
-    if (earlier === undefined) names.set(name, [{ receiver, state }]);
-    else earlier.push({ receiver, state });
+    if (earlier === undefined) names.set(name, [{ side, state }]);
+    else earlier.push({ side, state });
   }
   return names;
 }
 
 /** The side to which the transfer that wrote the last entry was writing; undefined without entries. */
-export async function lastReceiver(path: string): Promise<Receiver | undefined> {
+export async function lastReceivingSide(path: string): Promise<ReceivingSide | undefined> {
   const text = await readOwnText(path).catch(() => undefined) ?? "";
   // The last line may be incomplete.
   for (const line of text.split("\n").reverse()) {
@@ -108,25 +116,27 @@ export async function lastReceiver(path: string): Promise<Receiver | undefined> 
 }
 
 /** Invalid lines are skipped, as are truncated ones: an entry counts only where the receiving side has what it announced. */
-function parseEntry(line: string): [Receiver, string, EntryState] | undefined {
+function parseEntry(line: string): [ReceivingSide, string, EntryState] | undefined {
   if (!line.startsWith("[")) return undefined;
   try {
-    const entry: unknown = JSON.parse(line);
-    return isEntry(entry) ? entry : undefined;
+    return entryOf(JSON.parse(line));
   } catch {
     return undefined;
   }
 }
 
-const TYPES = ["file", "directory", "link", "special"];
+const TYPES: readonly unknown[] = ["file", "directory", "link", "special"];
 
-function isEntry(entry: unknown): entry is [Receiver, string, EntryState] {
-  if (!Array.isArray(entry)) return false;
-  const [receiver, path, state] = entry;
-  if ((receiver !== "scratch" && receiver !== "home") || typeof path !== "string") return false;
+function entryOf(entry: unknown): [ReceivingSide, string, EntryState] | undefined {
+  if (!Array.isArray(entry)) return undefined;
+  const [word, path, state] = entry;
+  const side = SIDES.get(word);
+  return side !== undefined && typeof path === "string" && isState(state) ? [side, path, state] : undefined;
+}
+
+function isState(state: unknown): state is EntryState {
   if (typeof state !== "object" || state === null) return false;
-  const { type, linkTarget, ...numbers } = state;
-  const { mode, sizeBytes, mtimeSeconds, mtimeNanoseconds } = numbers;
+  const { type, linkTarget, mode, sizeBytes, mtimeSeconds, mtimeNanoseconds } = state as Record<string, unknown>;
   return TYPES.includes(type) && typeof linkTarget === "string" &&
     [mode, sizeBytes, mtimeSeconds, mtimeNanoseconds].every(Number.isSafeInteger);
 }
@@ -141,8 +151,8 @@ export function loggedState(
     readonly policy: TransferPolicy;
   },
 ): EntryState | undefined {
-  return names.get(path)?.findLast(({ receiver, state }) => {
-    const there = receiver === receiverOf(sides.policy) ? sides.to : sides.from;
+  return names.get(path)?.findLast(({ side, state }) => {
+    const there = side === receivingSideOf(sides.policy) ? sides.to : sides.from;
     return there !== undefined && sameContent(there, state);
   })?.state;
 }

@@ -41,7 +41,7 @@ const SAMPLE_BYTES = 64 * 1024;
 const SYNC_MILLISECONDS = 15_000;
 
 /** A name in a directory of a tree. */
-export interface FilePlace {
+export interface FileName {
   readonly tree: Tree;
   readonly directory: string;
   readonly name: string;
@@ -52,11 +52,11 @@ export interface LargeCopyRequest {
   readonly calls: Calls;
   /** `waiting` where a server answers. */
   readonly form: Calls["form"];
-  readonly source: FilePlace;
+  readonly source: FileName;
   /** The source as planned; a source that differs at the end counts as not copied. */
   readonly entry: Entry;
   /** Where the copy is written; never the name that programs read. */
-  readonly pen: FilePlace;
+  readonly temporaryFile: FileName;
   /** An absolute path, and the kernel's boot id; undefined: the copy cannot be continued. */
   readonly journal: { readonly path: string; readonly bootId: string } | undefined;
   readonly limit: BandwidthLimit | undefined;
@@ -77,7 +77,7 @@ export function partBuffer(form: Calls["form"]): Bytes {
 
 /** Opens the source and the file to write. Throws a SystemCallError, and leaves nothing open then. */
 export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
-  const { calls, entry, source, pen } = request;
+  const { calls, entry, source, temporaryFile } = request;
   const reading = O_RDONLY | (entry.isFollowed ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC;
   const opened = [yield* openAt(calls, source, reading, "open")];
   let journal: Journal | undefined;
@@ -86,12 +86,12 @@ export function* openLargeCopy(request: LargeCopyRequest): Work<LargeCopy> {
     const parts = Math.max(1, Math.ceil(entry.sizeBytes / partBytesOf(entry)));
     journal = yield* openJournalFor(request, parts);
     const hasParts = journal !== undefined && Array.from({ length: parts }, (_, part) => part).some(journal.has);
-    if (!hasParts) yield* unlinkAt(calls, pen);
-    opened.push(yield* openAt(calls, pen, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, "create"));
+    if (!hasParts) yield* unlinkAt(calls, temporaryFile);
+    opened.push(yield* openAt(calls, temporaryFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, "create"));
     const [from, to] = opened as [number, number];
     // If parts arrive in any order, set the size first; without a journal the last part sets the size.
     if (journal !== undefined || isSparse(entry)) {
-      succeeded(yield calls.ftruncate(to, entry.sizeBytes), "truncate", pathOf(pen));
+      succeeded(yield calls.ftruncate(to, entry.sizeBytes), "truncate", pathOf(temporaryFile));
     }
     const passesOverHoles = isSparse(entry) && (yield* tellsHoles(calls, {
       ...{ from, fromPath: pathOf(source), sizeBytes: entry.sizeBytes },
@@ -174,18 +174,18 @@ export class LargeCopy {
 
   /** Waits until what was written is on the disk. Throws a SystemCallError. */
   *sync(): Work<void> {
-    succeeded(yield this.request.calls.fsync(this.target), "fsync", pathOf(this.request.pen));
+    succeeded(yield this.request.calls.fsync(this.target), "fsync", pathOf(this.request.temporaryFile));
   }
 
   /** Closes the written file before it is published, since NFS reports write errors at close(2). Throws a SystemCallError. */
   *closeTarget(): Work<void> {
     this.#isTargetOpen = false;
-    succeeded(yield this.request.calls.close(this.target), "close", pathOf(this.request.pen));
+    succeeded(yield this.request.calls.close(this.target), "close", pathOf(this.request.temporaryFile));
   }
 
   /** Removes the written file, none of which can be relied on. */
   *removeWritten(): Work<void> {
-    yield* unlinkAt(this.request.calls, this.request.pen);
+    yield* unlinkAt(this.request.calls, this.request.temporaryFile);
   }
 
   /** Closes what is still open; the journal file stays. */
@@ -197,10 +197,10 @@ export class LargeCopy {
   }
 
   #content(buffer: Bytes): ContentRequest {
-    const { entry, source, pen, signal, limit } = this.request;
+    const { entry, source, temporaryFile, signal, limit } = this.request;
     return {
       ...{ from: this.source, to: this.target, buffer, sizeBytes: entry.sizeBytes, holes: "none" },
-      ...{ fromPath: pathOf(source), toPath: pathOf(pen) },
+      ...{ fromPath: pathOf(source), toPath: pathOf(temporaryFile) },
       onBytes: (sizeBytes: number) => {
         signal.throwIfAborted();
         this.request.onBytes(sizeBytes);
@@ -234,20 +234,20 @@ function partBytesOf(entry: Entry): number {
   return isSparse(entry) ? Math.max(PART_BYTES, Math.ceil(entry.sizeBytes / MOST_SPARSE_PARTS)) : PART_BYTES;
 }
 
-function pathOf({ tree, directory, name }: FilePlace): string {
+function pathOf({ tree, directory, name }: FileName): string {
   return tree.pathOf(directory, name);
 }
 
-function* openAt(calls: Calls, place: FilePlace, flags: number, call: "open" | "create"): Work<number> {
-  const handle = yield* place.tree.open(place.directory);
+function* openAt(calls: Calls, file: FileName, flags: number, call: "open" | "create"): Work<number> {
+  const handle = yield* file.tree.open(file.directory);
   try {
-    return succeeded(yield calls.openat(handle, cString(place.name), flags, 0o600), call, pathOf(place));
+    return succeeded(yield calls.openat(handle, cString(file.name), flags, 0o600), call, pathOf(file));
   } finally {
-    place.tree.release(place.directory);
+    file.tree.release(file.directory);
   }
 }
 
-function* unlinkAt(calls: Calls, { tree, directory, name }: FilePlace): Work<void> {
+function* unlinkAt(calls: Calls, { tree, directory, name }: FileName): Work<void> {
   const handle = yield* tree.open(directory);
   try {
     yield calls.unlinkat(handle, cString(name), 0);
@@ -256,12 +256,15 @@ function* unlinkAt(calls: Calls, { tree, directory, name }: FilePlace): Work<voi
   }
 }
 
-function* openJournalFor({ calls, pen, entry, journal }: LargeCopyRequest, parts: number): Work<Journal | undefined> {
+function* openJournalFor(
+  { calls, temporaryFile, entry, journal }: LargeCopyRequest,
+  parts: number,
+): Work<Journal | undefined> {
   if (journal === undefined) return undefined;
-  const handle = yield* pen.tree.open(pen.directory);
+  const handle = yield* temporaryFile.tree.open(temporaryFile.directory);
   const bytes = new Uint8Array(STATUS_BYTES);
-  const answer = yield calls.statx(handle, cString(pen.name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
-  pen.tree.release(pen.directory);
+  const answer = yield calls.statx(handle, cString(temporaryFile.name), AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
+  temporaryFile.tree.release(temporaryFile.directory);
   // If the file is missing, shorter or another one, the parts in its journal are lost.
   const isThere = answer >= 0 && readStatus(bytes).kind === "f" && readStatus(bytes).sizeBytes === entry.sizeBytes;
   const keep = isThere ? "earlier" : "none";

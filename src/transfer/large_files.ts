@@ -18,7 +18,7 @@ import { isSparse, sameContent } from "./entry.ts";
 import { GONE, type Item, type MoveOutcome, pathOf } from "./item.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { hasVanished } from "./jobs/list.ts";
-import { type FilePlace, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
+import { type FileName, LARGE_AT_ONCE, type LargeCopy, openLargeCopy, partBuffer } from "./large_copy.ts";
 import { CHANGING_REASON } from "./missing.ts";
 import { entryAt } from "./publish.ts";
 import { keptOf, noSpaceError } from "./free_space.ts";
@@ -49,7 +49,7 @@ interface Copying {
   readonly item: Item;
   readonly copy: LargeCopy;
   /** Where it is written. */
-  readonly pen: FilePlace;
+  readonly temporaryFile: FileName;
   readonly count: { doneBytes: number };
   next: number;
   left: number;
@@ -79,7 +79,7 @@ export class LargeFiles {
   readonly #from: Tree;
   readonly #to: Tree;
   /** The tree that is written to. */
-  readonly #pens: Tree;
+  readonly #temporaryTree: Tree;
   readonly #support = new AttributeSupport();
   #added = 0;
   #bootId: Promise<string> | undefined;
@@ -91,7 +91,7 @@ export class LargeFiles {
     this.#calls = system.calls?.("waiting") ?? waitingCalls();
     this.#from = new Tree(settings.from, this.#calls, request.links);
     this.#to = new Tree(settings.to, this.#calls);
-    this.#pens = settings.temporary === "directly" ? this.#to : new Tree(settings.temporary, this.#calls);
+    this.#temporaryTree = settings.temporary === "directly" ? this.#to : new Tree(settings.temporary, this.#calls);
   }
 
   /** Copies a file; it starts as soon as a lane is free. */
@@ -113,7 +113,7 @@ export class LargeFiles {
   async finish(): Promise<{ readonly outcome: MoveOutcome; readonly again: readonly Item[] }> {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes]);
     for (const copying of this.#open) this.#close(copying);
-    for (const tree of [this.#from, this.#to, this.#pens]) tree.close();
+    for (const tree of [this.#from, this.#to, this.#temporaryTree]) tree.close();
     if (this.#failure !== undefined) throw this.#failure.error;
     const { moved, missing } = this.#outcome;
     const ended = moved.length + this.#again.length + missing.length;
@@ -175,7 +175,7 @@ export class LargeFiles {
     if (item.written === undefined) return false;
     const [directory, name] = splitLast(item.written);
     if (directory === "") return false;
-    const there = await run(entryAt(this.#pens, directory, name));
+    const there = await run(entryAt(this.#temporaryTree, directory, name));
     if (there === undefined || !sameContent(item.entry, there, this.request.settings.traits.timeStep)) return false;
     if (this.#mustSync(item) && !(await this.#syncWritten(item.written))) return false;
     this.request.onDone(1, item.entry.sizeBytes);
@@ -191,22 +191,22 @@ export class LargeFiles {
 
   /** False if fsync(2) fails: the file is written again then, since the kernel reports a write error only once. */
   async #syncWritten(written: string): Promise<boolean> {
-    return await syncPath(this.#pens.pathOf(written), this.#calls).then(() => true, () => false);
+    return await syncPath(this.#temporaryTree.pathOf(written), this.#calls).then(() => true, () => false);
   }
 
   *#begin(item: Item, bootId: string): Work<Copying> {
     const { entry, directory, written = joinName(directory, entry.name) } = item;
     const { form, journals, settings, limit, system } = this.request;
     const source = { tree: this.#from, directory, name: entry.name };
-    const [penDirectory, name] = splitLast(written);
-    const pen = { tree: this.#pens, directory: penDirectory, name };
+    const [writtenDirectory, name] = splitLast(written);
+    const temporaryFile = { tree: this.#temporaryTree, directory: writtenDirectory, name };
     const count = { doneBytes: 0 };
     const copy = yield* openLargeCopy({
-      ...{ calls: this.#calls, form, source, entry, pen, limit, signal: system.signal },
+      ...{ calls: this.#calls, form, source, entry, temporaryFile, limit, signal: system.signal },
       journal: journals === undefined ? undefined : { path: `${settings.to}/${journals}/${journalName(item)}`, bootId },
       onBytes: (sizeBytes) => this.#count(count, sizeBytes),
     });
-    return { item, copy, pen, count, next: 0, left: copy.parts, isGivenUp: false };
+    return { item, copy, temporaryFile, count, next: 0, left: copy.parts, isGivenUp: false };
   }
 
   #count(count: Copying["count"], sizeBytes: number): void {

@@ -73,10 +73,10 @@ function decideRecorded(
   from: Entry,
   to: Entry | undefined,
   { policy, traits }: LinkRules,
-): "same" | "to transfer" | "changed there" | "theirs" {
+): "same" | "to transfer" | "changed there" | "not transferred" {
   if (to !== undefined && sameContent(from, to, traits.timeStep)) return "same";
   // Unchanged on scratch since the record: a push does not transfer it.
-  if (policy === "stage-out") return "theirs";
+  if (policy === "push") return "not transferred";
   return to === undefined ? "to transfer" : "changed there";
 }
 

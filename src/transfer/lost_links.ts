@@ -27,7 +27,7 @@ export const NOTHING_LOST: ReadonlySet<string> = new Set();
 interface Found {
   readonly self: Entry | undefined;
   readonly listing: { readonly entries: readonly Entry[]; readonly outside: readonly { readonly name: string }[] };
-  readonly baseline: (name: string) => EntryState | undefined;
+  readonly recordOf: (name: string) => EntryState | undefined;
 }
 
 /**
@@ -35,14 +35,14 @@ interface Found {
  * directory itself is behind a link, and empty; a full comparison accepts that as it is.
  */
 export function lostNames(
-  { self, listing, baseline }: Found,
-  request: { readonly depth?: "trust-record" | "look-at-all"; readonly baseline: Manifest | undefined },
+  { self, listing, recordOf }: Found,
+  request: { readonly depth?: "trust-record" | "look-at-all"; readonly record: Manifest | undefined },
   directory: string,
 ): ReadonlySet<string> | "all" {
   const mayBeEmptied = self?.isFollowed === true && listing.entries.length === 0 && request.depth !== "look-at-all";
-  if (mayBeEmptied && (request.baseline?.entriesOf(directory)?.size ?? 0) > 0) return "all";
+  if (mayBeEmptied && (request.record?.entriesOf(directory)?.size ?? 0) > 0) return "all";
   const isLost = ({ name }: { readonly name: string }) => {
-    const before = baseline(name);
+    const before = recordOf(name);
     return before !== undefined && before.type !== "link";
   };
   return new Set(listing.outside.filter(isLost).map(({ name }) => name));
@@ -57,9 +57,9 @@ export function withoutNames(entries: readonly Entry[], names: ReadonlySet<strin
 export function withRecordsOf(
   plan: DirectoryPlan,
   names: ReadonlySet<string>,
-  baseline: (name: string) => EntryState | undefined,
+  recordOf: (name: string) => EntryState | undefined,
 ): DirectoryPlan {
   if (names.size === 0) return plan;
-  const records = [...names].map((name): [string, EntryState] => [name, baseline(name)!]);
+  const records = [...names].map((name): [string, EntryState] => [name, recordOf(name)!]);
   return { ...plan, records: [...plan.records, ...records] };
 }

@@ -115,14 +115,14 @@ export class ManifestBuilder {
   readonly #oldest: SampledFile[] = [];
   /** The oldest file of each group: a purge by access time may delete one model and leave another. */
   readonly #oldestOf = new Map<string, SampledFile>();
-  readonly #baseline: Manifest | undefined;
+  readonly #earlier: Manifest | undefined;
   readonly #mounts = new Set<string>();
   #root: string;
   #hasChanged = false;
 
-  constructor(baseline?: Manifest, readonly racy?: RacyTimes) {
-    this.#baseline = baseline;
-    this.#root = baseline?.root ?? "";
+  constructor(earlier?: Manifest, readonly racy?: RacyTimes) {
+    this.#earlier = earlier;
+    this.#root = earlier?.root ?? "";
   }
 
   /** Records the root itself. */
@@ -135,7 +135,7 @@ export class ManifestBuilder {
     this.#mounts.add(directory);
   }
 
-  /** Keeps the baseline's record of a directory. */
+  /** Keeps the earlier record of a directory. */
   keep(directory: string, block: ManifestBlock): void {
     if (this.#blocks.get(directory) === block) return;
     this.#blocks.set(directory, block);
@@ -161,11 +161,11 @@ export class ManifestBuilder {
     this.#blocks.delete(directory);
   }
 
-  /** Restores the baseline's records of a directory and of those below it, or removes them where the baseline has none. */
+  /** Restores the earlier records of a directory and of those below it, or removes them where there were none. */
   restore(directory: string): void {
     const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
     for (const path of this.#blocks.keys()) if (isBelow(path)) this.drop(path);
-    for (const [path, block] of this.#baseline?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
+    for (const [path, block] of this.#earlier?.blocks() ?? []) if (isBelow(path)) this.keep(path, block);
   }
 
   /** Records other states for names of a recorded directory; `undefined` removes a name. */
@@ -205,17 +205,17 @@ export class ManifestBuilder {
     if (oldest.length > SAMPLE_SIZE) oldest.pop();
   }
 
-  /** The manifest; if nothing changed, the baseline itself, so that it need not be written again. */
+  /** The manifest; if nothing changed, the earlier one itself, so that it need not be written again. */
   build(traits?: FileSystemTraits): Manifest {
-    const baseline = this.#baseline;
-    const hasSameTraits = JSON.stringify(traits) === JSON.stringify(baseline?.traits);
+    const earlier = this.#earlier;
+    const hasSameTraits = JSON.stringify(traits) === JSON.stringify(earlier?.traits);
     const mounts = [...this.#mounts].toSorted();
-    const hasSameMounts = mounts.join("\0") === (baseline?.mounts ?? []).join("\0");
-    const isSame = !this.#hasChanged && hasSameTraits && hasSameMounts && baseline !== undefined &&
-      baseline.blocks().size === this.#blocks.size;
-    if (isSame) return baseline;
+    const hasSameMounts = mounts.join("\0") === (earlier?.mounts ?? []).join("\0");
+    const isSame = !this.#hasChanged && hasSameTraits && hasSameMounts && earlier !== undefined &&
+      earlier.blocks().size === this.#blocks.size;
+    if (isSame) return earlier;
     const candidates = [
-      ...baseline?.sample ?? [],
+      ...earlier?.sample ?? [],
       ...[...this.#oldest, ...this.#oldestOf.values()].map(({ path }) => path),
     ];
     const sample = spread(this.#recorded(new Set(candidates)), SAMPLE_SIZE);
@@ -270,7 +270,8 @@ export async function writeManifest(path: string, manifest: Manifest): Promise<v
   const line = new TextEncoder().encode(`${digest([text])} `);
   // For a million files the body has some 40 MB: there is one copy of it besides the blocks.
   const content = concatenate([line, text, new Uint8Array([10]), ...parts]);
-  await writeFileAtomically({ path, content, mode: 0o600, durability: "fast" });
+  // After a crash of the node the record tells which files on scratch were truncated by it, so it must not be empty itself.
+  await writeFileAtomically({ path, content, mode: 0o600, durability: "whole" });
 }
 
 /** Reads a manifest; undefined where it is missing, damaged or of another version, so that it has to be made again. */

@@ -11,7 +11,7 @@ import type { System } from "../system/system.ts";
 import { type JobRunner, prepareJobRunner } from "./job_runner.ts";
 import { linkMapOf, type LinkSettings } from "./link_maps.ts";
 import { selectLinked } from "./linked_selection.ts";
-import { UNFINISHED } from "./own_names.ts";
+import { PARTIAL_DIRECTORY } from "./own_names.ts";
 
 /** What to measure. */
 export interface MeasureRequest {
@@ -146,7 +146,7 @@ function* measureDirectory(
   if (count.isFull) return;
   try {
     yield* listDirectory(tree, directory, (name, view, start) => {
-      if (name === UNFINISHED || count.isFull) return;
+      if (name === PARTIAL_DIRECTORY || count.isFull) return;
       const status = readStatusAt(view, start);
       const path = joinName(directory, name);
       if (selection?.includes(path, nameTypeOf(status.kind, status.sizeBytes)) === false) return;

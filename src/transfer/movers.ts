@@ -12,7 +12,7 @@ import { CHANGING_REASON } from "./missing.ts";
 import type { CopyResult } from "./jobs/copy.ts";
 import type { CopySettings } from "./jobs/copy_settings.ts";
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
-import type { CheckRequest, CheckResult } from "./jobs/check_carried.ts";
+import type { CheckRequest, CheckResult } from "./jobs/check_copied.ts";
 import type { ListFiles } from "./list_files.ts";
 import { isFullDisk, keptOf, noSpaceError } from "./free_space.ts";
 
@@ -124,7 +124,7 @@ export class RsyncMover implements Mover {
    */
   async #moveOthers(all: readonly Item[]): Promise<MoveOutcome> {
     const isSpecial = ({ entry }: Item) => entry.type === "link" || entry.isBehindLink === true;
-    if (!all.some(isSpecial)) return await this.#carry(all);
+    if (!all.some(isSpecial)) return await this.#copyByRsync(all);
     // All names of a file are copied the same way, or they arrive as several files.
     const groups = new Set(all.filter(isSpecial).map(({ entry }) => entry.linkGroup));
     groups.delete("");
@@ -132,10 +132,10 @@ export class RsyncMover implements Mover {
     const links = all.filter(isOwn);
     const own = await new NativeMover(this.request.settings, this.request.runner).move(links);
     const others = all.filter((item) => !isOwn(item));
-    return others.length === 0 ? own : joinOutcomes([own, await this.#carry(others)]);
+    return others.length === 0 ? own : joinOutcomes([own, await this.#copyByRsync(others)]);
   }
 
-  async #carry(items: readonly Item[]): Promise<MoveOutcome> {
+  async #copyByRsync(items: readonly Item[]): Promise<MoveOutcome> {
     const first = await this.#try(items);
     if (first.again.length === 0) return first.outcome;
     // A file that changed while it was read is tried once more, in its present state.
@@ -171,8 +171,8 @@ export class RsyncMover implements Mover {
   async #try(items: readonly Item[]): Promise<Attempt> {
     const { settings, runner, system, lists, extraArgs } = this.request;
     const isDirect = settings.temporary === "directly";
-    const carried = `rsync-${this.#batches++}`;
-    const to = isDirect ? settings.to : `${settings.temporary}/${carried}`;
+    const rsyncDirectory = `rsync-${this.#batches++}`;
+    const to = isDirect ? settings.to : `${settings.temporary}/${rsyncDirectory}`;
     if (!isDirect) await makeParents(to, items, settings, runner);
     let told = 0;
     const listFile = await lists.write(items.map((item) => `./${pathOf(item)}`));
@@ -198,7 +198,7 @@ export class RsyncMover implements Mover {
       : "of the source";
     const attempt = isDirect
       ? await this.#checkDirect(items, modes, stderrTail)
-      : await this.#checkCarried(items, { carried, modes }, stderrTail);
+      : await this.#checkCopied(items, { rsyncDirectory, modes }, stderrTail);
     // rsync reports what it tried; only what arrived counts.
     const { moved } = attempt.outcome;
     const sizeBytes = moved.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
@@ -206,21 +206,21 @@ export class RsyncMover implements Mover {
     return { ...attempt, code };
   }
 
-  async #checkCarried(
+  async #checkCopied(
     items: readonly Item[],
-    where: Pick<CheckRequest, "carried" | "modes">,
+    where: Pick<CheckRequest, "rsyncDirectory" | "modes">,
     stderrTail: readonly string[],
   ): Promise<Omit<Attempt, "code">> {
     const { settings, runner } = this.request;
     const request = { ...where, settings, temporary: settings.temporary, items: items.map(copyItemOf) };
-    const results = await runner.run("checkCarried", request, { names: items.length });
-    const isUncarried = (result: CheckResult | undefined): result is Uncarried =>
+    const results = await runner.run("checkCopied", request, { names: items.length });
+    const isNotCopied = (result: CheckResult | undefined): result is NotCopied =>
       result?.kind === "absent" || result?.kind === "torn" || result?.kind === "changed";
-    const others = items.filter((_, index) => !isUncarried(results[index]));
-    const known = results.filter((result) => !isUncarried(result)) as (CopyResult | undefined)[];
+    const others = items.filter((_, index) => !isNotCopied(results[index]));
+    const known = results.filter((result) => !isNotCopied(result)) as (CopyResult | undefined)[];
     return {
       outcome: { ...sortResults(others, known), stderrTail },
-      again: items.filter((_, index) => isUncarried(results[index])),
+      again: items.filter((_, index) => isNotCopied(results[index])),
       absent: new Set(items.filter((_, index) => results[index]?.kind === "absent")),
       changed: new Set(items.filter((_, index) => results[index]?.kind === "changed")),
     };
@@ -261,7 +261,7 @@ export class RsyncMover implements Mover {
   }
 }
 
-type Uncarried = Extract<CheckResult, { readonly kind: "absent" | "torn" | "changed" }>;
+type NotCopied = Extract<CheckResult, { readonly kind: "absent" | "torn" | "changed" }>;
 
 /** The outcomes of several calls as one. */
 export function joinOutcomes(outcomes: readonly MoveOutcome[]): MoveOutcome {

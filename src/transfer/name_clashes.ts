@@ -15,7 +15,7 @@ const NAMED_GROUPS = 10;
 /** Throws a CliError `refused` that names the groups of files that would be one file on the receiving side. */
 export async function refuseNameClashes(request: WalkRequest, to: string, runner: JobRunner): Promise<void> {
   const groups: string[][] = [];
-  await walkTrees({ ...request, to: undefined, baseline: undefined }, {
+  await walkTrees({ ...request, to: undefined, record: undefined }, {
     onPlan({ directory, records }) {
       const byFold = Map.groupBy(records, ([name]) => foldedName(name));
       for (const group of byFold.values()) {

@@ -15,7 +15,7 @@ export function mountsIn(directory: string, entries: readonly Entry[], self: Ent
 /** The mounts recorded of a source. */
 export interface RecordedMounts {
   readonly source: string;
-  readonly baseline: Manifest | undefined;
+  readonly record: Manifest | undefined;
   readonly depth?: "trust-record" | "look-at-all";
 }
 
@@ -26,10 +26,10 @@ export interface RecordedMounts {
 export async function unmountedIn(
   directory: string,
   entries: readonly Entry[],
-  { source, baseline, depth }: RecordedMounts,
+  { source, record, depth }: RecordedMounts,
   runner: JobRunner,
 ): Promise<readonly string[]> {
-  const recorded = (baseline?.mounts ?? []).filter((path) => splitLast(path)[0] === directory);
+  const recorded = (record?.mounts ?? []).filter((path) => splitLast(path)[0] === directory);
   if (recorded.length === 0 || depth === "look-at-all") return [];
   const above = directory === "" ? "." : directory;
   const found = await lookAtPaths(source, [above], runner);

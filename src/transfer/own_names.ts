@@ -1,4 +1,4 @@
 // Names that euler-files uses inside users' directories.
 
 /** A directory at the root of a tree for half-written files and journals. Listings leave out this name at every depth. */
-export const UNFINISHED = ".euler-files-partial";
+export const PARTIAL_DIRECTORY = ".euler-files-partial";

@@ -79,7 +79,7 @@ class Packing {
   async run(): Promise<PackOutcome> {
     const rules = rulesFor("compare");
     await walkTrees(
-      { from: this.request.root, to: undefined, baseline: EMPTY_MANIFEST, rules },
+      { from: this.request.root, to: undefined, record: EMPTY_MANIFEST, rules },
       {
         onPlan: async (plan) => {
           const at = (name: string) => `./${joinName(plan.directory, name)}`;

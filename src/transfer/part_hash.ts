@@ -49,12 +49,12 @@ export class PartHash {
 
   *#read(part: number): Work<void> {
     const { copy } = this;
-    const { calls, signal, pen } = copy.request;
+    const { calls, signal, temporaryFile } = copy.request;
     const end = copy.partStart(part) + copy.partBytes(part);
     for (let offset = copy.partStart(part); offset < end;) {
       signal.throwIfAborted();
       const wanted = Math.min(PIECE_BYTES, end - offset);
-      const path = pen.tree.pathOf(pen.directory, pen.name);
+      const path = temporaryFile.tree.pathOf(temporaryFile.directory, temporaryFile.name);
       const length = succeeded(yield calls.pread(copy.target, this.#piece, wanted, offset), "read", path);
       if (length === 0) throw new Error(`'${path}' became shorter while it was written`);
       this.#hash.update(this.#piece.subarray(0, length));

@@ -68,7 +68,7 @@ export function mayWrite(
 ): boolean {
   if (isStill(replaces, now) || (now !== undefined && sameContent(entry, now))) return true;
   // Missing on scratch: purged, may be written again. Missing at the source: deleted by the user, must not be.
-  return now === undefined && policy !== "stage-out";
+  return now === undefined && policy !== "push";
 }
 
 /** Whether a name still has the content that it had in the plan. */

@@ -113,7 +113,7 @@ function* mergeFile(
   try {
     return yield* publish({
       ...{ temporaryDirectory, temporaryName: cString(name), tree: to, directory: path, name, entry },
-      ...{ replaces: undefined, policy: "stage-out" },
+      ...{ replaces: undefined, policy: "push" },
     });
   } finally {
     temporary.release(written);

@@ -95,7 +95,7 @@ export class Publishing {
     if (cause !== "failed") return;
     this.#noteFailed(path, cause);
     const isLeftOut = errno !== undefined && isLimitErrno(errno);
-    if (!isLeftOut && this.request.settings.policy !== "stage-out") this.directories.fail(path, reason);
+    if (!isLeftOut && this.request.settings.policy !== "push") this.directories.fail(path, reason);
   }
 
   /** Takes an item of a new directory. All but references are published with it, even if they have to be looked at again. */
@@ -163,7 +163,7 @@ export class Publishing {
 
   /** Notes a path that did not arrive, so that files that point at it are withheld; a failed one not for a push. */
   #noteFailed(path: string, cause: "failed" | "vanished" = "failed"): void {
-    if (cause === "failed" && this.request.settings.policy === "stage-out") return;
+    if (cause === "failed" && this.request.settings.policy === "push") return;
     const isNew = (above: string) => {
       const known = this.#failed.get(above);
       return known === undefined || (known.cause === "vanished" && cause === "failed");

@@ -31,7 +31,7 @@ export interface RemovalsRequest {
   readonly temporary: string | "directly";
   /** Makes the temporary directory. */
   readonly prepare: () => Promise<void>;
-  readonly publish: "unpublished" | "in-place";
+  readonly receivingSide: "private" | "live";
   readonly runner: JobRunner;
   readonly recorder: ResultRecorder;
 }
@@ -211,7 +211,7 @@ export class Removals {
   async #remove(items: readonly Name[], moved?: MovedTo): Promise<readonly RemoveResult[]> {
     const results = await this.request.runner.run("remove", {
       root: moved?.root ?? this.request.root,
-      check: this.request.publish === "unpublished" ? "none" : "look again",
+      check: this.request.receivingSide === "private" ? "none" : "look again",
       items: items.map((item) => {
         const [directory, name] = moved === undefined
           ? [item.directory, item.entry.name]

@@ -20,7 +20,7 @@ export interface TransferRequest {
   /** The user's own arguments for rsync; they make rsync the engine. Those that delete files are never passed to it. */
   readonly extraArgs: readonly string[];
   /** The record of the last transfer; without it the newer side wins. */
-  readonly baseline: Manifest | undefined;
+  readonly record: Manifest | undefined;
   /**
    * The sending side, packed: it is not listed, and small files are read from there. Only for staging. It was packed with the
    * same selection and without following links.
@@ -28,7 +28,7 @@ export interface TransferRequest {
   readonly packed?: PackedTree;
   /**
    * Which names take part; without it, all do. Other names count as absent from both sides: they are not compared, copied,
-   * counted, kept or deleted (except for `deleteExcluded`, when staging), and the baseline's records of them are kept.
+   * counted, kept or deleted (except for `deleteExcluded`, when staging), and the records of them are kept.
    */
   readonly selection?: Selection;
   /** `delete`: staging removes everything that only the target has, recorded or not. A push never removes anything. */
@@ -153,7 +153,7 @@ export interface TransferOutcome {
   readonly stderrTail: readonly string[];
   /** What both sides have in common now. */
   readonly manifest: Manifest;
-  /** Whether that record differs from the baseline. */
+  /** Whether that record differs from the earlier one. */
   readonly recordChanged: boolean;
   readonly seconds: number;
 }

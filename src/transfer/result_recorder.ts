@@ -38,7 +38,7 @@ export class ResultRecorder {
 
   constructor(
     readonly manifest: ManifestBuilder,
-    readonly baseline: Manifest | undefined,
+    readonly record: Manifest | undefined,
     names: "collect" | "count",
   ) {
     const transferred = names === "collect" ? [] : undefined;
@@ -160,6 +160,6 @@ export class ResultRecorder {
 
   #recordedAt(path: string): EntryState | undefined {
     const [directory, name] = splitLast(path);
-    return this.baseline?.entriesOf(directory)?.get(name);
+    return this.record?.entriesOf(directory)?.get(name);
   }
 }

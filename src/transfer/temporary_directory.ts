@@ -16,7 +16,7 @@ import { JobRunner } from "./job_runner.ts";
 import { listDirectories, lookAtPaths } from "./listing.ts";
 import { removeUnbuilt, takeOver, type Writer } from "./adopted.ts";
 import { moveBack } from "./moved_out.ts";
-import { UNFINISHED } from "./own_names.ts";
+import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import type { TransferRequest } from "./request.ts";
 
 /** The lock that a push holds while it writes to the source. */
@@ -75,7 +75,7 @@ export async function prepareTemporaryDirectory(
     );
   }
   const name = temporaryName("push", system.processId);
-  const path = `${to}/${UNFINISHED}/${name}`;
+  const path = `${to}/${PARTIAL_DIRECTORY}/${name}`;
   const adopted = await sweepInside(to, path, runner);
   let lock: Lock | undefined;
   const release = async () => {
@@ -90,7 +90,7 @@ export async function prepareTemporaryDirectory(
       whileOpen(to, runner, async () => {
         await makeInside(to, name, runner);
         if (sourceLock !== undefined) {
-          lock = await acquireLock({ ...sourceLock, path: `${to}/${UNFINISHED}/${LOCK_NAME}` }, system);
+          lock = await acquireLock({ ...sourceLock, path: `${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}` }, system);
           const { lost } = lock;
           // Removing the lock file at the end must not count as losing the lock.
           lost.addEventListener("abort", () => lock !== undefined && onLockLost(lost.reason), { once: true });
@@ -106,8 +106,8 @@ export async function prepareTemporaryDirectory(
             if (held !== undefined) {
               await using _lock = held;
               // A waiting push has its own directory there, so the lock file is removed only if no push waits.
-              const others = (await namesIn(to, UNFINISHED, runner) ?? []).filter((other) => !isLockName(other));
-              if (others.length === 0) await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+              const others = (await namesIn(to, PARTIAL_DIRECTORY, runner) ?? []).filter((other) => !isLockName(other));
+              if (others.length === 0) await Deno.remove(`${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}`).catch(() => {});
             }
             await removeIfEmpty(to, runner);
           }));
@@ -174,20 +174,24 @@ const MOST_TRIES = 10;
 /** Makes `name` in our directory in the root, and our directory if it is missing. */
 async function makeInside(to: string, name: string, runner: JobRunner): Promise<void> {
   for (let tries = 1;; tries++) {
-    await runner.run("make", { root: to, directories: [[UNFINISHED, 0o700]] });
+    await runner.run("make", { root: to, directories: [[PARTIAL_DIRECTORY, 0o700]] });
     try {
-      await runner.run("make", { root: to, directories: [[`${UNFINISHED}/${name}`, 0o700]] });
+      await runner.run("make", { root: to, directories: [[`${PARTIAL_DIRECTORY}/${name}`, 0o700]] });
       return;
     } catch (error) {
       if (!isMissing(error) || tries === MOST_TRIES) throw error;
-      runner.here.tree(to).forget(UNFINISHED);
+      runner.here.tree(to).forget(PARTIAL_DIRECTORY);
     }
   }
 }
 
 /** Another push may have its own directory there. */
 async function removeIfEmpty(to: string, runner: JobRunner): Promise<void> {
-  await runner.run("remove", { root: to, check: "none", items: [["", `${UNFINISHED}//`, "d 700 0 0.0000000000"]] });
+  await runner.run("remove", {
+    root: to,
+    check: "none",
+    items: [["", `${PARTIAL_DIRECTORY}//`, "d 700 0 0.0000000000"]],
+  });
 }
 
 const INCOMING = ".incoming";
@@ -246,11 +250,11 @@ async function takeOverOrRemove(
  */
 async function sweepInside(to: string, own: string, runner: JobRunner): Promise<Set<string>> {
   let adopted = new Set<string>();
-  const names = await namesIn(to, UNFINISHED, runner);
+  const names = await namesIn(to, PARTIAL_DIRECTORY, runner);
   if (names === undefined) return adopted;
   await whileOpen(to, runner, async () => {
     for (const name of names) {
-      const path = `${to}/${UNFINISHED}/${name}`;
+      const path = `${to}/${PARTIAL_DIRECTORY}/${name}`;
       if (!await isAbandoned(path)) continue;
       const owner = parseTemporaryName(name);
       const writer = owner !== undefined && await hasOwnerEnded(owner) ? "has ended" : "may live";
@@ -259,10 +263,10 @@ async function sweepInside(to: string, own: string, runner: JobRunner): Promise<
       if (taken !== undefined && taken.size > 0) adopted = taken;
     }
     // A working push has its own directory beside the lock: a lock alone was left by a killed push.
-    const left = await namesIn(to, UNFINISHED, runner) ?? [];
+    const left = await namesIn(to, PARTIAL_DIRECTORY, runner) ?? [];
     if (left.every(isLockName)) {
-      await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}.lease`).catch(() => {});
-      await Deno.remove(`${to}/${UNFINISHED}/${LOCK_NAME}`).catch(() => {});
+      await Deno.remove(`${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}.lease`).catch(() => {});
+      await Deno.remove(`${to}/${PARTIAL_DIRECTORY}/${LOCK_NAME}`).catch(() => {});
     }
     await removeIfEmpty(to, runner);
   });

@@ -20,7 +20,7 @@ import { joinName, splitAbsolute } from "../posix/file_names.ts";
 import type { MissingPath, TransferOutcome, TransferPlan, TransferRequest } from "./request.ts";
 import { readIntentLog } from "./intent_log.ts";
 import { looksFolded, refuseNameClashes } from "./name_clashes.ts";
-import { UNFINISHED } from "./own_names.ts";
+import { PARTIAL_DIRECTORY } from "./own_names.ts";
 import { RACY_SECONDS, RESUMED_SECONDS } from "./racy.ts";
 import { FreeSpaceWatch } from "./free_space_watch.ts";
 import { toTransfer, TransferCounters } from "./counters.ts";
@@ -53,7 +53,7 @@ export async function planTransfer(request: TransferRequest, system: System): Pr
   const directories: DirectoryPlan[] = [];
   const unchanged: UnchangedDirectory[] = [];
   const walk = await walkRequest(request, runner);
-  const names = request.intent === "push" ? undefined : request.baseline?.traits?.names;
+  const names = request.intent === "push" ? undefined : request.record?.traits?.names;
   if (names === "folded" || (names === undefined && await looksFolded(request.to))) {
     await refuseNameClashes(walk, request.to, runner);
   }
@@ -133,12 +133,12 @@ async function run(
   request: TransferRequest,
   feed: (receiver: WalkReceiver, runner: JobRunner, traits: FileSystemTraits) => Promise<void>,
   spaceFor: "to check" | "checked before",
-  surroundings: System,
+  outer: System,
 ): Promise<TransferOutcome> {
   const started = performance.now();
   // A push that loses the lock of its source ends as on a signal: another push writes there.
   const lockLost = new AbortController();
-  const system = { ...surroundings, signal: AbortSignal.any([surroundings.signal, lockLost.signal]) };
+  const system = { ...outer, signal: AbortSignal.any([outer.signal, lockLost.signal]) };
   const onLockLost = (reason: unknown) => lockLost.abort(reason);
   const { bandwidthLimitBytesPerSecond } = request;
   const to = await prepareRoots(request);
@@ -166,12 +166,12 @@ async function run(
     sinceSeconds: startedSeconds - RACY_SECONDS,
     resumedSinceSeconds: startedSeconds - RESUMED_SECONDS,
   };
-  const manifest = new ManifestBuilder(request.baseline, racy);
+  const manifest = new ManifestBuilder(request.record, racy);
   await using temporary = await prepareTemporaryDirectory({ ...request, to, onLockLost }, engine, runner, system);
-  const known = request.baseline?.traits ?? USUAL_TRAITS;
+  const known = request.record?.traits ?? USUAL_TRAITS;
   const traits = request.intent === "push"
     ? known
-    : request.baseline?.traits ?? await measureTraits(request, to, runner, system);
+    : request.record?.traits ?? await measureTraits(request, to, runner, system);
   const settings: { -readonly [Name in keyof CopySettings]: CopySettings[Name] } = {
     ...{ from: request.from, to, policy: meaningOf(request.intent).policy, umask: runner.umask },
     ...(request.top === undefined ? {} : { top: request.top }),
@@ -231,7 +231,7 @@ async function run(
       traits,
     );
     // A push keeps the recorded mounts of the source.
-    if (request.intent === "push") { for (const path of request.baseline?.mounts ?? []) manifest.addMount(path); }
+    if (request.intent === "push") { for (const path of request.record?.mounts ?? []) manifest.addMount(path); }
     await freeSpace?.check();
     counters.walked();
     await execution.finish(counters.unreadable.length === 0);
@@ -242,7 +242,7 @@ async function run(
   }
   counters.keepRecords(manifest);
   // Times pass through both file systems in turn. A push does not know those of scratch unless they were measured.
-  const isKnown = request.intent !== "push" || request.baseline?.traits !== undefined;
+  const isKnown = request.intent !== "push" || request.record?.traits !== undefined;
   const record = manifest.build(isKnown ? coarserTraits(settings.traits, traits) : undefined);
   const { results } = execution;
   const missing = missingPaths([...counters.unreadable, ...results.missing]);
@@ -263,7 +263,7 @@ async function run(
     movedOnly: missing.length > 0 && missing.every(({ cause }) => cause === "vanished" || cause === "newer"),
     stderrTail: results.stderrTail.slice(-20),
     manifest: record,
-    recordChanged: record !== request.baseline,
+    recordChanged: record !== request.record,
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -294,9 +294,9 @@ async function walkRequest(
       ? await selectLinked({ root: request.from, shown: request.linkRoots?.source }, request.selection, runner)
       : await selectLinkedPacked(request.packed, request.linkRoots?.source, request.selection),
   };
-  const { from, to, baseline, depth, links = "keep", packed } = request;
-  const followsLinks = meaningOf(request.intent).policy === "stage-in" && links !== "keep";
-  return { from, to, packed, baseline, depth, followsLinks, contentsSinceSeconds, ...logged, rules, ...selection };
+  const { from, to, record, depth, links = "keep", packed } = request;
+  const followsLinks = meaningOf(request.intent).policy === "stage" && links !== "keep";
+  return { from, to, packed, record, depth, followsLinks, contentsSinceSeconds, ...logged, rules, ...selection };
 }
 
 /** Measures the receiving file system: beside a target that others use, else in the root itself. */
@@ -306,7 +306,7 @@ async function measureTraits(
   runner: JobRunner,
   system: System,
 ): Promise<FileSystemTraits> {
-  if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: UNFINISHED });
+  if (intent !== "stage-update") return await runner.run("measureTraits", { root: to, name: PARTIAL_DIRECTORY });
   // The name is one that the next sweep removes if this process is killed.
   const [root] = splitAbsolute(to);
   const name = splitAbsolute(incomingName(to, system))[1];

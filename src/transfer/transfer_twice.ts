@@ -6,12 +6,12 @@ import type { TransferOutcome, TransferRequest } from "./request.ts";
  * gets what is to be changed in its request. What arrived is counted together.
  */
 export async function transferTwice(
-  transfer: (changes: Pick<TransferRequest, "baseline"> | undefined) => Promise<TransferOutcome>,
+  transfer: (changes: Pick<TransferRequest, "record"> | undefined) => Promise<TransferOutcome>,
   isWorthIt: (first: TransferOutcome) => boolean,
 ): Promise<TransferOutcome> {
   const first = await transfer(undefined);
   if (!isWorthIt(first)) return first;
-  const second = await transfer({ baseline: first.manifest });
+  const second = await transfer({ record: first.manifest });
   const transferred = [...first.transferred ?? [], ...second.transferred ?? []];
   return {
     ...second,

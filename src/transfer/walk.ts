@@ -38,9 +38,9 @@ export interface WalkRequest {
   readonly from: string;
   /** May not exist; undefined if there is no such side, so that everything is new. */
   readonly to: string | undefined;
-  readonly baseline: Manifest | undefined;
+  readonly record: Manifest | undefined;
   readonly packed?: PackedTree | undefined;
-  /** What killed transfers brought since the baseline. */
+  /** What killed transfers brought since the record. */
   readonly logged?: LoggedNames;
   readonly rules: DecisionRules;
   /** `trust-record`: where the sending side is as recorded, only names are compared with the receiving side. */
@@ -122,9 +122,9 @@ class Walk {
     readonly receiver: WalkReceiver,
     readonly runner: JobRunner,
   ) {
-    const { rules, logged, baseline } = request;
-    this.#mayPassOver = receiver.onUnchanged !== undefined && baseline !== undefined && (logged?.size ?? 0) === 0 &&
-      rules.publish === "in-place" && rules.removals === "baseline" && rules.policy !== "mirror" &&
+    const { rules, logged, record } = request;
+    this.#mayPassOver = receiver.onUnchanged !== undefined && record !== undefined && (logged?.size ?? 0) === 0 &&
+      rules.receivingSide === "live" && rules.removals === "recorded" && rules.policy !== "mirror" &&
       request.contentsSinceSeconds === undefined;
     this.#firstLook = this.#mayPassOver && request.depth === "trust-record" ? "names" : "full";
   }
@@ -134,7 +134,7 @@ class Walk {
     const { to } = this.request;
     const isThere = to !== undefined && await isDirectory(to, this.runner);
     // The record tells before anything was read how many names there are.
-    this.runner.expect(this.request.baseline?.files ?? 0, "list");
+    this.runner.expect(this.request.record?.files ?? 0, "list");
     await this.#visit([{ directory: "", from: "unseen", to: isThere ? "unseen" : undefined }]);
     await this.#drain();
   }
@@ -175,7 +175,7 @@ class Walk {
   /** Hands a directory over as unchanged if it is. Returns whether it was. */
   #passOver({ directory, ...visit }: Visit, listings: { readonly from: Listings; readonly to: Listings }): boolean {
     if (!this.#mayPassOver) return false;
-    const block = this.request.baseline?.blocks().get(directory);
+    const block = this.request.record?.blocks().get(directory);
     const from = listings.from.entries.get(directory);
     if (block === undefined || from === undefined || "unreadable" in from) return false;
     const recorded = decodeName(block.content);
@@ -192,8 +192,8 @@ class Walk {
       : hasAllNames(names.entries, recorded);
     if (!isThere) return false;
     // The root itself is in no directory's record. A push does not change directories.
-    const isOtherRoot = directory === "" && this.request.rules.policy === "stage-in" &&
-      self?.text !== this.request.baseline?.root;
+    const isOtherRoot = directory === "" && this.request.rules.policy === "stage" &&
+      self?.text !== this.request.record?.root;
     if (isOtherRoot) return false;
     this.#tellOutsideLinks(directory, from);
     this.#tellMounts(directory, from.directories, self);
@@ -246,30 +246,30 @@ class Walk {
     }
     let recorded: ReadonlyMap<string, EntryState> | undefined;
     const noted = this.#notedIn(directory, listed.from.entries, listed.to.entries);
-    const baseline = (name: string) =>
-      noted(name) ?? (recorded ??= this.request.baseline?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
+    const recordOf = (name: string) =>
+      noted(name) ?? (recorded ??= this.request.record?.entriesOf(directory) ?? NOTHING_RECORDED).get(name);
     const lostLinks = this.request.followsLinks
-      ? lostNames({ self: self("from"), listing: listed.from, baseline }, this.request, directory)
+      ? lostNames({ self: self("from"), listing: listed.from, recordOf }, this.request, directory)
       : NOTHING_LOST;
     if (lostLinks === "all") return this.receiver.onUnreadable(directory, "from", EMPTIED);
     for (const name of lostLinks) this.receiver.onUnreadable(joinName(directory, name), "from", LOST);
     const lost = new Set([...lostLinks, ...unmounted.map((path) => splitLast(path)[1])]);
     const [from, to] = [withoutNames(listed.from.entries, lost), withoutNames(listed.to.entries, lost)];
     const excluded = "unreadable" in all.to ? [] : this.#toDelete(all.to.entries, to, visit);
-    const block = this.request.baseline?.blocks().get(directory);
+    const block = this.request.record?.blocks().get(directory);
     const hasMarks = block !== undefined && countMarks(block.content, "either") > 0;
-    const sides = { directory, from, to, baseline, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
+    const sides = { directory, from, to, recordOf, fromSelf: self("from"), toSelf: self("to"), excluded, hasMarks };
     const isResumed = (name: string) => noted(name) !== undefined;
     const facts = { ...sides, isResumed, differs: await namesWithOtherContents(sides, this.request, this.runner) };
     const isEntered = (name: string) =>
       this.request.selection?.roleOf(joinName(directory, name), "directory") === "entered";
     const decided = decideDirectory({ ...facts, isEntered }, this.request.rules);
     const isBehindLink = visit.isBehindLink === true || facts.toSelf?.isBehindLink === true;
-    const allowed = this.request.rules.policy === "stage-out"
-      ? withoutWritesThroughLinks(decided, isBehindLink, baseline)
+    const allowed = this.request.rules.policy === "push"
+      ? withoutWritesThroughLinks(decided, isBehindLink, recordOf)
       : decided;
-    const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, baseline), excluded);
-    const plan = await planDatabases(whole, { from, to, baseline }, this.request, this.runner);
+    const whole = this.#withExcludedRecords(withRecordsOf(allowed, lost, recordOf), excluded);
+    const plan = await planDatabases(whole, { from, to, recordOf }, this.request, this.runner);
     this.runner.expect(from.length, "list");
     this.#tellOutsideLinks(directory, listed.from);
     if (this.#sourceSide === "from") this.#tellMounts(directory, from, self("from"));
@@ -288,15 +288,15 @@ class Walk {
 
   /** Whether a directory has nothing new or changed to push, so that the receiving side need not be read. */
   #hasNothingToPush(directory: string, from: ListedDirectory): boolean {
-    if (this.request.rules.policy !== "stage-out") return false;
+    if (this.request.rules.policy !== "push") return false;
     if (from.entries.length === 0) return true;
-    const block = this.request.baseline?.blocks().get(directory);
+    const block = this.request.record?.blocks().get(directory);
     return block !== undefined && hasSameEntries(from, decodeName(block.content));
   }
 
   /** Leaves a directory of the receiving side as it is, and goes on below it. */
   #leaveReceiver(directory: string, from: ListedDirectory, self: Entry | undefined): void {
-    const block = this.request.baseline?.blocks().get(directory);
+    const block = this.request.record?.blocks().get(directory);
     if (block !== undefined) this.receiver.onUnchanged?.({ directory, block, self, linked: from.linked });
     for (const entry of from.directories) {
       this.#queue.push({ directory: joinName(directory, entry.name), from: entry, to: "unseen" });
@@ -306,12 +306,12 @@ class Walk {
   /** Whether listings of a side omit excluded names. Names to delete must be listed. */
   #isSelected(side: Side): boolean {
     const { selection, rules } = this.request;
-    return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage-in");
+    return side === "from" || !(selection?.deleteExcluded === true && rules.policy === "stage");
   }
 
   /** Which side is the persistent one. */
   get #sourceSide(): Side {
-    return this.request.rules.policy === "stage-out" ? "to" : "from";
+    return this.request.rules.policy === "push" ? "to" : "from";
   }
 
   #tellMounts(directory: string, entries: readonly Entry[], self: Entry | undefined): void {
@@ -342,7 +342,7 @@ class Walk {
     { isExcluded }: Pick<Visit, "isExcluded">,
   ): readonly Entry[] {
     const { selection, rules } = this.request;
-    const deletes = isExcluded || (selection?.deleteExcluded === true && rules.policy === "stage-in");
+    const deletes = isExcluded || (selection?.deleteExcluded === true && rules.policy === "stage");
     if (!deletes || all.length === taken.length) return [];
     const rest = new Set(taken);
     return all.filter((entry) => !rest.has(entry));
@@ -350,8 +350,8 @@ class Walk {
 
   /** A plan that keeps the records of names that do not take part. */
   #withExcludedRecords(plan: DirectoryPlan, deleted: readonly Entry[]): DirectoryPlan {
-    const { selection, baseline } = this.request;
-    const recorded = selection === undefined ? undefined : baseline?.entriesOf(plan.directory);
+    const { selection, record } = this.request;
+    const recorded = selection === undefined ? undefined : record?.entriesOf(plan.directory);
     if (selection === undefined || recorded === undefined) return plan;
     const gone = new Set(deleted.map(({ name }) => name));
     const kept = [...recorded].filter(([name, state]) =>

@@ -21,7 +21,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** Names of files in a directory that have the same size and time on both sides, and different contents. */
 export async function namesWithOtherContents(
-  { directory, from, to, baseline, hasMarks }: DirectoryFacts,
+  { directory, from, to, recordOf, hasMarks }: DirectoryFacts,
   request: ContentsRequest,
   runner: JobRunner,
 ): Promise<ReadonlySet<string>> {
@@ -35,7 +35,7 @@ export async function namesWithOtherContents(
       sameContent(entry, other, rules.traits.timeStep);
     if (!looksSame) return false;
     const isRecent = contentsSinceSeconds !== undefined && entry.mtimeSeconds >= contentsSinceSeconds;
-    return isRecent || baseline(entry.name)?.racy === side;
+    return isRecent || recordOf(entry.name)?.racy === side;
   });
   if (files.length === 0) return NO_NAMES;
   const different = await findDifferent(

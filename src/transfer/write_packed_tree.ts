@@ -24,7 +24,7 @@ import { lackingNames } from "./recorded_names.ts";
 import { checkFreeSpace } from "./free_space.ts";
 
 /** Files from this size on are copied from the tree: for them its file system is asked a few times for many bytes. */
-export const PACKED_BYTES = 8 * 1024 * 1024;
+const PACKED_BYTES = 8 * 1024 * 1024;
 
 /** What one job reads. */
 const BATCH = { files: 512, sizeBytes: 8 * 1024 * 1024 };

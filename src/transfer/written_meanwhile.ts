@@ -54,5 +54,5 @@ export function refersToLater(
   policy: TransferPolicy,
 ): boolean {
   if (!isNewerThanWalk(entry, times) || phaseOf(directory, entry, replaces) === "contents") return false;
-  return policy !== "stage-out" || entry.type === "link" || pointsElsewhere(directory);
+  return policy !== "push" || entry.type === "link" || pointsElsewhere(directory);
 }

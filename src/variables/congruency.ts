@@ -66,8 +66,8 @@ function checkManaged(
     if (value === undefined || value === "") return [];
     const ours = [source, target].map(plainPath);
     if (ours.includes(plainPath(value))) return [];
-    const place = whereItIs(value, realPath);
-    if (ours.some((path) => whereItIs(path, realPath) === place)) return [];
+    const resolved = resolvedPath(value, realPath);
+    if (ours.some((path) => resolvedPath(path, realPath) === resolved)) return [];
     return [{
       text: `${name} is set to ${printable(value)} but config source is ${printable(source)}`,
       hint: `take ${name} out of ~/.bashrc or wherever it is set, or run \`euler-files init\` to change its source`,
@@ -79,7 +79,7 @@ function checkManaged(
 function isInside(path: string, directory: string, realPath: (path: string) => string): boolean {
   const within = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}/`);
   if (within(plainPath(path), plainPath(directory))) return true;
-  return within(whereItIs(path, realPath), whereItIs(directory, realPath));
+  return within(resolvedPath(path, realPath), resolvedPath(directory, realPath));
 }
 
 function plainPath(path: string): string {
@@ -87,7 +87,7 @@ function plainPath(path: string): string {
 }
 
 /** The path with links resolved, as far as it exists. */
-function whereItIs(path: string, realPath: (path: string) => string): string {
+function resolvedPath(path: string, realPath: (path: string) => string): string {
   let existing = plainPath(path);
   const missing: string[] = [];
   while (existing.startsWith("/")) {

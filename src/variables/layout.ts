@@ -1,4 +1,5 @@
 // The paths of a variable's files in the cache root. Marker and lock keep the names that older versions gave them.
+import { nameExists } from "../system/existence.ts";
 import type { System } from "../system/system.ts";
 
 /** The paths beside a variable's target. */
@@ -52,4 +53,12 @@ export function savedFromNode(
   const run = env.SLURM_RESTART_COUNT ? `-${env.SLURM_RESTART_COUNT}` : "";
   const from = `${env.SLURM_JOB_ID || processId}${run}.${env.SLURMD_NODENAME || hostName}`;
   return { directory, path: `${directory}/${from.replaceAll(/[^A-Za-z0-9._-]/g, "_")}` };
+}
+
+/** Where a target is kept that was replaced: `NAME.replaced-SECONDS`, with the first second for which no such name exists. */
+export async function unusedName(target: string, system: Pick<System, "now">): Promise<string> {
+  for (let seconds = Math.floor(system.now() / 1000);; seconds++) {
+    const name = `${target}.replaced-${seconds}`;
+    if (!await nameExists(name)) return name;
+  }
 }

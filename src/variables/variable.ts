@@ -75,11 +75,11 @@ export interface RunSettings {
  */
 export function stagingSettings(
   config: ResolvedConfig,
-  direction: "stage-in" | "stage-out",
+  direction: "stage" | "push",
   { engine, strict = false, filter = [], names = "count", contents = "by time" }: RunSettings = {},
 ): StagingSettings {
   const { forRsync, rules, links, bandwidthLimitBytesPerSecond, ...deleting } = config.rsyncArgs;
-  const stages = direction === "stage-in";
+  const stages = direction === "stage";
   const deleteExtras = stages && deleting.deleteExtras;
   const isWithoutRsync = engine === "native";
   return {

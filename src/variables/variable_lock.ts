@@ -1,7 +1,7 @@
 // The variable lock: one job works on a variable, the others wait and show its progress. A job notices when it loses the lock.
 import { messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { acquireLock, describe, type Lock, underLocks } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock, underLocks } from "../system/file_lock.ts";
 import type { System } from "../system/system.ts";
 import { type ProgressWatch, watchProgress } from "./progress.ts";
 import { checkOwnNames } from "./cache_root.ts";
@@ -13,7 +13,7 @@ export interface VariableLock extends AsyncDisposable, Pick<Lock, "former" | "co
   /** The system for the work: its signal stops the work as soon as another job has taken the lock over. */
   readonly system: System;
   /** `after a loss`: this process has held the lock before and lost it, so a tree that it had begun may be left. */
-  readonly comes: "first" | "after a loss";
+  readonly attempt: "first" | "after a loss";
 }
 
 /** The variable to lock, and the text for messages while waiting: `inUse` says what the holder does, `it is being staged`. */
@@ -24,7 +24,7 @@ export interface VariableLockRequest {
 }
 
 /** How often the work is started at most. A lock is only lost if its holder makes no progress for many seconds. */
-const MOST_TURNS = 3;
+const MOST_ATTEMPTS = 3;
 
 /**
  * Waits for the variable lock and does the work. If another job believes that this one is dead and takes its lock over, waits
@@ -36,10 +36,10 @@ export async function withVariableLock<Result>(
   report: Report,
   work: (variableLock: VariableLock) => Promise<Result>,
 ): Promise<Result> {
-  for (let turns = 1;; turns++) {
+  for (let attempts = 1;; attempts++) {
     await using variableLock = await acquireVariableLock(
       request,
-      turns === 1 ? "first" : "after a loss",
+      attempts === 1 ? "first" : "after a loss",
       system,
       report,
     );
@@ -48,7 +48,7 @@ export async function withVariableLock<Result>(
     } catch (error) {
       // After a takeover, the work fails because the other job moved its files; the loss of the lock is the real reason.
       const loss = await variableLock.confirm().then(() => undefined, (reason) => reason);
-      if (system.signal.aborted || loss === undefined || turns === MOST_TURNS) throw error;
+      if (system.signal.aborted || loss === undefined || attempts === MOST_ATTEMPTS) throw error;
       report({ type: "note", subject: request.variable.name, text: `${messageOf(loss)}; waiting for that` });
     }
   }
@@ -60,7 +60,7 @@ export async function withVariableLock<Result>(
  */
 async function acquireVariableLock(
   { variable: { name }, settings, inUse }: VariableLockRequest,
-  comes: VariableLock["comes"],
+  attempt: VariableLock["attempt"],
   system: System,
   report: Report,
 ): Promise<VariableLock> {
@@ -74,7 +74,7 @@ async function acquireVariableLock(
     deadlineSetting: "lock_timeout_seconds",
 
     onWait: (holder) => {
-      report({ type: "note", subject: name, text: `waiting, ${inUse} ${describe(holder, system)}` });
+      report({ type: "note", subject: name, text: `waiting, ${inUse} ${holderText(holder, system)}` });
       watch ??= watching.use(watchProgress(layout.progress, name, report));
     },
     progress: () => watch?.latest(),
@@ -84,7 +84,7 @@ async function acquireVariableLock(
   await sweepDirectory(settings.cacheRoot);
   return {
     system: underLocks(system, lock),
-    comes,
+    attempt,
     former: lock.former,
     confirm: () => lock.confirm(),
     [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),

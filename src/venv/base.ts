@@ -5,7 +5,7 @@ import { checkPathComponent } from "../config/names.ts";
 import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
-import { acquireLock, describe, type Lock } from "../system/file_lock.ts";
+import { acquireLock, holderText, type Lock } from "../system/file_lock.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { refuseSharedDirectory } from "../system/trusted_path.ts";
 import type { System } from "../system/system.ts";
@@ -79,7 +79,7 @@ export async function lockVenv(
     path: `${directory}/.${name}.lock`,
     deadlineSeconds,
     deadlineSetting: "lock_timeout_seconds",
-    onWait: (holder) => onWait(`waiting for a lock held ${describe(holder, system)}`),
+    onWait: (holder) => onWait(`waiting for a lock held ${holderText(holder, system)}`),
   }, system);
   await sweepDirectory(directory);
   return lock;

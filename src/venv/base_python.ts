@@ -31,7 +31,7 @@ export async function findMovedBases(
 }
 
 /** `/old/envs/a` that is now `/new/envs/a`: `/old/envs` and `/old` moved. Pure. */
-export function movedParents(from: string, to: string): MovedDirectory[] {
+function movedParents(from: string, to: string): MovedDirectory[] {
   const found: MovedDirectory[] = [];
   let [old, now] = [from, to];
   while (nameOf(old) === nameOf(now) && old !== now) {

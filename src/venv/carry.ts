@@ -80,7 +80,7 @@ export async function carryOwnFiles(
     depth: "look-at-all",
     engine: "native",
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
     selection: withPaths(none!, missing),
     linkRoots: { source, target },
     report: (progress) => report({ type: "progress", subject: target, progress: { ...progress, phase: "copying" } }),

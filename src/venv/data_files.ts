@@ -51,7 +51,7 @@ export async function compiledFiles(root: string, module: string): Promise<strin
     .filter((name) => name.startsWith(`${stem}.`) && name.endsWith(".pyc")).map((name) => `${directory}/${name}`);
 }
 
-/** The names in a directory with their kinds; empty if it can't be read. */
+/** The names in a directory with their kinds; empty if there is no such directory or it may not be read. */
 export function kindsOf(directory: string): Promise<Map<string, FileKind>> {
   return run(kindsIn(waitingCalls(), directory));
 }

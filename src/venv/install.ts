@@ -32,7 +32,7 @@ export interface InstallRequest {
 }
 
 /** What exists at the environment's path. */
-export type Place =
+export type TargetState =
   | { readonly kind: "nothing"; readonly systemSitePackages?: boolean }
   /** Left by a `uv venv` that was killed: it contains only files that uv makes itself. */
   | { readonly kind: "remains" }
@@ -65,7 +65,7 @@ const REMAINS = new Set(["bin", "lib", "lib64", "include", ".gitignore", ".lock"
 const NOTHING = { packages: [], lists: [], editables: [] };
 
 /** Examines the environment's path. */
-export async function observePlace(path: string): Promise<Place> {
+export async function observeTarget(path: string): Promise<TargetState> {
   const venv = await readVenv(path);
   if (venv !== undefined) return { kind: "venv", venv };
   try {
@@ -85,25 +85,25 @@ export async function observePlace(path: string): Promise<Place> {
  */
 export function planInstall(
   request: InstallRequest,
-  place: Place,
+  state: TargetState,
   requirements: readonly string[],
   torchBackends: ReadonlySet<string>,
 ): InstallPlan {
   const path = request.venvPath;
-  if (place.kind === "other") {
+  if (state.kind === "other") {
     throw new CliError("refused", `Cannot install into "${path}": it is there and is no Python environment`, {
       hint: "choose another name, or move what is there away",
     });
   }
-  if (place.kind === "venv") checkPython(place.venv, request.python);
+  if (state.kind === "venv") checkPython(state.venv, request.python);
   const files = sortRequirementFiles(request.requirementFiles);
   const wheelIndex = wheelIndexFor(requirements);
   const backed = wheelIndex !== undefined && torchBackends.has(wheelIndex.accelerator);
   const given = [...new Set(request.extraIndexUrls)];
   const listed = wheelIndex === undefined || given.includes(wheelIndex.url) ? given : [...given, wheelIndex.url];
-  const create = place.kind === "venv" ? [] : [uvVenvArgs({
-    ...{ path, python: request.python, project: files.project, onto: place.kind === "remains" ? "remains" : "nothing" },
-    systemSitePackages: place.kind === "nothing" && place.systemSitePackages === true,
+  const create = state.kind === "venv" ? [] : [uvVenvArgs({
+    ...{ path, python: request.python, project: files.project, onto: state.kind === "remains" ? "remains" : "nothing" },
+    systemSitePackages: state.kind === "nothing" && state.systemSitePackages === true,
   })];
   const exported = files.uvLock === undefined ? undefined : request.exportFile;
   const at = exported === undefined ? -1 : request.packages.findIndex((word) => word.startsWith("-"));
@@ -134,8 +134,8 @@ export function planInstall(
   return {
     venvPath: path,
     scratch: request.scratch ?? [],
-    created: place.kind !== "venv",
-    onFailure: place.kind === "nothing" ? "remove" : "keep",
+    created: state.kind !== "venv",
+    onFailure: state.kind === "nothing" ? "remove" : "keep",
     // First the lock: one that is out of date fails before anything is made.
     commands: [...lock, ...create, ...install],
     temporary: exported === undefined ? undefined : splitAbsolute(exported)[0],

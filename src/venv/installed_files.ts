@@ -93,7 +93,7 @@ function parseSize(text: string): number | undefined {
 }
 
 /** The rows of a RECORD: comma-separated values, those with a comma or a quote in double quotes (RFC 4180). Pure. */
-export function parseRecord(text: string): string[][] {
+function parseRecord(text: string): string[][] {
   return text.split(/\r?\n/).filter((line) => line !== "").map((line) => {
     const row: string[] = [];
     for (const match of line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)) {

@@ -16,7 +16,7 @@ export interface Kernelspec {
 const LARGEST_BYTES = 1024 * 1024;
 
 /** The kernels of this user that name one of the paths, or a file below it (`jupyter --paths` lists the directories). */
-export async function findKernelspecs(
+async function findKernelspecs(
   paths: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Kernelspec[]> {
@@ -28,7 +28,9 @@ export async function findKernelspecs(
   ]);
   const found: Kernelspec[] = [];
   for (const directory of directories) {
-    for (const name of (await kindsOf(directory)).keys()) {
+    // They are only named in warnings, after the work.
+    const kinds = await kindsOf(directory).catch(() => new Map<string, never>());
+    for (const name of kinds.keys()) {
       const file = `${directory}/${name}/kernel.json`;
       const read = await run(readSmallFile(waitingCalls(), file, LARGEST_BYTES)).catch(() => undefined);
       const text = new TextDecoder().decode(read?.content ?? new Uint8Array());

@@ -21,7 +21,7 @@ import { ownFilesError } from "./own_files_text.ts";
 import { basePythons, freezeOwnPackages } from "./rebuild_source.ts";
 import { applyRelocation, planRelocation } from "./relocate.ts";
 import { readVenv, type Venv } from "./venv.ts";
-import { nameExists } from "../system/existence.ts";
+import { lstatIfPresent, nameExists } from "../system/existence.ts";
 
 /** The environment to reinstall, and its new path. */
 export interface RebuildRequest {
@@ -151,7 +151,7 @@ async function lookAtTarget(
 
 /** The environment at a target; undefined if its name is free. Throws a CliError `refused` for anything else there. */
 async function environmentAt(target: AbsolutePath): Promise<Venv | undefined> {
-  const info = await Deno.lstat(target).catch(() => undefined);
+  const info = await lstatIfPresent(target);
   if (info === undefined) return undefined;
   if (info.isDirectory && (await Array.fromAsync(Deno.readDir(target))).length === 0) return undefined;
   const venv = info.isDirectory ? await readVenv(target) : undefined;
@@ -186,7 +186,7 @@ async function checkFileSystems(request: RebuildRequest, system: System): Promis
  * Names beside the target. The new environment is made under a name of its process: a run that was wrongly taken for dead
  * then doesn't write into another run's environment. What it replaces has a constant name, so that the next run finds it.
  */
-function placesBeside(target: AbsolutePath) {
+function pathsBeside(target: AbsolutePath) {
   const [directory, name] = splitAbsolute(target);
   const beside = (ending: string) => `${directory}/.${name}.${ending}`;
   return {
@@ -199,7 +199,7 @@ function placesBeside(target: AbsolutePath) {
 }
 
 function requirementsFile(target: AbsolutePath): string {
-  return placesBeside(target).requirements;
+  return pathsBeside(target).requirements;
 }
 
 /**
@@ -214,7 +214,7 @@ export async function rebuild(
   system: System,
 ): Promise<Rebuilt> {
   const { target } = plan;
-  const { made, madeBefore, replaced, requirements } = placesBeside(target);
+  const { made, madeBefore, replaced, requirements } = pathsBeside(target);
   await Deno.mkdir(splitAbsolute(target)[0], { recursive: true, mode: 0o700 });
   const wait = (text: string) => audience.report({ type: "note", subject: target, text });
   await using lock = await lockVenv(target, request.lockTimeoutSeconds, system, wait);
@@ -307,7 +307,7 @@ async function makeVenv(
 }
 
 /** Compares two frozen lists. Pure. */
-export function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
+function compareLists(wanted: readonly string[], found: readonly string[]): Parity {
   const missing = wanted.filter((line) => !found.includes(line));
   const extra = found.filter((line) => !wanted.includes(line));
   return { status: missing.length + extra.length === 0 ? "matched" : "mismatch", missing, extra };

@@ -5,6 +5,7 @@ import { readLinkText, readSmallFile, replaceFile, replaceLink } from "../posix/
 import { splitAbsolute, splitLast } from "../posix/file_names.ts";
 import { run } from "../posix/work.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
+import { isNoWay, realPathIfPresent } from "../system/existence.ts";
 import { removeInPlace } from "../system/remove_tree.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryBeside } from "../system/temporary_name.ts";
@@ -41,7 +42,7 @@ export interface Relocation {
 const SYSTEM_ROOTS = ["", "/usr", "/usr/local", "/opt/conda"];
 
 /** What the files of an environment can't tell about where it was. */
-export interface FormerPlaces {
+export interface FormerPaths {
   /** Paths that it had. */
   readonly formerPaths?: readonly string[];
   /** Directories that move with it, which may hold the Python it was made from. */
@@ -59,7 +60,7 @@ const LARGEST_SCRIPT_BYTES = 4 * 1024 * 1024;
 export async function planRelocation(
   root: string,
   newRoot: string,
-  { formerPaths = [], movedDirectories = [] }: FormerPlaces = {},
+  { formerPaths = [], movedDirectories = [] }: FormerPaths = {},
 ): Promise<Relocation> {
   if (/['"`$\\\n\r:]/.test(newRoot)) {
     throw new CliError("usage", `Cannot use "${newRoot}" for an environment: scripts can't hold such a path`, {
@@ -108,7 +109,7 @@ async function ownDirectories(root: string, directories: readonly string[]): Pro
   const realRoot = await Deno.realPath(root);
   const own = new Set<string>();
   for (const directory of new Set(directories)) {
-    const real = await Deno.realPath(`${root}/${directory}`).catch(() => undefined);
+    const real = await realPathIfPresent(`${root}/${directory}`);
     if (real === realRoot + (directory === "" ? "" : `/${directory}`)) own.add(directory);
   }
   return own;
@@ -202,7 +203,12 @@ async function installedScripts(root: string): Promise<Set<string>> {
   for (const site of await sitePackages({ path: root })) {
     const directories = [...(await kindsOf(site)).keys()].filter((name) => name.endsWith(".dist-info"));
     const records = await Promise.all(
-      directories.map((name) => readTextFileIfThere(`${site}/${name}/RECORD`).catch(() => undefined)),
+      directories.map((name) =>
+        readTextFileIfThere(`${site}/${name}/RECORD`).catch((error) => {
+          if (isNoWay(error)) return undefined;
+          throw error;
+        })
+      ),
     );
     for (const record of records) {
       for (const match of (record ?? "").matchAll(/^"?(?:\.\.\/)+(bin\/[^\n,"/]+)/gm)) names.add(match[1]!);
@@ -228,8 +234,8 @@ async function formerRoots(
   }
   const created = parsePyvenvCfg(await readTextFileIfThere(`${root}/pyvenv.cfg`) ?? "").get("command");
   // `command = /usr/bin/python3 -m venv /venvs/a`: the last word is its original path; paths with blanks have another form.
-  const place = /\s(\/\S+)$/.exec(created ?? "")?.[1];
-  if (place !== undefined) found.add(place.replace(/\/+$/, ""));
+  const path = /\s(\/\S+)$/.exec(created ?? "")?.[1];
+  if (path !== undefined) found.add(path.replace(/\/+$/, ""));
   return [...found];
 }
 
@@ -248,8 +254,8 @@ function rewriteScript(
     const isScript = script.content.startsWith("#!");
     return isScript ? replacePaths(script.content, { from: former.map(asBytes), to }, "data") : script.content;
   }
-  const place = fromBytes(launched).replace(/\/+$/, "");
-  const ours = former.includes(place) || (installed.has(script.path) && !SYSTEM_ROOTS.includes(place));
+  const path = fromBytes(launched).replace(/\/+$/, "");
+  const ours = former.includes(path) || (installed.has(script.path) && !SYSTEM_ROOTS.includes(path));
   return ours ? rewriteLauncher(script.content, to) : script.content;
 }
 
@@ -289,9 +295,7 @@ async function innerEnvironments(root: string): Promise<string[]> {
   const inner: string[] = [];
   for (const [name, kind] of await kindsOf(root)) {
     if (["bin", "lib", "lib64", "include", "share"].includes(name)) continue;
-    if (kind === "d" && await Deno.stat(`${root}/${name}/pyvenv.cfg`).then(() => true, () => false)) {
-      inner.push(name);
-    }
+    if (kind === "d" && await realPathIfPresent(`${root}/${name}/pyvenv.cfg`) !== undefined) inner.push(name);
   }
   return inner.sort();
 }

@@ -18,7 +18,7 @@ import { findRemovable, removeVenv } from "./remove.ts";
 import { listVenvs } from "./venv.ts";
 
 /** The four directories of a move. */
-export interface StorePlaces {
+export interface StorePaths {
   readonly oldBase: AbsolutePath;
   readonly newBase: AbsolutePath;
   /** Undefined if nothing names uv's cache. */
@@ -35,10 +35,10 @@ export interface CacheCopy {
 }
 
 /** Throws a CliError `usage` if an old directory contains a new one or the other way round: both would be deleted. */
-export async function checkPlaces(places: StorePlaces): Promise<void> {
-  const olds: [string, AbsolutePath][] = [["the old venv base", places.oldBase]];
-  if (places.oldCache !== undefined) olds.push(["the old uv cache", places.oldCache]);
-  const news: [string, AbsolutePath][] = [["the new venv base", places.newBase], ["the new uv cache", places.newCache]];
+export async function checkPaths(paths: StorePaths): Promise<void> {
+  const olds: [string, AbsolutePath][] = [["the old venv base", paths.oldBase]];
+  if (paths.oldCache !== undefined) olds.push(["the old uv cache", paths.oldCache]);
+  const news: [string, AbsolutePath][] = [["the new venv base", paths.newBase], ["the new uv cache", paths.newCache]];
   const pairs = [...olds.flatMap((one) => news.map((other) => [one, other] as const)), [news[0]!, news[1]!] as const];
   for (const [[oneName, one], [otherName, other]] of pairs) {
     if (!await reallyOverlap(one, other)) continue;
@@ -91,12 +91,12 @@ export async function findUnlisted(base: AbsolutePath): Promise<string[]> {
 }
 
 /** Copies uv's cache. Throws a CliError `transfer` if any file is missing in the copy. */
-export async function copyCache(places: StorePlaces, report: Report, system: System): Promise<CacheCopy> {
-  const { oldCache: from, newCache: to } = places;
+export async function copyCache(paths: StorePaths, report: Report, system: System): Promise<CacheCopy> {
+  const { oldCache: from, newCache: to } = paths;
   if (from === undefined || !await Deno.stat(from).then((info) => info.isDirectory, () => false)) {
     return { status: "source-missing", warnings: [] };
   }
-  if (places.cacheState === "switched") return { status: "copied", warnings: [] };
+  if (paths.cacheState === "switched") return { status: "copied", warnings: [] };
   await Deno.mkdir(splitAbsolute(to)[0], { recursive: true, mode: 0o700 });
   const outcome = await transferTree({
     from,
@@ -105,7 +105,7 @@ export async function copyCache(places: StorePlaces, report: Report, system: Sys
     depth: "look-at-all",
     engine: "auto",
     extraArgs: [],
-    baseline: undefined,
+    record: undefined,
     report: (progress) => report({ type: "progress", subject: "uv cache", progress }),
   }, system);
   if (outcome.status !== "complete" && !outcome.vanishedOnly) {
@@ -138,7 +138,7 @@ interface OldRemoval {
  * that only it has stays. Other files in the old base stay, and then so does the base.
  */
 export async function removeOld(
-  places: StorePlaces,
+  paths: StorePaths,
   moved: SafeFiles,
   cache: CacheCopy,
   { ownFiles, deadline }: { readonly ownFiles: "keep" | "delete"; readonly deadline: number },
@@ -159,20 +159,20 @@ export async function removeOld(
     }
   };
   for (const [name, safe] of moved) {
-    const path = joinPath(places.oldBase, name);
+    const path = joinPath(paths.oldBase, name);
     await attempt(path, async () => {
-      const target = await findRemovable(places.oldBase, name);
+      const target = await findRemovable(paths.oldBase, name);
       if (target?.kind === "link") await removeVenv(target);
       else if (target !== undefined) await removeRebuilt(path, safe, ownFiles, deadline, system);
     });
   }
   // Environments that a killed removal has already renamed are no longer listed, and need no lock.
-  await sweepDirectory(places.oldBase);
-  const { oldCache } = places;
+  await sweepDirectory(paths.oldBase);
+  const { oldCache } = paths;
   if (oldCache !== undefined) await sweepDirectory(splitAbsolute(oldCache)[0]);
   if (oldCache !== undefined && cache.status === "copied") {
     await attempt(oldCache, async () => {
-      await refuseLinkedCache(places.oldBase, oldCache);
+      await refuseLinkedCache(paths.oldBase, oldCache);
       await removeTree(oldCache);
     });
   }

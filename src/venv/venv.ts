@@ -1,7 +1,7 @@
 // Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isDirectory } from "../system/existence.ts";
+import { isDirectory, isNoWay, realPathIfPresent } from "../system/existence.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
@@ -79,8 +79,9 @@ async function versionFromLibrary(path: string): Promise<string | undefined> {
       const version = /^python(\d+\.\d+)t?$/.exec(entry.name)?.[1];
       if (version !== undefined) return version;
     }
-  } catch {
+  } catch (error) {
     // Without a library directory the version is unknown.
+    if (!isNoWay(error)) throw error;
   }
   return undefined;
 }
@@ -109,13 +110,14 @@ export async function sitePackages(venv: Pick<Venv, "path">): Promise<string[]> 
     let names: string[] = [];
     try {
       names = (await Array.fromAsync(Deno.readDir(`${venv.path}/${library}`))).map((entry) => entry.name);
-    } catch {
+    } catch (error) {
       // virtualenv makes no lib64.
+      if (!isNoWay(error)) throw error;
     }
     for (const name of names) {
       if (!/^(python|pypy)\d+\.\d+t?$/.test(name)) continue;
       const path = `${venv.path}/${library}/${name}/site-packages`;
-      const real = await Deno.realPath(path).catch(() => undefined);
+      const real = await realPathIfPresent(path);
       if (real !== undefined && !found.has(real)) found.set(real, path);
     }
   }

@@ -2,7 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, realLocation, toAbsolutePath } from "../config/paths.ts";
 import { type Preset, PRESETS } from "../config/presets.ts";
-import { usualPlaces } from "../config/proposed_variable.ts";
+import { usualPaths } from "../config/proposed_variable.ts";
 import type { System } from "../system/system.ts";
 import { countTree, type TreeCount } from "./tree_count.ts";
 
@@ -45,7 +45,7 @@ export async function listCandidates(request: CandidateRequest): Promise<Candida
   const others = PRESETS.filter(({ name }) => !configured.some((one) => one.name === name));
   const presets = await Promise.all(others.map((preset) => {
     const { name } = preset;
-    return candidate(name, describe(preset), usualPlaces(preset, name, request.env), scratch, request);
+    return candidate(name, describe(preset), usualPaths(preset, name, request.env), scratch, request);
   }));
   const [found, missing] = [true, false].map((there) => presets.filter(({ count }) => (count !== undefined) === there));
   return [...configured, ...found!, ...missing!];
@@ -62,13 +62,13 @@ function describe({ tool, holds, caution, redirect }: Preset): string {
 async function candidate(
   name: string,
   about: string,
-  places: readonly string[],
+  usual: readonly string[],
   scratch: AbsolutePath,
   { env, system }: CandidateRequest,
 ): Promise<Candidate> {
   let source: AbsolutePath | undefined;
-  for (const place of places) {
-    const path = absoluteOrNothing(place, env);
+  for (const typed of usual) {
+    const path = absoluteOrNothing(typed, env);
     if (path === undefined || isWithin(await realLocation(path), scratch)) continue;
     if (await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false)) {
       return { name, about, source: path, count: countTree(path, system) };
@@ -78,9 +78,9 @@ async function candidate(
   return { name, about, ...(source === undefined ? {} : { source }) };
 }
 
-function absoluteOrNothing(place: string, env: Readonly<Record<string, string>>): AbsolutePath | undefined {
+function absoluteOrNothing(typed: string, env: Readonly<Record<string, string>>): AbsolutePath | undefined {
   try {
-    return toAbsolutePath(place, env, { label: "", kind: "usage" });
+    return toAbsolutePath(typed, env, { label: "", kind: "usage" });
   } catch {
     return undefined;
   }

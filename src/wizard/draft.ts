@@ -58,8 +58,8 @@ export function withVariable(draft: Draft, name: string, source: string): Draft 
 
 /** The draft with a redirected variable added. */
 export function withRedirected(draft: Draft, name: string, tier: Tier): Draft {
-  const place = tier === "scratch" ? {} : { tier };
-  return { ...draft, vars: { ...draft.vars, [name]: { mode: "redirect", ...place, enabled: true } } };
+  const other = tier === "scratch" ? {} : { tier };
+  return { ...draft, vars: { ...draft.vars, [name]: { mode: "redirect", ...other, enabled: true } } };
 }
 
 /** The draft with exactly these variables enabled. Other configured ones are kept, disabled. */

@@ -57,7 +57,7 @@ export async function askVariables(
   });
   let next = withEnabled(draft, chosen);
   for (const name of chosen) {
-    if (name !== OTHER && next.vars[name] === undefined) next = await askPlace(next, name, candidates, conversation);
+    if (name !== OTHER && next.vars[name] === undefined) next = await askPath(next, name, candidates, conversation);
   }
   for (let more = chosen.includes(OTHER); more;) {
     next = await askSource(next, await askName(next, conversation), candidates, conversation);
@@ -67,7 +67,7 @@ export async function askVariables(
 }
 
 /** Asks whether a cache that is not worth copying is redirected; for any other variable, where its data is kept. */
-async function askPlace(
+async function askPath(
   draft: Draft,
   name: string,
   candidates: readonly Candidate[],
@@ -132,15 +132,15 @@ async function askSource(
     });
     const source = answer.trim();
     const resolved = resolve(source);
-    const place = resolved.variables[0]!.source;
-    if (isWithin(await realLocation(place), await realLocation(resolved.scratchBase))) {
-      prompt.note(`${place} lies on scratch, which is purged. The source is the directory that stays.`, "Not there");
+    const path = resolved.variables[0]!.source;
+    if (isWithin(await realLocation(path), await realLocation(resolved.scratchBase))) {
+      prompt.note(`${path} lies on scratch, which is purged. The source is the directory that stays.`, "Not there");
       continue;
     }
-    const isThere = await Deno.stat(place).then(({ isDirectory }) => isDirectory, () => false);
-    const message = `${place} does not exist yet. Use it all the same?`;
+    const isThere = await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+    const message = `${path} does not exist yet. Use it all the same?`;
     if (!isThere && !await prompt.confirm({ message, initial: true })) continue;
-    if (isThere || await hasParent(place, context)) return withVariable(draft, name, source);
+    if (isThere || await hasParent(path, context)) return withVariable(draft, name, source);
   }
 }
 

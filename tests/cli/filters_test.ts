@@ -166,3 +166,23 @@ Deno.test("with --replace the target of another source is kept, including files 
   assert.ok(kept !== undefined, "the former copy is kept");
   assert.ok((await namesIn(world, `scratch/.cache/euler-files/${kept}`)).includes("ckpt/1"));
 });
+
+Deno.test("with --replace the former copy is kept beside an earlier one that was kept in the same second", async () => {
+  await using world = await worldWith({});
+  await run(world, "sync");
+  await world.writeTree(TARGET, { "mine": "a job's only copy" });
+  const root = "scratch/.cache/euler-files";
+  const now = Math.floor(Date.now() / 1000);
+  for (let second = now; second < now + 20; second++) {
+    await world.writeTree(`${root}/HF_HOME.replaced-${second}`, { "earlier": "e" });
+  }
+  await world.writeTree("home/other", { f: "1" });
+  await world.run(["config", "set", "vars.HF_HOME.source", world.path("home/other")]);
+  await run(world, "sync", "--replace");
+  const kept = await Array.fromAsync(Deno.readDir(world.path(root)), ({ name }) => name);
+  const withMine = await Promise.all(
+    kept.filter((name) => name.includes(".replaced-")).map((name) => namesIn(world, `${root}/${name}`)),
+  );
+  assert.equal(withMine.filter((names) => names.includes("mine")).length, 1);
+  assert.equal(withMine.filter((names) => names.includes("earlier")).length, 20);
+});

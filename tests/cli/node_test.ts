@@ -193,6 +193,21 @@ Deno.test("if two nodes changed a file, the first push wins, the other file is s
   assert.deepEqual((await world.run(["status", "--json"])).json().warnings, []);
 });
 
+Deno.test("a file on the node that a crash truncated is not called changed on scratch", async () => {
+  await using world = await worldWithSource();
+  const env = { TMPDIR: world.path("n1"), SLURMD_NODENAME: "n1", SLURM_JOB_ID: "7" };
+  await Deno.mkdir(world.path("n1"));
+  await world.run(["sync", "--to", "node"], { env });
+  const file = world.path(`n1/euler-files-${Deno.uid()}/HF_HOME/top`);
+  await world.exec("sh", ["-c", 'touch -r "$0" ../t && : >"$0" && touch -r ../t "$0"', file], {
+    cwd: world.path("n1"),
+  });
+  const run = await world.run(["push", "--from", "node"], { env });
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /error: Cannot push all of "HF_HOME" from this node: 1 file not pushed: top \(damaged\)/);
+  assert.doesNotMatch(run.stderr, /changed on this node|shorter than recorded/);
+});
+
 Deno.test("a copy on the node that no job has used for a month is removed, unless it has files of its own", async () => {
   await using world = await makeWorld();
   const names = ["HF_HOME", "OLD_CACHE", "OWN_CACHE"];

@@ -99,3 +99,17 @@ Deno.test("a name that vanishes at the source while the marker is renewed does n
   assert.match(stderr, /HF_HOME {2}1 file, 2 B pushed/);
   assert.equal(await statusOfSync(world), "synced", "the copy is not called fresh");
 });
+
+Deno.test("after a push into a source that was empty, a purge below its top is noticed", async () => {
+  await using world = await makeWorld();
+  await world.writeTree(SOURCE, {});
+  await Deno.mkdir(world.path(SOURCE), { recursive: true });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await world.writeTree(TARGET, { "hub/new": "from a job" });
+  assert.equal((await world.run(["push"])).code, 0);
+  assert.equal(await statusOfSync(world), "skipped");
+  await Deno.remove(world.path(`${TARGET}/hub/new`));
+  assert.equal(await statusOfSync(world), "synced");
+  assert.equal(await Deno.readTextFile(world.path(`${TARGET}/hub/new`)), "from a job");
+});

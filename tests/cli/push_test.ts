@@ -423,3 +423,16 @@ Deno.test("a directory at the source that cannot be read is a failure only if so
     assert.ok(await Deno.readTextFile(world.path(`${SOURCE}/${name}`)), name);
   }
 });
+
+Deno.test("without a record push names as pushed only what arrived at the source", async () => {
+  await using world = await makeWorld({ runAs: "unprivileged" });
+  await world.writeTree(SOURCE, { "top": "t1" });
+  await world.writeConfig({ vars: { HF_HOME: { source: world.path(SOURCE) } } });
+  assert.equal((await world.run(["sync"])).code, 0);
+  await Deno.remove(world.path(MANIFEST));
+  await world.exec("sh", ["-c", "echo n >new; echo s >closed; chmod 000 closed"], { cwd: world.path(TARGET) });
+  const run = await world.run(["push"]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /error: .*\n {2}closed: /);
+  assert.match(run.stderr, /the record of the last transfer is gone.*: 1 file came home \(new\)/);
+});

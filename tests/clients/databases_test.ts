@@ -57,20 +57,20 @@ for (const engine of ["native", "rsync"] as const) {
     assert.equal(await program.ask("181"), "181");
     const push = { engine, intent: "push" } as const;
     const first = await transferTree(
-      requestFor(scratch, home, { ...push, baseline: staged.manifest, startedSeconds: Date.now() / 1000 }),
+      requestFor(scratch, home, { ...push, record: staged.manifest, startedSeconds: Date.now() / 1000 }),
       testSystem(),
     );
     assert.deepEqual([first.status, first.kept], ["complete", []]);
     assert.equal(await program.ask("250"), "250");
     await program.close();
     const second = await transferTree(
-      requestFor(scratch, home, { ...push, baseline: first.manifest, startedSeconds: Date.now() / 1000 }),
+      requestFor(scratch, home, { ...push, record: first.manifest, startedSeconds: Date.now() / 1000 }),
       testSystem(),
     );
     assert.deepEqual([second.status, second.kept], ["complete", []]);
     assert.equal(await answerOf(DISKCACHE_READER, `${home}/cache`), "250 []");
     const synced = await transferTree(
-      requestFor(home, scratch, { engine, intent: "stage-update", baseline: second.manifest }),
+      requestFor(home, scratch, { engine, intent: "stage-update", record: second.manifest }),
       testSystem(),
     );
     assert.equal(synced.status, "complete");
@@ -95,7 +95,7 @@ for (const engine of ["native", "rsync"] as const) {
       const after = await program.ask("new-");
       assert.equal(after, before, "the time stays the same");
       const second = await transferTree(
-        requestFor(home, scratch, { ...common, intent: "stage-update", baseline: first.manifest }),
+        requestFor(home, scratch, { ...common, intent: "stage-update", record: first.manifest }),
         testSystem(),
       );
       assert.equal(second.status, "complete");

@@ -30,7 +30,7 @@ for (const intent of ["stage-update", "push"] as const) {
     const { system } = systemCalling(({ name, path, newPath }) =>
       CHANGING.has(name) && (path.startsWith(`${to}/`) || newPath.startsWith(`${to}/`)) ? { after: look } : undefined
     );
-    const outcome = await transferTree(requestFor(from, to, { intent, baseline: manifest }), system);
+    const outcome = await transferTree(requestFor(from, to, { intent, record: manifest }), system);
     assert.equal(outcome.status, "complete");
     assert.deepEqual([...lacks], []);
     assert.ok(looks >= 8, `${looks}`);

@@ -41,7 +41,7 @@ for (const intent of ["stage-update", "push"] as const) {
     const { system } = systemCalling(({ name, path, newPath }) =>
       isChange(name) && [path, newPath].some((one) => one.startsWith(`${to}/`)) ? { after: look } : undefined
     );
-    const outcome = await transferTree(requestFor(from, to, { intent, baseline: manifest }), system);
+    const outcome = await transferTree(requestFor(from, to, { intent, record: manifest }), system);
     assert.equal(outcome.status, "complete");
     assert.deepEqual([...faults], []);
     assert.ok(looks > 3, `${looks}`);

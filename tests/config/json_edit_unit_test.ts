@@ -2,7 +2,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import fc from "../support/fast_check.ts";
 import { parseConfigText } from "../../src/config/config_faults.ts";
-import { editJson, NoSuchPlace } from "../../src/config/json_edit.ts";
+import { editJson, NoSuchParent } from "../../src/config/json_edit.ts";
 
 function parse(text: string): unknown {
   const parsed = parseConfigText(text);
@@ -48,7 +48,7 @@ Deno.test("a removed field is removed with its line and its comma, and no commen
 
 Deno.test("a path through a value that is not an object is an error", () => {
   for (const path of [["a", "b"], ["list", "b"], ["a", 0], [0]]) {
-    throws(() => editJson('{"a": 1, "list": []}', path, 1), NoSuchPlace, JSON.stringify(path));
+    throws(() => editJson('{"a": 1, "list": []}', path, 1), NoSuchParent, JSON.stringify(path));
   }
 });
 

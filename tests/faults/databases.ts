@@ -63,7 +63,7 @@ export class DatabaseSubject implements Subject {
     const [from, to] = this.intent === "push" ? [scratch, home] : [home, scratch];
     const changes = this.intent === "push" ? CHANGES : `${CHANGES}; ${DELETIONS}`;
     await shell(`${sql}\n${changes}\n${age.replace("1 hour", "30 minutes")}`, from);
-    this.#request = requestFor(from, to, { intent: this.intent, baseline: manifest, intentLog: `${root}/notes` });
+    this.#request = requestFor(from, to, { intent: this.intent, record: manifest, intentLog: `${root}/notes` });
     await this.judge.copy(root, `${this.directory}/template`);
     this.#before = { from: await this.judge.describe(from), to: await this.judge.describe(to) };
   }
@@ -80,9 +80,9 @@ export class DatabaseSubject implements Subject {
     const faults = await this.#checkUnits("old, new, or a part");
     const isOutcome = typeof ended === "object" && "status" in ended;
     if (isOutcome && ended.status === "complete") faults.push(...await this.#checkUnits("new"));
-    const baseline = isOutcome && ended.status !== "failed" ? (ended as TransferOutcome).manifest : undefined;
-    if (baseline !== undefined) await Deno.remove(this.#request.intentLog!).catch(() => {});
-    const request = baseline === undefined ? this.#request : { ...this.#request, baseline };
+    const record = isOutcome && ended.status !== "failed" ? (ended as TransferOutcome).manifest : undefined;
+    if (record !== undefined) await Deno.remove(this.#request.intentLog!).catch(() => {});
+    const request = record === undefined ? this.#request : { ...this.#request, record };
     const again = await transferTree(request, { ...testSystem(), processId: NO_PROCESS });
     if (again.status !== "complete" || again.kept.length > 0) {
       faults.push(`the next run is ${again.status}: ${JSON.stringify([again.missing, again.kept])}`);

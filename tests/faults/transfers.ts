@@ -67,7 +67,7 @@ export class TransferSubject implements Subject {
     if (this.name === "mirror") {
       await shell(`mkdir -p scratch/d scratch/mine; cd scratch; ${OWN}`.replace("mkdir mine; ", ""), root);
     }
-    const updates = { intent: "stage-update", baseline: manifest, intentLog: `${root}/intentLog` } as const;
+    const updates = { intent: "stage-update", record: manifest, intentLog: `${root}/intentLog` } as const;
     this.#request = {
       "stage-new": requestFor(from, to),
       "stage-update": requestFor(from, to, updates),
@@ -129,7 +129,7 @@ export class TransferSubject implements Subject {
       request = {
         ...request,
         intent: request.intent === "stage-new" ? "stage-update" : request.intent,
-        baseline: manifest,
+        record: manifest,
       };
       if (intentLog !== undefined) await Deno.remove(intentLog).catch(() => {});
     }

@@ -6,6 +6,9 @@ import { CliError } from "../../src/errors/errors.ts";
 import { acquireLock, type HolderProgress, type Lock, type LockRequest } from "../../src/system/file_lock.ts";
 import { acquireLease } from "../../src/system/lease.ts";
 import type { System } from "../../src/system/system.ts";
+import { EDQUOT, EEXIST } from "../../src/posix/errno.ts";
+import { faultyCalls } from "../support/faulty_calls.ts";
+import { waitUntil } from "../support/wait.ts";
 import { testSystem } from "../support/test_system.ts";
 
 /** Stands for a node that does not see the flock of the other nodes. */
@@ -175,21 +178,91 @@ Deno.test("a lease of another node is respected as long as its holder may be ali
   });
 });
 
-Deno.test("if a full disk has no space for a lease, the flock alone is the lock", async () => {
-  await withPath(async (path) => {
-    const open = Deno.open;
-    Deno.open = (name, options) =>
-      String(name).endsWith(".lease") && options?.createNew
-        ? Promise.reject(new Error(`No space left on device (os error 28): open '${name}'`))
-        : open(name, options);
-    try {
-      await using lock = await acquireLock({ path, deadlineSeconds: 0 }, testSystem());
+for (const name of ["openat", "pwrite", "close"] as const) {
+  Deno.test(`if a full disk has no space for a lease (${name} fails), the flock alone is the lock, and no lease is left`, async () => {
+    await withPath(async (path) => {
+      using faulty = faultyCalls((call) => call.name === name ? { errno: EDQUOT } : undefined);
+      const system = { ...testSystem(), calls: faulty.calls };
+      await using lock = await acquireLock({ path, deadlineSeconds: 0 }, system);
       await lock.confirm();
+      await assert.rejects(Deno.lstat(`${path}.lease`), Deno.errors.NotFound);
+    });
+  });
+}
+
+Deno.test("a lease that has two names for a moment is not refused", async () => {
+  await withPath(async (path) => {
+    await Deno.writeTextFile(`${path}.lease`, JSON.stringify({ ...ABANDONED, since: 1 }));
+    await Deno.link(`${path}.lease`, `${path}.aside`);
+    const lstat = Deno.lstat;
+    // The first look sees both names; then the process that gave the lease its name back removes the other.
+    Deno.lstat = async (name) => {
+      const info = await lstat(name);
+      if (String(name).endsWith(".lease")) await Deno.remove(`${path}.aside`).catch(() => {});
+      return info;
+    };
+    try {
+      await assert.rejects(acquireLease({ path, deadlineSeconds: 0 }, testSystem()), isLocked);
     } finally {
-      Deno.open = open;
+      Deno.lstat = lstat;
     }
   });
 });
+
+Deno.test("a lease that is gone at each look ends the wait at its deadline", async () => {
+  await withPath(async (path) => {
+    // Other processes take and release the lease between our looks.
+    using faulty = faultyCalls(({ name }) => name === "openat" ? { errno: EEXIST } : undefined);
+    const system = { ...testSystem(), calls: faulty.calls };
+    await assert.rejects(acquireLease({ path, deadlineSeconds: 0 }, system), isLocked);
+    assert.equal(faulty.count, 2);
+  });
+});
+
+Deno.test("a wait for a holder that was killed on another node and left its lease is told once", async () => {
+  await withPath(async (path) => {
+    const told: number[] = [];
+    const stop = new AbortController();
+    const holder = { ...ABANDONED, since: 1 };
+    await Deno.writeTextFile(path, JSON.stringify(holder));
+    await Deno.writeTextFile(`${path}.lease`, JSON.stringify(holder));
+    using held = await Deno.open(path, { read: true, write: true });
+    await held.lock(true);
+    const waiting = acquireLock({
+      path,
+      deadlineSeconds: 60,
+      onWait: (holder) => void told.push(holder!.pid),
+    }, testSystem({}, stop.signal));
+    await waitUntil("the wait is told", () => Promise.resolve(told.length > 0));
+    await held.unlock();
+    // The waiter has the flock now, and looks at the lease again and again.
+    const looks = spyOnLooks(`${path}.lease`);
+    try {
+      await waitUntil("the lease is looked at", () => Promise.resolve(looks.count > 2));
+    } finally {
+      looks.end();
+    }
+    stop.abort(new Error("enough"));
+    await assert.rejects(waiting, /enough/);
+    assert.deepEqual(told, [ABANDONED.pid]);
+  });
+});
+
+/** Counts how often a path is looked at. */
+function spyOnLooks(path: string): { readonly count: number; end(): void } {
+  const lstat = Deno.lstat;
+  let count = 0;
+  Deno.lstat = (name) => {
+    if (name === path) count++;
+    return lstat(name);
+  };
+  return {
+    get count() {
+      return count;
+    },
+    end: () => void (Deno.lstat = lstat),
+  };
+}
 
 Deno.test("if flock is not supported, the lock file still tells when the lock was taken", async () => {
   await withPath(async (path) => {

@@ -26,13 +26,13 @@ for (const engine of ["native", "rsync"] as const) {
       );
 
       for (const depth of ["trust-record", "look-at-all"] as const) {
-        const update = { ...common, depth, intent: "stage-update", baseline: first.manifest } as const;
+        const update = { ...common, depth, intent: "stage-update", record: first.manifest } as const;
         const again = await transferTree(requestFor(source, target, update), testSystem());
         assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
       }
 
       await shell(`ln -s ${target}/d/x new; ln -sfn ${target}/d root`, target);
-      const push = { ...common, intent: "push", baseline: first.manifest } as const;
+      const push = { ...common, intent: "push", record: first.manifest } as const;
       const pushed = await transferTree(requestFor(target, source, push), testSystem());
       assert.deepEqual([pushed.status, pushed.filesTransferred, pushed.kept], ["complete", 2, []]);
       assert.equal(await shell("readlink new root file", source), `${source}/d/x\n${source}/d\n${source}/d/x\n`);

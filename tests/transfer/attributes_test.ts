@@ -120,7 +120,7 @@ testNeeding(
     // The set-group-ID bit is not a difference: the next transfer has nothing to do.
     const update = requestFor(from, `${scratch}/to`, {
       intent: "stage-update",
-      baseline: outcome.manifest,
+      record: outcome.manifest,
       depth: "look-at-all",
     });
     const again = await transferTree(update, testSystem());

@@ -6,11 +6,11 @@ import { decideDirectory, type DecisionRules } from "../../src/transfer/decide.t
 import type { Entry, EntryState } from "../../src/transfer/entry.ts";
 
 const PUSH: DecisionRules = {
-  policy: "stage-out",
+  policy: "push",
   traits: USUAL_TRAITS,
-  removals: "baseline",
+  removals: "recorded",
   unrecorded: "foreign",
-  publish: "in-place",
+  receivingSide: "live",
 };
 
 function entry(name: string, changes: Partial<Entry> = {}): Entry {
@@ -25,12 +25,12 @@ const directory = (name: string) => entry(name, { type: "directory", mode: 0o755
 
 function pushed(from: Entry[], to: Entry[], recorded: Entry[], isBehind: boolean) {
   const states = new Map<string, EntryState>(recorded.map((one) => [one.name, one]));
-  const baseline = (name: string) => states.get(name);
+  const recordOf = (name: string) => states.get(name);
   const plan = decideDirectory(
-    { directory: "d", from, to, baseline, fromSelf: directory("d"), toSelf: directory("d") },
+    { directory: "d", from, to, recordOf, fromSelf: directory("d"), toSelf: directory("d") },
     PUSH,
   );
-  const { transfers, makes, linked, kept, records, descend } = withoutWritesThroughLinks(plan, isBehind, baseline);
+  const { transfers, makes, linked, kept, records, descend } = withoutWritesThroughLinks(plan, isBehind, recordOf);
   const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name);
   return {
     transfers: [...names(transfers), ...names(linked.map(({ from }) => from))],

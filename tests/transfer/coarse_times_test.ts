@@ -1,5 +1,6 @@
 // Lustre keeps whole seconds: every copy there has another time than its source, and must still count as the same file.
 import assert from "node:assert/strict";
+import { areAsRecorded } from "../../src/transfer/emptiness.ts";
 import { isNewer, sameTime } from "../../src/transfer/entry.ts";
 import { transferTree } from "../../src/transfer/transfer.ts";
 import { requestFor, shell, temporaryDirectory, testSystem, testTrees } from "./trees.ts";
@@ -32,7 +33,7 @@ for (const engine of ["native", "rsync"] as const) {
       const update = requestFor(home, scratch, {
         engine,
         intent: "stage-update",
-        baseline: first.manifest,
+        record: first.manifest,
         depth: "look-at-all",
       });
       const second = await transferTree(update, testSystem());
@@ -41,7 +42,7 @@ for (const engine of ["native", "rsync"] as const) {
       const push = requestFor(scratch, home, {
         engine,
         intent: "push",
-        baseline: second.manifest,
+        record: second.manifest,
       });
       const pushed = await transferTree(push, testSystem());
       assert.deepEqual([pushed.status, pushed.filesTransferred, pushed.kept], ["complete", 1, []]);
@@ -49,3 +50,20 @@ for (const engine of ["native", "rsync"] as const) {
     },
   );
 }
+
+testTrees("a file whose time was truncated is as recorded; another, a missing and a changed one are not", async () => {
+  await using place = await temporaryDirectory();
+  const [home, scratch] = [`${place.path}/home`, `${place.path}/scratch`];
+  await shell(`mkdir -p ${home}; cd ${home}; echo 1 >f1; ln -s f1 link; touch -d @1700000000.5 f1`);
+  const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
+  const isRecorded = (...names: string[]) => areAsRecorded(scratch, names, manifest, testSystem());
+  await shell(CUT, scratch);
+  assert.ok(await isRecorded("f1", "link"));
+  assert.ok(!await isRecorded("f1", "f2"));
+  await shell("ln -sfn f2 link", scratch);
+  assert.ok(!await isRecorded("link"));
+  await shell("touch -d @1700000001 f1", scratch);
+  assert.ok(!await isRecorded("f1"));
+  await shell("rm f1", scratch);
+  assert.ok(!await isRecorded("f1"));
+});

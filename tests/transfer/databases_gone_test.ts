@@ -37,7 +37,7 @@ test("a database that is deleted at the source is removed from scratch with its 
   assert.deepEqual(await namesIn(scene.to), ["other"]);
   const deleted = ["cache", "cache/db", "cache/db-wal", "db", "db-wal"];
   assert.deepEqual(outcome, { status: "complete", deleted, kept: [], missing: [] });
-  const again = await sync({ ...scene.request, baseline: manifest });
+  const again = await sync({ ...scene.request, record: manifest });
   assert.deepEqual([again.status, again.deleted], ["complete", []]);
 });
 
@@ -50,7 +50,7 @@ test("a database that a job has open on scratch stays although it is deleted at 
   assert.equal(await rowsIn(`${scene.to}/db`), 10);
   // The job ends without writing its log into the main file.
   await job.kill();
-  assert.deepEqual((await sync({ ...scene.request, baseline: manifest })).kept, []);
+  assert.deepEqual((await sync({ ...scene.request, record: manifest })).kept, []);
   assert.deepEqual(await namesIn(scene.to), ["other"]);
 });
 
@@ -76,7 +76,7 @@ os._exit(0)`;
       `${file}-wal: gone at the source, changed there`,
       `${file}: gone at the source, changed there`,
     ]);
-    await sync({ ...scene.request, baseline: manifest });
+    await sync({ ...scene.request, record: manifest });
     assert.equal(await rowsIn(`${scene.to}/${file}`), 30);
   }
 });
@@ -90,7 +90,7 @@ test("a database that is deleted at the source stays on scratch while another fi
   const { status, manifest } = await sync(scene.request, system);
   assert.equal(status, "partial");
   assert.ok((await namesIn(scene.to)).includes("db-wal"));
-  assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
+  assert.equal((await sync({ ...scene.request, record: manifest })).status, "complete");
   assert.deepEqual(await namesIn(scene.to), ["other", "unreadable"]);
 });
 
@@ -106,7 +106,7 @@ test("a database that is made again at the source just before its removal from s
     "db-wal: changing",
     "db: changing",
   ]);
-  assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
+  assert.equal((await sync({ ...scene.request, record: manifest })).status, "complete");
   assert.deepEqual(await namesIn(scene.to), ["db", "other"]);
 });
 
@@ -130,7 +130,7 @@ test("a log that is left at the source without its main file does not keep the d
   assert.deepEqual(outcome, { status: "complete", deleted: ["db", "db-wal"], kept: [], missing: [] });
   assert.deepEqual(await namesIn(scene.to), ["other"]);
   // From now on it is an ordinary file.
-  assert.equal((await sync({ ...scene.request, baseline: manifest })).status, "complete");
+  assert.equal((await sync({ ...scene.request, record: manifest })).status, "complete");
   assert.deepEqual(await namesIn(scene.to), ["db-wal", "other"]);
 });
 

@@ -53,12 +53,12 @@ for (const intent of ["push", "stage-update"] as const) {
   testNeeding(["python3"], `rows that a program commits ${where} stay`, async () => {
     for (const way of COMMITS) {
       await using scene = await sceneWithDatabase(intent);
-      let { baseline } = scene.request;
+      let { record } = scene.request;
       if (way.log === "before") {
         // Both sides have the same log, left by a program that was killed.
         const program = await openDatabase(`${scene.from}/db`, ...WAL, insert(5));
         await program.kill();
-        baseline = (await transferTree(scene.request, testSystem())).manifest;
+        record = (await transferTree(scene.request, testSystem())).manifest;
         assert.ok((await namesIn(scene.to)).includes("db-wal"));
       }
       await inDatabase(`${scene.from}/db`, insert(7));
@@ -66,7 +66,7 @@ for (const intent of ["push", "stage-update"] as const) {
       const { system } = systemCalling(onceCopied(() => {
         pythonSync(COMMIT, `${scene.to}/db`, way.program, insert(20));
       }));
-      const outcome = await transferTree({ ...scene.request, baseline }, system);
+      const outcome = await transferTree({ ...scene.request, record }, system);
       const { kept } = outcome;
       assert.deepEqual([kept, await rowsIn(`${scene.to}/db`)], [
         [{ path: "db", reason: "changed there" }],
@@ -144,7 +144,7 @@ testNeeding(
     const { system } = systemCalling(({ name, path }) => {
       if (name === "unlinkat" && path === `${scene.to}/db-wal`) program.start();
     });
-    const { kept, missing } = await transferTree({ ...scene.request, baseline: manifest }, system);
+    const { kept, missing } = await transferTree({ ...scene.request, record: manifest }, system);
     assert.deepEqual([kept, missing], [[{ path: "db-wal", reason: "in use there" }], []]);
     assert.equal(await rowsIn(`${scene.to}/db`), before + 20);
     await program.end();

@@ -40,7 +40,7 @@ for (const engine of ENGINES) {
     assert.deepEqual([await rowsIn(`${scratch}/logged.sqlite`), await rowsIn(`${scratch}/rolled`)], [30, 300]);
     // A second transfer has nothing to do, although the source has an index and the target has none.
     const again = await transferTree(
-      requestFor(home, scratch, { engine, intent: "stage-update", baseline: outcome.manifest, depth: "look-at-all" }),
+      requestFor(home, scratch, { engine, intent: "stage-update", record: outcome.manifest, depth: "look-at-all" }),
       testSystem(),
     );
     assert.deepEqual([again.filesTransferred, again.deleted, again.kept], [0, [], []]);
@@ -70,7 +70,7 @@ for (const engine of ENGINES) {
     await program.kill();
     await shell(`cp -p ${scene.to}/db-wal aside`, scene.root);
     await Deno.writeFile(`${scene.to}/db`, before);
-    const recorded = scene.request.baseline!.entriesOf("")!.get("db")!;
+    const recorded = scene.request.record!.entriesOf("")!.get("db")!;
     await Deno.utime(`${scene.to}/db`, 1, recorded.mtimeSeconds + recorded.mtimeNanoseconds / 1e9);
     await shell(
       `touch -d @${recorded.mtimeSeconds}.${String(recorded.mtimeNanoseconds).padStart(9, "0")} ${scene.to}/db`,
@@ -93,10 +93,10 @@ for (const engine of ENGINES) {
     await program.execute(insert(220));
     await program.close();
     assert.deepEqual(await namesIn(scene.from), ["db", "new", "other"]);
-    const second = await transferTree({ ...scene.request, engine, baseline: first.manifest }, testSystem());
+    const second = await transferTree({ ...scene.request, engine, record: first.manifest }, testSystem());
     assert.deepEqual([second.status, second.kept], ["complete", []]);
     assert.deepEqual([await rowsIn(`${scene.to}/db`), await namesIn(scene.to)], [250, ["db", "new", "other"]]);
-    const settled = await transferTree({ ...scene.request, baseline: second.manifest }, testSystem());
+    const settled = await transferTree({ ...scene.request, record: second.manifest }, testSystem());
     assert.equal(settled.filesTransferred, 0);
   });
 
@@ -137,7 +137,7 @@ for (const engine of ENGINES) {
     assert.deepEqual(outcome.kept, [{ path: "db", reason: "in use there" }]);
     assert.equal(await rowsIn(`${scene.to}/db`), 10);
     await reader.close();
-    await transferTree({ ...scene.request, engine, baseline: outcome.manifest }, testSystem());
+    await transferTree({ ...scene.request, engine, record: outcome.manifest }, testSystem());
     assert.equal(await rowsIn(`${scene.to}/db`), 17);
   });
 
@@ -163,7 +163,7 @@ for (const engine of ENGINES) {
     assert.equal(await rowsIn(`${scene.to}/db`), 10);
     await Deno.writeTextFile(`${scene.root}/commit`, "");
     await program.status;
-    await transferTree({ ...scene.request, engine, baseline: outcome.manifest }, testSystem());
+    await transferTree({ ...scene.request, engine, record: outcome.manifest }, testSystem());
     assert.equal(await rowsIn(`${scene.to}/db`), 600);
   });
 
@@ -182,15 +182,15 @@ while time.time() < end:
         `${scene.from}/db`,
       ],
     }).spawn();
-    let { baseline } = scene.request;
+    let { record } = scene.request;
     for (let turn = 0; turn < 3; turn++) {
-      const outcome = await transferTree({ ...scene.request, engine, baseline }, testSystem());
-      baseline = outcome.manifest;
+      const outcome = await transferTree({ ...scene.request, engine, record }, testSystem());
+      record = outcome.manifest;
       assert.ok([10, 200].includes(await rowsIn(`${scene.to}/db`)));
       for (const { path } of outcome.missing) assert.match(path, /^db/);
     }
     await writer.status;
-    await transferTree({ ...scene.request, engine, baseline }, testSystem());
+    await transferTree({ ...scene.request, engine, record }, testSystem());
     assert.equal(await rowsIn(`${scene.to}/db`), 200);
   });
 }

@@ -35,26 +35,26 @@ const CASES: readonly Case[] = [
   ["only on scratch, extras deleted", { removals: "all" }, undefined, FILE, undefined, "remove"],
   ["a directory gone at the source", {}, undefined, DIRECTORY, DIRECTORY, "remove, descend"],
   ["a directory only on scratch", {}, undefined, DIRECTORY, undefined, ""],
-  ["push: new on scratch", { policy: "stage-out" }, FILE, undefined, undefined, "transfer"],
-  ["push: deleted at home", { policy: "stage-out" }, FILE, undefined, FILE, "kept: deleted there"],
-  ["push: deleted at home, changed on scratch", { policy: "stage-out" }, LATER, undefined, FILE, "transfer"],
-  ["push: gone from scratch", { policy: "stage-out" }, undefined, FILE, FILE, ""],
-  ["push: only at home", { policy: "stage-out" }, undefined, FILE, undefined, ""],
-  ["push: a directory deleted at home", { policy: "stage-out" }, DIRECTORY, undefined, DIRECTORY, "descend"],
-  ["push: a new directory", { policy: "stage-out" }, DIRECTORY, undefined, undefined, "make, descend"],
+  ["push: new on scratch", { policy: "push" }, FILE, undefined, undefined, "transfer"],
+  ["push: deleted at home", { policy: "push" }, FILE, undefined, FILE, "kept: deleted there"],
+  ["push: deleted at home, changed on scratch", { policy: "push" }, LATER, undefined, FILE, "transfer"],
+  ["push: gone from scratch", { policy: "push" }, undefined, FILE, FILE, ""],
+  ["push: only at home", { policy: "push" }, undefined, FILE, undefined, ""],
+  ["push: a directory deleted at home", { policy: "push" }, DIRECTORY, undefined, DIRECTORY, "descend"],
+  ["push: a new directory", { policy: "push" }, DIRECTORY, undefined, undefined, "make, descend"],
   ["mirror: only at the target", { policy: "mirror" }, undefined, FILE, undefined, "extra"],
   ["mirror: changed at the target", { policy: "mirror" }, FILE, LATER, undefined, "transfer"],
   ["a directory where a recorded file was", {}, DIRECTORY, FILE, FILE, "clear, make, descend"],
   ["a directory where a changed file is", {}, DIRECTORY, LATER, FILE, "kept: in the way"],
   ["a file where a recorded directory was", {}, FILE, DIRECTORY, DIRECTORY, "remove, successor, descend"],
   ["a file where a job made a directory", {}, FILE, DIRECTORY, FILE, "kept: in the way"],
-  ["push: a file where home has a directory", { policy: "stage-out" }, FILE, DIRECTORY, undefined, "kept: in the way"],
+  ["push: a file where home has a directory", { policy: "push" }, FILE, DIRECTORY, undefined, "kept: in the way"],
   ["other permissions", {}, FILE, entry("file", 100, { mode: 0o600 }), FILE, "mode"],
-  ["push: other permissions", { policy: "stage-out" }, FILE, entry("file", 100, { mode: 0o600 }), FILE, ""],
+  ["push: other permissions", { policy: "push" }, FILE, entry("file", 100, { mode: 0o600 }), FILE, ""],
   ["damaged on scratch", {}, FILE, entry("file", 100, { sizeBytes: 3 }), FILE, "kept: damaged"],
   [
     "push: damaged on scratch",
-    { policy: "stage-out" },
+    { policy: "push" },
     entry("file", 100, { sizeBytes: 3 }),
     FILE,
     FILE,
@@ -62,7 +62,7 @@ const CASES: readonly Case[] = [
   ],
   [
     "private: half of an earlier attempt that looks newer",
-    { publish: "unpublished" },
+    { receivingSide: "private" },
     FILE,
     LATER,
     undefined,
@@ -70,7 +70,7 @@ const CASES: readonly Case[] = [
   ],
   [
     "private: a link without its time",
-    { publish: "unpublished" },
+    { receivingSide: "private" },
     entry("link", 100, { linkTarget: "a" }),
     entry("link", 200, { linkTarget: "a" }),
     undefined,
@@ -90,10 +90,10 @@ for (const [what, rules, from, to, base, decision] of CASES) {
   Deno.test(`${what}: ${decision || "nothing"}`, () => {
     const plan = decideDirectory({
       ...{ directory: "", from: from === undefined ? [] : [from], to: to === undefined ? [] : [to] },
-      ...{ baseline: () => base, fromSelf: undefined, toSelf: undefined },
+      ...{ recordOf: () => base, fromSelf: undefined, toSelf: undefined },
     }, {
-      ...{ policy: "stage-in", traits: USUAL_TRAITS, removals: "baseline" },
-      ...{ unrecorded: "foreign", publish: "in-place", ...rules },
+      ...{ policy: "stage", traits: USUAL_TRAITS, removals: "recorded" },
+      ...{ unrecorded: "foreign", receivingSide: "live", ...rules },
     });
     assert.equal(describe(plan), decision);
   });

@@ -18,28 +18,28 @@ const NEWER = file(30, 300);
 type Case = readonly [policy: TransferPolicy, from: Entry, to: Entry, base: Entry | "none" | "no record", what: string];
 
 const CASES: readonly Case[] = [
-  ["stage-in", OLD, NEW, "no record", "kept: newer there, recorded 10"],
-  ["stage-in", NEW, OLD, "no record", "transferred, recorded 20"],
-  ["stage-in", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
-  ["stage-in", OLD, NEW, OLD, "kept: changed there, recorded 10"],
-  ["stage-in", NEWER, NEW, OLD, "kept: changed on both sides, recorded 10"],
-  ["stage-out", NEW, OLD, OLD, "transferred, recorded 20"],
-  ["stage-out", NEW, NEWER, OLD, "kept: changed on both sides, recorded 10"],
-  ["stage-out", OLD, NEW, "no record", "kept: newer at the source, not recorded"],
-  ["stage-out", NEW, OLD, "no record", "transferred, recorded 20"],
-  ["stage-out", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
+  ["stage", OLD, NEW, "no record", "kept: newer there, recorded 10"],
+  ["stage", NEW, OLD, "no record", "transferred, recorded 20"],
+  ["stage", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
+  ["stage", OLD, NEW, OLD, "kept: changed there, recorded 10"],
+  ["stage", NEWER, NEW, OLD, "kept: changed on both sides, recorded 10"],
+  ["push", NEW, OLD, OLD, "transferred, recorded 20"],
+  ["push", NEW, NEWER, OLD, "kept: changed on both sides, recorded 10"],
+  ["push", OLD, NEW, "no record", "kept: newer at the source, not recorded"],
+  ["push", NEW, OLD, "no record", "transferred, recorded 20"],
+  ["push", NEW, OLD, "none", "kept: changed on both sides, not recorded"],
 ];
 
 for (const [policy, from, to, base, expected] of CASES) {
   const recorded = typeof base === "string" ? base : base.sizeBytes;
   Deno.test(`${policy}: ${from.sizeBytes} here, ${to.sizeBytes} there, recorded ${recorded}: ${expected}`, () => {
     const rules: DecisionRules = {
-      ...{ policy, traits: USUAL_TRAITS, removals: "baseline", publish: "in-place" },
+      ...{ policy, traits: USUAL_TRAITS, removals: "recorded", receivingSide: "live" },
       unrecorded: base === "no record" ? "unknown" : "foreign",
     };
-    const baseline = () => typeof base === "string" ? undefined : base;
+    const recordOf = () => typeof base === "string" ? undefined : base;
     const plan = decideDirectory(
-      { directory: "", from: [from], to: [to], baseline, fromSelf: undefined, toSelf: undefined },
+      { directory: "", from: [from], to: [to], recordOf, fromSelf: undefined, toSelf: undefined },
       rules,
     );
     const [kept] = plan.kept;

@@ -35,7 +35,7 @@ for (const name of ["close", "futimens", "pwrite"] as const) {
     assert.deepEqual(failed.missing.map(({ path }) => path), ["d/f2"]);
     assert.match(failed.missing[0]!.reason, /Input\/output error/);
     assert.equal(await shell("ls", `${scratch}/d`), "f1\nf3\n");
-    const next = await transferTree(requestFor(home, scratch, { baseline: failed.manifest }), testSystem());
+    const next = await transferTree(requestFor(home, scratch, { record: failed.manifest }), testSystem());
     assert.equal(next.status, "complete");
     assert.equal(await differences(home, scratch), "");
   });
@@ -51,7 +51,7 @@ testTrees("if scratch refuses a directory, only that directory's files are missi
   assert.equal(outcome.status, "partial");
   assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/bad"]);
   assert.equal(await shell("find . -type f | sort", scratch), "./d/f\n./e/f\n");
-  const update = requestFor(home, scratch, { intent: "stage-update", baseline: outcome.manifest });
+  const update = requestFor(home, scratch, { intent: "stage-update", record: outcome.manifest });
   assert.equal((await transferTree(update, testSystem())).status, "complete");
   assert.equal(await differences(home, scratch), "");
 });
@@ -119,7 +119,7 @@ testTrees("if a socket cannot be made at the target, it is left out, and that is
   const first = await transferTree(requestFor(home, scratch), system);
   assert.deepEqual([first.status, first.missing], ["complete", []]);
   const second = await transferTree(
-    requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest }),
+    requestFor(home, scratch, { intent: "stage-update", record: first.manifest }),
     system,
   );
   assert.deepEqual([second.status, second.filesTransferred], ["complete", 0]);

@@ -79,8 +79,8 @@ Deno.test("a name may be written if it is what the plan saw, or already what it 
     ["the old file then, nothing now", OLD, undefined, { staging: true, push: false }],
   ];
   for (const [what, replaces, now, { staging, push }] of table) {
-    assert.equal(mayWrite({ entry: NEW, replaces, policy: "stage-in" }, now), staging, what);
-    assert.equal(mayWrite({ entry: NEW, replaces, policy: "stage-out" }, now), push, what);
+    assert.equal(mayWrite({ entry: NEW, replaces, policy: "stage" }, now), staging, what);
+    assert.equal(mayWrite({ entry: NEW, replaces, policy: "push" }, now), push, what);
   }
   assert.ok(isStill(undefined, undefined) && !isStill(OLD, undefined) && !isStill(undefined, OLD));
 });

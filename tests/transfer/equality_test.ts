@@ -16,7 +16,7 @@ for (const engine of ["native", "rsync"] as const) {
         const outcome = await transferTree(request, testSystem());
         assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });
         assert.equal(await differences(from, to), "");
-        const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+        const again = await transferTree({ ...request, record: outcome.manifest }, testSystem());
         assert.equal(again.filesTransferred, 0);
         assert.equal(await differences(from, to), "");
       },

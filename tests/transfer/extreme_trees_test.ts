@@ -28,7 +28,7 @@ testTrees("more than 100,000 entries are staged and found unchanged", async () =
   await makeManyFiles(from, 101, 1000);
   const first = await transferTree(requestFor(from, to), testSystem());
   assert.deepEqual([first.status, first.filesTransferred, first.filesTotal], ["complete", 101_000, 101_000]);
-  const request = requestFor(from, to, { intent: "stage-update", baseline: first.manifest, depth: "look-at-all" });
+  const request = requestFor(from, to, { intent: "stage-update", record: first.manifest, depth: "look-at-all" });
   const second = await transferTree(request, testSystem());
   assert.deepEqual([second.status, second.filesTransferred, second.recordChanged], ["complete", 0, false]);
 });
@@ -42,7 +42,7 @@ testTrees("a tree that Workers copy arrives unchanged, and so do later changes i
   assert.deepEqual([first.status, first.filesTotal], ["complete", 16_590]);
   assert.equal(await differences(from, to), "");
   await shell("for d in *; do echo changed >$d/1; rm $d/2; done", from);
-  const request = requestFor(from, to, { intent: "stage-update", baseline: first.manifest });
+  const request = requestFor(from, to, { intent: "stage-update", record: first.manifest });
   assert.equal((await transferTree(request, testSystem())).status, "complete");
   assert.equal(await differences(from, to), "");
 });
@@ -57,7 +57,7 @@ testTrees("Workers with waiting calls list and copy everything", async () => {
   const names = Array.from({ length: 10 }, (_, index) => String(index));
   const { entries } = await listDirectories({ root: from, facts: "full" }, names, runner);
   const settings = {
-    ...{ from, to, policy: "stage-in", temporary: "directly", keep: "copy", durability: "fast" } as const,
+    ...{ from, to, policy: "stage", temporary: "directly", keep: "copy", durability: "fast" } as const,
     ...{ owners: "own", umask: runner.umask, traits: USUAL_TRAITS } as const,
   };
   await Promise.all([...entries].map(async ([directory, listing]) => {
@@ -96,7 +96,7 @@ testTrees("a tree deeper than PATH_MAX is staged, compared and removed", async (
   const first = await transferTree(requestFor(from, to), testSystem());
   assert.deepEqual([first.status, first.missing, first.filesTransferred], ["complete", [], 2]);
   assert.deepEqual((await compareTrees(from, to, testSystem())).differences, []);
-  const update = requestFor(from, to, { intent: "stage-update", baseline: first.manifest, depth: "look-at-all" });
+  const update = requestFor(from, to, { intent: "stage-update", record: first.manifest, depth: "look-at-all" });
   const second = await transferTree(update, testSystem());
   assert.deepEqual([second.status, second.filesTransferred], ["complete", 0]);
   for (const root of [from, to]) await removeTree(root);
@@ -119,14 +119,14 @@ for (const side of ["from", "to"] as const) {
     const { system } = systemCalling((call) =>
       call.name === "getdents" && call.path === `${place.path}/${side}/bad` ? { errno: EIO } : undefined
     );
-    const request = requestFor(from, to, { intent: "stage-update", baseline: manifest, depth: "look-at-all" });
+    const request = requestFor(from, to, { intent: "stage-update", record: manifest, depth: "look-at-all" });
     const outcome = await transferTree(request, system);
     assert.equal(outcome.status, "partial");
     assert.deepEqual(outcome.missing.map(({ path }) => path), ["bad"]);
     assert.match(outcome.missing[0]!.reason, /Input\/output error/);
     // If a directory could not be read, nothing is removed.
     assert.equal(await shell("cat good/f good/g bad/f bad/below/f", to), "1\n3\n1\n1\n");
-    const next = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+    const next = await transferTree({ ...request, record: outcome.manifest }, testSystem());
     assert.equal(next.status, "complete");
     assert.equal(await differences(from, to), "");
   });

@@ -45,7 +45,7 @@ for (const engine of ["native", "rsync"] as const) {
             const update = {
               ...common,
               intent: "stage-update",
-              baseline: staged.manifest,
+              record: staged.manifest,
               depth: "trust-record",
             } as const;
             const second = await transferTree(requestFor(source, target, update), testSystem());
@@ -58,7 +58,7 @@ for (const engine of ["native", "rsync"] as const) {
             assert.equal(second.status, "complete");
             assert.equal(await differences(`${root}/oracle`, target, ...NOT_TIMES), "");
 
-            const again = { ...update, baseline: second.manifest } as const;
+            const again = { ...update, record: second.manifest } as const;
             const third = await transferTree(requestFor(source, target, again), testSystem());
             assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
             const push = { ...again, intent: "push" } as const;

@@ -70,11 +70,11 @@ testLinks(
     assert.deepEqual(first.outsideLinks.links.map(({ path }) => path), ["gone"]);
 
     for (const depth of ["trust-record", "look-at-all"] as const) {
-      const again = await transferTree(update({ links, depth, baseline: first.manifest }), testSystem());
+      const again = await transferTree(update({ links, depth, record: first.manifest }), testSystem());
       assert.deepEqual([again.status, again.filesTransferred, again.kept, again.deleted], ["complete", 0, [], []]);
     }
     await shell("echo changed >dir/two; echo new >dir/sub/new; rm dir/sub/three", `${root}/other`);
-    const second = await transferTree(update({ links, baseline: first.manifest, names: "collect" }), testSystem());
+    const second = await transferTree(update({ links, record: first.manifest, names: "collect" }), testSystem());
     assert.deepEqual([second.transferred?.toSorted(), second.deleted], [
       ["d/outdir/sub/new", "d/outdir/two"],
       ["d/outdir/sub/three"],
@@ -104,10 +104,10 @@ testLinks("a change of the setting turns links into files and files into links",
   const { target, request, update } = scene;
   const kept = await transferTree(request(), testSystem());
   assert.equal(await shell("readlink out d/outdir", target), "../other/file\n../../other/dir\n");
-  const followed = await transferTree(update({ links: "follow", baseline: kept.manifest }), testSystem());
+  const followed = await transferTree(update({ links: "follow", record: kept.manifest }), testSystem());
   assert.deepEqual([followed.status, followed.kept], ["complete", []]);
   assert.equal(await shell("cat out d/outdir/two indir/inner", target), "one\ntwo\ninner\n");
-  const back = await transferTree(update({ links: "keep", baseline: followed.manifest }), testSystem());
+  const back = await transferTree(update({ links: "keep", record: followed.manifest }), testSystem());
   assert.deepEqual([back.status, back.kept], ["complete", []]);
   assert.equal(await shell("readlink out d/outdir indir", target), "../other/file\n../../other/dir\nd\n");
 });
@@ -117,7 +117,7 @@ testLinks("a push writes through no link and names what it leaves out", MAKE, as
   const links = "follow-outside";
   const first = await transferTree(request({ links }), testSystem());
   const before = await shell("find . -printf '%p %y %s %t %l\\n' | sort", `${root}/other`);
-  const untouched = await transferTree(push({ links, baseline: first.manifest }), testSystem());
+  const untouched = await transferTree(push({ links, record: first.manifest }), testSystem());
   assert.deepEqual([untouched.status, untouched.filesTransferred, untouched.kept], ["complete", 0, []]);
 
   await shell(
@@ -125,7 +125,7 @@ testLinks("a push writes through no link and names what it leaves out", MAKE, as
      echo x >d/outdir/made/x; rm d/outdir/sub/three; echo pushed >d/inner`,
     target,
   );
-  const changes = { links, baseline: first.manifest, names: "collect" } as const;
+  const changes = { links, record: first.manifest, names: "collect" } as const;
   const plan = await planTransfer(push(changes), testSystem());
   const pushed = await transferTree(push(changes), testSystem());
   assert.deepEqual([pushed.status, pushed.transferred, plan.transfers], ["complete", ["d/inner"], ["d/inner"]]);
@@ -136,7 +136,7 @@ testLinks("a push writes through no link and names what it leaves out", MAKE, as
   }
   assert.equal(await shell("find . -printf '%p %y %s %t %l\\n' | sort", `${root}/other`), before);
   assert.equal(await shell("readlink out d/outdir", source), "../other/file\n../../other/dir\n");
-  const again = await transferTree(push({ links, baseline: pushed.manifest }), testSystem());
+  const again = await transferTree(push({ links, record: pushed.manifest }), testSystem());
   assert.deepEqual(again.kept.map(({ path }) => path).toSorted(), expected, "it is named until it is settled");
 });
 
@@ -191,7 +191,7 @@ for d in range(40):
     assert.deepEqual([outcome.status, outcome.missing, outcome.filesTransferred], ["complete", [], 16_040]);
     await oracle(root, "--copy-unsafe-links");
     assert.equal(await differences(`${root}/oracle`, target), "");
-    const again = await transferTree(update({ links, baseline: outcome.manifest }), testSystem());
+    const again = await transferTree(update({ links, record: outcome.manifest }), testSystem());
     assert.deepEqual([again.filesTransferred, again.recordChanged], [0, false]);
   },
 );
@@ -236,26 +236,26 @@ testLinks(
     const paths = (outcome: TransferOutcome) => [...new Set(outcome.missing.map(({ path }) => path))].toSorted();
     await shell("mv mount elsewhere", root);
     for (const depth of ["trust-record", "look-at-all"] as const) {
-      const gone = await transferTree(update({ links, depth, baseline: first.manifest }), testSystem());
+      const gone = await transferTree(update({ links, depth, record: first.manifest }), testSystem());
       assert.deepEqual([gone.status, paths(gone), gone.deleted], ["partial", ["all", "dir", "file"], []]);
       assert.match(gone.missing[0]!.reason, /what the link leads to is not there/);
       assert.equal(await list(), before);
       assert.equal(gone.manifest.files, first.manifest.files);
     }
     await shell("mkdir -p mount/dir; echo a >mount/file; touch -r elsewhere/file mount/file", root);
-    const emptied = await transferTree(update({ links, baseline: first.manifest }), testSystem());
+    const emptied = await transferTree(update({ links, record: first.manifest }), testSystem());
     assert.deepEqual(paths(emptied), ["dir"], "all is a directory with something in it");
     await shell("rm -r mount; mv elsewhere mount", root);
-    const back = await transferTree(update({ links, baseline: emptied.manifest }), testSystem());
+    const back = await transferTree(update({ links, record: emptied.manifest }), testSystem());
     assert.deepEqual([back.status, back.kept], ["complete", []]);
     assert.equal(await list(), before);
 
     await shell("rm -r mount/dir/*", root);
-    const forced = { links, depth: "look-at-all", baseline: back.manifest } as const;
+    const forced = { links, depth: "look-at-all", record: back.manifest } as const;
     const emptyOnPurpose = await transferTree(update(forced), testSystem());
     assert.equal(emptyOnPurpose.status, "complete");
     await shell("rm file dir all", source);
-    const removed = await transferTree(update({ links, baseline: emptyOnPurpose.manifest }), testSystem());
+    const removed = await transferTree(update({ links, record: emptyOnPurpose.manifest }), testSystem());
     assert.equal(removed.status, "complete");
     assert.equal(await shell("ls", target), "i\ninner\n");
   },

@@ -59,7 +59,7 @@ testNeeding(
       );
       const left = Number(await shell("df --output=iavail . | tail -1", `${to}/..`));
       assert.ok(left < 10, `${left} inodes are left`);
-      const request = requestFor(from, to, { intent: "stage-update", baseline: manifest });
+      const request = requestFor(from, to, { intent: "stage-update", record: manifest });
       assert.equal((await planTransfer(request, testSystem())).filesToTransfer, 10);
     }),
 );
@@ -122,7 +122,7 @@ testNeeding(
       async (from, to) => {
         const { manifest } = await transferTree(requestFor(from, to), testSystem());
         await shell("for i in $(seq 12); do head -c 33M /dev/urandom >$i; done", from);
-        const update = requestFor(from, to, { intent: "stage-update", baseline: manifest });
+        const update = requestFor(from, to, { intent: "stage-update", record: manifest });
         assert.equal((await transferTree(update, testSystem())).status, "complete");
         assert.equal(await shell(`cmp 7 ${to}/7 && cmp 12 ${to}/12`, from), "");
       },
@@ -158,7 +158,7 @@ function replacing(files: number, sizeBytes: number): [DirectoryPlan, Entry[]] {
     ...{ name: String(index), type: "file", mode: 0o644, sizeBytes, allocatedBytes: sizeBytes, linkGroup: "" } as const,
     ...{ mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "", userId: 0, groupId: 0, specialKind: "" },
   }));
-  const facts = { directory: "", baseline: () => undefined, fromSelf: undefined, toSelf: undefined };
+  const facts = { directory: "", recordOf: () => undefined, fromSelf: undefined, toSelf: undefined };
   const from = there.map((entry) => ({ ...entry, mtimeSeconds: 2 }));
   const rules = rulesFor("stage-update", requestFor("/none", "/none", { intent: "stage-update" }));
   return [decideDirectory({ ...facts, from, to: there }, rules), there];

@@ -13,7 +13,7 @@ async function staged(root: string) {
   const [home, scratch] = [`${root}/home`, `${root}/scratch`];
   await shell(`mkdir home; cd home; for name in one two $'odd\\xff'; do echo 0 >"$name"; done; ln -s one link`, root);
   const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
-  const common = { intent: "stage-update", baseline: manifest, intentLog: `${root}/notes` } as const;
+  const common = { intent: "stage-update", record: manifest, intentLog: `${root}/notes` } as const;
   const stageOut: Partial<TransferRequest> = { ...common, intent: "push" };
   return {
     stageIn: (engine: TransferRequest["engine"]) => requestFor(home, scratch, { ...common, engine }),
@@ -82,7 +82,7 @@ for (
   testTrees(`nothing is written into a ${what} at the name of the intent log`, async () => {
     await using place = await temporaryDirectory();
     await shell(`echo precious >victim; mkdir root; cd root; ${plant}`, place.path);
-    const log = new IntentLog(`${place.path}/root/notes`, "scratch", plainCalls());
+    const log = new IntentLog(`${place.path}/root/notes`, "target", plainCalls());
     const self = { type: "directory", mode: 0o700, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
     await assert.rejects(log.addOpened("d", { ...self, type: "directory" }), new RegExp(`Cannot use ".*": ${fault}`));
     await log.close();
@@ -98,7 +98,7 @@ testUnless(
   async () => {
     await using place = await temporaryDirectory();
     await shell("echo foreign >notes; chown 65534 notes; chmod 666 notes", place.path);
-    const log = new IntentLog(`${place.path}/notes`, "scratch", plainCalls());
+    const log = new IntentLog(`${place.path}/notes`, "target", plainCalls());
     await assert.rejects(log.add([]), /it belongs to another user/);
     assert.equal(await shell("cat notes", place.path), "foreign\n");
   },
@@ -109,10 +109,10 @@ testTrees("a directory's mode is known although the line before it was truncated
   const path = `${place.path}/notes`;
   await Deno.writeTextFile(path, '["home","one",{"type":"fi');
   const self = { type: "directory", mode: 0o500, sizeBytes: 0, mtimeSeconds: 1, mtimeNanoseconds: 0, linkTarget: "" };
-  const log = new IntentLog(path, "home", plainCalls());
+  const log = new IntentLog(path, "source", plainCalls());
   await log.addOpened("d", { ...self, type: "directory" });
   await log.close();
-  assert.deepEqual([...openedIn(await readIntentLog(path), "home")], [["d", 0o500]]);
+  assert.deepEqual([...openedIn(await readIntentLog(path), "source")], [["d", 0o500]]);
 });
 
 testTrees(
@@ -179,8 +179,8 @@ Deno.test("lines of the intent log that are not entries are skipped", async () =
     ...state,
     type: "x",
   }]];
-  const lines = [...wrong, ["home", "a", state]].map((note) => JSON.stringify(note));
+  const lines = [...wrong, ["source", "a", state], ["home", "a", state]].map((note) => JSON.stringify(note));
   await Deno.writeTextFile(path, `${lines.join("\n")}\n["home","a",{"type":"fi`, { mode: 0o600 });
   const notes = await readIntentLog(path);
-  assert.deepEqual([...notes], [["a", [{ receiver: "home", state }]]]);
+  assert.deepEqual([...notes], [["a", [{ side: "source", state }, { side: "source", state }]]]);
 });

@@ -127,7 +127,7 @@ testTrees(
       await assertWhole(home, scratch);
       if (end === "ended") await changeAll();
     }
-    const outcome = await transferTree({ ...request, baseline: manifest }, testSystem());
+    const outcome = await transferTree({ ...request, record: manifest }, testSystem());
     assert.equal(outcome.status, "complete");
     const open = `rsync -rlptHn --specials --omit-dir-times --checksum --itemize-changes '${scratch}/' '${home}/'`;
     assert.equal(await shell(open), "");

@@ -68,7 +68,7 @@ for (const [intent, what, scripts, way, add] of CASES) {
       if (status !== "complete" && !movedOnly) found.push(`call ${turn * STEP + 1}: ${JSON.stringify(missing)}`);
       if (status === "complete") continue;
       // What stage and push do then.
-      const next = intent === "stage-new" ? {} : { baseline: manifest };
+      const next = intent === "stage-new" ? {} : { record: manifest };
       const again = await transferTree({ ...request, ...next, walkStartSeconds: await startSeconds() }, system);
       if (again.status !== "complete") found.push(`again: ${JSON.stringify(again.missing)}`);
       const left = lackOf(`${scene.to}/m`) ?? await Deno.readTextFile(`${scene.to}/m/refs/main`);
@@ -136,7 +136,7 @@ testTrees(
     const first = await transferTree(request, testSystem());
     assert.deepEqual(first.missing.map(({ path, cause }) => `${path}: ${cause}`), ["m: newer", "other: newer"]);
     assert.deepEqual([first.movedOnly, first.deleted, lackOf(`${scene.to}/m`)], [true, [], undefined]);
-    const next = { baseline: first.manifest, walkStartSeconds: await startSeconds() };
+    const next = { record: first.manifest, walkStartSeconds: await startSeconds() };
     const { status } = await transferTree({ ...request, ...next }, testSystem());
     assert.deepEqual([status, await Array.fromAsync(Deno.readDir(scene.to))], ["complete", []]);
   },

@@ -31,7 +31,7 @@ for (
       withMount(async (home, scratch) => {
         const first = await transferTree(requestFor(home, scratch), testSystem());
         assert.deepEqual([first.status, first.manifest.mounts], ["complete", ["hub/project"]]);
-        const update = { intent: "stage-update", baseline: first.manifest } as const;
+        const update = { intent: "stage-update", record: first.manifest } as const;
         await shell(`umount hub/project; ${script}; echo 2 >other/g`, home);
         const without = await transferTree(requestFor(home, scratch, update), testSystem());
         assert.deepEqual([without.status, without.deleted], ["partial", []]);
@@ -49,7 +49,7 @@ for (
           home,
         );
         const again = await transferTree(
-          requestFor(home, scratch, { ...update, baseline: without.manifest }),
+          requestFor(home, scratch, { ...update, record: without.manifest }),
           testSystem(),
         );
         assert.equal(again.status, "complete");
@@ -66,7 +66,7 @@ testNeeding(
       const first = await transferTree(requestFor(home, scratch), testSystem());
       await shell("umount hub/project; echo 3 >hub/project/own", home);
       const forced = await transferTree(
-        requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest, depth: "look-at-all" }),
+        requestFor(home, scratch, { intent: "stage-update", record: first.manifest, depth: "look-at-all" }),
         testSystem(),
       );
       assert.deepEqual([forced.status, forced.manifest.mounts], ["complete", []]);
@@ -84,7 +84,7 @@ testNeeding(
       for (const script of [":", "rmdir hub/project"]) {
         await shell(`umount hub/project 2>/dev/null || true; ${script}`, home);
         const pushed = await transferTree(
-          requestFor(scratch, home, { intent: "push", baseline: manifest }),
+          requestFor(scratch, home, { intent: "push", record: manifest }),
           testSystem(),
         );
         assert.deepEqual(pushed.missing.map(({ path, cause }) => [path, cause]), [["hub/project", "failed"]]);

@@ -37,7 +37,7 @@ for (const engine of ["native", "rsync"] as const) {
         await shell("ls d; cat d/f d/f.json d/whole/x", scene.to),
         "f\nf.json\nlink\nother\nother.json\nwhole\nv2\nv1\nx\n",
       );
-      const next = await transferTree({ ...scene.request, engine, baseline: outcome.manifest }, testSystem());
+      const next = await transferTree({ ...scene.request, engine, record: outcome.manifest }, testSystem());
       assert.deepEqual([next.status, next.kept], ["complete", []]);
       assert.equal(await differences(scene.from, scene.to), "");
     },
@@ -155,7 +155,7 @@ testTrees("a directory that could not replace a file is made by the next run", a
   const outcome = await transferTree(scene.request, system);
   assert.equal(outcome.status, "partial");
   assert.deepEqual(outcome.missing.map(({ path }) => path), ["t"]);
-  const next = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+  const next = await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
   assert.equal(next.status, "complete");
   assert.equal(await differences(scene.from, scene.to), "");
 });

@@ -41,7 +41,7 @@ interface Scene {
   readonly from: string;
   readonly to: string;
   transfer(changes?: Parameters<typeof requestFor>[2]): Promise<TransferOutcome>;
-  push(baseline: TransferOutcome): Promise<TransferOutcome>;
+  push(record: TransferOutcome): Promise<TransferOutcome>;
 }
 
 async function makeScene(root: string, odd: Omit<OddFileSystem, "root">): Promise<Scene> {
@@ -55,7 +55,7 @@ async function makeScene(root: string, odd: Omit<OddFileSystem, "root">): Promis
   return {
     ...{ from, to },
     transfer: (changes) => transferTree(requestFor(from, to, changes), system),
-    push: ({ manifest }) => transferTree(requestFor(to, from, { intent: "push", baseline: manifest }), system),
+    push: ({ manifest }) => transferTree(requestFor(to, from, { intent: "push", record: manifest }), system),
   };
 }
 
@@ -66,13 +66,13 @@ for (const timeStep of STEPS.slice(1)) {
     const first = await scene.transfer();
     assert.deepEqual([first.status, first.manifest.traits?.timeStep], ["complete", timeStep]);
     for (const depth of ["look-at-all", "trust-record"] as const) {
-      const again = await scene.transfer({ intent: "stage-update", baseline: first.manifest, depth });
+      const again = await scene.transfer({ intent: "stage-update", record: first.manifest, depth });
       assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
     }
     const withoutRecord = await scene.transfer({ intent: "stage-update", depth: "look-at-all" });
     assert.deepEqual([withoutRecord.filesTransferred, withoutRecord.kept], [0, []]);
     await shell("echo changed >d/f4; touch -d @1700000000.5 d/f4", scene.from);
-    const update = await scene.transfer({ intent: "stage-update", baseline: first.manifest });
+    const update = await scene.transfer({ intent: "stage-update", record: first.manifest });
     assert.deepEqual([update.status, update.filesTransferred], ["complete", 1]);
     assert.deepEqual([(await scene.push(update)).filesTransferred], [0]);
     await shell("echo work >d/f5; touch -d @1800000000 d/f5", scene.to);
@@ -87,7 +87,7 @@ for (const modes of ["refused", "ignored"] as const) {
     const scene = await makeScene(place.path, { modes });
     const first = await scene.transfer();
     assert.deepEqual([first.status, first.missing], ["complete", []]);
-    const again = await scene.transfer({ intent: "stage-update", baseline: first.manifest, depth: "look-at-all" });
+    const again = await scene.transfer({ intent: "stage-update", record: first.manifest, depth: "look-at-all" });
     assert.deepEqual([again.status, again.filesTransferred], ["complete", 0]);
   });
 }
@@ -130,7 +130,7 @@ for (const intent of ["stage-new", "stage-update"] as const) {
     assert.match(reasons["big"]!, /File too large/);
     assert.match(reasons["link"]!, /has no symbolic links/);
     assert.equal(await shell("cat d/f20 hard", scene.to), "20\n1\n");
-    const again = await scene.transfer({ intent: "stage-update", baseline: outcome.manifest, depth: "look-at-all" });
+    const again = await scene.transfer({ intent: "stage-update", record: outcome.manifest, depth: "look-at-all" });
     assert.deepEqual(again.missing.map(({ path }) => path).toSorted(), missing.map(([path]) => path));
     assert.equal(again.filesTransferred, 0);
   });
@@ -187,7 +187,7 @@ for (const { name, programs, mount, timeStep, names } of REAL_FILE_SYSTEMS) {
           const first = await transferTree(requestFor(from, to, { engine }), testSystem());
           assert.deepEqual([first.status, first.missing], ["complete", []]);
           assert.deepEqual([first.manifest.traits?.timeStep, first.manifest.traits?.names], [timeStep, names]);
-          const update = { engine, intent: "stage-update", baseline: first.manifest, depth: "look-at-all" } as const;
+          const update = { engine, intent: "stage-update", record: first.manifest, depth: "look-at-all" } as const;
           const again = await transferTree(requestFor(from, to, update), testSystem());
           assert.deepEqual([again.status, again.filesTransferred, again.kept], ["complete", 0, []]);
           const { differences } = await compareTrees(from, to, testSystem(), { traits: first.manifest.traits });

@@ -20,7 +20,7 @@ for (const engine of ENGINES) {
     await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; touch -d 2024-01-01 d1/a; echo x >d2/x");
     const { home, scratch, manifest } = place;
     await shell(`echo newer >${home}/d1/a; ln ${scratch}/d1/a ${scratch}/d2/b`);
-    const request = requestFor(scratch, home, { engine, intent: "push", baseline: manifest });
+    const request = requestFor(scratch, home, { engine, intent: "push", record: manifest });
     const outcome = await transferTree(request, testSystem());
     assert.equal(outcome.status, "complete");
     assert.equal(await shell("cat d1/a d2/b", home), "newer\nold\n");
@@ -32,12 +32,12 @@ for (const engine of ENGINES) {
       await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; echo x >d2/x");
       const { home, scratch, manifest } = place;
       await shell(`echo unpushed >${scratch}/d1/a; ln ${home}/d1/a ${home}/d2/b`);
-      const request = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
+      const request = requestFor(home, scratch, { engine, intent: "stage-update", record: manifest });
       const outcome = await transferTree(request, testSystem());
       assert.deepEqual(outcome.kept, [{ path: "d1/a", reason: "changed there" }]);
       assert.equal(await shell("cat d1/a d2/b", scratch), "unpushed\nold\n");
       // A push still knows that scratch changed it.
-      const back = requestFor(scratch, home, { intent: "push", baseline: outcome.manifest });
+      const back = requestFor(scratch, home, { intent: "push", record: outcome.manifest });
       await transferTree(back, testSystem());
       assert.equal(await shell("cat d1/a", home), "unpushed\n");
     },
@@ -47,7 +47,7 @@ for (const engine of ENGINES) {
     await using place = await twoRoots("mkdir d1 d2; echo old >d1/a; ln d1/a d1/c; echo x >d2/x");
     const { home, scratch, manifest } = place;
     await shell(`ln ${home}/d1/a ${home}/d2/b`);
-    await transferTree(requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest }), testSystem());
+    await transferTree(requestFor(home, scratch, { engine, intent: "stage-update", record: manifest }), testSystem());
     assert.equal(await shell("stat -c %h d1/a d1/c d2/b", scratch), "3\n3\n3\n");
   });
 }
@@ -74,11 +74,11 @@ for (const engine of ENGINES) {
       await shell(`rm ${home}/d/gone; echo v2 >${home}/d/other; echo v2 >${home}/d/late`);
       // At this moment files are being copied; the removal comes after them.
       const system = await systemWhere(engine, `${place.path}/bin`, `echo work >${scratch}/d/gone`);
-      const request = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
+      const request = requestFor(home, scratch, { engine, intent: "stage-update", record: manifest });
       const outcome = await transferTree(request, system);
       assert.deepEqual(outcome.kept, [{ path: "d/gone", reason: "gone at the source, changed there" }]);
       assert.equal(await shell("cat d/gone d/other d/late", scratch), "work\nv2\nv2\n");
-      const push = requestFor(scratch, home, { intent: "push", baseline: outcome.manifest });
+      const push = requestFor(scratch, home, { intent: "push", record: outcome.manifest });
       await transferTree(push, testSystem());
       assert.equal(await shell("cat d/gone", home), "work\n");
     },
@@ -93,7 +93,7 @@ for (const engine of ENGINES) {
       const [from, to] = intent === "stage-update" ? [home, scratch] : [scratch, home];
       await shell(`echo v2 >${from}/d/f; echo v2 >${from}/d/g`);
       const system = await systemWhere(engine, `${place.path}/bin`, `echo quicker >${to}/d/f`);
-      const request = requestFor(from, to, { engine, intent, baseline: manifest });
+      const request = requestFor(from, to, { engine, intent, record: manifest });
       const outcome = await transferTree(request, system);
       assert.deepEqual(outcome.kept, [{ path: "d/f", reason: "changed there" }]);
       assert.equal(await shell("cat d/f d/g", to), "quicker\nv2\n");

@@ -26,7 +26,7 @@ testTrees("links that lead out of the source are named by plan and outcome, othe
   const first = await transferTree(requestFor(source, target, common), testSystem());
   assert.deepEqual(first.outsideLinks, plan.outsideLinks);
 
-  const update = { ...common, depth: "trust-record", intent: "stage-update", baseline: first.manifest } as const;
+  const update = { ...common, depth: "trust-record", intent: "stage-update", record: first.manifest } as const;
   const again = await transferTree(requestFor(source, target, update), testSystem());
   assert.deepEqual([again.recordChanged, again.outsideLinks], [false, plan.outsideLinks]);
 

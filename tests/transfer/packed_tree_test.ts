@@ -67,7 +67,7 @@ for (const intent of ["stage-new", "stage-update"] as const) {
     const { status, missing, damage, manifest } = await unpack(place, { intent });
     assert.deepEqual({ status, missing, damage }, { status: "complete", missing: [], damage: undefined });
     assert.equal(await differences(place.from, place.to), "");
-    const again = await unpack(place, { intent: "stage-update", baseline: manifest });
+    const again = await unpack(place, { intent: "stage-update", record: manifest });
     assert.equal(again.filesTransferred, 0);
     const direct = await transferTree(requestFor(place.from, `${place.to}.direct`, { intent }), testSystem());
     assert.deepEqual(
@@ -100,7 +100,7 @@ Deno.test("an update out of a packed tree brings what changed and keeps what cha
   );
   await shell(`chmod 700 hub/a; echo own > hub/a/own; echo mine > hub/a/6`, place.to);
   await pack(place);
-  const second = await unpack(place, { intent: "stage-update", baseline: first.manifest });
+  const second = await unpack(place, { intent: "stage-update", record: first.manifest });
   assert.deepEqual(second.kept, [{ path: "hub/a/6", reason: "changed there" }]);
   const text = (name: string) => Deno.readTextFile(`${place.to}/hub/a/${name}`).catch(() => "");
   assert.deepEqual(await Promise.all(["1", "new", "5", "own", "6"].map(text)), [

@@ -49,12 +49,12 @@ for (const { way, engine, makeSystem } of WAYS) {
       assert.deepEqual({ status: first.status, missing: first.missing }, { status: "complete", missing: [] });
       assert.equal(await differences(from, to), "");
       await makeEntries(from, later);
-      const update = requestFor(from, to, { engine, intent: "stage-update", baseline: first.manifest });
+      const update = requestFor(from, to, { engine, intent: "stage-update", record: first.manifest });
       const second = await transferTree(update, makeSystem());
       assert.deepEqual({ status: second.status, missing: second.missing }, { status: "complete", missing: [] });
       assert.deepEqual(second.kept, []);
       assert.equal(withoutTimesOfLinks(await differences(from, to)), "");
-      const third = await transferTree({ ...update, baseline: second.manifest }, makeSystem());
+      const third = await transferTree({ ...update, record: second.manifest }, makeSystem());
       assert.deepEqual([third.filesTransferred, third.recordChanged], [0, false]);
     });
   });
@@ -73,7 +73,7 @@ for (const { way, engine, makeSystem } of WAYS) {
       const before = await shell("find . -print0 | sort -z | tr '\\n\\0' '?\\n'", home);
       await makeEntries(scratch, later, "keep-types");
       const outcome = await transferTree(
-        requestFor(scratch, home, { engine, intent: "push", baseline: manifest }),
+        requestFor(scratch, home, { engine, intent: "push", record: manifest }),
         makeSystem(),
       );
       assert.deepEqual({ status: outcome.status, missing: outcome.missing }, { status: "complete", missing: [] });

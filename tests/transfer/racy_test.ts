@@ -66,11 +66,11 @@ for (const engine of ENGINES) {
     const first = await transferTree(requestFor(sides.home, sides.scratch, how), testSystem());
     assert.deepEqual([first.status, first.manifest.countRacy()], ["complete", 1]);
     assert.equal(await map.write(20_000), "True", "the time stayed the same");
-    const update = { ...how, intent: "stage-update", baseline: first.manifest } as const;
+    const update = { ...how, intent: "stage-update", record: first.manifest } as const;
     const second = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
     assert.deepEqual([second.filesTransferred, await isSame(sides, "mapped")], [1, true]);
     // A minute later nothing can change without a new time any more.
-    const later = { ...update, baseline: second.manifest, startedSeconds: now() + 120 };
+    const later = { ...update, record: second.manifest, startedSeconds: now() + 120 };
     const third = await transferTree(requestFor(sides.home, sides.scratch, later), testSystem());
     assert.deepEqual([third.filesTransferred, third.manifest.countRacy()], [0, 0]);
   });
@@ -83,17 +83,17 @@ for (const engine of ENGINES) {
       await using map = await mapFile(`${sides.scratch}/mapped`);
       const push = { ...how, intent: "push" } as const;
       const first = await transferTree(
-        requestFor(sides.scratch, sides.home, { ...push, baseline: staged.manifest }),
+        requestFor(sides.scratch, sides.home, { ...push, record: staged.manifest }),
         testSystem(),
       );
       assert.equal(first.filesTransferred, 1);
       assert.equal(await map.write(20_000), "True", "the time stayed the same");
       for (const depth of ["trust-record", "look-at-all"] as const) {
-        const update = { ...old, intent: "stage-update", baseline: first.manifest, depth } as const;
+        const update = { ...old, intent: "stage-update", record: first.manifest, depth } as const;
         const synced = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
         assert.deepEqual([synced.filesTransferred, await isSame(sides, "mapped")], [0, false]);
         const second = await transferTree(
-          requestFor(sides.scratch, sides.home, { ...push, baseline: synced.manifest }),
+          requestFor(sides.scratch, sides.home, { ...push, record: synced.manifest }),
           testSystem(),
         );
         assert.deepEqual([second.filesTransferred, await isSame(sides, "mapped")], [
@@ -114,7 +114,7 @@ for (const engine of ENGINES) {
       await shell(
         `cd ${sides.scratch}; cp -p old aside; printf xyz >old; printf '\\n' >>old; touch -r aside old; rm aside`,
       );
-      const update = { ...old, intent: "stage-update", baseline: staged.manifest, depth: "look-at-all" } as const;
+      const update = { ...old, intent: "stage-update", record: staged.manifest, depth: "look-at-all" } as const;
       const trusting = await transferTree(requestFor(sides.home, sides.scratch, update), testSystem());
       assert.equal(trusting.filesTransferred, 0);
       const compared = await transferTree(
@@ -140,7 +140,7 @@ testNeeding(["python3"], "a large file that differs in one byte is found, wherev
     await file.write(new Uint8Array([byte[0]! ^ 1]));
     await shell(`touch -r ${sides.home}/large ${sides.scratch}/large`);
     assert.notEqual(info.size, 0);
-    const how = { intent: "stage-update", baseline: staged.manifest, contents: "compare" } as const;
+    const how = { intent: "stage-update", record: staged.manifest, contents: "compare" } as const;
     const outcome = await transferTree(requestFor(sides.home, sides.scratch, how), testSystem());
     assert.deepEqual([outcome.filesTransferred, await isSame(sides, "large")], [1, true], `at ${offset}`);
   }

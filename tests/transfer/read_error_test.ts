@@ -72,7 +72,7 @@ async function failOnce(intent: Intent, one: Case): Promise<void> {
     // A file in one piece is not read again at once; the next run copies it.
     if (outcome.status !== "complete") {
       assert.deepEqual(outcome.missing.map(({ path }) => path), [`d/${one.file}`], name);
-      const again = { ...scene.request, baseline: outcome.manifest };
+      const again = { ...scene.request, record: outcome.manifest };
       assert.equal((await transferTree(again, testSystem())).status, "complete", name);
     }
     assert.equal(await contentOf(`${scene.to}/d/${one.file}`), await contentOf(path), name);
@@ -98,7 +98,7 @@ async function failAlways(intent: Intent, one: Case): Promise<void> {
     assert.ok(outcome.missing[0]!.reason.includes(sentenceOfErrno(errno)), outcome.missing[0]!.reason);
     assert.equal(await contentOf(received), before);
     assert.equal(await shell("cat d/other", scene.to), await shell("cat d/other", scene.from));
-    const next = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+    const next = await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
     assert.equal(next.status, "complete");
     assert.equal(await contentOf(received), await contentOf(path));
   }

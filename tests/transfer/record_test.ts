@@ -27,15 +27,15 @@ testTrees("a file that once could not be read keeps its entry in the record", as
   // Restored with its old date, as cp -p and tar do.
   await shell("echo v2 >f; touch -d 2020-01-01 f; echo y >g", `${home}/d`);
   const unreadable = systemRefusing(`${home}/d/f`);
-  const update = requestFor(home, scratch, { intent: "stage-update", baseline: first.manifest });
+  const update = requestFor(home, scratch, { intent: "stage-update", record: first.manifest });
   const second = await transferTree(update, unreadable);
   assert.deepEqual([second.status, second.missing.map(({ path }) => path)], ["partial", ["d/f"]]);
   assert.equal(await shell("cat f g", `${scratch}/d`), "v1\ny\n");
 
-  const push = requestFor(scratch, home, { intent: "push", baseline: second.manifest });
+  const push = requestFor(scratch, home, { intent: "push", record: second.manifest });
   assert.equal((await transferTree(push, testSystem())).filesTransferred, 0);
   assert.equal(await shell("cat f", `${home}/d`), "v2\n");
-  const third = await transferTree({ ...update, baseline: second.manifest }, testSystem());
+  const third = await transferTree({ ...update, record: second.manifest }, testSystem());
   assert.deepEqual([third.status, third.kept], ["complete", []]);
   assert.equal(await differences(home, scratch), "");
 });
@@ -47,9 +47,9 @@ testTrees("if one file cannot be copied, the rest is usable after every attempt"
   const system = systemRefusing(`${home}/closed`);
   const request = requestFor(home, scratch);
   const first = await transferTree(request, system);
-  const again = { ...request, intent: "stage-update", baseline: first.manifest } as const;
+  const again = { ...request, intent: "stage-update", record: first.manifest } as const;
   const second = await transferTree(again, system);
-  const third = await transferTree({ ...again, baseline: second.manifest, depth: "look-at-all" }, system);
+  const third = await transferTree({ ...again, record: second.manifest, depth: "look-at-all" }, system);
   assert.deepEqual([first, second, third].map(({ status }) => status), ["partial", "partial", "partial"]);
   assert.deepEqual(third.missing.map(({ path }) => path), ["closed"]);
 });
@@ -70,19 +70,19 @@ testTrees(
     );
     const damaged = [{ path: "cut", reason: "damaged" }, { path: "empty", reason: "damaged" }];
     const byPath = (one: { path: string }, other: { path: string }) => one.path < other.path ? -1 : 1;
-    const push = requestFor(scratch, home, { intent: "push", baseline: manifest });
+    const push = requestFor(scratch, home, { intent: "push", record: manifest });
     const pushed = await transferTree(push, testSystem());
     assert.deepEqual(pushed.kept.toSorted(byPath), damaged);
     assert.equal(await shell("stat -c %s empty cut; cat edited grown", home), "9000\n9000\nwork\nlonger\n");
     const update = requestFor(home, scratch, {
       intent: "stage-update",
-      baseline: pushed.manifest,
+      record: pushed.manifest,
       depth: "look-at-all",
     });
     const told = await transferTree(update, testSystem());
     assert.deepEqual(told.kept.toSorted(byPath), damaged);
     await shell("rm empty cut", scratch);
-    await transferTree({ ...update, baseline: told.manifest }, testSystem());
+    await transferTree({ ...update, record: told.manifest }, testSystem());
     assert.equal(await differences(home, scratch), "");
   },
 );
@@ -97,7 +97,7 @@ for (const engine of ["native", "rsync"] as const) {
       const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
       await shell("echo work >notes; echo work >later; rm y; ln -s x y", scratch);
       await shell("echo other >notes; touch -d '+1 hour' notes; mkdir later; echo z >later/z; rm y", home);
-      const update = requestFor(home, scratch, { engine, intent: "stage-update", baseline: manifest });
+      const update = requestFor(home, scratch, { engine, intent: "stage-update", record: manifest });
       const outcome = await transferTree(update, testSystem());
       assert.deepEqual(outcome.kept.toSorted((one, other) => one.path < other.path ? -1 : 1), [
         { path: "later", reason: "in the way" },
@@ -106,7 +106,7 @@ for (const engine of ["native", "rsync"] as const) {
       ]);
       assert.equal(await shell("cat notes later; readlink y", scratch), "work\nwork\nx\n");
       await shell("echo back >y", home);
-      const again = await transferTree({ ...update, baseline: outcome.manifest }, testSystem());
+      const again = await transferTree({ ...update, record: outcome.manifest }, testSystem());
       assert.equal(again.kept.length, 3);
       assert.equal(await shell("readlink y", scratch), "x\n");
     },
@@ -129,7 +129,7 @@ testTrees(
     });
     const first = await transferTree(request, system);
     assert.deepEqual([first.status, first.missing.map(({ path }) => path)], ["partial", ["f"]]);
-    const second = await transferTree({ ...request, baseline: first.manifest }, testSystem());
+    const second = await transferTree({ ...request, record: first.manifest }, testSystem());
     assert.deepEqual([second.status, second.kept], ["complete", []]);
     assert.equal(await shell(`cmp f ${home}/f; ls`, scratch), "f\ng\n");
   },

@@ -30,10 +30,10 @@ async function transferLater(scene: Scene, changes: Partial<TransferRequest> = {
 /** Asserts that the transfer after one that used an earlier copy repairs what changed without a new time. */
 async function assertRepaired(scene: Scene, resumed: TransferOutcome, files: number): Promise<void> {
   assert.deepEqual([resumed.status, resumed.manifest.countRacy()], ["complete", files]);
-  const next = await transferLater(scene, { intent: "stage-update", baseline: resumed.manifest });
+  const next = await transferLater(scene, { intent: "stage-update", record: resumed.manifest });
   assert.deepEqual([next.status, next.filesTransferred], ["complete", 1]);
   assert.equal(await differences(scene.from, scene.to), "");
-  const last = await transferLater(scene, { intent: "stage-update", baseline: next.manifest });
+  const last = await transferLater(scene, { intent: "stage-update", record: next.manifest });
   assert.deepEqual([last.filesTransferred, last.manifest.countRacy()], [0, 0]);
 }
 

@@ -77,7 +77,7 @@ async function pushWhileRewriting(
   assert.ok(rewritten > 0, "the file was read");
   const [home, scratch] = [await contentOf(`${scene.to}/ckpt`), await contentOf(path)];
   if (outcome.status !== "complete") {
-    const settled = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+    const settled = await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
     assert.equal(settled.status, "complete");
     assert.equal(await contentOf(`${scene.to}/ckpt`), await contentOf(path));
   }

@@ -20,7 +20,7 @@ testNeeding(
         depth: "look-at-all",
         engine: "rsync",
         extraArgs: [],
-        baseline: undefined,
+        record: undefined,
         intent: "stage-update",
       }, testSystem(Deno.env.toObject()));
       assert.deepEqual(outcome.kept, [{ path: "kept", reason: "newer there" }]);

@@ -30,7 +30,7 @@ for (const intent of ["stage-new", "stage-update"] as const) {
     assert.equal(outcome.status, "partial");
     assert.deepEqual(outcome.missing.map(({ path }) => path), ["d/file"]);
     assert.match(outcome.missing[0]!.reason, /permissions.*Input\/output error/);
-    const next = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+    const next = await transferTree({ ...request, record: outcome.manifest }, testSystem());
     assert.equal(next.status, "complete");
     assert.equal(await differences(scene.from, scene.to), "");
   });

@@ -18,7 +18,7 @@ testTrees(
      touch -d '2 hours ago' *.incoming-*; echo 2 >scratch/a`,
       place.path,
     );
-    const inPlace = { intent: "stage-update", baseline: manifest, engine: "native" } as const;
+    const inPlace = { intent: "stage-update", record: manifest, engine: "native" } as const;
     await transferTree(requestFor(scratch, home, { ...inPlace, intent: "push" }), testSystem());
     assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
     await transferTree(requestFor(home, scratch, { ...inPlace, intent: "stage-update" }), testSystem());
@@ -41,7 +41,7 @@ testNeeding(
       await shell(`echo 1 >${home}/a`);
       const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
       await shell(`echo 2 >${scratch}/a`);
-      const changes = { intent: "push", baseline: manifest, engine: "native" } as const;
+      const changes = { intent: "push", record: manifest, engine: "native" } as const;
       assert.equal((await transferTree(requestFor(scratch, home, changes), testSystem())).status, "complete");
       assert.equal(await shell(`cat ${home}/a; ls -A ${home}`), "2\na\n");
     } finally {
@@ -80,7 +80,7 @@ testTrees("a push whose lock of the source is taken over ends, and replaces noth
     Deno.removeSync(lock);
     Deno.writeTextFileSync(lock, "{}");
   });
-  const request = requestFor(scratch, home, { intent: "push", baseline: manifest });
+  const request = requestFor(scratch, home, { intent: "push", record: manifest });
   const pushing = transferTree(
     { ...request, sourceLock: { deadlineSeconds: 60 }, bandwidthLimitBytesPerSecond: 1024 * 1024 },
     system,
@@ -141,7 +141,7 @@ for (const engine of ["native", "rsync"] as const) {
         const request = requestFor(target, home, {
           engine,
           intent: "push",
-          baseline: manifest,
+          record: manifest,
         });
         return await transferTree({ ...request, sourceLock: { deadlineSeconds: 60 } }, testSystem());
       };
@@ -161,7 +161,7 @@ for (const engine of ["native", "rsync"] as const) {
     await shell(`mkdir ${home}; echo x >${home}/x`);
     const { manifest } = await transferTree(requestFor(home, scratch), testSystem());
     const before = await shell(`stat -c '%y %z' ${home}`);
-    const request = requestFor(scratch, home, { engine, intent: "push", baseline: manifest });
+    const request = requestFor(scratch, home, { engine, intent: "push", record: manifest });
     assert.equal((await transferTree(request, testSystem())).status, "complete");
     assert.equal(await shell(`stat -c '%y %z' ${home}`), before);
   });

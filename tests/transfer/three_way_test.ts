@@ -13,32 +13,32 @@ type Side = "home" | "scratch";
 interface Model {
   readonly home: Map<Path, number>;
   readonly scratch: Map<Path, number>;
-  readonly baseline: Map<Path, number>;
+  readonly record: Map<Path, number>;
 }
 
-function stageIn({ home, scratch, baseline }: Model): void {
+function stageIn({ home, scratch, record }: Model): void {
   for (const path of PATHS) {
-    const [from, to, base] = [home.get(path), scratch.get(path), baseline.get(path)];
+    const [from, to, base] = [home.get(path), scratch.get(path), record.get(path)];
     if (from === undefined) {
       if (to !== undefined && to === base) scratch.delete(path);
-      if (to === undefined || to === base) baseline.delete(path);
+      if (to === undefined || to === base) record.delete(path);
       continue;
     }
     // An existing file without a record belongs to the user.
     const mayWrite = to === undefined || to === base;
     if (mayWrite) scratch.set(path, from);
-    if (scratch.get(path) === from) baseline.set(path, from);
+    if (scratch.get(path) === from) record.set(path, from);
   }
 }
 
-function stageOut({ home, scratch, baseline }: Model): void {
+function stageOut({ home, scratch, record }: Model): void {
   for (const path of PATHS) {
-    const [from, to, base] = [scratch.get(path), home.get(path), baseline.get(path)];
+    const [from, to, base] = [scratch.get(path), home.get(path), record.get(path)];
     if (from === undefined || from === base) continue;
     // An existing file without a record belongs to the user.
     const mayWrite = to === undefined || to === base;
     if (mayWrite) home.set(path, from);
-    if (home.get(path) === from) baseline.set(path, from);
+    if (home.get(path) === from) record.set(path, from);
   }
 }
 
@@ -48,7 +48,7 @@ const step = fc.oneof(
     side: fc.constantFrom<Side>("home", "scratch"),
     path: fc.constantFrom(...PATHS),
   }),
-  fc.record({ do: fc.constantFrom("stage-in", "stage-out") }),
+  fc.record({ do: fc.constantFrom("stage", "push") }),
 );
 
 testTrees("random writes, deletions, purges, stages and pushes leave what a simple model says", async () => {
@@ -57,8 +57,8 @@ testTrees("random writes, deletions, purges, stages and pushes leave what a simp
       await using place = await temporaryDirectory();
       const root = (side: Side) => `${place.path}/${side}`;
       await shell(`mkdir ${root("home")} ${root("scratch")}`);
-      const model: Model = { home: new Map(), scratch: new Map(), baseline: new Map() };
-      let baseline: Manifest = EMPTY_MANIFEST;
+      const model: Model = { home: new Map(), scratch: new Map(), record: new Map() };
+      let record: Manifest = EMPTY_MANIFEST;
       for (const [at, current] of steps.entries()) {
         const version = 1_700_000_000 + at;
         if ("path" in current) {
@@ -72,15 +72,15 @@ testTrees("random writes, deletions, purges, stages and pushes leave what a simp
           }
           continue;
         }
-        const [from, to]: [Side, Side] = current.do === "stage-in" ? ["home", "scratch"] : ["scratch", "home"];
-        const intent = current.do === "stage-in" ? "stage-update" as const : "push" as const;
-        const request = requestFor(root(from), root(to), { intent, baseline });
+        const [from, to]: [Side, Side] = current.do === "stage" ? ["home", "scratch"] : ["scratch", "home"];
+        const intent = current.do === "stage" ? "stage-update" as const : "push" as const;
+        const request = requestFor(root(from), root(to), { intent, record });
         const outcome = await transferTree(request, testSystem());
-        baseline = outcome.manifest;
+        record = outcome.manifest;
         (intent === "stage-update" ? stageIn : stageOut)(model);
         assert.deepEqual(await versions(root("home")), sorted(model.home), `home after ${intent}`);
         assert.deepEqual(await versions(root("scratch")), sorted(model.scratch), `scratch after ${intent}`);
-        const next = await planTransfer({ ...request, baseline }, testSystem());
+        const next = await planTransfer({ ...request, record }, testSystem());
         assert.deepEqual([next.transfers, next.deletions], [[], []], "a plan after a completed one is empty");
       }
     }),

@@ -74,7 +74,7 @@ export function requestFor(from: string, to: string, changes: Partial<TransferRe
       depth: "trust-record",
       engine: "auto",
       extraArgs: [],
-      baseline: undefined,
+      record: undefined,
     },
     ...changes,
   };

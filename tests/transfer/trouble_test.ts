@@ -50,7 +50,7 @@ for (const engine of ["native", "rsync"] as const) {
     restless.kill("SIGKILL");
     await restless.status;
     for (const { reason } of outcome.missing) assert.match(reason, /vanished|changed|No such file/);
-    const settled = await transferTree(requestFor(from, to, { engine, baseline: outcome.manifest }), testSystem());
+    const settled = await transferTree(requestFor(from, to, { engine, record: outcome.manifest }), testSystem());
     assert.equal(settled.status, "complete");
     assert.equal(await differences(from, to), "");
   });

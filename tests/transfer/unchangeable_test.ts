@@ -30,7 +30,7 @@ for (const engine of ["native", "rsync"] as const) {
       assert.match(outcome.missing[0]!.reason, /^cannot be removed: /);
       assert.equal(outcome.deleted.includes("also"), true);
       assert.notEqual(await contentOf(`${scene.to}/e/new`), undefined);
-      const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+      const again = await transferTree({ ...request, record: outcome.manifest }, testSystem());
       assert.equal(again.status, "complete");
       assert.equal(again.deleted.includes(gone), true);
       assert.equal(await differences(scene.from, scene.to), "");
@@ -52,7 +52,7 @@ for (const engine of ["native", "rsync"] as const) {
     assert.match(outcome.missing[0]!.reason, /^its permissions cannot be changed: /);
     assert.equal((await shell(`stat -c %a ${scene.to}/d/two`)).trim(), "644");
     assert.notEqual(await contentOf(`${scene.to}/new`), undefined);
-    const again = await transferTree({ ...request, baseline: outcome.manifest }, testSystem());
+    const again = await transferTree({ ...request, record: outcome.manifest }, testSystem());
     assert.equal(again.status, "complete");
     assert.equal(await differences(scene.from, scene.to), "");
   });
@@ -78,7 +78,7 @@ for (const parent of ["can be written all the same", "can't be written"]) {
     assert.deepEqual(outcome.missing.map(({ path }) => path).toSorted(), isPushed ? [] : ["closed/new", "closed/x"]);
     assert.equal(await shell("cat closed/x", scene.to), isPushed ? "two\n" : "1\n");
     assert.equal(await shell("cat closed/sub/new/f open/y; stat -c %a closed", scene.to), "4\nfive\n555\n");
-    const again = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+    const again = await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
     assert.deepEqual([again.status, again.kept], ["complete", []]);
     assert.equal(await shell("cat closed/x closed/new/f; stat -c %a closed", scene.to), "two\n3\n555\n");
   });
@@ -92,7 +92,7 @@ testTrees("push: a directory whose mode cannot be restored is named, and everyth
   );
   const outcome = await transferTree(scene.request, system);
   assert.deepEqual(outcome.missing.map(({ path }) => path), ["closed"]);
-  const again = await transferTree({ ...scene.request, baseline: outcome.manifest }, testSystem());
+  const again = await transferTree({ ...scene.request, record: outcome.manifest }, testSystem());
   assert.deepEqual([again.status, again.filesTransferred], ["complete", 0]);
   assert.equal(await shell("stat -c %a closed", scene.to), "555\n");
 });

@@ -72,7 +72,7 @@ testTrees(
     const system = testSystem();
     const first = await transferTree(requestFor(from, to), system);
     const again = (changes: Parameters<typeof requestFor>[2] = {}) =>
-      transferTree(requestFor(from, to, { intent: "stage-update", baseline: first.manifest, ...changes }), system);
+      transferTree(requestFor(from, to, { intent: "stage-update", record: first.manifest, ...changes }), system);
 
     const unchanged = await again();
     assert.deepEqual([unchanged.status, unchanged.recordChanged, unchanged.filesTransferred], ["complete", false, 0]);
@@ -88,7 +88,7 @@ testTrees(
     assert.deepEqual(updated.manifest.entriesOf("a/deep"), first.manifest.entriesOf("a/deep"));
     assert.equal(await Deno.readTextFile(`${to}/c/faa`), "1\njob\n");
 
-    const all = await again({ baseline: updated.manifest, depth: "look-at-all" });
+    const all = await again({ record: updated.manifest, depth: "look-at-all" });
     assert.deepEqual(all.kept, [{ path: "c/faa", reason: "changed there" }]);
     await shell(`cp -a from/c/faa to/c/faa; rm to/c/new; touch -r from/c to/c`, place.path);
     assert.equal(await differences(from, to), "");
@@ -103,7 +103,7 @@ testTrees("push: only directories that changed on scratch are compared with the 
   const { manifest } = await transferTree(requestFor(home, scratch), system);
   await shell(`echo job >scratch/a/result; echo later >home/b/two; rm home/b/three`, place.path);
   const pushed = await transferTree(
-    requestFor(scratch, home, { intent: "push", baseline: manifest }),
+    requestFor(scratch, home, { intent: "push", record: manifest }),
     system,
   );
   assert.deepEqual([pushed.status, pushed.filesTransferred], ["complete", 1]);

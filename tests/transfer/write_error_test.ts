@@ -57,8 +57,8 @@ for (const intent of INTENTS) {
           // In a tree that is still private a large file may stay half copied: the next run continues it.
           if (intent === "push" || intent === "stage-update") assert.equal(now, before);
         }
-        const baseline = outcome instanceof Error ? scene.request.baseline : outcome.manifest;
-        assert.equal((await transferTree({ ...scene.request, baseline }, testSystem())).status, "complete");
+        const record = outcome instanceof Error ? scene.request.record : outcome.manifest;
+        assert.equal((await transferTree({ ...scene.request, record }, testSystem())).status, "complete");
         assert.equal(await contentOf(received), await contentOf(sent));
       }
     });

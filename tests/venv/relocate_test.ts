@@ -184,3 +184,28 @@ Deno.test("nothing is written through a directory link: site-packages, bin, kern
     assert.deepEqual(await readTree(outside), before, linked);
   }
 });
+
+Deno.test("an error while it looks at a directory ends the relocation: the directory is not passed over", async () => {
+  const stale = () => Promise.reject(new Error("Stale file handle (os error 116): realpath"));
+  const { realPath, readDir } = Deno;
+  const calls: Record<string, (path: string) => void> = {
+    "bin, by its real path": (path) => {
+      Deno.realPath = (name) => String(name) === path ? stale() : realPath(name);
+    },
+    "lib, by its names": (path) => {
+      Deno.readDir = (name) =>
+        String(name) === path ? { [Symbol.asyncIterator]: () => ({ next: stale }) } : readDir(name);
+    },
+  };
+  for (const [what, fail] of Object.entries(calls)) {
+    await using place = await makePlace();
+    const root = `${place.path}/env`;
+    await writeTree(root, venvFiles("/old/env"));
+    fail(`${root}/${what.slice(0, 3)}`);
+    try {
+      await assert.rejects(planRelocation(root, root), /Stale file handle/, what);
+    } finally {
+      Object.assign(Deno, { realPath, readDir });
+    }
+  }
+});

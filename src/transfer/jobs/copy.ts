@@ -18,7 +18,7 @@ import { SMALL_BYTES, SmallFileCopier } from "./copy_small.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
 import { hasVanished } from "./list.ts";
-import { type Attempt, Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
+import { type Attempt, Changed, EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
 
 /** What to copy. Items of one link group are names of one file and arrive as one; items of one directory go into one. */
 export interface CopyRequest {
@@ -78,7 +78,7 @@ class Copying {
   readonly #from: Tree;
   readonly #to: Tree;
   /** The tree that is written to. */
-  readonly #pens: Tree;
+  readonly #temporaryTree: Tree;
   readonly #writer: EntryWriter;
 
   constructor(readonly request: CopyRequest, readonly context: JobContext) {
@@ -88,7 +88,7 @@ class Copying {
     this.#from = context.readTree(request.settings.from);
     this.#to = context.tree(request.settings.to);
     const { temporary } = request.settings;
-    this.#pens = temporary === "directly" ? this.#to : context.tree(temporary);
+    this.#temporaryTree = temporary === "directly" ? this.#to : context.tree(temporary);
     this.#writer = new EntryWriter(request.settings, context);
   }
 
@@ -129,19 +129,19 @@ class Copying {
     if (quick.length === 0) return groups;
     const copier = new SmallFileCopier(this.#settings, this.#calls, this.context.attributes);
     // All items of one directory are written into one directory.
-    const { directory, pen } = groups[0]![0]!;
+    const { directory, temporaryFile } = groups[0]![0]!;
     const done = new Set<Member[]>();
     const copyAll = (from: number, to: number) => {
       for (const group of quick) {
         this.context.checkStopped();
-        const { entry, pen } = group[0]!;
-        if (!copier.copy(entry, from, to, pen.name)) continue;
+        const { entry, temporaryFile } = group[0]!;
+        if (!copier.copy(entry, from, to, temporaryFile.name)) continue;
         this.context.done(1, entry.sizeBytes);
         done.add(group);
       }
     };
     try {
-      yield* this.#withBoth(directory, pen.directory, copyAll);
+      yield* this.#withBoth(directory, temporaryFile.directory, copyAll);
     } catch (error) {
       // The directory vanished or cannot be opened: EntryWriter then reports that for each name.
       if (!(error instanceof SystemCallError)) throw error;
@@ -153,11 +153,11 @@ class Copying {
   *#withBoth(directory: string, written: string, use: (from: number, to: number) => void): Work<void> {
     const from = yield* this.#from.open(directory);
     try {
-      const to = yield* this.#pens.open(written);
+      const to = yield* this.#temporaryTree.open(written);
       try {
         use(from, to);
       } finally {
-        this.#pens.release(written);
+        this.#temporaryTree.release(written);
       }
     } finally {
       this.#from.release(directory);
@@ -231,17 +231,17 @@ class Copying {
     if (this.request.packed !== undefined) return yield* this.#copyPacked(member, attempt, linkTo);
     const from = yield* this.#from.open(directory);
     try {
-      const pen = yield* this.#openPen(member, attempt);
+      const temporaryFile = yield* this.#openTemporary(member, attempt);
       try {
-        const isLinked = linkTo !== undefined && (yield* this.#writer.link(pen, linkTo));
-        const written = isLinked ? "written" : yield* this.#writer.write(member, from, pen, attempt);
+        const isLinked = linkTo !== undefined && (yield* this.#writer.link(temporaryFile, linkTo));
+        const written = isLinked ? "written" : yield* this.#writer.write(member, from, temporaryFile, attempt);
         return written === "written" ? undefined : { kind: written };
       } catch (error) {
         // The name is private: this attempt made the file.
-        yield this.#calls.unlinkat(pen.handle, pen.name, 0);
+        yield this.#calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
         throw error;
       } finally {
-        pen.tree.release(pen.directory);
+        temporaryFile.tree.release(temporaryFile.directory);
       }
     } finally {
       this.#from.release(directory);
@@ -252,32 +252,32 @@ class Copying {
   *#copyPacked(member: Member, attempt: Attempt, linkTo?: Member): Work<CopyResult | undefined> {
     const { bytes, starts } = this.request.packed!;
     const { entry, index } = member;
-    const pen = yield* this.#openPen(member, attempt);
+    const temporaryFile = yield* this.#openTemporary(member, attempt);
     try {
-      const isLinked = linkTo !== undefined && (yield* this.#writer.link(pen, linkTo));
+      const isLinked = linkTo !== undefined && (yield* this.#writer.link(temporaryFile, linkTo));
       if (isLinked) return undefined;
       const content = bytes.subarray(starts[index]!, starts[index]! + entry.sizeBytes);
-      const written = yield* this.#writer.writeContent(member, pen, content, attempt);
+      const written = yield* this.#writer.writeContent(member, temporaryFile, content, attempt);
       return written === "written" ? undefined : { kind: written };
     } catch (error) {
       // The name is private: this attempt made the file.
-      yield this.#calls.unlinkat(pen.handle, pen.name, 0);
+      yield this.#calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
       throw error;
     } finally {
-      pen.tree.release(pen.directory);
+      temporaryFile.tree.release(temporaryFile.directory);
     }
   }
 
   /** Opens the directory where an item is written. In a private tree, an old entry under its name is removed first. */
-  *#openPen({ entry, isInPlace, pen }: Member, attempt: Attempt): Work<Pen> {
-    const handle = yield* this.#pens.open(pen.directory);
-    const name = cString(pen.name);
+  *#openTemporary({ entry, isInPlace, temporaryFile }: Member, attempt: Attempt): Work<TemporaryFile> {
+    const handle = yield* this.#temporaryTree.open(temporaryFile.directory);
+    const name = cString(temporaryFile.name);
     if (isInPlace) {
       attempt.touched = true;
       const answer = yield this.#calls.unlinkat(handle, name, 0);
-      if (answer !== -ENOENT) succeeded(answer, "unlink", this.#to.pathOf(pen.directory, entry.name));
+      if (answer !== -ENOENT) succeeded(answer, "unlink", this.#to.pathOf(temporaryFile.directory, entry.name));
     }
-    return { tree: this.#pens, directory: pen.directory, handle, name };
+    return { tree: this.#temporaryTree, directory: temporaryFile.directory, handle, name };
   }
 }
 
@@ -312,9 +312,9 @@ function groupItems(items: readonly CopyItem[]): Member[][] {
 
 function memberOf(index: number, item: CopyItem): Member {
   const { directory, entry, replaces, written } = itemIn(item);
-  const [penDirectory, penName] = written === undefined ? [directory, entry.name] : splitLast(written);
+  const [writtenDirectory, writtenName] = written === undefined ? [directory, entry.name] : splitLast(written);
   return {
-    ...{ index, directory, entry, replaces, pen: { directory: penDirectory, name: penName } },
+    ...{ index, directory, entry, replaces, temporaryFile: { directory: writtenDirectory, name: writtenName } },
     isInPlace: written === undefined && replaces !== undefined,
   };
 }

@@ -26,7 +26,7 @@ import { entryAt, isStill, publish } from "../publish.ts";
 import { ReplacedDatabase } from "../replaced_database.ts";
 import type { CopySettings } from "./copy_settings.ts";
 import type { JobContext } from "./job.ts";
-import { Changed, EntryWriter, type Member, type Pen } from "./write_entry.ts";
+import { Changed, EntryWriter, type Member, type TemporaryFile } from "./write_entry.ts";
 
 /** A database to copy. */
 export interface DatabaseItem {
@@ -104,12 +104,12 @@ export async function runCopyDatabases(request: DatabaseRequest, context: JobCon
 }
 
 /** Written files, with the index of the name that each gets. */
-type Pens = readonly { readonly pen: Pen; readonly index: number }[];
+type WrittenFiles = readonly { readonly temporaryFile: TemporaryFile; readonly index: number }[];
 
 let temporaryNames = 0;
 const ISOLATE = crypto.randomUUID().slice(0, 8);
 
-function temporaryName(): string {
+function databaseName(): string {
   return `database-${ISOLATE}-${temporaryNames++}`;
 }
 
@@ -196,7 +196,7 @@ class DatabaseCopy {
   #isPlanned(entry: Entry | undefined, name: string, sent: Entry | undefined): boolean {
     if (isStill(this.#there.get(name), entry)) return true;
     // Missing on scratch: it was purged and may be written again. Missing at the source: the user deleted it.
-    return entry === undefined ? this.request.settings.policy !== "stage-out" : this.#isSame(entry, sent);
+    return entry === undefined ? this.request.settings.policy !== "push" : this.#isSame(entry, sent);
   }
 
   *#try(files: DatabaseState): Work<DatabaseResult | "again"> {
@@ -210,37 +210,37 @@ class DatabaseCopy {
     const isPlanned = (entry: Entry | undefined, index: number) =>
       this.#isPlanned(entry, this.#names[index]!, files[index]);
     if (this.#private === undefined && !there.every(isPlanned)) return { kind: "changed there" };
-    const pens: Pens[number][] = [];
+    const temporaryFiles: WrittenFiles[number][] = [];
     let isPublished = false;
     try {
       for (const [index, entry] of files.entries()) {
         if (entry === undefined) continue;
         // A planned file is copied even if it looks the same: its content may differ.
-        const isPlanned = this.item.transfers.includes(this.#names[index]!);
-        if (!isPlanned && this.#isSame(there[index], entry)) continue;
-        const pen = yield* this.#openPen(this.#names[index]!, there[index]);
-        pens.push({ pen, index });
-        yield* this.#write(entry, index, there[index], pen);
+        const isAsked = this.item.transfers.includes(this.#names[index]!);
+        if (!isAsked && this.#isSame(there[index], entry)) continue;
+        const temporaryFile = yield* this.#openTemporary(this.#names[index]!, there[index]);
+        temporaryFiles.push({ temporaryFile, index });
+        yield* this.#write(entry, index, there[index], temporaryFile);
       }
       const after = yield* lookAtDatabase(this.#from, directory, this.#names);
       const isSame = files.every((file, index) => isStill(file, after[index]));
       if (!isSame || (yield* useOfDatabase(this.#from, directory, name)) === "written") return "again";
-      const obstacle = yield* this.#publish(files, there, pens);
+      const obstacle = yield* this.#publish(files, there, temporaryFiles);
       if (obstacle !== undefined) return obstacle;
       isPublished = true;
     } finally {
-      for (const { pen } of pens) {
-        if (!isPublished) yield this.#to.calls.unlinkat(pen.handle, pen.name, 0);
-        pen.tree.release(pen.directory);
+      for (const { temporaryFile } of temporaryFiles) {
+        if (!isPublished) yield this.#to.calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
+        temporaryFile.tree.release(temporaryFile.directory);
       }
     }
     this.#doneBytes = 0;
-    this.context.done(pens.length, 0);
+    this.context.done(temporaryFiles.length, 0);
     const present = files.filter((file) => file !== undefined);
     return {
       kind: "arrived",
       entries: present.map(fieldsOf).join(""),
-      copied: pens.map(({ index }) => this.#names[index]!),
+      copied: temporaryFiles.map(({ index }) => this.#names[index]!),
     };
   }
 
@@ -250,27 +250,27 @@ class DatabaseCopy {
     return there !== undefined && sent !== undefined && sameContent(sent, there, timeStep);
   }
 
-  *#openPen(name: string, there: Entry | undefined): Work<Pen> {
+  *#openTemporary(name: string, there: Entry | undefined): Work<TemporaryFile> {
     if (this.#private !== undefined) {
       if (there !== undefined) this.#isTorn = true;
       const { tree, directory } = this.#private;
       return { tree, directory, handle: yield* tree.open(directory), name: cString(name) };
     }
     const handle = yield* this.#temporary.open("");
-    return { tree: this.#temporary, directory: "", handle, name: cString(temporaryName()) };
+    return { tree: this.#temporary, directory: "", handle, name: cString(databaseName()) };
   }
 
-  *#write(entry: Entry, index: number, replaces: Entry | undefined, pen: Pen): Work<void> {
+  *#write(entry: Entry, index: number, replaces: Entry | undefined, temporaryFile: TemporaryFile): Work<void> {
     const { directory } = this.item;
     const name = this.#names[index]!;
     const member: Member = {
       ...{ index, entry, directory, replaces, isInPlace: this.#private !== undefined && replaces !== undefined },
-      pen: { directory: pen.directory, name },
+      temporaryFile: { directory: temporaryFile.directory, name },
     };
     const attempt = { touched: false, doneBytes: 0 };
     const from = yield* this.#from.open(directory);
     try {
-      yield* this.#writer.write(member, from, pen, attempt);
+      yield* this.#writer.write(member, from, temporaryFile, attempt);
     } finally {
       this.#doneBytes += attempt.doneBytes;
       this.#from.release(directory);
@@ -285,7 +285,7 @@ class DatabaseCopy {
   *#publish(
     files: DatabaseState,
     there: DatabaseState,
-    pens: Pens,
+    temporaryFiles: WrittenFiles,
   ): Work<Obstacle | undefined> {
     if (this.#private !== undefined) {
       // In a private tree the files already have their names.
@@ -301,10 +301,10 @@ class DatabaseCopy {
     if (!now.every((entry, index) => isStill(there[index], entry))) return { kind: "changed there" };
     const { directory, name } = this.item;
     const replaced = new ReplacedDatabase({
-      ...{ to: this.#to, directory, name, temporary: this.#temporary, keptName: temporaryName() },
+      ...{ to: this.#to, directory, name, temporary: this.#temporary, keptName: databaseName() },
     });
     try {
-      return yield* this.#replace(files, there, pens, replaced);
+      return yield* this.#replace(files, there, temporaryFiles, replaced);
     } finally {
       yield* replaced.drop();
     }
@@ -313,11 +313,11 @@ class DatabaseCopy {
   *#replace(
     files: DatabaseState,
     there: DatabaseState,
-    pens: Pens,
+    temporaryFiles: WrittenFiles,
     replaced: ReplacedDatabase,
   ): Work<Obstacle | undefined> {
     const { directory, removals } = this.item;
-    const written = new Set(pens.map(({ index }) => index));
+    const written = new Set(temporaryFiles.map(({ index }) => index));
     const stays = there.map((entry, index) =>
       entry !== undefined && !written.has(index) && !removals.includes(this.#names[index]!) ? entry : undefined
     );
@@ -328,21 +328,31 @@ class DatabaseCopy {
       if (index === 0 || entry === undefined || stays[index] !== undefined) continue;
       if ((yield* this.#remove(this.#names[index]!, entry)) === "changed") return this.#overtaken();
     }
-    const [main, logs] = [pens.filter(({ index }) => index === 0), pens.filter(({ index }) => index > 0)];
-    for (const { pen } of main) if (!(yield* this.#give(pen, 0, files, there[0]))) return this.#overtaken();
+    const [main, logs] = [
+      temporaryFiles.filter(({ index }) => index === 0),
+      temporaryFiles.filter(({ index }) => index > 0),
+    ];
+    for (const { temporaryFile } of main) {
+      if (!(yield* this.#give(temporaryFile, 0, files, there[0]))) return this.#overtaken();
+    }
     if (yield* replaced.isUsed()) return yield* this.#restore(replaced);
     const between = yield* lookAtDatabase(this.#to, directory, this.#names);
     if (!between.every((entry, index) => index === 0 || isStill(stays[index], entry))) return this.#overtaken();
-    for (const { pen, index } of logs) {
-      if (!(yield* this.#give(pen, index, files, undefined))) return this.#overtaken();
+    for (const { temporaryFile, index } of logs) {
+      if (!(yield* this.#give(temporaryFile, index, files, undefined))) return this.#overtaken();
     }
     return undefined;
   }
 
   /** Publishes a file. False if another program made the name first. */
-  *#give(pen: Pen, index: number, files: DatabaseState, replaces: Entry | undefined): Work<boolean> {
+  *#give(
+    temporaryFile: TemporaryFile,
+    index: number,
+    files: DatabaseState,
+    replaces: Entry | undefined,
+  ): Work<boolean> {
     const outcome = yield* publish({
-      ...{ temporaryDirectory: pen.handle, temporaryName: pen.name },
+      ...{ temporaryDirectory: temporaryFile.handle, temporaryName: temporaryFile.name },
       ...{ tree: this.#to, directory: this.item.directory, name: this.#names[index]!, entry: files[index]! },
       ...{ replaces, policy: this.request.settings.policy },
     });

@@ -84,10 +84,10 @@ export class JobContext {
     if (this.isStopped()) throw new JobStopped();
   }
 
-  /** Runs pieces of work: one after the other with plain calls, else `width` at a time. The first error ends it. */
-  async runAll(works: Iterable<Work<void>>, width = WAITING_WIDTH): Promise<void> {
+  /** Runs pieces of work: one after the other with plain calls, else several at a time. The first error ends it. */
+  async runAll(works: Iterable<Work<void>>): Promise<void> {
     if (this.calls.form === "plain") return await this.#runSlices(works);
-    const pool = new Pool(width);
+    const pool = new Pool(WAITING_WIDTH);
     try {
       for (const work of works) {
         this.checkStopped();

@@ -1,6 +1,6 @@
 // All jobs of a transfer by their names. Requests and answers are plain data, so that a job can also run in a Worker.
 import type { JobContext } from "./job.ts";
-import { runCheckCarried } from "./check_carried.ts";
+import { runCheckCopied } from "./check_copied.ts";
 import { runCompare } from "./compare.ts";
 import { runCopy } from "./copy.ts";
 import { runCopyDatabases } from "./copy_database.ts";
@@ -26,7 +26,7 @@ export const JOBS = {
   finish: runFinish,
   modes: runModes,
   remove: runRemove,
-  checkCarried: runCheckCarried,
+  checkCopied: runCheckCopied,
   publish: runPublish,
   sniff: runSniff,
   packFiles: runPackFiles,

@@ -18,7 +18,7 @@ import { messageOf } from "../../errors/errors.ts";
 import type { Work } from "../../posix/work.ts";
 import type { Bytes } from "../../posix/calls.ts";
 import { BEHIND_LINK, CHANGED, FOLLOWED, labelOf } from "../entry_text.ts";
-import { UNFINISHED } from "../own_names.ts";
+import { PARTIAL_DIRECTORY } from "../own_names.ts";
 import type { JobContext } from "./job.ts";
 
 /** Which directories of a tree to list, and how closely. */
@@ -64,7 +64,7 @@ export async function runList(request: ListRequest, context: JobContext): Promis
   const selection = request.names === "those that take part" ? context.selection : undefined;
   await context.runAll(request.directories.map(function* (directory, index): Work<void> {
     const isWanted = (name: string, type: NameType) =>
-      name !== UNFINISHED && (selection === undefined || selection.includes(joinName(directory, name), type));
+      name !== PARTIAL_DIRECTORY && (selection === undefined || selection.includes(joinName(directory, name), type));
     try {
       answers[index] = request.facts === "names"
         ? yield* listNames(tree, directory, isWanted)
@@ -132,7 +132,7 @@ function* listNames(tree: Tree, directory: string, isWanted: IsWanted): Work<Lis
   };
   const mayFollow = tree.links?.follow !== undefined;
   yield* listKinds(tree, directory, (name, kind) => {
-    if (name === UNFINISHED) return;
+    if (name === PARTIAL_DIRECTORY) return;
     if (kind === "l" && mayFollow) links.push(name);
     else add(name, kind);
   });

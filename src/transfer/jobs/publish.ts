@@ -30,15 +30,23 @@ export async function runPublish(
   { temporary, to, policy, items }: PublishRequest,
   context: JobContext,
 ): Promise<(PublishResult | undefined)[]> {
-  const [pens, tree] = [context.tree(temporary), context.tree(to)];
+  const [temporaryTree, tree] = [context.tree(temporary), context.tree(to)];
   const results: (PublishResult | undefined)[] = new Array(items.length);
   await context.runAll(items.map(function* (text, index): Work<void> {
     const { directory, entry, replaces, written = "" } = itemIn(text);
-    const [penDirectory, penName] = splitLast(written);
-    const temporaryDirectory = yield* pens.open(penDirectory);
+    const [writtenDirectory, writtenName] = splitLast(written);
+    const temporaryDirectory = yield* temporaryTree.open(writtenDirectory);
     try {
       const outcome = yield* publish({
-        ...{ temporaryDirectory, temporaryName: cString(penName), tree, directory, name: entry.name, entry, replaces },
+        ...{
+          temporaryDirectory,
+          temporaryName: cString(writtenName),
+          tree,
+          directory,
+          name: entry.name,
+          entry,
+          replaces,
+        },
         policy,
       });
       if (outcome === "overtaken") results[index] = { kind: outcome };
@@ -46,7 +54,7 @@ export async function runPublish(
       if (!(error instanceof SystemCallError)) throw error;
       results[index] = { kind: "failed", reason: reasonOf(error) };
     } finally {
-      pens.release(penDirectory);
+      temporaryTree.release(writtenDirectory);
     }
   }));
   return results;
@@ -102,17 +110,17 @@ export async function runMoveOut(
   { temporary, to, items }: MoveOutRequest,
   context: JobContext,
 ): Promise<("moved" | "gone" | "not moved")[]> {
-  const [pens, tree] = [context.tree(temporary), context.tree(to)];
+  const [temporaryTree, tree] = [context.tree(temporary), context.tree(to)];
   const results: ("moved" | "gone" | "not moved")[] = [];
   await context.runAll(items.map(function* ([path, written], index): Work<void> {
     const [directory, name] = splitLast(path);
     try {
       const handle = yield* tree.open(directory);
       try {
-        const target = yield* pens.open("");
+        const target = yield* temporaryTree.open("");
         const answer = yield tree.calls.renameat2(handle, cString(name), target, cString(written), 0);
         results[index] = answer === 0 ? "moved" : answer === -ENOENT ? "gone" : "not moved";
-        pens.release("");
+        temporaryTree.release("");
       } finally {
         tree.release(directory);
       }

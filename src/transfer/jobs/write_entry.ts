@@ -37,7 +37,7 @@ export interface Member {
   readonly directory: string;
   readonly replaces: Entry | undefined;
   /** The private name to write, in the tree of temporary files or in the private tree. */
-  readonly pen: { readonly directory: string; readonly name: string };
+  readonly temporaryFile: { readonly directory: string; readonly name: string };
   /** Whether that is also the name of the replaced entry. */
   readonly isInPlace: boolean;
 }
@@ -50,7 +50,7 @@ export interface Attempt {
 }
 
 /** A private name that is being written. */
-export interface Pen {
+export interface TemporaryFile {
   readonly tree: Tree;
   readonly directory: string;
   readonly handle: number;
@@ -90,19 +90,29 @@ export class EntryWriter {
    * Writes an entry; `from` is the handle of its directory. `resumed`: an earlier transfer has written the file. Throws
    * {@linkcode Changed} or a SystemCallError.
    */
-  *write(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "resumed" | "left out"> {
-    if (member.entry.type !== "file") return yield* this.#makeOther(member, from, pen);
-    return yield* this.#writeFile(member, from, pen, attempt);
+  *write(
+    member: Member,
+    from: number,
+    temporaryFile: TemporaryFile,
+    attempt: Attempt,
+  ): Work<"written" | "resumed" | "left out"> {
+    if (member.entry.type !== "file") return yield* this.#makeOther(member, from, temporaryFile);
+    return yield* this.#writeFile(member, from, temporaryFile, attempt);
   }
 
   /** Writes a link, or a file with the given content, without asking the source. Throws a SystemCallError. */
-  *writeContent(member: Member, pen: Pen, content: Bytes, attempt: Attempt): Work<"written" | "resumed" | "left out"> {
+  *writeContent(
+    member: Member,
+    temporaryFile: TemporaryFile,
+    content: Bytes,
+    attempt: Attempt,
+  ): Work<"written" | "resumed" | "left out"> {
     const { entry, directory } = member;
-    if (entry.type !== "file") return yield* this.#makeOther(member, -1, pen);
+    if (entry.type !== "file") return yield* this.#makeOther(member, -1, temporaryFile);
     const calls = this.#calls;
     const toPath = this.#to.pathOf(directory, entry.name);
     const mode = this.#modeFor(member);
-    const created = yield* this.#create(pen, entry, mode & 0o777, toPath);
+    const created = yield* this.#create(temporaryFile, entry, mode & 0o777, toPath);
     if (created === "whole") return "resumed";
     let target = created;
     try {
@@ -131,7 +141,12 @@ export class EntryWriter {
     }
   }
 
-  *#writeFile(member: Member, from: number, pen: Pen, attempt: Attempt): Work<"written" | "resumed"> {
+  *#writeFile(
+    member: Member,
+    from: number,
+    temporaryFile: TemporaryFile,
+    attempt: Attempt,
+  ): Work<"written" | "resumed"> {
     const { entry, directory } = member;
     const calls = this.#calls;
     const { keep, umask, durability, traits } = this.#settings;
@@ -145,7 +160,7 @@ export class EntryWriter {
     try {
       const toPath = this.#to.pathOf(directory, entry.name);
       const mode = this.#modeFor(member);
-      const created = yield* this.#create(pen, entry, mode & 0o777, toPath);
+      const created = yield* this.#create(temporaryFile, entry, mode & 0o777, toPath);
       if (created === "whole") return "resumed";
       target = created;
       const pair: OpenPair = { from: source, to: target, fromPath, toPath };
@@ -197,18 +212,18 @@ export class EntryWriter {
   }
 
   /** Creates a file. `whole`: a killed transfer has written this file completely. */
-  *#create(pen: Pen, entry: Entry, mode: number, path: string): Work<number | "whole"> {
+  *#create(temporaryFile: TemporaryFile, entry: Entry, mode: number, path: string): Work<number | "whole"> {
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    const made = yield this.#calls.openat(pen.handle, pen.name, flags, mode);
+    const made = yield this.#calls.openat(temporaryFile.handle, temporaryFile.name, flags, mode);
     if (made !== -EEXIST) return succeeded(made, "create", path);
-    if (yield* this.#isWhole(pen, entry, path)) return "whole";
+    if (yield* this.#isWhole(temporaryFile, entry, path)) return "whole";
     // An earlier attempt of ours left this file: no other program uses the private name.
-    yield this.#calls.unlinkat(pen.handle, pen.name, 0);
-    return succeeded(yield this.#calls.openat(pen.handle, pen.name, flags, mode), "create", path);
+    yield this.#calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
+    return succeeded(yield this.#calls.openat(temporaryFile.handle, temporaryFile.name, flags, mode), "create", path);
   }
 
   /** Whether a private name is complete: the time is set last, so a file with the planned time is. */
-  *#isWhole({ handle, name }: Pen, entry: Entry, path: string): Work<boolean> {
+  *#isWhole({ handle, name }: TemporaryFile, entry: Entry, path: string): Work<boolean> {
     const bytes = new Uint8Array(STATUS_BYTES);
     const answer = yield this.#calls.statx(handle, name, AT_SYMLINK_NOFOLLOW, STATX_ASKED, bytes);
     if (answer < 0 || !isSameFile(entry, readStatus(bytes))) return false;
@@ -233,14 +248,19 @@ export class EntryWriter {
     return readStatus(bytes);
   }
 
-  *#makeOther({ directory, entry }: Member, from: number, pen: Pen): Work<"written" | "left out"> {
+  *#makeOther({ directory, entry }: Member, from: number, temporaryFile: TemporaryFile): Work<"written" | "left out"> {
     const calls = this.#calls;
     const path = this.#to.pathOf(directory, entry.name);
     if (entry.type === "link") {
       succeeded(
         yield* this.#makeAgain(
-          pen,
-          () => calls.symlinkat(cString(this.#to.writtenTarget(entry.linkTarget)), pen.handle, pen.name),
+          temporaryFile,
+          () =>
+            calls.symlinkat(
+              cString(this.#to.writtenTarget(entry.linkTarget)),
+              temporaryFile.handle,
+              temporaryFile.name,
+            ),
         ),
         "symlink",
         path,
@@ -254,8 +274,8 @@ export class EntryWriter {
       if (bits === undefined) throw new Changed(CHANGING_REASON);
       const device = makeDevice(status.deviceMajor, status.deviceMinor);
       const made = yield* this.#makeAgain(
-        pen,
-        () => calls.mknodat(pen.handle, pen.name, bits | (entry.mode & 0o777), device),
+        temporaryFile,
+        () => calls.mknodat(temporaryFile.handle, temporaryFile.name, bits | (entry.mode & 0o777), device),
       );
       // A socket is useless without the program that made it.
       if (status.kind === "s" && (made === -EPERM || made === -EOPNOTSUPP)) return "left out";
@@ -265,38 +285,44 @@ export class EntryWriter {
       if (this.#settings.owners === "same" && isOfOthers(entry)) {
         const { userId, groupId } = entry;
         succeeded(
-          yield calls.fchownat(pen.handle, pen.name, userId, groupId, AT_SYMLINK_NOFOLLOW),
+          yield calls.fchownat(temporaryFile.handle, temporaryFile.name, userId, groupId, AT_SYMLINK_NOFOLLOW),
           "chown",
           path,
         );
       }
       const mayDiffer = entry.type === "special" && this.#settings.traits.modes === "kept";
-      if (mayDiffer) succeeded(yield calls.fchmodat(pen.handle, pen.name, entry.mode), "chmod", path);
+      if (mayDiffer) {
+        succeeded(yield calls.fchmodat(temporaryFile.handle, temporaryFile.name, entry.mode), "chmod", path);
+      }
     }
     const times = timesOf(entry.mtimeSeconds, entry.mtimeNanoseconds);
-    succeeded(yield calls.utimensat(pen.handle, pen.name, times, AT_SYMLINK_NOFOLLOW), "utimens", path);
+    succeeded(
+      yield calls.utimensat(temporaryFile.handle, temporaryFile.name, times, AT_SYMLINK_NOFOLLOW),
+      "utimens",
+      path,
+    );
     return "written";
   }
 
   /** Makes a name, after removing one that an earlier attempt of ours left: the name is private. */
-  *#makeAgain(pen: Pen, make: () => Answer): Work<number> {
+  *#makeAgain(temporaryFile: TemporaryFile, make: () => Answer): Work<number> {
     const answer = yield make();
     if (answer !== -EEXIST) return answer;
-    yield this.#calls.unlinkat(pen.handle, pen.name, 0);
+    yield this.#calls.unlinkat(temporaryFile.handle, temporaryFile.name, 0);
     return yield make();
   }
 
   /** Makes another name of a file that has arrived. False if the file system cannot: then the name is written as a file. */
-  *link(pen: Pen, { directory, entry, pen: first }: Member): Work<boolean> {
-    const handle = yield* pen.tree.open(first.directory);
+  *link(temporaryFile: TemporaryFile, { directory, entry, temporaryFile: first }: Member): Work<boolean> {
+    const handle = yield* temporaryFile.tree.open(first.directory);
     try {
-      const link = () => this.#calls.linkat(handle, cString(first.name), pen.handle, pen.name);
-      const answer = yield* this.#makeAgain(pen, link);
+      const link = () => this.#calls.linkat(handle, cString(first.name), temporaryFile.handle, temporaryFile.name);
+      const answer = yield* this.#makeAgain(temporaryFile, link);
       if (answer === -EPERM || answer === -EMLINK || answer === -EOPNOTSUPP || answer === -ENOENT) return false;
       succeeded(answer, "link", this.#to.pathOf(directory, entry.name));
       return true;
     } finally {
-      pen.tree.release(first.directory);
+      temporaryFile.tree.release(first.directory);
     }
   }
 }

@@ -11,36 +11,36 @@ import { isSameSource, readRecordedSource } from "../records/recorded_source.ts"
 import type { StageRequest } from "./stage_result.ts";
 
 /** A staging request with the observed facts. */
-export interface FillRequest extends StageRequest {
+export interface ObservedStageRequest extends StageRequest {
   readonly facts: VariableFacts;
   readonly filter: VariableFilter;
 }
 
 /** What will be done with the target. */
-export interface FillWay {
-  /** `first`: there is no target. `replacement`: it was staged from another source. `in-place`: it is brought up to date. */
-  readonly way: "first" | "replacement" | "in-place";
+export interface StageWay {
+  /** `first`: there is no target. `replacement`: it was staged from another source. `update`: it is brought up to date. */
+  readonly way: "first" | "replacement" | "update";
   readonly formerSource: string | undefined;
   /** The record of target and source, if the target is updated in place. */
-  readonly baseline: Manifest | undefined;
+  readonly record: Manifest | undefined;
 }
 
 /**
  * Finds the way. Throws a CliError `refused` for a source that held files and is empty now, unless the sync is forced: the
  * source looks unmounted, and an update would delete everything from scratch.
  */
-export async function findFillWay(request: FillRequest, system: System): Promise<FillWay> {
+export async function findStageWay(request: ObservedStageRequest, system: System): Promise<StageWay> {
   const { variable, settings, facts } = request;
   const layout = layoutOf(settings.cacheRoot, variable.name);
   const formerSource = await readRecordedSource(layout, facts.marker);
   const isOther = await isOtherSource(formerSource, request);
-  const way = facts.target.state === "missing" ? "first" : isOther ? "replacement" : "in-place";
+  const way = facts.target.state === "missing" ? "first" : isOther ? "replacement" : "update";
   const recorded = isOther ? undefined : await readManifest(layout.manifest);
   const held = Math.max(recorded?.files ?? 0, isOther || typeof facts.marker === "string" ? 0 : facts.marker.files);
   if (held > 0 && request.mode === "when-needed" && await hasEmptySource(request, system)) {
     throw emptiedSource(request, held);
   }
-  return { way, formerSource, baseline: way === "in-place" ? recorded : undefined };
+  return { way, formerSource, record: way === "update" ? recorded : undefined };
 }
 
 /**
@@ -51,7 +51,7 @@ export async function findFillWay(request: FillRequest, system: System): Promise
  */
 export async function isOtherSource(
   formerSource: string | undefined,
-  { variable, facts, otherSource }: Pick<FillRequest, "variable" | "facts" | "otherSource">,
+  { variable, facts, otherSource }: Pick<ObservedStageRequest, "variable" | "facts" | "otherSource">,
 ): Promise<boolean> {
   if (formerSource === undefined || await isSameSource(formerSource, variable.source)) return false;
   if (facts.target.state !== "missing" && otherSource === "refuse") {
@@ -68,12 +68,12 @@ export async function isOtherSource(
   return true;
 }
 
-async function hasEmptySource({ variable, facts }: FillRequest, system: System): Promise<boolean> {
+async function hasEmptySource({ variable, facts }: ObservedStageRequest, system: System): Promise<boolean> {
   if (facts.source.state !== "directory" || facts.source.names.length > 0) return false;
   return await isEmptyDirectory(variable.source, system);
 }
 
-function emptiedSource({ variable }: FillRequest, files: number): CliError {
+function emptiedSource({ variable }: ObservedStageRequest, files: number): CliError {
   return new CliError(
     "refused",
     `Cannot stage "${variable.name}": its source "${variable.source}" is empty now, and held ${

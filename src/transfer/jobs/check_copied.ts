@@ -17,7 +17,7 @@ import type { JobContext } from "./job.ts";
 export interface CheckRequest {
   readonly settings: CopySettings;
   readonly temporary: string;
-  readonly carried: string;
+  readonly rsyncDirectory: string;
   /** The modes that the copies must have. */
   readonly modes: "any" | "of the source";
   readonly items: readonly CopyItem[];
@@ -27,15 +27,15 @@ export interface CheckRequest {
 export type CheckResult = CopyResult | { readonly kind: "absent" | "torn" | "changed" };
 
 /** Checks files and moves them to where they are to be written; undefined: the file arrived. In the order of the request. */
-export async function runCheckCarried(
-  { settings, temporary, carried, modes, items }: CheckRequest,
+export async function runCheckCopied(
+  { settings, temporary, rsyncDirectory, modes, items }: CheckRequest,
   context: JobContext,
 ): Promise<(CheckResult | undefined)[]> {
   const trees = { from: context.readTree(settings.from), temporary: context.tree(temporary) };
   const results: (CheckResult | undefined)[] = new Array(items.length);
   await context.runAll(items.map(function* (item, index): Work<void> {
     try {
-      results[index] = yield* checkOne(itemIn(item), { carried, modes }, settings, trees);
+      results[index] = yield* checkOne(itemIn(item), { rsyncDirectory, modes }, settings, trees);
     } catch (error) {
       if (!(error instanceof SystemCallError)) throw error;
       results[index] = {
@@ -52,14 +52,14 @@ export async function runCheckCarried(
 
 function* checkOne(
   { directory, entry, replaces, written }: Item,
-  { carried, modes }: Pick<CheckRequest, "carried" | "modes">,
+  { rsyncDirectory, modes }: Pick<CheckRequest, "rsyncDirectory" | "modes">,
   settings: CopySettings,
   { from, temporary }: { readonly from: Tree; readonly temporary: Tree },
 ): Work<CheckResult | undefined> {
   // rsync does not report that a file changed while it was read: the copy may be half of the old and half of the new file.
   const now = yield* entryAt(from, directory, entry.name);
   if (now === undefined || !sameContent(entry, now)) return { kind: "changed" };
-  const path = directory === "" ? carried : `${carried}/${directory}`;
+  const path = directory === "" ? rsyncDirectory : `${rsyncDirectory}/${directory}`;
   const arrived = yield* entryAt(temporary, path, entry.name);
   if (arrived === undefined) return { kind: "absent" };
   if (!sameContent(entry, arrived, settings.traits.timeStep)) return { kind: "torn" };

@@ -1,6 +1,6 @@
 // Which files a copy lacks after a transfer, and whether the copy can be used without them. Pure.
 import { CliError } from "../errors/errors.ts";
-import { formatCount, formatFiles, formatNames, formatSize, listSome, printable } from "../text/format.ts";
+import { formatCount, formatFiles, formatNames, formatSize, listSome, printable, reasonLines } from "../text/format.ts";
 import { hintFor } from "../errors/os_error.ts";
 import { errnoNamedIn } from "../posix/errno.ts";
 import type { MissingPath, TransferOutcome } from "../transfer/request.ts";
@@ -8,10 +8,7 @@ import type { StageWarning } from "./stage_result.ts";
 import type { StagingSettings, Variable } from "../variables/variable.ts";
 
 /** The share of the files, and of the bytes, that a usable copy may lack at most. */
-export const TOLERATED_SHARE = 0.05;
-
-/** How many missing files are named with their reasons. */
-const NAMED_FILES = 10;
+const TOLERATED_SHARE = 0.05;
 
 type Outcome = Pick<TransferOutcome, "missing" | "filesTotal" | "bytesTotal" | "vanishedOnly" | "stderrTail">;
 
@@ -31,12 +28,10 @@ export function leftOutError(
   if (isTolerated) return undefined;
   // Name failed files first: they are the reason for the error; files that only the source withheld would have been tolerated.
   const ordered = [...failed, ...missing.filter(({ cause }) => cause !== "failed")];
-  const more = ordered.length - NAMED_FILES;
   const known = new Set(ordered.map(({ reason }) => reason));
   return new CliError("transfer", `Cannot stage "${name}": ${describeExtent(outcome)} could not be copied`, {
     lines: [
-      ...ordered.slice(0, NAMED_FILES).map(({ path, reason }) => `${printable(path || ".")}: ${printable(reason)}`),
-      ...(more > 0 ? [`and ${formatCount(more)} more`] : []),
+      ...reasonLines(ordered),
       ...stderrTail.filter((line) => !known.has(line)),
     ],
     hint: hintOf(name, ordered, outcome, strict),

@@ -1,13 +1,8 @@
 // Secrets in the copies of a variable. Staging excludes them (records/filter.ts, with the patterns of config/secrets.ts). This
-// module finds secrets that a copy has all the same, because an older version staged them or a user logged in on a node. It
-// also sets the environment variable by which Hugging Face's client finds its token at the source.
-import { HF_TOKEN_BELOW, HF_TOKEN_PATH } from "../config/secrets.ts";
-import type { Config } from "../config/config.ts";
-import type { ResolvedConfig, ResolvedVariable } from "../config/resolve.ts";
+// module finds secrets that a copy has all the same, because an older version staged them or a user logged in on a node.
 import { listSome, shellWord } from "../text/format.ts";
 import { compilePattern } from "../filter/pattern.ts";
 import { type Selection, takesPart } from "../filter/selection.ts";
-import type { Part } from "../variables/parts.ts";
 import type { StageWarning } from "./stage_result.ts";
 import type { Variable } from "../variables/variable.ts";
 
@@ -96,50 +91,4 @@ export async function secretWarnings(
     hint: `take ${it} out: \`${commands.join(" && ")}\`; to sync ${it} all the same: ` +
       `\`euler-files config set vars.${name}.preset_exclude_secrets '[]'\``,
   }];
-}
-
-/** The configuration with its resolved variables and parts. */
-interface Managed {
-  readonly config: Pick<Config, "vars" | "migrations">;
-  readonly resolved: Pick<ResolvedConfig, "variables">;
-  readonly parts: readonly Part[];
-}
-
-/**
- * Exports the path of huggingface_hub's token at the source if the exported copies leave the token out, so that a login on a
- * node is stored at the source, too. Keeps a value that the user has set, unless it is the path from before a migration.
- */
-export async function tokenExport(
-  exported: readonly string[],
-  managed: Managed,
-  env: Readonly<Record<string, string>>,
-): Promise<Readonly<Record<string, string>>> {
-  const path = tokenPath(exported, managed, env);
-  if (path === undefined) return {};
-  return await Deno.stat(path).then(({ isFile }) => isFile ? { [HF_TOKEN_PATH]: path } : {}, () => ({}));
-}
-
-function tokenPath(
-  exported: readonly string[],
-  { config, resolved, parts }: Managed,
-  env: Readonly<Record<string, string>>,
-): string | undefined {
-  // huggingface_hub ignores XDG_CACHE_HOME if HF_HOME is set, to any path.
-  const name = ["HF_HOME", ...(env.HF_HOME ? [] : ["XDG_CACHE_HOME"])].find((name) => exported.includes(name));
-  const variable = resolved.variables.find((variable) => variable.name === name);
-  if (variable === undefined || Object.hasOwn(config.vars, HF_TOKEN_PATH)) return undefined;
-  const below = HF_TOKEN_BELOW[variable.name]!;
-  if (!leavesOut(variable, parts.find((part) => part.variable.name === name)?.whole ?? variable, below)) {
-    return undefined;
-  }
-  const former = (config.migrations ?? []).filter(({ var_name }) => var_name === name).map(({ old_path }) => old_path);
-  const present = env[HF_TOKEN_PATH] ?? "";
-  const isOurs = ["", ...[variable.source, ...former].map((source) => `${source}/${below}`)].includes(present);
-  return isOurs ? `${variable.source}/${below}` : undefined;
-}
-
-/** Whether the filter excludes this file of a variable from the copy of the whole. */
-function leavesOut({ source }: ResolvedVariable, whole: ResolvedVariable, below: string): boolean {
-  const path = `${source}/${below}`.slice(whole.source.length);
-  return whole.filter.presetExcludeSecrets.includes(path);
 }

@@ -1,20 +1,21 @@
 // Brings a target up to date with its source, under the variable lock. A first copy is made beside the target and renamed,
 // later ones change the target in place. The marker is removed before the first change and written after a complete transfer.
 import { refuseRealOverlap } from "../config/resolve.ts";
-import { nameTypeOf, takesPart } from "../filter/selection.ts";
+import { nameTypeOf } from "../filter/selection.ts";
 import type { Report } from "../contract/events.ts";
 import type { System } from "../system/system.ts";
 import type { PackedTree } from "../transfer/packed_tree.ts";
 import { type TransferOutcome, type TransferRequest, transferTree } from "../transfer/transfer.ts";
 import { transferTwice } from "../transfer/transfer_twice.ts";
-import { type FillRequest, type FillWay, findFillWay } from "./fill_way.ts";
+import { findStageWay, type ObservedStageRequest, type StageWay } from "./stage_way.ts";
 import { removeUnfinishedCopies, takeFirstCopy } from "./first_copy.ts";
 import { startedSeconds, walkStartSeconds } from "../records/clock.ts";
 import { progressOf, publishProgress } from "../variables/progress.ts";
+import { markedSample } from "../records/filter.ts";
 import { keptAfter, type KeptFiles, markedKept, recordKept } from "../records/kept.ts";
 import { keptWarnings } from "./kept_warnings.ts";
 import { layoutOf, type VariableLayout } from "../variables/layout.ts";
-import { leftOutError, leftOutWarnings } from "./left_out.ts";
+import { leftOutError, leftOutWarnings } from "./missing_files.ts";
 import { markedRacy, type NamedOutsideLinks, removeMarker, writeMarker } from "../records/marker.ts";
 import { markedListing, namesLacking, observeTargetOf } from "../records/observe.ts";
 import { markedOutsideLinks, nameOutsideLinks, outsideLinkWarnings } from "./outside_links.ts";
@@ -23,53 +24,50 @@ import { purgedError, withNodeHint } from "./purged_source.ts";
 import { purgeWarnings } from "./purge_age.ts";
 import { recordTransfer } from "../records/record.ts";
 import { retireTarget } from "./retire.ts";
-import { findSecrets, type Secret, secretWarnings } from "./secrets.ts";
+import { findSecrets, type Secret, secretWarnings } from "./secrets_in_copies.ts";
 import type { StageResult, StageWarning } from "./stage_result.ts";
 import { splitTruncated } from "./truncated.ts";
 import { markedLinks, transferLimits } from "../variables/variable.ts";
 import type { VariableLock } from "../variables/variable_lock.ts";
 
-/** How many file names a marker holds, to check later whether a purge removed them. */
-const SAMPLE_FILES = 16;
-
-/** The request of {@linkcode fillTarget}. */
-export interface FillTargetRequest extends FillRequest {
+/** The request of {@linkcode stageTarget}. */
+export interface StageTargetRequest extends ObservedStageRequest {
   /** A time before the source was observed, in seconds since 1970. */
   readonly startedSeconds: number;
 }
 
 /** Transfers and records. The caller holds the variable lock and has checked that source and target can be used. */
-export async function fillTarget(
-  request: FillTargetRequest,
+export async function stageTarget(
+  request: StageTargetRequest,
   variableLock: VariableLock,
   report: Report,
 ): Promise<StageResult> {
   const { variable, settings, facts, filter } = request;
   const packed = await openPack(variable, settings, filter, facts.source, variableLock.system);
   try {
-    return await fill({ ...request, packed }, variableLock, report);
+    return await stageWith({ ...request, packed }, variableLock, report);
   } finally {
     packed?.[Symbol.dispose]();
   }
 }
 
 /** A request with the pack of its source, if there is one. */
-type PackedRequest = FillTargetRequest & { readonly packed: PackedTree | undefined };
+type PackedRequest = StageTargetRequest & { readonly packed: PackedTree | undefined };
 
-async function fill(request: PackedRequest, variableLock: VariableLock, report: Report): Promise<StageResult> {
+async function stageWith(request: PackedRequest, variableLock: VariableLock, report: Report): Promise<StageResult> {
   const { system } = variableLock;
   const { variable, settings, facts } = request;
   await refuseRealOverlap(variable);
   const layout = layoutOf(settings.cacheRoot, variable.name);
-  const fillWay = await findFillWay(request, system);
-  const { way, formerSource } = fillWay;
+  const stageWay = await findStageWay(request, system);
+  const { way, formerSource } = stageWay;
   if (facts.source.state !== "directory") throw new Error("a source that is no directory is refused before");
   await removeMarker(layout.marker);
-  if (way === "in-place") await removeUnfinishedCopies(layout);
-  await using firstCopy = way === "in-place" ? undefined : await takeFirstCopy(layout, system);
-  const filling = { layout, ...fillWay, to: firstCopy?.path ?? layout.target };
-  const transferred = await transferToTarget(request, filling, system, report);
-  const outcome = await withTruncated(request, filling, transferred, system);
+  if (way === "update") await removeUnfinishedCopies(layout);
+  await using firstCopy = way === "update" ? undefined : await takeFirstCopy(layout, system);
+  const destination = { layout, ...stageWay, to: firstCopy?.path ?? layout.target };
+  const transferred = await transferToTarget(request, destination, system, report);
+  const outcome = await withTruncated(request, destination, transferred, system);
   // Stop if another job took the lock over: the next steps would change a target that this other job may have published.
   await variableLock.confirm();
   const isOnNode = variable.origin !== undefined;
@@ -81,7 +79,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
   if (error !== undefined) {
     // Record the new files of an updated target, or a push takes them for changes. The next sync continues a private copy
     // without a record.
-    if (way === "in-place" && outcome.status !== "failed") {
+    if (way === "update" && outcome.status !== "failed") {
       await recordTransfer(layout, variable.source, outcome, system);
       await recordKept(layout, await keptAfter(variable, layout, facts.marker, outcome.kept));
     }
@@ -89,7 +87,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
   }
 
   // A replaced target leaves no files behind, so only files kept by this transfer count.
-  const kept = way === "in-place"
+  const kept = way === "update"
     ? await keptAfter(variable, layout, facts.marker, outcome.kept)
     : { paths: outcome.kept, others: 0 };
   const outside = await nameOutsideLinks(variable, settings, outcome.outsideLinks, system);
@@ -100,7 +98,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
     ...outsideLinkWarnings(variable, settings, outside),
     ...damageWarnings(request.packed),
   ];
-  if (filling.baseline === undefined && way === "in-place" && formerSource !== undefined) {
+  if (destination.record === undefined && way === "update" && formerSource !== undefined) {
     warnings.push({
       text: "the record of the last transfer was gone, so what was removed at the source meanwhile stays on scratch",
       hint: `a push would bring it home again: look at \`euler-files push --dry-run --var ${variable.name}\``,
@@ -114,7 +112,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
   }
   // A cache may hold tokens, and scratch is shared: make the target private, even if the source's mode allows more.
   if (outcome.manifest.traits?.modes !== "ignored") await Deno.chmod(layout.target, 0o700);
-  if (way === "in-place") await recordTransfer(layout, variable.source, outcome, system);
+  if (way === "update") await recordTransfer(layout, variable.source, outcome, system);
   await recordKept(layout, kept);
   const secrets = await findSecrets(variable, request.filter.selection);
   warnings.push(...await secretWarnings(variable, secrets));
@@ -124,7 +122,7 @@ async function fill(request: PackedRequest, variableLock: VariableLock, report: 
   return { status: "synced", completeness: "complete", outcome, outside, warnings };
 }
 
-interface Filling extends FillWay {
+interface Destination extends StageWay {
   readonly layout: VariableLayout;
   /** The directory to write to. */
   readonly to: string;
@@ -137,44 +135,44 @@ function damageWarnings(packed: PackedTree | undefined): StageWarning[] {
 
 /** Without a record, a truncated file looks like one that was changed on scratch: tell them apart. */
 async function withTruncated(
-  request: FillRequest,
-  { way, baseline }: FillWay,
+  request: ObservedStageRequest,
+  { way, record }: StageWay,
   outcome: TransferOutcome,
   system: System,
 ): Promise<TransferOutcome> {
-  if (way !== "in-place" || baseline !== undefined || outcome.kept.length === 0) return outcome;
+  if (way !== "update" || record !== undefined || outcome.kept.length === 0) return outcome;
   return { ...outcome, ...await splitTruncated(request, outcome, system) };
 }
 
 async function transferToTarget(
   request: PackedRequest,
-  fill: Filling,
+  destination: Destination,
   system: System,
   report: Report,
 ): Promise<TransferOutcome> {
   const { variable, settings, packed, filter: { selection } } = request;
   const started = await startedSeconds(variable, settings, system);
   const progress = publishProgress(
-    fill.layout.progress,
+    destination.layout.progress,
     (progress) => report({ type: "progress", subject: variable.name, progress }),
   );
-  const transfer = async (changes: Pick<TransferRequest, "baseline"> | undefined) =>
+  const transfer = async (changes: Pick<TransferRequest, "record"> | undefined) =>
     await transferTree({
       from: variable.source,
-      to: fill.to,
-      intent: fill.way === "in-place" ? "stage-update" : "stage-new",
+      to: destination.to,
+      intent: destination.way === "update" ? "stage-update" : "stage-new",
       depth: request.mode === "when-needed" ? "trust-record" : "look-at-all",
       engine: settings.engine,
       top: "private",
       ...transferLimits(variable, settings),
-      ...{ baseline: fill.baseline, startedSeconds: started },
+      ...{ record: destination.record, startedSeconds: started },
       walkStartSeconds: await walkStartSeconds(variable, settings, system),
       ...(selection === undefined ? {} : { selection }),
       ...(packed === undefined ? {} : { packed }),
-      ...(fill.way === "in-place" ? { intentLog: fill.layout.intentLog } : {}),
-      report: (reached) => progress.report(progressOf(reached, fill.way === "in-place" ? "update" : "first copy")),
+      ...(destination.way === "update" ? { intentLog: destination.layout.intentLog } : {}),
+      report: (reached) => progress.report(progressOf(reached, destination.way === "update" ? "update" : "first copy")),
       // A private copy is only compared with the source.
-      ...(fill.way === "in-place" ? changes : {}),
+      ...(destination.way === "update" ? changes : {}),
     }, system);
   try {
     return await transferTwice(transfer, ({ movedOnly }) => movedOnly);
@@ -184,7 +182,7 @@ async function transferToTarget(
 }
 
 async function recordCompletion(
-  { variable, settings, facts, startedSeconds, filter: { selection } }: FillTargetRequest,
+  { variable, settings, facts, startedSeconds, filter: { selection } }: StageTargetRequest,
   layout: VariableLayout,
   outcome: Omit<TransferOutcome, "kept"> & {
     readonly kept: KeptFiles;
@@ -216,9 +214,7 @@ async function recordCompletion(
     target_inode: target.inode,
     target_mtime: target.mtimeMilliseconds,
     left_out: [...lacking],
-    // Files that are now excluded may still be in the record, and losing them does not matter.
-    sample: outcome.manifest.sample.filter((path) => selection === undefined || takesPart(selection, path, "other"))
-      .slice(0, SAMPLE_FILES),
+    sample: markedSample(outcome.manifest, { selection }),
     files: outcome.filesTotal,
     bytes: outcome.bytesTotal,
     ...markedRacy(outcome.manifest, system.now() / 1000),

@@ -19,7 +19,7 @@ for (const engine of ["native", "rsync"] as const) {
         scratch,
       );
       const request = requestFor(scratch, home, {
-        ...{ intent: "push", baseline: manifest, engine },
+        ...{ intent: "push", record: manifest, engine },
         extraArgs: engine === "rsync"
           ? ["--delete", "--remove-source-files", "--backup-dir", "x", "--exclude", "*.tmp"]
           : [],
@@ -59,7 +59,7 @@ for (const engine of ["native", "rsync"] as const) {
        mkdir -m 700 $'odd\\xff'; echo y >$'odd\\xff/y'`,
       scratch,
     );
-    const changes = { intent: "push", baseline: manifest, engine } as const;
+    const changes = { intent: "push", record: manifest, engine } as const;
     const { status } = await transferTree(requestFor(scratch, home, changes), testSystem());
     assert.equal(status, "complete");
     assert.equal(
