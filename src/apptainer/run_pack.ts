@@ -43,7 +43,7 @@ export async function mountPack(
 }
 
 /** Unpacked files take at most so many times the pack, by experience. */
-const PACKED_RATIO = 5;
+export const PACKED_RATIO = 5;
 
 /** The request that runs with a pack what `request`, whose image is the pack, asks for; and further variables. */
 export async function withPack(

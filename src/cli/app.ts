@@ -29,6 +29,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   "venv list": { load: async () => (await import("../commands/venv_list.ts")).default },
   "venv remove": { load: async () => (await import("../commands/venv_remove.ts")).default },
   "venv pack": { load: async () => (await import("../commands/venv_pack.ts")).default },
+  "venv run": { load: async () => (await import("../commands/venv_run.ts")).default },
   "venv wrap": { load: async () => (await import("../commands/wrap.ts")).venvWrap },
   "config path": { load: async () => (await import("../commands/config_path.ts")).configPathCommand },
   "config show": { load: async () => (await import("../commands/config_show.ts")).configShow },
