@@ -21,6 +21,7 @@ export function wrappedImage(setting: ImageSetting, name: string, system: System
   const isUsual = setting.configPath === configPath({}, { ...system.env, EULER_FILES_CONFIG: "" }, system.cwd);
   return {
     name,
+    kind: isPack ? "pack" : "image",
     caller: [system.executable, ...(isUsual ? [] : ["--config", setting.configPath])],
     binInside: `${isPack ? venv : setting.section.container_venv_path.replace(/\/+$/, "")}/bin`,
     // The container of a pack is named after its base image.

@@ -19,6 +19,8 @@ export interface WrappedImage {
   readonly binInside: string;
   /** A test for sh that is true in a container of this image. */
   readonly isInside: string;
+  /** A pack runs without a container where there is no Apptainer. */
+  readonly kind: "image" | "pack";
 }
 
 /** What has to be done in one directory of wrappers. */
@@ -40,9 +42,10 @@ const OWN_LINE_REGEXP = /^#!\/bin\/sh\n# A wrapper made by euler-files for the i
 const MOST_BYTES = 64 * 1024;
 
 /** The text of the wrapper of one program. Pure. */
-export function wrapperText({ name, caller, binInside, isInside }: WrappedImage, program: string): string {
+export function wrapperText({ name, caller, binInside, isInside, kind }: WrappedImage, program: string): string {
   const [executable = "euler-files", ...options] = caller;
   const inside = shellWord(`${binInside}/${program}`);
+  const call = (...verb: string[]) => [...options, ...verb, name, "--"].map(shellWord).join(" ");
   return [
     "#!/bin/sh",
     `# A wrapper made by euler-files for the image ${JSON.stringify(name)}. A build writes it again, prune removes it.`,
@@ -50,7 +53,12 @@ export function wrapperText({ name, caller, binInside, isInside }: WrappedImage,
     `if ${isInside} && [ -x "$inside" ]; then exec "$inside" "$@"; fi`,
     `euler_files=${shellWord(executable)}`,
     '[ -x "$euler_files" ] || euler_files=euler-files',
-    `exec "$euler_files" ${[...options, "apptainer", "exec", name, "--"].map(shellWord).join(" ")} "$inside" "$@"`,
+    ...(kind === "image" ? [] : [
+      "if ! command -v apptainer >/dev/null 2>&1 && ! command -v singularity >/dev/null 2>&1; then",
+      `  exec "$euler_files" ${call("venv", "run")} ${shellWord(program)} "$@"`,
+      "fi",
+    ]),
+    `exec "$euler_files" ${call("apptainer", "exec")} "$inside" "$@"`,
     "",
   ].join("\n");
 }

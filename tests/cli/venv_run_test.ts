@@ -1,5 +1,6 @@
 // `venv run`: a program with a pack and without a container: mounted, bound, or unpacked and repaired.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { findSquashfuseForTests } from "../../scripts/prepare_apptainer.ts";
 import { isInstalled } from "../../scripts/prepare.ts";
 import { namesIn } from "../support/image_world.ts";
@@ -25,6 +26,17 @@ async function makePacked(runAs: RunAs = "self"): Promise<World> {
   return world;
 }
 
+/** A directory with the programs of the system that are needed, and no Apptainer. */
+async function withoutApptainer(world: World): Promise<string> {
+  await Deno.mkdir(world.path("system"));
+  for (const name of ["sh", "env", "unsquashfs", "sleep"]) {
+    const found = ["/usr/bin", "/bin", "/usr/sbin"].map((directory) => `${directory}/${name}`);
+    const path = found.find((one) => existsSync(one));
+    await Deno.symlink(path!, world.path(`system/${name}`));
+  }
+  return world.path("system");
+}
+
 /** Fails where the kernel gives users no namespaces. */
 const REFUSING_UNSHARE = "#!/bin/sh\nexit 1\n";
 
@@ -40,6 +52,10 @@ testNeeding(
     assert.deepEqual(await namesIn(world.path("tmp")), []);
     const failed = await world.run(["venv", "run", "env", "--json", "--", "sh", "-c", "exit 7"]);
     assert.deepEqual([failed.code, failed.json().way], [7, "unpacked"]);
+    assert.equal((await world.run(["venv", "wrap", "env", "--dir", "~/bin/env"])).code, 0);
+    const PATH = `${world.path("fakes")}:${world.path("bin")}:${await withoutApptainer(world)}`;
+    const wrapped = await world.exec(world.path("home/bin/env/tool"), ["x"], { env: { PATH } });
+    assert.match(wrapped.stdout, /^packed \S+\/venv \['x'\]\n$/, wrapped.stderr);
   },
 );
 
