@@ -157,7 +157,8 @@ export async function syncImage(
   const now = await observeImage(setting, name, system.env);
   if (now.source === undefined) throw sourceMissing(now);
   if (mode !== "force" && imageFreshness(now) === "fresh") return done("skipped");
-  const outcome = await transfer(now, now.source, report, lock, underLocks(system, lock));
+  const { quota_program } = setting.config;
+  const outcome = await transfer(now, now.source, quota_program, report, lock, underLocks(system, lock));
   return done("synced", outcome.sizeBytes, outcome.resumedBytes);
 }
 
@@ -186,7 +187,14 @@ function sourceMissing({ paths }: ImageFacts): CliError {
   });
 }
 
-async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report, lock: Lock, system: System) {
+async function transfer(
+  facts: ImageFacts,
+  source: Deno.FileInfo,
+  quotaProgram: string | undefined,
+  report: Report,
+  lock: Lock,
+  system: System,
+) {
   const { paths, record, scratch } = facts;
   const recorded = record !== undefined && isRecorded(source, record);
   if (record?.sif_sha256 !== undefined && !recorded) {
@@ -200,7 +208,11 @@ async function transfer(facts: ImageFacts, source: Deno.FileInfo, report: Report
   const partial = await Deno.stat(unfinished).catch(() => undefined);
   await checkFreeSpace(
     scratch.directory,
-    { files: partial === undefined ? 1 : 0, sizeBytes: Math.max(0, source.size - (partial?.blocks ?? 0) * 512) },
+    {
+      files: partial === undefined ? 1 : 0,
+      sizeBytes: Math.max(0, source.size - (partial?.blocks ?? 0) * 512),
+      quotaProgram,
+    },
     system,
   );
   if (source.size > STRIPED_FROM_BYTES) await stripeDirectory(scratch.directory, system);

@@ -3,8 +3,9 @@ import * as v from "valibot";
 import { COUNT } from "../contract/answer_fields.ts";
 import { type Context, defineCommand, type Rendered, type Style, type Styles } from "../contract/command.ts";
 import type { Config } from "../config/config.ts";
-import { configPath, readConfig } from "../config/config_file.ts";
+import { type ConfigFile, configPath, parseJson, readConfig, readSiteLayers } from "../config/config_file.ts";
 import { listProblemsHere } from "../config/config_review.ts";
+import { describeLayers, type SiteLayers } from "../config/site.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
 import { type Finding, FINDING_STATES, lookAtAll } from "../doctor/check.ts";
 import { LEFTOVERS_LOOK } from "../doctor/leftovers.ts";
@@ -70,12 +71,15 @@ async function lookAtConfig(path: ReturnType<typeof configPath>, env: Readonly<R
     const { message, hint } = error;
     return { name, state: "error", text: message, ...(hint === undefined ? {} : { hint }) };
   };
-  let config: Config;
+  let file: ConfigFile;
   try {
-    ({ config } = await readConfig(path, env));
+    file = await readConfig(path, env);
   } catch (error) {
-    return { findings: [failed(error)] };
+    const layers = await readSiteLayers(env).catch(() => undefined);
+    return { findings: [failed(error), ...(layers === undefined ? [] : siteFindings({}, layers))] };
   }
+  const { config } = file;
+  const site = siteFindings(await parseJson(file.text, path), file.layers);
   const problems = listProblemsHere(config, path, env).map(({ severity, message, hint }): Finding => ({
     ...{ name, state: severity, text: message },
     ...(hint === undefined ? {} : { hint }),
@@ -85,12 +89,19 @@ async function lookAtConfig(path: ReturnType<typeof configPath>, env: Readonly<R
   const hint = enabled === 0 ? { hint: "`euler-files add HF_HOME`" } : {};
   const own: Finding = { name, state: enabled === 0 ? "warning" : "ok", text, ...hint };
   try {
-    return { config, resolved: resolveConfig(config, path, env), findings: [own, ...problems] };
+    return { config, resolved: resolveConfig(config, path, env), findings: [own, ...site, ...problems] };
   } catch (error) {
     const fault = failed(error);
     const others = problems.filter(({ text }) => text !== fault.text);
-    return { config, findings: [own, fault, ...others] };
+    return { config, findings: [own, ...site, fault, ...others] };
   }
+}
+
+/** What the site says below the user's own file: scratch, the disk of a node, the quota program, the purge rule. */
+function siteFindings(own: unknown, layers: SiteLayers): Finding[] {
+  const name = "site";
+  if (layers.length === 0) return [{ name, state: "ok", text: "no file of a site, and no built-in profile fits here" }];
+  return describeLayers(own, layers).map((text) => ({ name, state: "ok", text }));
 }
 
 /** The width of the column with the state: the longest state and two blanks. */

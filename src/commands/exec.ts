@@ -12,7 +12,8 @@ import { listSome } from "../text/format.ts";
 import { PUSH_RESULT_SCHEMA, type Pushed, pushVariables } from "../runs/push_run.ts";
 import { commandLine } from "../shell/quote.ts";
 import { takeTaskLock } from "../nodes/task_share.ts";
-import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
+import { environmentChanges } from "../runs/changed_environment.ts";
+import { SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import type { SharedLock } from "../system/shared_use.ts";
 import { findCommand, runCommand } from "../tools/program.ts";
@@ -53,7 +54,12 @@ const ANSWER_SCHEMA = v.object({
     v.pipe(COUNT, v.description("What the command ended with; missing where it was not started")),
   ),
   exit_code: v.optional(
-    v.pipe(COUNT, v.description("What this command ends with: that of the program, or 1 if only the push failed")),
+    v.pipe(
+      COUNT,
+      v.description(
+        "What this command ends with: that of the program, or 1 if only the push failed or left a conflict",
+      ),
+    ),
   ),
   push: v.pipe(
     v.picklist(["not-asked", "not-needed", "pushed", "left-to-last-task", "failed"]),
@@ -71,7 +77,7 @@ export const exec = defineCommand({
   description:
     "The command gets the variables of `sync` in its environment, and stdin, stdout and the signals that arrive. " +
     "If a variable could not be staged, it is not started. Ends with the exit code of the command, 128 and the number " +
-    "of a signal that ended it; with 1 if only the push failed.\n\n" +
+    "of a signal that ended it; with 1 if only the push failed or left a conflict.\n\n" +
     "In a Slurm step all tasks of a node share the copies, and the last one to end pushes. SIGTERM does not stop a push, " +
     "since Slurm sends it to all processes of a job; Ctrl-C does.",
   examples: [

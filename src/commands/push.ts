@@ -49,7 +49,8 @@ type PushAnswer = v.InferOutput<typeof ANSWER_SCHEMA>;
 export const push = defineCommand({
   name: "push",
   summary: "Push what changed on scratch to the persistent source",
-  description: "Nothing is ever deleted at the source, and a file that is newer there is kept and named.",
+  description: "Nothing is ever deleted at the source. A file that changed there as well is kept and named, and the " +
+    "exit code is 1.",
   examples: [
     { command: "euler-files push", does: "After a job: bring back what it downloaded" },
     { command: "euler-files push --dry-run", does: "What would be brought back" },

@@ -9,7 +9,8 @@ import { TIERS } from "../config/tier.ts";
 import { ENGINES } from "../variables/variable.ts";
 import { renderExports } from "../shell/exports.ts";
 import { chooseShell, evaluation, SHELL_NAMES, SHELLS } from "../shell/shell.ts";
-import { environmentChanges, SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
+import { environmentChanges } from "../runs/changed_environment.ts";
+import { SYNCED_FIELDS, syncVariables } from "../runs/sync_run.ts";
 
 const FIELDS = {
   vars: list("Sync only this variable, even if it is disabled", {

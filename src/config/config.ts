@@ -206,6 +206,16 @@ const CONFIG_FIELDS = jsonObject(v.looseObject({
       ),
     ),
   ),
+  quota_program: v.optional(
+    v.pipe(
+      v.string("must be text"),
+      v.regex(/^(?:\/.+|[^\s\/]+)$/, "must be none, a program's name, or its absolute path"),
+      v.description(
+        "What tells the quota, before what fits the file system: lfs, lquota, quota, or a program that gets a directory and " +
+          'prints {"bytes": {"used": 1, "limit": 2}, "files": {"used": 1, "limit": 2}}; none: no quota is asked for',
+      ),
+    ),
+  ),
   apptainer: v.optional(v.pipe(APPTAINER_SCHEMA, v.description("Container images; omit if not used"))),
   migrations: v.optional(
     v.pipe(v.array(MIGRATION_SCHEMA, "must be a list"), v.description("History, written by `euler-files migrate`")),

@@ -37,7 +37,7 @@ export async function createConfig(
   const existing = text === undefined ? undefined : await parseJson(text, path);
   if (text === undefined || asObject(existing)?.version !== CONFIG_VERSION) {
     requireScratch(patch, path, layers);
-    const fresh = `${JSON.stringify(newConfig(patch), null, 2)}\n`;
+    const fresh = `${JSON.stringify(newConfig(patch, layers), null, 2)}\n`;
     const config = await checkResult(fresh, path, layers);
     review(config, undefined);
     await lock.confirm();
@@ -68,17 +68,25 @@ function requireScratch(patch: ConfigPatch, path: AbsolutePath, layers: SiteLaye
   });
 }
 
-/** A whole new file: the fields most people change are written out, so that the file can be edited by hand. */
-function newConfig(patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/**
+ * A whole new file: the fields most people change are written out, so that the file can be edited by hand. What the site says
+ * is left to the site.
+ */
+function newConfig(patch: Readonly<Record<string, unknown>>, layers: SiteLayers): Record<string, unknown> {
   const { version: _version, ...given } = withoutNulls(patch) as Record<string, unknown>;
-  const file = {
-    version: patch.version ?? CONFIG_VERSION,
+  const defaults = {
     ...(given.scratch_base === undefined ? {} : { scratch_base: "", cache_root: ".cache/euler-files" }),
     vars: {},
     rsync_extra_args: [],
     parallel_jobs: 4,
     lock_timeout_seconds: 300,
     skip_if_fresh_seconds: 3600,
+  };
+  const ofSite = withLayers({}, layers) as object;
+  const own = Object.entries(defaults).filter(([name]) => Object.hasOwn(given, name) || !Object.hasOwn(ofSite, name));
+  const file: Record<string, unknown> = {
+    version: patch.version ?? CONFIG_VERSION,
+    ...Object.fromEntries(own),
     ...given,
   };
   return { ...file, vars: spellOutEnabled(file.vars) };

@@ -78,6 +78,7 @@ export interface ResolvedConfig {
   readonly engine: "auto" | "rsync" | "native";
   readonly strict: boolean;
   readonly purgeByMtimeDays?: number;
+  readonly quotaProgram?: string;
 }
 
 /**
@@ -125,6 +126,7 @@ export function resolveConfig(
       engine: config.engine,
       strict: config.strict,
       ...(config.purge_by_mtime_days === undefined ? {} : { purgeByMtimeDays: config.purge_by_mtime_days }),
+      ...(config.quota_program === undefined ? {} : { quotaProgram: config.quota_program }),
     };
   });
 }

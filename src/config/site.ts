@@ -17,6 +17,7 @@ const SITE_FIELDS = [
   "scratch_base",
   "cache_root",
   "node_base",
+  "quota_program",
   "purge_by_mtime_days",
   "engine",
   "parallel_jobs",
@@ -80,13 +81,18 @@ export function checkSite(value: unknown, path: AbsolutePath): SiteLayer {
 /**
  * The profile of the site, chosen by the environment alone, so that it costs no look at the file system.
  * - ETH Euler: $SCRATCH is below /cluster/scratch; files there are deleted 15 days after their time stamp (Personal scratch usage
- *   rules, scicomp.ethz.ch), $TMPDIR is on the node (docs.hpc.ethz.ch, Storage).
+ *   rules, scicomp.ethz.ch), $TMPDIR is on the node, and `lquota` knows home and scratch (docs.hpc.ethz.ch, Storage).
  * - Slurm: $SCRATCH by convention, and the disk of the node where a site names it by $SLURM_TMPDIR.
  */
 export function siteProfile(env: Environment): SiteLayer | undefined {
   const { SCRATCH: scratch = "" } = env;
   if (/^\/cluster\/scratch\//.test(scratch)) {
-    const values = { scratch_base: "$SCRATCH", node_base: "$TMPDIR", purge_by_mtime_days: 15 };
+    const values = {
+      scratch_base: "$SCRATCH",
+      node_base: "$TMPDIR",
+      quota_program: "lquota",
+      purge_by_mtime_days: 15,
+    };
     return { origin: "profile eth-euler", values: env.TMPDIR ? values : { ...values, node_base: "/tmp" } };
   }
   if (!env.SLURM_JOB_ID && !env.SLURM_CONF) return undefined;
@@ -102,6 +108,32 @@ export function withLayers(value: unknown, layers: SiteLayers): unknown {
   const own = asObject(value);
   if (own === undefined) return value;
   return Object.assign({}, ...layers.toReversed().map(({ values }) => values), own);
+}
+
+/** What the layers say that no nearer layer and not the user's own file says, for people: one line for each layer. */
+export function describeLayers(own: unknown, layers: SiteLayers): string[] {
+  const told = new Set(Object.keys(asObject(own) ?? {}));
+  return layers.map(({ origin, values }) => {
+    const fields = Object.entries(values).filter(([name]) => !told.has(name));
+    for (const [name] of fields) told.add(name);
+    const words = fields.map(([name, value]) => wordsFor(name, value)).join(", ");
+    return `${origin}: ${words || "nothing that your own file does not say"}`;
+  });
+}
+
+function wordsFor(name: string, value: unknown): string {
+  switch (name) {
+    case "scratch_base":
+      return `scratch ${value}`;
+    case "node_base":
+      return `node disk ${value}`;
+    case "quota_program":
+      return value === "none" ? "no quota" : `quota by ${value}`;
+    case "purge_by_mtime_days":
+      return `purge ${value} days after the last change`;
+    default:
+      return `${name} ${value}`;
+  }
 }
 
 /** Where the value of a field comes from: the origin of a layer, `file`, or `default`. */

@@ -7,7 +7,7 @@ import { checkCacheRoot } from "../variables/cache_root.ts";
 import { findMount } from "../system/mounts.ts";
 import { sweepDirectory } from "../system/sweep.ts";
 import { temporaryName } from "../system/temporary_name.ts";
-import { askQuota, type QuotaUse } from "../tools/quota.ts";
+import { askQuota, quotaProgramPath, type QuotaUse } from "../tools/quota.ts";
 import type { CheckContext, Finding, Look } from "./check.ts";
 
 /** Above this share of a disk or a quota the next sync may not fit. */
@@ -70,13 +70,16 @@ async function lookAtSpace({ resolved }: CheckContext): Promise<Finding[]> {
   return [{ name: "space", state: "warning", text, hint: "`euler-files status` shows what the copies take" }];
 }
 
-async function lookAtQuotas({ resolved, system }: CheckContext): Promise<Finding[]> {
+async function lookAtQuotas({ config, resolved, system }: CheckContext): Promise<Finding[]> {
+  const { quota_program: program } = config ?? {};
+  const name = "quota";
+  if (program === "none") return [{ name, state: "ok", text: "not asked for: quota_program is none" }];
   const directories = [["scratch", resolved?.scratchBase], ["home", system.env.HOME]] as const;
   const findings = await Promise.all(directories.map(async ([what, path]): Promise<Finding[]> => {
     if (path === undefined) return [];
     const { type } = await statfs(path);
-    const quota = await askQuota({ path: await Deno.realPath(path), fileSystemType: type }, system);
-    if (quota === undefined) return [{ name: "quota", state: "ok", text: `none known for ${what}` }];
+    const quota = await askQuota({ path: await Deno.realPath(path), fileSystemType: type, program }, system);
+    if (quota === undefined) return [{ name, state: "ok", text: `none known for ${what}` }];
     const uses = [
       ...(quota.bytes === undefined ? [] : [useText(quota.bytes, formatSize)]),
       ...(quota.files === undefined ? [] : [`${useText(quota.files, formatCount)} files`]),
@@ -85,11 +88,14 @@ async function lookAtQuotas({ resolved, system }: CheckContext): Promise<Finding
     const text = `${what}: ${uses.join(", ")} used`;
     return [
       isFull
-        ? { name: "quota", state: "warning", text, hint: `it is nearly full; \`${quota.command}\` shows it` }
-        : { name: "quota", state: "ok", text },
+        ? { name, state: "warning", text, hint: `it is nearly full; \`${quota.command}\` shows it` }
+        : { name, state: "ok", text },
     ];
   }));
-  return findings.flat();
+  if (program === undefined || quotaProgramPath(program, system.env) !== undefined) return findings.flat();
+  const text = `the program "${program}" of quota_program is not on the PATH here`;
+  const hint = "`euler-files config show --origin` tells who set it; `euler-files config set quota_program NAME`";
+  return [{ name, state: "warning", text, hint }, ...findings.flat()];
 }
 
 function useText({ used, limit }: QuotaUse, format: (value: number) => string): string {

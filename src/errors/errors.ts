@@ -14,6 +14,7 @@ export const ERROR_KINDS = {
   "not-found": { exitCode: 2, type: "FileNotFoundError" },
   "missing-tool": { exitCode: 2, type: "FileNotFoundError" },
   "refused": { exitCode: 1, type: "RuntimeError" },
+  "conflict": { exitCode: 1, type: "RuntimeError" },
   "declined": { exitCode: 1, type: "Aborted" },
   "locked": { exitCode: 1, type: "TimeoutError" },
   "no-space": { exitCode: 1, type: "OSError" },

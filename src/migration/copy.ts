@@ -27,7 +27,7 @@ import { type FileSystemTraits, USUAL_TRAITS } from "../transfer/traits.ts";
 import type { Move } from "./destination.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import { isLockFile } from "./locks.ts";
-import { type CopyPlan, planRewrites, resumeCommand, transferRequest } from "./plan.ts";
+import { type CopyPlan, planRewrites, resumeCommand } from "./plan.ts";
 import { applyRewrites, rewrittenPaths } from "./rewrites.ts";
 
 /** The largest number of passes over a directory in which files change, until one pass finds nothing. */
@@ -105,7 +105,7 @@ async function copyUntilSame(
 ): Promise<Omit<Copied, "seconds"> & { readonly last: TransferPlan; readonly traits: FileSystemTraits }> {
   const { move } = plan;
   const request = {
-    ...transferRequest(copy.real, copy.engine),
+    ...copy.request,
     contentsSinceSeconds: sinceSeconds,
     report: (progress: TransferProgress) => tell(move.what, progress, report),
   };

@@ -1,5 +1,6 @@
 // What a migration would do, and whether it can: checks everything, changes nothing.
 import { dirname } from "node:path/posix";
+import type { Config } from "../config/config.ts";
 import { type AbsolutePath, isWithin, realLocation } from "../config/paths.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
@@ -50,7 +51,7 @@ export interface CopyPlan extends CommonPlan {
   readonly copy: {
     /** The two directories, links followed. */
     readonly real: Move;
-    readonly engine: TransferRequest["engine"];
+    readonly request: TransferRequest;
     readonly transfer: TransferPlan;
     readonly rewrites: readonly Rewrite[];
   } | undefined;
@@ -130,11 +131,15 @@ export async function planMigration(
   if (kind === "finish" && journal !== undefined) return { ...common, kind, journal };
   if (source === undefined) return { ...common, kind: "copy", copy: undefined };
   const real: Move = { what: move.what, from: source.realPath, to: await realLocation(move.to) };
-  const transfer = await planTransfer(transferRequest(real, settings.config.engine), system);
+  const transfer = await planTransfer(transferRequest(real, settings.config), system);
   refuseUnreadable(move, transfer);
   await refuseHiddenNames(move, transfer, journal);
   const rewrites = await planRewrites(common, real, transfer);
-  return { ...common, kind: "copy", copy: { real, engine: settings.config.engine, transfer, rewrites } };
+  return {
+    ...common,
+    kind: "copy",
+    copy: { real, request: transferRequest(real, settings.config), transfer, rewrites },
+  };
 }
 
 /** Everything in the copy that must be rewritten. */
@@ -151,13 +156,17 @@ export async function planRewrites(
  * How the copy is made: exactly, and nothing at the destination is ever removed. The variable's filter is not used: the old
  * directory is deleted afterwards, and excluded files would be lost.
  */
-export function transferRequest({ from, to }: Move, engine: TransferRequest["engine"]): TransferRequest {
+function transferRequest(
+  { from, to }: Move,
+  { engine, quota_program: quotaProgram }: Config,
+): TransferRequest {
   return {
     from,
     to,
     intent: "mirror",
     depth: "look-at-all",
     engine,
+    quotaProgram,
     extraArgs: [],
     record: undefined,
   };

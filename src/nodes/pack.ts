@@ -76,6 +76,7 @@ async function packLocked(
     const packed = await writePackedTree({
       ...{ root: target, to: temporary, selection, state, leastFiles: LEAST_FILES },
       recorded: await readManifest(manifest),
+      quotaProgram: settings.quotaProgram,
       report: ({ files, filesTotal, bytes }) =>
         report({
           type: "progress",

@@ -2,7 +2,7 @@
 import { refuseRealOverlap } from "../config/resolve.ts";
 import { CliError, Interrupted, knownError } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
-import { formatFiles, formatNames, listSome, reasonLines } from "../text/format.ts";
+import { formatFiles, listSome } from "../text/format.ts";
 import { holderText } from "../system/file_lock.ts";
 import { isReadOnly } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
@@ -30,11 +30,12 @@ import {
   recordKept,
   withKnownReasons,
 } from "../records/kept.ts";
-import { isConflict, keptWarnings } from "../staging/kept_warnings.ts";
+import { isConflict } from "../staging/kept_warnings.ts";
 import { layoutOf } from "../variables/layout.ts";
 import { makeStale, type Marker, removeMarker } from "../records/marker.ts";
 import { observeVariable, type SourceDirectory, type VariableFacts } from "../records/observe.ts";
 import { findPushBasis, type PushBasis } from "./push_basis.ts";
+import { leftByPush, missingError } from "./push_errors.ts";
 import { recordTransfer } from "../records/record.ts";
 import { renewMarker } from "./renewal.ts";
 import type { StageWarning } from "../staging/stage_result.ts";
@@ -55,8 +56,10 @@ export type PushResult =
   | {
     readonly status: "pushed";
     readonly outcome: TransferOutcome;
-    /** Set if something was not pushed. */
+    /** Set if files could not be pushed. */
     readonly incomplete: CliError | undefined;
+    /** Set if changes were left on scratch, because the source has others. */
+    readonly unpushed: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | { readonly status: "scratch-missing" }
@@ -67,8 +70,10 @@ export type PushPlan =
   | {
     readonly status: "would-push";
     readonly plan: TransferPlan;
-    /** Set if something would not be pushed. */
+    /** Set if files could not be pushed. */
     readonly incomplete: CliError | undefined;
+    /** Set if changes would be left on scratch, because the source has others. */
+    readonly unpushed: CliError | undefined;
     readonly warnings: readonly StageWarning[];
   }
   | { readonly status: "scratch-missing" }
@@ -104,14 +109,13 @@ export async function planPush(request: PushRequest, system: System): Promise<Pu
       system,
     );
     if (plan.filesToTransfer > 0 && facts.source.state === "directory") await refuseReadOnly(request.variable);
+    const left = leftByPush(request.variable, plan.kept);
     return {
       status: "would-push",
       plan,
       incomplete: plan.unreadable.length === 0 ? undefined : missingError(request.variable, plan.unreadable),
-      warnings: [
-        ...(basis.state === "lost" ? doubts(plan.transfers, "would come") : []),
-        ...keptWarnings(request.variable, { paths: plan.kept, others: 0 }),
-      ],
+      unpushed: left.unpushed,
+      warnings: [...(basis.state === "lost" ? doubts(plan.transfers, "would come") : []), ...left.warnings],
     };
   });
 }
@@ -272,6 +276,7 @@ async function push(
     await renewMarker({ ...request, ...freshBefore, record: basis.record, filter, outcome }, system);
   }
   const { missing, vanishedOnly, stderrTail } = outcome;
+  const left = leftByPush(variable, outcome.kept);
   return {
     status: "pushed",
     outcome: outcome.status === "failed" ? withoutTries(outcome) : outcome,
@@ -279,9 +284,10 @@ async function push(
     incomplete: missing.length === 0 || vanishedOnly
       ? undefined
       : missingError(variable, missing, outcome.status === "failed" ? stderrTail : []),
+    unpushed: left.unpushed,
     warnings: [
       ...(plan === undefined ? [] : doubts(arrived(plan, outcome), "came")),
-      ...keptWarnings(variable, { paths: outcome.kept, others: 0 }),
+      ...left.warnings,
       ...(vanishedOnly ? vanishedWarnings(missing) : []),
     ],
   };
@@ -334,19 +340,4 @@ function arrived({ transfers }: TransferPlan, { missing, kept }: TransferOutcome
 function vanishedWarnings(missing: readonly MissingPath[]): StageWarning[] {
   const paths = missing.map(({ path }) => path);
   return [{ text: `${formatFiles(paths.length)} vanished from scratch meanwhile: ${listSome(paths)}` }];
-}
-
-/** The error for files that could not be pushed; if none could, it shows the stderr tail of the programs. */
-function missingError(
-  { name }: Variable,
-  missing: readonly MissingPath[],
-  stderrTail: readonly string[] = [],
-): CliError {
-  return new CliError("transfer", `Cannot push ${formatNames(missing)} of "${name}"`, {
-    lines: [
-      ...reasonLines(missing),
-      ...stderrTail,
-    ],
-    hint: `run \`euler-files push --var ${name}\` again when they can be read on scratch and written at the source`,
-  });
 }

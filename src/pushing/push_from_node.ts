@@ -6,9 +6,10 @@ import type { Report } from "../contract/events.ts";
 import { formatFiles, listSome, reasonLines, shellWord } from "../text/format.ts";
 import { makeSelection, withPaths } from "../filter/selection.ts";
 import type { System } from "../system/system.ts";
-import { conflictWords, keptWarnings } from "../staging/kept_warnings.ts";
+import { conflictWords, isConflict } from "../staging/kept_warnings.ts";
 import { type KeptPath, transferTree } from "../transfer/transfer.ts";
 import { savedFromNode } from "../variables/layout.ts";
+import { changesAmong } from "./push_errors.ts";
 import { checkNode, nodeSettings, onNode } from "../nodes/node_disk.ts";
 import { preparePrivateDirectory } from "../nodes/private_directory.ts";
 import { removePack } from "../nodes/pack.ts";
@@ -24,10 +25,13 @@ export async function planPushFromNode(
   const { variable, settings } = request;
   await checkNode(node, system.userId);
   if (!await isStaged(onNode(variable, node).target)) return { status: "scratch-missing" };
-  return await planPush(
+  const plan = await planPush(
     { ...request, variable: onNode(variable, node), settings: nodeSettings(settings, node) },
     system,
   );
+  if (plan.status !== "would-push") return plan;
+  const lost = changesAmong(plan.plan.kept);
+  return { ...plan, unpushed: lost.length === 0 ? undefined : conflictError(request, lost, undefined) };
 }
 
 /** Pushes one variable to its copy on scratch. A failure is a result; only a signal throws. */
@@ -61,24 +65,11 @@ async function pushLocked(
   if (pushed.status !== "pushed") return pushed;
   // A pack of the copy on scratch lacks what was pushed.
   if (pushed.outcome.filesTransferred > 0) await removePack(request.settings.cacheRoot, request.variable.name);
-  // A file that was only deleted on scratch did not change on this node, so it is not saved.
-  const lost = pushed.outcome.kept.filter(({ reason }) => reason !== "deleted there");
+  const lost = changesAmong(pushed.outcome.kept);
   if (lost.length === 0) return pushed;
   const saved = await save(request, from.variable.target, lost, variableLock.system);
-  // The error tells of these files, with other commands than the warnings of a push to the source.
-  const told = new Set(keptWarnings(from.variable, { paths: lost, others: 0 }).map(({ text }) => text));
-  return {
-    ...pushed,
-    warnings: pushed.warnings.filter(({ text }) => !told.has(text)),
-    incomplete: withConflicts(pushed.incomplete, conflictError(request, lost, saved)),
-  };
-}
-
-/** The error for files that could not be pushed, with the conflicts as well: both have to be known. */
-function withConflicts(failed: CliError | undefined, conflicts: CliError): CliError {
-  if (failed === undefined) return conflicts;
-  const lines = [...failed.lines ?? [], conflicts.message];
-  return new CliError(failed.kind, failed.message, { lines, ...(conflicts.hint ? { hint: conflicts.hint } : {}) });
+  // The error tells of these files, with other commands than that of a push to the source.
+  return { ...pushed, unpushed: conflictError(request, lost, saved) };
 }
 
 async function isStaged(target: string): Promise<boolean> {
@@ -111,7 +102,12 @@ async function save(
   });
 }
 
-function conflictError({ variable }: PushRequest, kept: readonly KeptPath[], saved: string): CliError {
+/** `saved` is where the files of this node are now; undefined for a plan, which saves nothing. */
+function conflictError(
+  { variable }: PushRequest,
+  kept: readonly KeptPath[],
+  saved: string | undefined,
+): CliError {
   const areConflicts = kept.every(({ reason }) => reason === "changed on both sides");
   const files = areConflicts
     ? `${formatFiles(kept.length)} changed on this node and on scratch as well: ${
@@ -119,14 +115,14 @@ function conflictError({ variable }: PushRequest, kept: readonly KeptPath[], sav
     }`
     : `${formatFiles(kept.length)} not pushed: ${listSome(kept.map((one) => `${one.path} (${conflictWords(one)})`))}`;
   return new CliError(
-    "refused",
+    kept.some(isConflict) ? "conflict" : "refused",
     `Cannot push all of "${variable.name}" from this node: ${files}`,
     {
-      hint:
-        `compare ${shellWord(saved)}, where those of this node are, with ${
+      hint: saved === undefined
+        ? "a push saves those of this node beside the copy on scratch, and says how to go on"
+        : `compare ${shellWord(saved)}, where those of this node are, with ${
           shellWord(variable.target)
-        }; copy the right ones there ` +
-        `and run \`euler-files push --var ${variable.name}\``,
+        }; copy the right ones there and run \`euler-files push --var ${variable.name}\``,
     },
   );
 }

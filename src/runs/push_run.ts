@@ -21,6 +21,7 @@ import { variablesAtOnce } from "../posix/handles.ts";
 import { isConflict } from "../staging/kept_warnings.ts";
 import { onNode } from "../nodes/node_disk.ts";
 import { planPush, type PushPlan, type PushRequest, type PushResult, pushVariable } from "../pushing/push.ts";
+import { changesAmong, incompleteError } from "../pushing/push_errors.ts";
 import { planPushFromNode, pushFromNode } from "../pushing/push_from_node.ts";
 import { type Engine, stagingSettings, type Variable } from "../variables/variable.ts";
 import type { KeptPath, MissingPath, TransferOutcome, TransferPlan } from "../transfer/transfer.ts";
@@ -53,7 +54,10 @@ export const PUSH_RESULT_SCHEMA = v.pipe(
     part_of: PART_OF,
     status: v.pipe(
       v.picklist(["pushed", "incomplete", "dry-run", "scratch-missing", "failed"]),
-      v.description("`incomplete`: some files could not be pushed, see `missing`; it and `failed` have an `error`"),
+      v.description(
+        "`incomplete`: files could not be pushed, see `missing`, or changes were left on scratch because the source " +
+          "has others, see `kept`; these, `failed` and a dry run that finds such have an `error`",
+      ),
     ),
     error: RESULT_ERROR,
     engine: v.optional(v.string()),
@@ -174,7 +178,7 @@ async function pushNodePart(
 
 function errorOf(outcome: PushPlan | PushResult): CliError | undefined {
   if (outcome.status === "failed") return outcome.error;
-  return outcome.status === "scratch-missing" ? undefined : outcome.incomplete;
+  return outcome.status === "scratch-missing" ? undefined : incompleteError(outcome.incomplete, outcome.unpushed);
 }
 
 function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): Pushed["results"] {
@@ -192,9 +196,11 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
       return [{ ...base, status: "scratch-missing", kept: [], missing: [], warnings: [] }];
     case "would-push": {
       const { plan } = outcome;
+      const incomplete = errorOf(outcome);
       return [{
         ...base,
         status: "dry-run",
+        ...(incomplete === undefined ? {} : { error: failureOf(variable.name, incomplete) }),
         engine: plan.engine,
         ...planned(plan.filesToTransfer, plan.bytesToTransfer),
         ...listed({ kept: plan.kept, missing: plan.unreadable }),
@@ -202,11 +208,12 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
         warnings: outcome.warnings.map(({ text }) => text),
       }];
     }
-    case "pushed":
+    case "pushed": {
+      const incomplete = errorOf(outcome);
       return [{
         ...base,
-        status: outcome.incomplete === undefined ? "pushed" : "incomplete",
-        ...(outcome.incomplete === undefined ? {} : { error: failureOf(variable.name, outcome.incomplete) }),
+        status: incomplete === undefined ? "pushed" : "incomplete",
+        ...(incomplete === undefined ? {} : { error: failureOf(variable.name, incomplete) }),
         engine: outcome.outcome.engine,
         files_transferred: outcome.outcome.filesTransferred,
         bytes_transferred: outcome.outcome.bytesTransferred,
@@ -215,6 +222,7 @@ function resultOf({ variable, tier, outcome }: PushItem, { verbose }: PushRun): 
         ...(verbose ? movedFields({ transferred: outcome.outcome.transferred }) : {}),
         warnings: outcome.warnings.map(({ text }) => text),
       }];
+    }
   }
 }
 
@@ -251,12 +259,12 @@ function tell({ variable, tier, outcome }: PushItem, names: "all" | "some", cont
   }
   for (const warning of outcome.warnings) context.report({ type: "warning", subject, ...warning });
   const text = outcome.status === "pushed" ? describePushed(outcome.outcome, tier) : describePlan(outcome.plan, tier);
-  const mark = outcome.incomplete !== undefined
+  const mark = errorOf(outcome) !== undefined
     ? "bad"
     : outcome.status === "pushed" && outcome.outcome.filesTransferred > 0
     ? "good"
     : "idle";
-  const inOne = text === NOTHING_NEW[tier] && outcome.warnings.length === 0
+  const inOne = text === NOTHING_NEW[tier] && outcome.warnings.length === 0 && mark !== "bad"
     ? { inOne: `with ${tier === "node" ? "nothing new on this node" : text}` }
     : {};
   context.report({ type: "done", subject, outcome: mark, text: where + text, ...inOne });
@@ -287,6 +295,7 @@ function describePlan(
 
 function describeLeft(kept: readonly KeptPath[], missing: readonly MissingPath[]): string {
   const conflicts = kept.filter(isConflict).length;
-  return (missing.length === 0 ? "" : `, ${formatFiles(missing.length)} not pushed`) +
+  const others = missing.length + changesAmong(kept).length - conflicts;
+  return (others === 0 ? "" : `, ${formatFiles(others)} not pushed`) +
     (conflicts === 0 ? "" : `, ${formatCount(conflicts)} in conflict`);
 }

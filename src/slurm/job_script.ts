@@ -81,7 +81,9 @@ function commandLines({ executable, to, vars, command }: JobScript, pushes: bool
         "# has ended: they may have to push. Where a failed task leaves the others waiting for ever, take --kill-on-bad-exit=0 out.",
       ]
       : []),
-    "# The exit code of the job is that of the command.",
+    ...(pushes
+      ? ["# The exit code of the job is that of the command, or 1 if only the push failed or left files in conflict."]
+      : ["# The exit code of the job is that of the command."]),
     `${srun} ${[executable, "exec", ...options, "--"].join(" ")} ${command}`,
   ];
 }

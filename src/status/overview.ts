@@ -146,13 +146,13 @@ function withDamaged(kept: KeptFiles, damaged: readonly string[]): KeptFiles {
 /** A note if there is no space for the rest of an interrupted copy; empty if there is, or if that is unknown. */
 async function spaceLacking(
   sizes: { readonly source: Size; readonly target: Size },
-  { cacheRoot }: StagingSettings,
+  { cacheRoot, quotaProgram }: StagingSettings,
   system: System,
 ): Promise<string> {
   if (!("sizeBytes" in sizes.source)) return "";
   const missing = sizes.source.sizeBytes - ("sizeBytes" in sizes.target ? sizes.target.sizeBytes : 0);
   const free = Math.min(
-    ...(await readFreeSpace(cacheRoot, system)).map(({ of, left }) => of === "bytes" ? left : Infinity),
+    ...(await readFreeSpace(cacheRoot, quotaProgram, system)).map(({ of, left }) => of === "bytes" ? left : Infinity),
   );
   if (missing <= free) return "";
   return `; ${formatSize(missing)} are missing, and scratch has space for ${formatSize(Math.max(0, free))}`;

@@ -1,5 +1,8 @@
-// The free space in a user's quota: from lfs(1) for Lustre, quota(1) for NFS, and lquota, on ETH's clusters, for both.
+// The free space in a user's quota: from lfs(1) for Lustre, quota(1) for NFS, lquota, on ETH's clusters, for both, or from a
+// program that the configuration names.
 import { shellWord } from "../text/format.ts";
+import { asObject } from "../text/json_value.ts";
+import { splitLast } from "../posix/file_names.ts";
 import { findProgram, spawn } from "../system/spawn.ts";
 import { contains, findMount } from "../system/mounts.ts";
 import type { System } from "../system/system.ts";
@@ -28,6 +31,8 @@ export interface QuotaRequest {
   readonly path: string;
   /** As reported by statfs(2). */
   readonly fileSystemType: number;
+  /** The configured program, which is asked first; `none`: nothing is asked. */
+  readonly program?: string | undefined;
   readonly deadlineMilliseconds?: number;
 }
 
@@ -40,26 +45,23 @@ const DEADLINE_MILLISECONDS = 3000;
 
 /** Asks the program for the file system, if it is on the PATH. Undefined if there is no limit or no answer. */
 export async function askQuota(request: QuotaRequest, system: System): Promise<Quota | undefined> {
-  const { path, fileSystemType, deadlineMilliseconds = DEADLINE_MILLISECONDS } = request;
+  const { path, fileSystemType, program, deadlineMilliseconds = DEADLINE_MILLISECONDS } = request;
+  if (program === "none") return undefined;
   const enough = new AbortController();
   const deadline = setTimeout(() => enough.abort(), deadlineMilliseconds);
   const asking = { ...system, signal: AbortSignal.any([system.signal, enough.signal]) };
   try {
-    const mount = fileSystemType === LUSTRE || fileSystemType === NFS ? await findMount(path) : undefined;
-    if (mount !== undefined && fileSystemType === LUSTRE) {
-      const args = ["-u", String(system.userId), mount.directory];
-      const limits = parseLfsQuota(await answerOf("lfs", ["quota", "-q", ...args], asking), mount.directory);
-      if (limits !== undefined) return { command: ["lfs", "quota", ...args].map(shellWord).join(" "), ...limits };
-    }
-    if (findProgram("lquota", system.env) !== undefined) {
-      // Without an argument it prints home and scratch. It names locations, so the file system's type is not needed.
-      for (const args of mount === undefined ? [[]] : [[], [path]]) {
-        const limits = parseLquota(await answerOf("lquota", args, asking), path);
-        if (limits !== undefined) return { command: ["lquota", ...args].map(shellWord).join(" "), ...limits };
-      }
-    } else if (mount !== undefined && fileSystemType === NFS) {
-      const limits = parseQuota(await answerOf("quota", ["-w", "-p", "-u"], asking), mount.device);
-      if (limits !== undefined) return { command: "quota -s", ...limits };
+    const isKnownType = fileSystemType === LUSTRE || fileSystemType === NFS;
+    const mount = isKnownType || program !== undefined ? await findMount(path) : undefined;
+    // lquota names locations, so the file system's type is not needed.
+    const fitting = [
+      ...(fileSystemType === LUSTRE ? ["lfs"] : []),
+      ...(findProgram("lquota", system.env) !== undefined ? ["lquota"] : fileSystemType === NFS ? ["quota"] : []),
+    ];
+    for (const name of new Set([...(program === undefined ? [] : [program]), ...fitting])) {
+      const ask = KNOWN_PROGRAMS[name] ?? ((place, system) => askOther(name, place, system));
+      const quota = await ask({ path, mount, isKnownType }, asking);
+      if (quota !== undefined) return quota;
     }
     return undefined;
   } finally {
@@ -67,9 +69,56 @@ export async function askQuota(request: QuotaRequest, system: System): Promise<Q
   }
 }
 
+/** The path of a configured program; undefined if it is missing here. */
+export function quotaProgramPath(program: string, env: System["env"]): string | undefined {
+  const [directory, name] = splitLast(program);
+  return directory === "" && !program.startsWith("/") ? findProgram(name, env) : findProgram(name, { PATH: directory });
+}
+
+/** What is asked for. */
+interface Place {
+  readonly path: string;
+  /** Of the path; undefined if it was not looked up, or is not found. */
+  readonly mount: Awaited<ReturnType<typeof findMount>>;
+  /** Whether the file system is of a type that has quotas by user. */
+  readonly isKnownType: boolean;
+}
+
+/** Asks one program. */
+type Ask = (place: Place, system: System) => Promise<Quota | undefined>;
+
+const KNOWN_PROGRAMS: Readonly<Record<string, Ask>> = { lfs: askLfs, lquota: askLquota, quota: askNfsQuota };
+
+async function askLfs({ mount }: Place, system: System): Promise<Quota | undefined> {
+  if (mount === undefined) return undefined;
+  const args = ["-u", String(system.userId), mount.directory];
+  const limits = parseLfsQuota(await answerOf("lfs", ["quota", "-q", ...args], system), mount.directory);
+  return limits && { command: ["lfs", "quota", ...args].map(shellWord).join(" "), ...limits };
+}
+
+async function askLquota({ path, isKnownType }: Place, system: System): Promise<Quota | undefined> {
+  // Without an argument it prints home and scratch.
+  for (const args of isKnownType ? [[], [path]] : [[]]) {
+    const limits = parseLquota(await answerOf("lquota", args, system), path);
+    if (limits !== undefined) return { command: ["lquota", ...args].map(shellWord).join(" "), ...limits };
+  }
+  return undefined;
+}
+
+async function askNfsQuota({ mount }: Place, system: System): Promise<Quota | undefined> {
+  if (mount === undefined) return undefined;
+  const limits = parseQuota(await answerOf("quota", ["-w", "-p", "-u"], system), mount.device);
+  return limits && { command: "quota -s", ...limits };
+}
+
+async function askOther(name: string, { path }: Place, system: System): Promise<Quota | undefined> {
+  const limits = parseOwnQuota(await answerOf(name, [path], system));
+  return limits && { command: [name, path].map(shellWord).join(" "), ...limits };
+}
+
 /** The output of a program, whatever its exit code: quota(1) fails for users over their quota. Empty after the deadline. */
 async function answerOf(name: string, args: readonly string[], system: System): Promise<string> {
-  const program = findProgram(name, system.env);
+  const program = quotaProgramPath(name, system.env);
   if (program === undefined || system.signal.aborted) return "";
   const late = Promise.withResolvers<string>();
   const giveUp = () => late.resolve("");
@@ -124,6 +173,25 @@ export function parseLquota(text: string, path: string): QuotaLimits | undefined
     return used === undefined || limit === undefined ? undefined : { used, limit };
   };
   return limits({ bytes: use("space"), files: use("files") });
+}
+
+/** Reads what a site's own program prints: `{"bytes": {"used": 1, "limit": 2}, "files": {"used": 1, "limit": 2}}`. */
+export function parseOwnQuota(text: string): QuotaLimits | undefined {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const use = (name: "bytes" | "files"): QuotaUse | undefined => {
+    const { used, limit } = asObject(asObject(answer)?.[name]) ?? {};
+    return isAmount(used) && isAmount(limit) ? { used, limit } : undefined;
+  };
+  return limits({ bytes: use("bytes"), files: use("files") });
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
 const DECIMAL_UNITS: readonly string[] = ["", "K", "M", "G", "T", "P"];

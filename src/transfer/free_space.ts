@@ -25,11 +25,15 @@ interface Limit {
 }
 
 /** Reads the free space of a directory, or of the nearest existing one above it. Never throws: an unknown limit is left out. */
-export async function readFreeSpace(path: string, system: System): Promise<FreeSpace> {
+export async function readFreeSpace(
+  path: string,
+  quotaProgram: string | undefined,
+  system: System,
+): Promise<FreeSpace> {
   const directory = await nearestThere(path);
   const facts = await statfs(directory).catch(() => undefined);
   if (facts === undefined) return [];
-  const quota = await askQuota({ path: directory, fileSystemType: facts.type }, system);
+  const quota = await askQuota({ path: directory, fileSystemType: facts.type, program: quotaProgram }, system);
   return [
     { of: "bytes", left: facts.bavail * facts.bsize },
     // Some file systems make inodes on demand and report 0 of 0.
@@ -88,8 +92,12 @@ function figures({ of, left, quota }: Limit, { files, sizeBytes }: SpaceRequest)
 }
 
 /** Throws a CliError `no-space` with the figures if there is too little free space at a path for a request. */
-export async function checkFreeSpace(path: string, request: SpaceRequest, system: System): Promise<void> {
-  refuseWithoutSpace(path, await readFreeSpace(path, system), request, "all");
+export async function checkFreeSpace(
+  path: string,
+  request: SpaceRequest & { readonly quotaProgram: string | undefined },
+  system: System,
+): Promise<void> {
+  refuseWithoutSpace(path, await readFreeSpace(path, request.quotaProgram, system), request, "all");
 }
 
 /**

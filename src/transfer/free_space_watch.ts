@@ -26,7 +26,7 @@ export class FreeSpaceWatch implements AsyncDisposable {
 
   /** `smallBytesAtOnce`: the largest size of small files under way. */
   constructor(
-    readonly request: Pick<TransferRequest, "to" | "intent" | "extraArgs">,
+    readonly request: Pick<TransferRequest, "to" | "intent" | "extraArgs" | "quotaProgram">,
     readonly smallBytesAtOnce: number,
     system: System,
   ) {
@@ -41,7 +41,8 @@ export class FreeSpaceWatch implements AsyncDisposable {
   add(plan: DirectoryPlan, there: readonly Entry[]): void {
     const entries = toTransfer(plan);
     if (entries.length + plan.makes.length === 0) return;
-    this.#asking ??= readFreeSpace(this.request.to, this.#system).then((freeSpace) => this.#freeSpace = freeSpace);
+    const { to, quotaProgram } = this.request;
+    this.#asking ??= readFreeSpace(to, quotaProgram, this.#system).then((freeSpace) => this.#freeSpace = freeSpace);
     const before = new Map(there.map((entry) => [entry.name, entry]));
     this.#planned.files += plan.makes.filter(({ name }) => !before.has(name)).length;
     for (const entry of entries) {

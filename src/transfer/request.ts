@@ -52,6 +52,8 @@ export interface TransferRequest {
   readonly sourceLock?: Pick<LockRequest, "deadlineSeconds" | "deadlineSetting" | "onWait">;
   /** For all bytes of the transfer together, in bytes per second. */
   readonly bandwidthLimitBytesPerSecond?: number;
+  /** The configured program that is asked for the quota of the receiving side first. */
+  readonly quotaProgram?: string | undefined;
   /** The receiving root has a mode for its owner alone at every moment, whatever mode the source has. */
   readonly top?: "private";
   /** The path of the intent log, by which a transfer into a live directory recognizes what a killed one has copied. */

@@ -46,6 +46,7 @@ export interface PackTreeRequest {
   readonly recorded: Manifest | undefined;
   /** A tree with fewer small files is not packed. */
   readonly leastFiles: number;
+  readonly quotaProgram: string | undefined;
   readonly report: (packed: { readonly files: number; readonly filesTotal: number; readonly bytes: number }) => void;
 }
 
@@ -75,7 +76,7 @@ export async function writePackedTree(request: PackTreeRequest, system: System):
   const filesTotal = parts.reduce((sum, { items }) => sum + items.length, 0);
   if (filesTotal < request.leastFiles) return { status: "too few files" };
   const contentBytes = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  await checkFreeSpace(to, { files: 1, sizeBytes: contentBytes }, system);
+  await checkFreeSpace(to, { files: 1, sizeBytes: contentBytes, quotaProgram: request.quotaProgram }, system);
   (await Deno.open(to, { write: true, createNew: true, mode: 0o600 })).close();
   const directoryAttributes = await askAll(root, [...listings.keys()], runner);
   const contents = new Map<string, PackedContent>();

@@ -25,6 +25,8 @@ export interface StagingSettings {
   readonly strict: boolean;
   /** Days without a modification after which the site deletes a file from scratch, if it purges by modification time. */
   readonly purgeByMtimeDays?: number;
+  /** The configured program that is asked for quotas first. */
+  readonly quotaProgram?: string;
   /** Arguments for rsync; if there are any, rsync copies. */
   readonly rsyncExtraArgs: readonly string[];
   readonly filter: FilterSettings;
@@ -96,6 +98,7 @@ export function stagingSettings(
     ...{ names, contents },
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
     ...(config.purgeByMtimeDays === undefined ? {} : { purgeByMtimeDays: config.purgeByMtimeDays }),
+    ...(config.quotaProgram === undefined ? {} : { quotaProgram: config.quotaProgram }),
     variables: config.variables.filter(({ enabled }) => enabled).length > 1 ? "several" : "one",
     warnings: isWithoutRsync && forRsync.length > 0
       ? [{
@@ -126,9 +129,16 @@ export function transferLimits(
   settings: StagingSettings,
 ): Pick<
   TransferRequest,
-  "extraArgs" | "extras" | "bandwidthLimitBytesPerSecond" | "names" | "contents" | "links" | "linkRoots"
+  | "extraArgs"
+  | "extras"
+  | "bandwidthLimitBytesPerSecond"
+  | "quotaProgram"
+  | "names"
+  | "contents"
+  | "links"
+  | "linkRoots"
 > {
-  const { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, names, contents } = settings;
+  const { rsyncExtraArgs, deleteExtras, bandwidthLimitBytesPerSecond, quotaProgram, names, contents } = settings;
   return {
     extraArgs: rsyncExtraArgs,
     ...{ names, contents },
@@ -136,5 +146,6 @@ export function transferLimits(
     linkRoots: { source: variable.source, target: layoutOf(settings.cacheRoot, variable.name).target },
     extras: deleteExtras ? "delete" : "keep",
     ...(bandwidthLimitBytesPerSecond === undefined ? {} : { bandwidthLimitBytesPerSecond }),
+    ...(quotaProgram === undefined ? {} : { quotaProgram }),
   };
 }

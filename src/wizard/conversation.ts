@@ -8,7 +8,7 @@ import { CliError } from "../errors/errors.ts";
 export interface Conversation {
   readonly context: Context;
   readonly path: AbsolutePath;
-  /** The saved configuration; undefined if none of our version exists. */
+  /** The saved configuration, or what the site says; undefined if there is neither. */
   readonly existing: Config | undefined;
   /** Ends the work that runs beside the questions. */
   readonly signal: AbortSignal;

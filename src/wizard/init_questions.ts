@@ -1,11 +1,12 @@
 // The questions of `init`. They fill in the same request that --input-json gives; nothing is saved here.
 import type { Context } from "../contract/command.ts";
-import { CONFIG_VERSION } from "../config/config.ts";
+import { checkConfig, type Config, CONFIG_VERSION } from "../config/config.ts";
 import { asObject } from "../text/json_value.ts";
 import { configPath, parseConfig, parseJson, readConfigText, readSiteLayers } from "../config/config_file.ts";
 import type { ConfigPatch } from "../config/config_patch.ts";
 import { listProblemsHere } from "../config/config_review.ts";
 import { resolveConfig, type ResolvedConfig } from "../config/resolve.ts";
+import { describeLayers, type SiteLayers, withLayers } from "../config/site.ts";
 import { CliError, Interrupted } from "../errors/errors.ts";
 import { formatCount } from "../text/format.ts";
 import type { Candidate } from "./candidates.ts";
@@ -27,10 +28,15 @@ export async function askForConfig(context: Context): Promise<ConfigPatch> {
   const path = configPath({ config: context.configOption }, system.env, system.cwd);
   const text = await readConfigText(path);
   const isOurs = text !== undefined && asObject(await parseJson(text, path))?.version === CONFIG_VERSION;
-  const existing = isOurs ? await parseConfig(text, path, await readSiteLayers(system.env)) : undefined;
-  if (existing !== undefined) prompt.note(`${path}\nWhat isn't asked for stays as it is.`, "Starting from");
+  const layers = await readSiteLayers(system.env);
+  const existing = isOurs ? await parseConfig(text, path, layers) : siteConfig(layers);
+  if (isOurs) prompt.note(`${path}\nWhat isn't asked for stays as it is.`, "Starting from");
   else if (text !== undefined) {
     prompt.note(`${path}\nIt has another format version and will be put aside.`, "Replacing");
+  }
+  if (layers.length > 0) {
+    const own = isOurs ? await parseJson(text, path) : {};
+    prompt.note(describeLayers(own, layers).join("\n"), "What the site says");
   }
   const stopCounting = new AbortController();
   const signal = AbortSignal.any([stopCounting.signal, system.signal, AbortSignal.timeout(COUNTING_SECONDS * 1000)]);
@@ -42,6 +48,16 @@ export async function askForConfig(context: Context): Promise<ConfigPatch> {
   } finally {
     stopCounting.abort();
   }
+}
+
+/** What the site says, as the configuration to start from where the user has none; undefined if it says nothing. */
+function siteConfig(layers: SiteLayers): Config | undefined {
+  if (layers.length === 0) return undefined;
+  // A configuration has to name scratch; without one of the site the question begins with none.
+  const known = { version: CONFIG_VERSION, ...withLayers({}, layers) as object };
+  const checked = checkConfig({ scratch_base: "/", vars: {}, ...known });
+  if (!("config" in checked)) return undefined;
+  return "scratch_base" in known ? checked.config : { ...checked.config, scratch_base: "" };
 }
 
 async function converse(conversation: Conversation): Promise<Draft> {

@@ -49,12 +49,34 @@ Deno.test("after a push that leaves a conflict, status knows the time of the syn
   await Deno.writeTextFile(world.path(`${TARGET}/f1`), "scratch");
   await Deno.writeTextFile(world.path(`${SOURCE}/f1`), "the source");
   const push = await world.run(["push"]);
-  assert.match(push.stderr, /G {2}0 files pushed, 1 in conflict/);
+  assert.match(push.stderr, /✗ G {2}0 files pushed, 1 in conflict/);
   const status = await statusOf(world);
   assert.match(status.last_synced, /^\d+s ago$/);
   assert.equal(status.unfinished, undefined);
   assert.doesNotMatch(status.reason, /interrupted/);
   assert.match(status.warnings, /1 file in conflict: f1 \(changed on both sides\)/);
+});
+
+Deno.test("a push that leaves a conflict pushes the rest, ends with 1 and says so in JSON, as does its dry run", async () => {
+  await using world = await stagedWorld();
+  await world.writeTree(TARGET, { f1: "scratch", new: "n" });
+  await world.writeTree(SOURCE, { f1: "the source" });
+  const kept = [{ path: "f1", reason: "changed on both sides" }];
+  for (const [args, status] of [[["--dry-run"], "dry-run"], [[], "incomplete"], [[], "incomplete"]] as const) {
+    const run = await world.run(["push", ...args, "--json"]);
+    const answer = run.json();
+    assert.deepEqual([run.code, answer.ok, answer.results[0].status], [1, false, status]);
+    assert.deepEqual(answer.results[0].kept, kept);
+    const [failure] = answer.failures;
+    assert.deepEqual([failure.name, failure.kind, answer.summary.failed], ["G", "conflict", 1]);
+    assert.deepEqual(answer.results[0].error, failure);
+    assert.match(failure.message, /^Cannot push all of "G": 1 file in conflict: f1 \(changed on both sides\)$/);
+    assert.match(failure.hint, /euler-files resolve G --take scratch/);
+  }
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/new`)), "n");
+  assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/f1`)), "the source");
+  assert.equal((await world.run(["resolve", "G", "--take", "source"])).code, 0);
+  assert.equal((await world.run(["push", "--json"])).json().ok, true);
 });
 
 for (const taken of ["scratch", "source"]) {

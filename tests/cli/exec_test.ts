@@ -109,6 +109,15 @@ Deno.test("a failed push makes a successful command fail, and keeps the exit cod
   assert.equal((await world.run(["exec", "--push", "--", "sh", "-c", `${spoil}; exit 9`])).code, 9);
 });
 
+Deno.test("a conflict that the push leaves makes a successful command fail", async () => {
+  await using world = await worldWithSource();
+  const change = 'echo scratch > "$HF_HOME/top"; echo the source > "$HOME/.cache/hf/top"';
+  const run = await world.run(["exec", "--push", "--json", "--", "sh", "-c", change]);
+  const answer = run.json();
+  assert.deepEqual([run.code, answer.ok, answer.program_exit_code, answer.push], [1, false, 0, "failed"]);
+  assert.deepEqual([answer.pushed[0].status, answer.failures[0].kind], ["incomplete", "conflict"]);
+});
+
 Deno.test("a push that cannot begin makes a successful command fail, and keeps the exit code of one that failed", async () => {
   await using world = await worldWithSource();
   const command = (

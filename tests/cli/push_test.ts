@@ -67,7 +67,8 @@ Deno.test("push and sync do not touch a target that a crash may have emptied, an
   await Deno.writeTextFile(copy, "");
   await new Deno.Command("touch", { args: ["-r", world.path(`${SOURCE}/hub/a`), copy] }).output();
   const run = await world.run(["push"]);
-  assert.equal(run.code, 0, run.stderr);
+  assert.equal(run.code, 1, run.stderr);
+  assert.match(run.stderr, /✗ HF_HOME {2}0 files pushed, 1 file not pushed/);
   assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/a`)), "a1");
   for (const { stderr } of [run, await world.run(["sync", "--force"])]) {
     assert.match(stderr, /1 file on scratch shorter than recorded, with the date of then: hub\/a/);
@@ -284,7 +285,8 @@ for (const [left, gone] of [[MARKER, RECORDED_SOURCE], [RECORDED_SOURCE, MARKER]
       ]] as const
     ) {
       const run = await world.run(args);
-      assert.equal(run.code, 0, run.stderr);
+      assert.equal(run.code, 1, run.stderr);
+      assert.match(run.stderr, /1 file in conflict: hub\/b \(different on both sides, newer at the source\)/);
       assert.match(run.stderr, new RegExp(`the record of the last transfer is gone.*: ${words} \\(hub/a\\)`));
     }
     assert.equal(await Deno.readTextFile(world.path(`${SOURCE}/hub/b`)), "newer");

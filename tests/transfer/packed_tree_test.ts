@@ -35,6 +35,7 @@ async function pack({ from, pack }: Place): Promise<number> {
     state: {},
     recorded: undefined,
     leastFiles: 1,
+    quotaProgram: undefined,
     report: () => {},
   };
   const outcome = await writePackedTree(request, testSystem());
