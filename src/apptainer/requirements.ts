@@ -2,15 +2,29 @@
 // can be made again, and so that `apptainer list` can say what changed since.
 import { withoutCredentials } from "../text/format.ts";
 import type { InstalledPackage } from "../venv/packages.ts";
-import type { Venv } from "../venv/venv.ts";
+import type { Environment } from "../venv/conda.ts";
 
-/** The text of the file. Pure. */
+/** The beginning of the lines about packages that pip installed into a conda prefix. */
+const PIP = "# pip install ";
+
+/** The text of the file: of a conda prefix an explicit list, which conda, mamba and micromamba take. Pure. */
 export function renderRequirements(
-  { name, pythonVersion }: Pick<Venv, "name" | "pythonVersion">,
+  { name, pythonVersion, madeBy }: Pick<Environment, "name" | "pythonVersion" | "madeBy">,
   packages: readonly InstalledPackage[],
 ): string {
+  const head = `# What the environment ${JSON.stringify(name)} had. To make it again, with this file:`;
+  if (madeBy === "conda") {
+    return [
+      head,
+      "# micromamba create -n NAME -f FILE, then what the lines with pip say",
+      "@EXPLICIT",
+      ...packages.flatMap(({ condaFile }) => condaFile === undefined ? [] : [withoutCredentials(condaFile)]),
+      ...packages.filter(({ condaFile }) => condaFile === undefined).map((one) => `${PIP}${requirementOf(one)}`),
+      "",
+    ].join("\n");
+  }
   return [
-    `# What the environment ${JSON.stringify(name)} had. To make it again, with this file:`,
+    head,
     `# euler-files venv install NAME --python ${pythonVersion} -r FILE`,
     ...packages.map(requirementOf),
     "",
@@ -33,7 +47,10 @@ export interface RecordedPackages {
 /** Reads it back. Lines that it did not write are left out. Pure. */
 export function readRequirements(text: string): RecordedPackages {
   const packages = new Map<string, string>();
-  for (const line of text.split("\n")) {
+  for (const whole of text.split("\n")) {
+    const line = whole.startsWith(PIP) ? whole.slice(PIP.length) : whole;
+    const [, conda, release] = /\/([^/]+)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)(?:#\S*)?$/.exec(line) ?? [];
+    if (conda !== undefined && release !== undefined) packages.set(conda, release);
     const [, name, version] = /^(\S+?)==(\S+)$/.exec(line) ?? /^(\S+) @ (\S+)$/.exec(line) ?? [];
     const [, origin, linked] = /^-e (\S+) # (\S+)$/.exec(line) ?? [];
     if (name !== undefined && version !== undefined) packages.set(name, version);

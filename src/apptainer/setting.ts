@@ -1,12 +1,12 @@
 // What the configuration says about images, with the paths that follow from an image's name.
 import type { ApptainerConfig, Config } from "../config/config.ts";
 import { configPath, readConfig } from "../config/config_file.ts";
-import { type AbsolutePath, joinPath, resolvePath } from "../config/paths.ts";
+import { type AbsolutePath, joinPath, resolvePath, toAbsolutePath } from "../config/paths.ts";
 import { resolveApptainer, resolveConfig } from "../config/resolve.ts";
 import { CliError } from "../errors/errors.ts";
 import { closestString } from "../text/closest_string.ts";
 import type { System } from "../system/system.ts";
-import { resolveVenvBase } from "../venv/base.ts";
+import { resolveVenvBase, venvPath } from "../venv/base.ts";
 
 /** An image as the configuration records it. */
 export type ImageRecord = ApptainerConfig["images"][string];
@@ -80,6 +80,16 @@ export function imagePathsOf(setting: Pick<ImageSetting, "section" | "sifStore">
     building: joinPath(setting.sifStore, `.${stem}.building.sif`),
     lock: joinPath(setting.sifStore, `.${stem}.lock`),
   };
+}
+
+/** Where the environment of an image is: below the directory of environments, or where the record of its pack says. */
+export function environmentPath(setting: Pick<ImageSetting, "section" | "venvBase">, name: string): AbsolutePath {
+  const record = recordOf(setting.section, name);
+  // Written expanded, so no variable is needed.
+  if (record?.venv_path !== undefined) {
+    return toAbsolutePath(record.venv_path, {}, { label: "venv_path", kind: "config" });
+  }
+  return venvPath(setting.venvBase, record?.venv_name ?? name);
 }
 
 /** Where the pack of an environment is kept. */

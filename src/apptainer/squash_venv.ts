@@ -19,11 +19,12 @@ import { stripeDirectory } from "../tools/lfs.ts";
 import type { Listener } from "../tools/streaming.ts";
 import { lockVenv, venvPath } from "../venv/base.ts";
 import { findOwnFiles, hashOwnFiles } from "../venv/own_files.ts";
-import { type InstalledPackage, readPackages } from "../venv/packages.ts";
-import { readVenv, type Venv } from "../venv/venv.ts";
+import type { InstalledPackage } from "../venv/packages.ts";
+import { type Environment, readAllPackages, readEnvironment } from "../venv/conda.ts";
 import { isRecorded, packHash } from "./inputs.ts";
 import {
   checkImageName,
+  environmentPath,
   imagePathsOf,
   type ImageRecord,
   type ImageSetting,
@@ -41,7 +42,7 @@ export interface SquashPlan {
   /** Why, for people. */
   readonly reason: string;
   readonly name: string;
-  readonly venv: Venv;
+  readonly venv: Environment;
   readonly packages: readonly InstalledPackage[];
   readonly file: AbsolutePath;
   readonly record: ImageRecord | undefined;
@@ -61,11 +62,12 @@ export async function planSquash(
   mode: "if-needed" | "force",
   system: System,
 ): Promise<SquashPlan> {
-  const path = venvPath(setting.venvBase, checkImageName(name));
-  const venv = await readVenv(path);
+  checkImageName(name);
+  const path = environmentPath(setting, name);
+  const venv = await readEnvironment(path);
   if (venv === undefined) {
-    throw new CliError("not-found", `Cannot find the environment "${name}" in "${setting.venvBase}"`, {
-      hint: "`euler-files venv list` shows those that are there",
+    throw new CliError("not-found", `Cannot find the environment "${name}": there is none with Python at "${path}"`, {
+      hint: "`euler-files venv list` shows those that are there; --prefix DIR packs one of conda, micromamba or pixi",
     });
   }
   if (/[:,]/.test(path)) {
@@ -78,7 +80,7 @@ export async function planSquash(
     });
   }
   const file = packFile(setting, name);
-  const packages = await readPackages(venv);
+  const packages = await readAllPackages(venv);
   const inputsHash = packHash(venv, packages);
   const ownFilesHash = hashOwnFiles(await findOwnFiles(path, system));
   const info = await Deno.stat(file).catch(() => undefined);
@@ -98,13 +100,19 @@ export async function planSquash(
  * `tool`, `no-space`; a pack that exists stays until the new one is whole.
  */
 export async function squashVenv(
-  request: { readonly setting: ImageSetting; readonly name: string; readonly mode: "if-needed" | "force" },
+  request: {
+    readonly setting: ImageSetting;
+    readonly name: string;
+    readonly mode: "if-needed" | "force";
+    /** The prefix of conda to pack, instead of the recorded environment. */
+    readonly prefix: AbsolutePath | undefined;
+  },
   tool: Mksquashfs | undefined,
   audience: { readonly listener: Listener; readonly report: Report },
   system: System,
 ): Promise<SquashPlan> {
-  const { name, mode } = request;
-  let { setting } = request;
+  const { name, mode, prefix } = request;
+  let setting = withPrefix(request.setting, name, prefix);
   const first = await planSquash(setting, name, mode, system);
   if (first.action === "skip") return first;
   if (tool === undefined) throw mksquashfsMissing();
@@ -129,7 +137,7 @@ export async function squashVenv(
     wait("some modules could not be compiled");
   }
   // Another process may have written its record while this one waited for the lock.
-  setting = await loadSetting(setting.configPath, held);
+  setting = withPrefix(await loadSetting(setting.configPath, held), name, prefix);
   const plan = await planSquash(setting, name, mode, held);
   if (plan.action === "skip") return plan;
   const building = ownedName(`${setting.sifStore}/.${name}.building.sqsh`);
@@ -151,6 +159,15 @@ export async function squashVenv(
   } finally {
     for (const path of [note, building]) await Deno.remove(path).catch(() => {});
   }
+}
+
+/** The setting in which the pack's environment is at a prefix. */
+export function withPrefix(setting: ImageSetting, name: string, prefix: AbsolutePath | undefined): ImageSetting {
+  if (prefix === undefined) return setting;
+  const record = recordOf(setting.section, name);
+  const before = record ?? { python_version: "", built_at: 0, enabled: true, kind: "pack" };
+  const image = { ...before, venv_name: name, venv_path: prefix, sif_filename: record?.sif_filename ?? `${name}.sqsh` };
+  return { ...setting, section: { ...setting.section, images: { ...setting.section.images, [name]: image } } };
 }
 
 function noteOf({ venv, packages, inputsHash, ownFilesHash }: SquashPlan): string {
@@ -178,6 +195,7 @@ async function publish(
     ...record,
     kind: "pack",
     venv_name: name,
+    ...(venv.path === venvPath(setting.venvBase, name) ? {} : { venv_path: venv.path }),
     python_version: venv.pythonVersion,
     sif_filename: splitAbsolute(file)[1],
     built_at: system.now() / 1000,

@@ -8,16 +8,15 @@ import { isDirectory } from "../system/existence.ts";
 import type { System } from "../system/system.ts";
 import { listSome, shellWord } from "../text/format.ts";
 import { apptainerMissing, findApptainer, runShellIn } from "../tools/apptainer.ts";
-import { venvPath } from "../venv/base.ts";
 import { isProgramName, programsOf } from "../venv/programs.ts";
-import { imagePathsOf, type ImageSetting, recordOf } from "./setting.ts";
+import { environmentPath, imagePathsOf, type ImageSetting, recordOf } from "./setting.ts";
 import { planWrappers, type WrappedImage, wrapperDirectories, writeWrappers } from "./wrappers.ts";
 
 /** What the wrappers of an image start. */
 export function wrappedImage(setting: ImageSetting, name: string, system: System): WrappedImage {
-  const { sif, venvName } = imagePathsOf(setting, name);
+  const { sif } = imagePathsOf(setting, name);
   const isPack = recordOf(setting.section, name)?.kind === "pack";
-  const venv = venvPath(setting.venvBase, venvName);
+  const venv = environmentPath(setting, name);
   const isUsual = setting.configPath === configPath({}, { ...system.env, EULER_FILES_CONFIG: "" }, system.cwd);
   return {
     name,
@@ -26,7 +25,7 @@ export function wrappedImage(setting: ImageSetting, name: string, system: System
     binInside: `${isPack ? venv : setting.section.container_venv_path.replace(/\/+$/, "")}/bin`,
     // The container of a pack is named after its base image.
     isInside: isPack
-      ? `[ "\${APPTAINER_CONTAINER-}" ] && [ "\${VIRTUAL_ENV-}" = ${shellWord(venv)} ]`
+      ? `[ "\${APPTAINER_CONTAINER-}" ] && [ "\${VIRTUAL_ENV-\${CONDA_PREFIX-}}" = ${shellWord(venv)} ]`
       : `[ "\${APPTAINER_NAME-}" = ${shellWord(splitAbsolute(sif)[1])} ]`,
   };
 }
@@ -37,7 +36,7 @@ export function wrappedImage(setting: ImageSetting, name: string, system: System
  */
 export async function wrappedPrograms(setting: ImageSetting, name: string, system: System): Promise<string[]> {
   const { sif, venvName } = imagePathsOf(setting, name);
-  const venv = venvPath(setting.venvBase, venvName);
+  const venv = environmentPath(setting, name);
   if (await isDirectory(`${venv}/bin`)) return await programsOf(venv);
   if (recordOf(setting.section, name)?.kind === "pack") {
     throw new CliError("not-found", `Cannot find the programs of "${name}": its environment "${venvName}" is gone`, {

@@ -124,7 +124,7 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
         ? await mountPack(image, request.dryRun ? undefined : apptainer, setting, context.report, system)
         : undefined;
       const started = record?.kind === "pack" && mount !== undefined
-        ? await withPack(asked, record, setting, mount, system)
+        ? await withPack(asked, name, setting, mount, system)
         : { request: asked, variables: {} };
       const command = planContainer(
         apptainer ?? { program: "apptainer", name: "apptainer" },

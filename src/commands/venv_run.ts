@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { bringImage, tellIfOlder, variablesFor } from "../apptainer/bring_image.ts";
 import { openPack } from "../apptainer/open_pack.ts";
-import { type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
+import { environmentPath, type ImageSetting, loadSetting, recordOf } from "../apptainer/setting.ts";
 import { TIERS } from "../config/tier.ts";
 import { COUNT } from "../contract/answer_fields.ts";
 import { type Answer, defineCommand } from "../contract/command.ts";
@@ -11,7 +11,6 @@ import { CliError } from "../errors/errors.ts";
 import { earlySignalText, ignoreEarlySignals } from "../system/early_signals.ts";
 import { shellWord } from "../text/format.ts";
 import { runCommand } from "../tools/program.ts";
-import { venvPath } from "../venv/base.ts";
 
 const fields = {
   name: text("The environment", { placement: "argument", placeholder: "NAME", completion: "environment" }),
@@ -83,14 +82,15 @@ export default defineCommand({
     await tellIfOlder(setting, name, report, system);
     const { image, synced } = await bringImage(setting, { to: request.to, dryRun: false }, name, report, system);
     const exports = await variablesFor(setting, request.to, system);
-    const path = venvPath(setting.venvBase, recordOf(setting.section, name)!.venv_name);
+    const path = environmentPath(setting, name);
+    const variable = recordOf(setting.section, name)?.venv_path === undefined ? "VIRTUAL_ENV" : "CONDA_PREFIX";
     await using pack = await openPack(image, path, setting, report, system);
     const exitCode = await runCommand({
       program: "/usr/bin/env",
       args: [...pack.words, ...request.args],
       env: {
         ...exports,
-        VIRTUAL_ENV: pack.path,
+        [variable]: pack.path,
         PATH: `${pack.path}/bin:${system.env.PATH ?? "/usr/bin:/bin"}`,
         PYTHONHOME: null,
       },

@@ -21,6 +21,9 @@ export const COMPONENT_NAME_SCHEMA = v.pipe(
 export const IMAGE_SCHEMA = jsonObject(v.looseObject({
   kind: v.optional(v.pipe(text, v.description('"pack": a squashfs made by `venv pack`; else an image'))),
   venv_name: v.pipe(COMPONENT_NAME_SCHEMA, v.description("Directory of the environment below venv_base")),
+  venv_path: v.optional(
+    v.pipe(path, v.description("Of a pack: where the environment is, if not below venv_base")),
+  ),
   python_version: v.pipe(text, v.description("Python version at build time")),
   sif_filename: v.pipe(COMPONENT_NAME_SCHEMA, v.description("File name of the image in sif_store")),
   built_at: v.optional(v.pipe(v.number("must be a number"), v.description("Seconds since 1970")), 0),

@@ -15,6 +15,10 @@ export interface InstalledPackage {
   readonly directUrl?: string;
   /** The same as a requirement names it, with the commit or checksum that was installed. */
   readonly reference?: string;
+  /** The address of a conda package, with its checksum. */
+  readonly condaFile?: string;
+  /** The program that installed it, by its own word (PEP 376, INSTALLER). */
+  readonly installer?: string;
   /** Installed as a link to a source tree outside the environment. */
   readonly editable: boolean;
   /** Changes whenever the installed files do, but not when the environment moves. */
@@ -40,10 +44,11 @@ async function readPackage(directory: string): Promise<InstalledPackage | undefi
   const [name, version] = [match?.[1], match?.[2]];
   // While it removes a package, pip renames its metadata to ~ame.dist-info.
   if (name === undefined || version === undefined || name.startsWith("~")) return undefined;
-  const [record, direct, requested] = await Promise.all([
+  const [record, direct, requested, installer] = await Promise.all([
     readOwn(`${directory}/RECORD`),
     readOwn(`${directory}/direct_url.json`),
     Deno.lstat(`${directory}/REQUESTED`).then(() => true, () => false),
+    readOwn(`${directory}/INSTALLER`),
   ]);
   const origin = parseDirectUrl(direct);
   return {
@@ -52,6 +57,7 @@ async function readPackage(directory: string): Promise<InstalledPackage | undefi
     requested,
     editable: origin.editable,
     ...(origin.url === undefined ? {} : { directUrl: origin.url, reference: origin.reference ?? origin.url }),
+    ...(installer === undefined ? {} : { installer: installer.trim() }),
     contentHash: hashRecord(record ?? ""),
   };
 }

@@ -6,7 +6,7 @@ import { readRequirements, renderRequirements } from "../../src/apptainer/requir
 
 Deno.test("packages of an index, of an address and linked ones are recorded as uv takes them, without passwords", () => {
   const common = { requested: true, editable: false, contentHash: "x" };
-  const text = renderRequirements({ name: "env", pythonVersion: "3.11.2" }, [
+  const text = renderRequirements({ name: "env", pythonVersion: "3.11.2", madeBy: "uv" }, [
     { ...common, name: "torch", version: "2.4.0+cu121" },
     { ...common, name: "tool", version: "1", reference: "git+https://me:secret@host/tool.git@abc#subdirectory=x" },
     { ...common, name: "mine", version: "1", reference: "file:///home/me/mine", editable: true },
