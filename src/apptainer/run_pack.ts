@@ -32,7 +32,7 @@ export async function mountPack(
   const workspace = await chooseWorkspace(candidates, PACKED_RATIO * size, system.userId);
   await makeWorkspace(workspace);
   try {
-    report({ type: "note", text: `without squashfuse a pack can't be mounted: unpacking it to ${workspace}` });
+    report({ type: "note", text: `without squashfuse a pack cannot be mounted: unpacking it to ${workspace}` });
     await unsquash(file, `${workspace}/venv`, system);
   } catch (error) {
     await removeWorkspace(workspace);

@@ -67,11 +67,11 @@ export async function planSquash(
   const venv = await readEnvironment(path);
   if (venv === undefined) {
     throw new CliError("not-found", `Cannot find the environment "${name}": there is none with Python at "${path}"`, {
-      hint: "`euler-files venv list` shows those that are there; --prefix DIR packs one of conda, micromamba or pixi",
+      hint: "`euler-files venv list` lists those that exist; --prefix DIR packs one of conda, micromamba or pixi",
     });
   }
   if (/[:,]/.test(path)) {
-    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind can't name a path with a colon or a comma`);
+    throw new CliError("usage", `Cannot pack "${path}": Apptainer's --bind cannot name a path with a colon or a comma`);
   }
   const record = recordOf(setting.section, name);
   if (record !== undefined && record.kind !== "pack") {

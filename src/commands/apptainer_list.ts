@@ -23,7 +23,7 @@ const image = v.object({
   built_at: timeOf("When it was built"),
   age_seconds: secondsOf("How long ago it was built"),
   enabled: v.boolean(),
-  state: v.pipe(v.picklist(STATES), v.description("How the image stands to its environment")),
+  state: v.pipe(v.picklist(STATES), v.description("Whether the image still matches its environment")),
   differences: v.pipe(
     v.array(v.object({
       what: v.picklist(DIFFERENCES),

@@ -33,7 +33,7 @@ const fields = {
   }),
   mode: choice(MODES, "What to remove; both if not given", { placeholder: "MODE" }),
   dryRun: flag("Show what would be removed"),
-  yes: flag("Don't ask", { short: "-y" }),
+  yes: flag("Do not ask", { short: "-y" }),
   deleteOwnFiles: flag("Remove an environment with files that no package brought, or that were changed since"),
 };
 

@@ -81,7 +81,7 @@ function containerCommand(verb: Verb): Command<typeof fields, RunAnswer> {
     name: `apptainer ${verb}`,
     summary: SUMMARIES[verb],
     description:
-      "The image is copied to scratch first if it isn't there. On a node with a GPU the container gets it (--nv). The " +
+      "The image is copied to scratch first if scratch does not have it. On a node with a GPU the container gets it (--nv). The " +
       "variables that are staged on scratch are set in it, and their directories bound. Ends with the program's exit code.",
     examples: EXAMPLES[verb],
     fields,

@@ -91,8 +91,8 @@ export function planInstall(
 ): InstallPlan {
   const path = request.venvPath;
   if (state.kind === "other") {
-    throw new CliError("refused", `Cannot install into "${path}": it is there and is no Python environment`, {
-      hint: "choose another name, or move what is there away",
+    throw new CliError("refused", `Cannot install into "${path}": it already exists and is not a Python environment`, {
+      hint: "choose another name, or move it away",
     });
   }
   if (state.kind === "venv") checkPython(state.venv, request.python);
