@@ -1,6 +1,7 @@
 // Reinstalls an environment at another path: freezes its package list, installs it there, compares the lists, and then gives
 // it its name. An environment at the target stays until the new one is known to be right.
 import { splitAbsolute } from "../posix/file_names.ts";
+import { unlinkPath } from "../posix/make_file.ts";
 import { type AbsolutePath, reallyOverlap } from "../config/paths.ts";
 import { CliError, messageOf } from "../errors/errors.ts";
 import type { Report } from "../contract/events.ts";
@@ -251,7 +252,7 @@ export async function rebuild(
     await giveName(made, target, replaced, plan.source.path);
     return { python, parity, safe };
   } finally {
-    await Deno.remove(requirements).catch(() => {});
+    await unlinkPath(requirements).catch(() => {});
     await removeIfThere(made);
   }
 }

@@ -1,7 +1,7 @@
 // Python virtual environments on disk: how to recognize one, its properties, and the list of those under a base directory.
 import { CliError, messageOf } from "../errors/errors.ts";
 import { readTextFileIfThere } from "../system/atomic_file.ts";
-import { isDirectory, isNoWay, realPathIfPresent } from "../system/existence.ts";
+import { isNoWay, realPathIfPresent } from "../system/existence.ts";
 
 /** One virtual environment, as described by its `pyvenv.cfg` and its directories. */
 export interface Venv {
@@ -54,7 +54,12 @@ export async function readVenv(path: string): Promise<Venv | undefined> {
     if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.PermissionDenied) return undefined;
     throw error;
   });
-  if (text === undefined || !await isDirectory(`${path}/bin`)) return undefined;
+  if (text === undefined) return undefined;
+  // An error that says nothing of the directory must not make a move pass the environment over.
+  const bin = await Deno.stat(`${path}/bin`).catch((error) => {
+    if (!isNoWay(error)) throw error;
+  });
+  if (bin?.isDirectory !== true) return undefined;
   const values = parsePyvenvCfg(text);
   const version = parsePythonVersion(values.get("version_info") ?? values.get("version") ?? "") ??
     await versionFromLibrary(path);
