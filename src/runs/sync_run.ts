@@ -95,8 +95,8 @@ export async function syncVariables(request: SyncRun, context: Context): Promise
   // Of two items for a variable the one on the node comes last, so its target is exported.
   const exported = items.filter((item) => item.usable && isAsked(item, request)).map(({ variable }) => variable);
   const tokenPath = await tokenExport(exported.map(({ name }) => name), managed, system.env);
-  const failures = items.flatMap(({ failure }) => failure ?? []);
   const results = items.map(({ result }) => result);
+  const failures = results.flatMap(({ error }) => error ?? []);
   const seconds = request.dryRun ? undefined : (performance.now() - started) / 1000;
   const summary = summarize(results, failures.length, seconds);
   if (results.filter(({ files_transferred = 0 }) => files_transferred > 0).length > 1) {
@@ -158,7 +158,8 @@ async function syncItems(
       if (error !== undefined) {
         const text = `${error.message}: scratch is used instead`;
         context.report({ type: "warning", text });
-        return withWarning(await syncItems({ ...request, to: "scratch" }, managed, context), text);
+        const items = await syncItems({ ...request, to: "scratch" }, managed, context);
+        return items.map((item) => withWarning(item, text));
       }
     }
   } else if (node !== undefined) await checkNode(node, system.userId);
