@@ -26,7 +26,7 @@ const FIELDS = {
   }),
   to: choice(
     TIERS,
-    "Stage to scratch, or by way of scratch to the disk of this node, whatever the configuration says",
+    "Stage to scratch, or by way of scratch to the disk of this node, regardless of the configuration",
     {
       placeholder: "TIER",
     },
