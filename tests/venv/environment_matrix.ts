@@ -71,7 +71,7 @@ export async function tryCombination(combination: Combination): Promise<string[]
   const root = await move(
     combination,
     path,
-    world,
+    { world, indexUrl: index.url },
     (what, args) => world.run(args, options).then((run) => check(what, run)),
   );
   if (root === undefined) return wrong;
@@ -122,7 +122,14 @@ function registry(): string {
 type Do = (what: string, args: readonly string[]) => Promise<boolean>;
 
 /** Moves it, so that nothing is left at its former path. Returns where it is; undefined if it could not be moved. */
-async function move({ way }: Combination, path: string, world: World, run: Do): Promise<string | undefined> {
+async function move(
+  { way }: Combination,
+  path: string,
+  { world, indexUrl }: { readonly world: World; readonly indexUrl: string },
+  run: Do,
+): Promise<string | undefined> {
+  // An environment made by venv has a pip, which the registry of this machine has.
+  const indexes = ["--index-url", registry(), "--extra-index-url", indexUrl];
   switch (way) {
     case "mv and fixup":
       await Deno.rename(path, world.path("home/venvs/moved"));
@@ -136,7 +143,7 @@ async function move({ way }: Combination, path: string, world: World, run: Do): 
         ? world.path("home/elsewhere/env")
         : undefined;
     case "venv migrate":
-      return await run(way, ["venv", "migrate", path, world.path("home/made/env"), "--delete-source"])
+      return await run(way, ["venv", "migrate", path, world.path("home/made/env"), "--delete-source", ...indexes])
         ? world.path("home/made/env")
         : undefined;
     case "venv pack":
